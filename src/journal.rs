@@ -1,0 +1,96 @@
+//! Telling what happens, once: each call enters the shared record and becomes a line of the log.
+
+use std::time::Instant;
+
+use crate::run_record::{Level, SharedRecord, State, Task};
+
+/// Tells what happens in a run. Cheap to clone; all clones tell the same record.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    record: SharedRecord,
+}
+
+/// A task that is under way.
+///
+/// Ended by [`done`](OpenTask::done), [`failed`](OpenTask::failed) or one of the others; each takes the line that
+/// tells how.
+#[derive(Debug)]
+#[must_use = "a task that has begun must be ended"]
+pub struct OpenTask<'a> {
+    journal: &'a Journal,
+    task: Task,
+    begun: Instant,
+}
+
+impl Journal {
+    /// Tells into `record`.
+    pub fn new(record: SharedRecord) -> Journal {
+        Journal { record }
+    }
+
+    /// The record that this journal fills.
+    pub fn record(&self) -> &SharedRecord {
+        &self.record
+    }
+
+    /// `task` begins.
+    pub fn begin(&self, task: Task) -> OpenTask<'_> {
+        self.record.lock().begin(task);
+        tracing::debug!(task = task.title(), "begins");
+        OpenTask { journal: self, task, begun: Instant::now() }
+    }
+
+    /// `task` has nothing to do, as it should be.
+    pub fn skip(&self, task: Task, reason: &str) {
+        let text = self.record.lock().end(task, State::Skipped, reason, None);
+        tracing::info!(task = task.title(), "skipped: {text}");
+    }
+
+    /// `task` will not run, or was cut off, because of what happened before.
+    pub fn stop(&self, task: Task, reason: &str) {
+        let text = self.record.lock().end(task, State::Stopped, reason, None);
+        tracing::debug!(task = task.title(), "stopped: {text}");
+    }
+
+    /// Something about `task` that is as it should be, and worth telling in every channel.
+    pub fn info(&self, task: Task, text: &str) {
+        let text = self.record.lock().note(Level::Info, task, text);
+        tracing::info!(task = task.title(), "{text}");
+    }
+
+    /// Something about `task` that is worth a look.
+    pub fn warn(&self, task: Task, text: &str) {
+        let text = self.record.lock().note(Level::Warning, task, text);
+        tracing::warn!(task = task.title(), "{text}");
+    }
+}
+
+impl OpenTask<'_> {
+    /// The task went well.
+    pub fn done(self, text: &str) {
+        let text = self.end(State::Done, text);
+        tracing::info!(task = self.task.title(), "{text}");
+    }
+
+    /// The task ended in a way that is worth a look.
+    pub fn warned(self, text: &str) {
+        let text = self.end(State::Warned, text);
+        tracing::warn!(task = self.task.title(), "{text}");
+    }
+
+    /// The task failed.
+    pub fn failed(self, text: &str) {
+        let text = self.end(State::Failed, text);
+        tracing::error!(task = self.task.title(), "{text}");
+    }
+
+    /// The task had nothing to do, as it should be.
+    pub fn skipped(self, text: &str) {
+        let text = self.end(State::Skipped, text);
+        tracing::info!(task = self.task.title(), "skipped: {text}");
+    }
+
+    fn end(&self, state: State, text: &str) -> String {
+        self.journal.record.lock().end(self.task, state, text, Some(self.begun.elapsed()))
+    }
+}

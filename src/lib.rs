@@ -1,0 +1,16 @@
+//! Ships a nightly database dump off site: web server → archive → SFTP server, and tells who cares.
+//!
+//! - [`commands`]: one file per subcommand; wires the rooms, reports, decides the exit code
+//! - [`pipeline`]: the tasks of a run in their order, stated once
+//! - [`rules`]: the decisions, pure: freshness, names, retention, what of a text may be told
+//! - [`source`]: HTTPS, where the ZIP comes from
+//! - [`archive`]: the ZIP read, the `.tgz` written
+//! - [`destination`]: SFTP, where the archive goes: host keys, sending, verifying, removing
+//! - [`report`]: the log file, the mail, the Mattermost message, and their words
+//! - [`run_record`]: what happened, as plain data; [`journal`] tells it
+//! - [`config`]: the JSON file, validated once
+
+pub mod config;
+pub mod journal;
+pub mod rules;
+pub mod run_record;

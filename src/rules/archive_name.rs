@@ -1,0 +1,210 @@
+//! How an archive is named after its date, and which names are such names.
+
+use std::fmt::Write as _;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{Days, Months, NaiveDate};
+use thiserror::Error;
+
+/// What every archive's name ends with.
+pub const EXTENSION: &str = ".tgz";
+/// What the name of an archive that is not yet verified ends with.
+pub const PART: &str = ".part";
+/// What the name of an archive that is being replaced ends with.
+pub const OLD: &str = ".old";
+
+/// Longest rendered name, in bytes, without extension: leaves room for prefix and suffixes in the 255 bytes that
+/// file systems give a name.
+const LONGEST_NAME: usize = 200;
+
+/// A strftime date pattern that names an archive and gives the date back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveName {
+    pattern: String,
+}
+
+/// Why a pattern cannot name archives.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PatternError {
+    /// chrono cannot format a date with it.
+    #[error("holds something that is not a date part of strftime")]
+    NotADatePattern,
+    /// A name may not leave the folder, hide, or break a line.
+    #[error("holds a \"/\", \"..\" or a control character, or begins with a \".\"")]
+    NotAFileName,
+    /// File systems end at 255 bytes.
+    #[error("gives names of more than {LONGEST_NAME} bytes")]
+    TooLong,
+    /// Two dates would share a name, or the name does not say its date.
+    #[error("does not give the date back when the name is read again (tried with {0})")]
+    NotReversible(NaiveDate),
+}
+
+impl ArchiveName {
+    /// Takes a strftime pattern without extension, such as `%Y%d%m`.
+    ///
+    /// # Errors
+    /// Where the pattern could not name every date in a way that can be read again.
+    pub fn new(pattern: &str) -> Result<ArchiveName, PatternError> {
+        let items: Vec<Item<'_>> = StrftimeItems::new(pattern).collect();
+        if items.contains(&Item::Error) {
+            return Err(PatternError::NotADatePattern);
+        }
+        let name = ArchiveName { pattern: pattern.to_owned() };
+        for date in sample_dates() {
+            let rendered = name.render(date).ok_or(PatternError::NotADatePattern)?;
+            let leaves_or_hides = rendered.contains('/') || rendered.contains("..") || rendered.starts_with('.');
+            if leaves_or_hides || rendered.chars().any(char::is_control) {
+                return Err(PatternError::NotAFileName);
+            }
+            if rendered.len() > LONGEST_NAME {
+                return Err(PatternError::TooLong);
+            }
+            if name.date_of(&format!("{rendered}{EXTENSION}")) != Some(date) {
+                return Err(PatternError::NotReversible(date));
+            }
+        }
+        Ok(name)
+    }
+
+    /// The file name of the archive of `date`, with its extension.
+    pub fn file_name(&self, date: NaiveDate) -> String {
+        let mut name = String::new();
+        // `new` has formatted dates with this pattern; whether that works depends on the pattern alone.
+        let _ = write!(name, "{}", date.format(&self.pattern));
+        name.push_str(EXTENSION);
+        name
+    }
+
+    /// The date of the archive called `file_name`; `None` unless the *whole* name is one that
+    /// [`file_name`](Self::file_name) gives.
+    pub fn date_of(&self, file_name: &str) -> Option<NaiveDate> {
+        let stem = file_name.strip_suffix(EXTENSION)?;
+        let date = NaiveDate::parse_from_str(stem, &self.pattern).ok()?;
+        (self.render(date).as_deref() == Some(stem)).then_some(date)
+    }
+
+    /// The same pattern with day and month in each other's place, where that is another pattern.
+    pub fn with_day_and_month_swapped(&self) -> Option<ArchiveName> {
+        let mut pattern = String::with_capacity(self.pattern.len());
+        let mut in_specifier = false;
+        for character in self.pattern.chars() {
+            pattern.push(match character {
+                'd' | 'e' if in_specifier => 'm',
+                'm' if in_specifier => 'd',
+                other => other,
+            });
+            in_specifier = match character {
+                '%' => !in_specifier,
+                // Padding modifiers stand between the percent sign and the letter.
+                '-' | '_' | '0' => in_specifier,
+                _ => false,
+            };
+        }
+        (pattern != self.pattern).then_some(ArchiveName { pattern })
+    }
+
+    fn render(&self, date: NaiveDate) -> Option<String> {
+        let mut name = String::new();
+        write!(name, "{}", date.format(&self.pattern)).ok().map(|()| name)
+    }
+}
+
+/// Dates on which a pattern is tried: every day of two years, one of them a leap year, which shows ambiguous days
+/// and months; then the same day through the decades that a two-digit year can tell apart.
+fn sample_dates() -> impl Iterator<Item = NaiveDate> {
+    let first = NaiveDate::from_ymd_opt(2027, 1, 1).unwrap_or(NaiveDate::MIN);
+    let days = (0..731).filter_map(move |day| first.checked_add_days(Days::new(day)));
+    let years = (0..40).filter_map(move |year| first.checked_add_months(Months::new(12 * year)));
+    days.chain(years)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn date(year: i32, month: u32, day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(year, month, day).unwrap()
+    }
+
+    #[test]
+    fn the_default_pattern_is_year_day_month() {
+        let name = ArchiveName::new("%Y%d%m").unwrap();
+        assert_eq!(name.file_name(date(2026, 11, 23)), "20262311.tgz");
+        assert_eq!(name.date_of("20262311.tgz"), Some(date(2026, 11, 23)));
+    }
+
+    #[test]
+    fn only_a_whole_name_counts() {
+        let name = ArchiveName::new("%Y%d%m").unwrap();
+        for foreign in [
+            "20262311",
+            "x20262311.tgz",
+            "20262311.tgz.part",
+            "20262311.tgz\n",
+            " 20262311.tgz",
+            "20261332.tgz",
+            "+20262311.tgz",
+            "2026 311.tgz",
+            "20262311.TGZ",
+            "",
+            ".tgz",
+        ] {
+            assert_eq!(name.date_of(foreign), None, "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_lose_the_date_are_refused() {
+        for lossy in ["dump", "%Y", "%Y%m", "%m%d", "%Y%-d%-m", "%A"] {
+            assert!(matches!(ArchiveName::new(lossy), Err(PatternError::NotReversible(_))), "{lossy}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_are_no_date_or_no_name_are_refused() {
+        assert_eq!(ArchiveName::new("%Y%m%d%H"), Err(PatternError::NotADatePattern));
+        assert_eq!(ArchiveName::new("%Y%m%d%Q"), Err(PatternError::NotADatePattern));
+        for bad in ["%Y/%m/%d", "%D", "..%Y%m%d", ".%Y%m%d", "%Y%n%m%d"] {
+            assert_eq!(ArchiveName::new(bad), Err(PatternError::NotAFileName), "{bad}");
+        }
+        assert_eq!(ArchiveName::new(&format!("%Y%m%d{}", "x".repeat(200))), Err(PatternError::TooLong));
+    }
+
+    #[test]
+    fn day_and_month_change_places() {
+        let swapped = ArchiveName::new("100%%d-%Y%-d-%m").unwrap().with_day_and_month_swapped().unwrap();
+        assert_eq!(swapped.pattern, "100%%d-%Y%-m-%d");
+        assert_eq!(ArchiveName::new("%Y-%j").unwrap().with_day_and_month_swapped(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_date_comes_back(
+            days in 0_u64..20_000,
+            pattern in prop::sample::select(vec!["%Y%d%m", "%F", "db-%y%m%d", "%d.%m.%Y", "%Y-%j", "dump_%e_%B_%Y"]),
+        ) {
+            let name = ArchiveName::new(pattern).unwrap();
+            let date = date(2000, 1, 1).checked_add_days(Days::new(days)).unwrap();
+            prop_assert_eq!(name.date_of(&name.file_name(date)), Some(date));
+        }
+
+        #[test]
+        fn any_text_is_read_without_a_panic(text in ".*") {
+            let name = ArchiveName::new("%Y%d%m").unwrap();
+            if let Some(date) = name.date_of(&text) {
+                prop_assert_eq!(name.file_name(date), text);
+            }
+        }
+
+        #[test]
+        fn any_pattern_is_judged_without_a_panic(pattern in "[%a-zA-Z0-9._/-]{0,12}") {
+            if let Ok(name) = ArchiveName::new(&pattern) {
+                let today = date(2026, 11, 23);
+                prop_assert_eq!(name.date_of(&name.file_name(today)), Some(today));
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Which entry of the ZIP is the dump, and what keeps an entry from being one.

@@ -1,0 +1,7 @@
+//! PURE: the decisions of a run. No I/O, no clock, no logging: values in, values out.
+
+pub mod archive_name;
+pub mod dump;
+pub mod freshness;
+pub mod redaction;
+pub mod retention;

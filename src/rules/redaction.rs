@@ -1,0 +1,128 @@
+//! What of a text may be told: no secret, no control character, not more than a reader needs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Longest text that is told, in characters; what is beyond is cut.
+pub const MAX_CHARACTERS: usize = 2_000;
+
+/// A secret shorter than this is not searched for: it would blank out ordinary words, and guessing it takes no
+/// report.
+const SHORTEST_SECRET: usize = 4;
+
+const REPLACEMENT: &str = "[redacted]";
+
+/// Removes secrets from texts, as they are and as the protocols write them: in base64 and percent-encoded.
+#[derive(Clone, Default)]
+pub struct Redaction {
+    /// Longest first, so that a secret that holds another one goes as a whole.
+    forms: Vec<SecretString>,
+}
+
+impl std::fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redaction").field("forms", &self.forms.len()).finish()
+    }
+}
+
+impl Redaction {
+    /// Removes each of `secrets`.
+    pub fn new(secrets: &[SecretString]) -> Redaction {
+        let mut forms: Vec<String> = secrets
+            .iter()
+            .map(|secret| secret.expose_secret())
+            .filter(|secret| secret.chars().count() >= SHORTEST_SECRET)
+            .flat_map(forms_of)
+            .collect();
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        Redaction { forms: forms.into_iter().map(SecretString::from).collect() }
+    }
+
+    /// `text` as one line that may be told: without secrets, with control characters and what reorders text
+    /// escaped, cut to [`MAX_CHARACTERS`].
+    pub fn clean(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for form in &self.forms {
+            if text.contains(form.expose_secret()) {
+                text = text.replace(form.expose_secret(), REPLACEMENT);
+            }
+        }
+        shorten(&printable(&text))
+    }
+}
+
+/// `secret` as it is, percent-encoded, and in the alphabets of base64.
+fn forms_of(secret: &str) -> Vec<String> {
+    let mut forms = vec![
+        secret.to_owned(),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string().to_lowercase(),
+    ];
+    for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(secret));
+    }
+    forms
+}
+
+/// `text` with everything escaped that could forge a line or hide what it says: control characters, and Unicode's
+/// line separators and direction marks.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hides = matches!(character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if character.is_control() || hides {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// `text`, cut to [`MAX_CHARACTERS`] with a note of what is missing.
+fn shorten(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= MAX_CHARACTERS {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(MAX_CHARACTERS).collect();
+    short.push_str(&format!("… ({} more characters)", count - MAX_CHARACTERS));
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction(secrets: &[&str]) -> Redaction {
+        Redaction::new(&secrets.iter().map(|secret| SecretString::from(*secret)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_secret_goes_in_every_form_that_a_protocol_gives_it() {
+        let redaction = redaction(&["p@ss w/rd"]);
+        for form in ["p@ss w/rd", "p%40ss%20w%2Frd", "p%40ss%20w%2frd", "cEBzcyB3L3Jk"] {
+            assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_holds_another_goes_as_a_whole() {
+        assert_eq!(redaction(&["abcd", "abcdefgh"]).clean("xabcdefghx"), "x[redacted]x");
+    }
+
+    #[test]
+    fn a_text_cannot_forge_a_line() {
+        assert_eq!(redaction(&[]).clean("a\nERROR b\u{1b}[2J\u{202e}"), "a\\nERROR b\\u{1b}[2J\\u{202e}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let text = redaction(&[]).clean(&"é".repeat(MAX_CHARACTERS + 5));
+        assert!(text.ends_with("… (5 more characters)"), "{text}");
+    }
+}

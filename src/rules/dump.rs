@@ -1,1 +1,209 @@
 //! Which entry of the ZIP is the dump, and what keeps an entry from being one.
+
+use thiserror::Error;
+
+use crate::rules::freshness::DumpTime;
+use crate::rules::redaction::printable;
+
+/// How many of a ZIP's names are told when the dump is not among them.
+const NAMES_TOLD: usize = 5;
+
+/// What sort of thing an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+}
+
+/// How an entry's bytes are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    /// In a way that can be read here.
+    Readable,
+    /// Compressed in a way that cannot, with the method's name.
+    Unsupported(String),
+}
+
+/// An entry, as the ZIP's directory describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path in the ZIP.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its uncompressed size in bytes, as declared.
+    pub size: u64,
+    /// Whether a password is needed.
+    pub encrypted: bool,
+    /// How it is compressed.
+    pub method: Method,
+    /// When it was modified.
+    pub time: DumpTime,
+}
+
+/// Why there is no dump to ship.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DumpError {
+    /// No entry has the name.
+    #[error("the ZIP holds no {wanted:?}; {}. Correct source.dump, or what makes the ZIP", told(.names))]
+    Missing {
+        /// The name that was looked for.
+        wanted: String,
+        /// The names of the ZIP's files, nearest first, cut to a handful, and how many there are in all.
+        names: Names,
+    },
+    /// The entry is a folder or a link.
+    #[error("{name:?} in the ZIP is {what}, not a regular file. Correct source.dump, or what makes the ZIP")]
+    NotAFile {
+        /// The entry.
+        name: String,
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// The entry has no content.
+    #[error("{0:?} in the ZIP is empty. Look at what dumps the database")]
+    Empty(String),
+    /// The entry is encrypted.
+    #[error("{0:?} in the ZIP is encrypted. Make the ZIP without a password")]
+    Encrypted(String),
+    /// The entry's compression is not supported.
+    #[error("{name:?} in the ZIP is compressed with {method}. Make the ZIP with deflate (the usual method)")]
+    UnsupportedMethod {
+        /// The entry.
+        name: String,
+        /// The method's name.
+        method: String,
+    },
+    /// The entry is larger than the cap.
+    #[error("{name:?} has {size} bytes, more than source.max_dump_bytes allows ({cap}). Raise it if that is right")]
+    TooLarge {
+        /// The entry.
+        name: String,
+        /// Its declared size.
+        size: u64,
+        /// The cap.
+        cap: u64,
+    },
+}
+
+/// Some of a ZIP's names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The nearest to what was looked for, nearest first.
+    pub nearest: Vec<String>,
+    /// How many files the ZIP holds.
+    pub count: usize,
+}
+
+fn told(names: &Names) -> String {
+    if names.nearest.is_empty() {
+        return "it holds no file at all".to_owned();
+    }
+    let list: Vec<String> = names.nearest.iter().map(|name| format!("\"{}\"", printable(name))).collect();
+    let more = names.count - names.nearest.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("it holds {}{more}", list.join(", "))
+}
+
+/// Where `wanted` stands among the ZIP's `names`.
+///
+/// # Errors
+/// [`DumpError::Missing`], with the names nearest to it.
+pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Result<usize, DumpError> {
+    names.clone().position(|name| name == wanted).ok_or_else(|| {
+        let files = names.filter(|name| !name.ends_with('/'));
+        let mut ranked: Vec<(usize, &str)> = files.map(|name| (distance(name, wanted), name)).collect();
+        ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+        let nearest = ranked.iter().take(NAMES_TOLD).map(|(_, name)| (*name).to_owned()).collect();
+        DumpError::Missing { wanted: wanted.to_owned(), names: Names { nearest, count: ranked.len() } }
+    })
+}
+
+/// How far `name` is from `wanted`: the same name in another folder or in other case is nearest.
+fn distance(name: &str, wanted: &str) -> usize {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    strsim::damerau_levenshtein(&base(name), &base(wanted)) * 1_000 + strsim::damerau_levenshtein(name, wanted).min(999)
+}
+
+/// Whether `entry` can be shipped.
+///
+/// # Errors
+/// What keeps it from being a dump.
+pub fn check(entry: &Entry, max_bytes: u64) -> Result<(), DumpError> {
+    let name = entry.name.clone();
+    match entry.kind {
+        EntryKind::File => {}
+        EntryKind::Directory => return Err(DumpError::NotAFile { name, what: "a folder" }),
+        EntryKind::Symlink => return Err(DumpError::NotAFile { name, what: "a symbolic link" }),
+    }
+    if entry.encrypted {
+        return Err(DumpError::Encrypted(name));
+    }
+    if let Method::Unsupported(method) = &entry.method {
+        return Err(DumpError::UnsupportedMethod { name, method: method.clone() });
+    }
+    if entry.size == 0 {
+        return Err(DumpError::Empty(name));
+    }
+    if entry.size > max_bytes {
+        return Err(DumpError::TooLarge { name, size: entry.size, cap: max_bytes });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            name: "dumpfile.sql".to_owned(),
+            kind: EntryKind::File,
+            size: 10,
+            encrypted: false,
+            method: Method::Readable,
+            time: DumpTime::Missing,
+        }
+    }
+
+    #[test]
+    fn only_the_exact_path_is_the_dump() {
+        let names = ["a/dumpfile.sql", "dumpfile.sql", "Dumpfile.sql"];
+        assert_eq!(find(names.into_iter(), "dumpfile.sql"), Ok(1));
+    }
+
+    #[test]
+    fn a_missing_dump_is_told_with_the_nearest_names_first() {
+        let names = ["zzz.txt", "backup/", "backup/dumpfile.sql", "Dumpfile.SQL", "b", "c", "d\n"];
+        let error = find(names.into_iter(), "dumpfile.sql").unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\", \"d\\n\","
+            ),
+            "{error}"
+        );
+        assert!(error.contains(" and 1 more."), "{error}");
+        assert!(find(["x/"].into_iter(), "x").unwrap_err().to_string().contains("no file at all"));
+    }
+
+    #[test]
+    fn each_defect_of_an_entry_is_named() {
+        assert_eq!(check(&entry(), 10), Ok(()));
+        let defects: [(&str, Entry); 6] = [
+            ("a folder", Entry { kind: EntryKind::Directory, ..entry() }),
+            ("a symbolic link", Entry { kind: EntryKind::Symlink, ..entry() }),
+            ("is encrypted", Entry { encrypted: true, ..entry() }),
+            ("with LZMA", Entry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
+            ("is empty", Entry { size: 0, ..entry() }),
+            ("has 11 bytes", Entry { size: 11, ..entry() }),
+        ];
+        for (told, defect) in defects {
+            let error = check(&defect, 10).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}

@@ -10,7 +10,15 @@
 //! - [`run_record`]: what happened, as plain data; [`journal`] tells it
 //! - [`config`]: the JSON file, validated once
 
+pub mod archive;
 pub mod config;
+pub mod error_chain;
+pub mod interrupt;
 pub mod journal;
+pub mod lock;
+pub mod progress;
+pub mod retry;
 pub mod rules;
 pub mod run_record;
+pub mod source;
+pub mod spool;

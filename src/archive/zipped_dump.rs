@@ -1,0 +1,175 @@
+//! The dump inside the ZIP: found, described, and read with its checksum verified.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use zip::extra_fields::ExtraField;
+use zip::read::ZipFile;
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
+
+use super::ArchiveError;
+use super::tgz;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::rules::dump::{self, Entry, EntryKind, Method};
+use crate::rules::freshness::DumpTime;
+
+/// How much of something that is no ZIP is told.
+const BEGINNING: u64 = 40;
+
+/// A ZIP and the dump in it.
+pub struct ZippedDump<R> {
+    zip: ZipArchive<R>,
+    index: usize,
+    entry: Entry,
+}
+
+impl<R: Read + Seek> ZippedDump<R> {
+    /// Finds the dump called `wanted` in the ZIP that `reader` gives, and checks from the ZIP's directory that it
+    /// can be shipped: that it is there once, a regular file, readable, not empty, of at most `max_bytes`.
+    ///
+    /// # Errors
+    /// If it is not a ZIP, or there is no such dump.
+    pub fn find(mut reader: R, wanted: &str, max_bytes: u64) -> Result<ZippedDump<R>, ArchiveError> {
+        let mut zip = match ZipArchive::new(&mut reader) {
+            Ok(_) => ZipArchive::new(reader).map_err(ArchiveError::Unreadable)?,
+            Err(ZipError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(ArchiveError::Read(error));
+            }
+            Err(error) => return Err(not_a_zip(&mut reader, error)),
+        };
+        if zip.has_duplicate_names() {
+            return Err(ArchiveError::Inconsistent("it holds the same name more than once"));
+        }
+        let names = names(&zip)?;
+        let index = dump::find(names.iter().map(String::as_str), wanted)?;
+        let entry = describe(&mut zip, index, wanted)?;
+        dump::check(&entry, max_bytes)?;
+        if zip.has_overlapping_entries().map_err(ArchiveError::Unreadable)? {
+            return Err(ArchiveError::Inconsistent("its entries overlap"));
+        }
+        Ok(ZippedDump { zip, index, entry })
+    }
+
+    /// What the ZIP's directory says of the dump.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Writes the `.tgz` that holds the dump under its base name, modified at `modified`, into `output`. The same
+    /// dump gives the same bytes on any machine.
+    ///
+    /// # Errors
+    /// If the dump is damaged, `output` fails, or the run is told to end. What was written by then is no archive.
+    pub fn pack(
+        &mut self,
+        modified: DateTime<Utc>,
+        output: impl Write,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<(), ArchiveError> {
+        let options = ZipReadOptions::new().enforce_header_consistency(true);
+        let content = self.zip.by_index_with_options(self.index, options).map_err(ArchiveError::Unreadable)?;
+        let name = self.entry.name.rsplit('/').next().unwrap_or(&self.entry.name);
+        let member = tgz::Member { name, size: self.entry.size, modified };
+        tgz::write(&member, content, output, interrupt, &progress.bar("Pack", Some(self.entry.size)))
+    }
+}
+
+/// The name of every entry. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
+fn names<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<String>, ArchiveError> {
+    zip.file_names().map(|name| name.map(String::from).map_err(ArchiveError::Unreadable)).collect()
+}
+
+fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> Result<Entry, ArchiveError> {
+    let file = zip.by_index_raw(index).map_err(ArchiveError::Unreadable)?;
+    let kind = if file.is_dir() {
+        EntryKind::Directory
+    } else if file.is_symlink() {
+        EntryKind::Symlink
+    } else {
+        EntryKind::File
+    };
+    let method = match file.compression() {
+        CompressionMethod::Stored
+        | CompressionMethod::Deflated
+        | CompressionMethod::Deflate64
+        | CompressionMethod::Bzip2 => Method::Readable,
+        other => Method::Unsupported(method_name(other)),
+    };
+    Ok(Entry {
+        name: name.to_owned(),
+        kind,
+        size: file.size(),
+        encrypted: file.encrypted(),
+        method,
+        time: modification_time(&file),
+    })
+}
+
+/// The name of a compression method (APPNOTE 4.4.5).
+fn method_name(method: CompressionMethod) -> String {
+    match method {
+        CompressionMethod::SHRINK => "Shrink".to_owned(),
+        CompressionMethod::IMPLODE => "Implode".to_owned(),
+        CompressionMethod::LZMA => "LZMA".to_owned(),
+        CompressionMethod::ZSTD => "Zstandard".to_owned(),
+        CompressionMethod::XZ => "XZ".to_owned(),
+        CompressionMethod::PPMD => "PPMd".to_owned(),
+        other => format!("a method that is not supported ({other})"),
+    }
+}
+
+/// When `file` was modified: the extended timestamp if it has one, else the NTFS time, else the DOS time.
+fn modification_time<R: Read + Seek>(file: &ZipFile<'_, R>) -> DumpTime {
+    let mut ntfs = None;
+    for field in file.extra_data_fields() {
+        match field {
+            ExtraField::ExtendedTimestamp(times) => {
+                if let Some(time) = times.mod_time().and_then(|seconds| DateTime::from_timestamp(seconds.into(), 0)) {
+                    return DumpTime::Instant(time);
+                }
+            }
+            ExtraField::Ntfs(times) => ntfs = from_ntfs(times.mtime()),
+            _ => {}
+        }
+    }
+    if let Some(time) = ntfs {
+        return DumpTime::Instant(time);
+    }
+    file.last_modified()
+        .and_then(|dos| {
+            NaiveDate::from_ymd_opt(dos.year().into(), dos.month().into(), dos.day().into())?.and_hms_opt(
+                dos.hour().into(),
+                dos.minute().into(),
+                dos.second().into(),
+            )
+        })
+        .map_or(DumpTime::Missing, DumpTime::WallClock)
+}
+
+/// The instant of an NTFS time: steps of 100 ns since 1601-01-01 UTC (APPNOTE 4.5.5).
+fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
+    const TICKS_PER_SECOND: u64 = 10_000_000;
+    const SECONDS_FROM_1601_TO_1970: i64 = 11_644_473_600;
+    let seconds = i64::try_from(ticks / TICKS_PER_SECOND).ok()?;
+    DateTime::from_timestamp(seconds - SECONDS_FROM_1601_TO_1970, 0)
+}
+
+fn not_a_zip<R: Read + Seek>(reader: &mut R, source: ZipError) -> ArchiveError {
+    let mut look = || -> io::Result<(u64, Vec<u8>)> {
+        let size = reader.seek(SeekFrom::End(0))?;
+        reader.seek(SeekFrom::Start(0))?;
+        let mut beginning = Vec::new();
+        reader.take(BEGINNING).read_to_end(&mut beginning)?;
+        Ok((size, beginning))
+    };
+    match look() {
+        Ok((size, beginning)) => {
+            let beginning = String::from_utf8_lossy(&beginning).into_owned();
+            ArchiveError::NotAZip { size, beginning, source }
+        }
+        Err(error) => ArchiveError::Read(error),
+    }
+}

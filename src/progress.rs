@@ -1,0 +1,49 @@
+//! Progress bars for a person who watches: on a terminal only, and gone when the work is done.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Shows progress, or nothing at all. Cheap to clone; all clones draw into one place.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bars: MultiProgress,
+}
+
+/// The progress of one transfer, in bytes; it disappears when dropped.
+#[derive(Debug)]
+pub struct Bar(ProgressBar);
+
+const STYLE: &str = "{prefix:>14} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+const STYLE_OF_UNKNOWN_LENGTH: &str = "{prefix:>14} {spinner} {bytes}, {bytes_per_sec}";
+
+impl Progress {
+    /// Draws on stderr, if that is a terminal.
+    pub fn on_terminal() -> Progress {
+        Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()) }
+    }
+
+    /// Shows nothing.
+    pub fn hidden() -> Progress {
+        Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
+    }
+
+    /// A bar for a transfer of `total` bytes, where that is known.
+    pub fn bar(&self, label: &'static str, total: Option<u64>) -> Bar {
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let template = if total.is_some() { STYLE } else { STYLE_OF_UNKNOWN_LENGTH };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Bar(self.bars.add(bar.with_style(style).with_prefix(label)))
+    }
+}
+
+impl Bar {
+    /// `bytes` more were transferred.
+    pub fn advance(&self, bytes: usize) {
+        self.0.inc(bytes as u64);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,218 @@
+//! What can go wrong between us and the web server, and what the operator can do about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::interrupt::Interrupted;
+use crate::retry::Fault;
+
+/// Why the ZIP could not be had.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// A certificate or key file cannot be used.
+    #[error("{key} ({}) cannot be used: {problem}. It must be a PEM file", path.display())]
+    Pem {
+        /// The configuration's key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// `source.proxy` is not one that can be used. Its value is a secret.
+    #[error("source.proxy is not the address of a proxy")]
+    Proxy,
+    /// The name does not resolve.
+    #[error("the name {0} cannot be resolved. Check source.url and this machine's DNS")]
+    UnknownHost(String),
+    /// No connection, or a broken one.
+    #[error("no connection to {host}. Check that the web server runs and that no firewall is in the way")]
+    Connection {
+        /// The web server.
+        host: String,
+        /// What happened.
+        source: io::Error,
+    },
+    /// No answer in time.
+    #[error("{host} gave no answer within {} s while {phase} (source.timeout_seconds)", limit.as_secs())]
+    Timeout {
+        /// The web server.
+        host: String,
+        /// What was under way.
+        phase: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The server's certificate is not to be trusted, or TLS failed otherwise.
+    #[error("TLS with {host} failed: {problem}")]
+    Tls {
+        /// The web server.
+        host: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A redirect away from https.
+    #[error(
+        "{0} redirects to an address without TLS, which is not followed. Put the final https address into source.url"
+    )]
+    InsecureRedirect(String),
+    /// More redirects than are followed.
+    #[error("{0} redirects in circles. Open source.url in a browser to see where it leads")]
+    TooManyRedirects(String),
+    /// The server refused.
+    #[error("{url} answered {status}{}", advice(*status))]
+    Status {
+        /// The address, without its query.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The body ended too early.
+    #[error("the download broke off after {received} bytes")]
+    BrokenBody {
+        /// Bytes received.
+        received: u64,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The body came too slowly.
+    #[error("the download is slower than 1 KiB/s over {} s (source.timeout_seconds); {received} bytes were received", limit.as_secs())]
+    TooSlow {
+        /// Bytes received.
+        received: u64,
+        /// The time over which the rate was too low.
+        limit: Duration,
+    },
+    /// The file is larger than the cap.
+    #[error(
+        "the ZIP has {size} bytes or more, more than source.max_dump_bytes allows ({cap}). Raise it if that is right"
+    )]
+    TooLarge {
+        /// Bytes announced or received.
+        size: u64,
+        /// The cap.
+        cap: u64,
+    },
+    /// The ZIP could not be kept on this machine.
+    #[error("writing to {} (archive.work_directory). Check its free space and permissions", folder.display())]
+    WorkDirectory {
+        /// The folder.
+        folder: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The server speaks something else.
+    #[error("{host} does not answer as a web server does: {problem}")]
+    Protocol {
+        /// The web server.
+        host: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The run was told to end.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 => " (not authorised). Check source.username and source.password",
+        403 => " (forbidden). Check what the web server allows this user to read",
+        404 | 410 => " (not found). Check source.url, and that the ZIP was published",
+        429 => " (too many requests). Ask for it less often",
+        500.. => ". Look into the web server's log",
+        _ => "",
+    }
+}
+
+impl Fault for SourceError {
+    fn is_transient(&self) -> bool {
+        match self {
+            SourceError::UnknownHost(_)
+            | SourceError::Connection { .. }
+            | SourceError::Timeout { .. }
+            | SourceError::BrokenBody { .. }
+            | SourceError::TooSlow { .. } => true,
+            SourceError::Status { status, .. } => matches!(status, 408 | 429 | 500..),
+            SourceError::Pem { .. }
+            | SourceError::Proxy
+            | SourceError::Tls { .. }
+            | SourceError::InsecureRedirect(_)
+            | SourceError::TooManyRedirects(_)
+            | SourceError::TooLarge { .. }
+            | SourceError::WorkDirectory { .. }
+            | SourceError::Protocol { .. }
+            | SourceError::Interrupted(_) => false,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            SourceError::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// What `error`, met while talking to `host`, means. `limit` is the time limit in force.
+pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> SourceError {
+    let host = host.to_owned();
+    match error {
+        ureq::Error::HostNotFound => SourceError::UnknownHost(host),
+        ureq::Error::Timeout(timeout) => {
+            let phase = match timeout {
+                ureq::Timeout::Resolve => "its name was looked up",
+                ureq::Timeout::Connect => "connecting",
+                _ => "it was asked for the ZIP",
+            };
+            SourceError::Timeout { host, phase, limit }
+        }
+        ureq::Error::Rustls(error) => SourceError::Tls { host, problem: tls_problem(&error) },
+        ureq::Error::Tls(problem) => SourceError::Tls { host, problem: problem.to_owned() },
+        ureq::Error::RequireHttpsOnly(_) => SourceError::InsecureRedirect(host),
+        ureq::Error::TooManyRedirects => SourceError::TooManyRedirects(host),
+        ureq::Error::Io(error) => from_io(error, host),
+        ureq::Error::ConnectProxyFailed(problem) => {
+            SourceError::Protocol { host, problem: format!("the proxy refused the connection ({problem})") }
+        }
+        other => SourceError::Protocol { host, problem: other.to_string() },
+    }
+}
+
+fn from_io(error: io::Error, host: String) -> SourceError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(tls) => SourceError::Tls { host, problem: tls_problem(tls) },
+        None => SourceError::Connection { host, source: error },
+    }
+}
+
+/// What is wrong with TLS, in words for whoever has to mend it.
+fn tls_problem(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Certificate;
+    let rustls::Error::InvalidCertificate(certificate) = error else {
+        return error.to_string();
+    };
+    match certificate {
+        Certificate::Expired | Certificate::ExpiredContext { .. } => {
+            "the server's certificate has expired. Renew it there".to_owned()
+        }
+        Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet. Check the clocks of both machines".to_owned()
+        }
+        Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+            "the server's certificate is for another name. Use the name that it is for in source.url".to_owned()
+        }
+        Certificate::UnknownIssuer => {
+            "the server's certificate is from an unknown authority. If it is your own, name its \
+             certificate in source.ca_file"
+                .to_owned()
+        }
+        Certificate::Revoked => "the server's certificate has been revoked. Renew it there".to_owned(),
+        other => format!("the server's certificate is not valid ({other:?})"),
+    }
+}

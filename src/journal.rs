@@ -84,10 +84,10 @@ impl OpenTask<'_> {
         tracing::error!(task = self.task.title(), "{text}");
     }
 
-    /// The task had nothing to do, as it should be.
-    pub fn skipped(self, text: &str) {
-        let text = self.end(State::Skipped, text);
-        tracing::info!(task = self.task.title(), "skipped: {text}");
+    /// The task was cut off by the end of the run.
+    pub fn stopped(self, text: &str) {
+        let text = self.end(State::Stopped, text);
+        tracing::warn!(task = self.task.title(), "stopped: {text}");
     }
 
     fn end(&self, state: State, text: &str) -> String {

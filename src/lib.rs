@@ -11,11 +11,16 @@
 //! - [`config`]: the JSON file, validated once
 
 pub mod archive;
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod destination;
 pub mod error_chain;
+pub mod exit_code;
 pub mod interrupt;
 pub mod journal;
 pub mod lock;
+pub mod pipeline;
 pub mod progress;
 pub mod retry;
 pub mod rules;

@@ -32,13 +32,11 @@ impl<R: Read + Seek> ZippedDump<R> {
     /// # Errors
     /// If it is not a ZIP, or there is no such dump.
     pub fn find(mut reader: R, wanted: &str, max_bytes: u64) -> Result<ZippedDump<R>, ArchiveError> {
-        let mut zip = match ZipArchive::new(&mut reader) {
-            Ok(_) => ZipArchive::new(reader).map_err(ArchiveError::Unreadable)?,
-            Err(ZipError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(ArchiveError::Read(error));
-            }
-            Err(error) => return Err(not_a_zip(&mut reader, error)),
-        };
+        let (size, beginning) = look(&mut reader).map_err(ArchiveError::Read)?;
+        let mut zip = ZipArchive::new(reader).map_err(|error| match error {
+            ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => ArchiveError::Read(error),
+            source => ArchiveError::NotAZip { size, beginning, source },
+        })?;
         if zip.has_duplicate_names() {
             return Err(ArchiveError::Inconsistent("it holds the same name more than once"));
         }
@@ -157,19 +155,11 @@ fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds - SECONDS_FROM_1601_TO_1970, 0)
 }
 
-fn not_a_zip<R: Read + Seek>(reader: &mut R, source: ZipError) -> ArchiveError {
-    let mut look = || -> io::Result<(u64, Vec<u8>)> {
-        let size = reader.seek(SeekFrom::End(0))?;
-        reader.seek(SeekFrom::Start(0))?;
-        let mut beginning = Vec::new();
-        reader.take(BEGINNING).read_to_end(&mut beginning)?;
-        Ok((size, beginning))
-    };
-    match look() {
-        Ok((size, beginning)) => {
-            let beginning = String::from_utf8_lossy(&beginning).into_owned();
-            ArchiveError::NotAZip { size, beginning, source }
-        }
-        Err(error) => ArchiveError::Read(error),
-    }
+/// Size and first characters of what `reader` gives.
+fn look<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, String)> {
+    let size = reader.seek(SeekFrom::End(0))?;
+    reader.seek(SeekFrom::Start(0))?;
+    let mut beginning = Vec::new();
+    reader.take(BEGINNING).read_to_end(&mut beginning)?;
+    Ok((size, String::from_utf8_lossy(&beginning).into_owned()))
 }

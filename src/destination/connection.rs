@@ -1,0 +1,305 @@
+//! One connection to the server, from the first packet to a directory that is there.
+
+use std::io;
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ssh2::{ErrorCode, MethodType, Session, Sftp};
+
+use super::DestinationError;
+use super::authentication::{Failure, authenticate};
+use super::error::{is_link, is_missing};
+use super::host_key::{self, Verdict};
+use super::known_hosts::{self, HostName};
+use crate::config::{self, HostKeyPolicy};
+use crate::interrupt::{CloserGuard, Interrupt};
+use crate::retry::Retry;
+
+/// The server, as the configuration names it.
+#[derive(Debug)]
+pub struct Server<'a> {
+    config: &'a config::Sftp,
+    interrupt: &'a Interrupt,
+    retry: &'a Retry,
+    /// Whether a first host key may be added to known_hosts.
+    remembers: bool,
+    /// The host key of the first connection, which every later one must show too.
+    host_key: OnceLock<HostKey>,
+}
+
+#[derive(Debug)]
+struct HostKey {
+    key: Vec<u8>,
+    new_fingerprint: Option<String>,
+}
+
+/// A connection that is authenticated and has found `sftp.directory`.
+///
+/// Its socket is shut down first when it is dropped, or when the run is told to end: libssh2 would else wait for
+/// answers on a dead link.
+pub struct Connection {
+    pub(super) sftp: Sftp,
+    pub(super) interrupt: Interrupt,
+    directory: String,
+    timeout: Duration,
+    session: Session,
+    socket: TcpStream,
+    _closer: CloserGuard,
+}
+
+impl<'a> Server<'a> {
+    /// The server of `config`. Connections end with `interrupt`; a first host key is added to known_hosts if
+    /// `remembers`.
+    pub fn new(config: &'a config::Sftp, interrupt: &'a Interrupt, retry: &'a Retry, remembers: bool) -> Server<'a> {
+        Server { config, interrupt, retry, remembers, host_key: OnceLock::new() }
+    }
+
+    /// The server's host key's fingerprint, where this run was the first to meet it.
+    pub fn new_fingerprint(&self) -> Option<&str> {
+        self.host_key.get().and_then(|host_key| host_key.new_fingerprint.as_deref())
+    }
+
+    /// Connects, trying again as the policy allows.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub fn connect(&self) -> Result<Connection, DestinationError> {
+        self.retry.run("connecting to the SFTP server", || self.connect_once())
+    }
+
+    /// Connects, does `work`, and does both again over a new connection where the link breaks, as the policy
+    /// allows. `what` names the work in the log. Gives the connection back for more.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub fn with_connection<T>(
+        &self,
+        what: &str,
+        mut first: Option<Connection>,
+        mut work: impl FnMut(&Connection) -> Result<T, DestinationError>,
+    ) -> Result<(T, Connection), DestinationError> {
+        self.retry.run(what, || {
+            let connection = match first.take() {
+                Some(connection) => connection,
+                None => self.connect_once()?,
+            };
+            match work(&connection) {
+                Ok(value) => Ok((value, connection)),
+                Err(error) => {
+                    // A shut-down socket looks like any broken link.
+                    self.interrupt.check()?;
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn connect_once(&self) -> Result<Connection, DestinationError> {
+        let result = self.open();
+        self.interrupt.check()?;
+        result
+    }
+
+    fn open(&self) -> Result<Connection, DestinationError> {
+        match &self.config.host_key {
+            HostKeyPolicy::Pinned(_) if self.host_key.get().is_none() => {
+                let mut last = None;
+                for algorithms in host_key::pinned_attempts() {
+                    match self.open_asking_for(&algorithms) {
+                        // The server has no key of that type, or one that is not pinned: it may have another.
+                        Err(error @ (DestinationError::HostKey(_) | DestinationError::Handshake { .. })) => {
+                            // The refusal of a key says more than "no key of that type".
+                            if !matches!(last, Some(DestinationError::HostKey(_))) {
+                                last = Some(error);
+                            }
+                        }
+                        other => return other,
+                    }
+                }
+                Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
+            }
+            _ => self.open_asking_for(&host_key::wanted_algorithms(&self.known_keys()?)),
+        }
+    }
+
+    fn known_keys(&self) -> Result<known_hosts::Known, DestinationError> {
+        let lender = Session::new().map_err(|error| self.handshake_error(error))?;
+        known_hosts::read(&lender, &self.config.known_hosts, &self.name())
+    }
+
+    fn open_asking_for(&self, algorithms: &str) -> Result<Connection, DestinationError> {
+        let config = self.config;
+        let socket = self.tcp()?;
+        let closing = |error| DestinationError::Connection { address: self.address(), source: error };
+        let closer = self.interrupt.on_trigger({
+            let socket = socket.try_clone().map_err(closing)?;
+            move || {
+                // It may be closed already, which is as good.
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        });
+        let mut session = Session::new().map_err(|error| self.handshake_error(error))?;
+        session.set_timeout(u32::try_from(config.timeout.as_millis()).unwrap_or(u32::MAX));
+        session.method_pref(MethodType::HostKey, algorithms).map_err(|error| self.handshake_error(error))?;
+        session.set_tcp_stream(socket.try_clone().map_err(closing)?);
+        session.handshake().map_err(|error| self.handshake_error(error))?;
+        self.check_host_key(&session)?;
+        authenticate(&session, config).map_err(|failure| match failure {
+            Failure::Link(error) => self.broken("while logging in", error),
+            Failure::Refused(problem) => {
+                DestinationError::Authentication { address: self.address(), username: config.username.clone(), problem }
+            }
+        })?;
+        let sftp = session.sftp().map_err(|source| DestinationError::NoSftp {
+            address: self.address(),
+            username: config.username.clone(),
+            source,
+        })?;
+        let connection = Connection {
+            sftp,
+            interrupt: self.interrupt.clone(),
+            directory: config.directory.clone(),
+            timeout: config.timeout,
+            session,
+            socket,
+            _closer: closer,
+        };
+        connection.find_directory()?;
+        Ok(connection)
+    }
+
+    fn tcp(&self) -> Result<TcpStream, DestinationError> {
+        let (host, port) = (self.config.host.as_str(), self.config.port);
+        let addresses = (host, port)
+            .to_socket_addrs()
+            .map_err(|source| DestinationError::UnknownHost { host: host.to_owned(), source })?;
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, self.config.timeout) {
+                Ok(socket) => {
+                    // Requests are small and wait for answers; where this is not to be had, it is only slower.
+                    let _ = socket.set_nodelay(true);
+                    return Ok(socket);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(DestinationError::Connection { address: self.address(), source: last })
+    }
+
+    fn check_host_key(&self, session: &Session) -> Result<(), DestinationError> {
+        let refused = |reason: &str| DestinationError::HostKey(format!("{}: {reason}", self.address()));
+        let (key, _) = session.host_key().ok_or_else(|| refused("the server showed no host key"))?;
+        if let Some(first) = self.host_key.get() {
+            return if first.key == key {
+                Ok(())
+            } else {
+                Err(refused(&format!(
+                    "the host key changed during the run, from {} to {}",
+                    host_key::fingerprint(&first.key),
+                    host_key::fingerprint(key)
+                )))
+            };
+        }
+        let known = known_hosts::read(session, &self.config.known_hosts, &self.name())?;
+        let file = self.config.known_hosts.display().to_string();
+        let new_fingerprint = match host_key::judge(key, &self.name(), &known, &self.config.host_key, &file) {
+            Verdict::Trusted => None,
+            Verdict::New { line, fingerprint } => {
+                if self.remembers {
+                    known_hosts::append(&self.config.known_hosts, &line)?;
+                }
+                Some(fingerprint)
+            }
+            Verdict::Refused(reason) => return Err(DestinationError::HostKey(reason)),
+        };
+        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), new_fingerprint });
+        Ok(())
+    }
+
+    fn name(&self) -> HostName {
+        HostName::new(&self.config.host, self.config.port)
+    }
+
+    /// Host and port, for messages.
+    fn address(&self) -> String {
+        format!("{}:{}", self.config.host, self.config.port)
+    }
+
+    fn handshake_error(&self, source: ssh2::Error) -> DestinationError {
+        let advice = match source.code() {
+            // LIBSSH2_ERROR_KEX_FAILURE and LIBSSH2_ERROR_METHOD_NONE: no algorithm in common.
+            ErrorCode::Session(-5 | -17) => {
+                "The server offers no algorithm, or no type of host key, that is accepted here (known_hosts may hold \
+                 a key of a type that it no longer has). Update the server, or compare its keys with known_hosts"
+            }
+            _ => "Check that sftp.host and sftp.port are those of an SSH server that answers",
+        };
+        DestinationError::Handshake { address: self.address(), advice, source }
+    }
+
+    fn broken(&self, what: &str, error: ssh2::Error) -> DestinationError {
+        DestinationError::Broken { what: what.to_owned(), limit: self.config.timeout, source: error.into() }
+    }
+}
+
+impl Connection {
+    /// Says goodbye. A connection that is only dropped is cut.
+    ///
+    /// # Errors
+    /// If the link is broken, which no longer matters.
+    pub fn close(self) -> Result<(), DestinationError> {
+        self.session.disconnect(None, "done", None).map_err(|error| self.failed("to say goodbye", error))
+    }
+
+    /// The path of the file called `name` in the directory.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        Path::new(&self.directory).join(name)
+    }
+
+    /// The directory itself.
+    pub(super) fn directory(&self) -> &Path {
+        Path::new(&self.directory)
+    }
+
+    /// What `error` means, met when the server was asked `what` ("to remove …").
+    pub(super) fn failed(&self, what: &str, error: ssh2::Error) -> DestinationError {
+        if is_link(&error) {
+            return self.broken(format!("when it was asked {what}"), error.into());
+        }
+        DestinationError::Refused { what: what.to_owned(), source: error }
+    }
+
+    /// A broken link, `what` being under way ("while …").
+    pub(super) fn broken(&self, what: String, error: io::Error) -> DestinationError {
+        DestinationError::Broken { what, limit: self.timeout, source: error }
+    }
+
+    /// Whether the server still answers. After a failed read or write this tells a broken link from a refusal,
+    /// which libssh2's errors do not.
+    pub(super) fn is_alive(&self) -> bool {
+        match self.sftp.stat(self.directory()) {
+            Ok(_) => true,
+            Err(error) => !is_link(&error),
+        }
+    }
+
+    fn find_directory(&self) -> Result<(), DestinationError> {
+        let missing = || DestinationError::NoDirectory(self.directory.clone());
+        match self.sftp.stat(self.directory()) {
+            Ok(stat) if stat.is_dir() => Ok(()),
+            Ok(_) => Err(missing()),
+            Err(error) if is_missing(&error) => Err(missing()),
+            Err(error) => Err(self.failed(&format!("to look at {:?}", self.directory), error)),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // It may be closed already, which is as good.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}

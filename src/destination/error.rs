@@ -1,0 +1,202 @@
+//! What can go wrong between us and the SFTP server, and what the operator can do about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ssh2::ErrorCode;
+use thiserror::Error;
+
+use crate::interrupt::Interrupted;
+use crate::retry::Fault;
+
+/// Why the archive could not be delivered.
+#[derive(Debug, Error)]
+pub enum DestinationError {
+    /// The name does not resolve.
+    #[error("the name {host} cannot be resolved. Check sftp.host and this machine's DNS")]
+    UnknownHost {
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// No TCP connection.
+    #[error("no connection to {address}. Check sftp.host and sftp.port, that the server runs, and firewalls")]
+    Connection {
+        /// Host and port.
+        address: String,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The other side does not speak SSH, or nothing that we speak.
+    #[error("no SSH session with {address}. {advice}")]
+    Handshake {
+        /// Host and port.
+        address: String,
+        /// What to look at.
+        advice: &'static str,
+        /// What happened.
+        source: ssh2::Error,
+    },
+    /// known_hosts cannot be used.
+    #[error("known_hosts ({}) cannot be used: {problem}", path.display())]
+    KnownHosts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The server's host key is not to be trusted. No credential was sent.
+    #[error("{0}")]
+    HostKey(String),
+    /// The server refused who we are. Not tried again: accounts get locked.
+    #[error("{address} refused the login of {username:?}: {problem}")]
+    Authentication {
+        /// Host and port.
+        address: String,
+        /// `sftp.username`.
+        username: String,
+        /// What was refused, and what to do.
+        problem: String,
+    },
+    /// The session has no SFTP.
+    #[error("{address} offers no SFTP. Enable its sftp subsystem for {username:?}")]
+    NoSftp {
+        /// Host and port.
+        address: String,
+        /// `sftp.username`.
+        username: String,
+        /// What happened.
+        source: ssh2::Error,
+    },
+    /// The directory is not there.
+    #[error("sftp.directory {0:?} does not exist on the server. Create it there, or correct the configuration")]
+    NoDirectory(String),
+    /// Something lies where an archive should.
+    #[error("{0:?} on the server is not a regular file. Move it away")]
+    NotAFile(String),
+    /// The disk is full, or a quota is used up.
+    #[error("no space for {name:?} on the server{}", free.map(|bytes| format!(": {bytes} bytes free")).unwrap_or_default())]
+    NoSpace {
+        /// The file.
+        name: String,
+        /// Bytes free, where the server tells.
+        free: Option<u64>,
+    },
+    /// The server refused something by SFTP.
+    #[error("the server refused {what}{}", advice(source))]
+    Refused {
+        /// What was tried: "to create …".
+        what: String,
+        /// What it said.
+        source: ssh2::Error,
+    },
+    /// The connection broke, or no answer came in time.
+    #[error("the connection to the server broke {what} (limit for an answer: {} s, sftp.timeout_seconds)", limit.as_secs())]
+    Broken {
+        /// What was under way: "while …".
+        what: String,
+        /// The limit.
+        limit: Duration,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The server holds other bytes than were sent.
+    #[error("{name:?} on the server is not what was sent: {difference}. Check the server's disk")]
+    Different {
+        /// The file.
+        name: String,
+        /// How it differs.
+        difference: String,
+    },
+    /// The archive on this machine cannot be read.
+    #[error("reading the archive back from archive.work_directory")]
+    Spool(#[source] io::Error),
+    /// The run was told to end.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+fn advice(error: &ssh2::Error) -> &'static str {
+    match error.code() {
+        ErrorCode::SFTP(PERMISSION_DENIED) => ". Check the permissions of sftp.directory there",
+        _ => "",
+    }
+}
+
+impl Fault for DestinationError {
+    fn is_transient(&self) -> bool {
+        match self {
+            DestinationError::UnknownHost { .. }
+            | DestinationError::Connection { .. }
+            | DestinationError::Broken { .. } => true,
+            DestinationError::Handshake { source, .. } | DestinationError::NoSftp { source, .. } => is_link(source),
+            DestinationError::KnownHosts { .. }
+            | DestinationError::HostKey(_)
+            | DestinationError::Authentication { .. }
+            | DestinationError::NoDirectory(_)
+            | DestinationError::NotAFile(_)
+            | DestinationError::NoSpace { .. }
+            | DestinationError::Refused { .. }
+            | DestinationError::Different { .. }
+            | DestinationError::Spool(_)
+            | DestinationError::Interrupted(_) => false,
+        }
+    }
+}
+
+// Codes of libssh2.h and of draft-ietf-secsh-filexfer-02, section 7 (later drafts add those from 10 on).
+const BANNER_RECV: i32 = -2;
+const BANNER_SEND: i32 = -3;
+const INVALID_MAC: i32 = -4;
+const SOCKET_SEND: i32 = -7;
+const TIMEOUT: i32 = -9;
+const DECRYPT: i32 = -12;
+const SOCKET_DISCONNECT: i32 = -13;
+const CHANNEL_CLOSED: i32 = -26;
+const CHANNEL_EOF_SENT: i32 = -27;
+const SOCKET_TIMEOUT: i32 = -30;
+const SFTP_PROTOCOL: i32 = -31;
+const SOCKET_RECV: i32 = -43;
+const BAD_SOCKET: i32 = -45;
+const NO_SUCH_FILE: i32 = 2;
+const PERMISSION_DENIED: i32 = 3;
+const NO_CONNECTION: i32 = 6;
+const CONNECTION_LOST: i32 = 7;
+const NO_SUCH_PATH: i32 = 10;
+const NO_SPACE_ON_FILESYSTEM: i32 = 14;
+const QUOTA_EXCEEDED: i32 = 15;
+
+/// Whether `error` is about the connection rather than about what was asked.
+pub(super) fn is_link(error: &ssh2::Error) -> bool {
+    match error.code() {
+        ErrorCode::Session(code) => matches!(
+            code,
+            BANNER_RECV
+                | BANNER_SEND
+                | INVALID_MAC
+                | SOCKET_SEND
+                | TIMEOUT
+                | DECRYPT
+                | SOCKET_DISCONNECT
+                | CHANNEL_CLOSED
+                | CHANNEL_EOF_SENT
+                | SOCKET_TIMEOUT
+                | SFTP_PROTOCOL
+                | SOCKET_RECV
+                | BAD_SOCKET
+        ),
+        ErrorCode::SFTP(code) => matches!(code, NO_CONNECTION | CONNECTION_LOST),
+    }
+}
+
+/// Whether `error` says that there is no such file.
+pub(super) fn is_missing(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH))
+}
+
+/// Whether `error` says that the disk is full. OpenSSH says no more than "failure".
+pub(super) fn is_no_space(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::SFTP(NO_SPACE_ON_FILESYSTEM | QUOTA_EXCEEDED))
+}

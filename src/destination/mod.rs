@@ -1,0 +1,24 @@
+//! ROOM: SFTP. Where the archive goes: the server's identity, sending, proving, publishing, removing.
+//!
+//! - `known_hosts`: which host keys are known; `host_key`: whether the server's is to be trusted
+//! - `authentication`: key, agent or password
+//! - `connection`: one connection, from the first packet to a directory that is there
+//! - `folder`: looking, renaming and removing in that directory
+//! - `upload`: the archive under its temporary name; `read_back`: what the server really holds
+//! - `publish`: the final name, which only a verified archive gets
+
+mod authentication;
+mod connection;
+mod error;
+mod folder;
+mod host_key;
+mod known_hosts;
+mod publish;
+mod read_back;
+mod upload;
+
+pub use connection::{Connection, Server};
+pub use error::DestinationError;
+pub use publish::{Standing, publish, put_back, standing};
+pub use read_back::verify;
+pub use upload::upload;

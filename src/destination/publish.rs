@@ -1,0 +1,97 @@
+//! The final name, which nothing but a verified archive gets.
+//!
+//! libssh2 has no rename that overwrites, so a replacement takes two: the old archive steps aside as `.old`, then
+//! the new one takes its name. Whoever is killed in between leaves the `.old` for the next run to put back.
+
+use super::{Connection, DestinationError, verify};
+use crate::progress::Bar;
+use crate::rules::retention::{Kind, Naming, to_put_back};
+use crate::run_record::Delivery;
+use crate::spool::Content;
+
+/// What lies under an archive's final name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Free,
+    /// The very bytes that are to be delivered.
+    Same,
+    /// An archive with other bytes.
+    Other,
+}
+
+/// Puts back every replaced archive whose successor never came. Gives the names that were put back.
+///
+/// # Errors
+/// If the server or the link fails.
+pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<String>, DestinationError> {
+    let pairs = to_put_back(&connection.list()?, naming);
+    for (old, archive) in &pairs {
+        connection.rename(old, archive)?;
+    }
+    Ok(pairs.into_iter().map(|(_, archive)| archive).collect())
+}
+
+/// What lies under the name `archive`, compared with `content` byte for byte.
+///
+/// # Errors
+/// If something other than a file lies there, or the server or the link fails.
+pub fn standing(
+    connection: &Connection,
+    archive: &str,
+    content: &Content,
+    bar: &Bar,
+) -> Result<Standing, DestinationError> {
+    match connection.look(archive)? {
+        None => Ok(Standing::Free),
+        Some(entry) if entry.kind != Kind::File => Err(DestinationError::NotAFile(archive.to_owned())),
+        Some(_) => match verify(connection, archive, content, bar) {
+            Ok(()) => Ok(Standing::Same),
+            Err(DestinationError::Different { .. }) => Ok(Standing::Other),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// Gives the verified `.part` of `archive` its final name, and proves by a look that it has it. May be called again
+/// after a broken link: what was already done is found out by looking.
+///
+/// # Errors
+/// If the server or the link fails. The archive that was to be replaced is then under its own name, or will be put
+/// back by the next run.
+pub fn publish(
+    connection: &Connection,
+    naming: &Naming,
+    archive: &str,
+    content: &Content,
+    bar: &Bar,
+) -> Result<Delivery, DestinationError> {
+    let (part, old) = (naming.part(archive), naming.old(archive));
+    if connection.look(&part)?.is_none() {
+        // An earlier attempt may have come this far and lost the answer: only the content tells.
+        verify(connection, archive, content, bar)?;
+    } else {
+        let is_taken = connection.look(archive)?.is_some();
+        if is_taken {
+            // An earlier run's, whose successor came through.
+            connection.remove(&old)?;
+            connection.rename(archive, &old)?;
+        }
+        if let Err(error) = connection.rename(&part, archive) {
+            if is_taken && let Err(error) = connection.rename(&old, archive) {
+                tracing::debug!("{old:?} could not be put back at once ({error}); the next run does it");
+            }
+            return Err(error);
+        }
+        match connection.look(archive)? {
+            Some(entry) if entry.size.is_none_or(|size| size == content.size) => {}
+            _ => {
+                let difference = "it did not get its final name".to_owned();
+                return Err(DestinationError::Different { name: archive.to_owned(), difference });
+            }
+        }
+    }
+    let delivery = if connection.look(&old)?.is_some() { Delivery::Replaced } else { Delivery::Sent };
+    connection.remove(&old)?;
+    Ok(delivery)
+}

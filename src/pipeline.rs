@@ -1,0 +1,130 @@
+//! The tasks of a run in their order, stated once.
+//!
+//! [`Job::run`] is that order. Each step tells the record how its task went; a task that fails stops the rest.
+
+mod from_source;
+mod to_destination;
+
+use std::error::Error;
+
+use chrono::NaiveDate;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::destination::Server;
+use crate::error_chain::told;
+use crate::interrupt::Interrupt;
+use crate::journal::{Journal, OpenTask};
+use crate::progress::Progress;
+use crate::retry::Retry;
+use crate::rules::freshness::Freshness;
+use crate::rules::retention::Naming;
+use crate::run_record::{Interruption, State, Task};
+
+/// A night's work and what it needs.
+#[derive(Clone)]
+pub struct Job {
+    /// The validated configuration.
+    pub config: Config,
+    /// The date that the run is for.
+    pub today: NaiveDate,
+    /// Whether nothing may be changed.
+    pub dry_run: bool,
+    /// The time.
+    pub clock: Clock,
+    /// Where everything is told.
+    pub journal: Journal,
+    /// Ends the run before its end.
+    pub interrupt: Interrupt,
+    /// Meets passing faults.
+    pub retry: Retry,
+    /// Shows transfers to whoever watches.
+    pub progress: Progress,
+}
+
+/// A task has failed and told why; what is left to do is to clean up and to report.
+struct Stop;
+
+impl Job {
+    /// Does tasks 2 to 10. How they went is in the record.
+    pub fn run(&self) {
+        let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
+        let stopped = self.ship(&server).is_err();
+        if stopped {
+            self.stop_the_rest();
+        }
+        self.clean_up();
+    }
+
+    fn ship(&self, server: &Server<'_>) -> Result<(), Stop> {
+        let zip = self.request_zip()?;
+        let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
+        let mut dump = self.find_dump(&zip)?;
+        let judgement = self.compare_dates(&dump);
+
+        let connection = match (judgement.freshness, judgement.modified) {
+            (Freshness::Fresh, Some(modified)) if !self.dry_run => {
+                let archive = self.pack_archive(&mut dump, modified.to_utc())?;
+                drop((dump, zip));
+                let connection = self.connect(server)?;
+                let sent = self.send_archive(server, connection, &archive)?;
+                self.verify_archive(server, sent, &archive)?
+            }
+            (Freshness::Fresh, _) => {
+                self.skip(&[Task::PackArchive], "dry run");
+                let connection = self.connect(server)?;
+                self.skip(&[Task::SendArchive, Task::VerifyArchive], "dry run");
+                connection
+            }
+            (Freshness::Stale(_), _) => {
+                self.skip(&[Task::PackArchive, Task::SendArchive, Task::VerifyArchive], "the dump is stale");
+                self.connect(server)?
+            }
+        };
+        self.remove_expired(connection, judgement.freshness, clock_difference);
+        Ok(())
+    }
+
+    fn skip(&self, tasks: &[Task], reason: &str) {
+        for task in tasks {
+            self.journal.skip(*task, reason);
+        }
+    }
+
+    /// Temporary files have no names and connections end with what used them: both are gone by now.
+    fn clean_up(&self) {
+        self.journal.begin(Task::CleanUp).done("temporary files and connections are gone");
+        self.journal.record().lock().retries = self.retry.count();
+    }
+
+    fn stop_the_rest(&self) {
+        let pending: Vec<Task> = {
+            let record = self.journal.record().lock();
+            let reports = record.tasks().iter();
+            reports.filter(|it| it.state == State::Pending && it.task < Task::CleanUp).map(|it| it.task).collect()
+        };
+        for task in pending {
+            self.journal.stop(task, "because of what happened before");
+        }
+    }
+
+    /// Ends `task` with `error`: as failed, or as stopped where a signal is the cause.
+    fn give_up(&self, task: OpenTask<'_>, error: &dyn Error) -> Stop {
+        match self.interrupt.cause() {
+            Some(Interruption::Sigint | Interruption::Sigterm) => task.stopped(&told(error)),
+            Some(Interruption::Deadline) | None => task.failed(&told(error)),
+        }
+        Stop
+    }
+
+    fn naming(&self) -> Naming {
+        Naming {
+            archive: self.config.archive.name.clone(),
+            temporary_prefix: self.config.sftp.temporary_prefix.clone(),
+        }
+    }
+
+    fn archive_name(&self) -> String {
+        self.config.archive.name.file_name(self.today)
+    }
+}

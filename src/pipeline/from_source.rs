@@ -1,0 +1,107 @@
+//! Tasks 2 to 5: from the web server to an archive on this machine.
+
+use chrono::{DateTime, Local, Utc};
+use indicatif::HumanBytes;
+use std::io::{Read, Seek};
+
+use super::{Job, Stop};
+use crate::archive::{ArchiveError, ZippedDump};
+use crate::rules::freshness::{Freshness, Judgement, judge};
+use crate::rules::redaction::printable;
+use crate::run_record::{ArchiveFacts, DumpFacts, Task};
+use crate::source::{self, Zip};
+use crate::spool::{self, Content, Spool};
+
+/// The archive on this machine, complete.
+pub(super) struct Packed {
+    pub(super) name: String,
+    pub(super) spool: Spool,
+    pub(super) content: Content,
+}
+
+impl Job {
+    pub(super) fn request_zip(&self) -> Result<Zip, Stop> {
+        let task = self.journal.begin(Task::RequestZip);
+        let config = &self.config;
+        let folder = &config.archive.work_directory;
+        match source::fetch(&config.source, folder, &self.retry, &self.interrupt, &self.progress) {
+            Ok(zip) => {
+                self.journal.record().lock().received = Some(zip.size);
+                task.done(&format!("{} from {}", HumanBytes(zip.size), config.source.public_url()));
+                Ok(zip)
+            }
+            Err(error) => Err(self.give_up(task, &error)),
+        }
+    }
+
+    pub(super) fn find_dump(&self, zip: &Zip) -> Result<ZippedDump<impl Read + Seek + use<>>, Stop> {
+        let task = self.journal.begin(Task::FindDump);
+        let source = &self.config.source;
+        let found = zip
+            .reader()
+            .map_err(ArchiveError::Read)
+            .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes));
+        match found {
+            Ok(dump) => {
+                let entry = dump.entry();
+                let name = printable(&entry.name);
+                task.done(&format!("{name}, {}", HumanBytes(entry.size)));
+                self.journal.record().lock().dump = Some(DumpFacts { name, size: entry.size, modified: None });
+                Ok(dump)
+            }
+            Err(error) => {
+                if matches!(error, ArchiveError::NotAZip { .. })
+                    && let Some(content_type) = &zip.content_type
+                {
+                    tracing::info!("the web server calls it {content_type:?}");
+                }
+                Err(self.give_up(task, &error))
+            }
+        }
+    }
+
+    pub(super) fn compare_dates<R: Read + Seek>(&self, dump: &ZippedDump<R>) -> Judgement {
+        let task = self.journal.begin(Task::CompareDates);
+        let source = &self.config.source;
+        let judgement = judge(dump.entry().time, source.timezone, &Local, self.today, source.max_age_days);
+        if let Some(facts) = &mut self.journal.record().lock().dump {
+            facts.modified = judgement.modified;
+        }
+        match judgement.freshness {
+            Freshness::Fresh => {
+                let modified = judgement.modified.map(|time| time.format("%F %T %:z").to_string());
+                task.done(&format!("fresh: modified {}", modified.unwrap_or_default()));
+            }
+            Freshness::Stale(why) => task.warned(&format!(
+                "stale: the dump was {why}; nothing is sent for {}. Look at what dumps the database",
+                self.today
+            )),
+        }
+        judgement
+    }
+
+    pub(super) fn pack_archive<R: Read + Seek>(
+        &self,
+        dump: &mut ZippedDump<R>,
+        modified: DateTime<Utc>,
+    ) -> Result<Packed, Stop> {
+        let task = self.journal.begin(Task::PackArchive);
+        let name = self.archive_name();
+        let packed = spool::create(&self.config.archive.work_directory).map_err(ArchiveError::Write).and_then(
+            |(mut writer, spool)| {
+                dump.pack(modified, &mut writer, &self.interrupt, &self.progress)?;
+                Ok((writer.finish(), spool))
+            },
+        );
+        match packed {
+            Ok((content, spool)) => {
+                let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+                task.done(&format!("{name}, {}", HumanBytes(content.size)));
+                let facts = ArchiveFacts { name: name.clone(), size: content.size, sha256 };
+                self.journal.record().lock().archive = Some(facts);
+                Ok(Packed { name, spool, content })
+            }
+            Err(error) => Err(self.give_up(task, &error)),
+        }
+    }
+}

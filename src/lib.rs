@@ -22,6 +22,7 @@ pub mod journal;
 pub mod lock;
 pub mod pipeline;
 pub mod progress;
+pub mod report;
 pub mod retry;
 pub mod rules;
 pub mod run_record;

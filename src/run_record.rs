@@ -4,7 +4,7 @@
 //! a report can tell all that is known even when the worker is stuck or has died.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
@@ -250,6 +250,15 @@ impl SharedRecord {
     pub fn lock(&self) -> MutexGuard<'_, RunRecord> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The record, locked, unless it is locked already.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, RunRecord>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
 }
 
 impl RunRecord {
@@ -291,6 +300,11 @@ impl RunRecord {
     /// `text` as it may be told: one line, without secrets and control characters.
     pub fn clean(&self, text: &str) -> String {
         self.redaction.clean(text)
+    }
+
+    /// What cleans the texts of this record, for those who tell more than it holds.
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
 
     /// The tasks in their order, with what became of each.

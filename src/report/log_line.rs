@@ -1,0 +1,257 @@
+//! PURE: one event of the program as one line of the log.
+
+use std::fmt;
+
+use chrono::{DateTime, FixedOffset, SecondsFormat};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tracing::Event;
+use tracing::field::{Field, Visit};
+
+use crate::config::{LogFormat, LogLevel};
+use crate::rules::redaction::Redaction;
+
+/// How much a line matters, in the log's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing when looking for a fault.
+    Debug,
+    /// A task went well.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// A task failed.
+    Error,
+    /// The configuration can't be used.
+    Critical,
+}
+
+impl Severity {
+    /// Whether a line of this severity is written where `least` is the least level.
+    pub fn reaches(self, least: LogLevel) -> bool {
+        let least = match least {
+            LogLevel::Debug => Severity::Debug,
+            LogLevel::Info => Severity::Info,
+            LogLevel::Warning => Severity::Warning,
+            LogLevel::Error => Severity::Error,
+        };
+        self >= least
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Severity::Debug => "DEBUG",
+            Severity::Info => "INFO",
+            Severity::Warning => "WARNING",
+            Severity::Error => "ERROR",
+            Severity::Critical => "CRITICAL",
+        })
+    }
+}
+
+/// What the program told by a tracing event, as it came: not yet cleaned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The event's field `task`.
+    pub task: Option<String>,
+    /// The event's message.
+    pub message: String,
+    /// The event's other fields.
+    pub fields: Vec<(&'static str, Value)>,
+}
+
+impl Told {
+    /// What `event` tells; `None` where it is not the program's own, but a library's.
+    ///
+    /// An event of tracing's level ERROR with the field `critical = true` is [`Severity::Critical`].
+    pub fn by(event: &Event<'_>) -> Option<Told> {
+        let target = event.metadata().target();
+        let is_own =
+            target.strip_prefix("scripting_system").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+        if !is_own {
+            return None;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let severity = match *event.metadata().level() {
+            tracing::Level::ERROR if fields.critical => Severity::Critical,
+            tracing::Level::ERROR => Severity::Error,
+            tracing::Level::WARN => Severity::Warning,
+            tracing::Level::INFO => Severity::Info,
+            _ => Severity::Debug,
+        };
+        Some(Told { severity, task: fields.task, message: fields.message, fields: fields.others })
+    }
+
+    /// The same as it may be written: each text on one line, without what `redaction` removes.
+    pub fn cleaned(self, redaction: &Redaction) -> Told {
+        let fields = self.fields.into_iter().map(|(name, value)| match value {
+            Value::String(text) => (name, Value::String(redaction.clean(&text))),
+            other => (name, other),
+        });
+        Told {
+            severity: self.severity,
+            task: self.task.map(|task| redaction.clean(&task)),
+            message: redaction.clean(&self.message),
+            fields: fields.collect(),
+        }
+    }
+
+    /// "task: message field=value".
+    pub fn sentence(&self) -> String {
+        let mut sentence = match &self.task {
+            Some(task) => format!("{task}: {}", self.message),
+            None => self.message.clone(),
+        };
+        for (name, value) in &self.fields {
+            match value {
+                Value::String(text) => sentence.push_str(&format!(" {name}={text}")),
+                other => sentence.push_str(&format!(" {name}={other}")),
+            }
+        }
+        sentence
+    }
+}
+
+/// The line, without a line break, that tells what was told (and cleaned) at `time` in the run `run`.
+pub fn format_line(told: &Told, time: DateTime<FixedOffset>, run: &str, format: LogFormat) -> String {
+    let time = time.to_rfc3339_opts(SecondsFormat::Millis, false);
+    match format {
+        LogFormat::Text => format!("{time} {:<7} [{run}] {}", told.severity, told.sentence()),
+        LogFormat::Json => {
+            let object = Object {
+                time,
+                level: told.severity.to_string(),
+                run,
+                task: told.task.as_deref(),
+                message: &told.message,
+                fields: told
+                    .fields
+                    .iter()
+                    .filter(|(name, _)| !["time", "level", "run", "task", "message"].contains(name))
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect(),
+            };
+            // Texts, numbers and truth values: nothing of that can fail to be written.
+            serde_json::to_string(&object).unwrap_or_default()
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    time: String,
+    level: String,
+    run: &'a str,
+    task: Option<&'a str>,
+    message: &'a str,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    task: Option<String>,
+    critical: bool,
+    others: Vec<(&'static str, Value)>,
+}
+
+impl Fields {
+    fn text(&mut self, field: &Field, text: String) {
+        match field.name() {
+            "message" => self.message = text,
+            "task" => self.task = Some(text),
+            name => self.others.push((name, Value::String(text))),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "critical" {
+            self.critical = value;
+        } else {
+            self.others.push((field.name(), value.into()));
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.others.push((field.name(), value.into()));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.others.push((field.name(), value.into()));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.others.push((field.name(), value.into()));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn told(message: &str) -> Told {
+        Told {
+            severity: Severity::Info,
+            task: Some("Request zip".to_owned()),
+            message: message.to_owned(),
+            fields: vec![("bytes", 12.into()), ("server", "a b".into())],
+        }
+    }
+
+    fn time() -> DateTime<FixedOffset> {
+        DateTime::parse_from_rfc3339("2026-11-23T23:00:01.123+01:00").unwrap()
+    }
+
+    #[test]
+    fn a_line_of_text_tells_time_level_run_task_and_message() {
+        assert_eq!(
+            format_line(&told("12 bytes"), time(), "r1", LogFormat::Text),
+            "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes bytes=12 server=a b"
+        );
+    }
+
+    #[test]
+    fn a_line_of_json_tells_the_same_in_fields() {
+        assert_eq!(
+            format_line(&told("say \"hi\""), time(), "r1", LogFormat::Json),
+            r#"{"time":"2026-11-23T23:00:01.123+01:00","level":"INFO","run":"r1","task":"Request zip","message":"say \"hi\"","bytes":12,"server":"a b"}"#
+        );
+    }
+
+    #[test]
+    fn a_message_can_neither_forge_a_line_nor_tell_a_secret() {
+        let redaction = Redaction::new(&[SecretString::from("hunter22")]);
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let mut told = told("a\n2026-11-23 ERROR hunter22");
+            told.fields.push(("reply", "hunter22\n".into()));
+            let line = format_line(&told.cleaned(&redaction), time(), "r1", format);
+            assert!(!line.contains(['\n']) && !line.contains("hunter22"), "{line}");
+        }
+    }
+
+    #[test]
+    fn levels_are_ordered_as_the_configuration_orders_them() {
+        assert!(Severity::Critical.reaches(LogLevel::Error));
+        assert!(!Severity::Warning.reaches(LogLevel::Error));
+        assert!(!Severity::Debug.reaches(LogLevel::Info));
+        assert!(Severity::Debug.reaches(LogLevel::Debug));
+    }
+}

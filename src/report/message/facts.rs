@@ -1,0 +1,151 @@
+//! What is worth knowing of a run, as labelled lines that the mail's two parts share.
+
+use crate::report::message::words;
+use crate::rules::retention::{Action, Decision, Plan, Reason};
+use crate::run_record::{Delivery, RunRecord};
+
+/// So many files are named in one list; the log names all.
+const MAX_NAMED: usize = 20;
+
+/// Something worth knowing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fact {
+    /// What it is about.
+    pub(super) label: &'static str,
+    /// One or more lines.
+    pub(super) lines: Vec<String>,
+}
+
+/// All facts of `record`, in the order of a run, without secrets and control characters.
+pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut tell = |label, lines: Vec<String>| {
+        facts.push(Fact { label, lines: lines.iter().map(|line| record.clean(line)).collect() });
+    };
+    if let Some(bytes) = record.received {
+        tell("Received", vec![words::exact_size(bytes)]);
+    }
+    if let Some(dump) = &record.dump {
+        tell("Dump", vec![dump.name.clone()]);
+        tell("Dump's size", vec![words::exact_size(dump.size)]);
+        let modified = dump.modified.map(words::moment);
+        tell("Dump modified", vec![modified.unwrap_or_else(|| "unknown: the zip holds no valid time".to_owned())]);
+    }
+    if let Some(archive) = &record.archive {
+        tell("Archive", vec![archive.name.clone()]);
+        tell("Archive's size", vec![words::exact_size(archive.size)]);
+        tell("Archive's SHA-256", vec![archive.sha256.clone()]);
+        let how = match record.delivery {
+            Some(Delivery::Sent) => "new on the server, verified",
+            Some(Delivery::Replaced) => "took the place of an archive of the same name with other content, verified",
+            Some(Delivery::AlreadyThere) => "the same bytes already lay on the server",
+            None => "not delivered",
+        };
+        tell("Delivery", vec![how.to_owned()]);
+    }
+    if let Some(fingerprint) = &record.new_host_key {
+        tell(
+            "New host key",
+            vec![
+                fingerprint.clone(),
+                "First contact with this SFTP server: compare this fingerprint with the server's own.".to_owned(),
+            ],
+        );
+    }
+    if let Some(plan) = &record.retention {
+        if let Some(reason) = &plan.held_back {
+            tell("Removal held back", vec![reason.to_string()]);
+        }
+        tell(if record.dry_run { "Would be removed" } else { "Removed" }, removed(record, plan));
+        tell("Kept", kept(plan));
+    }
+    if record.retries > 0 {
+        tell("Tried again", vec![words::count(record.retries as usize, "time")]);
+    }
+    tell("Took", vec![words::time_taken(record.duration)]);
+    facts
+}
+
+fn removed(record: &RunRecord, plan: &Plan) -> Vec<String> {
+    let going: Vec<&Decision> = plan.removals().collect();
+    let gone = record.removed as usize;
+    let first = match going.len() {
+        0 if gone == 0 => "nothing".to_owned(),
+        planned if record.dry_run => words::count(planned, "file"),
+        planned if gone < planned => format!("{gone} of {}", words::count(planned, "file")),
+        _ => words::count(gone, "file"),
+    };
+    let mut lines = vec![first];
+    lines.extend(named(&going));
+    lines
+}
+
+fn kept(plan: &Plan) -> Vec<String> {
+    let archives = words::count(plan.archives_kept(), "archive");
+    let mut lines = vec![match plan.reference {
+        Some(newest) => format!("{archives}, the newest of {}", words::date(newest)),
+        None => archives,
+    }];
+    let staying = plan.decisions.iter().filter(|decision| decision.action == Action::Keep);
+    let (foreign, ours): (Vec<&Decision>, Vec<&Decision>) =
+        staying.partition(|decision| decision.reason == Reason::Foreign);
+    let unusual: Vec<&Decision> =
+        ours.into_iter().filter(|decision| !matches!(decision.reason, Reason::Recent { .. })).collect();
+    lines.extend(named(&unusual));
+    if !foreign.is_empty() {
+        lines.push(format!("{}, never touched", words::count(foreign.len(), "other file")));
+    }
+    lines
+}
+
+/// Each file with its reason, up to [`MAX_NAMED`] of them.
+fn named(decisions: &[&Decision]) -> Vec<String> {
+    let mut lines: Vec<String> =
+        decisions.iter().take(MAX_NAMED).map(|decision| format!("{}: {}", decision.name, decision.reason)).collect();
+    if decisions.len() > MAX_NAMED {
+        lines.push(format!("and {} more", decisions.len() - MAX_NAMED));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::message::samples;
+
+    fn lines<'a>(facts: &'a [Fact], label: &str) -> &'a [String] {
+        &facts.iter().find(|fact| fact.label == label).unwrap().lines
+    }
+
+    #[test]
+    fn a_removal_that_failed_is_not_counted_as_done() {
+        let mut record = samples::clean_night();
+        record.removed = 0;
+        assert_eq!(lines(&facts(&record), "Removed")[0], "0 of 1 file");
+    }
+
+    #[test]
+    fn a_long_list_of_files_is_cut_and_says_so() {
+        let mut record = samples::clean_night();
+        let plan = record.retention.as_mut().unwrap();
+        plan.decisions = (0..MAX_NAMED + 7)
+            .map(|number| Decision {
+                name: format!("{number}.tgz"),
+                action: Action::Remove,
+                reason: Reason::Expired { age: 99 },
+            })
+            .collect();
+        let facts = facts(&record);
+        let removed = lines(&facts, "Removed");
+        assert_eq!(removed.len(), 1 + MAX_NAMED + 1);
+        assert_eq!(removed.last().unwrap(), "and 7 more");
+    }
+
+    #[test]
+    fn a_name_on_the_server_cannot_forge_a_line() {
+        let mut record = samples::clean_night();
+        record.retention.as_mut().unwrap().decisions[0].name = "a\nDelivery: forged".to_owned();
+        let text = facts(&record).into_iter().flat_map(|fact| fact.lines).collect::<Vec<_>>().join("\n");
+        assert!(text.contains("a\\nDelivery: forged"), "{text}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The mail's subject and its plain-text part.
+
+use crate::report::message::facts::facts;
+use crate::report::message::words;
+use crate::run_record::{Level, RunRecord};
+
+/// The mail's subject: `prefix`, the outcome, the host and the date. One line without control characters.
+pub fn subject(record: &RunRecord, prefix: &str) -> String {
+    let told = format!("{}, {} ({})", words::outcome(record), record.host, words::date(record.today));
+    let prefix = prefix.trim().trim_end_matches(':');
+    record.clean(&if prefix.is_empty() { told } else { format!("{prefix}: {told}") })
+}
+
+/// The run as an operator reads it at breakfast: the outcome, the facts, the tasks, what went wrong.
+pub fn plain_text(record: &RunRecord) -> String {
+    let mut lines = vec![words::headline(record)];
+    lines.extend(words::counts(record));
+    lines.push(String::new());
+    for fact in facts(record) {
+        for (index, line) in fact.lines.iter().enumerate() {
+            let label = if index == 0 { fact.label } else { "" };
+            lines.push(format!("{label:<18} {line}"));
+        }
+    }
+    for (level, title) in [(Level::Error, "Errors"), (Level::Warning, "Warnings")] {
+        let notes = words::notes(record, level);
+        if !notes.is_empty() {
+            lines.extend([String::new(), title.to_owned()]);
+            lines.extend(notes.into_iter().map(|note| format!("- {}: {}", note.task, note.text)));
+        }
+    }
+    lines.extend([String::new(), "Tasks".to_owned()]);
+    for report in words::told_tasks(record) {
+        let line = format!("{:<10} {:<18} {}", words::state(report.state), report.task, words::ending(report));
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.extend([String::new(), origin(record)]);
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Which run this is: its name, host, date and start.
+pub(super) fn origin(record: &RunRecord) -> String {
+    record.clean(&format!(
+        "Run {} on {} for {}, begun {}.",
+        record.run_id,
+        record.host,
+        words::date(record.today),
+        words::moment(record.started)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::message::samples;
+    use crate::run_record::{Interruption, Task};
+
+    #[test]
+    fn the_subject_tells_outcome_host_and_date() {
+        let mut interrupted = samples::begun();
+        interrupted.interruption = Some(Interruption::Sigint);
+        let mut warned = samples::clean_night();
+        warned.note(Level::Warning, Task::RemoveExpired, "20261211.tgz could not be removed");
+        let told: Vec<String> =
+            [samples::clean_night(), warned, samples::stale_night(), samples::failed_night(), interrupted]
+                .iter()
+                .map(|record| subject(record, "My daily report"))
+                .collect();
+        assert_eq!(
+            told,
+            [
+                "My daily report: delivered, db1 (23 Nov 2026)",
+                "My daily report: delivered, 1 warning, db1 (23 Nov 2026)",
+                "My daily report: nothing new: the dump is stale, 2 warnings, db1 (23 Nov 2026)",
+                "My daily report: FAILED at Find dump, db1 (23 Nov 2026)",
+                "My daily report: interrupted, db1 (23 Nov 2026)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_host_name_cannot_add_a_header() {
+        let mut record = samples::clean_night();
+        record.host = "db1\r\nBcc: x@example.org".to_owned();
+        let subject = subject(&record, "a\nb");
+        assert!(!subject.contains(['\r', '\n']), "{subject}");
+    }
+
+    #[test]
+    fn clean_night() {
+        insta::assert_snapshot!(plain_text(&samples::clean_night()));
+    }
+
+    #[test]
+    fn stale_night() {
+        insta::assert_snapshot!(plain_text(&samples::stale_night()));
+    }
+
+    #[test]
+    fn failed_night() {
+        insta::assert_snapshot!(plain_text(&samples::failed_night()));
+    }
+
+    #[test]
+    fn first_host_key() {
+        insta::assert_snapshot!(plain_text(&samples::first_host_key()));
+    }
+
+    #[test]
+    fn held_back_removal() {
+        insta::assert_snapshot!(plain_text(&samples::held_back_removal()));
+    }
+}

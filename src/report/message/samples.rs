@@ -1,0 +1,149 @@
+//! The nights that the tests tell of.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate};
+
+use crate::rules::redaction::Redaction;
+use crate::rules::retention::{Action, Decision, HoldBack, Plan, Reason};
+use crate::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State, Task};
+
+/// A run that has only begun.
+pub(crate) fn begun() -> RunRecord {
+    RunRecord::new(
+        "20261123-230000-4711".to_owned(),
+        "db1".to_owned(),
+        NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
+        DateTime::parse_from_rfc3339("2026-11-23T23:00:00+01:00").unwrap(),
+        Redaction::default(),
+    )
+}
+
+fn done(record: &mut RunRecord, task: Task, text: &str, milliseconds: u64) {
+    record.begin(task);
+    record.end(task, State::Done, text, Some(Duration::from_millis(milliseconds)));
+}
+
+fn connected() -> RunRecord {
+    let mut record = begun();
+    record.duration = Duration::from_millis(2_449);
+    done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
+    done(&mut record, Task::RequestZip, "12.60 MiB from https://www.example.org/dump.zip", 812);
+    record.received = Some(13_212_057);
+    done(&mut record, Task::FindDump, "backup/dump.sql, 62.00 MiB", 4);
+    record.dump = Some(DumpFacts {
+        name: "backup/dump.sql".to_owned(),
+        size: 65_011_712,
+        modified: Some(DateTime::parse_from_rfc3339("2026-11-23T22:58:04+01:00").unwrap()),
+    });
+    record
+}
+
+fn decision(name: &str, action: Action, reason: Reason) -> Decision {
+    Decision { name: name.to_owned(), action, reason }
+}
+
+/// All went well, and one archive was removed.
+pub(crate) fn clean_night() -> RunRecord {
+    let mut record = connected();
+    done(&mut record, Task::CompareDates, "fresh: modified 23 Nov 2026", 0);
+    done(&mut record, Task::PackArchive, "20262311.tgz, 12.50 MiB", 540);
+    record.archive = Some(ArchiveFacts {
+        name: "20262311.tgz".to_owned(),
+        size: 13_107_200,
+        sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+    });
+    done(&mut record, Task::ConnectToSftp, "backup@sftp.example.org:22", 95);
+    done(&mut record, Task::SendArchive, "12.50 MiB in TSE-INFORX", 610);
+    done(&mut record, Task::VerifyArchive, "size and content match", 322);
+    record.delivery = Some(Delivery::Sent);
+    done(&mut record, Task::RemoveExpired, "1 removed, 3 kept", 20);
+    record.removed = 1;
+    record.retention = Some(Plan {
+        reference: NaiveDate::from_ymd_opt(2026, 11, 23),
+        held_back: None,
+        decisions: vec![
+            decision("20261211.tgz", Action::Remove, Reason::Expired { age: 11 }),
+            decision("20262111.tgz", Action::Keep, Reason::Recent { age: 2 }),
+            decision("20262311.tgz", Action::Keep, Reason::Recent { age: 0 }),
+            decision("20262411.tgz", Action::Keep, Reason::Future),
+            decision("notes.txt", Action::Keep, Reason::Foreign),
+        ],
+    });
+    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    record.begin(Task::Report);
+    record
+}
+
+/// The dump is of yesterday, and an expired archive could not be removed.
+pub(crate) fn stale_night() -> RunRecord {
+    let mut record = connected();
+    let yesterday = DateTime::parse_from_rfc3339("2026-11-22T22:58:04+01:00").unwrap();
+    record.dump.as_mut().unwrap().modified = Some(yesterday);
+    record.begin(Task::CompareDates);
+    let stale = "stale: modified 22 Nov 2026, which is 1 day before today";
+    record.end(Task::CompareDates, State::Warned, stale, Some(Duration::ZERO));
+    record.end(Task::PackArchive, State::Skipped, "the dump is stale", None);
+    done(&mut record, Task::ConnectToSftp, "backup@sftp.example.org:22", 95);
+    record.end(Task::SendArchive, State::Skipped, "the dump is stale", None);
+    record.end(Task::VerifyArchive, State::Skipped, "the dump is stale", None);
+    record.begin(Task::RemoveExpired);
+    record.note(Level::Warning, Task::RemoveExpired, "20261111.tgz could not be removed: permission denied");
+    done(&mut record, Task::RemoveExpired, "1 of 2 removed, 1 kept", 20);
+    record.removed = 1;
+    record.retries = 2;
+    record.retention = Some(Plan {
+        reference: NaiveDate::from_ymd_opt(2026, 11, 22),
+        held_back: None,
+        decisions: vec![
+            decision(".20260711.tgz.part", Action::Remove, Reason::UnfinishedUpload),
+            decision("20261111.tgz", Action::Remove, Reason::Expired { age: 11 }),
+            decision("20262211.tgz", Action::Keep, Reason::Recent { age: 0 }),
+        ],
+    });
+    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    record.begin(Task::Report);
+    record
+}
+
+/// The ZIP does not hold the dump, and what it holds is named to do harm.
+pub(crate) fn failed_night() -> RunRecord {
+    let mut record = begun();
+    record.duration = Duration::from_secs(185);
+    done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
+    record.begin(Task::RequestZip);
+    record.note(Level::Warning, Task::RequestZip, "the server calls itself <b>Apache</b> & co");
+    done(&mut record, Task::RequestZip, "12.60 MiB from https://www.example.org/dump.zip", 90_812);
+    record.received = Some(13_212_057);
+    record.begin(Task::FindDump);
+    let hostile = "no entry \"backup/dump.sql\"; the zip holds \"a|b\n| :white_check_mark: | x |\", \"@all\", \
+                   \"<script>alert(1)</script>\", \"[click](http://example.org)\", \"\u{202e}gpj.exe\"";
+    record.end(Task::FindDump, State::Failed, hostile, Some(Duration::from_millis(4)));
+    for task in [Task::CompareDates, Task::PackArchive, Task::ConnectToSftp, Task::SendArchive, Task::VerifyArchive] {
+        record.end(task, State::Stopped, "the dump was not found", None);
+    }
+    record.end(Task::RemoveExpired, State::Stopped, "nothing new was delivered", None);
+    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    record.begin(Task::Report);
+    record
+}
+
+/// As [`clean_night`], and the SFTP server was met for the first time.
+pub(crate) fn first_host_key() -> RunRecord {
+    let mut record = clean_night();
+    record.new_host_key = Some("SHA256:uNiVztksCsDhcc0u9e8BrwxXzXJ1cXH0Xz0oVZ0kzqE".to_owned());
+    record
+}
+
+/// As [`clean_night`], but the clocks differ, so that nothing was removed.
+pub(crate) fn held_back_removal() -> RunRecord {
+    let mut record = clean_night();
+    let reason = HoldBack::ClockDiffers { hours: 49 };
+    record.removed = 0;
+    record.end(Task::RemoveExpired, State::Done, "none removed, 4 kept", None);
+    record.note(Level::Warning, Task::RemoveExpired, &format!("removal is held back: {reason}"));
+    let plan = record.retention.as_mut().unwrap();
+    plan.held_back = Some(reason);
+    plan.decisions[0] = decision("20261211.tgz", Action::Keep, Reason::HeldBack(Box::new(Reason::Expired { age: 11 })));
+    record
+}

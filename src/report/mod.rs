@@ -1,0 +1,11 @@
+//! Telling people: the log file, the mail, the Mattermost message, and what they say.
+//!
+//! [`message`] makes the words out of a [`RunRecord`](crate::run_record::RunRecord); the others carry them.
+
+pub mod log_file;
+pub mod log_line;
+pub mod mail;
+pub mod mattermost;
+pub mod message;
+mod sendmail;
+pub mod verbose;

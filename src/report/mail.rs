@@ -1,1 +1,384 @@
-//! stub
+//! The mail: [`build`] makes it out of the record, [`send`] has a mail server or the local sendmail take it.
+//!
+//! Each recipient has an envelope and a connection of its own, so that one who is refused does not keep the others
+//! from getting it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{fs, io};
+
+use chrono::{DateTime, FixedOffset};
+use lettre::Message;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart};
+use lettre::transport::smtp;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use secrecy::ExposeSecret as _;
+
+use crate::config::{Email, MailSecurity, MailServer};
+use crate::report::{message, sendmail};
+use crate::run_record::RunRecord;
+
+/// To connect to the mail server, and for any one answer of it.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For the local sendmail, which may speak to a server itself before it ends.
+const SENDMAIL_LIMIT: Duration = Duration::from_secs(120);
+
+/// Why a mail did not reach someone. Never holds a password; may hold what the server said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The parts do not make a mail.
+    #[error("the mail could not be put together: {reason}")]
+    Build {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The private certificate authorities could not be read.
+    #[error("email.server.ca_file: {}: {reason}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection, or none that speaks SMTP.
+    #[error("cannot reach the mail server {server}: {reason}; check email.server.host, port and security")]
+    Unreachable {
+        /// Host and port.
+        server: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The server's certificate is not trusted, or it does not speak TLS.
+    #[error(
+        "no trusted TLS connection to the mail server {server}: {reason}; check email.server.host, port and \
+         security, and ca_file for a private certificate authority"
+    )]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// What happened.
+        reason: String,
+    },
+    /// STARTTLS is asked for, and not offered.
+    #[error("the mail server {server} offers no STARTTLS; check email.server.port, or set email.server.security")]
+    NoStarttls {
+        /// Host and port.
+        server: String,
+    },
+    /// The server wants nothing of us, before any mail was named.
+    #[error("the mail server {server} turned us away: {reply}")]
+    TurnedAway {
+        /// Host and port.
+        server: String,
+        /// What it said.
+        reply: String,
+        /// Whether it may think better of it.
+        transient: bool,
+    },
+    /// The login failed.
+    #[error(
+        "the mail server {server} refused the login of {username}: {reply}; check email.server.username and \
+         email.server.password"
+    )]
+    Authentication {
+        /// Host and port.
+        server: String,
+        /// Who tried.
+        username: String,
+        /// What it said.
+        reply: String,
+        /// Whether it may think better of it.
+        transient: bool,
+    },
+    /// The server did not take the mail for this recipient.
+    #[error("the mail server {server} refused the mail to {recipient}: {reply}")]
+    Refused {
+        /// Host and port.
+        server: String,
+        /// The address.
+        recipient: String,
+        /// What it said.
+        reply: String,
+        /// Whether it may think better of it.
+        transient: bool,
+    },
+    /// The connection broke.
+    #[error("the mail server {server} was lost while it took the mail to {recipient}: {reason}{}", may_have_arrived(*has_content))]
+    Lost {
+        /// Host and port.
+        server: String,
+        /// The address.
+        recipient: String,
+        /// What happened.
+        reason: String,
+        /// Whether the message itself was under way already.
+        has_content: bool,
+    },
+    /// The local sendmail could not be run.
+    #[error("cannot run {}: {reason}; install a local mail system, or set email.server", program.display())]
+    NoSendmail {
+        /// What was to be run.
+        program: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The local sendmail did not take the mail.
+    #[error("{} did not take the mail to {recipient}: {reason}", program.display())]
+    Sendmail {
+        /// What was run.
+        program: PathBuf,
+        /// The address.
+        recipient: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+fn may_have_arrived(has_content: bool) -> &'static str {
+    if has_content { "; it may have arrived, so it was not sent again" } else { "" }
+}
+
+impl MailError {
+    /// Whether another try may go better, and cannot deliver the mail twice.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            MailError::Unreachable { .. } => true,
+            MailError::TurnedAway { transient, .. }
+            | MailError::Authentication { transient, .. }
+            | MailError::Refused { transient, .. } => *transient,
+            MailError::Lost { has_content, .. } => !has_content,
+            MailError::Build { .. }
+            | MailError::CaFile { .. }
+            | MailError::Tls { .. }
+            | MailError::NoStarttls { .. }
+            | MailError::NoSendmail { .. }
+            | MailError::Sendmail { .. } => false,
+        }
+    }
+
+    /// Whether it would be the same for every recipient, so that trying the next one only costs time, or a login
+    /// attempt before the account is locked.
+    pub fn is_about_server(&self) -> bool {
+        !matches!(self, MailError::Refused { .. } | MailError::Lost { .. } | MailError::Sendmail { .. })
+    }
+}
+
+/// What became of the mail to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Who.
+    pub recipient: Mailbox,
+    /// Whether a server took it, or why not.
+    pub result: Result<(), MailError>,
+}
+
+/// The mail that tells of `record`, dated `date`: plain text and HTML, and this run's log lines where they are
+/// wanted.
+///
+/// # Errors
+/// If lettre finds that the parts do not make a mail, which the configuration's own checks should have prevented.
+pub fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
+    let build_error = |error: lettre::error::Error| MailError::Build { reason: error.to_string() };
+    let mut builder = Message::builder()
+        .from(email.from.clone())
+        .subject(message::subject(record, &email.subject))
+        .date(date.into())
+        .message_id(Some(format!("<{}@{}>", name_part(&record.run_id), name_part(&record.host))))
+        // RFC 3834: keeps holiday replies away.
+        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+    for recipient in &email.to {
+        builder = builder.to(recipient.clone());
+    }
+    let told = MultiPart::alternative_plain_html(message::plain_text(record), message::html(record));
+    let mut parts = MultiPart::mixed().multipart(told);
+    if email.attach_log {
+        let name = format!("scripting-system-{}.log", name_part(&record.run_id));
+        let lines: String = record.log_lines.iter().map(|line| format!("{line}\n")).collect();
+        let plain = ContentType::parse("text/plain; charset=utf-8")
+            .map_err(|error| MailError::Build { reason: error.to_string() })?;
+        parts = parts.singlepart(Attachment::new(name).body(lines, plain));
+    }
+    builder.multipart(parts).map_err(build_error)
+}
+
+/// `text` as it may stand in a Message-ID (RFC 5322, 3.6.4) and in a file's name.
+fn name_part(text: &str) -> String {
+    let part: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '-' }).collect();
+    match part.trim_matches('.').replace("..", ".") {
+        part if part.is_empty() => "unknown".to_owned(),
+        part => part,
+    }
+}
+
+/// Sends `message` to each recipient of `email`, and tells what became of each.
+///
+/// `attempt` makes the try that it is given, again where [`is_transient`](MailError::is_transient) and patience
+/// allow, and gives the last result. Once a fault is the server's, the recipients that are left are not tried.
+pub fn send(
+    email: &Email,
+    message: &Message,
+    attempt: impl Fn(&dyn Fn() -> Result<(), MailError>) -> Result<(), MailError>,
+) -> Vec<Delivery> {
+    let mut fault: Option<MailError> = None;
+    let mut deliveries = Vec::with_capacity(email.to.len());
+    for recipient in &email.to {
+        let result = match &fault {
+            Some(fault) => Err(fault.clone()),
+            None => attempt(&|| send_to(email, message, recipient)),
+        };
+        fault = result.as_ref().err().filter(|error| error.is_about_server()).cloned();
+        deliveries.push(Delivery { recipient: recipient.clone(), result });
+    }
+    deliveries
+}
+
+/// Sends `message` to `recipient`, once: to `email.server`, else through the local sendmail.
+///
+/// # Errors
+/// If no server took it; [`is_transient`](MailError::is_transient) tells whether another try makes sense.
+pub fn send_to(email: &Email, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
+    match &email.server {
+        Some(server) => send_by_smtp(server, &email.from, message, recipient),
+        None => send_by_sendmail(&email.from, message, recipient),
+    }
+}
+
+fn send_by_sendmail(from: &Mailbox, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
+    let program = sendmail::program();
+    let to: &str = recipient.email.as_ref();
+    sendmail::hand_over(&program, from.email.as_ref(), to, message.formatted(), SENDMAIL_LIMIT)
+        .map_err(|error| MailError::NoSendmail { program: program.clone(), reason: error.to_string() })?
+        .map_err(|reason| MailError::Sendmail { program, recipient: to.to_owned(), reason })
+}
+
+fn send_by_smtp(server: &MailServer, from: &Mailbox, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
+    let mut connection = connect(server)?;
+    let result = transfer(&mut connection, server, from, message, recipient);
+    // The mail is where it is; a server need not be waited for to say goodbye.
+    let _ = connection.set_timeout(Some(Duration::from_secs(2)));
+    let _ = connection.quit();
+    result
+}
+
+/// A connection to `server`, as protected and authenticated as the configuration wants it.
+fn connect(server: &MailServer) -> Result<SmtpConnection, MailError> {
+    let tls = match server.security {
+        MailSecurity::None => None,
+        MailSecurity::Tls | MailSecurity::Starttls => Some(tls_parameters(server)?),
+    };
+    let hello = ClientId::default();
+    let from_the_start = tls.as_ref().filter(|_| server.security == MailSecurity::Tls);
+    let mut connection =
+        SmtpConnection::connect((server.host.as_str(), server.port), Some(TIMEOUT), &hello, from_the_start, None)
+            .map_err(|error| connection_error(server, &error))?;
+    if let Some(tls) = tls.as_ref().filter(|_| server.security == MailSecurity::Starttls) {
+        if !connection.can_starttls() {
+            return Err(MailError::NoStarttls { server: name(server) });
+        }
+        connection.starttls(tls, &hello).map_err(|error| connection_error(server, &error))?;
+    }
+    if let Some(credentials) = &server.credentials {
+        let password = credentials.password.expose_secret().to_owned();
+        let login = Credentials::new(credentials.username.clone(), password);
+        connection.auth(DEFAULT_MECHANISMS, &login).map_err(|error| MailError::Authentication {
+            server: name(server),
+            username: credentials.username.clone(),
+            reply: reason(&error),
+            transient: error.is_transient(),
+        })?;
+    }
+    Ok(connection)
+}
+
+fn tls_parameters(server: &MailServer) -> Result<TlsParameters, MailError> {
+    let mut builder = TlsParameters::builder(server.host.clone());
+    if let Some(path) = &server.ca_file {
+        let error = |reason: String| MailError::CaFile { path: path.clone(), reason };
+        let pem = fs::read(path).map_err(|source| error(source.to_string()))?;
+        let authorities = Certificate::from_pem(&pem).map_err(|source| error(source.to_string()))?;
+        builder = builder.certificate_store(CertificateStore::None).add_root_certificate(authorities);
+    }
+    builder.build().map_err(|source| MailError::Tls { server: name(server), reason: reason(&source) })
+}
+
+/// Hands `message` over, step by step, to know whether its content was under way when something broke.
+fn transfer(
+    connection: &mut SmtpConnection,
+    server: &MailServer,
+    from: &Mailbox,
+    message: &Message,
+    recipient: &Mailbox,
+) -> Result<(), MailError> {
+    let to = recipient.email.to_string();
+    let refused =
+        |reply: String, transient| MailError::Refused { server: name(server), recipient: to.clone(), reply, transient };
+    let broken = |error: smtp::Error, has_content| {
+        if error.status().is_some() {
+            return refused(reason(&error), error.is_transient());
+        }
+        MailError::Lost { server: name(server), recipient: to.clone(), reason: reason(&error), has_content }
+    };
+    let mut options = Vec::new();
+    // RFC 6531: an address beyond ASCII goes only to a server that can take it.
+    if !to.is_ascii() || !from.email.to_string().is_ascii() {
+        if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(refused("it takes no addresses beyond ASCII (SMTPUTF8)".to_owned(), false));
+        }
+        options.push(MailParameter::SmtpUtfEight);
+    }
+    connection.command(Mail::new(Some(from.email.clone()), options)).map_err(|error| broken(error, false))?;
+    connection.command(Rcpt::new(recipient.email.clone(), Vec::new())).map_err(|error| broken(error, false))?;
+    connection.command(Data).map_err(|error| broken(error, false))?;
+    connection.message(&message.formatted()).map_err(|error| broken(error, true))?;
+    Ok(())
+}
+
+fn connection_error(server: &MailServer, error: &smtp::Error) -> MailError {
+    let reason = reason(error);
+    let server_name = name(server);
+    if error.status().is_some() {
+        return MailError::TurnedAway { server: server_name, reply: reason, transient: error.is_transient() };
+    }
+    // rustls hands its errors up as InvalidData with the error inside; invalid UTF-8 has nothing inside.
+    let is_tls = error.is_tls()
+        || io_cause(error).is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData && cause.get_ref().is_some());
+    if is_tls {
+        MailError::Tls { server: server_name, reason }
+    } else {
+        MailError::Unreachable { server: server_name, reason }
+    }
+}
+
+/// What happened, without lettre's words for the kind of it.
+fn reason(error: &smtp::Error) -> String {
+    if let Some(cause) = io_cause(error) {
+        // A socket's time limit shows as WouldBlock on Linux.
+        if matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+            return format!("no answer within {} s", TIMEOUT.as_secs());
+        }
+    }
+    let said = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    match error.status() {
+        Some(code) if said.is_empty() => code.to_string(),
+        Some(code) => format!("{code} {said}"),
+        None => said,
+    }
+}
+
+fn io_cause(error: &smtp::Error) -> Option<&io::Error> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+        .find_map(|cause| cause.downcast_ref::<io::Error>())
+}
+
+fn name(server: &MailServer) -> String {
+    format!("{}:{}", server.host, server.port)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ mod html;
 mod markdown;
 mod plain;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod terminal;
 mod words;
 

@@ -52,6 +52,26 @@ impl Journal {
         tracing::debug!(task = task.title(), "stopped: {text}");
     }
 
+    /// Every task that has not ended by now, up to the report, was cut off for `reason`. The one that was under way
+    /// has failed if `is_fault`.
+    pub fn cut_off(&self, reason: &str, is_fault: bool) {
+        let unfinished: Vec<(Task, State)> = {
+            let record = self.record.lock();
+            let reports = record.tasks().iter().filter(|report| report.task < Task::Report);
+            reports.map(|report| (report.task, report.state)).collect()
+        };
+        for (task, state) in unfinished {
+            match state {
+                State::UnderWay if is_fault => {
+                    let text = self.record.lock().end(task, State::Failed, reason, None);
+                    tracing::error!(task = task.title(), "{text}");
+                }
+                State::UnderWay | State::Pending => self.stop(task, reason),
+                State::Done | State::Warned | State::Failed | State::Skipped | State::Stopped => {}
+            }
+        }
+    }
+
     /// Something about `task` that is as it should be, and worth telling in every channel.
     pub fn info(&self, task: Task, text: &str) {
         let text = self.record.lock().note(Level::Info, task, text);

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::retry::Retry;
 use crate::rules::freshness::Freshness;
 use crate::rules::retention::Naming;
-use crate::run_record::{Interruption, State, Task};
+use crate::run_record::{Interruption, Task};
 
 /// A night's work and what it needs.
 #[derive(Clone)]
@@ -49,9 +49,8 @@ impl Job {
     /// Does tasks 2 to 10. How they went is in the record.
     pub fn run(&self) {
         let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
-        let stopped = self.ship(&server).is_err();
-        if stopped {
-            self.stop_the_rest();
+        if self.ship(&server).is_err() {
+            self.journal.cut_off("because of what happened before", false);
         }
         self.clean_up();
     }
@@ -95,17 +94,6 @@ impl Job {
     fn clean_up(&self) {
         self.journal.begin(Task::CleanUp).done("temporary files and connections are gone");
         self.journal.record().lock().retries = self.retry.count();
-    }
-
-    fn stop_the_rest(&self) {
-        let pending: Vec<Task> = {
-            let record = self.journal.record().lock();
-            let reports = record.tasks().iter();
-            reports.filter(|it| it.state == State::Pending && it.task < Task::CleanUp).map(|it| it.task).collect()
-        };
-        for task in pending {
-            self.journal.stop(task, "because of what happened before");
-        }
     }
 
     /// Ends `task` with `error`: as failed, or as stopped where a signal is the cause.

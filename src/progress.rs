@@ -1,5 +1,7 @@
 //! Progress bars for a person who watches: on a terminal only, and gone when the work is done.
 
+use std::io::{self, Write as _};
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Shows progress, or nothing at all. Cheap to clone; all clones draw into one place.
@@ -24,6 +26,12 @@ impl Progress {
     /// Shows nothing.
     pub fn hidden() -> Progress {
         Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
+    }
+
+    /// Shows `line` on stderr, above the bars where there are some.
+    pub fn show(&self, line: &str) {
+        // Where stderr is closed, there is nobody to show it to.
+        let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
     /// A bar for a transfer of `total` bytes, where that is known.

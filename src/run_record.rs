@@ -71,11 +71,6 @@ impl Task {
             Task::Report => "Report",
         }
     }
-
-    /// Whether the job itself has failed when this task fails: tasks 2 to 8.
-    pub fn is_essential(self) -> bool {
-        (Task::RequestZip..=Task::VerifyArchive).contains(&self)
-    }
 }
 
 impl fmt::Display for Task {
@@ -390,10 +385,8 @@ impl RunRecord {
         match self.interruption {
             Some(Interruption::Deadline) => Outcome::Failed,
             Some(signal) => Outcome::Interrupted(signal),
-            None if self.tasks.iter().any(|report| report.task.is_essential() && report.state == State::Failed) => {
-                Outcome::Failed
-            }
-            None if self.errors() > 0 || self.warnings() > 0 => Outcome::Warnings,
+            None if self.errors() > 0 => Outcome::Failed,
+            None if self.warnings() > 0 => Outcome::Warnings,
             None => Outcome::Success,
         }
     }

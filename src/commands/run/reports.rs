@@ -1,0 +1,138 @@
+//! Task 11: the mail, then the Mattermost message, then the line of counts. Each is tried even if another fails.
+
+use std::time::Duration;
+
+use super::supervisor::{Ended, Supervisor};
+use crate::clock::Clock;
+use crate::config::{Config, Email, Mattermost};
+use crate::error_chain::told;
+use crate::interrupt::Interrupt;
+use crate::journal::Journal;
+use crate::report::log_file::LogFile;
+use crate::report::mail::{self, MailError};
+use crate::report::mattermost::{self, MattermostError};
+use crate::report::message;
+use crate::retry::{Fault, Retry};
+use crate::run_record::Task;
+
+impl Fault for MailError {
+    fn is_transient(&self) -> bool {
+        MailError::is_transient(self)
+    }
+}
+
+impl Fault for MattermostError {
+    fn is_transient(&self) -> bool {
+        MattermostError::is_transient(self)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        MattermostError::retry_after(self)
+    }
+}
+
+/// Tells everybody who wants to know how the run of `journal` went.
+pub(super) fn send(
+    supervisor: &mut Supervisor,
+    config: Config,
+    journal: &Journal,
+    log: Option<&LogFile>,
+    clock: &Clock,
+) {
+    tell_lost_lines(journal, log);
+    let interrupt = Interrupt::new();
+    let sender = Sender {
+        retry: Retry::new(config.retry, interrupt.clone()),
+        config,
+        journal: journal.clone(),
+        clock: clock.clone(),
+    };
+    match supervisor.run(move || sender.send(), None, &interrupt) {
+        Ended::Returned => {}
+        Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
+        Ended::Stuck => journal.warn(Task::Report, "the reports could not be sent before the program had to end"),
+    }
+    tell_counts(journal);
+    tell_lost_lines(journal, log);
+}
+
+struct Sender {
+    config: Config,
+    journal: Journal,
+    retry: Retry,
+    clock: Clock,
+}
+
+impl Sender {
+    fn send(&self) {
+        let task = self.journal.begin(Task::Report);
+        let undelivered_mail = self.config.email.as_ref().and_then(|email| self.mail(email));
+        if let Some(mattermost) = &self.config.mattermost {
+            self.post(mattermost, undelivered_mail.as_deref());
+        }
+        task.done("done");
+    }
+
+    /// Sends the mail, if one is wanted. Gives what was told of recipients who did not get it, if there are any.
+    fn mail(&self, email: &Email) -> Option<String> {
+        let message = {
+            let record = self.journal.record().lock();
+            if !message::is_wanted(email.send, &record, false) {
+                return None;
+            }
+            mail::build(email, &record, (self.clock)())
+        };
+        let failures: Vec<String> = match message {
+            Err(error) => vec![told(&error)],
+            Ok(message) => mail::send(email, &message, |attempt| self.retry.run("sending the mail", attempt))
+                .into_iter()
+                .filter_map(|delivery| match delivery.result {
+                    Ok(()) => {
+                        tracing::info!("mailed to {}", delivery.recipient.email);
+                        None
+                    }
+                    Err(error) => Some(format!("no mail to {}: {}", delivery.recipient.email, told(&error))),
+                })
+                .collect(),
+        };
+        for failure in &failures {
+            self.journal.warn(Task::Report, failure);
+        }
+        (!failures.is_empty()).then(|| failures.join("; "))
+    }
+
+    fn post(&self, mattermost: &Mattermost, undelivered_mail: Option<&str>) {
+        let payload = {
+            let record = self.journal.record().lock();
+            if !message::is_wanted(mattermost.send, &record, undelivered_mail.is_some()) {
+                return;
+            }
+            mattermost::build(mattermost, &message::mattermost_text(&record, undelivered_mail))
+        };
+        match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
+            Ok(()) => tracing::info!("posted to Mattermost"),
+            Err(error) => self.journal.warn(Task::Report, &format!("no Mattermost message: {}", told(&error))),
+        }
+    }
+}
+
+/// The log's last line.
+fn tell_counts(journal: &Journal) {
+    let (errors, warnings, removed, retries) = {
+        let record = journal.record().lock();
+        (record.errors(), record.warnings(), record.removed, record.retries)
+    };
+    tracing::info!(
+        task = Task::Report.title(),
+        "the run has ended: errors {errors}, warnings {warnings}, files removed {removed}, retries {retries}"
+    );
+}
+
+/// A log line that could not be written is worth a warning, once.
+fn tell_lost_lines(journal: &Journal, log: Option<&LogFile>) {
+    let Some(lost) = log.and_then(LogFile::undelivered) else { return };
+    let is_told = journal.record().lock().notes().iter().any(|note| note.text == lost);
+    if !is_told {
+        journal.warn(Task::Report, &lost);
+    }
+}

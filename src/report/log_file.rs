@@ -31,7 +31,10 @@ const MODE: u32 = 0o640;
 #[derive(Debug, thiserror::Error)]
 pub enum LogFileError {
     /// It could not be opened or created.
-    #[error("cannot open the log file {}: {source}; create its folder, set its permissions, or change log.file", path.display())]
+    #[error(
+        "cannot open the log file {}: {source}; create its folder, set its permissions, or change log.file",
+        path.display()
+    )]
     Open {
         /// The file.
         path: PathBuf,

@@ -232,7 +232,10 @@ mod tests {
     fn a_line_of_json_tells_the_same_in_fields() {
         assert_eq!(
             format_line(&told("say \"hi\""), time(), "r1", LogFormat::Json),
-            r#"{"time":"2026-11-23T23:00:01.123+01:00","level":"INFO","run":"r1","task":"Request zip","message":"say \"hi\"","bytes":12,"server":"a b"}"#
+            concat!(
+                r#"{"time":"2026-11-23T23:00:01.123+01:00","level":"INFO","run":"r1","task":"Request zip","#,
+                r#""message":"say \"hi\"","bytes":12,"server":"a b"}"#
+            )
         );
     }
 

@@ -1,7 +1,9 @@
 //! What a mail reader finds in the mail, and whom the sending tries.
 
 use std::cell::Cell;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::thread;
 
 use mail_parser::{MessageParser, MimeHeaders as _};
 
@@ -102,6 +104,11 @@ fn one_refused_recipient_does_not_keep_the_others_from_it() {
     });
     let delivered: Vec<bool> = deliveries.iter().map(|delivery| delivery.result.is_ok()).collect();
     assert_eq!(delivered, [true, false, true]);
+    assert_eq!(
+        undelivered(&deliveries).unwrap(),
+        "the mail did not reach 1 of 3 recipients: the mail server mx:25 refused the mail to b@example.org: 550 no such \
+         user"
+    );
 }
 
 #[test]
@@ -121,6 +128,9 @@ fn a_refused_login_is_not_repeated_for_each_recipient() {
     });
     assert_eq!(tries.get(), 1);
     assert!(deliveries.iter().all(|delivery| delivery.result == Err(login.clone())));
+    let told = undelivered(&deliveries).unwrap();
+    assert!(told.starts_with("the mail did not reach 3 of 3 recipients: "), "{told}");
+    assert_eq!(told.matches("535 no").count(), 1);
 }
 
 #[test]
@@ -157,4 +167,107 @@ fn what_may_have_arrived_is_not_sent_again() {
     assert!(!lost(true).is_transient());
     assert!(lost(true).to_string().contains("may have arrived"));
     assert!(lost(false).is_transient());
+}
+
+/// Sends a mail to a server that greets and then answers each command that begins as in `replies` with the reply beside
+/// it; `None` hangs up. Gives the result and what the server was sent.
+fn sent_to_server_with(
+    security: MailSecurity,
+    replies: &'static [(&'static str, Option<&'static str>)],
+) -> (Result<(), MailError>, Vec<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 mx ready\r\n").unwrap();
+        let mut heard = Vec::new();
+        for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let reply = replies.iter().find(|(command, _)| line.starts_with(command)).map(|(_, reply)| *reply);
+            heard.push(line);
+            match reply {
+                Some(Some(reply)) => stream.write_all(reply.as_bytes()).unwrap(),
+                Some(None) => break,
+                None => {}
+            }
+        }
+        heard
+    });
+    let mut email = email(&["ops@example.org", "dba@example.org"]);
+    let mail_server = email.server.as_mut().unwrap();
+    mail_server.port = port;
+    mail_server.security = security;
+    mail_server.credentials =
+        Some(crate::config::Credentials { username: "backup".to_owned(), password: "hunter22".into() });
+    let message = build(&email, &samples::clean_night(), date()).unwrap();
+    let result = send_to(&email, &message, &email.to[1]);
+    (result, server.join().unwrap())
+}
+
+const HELLO: (&str, Option<&str>) = ("EHLO", Some("250-mx\r\n250 AUTH PLAIN LOGIN\r\n"));
+const AUTH: (&str, Option<&str>) = ("AUTH", Some("235 welcome\r\n"));
+const MAIL: (&str, Option<&str>) = ("MAIL", Some("250 ok\r\n"));
+const RCPT: (&str, Option<&str>) = ("RCPT", Some("250 ok\r\n"));
+const DATA: (&str, Option<&str>) = ("DATA", Some("354 go on\r\n"));
+
+#[test]
+fn the_envelope_names_one_recipient_and_a_rude_goodbye_does_not_matter() {
+    let (result, heard) = sent_to_server_with(
+        MailSecurity::None,
+        &[HELLO, AUTH, MAIL, RCPT, DATA, (".", Some("250 taken\r\n")), ("QUIT", None)],
+    );
+    assert_eq!(result, Ok(()));
+    let recipients: Vec<_> = heard.iter().filter(|line| line.starts_with("RCPT")).collect();
+    assert_eq!(recipients, ["RCPT TO:<dba@example.org>"]);
+}
+
+#[test]
+fn a_refusal_is_told_with_the_servers_words_and_tried_again_only_if_passing() {
+    let (result, _) = sent_to_server_with(
+        MailSecurity::None,
+        &[HELLO, AUTH, MAIL, ("RCPT", Some("550 no such user\r\n")), ("QUIT", None)],
+    );
+    let error = result.unwrap_err();
+    assert!(error.to_string().ends_with("refused the mail to dba@example.org: 550 no such user"), "{error}");
+    assert!(!error.is_transient() && !error.is_about_server());
+    let (result, _) = sent_to_server_with(
+        MailSecurity::None,
+        &[HELLO, AUTH, MAIL, RCPT, DATA, (".", Some("451 later\r\n")), ("QUIT", None)],
+    );
+    assert!(result.unwrap_err().is_transient());
+}
+
+#[test]
+fn a_connection_that_breaks_is_met_again_only_before_the_content() {
+    let (result, _) = sent_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, ("DATA", None)]);
+    let error = result.unwrap_err();
+    assert!(matches!(error, MailError::Lost { has_content: false, .. }) && error.is_transient(), "{error}");
+    let (result, _) = sent_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, DATA, (".", None)]);
+    let error = result.unwrap_err();
+    assert!(matches!(error, MailError::Lost { has_content: true, .. }) && !error.is_transient(), "{error}");
+}
+
+#[test]
+fn a_refused_login_names_the_keys_and_not_the_password() {
+    let (result, _) =
+        sent_to_server_with(MailSecurity::None, &[HELLO, ("AUTH", Some("535 wrong\r\n")), ("QUIT", None)]);
+    let error = result.unwrap_err();
+    let told = format!("{error} {error:?}");
+    assert!(told.contains("login of backup: 535 wrong; check email.server.username"), "{told}");
+    assert!(!told.contains("hunter22") && !error.is_transient(), "{told}");
+}
+
+#[test]
+fn without_starttls_neither_login_nor_mail_is_sent() {
+    let (result, heard) = sent_to_server_with(MailSecurity::Starttls, &[HELLO, AUTH, MAIL]);
+    assert!(matches!(result, Err(MailError::NoStarttls { .. })), "{result:?}");
+    assert!(heard.iter().all(|line| line.starts_with("EHLO")), "{heard:?}");
+}
+
+#[test]
+fn a_server_without_tls_is_told_as_a_tls_fault() {
+    let (result, _) = sent_to_server_with(MailSecurity::Tls, &[]);
+    let error = result.unwrap_err();
+    assert!(matches!(error, MailError::Tls { .. }) && !error.is_transient(), "{error}");
 }

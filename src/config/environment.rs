@@ -1,0 +1,86 @@
+//! The process's environment, read once at the edge, so that nothing else looks at it.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The home folder and the variables of a process.
+#[derive(Clone, Default)]
+pub struct Environment {
+    home: Option<PathBuf>,
+    variables: HashMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// The environment of this process. Where `HOME` is unset, as it can be under cron, the home folder is the one
+    /// in the passwd database.
+    pub fn capture() -> Environment {
+        Environment::new(std::env::home_dir(), std::env::vars_os())
+    }
+
+    /// An environment with this `home` (one that is not absolute counts as none) and these `variables`.
+    pub fn new<Name: Into<OsString>, Text: Into<OsString>>(
+        home: Option<PathBuf>,
+        variables: impl IntoIterator<Item = (Name, Text)>,
+    ) -> Environment {
+        Environment {
+            home: home.filter(|home| home.is_absolute()),
+            variables: variables.into_iter().map(|(name, text)| (name.into(), text.into())).collect(),
+        }
+    }
+
+    /// The home folder, where there is one.
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// The variable `name`, where it is set.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The ssh-agent's socket (`SSH_AUTH_SOCK`), where one is named.
+    pub fn agent_socket(&self) -> Option<&Path> {
+        self.path("SSH_AUTH_SOCK")
+    }
+
+    /// The folder in which systemd provides a service's credentials (`CREDENTIALS_DIRECTORY`).
+    pub fn credentials_directory(&self) -> Option<&Path> {
+        self.path("CREDENTIALS_DIRECTORY")
+    }
+
+    fn path(&self, name: &str) -> Option<&Path> {
+        self.variable(name).filter(|value| !value.is_empty()).map(Path::new)
+    }
+}
+
+impl fmt::Debug for Environment {
+    /// Variables may hold secrets, so they are only counted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("home", &self.home).field("variables", &self.variables.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_that_is_not_absolute_is_none() {
+        let none: [(&str, &str); 0] = [];
+        assert_eq!(Environment::new(Some(PathBuf::new()), none).home(), None);
+        assert_eq!(Environment::new(Some("here".into()), none).home(), None);
+    }
+
+    #[test]
+    fn an_empty_socket_is_no_agent() {
+        assert_eq!(Environment::new(None, [("SSH_AUTH_SOCK", "")]).agent_socket(), None);
+    }
+
+    #[test]
+    fn debugging_shows_no_variable() {
+        let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
+        assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
+    }
+}

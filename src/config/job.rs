@@ -1,0 +1,109 @@
+//! The sections `archive`, `retention`, `retry`, `run` and `log`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::shown;
+use super::place::{Place, must_be_folder};
+use super::sections::{Archive, Log, LogFormat, LogLevel, Retry, Run};
+use super::walk::{Fault, Section, Walk, quoted};
+use crate::rules::archive_name::ArchiveName;
+use crate::rules::retention::Policy;
+
+/// Year, day, month: the order of the names that already lie on the servers.
+const ARCHIVE_NAME: &str = "%Y%d%m";
+/// Kept over a reboot, and made for large files.
+const WORK_DIRECTORY: &str = "/var/tmp";
+const LOG_FILE: &str = "log.log";
+
+pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Archive> {
+    let mut section = top.section(walk, "archive")?;
+    let place = walk.place;
+    let name = section.optional(walk, "name", archive_name).or_else(|| ArchiveName::new(ARCHIVE_NAME).ok());
+    let work_directory = if section.is_given("work_directory") {
+        section.optional(walk, "work_directory", |text| place.folder(text))
+    } else {
+        section.ignore("work_directory");
+        let default = PathBuf::from(WORK_DIRECTORY);
+        walk.accept(section.path("work_directory"), must_be_folder(&default)).map(|()| default)
+    };
+    section.finish(walk);
+    Some(Archive { name: name?, work_directory: work_directory? })
+}
+
+fn archive_name(text: &str) -> Result<ArchiveName, Fault> {
+    ArchiveName::new(text).map_err(|error| {
+        Fault::new(
+            format!("{} {error}", quoted(text)),
+            "write a pattern with year, month and day, such as \"%Y%d%m\" or \"dump-%Y-%m-%d\"",
+        )
+    })
+}
+
+pub(super) fn retention(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Policy> {
+    let mut section = top.section(walk, "retention")?;
+    let keep_days = section.integer(walk, "keep_days", 1..=36_500, 10);
+    let keep_at_least = section.integer(walk, "keep_at_least", 1..=100_000, 3);
+    section.finish(walk);
+    Some(Policy { keep_days, keep_at_least })
+}
+
+pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Retry> {
+    let mut section = top.section(walk, "retry")?;
+    let attempts = section.integer(walk, "attempts", 1..=20, 3);
+    let first: u64 = section.integer(walk, "first_pause_seconds", 0..=3_600, 1);
+    let longest: u64 = section.integer(walk, "max_pause_seconds", 0..=3_600, 30);
+    if first > longest {
+        let problem = format!("{longest} is less than {} ({first})", section.path("first_pause_seconds"));
+        walk.mistake(section.path("max_pause_seconds"), Fault::new(problem, "raise this one or lower that one"));
+    }
+    section.finish(walk);
+    Some(Retry { attempts, first_pause: Duration::from_secs(first), max_pause: Duration::from_secs(longest) })
+}
+
+pub(super) fn run(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Run> {
+    let mut section = top.section(walk, "run")?;
+    let minutes: u64 = section.integer(walk, "deadline_minutes", 1..=10_080, 360);
+    section.finish(walk);
+    Some(Run { deadline: Duration::from_secs(minutes * 60) })
+}
+
+/// The section `log` of the configuration file `configuration`.
+pub(super) fn log(top: &mut Section<'_>, walk: &mut Walk<'_>, configuration: &Path) -> Option<Log> {
+    let mut section = top.section(walk, "log")?;
+    let place = walk.place;
+    let file = if section.is_given("file") {
+        section.optional(walk, "file", |text| log_path(place, text, configuration))
+    } else {
+        section.ignore("file");
+        walk.accept(section.path("file"), log_path(place, LOG_FILE, configuration))
+    };
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let format = section.one_of(walk, "format", &formats, LogFormat::Text);
+    let levels = [
+        ("debug", LogLevel::Debug),
+        ("info", LogLevel::Info),
+        ("warning", LogLevel::Warning),
+        ("error", LogLevel::Error),
+    ];
+    let level = section.one_of(walk, "level", &levels, LogLevel::Info);
+    section.finish(walk);
+    Some(Log { file: file?, format, level })
+}
+
+/// The log file `text` of the configuration file `configuration`. It need not exist, nor its folder: a job that
+/// cannot write its log goes on.
+pub(super) fn log_path(place: Place<'_>, text: &str, configuration: &Path) -> Result<PathBuf, Fault> {
+    let path = place.path(text)?;
+    if text.ends_with('/') || path.is_dir() {
+        return Err(Fault::new(format!("{} is a folder", shown(&path)), "name a file in it"));
+    }
+    let is_configuration = match (path.canonicalize(), configuration.canonicalize()) {
+        (Ok(log), Ok(configuration)) => log == configuration,
+        _ => false,
+    };
+    if is_configuration {
+        return Err(Fault::new(format!("{} is this configuration itself", shown(&path)), "name another file"));
+    }
+    Ok(path)
+}

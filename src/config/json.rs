@@ -1,0 +1,160 @@
+//! JSON as a tree that keeps what `serde_json::Value` loses: a key that stands twice.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A JSON value. Not `Debug`: it may hold secrets.
+#[derive(Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i128),
+    /// A number with a fraction or an exponent, or one beyond 64 bits.
+    Fraction(f64),
+    Text(String),
+    List(Vec<Value>),
+    /// The members in the order in which they stand.
+    Object(Vec<(String, Value)>),
+}
+
+/// Where a text stops being JSON.
+pub(super) struct SyntaxFault {
+    /// From 1.
+    pub(super) line: usize,
+    /// From 1, in bytes.
+    pub(super) column: usize,
+    pub(super) problem: String,
+}
+
+/// Parses `text`, which is one JSON value.
+pub(super) fn parse(text: &str) -> Result<Value, SyntaxFault> {
+    if text.trim_ascii().is_empty() {
+        return Err(SyntaxFault { line: 1, column: 1, problem: "the file is empty".to_owned() });
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let problem = error.to_string();
+        // serde_json ends its message with the place, which is told apart here.
+        let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem).to_owned();
+        SyntaxFault { line: error.line().max(1), column: error.column().max(1), problem }
+    })
+}
+
+impl Value {
+    /// The sort of value, for a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Boolean(_) => "true or false",
+            Value::Integer(_) | Value::Fraction(_) => "a number",
+            Value::Text(_) => "a text",
+            Value::List(_) => "a list",
+            Value::Object(_) => "an object",
+        }
+    }
+
+    /// The first member called `key` of an object.
+    pub(super) fn member(&self, key: &str) -> Option<&Value> {
+        match self {
+            Value::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// The text of a text.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Integer(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Fraction(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = access.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = access.next_entry()? {
+            members.push(member);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> (usize, usize, String) {
+        let fault = parse(text).err().expect("should not be JSON");
+        (fault.line, fault.column, fault.problem)
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_kept_twice() {
+        let Ok(Value::Object(members)) = parse(r#"{"a": 1, "b": [null, "x"], "a": -2}"#) else { panic!("no object") };
+        let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "a"]);
+        assert!(members[2].1 == Value::Integer(-2));
+    }
+
+    #[test]
+    fn a_fault_has_its_place_and_no_second_one_in_its_words() {
+        assert_eq!(fault("{\n  \"a\": 1,\n}"), (3, 1, "trailing comma".to_owned()));
+        assert_eq!(fault(" \n"), (1, 1, "the file is empty".to_owned()));
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_refused() {
+        assert!(fault(&"[".repeat(100_000)).2.contains("recursion"));
+    }
+}

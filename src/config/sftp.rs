@@ -1,0 +1,155 @@
+//! The section `sftp`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::place::{must_be_file, must_be_folder};
+use super::sections::{HostKeyPolicy, Sftp};
+use super::values;
+use super::walk::{Fault, Section, Walk, nearest, quoted};
+
+const KNOWN_HOSTS: &str = "~/.ssh/known_hosts";
+
+/// Longest temporary prefix, in bytes: prefix, archive name and suffix share the 255 that file systems give a name.
+const LONGEST_PREFIX: usize = 32;
+
+/// Length of SHA-256's digest, in bytes.
+const SHA256_BYTES: usize = 32;
+
+pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
+    let mut section = top.section(walk, "sftp")?;
+    let place = walk.place;
+    let host = section.required(walk, "host", "the SFTP server's name or address", values::host);
+    let port = section.integer(walk, "port", 1..=u16::MAX, 22);
+    let username = section.required(walk, "username", "the name to log in with", values::name);
+    let password = section.secret(walk, "password");
+    let private_key = section.optional(walk, "private_key", |text| place.ssh_key(text));
+    let passphrase = section.secret(walk, "passphrase");
+    let agent_socket = place.environment.agent_socket().map(PathBuf::from);
+    if section.is_given("passphrase") && !section.is_given("private_key") {
+        let problem = format!("has no {} to open", section.path("private_key"));
+        walk.mistake(section.path("passphrase"), Fault::new(problem, "name the private key, or remove the passphrase"));
+    }
+    if !section.is_given("password") && !section.is_given("private_key") && agent_socket.is_none() {
+        let fault = Fault::new(
+            "is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK)",
+            "give a password or a private key; cron has no agent",
+        );
+        walk.mistake(section.path("password"), fault);
+    }
+    let known_hosts_given = section.is_given("known_hosts");
+    let known_hosts_path = section.optional(walk, "known_hosts", |text| place.path(text));
+    let known_hosts = if known_hosts_given {
+        known_hosts_path
+    } else {
+        walk.accept(section.path("known_hosts"), place.path(KNOWN_HOSTS))
+    };
+    let host_key = section.optional(walk, "host_key", host_key_policy).unwrap_or(HostKeyPolicy::AcceptNew);
+    if let Some(known_hosts) = &known_hosts {
+        walk.accept(section.path("known_hosts"), known_hosts_fit(known_hosts, &host_key));
+    }
+    let directory_meaning = "the folder for the archives as the server sees it, \".\" for the login folder";
+    let directory = section.required(walk, "directory", directory_meaning, values::remote_path);
+    let temporary_prefix = section.optional(walk, "temporary_prefix", temporary_prefix).unwrap_or_else(|| ".".into());
+    let timeout = section.integer(walk, "timeout_seconds", 1..=3_600, 30);
+    section.finish(walk);
+    Some(Sftp {
+        host: host?,
+        port,
+        username: username?,
+        password,
+        private_key,
+        passphrase,
+        agent_socket,
+        known_hosts: known_hosts?,
+        host_key,
+        directory: directory?,
+        temporary_prefix,
+        timeout: Duration::from_secs(timeout),
+    })
+}
+
+/// Whether `known_hosts` can serve `policy`: to be read, to be written, or not at all.
+fn known_hosts_fit(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), Fault> {
+    match policy {
+        HostKeyPolicy::Strict => must_be_file(known_hosts),
+        HostKeyPolicy::AcceptNew if known_hosts.exists() => must_be_file(known_hosts),
+        HostKeyPolicy::AcceptNew => known_hosts.parent().map_or(Ok(()), must_be_folder),
+        HostKeyPolicy::Pinned(_) => Ok(()),
+    }
+}
+
+fn host_key_policy(text: &str) -> Result<HostKeyPolicy, Fault> {
+    const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
+    match text {
+        "accept-new" => return Ok(HostKeyPolicy::AcceptNew),
+        "strict" => return Ok(HostKeyPolicy::Strict),
+        _ => {}
+    }
+    let Some(digest) = text.strip_prefix("SHA256:") else {
+        let fix = match nearest(text, &["accept-new", "strict"]) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => FIX.to_owned(),
+        };
+        return Err(Fault::new(format!("{} is not known", quoted(text)), fix));
+    };
+    match STANDARD_NO_PAD.decode(digest) {
+        Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(HostKeyPolicy::Pinned(text.to_owned())),
+        _ => Err(Fault::new(format!("{} is not a SHA-256 fingerprint", quoted(text)), FIX)),
+    }
+}
+
+fn temporary_prefix(text: &str) -> Result<String, Fault> {
+    if text.contains('/') || text.chars().any(char::is_control) {
+        let problem = format!("{} holds a \"/\" or a control character", quoted(text));
+        return Err(Fault::new(problem, "write what a file's name can begin with"));
+    }
+    if text.len() > LONGEST_PREFIX {
+        return Err(Fault::new(
+            format!("{} is longer than {LONGEST_PREFIX} bytes", quoted(text)),
+            "write a shorter one, such as \".\" or \"tmp-\"",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_what_ssh_keygen_prints() {
+        let printed = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
+        assert_eq!(host_key_policy(printed), Ok(HostKeyPolicy::Pinned(printed.to_owned())));
+        for bad in [
+            "SHA256:",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8=",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5S_8",
+            "sha256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
+            "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48",
+            "nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
+            "",
+        ] {
+            assert!(host_key_policy(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_policy_is_answered_with_the_nearest() {
+        assert!(host_key_policy("accept_new").unwrap_err().fix.contains("accept-new"));
+    }
+
+    #[test]
+    fn a_prefix_stays_in_its_folder() {
+        for good in ["", ".", "tmp-", "é", &"x".repeat(32)] {
+            assert!(temporary_prefix(good).is_ok(), "{good}");
+        }
+        for bad in ["/", "a/b", "a\0", "a\n", &"x".repeat(33)] {
+            assert!(temporary_prefix(bad).is_err(), "{bad:?}");
+        }
+    }
+}

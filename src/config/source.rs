@@ -1,0 +1,155 @@
+//! The section `source`.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::sections::{ClientIdentity, Credentials, Source};
+use super::values;
+use super::walk::{Fault, Section, Walk, nearest, quoted};
+
+const MAX_DUMP_BYTES: u64 = 1 << 40;
+
+pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Source> {
+    let mut section = top.section(walk, "source")?;
+    let place = walk.place;
+    let url_meaning = "the ZIP's address, such as \"https://www.example.com/dump.zip\"";
+    let url = section.required(walk, "url", url_meaning, values::zip_address);
+    if url.as_ref().is_some_and(|url| url.query().is_some()) {
+        walk.clear.push(section.path("url"));
+    }
+    let dump = section.required(walk, "dump", "the dump's path in the ZIP, such as \"dump.sql\"", dump_path);
+    let timezone = section.optional(walk, "timezone", timezone);
+    let max_age_days = section.integer(walk, "max_age_days", 0..=36_500, 0);
+    let ca_file = section.optional(walk, "ca_file", |text| place.certificates(text));
+    let certificate = section.optional(walk, "client_certificate", |text| place.certificates(text));
+    let key = section.optional(walk, "client_key", |text| place.tls_key(text));
+    section.both_or_none(walk, "client_certificate", "client_key");
+    let credentials = credentials(&mut section, walk, basic_username);
+    let proxy = proxy(&mut section, walk);
+    let timeout = section.integer(walk, "timeout_seconds", 1..=3_600, 30);
+    let max_dump_bytes = section.integer(walk, "max_dump_bytes", 1..=u64::MAX, MAX_DUMP_BYTES);
+    section.finish(walk);
+    Some(Source {
+        url: url?,
+        dump: dump?,
+        timezone,
+        max_age_days,
+        ca_file,
+        client_identity: certificate.zip(key).map(|(certificate, key)| ClientIdentity { certificate, key }),
+        credentials,
+        proxy,
+        timeout: Duration::from_secs(timeout),
+        max_dump_bytes,
+    })
+}
+
+/// The keys `username` and `password` of a section, both or none.
+pub(super) fn credentials(
+    section: &mut Section<'_>,
+    walk: &mut Walk<'_>,
+    read_username: impl FnOnce(&str) -> Result<String, Fault>,
+) -> Option<Credentials> {
+    let username = section.optional(walk, "username", read_username);
+    let password = section.secret(walk, "password");
+    section.both_or_none(walk, "username", "password");
+    username.zip(password).map(|(username, password)| Credentials { username, password })
+}
+
+/// HTTP's basic authentication parts name and password at the first colon (RFC 7617, section 2).
+fn basic_username(text: &str) -> Result<String, Fault> {
+    if text.contains(':') {
+        let problem = format!("{} holds a colon, which basic authentication cannot send", quoted(text));
+        return Err(Fault::new(problem, "write a name without"));
+    }
+    values::name(text)
+}
+
+fn dump_path(text: &str) -> Result<String, Fault> {
+    let base_name = text.rsplit('/').next().unwrap_or(text);
+    let fault = |problem: &str| {
+        let shown = quoted(text);
+        Err(Fault::new(format!("{shown} {problem}"), "write the path of one file in the ZIP, such as \"dump.sql\""))
+    };
+    match base_name {
+        _ if text.is_empty() => fault("is empty"),
+        _ if text.contains('\0') => fault("holds a NUL character"),
+        "" => fault("is a folder"),
+        "." | ".." => fault("does not name a file"),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn timezone(text: &str) -> Result<Tz, Fault> {
+    text.parse().map_err(|_| {
+        let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+        let fix = match nearest(text, &names) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "write a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
+        };
+        Fault::new(format!("{} is not a zone of the IANA database", quoted(text)), fix)
+    })
+}
+
+/// The proxy's address. All of it is treated as secret; what makes a configuration hold a secret in clear is a user
+/// or password in it.
+fn proxy(section: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<SecretString> {
+    let proxy = section.secret(walk, "proxy")?;
+    let path = section.path("proxy");
+    let url = walk.accept(path.as_str(), proxy_address(proxy.expose_secret()))?;
+    if url.username().is_empty() && url.password().is_none() {
+        walk.clear.retain(|clear| *clear != path);
+    }
+    Some(proxy)
+}
+
+fn proxy_address(text: &str) -> Result<Url, Fault> {
+    const FIX: &str = "write http://host:port or https://host:port";
+    let url = Url::parse(text).map_err(|error| Fault::new(format!("is not an address ({error})"), FIX))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Fault::new("is not the address of an HTTP proxy", FIX));
+    }
+    if url.port() == Some(0) {
+        return Err(Fault::new("has port 0", FIX));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(Fault::new("has a path, a query or a fragment", FIX));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_is_named_by_a_path_that_ends_in_a_name() {
+        for good in ["dump.sql", "a/b/dump.sql", "/dump.sql", "..dump", "a/../b", "dump\\a.sql"] {
+            assert!(dump_path(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b"] {
+            assert!(dump_path(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_zone_is_answered_with_the_nearest() {
+        let fault = timezone("Europe/Berlyn").unwrap_err();
+        assert!(fault.fix.contains("\"Europe/Berlin\""), "{fault:?}");
+        assert!(timezone("UTC").is_ok());
+        assert!(timezone("CEST").is_err());
+    }
+
+    #[test]
+    fn only_an_http_proxy_is_a_proxy() {
+        for good in ["http://proxy:3128", "https://proxy", "http://u:p@proxy:3128/"] {
+            assert!(proxy_address(good).is_ok(), "{good}");
+        }
+        for bad in ["proxy:3128", "socks5://proxy", "http://", "http://proxy:0", "http://proxy/path", "http://p?q", ""]
+        {
+            assert!(proxy_address(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -107,6 +107,9 @@ fn proxy(section: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<SecretString>
 
 fn proxy_address(text: &str) -> Result<Url, Fault> {
     const FIX: &str = "write http://host:port or https://host:port";
+    if values::has_white_space(text) {
+        return Err(Fault::new("holds white space", FIX));
+    }
     let url = Url::parse(text).map_err(|error| Fault::new(format!("is not an address ({error})"), FIX))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Fault::new("is not the address of an HTTP proxy", FIX));
@@ -147,8 +150,16 @@ mod tests {
         for good in ["http://proxy:3128", "https://proxy", "http://u:p@proxy:3128/"] {
             assert!(proxy_address(good).is_ok(), "{good}");
         }
-        for bad in ["proxy:3128", "socks5://proxy", "http://", "http://proxy:0", "http://proxy/path", "http://p?q", ""]
-        {
+        for bad in [
+            "proxy:3128",
+            "socks5://proxy",
+            "http://",
+            "http://proxy:0",
+            "http://proxy/path",
+            "http://p?q",
+            "http://proxy\n",
+            "",
+        ] {
             assert!(proxy_address(bad).is_err(), "{bad}");
         }
     }

@@ -41,6 +41,7 @@ pub(super) fn remote_path(text: &str) -> Result<String, Fault> {
 /// Why an address cannot be used, without the address: its caller knows what of it may be shown.
 pub(super) enum AddressFault {
     NotAnAddress(url::ParseError),
+    WhiteSpace,
     OtherScheme,
     HttpBeyondLoopback,
     PortZero,
@@ -48,6 +49,9 @@ pub(super) enum AddressFault {
 
 /// An `https` address, or an `http` one of this machine.
 pub(super) fn protected_address(text: &str) -> Result<Url, AddressFault> {
+    if has_white_space(text) {
+        return Err(AddressFault::WhiteSpace);
+    }
     let url = Url::parse(text).map_err(AddressFault::NotAnAddress)?;
     match url.scheme() {
         "https" => {}
@@ -61,6 +65,11 @@ pub(super) fn protected_address(text: &str) -> Result<Url, AddressFault> {
     Ok(url)
 }
 
+/// Whether `text` holds what `Url` silently drops and others stumble over: a line break at the end of a file.
+pub(super) fn has_white_space(text: &str) -> bool {
+    text.chars().any(|character| character.is_whitespace() || character.is_control())
+}
+
 impl AddressFault {
     /// The fault as a message, in which `shown` stands for the address.
     pub(super) fn told(self, shown: &str) -> Fault {
@@ -68,6 +77,7 @@ impl AddressFault {
             AddressFault::NotAnAddress(error) => {
                 Fault::new(format!("{shown} is not an address ({error})"), "write https://…")
             }
+            AddressFault::WhiteSpace => Fault::new(format!("{shown} holds white space"), "write it without"),
             AddressFault::OtherScheme => Fault::new(format!("{shown} is not an https address"), "write https://…"),
             AddressFault::HttpBeyondLoopback => Fault::new(
                 format!("{shown} is not protected by TLS"),
@@ -96,7 +106,7 @@ pub(super) fn zip_address(text: &str) -> Result<Url, Fault> {
 /// The address of a picture, which is public: the readers' programs fetch it.
 pub(super) fn picture_address(text: &str) -> Result<String, Fault> {
     match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") => Ok(text.to_owned()),
+        Ok(url) if matches!(url.scheme(), "https" | "http") && !has_white_space(text) => Ok(text.to_owned()),
         _ => Err(Fault::new(format!("{} is not a web address", quoted(text)), "write https://…")),
     }
 }

@@ -262,15 +262,25 @@ fn shortened(text: &str) -> String {
     printable(&short)
 }
 
-/// The candidate that `word` is most like, if it is like any: a slip of the pen or two away.
+/// How alike two words are that begin alike, as `hostname` and `host`: more than by chance, less than by a slip.
+const BEGINNING: f64 = 0.6;
+
+/// The candidate that `word` is most like, if it is like any: a slip of the pen or two away, or the same beginning.
 pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let word: String = word.chars().take(LONGEST_QUOTE).collect::<String>().to_lowercase();
     candidates
         .iter()
-        .map(|candidate| (strsim::normalized_damerau_levenshtein(&word, &candidate.to_lowercase()), *candidate))
+        .map(|candidate| (likeness(&word, &candidate.to_lowercase()), *candidate))
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .filter(|(likeness, _)| *likeness > 0.5)
         .map(|(_, candidate)| candidate)
+}
+
+/// From 0 to 1.
+fn likeness(word: &str, candidate: &str) -> f64 {
+    let by_letters = strsim::normalized_damerau_levenshtein(word, candidate);
+    let begins_alike = word.len() > 2 && (word.starts_with(candidate) || candidate.starts_with(word));
+    if begins_alike { by_letters.max(BEGINNING) } else { by_letters }
 }
 
 #[cfg(test)]
@@ -283,6 +293,8 @@ mod tests {
         assert_eq!(nearest("passwort", &keys), Some("password"));
         assert_eq!(nearest("privateKey", &keys), Some("private_key"));
         assert_eq!(nearest("HOST", &keys), Some("host"));
+        assert_eq!(nearest("hostname", &keys), Some("host"));
+        assert_eq!(nearest("pass", &keys), Some("password"));
         assert_eq!(nearest("colour", &keys), None);
         assert_eq!(nearest("", &keys), None);
     }

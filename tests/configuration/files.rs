@@ -1,0 +1,197 @@
+//! The file itself: what is JSON, who may read and write it, and where paths start.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use scripting_system::config::{self, Environment, LoadError};
+use serde_json::json;
+
+use crate::fixture::{Fixture, minimal, with};
+
+#[test]
+fn a_trailing_comma_is_told_with_its_line_and_column() {
+    let fixture = Fixture::new();
+    let error = fixture.load_bytes("{\n  \"source\": {\n    \"url\": \"x\",\n  }\n}\n").unwrap_err();
+    let path = fixture.folder().join("config.json");
+    assert_eq!(
+        error.to_string(),
+        format!("{}: not JSON at line 4, column 3: trailing comma; mend the file there", path.display())
+    );
+}
+
+#[test]
+fn what_is_not_json_is_told_with_its_place() {
+    let fixture = Fixture::new();
+    for (text, place) in [
+        ("", (1, 1)),
+        (" \n\t\n", (1, 1)),
+        ("\u{feff}", (1, 1)),
+        ("{", (1, 1)),
+        ("{} {}", (1, 4)),
+        ("{\"a\": 'b'}", (1, 7)),
+        ("// comment\n{}", (1, 1)),
+        ("{\"a\": \"line\nbreak\"}", (2, 1)),
+        ("{\"a\": NaN}", (1, 7)),
+    ] {
+        match fixture.load_bytes(text) {
+            Err(LoadError::Syntax { line, column, .. }) => {
+                assert_eq!((line, column), place, "{text}")
+            }
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_accepted() {
+    Fixture::new().load_bytes(format!("\u{feff}{}", minimal())).unwrap();
+}
+
+#[test]
+fn what_is_no_readable_text_file_is_refused_as_what_it_is() {
+    let fixture = Fixture::new();
+    let load = |path: &Path| config::load(path, &fixture.environment()).unwrap_err();
+
+    let missing = load(&fixture.folder().join("missing.json"));
+    assert!(matches!(missing, LoadError::Unreadable { .. }), "{missing}");
+    assert!(missing.lines()[0].contains("No such file"), "{missing}");
+    assert!(matches!(load(&fixture.folder()), LoadError::NotAFile { .. }));
+    assert!(matches!(fixture.load_bytes(b"{\"a\": \"\xff\"}").unwrap_err(), LoadError::NotUtf8 { .. }));
+    assert!(matches!(fixture.load_bytes(" ".repeat(1024 * 1024 + 1)).unwrap_err(), LoadError::TooLarge { .. }));
+}
+
+#[test]
+fn what_others_can_write_is_refused_and_the_mode_to_set_is_told() {
+    let fixture = Fixture::new();
+    for mode in [0o620, 0o602, 0o777] {
+        let path = fixture.file("config.json", minimal().to_string(), mode);
+        let error = config::load(&path, &fixture.environment()).unwrap_err();
+        assert!(matches!(error, LoadError::Permissions { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("chmod 600 {}", path.display())), "{error}");
+    }
+}
+
+#[test]
+fn a_secret_in_clear_that_all_can_read_is_refused_with_its_key() {
+    for (value, key) in [
+        (minimal(), "sftp.password"),
+        (
+            with(
+                &with(&minimal(), "sftp.password", json!({"env": "P"})),
+                "source.url",
+                json!("https://a.example/d?token=abcd"),
+            ),
+            "source.url",
+        ),
+    ] {
+        let fixture = Fixture::new().variable("P", "from-the-environment");
+        let path = fixture.file("config.json", value.to_string(), 0o644);
+        let Err(LoadError::Mistakes { mistakes, .. }) = config::load(&path, &fixture.environment()) else {
+            panic!("should not load")
+        };
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert_eq!(mistakes[0].path, key);
+        assert_eq!(mistakes[0].fix, format!("chmod 600 {}", path.display()));
+    }
+    let fixture = Fixture::new();
+    // The same mode with the other mistakes of the file: all in one go.
+    let path = fixture.file("config.json", with(&minimal(), "sftp.port", json!(0)).to_string(), 0o604);
+    let error = config::load(&path, &fixture.environment()).unwrap_err();
+    assert_eq!(error.lines().len(), 2, "{error}");
+}
+
+#[test]
+fn a_secret_in_clear_that_the_group_can_read_is_worth_a_warning() {
+    let fixture = Fixture::new();
+    let path = fixture.file("config.json", minimal().to_string(), 0o640);
+    let config = config::load(&path, &fixture.environment()).unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    assert!(config.warnings[0].contains("sftp.password"), "{:?}", config.warnings);
+    assert!(config.warnings[0].contains(&format!("chmod 600 {}", path.display())), "{:?}", config.warnings);
+    assert!(fixture.loaded(&minimal()).warnings.is_empty());
+}
+
+#[test]
+fn a_configuration_without_a_secret_of_its_own_may_be_read_by_all() {
+    let fixture = Fixture::new().variable("P", "from-the-environment");
+    let value = with(&minimal(), "sftp.password", json!({"env": "P"}));
+    let value = with(&value, "source.proxy", json!("http://proxy.example:3128"));
+    let path = fixture.file("config.json", value.to_string(), 0o644);
+    let config = config::load(&path, &fixture.environment()).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_relative_path_starts_at_the_configurations_folder() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.folder().join("work")).unwrap();
+    let value = with(&minimal(), "log.file", json!("./logs/nightly.log"));
+    let value = with(&value, "archive.work_directory", json!("work"));
+    let config = fixture.loaded(&value);
+    assert_eq!(config.log.file, fixture.folder().join("logs/nightly.log"));
+    assert_eq!(config.archive.work_directory, fixture.folder().join("work"));
+}
+
+#[test]
+fn a_configuration_named_through_a_link_to_its_folder_has_absolute_paths() {
+    let fixture = Fixture::new();
+    fixture.file("config.json", minimal().to_string(), 0o600);
+    let link = fixture.home().join("link");
+    symlink(fixture.folder(), &link).unwrap();
+    let config = config::load(&link.join("config.json"), &fixture.environment()).unwrap();
+    assert_eq!(config.log.file, fixture.folder().join("log.log"));
+}
+
+#[test]
+fn a_tilde_is_the_home() {
+    let fixture = Fixture::new();
+    let config = fixture.loaded(&with(&minimal(), "log.file", json!("~/nightly.log")));
+    assert_eq!(config.log.file, fixture.home().join("nightly.log"));
+    assert_eq!(config.sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
+
+    let other = fixture.mistake(&with(&minimal(), "log.file", json!("~root/nightly.log")));
+    assert_eq!(other.path, "log.file");
+}
+
+#[test]
+fn without_a_home_the_paths_in_it_are_mistakes() {
+    let fixture = Fixture::new();
+    let path = fixture.file("config.json", minimal().to_string(), 0o600);
+    let none: [(&str, &str); 0] = [];
+    let error = config::load(&path, &Environment::new(None, none)).unwrap_err();
+    assert!(error.to_string().contains("sftp.known_hosts: \"~/.ssh/known_hosts\" needs a home folder"), "{error}");
+}
+
+#[test]
+fn a_broken_configuration_still_tells_where_the_log_is() {
+    let fixture = Fixture::new();
+    let log_of = |content: &str, mode: u32| {
+        let path = fixture.file("config.json", content, mode);
+        config::log_of_broken(&path, &fixture.environment())
+    };
+    let beside = fixture.folder().join("log.log");
+    let folder = fixture.folder();
+    assert_eq!(log_of(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), fixture.home().join("my.log"));
+    assert_eq!(log_of(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), folder.join("my.log"));
+    for content in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"log": "my.log"}"#,
+        r#"{"log": {"file": 5}}"#,
+        r#"{"log": {"file": ""}}"#,
+        r#"{"log": {"file": "config.json"}}"#,
+        r#"{"log": {"file": "."}}"#,
+    ] {
+        assert_eq!(log_of(content, 0o600), beside, "{content}");
+    }
+    // Whoever can write the file is not to choose what is written to.
+    assert_eq!(log_of(r#"{"log": {"file": "/etc/passwd"}}"#, 0o666), beside);
+
+    let missing = config::log_of_broken(&fixture.folder().join("missing.json"), &fixture.environment());
+    assert_eq!(missing, beside);
+    let nowhere = config::log_of_broken(Path::new("/nonexistent/a/config.json"), &fixture.environment());
+    assert_eq!(nowhere, PathBuf::from("/nonexistent/a/log.log"));
+}

@@ -1,0 +1,118 @@
+//! A folder with a configuration, the files that it names, and the environment that it is read in.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use scripting_system::config::{self, Config, Environment, LoadError, Mistake};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What a certificate file begins with is all that is looked at.
+pub(crate) const CERTIFICATE: &str = "# a comment\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+pub(crate) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+
+/// A folder that holds `config.json`, and a home beside it.
+pub(crate) struct Fixture {
+    folder: TempDir,
+    home: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Fixture {
+    /// An empty folder, and a home with an empty `.ssh`.
+    pub(crate) fn new() -> Fixture {
+        let home = TempDir::new().unwrap();
+        fs::create_dir(home.path().join(".ssh")).unwrap();
+        Fixture { folder: TempDir::new().unwrap(), home, variables: Vec::new() }
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Fixture {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes a file with `mode`; gives its path.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.folder().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    /// The configuration's folder, without symbolic links.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn environment(&self) -> Environment {
+        Environment::new(Some(self.home().to_owned()), self.variables.clone())
+    }
+
+    /// Loads `bytes` as a configuration of mode 0600.
+    pub(crate) fn load_bytes(&self, bytes: impl AsRef<[u8]>) -> Result<Config, LoadError> {
+        let path = self.file("config.json", bytes, 0o600);
+        config::load(&path, &self.environment())
+    }
+
+    /// Loads `value` as a configuration of mode 0600.
+    pub(crate) fn load(&self, value: &Value) -> Result<Config, LoadError> {
+        self.load_bytes(value.to_string())
+    }
+
+    /// Loads what has to load.
+    pub(crate) fn loaded(&self, value: &Value) -> Config {
+        self.load(value).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The mistakes of what may not load.
+    pub(crate) fn mistakes(&self, value: &Value) -> Vec<Mistake> {
+        match self.load(value) {
+            Err(LoadError::Mistakes { mistakes, .. }) => mistakes,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("should not load: {value}"),
+        }
+    }
+
+    /// The only mistake of what may not load.
+    pub(crate) fn mistake(&self, value: &Value) -> Mistake {
+        let mistakes = self.mistakes(value);
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        mistakes.into_iter().next().unwrap()
+    }
+}
+
+/// What has to be given, and nothing else.
+pub(crate) fn minimal() -> Value {
+    json!({
+        "source": {"url": "https://www.example.com/dump.zip", "dump": "dump.sql"},
+        "sftp": {"host": "sftp.example.com", "username": "backup", "password": "sftp-secret", "directory": "in"},
+    })
+}
+
+/// [`minimal`], with both reports.
+pub(crate) fn with_reports() -> Value {
+    let mut value = minimal();
+    value["email"] = json!({
+        "server": {"host": "mail.example.com"}, "from": "a@example.com", "to": ["b@example.com"]
+    });
+    value["mattermost"] = json!({"webhook_url": "https://chat.example.com/hooks/webhook-id"});
+    value
+}
+
+/// `value` with `new` in the place of the key `path`, as in `sftp.port`.
+pub(crate) fn with(value: &Value, path: &str, new: Value) -> Value {
+    let mut value = value.clone();
+    let mut place = &mut value;
+    for key in path.split('.') {
+        place = &mut place[key];
+    }
+    *place = new;
+    value
+}

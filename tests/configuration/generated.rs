@@ -1,0 +1,120 @@
+//! The template of `gen-config`, and how it is written.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+
+use scripting_system::commands::gen_config::{GenConfigError, gen_config};
+use scripting_system::config;
+use serde_json::Value;
+
+use crate::fixture::Fixture;
+use crate::values::{OPTIONAL, REQUIRED};
+
+fn printed() -> String {
+    let mut printed = Vec::new();
+    gen_config(None, false, &mut printed).unwrap();
+    String::from_utf8(printed).unwrap()
+}
+
+/// The paths of all keys in `value`; a secret is one key, whatever way it is given.
+fn paths_in(value: &Value, path: &str, paths: &mut Vec<String>) {
+    let Some(members) = value.as_object() else { return };
+    if members.contains_key("file") && members.len() == 1 {
+        return;
+    }
+    for (key, value) in members {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        paths.push(path.clone());
+        paths_in(value, &path, paths);
+    }
+}
+
+#[test]
+fn every_key_stands_in_the_template_and_no_other() {
+    let mut paths = Vec::new();
+    paths_in(&serde_json::from_str(&printed()).unwrap(), "", &mut paths);
+    paths.sort();
+    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["source", "sftp"]).collect();
+    documented.sort_unstable();
+    assert_eq!(paths, documented);
+}
+
+#[test]
+fn the_sections_stand_in_the_order_of_the_documentation() {
+    let printed = printed();
+    let sections = ["source", "archive", "sftp", "retention", "retry", "run", "log", "email", "mattermost"];
+    let places: Vec<usize> =
+        sections.iter().map(|name| printed.find(&format!("\n  \"{name}\": {{")).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn the_template_loads_once_its_secrets_are_there() {
+    let fixture = Fixture::new();
+    let path = fixture.folder().join("config.json");
+    gen_config(Some(&path), false, &mut std::io::sink()).unwrap();
+
+    let error = config::load(&path, &fixture.environment()).unwrap_err();
+    assert_eq!(error.lines().len(), 4, "{error}");
+
+    for secret in ["source-password", "sftp-password", "mail-password"] {
+        fixture.file(&format!("secrets/{secret}"), "hunter22\n", 0o600);
+    }
+    fixture.file("secrets/mattermost-webhook-url", "https://chat.example.com/hooks/x\n", 0o600);
+    let config = config::load(&path, &fixture.environment()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(config.warnings.is_empty());
+    assert_eq!(config.sftp.directory, "TSE-INFORX");
+}
+
+#[test]
+fn a_written_configuration_is_for_its_owner_alone() {
+    let fixture = Fixture::new();
+    let path = fixture.folder().join("config.json");
+    let mut stdout = Vec::new();
+    gen_config(Some(&path), false, &mut stdout).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read_to_string(&path).unwrap(), printed());
+    assert!(stdout.is_empty());
+    assert_eq!(fs::read_dir(fixture.folder()).unwrap().count(), 1);
+}
+
+#[test]
+fn an_existing_file_is_left_alone_unless_forced() {
+    let fixture = Fixture::new();
+    let path = fixture.file("config.json", "my work", 0o644);
+    let error = gen_config(Some(&path), false, &mut std::io::sink()).unwrap_err();
+    assert!(matches!(error, GenConfigError::Exists(_)));
+    assert!(error.to_string().contains("already exists") && error.to_string().contains("--force"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "my work");
+    assert_eq!(fs::read_dir(fixture.folder()).unwrap().count(), 1);
+
+    gen_config(Some(&path), true, &mut std::io::sink()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), printed());
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn a_symbolic_link_is_never_followed() {
+    let fixture = Fixture::new();
+    let target = fixture.file("target", "precious", 0o600);
+    let link = fixture.folder().join("config.json");
+    for pointed_to in [target.clone(), fixture.folder().join("missing")] {
+        symlink(&pointed_to, &link).unwrap();
+        let refused = gen_config(Some(&link), false, &mut std::io::sink());
+        assert!(matches!(refused, Err(GenConfigError::Exists(_))), "{refused:?}");
+        gen_config(Some(&link), true, &mut std::io::sink()).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_file());
+        fs::remove_file(&link).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    assert!(!fixture.folder().join("missing").exists());
+}
+
+#[test]
+fn a_missing_folder_is_told_with_the_file() {
+    let fixture = Fixture::new();
+    let path = fixture.folder().join("missing/config.json");
+    let error = gen_config(Some(&path), true, &mut std::io::sink()).unwrap_err();
+    assert!(matches!(error, GenConfigError::Write { .. }));
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+}

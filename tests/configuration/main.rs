@@ -1,0 +1,10 @@
+//! The configuration as an operator meets it: what loads, what is refused, and in which words.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod files;
+mod fixture;
+mod generated;
+mod mistakes;
+mod secrets;
+mod values;

@@ -1,0 +1,269 @@
+//! What is refused: every mistake in one go, each with its key, its problem and its fix.
+
+use proptest::prelude::*;
+use scripting_system::config::LoadError;
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports};
+
+#[test]
+fn every_mistake_is_told_in_one_go_in_the_order_of_the_documentation() {
+    let fixture = Fixture::new();
+    let text = r#"{
+        "mattermost": {"webhook_url": "http://chat.example.com/hooks/x", "send": "allways"},
+        "retention": {"keep_days": 0, "keep_at_least": -1},
+        "sftp": {"port": 0, "prot": 22, "username": "u", "username": "v", "directory": "d"},
+        "source": {"url": "ftp://www.example.com/dump.zip", "max_age_days": "two"},
+        "archive": {"name": "../%Y"},
+        "colour": true
+    }"#;
+    let error = fixture.load_bytes(text).unwrap_err();
+    let file = fixture.folder().join("config.json");
+    let wanted = [
+        r#"source.url: "ftp://www.example.com/dump.zip" is not an https address; write https://…"#,
+        r#"source.dump: is missing; write the dump's path in the ZIP, such as "dump.sql""#,
+        r#"source.max_age_days: must be a whole number, found the text "two"; write a number from 0 to 36500"#,
+        r#"archive.name: "../%Y" holds a "/", ".." or a control character, or begins with a "."; write a pattern with year, month and day, such as "%Y%d%m" or "dump-%Y-%m-%d""#,
+        r#"sftp.host: is missing; write the SFTP server's name or address"#,
+        r#"sftp.port: 0 is out of bounds; write a number from 1 to 65535"#,
+        r#"sftp.username: stands more than once; keep one of them"#,
+        r#"sftp.password: is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK); give a password or a private key; cron has no agent"#,
+        r#"sftp.prot: is not a known key; did you mean "port"?"#,
+        r#"retention.keep_days: 0 is out of bounds; write a number from 1 to 36500"#,
+        r#"retention.keep_at_least: -1 is out of bounds; write a number from 1 to 100000"#,
+        r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "error", "never""#,
+        r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is for this machine's own addresses alone)"#,
+        r#"colour: is not a known key; known here: source, archive, sftp, retention, retry, run, log, email, mattermost"#,
+    ];
+    let told = error.to_string();
+    let lines: Vec<&str> = told.lines().collect();
+    let wanted: Vec<String> = wanted.iter().map(|line| format!("{}: {line}", file.display())).collect();
+    assert_eq!(lines, wanted);
+    assert_eq!(error.lines(), wanted);
+}
+
+#[test]
+fn an_unknown_key_is_told_with_the_nearest_known_one() {
+    let fixture = Fixture::new();
+    for (path, near) in [
+        ("sorce", "source"),
+        ("source.Url", "url"),
+        ("source.maxAgeDays", "max_age_days"),
+        ("sftp.passwort", "password"),
+        ("sftp.knownhosts", "known_hosts"),
+        ("email.attachlog", "attach_log"),
+        ("email.server.hostname", "host"),
+        ("mattermost.webhook", "webhook_url"),
+    ] {
+        let mistake = fixture.mistake(&with(&with_reports(), path, json!(1)));
+        assert_eq!((mistake.path.as_str(), mistake.fix), (path, format!("did you mean \"{near}\"?")));
+    }
+}
+
+#[test]
+fn the_name_of_a_schema_is_known_at_the_top_alone() {
+    let fixture = Fixture::new();
+    fixture.loaded(&with(&minimal(), "$schema", json!("./schema.json")));
+    assert_eq!(fixture.mistake(&with(&minimal(), "sftp.$schema", json!("x"))).path, "sftp.$schema");
+}
+
+#[test]
+fn every_bad_value_is_refused_under_its_own_key() {
+    let fixture = Fixture::new();
+    fixture.file("no.pem", "nothing", 0o600);
+    fixture.file("encrypted.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 0o600);
+    let table: &[(&str, Vec<Value>)] = &[
+        ("source", vec![json!(1), json!("x"), json!([]), json!(true)]),
+        (
+            "source.url",
+            vec![
+                json!(""),
+                json!("www.example.com"),
+                json!("http://www.example.com/"),
+                json!("http://localhost.example.com/"),
+                json!("https://"),
+                json!("https://www.example.com/dump.zip\n"),
+                json!("https://u@www.example.com/"),
+                json!("https://u:p@www.example.com/"),
+                json!("https://www.example.com:0/"),
+                json!("https://www.example.com:65536/"),
+                json!("file:///etc/passwd"),
+                json!(5),
+                json!(null),
+            ],
+        ),
+        ("source.dump", vec![json!(""), json!("a/"), json!(".."), json!("a/."), json!("a\u{0}"), json!(["a"])]),
+        ("source.timezone", vec![json!("Berlin"), json!("+01:00"), json!(""), json!(1)]),
+        ("source.max_age_days", vec![json!(-1), json!(1.0), json!("1"), json!(1e3), json!(36_501)]),
+        ("source.ca_file", vec![json!("missing.pem"), json!("."), json!("no.pem"), json!(""), json!({"file": "a"})]),
+        ("source.proxy", vec![json!("proxy:3128"), json!("socks5://proxy"), json!(""), json!(3128)]),
+        ("source.timeout_seconds", vec![json!(0), json!(3601), json!(-5), json!(0.5)]),
+        ("source.max_dump_bytes", vec![json!(0), json!(-1), json!(1e30), json!("1 TiB")]),
+        ("archive", vec![json!("x")]),
+        ("archive.name", vec![json!("dump"), json!("%Y/%m/%d"), json!("%Y%m%d%H"), json!(""), json!(20_260_101)]),
+        ("archive.work_directory", vec![json!("missing"), json!("no.pem"), json!(""), json!("a\u{0}")]),
+        ("sftp", vec![json!(1)]),
+        (
+            "sftp.host",
+            vec![json!(""), json!("u@h"), json!("h:22"), json!("a b"), json!("sftp://h"), json!("fe80::1%1")],
+        ),
+        ("sftp.port", vec![json!(0), json!(65_536), json!(-22), json!("22")]),
+        ("sftp.username", vec![json!(""), json!("a\u{0}"), json!("a\nb"), json!(null)]),
+        ("sftp.password", vec![json!(""), json!(1), json!({"file": "missing"})]),
+        ("sftp.private_key", vec![json!("missing"), json!("."), json!("")]),
+        ("sftp.passphrase", vec![json!("a passphrase without its key")]),
+        ("sftp.known_hosts", vec![json!("missing/known_hosts"), json!("."), json!(""), json!(5)]),
+        ("sftp.host_key", vec![json!("accept"), json!("no"), json!("SHA256:abc"), json!("MD5:00"), json!(true)]),
+        ("sftp.directory", vec![json!(""), json!("a\u{0}b"), json!(null)]),
+        ("sftp.temporary_prefix", vec![json!("tmp/"), json!("a\u{7}"), json!("x".repeat(33)), json!(1)]),
+        ("sftp.timeout_seconds", vec![json!(0), json!(3_601)]),
+        ("retention", vec![json!(10)]),
+        ("retention.keep_days", vec![json!(0), json!(-10), json!(36_501), json!(1e300)]),
+        ("retention.keep_at_least", vec![json!(0), json!(100_001), json!(true)]),
+        ("retry", vec![json!([])]),
+        ("retry.attempts", vec![json!(0), json!(21)]),
+        ("retry.first_pause_seconds", vec![json!(-1), json!(3_601)]),
+        ("retry.max_pause_seconds", vec![json!(0), json!(3_601)]),
+        ("run", vec![json!(360)]),
+        ("run.deadline_minutes", vec![json!(0), json!(10_081)]),
+        ("log", vec![json!("log.log")]),
+        ("log.file", vec![json!(""), json!("."), json!("logs/"), json!("config.json"), json!("a\u{0}"), json!(1)]),
+        ("log.format", vec![json!("xml"), json!("JSON"), json!(1)]),
+        ("log.level", vec![json!("warn"), json!(""), json!(3)]),
+        ("email", vec![json!("a@example.com"), json!(true)]),
+        ("email.send", vec![json!("sometimes"), json!(true)]),
+        ("email.server", vec![json!("mail.example.com")]),
+        ("email.server.host", vec![json!("mail:25"), json!(""), json!(null)]),
+        ("email.server.port", vec![json!(0), json!(65_536)]),
+        ("email.server.security", vec![json!("ssl"), json!("SSL")]),
+        ("email.from", vec![json!("nobody"), json!(""), json!("a@b.example, c@d.example"), json!(null)]),
+        ("email.to", vec![json!([]), json!("a@b.example"), json!(null), json!({})]),
+        ("email.subject", vec![json!("a\nBcc: x@example.com"), json!(1)]),
+        ("email.attach_log", vec![json!("yes"), json!(1)]),
+        ("mattermost", vec![json!("https://chat.example.com/hooks/x")]),
+        ("mattermost.send", vec![json!("on error")]),
+        ("mattermost.webhook_url", vec![json!("http://chat.example.com/hooks/x"), json!("x"), json!(1), json!(null)]),
+        ("mattermost.username", vec![json!(""), json!("a\nb")]),
+        ("mattermost.icon_url", vec![json!("icon.png"), json!("data:,x")]),
+        ("mattermost.ca_file", vec![json!("no.pem")]),
+    ];
+    for (path, values) in table {
+        for value in values {
+            let mistakes = fixture.mistakes(&with(&with_reports(), path, value.clone()));
+            let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+            assert_eq!(paths, [*path], "{value}: {mistakes:?}");
+            assert!(!mistakes[0].problem.is_empty() && !mistakes[0].fix.is_empty(), "{mistakes:?}");
+        }
+    }
+    let value = with(&with_reports(), "source.client_certificate", json!("no.pem"));
+    let paths = paths_of(&fixture, &with(&value, "source.client_key", json!("encrypted.pem")));
+    assert_eq!(paths, ["source.client_certificate", "source.client_key"]);
+    let paths = paths_of(&fixture, &with(&with_reports(), "email.to", json!(["a@b.example", "x", 1])));
+    assert_eq!(paths, ["email.to[1]", "email.to[2]"]);
+}
+
+fn paths_of(fixture: &Fixture, value: &Value) -> Vec<String> {
+    fixture.mistakes(value).into_iter().map(|mistake| mistake.path).collect()
+}
+
+#[test]
+fn of_two_keys_that_belong_together_the_missing_one_is_named() {
+    let fixture = Fixture::new();
+    fixture.file("key", PRIVATE_KEY, 0o600);
+    for (given, value, missing) in [
+        ("source.client_key", "key", "source.client_certificate"),
+        ("source.username", "web", "source.password"),
+        ("source.password", "web-secret", "source.username"),
+        ("email.server.username", "mail", "email.server.password"),
+        ("email.server.password", "mail-secret", "email.server.username"),
+    ] {
+        let mistake = fixture.mistake(&with(&with_reports(), given, json!(value)));
+        assert_eq!(mistake.path, missing);
+        assert_eq!(mistake.problem, format!("is missing, and {given} is given"));
+    }
+}
+
+#[test]
+fn a_mail_password_never_goes_unprotected_beyond_this_machine() {
+    let fixture = Fixture::new();
+    let server = |host: &str| {
+        let server = json!({"host": host, "security": "none", "username": "mail", "password": "mail-secret"});
+        with(&with_reports(), "email.server", server)
+    };
+    assert_eq!(fixture.mistake(&server("mail.example.com")).path, "email.server.security");
+    for host in ["localhost", "127.0.0.1", "::1", "[::1]"] {
+        fixture.loaded(&server(host));
+    }
+}
+
+#[test]
+fn a_strict_host_key_needs_its_file_and_a_pinned_one_needs_none() {
+    let fixture = Fixture::new();
+    let strict = with(&minimal(), "sftp.host_key", json!("strict"));
+    assert_eq!(fixture.mistake(&strict).path, "sftp.known_hosts");
+    std::fs::write(fixture.home().join(".ssh/known_hosts"), "").unwrap();
+    fixture.loaded(&strict);
+    let pinned = with(&minimal(), "sftp.host_key", json!("SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8"));
+    fixture.loaded(&with(&pinned, "sftp.known_hosts", json!("/nonexistent/known_hosts")));
+}
+
+#[test]
+fn what_is_no_object_is_told_as_one_mistake() {
+    let fixture = Fixture::new();
+    for value in [json!([]), json!("x"), json!(1), json!(null), json!(true)] {
+        assert_eq!(fixture.mistake(&value).path, "the whole file");
+    }
+}
+
+#[test]
+fn a_key_cannot_forge_a_line() {
+    let error = Fixture::new().load(&with(&minimal(), "a\nCRITICAL b", json!(1))).unwrap_err();
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+}
+
+/// JSON that often has known keys, and so gets far.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+        prop::sample::select(vec!["https://a.example/?x", "~", "~/x", ".", "/", "%Y%m%d", "SHA256:", "a@b.example"])
+            .prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        prop::sample::select(
+            "source archive sftp retention retry run log email mattermost url dump timezone ca_file client_key proxy \
+             name work_directory host port username password private_key passphrase known_hosts host_key directory \
+             temporary_prefix timeout_seconds keep_days attempts file format level server security from to subject \
+             webhook_url icon_url env credential $schema"
+                .split_whitespace()
+                .collect::<Vec<_>>()
+        )
+        .prop_map(str::to_owned),
+        ".{0,10}",
+    ];
+    leaf.prop_recursive(5, 100, 12, move |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            4 => prop::collection::btree_map(key.clone(), inner, 0..12)
+                .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_judged_without_a_panic(value in any_json()) {
+        if let Err(LoadError::Mistakes { mistakes, .. }) = Fixture::new().load(&value) {
+            prop_assert!(!mistakes.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_judged_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(Fixture::new().load_bytes(bytes).is_err());
+    }
+}

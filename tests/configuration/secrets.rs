@@ -1,0 +1,177 @@
+//! Secrets: the four ways to give one, what is refused, and that no message repeats one.
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
+
+fn password(fixture: &Fixture, given: Value) -> String {
+    let config = fixture.loaded(&with(&minimal(), "sftp.password", given));
+    config.sftp.password.unwrap().expose_secret().to_owned()
+}
+
+fn refused(fixture: &Fixture, given: Value) -> String {
+    let mistake = fixture.mistake(&with(&minimal(), "sftp.password", given));
+    assert_eq!(mistake.path, "sftp.password");
+    mistake.to_string()
+}
+
+#[test]
+fn a_secret_is_given_in_four_ways() {
+    let fixture = Fixture::new();
+    let credentials = fixture.folder().join("credentials");
+    let fixture = fixture.variable("PASSWORD", "in the variable");
+    let fixture = fixture.variable("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
+    fixture.file("secrets/sftp", "in the file\n", 0o600);
+    // systemd may let its own group read it.
+    fixture.file("credentials/sftp", "in the credential\n", 0o440);
+
+    assert_eq!(password(&fixture, json!("in the configuration")), "in the configuration");
+    assert_eq!(password(&fixture, json!({"file": "secrets/sftp"})), "in the file");
+    assert_eq!(password(&fixture, json!({"env": "PASSWORD"})), "in the variable");
+    assert_eq!(password(&fixture, json!({"credential": "sftp"})), "in the credential");
+}
+
+#[test]
+fn only_one_line_break_at_the_end_is_no_part_of_a_secret() {
+    let fixture = Fixture::new();
+    for (content, secret) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a \n", " a ")] {
+        fixture.file("secret", content, 0o400);
+        assert_eq!(password(&fixture, json!({"file": "secret"})), secret);
+        std::fs::remove_file(fixture.folder().join("secret")).unwrap();
+    }
+}
+
+#[test]
+fn what_holds_no_secret_is_told_by_its_name() {
+    let fixture = Fixture::new().variable("EMPTY", "").variable("CREDENTIALS_DIRECTORY", "/nonexistent");
+    let file = |name: &str, content: &[u8]| fixture.file(name, content, 0o600);
+    file("empty", b"\n");
+    file("binary", b"\xff\xfe");
+    file("nul", b"a\0b");
+    file("large", &[b'x'; 65_537]);
+    for (given, told) in [
+        (json!(""), "is empty"),
+        (json!("a\u{0}b"), "NUL"),
+        (json!({"file": "missing"}), "/missing does not exist"),
+        (json!({"file": "."}), "is not a regular file"),
+        (json!({"file": ""}), "is empty"),
+        (json!({"file": "empty"}), "/empty is empty"),
+        (json!({"file": "binary"}), "/binary is not UTF-8"),
+        (json!({"file": "nul"}), "/nul holds a NUL character"),
+        (json!({"file": "large"}), "/large is longer than 65536 bytes"),
+        (json!({"env": "UNSET"}), "the variable \"UNSET\" is not set"),
+        (json!({"env": "EMPTY"}), "the variable \"EMPTY\" is empty"),
+        (json!({"credential": "sftp"}), "/nonexistent/sftp does not exist"),
+        (json!({"credential": "../sftp"}), "is not a credential's name"),
+        (json!({}), "must have exactly one key, found 0"),
+        (json!({"file": "a", "env": "B"}), "must have exactly one key, found 2"),
+        (json!({"File": "a"}), "did you mean \"file\"?"),
+        (json!({"vault": "a"}), "\"vault\" is not a way to give a secret"),
+        (json!({"file": 5}), "its \"file\" must be a text, found a number"),
+    ] {
+        let message = refused(&fixture, given);
+        assert!(message.contains(told), "{message}");
+    }
+    let message = refused(&Fixture::new(), json!({"credential": "sftp"}));
+    assert!(message.contains("CREDENTIALS_DIRECTORY is not set"), "{message}");
+}
+
+#[test]
+fn a_secret_file_is_for_its_owner_alone() {
+    let fixture = Fixture::new();
+    for (mode, told) in [(0o640, "read by its group"), (0o604, "read by others"), (0o620, "written by its group")] {
+        let path = fixture.file("secret", "hunter22", mode);
+        let message = refused(&fixture, json!({"file": "secret"}));
+        assert!(message.contains(told) && message.ends_with(&format!("chmod 600 {}", path.display())), "{message}");
+    }
+}
+
+#[test]
+fn a_private_key_is_for_its_owner_alone() {
+    let fixture = Fixture::new();
+    fixture.file("client.pem", CERTIFICATE, 0o644);
+    let key = fixture.file("key", PRIVATE_KEY, 0o640);
+    let value = with(&minimal(), "sftp.private_key", json!("key"));
+    let value = with(&value, "source.client_certificate", json!("client.pem"));
+    let value = with(&value, "source.client_key", json!("key"));
+    let mistakes = fixture.mistakes(&value);
+    let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    assert_eq!(paths, ["source.client_key", "sftp.private_key"]);
+    for mistake in &mistakes {
+        assert!(mistake.problem.contains("can be read by its group (mode 0640)"), "{mistake}");
+        assert_eq!(mistake.fix, format!("chmod 600 {}", key.display()));
+    }
+}
+
+#[test]
+fn no_message_repeats_a_secret() {
+    let fixture = Fixture::new().variable("TOKEN", "ftp://hunter22.example");
+    let bad = json!({
+        "source": {
+            "url": "ftp://hunter22:hunter22@www.example.com/x?hunter22#hunter22",
+            "password": 4_815_162_342_u64,
+            "proxy": "socks5://hunter22",
+        },
+        "sftp": {"password": ["hunter22"], "passphrase": {"hunter22x": true, "file": "x"}},
+        "email": {"server": {"password": {"file": ["hunter22"]}}},
+        "mattermost": {"webhook_url": {"env": "TOKEN"}},
+    });
+    let error = fixture.load(&bad).unwrap_err();
+    let told = format!("{error}\n{error:?}");
+    assert!(!told.contains("hunter22") && !told.contains("4815162342"), "{told}");
+    for key in ["source.url", "source.password", "source.proxy", "sftp.password", "mattermost.webhook_url"] {
+        assert!(told.contains(&format!("{key}: ")), "{key} in {told}");
+    }
+}
+
+#[test]
+fn a_loaded_configuration_shows_no_secret_when_debugged() {
+    let value = with(&with_reports(), "source.url", json!("https://a.example/d.zip?token=query-secret"));
+    let shown = format!("{:?}", Fixture::new().loaded(&value));
+    for secret in ["sftp-secret", "webhook-id", "query-secret"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn every_secret_is_given_to_redaction_in_its_parts_and_compositions() {
+    let fixture = Fixture::new();
+    fixture.file("key", PRIVATE_KEY, 0o600);
+    let value = with(&with_reports(), "source.url", json!("https://a.example/d?token=a%2Fb%2Fc&v=1&lone-token"));
+    let value = with(&value, "source.username", json!("web"));
+    let value = with(&value, "source.password", json!("web-secret"));
+    let value = with(&value, "source.proxy", json!("http://me:p%40ss@proxy.example:3128"));
+    let value = with(&value, "sftp.private_key", json!("key"));
+    let value = with(&value, "sftp.passphrase", json!("key-secret"));
+    let value = with(&value, "email.server.username", json!("mail"));
+    let value = with(&value, "email.server.password", json!("mail-secret"));
+    let value = with(&value, "mattermost.webhook_url", json!("https://chat.example/hooks/webhook-id/"));
+
+    let config = fixture.loaded(&value);
+    let secrets: Vec<String> = config.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect();
+    for wanted in [
+        "token=a%2Fb%2Fc&v=1&lone-token",
+        "a%2Fb%2Fc",
+        "a/b/c",
+        "lone-token",
+        "web-secret",
+        "web:web-secret",
+        "p%40ss",
+        "p@ss",
+        "me:p%40ss",
+        "me:p@ss",
+        "sftp-secret",
+        "key-secret",
+        "mail-secret",
+        "\0mail\0mail-secret",
+        "https://chat.example/hooks/webhook-id/",
+        "webhook-id",
+    ] {
+        assert!(secrets.iter().any(|secret| secret == wanted), "{wanted} in {secrets:?}");
+    }
+    // Ordinary words are none.
+    for word in ["1", "hooks", "web", "a.example"] {
+        assert!(!secrets.iter().any(|secret| secret == word), "{word}");
+    }
+}

@@ -1,0 +1,274 @@
+//! What loads: the defaults, every key's value, and null.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use scripting_system::config::{HostKeyPolicy, LogFormat, LogLevel, MailSecurity, SendOn};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
+
+/// Every key that need not be given, in the order of the documentation.
+pub(crate) const OPTIONAL: [&str; 49] = [
+    "source.timezone",
+    "source.max_age_days",
+    "source.ca_file",
+    "source.client_certificate",
+    "source.client_key",
+    "source.username",
+    "source.password",
+    "source.proxy",
+    "source.timeout_seconds",
+    "source.max_dump_bytes",
+    "archive",
+    "archive.name",
+    "archive.work_directory",
+    "sftp.port",
+    "sftp.password",
+    "sftp.private_key",
+    "sftp.passphrase",
+    "sftp.known_hosts",
+    "sftp.host_key",
+    "sftp.temporary_prefix",
+    "sftp.timeout_seconds",
+    "retention",
+    "retention.keep_days",
+    "retention.keep_at_least",
+    "retry",
+    "retry.attempts",
+    "retry.first_pause_seconds",
+    "retry.max_pause_seconds",
+    "run",
+    "run.deadline_minutes",
+    "log",
+    "log.file",
+    "log.format",
+    "log.level",
+    "email",
+    "email.send",
+    "email.server",
+    "email.server.port",
+    "email.server.security",
+    "email.server.username",
+    "email.server.password",
+    "email.server.ca_file",
+    "email.subject",
+    "email.attach_log",
+    "mattermost",
+    "mattermost.send",
+    "mattermost.username",
+    "mattermost.icon_url",
+    "mattermost.ca_file",
+];
+
+/// Every key that has to be given, in its section.
+pub(crate) const REQUIRED: [&str; 9] = [
+    "source.url",
+    "source.dump",
+    "sftp.host",
+    "sftp.username",
+    "sftp.directory",
+    "email.server.host",
+    "email.from",
+    "email.to",
+    "mattermost.webhook_url",
+];
+
+#[test]
+fn what_is_not_given_has_its_default() {
+    let fixture = Fixture::new();
+    let config = fixture.loaded(&with_reports());
+
+    let source = &config.source;
+    assert_eq!((source.timezone, source.max_age_days), (None, 0));
+    assert!(source.ca_file.is_none() && source.client_identity.is_none());
+    assert!(source.credentials.is_none() && source.proxy.is_none());
+    assert_eq!((source.timeout, source.max_dump_bytes), (Duration::from_secs(30), 1_099_511_627_776));
+
+    let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+    assert_eq!(config.archive.name.file_name(date), "20262311.tgz");
+    assert_eq!(config.archive.work_directory, PathBuf::from("/var/tmp"));
+
+    let sftp = &config.sftp;
+    assert_eq!((sftp.port, sftp.timeout), (22, Duration::from_secs(30)));
+    assert!(sftp.private_key.is_none() && sftp.passphrase.is_none() && sftp.agent_socket.is_none());
+    assert_eq!(sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
+    assert_eq!((&sftp.host_key, sftp.temporary_prefix.as_str()), (&HostKeyPolicy::AcceptNew, "."));
+
+    assert_eq!((config.retention.keep_days, config.retention.keep_at_least), (10, 3));
+    assert_eq!(config.retry.attempts, 3);
+    assert_eq!(config.retry.first_pause, Duration::from_secs(1));
+    assert_eq!(config.retry.max_pause, Duration::from_secs(30));
+    assert_eq!(config.run.deadline, Duration::from_secs(360 * 60));
+    assert_eq!(config.log.file, fixture.folder().join("log.log"));
+    assert_eq!((config.log.format, config.log.level), (LogFormat::Text, LogLevel::Info));
+
+    let email = config.email.unwrap();
+    assert_eq!((email.send, email.subject.as_str(), email.attach_log), (SendOn::Always, "My daily report", true));
+    let server = email.server.unwrap();
+    assert_eq!((server.port, server.security), (465, MailSecurity::Tls));
+    assert!(server.credentials.is_none() && server.ca_file.is_none());
+
+    let mattermost = config.mattermost.unwrap();
+    assert_eq!(mattermost.send, SendOn::Always);
+    assert!(mattermost.username.is_none() && mattermost.icon_url.is_none() && mattermost.ca_file.is_none());
+}
+
+#[test]
+fn reports_are_off_unless_given() {
+    let config = Fixture::new().loaded(&minimal());
+    assert!(config.email.is_none() && config.mattermost.is_none());
+}
+
+#[test]
+fn null_is_not_set_for_every_key_that_need_not_be_given() {
+    let fixture = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
+    for path in OPTIONAL {
+        fixture.loaded(&with(&with_reports(), path, Value::Null));
+    }
+}
+
+#[test]
+fn null_and_missing_are_the_same_mistake_for_every_key_that_has_to_be_given() {
+    let fixture = Fixture::new();
+    for path in REQUIRED {
+        let null = with(&with_reports(), path, Value::Null);
+        let mut missing = null.clone();
+        let (section, key) = path.rsplit_once('.').unwrap();
+        let section = missing.pointer_mut(&format!("/{}", section.replace('.', "/"))).unwrap();
+        section.as_object_mut().unwrap().remove(key);
+
+        let mistake = fixture.mistake(&null);
+        assert_eq!((mistake.path.as_str(), mistake.problem.as_str()), (path, "is missing"));
+        assert_eq!(mistake, fixture.mistake(&missing));
+    }
+}
+
+#[test]
+fn a_missing_section_names_the_keys_that_it_needs() {
+    let mistakes = Fixture::new().mistakes(&json!({}));
+    let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
+    assert_eq!(paths, ["source.url", "source.dump", "sftp.host", "sftp.username", "sftp.password", "sftp.directory"]);
+}
+
+#[test]
+fn every_value_arrives() {
+    let fixture = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
+    fixture.file("ca.pem", CERTIFICATE, 0o644);
+    fixture.file("client.pem", CERTIFICATE, 0o644);
+    fixture.file("client.key", PRIVATE_KEY, 0o400);
+    fixture.file("id_ed25519", "a key", 0o600);
+    let pin = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
+    let config = fixture.loaded(&json!({
+        "$schema": "schema.json",
+        "source": {
+            "url": "http://127.0.0.1:8080/dump.zip?key=value#part", "dump": "a/dump.sql", "timezone": "Asia/Tokyo",
+            "max_age_days": 2, "ca_file": "ca.pem", "client_certificate": "client.pem", "client_key": "client.key",
+            "username": "web", "password": "web-secret", "proxy": "http://proxy.example:3128",
+            "timeout_seconds": 3600, "max_dump_bytes": 18_446_744_073_709_551_615_u64
+        },
+        "archive": {"name": "db-%F", "work_directory": "/tmp"},
+        "sftp": {
+            "host": "[2001:DB8::1]", "port": 65535, "username": "backup", "password": "p", "private_key": "id_ed25519",
+            "passphrase": "q", "known_hosts": "known_hosts", "host_key": pin, "directory": "~/in",
+            "temporary_prefix": "", "timeout_seconds": 1
+        },
+        "retention": {"keep_days": 36500, "keep_at_least": 1},
+        "retry": {"attempts": 1, "first_pause_seconds": 0, "max_pause_seconds": 0},
+        "run": {"deadline_minutes": 10080},
+        "log": {"file": "/nonexistent/nightly.log", "format": "json", "level": "warning"},
+        "email": {
+            "send": "error", "from": "Nightly <a@example.com>", "to": ["b@example.com", "C <c@example.com>"],
+            "server": {
+                "host": "mail.example.com", "port": 2525, "security": "starttls", "username": "mail", "password": "m",
+                "ca_file": "ca.pem"
+            },
+            "subject": "Dump", "attach_log": false
+        },
+        "mattermost": {
+            "send": "never", "webhook_url": "http://localhost:8065/hooks/x", "username": "Dump",
+            "icon_url": "https://example.com/icon.png", "ca_file": "ca.pem"
+        },
+    }));
+    let folder = fixture.folder();
+
+    let source = config.source;
+    assert_eq!(source.url.as_str(), "http://127.0.0.1:8080/dump.zip?key=value");
+    assert_eq!(source.public_url(), "http://127.0.0.1:8080/dump.zip?…");
+    assert_eq!((source.dump.as_str(), source.timezone), ("a/dump.sql", Some(chrono_tz::Asia::Tokyo)));
+    assert_eq!((source.max_age_days, source.max_dump_bytes), (2, u64::MAX));
+    assert_eq!(source.ca_file, Some(folder.join("ca.pem")));
+    let identity = source.client_identity.unwrap();
+    assert_eq!((identity.certificate, identity.key), (folder.join("client.pem"), folder.join("client.key")));
+    let credentials = source.credentials.unwrap();
+    assert_eq!((credentials.username.as_str(), credentials.password.expose_secret()), ("web", "web-secret"));
+    assert_eq!(source.proxy.unwrap().expose_secret(), "http://proxy.example:3128");
+    assert_eq!(source.timeout, Duration::from_secs(3600));
+
+    let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+    assert_eq!(config.archive.name.file_name(date), "db-2026-11-23.tgz");
+    assert_eq!(config.archive.work_directory, PathBuf::from("/tmp"));
+
+    let sftp = config.sftp;
+    assert_eq!((sftp.host.as_str(), sftp.port, sftp.username.as_str()), ("2001:db8::1", 65_535, "backup"));
+    assert_eq!(sftp.password.unwrap().expose_secret(), "p");
+    assert_eq!(sftp.private_key, Some(folder.join("id_ed25519")));
+    assert_eq!(sftp.passphrase.unwrap().expose_secret(), "q");
+    assert_eq!(sftp.agent_socket, Some(PathBuf::from("/run/agent")));
+    assert_eq!(sftp.known_hosts, folder.join("known_hosts"));
+    assert_eq!(sftp.host_key, HostKeyPolicy::Pinned(pin.to_owned()));
+    // The server's own business, so nothing is made of it here.
+    assert_eq!(sftp.directory, "~/in");
+    assert_eq!((sftp.temporary_prefix.as_str(), sftp.timeout), ("", Duration::from_secs(1)));
+
+    assert_eq!((config.retention.keep_days, config.retention.keep_at_least), (36_500, 1));
+    assert_eq!((config.retry.attempts, config.retry.first_pause), (1, Duration::ZERO));
+    assert_eq!(config.run.deadline, Duration::from_secs(604_800));
+    assert_eq!(config.log.file, PathBuf::from("/nonexistent/nightly.log"));
+    assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Warning));
+
+    let email = config.email.unwrap();
+    assert_eq!((email.send, email.subject.as_str(), email.attach_log), (SendOn::Error, "Dump", false));
+    assert_eq!(email.from.to_string(), "Nightly <a@example.com>");
+    let to: Vec<&str> = email.to.iter().map(|mailbox| mailbox.email.as_ref()).collect();
+    assert_eq!(to, ["b@example.com", "c@example.com"]);
+    let server = email.server.unwrap();
+    assert_eq!((server.host.as_str(), server.port), ("mail.example.com", 2525));
+    assert_eq!((server.security, server.ca_file), (MailSecurity::Starttls, Some(folder.join("ca.pem"))));
+    assert_eq!(server.credentials.unwrap().password.expose_secret(), "m");
+
+    let mattermost = config.mattermost.unwrap();
+    assert_eq!(mattermost.send, SendOn::Never);
+    assert_eq!(mattermost.webhook_url.expose_secret(), "http://localhost:8065/hooks/x");
+    assert_eq!(mattermost.username.as_deref(), Some("Dump"));
+    assert_eq!(mattermost.icon_url.as_deref(), Some("https://example.com/icon.png"));
+    assert_eq!(mattermost.ca_file, Some(folder.join("ca.pem")));
+}
+
+#[test]
+fn the_mail_port_follows_the_security() {
+    let fixture = Fixture::new();
+    for (security, port) in [("tls", 465), ("starttls", 587), ("none", 25)] {
+        let config = fixture.loaded(&with(&with_reports(), "email.server.security", json!(security)));
+        assert_eq!(config.email.unwrap().server.unwrap().port, port);
+    }
+}
+
+#[test]
+fn a_mail_without_a_server_goes_to_sendmail() {
+    let config = Fixture::new().loaded(&with(&with_reports(), "email.server", Value::Null));
+    assert!(config.email.unwrap().server.is_none());
+}
+
+#[test]
+fn an_agent_or_a_key_alone_will_do() {
+    let without_password = with(&minimal(), "sftp.password", Value::Null);
+    let agent = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
+    assert_eq!(agent.loaded(&without_password).sftp.agent_socket, Some(PathBuf::from("/run/agent")));
+
+    let key = Fixture::new();
+    key.file("id", "a key", 0o600);
+    key.loaded(&with(&without_password, "sftp.private_key", json!("id")));
+}

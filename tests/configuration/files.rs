@@ -36,7 +36,7 @@ fn what_is_not_json_is_told_with_its_place() {
     ] {
         match fixture.load_bytes(text) {
             Err(LoadError::Syntax { line, column, .. }) => {
-                assert_eq!((line, column), place, "{text}")
+                assert_eq!((line, column), place, "{text}");
             }
             other => panic!("{text:?}: {other:?}"),
         }

@@ -13,6 +13,7 @@
 pub mod archive;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod destination;
 pub mod error_chain;

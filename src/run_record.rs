@@ -71,6 +71,11 @@ impl Task {
             Task::Report => "Report",
         }
     }
+
+    /// Whether the job itself has failed when this task fails: tasks 2 to 8.
+    pub fn is_essential(self) -> bool {
+        (Task::RequestZip..=Task::VerifyArchive).contains(&self)
+    }
 }
 
 impl fmt::Display for Task {

@@ -8,18 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
+use crate::clock::Clock;
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::report::log_line::{Severity, Told, format_line};
 use crate::report::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::run_record::{RunRecord, SharedRecord};
-
-/// Tells the time, in the job's zone.
-pub type Clock = Arc<dyn Fn() -> DateTime<FixedOffset> + Send + Sync>;
 
 /// So many of a run's lines are kept for the mail; the file gets them all.
 pub const MAX_LINES: usize = 10_000;
@@ -203,6 +200,7 @@ fn write(file: &mut File, path: &Path, line: &str) -> Result<(), LogFileError> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 

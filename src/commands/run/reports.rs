@@ -82,23 +82,20 @@ impl Sender {
             }
             mail::build(email, &record, (self.clock)())
         };
-        let failures: Vec<String> = match message {
-            Err(error) => vec![told(&error)],
-            Ok(message) => mail::send(email, &message, |attempt| self.retry.run("sending the mail", attempt))
-                .into_iter()
-                .filter_map(|delivery| match delivery.result {
-                    Ok(()) => {
-                        tracing::info!("mailed to {}", delivery.recipient.email);
-                        None
-                    }
-                    Err(error) => Some(format!("no mail to {}: {}", delivery.recipient.email, told(&error))),
-                })
-                .collect(),
+        let undelivered = match message {
+            Err(error) => Some(told(&error)),
+            Ok(message) => {
+                let deliveries = mail::send(email, &message, |attempt| self.retry.run("sending the mail", attempt));
+                for delivery in deliveries.iter().filter(|delivery| delivery.result.is_ok()) {
+                    tracing::info!("mailed to {}", delivery.recipient.email);
+                }
+                mail::undelivered(&deliveries)
+            }
         };
-        for failure in &failures {
-            self.journal.warn(Task::Report, failure);
+        if let Some(why) = &undelivered {
+            self.journal.warn(Task::Report, why);
         }
-        (!failures.is_empty()).then(|| failures.join("; "))
+        undelivered
     }
 
     fn post(&self, mattermost: &Mattermost, undelivered_mail: Option<&str>) {

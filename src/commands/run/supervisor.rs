@@ -136,7 +136,7 @@ mod tests {
         let interrupt = Interrupt::new();
         let heeding = interrupt.clone();
         let limit = Some(Duration::from_millis(20));
-        let ended = supervisor.run(move || drop(heeding.pause(Duration::from_secs(60))), limit, &interrupt);
+        let ended = supervisor.run(move || _ = heeding.pause(Duration::from_secs(60)), limit, &interrupt);
         assert_eq!((ended, interrupt.cause()), (Ended::Returned, Some(Interruption::Deadline)));
         let deaf = supervisor.run(|| thread::sleep(Duration::from_secs(60)), limit, &Interrupt::new());
         assert_eq!(deaf, Ended::Stuck);

@@ -1,0 +1,159 @@
+//! X.509 for the servers: an authority, certificates that it signs, and what TLS needs of them.
+
+use std::fs;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use chrono::{Datelike, Days, Local, NaiveDate};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+/// The names under which the servers are reached.
+pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+
+/// How long certificates are valid; Apple's clients refuse longer ones.
+const DAYS_VALID: u64 = 800;
+
+/// A certificate authority.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate and its private key, both as PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key, PKCS #8.
+    pub key: String,
+}
+
+impl Authority {
+    /// A new authority with a new key.
+    pub fn new(common_name: &str) -> Authority {
+        let mut params = params(common_name, &[], days_from_today(-1), days_from_today(DAYS_VALID as i64));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("ring makes an ECDSA key");
+        Authority { issuer: CertifiedIssuer::self_signed(params, key).expect("an authority signs itself") }
+    }
+
+    /// The authority that the servers of this process use unless told otherwise.
+    pub fn shared() -> &'static Authority {
+        static SHARED: OnceLock<Authority> = OnceLock::new();
+        SHARED.get_or_init(|| Authority::new("Authority of the embedded servers"))
+    }
+
+    /// Its certificate, as PEM.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Writes its certificate as `ca.pem` into `folder`, for `ca_file`. Gives the file's path.
+    pub fn write(&self, folder: &Path) -> PathBuf {
+        let path = folder.join("ca.pem");
+        fs::write(&path, self.pem()).expect("the certificate of the authority can be written");
+        path
+    }
+
+    /// A valid server certificate for `names`: host names or IP addresses.
+    pub fn server(&self, names: &[&str]) -> Identity {
+        self.sign(names, days_from_today(-1), days_from_today(DAYS_VALID as i64), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A server certificate for `names` that expired a week ago.
+    pub fn expired_server(&self, names: &[&str]) -> Identity {
+        self.sign(names, days_from_today(-30), days_from_today(-7), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A valid client certificate for `name`.
+    pub fn client(&self, name: &str) -> Identity {
+        self.sign(&[name], days_from_today(-1), days_from_today(365), ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn sign(&self, names: &[&str], from: NaiveDate, until: NaiveDate, usage: ExtendedKeyUsagePurpose) -> Identity {
+        let mut params = params(names[0], names, from, until);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().expect("ring makes an ECDSA key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("the authority signs");
+        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Identity {
+    /// Reads the certificate and the key from two PEM files.
+    pub fn read(certificate: &Path, key: &Path) -> std::io::Result<Identity> {
+        Ok(Identity { certificate: fs::read_to_string(certificate)?, key: fs::read_to_string(key)? })
+    }
+
+    /// Writes `<stem>.pem` and, for its owner only, `<stem>.key` into `folder`. Gives both paths in this order.
+    pub fn write(&self, folder: &Path, stem: &str) -> (PathBuf, PathBuf) {
+        let certificate = folder.join(format!("{stem}.pem"));
+        fs::write(&certificate, &self.certificate).expect("a certificate can be written");
+        let key = folder.join(format!("{stem}.key"));
+        write_private(&key, self.key.as_bytes());
+        (certificate, key)
+    }
+
+    /// What a TLS server needs to be this identity. With `clients`, it lets in only who has a certificate of theirs.
+    pub fn server_config(&self, clients: Option<&str>) -> Arc<ServerConfig> {
+        // By name: with two providers in the build there is no default one, and rustls panics.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("ring speaks TLS 1.2 and 1.3");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(certificates(authority));
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("the clients' authority is usable"))
+            }
+        };
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("the key is PEM");
+        let config = builder.with_single_cert(certificates(&self.certificate), key);
+        Arc::new(config.expect("the key belongs to the certificate"))
+    }
+}
+
+/// Writes a file that only its owner can read, whatever lay there before.
+pub fn write_private(path: &Path, content: &[u8]) {
+    use std::io::Write as _;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .expect("a private file can be created");
+    file.set_permissions(fs::Permissions::from_mode(0o600)).expect("its mode can be set");
+    file.write_all(content).expect("a private file can be written");
+}
+
+fn params(common_name: &str, names: &[&str], from: NaiveDate, until: NaiveDate) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("the names are host names or addresses");
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.not_before = date_time_ymd(from.year(), from.month() as u8, from.day() as u8);
+    params.not_after = date_time_ymd(until.year(), until.month() as u8, until.day() as u8);
+    params
+}
+
+fn days_from_today(days: i64) -> NaiveDate {
+    let today = Local::now().date_naive();
+    if days < 0 { today - Days::new(days.unsigned_abs()) } else { today + Days::new(days.unsigned_abs()) }
+}
+
+fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).map(|der| der.expect("the certificate is PEM")).collect()
+}

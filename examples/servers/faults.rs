@@ -1,0 +1,135 @@
+//! Ways in which a web server can misbehave: a reply that stands in for the real one, a body that ends early, stalls
+//! or drips.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use http_body::Frame;
+use tokio::time::Sleep;
+
+/// Lets hyper flush what was sent before the connection breaks.
+const FLUSHING: Duration = Duration::from_millis(50);
+/// A limited body is sent in this many pieces per second.
+const PIECES_PER_SECOND: u64 = 20;
+
+/// A status with which requests are answered instead of what they asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedReply {
+    /// The status.
+    pub status: u16,
+    /// The header `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+    /// How many requests are answered so; all if `None`.
+    pub requests: Option<u64>,
+}
+
+impl FixedReply {
+    /// Whether the request with this number (from 1) is answered so.
+    pub fn applies(&self, number: u64) -> bool {
+        self.requests.is_none_or(|requests| number <= requests)
+    }
+
+    /// The reply.
+    pub fn response(&self) -> Response {
+        let status = StatusCode::from_u16(self.status).expect("a status has three digits");
+        let mut response = (status, format!("{status}\n")).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// What happens to a body after so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The connection is closed.
+    Cut,
+    /// Nothing more comes, though the connection stays.
+    Stall,
+}
+
+/// A body that counts its bytes, and that may be slow or end early.
+pub struct MeteredBody {
+    body: Body,
+    sent: Arc<AtomicU64>,
+    fault: Option<(u64, Ending)>,
+    bytes_per_second: Option<u64>,
+    chunk: Bytes,
+    pause: Option<Pin<Box<Sleep>>>,
+    is_breaking: bool,
+}
+
+impl MeteredBody {
+    /// Sends `body`, adding to `sent`, up to the fault if there is one.
+    pub fn new(
+        body: Body,
+        sent: Arc<AtomicU64>,
+        fault: Option<(u64, Ending)>,
+        bytes_per_second: Option<u64>,
+    ) -> MeteredBody {
+        MeteredBody { body, sent, fault, bytes_per_second, chunk: Bytes::new(), pause: None, is_breaking: false }
+    }
+
+    fn next_piece(&mut self) -> Bytes {
+        let mut length = self.chunk.len() as u64;
+        if let Some((left, _)) = self.fault {
+            length = length.min(left);
+        }
+        if let Some(rate) = self.bytes_per_second {
+            length = length.min((rate / PIECES_PER_SECOND).max(1));
+            self.pause = Some(Box::pin(tokio::time::sleep(Duration::from_secs_f64(length as f64 / rate as f64))));
+        }
+        if let Some((left, _)) = &mut self.fault {
+            *left -= length;
+        }
+        self.sent.fetch_add(length, Ordering::Relaxed);
+        self.chunk.split_to(length as usize)
+    }
+}
+
+impl HttpBody for MeteredBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(context));
+                self.pause = None;
+            }
+            if self.is_breaking {
+                return Poll::Ready(Some(Err(axum::Error::new("the body is cut short on purpose"))));
+            }
+            match self.fault {
+                Some((0, Ending::Cut)) => {
+                    self.is_breaking = true;
+                    self.pause = Some(Box::pin(tokio::time::sleep(FLUSHING)));
+                    continue;
+                }
+                Some((0, Ending::Stall)) => return Poll::Pending,
+                _ => {}
+            }
+            if !self.chunk.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(self.next_piece()))));
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.chunk = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+}

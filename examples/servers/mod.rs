@@ -1,0 +1,26 @@
+//! Servers for trying the program without owning any: HTTPS, SFTP, SMTP and a Mattermost webhook, all on loopback.
+//!
+//! Each is a handle made by a builder. It listens on 127.0.0.1, on a port that the system chooses unless one is
+//! given, works in background threads, keeps what it received, and stops when it is dropped.
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "every example and every test uses its own part of them")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the trial")]
+
+pub mod certificates;
+pub mod faults;
+pub mod https;
+pub mod listener;
+pub mod sftp;
+pub mod sftp_files;
+pub mod smtp;
+pub mod ssh_keys;
+pub mod webhook;
+pub mod zips;
+
+pub use certificates::{Authority, Identity};
+pub use https::HttpsServer;
+pub use sftp::SftpServer;
+pub use smtp::SmtpServer;
+pub use ssh_keys::SshKey;
+pub use webhook::WebhookServer;
+pub use zips::{Entry, Method, Zip};

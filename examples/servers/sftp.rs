@@ -1,0 +1,372 @@
+//! An SSH server that serves one folder over SFTP: who may come in, and by which method.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use russh::keys::PublicKey;
+use russh::server::{Auth, ChannelOpenHandle, Config, Msg, PublicKeyOffer, Response, Server as _, Session};
+use russh::server::{Handler, VerifiedPublicKey};
+use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use tokio::runtime::Runtime;
+
+use super::listener::{bind, loopback, runtime, stop};
+use super::sftp_files::{Faults, Files, Operations};
+use super::ssh_keys::SshKey;
+
+/// Short, so that a test of a wrong password is quick.
+const REJECTION: Duration = Duration::from_millis(50);
+
+/// One try to come in that was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthAttempt {
+    /// `password`, `keyboard-interactive` or `publickey`.
+    pub method: &'static str,
+    /// The user's name.
+    pub username: String,
+    /// Whether it was enough.
+    pub accepted: bool,
+}
+
+struct Door {
+    username: String,
+    password: Option<String>,
+    interactive_password: Option<String>,
+    public_keys: Vec<PublicKey>,
+    has_sftp: bool,
+    root: PathBuf,
+    faults: Arc<Faults>,
+    connections: AtomicU64,
+    attempts: Mutex<Vec<AuthAttempt>>,
+    operations: Operations,
+}
+
+/// Says how the SFTP server behaves.
+pub struct Builder {
+    address: SocketAddr,
+    host_keys: Vec<SshKey>,
+    faults: Faults,
+    door: Door,
+}
+
+/// A running SFTP server.
+pub struct SftpServer {
+    address: SocketAddr,
+    host_keys: Vec<SshKey>,
+    door: Arc<Door>,
+    runtime: Option<Runtime>,
+}
+
+impl SftpServer {
+    /// A server whose root and login folder is `folder`, for the user `backup`. Its host key is a new Ed25519 key
+    /// unless others are given. It lets nobody in before it is told by which method.
+    pub fn builder(folder: &Path) -> Builder {
+        Builder {
+            address: loopback(0),
+            host_keys: Vec::new(),
+            faults: Faults::default(),
+            door: Door {
+                username: "backup".to_owned(),
+                password: None,
+                interactive_password: None,
+                public_keys: Vec::new(),
+                has_sftp: true,
+                root: folder.canonicalize().expect("the served folder exists"),
+                faults: Arc::default(),
+                connections: AtomicU64::new(0),
+                attempts: Mutex::default(),
+                operations: Operations::default(),
+            },
+        }
+    }
+
+    /// The host to connect to.
+    pub fn host(&self) -> String {
+        self.address.ip().to_string()
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The user's name.
+    pub fn username(&self) -> &str {
+        &self.door.username
+    }
+
+    /// The host keys.
+    pub fn host_keys(&self) -> &[SshKey] {
+        &self.host_keys
+    }
+
+    /// Lines of `known_hosts` with all its host keys.
+    pub fn known_hosts(&self) -> String {
+        self.host_keys.iter().map(|key| key.known_hosts_line(&self.host(), self.port()) + "\n").collect()
+    }
+
+    /// The fingerprint of its first host key: `SHA256:…`.
+    pub fn fingerprint(&self) -> String {
+        self.host_keys[0].fingerprint()
+    }
+
+    /// How many connections came.
+    pub fn connections(&self) -> u64 {
+        self.door.connections.load(Ordering::SeqCst)
+    }
+
+    /// Every try to come in, in order.
+    pub fn auth_attempts(&self) -> Vec<AuthAttempt> {
+        self.door.attempts.lock().unwrap().clone()
+    }
+
+    /// What was done to files, in order: the operation and its paths, such as `rename /.a.part /a`. Reads and writes of
+    /// an open file are not told.
+    pub fn operations(&self) -> Vec<String> {
+        self.door.operations.lock().unwrap().clone()
+    }
+}
+
+impl Drop for SftpServer {
+    fn drop(&mut self) {
+        stop(&mut self.runtime);
+    }
+}
+
+impl Builder {
+    /// Listens on this port of loopback.
+    pub fn port(mut self, port: u16) -> Builder {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Knows this user instead of `backup`.
+    pub fn username(mut self, username: &str) -> Builder {
+        username.clone_into(&mut self.door.username);
+        self
+    }
+
+    /// Takes this password by the method `password`.
+    pub fn password(mut self, password: &str) -> Builder {
+        self.door.password = Some(password.to_owned());
+        self
+    }
+
+    /// Takes this password by the method `keyboard-interactive`.
+    pub fn keyboard_interactive(mut self, password: &str) -> Builder {
+        self.door.interactive_password = Some(password.to_owned());
+        self
+    }
+
+    /// Takes this user key; may be called again.
+    pub fn public_key(mut self, key: &SshKey) -> Builder {
+        self.door.public_keys.push(key.public().clone());
+        self
+    }
+
+    /// Shows this host key; may be called again.
+    pub fn host_key(mut self, key: SshKey) -> Builder {
+        self.host_keys.push(key);
+        self
+    }
+
+    /// Refuses the subsystem `sftp`.
+    pub fn without_sftp(mut self) -> Builder {
+        self.door.has_sftp = false;
+        self
+    }
+
+    /// Knows neither `statvfs@openssh.com` nor `fsync@openssh.com`.
+    pub fn without_extensions(mut self) -> Builder {
+        self.faults.no_extensions = true;
+        self
+    }
+
+    /// Refuses to create files whose name begins with a dot.
+    pub fn without_dotfiles(mut self) -> Builder {
+        self.faults.no_dotfiles = true;
+        self
+    }
+
+    /// Refuses every removal.
+    pub fn without_removal(mut self) -> Builder {
+        self.faults.no_removal = true;
+        self
+    }
+
+    /// Answers `Failure` to every write once `bytes` bytes were written in all, as on a full disk.
+    pub fn full_after(mut self, bytes: u64) -> Builder {
+        self.faults.full_after = Some(bytes);
+        self
+    }
+
+    /// Answers `Failure` when a written file is closed.
+    pub fn failing_close(mut self) -> Builder {
+        self.faults.failing_close = true;
+        self
+    }
+
+    /// Flips a bit in the last byte of each write, so that the size is right and the content is not.
+    pub fn corrupting_writes(mut self) -> Builder {
+        self.faults.corrupting = true;
+        self
+    }
+
+    /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
+    pub fn cut_after(mut self, bytes: u64, times: u64) -> Builder {
+        self.faults.cut_after = Some((bytes, times));
+        self
+    }
+
+    /// Falls silent once `bytes` bytes were written in all.
+    pub fn stall_after(mut self, bytes: u64) -> Builder {
+        self.faults.stall_after = Some(bytes);
+        self
+    }
+
+    /// Carries out the first rename, but closes the connection instead of answering.
+    pub fn losing_the_rename_reply(mut self) -> Builder {
+        self.faults.lose_rename_reply = true;
+        self
+    }
+
+    /// Starts the server.
+    pub fn start(mut self) -> SftpServer {
+        if self.host_keys.is_empty() {
+            self.host_keys.push(SshKey::ed25519());
+        }
+        self.door.faults = Arc::new(self.faults);
+        let door = Arc::new(self.door);
+        let mut methods = MethodSet::empty();
+        if !door.public_keys.is_empty() {
+            methods.push(MethodKind::PublicKey);
+        }
+        if door.password.is_some() {
+            methods.push(MethodKind::Password);
+        }
+        if door.interactive_password.is_some() {
+            methods.push(MethodKind::KeyboardInteractive);
+        }
+        let config = Arc::new(Config {
+            methods,
+            keys: self.host_keys.iter().map(|key| key.private().clone()).collect(),
+            auth_rejection_time: REJECTION,
+            auth_rejection_time_initial: Some(Duration::ZERO),
+            // Without it every answer waits for the client's delayed acknowledgement.
+            nodelay: true,
+            ..Config::default()
+        });
+        let listener = bind(self.address);
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let runtime = runtime();
+        let mut entrance = Entrance { door: Arc::clone(&door) };
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("tokio takes the socket");
+            let _ = entrance.run_on_socket(config, &listener).await;
+        });
+        SftpServer { address, host_keys: self.host_keys, door, runtime: Some(runtime) }
+    }
+}
+
+struct Entrance {
+    door: Arc<Door>,
+}
+
+impl russh::server::Server for Entrance {
+    type Handler = Visitor;
+
+    fn new_client(&mut self, _: Option<SocketAddr>) -> Visitor {
+        self.door.connections.fetch_add(1, Ordering::SeqCst);
+        Visitor { door: Arc::clone(&self.door), channels: HashMap::new() }
+    }
+}
+
+/// One connection.
+struct Visitor {
+    door: Arc<Door>,
+    channels: HashMap<ChannelId, Channel<Msg>>,
+}
+
+impl Visitor {
+    fn decide(&self, method: &'static str, username: &str, is_right: bool) -> Auth {
+        let accepted = is_right && username == self.door.username;
+        let attempt = AuthAttempt { method, username: username.to_owned(), accepted };
+        self.door.attempts.lock().unwrap().push(attempt);
+        if accepted { Auth::Accept } else { Auth::reject() }
+    }
+
+    fn knows(&self, key: &PublicKey) -> bool {
+        // Without the comment, which is not part of the key.
+        self.door.public_keys.iter().any(|known| known.key_data() == key.key_data())
+    }
+}
+
+impl Handler for Visitor {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
+        Ok(self.decide("password", user, self.door.password.as_deref() == Some(password)))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
+        let Some(mut response) = response else {
+            return Ok(Auth::Partial {
+                name: Cow::Borrowed(""),
+                instructions: Cow::Borrowed(""),
+                prompts: Cow::Borrowed(&[(Cow::Borrowed("Password: "), false)]),
+            });
+        };
+        let given = response.next();
+        let expected = self.door.interactive_password.as_deref().map(str::as_bytes);
+        Ok(self.decide("keyboard-interactive", user, expected.is_some() && given.as_deref() == expected))
+    }
+
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+        if self.knows(offer.public_key) { Ok(Auth::Accept) } else { Ok(self.decide("publickey", user, false)) }
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        Ok(self.decide("publickey", user, self.knows(key.public_key)))
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.channels.insert(channel.id(), channel);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        session.close(channel)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let channel = self.channels.remove(&id).filter(|_| name == "sftp" && self.door.has_sftp);
+        let Some(channel) = channel else {
+            return session.channel_failure(id);
+        };
+        session.channel_success(id)?;
+        let (faults, operations) = (Arc::clone(&self.door.faults), Arc::clone(&self.door.operations));
+        let files = Files::new(self.door.root.clone(), faults, operations, session.handle());
+        russh_sftp::server::run(channel.into_stream(), files).await;
+        Ok(())
+    }
+}

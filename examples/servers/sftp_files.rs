@@ -1,0 +1,355 @@
+//! The files behind the SFTP server: version 3 of the protocol over a real folder, with OpenSSH's habits.
+//!
+//! The protocol is draft-ietf-secsh-filexfer-02; the extensions are those of OpenSSH's file `PROTOCOL`.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use russh::Disconnect;
+use russh_sftp::extensions::{FSYNC, FsyncExtension, STATVFS, Statvfs, StatvfsExtension};
+use russh_sftp::protocol::{
+    Attrs, Data, ExtendedReply, FileAttributes, Handle, Name, OpenFlags, Packet, Status, StatusCode, Version,
+};
+
+/// OpenSSH sends at most this many names at once.
+const NAMES_AT_ONCE: usize = 100;
+
+/// What was done, in order.
+pub type Operations = Arc<Mutex<Vec<String>>>;
+
+/// Ways in which the server misbehaves; see the functions of the same names at the builder.
+#[derive(Debug, Default)]
+pub struct Faults {
+    pub(super) no_extensions: bool,
+    pub(super) no_dotfiles: bool,
+    pub(super) no_removal: bool,
+    pub(super) failing_close: bool,
+    pub(super) corrupting: bool,
+    pub(super) full_after: Option<u64>,
+    pub(super) stall_after: Option<u64>,
+    pub(super) cut_after: Option<(u64, u64)>,
+    pub(super) lose_rename_reply: bool,
+    written: AtomicU64,
+    cuts: AtomicU64,
+    renames: AtomicU64,
+}
+
+enum Open {
+    File { file: File, is_written: bool },
+    Folder(VecDeque<russh_sftp::protocol::File>),
+}
+
+/// The files as one connection sees them.
+pub struct Files {
+    root: PathBuf,
+    faults: Arc<Faults>,
+    operations: Operations,
+    connection: russh::server::Handle,
+    open: HashMap<String, Open>,
+    opened: u64,
+}
+
+impl Files {
+    /// The files under `root`, for the client behind `connection`.
+    pub fn new(root: PathBuf, faults: Arc<Faults>, operations: Operations, connection: russh::server::Handle) -> Files {
+        Files { root, faults, operations, connection, open: HashMap::new(), opened: 0 }
+    }
+
+    fn tell(&self, operation: &str, paths: &[&str]) {
+        let paths: Vec<String> = paths.iter().map(|path| format!("/{}", inside(path).display())).collect();
+        self.operations.lock().unwrap().push(format!("{operation} {}", paths.join(" ")));
+    }
+
+    /// Where `path` lies on this machine. A link in its folders may not lead out of the root.
+    fn locate(&self, path: &str) -> Result<PathBuf, StatusCode> {
+        let inside = inside(path);
+        let Some(name) = inside.file_name() else { return Ok(self.root.clone()) };
+        let folder = self.root.join(inside.parent().unwrap_or(Path::new(""))).canonicalize().map_err(code)?;
+        if folder.starts_with(&self.root) { Ok(folder.join(name)) } else { Err(StatusCode::NoSuchFile) }
+    }
+
+    /// As [`locate`](Files::locate), for operations that follow a link at the path's end.
+    fn follow(&self, path: &str) -> Result<PathBuf, StatusCode> {
+        let located = self.locate(path)?;
+        match located.canonicalize() {
+            Ok(target) if !target.starts_with(&self.root) => Err(StatusCode::NoSuchFile),
+            Ok(target) => Ok(target),
+            Err(_) => Ok(located),
+        }
+    }
+
+    fn keep(&mut self, id: u32, open: Open) -> Handle {
+        self.opened += 1;
+        let handle = self.opened.to_string();
+        self.open.insert(handle.clone(), open);
+        Handle { id, handle }
+    }
+
+    fn file(&self, handle: &str) -> Result<&File, StatusCode> {
+        match self.open.get(handle) {
+            Some(Open::File { file, .. }) => Ok(file),
+            _ => Err(StatusCode::Failure),
+        }
+    }
+
+    async fn hang_up(&self) -> StatusCode {
+        let _ = self.connection.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
+        std::future::pending().await
+    }
+
+    /// What the faults make of a write of `length` bytes, before it happens.
+    async fn disturb_write(&self, length: u64) -> Result<(), StatusCode> {
+        let before = self.faults.written.fetch_add(length, Ordering::SeqCst);
+        if self.faults.full_after.is_some_and(|limit| before + length > limit) {
+            self.faults.written.fetch_sub(length, Ordering::SeqCst);
+            return Err(StatusCode::Failure);
+        }
+        if self.faults.stall_after.is_some_and(|limit| before + length > limit) {
+            std::future::pending::<()>().await;
+        }
+        if let Some((limit, times)) = self.faults.cut_after
+            && before + length > limit
+            && self.faults.cuts.fetch_add(1, Ordering::SeqCst) < times
+        {
+            self.faults.written.store(0, Ordering::SeqCst);
+            return Err(self.hang_up().await);
+        }
+        Ok(())
+    }
+}
+
+impl russh_sftp::server::Handler for Files {
+    type Error = StatusCode;
+
+    fn unimplemented(&self) -> StatusCode {
+        StatusCode::OpUnsupported
+    }
+
+    async fn init(&mut self, _version: u32, _extensions: HashMap<String, String>) -> Result<Version, StatusCode> {
+        let mut version = Version::new();
+        if !self.faults.no_extensions {
+            version.extensions.insert(STATVFS.to_owned(), "2".to_owned());
+            version.extensions.insert(FSYNC.to_owned(), "1".to_owned());
+        }
+        Ok(version)
+    }
+
+    async fn open(
+        &mut self,
+        id: u32,
+        path: String,
+        flags: OpenFlags,
+        _attributes: FileAttributes,
+    ) -> Result<Handle, StatusCode> {
+        let is_written = flags.contains(OpenFlags::WRITE) || flags.contains(OpenFlags::APPEND);
+        self.tell(if is_written { "open-to-write" } else { "open-to-read" }, &[&path]);
+        if is_written && self.faults.no_dotfiles && is_dotfile(&path) {
+            return Err(StatusCode::PermissionDenied);
+        }
+        let located = self.follow(&path)?;
+        let file = fs::OpenOptions::from(flags).open(located).map_err(code)?;
+        if file.metadata().map_err(code)?.is_dir() {
+            return Err(StatusCode::Failure);
+        }
+        Ok(self.keep(id, Open::File { file, is_written }))
+    }
+
+    async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusCode> {
+        match self.open.remove(&handle) {
+            None => Err(StatusCode::Failure),
+            Some(Open::File { is_written: true, .. }) if self.faults.failing_close => Err(StatusCode::Failure),
+            Some(_) => Ok(ok(id)),
+        }
+    }
+
+    async fn read(&mut self, id: u32, handle: String, offset: u64, length: u32) -> Result<Data, StatusCode> {
+        let mut data = vec![0; length.min(256 * 1024) as usize];
+        let count = self.file(&handle)?.read_at(&mut data, offset).map_err(code)?;
+        if count == 0 {
+            return Err(StatusCode::Eof);
+        }
+        data.truncate(count);
+        Ok(Data { id, data })
+    }
+
+    async fn write(&mut self, id: u32, handle: String, offset: u64, mut data: Vec<u8>) -> Result<Status, StatusCode> {
+        self.disturb_write(data.len() as u64).await?;
+        if self.faults.corrupting
+            && let Some(last) = data.last_mut()
+        {
+            *last ^= 1;
+        }
+        self.file(&handle)?.write_all_at(&data, offset).map_err(code)?;
+        Ok(ok(id))
+    }
+
+    async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, StatusCode> {
+        let metadata = fs::symlink_metadata(self.locate(&path)?).map_err(code)?;
+        Ok(Attrs { id, attrs: attributes(&metadata) })
+    }
+
+    async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, StatusCode> {
+        let metadata = fs::metadata(self.follow(&path)?).map_err(code)?;
+        Ok(Attrs { id, attrs: attributes(&metadata) })
+    }
+
+    async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, StatusCode> {
+        let metadata = self.file(&handle)?.metadata().map_err(code)?;
+        Ok(Attrs { id, attrs: attributes(&metadata) })
+    }
+
+    async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, StatusCode> {
+        self.tell("opendir", &[&path]);
+        let folder = self.follow(&path)?;
+        let own = russh_sftp::protocol::File::new(".", attributes(&fs::metadata(&folder).map_err(code)?));
+        let parent = russh_sftp::protocol::File { filename: "..".to_owned(), ..own.clone() };
+        let mut entries = VecDeque::from([own, parent]);
+        for entry in fs::read_dir(folder).map_err(code)? {
+            let entry = entry.map_err(code)?;
+            // The library's names are text; a name that is not can't be shown.
+            if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) {
+                entries.push_back(russh_sftp::protocol::File::new(name, attributes(&metadata)));
+            }
+        }
+        Ok(self.keep(id, Open::Folder(entries)))
+    }
+
+    async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, StatusCode> {
+        match self.open.get_mut(&handle) {
+            Some(Open::Folder(entries)) if entries.is_empty() => Err(StatusCode::Eof),
+            Some(Open::Folder(entries)) => {
+                let files = entries.drain(..entries.len().min(NAMES_AT_ONCE)).collect();
+                Ok(Name { id, files })
+            }
+            _ => Err(StatusCode::Failure),
+        }
+    }
+
+    async fn remove(&mut self, id: u32, path: String) -> Result<Status, StatusCode> {
+        self.tell("remove", &[&path]);
+        if self.faults.no_removal {
+            return Err(StatusCode::PermissionDenied);
+        }
+        fs::remove_file(self.locate(&path)?).map_err(code)?;
+        Ok(ok(id))
+    }
+
+    async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
+        self.tell("rename", &[&from, &to]);
+        let (source, target) = (self.locate(&from)?, self.locate(&to)?);
+        // OpenSSH links and unlinks, so that an existing target is refused; it is answered with the catch-all.
+        if fs::symlink_metadata(&target).is_ok() {
+            return Err(StatusCode::Failure);
+        }
+        fs::rename(source, target).map_err(code)?;
+        let number = self.faults.renames.fetch_add(1, Ordering::SeqCst);
+        if self.faults.lose_rename_reply && number == 0 {
+            return Err(self.hang_up().await);
+        }
+        Ok(ok(id))
+    }
+
+    async fn mkdir(&mut self, id: u32, path: String, _attributes: FileAttributes) -> Result<Status, StatusCode> {
+        self.tell("mkdir", &[&path]);
+        fs::create_dir(self.locate(&path)?).map_err(code)?;
+        Ok(ok(id))
+    }
+
+    async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusCode> {
+        self.tell("rmdir", &[&path]);
+        fs::remove_dir(self.locate(&path)?).map_err(code)?;
+        Ok(ok(id))
+    }
+
+    async fn realpath(&mut self, id: u32, path: String) -> Result<Name, StatusCode> {
+        let located = self.follow(&path)?;
+        let below = located.strip_prefix(&self.root).unwrap_or(Path::new(""));
+        let name = format!("/{}", below.display());
+        Ok(Name { id, files: vec![russh_sftp::protocol::File::dummy(name)] })
+    }
+
+    async fn extended(&mut self, id: u32, request: String, data: Vec<u8>) -> Result<Packet, StatusCode> {
+        if self.faults.no_extensions {
+            return Err(StatusCode::OpUnsupported);
+        }
+        let mut payload = axum::body::Bytes::from(data);
+        match request.as_str() {
+            FSYNC => {
+                let fsync: FsyncExtension =
+                    russh_sftp::de::from_bytes(&mut payload).map_err(|_| StatusCode::BadMessage)?;
+                self.file(&fsync.handle)?.sync_all().map_err(code)?;
+                Ok(Packet::Status(ok(id)))
+            }
+            STATVFS => {
+                let asked: StatvfsExtension =
+                    russh_sftp::de::from_bytes(&mut payload).map_err(|_| StatusCode::BadMessage)?;
+                let figures = rustix::fs::statvfs(self.follow(&asked.path)?).map_err(|errno| code(errno.into()))?;
+                let figures = Statvfs {
+                    block_size: figures.f_bsize,
+                    fragment_size: figures.f_frsize,
+                    blocks: figures.f_blocks,
+                    blocks_free: figures.f_bfree,
+                    blocks_avail: figures.f_bavail,
+                    inodes: figures.f_files,
+                    inodes_free: figures.f_ffree,
+                    inodes_avail: figures.f_favail,
+                    fs_id: figures.f_fsid,
+                    flags: figures.f_flag.bits(),
+                    name_max: figures.f_namemax,
+                };
+                let data = russh_sftp::ser::to_bytes(&figures).map_err(|_| StatusCode::Failure)?;
+                Ok(Packet::ExtendedReply(ExtendedReply { id, data: data.to_vec() }))
+            }
+            _ => Err(StatusCode::OpUnsupported),
+        }
+    }
+}
+
+/// A path of the client, made relative to the root; `..` stops there.
+fn inside(path: &str) -> PathBuf {
+    let mut inside = PathBuf::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => inside.push(name),
+            Component::ParentDir => {
+                inside.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    inside
+}
+
+fn is_dotfile(path: &str) -> bool {
+    inside(path).file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+fn attributes(metadata: &Metadata) -> FileAttributes {
+    FileAttributes {
+        size: Some(metadata.len()),
+        uid: Some(metadata.uid()),
+        gid: Some(metadata.gid()),
+        permissions: Some(metadata.mode()),
+        atime: Some(metadata.atime() as u32),
+        mtime: Some(metadata.mtime() as u32),
+        ..FileAttributes::default()
+    }
+}
+
+fn ok(id: u32) -> Status {
+    Status { id, status_code: StatusCode::Ok, error_message: "Success".to_owned(), language_tag: String::new() }
+}
+
+/// OpenSSH tells apart no more than these.
+fn code(error: io::Error) -> StatusCode {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NoSuchFile,
+        io::ErrorKind::PermissionDenied => StatusCode::PermissionDenied,
+        _ => StatusCode::Failure,
+    }
+}

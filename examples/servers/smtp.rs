@@ -1,0 +1,391 @@
+//! A mail server that keeps what it is given: implicit TLS, STARTTLS or in the clear, with or without a login.
+//!
+//! `mailin` knows the protocol; this file moves the lines and the TLS records.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use mailin::{Action, AuthMechanism, Handler, Response, Session, SessionBuilder};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
+use super::listener::loopback;
+
+/// How connections are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first byte, as on port 465.
+    Tls,
+    /// STARTTLS is offered, as on port 587; a login is taken only after it.
+    StartTls,
+    /// None, as on port 25.
+    None,
+}
+
+/// A mail that was accepted.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The sender of the envelope.
+    pub from: String,
+    /// The recipients of the envelope that were accepted.
+    pub to: Vec<String>,
+    /// The message as it came, without the dots of the transfer.
+    pub raw: Vec<u8>,
+    /// Who had logged in.
+    pub username: Option<String>,
+    /// Whether it came through TLS.
+    pub is_encrypted: bool,
+}
+
+struct Office {
+    security: Security,
+    tls: Arc<ServerConfig>,
+    login: Option<(String, String)>,
+    refused_recipients: Vec<String>,
+    refused_messages: Option<u16>,
+    is_silent: bool,
+    is_closing: AtomicBool,
+    connections: AtomicU64,
+    logins: Mutex<Vec<(String, bool)>>,
+    mails: Mutex<Vec<Mail>>,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+/// Says how the mail server behaves.
+pub struct Builder {
+    address: SocketAddr,
+    security: Security,
+    identity: Option<Identity>,
+    login: Option<(String, String)>,
+    refused_recipients: Vec<String>,
+    refused_messages: Option<u16>,
+    is_silent: bool,
+}
+
+/// A running mail server.
+pub struct SmtpServer {
+    address: SocketAddr,
+    office: Arc<Office>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl SmtpServer {
+    /// A server with a certificate of [`Authority::shared`] that takes every mail.
+    pub fn builder(security: Security) -> Builder {
+        Builder {
+            address: loopback(0),
+            security,
+            identity: None,
+            login: None,
+            refused_recipients: Vec::new(),
+            refused_messages: None,
+            is_silent: false,
+        }
+    }
+
+    /// The host to connect to.
+    pub fn host(&self) -> String {
+        self.address.ip().to_string()
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The mails that were accepted, in order.
+    pub fn messages(&self) -> Vec<Mail> {
+        self.office.mails.lock().unwrap().clone()
+    }
+
+    /// How many connections came.
+    pub fn connections(&self) -> u64 {
+        self.office.connections.load(Ordering::SeqCst)
+    }
+
+    /// Every try to log in: the user's name, and whether it was enough.
+    pub fn logins(&self) -> Vec<(String, bool)> {
+        self.office.logins.lock().unwrap().clone()
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        self.office.is_closing.store(true, Ordering::SeqCst);
+        for stream in self.office.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        // Wakes the thread that waits for a connection.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+impl Builder {
+    /// Listens on this port of loopback.
+    pub fn port(mut self, port: u16) -> Builder {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Shows this certificate.
+    pub fn identity(mut self, identity: Identity) -> Builder {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Takes mail only after this login, by `AUTH PLAIN` or `AUTH LOGIN`.
+    pub fn login(mut self, username: &str, password: &str) -> Builder {
+        self.login = Some((username.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Answers 550 to this recipient; may be called again.
+    pub fn refuse_recipient(mut self, address: &str) -> Builder {
+        self.refused_recipients.push(address.to_owned());
+        self
+    }
+
+    /// Answers `status` (4xx or 5xx) once a message was received, and does not keep it.
+    pub fn refuse_messages(mut self, status: u16) -> Builder {
+        self.refused_messages = Some(status);
+        self
+    }
+
+    /// Accepts connections and says nothing, ever.
+    pub fn silent(mut self) -> Builder {
+        self.is_silent = true;
+        self
+    }
+
+    /// Starts the server.
+    pub fn start(self) -> SmtpServer {
+        let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
+        let office = Arc::new(Office {
+            security: self.security,
+            tls: identity.server_config(None),
+            login: self.login,
+            refused_recipients: self.refused_recipients,
+            refused_messages: self.refused_messages,
+            is_silent: self.is_silent,
+            is_closing: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            logins: Mutex::default(),
+            mails: Mutex::default(),
+            open: Mutex::default(),
+        });
+        let listener = TcpListener::bind(self.address)
+            .unwrap_or_else(|error| panic!("Cannot listen on {}: {error}", self.address));
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let accepting = thread::spawn({
+            let office = Arc::clone(&office);
+            move || accept(&listener, &office)
+        });
+        SmtpServer { address, office, accepting: Some(accepting) }
+    }
+}
+
+fn accept(listener: &TcpListener, office: &Arc<Office>) {
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else { continue };
+        let mut open = office.open.lock().unwrap();
+        if office.is_closing.load(Ordering::SeqCst) {
+            return;
+        }
+        office.connections.fetch_add(1, Ordering::SeqCst);
+        let Ok(clone) = stream.try_clone() else { continue };
+        open.push(clone);
+        let office = Arc::clone(office);
+        // A client that goes away in the middle is no fault of the server.
+        thread::spawn(move || drop(converse(stream, &office)));
+    }
+}
+
+/// A connection before or after TLS has begun.
+enum Line {
+    Plain(TcpStream),
+    Encrypted(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Line {
+    fn encrypt(self, tls: &Arc<ServerConfig>) -> io::Result<Line> {
+        match self {
+            Line::Plain(stream) => {
+                let connection = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
+                Ok(Line::Encrypted(Box::new(StreamOwned::new(connection, stream))))
+            }
+            Line::Encrypted(_) => Err(io::Error::other("TLS has already begun")),
+        }
+    }
+
+    fn close(&mut self) {
+        if let Line::Encrypted(stream) = self {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+        let socket = match self {
+            Line::Plain(stream) => stream,
+            Line::Encrypted(stream) => &mut stream.sock,
+        };
+        let _ = socket.shutdown(Shutdown::Both);
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(stream) => stream.read(buffer),
+            Line::Encrypted(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Line::Plain(stream) => stream.write(buffer),
+            Line::Encrypted(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Line::Plain(stream) => stream.flush(),
+            Line::Encrypted(stream) => stream.flush(),
+        }
+    }
+}
+
+fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
+    let _ = stream.set_nodelay(true);
+    if office.is_silent {
+        // Until the client gives up or the server is dropped.
+        return io::copy(&mut Line::Plain(stream), &mut io::sink()).map(drop);
+    }
+    let mut line = Line::Plain(stream);
+    let mut session = session(office);
+    if office.security == Security::Tls {
+        line = line.encrypt(&office.tls)?;
+        session.tls_active();
+    }
+    say(&mut line, &session.greeting())?;
+    let mut received = Vec::new();
+    while let Some(text) = next_line(&mut line, &mut received)? {
+        let response = session.process(&text);
+        match response.action {
+            Action::NoReply => {}
+            Action::Reply => say(&mut line, &response)?,
+            Action::Close => {
+                say(&mut line, &response)?;
+                break;
+            }
+            Action::UpgradeTls => {
+                say(&mut line, &response)?;
+                // What came before TLS must not count as if it had come through it (RFC 3207, section 4.2).
+                received.clear();
+                line = line.encrypt(&office.tls)?;
+                session.tls_active();
+            }
+        }
+    }
+    line.close();
+    Ok(())
+}
+
+fn session(office: &Arc<Office>) -> Session<Clerk> {
+    let mut builder = SessionBuilder::new("embedded.test");
+    if office.security == Security::StartTls {
+        builder.enable_start_tls();
+    }
+    if office.login.is_some() {
+        builder.enable_auth(AuthMechanism::Plain).enable_auth(AuthMechanism::Login);
+        if office.security == Security::None {
+            builder.insecure_enable_plaintext_auth();
+        }
+    }
+    let is_encrypted = office.security == Security::Tls;
+    let mail = Mail { from: String::new(), to: Vec::new(), raw: Vec::new(), username: None, is_encrypted };
+    builder.build(IpAddr::V4(Ipv4Addr::LOCALHOST), Clerk { office: Arc::clone(office), mail })
+}
+
+fn say(line: &mut Line, response: &Response) -> io::Result<()> {
+    let mut text = Vec::new();
+    response.write_to(&mut text)?;
+    line.write_all(&text)?;
+    line.flush()
+}
+
+/// The next line with its end; `None` when the client has closed the connection.
+fn next_line(line: &mut Line, received: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    loop {
+        if let Some(end) = received.iter().position(|&byte| byte == b'\n') {
+            return Ok(Some(received.drain(..=end).collect()));
+        }
+        let mut buffer = [0; 16 * 1024];
+        match line.read(&mut buffer)? {
+            0 => return Ok(None),
+            count => received.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// Decides about one connection's commands.
+struct Clerk {
+    office: Arc<Office>,
+    mail: Mail,
+}
+
+impl Clerk {
+    fn check(&mut self, username: &str, password: &str) -> Response {
+        let login = Some((username.to_owned(), password.to_owned()));
+        let accepted = self.office.login == login;
+        self.office.logins.lock().unwrap().push((username.to_owned(), accepted));
+        if !accepted {
+            return mailin::response::INVALID_CREDENTIALS;
+        }
+        self.mail.username = Some(username.to_owned());
+        mailin::response::AUTH_OK
+    }
+}
+
+impl Handler for Clerk {
+    fn mail(&mut self, _ip: IpAddr, _domain: &str, from: &str) -> Response {
+        self.mail = Mail { from: from.to_owned(), to: Vec::new(), raw: Vec::new(), ..self.mail.clone() };
+        mailin::response::OK
+    }
+
+    fn rcpt(&mut self, to: &str) -> Response {
+        if self.office.refused_recipients.iter().any(|refused| refused == to) {
+            return mailin::response::NO_MAILBOX;
+        }
+        self.mail.to.push(to.to_owned());
+        mailin::response::OK
+    }
+
+    fn data(&mut self, text: &[u8]) -> io::Result<()> {
+        self.mail.raw.extend_from_slice(text);
+        Ok(())
+    }
+
+    fn data_end(&mut self) -> Response {
+        if let Some(status) = self.office.refused_messages {
+            return Response::custom(status, "Message refused".to_owned());
+        }
+        self.office.mails.lock().unwrap().push(self.mail.clone());
+        mailin::response::OK
+    }
+
+    fn auth_plain(&mut self, _authorization_id: &str, username: &str, password: &str) -> Response {
+        self.check(username, password)
+    }
+
+    fn auth_login(&mut self, username: &str, password: &str) -> Response {
+        self.check(username, password)
+    }
+}

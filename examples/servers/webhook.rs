@@ -1,0 +1,222 @@
+//! An endpoint that takes what Mattermost's incoming webhook takes, and nothing else.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
+use super::faults::FixedReply;
+use super::listener::{Listening, loopback};
+
+/// A post's text holds so many runes; Mattermost splits a longer one (`POST_MESSAGE_MAX_RUNES_V2`).
+pub const LONGEST_TEXT: usize = 16_383;
+
+/// A message that was accepted, with the keys of Mattermost's "Incoming webhooks" page.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Post {
+    /// The message, Markdown.
+    pub text: String,
+    /// Shown as the sender.
+    pub username: Option<String>,
+    /// The sender's picture.
+    pub icon_url: Option<String>,
+    /// The sender's picture, as an emoji.
+    pub icon_emoji: Option<String>,
+    /// Where it goes, if not to the webhook's own channel.
+    pub channel: Option<String>,
+    /// More about the message.
+    pub props: Option<Map<String, Value>>,
+    /// Message attachments.
+    pub attachments: Option<Vec<Value>>,
+}
+
+struct Behaviour {
+    id: String,
+    fixed_reply: Option<FixedReply>,
+    is_silent: bool,
+    arrived: AtomicU64,
+    posts: Mutex<Vec<Post>>,
+    refusals: Mutex<Vec<String>>,
+}
+
+/// Says how the endpoint behaves.
+pub struct Builder {
+    address: SocketAddr,
+    identity: Option<Identity>,
+    is_plain: bool,
+    behaviour: Behaviour,
+}
+
+/// A running endpoint.
+pub struct WebhookServer {
+    listening: Listening,
+    scheme: &'static str,
+    behaviour: Arc<Behaviour>,
+}
+
+impl WebhookServer {
+    /// An endpoint over TLS with a certificate of [`Authority::shared`].
+    pub fn builder() -> Builder {
+        let id = "qe1x5bnmyjbjfqjz6pxqk7czew".to_owned();
+        Builder {
+            address: loopback(0),
+            identity: None,
+            is_plain: false,
+            behaviour: Behaviour {
+                id,
+                fixed_reply: None,
+                is_silent: false,
+                arrived: AtomicU64::new(0),
+                posts: Mutex::default(),
+                refusals: Mutex::default(),
+            },
+        }
+    }
+
+    /// The webhook's address, which is its secret.
+    pub fn url(&self) -> String {
+        format!("{}://{}/hooks/{}", self.scheme, self.listening.address(), self.behaviour.id)
+    }
+
+    /// The part of the address that nobody else may know.
+    pub fn id(&self) -> &str {
+        &self.behaviour.id
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.listening.address().port()
+    }
+
+    /// How many requests reached the webhook, accepted or not.
+    pub fn requests(&self) -> u64 {
+        self.behaviour.arrived.load(Ordering::SeqCst)
+    }
+
+    /// The messages that were accepted, in order.
+    pub fn posts(&self) -> Vec<Post> {
+        self.behaviour.posts.lock().unwrap().clone()
+    }
+
+    /// Why requests were refused as malformed.
+    pub fn refusals(&self) -> Vec<String> {
+        self.behaviour.refusals.lock().unwrap().clone()
+    }
+}
+
+impl Builder {
+    /// Listens on this port of loopback.
+    pub fn port(mut self, port: u16) -> Builder {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Shows this certificate.
+    pub fn identity(mut self, identity: Identity) -> Builder {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Speaks HTTP without TLS.
+    pub fn plain_http(mut self) -> Builder {
+        self.is_plain = true;
+        self
+    }
+
+    /// Takes messages at `/hooks/<id>`.
+    pub fn id(mut self, id: &str) -> Builder {
+        id.clone_into(&mut self.behaviour.id);
+        self
+    }
+
+    /// Answers every request with `status`.
+    pub fn status(mut self, status: u16) -> Builder {
+        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
+        self
+    }
+
+    /// Answers the first `requests` requests with `status`.
+    pub fn status_for(mut self, status: u16, requests: u64) -> Builder {
+        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
+        self
+    }
+
+    /// Adds `Retry-After` to the fixed status, which must be set before.
+    pub fn retry_after(mut self, seconds: u64) -> Builder {
+        self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
+        self
+    }
+
+    /// Takes the message and never answers.
+    pub fn silent(mut self) -> Builder {
+        self.behaviour.is_silent = true;
+        self
+    }
+
+    /// Starts the endpoint.
+    pub fn start(self) -> WebhookServer {
+        let tls = (!self.is_plain).then(|| {
+            let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
+            identity.server_config(None)
+        });
+        let behaviour = Arc::new(self.behaviour);
+        let router = Router::new().route("/hooks/{id}", post(take)).with_state(Arc::clone(&behaviour));
+        let listening = Listening::start(self.address, tls, router);
+        WebhookServer { listening, scheme: if self.is_plain { "http" } else { "https" }, behaviour }
+    }
+}
+
+async fn take(
+    State(behaviour): State<Arc<Behaviour>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let number = behaviour.arrived.fetch_add(1, Ordering::SeqCst) + 1;
+    if let Some(reply) = behaviour.fixed_reply.filter(|reply| reply.applies(number)) {
+        return reply.response();
+    }
+    if id != behaviour.id {
+        return refuse(&behaviour, StatusCode::NOT_FOUND, format!("there is no webhook {id:?}"));
+    }
+    match decode(&headers, &body) {
+        Ok(post) => behaviour.posts.lock().unwrap().push(post),
+        Err(reason) => return refuse(&behaviour, StatusCode::BAD_REQUEST, reason),
+    }
+    if behaviour.is_silent {
+        std::future::pending::<()>().await;
+    }
+    "ok".into_response()
+}
+
+fn refuse(behaviour: &Behaviour, status: StatusCode, reason: String) -> Response {
+    let reply = (status, format!("{reason}\n")).into_response();
+    behaviour.refusals.lock().unwrap().push(reason);
+    reply
+}
+
+fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Post, String> {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
+    if content_type.split(';').next().map(str::trim) != Some("application/json") {
+        return Err(format!("the content type is {content_type:?}, not application/json"));
+    }
+    let post: Post = serde_json::from_slice(body).map_err(|error| format!("the body is not a message: {error}"))?;
+    if post.text.is_empty() {
+        return Err("the text is empty".to_owned());
+    }
+    let runes = post.text.chars().count();
+    if runes > LONGEST_TEXT {
+        return Err(format!("the text has {runes} runes, more than the {LONGEST_TEXT} of one post"));
+    }
+    Ok(post)
+}

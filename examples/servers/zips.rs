@@ -1,0 +1,192 @@
+//! ZIP files as a nightly job would publish them: a dump, its time in one of the forms that ZIP knows, and company.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// Seconds from 1601, where Windows file times begin, to 1970.
+const SECONDS_1601_TO_1970: u64 = 11_644_473_600;
+
+/// How an entry is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// Not at all.
+    Stored,
+    /// Deflate, as nearly everywhere.
+    #[default]
+    Deflated,
+    /// bzip2.
+    Bzip2,
+}
+
+/// One entry of a ZIP.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    name: String,
+    content: Vec<u8>,
+    method: Method,
+    dos: Option<NaiveDateTime>,
+    extended: Option<u32>,
+    ntfs: Option<u64>,
+    is_folder: bool,
+    link: Option<String>,
+}
+
+/// A ZIP to be.
+#[derive(Debug, Clone, Default)]
+pub struct Zip {
+    entries: Vec<Entry>,
+    comment: String,
+}
+
+impl Entry {
+    /// A file, deflated, without a time (DOS time 1980-01-01 00:00:00).
+    pub fn new(name: &str, content: impl Into<Vec<u8>>) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            content: content.into(),
+            method: Method::default(),
+            dos: None,
+            extended: None,
+            ntfs: None,
+            is_folder: false,
+            link: None,
+        }
+    }
+
+    /// A folder.
+    pub fn folder(name: &str) -> Entry {
+        Entry { is_folder: true, ..Entry::new(name, "") }
+    }
+
+    /// A symbolic link.
+    pub fn symlink(name: &str, target: &str) -> Entry {
+        Entry { link: Some(target.to_owned()), ..Entry::new(name, "") }
+    }
+
+    /// The DOS time: local to whoever wrote it, without a zone, in steps of two seconds (odd ones are rounded down).
+    pub fn dos_time(mut self, local: NaiveDateTime) -> Entry {
+        self.dos = Some(local);
+        self
+    }
+
+    /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
+    pub fn extended_time(mut self, time: DateTime<Utc>) -> Entry {
+        self.extended = Some(u32::try_from(time.timestamp()).expect("the time lies between 1970 and 2106"));
+        self
+    }
+
+    /// The NTFS time, in UTC.
+    pub fn ntfs_time(mut self, time: DateTime<Utc>) -> Entry {
+        let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
+        self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
+        self
+    }
+
+    /// Compresses it so.
+    pub fn method(mut self, method: Method) -> Entry {
+        self.method = method;
+        self
+    }
+}
+
+impl Zip {
+    /// An empty ZIP.
+    pub fn new() -> Zip {
+        Zip::default()
+    }
+
+    /// Adds an entry.
+    pub fn with(mut self, entry: Entry) -> Zip {
+        self.entries.push(entry);
+        self
+    }
+
+    /// Sets the comment at the end.
+    pub fn comment(mut self, comment: &str) -> Zip {
+        comment.clone_into(&mut self.comment);
+        self
+    }
+
+    /// The ZIP's bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        if !self.comment.is_empty() {
+            writer.set_comment(self.comment.as_str()).expect("the comment is short");
+        }
+        for entry in &self.entries {
+            let options = entry.options();
+            if entry.is_folder {
+                writer.add_directory(&entry.name, options).expect("a folder can be added");
+            } else if let Some(target) = &entry.link {
+                writer.add_symlink(&entry.name, target, options).expect("a link can be added");
+            } else {
+                writer.start_file(&entry.name, options).expect("an entry can be begun");
+                writer.write_all(&entry.content).expect("memory takes every byte");
+            }
+        }
+        writer.finish().expect("a ZIP can be finished").into_inner()
+    }
+
+    /// Writes the ZIP to `path` in one step, so that no server ever shows half of it.
+    pub fn write(&self, path: &Path) {
+        let name = path.file_name().expect("a ZIP has a name").to_string_lossy();
+        let part = path.with_file_name(format!(".{name}.part"));
+        fs::write(&part, self.bytes()).expect("a ZIP can be written");
+        fs::rename(part, path).expect("a ZIP can take its name");
+    }
+}
+
+impl Entry {
+    fn options(&self) -> zip::write::FullFileOptions<'static, 'static> {
+        let method = match self.method {
+            Method::Stored => CompressionMethod::Stored,
+            Method::Deflated => CompressionMethod::Deflated,
+            Method::Bzip2 => CompressionMethod::Bzip2,
+        };
+        let mut options = SimpleFileOptions::default().compression_method(method);
+        if let Some(time) = self.dos {
+            options = options.last_modified_time(dos(time));
+        }
+        let mut options = options.into_full_options();
+        if let Some(seconds) = self.extended {
+            options = options.with_extended_timestamp(Some(seconds), None, None).expect("the timestamp fits");
+        }
+        if let Some(time) = self.ntfs {
+            options = options.with_ntfs_times(time, time, time).expect("the times fit");
+        }
+        options
+    }
+}
+
+fn dos(time: NaiveDateTime) -> zip::DateTime {
+    let year = u16::try_from(time.year()).expect("DOS time begins in 1980");
+    let (month, day) = (time.month() as u8, time.day() as u8);
+    let (hour, minute, second) = (time.hour() as u8, time.minute() as u8, time.second() as u8);
+    zip::DateTime::from_date_and_time(year, month, day, hour, minute, second).expect("DOS time is from 1980 to 2107")
+}
+
+/// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third, as dumps do.
+pub fn sql_dump(size: usize) -> Vec<u8> {
+    let mut dump = Vec::with_capacity(size + 128);
+    dump.extend_from_slice(b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n");
+    let mut random = fastrand::Rng::with_seed(42);
+    let mut row = 0_u64;
+    while dump.len() < size {
+        row += 1;
+        let (customer, cents) = (random.u32(..1_000_000), random.u32(100..1_000_000));
+        let token = random.u64(..);
+        let line = format!(
+            "INSERT INTO `orders` VALUES ({row},{customer},{}.{:02},'{token:016x}','open');\n",
+            cents / 100,
+            cents % 100
+        );
+        dump.extend_from_slice(line.as_bytes());
+    }
+    dump.truncate(size);
+    dump
+}

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod sftp;
 pub mod sftp_files;
 pub mod smtp;
+pub mod smtp_line;
 pub mod ssh_keys;
 pub mod webhook;
 pub mod zips;

@@ -19,6 +19,9 @@ use russh_sftp::protocol::{
 /// OpenSSH sends at most this many names at once.
 const NAMES_AT_ONCE: usize = 100;
 
+/// `statvfs` of an open file.
+const FSTATVFS: &str = "fstatvfs@openssh.com";
+
 /// What was done, in order.
 pub type Operations = Arc<Mutex<Vec<String>>>;
 
@@ -134,6 +137,7 @@ impl russh_sftp::server::Handler for Files {
         let mut version = Version::new();
         if !self.faults.no_extensions {
             version.extensions.insert(STATVFS.to_owned(), "2".to_owned());
+            version.extensions.insert(FSTATVFS.to_owned(), "2".to_owned());
             version.extensions.insert(FSYNC.to_owned(), "1".to_owned());
         }
         Ok(version)
@@ -277,37 +281,48 @@ impl russh_sftp::server::Handler for Files {
         if self.faults.no_extensions {
             return Err(StatusCode::OpUnsupported);
         }
-        let mut payload = axum::body::Bytes::from(data);
+        let payload = axum::body::Bytes::from(data);
         match request.as_str() {
             FSYNC => {
-                let fsync: FsyncExtension =
-                    russh_sftp::de::from_bytes(&mut payload).map_err(|_| StatusCode::BadMessage)?;
-                self.file(&fsync.handle)?.sync_all().map_err(code)?;
+                let asked: FsyncExtension = decode(payload)?;
+                self.file(&asked.handle)?.sync_all().map_err(code)?;
                 Ok(Packet::Status(ok(id)))
             }
             STATVFS => {
-                let asked: StatvfsExtension =
-                    russh_sftp::de::from_bytes(&mut payload).map_err(|_| StatusCode::BadMessage)?;
-                let figures = rustix::fs::statvfs(self.follow(&asked.path)?).map_err(|errno| code(errno.into()))?;
-                let figures = Statvfs {
-                    block_size: figures.f_bsize,
-                    fragment_size: figures.f_frsize,
-                    blocks: figures.f_blocks,
-                    blocks_free: figures.f_bfree,
-                    blocks_avail: figures.f_bavail,
-                    inodes: figures.f_files,
-                    inodes_free: figures.f_ffree,
-                    inodes_avail: figures.f_favail,
-                    fs_id: figures.f_fsid,
-                    flags: figures.f_flag.bits(),
-                    name_max: figures.f_namemax,
-                };
-                let data = russh_sftp::ser::to_bytes(&figures).map_err(|_| StatusCode::Failure)?;
-                Ok(Packet::ExtendedReply(ExtendedReply { id, data: data.to_vec() }))
+                let asked: StatvfsExtension = decode(payload)?;
+                space(id, rustix::fs::statvfs(self.follow(&asked.path)?))
+            }
+            FSTATVFS => {
+                // The same form as for fsync: a handle and nothing else.
+                let asked: FsyncExtension = decode(payload)?;
+                space(id, rustix::fs::fstatvfs(self.file(&asked.handle)?))
             }
             _ => Err(StatusCode::OpUnsupported),
         }
     }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(mut payload: axum::body::Bytes) -> Result<T, StatusCode> {
+    russh_sftp::de::from_bytes(&mut payload).map_err(|_| StatusCode::BadMessage)
+}
+
+fn space(id: u32, figures: rustix::io::Result<rustix::fs::StatVfs>) -> Result<Packet, StatusCode> {
+    let figures = figures.map_err(|errno| code(errno.into()))?;
+    let figures = Statvfs {
+        block_size: figures.f_bsize,
+        fragment_size: figures.f_frsize,
+        blocks: figures.f_blocks,
+        blocks_free: figures.f_bfree,
+        blocks_avail: figures.f_bavail,
+        inodes: figures.f_files,
+        inodes_free: figures.f_ffree,
+        inodes_avail: figures.f_favail,
+        fs_id: figures.f_fsid,
+        flags: figures.f_flag.bits(),
+        name_max: figures.f_namemax,
+    };
+    let data = russh_sftp::ser::to_bytes(&figures).map_err(|_| StatusCode::Failure)?;
+    Ok(Packet::ExtendedReply(ExtendedReply { id, data: data.to_vec() }))
 }
 
 /// A path of the client, made relative to the root; `..` stops there.

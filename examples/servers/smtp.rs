@@ -1,6 +1,6 @@
 //! A mail server that keeps what it is given: implicit TLS, STARTTLS or in the clear, with or without a login.
 //!
-//! `mailin` knows the protocol; this file moves the lines and the TLS records.
+//! `mailin` knows the protocol; this file brings it the lines and decides.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,10 +10,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mailin::{Action, AuthMechanism, Handler, Response, Session, SessionBuilder};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::ServerConfig;
 
 use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
 use super::listener::loopback;
+use super::smtp_line::Line;
 
 /// How connections are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,61 +208,6 @@ fn accept(listener: &TcpListener, office: &Arc<Office>) {
     }
 }
 
-/// A connection before or after TLS has begun.
-enum Line {
-    Plain(TcpStream),
-    Encrypted(Box<StreamOwned<ServerConnection, TcpStream>>),
-}
-
-impl Line {
-    fn encrypt(self, tls: &Arc<ServerConfig>) -> io::Result<Line> {
-        match self {
-            Line::Plain(stream) => {
-                let connection = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
-                Ok(Line::Encrypted(Box::new(StreamOwned::new(connection, stream))))
-            }
-            Line::Encrypted(_) => Err(io::Error::other("TLS has already begun")),
-        }
-    }
-
-    fn close(&mut self) {
-        if let Line::Encrypted(stream) = self {
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        }
-        let socket = match self {
-            Line::Plain(stream) => stream,
-            Line::Encrypted(stream) => &mut stream.sock,
-        };
-        let _ = socket.shutdown(Shutdown::Both);
-    }
-}
-
-impl Read for Line {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Line::Plain(stream) => stream.read(buffer),
-            Line::Encrypted(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Line {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Line::Plain(stream) => stream.write(buffer),
-            Line::Encrypted(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Line::Plain(stream) => stream.flush(),
-            Line::Encrypted(stream) => stream.flush(),
-        }
-    }
-}
-
 fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
     let _ = stream.set_nodelay(true);
     if office.is_silent {
@@ -269,10 +215,12 @@ fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
         return io::copy(&mut Line::Plain(stream), &mut io::sink()).map(drop);
     }
     let mut line = Line::Plain(stream);
-    let mut session = session(office);
+    let is_encrypted = Arc::new(AtomicBool::new(false));
+    let mut session = session(office, &is_encrypted);
     if office.security == Security::Tls {
         line = line.encrypt(&office.tls)?;
         session.tls_active();
+        is_encrypted.store(true, Ordering::SeqCst);
     }
     say(&mut line, &session.greeting())?;
     let mut received = Vec::new();
@@ -291,6 +239,7 @@ fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
                 received.clear();
                 line = line.encrypt(&office.tls)?;
                 session.tls_active();
+                is_encrypted.store(true, Ordering::SeqCst);
             }
         }
     }
@@ -298,7 +247,7 @@ fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
     Ok(())
 }
 
-fn session(office: &Arc<Office>) -> Session<Clerk> {
+fn session(office: &Arc<Office>, is_encrypted: &Arc<AtomicBool>) -> Session<Clerk> {
     let mut builder = SessionBuilder::new("embedded.test");
     if office.security == Security::StartTls {
         builder.enable_start_tls();
@@ -309,9 +258,9 @@ fn session(office: &Arc<Office>) -> Session<Clerk> {
             builder.insecure_enable_plaintext_auth();
         }
     }
-    let is_encrypted = office.security == Security::Tls;
-    let mail = Mail { from: String::new(), to: Vec::new(), raw: Vec::new(), username: None, is_encrypted };
-    builder.build(IpAddr::V4(Ipv4Addr::LOCALHOST), Clerk { office: Arc::clone(office), mail })
+    let mail = Mail { from: String::new(), to: Vec::new(), raw: Vec::new(), username: None, is_encrypted: false };
+    let clerk = Clerk { office: Arc::clone(office), mail, is_encrypted: Arc::clone(is_encrypted) };
+    builder.build(IpAddr::V4(Ipv4Addr::LOCALHOST), clerk)
 }
 
 fn say(line: &mut Line, response: &Response) -> io::Result<()> {
@@ -339,6 +288,7 @@ fn next_line(line: &mut Line, received: &mut Vec<u8>) -> io::Result<Option<Vec<u
 struct Clerk {
     office: Arc<Office>,
     mail: Mail,
+    is_encrypted: Arc<AtomicBool>,
 }
 
 impl Clerk {
@@ -356,7 +306,13 @@ impl Clerk {
 
 impl Handler for Clerk {
     fn mail(&mut self, _ip: IpAddr, _domain: &str, from: &str) -> Response {
-        self.mail = Mail { from: from.to_owned(), to: Vec::new(), raw: Vec::new(), ..self.mail.clone() };
+        self.mail = Mail {
+            from: from.to_owned(),
+            to: Vec::new(),
+            raw: Vec::new(),
+            username: self.mail.username.take(),
+            is_encrypted: self.is_encrypted.load(Ordering::SeqCst),
+        };
         mailin::response::OK
     }
 
@@ -375,7 +331,10 @@ impl Handler for Clerk {
 
     fn data_end(&mut self) -> Response {
         if let Some(status) = self.office.refused_messages {
-            return Response::custom(status, "Message refused".to_owned());
+            let mut refusal = Response::custom(status, "Message refused".to_owned());
+            // Otherwise mailin would take what follows for more of the message.
+            refusal.is_error = false;
+            return refusal;
         }
         self.office.mails.lock().unwrap().push(self.mail.clone());
         mailin::response::OK

@@ -227,17 +227,21 @@ fn nothing_outside_the_served_folder_can_be_reached_over_sftp() {
 #[test]
 fn ssh_users_come_in_by_the_methods_that_are_offered() {
     let folder = tempfile::tempdir().unwrap();
-    let (ed25519, ecdsa) = (SshKey::ed25519(), SshKey::ecdsa());
+    let (ed25519, ecdsa, rsa) = (SshKey::ed25519(), SshKey::ecdsa(), SshKey::rsa());
     let server = SftpServer::builder(folder.path())
         .password("secret")
         .keyboard_interactive("typed")
         .public_key(&ed25519)
         .public_key(&ecdsa)
+        .public_key(&rsa)
         .start();
     let with_key =
         |key: &SshKey| connect(&server).userauth_pubkey_file("backup", None, &key.write(folder.path(), "key"), None);
     with_key(&ed25519).unwrap();
     with_key(&ecdsa).unwrap();
+    with_key(&rsa).unwrap();
+    let encrypted = ed25519.write_encrypted(folder.path(), "encrypted", "phrase");
+    connect(&server).userauth_pubkey_file("backup", None, &encrypted, Some("phrase")).unwrap();
     assert!(with_key(&SshKey::ed25519()).is_err());
     assert!(connect(&server).userauth_password("backup", "wrong").is_err());
 
@@ -254,6 +258,8 @@ fn ssh_users_come_in_by_the_methods_that_are_offered() {
     assert_eq!(
         decided,
         [
+            ("publickey", true),
+            ("publickey", true),
             ("publickey", true),
             ("publickey", true),
             ("publickey", false),

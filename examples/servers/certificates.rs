@@ -18,8 +18,8 @@ use rustls::{RootCertStore, ServerConfig};
 /// The names under which the servers are reached.
 pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
-/// How long certificates are valid; Apple's clients refuse longer ones.
-const DAYS_VALID: u64 = 800;
+/// How many days certificates are valid; Apple's clients refuse longer ones.
+pub const DAYS_VALID: u64 = 800;
 
 /// A certificate authority.
 pub struct Authority {

@@ -1,6 +1,7 @@
 //! A web server that serves a folder over HTTPS with byte ranges, and that can be told to be difficult.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,7 @@ impl SeenRequest {
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
+type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
 
 struct Behaviour {
     folder: PathBuf,
@@ -64,6 +66,7 @@ struct Behaviour {
     faulty_requests: u64,
     bytes_per_second: Option<u64>,
     hooks: Mutex<HashMap<u64, Hook>>,
+    witness: Option<Witness>,
     arrived: AtomicU64,
     bodies: AtomicU64,
     sent: Arc<AtomicU64>,
@@ -107,6 +110,7 @@ impl HttpsServer {
                 faulty_requests: 0,
                 bytes_per_second: None,
                 hooks: Mutex::default(),
+                witness: None,
                 arrived: AtomicU64::new(0),
                 bodies: AtomicU64::new(0),
                 sent: Arc::default(),
@@ -253,16 +257,30 @@ impl Builder {
         self
     }
 
+    /// Shows each request to `witness` once its answer begins.
+    pub fn on_answer(mut self, witness: impl Fn(&SeenRequest) + Send + Sync + 'static) -> Builder {
+        self.behaviour.witness = Some(Box::new(witness));
+        self
+    }
+
     /// Starts the server.
     pub fn start(self) -> HttpsServer {
+        self.try_start().expect("the port is free")
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub fn try_start(self) -> io::Result<HttpsServer> {
         let tls = (!self.is_plain).then(|| {
             let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
             identity.server_config(self.clients.as_deref())
         });
         let behaviour = Arc::new(self.behaviour);
         let router = Router::new().fallback(answer).with_state(Arc::clone(&behaviour));
-        let listening = Listening::start(self.address, tls, router);
-        HttpsServer { listening, scheme: if self.is_plain { "http" } else { "https" }, behaviour }
+        let listening = Listening::start(self.address, tls, router)?;
+        Ok(HttpsServer { listening, scheme: if self.is_plain { "http" } else { "https" }, behaviour })
     }
 }
 
@@ -289,6 +307,9 @@ async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -> Re
         response.headers_mut().insert(header::DATE, HeaderValue::from_str(&date).unwrap());
     }
     seen.status = response.status().as_u16();
+    if let Some(witness) = &behaviour.witness {
+        witness(&seen);
+    }
     behaviour.seen.lock().unwrap().push(seen);
     response
 }

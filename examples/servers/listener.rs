@@ -1,5 +1,6 @@
 //! What the web server and the webhook share: a router served over TLS or in the clear until it is dropped.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +22,12 @@ pub struct Listening {
 
 impl Listening {
     /// Serves `router` on `address`, over TLS if `tls` is given.
-    pub fn start(address: SocketAddr, tls: Option<Arc<ServerConfig>>, router: Router) -> Listening {
-        let listener = bind(address);
-        let address = listener.local_addr().expect("a bound socket has an address");
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on.
+    pub fn start(address: SocketAddr, tls: Option<Arc<ServerConfig>>, router: Router) -> io::Result<Listening> {
+        let listener = bind(address)?;
+        let address = listener.local_addr()?;
         let runtime = runtime();
         let service = router.into_make_service();
         match tls {
@@ -39,7 +43,7 @@ impl Listening {
                 runtime.spawn(server.acceptor(NoDelayAcceptor::new()).serve(service));
             }
         }
-        Listening { address, runtime: Some(runtime) }
+        Ok(Listening { address, runtime: Some(runtime) })
     }
 
     /// Where it listens.
@@ -60,10 +64,13 @@ pub fn loopback(port: u16) -> SocketAddr {
 }
 
 /// A listening socket that tokio can take over.
-pub fn bind(address: SocketAddr) -> TcpListener {
-    let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("Cannot listen on {address}: {error}"));
-    listener.set_nonblocking(true).expect("a socket can be made non-blocking");
-    listener
+///
+/// # Errors
+/// Where the address is taken, is not this machine's, or has a port that only root may open.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Threads for one server.

@@ -260,7 +260,7 @@ impl Builder {
             nodelay: true,
             ..Config::default()
         });
-        let listener = bind(self.address);
+        let listener = bind(self.address).expect("the port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let runtime = runtime();
         let mut entrance = Entrance { door: Arc::clone(&door) };

@@ -181,8 +181,7 @@ impl Builder {
             mails: Mutex::default(),
             open: Mutex::default(),
         });
-        let listener = TcpListener::bind(self.address)
-            .unwrap_or_else(|error| panic!("Cannot listen on {}: {error}", self.address));
+        let listener = TcpListener::bind(self.address).expect("the port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let accepting = thread::spawn({
             let office = Arc::clone(&office);

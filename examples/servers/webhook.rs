@@ -171,7 +171,7 @@ impl Builder {
         });
         let behaviour = Arc::new(self.behaviour);
         let router = Router::new().route("/hooks/{id}", post(take)).with_state(Arc::clone(&behaviour));
-        let listening = Listening::start(self.address, tls, router);
+        let listening = Listening::start(self.address, tls, router).expect("the port is free");
         WebhookServer { listening, scheme: if self.is_plain { "http" } else { "https" }, behaviour }
     }
 }

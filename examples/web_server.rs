@@ -1,0 +1,165 @@
+//! A web server that publishes a dump over HTTPS, for trying the program without owning one.
+//!
+//! On its first start it makes the folder that it serves, with a sample ZIP in it, and a certificate. The certificate
+//! and its private key lie in a hidden folder *beside* the served one, where no request can reach them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the trial")]
+
+mod servers;
+
+use std::error::Error;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{DateTime, Local};
+use clap::Parser;
+use servers::certificates::DAYS_VALID;
+use servers::{Authority, Entry, HttpsServer, Identity, Zip, zips};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+const ZIP: &str = "my_zip.zip";
+const DUMP: &str = "dumpfile.sql";
+const SAMPLE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Serve a folder over HTTPS, with a sample ZIP to fetch from it
+#[derive(Parser)]
+struct Arguments {
+    /// Port to listen on
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// Folder to serve; made on the first start
+    #[arg(long, default_value = "Web_Server")]
+    folder: PathBuf,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    bind: IpAddr,
+    /// Make the sample ZIP anew, so that its dump is of today
+    #[arg(long)]
+    fresh: bool,
+}
+
+/// What the server shows, and what a client needs to trust it.
+struct Trust {
+    identity: Identity,
+    ca_file: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match serve(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(&arguments.folder)
+        .map_err(|error| format!("Cannot make the folder {}: {error}", arguments.folder.display()))?;
+    let folder = arguments.folder.canonicalize()?;
+    let trust = trust(&folder, &names(arguments.bind))?;
+    let zip = folder.join(ZIP);
+    if arguments.fresh || !zip.exists() {
+        make_sample(&zip);
+    }
+
+    let address = SocketAddr::new(arguments.bind, arguments.port);
+    let server = HttpsServer::builder(&folder)
+        .address(address)
+        .identity(trust.identity)
+        .on_answer(|request| {
+            let time = Local::now().format("%H:%M:%S");
+            let range = request.range().unwrap_or("");
+            println!("{time} {} {} {} {range}", request.status, request.method, request.target.escape_debug());
+        })
+        .try_start()
+        .map_err(|error| format!("Cannot listen on {address}: {error}. Another port can be given with --port."))?;
+
+    let host = if arguments.bind.is_unspecified() { "localhost".to_owned() } else { address_text(arguments.bind) };
+    let source = serde_json::json!({
+        "url": format!("https://{host}:{}/{ZIP}", server.port()),
+        "dump": DUMP,
+        "ca_file": trust.ca_file,
+    });
+    println!("Serving {} on https://{host}:{}/", folder.display(), server.port());
+    println!("{}", age_of(&zip)?);
+    println!("\nInto the configuration:\n\n\"source\": {}\n", serde_json::to_string_pretty(&source)?);
+    println!("Ctrl-C ends it.\n");
+
+    Signals::new([SIGINT, SIGTERM])?.forever().next();
+    println!("\n{} requests, {} bytes sent.", server.requests(), server.bytes_sent());
+    Ok(())
+}
+
+/// The names under which the server will be asked for.
+fn names(bind: IpAddr) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_host_name =
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    for name in [is_host_name.then_some(host), (!bind.is_unspecified()).then(|| bind.to_string())].into_iter().flatten()
+    {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The certificate of the last start, or a new one where there is none, it is about to expire, or the names differ.
+fn trust(folder: &Path, names: &[String]) -> Result<Trust, Box<dyn Error>> {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Err(
+            "The root of the file system cannot be served: there is no place beside it for a private key.".into()
+        );
+    };
+    let name = name.to_string_lossy();
+    let beside = parent.join(format!(".{name}-tls"));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&beside)?;
+    let ca_file = beside.join(format!("{name}.pem"));
+    let (certificate, key, list) = (beside.join("server.pem"), beside.join("server.key"), beside.join("names"));
+
+    let days =
+        fs::metadata(&certificate).and_then(|metadata| metadata.modified()?.elapsed().map_err(std::io::Error::other));
+    let is_young = days.is_ok_and(|age| age < Duration::from_secs((DAYS_VALID - 30) * 24 * 60 * 60));
+    let is_for_names = fs::read_to_string(&list).is_ok_and(|known| known.lines().eq(names.iter().map(String::as_str)));
+    if is_young
+        && is_for_names
+        && ca_file.exists()
+        && let Ok(identity) = Identity::read(&certificate, &key)
+    {
+        return Ok(Trust { identity, ca_file });
+    }
+    // The authority's key is never written: it signs this one certificate.
+    let authority = Authority::new(&format!("Authority of {name}"));
+    let identity = authority.server(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    identity.write(&beside, "server");
+    fs::write(&ca_file, authority.pem())?;
+    fs::write(&list, names.join("\n"))?;
+    Ok(Trust { identity, ca_file })
+}
+
+fn make_sample(path: &Path) {
+    let now = Local::now();
+    let dump = Entry::new(DUMP, zips::sql_dump(SAMPLE_BYTES)).dos_time(now.naive_local()).extended_time(now.to_utc());
+    Zip::new().with(dump).write(path);
+}
+
+/// Says how old the ZIP is: one of yesterday holds a stale dump.
+fn age_of(zip: &Path) -> Result<String, Box<dyn Error>> {
+    let made = DateTime::<Local>::from(fs::metadata(zip)?.modified()?);
+    let hint = if made.date_naive() == Local::now().date_naive() { "" } else { "; --fresh makes it of today" };
+    Ok(format!("{ZIP} was made {}{hint}", made.format("%Y-%m-%d %H:%M:%S")))
+}
+
+fn address_text(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}

@@ -1,0 +1,211 @@
+//! One nightly run from end to end, with nothing but this machine: a web server, an SFTP server, a mail server and
+//! Mattermost's webhook in this process, and the real program between them.
+//!
+//! It installs nothing, needs no root, speaks to loopback only and leaves nothing running. Everything that it makes
+//! lies in `demo` in cargo's target folder. It ends with 0 only if the run did, and left what it should have.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the demo")]
+#![allow(unreachable_pub, reason = "a program exports nothing")]
+
+#[path = "demo/evidence.rs"]
+mod evidence;
+mod servers;
+#[path = "demo/stage.rs"]
+mod stage;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output, Stdio};
+
+use chrono::Local;
+use console::style;
+use evidence::Finding;
+use stage::Stage;
+
+/// The shipped binary.
+const PROGRAM: &str = "scripting-system";
+
+fn main() -> ExitCode {
+    match show() {
+        Ok(findings) if findings.iter().all(|finding| finding.holds) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the program and shows what it did. Gives all that was checked.
+fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
+    let (program, folder) = places()?;
+    let stage = Stage::set(&folder, Local::now())?;
+    introduce(&stage, &program);
+    let output = Command::new(&program)
+        .args(["run", "--config"])
+        .arg(&stage.config)
+        .env_remove("SSH_AUTH_SOCK")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("Cannot start {}: {error}", program.display()))?;
+
+    let mut findings = show_ending(&output);
+    findings.extend(show_log(&stage)?);
+    findings.extend(show_folder(&stage)?);
+    findings.extend(show_archive(&stage)?);
+    findings.extend(show_mail(&stage)?);
+    findings.extend(show_message(&stage)?);
+    conclude(&stage, &findings);
+    Ok(findings)
+}
+
+/// The program, and the demo's folder: this example lies in `<target>/<profile>/examples`.
+fn places() -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
+    let own = std::env::current_exe()?;
+    let profile = own.ancestors().nth(2).ok_or("The demo must be run from cargo's target folder.")?;
+    let target = profile.parent().ok_or("The demo must be run from cargo's target folder.")?;
+    let program = profile.join(PROGRAM);
+    if !program.exists() {
+        let hint = "scripts/demo.sh builds it and then runs the demo.";
+        return Err(format!("The program is not where it should be: {}. {hint}", program.display()).into());
+    }
+    Ok((program, target.join("demo")))
+}
+
+fn introduce(stage: &Stage, program: &Path) {
+    heading("The stage");
+    println!("web server   {} ({} bytes of dump)", stage.web.url("/my_zip.zip"), stage.dump.content.len());
+    println!("SFTP server  {}@{}:{}/{}", stage.sftp.username(), stage.sftp.host(), stage.sftp.port(), stage::DIRECTORY);
+    println!("host key     {}", stage.sftp.fingerprint());
+    println!("mail server  {}:{} (TLS)", stage.mail.host(), stage.mail.port());
+    println!("Mattermost   127.0.0.1:{} (TLS)", stage.webhook.port());
+    println!("\n$ {} run --config {}", program.display(), stage.config.display());
+}
+
+fn show_ending(output: &Output) -> Vec<Finding> {
+    for text in [&output.stdout, &output.stderr] {
+        print!("{}", String::from_utf8_lossy(text));
+    }
+    println!("ended with {}", output.status);
+    vec![finding("the run ended with 0", output.status.success())]
+}
+
+fn show_log(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("The log");
+    let log = text_of(&stage.folder.join("log.log"))?;
+    print!("{log}");
+    Ok(vec![
+        finding("the log tells of the run", !log.is_empty()),
+        finding("it tells no error", !log.contains(" ERROR ")),
+    ])
+}
+
+fn show_folder(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("The SFTP server's folder");
+    let places = evidence::folder(stage)?;
+    let width = places.iter().map(|place| place.name.len()).max().unwrap_or(0);
+    println!("{:width$}  before  after  why", "");
+    let mark = |is_there: bool| if is_there { "yes" } else { "-" };
+    let mut findings = Vec::new();
+    for place in places {
+        let (before, after) = (mark(place.before), mark(place.after));
+        let verdict = if place.is_right { String::new() } else { format!("  {}", style("WRONG").red()) };
+        println!("{:width$}  {before:6}  {after:5}  {}{verdict}", place.name, place.reason);
+        let fate = if place.after { "is there" } else { "is gone" };
+        findings.push(finding(&format!("{} {fate} ({})", place.name, place.reason), place.is_right));
+    }
+    Ok(findings)
+}
+
+fn show_archive(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("The archive");
+    let path = stage.destination.join(&stage.archive);
+    if !path.exists() {
+        println!("There is none.");
+        return Ok(vec![finding("the archive can be read", false)]);
+    }
+    let contents = evidence::archive(&path)?;
+    for content in &contents {
+        println!(
+            "{}: {} bytes, modified {}",
+            content.name,
+            content.size,
+            content.modified.format("%Y-%m-%d %H:%M:%S %:z")
+        );
+        println!("sha256 {}", content.sha256);
+    }
+    println!("sha256 {} of the published dump", evidence::sha256(&stage.dump.content));
+    Ok(evidence::judge_archive(stage, &contents))
+}
+
+fn show_mail(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("The mail");
+    let mails = stage.mail.messages();
+    let letter = mails.first().and_then(|mail| evidence::letter(&mail.raw));
+    if let (Some(mail), Some(letter)) = (mails.first(), &letter) {
+        let eml = stage.folder.join("mail.eml");
+        fs::write(&eml, &mail.raw)?;
+        let html = stage.folder.join("mail.html");
+        fs::write(&html, &letter.html)?;
+        println!("From: {}\nTo: {}\nSubject: {}", mail.from, mail.to.join(", "), letter.subject);
+        println!("Attached: {}\n\n{}", letter.attachments.join(", "), letter.text.trim_end());
+        println!("\nAs it came: {}\nIn a browser: {}", eml.display(), html.display());
+    } else {
+        println!("None came.");
+    }
+    Ok(vec![
+        finding("one mail came, over TLS and after a login", {
+            mails.len() == 1 && mails.iter().all(|mail| mail.is_encrypted && mail.username.is_some())
+        }),
+        finding("it has a plain-text part, an HTML part and the log", {
+            letter.is_some_and(|letter| {
+                !letter.text.is_empty() && !letter.html.is_empty() && !letter.attachments.is_empty()
+            })
+        }),
+    ])
+}
+
+fn show_message(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("The Mattermost message");
+    let posts = stage.webhook.posts();
+    if let Some(post) = posts.first() {
+        let markdown = stage.folder.join("mattermost.md");
+        fs::write(&markdown, &post.text)?;
+        println!("{}\n\nSaved as {}", post.text.trim_end(), markdown.display());
+    } else {
+        println!("None came.");
+    }
+    for refusal in stage.webhook.refusals() {
+        println!("Refused: {refusal}");
+    }
+    Ok(vec![finding("one message was posted", posts.len() == 1 && stage.webhook.refusals().is_empty())])
+}
+
+fn conclude(stage: &Stage, findings: &[Finding]) {
+    heading("In short");
+    for finding in findings {
+        let mark = if finding.holds { style("ok").green() } else { style("NOT").red().bold() };
+        println!("{mark:>3}  {}", finding.claim);
+    }
+    let failed = findings.iter().filter(|finding| !finding.holds).count();
+    println!("\n{} of {} hold.", findings.len() - failed, findings.len());
+    println!("Everything lies in {}:", stage.folder.display());
+    println!("  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md,");
+    println!("  web_server/ (what was published), sftp_server/{}/ (what arrived)", stage::DIRECTORY);
+}
+
+fn heading(text: &str) {
+    println!("\n{}\n", style(format!("== {text}")).bold());
+}
+
+fn finding(claim: &str, holds: bool) -> Finding {
+    Finding { claim: claim.to_owned(), holds }
+}
+
+/// The text of a file; empty where there is none.
+fn text_of(path: &Path) -> Result<String, Box<dyn Error>> {
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    fs::read_to_string(path).map_err(|error| format!("Cannot read {}: {error}", path.display()).into())
+}

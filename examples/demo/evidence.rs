@@ -1,0 +1,145 @@
+//! Looks at what a run has left behind, and says whether it is what should be there.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use chrono::{DateTime, Local};
+use flate2::read::MultiGzDecoder;
+use mail_parser::MessageParser;
+use sha2::{Digest, Sha256};
+
+use crate::stage::{DUMP, Stage};
+
+/// One thing that must hold.
+pub struct Finding {
+    /// What it is.
+    pub claim: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// One name in the SFTP server's folder.
+pub struct Place {
+    /// The name.
+    pub name: String,
+    /// Whether it was there before the run.
+    pub before: bool,
+    /// Whether it is there now.
+    pub after: bool,
+    /// Why it should be so.
+    pub reason: String,
+    /// Whether it is as it should be.
+    pub is_right: bool,
+}
+
+/// What lies in an archive.
+pub struct Content {
+    /// The entry's name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its modification time.
+    pub modified: DateTime<Local>,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The mail in the forms in which a person looks at it.
+pub struct Letter {
+    /// The subject.
+    pub subject: String,
+    /// The plain-text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// The names of what is attached.
+    pub attachments: Vec<String>,
+}
+
+/// The SFTP server's folder now, against what lay there before; sorted by name.
+pub fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
+    let mut places = BTreeMap::new();
+    for planted in &stage.planted {
+        let place = Place {
+            name: planted.name.clone(),
+            before: true,
+            after: false,
+            reason: planted.reason.clone(),
+            is_right: !planted.stays,
+        };
+        places.insert(planted.name.clone(), (planted.stays, place));
+    }
+    let new = Place {
+        name: stage.archive.clone(),
+        before: false,
+        after: false,
+        reason: "new: the dump of today".to_owned(),
+        is_right: false,
+    };
+    places.insert(stage.archive.clone(), (true, new));
+    for entry in fs::read_dir(&stage.destination)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let (stays, place) = places.entry(name.clone()).or_insert_with(|| {
+            let reason = "nothing should have this name".to_owned();
+            (false, Place { name, before: false, after: true, reason, is_right: false })
+        });
+        place.after = true;
+        place.is_right = *stays;
+    }
+    Ok(places.into_values().map(|(_, place)| place).collect())
+}
+
+/// The entries of the archive at `path`.
+pub fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
+    let mut contents = Vec::new();
+    // An archive may be several gzip members one after another.
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(File::open(path)?));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let seconds = i64::try_from(entry.header().mtime()?)?;
+        let modified = DateTime::from_timestamp(seconds, 0).ok_or("the archive holds an impossible time")?;
+        let (name, size) = (entry.path()?.display().to_string(), entry.size());
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes)?;
+        contents.push(Content { name, size, modified: modified.with_timezone(&Local), sha256: sha256(&bytes) });
+    }
+    Ok(contents)
+}
+
+/// What holds and what does not about the archive's `contents`.
+pub fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
+    let is = |claim: &str, test: fn(&Stage, &Content) -> bool| Finding {
+        claim: claim.to_owned(),
+        holds: contents.first().is_some_and(|content| test(stage, content)),
+    };
+    vec![
+        Finding { claim: "the archive holds one file".to_owned(), holds: contents.len() == 1 },
+        is("it has the dump's name", |_, content| content.name == DUMP),
+        is("it has the dump's size", |stage, content| content.size == stage.dump.content.len() as u64),
+        is("it has the dump's modification time", |stage, content| content.modified == stage.dump.modified),
+        is("it has the dump's bytes", |stage, content| content.sha256 == sha256(&stage.dump.content)),
+    ]
+}
+
+/// The parts of a mail as it came.
+pub fn letter(raw: &[u8]) -> Option<Letter> {
+    let message = MessageParser::default().parse(raw)?;
+    let attached = |part: &mail_parser::MessagePart<'_>| {
+        use mail_parser::MimeHeaders as _;
+        part.attachment_name().unwrap_or("without a name").to_owned()
+    };
+    Some(Letter {
+        subject: message.subject().unwrap_or_default().to_owned(),
+        text: message.body_text(0).unwrap_or_default().into_owned(),
+        html: message.body_html(0).unwrap_or_default().into_owned(),
+        attachments: message.attachments().map(attached).collect(),
+    })
+}
+
+/// The SHA-256 of `bytes`, in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,194 @@
+//! Sets the stage: servers with something in them, and the configuration that leads to them.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Days, Local, NaiveDate};
+use serde_json::{Value, json};
+
+use crate::servers::certificates::write_private;
+use crate::servers::smtp::Security;
+use crate::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips};
+
+/// The folder on the SFTP server.
+pub const DIRECTORY: &str = "TSE-INFORX";
+/// The dump's name in the ZIP.
+pub const DUMP: &str = "dumpfile.sql";
+const ZIP: &str = "my_zip.zip";
+const DUMP_BYTES: usize = 12 * 1024 * 1024;
+const KEEP_DAYS: u64 = 10;
+const KEEP_AT_LEAST: u64 = 3;
+const WEB_USER: &str = "fetcher";
+const WEB_PASSWORD: &str = "a password for the web server";
+const MAIL_USER: &str = "reports@example.org";
+const MAIL_PASSWORD: &str = "a password for the mail server";
+
+/// Something that lay on the SFTP server before the run, and what must become of it.
+pub struct Planted {
+    /// Its name in the folder.
+    pub name: String,
+    /// Whether it must still be there afterwards.
+    pub stays: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// The dump that is published.
+pub struct Dump {
+    /// Its bytes.
+    pub content: Vec<u8>,
+    /// When it was modified, in whole seconds.
+    pub modified: DateTime<Local>,
+}
+
+/// Everything that the run meets.
+pub struct Stage {
+    /// Where all of it lies.
+    pub folder: PathBuf,
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The SFTP server's folder, as it lies on this machine.
+    pub destination: PathBuf,
+    /// The name that the new archive must get.
+    pub archive: String,
+    /// What is published.
+    pub dump: Dump,
+    /// What lay there before.
+    pub planted: Vec<Planted>,
+    /// The web server.
+    pub web: HttpsServer,
+    /// The SFTP server.
+    pub sftp: SftpServer,
+    /// The mail server.
+    pub mail: SmtpServer,
+    /// Mattermost's part.
+    pub webhook: WebhookServer,
+}
+
+impl Stage {
+    /// Makes `folder` anew, and in it all that a run on the date of `now` needs; starts the servers.
+    pub fn set(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        let private = |name: &str| {
+            let path = folder.join(name);
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map(|()| path)
+        };
+        let (published, received, secrets) = (private("web_server")?, private("sftp_server")?, private("secrets")?);
+        private("work")?;
+        let destination = received.join(DIRECTORY);
+        fs::create_dir(&destination)?;
+
+        let modified =
+            DateTime::from_timestamp(now.timestamp(), 0).expect("it is a time of today").with_timezone(&Local);
+        let dump = Dump { content: zips::sql_dump(DUMP_BYTES), modified };
+        publish(&dump, &published.join(ZIP));
+        let planted = plant(&destination, now.date_naive())?;
+
+        let user_key = SshKey::ed25519();
+        let web = HttpsServer::builder(&published).basic_auth(WEB_USER, WEB_PASSWORD).start();
+        let sftp = SftpServer::builder(&received).public_key(&user_key).start();
+        let mail = SmtpServer::builder(Security::Tls).login(MAIL_USER, MAIL_PASSWORD).start();
+        let webhook = WebhookServer::builder().start();
+
+        Authority::shared().write(folder);
+        user_key.write(&secrets, "sftp_key");
+        write_private(&secrets.join("web_password"), WEB_PASSWORD.as_bytes());
+        write_private(&secrets.join("mail_password"), MAIL_PASSWORD.as_bytes());
+        write_private(&secrets.join("webhook_url"), webhook.url().as_bytes());
+        let config = folder.join("config.json");
+        let text = serde_json::to_string_pretty(&configuration(&web, &sftp, &mail))?;
+        write_private(&config, format!("{text}\n").as_bytes());
+
+        let archive = archive_name(now.date_naive());
+        Ok(Stage { folder: folder.to_owned(), config, destination, archive, dump, planted, web, sftp, mail, webhook })
+    }
+}
+
+/// How the default pattern names an archive: year, day, month.
+fn archive_name(date: NaiveDate) -> String {
+    date.format("%Y%d%m.tgz").to_string()
+}
+
+fn publish(dump: &Dump, path: &Path) {
+    let entry = Entry::new(DUMP, dump.content.clone())
+        .dos_time(dump.modified.naive_local())
+        .extended_time(dump.modified.to_utc());
+    Zip::new().with(entry).with(Entry::new("README.txt", "Made every night.\n")).write(path);
+}
+
+fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
+    let mut planted = Vec::new();
+    for age in [40, 12, 11, 10, 5, 2, 1] {
+        let name = archive_name(today - Days::new(age));
+        fs::write(folder.join(&name), format!("an archive of {age} days ago"))?;
+        let stays = age <= KEEP_DAYS;
+        let reason =
+            if stays { format!("{age} days old, kept for {KEEP_DAYS}") } else { format!("{age} days old: expired") };
+        planted.push(Planted { name, stays, reason });
+    }
+    let leftover = format!(".{}.part", archive_name(today - Days::new(1)));
+    fs::write(folder.join(&leftover), "cut off")?;
+    planted.push(Planted { name: leftover, stays: false, reason: "our own leftover of a broken run".to_owned() });
+
+    let foreign = |name: &str, reason: &str| Planted { name: name.to_owned(), stays: true, reason: reason.to_owned() };
+    let expired = archive_name(today - Days::new(50));
+    fs::create_dir(folder.join(&expired))?;
+    planted.push(foreign(&expired, "foreign: a folder, whatever its name"));
+    let link = archive_name(today - Days::new(51));
+    symlink("notes.txt", folder.join(&link))?;
+    planted.push(foreign(&link, "foreign: a link, whatever its name"));
+    for (name, reason) in [
+        ("notes.txt".to_owned(), "foreign: not an archive's name"),
+        (format!("{expired}.bak"), "foreign: only part of the name is an archive's"),
+        (today.format("%Y3002.tgz").to_string(), "foreign: there is no 30 February"),
+    ] {
+        fs::write(folder.join(&name), "not ours")?;
+        planted.push(foreign(&name, reason));
+    }
+    Ok(planted)
+}
+
+/// Paths are relative to the configuration file's folder.
+fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Value {
+    json!({
+        "source": {
+            "url": web.url(&format!("/{ZIP}")),
+            "dump": DUMP,
+            "ca_file": "ca.pem",
+            "username": WEB_USER,
+            "password": { "file": "secrets/web_password" },
+        },
+        "archive": { "work_directory": "work" },
+        "sftp": {
+            "host": sftp.host(),
+            "port": sftp.port(),
+            "username": sftp.username(),
+            "private_key": "secrets/sftp_key",
+            "known_hosts": "known_hosts",
+            "directory": DIRECTORY,
+        },
+        "retention": { "keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST },
+        "run": { "deadline_minutes": 2 },
+        "log": { "file": "log.log" },
+        "email": {
+            "server": {
+                "host": mail.host(),
+                "port": mail.port(),
+                "security": "tls",
+                "username": MAIL_USER,
+                "password": { "file": "secrets/mail_password" },
+                "ca_file": "ca.pem",
+            },
+            "from": MAIL_USER,
+            "to": ["operator@example.org"],
+        },
+        "mattermost": {
+            "webhook_url": { "file": "secrets/webhook_url" },
+            "username": "scripting-system",
+            "ca_file": "ca.pem",
+        },
+    })
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Starts the HTTPS web server that comes with this repository, for trying the program without owning one:
+# port 8000, and what lies in the folder Web_Server of the repository's top is what it publishes.
+#
+# Usage: scripts/server.sh [options of the example web_server]
+#
+# The first start compiles the server, which takes minutes. It runs until it is interrupted (Ctrl-C).
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+case ${1:-} in
+-h | --help)
+    print_help
+    exit 0
+    ;;
+esac
+
+require_cargo
+require_build_packages
+cd -- "$top"
+mkdir -p Web_Server
+exec cargo run --release --locked --quiet --example web_server -- "$@"

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Checks the whole project, for developers and for CI: the scripts, the formatting, the lints, the tests.
+#
+# Usage: scripts/test.sh [arguments of `cargo test`]
+#
+# The tests run a real OpenSSH server on the loopback interface and need some Debian packages. As root on
+# Debian the missing ones are installed; otherwise they are named and nothing is run. The tests link the
+# system's OpenSSL, which saves minutes; the program that is shipped brings its own.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+# Where no services may be started Debian's packages ask this file. It is ours only while packages are installed.
+policy=/usr/sbin/policy-rc.d
+
+# Installs the packages $@ without starting the daemons that they bring: the tests start their own.
+install_without_services() {
+    if [[ ! -e $policy ]]; then
+        trap 'rm -f -- "$policy"' EXIT
+        printf '#!/bin/sh\n# Made by scripts/test.sh while it installs packages.\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    install_packages "$@"
+    if [[ -n $(trap -p EXIT) ]]; then
+        rm -f -- "$policy"
+        trap - EXIT
+    fi
+}
+
+case ${1:-} in
+-h | --help)
+    print_help
+    exit 0
+    ;;
+esac
+
+# A wider umask lets the group write what the tests make, and the program refuses such configurations.
+umask 022
+cd -- "$top"
+
+packages=(
+    gcc libc6-dev ca-certificates # Rust's linker and ring; cargo's downloads
+    libssl-dev pkg-config         # the system's OpenSSL
+    openssh-server openssh-client # the real SFTP server of the tests, and its keys
+    cron                          # reads what the installer writes
+    tar time zip                  # the other side of archives, and how much memory was used
+    shellcheck                    # the lints of the scripts
+)
+mapfile -t missing < <(missing_packages "${packages[@]}")
+if ((${#missing[@]} > 0)); then
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+        fail "the tests need what these Debian packages bring, and it is missing: ${missing[*]}
+As root on Debian: apt-get update && apt-get install ${missing[*]}"
+    fi
+    install_without_services "${missing[@]}"
+fi
+if ((EUID == 0)); then
+    # Where no init system made it, sshd does not start without this folder.
+    [[ -d /run/sshd ]] || mkdir -m 0755 /run/sshd
+fi
+
+require_cargo
+for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 ||
+        fail "cargo $component is missing; with rustup: rustup component add rustfmt clippy"
+done
+
+# Says which command runs, and runs it.
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+export OPENSSL_NO_VENDOR=1
+step shellcheck --external-sources scripts/*.sh .ci/run
+step cargo fmt --check
+step cargo clippy --all-targets --locked -- -D warnings
+step cargo test --locked "$@"
+printf '\nEverything passed.\n'

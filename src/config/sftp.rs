@@ -72,13 +72,13 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
     })
 }
 
-/// Whether `known_hosts` can serve `policy`: to be read, to be written, or not at all.
+/// Whether `known_hosts` can serve `policy`: to be read, to be read or made, or not at all.
 fn known_hosts_fit(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), Fault> {
     match policy {
         HostKeyPolicy::Strict => must_be_file(known_hosts),
         HostKeyPolicy::AcceptNew if known_hosts.exists() => must_be_file(known_hosts),
-        HostKeyPolicy::AcceptNew => known_hosts.parent().map_or(Ok(()), must_be_folder),
-        HostKeyPolicy::Pinned(_) => Ok(()),
+        // It is made, with its folder, when the first key comes.
+        HostKeyPolicy::AcceptNew | HostKeyPolicy::Pinned(_) => Ok(()),
     }
 }
 

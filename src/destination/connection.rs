@@ -103,8 +103,11 @@ impl<'a> Server<'a> {
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
+        if let Some(first) = self.host_key.get() {
+            return self.open_asking_for(&host_key::algorithms_of(&first.key));
+        }
         match &self.config.host_key {
-            HostKeyPolicy::Pinned(_) if self.host_key.get().is_none() => {
+            HostKeyPolicy::Pinned(_) => {
                 let mut last = None;
                 for algorithms in host_key::pinned_attempts() {
                     match self.open_asking_for(&algorithms) {
@@ -120,7 +123,9 @@ impl<'a> Server<'a> {
                 }
                 Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
             }
-            _ => self.open_asking_for(&host_key::wanted_algorithms(&self.known_keys()?)),
+            HostKeyPolicy::AcceptNew | HostKeyPolicy::Strict => {
+                self.open_asking_for(&host_key::wanted_algorithms(&self.known_keys()?))
+            }
         }
     }
 

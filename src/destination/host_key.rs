@@ -36,14 +36,26 @@ pub(super) enum Verdict {
 /// The signature algorithms to ask the server for, as a list for the key exchange. Where keys of the host are
 /// known, only of their types: a server with several keys would else show one that nobody knows.
 pub(super) fn wanted_algorithms(known: &Known) -> String {
-    let types: Vec<&str> = known.keys.iter().map(|key| key.algorithm.as_str()).collect();
-    let is_wanted = |algorithm: &str| types.is_empty() || types.contains(&algorithm);
-    let wanted: Vec<&str> = ALGORITHMS
-        .iter()
-        .filter(|(key, _)| is_wanted(key))
-        .flat_map(|(_, signatures)| signatures.iter().copied())
-        .collect();
-    if wanted.is_empty() { types.join(",") } else { wanted.join(",") }
+    if known.keys.is_empty() {
+        return list(|_| true);
+    }
+    list(|algorithm| known.keys.iter().any(|key| key.algorithm == algorithm))
+}
+
+/// The signature algorithms with which the server can show `key` again.
+pub(super) fn algorithms_of(key: &[u8]) -> String {
+    let own = algorithm_of(key).unwrap_or_default();
+    list(|algorithm| algorithm == own)
+}
+
+/// The signature algorithms of the key types that are wanted; of all where none that is left is asked for, since an
+/// empty list would mean the library's own.
+fn list(is_wanted: impl Fn(&str) -> bool) -> String {
+    let of = |is_wanted: &dyn Fn(&str) -> bool| -> Vec<&str> {
+        ALGORITHMS.iter().filter(|(key, _)| is_wanted(key)).flat_map(|(_, signatures)| *signatures).copied().collect()
+    };
+    let wanted = of(&is_wanted);
+    if wanted.is_empty() { of(&|_| true).join(",") } else { wanted.join(",") }
 }
 
 /// The lists of algorithms to ask for in turn, until one shows the key with a pinned fingerprint.

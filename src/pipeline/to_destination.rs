@@ -140,7 +140,7 @@ impl Job {
                 return;
             }
         };
-        tell(&plan);
+        self.tell(&plan);
         if let Some(why) = &plan.held_back {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back tonight: {why}"));
         }
@@ -202,21 +202,22 @@ impl Job {
         }
         Ok(retention::plan(&listing, &naming, self.config.retention, self.today, clock_difference))
     }
-}
 
-/// Tells the reason of every decision, in the log alone.
-fn tell(plan: &Plan) {
-    let (foreign, ours): (Vec<_>, Vec<_>) =
-        plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
-    for decision in ours.into_iter().chain(foreign.iter().copied().take(FOREIGN_NAMES_TOLD)) {
-        let verb = match decision.action {
-            Action::Keep => "keep",
-            Action::Remove => "remove",
-        };
-        tracing::info!("{verb} {}: {}", printable(&decision.name), decision.reason);
-    }
-    if foreign.len() > FOREIGN_NAMES_TOLD {
-        tracing::info!("and {} more files that are none of ours", foreign.len() - FOREIGN_NAMES_TOLD);
+    /// Tells the reason of every decision, in the log alone; of a removal when it is done.
+    fn tell(&self, plan: &Plan) {
+        let (foreign, ours): (Vec<_>, Vec<_>) =
+            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
+        for decision in ours.into_iter().chain(foreign.iter().copied().take(FOREIGN_NAMES_TOLD)) {
+            let (name, reason) = (printable(&decision.name), &decision.reason);
+            match decision.action {
+                Action::Keep => tracing::info!("kept {name}: {reason}"),
+                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
+                Action::Remove => {}
+            }
+        }
+        if foreign.len() > FOREIGN_NAMES_TOLD {
+            tracing::info!("kept {} more files that are none of ours", foreign.len() - FOREIGN_NAMES_TOLD);
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl Sender {
         if let Some(mattermost) = &self.config.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());
         }
-        task.done("done");
+        task.done("the reports are out");
     }
 
     /// Sends the mail, if one is wanted. Gives what was told of recipients who did not get it, if there are any.

@@ -1,0 +1,210 @@
+//! A night on which all goes well, to be made worse by a test: a fresh dump on a TLS web server, OpenSSH, an SMTP
+//! server with TLS and a login, a webhook, and a configuration that names them all.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::Sshd;
+use super::servers::smtp::Security;
+use super::servers::{Authority, Entry, HttpsServer, SmtpServer, WebhookServer, Zip, zips};
+
+/// The dump's name in the ZIP.
+pub const DUMP: &str = "dumpfile.sql";
+/// Who logs in to the mail server, and how.
+pub const MAIL_LOGIN: (&str, &str) = ("reports@example.org", "mail-p4ssword");
+
+/// A night, set up and ready to run.
+pub struct Night {
+    folder: TempDir,
+    /// The configuration that will be written.
+    pub config: Value,
+    /// The dump's bytes.
+    pub dump: Vec<u8>,
+    /// When the dump was modified.
+    pub modified: DateTime<Utc>,
+    /// The web server.
+    pub web: HttpsServer,
+    /// The SFTP server.
+    pub sshd: Sshd,
+    /// The mail server.
+    pub mail: SmtpServer,
+    /// Mattermost.
+    pub webhook: WebhookServer,
+}
+
+/// How a run went.
+pub struct Ran {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The log file's content after the run.
+    pub log: String,
+}
+
+impl Night {
+    /// A night with a fresh dump of 200 kB and an sshd with an ed25519 host key.
+    pub fn new() -> Night {
+        Night::with_sshd(Sshd::start(&["ed25519"]))
+    }
+
+    /// The same, with another sshd.
+    pub fn with_sshd(sshd: Sshd) -> Night {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("web")).unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        let web = HttpsServer::builder(&folder.path().join("web")).start();
+        let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
+        let webhook = WebhookServer::builder().start();
+        let ca = Authority::shared().write(folder.path());
+        let config = json!({
+            "source": {"url": web.url("/my_zip.zip"), "dump": DUMP, "ca_file": ca},
+            "archive": {"work_directory": "work"},
+            "sftp": {
+                "host": "127.0.0.1", "port": sshd.port(), "username": username(),
+                "private_key": sshd.user_key(), "known_hosts": "known_hosts", "directory": sshd.directory,
+            },
+            "retry": {"attempts": 2, "first_pause_seconds": 0, "max_pause_seconds": 0},
+            "log": {"file": "log.log"},
+            "email": {
+                "server": {
+                    "host": mail.host(), "port": mail.port(), "security": "tls", "username": MAIL_LOGIN.0,
+                    "password": MAIL_LOGIN.1, "ca_file": ca,
+                },
+                "from": "reports@example.org", "to": ["operator@example.org"],
+            },
+            "mattermost": {"webhook_url": webhook.url(), "ca_file": ca},
+        });
+        let dump = zips::sql_dump(200_000);
+        let modified = Utc::now().trunc_subsecs(0);
+        let night = Night { folder, config, dump, modified, web, sshd, mail, webhook };
+        night.publish(&Zip::new().with(Entry::new(DUMP, night.dump.clone()).extended_time(night.modified)));
+        night
+    }
+
+    /// Puts `zip` onto the web server.
+    pub fn publish(&self, zip: &Zip) {
+        zip.write(&self.path("web/my_zip.zip"));
+    }
+
+    /// Puts `bytes` onto the web server as if they were the ZIP.
+    pub fn publish_bytes(&self, bytes: &[u8]) {
+        fs::write(self.path("web/my_zip.zip"), bytes).unwrap();
+    }
+
+    /// Publishes a dump that was last modified at `modified`.
+    pub fn publish_dump_of(&mut self, modified: DateTime<Utc>) {
+        self.modified = modified;
+        self.publish(&Zip::new().with(Entry::new(DUMP, self.dump.clone()).extended_time(modified)));
+    }
+
+    /// Sets the configuration's value at `path` (`sftp.host`), making its section where there is none.
+    pub fn set(&mut self, path: &str, value: Value) -> &mut Night {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let (section, key) = pointer.rsplit_once('/').unwrap();
+        let section = self.config.pointer_mut(section).unwrap_or_else(|| panic!("no section for {path}"));
+        section[key] = value;
+        self
+    }
+
+    /// A file or folder of this night.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The configuration file, written anew.
+    pub fn write_config(&self) -> PathBuf {
+        let path = self.path("config.json");
+        fs::write(&path, serde_json::to_vec_pretty(&self.config).unwrap()).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// Runs the program in the job's zone UTC.
+    pub fn run(&self) -> Ran {
+        self.run_with(&[])
+    }
+
+    /// Runs the program with further arguments.
+    pub fn run_with(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        self.ran(command.output().unwrap())
+    }
+
+    /// The command that runs the program.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.arg("run").arg("--config").arg(self.write_config()).args(arguments);
+        command.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
+        command
+    }
+
+    /// What `output` and the log tell.
+    pub fn ran(&self, output: Output) -> Ran {
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            log: fs::read_to_string(self.path("log.log")).unwrap_or_default(),
+        }
+    }
+
+    /// The name of the archive of the day on which the dump was modified.
+    pub fn archive_name(&self) -> String {
+        archive_name(self.modified.date_naive())
+    }
+
+    /// Where the archive of that day lies.
+    pub fn archive(&self) -> PathBuf {
+        self.sshd.directory.join(self.archive_name())
+    }
+
+    /// Whether no temporary file of a run is left in the work directory.
+    pub fn work_directory_is_empty(&self) -> bool {
+        fs::read_dir(self.path("work")).unwrap().next().is_none()
+    }
+}
+
+impl Ran {
+    /// Everything that the run told, for a test's message.
+    pub fn all(&self) -> String {
+        format!("exit {}\nstdout: {}\nstderr: {}\nlog:\n{}", self.code, self.stdout, self.stderr, self.log)
+    }
+
+    /// Asserts that the run ended with `code`.
+    #[track_caller]
+    pub fn ended_with(&self, code: i32) -> &Ran {
+        assert_eq!(self.code, code, "{}", self.all());
+        self
+    }
+
+    /// Asserts that the log holds `text`.
+    #[track_caller]
+    pub fn told(&self, text: &str) -> &Ran {
+        assert!(self.log.contains(text), "the log does not tell {text:?}: {}", self.all());
+        self
+    }
+}
+
+/// The program under test.
+pub fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_scripting-system"))
+}
+
+/// The name of the archive of `date`.
+pub fn archive_name(date: NaiveDate) -> String {
+    date.format("%Y%d%m.tgz").to_string()
+}
+
+fn username() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

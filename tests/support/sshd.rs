@@ -1,0 +1,146 @@
+//! A private OpenSSH server: `sshd` on a free port of loopback, with host keys and users' keys of its own.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// A running server. It is ended when dropped.
+pub struct Sshd {
+    folder: TempDir,
+    process: Child,
+    port: u16,
+    /// The folder that archives go to, as it lies on this machine and as the server sees it.
+    pub directory: PathBuf,
+}
+
+impl Sshd {
+    /// Starts a server with host keys of the given types (`ed25519`, `rsa`, `ecdsa`), which lets the present user in
+    /// with [`user_key`](Sshd::user_key).
+    pub fn start(host_keys: &[&str]) -> Sshd {
+        Sshd::start_with(host_keys, "")
+    }
+
+    /// The same, with further lines of sshd_config(5), which win over those given here.
+    pub fn start_with(host_keys: &[&str], options: &str) -> Sshd {
+        assert!(Path::new(SSHD).exists(), "{SSHD} is missing: install the Debian package openssh-server");
+        // Where root runs it, sshd wants this folder for its privilege separation.
+        let _ = fs::create_dir("/run/sshd");
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("archives");
+        fs::create_dir(&directory).unwrap();
+        for kind in host_keys {
+            generate(kind, &folder.path().join(format!("host_{kind}")), "");
+        }
+        generate("ed25519", &folder.path().join("user"), "");
+        fs::copy(folder.path().join("user.pub"), folder.path().join("authorized_keys")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let keys: String =
+            host_keys.iter().map(|kind| format!("HostKey {}/host_{kind}\n", folder.path().display())).collect();
+        let config = format!(
+            "{options}\n{keys}Port {port}\nListenAddress 127.0.0.1\nPidFile none\nStrictModes no\nUsePAM no\n\
+             AuthorizedKeysFile {folder}/authorized_keys\nSubsystem sftp internal-sftp\nPermitRootLogin yes\n\
+             LogLevel VERBOSE\nMaxStartups 100\n",
+            folder = folder.path().display()
+        );
+        fs::write(folder.path().join("sshd_config"), config).unwrap();
+        let log = fs::File::create(folder.path().join("sshd.log")).unwrap();
+        let process = Command::new(SSHD)
+            .args(["-D", "-e", "-f"])
+            .arg(folder.path().join("sshd_config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut server = Sshd { folder, process, port, directory };
+        server.wait_until_it_listens();
+        server
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The private key of a user who may log in.
+    pub fn user_key(&self) -> PathBuf {
+        self.folder.path().join("user")
+    }
+
+    /// Lets whoever has the private key at `key` log in too.
+    pub fn authorize(&self, key: &Path) {
+        let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+        let keys = self.folder.path().join("authorized_keys");
+        fs::write(&keys, fs::read_to_string(&keys).unwrap() + &public).unwrap();
+    }
+
+    /// The host key of the given type, as known_hosts holds it after the name.
+    pub fn host_key(&self, kind: &str) -> String {
+        let public = fs::read_to_string(self.folder.path().join(format!("host_{kind}.pub"))).unwrap();
+        public.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A line of known_hosts for the host key of the given type.
+    pub fn known_hosts_line(&self, kind: &str) -> String {
+        format!("[127.0.0.1]:{} {}\n", self.port, self.host_key(kind))
+    }
+
+    /// The SHA-256 fingerprint of the host key of the given type, as ssh-keygen tells it.
+    pub fn fingerprint(&self, kind: &str) -> String {
+        let output = Command::new("ssh-keygen")
+            .args(["-l", "-f"])
+            .arg(self.folder.path().join(format!("host_{kind}.pub")))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap().split_whitespace().nth(1).unwrap().to_owned()
+    }
+
+    /// What the server logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("sshd.log")).unwrap()
+    }
+
+    /// The names in the folder that archives go to, in order.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.directory).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let exited = self.process.try_wait().unwrap();
+            assert!(exited.is_none() && begun.elapsed() < Duration::from_secs(20), "sshd: {}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Makes a key pair of the given type at `path`, protected by `passphrase` where that is not empty.
+pub fn generate(kind: &str, path: &Path, passphrase: &str) {
+    let bits: &[&str] = if kind == "rsa" { &["-b", "2048"] } else { &[] };
+    let status = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", passphrase, "-f"])
+        .arg(path)
+        .args(bits)
+        .status()
+        .expect("ssh-keygen is missing: install the Debian package openssh-client");
+    assert!(status.success());
+}

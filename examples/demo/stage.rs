@@ -125,8 +125,12 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
         let name = archive_name(today - Days::new(age));
         fs::write(folder.join(&name), format!("an archive of {age} days ago"))?;
         let stays = age <= KEEP_DAYS;
-        let reason =
-            if stays { format!("{age} days old, kept for {KEEP_DAYS}") } else { format!("{age} days old: expired") };
+        let days = if age == 1 { "day" } else { "days" };
+        let reason = if stays {
+            format!("{age} {days} old, kept for {KEEP_DAYS}")
+        } else {
+            format!("{age} {days} old: expired")
+        };
         planted.push(Planted { name, stays, reason });
     }
     let leftover = format!(".{}.part", archive_name(today - Days::new(1)));

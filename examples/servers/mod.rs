@@ -9,6 +9,7 @@
 pub mod certificates;
 pub mod faults;
 pub mod https;
+pub mod https_answers;
 pub mod listener;
 pub mod sftp;
 pub mod sftp_files;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,6 +39,7 @@ struct Door {
     interactive_password: Option<String>,
     public_keys: Vec<PublicKey>,
     has_sftp: bool,
+    turned_away: Range<u64>,
     root: PathBuf,
     faults: Arc<Faults>,
     connections: AtomicU64,
@@ -75,6 +77,7 @@ impl SftpServer {
                 interactive_password: None,
                 public_keys: Vec::new(),
                 has_sftp: true,
+                turned_away: 0..0,
                 root: folder.canonicalize().expect("the served folder exists"),
                 faults: Arc::default(),
                 connections: AtomicU64::new(0),
@@ -180,6 +183,12 @@ impl Builder {
         self
     }
 
+    /// Ends the connections with these numbers (from 1) before their user can log in.
+    pub fn turn_away(mut self, connections: Range<u64>) -> Builder {
+        self.door.turned_away = connections;
+        self
+    }
+
     /// Knows neither `statvfs@openssh.com` nor `fsync@openssh.com`.
     pub fn without_extensions(mut self) -> Builder {
         self.faults.no_extensions = true;
@@ -219,6 +228,18 @@ impl Builder {
     /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
     pub fn cut_after(mut self, bytes: u64, times: u64) -> Builder {
         self.faults.cut_after = Some((bytes, times));
+        self
+    }
+
+    /// Closes the connection once `bytes` more bytes were read, for the first `times` times.
+    pub fn cut_reads_after(mut self, bytes: u64, times: u64) -> Builder {
+        self.faults.cut_reads_after = Some((bytes, times));
+        self
+    }
+
+    /// Runs `action` on each written file, by its path on this machine, before its close is answered.
+    pub fn after_upload(mut self, action: impl Fn(&Path) + Send + Sync + 'static) -> Builder {
+        self.faults.after_upload = Some(Box::new(action));
         self
     }
 
@@ -280,14 +301,15 @@ impl russh::server::Server for Entrance {
     type Handler = Visitor;
 
     fn new_client(&mut self, _: Option<SocketAddr>) -> Visitor {
-        self.door.connections.fetch_add(1, Ordering::SeqCst);
-        Visitor { door: Arc::clone(&self.door), channels: HashMap::new() }
+        let number = self.door.connections.fetch_add(1, Ordering::SeqCst) + 1;
+        Visitor { door: Arc::clone(&self.door), number, channels: HashMap::new() }
     }
 }
 
 /// One connection.
 struct Visitor {
     door: Arc<Door>,
+    number: u64,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
@@ -307,6 +329,10 @@ impl Visitor {
 
 impl Handler for Visitor {
     type Error = russh::Error;
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, russh::Error> {
+        if self.door.turned_away.contains(&self.number) { Err(russh::Error::Disconnect) } else { Ok(None) }
+    }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
         Ok(self.decide("password", user, self.door.password.as_deref() == Some(password)))

@@ -25,8 +25,11 @@ const FSTATVFS: &str = "fstatvfs@openssh.com";
 /// What was done, in order.
 pub type Operations = Arc<Mutex<Vec<String>>>;
 
+/// What is run on each file that was written.
+pub type AfterUpload = Box<dyn Fn(&Path) + Send + Sync>;
+
 /// Ways in which the server misbehaves; see the functions of the same names at the builder.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Faults {
     pub(super) no_extensions: bool,
     pub(super) no_dotfiles: bool,
@@ -36,14 +39,18 @@ pub struct Faults {
     pub(super) full_after: Option<u64>,
     pub(super) stall_after: Option<u64>,
     pub(super) cut_after: Option<(u64, u64)>,
+    pub(super) cut_reads_after: Option<(u64, u64)>,
+    pub(super) after_upload: Option<AfterUpload>,
     pub(super) lose_rename_reply: bool,
     written: AtomicU64,
+    read: AtomicU64,
     cuts: AtomicU64,
+    read_cuts: AtomicU64,
     renames: AtomicU64,
 }
 
 enum Open {
-    File { file: File, is_written: bool },
+    File { file: File, path: PathBuf, is_written: bool },
     Folder(VecDeque<russh_sftp::protocol::File>),
 }
 
@@ -156,17 +163,24 @@ impl russh_sftp::server::Handler for Files {
             return Err(StatusCode::PermissionDenied);
         }
         let located = self.follow(&path)?;
-        let file = fs::OpenOptions::from(flags).open(located).map_err(code)?;
+        let file = fs::OpenOptions::from(flags).open(&located).map_err(code)?;
         if file.metadata().map_err(code)?.is_dir() {
             return Err(StatusCode::Failure);
         }
-        Ok(self.keep(id, Open::File { file, is_written }))
+        Ok(self.keep(id, Open::File { file, path: located, is_written }))
     }
 
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusCode> {
         match self.open.remove(&handle) {
             None => Err(StatusCode::Failure),
             Some(Open::File { is_written: true, .. }) if self.faults.failing_close => Err(StatusCode::Failure),
+            Some(Open::File { file, path, is_written: true }) => {
+                drop(file);
+                if let Some(action) = &self.faults.after_upload {
+                    action(&path);
+                }
+                Ok(ok(id))
+            }
             Some(_) => Ok(ok(id)),
         }
     }
@@ -176,6 +190,14 @@ impl russh_sftp::server::Handler for Files {
         let count = self.file(&handle)?.read_at(&mut data, offset).map_err(code)?;
         if count == 0 {
             return Err(StatusCode::Eof);
+        }
+        let before = self.faults.read.fetch_add(count as u64, Ordering::SeqCst);
+        if let Some((limit, times)) = self.faults.cut_reads_after
+            && before + count as u64 > limit
+            && self.faults.read_cuts.fetch_add(1, Ordering::SeqCst) < times
+        {
+            self.faults.read.store(0, Ordering::SeqCst);
+            return Err(self.hang_up().await);
         }
         data.truncate(count);
         Ok(Data { id, data })

@@ -49,6 +49,7 @@ struct Office {
     refused_recipients: Vec<String>,
     refused_messages: Option<u16>,
     is_silent: bool,
+    is_silent_after_data: bool,
     is_closing: AtomicBool,
     connections: AtomicU64,
     logins: Mutex<Vec<(String, bool)>>,
@@ -65,6 +66,7 @@ pub struct Builder {
     refused_recipients: Vec<String>,
     refused_messages: Option<u16>,
     is_silent: bool,
+    is_silent_after_data: bool,
 }
 
 /// A running mail server.
@@ -85,6 +87,7 @@ impl SmtpServer {
             refused_recipients: Vec::new(),
             refused_messages: None,
             is_silent: false,
+            is_silent_after_data: false,
         }
     }
 
@@ -165,6 +168,12 @@ impl Builder {
         self
     }
 
+    /// Keeps a message and never says so.
+    pub fn silent_after_data(mut self) -> Builder {
+        self.is_silent_after_data = true;
+        self
+    }
+
     /// Starts the server.
     pub fn start(self) -> SmtpServer {
         let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
@@ -175,6 +184,7 @@ impl Builder {
             refused_recipients: self.refused_recipients,
             refused_messages: self.refused_messages,
             is_silent: self.is_silent,
+            is_silent_after_data: self.is_silent_after_data,
             is_closing: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             logins: Mutex::default(),
@@ -336,6 +346,9 @@ impl Handler for Clerk {
             return refusal;
         }
         self.office.mails.lock().unwrap().push(self.mail.clone());
+        while self.office.is_silent_after_data && !self.office.is_closing.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(20));
+        }
         mailin::response::OK
     }
 

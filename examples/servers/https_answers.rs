@@ -1,0 +1,197 @@
+//! How the web server answers one request: what it refuses, what it serves, and how it garbles that.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+use chrono::{TimeDelta, Utc};
+use tower_http::services::ServeDir;
+
+use super::faults::{Ending, FixedReply, MeteredBody};
+
+/// What a request was, as the server saw it.
+#[derive(Debug, Clone)]
+pub struct SeenRequest {
+    /// `GET` or another method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// The status with which it was answered.
+    pub status: u16,
+    headers: HashMap<String, String>,
+}
+
+impl SeenRequest {
+    /// The value of a header, named in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The header `Range`.
+    pub fn range(&self) -> Option<&str> {
+        self.header("range")
+    }
+
+    /// Whether it carried the header `Authorization`.
+    pub fn has_authorization(&self) -> bool {
+        self.headers.contains_key("authorization")
+    }
+}
+
+/// What is run before a request is answered.
+pub type Hook = Box<dyn FnOnce() + Send>;
+/// Who is shown each request.
+pub type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
+
+/// How the server behaves, and what it has seen.
+pub struct Behaviour {
+    pub(super) folder: PathBuf,
+    pub(super) ranges: bool,
+    pub(super) validators: bool,
+    pub(super) has_length: bool,
+    pub(super) is_silent: bool,
+    pub(super) authorization: Option<String>,
+    pub(super) fixed_reply: Option<FixedReply>,
+    pub(super) redirect: Option<String>,
+    pub(super) page: Option<String>,
+    pub(super) date_shift_hours: i64,
+    pub(super) body_fault: Option<(u64, Ending)>,
+    pub(super) faulty_requests: u64,
+    pub(super) bytes_per_second: Option<u64>,
+    pub(super) hooks: Mutex<HashMap<u64, Hook>>,
+    pub(super) witness: Option<Witness>,
+    pub(super) arrived: AtomicU64,
+    pub(super) bodies: AtomicU64,
+    pub(super) sent: Arc<AtomicU64>,
+    pub(super) seen: Mutex<Vec<SeenRequest>>,
+}
+
+/// Answers a request.
+pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -> Response {
+    let number = behaviour.arrived.fetch_add(1, Ordering::SeqCst) + 1;
+    let hook = behaviour.hooks.lock().unwrap().remove(&number);
+    if let Some(action) = hook {
+        action();
+    }
+    if behaviour.is_silent {
+        std::future::pending::<()>().await;
+    }
+    let mut seen = SeenRequest {
+        method: request.method().to_string(),
+        target: request.uri().to_string(),
+        status: 0,
+        headers: text_of(request.headers()),
+    };
+    let mut response = match behaviour.refusal(number, request.headers()) {
+        Some(refusal) => refusal,
+        None => behaviour.file(request).await,
+    };
+    if behaviour.date_shift_hours != 0 {
+        let date = Utc::now() + TimeDelta::hours(behaviour.date_shift_hours);
+        // RFC 9110, section 5.6.7.
+        let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        response.headers_mut().insert(header::DATE, HeaderValue::from_str(&date).unwrap());
+    }
+    seen.status = response.status().as_u16();
+    if let Some(witness) = &behaviour.witness {
+        witness(&seen);
+    }
+    behaviour.seen.lock().unwrap().push(seen);
+    response
+}
+
+impl Behaviour {
+    /// Serves `folder` as a good server would.
+    pub fn new(folder: &Path) -> Behaviour {
+        Behaviour {
+            folder: folder.to_owned(),
+            ranges: true,
+            validators: true,
+            has_length: true,
+            is_silent: false,
+            authorization: None,
+            fixed_reply: None,
+            redirect: None,
+            page: None,
+            date_shift_hours: 0,
+            body_fault: None,
+            faulty_requests: 0,
+            bytes_per_second: None,
+            hooks: Mutex::default(),
+            witness: None,
+            arrived: AtomicU64::new(0),
+            bodies: AtomicU64::new(0),
+            sent: Arc::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// What is answered instead of a file.
+    fn refusal(&self, number: u64, headers: &HeaderMap) -> Option<Response> {
+        if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
+            return Some(reply.response());
+        }
+        if let Some(expected) = &self.authorization
+            && headers.get(header::AUTHORIZATION).is_none_or(|given| given.as_bytes() != expected.as_bytes())
+        {
+            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"dumps\"")];
+            return Some((StatusCode::UNAUTHORIZED, challenge, "401 Unauthorized\n").into_response());
+        }
+        if let Some(location) = &self.redirect {
+            return Some((StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response());
+        }
+        self.page.clone().map(|page| Html(page).into_response())
+    }
+
+    async fn file(&self, mut request: Request) -> Response {
+        let validator = request.headers().get(header::IF_RANGE).cloned();
+        if !self.ranges || !self.is_current(request.uri().clone(), validator).await {
+            request.headers_mut().remove(header::RANGE);
+        }
+        let Some(mut response) = self.serve(request).await else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        if !self.ranges {
+            response.headers_mut().remove(header::ACCEPT_RANGES);
+        }
+        if !self.validators {
+            response.headers_mut().remove(header::ETAG);
+            response.headers_mut().remove(header::LAST_MODIFIED);
+        }
+        if !self.has_length {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
+        let mut fault = None;
+        if response.status().is_success() {
+            let number = self.bodies.fetch_add(1, Ordering::SeqCst) + 1;
+            fault = self.body_fault.filter(|_| number <= self.faulty_requests);
+        }
+        response.map(|body| Body::new(MeteredBody::new(body, Arc::clone(&self.sent), fault, self.bytes_per_second)))
+    }
+
+    /// Whether the validator of `If-Range`, if there is one, names the file as it is now (RFC 9110, section 13.1.5);
+    /// `ServeDir` does not look.
+    async fn is_current(&self, uri: Uri, validator: Option<HeaderValue>) -> bool {
+        let Some(validator) = validator else { return true };
+        let mut head = Request::new(Body::empty());
+        *head.method_mut() = Method::HEAD;
+        *head.uri_mut() = uri;
+        let Some(current) = self.serve(head).await else { return false };
+        let is = |name: HeaderName| current.headers().get(name) == Some(&validator);
+        self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
+    }
+
+    async fn serve(&self, request: Request) -> Option<Response> {
+        ServeDir::new(&self.folder).try_call(request).await.ok().map(|response| response.map(Body::new))
+    }
+}
+
+fn text_of(headers: &HeaderMap) -> HashMap<String, String> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}

@@ -1,0 +1,37 @@
+//! The webhook, told by ureq.
+
+use crate::servers::WebhookServer;
+use crate::{client, get, header, text};
+
+#[test]
+fn the_webhook_takes_what_mattermost_takes_and_nothing_else() {
+    let server = WebhookServer::builder().start();
+    let post = |content_type: &str, body: &str| {
+        let request = client().post(server.url()).header("content-type", content_type);
+        let answer = request.send(body).unwrap();
+        (answer.status().as_u16(), text(answer))
+    };
+    let json = "application/json";
+    assert_eq!(post(json, r#"{"text": "| a |", "username": "ship"}"#), (200, "ok".to_owned()));
+    assert_eq!(post("application/json; charset=utf-8", r#"{"text": "b"}"#).0, 200);
+    let longest = "é".repeat(16_383);
+    assert_eq!(post(json, &format!(r#"{{"text": "{longest}"}}"#)).0, 200);
+
+    assert_eq!(post(json, &format!(r#"{{"text": "{longest}x"}}"#)).0, 400);
+    assert_eq!(post(json, r#"{"text": ""}"#).0, 400);
+    assert_eq!(post(json, r#"{"username": "no text"}"#).0, 400);
+    assert_eq!(post(json, r#"{"text": "a", "colour": "red"}"#).0, 400);
+    assert_eq!(post(json, r#"["text"]"#).0, 400);
+    assert_eq!(post("text/plain", r#"{"text": "a"}"#).0, 400);
+    assert_eq!(get(&server.url(), &[]).unwrap().status(), 405);
+
+    let texts: Vec<usize> = server.posts().iter().map(|post| post.text.chars().count()).collect();
+    assert_eq!(texts, [5, 1, 16_383]);
+    assert_eq!(server.posts()[0].username.as_deref(), Some("ship"));
+    assert_eq!(server.refusals().len(), 6);
+
+    let server = WebhookServer::builder().plain_http().status(429).retry_after(1).start();
+    let answer = client().post(server.url()).content_type(json).send(r#"{"text": "a"}"#).unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (429, "1"));
+    assert_eq!((server.requests(), server.posts().len()), (1, 0));
+}

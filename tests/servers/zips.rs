@@ -1,0 +1,42 @@
+//! The ZIPs, told by the zip crate's reader.
+
+use std::io::Read;
+
+use crate::servers::{Entry, Method, Zip, zips};
+
+#[test]
+fn zips_hold_their_entries_and_the_times_that_they_were_given() {
+    let dump = zips::sql_dump(100_000);
+    let local = chrono::NaiveDate::from_ymd_opt(2026, 1, 31).unwrap().and_hms_opt(23, 59, 58).unwrap();
+    let zip = Zip::new()
+        .with(Entry::new("dumpfile.sql", dump.clone()).dos_time(local).extended_time(local.and_utc()))
+        .with(Entry::new("other/notes.txt", "x").method(Method::Stored).dos_time(local))
+        .with(Entry::new("windows.sql", dump.clone()).method(Method::Bzip2).ntfs_time(local.and_utc()))
+        .with(Entry::folder("empty"))
+        .comment("made at night");
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip.bytes())).unwrap();
+    let mut seen = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        let extended = entry.extra_data_fields().find_map(|field| match field {
+            zip::extra_fields::ExtraField::ExtendedTimestamp(time) => time.mod_time(),
+            _ => None,
+        });
+        let dos = entry.last_modified().map(|time| time.to_string());
+        seen.push((entry.name().unwrap().into_owned(), content.len(), dos.unwrap_or_default(), extended));
+    }
+    let seconds = u32::try_from(local.and_utc().timestamp()).unwrap();
+    let at = |time: &str| time.to_owned();
+    assert_eq!(
+        seen,
+        [
+            (at("dumpfile.sql"), 100_000, at("2026-01-31 23:59:58"), Some(seconds)),
+            (at("other/notes.txt"), 1, at("2026-01-31 23:59:58"), None),
+            (at("windows.sql"), 100_000, at("1980-01-01 00:00:00"), None),
+            (at("empty/"), 0, at("1980-01-01 00:00:00"), None),
+        ]
+    );
+    assert_eq!(dump, zips::sql_dump(100_000));
+}

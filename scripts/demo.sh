@@ -2,7 +2,7 @@
 # Shows a whole night to people who own no server yet: builds the program, starts a web, an SFTP, a mail and
 # a Mattermost server of its own on this machine, runs the job against them and tells what arrived.
 #
-# Usage: scripts/demo.sh [options of the example demo]
+# Usage: scripts/demo.sh
 #
 # It needs a Rust toolchain, a C compiler, make and perl, no root, and installs nothing. The first build
 # takes minutes, because OpenSSL is compiled with it.
@@ -11,10 +11,12 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
 case ${1:-} in
+'') ;;
 -h | --help)
     print_help
     exit 0
     ;;
+*) fail_usage "unknown argument: $1" ;;
 esac
 
 require_cargo
@@ -22,4 +24,4 @@ require_build_packages
 cd -- "$top"
 echo "Building the program and the demo. The first build takes several minutes, because OpenSSL is compiled with it."
 cargo build --release --locked --bin scripting-system --example demo
-exec cargo run --release --locked --quiet --example demo -- "$@"
+exec cargo run --release --locked --quiet --example demo

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::place::{must_be_file, must_be_folder};
+use super::place::must_be_file;
 use super::sections::{HostKeyPolicy, Sftp};
 use super::values;
 use super::walk::{Fault, Section, Walk, nearest, quoted};

@@ -43,7 +43,7 @@ packages=(
     libssl-dev pkg-config         # the system's OpenSSL
     openssh-server openssh-client # the real SFTP server of the tests, and its keys
     cron                          # reads what the installer writes
-    tar time zip                  # the other side of archives, and how much memory was used
+    tar time zip python3          # the other side of archives, and how much memory was used
     shellcheck                    # the lints of the scripts
 )
 mapfile -t missing < <(missing_packages "${packages[@]}")

@@ -1,0 +1,170 @@
+//! Retention, held to what it promises.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+const POLICY: Policy = Policy { keep_days: 10, keep_at_least: 3 };
+
+fn naming() -> &'static Naming {
+    static NAMING: LazyLock<Naming> =
+        LazyLock::new(|| Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() });
+    &NAMING
+}
+
+fn file(name: &str) -> Entry {
+    Entry { name: name.to_owned(), kind: Kind::File, size: Some(1) }
+}
+
+fn archive(days_ago: i64) -> Entry {
+    file(&naming().archive.file_name(TODAY - TimeDelta::days(days_ago)))
+}
+
+fn plan_for(listing: &[Entry]) -> Plan {
+    plan(listing, naming(), POLICY, TODAY, None)
+}
+
+fn removed(plan: &Plan) -> Vec<&str> {
+    plan.removals().map(|decision| decision.name.as_str()).collect()
+}
+
+#[test]
+fn an_archive_exactly_keep_days_old_stays_and_an_older_one_goes() {
+    let listing = [archive(0), archive(1), archive(2), archive(10), archive(11)];
+    assert_eq!(removed(&plan_for(&listing)), [archive(11).name]);
+}
+
+#[test]
+fn ages_count_from_the_newest_archive_so_that_stale_weeks_do_not_eat_the_history() {
+    let listing: Vec<Entry> = (30..45).map(archive).collect();
+    let plan = plan_for(&listing);
+    assert_eq!(plan.reference, Some(TODAY - TimeDelta::days(30)));
+    assert_eq!(plan.removals().count(), 4);
+}
+
+#[test]
+fn the_newest_stay_however_old_they_are() {
+    let listing = [archive(0), archive(300), archive(400), archive(500)];
+    assert_eq!(removed(&plan_for(&listing)), [archive(500).name]);
+}
+
+#[test]
+fn archives_of_tomorrow_and_empty_ones_are_neither_removed_nor_counted() {
+    let mut empty = archive(200);
+    empty.size = Some(0);
+    let listing = [archive(-1), archive(-400), empty, archive(100), archive(101), archive(102), archive(103)];
+    let plan = plan_for(&listing);
+    assert_eq!(plan.reference, Some(TODAY - TimeDelta::days(100)));
+    assert_eq!(removed(&plan), Vec::<&str>::new());
+    assert_eq!(plan_for(&[archive(-1)]).reference, None);
+}
+
+#[test]
+fn what_is_not_ours_is_never_touched() {
+    let old = archive(100).name;
+    let mut listing = vec![archive(0), archive(1), archive(2)];
+    for name in ["notes.txt", "20263213.tgz.bak", "x20260101.tgz", "20260101.tgz\n", ".notes.part", ".20269999.tgz.old"]
+    {
+        listing.push(file(name));
+    }
+    for kind in [Kind::Directory, Kind::Symlink, Kind::Other] {
+        listing.push(Entry { name: old.clone(), kind, size: Some(1) });
+    }
+    assert_eq!(removed(&plan_for(&listing)), Vec::<&str>::new());
+}
+
+#[test]
+fn leftovers_of_any_date_go_but_a_replaced_archive_without_successor_is_put_back() {
+    let (finished, lost) = (archive(1).name, archive(5).name);
+    let listing = [
+        file(&finished),
+        file(&naming().part(&archive(70).name)),
+        file(&naming().part(&archive(-70).name)),
+        file(&naming().old(&finished)),
+        file(&naming().old(&lost)),
+    ];
+    let plan = plan_for(&listing);
+    let expected: BTreeSet<String> =
+        [naming().part(&archive(70).name), naming().part(&archive(-70).name), naming().old(&finished)].into();
+    assert_eq!(plan.removals().map(|decision| decision.name.clone()).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(to_put_back(&listing, naming()), [(naming().old(&lost), lost)]);
+}
+
+#[test]
+fn a_pattern_changed_over_old_names_holds_removal_back() {
+    let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz")];
+    let plan = plan_for(&listing);
+    assert_eq!(plan.held_back, Some(HoldBack::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
+    assert_eq!(removed(&plan), Vec::<&str>::new());
+    assert!(plan.decisions.iter().any(|decision| matches!(decision.reason, Reason::HeldBack(_))));
+}
+
+#[test]
+fn clocks_more_than_a_day_apart_hold_removal_back() {
+    let listing = [archive(0), archive(1), archive(2), archive(50)];
+    let with = |difference| plan(&listing, naming(), POLICY, TODAY, Some(difference)).removals().count();
+    assert_eq!(with(TimeDelta::hours(24)), 1);
+    assert_eq!(with(TimeDelta::hours(24) + TimeDelta::seconds(1)), 0);
+    assert_eq!(with(TimeDelta::hours(-25)), 0);
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let name = prop_oneof![
+        (-40_i64..400).prop_map(|days| archive(days).name),
+        (-40_i64..400).prop_map(|days| naming().part(&archive(days).name)),
+        (-40_i64..400).prop_map(|days| naming().old(&archive(days).name)),
+        "[a-z0-9.\n]{0,14}",
+    ];
+    let kind = prop_oneof![5 => Just(Kind::File), 1 => Just(Kind::Directory), 1 => Just(Kind::Symlink)];
+    (name, kind, prop::option::of(0_u64..3)).prop_map(|(name, kind, size)| Entry { name, kind, size })
+}
+
+proptest! {
+    #[test]
+    fn whatever_lies_there_only_expired_archives_and_leftovers_go(
+        listing in prop::collection::vec(any_entry(), 0..60),
+        keep_days in 1_u32..60,
+        keep_at_least in 1_u32..8,
+    ) {
+        let mut seen = BTreeSet::new();
+        let listing: Vec<Entry> = listing.into_iter().filter(|entry| seen.insert(entry.name.clone())).collect();
+        let policy = Policy { keep_days, keep_at_least };
+        let plan = plan(&listing, naming(), policy, TODAY, None);
+        prop_assert_eq!(plan.decisions.len(), listing.len());
+        let counting = |entry: &&Entry| {
+            entry.kind == Kind::File
+                && entry.size != Some(0)
+                && naming().archive.date_of(&entry.name).is_some_and(|date| date <= TODAY)
+        };
+        let before = listing.iter().filter(counting).count();
+        let gone = listing
+            .iter()
+            .filter(counting)
+            .filter(|entry| plan.removals().any(|decision| decision.name == entry.name))
+            .count();
+        prop_assert!(before - gone >= before.min(keep_at_least as usize), "the floor holds");
+        for decision in plan.removals() {
+            let entry = listing.iter().find(|entry| entry.name == decision.name).unwrap();
+            prop_assert_eq!(entry.kind, Kind::File);
+            match naming().archive.date_of(&entry.name) {
+                Some(date) => prop_assert!(date < TODAY - TimeDelta::days(keep_days.into())),
+                None => prop_assert!(naming().leftover_of(&entry.name).is_some()),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_removed_does_not_make_more_expire(
+        listing in prop::collection::vec(any_entry(), 0..40),
+    ) {
+        let mut seen = BTreeSet::new();
+        let listing: Vec<Entry> = listing.into_iter().filter(|entry| seen.insert(entry.name.clone())).collect();
+        let first = plan_for(&listing);
+        let gone: BTreeSet<&str> = removed(&first).into_iter().collect();
+        let rest: Vec<Entry> = listing.iter().filter(|it| !gone.contains(it.name.as_str())).cloned().collect();
+        prop_assert_eq!(plan_for(&rest).removals().count(), 0);
+    }
+}

@@ -105,9 +105,9 @@ decide_paths() {
 # --- packages -------------------------------------------------------------------------------------------
 
 add_packages() {
-    local wanted=(cron openssh-client logrotate) missing
+    local wanted=(cron openssh-client logrotate)
     [[ -n $binary ]] || wanted+=("${build_packages[@]}")
-    mapfile -t missing < <(missing_packages "${wanted[@]}")
+    find_missing_packages "${wanted[@]}"
     ((${#missing[@]} > 0)) || return 0
     if [[ -z $with_packages ]]; then
         echo "Missing, and not installed because of --no-packages: ${missing[*]}"

@@ -47,11 +47,12 @@ package_is_present() {
     esac >/dev/null 2>&1
 }
 
-# Prints those of the packages $@ that are missing, one per line.
-missing_packages() {
+# Leaves those of the packages $@ that are missing in the array $missing.
+find_missing_packages() {
     local package
+    missing=()
     for package in "$@"; do
-        package_is_present "$package" || printf '%s\n' "$package"
+        package_is_present "$package" || missing+=("$package")
     done
 }
 
@@ -66,8 +67,7 @@ install_packages() {
 
 # Ends the script unless a C compiler and what else the build needs is there.
 require_build_packages() {
-    local missing
-    mapfile -t missing < <(missing_packages "${build_packages[@]}")
+    find_missing_packages "${build_packages[@]}"
     ((${#missing[@]} == 0)) ||
         fail "compiling needs what these Debian packages bring, and it is missing: ${missing[*]}
 As root: apt-get update && apt-get install ${missing[*]}"

@@ -46,7 +46,7 @@ packages=(
     tar time zip python3          # the other side of archives, and how much memory was used
     shellcheck                    # the lints of the scripts
 )
-mapfile -t missing < <(missing_packages "${packages[@]}")
+find_missing_packages "${packages[@]}"
 if ((${#missing[@]} > 0)); then
     if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
         fail "the tests need what these Debian packages bring, and it is missing: ${missing[*]}

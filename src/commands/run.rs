@@ -4,6 +4,7 @@ mod reports;
 mod supervisor;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::panic;
 use std::path::Path;
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::report::message;
 use crate::report::verbose::Verbose;
 use crate::retry::Retry;
 use crate::rules::redaction::Redaction;
-use crate::run_record::{RunRecord, SharedRecord, Task};
+use crate::run_record::{Interruption, RunRecord, SharedRecord, Task};
 use supervisor::{Ended, Supervisor};
 
 /// Does what `arguments` ask for and tells about it; `verbose` counts the `-v`.
@@ -44,6 +45,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     let progress = Progress::on_terminal();
     let record = SharedRecord::new(new_record(&config, today, arguments.dry_run, clock));
     let log = begin_log(&config, &record, clock, verbose, &progress, arguments.dry_run);
+    redact_panics(Redaction::new(&config.secrets()));
     let journal = Journal::new(record.clone());
     let lock = match lock(arguments) {
         Ok(lock) => lock,
@@ -126,6 +128,14 @@ fn begin_log(
     log
 }
 
+/// A panic's message can hold anything; what reaches stderr of it is redacted like all else.
+fn redact_panics(redaction: Redaction) {
+    panic::set_hook(Box::new(move |panic| {
+        // Where stderr is closed, there is nobody to tell.
+        let _ = writeln!(io::stderr(), "scripting-system: {}", redaction.clean(&panic.to_string()));
+    }));
+}
+
 fn lock(arguments: &cli::Run) -> Result<Option<Lock>, LockError> {
     if arguments.dry_run { Ok(None) } else { Lock::acquire(&arguments.config).map(Some) }
 }
@@ -152,7 +162,7 @@ fn tell_configuration(journal: &Journal, config: &Config, path: &Path) {
 fn tell_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
     if let Err(interrupted) = interrupt.check() {
         journal.record().lock().interruption = Some(interrupted.0);
-        journal.cut_off(&interrupted.to_string(), false);
+        journal.cut_off(&interrupted.to_string(), interrupted.0 == Interruption::Deadline);
     }
     if let Ended::Panicked(message) = ended {
         journal.cut_off(&format!("internal error, please report it: {message}"), true);

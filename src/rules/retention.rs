@@ -201,11 +201,10 @@ impl Plan {
     pub fn archives_kept(&self) -> usize {
         self.decisions
             .iter()
-            .filter(|decision| {
-                matches!(
-                    &decision.reason,
-                    Reason::Recent { .. } | Reason::Floor { .. } | Reason::Future | Reason::HeldBack(_)
-                )
+            .filter(|decision| match &decision.reason {
+                Reason::Recent { .. } | Reason::Floor { .. } | Reason::Future => true,
+                Reason::HeldBack(reason) => matches!(**reason, Reason::Expired { .. }),
+                _ => false,
             })
             .count()
     }

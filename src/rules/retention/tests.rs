@@ -1,4 +1,4 @@
-//! Retention, held to what it promises.
+//! What stays and what goes, by example and by property.
 
 use std::sync::LazyLock;
 
@@ -95,8 +95,10 @@ fn leftovers_of_any_date_go_but_a_replaced_archive_without_successor_is_put_back
 
 #[test]
 fn a_pattern_changed_over_old_names_holds_removal_back() {
-    let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz")];
+    let leftover = file(&naming().part(&archive(7).name));
+    let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz"), leftover];
     let plan = plan_for(&listing);
+    assert_eq!(plan.archives_kept(), 4, "a leftover is no archive, even when it stays");
     assert_eq!(plan.held_back, Some(HoldBack::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
     assert_eq!(removed(&plan), Vec::<&str>::new());
     assert!(plan.decisions.iter().any(|decision| matches!(decision.reason, Reason::HeldBack(_))));

@@ -19,6 +19,6 @@ mod upload;
 
 pub use connection::{Connection, Server};
 pub use error::DestinationError;
-pub use publish::{Standing, publish, put_back, standing};
+pub use publish::{Published, Standing, publish, put_back, standing};
 pub use read_back::verify;
 pub use upload::upload;

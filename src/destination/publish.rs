@@ -6,7 +6,6 @@
 use super::{Connection, DestinationError, verify};
 use crate::progress::Bar;
 use crate::rules::retention::{Kind, Naming, to_put_back};
-use crate::run_record::Delivery;
 use crate::spool::Content;
 
 /// What lies under an archive's final name.
@@ -18,6 +17,15 @@ pub enum Standing {
     Same,
     /// An archive with other bytes.
     Other,
+}
+
+/// What a published archive did to the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// Its name was free.
+    New,
+    /// It took the place of an archive with other bytes.
+    Replacement,
 }
 
 /// Puts back every replaced archive whose successor never came. Gives the names that were put back.
@@ -65,7 +73,7 @@ pub fn publish(
     archive: &str,
     content: &Content,
     bar: &Bar,
-) -> Result<Delivery, DestinationError> {
+) -> Result<Published, DestinationError> {
     let (part, old) = (naming.part(archive), naming.old(archive));
     if connection.look(&part)?.is_none() {
         // An earlier attempt may have come this far and lost the answer: only the content tells.
@@ -73,8 +81,10 @@ pub fn publish(
     } else {
         let is_taken = connection.look(archive)?.is_some();
         if is_taken {
-            // An earlier run's, whose successor came through.
-            connection.remove(&old)?;
+            if connection.look(&old)?.is_some() {
+                // An earlier run's, whose successor came through.
+                connection.remove(&old)?;
+            }
             connection.rename(archive, &old)?;
         }
         if let Err(error) = connection.rename(&part, archive) {
@@ -91,7 +101,13 @@ pub fn publish(
             }
         }
     }
-    let delivery = if connection.look(&old)?.is_some() { Delivery::Replaced } else { Delivery::Sent };
-    connection.remove(&old)?;
-    Ok(delivery)
+    if connection.look(&old)?.is_none() {
+        return Ok(Published::New);
+    }
+    match connection.remove(&old) {
+        // The delivery is done; the leftover is retention's business, which warns where it cannot go.
+        Err(error @ DestinationError::Refused { .. }) => tracing::debug!("{old:?} could not be removed: {error}"),
+        other => other?,
+    }
+    Ok(Published::Replacement)
 }

@@ -21,7 +21,10 @@ const MODE: i32 = 0o600;
 /// # Errors
 /// If the server or the link fails. What was sent by then is removed again where the link still holds.
 pub fn upload(connection: &Connection, spool: &Spool, name: &str, bar: &Bar) -> Result<(), DestinationError> {
-    connection.remove(name)?;
+    // Some servers allow no removal at all, not even of what is not there.
+    if connection.look(name)?.is_some() {
+        connection.remove(name)?;
+    }
     send(connection, spool, name, bar).inspect_err(|error| {
         let is_linked = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
         if is_linked && let Err(error) = connection.remove(name) {

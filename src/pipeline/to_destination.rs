@@ -5,7 +5,7 @@ use indicatif::HumanBytes;
 
 use super::from_source::Packed;
 use super::{Job, Stop};
-use crate::destination::{self, Connection, DestinationError, Server, Standing};
+use crate::destination::{self, Connection, DestinationError, Published, Server, Standing};
 use crate::error_chain::told;
 use crate::rules::freshness::Freshness;
 use crate::rules::redaction::printable;
@@ -120,9 +120,15 @@ impl Job {
                 }
             })
         })?;
-        server.with_connection("publishing the archive", Some(connection), |connection| {
-            destination::publish(connection, &naming, &archive.name, &archive.content, &bar())
-        })
+        let (published, connection) =
+            server.with_connection("publishing the archive", Some(connection), |connection| {
+                destination::publish(connection, &naming, &archive.name, &archive.content, &bar())
+            })?;
+        let delivery = match published {
+            Published::New => Delivery::Sent,
+            Published::Replacement => Delivery::Replaced,
+        };
+        Ok((delivery, connection))
     }
 
     /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.

@@ -72,7 +72,8 @@ impl Job {
             (Freshness::Fresh, _) => {
                 self.skip(&[Task::PackArchive], "dry run");
                 let connection = self.connect(server)?;
-                self.skip(&[Task::SendArchive, Task::VerifyArchive], "dry run");
+                self.rehearse_sending(&connection)?;
+                self.skip(&[Task::VerifyArchive], "dry run");
                 connection
             }
             (Freshness::Stale(_), _) => {

@@ -39,7 +39,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     }
     let config = match config::load(&arguments.config, environment) {
         Ok(config) => config,
-        Err(error) => return refuse(&arguments.config, &error, clock, environment),
+        Err(error) => return refuse(arguments, &error, clock, environment),
     };
 
     let progress = Progress::on_terminal();
@@ -86,11 +86,14 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
 }
 
 /// A configuration that cannot be used is told in the log file and on stderr, and nowhere else: nothing in it can be
-/// trusted.
-fn refuse(path: &Path, error: &LoadError, clock: &Clock, environment: &Environment) -> ExitCode {
-    let log = config::log_of_broken(path, environment);
+/// trusted. A dry run leaves the log alone here too.
+fn refuse(arguments: &cli::Run, error: &LoadError, clock: &Clock, environment: &Environment) -> ExitCode {
+    let log = config::log_of_broken(&arguments.config, environment);
     for line in error.lines() {
         eprintln!("scripting-system: {line}");
+        if arguments.dry_run {
+            continue;
+        }
         if let Err(error) = log_file::critical(&log, config::LogFormat::Text, clock, &line) {
             eprintln!("scripting-system: {}", told(&error));
         }

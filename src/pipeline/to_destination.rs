@@ -31,12 +31,11 @@ impl Job {
             Ok(connection) => {
                 if let Some(fingerprint) = server.new_fingerprint() {
                     self.journal.record().lock().new_host_key = Some(fingerprint.to_owned());
+                    let trust =
+                        if self.dry_run { "would be trusted from the next run on" } else { "is trusted from now on" };
                     self.journal.info(
                         Task::ConnectToSftp,
-                        &format!(
-                            "first contact: the host key {fingerprint} is trusted from now on; compare it with the \
-                             server's own"
-                        ),
+                        &format!("first contact: the host key {fingerprint} {trust}; compare it with the server's own"),
                     );
                 }
                 task.done(&format!("{} at {}:{}", sftp.username, sftp.host, sftp.port));
@@ -44,6 +43,29 @@ impl Job {
             }
             Err(error) => Err(self.give_up(task, &error)),
         }
+    }
+
+    /// What sending would do, told instead of done.
+    pub(super) fn rehearse_sending(&self, connection: &Connection) -> Result<(), Stop> {
+        let name = self.archive_name();
+        let there = match self.list_as_if_put_back(connection) {
+            Ok(listing) => listing.into_iter().find(|entry| entry.name == name),
+            Err(error) => return Err(self.give_up(self.journal.begin(Task::SendArchive), &error)),
+        };
+        let standing = match there {
+            None => "nothing has that name yet".to_owned(),
+            Some(Entry { kind: Kind::File, size, .. }) => {
+                let size = size.map(|size| format!(" of {}", HumanBytes(size))).unwrap_or_default();
+                format!("an archive{size} has that name already: the same bytes would stay, others be replaced")
+            }
+            Some(entry) => {
+                let error = DestinationError::NotAFile(entry.name);
+                return Err(self.give_up(self.journal.begin(Task::SendArchive), &error));
+            }
+        };
+        let directory = &self.config.sftp.directory;
+        self.journal.skip(Task::SendArchive, &format!("{name} would be sent to {directory}, where {standing}"));
+        Ok(())
     }
 
     pub(super) fn send_archive(
@@ -195,18 +217,39 @@ impl Job {
         clock_difference: Option<TimeDelta>,
     ) -> Result<Plan, DestinationError> {
         let naming = self.naming();
-        if !self.dry_run {
+        let listing = if self.dry_run {
+            for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
+                self.journal.info(
+                    Task::RemoveExpired,
+                    &format!("{} would be put back as {}", printable(&old), printable(&archive)),
+                );
+            }
+            let mut listing = self.list_as_if_put_back(connection)?;
+            if freshness == Freshness::Fresh {
+                // What would be removed after tonight's archive had arrived.
+                let tonight = self.archive_name();
+                listing.retain(|entry| entry.name != tonight);
+                listing.push(Entry { name: tonight, kind: Kind::File, size: None });
+            }
+            listing
+        } else {
             for name in destination::put_back(connection, &naming)? {
                 tracing::info!("{name:?} was put back: an earlier run had moved it aside and did not replace it");
             }
-        }
-        let mut listing = connection.list()?;
-        let tonight = self.archive_name();
-        if self.dry_run && freshness == Freshness::Fresh && !listing.iter().any(|entry| entry.name == tonight) {
-            // What would be removed after tonight's archive had arrived.
-            listing.push(Entry { name: tonight, kind: Kind::File, size: None });
-        }
+            connection.list()?
+        };
         Ok(retention::plan(&listing, &naming, self.config.retention, self.today, clock_difference))
+    }
+
+    /// The directory as it would be once every replaced archive without successor had its name back.
+    fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
+        let mut listing = connection.list()?;
+        for (old, archive) in retention::to_put_back(&listing, &self.naming()) {
+            if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
+                entry.name = archive;
+            }
+        }
+        Ok(listing)
     }
 
     /// Tells the reason of every decision, in the log alone; of a removal when it is done.

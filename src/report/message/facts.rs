@@ -1,4 +1,4 @@
-//! What is worth knowing of a run, as labelled lines that the mail's two parts share.
+//! What is worth knowing of a run, as labelled lines that the mail's two parts share. (Of a dry run there is no mail.)
 
 use crate::report::message::words;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
@@ -56,7 +56,7 @@ pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
         if let Some(reason) = &plan.held_back {
             tell("Removal held back", vec![reason.to_string()]);
         }
-        tell(if record.dry_run { "Would be removed" } else { "Removed" }, removed(record, plan));
+        tell("Removed", removed(record, plan));
         tell("Kept", kept(plan));
     }
     if record.retries > 0 {
@@ -71,7 +71,6 @@ fn removed(record: &RunRecord, plan: &Plan) -> Vec<String> {
     let gone = record.removed as usize;
     let first = match going.len() {
         0 if gone == 0 => "nothing".to_owned(),
-        planned if record.dry_run => words::count(planned, "file"),
         planned if gone < planned => format!("{gone} of {}", words::count(planned, "file")),
         _ => words::count(gone, "file"),
     };

@@ -147,3 +147,22 @@ pub(crate) fn held_back_removal() -> RunRecord {
     plan.decisions[0] = decision("20261211.tgz", Action::Keep, Reason::HeldBack(Box::new(Reason::Expired { age: 11 })));
     record
 }
+
+/// As [`clean_night`], but nothing was to be changed.
+pub(crate) fn dry_run() -> RunRecord {
+    let mut record = connected();
+    record.dry_run = true;
+    done(&mut record, Task::CompareDates, "fresh: modified 23 Nov 2026", 0);
+    record.end(Task::PackArchive, State::Skipped, "dry run", None);
+    done(&mut record, Task::ConnectToSftp, "backup@sftp.example.org:22", 95);
+    let sending = "20262311.tgz would be sent to TSE-INFORX, where nothing has that name yet";
+    record.end(Task::SendArchive, State::Skipped, sending, None);
+    record.end(Task::VerifyArchive, State::Skipped, "dry run", None);
+    record.begin(Task::RemoveExpired);
+    record.note(Level::Info, Task::RemoveExpired, ".20262111.tgz.old would be put back as 20262111.tgz");
+    done(&mut record, Task::RemoveExpired, "dry run: 1 would be removed, 3 archives stay", 20);
+    record.retention = clean_night().retention;
+    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    record.end(Task::Report, State::Skipped, "dry run", None);
+    record
+}

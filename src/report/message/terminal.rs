@@ -1,12 +1,12 @@
 //! What the command prints when it is done: a summary on a terminal, and for cron what is wrong.
 
-use crate::report::message::facts::facts;
 use crate::report::message::words;
-use crate::run_record::{Level, Outcome, RunRecord};
+use crate::rules::retention::{Action, Decision};
+use crate::run_record::{Level, Outcome, RunRecord, State, Task};
 
 /// The run in a few lines for a terminal, each ended by a newline.
 ///
-/// A dry run lists what would be removed and what is kept, with the reasons.
+/// A dry run tells what would be sent, and of every file on the server whether it would go or stay, and why.
 pub fn summary(record: &RunRecord) -> String {
     let mut lines = vec![words::headline(record)];
     if let Some(dump) = &record.dump {
@@ -20,11 +20,7 @@ pub fn summary(record: &RunRecord) -> String {
         lines.push(format!("  new host key  {fingerprint}; compare it with the server's own"));
     }
     if record.dry_run {
-        for fact in facts(record).iter().filter(|fact| matches!(fact.label, "Would be removed" | "Kept")) {
-            let (first, others) = fact.lines.split_first().map_or(("", &[][..]), |(first, others)| (first, others));
-            lines.push(format!("  {}: {first}", fact.label.to_lowercase()));
-            lines.extend(others.iter().map(|line| format!("      {line}")));
-        }
+        lines.extend(rehearsal(record));
     } else if let Some(plan) = &record.retention {
         let kept = words::count(plan.archives_kept(), "archive");
         lines.push(format!("  removed  {}; {kept} kept", words::count(record.removed as usize, "file")));
@@ -37,6 +33,34 @@ pub fn summary(record: &RunRecord) -> String {
     lines.extend(notes(record, Level::Error));
     lines.extend(notes(record, Level::Warning));
     finish(record, &lines)
+}
+
+/// What a dry run found that a real one would do. Nothing is left out: this is what was asked for.
+fn rehearsal(record: &RunRecord) -> Vec<String> {
+    let mut lines = Vec::new();
+    let sending = record.task(Task::SendArchive);
+    if sending.state == State::Skipped {
+        let nothing = if words::is_stale(record) { "nothing would be sent: " } else { "" };
+        lines.push(format!("  archive  {nothing}{}", sending.text));
+    }
+    let removing = record.task(Task::RemoveExpired);
+    let put_back = words::notes(record, Level::Info)
+        .into_iter()
+        .filter(|note| note.task == removing.task && note.text != removing.text)
+        .map(|note| format!("  leftover {}", note.text));
+    lines.extend(put_back);
+    if let Some(plan) = &record.retention {
+        let (going, staying): (Vec<&Decision>, Vec<&Decision>) =
+            plan.decisions.iter().partition(|decision| decision.action == Action::Remove);
+        let named = |decision: &&Decision| format!("      {}: {}", decision.name, decision.reason);
+        lines.push(format!("  would be removed: {}", words::count(going.len(), "file")));
+        lines.extend(going.iter().map(named));
+        let others = staying.len().saturating_sub(plan.archives_kept());
+        let archives = words::count(plan.archives_kept(), "archive");
+        lines.push(format!("  would stay: {archives}, {}", words::count(others, "other")));
+        lines.extend(staying.iter().map(named));
+    }
+    lines
 }
 
 /// What cron should mail: nothing after a success, else the outcome and each error; the warnings too where they are
@@ -102,11 +126,43 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_names_what_would_go_and_why() {
-        let mut record = samples::begun();
+    fn a_dry_run_tells_what_would_be_sent_and_of_every_file_whether_it_would_go_and_why() {
+        insta::assert_snapshot!(summary(&samples::dry_run()), @r"
+        Dry run. Nothing was changed, as asked.
+          dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00
+          archive  20262311.tgz would be sent to TSE-INFORX, where nothing has that name yet
+          leftover .20262111.tgz.old would be put back as 20262111.tgz
+          would be removed: 1 file
+              20261211.tgz: expired, 11 days old
+          would stay: 3 archives, 1 other
+              20262111.tgz: 2 days old
+              20262311.tgz: 0 days old
+              20262411.tgz: dated after today
+              notes.txt: not one of this configuration's archives
+          took     2.4 s
+        ");
+    }
+
+    #[test]
+    fn a_dry_run_with_a_stale_dump_would_send_nothing() {
+        let mut record = samples::stale_night();
         record.dry_run = true;
-        record.retention = samples::clean_night().retention;
         let told = summary(&record);
-        assert!(told.contains("  would be removed: 1 file\n      20261211.tgz: expired, 11 days old\n"), "{told}");
+        assert!(told.contains("  archive  nothing would be sent: the dump is stale\n"), "{told}");
+    }
+
+    #[test]
+    fn a_dry_run_names_every_file_however_many_there_are() {
+        let mut record = samples::dry_run();
+        let decisions = &mut record.retention.as_mut().unwrap().decisions;
+        *decisions = decisions.iter().cycle().take(5_000).cloned().collect();
+        assert!(summary(&record).lines().count() > 5_000);
+    }
+
+    #[test]
+    fn a_name_on_the_server_cannot_forge_a_line_of_a_dry_run() {
+        let mut record = samples::dry_run();
+        record.retention.as_mut().unwrap().decisions[0].name = "a\n  would stay: forged".to_owned();
+        assert!(summary(&record).contains("      a\\n  would stay: forged: "));
     }
 }

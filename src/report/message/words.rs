@@ -74,7 +74,7 @@ fn cut_off(interruption: Interruption) -> &'static str {
 }
 
 /// Whether nothing was delivered because the dump is stale.
-fn is_stale(record: &RunRecord) -> bool {
+pub(super) fn is_stale(record: &RunRecord) -> bool {
     !record.is_delivered() && record.task(Task::CompareDates).state == State::Warned
 }
 

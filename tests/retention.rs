@@ -1,0 +1,390 @@
+//! What a night removes from a real folder, what it leaves alone, and that a dry run foretells it without a trace.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::Path;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use serde_json::json;
+use support::night::archive_name;
+use support::servers::{SftpServer, SshKey};
+use support::{Night, Ran};
+
+/// The night's own date: a run that is told it does not care whether midnight passes meanwhile.
+fn today(night: &Night) -> NaiveDate {
+    night.modified.date_naive()
+}
+
+fn run(night: &Night) -> Ran {
+    run_on(night, today(night), &[])
+}
+
+fn dry_run(night: &Night) -> Ran {
+    run_on(night, today(night), &["--dry-run"])
+}
+
+fn run_on(night: &Night, date: NaiveDate, arguments: &[&str]) -> Ran {
+    let date = date.to_string();
+    night.run_with(&[&["--date", &date], arguments].concat())
+}
+
+/// The name of the archive of so many days before the night's date.
+fn archive(night: &Night, days_ago: i64) -> String {
+    archive_name(today(night) - TimeDelta::days(days_ago))
+}
+
+/// Puts an archive of each of `dates` into the night's folder.
+fn lay(night: &Night, dates: impl IntoIterator<Item = NaiveDate>) {
+    for date in dates {
+        let name = archive_name(date);
+        fs::write(night.sshd.directory.join(&name), format!("the archive {name}")).unwrap();
+    }
+}
+
+/// All that can be told of what lies in a folder, and below it: by name, what it is, holds, and when it was changed.
+fn state_of(folder: &Path) -> BTreeMap<OsString, String> {
+    let mut state = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let content = if metadata.is_file() {
+            format!("{:?}", fs::read(&path).unwrap())
+        } else if metadata.is_dir() {
+            format!("{:?}", state_of(&path))
+        } else {
+            format!("{:?}", fs::read_link(&path).ok())
+        };
+        let facts = (metadata.ino(), metadata.mode(), metadata.mtime(), metadata.mtime_nsec());
+        state.insert(path.file_name().unwrap().to_owned(), format!("{facts:?} {content}"));
+    }
+    state
+}
+
+/// What must become of a file.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Stays,
+    Goes,
+}
+use Fate::{Goes, Stays};
+
+/// A folder with everything in it that a night may meet: each name, as the log tells it, with its fate and the reason
+/// for it.
+fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
+    let folder = &night.sshd.directory;
+    let a = |days_ago| archive(night, days_ago);
+    let foreign = "not one of this configuration's archives";
+    let no_file = "named like an archive, but not a regular file";
+    let unfinished = "an unfinished upload of an earlier run";
+    let files = [
+        (a(1), Stays, "1 day old"),
+        (a(2), Stays, "2 days old"),
+        (a(10), Stays, "10 days old"),
+        (a(11), Goes, "expired, 11 days old"),
+        (a(12), Goes, "expired, 12 days old"),
+        (a(50), Goes, "expired, 50 days old"),
+        (a(3_000), Goes, "expired, 3000 days old"),
+        (a(-1), Stays, "dated after today"),
+        (a(-400), Stays, "dated after today"),
+        (format!(".{}.part", a(70)), Goes, unfinished),
+        (format!(".{}.part", a(-70)), Goes, unfinished),
+        (format!(".{}.old", a(1)), Goes, "was replaced, its successor is in place"),
+        (format!(".{}.old", a(50)), Goes, "was replaced, its successor is in place"),
+        ("20263213.tgz".to_owned(), Stays, foreign),
+        ("20263002.tgz".to_owned(), Stays, foreign),
+        (".20263002.tgz.part".to_owned(), Stays, foreign),
+        ("notes.txt".to_owned(), Stays, foreign),
+        (".notes.part".to_owned(), Stays, foreign),
+        (format!("other-{}", a(100)), Stays, foreign),
+        (format!("{}.part", a(100)), Stays, foreign),
+        (format!(".{}", a(100)), Stays, foreign),
+        (a(100).replace(".tgz", ".TGZ"), Stays, foreign),
+        (a(100).replace(".tgz", ".zip"), Stays, foreign),
+        (a(100).replace(".tgz", ""), Stays, foreign),
+    ];
+    for (name, ..) in &files {
+        fs::write(folder.join(name), format!("what {name} holds")).unwrap();
+    }
+    fs::write(folder.join(a(90)), "").unwrap();
+
+    fs::create_dir(folder.join(a(101))).unwrap();
+    fs::write(folder.join(a(101)).join(a(101)), "inside a folder").unwrap();
+    fs::create_dir(folder.join(format!(".{}.part", a(102)))).unwrap();
+    fs::write(night.path("elsewhere"), "what a link points to").unwrap();
+    symlink(night.path("elsewhere"), folder.join(a(103))).unwrap();
+    symlink("nowhere", folder.join(a(104))).unwrap();
+    symlink("nowhere", folder.join(format!(".{}.part", a(105)))).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, folder.join(a(106)), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+
+    fs::write(folder.join(format!("{}\n", a(107))), "ends with a newline").unwrap();
+    fs::write(folder.join(format!("forged\n{}", a(107))), "holds a newline").unwrap();
+    fs::write(folder.join(OsStr::from_bytes(&[b"\xff", a(108).as_bytes()].concat())), "not UTF-8").unwrap();
+
+    let others = [
+        (a(90), Stays, "empty"),
+        (a(101), Stays, no_file),
+        (format!(".{}.part", a(102)), Stays, no_file),
+        (a(103), Stays, no_file),
+        (a(104), Stays, no_file),
+        (format!(".{}.part", a(105)), Stays, no_file),
+        (a(106), Stays, no_file),
+        (format!("{}\\n", a(107)), Stays, foreign),
+        (format!("forged\\n{}", a(107)), Stays, foreign),
+        (format!("\u{fffd}{}", a(108)), Stays, foreign),
+    ];
+    files.into_iter().chain(others).collect()
+}
+
+/// The names that the log says were removed.
+fn removed_by(ran: &Ran) -> BTreeSet<String> {
+    let told = ran.log.lines().filter_map(|line| line.split_once("Remove expired: removed "));
+    told.map(|(_, rest)| rest.split_once(": ").unwrap().0.to_owned()).collect()
+}
+
+/// The lines, name and reason, under the heading of a dry run's output that begins with `heading`.
+fn listed<'a>(dry: &'a Ran, heading: &str) -> BTreeSet<&'a str> {
+    let mut lines = dry.stdout.lines().skip_while(|line| !line.starts_with(&format!("  {heading}: ")));
+    assert!(lines.next().is_some(), "no {heading:?}: {}", dry.all());
+    lines.map_while(|line| line.strip_prefix("      ")).collect()
+}
+
+fn names(decisions: BTreeSet<&str>) -> BTreeSet<String> {
+    decisions.into_iter().map(|line| line.split_once(": ").unwrap().0.to_owned()).collect()
+}
+
+#[test]
+fn only_expired_archives_and_leftovers_go_and_the_log_gives_every_reason() {
+    let night = Night::new();
+    let expected = lay_everything(&night);
+    let before = state_of(&night.sshd.directory);
+    assert_eq!(before.len(), expected.len());
+
+    let ran = run(&night);
+    ran.ended_with(0);
+    let going = expected.iter().filter(|(_, fate, _)| *fate == Goes);
+    let going: BTreeSet<OsString> = going.map(|(name, ..)| OsString::from(name)).collect();
+    let mut after = state_of(&night.sshd.directory);
+    assert!(after.remove(OsStr::new(&night.archive_name())).is_some(), "{}", ran.all());
+    let staying: BTreeMap<OsString, String> = before.into_iter().filter(|(name, _)| !going.contains(name)).collect();
+    assert!(
+        after == staying,
+        "what is not ours was touched, or what expired is left: {:?}\n{}",
+        after.keys(),
+        ran.all()
+    );
+    assert_eq!(fs::read_to_string(night.path("elsewhere")).unwrap(), "what a link points to");
+
+    for (name, fate, reason) in &expected {
+        let word = if *fate == Goes { "removed" } else { "kept" };
+        ran.told(&format!("Remove expired: {word} {name}: {reason}\n"));
+    }
+    ran.told(&format!("Remove expired: kept {}: 0 days old\n", night.archive_name()));
+    ran.told(&format!("files removed {}", going.len()));
+}
+
+#[test]
+fn a_dry_run_foretells_what_the_night_does() {
+    let night = Night::new();
+    let mut expected = lay_everything(&night);
+    // Two that a killed run had moved aside: one is back for good, the other is back and then too old.
+    for days_ago in [5, 60] {
+        let old = format!(".{}.old", archive(&night, days_ago));
+        fs::write(night.sshd.directory.join(&old), format!("what {old} holds")).unwrap();
+    }
+    expected.push((archive(&night, 5), Stays, "5 days old"));
+    expected.push((archive(&night, 60), Goes, "expired, 60 days old"));
+    expected.push((night.archive_name(), Stays, "0 days old"));
+
+    let dry = dry_run(&night);
+    dry.ended_with(0);
+    let line = |(name, _, reason): &(String, Fate, &str)| format!("{name}: {reason}");
+    for (heading, fate) in [("would be removed", Goes), ("would stay", Stays)] {
+        let told: BTreeSet<String> = listed(&dry, heading).into_iter().map(str::to_owned).collect();
+        let due: BTreeSet<String> = expected.iter().filter(|(_, due, _)| *due == fate).map(line).collect();
+        assert_eq!(told, due, "{heading}");
+    }
+    for days_ago in [5, 60] {
+        let name = archive(&night, days_ago);
+        assert!(dry.stdout.contains(&format!("  leftover .{name}.old would be put back as {name}\n")), "{}", dry.all());
+    }
+
+    let before: BTreeSet<String> = night.sshd.names().into_iter().collect();
+    let ran = run(&night);
+    ran.ended_with(0);
+    assert_eq!(names(listed(&dry, "would be removed")), removed_by(&ran));
+    let after: BTreeSet<String> = night.sshd.names().into_iter().collect();
+    assert_eq!(before.difference(&after).count(), removed_by(&ran).len() + 1, "60 days old: gone under either name");
+}
+
+#[test]
+fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
+    let night = Night::new();
+    lay_everything(&night);
+    let config = night.write_config();
+    let before = state_of(&night.sshd.directory);
+    // Another run is under way: it holds the lock, which a dry run does not ask for.
+    let lock = File::open(&config).unwrap();
+    lock.lock().unwrap();
+    run(&night).ended_with(5);
+    fs::remove_file(night.path("log.log")).unwrap();
+
+    let dry = dry_run(&night);
+    dry.ended_with(0);
+    assert_eq!(dry.stderr, "");
+    let (archive, directory) = (night.archive_name(), night.sshd.directory.display());
+    let sending = format!("  archive  {archive} would be sent to {directory}, where nothing has that name yet\n");
+    assert!(dry.stdout.contains(&sending), "{}", dry.all());
+    assert!(dry.stdout.contains(&night.sshd.fingerprint("ed25519")), "{}", dry.all());
+    assert!(state_of(&night.sshd.directory) == before, "a dry run changed something on the server");
+    assert_eq!((night.mail.connections(), night.webhook.requests()), (0, 0));
+    assert!(night.work_directory_is_empty());
+    let mut left: Vec<_> = fs::read_dir(night.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert!(!left.contains(&OsString::from("log.log")) && !left.contains(&OsString::from("known_hosts")), "{left:?}");
+}
+
+#[test]
+fn a_dry_run_tells_what_lies_in_the_archives_place() {
+    let night = Night::new();
+    run(&night).ended_with(0);
+    let there = format!("{} would be sent to", night.archive_name());
+    let dry = dry_run(&night);
+    dry.ended_with(0);
+    assert!(dry.stdout.contains(&there) && dry.stdout.contains("has that name already"), "{}", dry.all());
+
+    // The real run could not go on here, and the dry run says so.
+    fs::remove_file(night.archive()).unwrap();
+    fs::create_dir(night.archive()).unwrap();
+    let dry = dry_run(&night);
+    dry.ended_with(4);
+    let ran = run(&night);
+    ran.ended_with(4);
+    let told = |text: &str| text.lines().rev().find_map(|line| line.split_once("Send archive: ")).unwrap().1.to_owned();
+    assert_eq!(told(&dry.stdout), told(&ran.log));
+}
+
+#[test]
+fn an_empty_archive_of_tonight_does_not_mislead_a_dry_run() {
+    let night = Night::new();
+    lay(&night, [11, 12, 13, 14].map(|days| today(&night) - Days::new(days)));
+    fs::write(night.archive(), "").unwrap();
+    let dry = dry_run(&night);
+    let ran = run(&night);
+    ran.ended_with(0);
+    assert_eq!(names(listed(&dry, "would be removed")), removed_by(&ran));
+    assert_eq!(removed_by(&ran).len(), 2, "{}", ran.all());
+}
+
+#[test]
+fn a_dry_run_with_a_stale_dump_would_send_nothing_and_says_what_would_go() {
+    let night = Night::new();
+    let past = today(&night) - Days::new(20);
+    lay(&night, [1, 2, 3, 11, 12].map(|days| past - Days::new(days)));
+    let dry = run_on(&night, past, &["--dry-run"]);
+    dry.ended_with(1);
+    assert!(dry.stdout.contains("  archive  nothing would be sent: the dump is stale\n"), "{}", dry.all());
+    let gone = archive_name(past - Days::new(12));
+    assert_eq!(listed(&dry, "would be removed"), [format!("{gone}: expired, 11 days old").as_str()].into());
+    let ran = run_on(&night, past, &[]);
+    ran.ended_with(1);
+    assert_eq!(removed_by(&ran), [gone].into());
+}
+
+#[test]
+fn a_dry_run_with_a_broken_configuration_leaves_the_log_alone_too() {
+    let mut night = Night::new();
+    night.set("retention", json!({"keep_days": 0}));
+    let dry = dry_run(&night);
+    dry.ended_with(3);
+    assert!(dry.stderr.contains("retention.keep_days"), "{}", dry.all());
+    assert!(!night.path("log.log").exists());
+}
+
+#[test]
+fn weeks_of_stale_dumps_do_not_eat_the_history() {
+    let night = Night::new();
+    let last_fresh = today(&night) - Days::new(60);
+    lay(&night, (0..15).map(|days| last_fresh - Days::new(days)));
+    let mut lengths = Vec::new();
+    for nights in [1, 2, 3, 7, 14, 28] {
+        run_on(&night, last_fresh + Days::new(nights), &[]).ended_with(1).told("stale");
+        lengths.push(night.sshd.names().len());
+    }
+    assert_eq!(lengths, [11; 6], "the ten days before the last fresh dump, and its own");
+    let kept: BTreeSet<String> = (0..11).map(|days| archive_name(last_fresh - Days::new(days))).collect();
+    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+}
+
+#[test]
+fn the_newest_archives_stay_however_old_they_are() {
+    let mut night = Night::new();
+    night.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
+    lay(&night, [100, 200, 300, 400, 500].map(|days| today(&night) - Days::new(days)));
+    let ran = run(&night);
+    ran.ended_with(0);
+    let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&night, days)).into();
+    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+    ran.told(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&night, 300)));
+    ran.told(&format!("removed {}: expired, 400 days old\n", archive(&night, 400)));
+}
+
+#[test]
+fn the_first_fresh_dump_after_a_long_pause_leaves_the_floor() {
+    let mut night = Night::new();
+    let last_fresh = today(&night) - Days::new(40);
+    lay(&night, (0..11).map(|days| last_fresh - Days::new(days)));
+    let evening = NaiveTime::from_hms_opt(22, 0, 0).unwrap();
+    let back = (last_fresh + Days::new(30)).and_time(evening);
+    night.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
+    run(&night).ended_with(0);
+    let kept: BTreeSet<String> = [30, 0, -1].map(|days| archive_name(last_fresh + TimeDelta::days(days))).into();
+    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+}
+
+#[test]
+fn a_removal_that_is_denied_is_a_warning_after_a_delivery() {
+    let mut night = Night::new();
+    let folder = tempfile::tempdir().unwrap();
+    // What is to be replaced moves aside, and must then stay there.
+    fs::write(folder.path().join(night.archive_name()), "an older attempt").unwrap();
+    let server = SftpServer::builder(folder.path()).password("p4ssword").host_key(SshKey::ed25519()).without_removal();
+    let server = server.start();
+    for days in [1, 2, 11, 12] {
+        fs::write(folder.path().join(archive(&night, days)), "an archive").unwrap();
+    }
+    night.set("sftp.port", json!(server.port()));
+    night.set("sftp.username", json!("backup"));
+    night.set("sftp.directory", json!("."));
+    night.set("sftp.private_key", json!(null));
+    night.set("sftp.password", json!("p4ssword"));
+    let ran = run(&night);
+    ran.ended_with(1);
+    for days in [11, 12] {
+        let name = archive(&night, days);
+        ran.told(&format!("{name} (expired, {days} days old) could not be removed: "));
+        assert!(folder.path().join(name).exists());
+    }
+    let old = format!(".{}.old", night.archive_name());
+    ran.told(&format!("{old} (was replaced, its successor is in place) could not be removed: "));
+    ran.told("warnings 3, files removed 0");
+    assert_eq!(fs::read_to_string(folder.path().join(old)).unwrap(), "an older attempt");
+    assert!(fs::metadata(folder.path().join(night.archive_name())).unwrap().len() > 1_000);
+}
+
+#[test]
+fn thousands_of_foreign_files_do_not_fill_the_log() {
+    let night = Night::new();
+    for number in 0..2_000 {
+        fs::write(night.sshd.directory.join(format!("report-{number:05}.pdf")), "").unwrap();
+    }
+    let ran = run(&night);
+    ran.ended_with(0).told("kept 1900 more files that are none of ours");
+    assert_eq!(ran.log.matches("not one of this configuration's archives").count(), 100);
+    assert_eq!(night.sshd.names().len(), 2_001);
+}

@@ -1,0 +1,126 @@
+//! A configuration that cannot be used is told at once and completely, and nobody is contacted on its account.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::Ran;
+use super::support::night::program;
+
+/// Runs the program with the configuration as it stands in its file.
+fn run_as_written(bad: &BadNight) -> Ran {
+    let output = Command::new(program()).args(["run", "--config"]).arg(bad.path("config.json")).output().unwrap();
+    bad.ran(output)
+}
+
+/// The run must end with 3; each of `words` is on stderr and on a CRITICAL line; nobody was contacted.
+#[track_caller]
+fn must_be_refused(bad: &BadNight, ran: &Ran, words: &[&str]) {
+    ran.ended_with(3);
+    let critical: Vec<&str> = ran.log.lines().filter(|line| line.contains("CRITICAL")).collect();
+    for word in words {
+        assert!(ran.stderr.contains(word), "{word:?} is not on stderr: {}", ran.all());
+        assert!(critical.iter().any(|line| line.contains(word)), "no CRITICAL line with {word:?}: {}", ran.all());
+    }
+    assert_eq!((bad.web.requests(), bad.sftp().connections()), (0, 0));
+    assert_eq!((bad.mail.connections(), bad.webhook.requests()), (0, 0));
+}
+
+#[test]
+fn a_syntax_error_is_told_with_line_and_column() {
+    let bad = BadNight::with_sftp(|sftp| sftp);
+    bad.write_config();
+    for (text, place) in [
+        ("{\n  \"source\": {},\n}", "line 3, column 1"),
+        ("{\"source\" 1}", "line 1, column 11"),
+        ("", "line 1, column 1: the file is empty"),
+    ] {
+        fs::write(bad.path("config.json"), text).unwrap();
+        must_be_refused(&bad, &run_as_written(&bad), &["not JSON at", place, "config.json", "mend the file there"]);
+    }
+}
+
+#[test]
+fn every_mistake_is_told_in_one_go() {
+    let mut bad = BadNight::with_sftp(|sftp| sftp);
+    bad.set("source.colour", json!("red"))
+        .set("source.dump", json!(null))
+        .set("sftp.port", json!("22"))
+        .set("retention", json!({"keep_days": 0, "keep_atleast": 3}))
+        .set("archive.name", json!("../dump"));
+    bad.write_config();
+    let ran = run_as_written(&bad);
+    let mistakes = [
+        "source.colour:",
+        "source.dump:",
+        "sftp.port:",
+        "retention.keep_days:",
+        "retention.keep_atleast:",
+        "keep_at_least",
+        "archive.name:",
+    ];
+    must_be_refused(&bad, &ran, &mistakes);
+    assert_eq!(ran.log.lines().count(), 6, "a line for each: {}", ran.log);
+}
+
+#[test]
+fn a_configuration_that_others_can_read_or_write_is_refused_with_the_command_that_mends_it() {
+    let bad = BadNight::with_sftp(|sftp| sftp);
+    let config = bad.write_config();
+    for (mode, who) in [(0o644, "can be read by"), (0o602, "can be written by"), (0o777, "can be written by")] {
+        fs::set_permissions(&config, fs::Permissions::from_mode(mode)).unwrap();
+        let chmod = format!("chmod 600 {}", config.display());
+        must_be_refused(&bad, &run_as_written(&bad), &[who, &chmod]);
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_told_on_stderr_and_in_the_log_beside_it() {
+    let bad = BadNight::with_sftp(|sftp| sftp);
+    let ran = run_as_written(&bad);
+    must_be_refused(&bad, &ran, &["config.json", "cannot be read", "check the path"]);
+}
+
+#[test]
+fn a_log_that_the_broken_configuration_names_is_used() {
+    let mut bad = BadNight::with_sftp(|sftp| sftp);
+    bad.set("log.file", json!("elsewhere.log")).set("sftp.port", json!(0));
+    bad.write_config();
+    let ran = run_as_written(&bad);
+    ran.ended_with(3);
+    assert!(fs::read_to_string(bad.path("elsewhere.log")).unwrap().contains("sftp.port:"), "{}", ran.all());
+    assert!(!bad.path("log.log").exists());
+}
+
+fn gen_config(arguments: &[&str], folder: &std::path::Path) -> Output {
+    Command::new(program()).arg("gen-config").args(arguments).current_dir(folder).output().unwrap()
+}
+
+#[test]
+fn gen_config_never_overwrites_unless_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    let written = gen_config(&["--output", "config.json"], folder.path());
+    assert!(written.status.success() && written.stderr.is_empty());
+    let template = fs::read(&config).unwrap();
+    assert_eq!(fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(gen_config(&[], folder.path()).stdout, template);
+
+    fs::write(&config, "somebody's work").unwrap();
+    let refused = gen_config(&["--output", "config.json"], folder.path());
+    assert_eq!(refused.status.code(), Some(3));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("already exists") && told.contains("--force"), "{told}");
+    assert_eq!(fs::read(&config).unwrap(), b"somebody's work");
+
+    assert!(gen_config(&["--output", "config.json", "--force"], folder.path()).status.success());
+    assert_eq!(fs::read(&config).unwrap(), template);
+
+    let nowhere = gen_config(&["--output", "missing/config.json"], folder.path());
+    assert_eq!(nowhere.status.code(), Some(3));
+    let told = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(told.contains("cannot write missing/config.json") && told.contains("its folder exists"), "{told}");
+}

@@ -1,0 +1,16 @@
+//! What goes wrong at night: each fault ends with its exit code, is told to whoever has to mend it, and harms nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod bad_night;
+mod broken_configuration;
+mod host_keys;
+mod interruptions;
+mod logins;
+mod removal;
+mod stale_dumps;
+mod transfers;
+mod unusable_zips;
+mod web_server;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,104 @@
+//! Dumps that are not of today: nothing is sent, and the history stops shrinking.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::night::DUMP;
+use super::support::servers::{Entry, Zip};
+
+fn at(date: NaiveDate, hour: u32) -> DateTime<Utc> {
+    date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap()).and_utc()
+}
+
+/// A night whose dump is `entry` of.
+fn night_with(entry: impl FnOnce(&BadNight, Entry) -> Entry) -> BadNight {
+    let bad = BadNight::new();
+    let dump = Entry::new(DUMP, bad.dump.clone());
+    bad.publish(&Zip::new().with(entry(&bad, dump)));
+    bad
+}
+
+#[test]
+fn yesterdays_dump_is_not_sent_and_says_who_should_look() {
+    let bad = night_with(|bad, dump| dump.extended_time(at(bad.date - Days::new(1), 12)));
+    let tonights = bad.archive_of(0);
+    bad.must_warn(&["stale", "1 day ago", "Look at what dumps the database"]);
+    let (subject, _) = bad.the_mail();
+    assert!(subject.contains("the dump is stale"), "{subject}");
+    assert!(bad.the_post().contains("stale"), "{}", bad.the_post());
+    assert!(!bad.names().contains(&tonights));
+}
+
+#[test]
+fn on_a_stale_night_ages_are_counted_from_the_newest_archive() {
+    let bad = night_with(|bad, dump| dump.extended_time(at(bad.date - Days::new(5), 12)));
+    for name in bad.names() {
+        std::fs::remove_file(bad.directory.join(name)).unwrap();
+    }
+    bad.plant(&[5, 6, 7, 14, 15, 16]);
+    let expired = bad.archive_of(16);
+    let ran = bad.must_warn(&["stale", "5 days ago"]);
+    ran.told(&format!("removed {expired}: expired, 11 days old"));
+    let mut kept = [5, 6, 7, 14, 15].map(|age| bad.archive_of(age));
+    kept.sort();
+    assert_eq!(bad.names(), kept);
+    bad.must_warn(&["stale"]);
+    assert_eq!(bad.names(), kept, "the history stops shrinking");
+}
+
+#[test]
+fn a_dump_from_the_future_is_stale_and_says_so() {
+    let bad = night_with(|bad, dump| dump.extended_time(at(bad.date + Days::new(1), 12)));
+    bad.must_warn(&["stale", "yet to come"]);
+    assert!(!bad.names().contains(&bad.archive_of(0)));
+}
+
+#[test]
+fn the_zips_own_clock_counts_where_it_gives_no_zone() {
+    let fresh = night_with(|bad, dump| dump.dos_time(at(bad.date, 12).naive_utc()));
+    fresh.run().ended_with(0).told("fresh");
+    let rounded_up = night_with(|bad, dump| dump.dos_time(at(bad.date + Days::new(1), 0).naive_utc()));
+    rounded_up.run().ended_with(0).told("fresh");
+    let old = night_with(|bad, dump| dump.dos_time(at(bad.date - Days::new(1), 23).naive_utc()));
+    old.must_warn(&["stale", "1 day ago"]);
+}
+
+#[test]
+fn the_zips_own_clock_is_read_in_the_zone_of_its_maker() {
+    let mut bad = night_with(|bad, dump| dump.dos_time(at(bad.date + Days::new(1), 6).naive_utc()));
+    bad.must_warn(&["stale", "yet to come"]);
+    bad.set("source.timezone", json!("Asia/Tokyo"));
+    bad.run().ended_with(0).told("fresh");
+}
+
+#[test]
+fn the_extended_time_counts_more_than_the_zips_own_clock() {
+    let fresh = night_with(|bad, dump| {
+        dump.extended_time(at(bad.date, 1)).dos_time(at(bad.date - Days::new(1), 1).naive_utc())
+    });
+    fresh.run().ended_with(0);
+    let old = night_with(|bad, dump| {
+        dump.extended_time(at(bad.date - Days::new(1), 1)).dos_time(at(bad.date, 1).naive_utc())
+    });
+    old.must_warn(&["stale", "1 day ago"]);
+}
+
+#[test]
+fn a_dump_of_1980_is_just_old() {
+    night_with(|_, dump| dump).must_warn(&["stale", "1980-01-01", "days ago"]);
+}
+
+#[test]
+fn a_dump_without_a_time_is_stale_and_says_so() {
+    let bad = BadNight::new();
+    let mut zip = Zip::new().with(Entry::new(DUMP, bad.dump.clone())).bytes();
+    // The DOS time and date stand at 10 in the local header and at 12 in the directory's (APPNOTE 4.3.7, 4.3.12).
+    for (signature, offset) in [(b"PK\x03\x04", 10), (b"PK\x01\x02", 12)] {
+        let header = zip.windows(4).position(|window| window == signature).unwrap();
+        zip[header + offset..header + offset + 4].fill(0);
+    }
+    bad.publish_bytes(&zip);
+    bad.must_warn(&["the dump is stale: the ZIP gives no modification time"]);
+    assert!(!bad.names().contains(&bad.archive_of(0)));
+}

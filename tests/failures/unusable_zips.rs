@@ -1,0 +1,152 @@
+//! What the web server gives is no ZIP, or holds no dump that could be shipped.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::night::DUMP;
+use super::support::servers::{Entry, Zip};
+
+/// A night with `zip` on the web server.
+fn night_with(zip: &Zip) -> BadNight {
+    let bad = BadNight::new();
+    bad.publish(zip);
+    bad
+}
+
+fn dump(bad: &BadNight) -> Entry {
+    Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified)
+}
+
+/// Has `command` make `my_zip.zip` in the web server's folder, where the dump lies as a file.
+fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
+    fs::remove_file(bad.path("web/my_zip.zip")).unwrap();
+    fs::write(bad.path("web").join(DUMP), &bad.dump).unwrap();
+    let made = Command::new(command).args(arguments).current_dir(bad.path("web")).status();
+    assert!(made.unwrap_or_else(|_| panic!("{command} is missing: install the Debian package")).success());
+}
+
+#[test]
+fn a_missing_dump_is_told_with_the_nearest_names() {
+    let company = ["zebra.txt", "backup/dumpfile.sql", "Dumpfile.SQL", "notes"];
+    let zip = company.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
+    night_with(&zip).must_fail(&[
+        "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
+        "Correct source.dump, or what makes the ZIP",
+    ]);
+}
+
+#[test]
+fn a_zip_without_a_file_says_so() {
+    night_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or what makes the ZIP"]);
+}
+
+#[test]
+fn names_in_the_zip_cannot_forge_a_line() {
+    let ran = night_with(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
+    assert!(!ran.log.lines().any(|line| line.starts_with("ERROR")), "{}", ran.all());
+    assert!(ran.log.contains(r"../x\nERROR"), "{}", ran.all());
+}
+
+#[test]
+fn what_is_no_file_or_empty_is_no_dump() {
+    let cases = [
+        (Entry::folder(DUMP), "is a folder, not a regular file"),
+        (Entry::symlink(DUMP, "/etc/passwd"), "is a symbolic link, not a regular file"),
+        (Entry::new(DUMP, ""), "is empty. Look at what dumps the database"),
+    ];
+    for (entry, told) in cases {
+        night_with(&Zip::new().with(entry)).must_fail(&[told]);
+    }
+}
+
+#[test]
+fn one_flipped_bit_is_found_before_anything_is_sent() {
+    let bad = BadNight::new();
+    let mut zip = Zip::new().with(dump(&bad)).bytes();
+    let middle = zip.len() / 2;
+    zip[middle] ^= 0x10;
+    bad.publish_bytes(&zip);
+    let ran = bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again"]);
+    assert!(!ran.log.contains("Connect to SFTP"), "{}", ran.all());
+}
+
+#[test]
+fn a_wrong_size_in_the_directory_is_found() {
+    let bad = BadNight::new();
+    let zip = Zip::new().with(dump(&bad)).bytes();
+    // The uncompressed size stands at 22 in the local header and at 24 in the directory's (APPNOTE 4.3.7, 4.3.12).
+    for (size, told) in [(199_999_u32, "longer"), (200_001, "shorter")] {
+        let mut zip = zip.clone();
+        for (signature, offset) in [(b"PK\x03\x04", 22), (b"PK\x01\x02", 24)] {
+            let header = zip.windows(4).position(|window| window == signature).unwrap();
+            zip[header + offset..header + offset + 4].copy_from_slice(&size.to_le_bytes());
+        }
+        bad.publish_bytes(&zip);
+        bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again", told]);
+    }
+}
+
+#[test]
+fn what_is_no_whole_zip_is_told_with_its_beginning() {
+    let bad = BadNight::new();
+    let zip = Zip::new().with(dump(&bad)).bytes();
+    let cases: [(&[u8], &str); 3] =
+        [(&zip[..zip.len() / 2], "PK"), (b"", "(0 bytes"), (b"no such database\nbye", "no such database")];
+    for (bytes, told) in cases {
+        bad.publish_bytes(bytes);
+        bad.must_fail(&["is not a ZIP", told, "Open source.url in a browser"]);
+    }
+}
+
+#[test]
+fn a_login_page_is_told_by_its_content_type() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.html_page("<!doctype html><title>Please log in</title>"));
+    bad.must_fail(&["is not a ZIP", "Please log in", "the web server calls it text/html"]);
+}
+
+#[test]
+fn an_encrypted_dump_says_so() {
+    let bad = BadNight::new();
+    made_by(&bad, "zip", &["-q", "-P", "secret", "my_zip.zip", DUMP]);
+    bad.must_fail(&["is encrypted. Make the ZIP without a password"]);
+}
+
+#[test]
+fn a_method_that_cannot_be_read_is_named() {
+    let bad = BadNight::new();
+    let script = "import zipfile; zipfile.ZipFile('my_zip.zip', 'w', zipfile.ZIP_LZMA).write('dumpfile.sql')";
+    made_by(&bad, "python3", &["-c", script]);
+    bad.must_fail(&["is compressed with LZMA. Make the ZIP with deflate"]);
+}
+
+#[test]
+fn a_dump_that_is_there_twice_is_not_guessed() {
+    let bad = BadNight::new();
+    let script = "import zipfile; z = zipfile.ZipFile('my_zip.zip', 'w'); z.write('dumpfile.sql'); \
+                  z.writestr('dumpfile.sql', 'another'); z.close()";
+    made_by(&bad, "python3", &["-W", "ignore", "-c", script]);
+    bad.must_fail(&["the same name more than once", "Make it again"]);
+}
+
+#[test]
+fn a_dump_beyond_the_cap_is_refused() {
+    let mut bad = BadNight::new();
+    bad.set("source.max_dump_bytes", json!(199_999));
+    bad.must_fail(&["\"dumpfile.sql\" has 200000 bytes, more than source.max_dump_bytes allows (199999)", "Raise it"]);
+}
+
+#[test]
+fn a_download_beyond_the_cap_is_broken_off_early() {
+    for has_length in [true, false] {
+        let mut bad = BadNight::new();
+        bad.publish_bytes(&vec![b'x'; 20_000_000]);
+        bad.serve(|web| if has_length { web } else { web.without_length() });
+        bad.set("source.max_dump_bytes", json!(1_000));
+        bad.must_fail(&["more than source.max_dump_bytes allows (1000)", "Raise it if that is right"]);
+        assert!(bad.web.bytes_sent() < 15_000_000, "{} bytes were sent", bad.web.bytes_sent());
+    }
+}

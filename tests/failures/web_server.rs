@@ -1,0 +1,120 @@
+//! The web server refuses, is not the one it should be, or does not answer.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::servers::{Authority, Identity};
+
+#[test]
+fn a_refusal_is_final_and_says_what_to_check() {
+    let cases = [
+        (401, "Check source.username and source.password"),
+        (403, "Check what the web server allows this user to read"),
+        (404, "Check source.url, and that the ZIP was published"),
+    ];
+    let mut bad = BadNight::new();
+    for (status, advice) in cases {
+        bad.serve(|web| web.status(status));
+        bad.must_fail(&[&format!("answered {status}"), advice]);
+        assert_eq!(bad.web.requests(), 1, "{status} is not tried again");
+    }
+}
+
+#[test]
+fn wrong_credentials_are_sent_once() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.basic_auth("reader", "right"));
+    bad.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
+    let ran = bad.must_fail(&["answered 401", "Check source.username and source.password"]);
+    assert_eq!(bad.web.requests(), 1);
+    assert!(!ran.all().contains("wr0ng-password"));
+}
+
+#[test]
+fn an_overload_is_tried_again_and_then_told() {
+    let mut bad = BadNight::new();
+    for status in [429, 503] {
+        bad.serve(|web| web.status(status).retry_after(3600));
+        let begun = Instant::now();
+        bad.must_fail(&[&format!("answered {status}")]).told("trying again").told("(2 of 2)");
+        assert_eq!(bad.web.requests(), 2, "as often as retry.attempts says");
+        assert!(begun.elapsed() < Duration::from_secs(10), "retry.max_pause_seconds bounds what the server asks for");
+    }
+}
+
+#[test]
+fn an_overload_that_passes_does_no_harm() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.status_for(503, 1));
+    bad.run().ended_with(0).told("trying again").told("retries 1");
+}
+
+#[test]
+fn a_certificate_that_is_not_to_be_trusted_says_why_and_is_not_tried_again() {
+    let authority = Authority::shared();
+    let cases: [(Identity, [&str; 2]); 3] = [
+        (Authority::new("Somebody else").server(&["127.0.0.1"]), ["unknown authority", "source.ca_file"]),
+        (authority.server(&["example.org"]), ["is for another name", "source.url"]),
+        (authority.expired_server(&["127.0.0.1"]), ["has expired", "Renew it"]),
+    ];
+    let mut bad = BadNight::new();
+    for (identity, words) in cases {
+        bad.serve(|web| web.identity(identity));
+        let ran = bad.must_fail(&words);
+        assert!(!ran.log.contains("trying again"), "{}", ran.all());
+        assert_eq!(bad.web.requests(), 0, "nothing was asked of it");
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed_out_of_tls_or_in_circles() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.redirect_to("http://127.0.0.1:9/my_zip.zip"));
+    bad.must_fail(&["redirects to an address without TLS", "source.url"]);
+    bad.serve(|web| web.redirect_to("/my_zip.zip"));
+    bad.must_fail(&["redirects in circles", "source.url"]);
+    assert!(bad.web.requests() < 10, "{} requests", bad.web.requests());
+}
+
+#[test]
+fn no_connection_is_tried_again_and_then_told() {
+    let mut bad = BadNight::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    bad.set("source.url", json!(format!("https://{free}/my_zip.zip")));
+    bad.must_fail(&["no connection to 127.0.0.1", "Check that the web server runs"]).told("trying again");
+}
+
+#[test]
+fn an_unknown_name_is_told() {
+    let mut bad = BadNight::new();
+    bad.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
+    bad.must_fail(&["the name no-such-host.invalid cannot be resolved", "source.url"]);
+}
+
+#[test]
+fn a_server_that_stalls_or_drips_is_given_up_in_time() {
+    let mut bad = BadNight::new();
+    bad.set("source.timeout_seconds", json!(1));
+    let begun = Instant::now();
+    bad.serve(|web| web.silent());
+    bad.must_fail(&["gave no answer within 1 s", "source.timeout_seconds"]);
+    bad.serve(|web| web.stall_after(20_000, 10));
+    bad.must_fail(&["after 20000 bytes", "source.timeout_seconds"]);
+    bad.serve(|web| web.bytes_per_second(200));
+    bad.must_fail(&["slower than 1 KiB/s over 1 s", "source.timeout_seconds"]);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_download_that_breaks_off_is_done_again() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.cut_after(20_000, 1));
+    bad.run().ended_with(0).told("the download broke off").told("trying again").told("retries 1");
+    assert!(bad.names().contains(&bad.archive_of(0)));
+    bad.leaves_no_temporary_file();
+    bad.serve(|web| web.cut_after(20_000, 10));
+    bad.must_fail(&["the download broke off"]);
+}

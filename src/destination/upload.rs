@@ -12,6 +12,8 @@ use crate::spool::Spool;
 /// How much is handed to libssh2 at a time, which keeps that much in flight. The session's time limit counts one
 /// such hand-over, so this is also what must get through within `sftp.timeout_seconds`.
 pub(super) const IN_FLIGHT: usize = 256 * 1024;
+/// Servers answer a full disk and its like with "failure" alone.
+const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
 /// A database is nobody's business but its owner's.
 const MODE: i32 = 0o600;
 
@@ -38,7 +40,7 @@ fn send(connection: &Connection, spool: &Spool, name: &str, bar: &Bar) -> Result
     let mut file = connection
         .sftp
         .open_mode(connection.path(name), flags, MODE, OpenType::File)
-        .map_err(|error| refused(connection, name, &format!("to create {name:?}"), error))?;
+        .map_err(|error| refused(connection, name, &to_create(name), error))?;
     let mut reader = spool.reader();
     let mut buffer = vec![0; IN_FLIGHT];
     loop {
@@ -53,7 +55,17 @@ fn send(connection: &Connection, spool: &Spool, name: &str, bar: &Bar) -> Result
         tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
     }
     // A server may report a full disk or a quota only now.
-    file.close().map_err(|error| refused(connection, name, &format!("to close {name:?}"), error))
+    file.close().map_err(|error| refused(connection, name, &format!("to close {name:?} {NO_SPACE}"), error))
+}
+
+/// Some servers forbid names that begin with a dot, as temporary ones do unless told otherwise.
+fn to_create(name: &str) -> String {
+    let advice = if name.starts_with('.') {
+        " (if it forbids names that begin with a dot, set sftp.temporary_prefix)"
+    } else {
+        ""
+    };
+    format!("to create {name:?}{advice}")
 }
 
 fn write_all(connection: &Connection, file: &mut File, name: &str, mut bytes: &[u8]) -> Result<(), DestinationError> {
@@ -89,7 +101,7 @@ fn write_failed(connection: &Connection, file: &mut File, name: &str, error: io:
             DestinationError::NoSpace { name: name.to_owned(), free: Some(bytes) }
         }
         _ => DestinationError::Refused {
-            what: format!("to write {name:?} (no space, a quota, or a limit on the size of files?)"),
+            what: format!("to write {name:?} {NO_SPACE}"),
             source: ssh2::Error::new(ssh2::ErrorCode::SFTP(4), "failure"),
         },
     }

@@ -56,3 +56,13 @@ fn a_refused_removal_is_a_warning_for_each_file() {
         &[&format!("{first} (expired"), &format!("{second} (expired"), "could not be removed", "permissions"],
     );
 }
+
+#[test]
+fn a_replacement_on_a_server_without_removal_is_delivered_all_the_same() {
+    let bad = BadNight::with_sftp(|sftp| sftp.without_removal());
+    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    bad.must_warn(&["could not be removed", "permissions"]).told("it has replaced an archive with other bytes");
+    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
+    let old = format!(".{}.old", bad.archive_of(0));
+    assert_eq!(bad.listing()[&old].as_deref(), Some(b"an older attempt".as_slice()));
+}

@@ -15,6 +15,14 @@ fn a_directory_that_cannot_be_written_is_told() {
 }
 
 #[test]
+fn a_work_directory_that_cannot_be_written_is_told() {
+    let mut bad = BadNight::new();
+    // Not even root can make a file here.
+    bad.set("archive.work_directory", json!("/proc"));
+    bad.must_fail(&["/proc", "archive.work_directory", "Check its free space and permissions"]);
+}
+
+#[test]
 fn a_server_that_forbids_dotfiles_is_told_with_the_setting_that_helps() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_dotfiles());
     bad.must_fail(&["refused to create", "sftp.temporary_prefix"]);

@@ -124,7 +124,17 @@ impl<'a> Server<'a> {
                 Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
             }
             HostKeyPolicy::AcceptNew | HostKeyPolicy::Strict => {
-                self.open_asking_for(&host_key::wanted_algorithms(&self.known_keys()?))
+                let known = self.known_keys()?;
+                match self.open_asking_for(&host_key::wanted_algorithms(&known)) {
+                    // The server may have a new key of another type: asked for any, it shows which, and the refusal
+                    // can name both.
+                    Err(DestinationError::Handshake { source, .. })
+                        if has_no_common(&source) && !known.keys.is_empty() =>
+                    {
+                        self.open_asking_for(&host_key::wanted_algorithms(&known_hosts::Known::default()))
+                    }
+                    other => other,
+                }
             }
         }
     }
@@ -234,13 +244,10 @@ impl<'a> Server<'a> {
     }
 
     fn handshake_error(&self, source: ssh2::Error) -> DestinationError {
-        let advice = match source.code() {
-            // LIBSSH2_ERROR_KEX_FAILURE and LIBSSH2_ERROR_METHOD_NONE: no algorithm in common.
-            ErrorCode::Session(-5 | -17) => {
-                "The server offers no algorithm, or no type of host key, that is accepted here (known_hosts may hold \
-                 a key of a type that it no longer has). Update the server, or compare its keys with known_hosts"
-            }
-            _ => "Check that sftp.host and sftp.port are those of an SSH server that answers",
+        let advice = if has_no_common(&source) {
+            "The server offers no algorithm, or no type of host key, that is accepted here. Update the server"
+        } else {
+            "Check that sftp.host and sftp.port are those of an SSH server that answers"
         };
         DestinationError::Handshake { address: self.address(), advice, source }
     }
@@ -248,6 +255,12 @@ impl<'a> Server<'a> {
     fn broken(&self, what: &str, error: ssh2::Error) -> DestinationError {
         DestinationError::Broken { what: what.to_owned(), limit: self.config.timeout, source: error.into() }
     }
+}
+
+/// Whether the two sides have no algorithm, or no type of host key, in common: LIBSSH2_ERROR_KEX_FAILURE and
+/// LIBSSH2_ERROR_METHOD_NONE.
+fn has_no_common(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(-5 | -17))
 }
 
 impl Connection {
@@ -292,11 +305,10 @@ impl Connection {
     }
 
     fn find_directory(&self) -> Result<(), DestinationError> {
-        let missing = || DestinationError::NoDirectory(self.directory.clone());
         match self.sftp.stat(self.directory()) {
             Ok(stat) if stat.is_dir() => Ok(()),
-            Ok(_) => Err(missing()),
-            Err(error) if is_missing(&error) => Err(missing()),
+            Ok(_) => Err(DestinationError::NotADirectory(self.directory.clone())),
+            Err(error) if is_missing(&error) => Err(DestinationError::NoDirectory(self.directory.clone())),
             Err(error) => Err(self.failed(&format!("to look at {:?}", self.directory), error)),
         }
     }

@@ -73,6 +73,9 @@ pub enum DestinationError {
     /// The directory is not there.
     #[error("sftp.directory {0:?} does not exist on the server. Create it there, or correct the configuration")]
     NoDirectory(String),
+    /// The directory is something else.
+    #[error("sftp.directory {0:?} is not a folder on the server. Correct the configuration")]
+    NotADirectory(String),
     /// Something lies where an archive should.
     #[error("{0:?} on the server is not a regular file. Move it away")]
     NotAFile(String),
@@ -136,6 +139,7 @@ impl Fault for DestinationError {
             | DestinationError::HostKey(_)
             | DestinationError::Authentication { .. }
             | DestinationError::NoDirectory(_)
+            | DestinationError::NotADirectory(_)
             | DestinationError::NotAFile(_)
             | DestinationError::NoSpace { .. }
             | DestinationError::Refused { .. }

@@ -107,3 +107,10 @@ fn a_known_hosts_that_cannot_be_written_keeps_a_first_key_from_being_trusted() {
     bad.set("sftp.known_hosts", json!(known_hosts));
     must_refuse(&bad, &["/proc/known_hosts", "cannot be added to it", "Make it writable"]);
 }
+
+#[test]
+fn a_changed_host_key_of_another_type_is_told_in_the_same_words() {
+    let old = SshKey::ecdsa();
+    let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    must_refuse(&bad, &["has CHANGED", &old.fingerprint(), &bad.sftp().fingerprint(), "ssh-keygen -R"]);
+}

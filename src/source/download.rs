@@ -11,7 +11,7 @@ use ureq::http::HeaderMap;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 
 use super::client;
-use super::error::{SourceError, from_ureq};
+use super::error::{SourceError, from_body, from_ureq};
 use crate::config;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -113,7 +113,7 @@ fn download(
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(SourceError::BrokenBody { received: size, source: error }),
+            Err(error) => return Err(from_body(error, size, source.timeout)),
         };
         file.write_all(&buffer[..count]).map_err(local)?;
         size += count as u64;

@@ -26,8 +26,13 @@ pub enum SourceError {
     #[error("source.proxy is not the address of a proxy")]
     Proxy,
     /// The name does not resolve.
-    #[error("the name {0} cannot be resolved. Check source.url and this machine's DNS")]
-    UnknownHost(String),
+    #[error("the name {host} cannot be resolved. Check source.url and this machine's DNS")]
+    UnknownHost {
+        /// The web server.
+        host: String,
+        /// What the resolver says, where it says something.
+        source: Option<io::Error>,
+    },
     /// No connection, or a broken one.
     #[error("no connection to {host}. Check that the web server runs and that no firewall is in the way")]
     Connection {
@@ -73,12 +78,24 @@ pub enum SourceError {
         retry_after: Option<Duration>,
     },
     /// The body ended too early.
-    #[error("the download broke off after {received} bytes")]
+    #[error("the download broke off after {received} bytes. Check the web server and the line to it")]
     BrokenBody {
         /// Bytes received.
         received: u64,
         /// What happened.
         source: io::Error,
+    },
+    /// The body stopped coming, though the connection stayed.
+    #[error(
+        "the download stalled after {received} bytes: nothing came for {} s (source.timeout_seconds). Check the web \
+         server and the line to it",
+        limit.as_secs()
+    )]
+    Stalled {
+        /// Bytes received.
+        received: u64,
+        /// The limit.
+        limit: Duration,
     },
     /// The body came too slowly.
     #[error("the download is slower than 1 KiB/s over {} s (source.timeout_seconds); {received} bytes were received", limit.as_secs())]
@@ -133,10 +150,11 @@ fn advice(status: u16) -> &'static str {
 impl Fault for SourceError {
     fn is_transient(&self) -> bool {
         match self {
-            SourceError::UnknownHost(_)
+            SourceError::UnknownHost { .. }
             | SourceError::Connection { .. }
             | SourceError::Timeout { .. }
             | SourceError::BrokenBody { .. }
+            | SourceError::Stalled { .. }
             | SourceError::TooSlow { .. } => true,
             SourceError::Status { status, .. } => matches!(status, 408 | 429 | 500..),
             SourceError::Pem { .. }
@@ -163,7 +181,7 @@ impl Fault for SourceError {
 pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> SourceError {
     let host = host.to_owned();
     match error {
-        ureq::Error::HostNotFound => SourceError::UnknownHost(host),
+        ureq::Error::HostNotFound => SourceError::UnknownHost { host, source: None },
         ureq::Error::Timeout(timeout) => {
             let phase = match timeout {
                 ureq::Timeout::Resolve => "its name was looked up",
@@ -184,9 +202,21 @@ pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> Sour
     }
 }
 
+/// What `error`, met after `received` bytes of the ZIP, means. `limit` is the time limit of each read.
+pub(super) fn from_body(error: io::Error, received: u64, limit: Duration) -> SourceError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+        Some(ureq::Error::Timeout(_)) => SourceError::Stalled { received, limit },
+        _ => SourceError::BrokenBody { received, source: error },
+    }
+}
+
+/// How the standard library tells a name that does not resolve; it has no kind of error for it.
+const LOOKUP_FAILED: &str = "failed to lookup address information";
+
 fn from_io(error: io::Error, host: String) -> SourceError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => SourceError::Tls { host, problem: tls_problem(tls) },
+        None if error.to_string().starts_with(LOOKUP_FAILED) => SourceError::UnknownHost { host, source: Some(error) },
         None => SourceError::Connection { host, source: error },
     }
 }

@@ -99,9 +99,14 @@ impl Job {
 
     /// Ends `task` with `error`: as failed, or as stopped where a signal is the cause.
     fn give_up(&self, task: OpenTask<'_>, error: &dyn Error) -> Stop {
+        self.give_up_telling(task, &told(error))
+    }
+
+    /// As [`give_up`](Job::give_up), with the error in words.
+    fn give_up_telling(&self, task: OpenTask<'_>, text: &str) -> Stop {
         match self.interrupt.cause() {
-            Some(Interruption::Sigint | Interruption::Sigterm) => task.stopped(&told(error)),
-            Some(Interruption::Deadline) | None => task.failed(&told(error)),
+            Some(Interruption::Sigint | Interruption::Sigterm) => task.stopped(text),
+            Some(Interruption::Deadline) | None => task.failed(text),
         }
         Stop
     }

@@ -85,7 +85,7 @@ fn a_missed_night_is_repeated_by_its_date() {
     let mut night = Night::new();
     let missed = Utc::now() - TimeDelta::days(3);
     night.publish_dump_of(chrono::DateTime::from_timestamp(missed.timestamp(), 0).unwrap());
-    night.run().ended_with(1).told("stale");
+    night.run().ended_with(1).told("the dump is stale");
     assert_eq!(night.sshd.names(), [""; 0]);
     night.run_with(&["--date", &missed.format("%F").to_string()]).ended_with(0);
     assert_eq!(night.sshd.names(), [night.archive_name()]);

@@ -12,7 +12,10 @@ use crate::rules::dump::DumpError;
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// What came is no ZIP.
-    #[error("what the web server sent is not a ZIP, or not all of one ({size} bytes beginning with {beginning:?})")]
+    #[error(
+        "what the web server sent is not a ZIP, or not all of one ({size} bytes beginning with {beginning:?}). Open \
+         source.url in a browser to see what it is"
+    )]
     NotAZip {
         /// Its size in bytes.
         size: u64,

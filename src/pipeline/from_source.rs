@@ -6,6 +6,7 @@ use std::io::{Read, Seek};
 
 use super::{Job, Stop};
 use crate::archive::{ArchiveError, ZippedDump};
+use crate::error_chain::told;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
 use crate::run_record::{ArchiveFacts, DumpFacts, Task};
@@ -50,12 +51,13 @@ impl Job {
                 Ok(dump)
             }
             Err(error) => {
+                let mut text = told(&error);
                 if matches!(error, ArchiveError::NotAZip { .. })
                     && let Some(content_type) = &zip.content_type
                 {
-                    tracing::info!("the web server calls it {content_type:?}");
+                    text.push_str(&format!("; the web server calls it {content_type}"));
                 }
-                Err(self.give_up(task, &error))
+                Err(self.give_up_telling(task, &text))
             }
         }
     }
@@ -73,7 +75,7 @@ impl Job {
                 task.done(&format!("fresh: modified {}", modified.unwrap_or_default()));
             }
             Freshness::Stale(why) => task.warned(&format!(
-                "stale: the dump was {why}; nothing is sent for {}. Look at what dumps the database",
+                "the dump is stale: {why}; nothing is sent for {}. Look at what dumps the database",
                 self.today
             )),
         }

@@ -112,9 +112,12 @@ fn told(names: &Names) -> String {
 /// Where `wanted` stands among the ZIP's `names`.
 ///
 /// # Errors
-/// [`DumpError::Missing`], with the names nearest to it.
+/// [`DumpError::Missing`], with the names nearest to it; [`DumpError::NotAFile`] where a folder has the name.
 pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Result<usize, DumpError> {
     names.clone().position(|name| name == wanted).ok_or_else(|| {
+        if names.clone().any(|name| name.strip_suffix('/') == Some(wanted)) {
+            return DumpError::NotAFile { name: wanted.to_owned(), what: "a folder" };
+        }
         let files = names.filter(|name| !name.ends_with('/'));
         let mut ranked: Vec<(usize, &str)> = files.map(|name| (distance(name, wanted), name)).collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
@@ -187,7 +190,13 @@ mod tests {
             "{error}"
         );
         assert!(error.contains(" and 1 more."), "{error}");
-        assert!(find(["x/"].into_iter(), "x").unwrap_err().to_string().contains("no file at all"));
+        assert!(find(["x/"].into_iter(), "y").unwrap_err().to_string().contains("no file at all"));
+    }
+
+    #[test]
+    fn a_folder_of_the_dumps_name_is_told_as_such() {
+        let error = find(["dumpfile.sql/", "b"].into_iter(), "dumpfile.sql").unwrap_err().to_string();
+        assert!(error.contains("is a folder, not a regular file"), "{error}");
     }
 
     #[test]

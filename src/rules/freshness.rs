@@ -47,9 +47,9 @@ pub enum Staleness {
 impl fmt::Display for Staleness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Staleness::Old { modified, days: 1 } => write!(f, "last modified on {modified}, 1 day ago"),
-            Staleness::Old { modified, days } => write!(f, "last modified on {modified}, {days} days ago"),
-            Staleness::Future { modified } => write!(f, "modified on {modified}, which is yet to come"),
+            Staleness::Old { modified, days: 1 } => write!(f, "it was last modified on {modified}, 1 day ago"),
+            Staleness::Old { modified, days } => write!(f, "it was last modified on {modified}, {days} days ago"),
+            Staleness::Future { modified } => write!(f, "it was modified on {modified}, which is yet to come"),
             Staleness::Unknown => f.write_str("the ZIP gives no modification time for it, or an impossible one"),
         }
     }

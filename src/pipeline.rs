@@ -58,13 +58,13 @@ impl Job {
     fn ship(&self, server: &Server<'_>) -> Result<(), Stop> {
         let zip = self.request_zip()?;
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
-        let mut dump = self.find_dump(&zip)?;
-        let judgement = self.compare_dates(&dump);
+        let dump = self.find_dump(&zip)?;
+        let judgement = self.compare_dates(&zip, &dump);
 
         let connection = match (judgement.freshness, judgement.modified) {
             (Freshness::Fresh, Some(modified)) if !self.dry_run => {
-                let archive = self.pack_archive(&mut dump, modified.to_utc())?;
-                drop((dump, zip));
+                let archive = self.pack_archive(&zip, &dump, modified.to_utc())?;
+                drop(zip);
                 let connection = self.connect(server)?;
                 let sent = self.send_archive(server, connection, &archive)?;
                 self.verify_archive(server, sent, &archive)?

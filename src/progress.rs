@@ -1,6 +1,6 @@
 //! Progress bars for a person who watches: on a terminal only, and gone when the work is done.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -47,6 +47,22 @@ impl Bar {
     /// `bytes` more were transferred.
     pub fn advance(&self, bytes: usize) {
         self.0.inc(bytes as u64);
+    }
+
+    /// `reader`, whose bytes advance this bar.
+    pub fn watching<R: Read>(self, reader: R) -> impl Read {
+        Watched { reader, bar: self }
+    }
+}
+
+struct Watched<R> {
+    reader: R,
+    bar: Bar,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).inspect(|count| self.bar.advance(*count))
     }
 }
 

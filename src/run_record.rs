@@ -210,6 +210,8 @@ pub struct RunRecord {
     pub duration: Duration,
     /// Whether nothing may be changed (`--dry-run`).
     pub dry_run: bool,
+    /// The size of the ZIP on the web server, in bytes.
+    pub zip_size: Option<u64>,
     /// How many bytes of the ZIP were received.
     pub received: Option<u64>,
     /// The dump, once it was found.
@@ -278,6 +280,7 @@ impl RunRecord {
             started,
             duration: Duration::ZERO,
             dry_run: false,
+            zip_size: None,
             received: None,
             dump: None,
             archive: None,

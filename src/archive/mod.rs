@@ -1,7 +1,17 @@
-//! ROOM: archives. Reads the ZIP, writes the `.tgz` into any `Write`. Never touches the disk itself.
+//! ROOM: archives. Finds the dump in the ZIP, writes the `.tgz` into any `Write`. Never touches the disk itself.
+//!
+//! - `zipped_dump`: the dump in the ZIP, found without reading it
+//! - `pack`: the archive: a `tar` in a `gzip` file
+//! - `reuse`: the ZIP's own deflate data, not compressed again; `recompress`: any other data
+//! - `content`: the dump's bytes, checked as they pass
 
+mod content;
 mod error;
-mod tgz;
+mod gzip;
+mod pack;
+mod recompress;
+mod reuse;
+mod tar;
 mod zipped_dump;
 
 pub use error::ArchiveError;

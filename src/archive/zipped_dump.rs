@@ -1,6 +1,7 @@
-//! The dump inside the ZIP: found, described, and read with its checksum verified.
+//! The dump inside the ZIP, found and described without reading it.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use zip::extra_fields::ExtraField;
@@ -9,29 +10,30 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
 use super::ArchiveError;
-use super::tgz;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
+use super::content::Declared;
 use crate::rules::dump::{self, Entry, EntryKind, Method};
 use crate::rules::freshness::DumpTime;
 
 /// How much of something that is no ZIP is told.
 const BEGINNING: u64 = 40;
 
-/// A ZIP and the dump in it.
-pub struct ZippedDump<R> {
-    zip: ZipArchive<R>,
-    index: usize,
+/// The dump in a ZIP: what it is, and where its data lies.
+#[derive(Debug, Clone)]
+pub struct ZippedDump {
     entry: Entry,
+    data: Range<u64>,
+    pub(super) method: CompressionMethod,
+    pub(super) declared: Declared,
 }
 
-impl<R: Read + Seek> ZippedDump<R> {
+impl ZippedDump {
     /// Finds the dump called `wanted` in the ZIP that `reader` gives, and checks from the ZIP's directory that it
-    /// can be shipped: that it is there once, a regular file, readable, not empty, of at most `max_bytes`.
+    /// can be shipped: that it is there once, a regular file, readable, not empty, of at most `max_bytes`, and that
+    /// no other entry claims any of its bytes. Nothing of the dump's data is read.
     ///
     /// # Errors
     /// If it is not a ZIP, or there is no such dump.
-    pub fn find(mut reader: R, wanted: &str, max_bytes: u64) -> Result<ZippedDump<R>, ArchiveError> {
+    pub fn find(mut reader: impl Read + Seek, wanted: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
         let (size, beginning) = look(&mut reader).map_err(ArchiveError::Read)?;
         let mut zip = ZipArchive::new(reader).map_err(|error| match error {
             ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => ArchiveError::Read(error),
@@ -44,10 +46,27 @@ impl<R: Read + Seek> ZippedDump<R> {
         let index = dump::find(names.iter().map(String::as_str), wanted)?;
         let entry = describe(&mut zip, index, wanted)?;
         dump::check(&entry, max_bytes)?;
-        if zip.has_overlapping_entries().map_err(ArchiveError::Unreadable)? {
+
+        let mut headers = Vec::with_capacity(zip.len());
+        for other in (0..zip.len()).filter(|other| *other != index) {
+            headers.push(zip.by_index_data(other).map_err(unreadable)?.header_start());
+        }
+        let directory = zip.central_directory_start();
+        let options = ZipReadOptions::new().enforce_header_consistency(true);
+        let file = zip.by_index_with_options(index, options).map_err(unreadable)?;
+        let start = file.data_start().ok_or(ArchiveError::Inconsistent("it does not say where the dump begins"))?;
+        let end = start.checked_add(file.compressed_size()).filter(|end| *end <= directory);
+        let end = end.ok_or(ArchiveError::Inconsistent("the dump reaches into its directory"))?;
+        let own = file.header_start()..end;
+        if headers.iter().any(|header| own.contains(header)) {
             return Err(ArchiveError::Inconsistent("its entries overlap"));
         }
-        Ok(ZippedDump { zip, index, entry })
+        Ok(ZippedDump {
+            entry,
+            data: start..end,
+            method: file.compression(),
+            declared: Declared { size: file.size(), crc32: file.crc32() },
+        })
     }
 
     /// What the ZIP's directory says of the dump.
@@ -55,33 +74,27 @@ impl<R: Read + Seek> ZippedDump<R> {
         &self.entry
     }
 
-    /// Writes the `.tgz` that holds the dump under its base name, modified at `modified`, into `output`. The same
-    /// dump gives the same bytes on any machine.
-    ///
-    /// # Errors
-    /// If the dump is damaged, `output` fails, or the run is told to end. What was written by then is no archive.
-    pub fn pack(
-        &mut self,
-        modified: DateTime<Utc>,
-        output: impl Write,
-        interrupt: &Interrupt,
-        progress: &Progress,
-    ) -> Result<(), ArchiveError> {
-        let options = ZipReadOptions::new().enforce_header_consistency(true);
-        let content = self.zip.by_index_with_options(self.index, options).map_err(ArchiveError::Unreadable)?;
-        let name = self.entry.name.rsplit('/').next().unwrap_or(&self.entry.name);
-        let member = tgz::Member { name, size: self.entry.size, modified };
-        tgz::write(&member, content, output, interrupt, &progress.bar("Pack", Some(self.entry.size)))
+    /// Where in the ZIP the dump's data lies.
+    pub fn data(&self) -> Range<u64> {
+        self.data.clone()
+    }
+}
+
+/// A fault of the ZIP's reader: of what it reads from, or of what it reads.
+fn unreadable(error: ZipError) -> ArchiveError {
+    match error {
+        ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => ArchiveError::Read(error),
+        other => ArchiveError::Unreadable(other),
     }
 }
 
 /// The name of every entry. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
 fn names<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<String>, ArchiveError> {
-    zip.file_names().map(|name| name.map(String::from).map_err(ArchiveError::Unreadable)).collect()
+    zip.file_names().map(|name| name.map(String::from).map_err(unreadable)).collect()
 }
 
 fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> Result<Entry, ArchiveError> {
-    let file = zip.by_index_raw(index).map_err(ArchiveError::Unreadable)?;
+    let file = zip.by_index_raw(index).map_err(unreadable)?;
     let kind = if file.is_dir() {
         EntryKind::Directory
     } else if file.is_symlink() {

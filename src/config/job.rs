@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::shown;
 use super::place::{Place, must_be_folder};
-use super::sections::{Archive, Log, LogFormat, LogLevel, Retry, Run};
+use super::sections::{Archive, Compression, Log, LogFormat, LogLevel, Retry, Run};
 use super::walk::{Fault, Section, Walk, quoted};
 use crate::rules::archive_name::ArchiveName;
 use crate::rules::retention::Policy;
@@ -20,6 +20,7 @@ pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Arch
     let mut section = top.section(walk, "archive")?;
     let place = walk.place;
     let name = section.optional(walk, "name", archive_name).or_else(|| ArchiveName::new(ARCHIVE_NAME).ok());
+    let compression = compression(&mut section, walk);
     let work_directory = if section.is_given("work_directory") {
         section.optional(walk, "work_directory", |text| place.folder(text))
     } else {
@@ -28,7 +29,20 @@ pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Arch
         walk.accept(section.path("work_directory"), must_be_folder(&default)).map(|()| default)
     };
     section.finish(walk);
-    Some(Archive { name: name?, work_directory: work_directory? })
+    Some(Archive { name: name?, compression, work_directory: work_directory? })
+}
+
+/// The word `"reuse"`, or a number.
+fn compression(section: &mut Section<'_>, walk: &mut Walk<'_>) -> Compression {
+    const KEY: &str = "compression";
+    if section.is_text(KEY) {
+        section.one_of(walk, KEY, &[("reuse", Compression::Reuse)], Compression::Reuse)
+    } else if section.is_given(KEY) {
+        Compression::Level(section.integer(walk, KEY, 1..=9, 6))
+    } else {
+        section.ignore(KEY);
+        Compression::Reuse
+    }
 }
 
 fn archive_name(text: &str) -> Result<ArchiveName, Fault> {

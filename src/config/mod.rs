@@ -28,8 +28,8 @@ use walk::{Section, Walk};
 pub use environment::Environment;
 pub use error::{LoadError, Mistake};
 pub use sections::{
-    Archive, ClientIdentity, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel, MailSecurity,
-    MailServer, Mattermost, Retry, Run, SendOn, Sftp, Source, is_loopback,
+    Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
+    MailSecurity, MailServer, Mattermost, Retry, Run, SendOn, Sftp, Source, is_loopback,
 };
 
 /// Longest configuration file that is read, in bytes.

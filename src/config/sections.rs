@@ -85,8 +85,19 @@ pub struct Credentials {
 pub struct Archive {
     /// How an archive is named after its date.
     pub name: ArchiveName,
+    /// How the archive is compressed.
+    pub compression: Compression,
     /// The folder for local temporary files.
     pub work_directory: PathBuf,
+}
+
+/// How the archive is compressed (`archive.compression`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// With the ZIP's own deflate data, where it is deflate.
+    Reuse,
+    /// Anew, as one gzip member at this level, 1 to 9.
+    Level(u32),
 }
 
 /// The section `sftp`.

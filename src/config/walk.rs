@@ -78,6 +78,11 @@ impl<'a> Section<'a> {
         self.members.iter().any(|(name, value)| name == key && *value != Value::Null)
     }
 
+    /// Whether `key` is there as a text.
+    pub(super) fn is_text(&self, key: &str) -> bool {
+        self.members.iter().any(|(name, value)| name == key && matches!(value, Value::Text(_)))
+    }
+
     /// `key` is known and its value does not matter.
     pub(super) fn ignore(&mut self, key: &'static str) {
         self.known.push(key);

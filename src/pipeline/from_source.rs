@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Local, Utc};
 use indicatif::HumanBytes;
-use std::io::{Read, Seek};
 
 use super::{Job, Stop};
 use crate::archive::{ArchiveError, ZippedDump};
@@ -25,17 +24,17 @@ impl Job {
         let task = self.journal.begin(Task::RequestZip);
         let config = &self.config;
         let folder = &config.archive.work_directory;
-        match source::fetch(&config.source, folder, &self.retry, &self.interrupt, &self.progress) {
+        match source::open(&config.source, folder, &self.retry, &self.interrupt, &self.progress) {
             Ok(zip) => {
-                self.journal.record().lock().received = Some(zip.size);
-                task.done(&format!("{} from {}", HumanBytes(zip.size), config.source.public_url()));
+                let how = if zip.is_remote() { ", read in parts" } else { "" };
+                task.done(&format!("{} at {}{how}", HumanBytes(zip.size), config.source.public_url()));
                 Ok(zip)
             }
             Err(error) => Err(self.give_up(task, &error)),
         }
     }
 
-    pub(super) fn find_dump(&self, zip: &Zip) -> Result<ZippedDump<impl Read + Seek + use<>>, Stop> {
+    pub(super) fn find_dump(&self, zip: &Zip) -> Result<ZippedDump, Stop> {
         let task = self.journal.begin(Task::FindDump);
         let source = &self.config.source;
         let found = zip
@@ -62,10 +61,11 @@ impl Job {
         }
     }
 
-    pub(super) fn compare_dates<R: Read + Seek>(&self, dump: &ZippedDump<R>) -> Judgement {
+    pub(super) fn compare_dates(&self, zip: &Zip, dump: &ZippedDump) -> Judgement {
         let task = self.journal.begin(Task::CompareDates);
         let source = &self.config.source;
         let judgement = judge(dump.entry().time, source.timezone, &Local, self.today, source.max_age_days);
+        self.count_received(zip);
         if let Some(facts) = &mut self.journal.record().lock().dump {
             facts.modified = judgement.modified;
         }
@@ -82,19 +82,18 @@ impl Job {
         judgement
     }
 
-    pub(super) fn pack_archive<R: Read + Seek>(
-        &self,
-        dump: &mut ZippedDump<R>,
-        modified: DateTime<Utc>,
-    ) -> Result<Packed, Stop> {
+    pub(super) fn pack_archive(&self, zip: &Zip, dump: &ZippedDump, modified: DateTime<Utc>) -> Result<Packed, Stop> {
         let task = self.journal.begin(Task::PackArchive);
         let name = self.archive_name();
+        let compression = self.config.archive.compression;
         let packed = spool::create(&self.config.archive.work_directory).map_err(ArchiveError::Write).and_then(
             |(mut writer, spool)| {
-                dump.pack(modified, &mut writer, &self.interrupt, &self.progress)?;
+                let raw = zip.flow(dump.data()).map_err(ArchiveError::Read)?;
+                dump.pack(raw, compression, modified, &mut writer, &self.interrupt)?;
                 Ok((writer.finish(), spool))
             },
         );
+        self.count_received(zip);
         match packed {
             Ok((content, spool)) => {
                 let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -105,5 +104,11 @@ impl Job {
             }
             Err(error) => Err(self.give_up(task, &error)),
         }
+    }
+
+    fn count_received(&self, zip: &Zip) {
+        let mut record = self.journal.record().lock();
+        record.received = Some(zip.received());
+        record.zip_size = Some(zip.size);
     }
 }

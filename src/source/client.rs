@@ -1,82 +1,274 @@
-//! The HTTP client: TLS always verified, every phase with its time limit, no proxy from the environment.
+//! Requests for the ZIP, whole or in part, and the bodies of the answers, counted and watched.
 
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use ureq::config::RedirectAuthHeaders;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Proxy};
+use ureq::http::HeaderMap;
+use ureq::http::header::{
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+};
+use ureq::{Agent, BodyReader};
 
 use super::SourceError;
+use super::agent::{agent, authorization};
+use super::error::{from_body, from_ureq};
 use crate::config;
+use crate::interrupt::{CloserGuard, Interrupt};
+use crate::retry::Retry;
 
-const USER_AGENT: &str = concat!("scripting-system/", env!("CARGO_PKG_VERSION"));
-const MAX_REDIRECTS: u32 = 5;
+/// A body that brings fewer bytes a second than this, over the whole of `source.timeout_seconds`, has stalled.
+const SLOWEST_RATE: u64 = 1024;
 
-/// A client for the web server that `source` names.
-pub(super) fn agent(source: &config::Source) -> Result<Agent, SourceError> {
-    let proxy = match &source.proxy {
-        Some(address) => Some(Proxy::new(address.expose_secret()).map_err(|_| SourceError::Proxy)?),
-        None => None,
-    };
-    let limit = Some(source.timeout);
-    Ok(Agent::config_builder()
-        .https_only(source.url.scheme() == "https")
-        .http_status_as_error(false)
-        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-        .max_redirects(MAX_REDIRECTS)
-        .proxy(proxy)
-        .tls_config(tls(source)?)
-        .user_agent(USER_AGENT)
-        .accept_encoding("identity")
-        .timeout_resolve(limit)
-        .timeout_connect(limit)
-        .timeout_send_request(limit)
-        .timeout_recv_response(limit)
-        .timeout_per_read(limit)
-        .timeout_per_write(limit)
-        .build()
-        .new_agent())
+/// Asks one web server for one ZIP. Its connection is kept between requests and ends with the run.
+pub(super) struct Client {
+    agent: Agent,
+    source: config::Source,
+    authorization: Option<SecretString>,
+    interrupt: Interrupt,
+    /// Meets passing faults.
+    pub(super) retry: Retry,
+    received: AtomicU64,
+    _closer: CloserGuard,
 }
 
-/// The value of the Authorization header (RFC 7617), where the configuration has credentials.
-pub(super) fn authorization(source: &config::Source) -> Option<SecretString> {
-    let credentials = source.credentials.as_ref()?;
-    let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-    Some(format!("Basic {}", STANDARD.encode(pair)).into())
+/// A part of the ZIP, from byte `first` to byte `last`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// The whole ZIP's size.
+    pub(super) total: u64,
 }
 
-fn tls(source: &config::Source) -> Result<TlsConfig, SourceError> {
-    let mut tls = TlsConfig::builder();
-    if let Some(path) = &source.ca_file {
-        tls = tls.root_certs(RootCerts::Specific(Arc::new(certificates("source.ca_file", path)?)));
+/// An answer that brings the ZIP, or a part of it.
+pub(super) struct Answer<'a> {
+    /// Which part (206); `None` for all of it (200).
+    pub(super) part: Option<Part>,
+    /// The body's length, where it is announced.
+    pub(super) length: Option<u64>,
+    /// What identifies this state of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified.
+    pub(super) validator: Option<String>,
+    /// What the server says that it is.
+    pub(super) content_type: Option<String>,
+    /// The server's clock.
+    pub(super) server_time: Option<DateTime<Utc>>,
+    /// The bytes.
+    pub(super) body: Body<'a>,
+}
+
+impl Client {
+    pub(super) fn new(source: &config::Source, retry: &Retry, interrupt: &Interrupt) -> Result<Client, SourceError> {
+        let agent = agent(source)?;
+        let closer = interrupt.on_trigger({
+            let agent = agent.clone();
+            move || agent.clone().shutdown()
+        });
+        Ok(Client {
+            agent,
+            source: source.clone(),
+            authorization: authorization(source),
+            interrupt: interrupt.clone(),
+            retry: retry.clone(),
+            received: AtomicU64::new(0),
+            _closer: closer,
+        })
     }
-    if let Some(identity) = &source.client_identity {
-        let chain = certificates("source.client_certificate", &identity.certificate)?;
-        let key = private_key("source.client_key", &identity.key)?;
-        tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+
+    /// How many bytes of bodies came so far.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
-    Ok(tls.build())
+
+    /// Asks for the whole ZIP.
+    pub(super) fn whole(&self) -> Result<Answer<'_>, SourceError> {
+        self.get(&[])
+    }
+
+    /// Asks for its last `count` bytes; a server without ranges answers with all of it.
+    pub(super) fn last(&self, count: u64) -> Result<Answer<'_>, SourceError> {
+        self.get(&[(RANGE, &format!("bytes=-{count}"))])
+    }
+
+    /// Asks for the bytes from `first` to `last`, if the file is still the one that `validator` identifies. A file
+    /// that has changed comes whole.
+    pub(super) fn part(&self, first: u64, last: u64, validator: &str) -> Result<Answer<'_>, SourceError> {
+        self.get(&[(RANGE, &format!("bytes={first}-{last}")), (IF_RANGE, validator)])
+    }
+
+    /// That the server does not keep to the protocol.
+    pub(super) fn misbehaviour(&self, problem: impl Into<String>) -> SourceError {
+        SourceError::Protocol { host: self.host().to_owned(), problem: problem.into() }
+    }
+
+    fn get(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
+        let result = self.get_once(headers);
+        // A connection that was shut down looks like any fault.
+        self.interrupt.check()?;
+        result
+    }
+
+    fn get_once(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
+        let mut request = self.agent.get(self.source.url.as_str());
+        if let Some(value) = &self.authorization {
+            request = request.header(AUTHORIZATION, value.expose_secret());
+        }
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let response = request.call().map_err(|error| from_ureq(error, self.host(), self.source.timeout))?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let part = match status {
+            200 => None,
+            206 => Some(
+                text(headers, &CONTENT_RANGE)
+                    .and_then(|range| content_range(&range))
+                    .ok_or_else(|| self.misbehaviour("it does not say which part of the ZIP it sends"))?,
+            ),
+            _ => return Err(self.refusal(status, headers)),
+        };
+        Ok(Answer {
+            part,
+            length: response.body().content_length(),
+            validator: validator(headers),
+            content_type: text(headers, &CONTENT_TYPE),
+            // RFC 9110 section 5.6.7: IMF-fixdate, which is a date of RFC 5322 too.
+            server_time: text(headers, &DATE)
+                .and_then(|date| DateTime::parse_from_rfc2822(&date).ok())
+                .map(|date| date.with_timezone(&Utc)),
+            body: Body {
+                client: self,
+                inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
+                received: 0,
+                rate: RateWatch::new(self.source.timeout),
+            },
+        })
+    }
+
+    fn refusal(&self, status: u16, headers: &HeaderMap) -> SourceError {
+        let retry_after = text(headers, &RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        SourceError::Status { url: self.source.public_url(), status, retry_after: retry_after.map(Duration::from_secs) }
+    }
+
+    fn host(&self) -> &str {
+        self.source.url.host_str().unwrap_or_default()
+    }
 }
 
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<Certificate<'static>>, SourceError> {
-    let unusable = |problem: String| SourceError::Pem { key, path: path.to_owned(), problem };
-    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| unusable(error.to_string()))? {
-            certificates.push(certificate);
+/// The body of an answer.
+pub(super) struct Body<'a> {
+    client: &'a Client,
+    inner: BodyReader<'static>,
+    received: u64,
+    rate: RateWatch,
+}
+
+impl Body<'_> {
+    /// Reads on; 0 is the end. Fails where the run is told to end, and where bytes come too slowly.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let limit = self.client.source.timeout;
+        loop {
+            let result = self.inner.read(buffer);
+            // A connection that was shut down can look like the end of the body.
+            self.client.interrupt.check()?;
+            match result {
+                Ok(count) => {
+                    self.received += count as u64;
+                    self.client.received.fetch_add(count as u64, Ordering::Relaxed);
+                    if count > 0 && self.rate.is_too_slow(count as u64) {
+                        return Err(SourceError::TooSlow { received: self.received, limit });
+                    }
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(from_body(error, self.received, limit)),
+            }
         }
     }
-    if certificates.is_empty() { Err(unusable("it holds no certificate".to_owned())) } else { Ok(certificates) }
+
+    /// Reads exactly `count` bytes.
+    pub(super) fn read_all(&mut self, count: usize) -> Result<Vec<u8>, SourceError> {
+        let mut bytes = vec![0; count];
+        let mut filled = 0;
+        while filled < count {
+            match self.read(&mut bytes[filled..])? {
+                0 => return Err(self.broken()),
+                more => filled += more,
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// That the body ended before its time.
+    pub(super) fn broken(&self) -> SourceError {
+        SourceError::BrokenBody { received: self.received, source: io::ErrorKind::UnexpectedEof.into() }
+    }
 }
 
-fn private_key(key: &'static str, path: &Path) -> Result<PrivateKey<'static>, SourceError> {
-    let unusable = |problem: String| SourceError::Pem { key, path: path.to_owned(), problem };
-    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    PrivateKey::from_pem(&pem).map_err(|error| unusable(error.to_string()))
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// What identifies this state of the file. A weak ETag does not, byte for byte (RFC 9110 section 8.8.3).
+fn validator(headers: &HeaderMap) -> Option<String> {
+    text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| text(headers, &LAST_MODIFIED))
+}
+
+/// The part that a Content-Range names: `bytes 0-499/1234` (RFC 9110 section 14.4).
+fn content_range(text: &str) -> Option<Part> {
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let part = Part { first: first.parse().ok()?, last: last.parse().ok()?, total: total.parse().ok()? };
+    (part.first <= part.last && part.last < part.total).then_some(part)
+}
+
+/// Watches that bytes keep coming: a limit on each read never fires on a server that drips.
+struct RateWatch {
+    window: Duration,
+    began: Instant,
+    received: u64,
+}
+
+impl RateWatch {
+    fn new(window: Duration) -> RateWatch {
+        RateWatch { window, began: Instant::now(), received: 0 }
+    }
+
+    /// Counts `bytes` more; whether too few came in the window that has just ended.
+    fn is_too_slow(&mut self, bytes: u64) -> bool {
+        self.received += bytes;
+        if self.began.elapsed() < self.window {
+            return false;
+        }
+        let too_slow = self.received < SLOWEST_RATE * self.window.as_secs();
+        (self.began, self.received) = (Instant::now(), 0);
+        too_slow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_range_is_understood_or_refused() {
+        assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
+        for wrong in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
+            assert_eq!(content_range(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_strong_etag_identifies_a_file_and_a_weak_one_does_not() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(validator(&headers), None);
+        headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
+        headers.insert(ETAG, "W/\"1\"".parse().unwrap());
+        assert_eq!(validator(&headers).as_deref(), Some("Mon, 23 Nov 2026 23:00:00 GMT"));
+        headers.insert(ETAG, "\"1\"".parse().unwrap());
+        assert_eq!(validator(&headers).as_deref(), Some("\"1\""));
+    }
 }

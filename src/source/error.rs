@@ -131,6 +131,9 @@ pub enum SourceError {
         /// What is wrong.
         problem: String,
     },
+    /// The file is not the one any more whose parts were read so far.
+    #[error("the ZIP has changed on the web server while it was read")]
+    Changed,
     /// The run was told to end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -165,6 +168,7 @@ impl Fault for SourceError {
             | SourceError::TooLarge { .. }
             | SourceError::WorkDirectory { .. }
             | SourceError::Protocol { .. }
+            | SourceError::Changed
             | SourceError::Interrupted(_) => false,
         }
     }

@@ -1,8 +1,15 @@
-//! ROOM: HTTPS. Gets the ZIP from the web server and hands it on as something to read and seek in.
+//! ROOM: HTTPS. The ZIP on the web server, as something to read and seek in.
+//!
+//! - `agent`: how the server is spoken to; `client`: requests and their answers
+//! - `remote`: the ZIP read in parts; `download`: all of it, where the server sends no parts
+//! - `zip_file`: either of them
 
+mod agent;
 mod client;
 mod download;
 mod error;
+mod remote;
+mod zip_file;
 
-pub use download::{Zip, fetch};
 pub use error::SourceError;
+pub use zip_file::{ReadSeek, Zip, has_changed, open};

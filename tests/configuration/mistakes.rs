@@ -236,7 +236,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         prop::sample::select(
             "source archive sftp retention retry run log email mattermost url dump timezone ca_file client_key proxy \
-             name work_directory host port username password private_key passphrase known_hosts host_key directory \
+             name compression work_directory host port username password private_key passphrase known_hosts host_key directory \
              temporary_prefix timeout_seconds keep_days attempts file format level server security from to subject \
              webhook_url icon_url env credential $schema"
                 .split_whitespace()

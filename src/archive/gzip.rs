@@ -1,0 +1,58 @@
+//! Members of a gzip file (RFC 1952). A file may be several of them, one after another, and reads as one.
+
+use std::io::{self, Write as _};
+
+use flate2::{Compression, GzBuilder};
+
+/// "Unknown" system (RFC 1952 section 2.3.1): the archive does not tell where it was made.
+const UNKNOWN_SYSTEM: u8 = 255;
+
+/// What stands before a member's deflate data: the magic number, deflate, no flags, no time.
+pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_SYSTEM];
+
+/// What stands behind a member's deflate data, whose content has this CRC-32 and this many bytes, of which gzip
+/// keeps the lowest 32 bits.
+pub(super) fn trailer(crc32: u32, size: u64) -> [u8; 8] {
+    let mut trailer = [0; 8];
+    trailer[..4].copy_from_slice(&crc32.to_le_bytes());
+    trailer[4..].copy_from_slice(&(size as u32).to_le_bytes());
+    trailer
+}
+
+/// A whole member that holds `content`, compressed at `level` (0 stores it).
+pub(super) fn member(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = builder().write(Vec::with_capacity(content.len() / 3 + 64), Compression::new(level));
+    encoder.write_all(content)?;
+    encoder.finish()
+}
+
+/// Makes members whose header is [`HEADER`].
+pub(super) fn builder() -> GzBuilder {
+    GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::MultiGzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn a_member_made_by_hand_and_one_made_by_flate2_read_as_one_file() {
+        let first = member(b"one ", 6).unwrap();
+        assert_eq!(first[..8], HEADER[..8]);
+        let deflated = &first[10..first.len() - 8];
+        let by_hand = [HEADER.as_slice(), deflated, &trailer(crc32fast::hash(b"one "), 4)].concat();
+        let file = [by_hand, member(b"two", 0).unwrap()].concat();
+        let mut text = String::new();
+        MultiGzDecoder::new(file.as_slice()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "one two");
+    }
+
+    #[test]
+    fn a_size_beyond_4_gib_wraps() {
+        assert_eq!(trailer(0x0102_0304, (5 << 32) + 6), [4, 3, 2, 1, 6, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,94 @@
+//! The `.tgz` of a dump, from its data in the ZIP: a gzip file of several members, which any gunzip reads as one.
+
+use std::io::{self, Read, Write};
+
+use bzip2::read::BzDecoder;
+use chrono::{DateTime, Utc};
+use deflate64::Deflate64Decoder;
+use flate2::bufread::DeflateDecoder;
+use zip::CompressionMethod;
+
+use super::content::{Check, Raw};
+use super::tar::{self, Member};
+use super::{ArchiveError, ZippedDump, gzip, recompress, reuse};
+use crate::config::Compression;
+use crate::interrupt::Interrupt;
+
+const BUFFER: usize = 128 * 1024;
+
+impl ZippedDump {
+    /// Writes the `.tgz` that holds the dump under its base name, modified at `modified`, into `output`, out of what
+    /// `raw` gives: the dump's [`data`](ZippedDump::data) in the ZIP. The same dump gives the same bytes on any
+    /// machine.
+    ///
+    /// # Errors
+    /// If the dump is damaged, `raw` or `output` fails, or the run is told to end. What was written by then is no
+    /// archive.
+    pub fn pack(
+        &self,
+        raw: impl Read,
+        compression: Compression,
+        modified: DateTime<Utc>,
+        output: &mut impl Write,
+        interrupt: &Interrupt,
+    ) -> Result<(), ArchiveError> {
+        let name = self.entry().name.rsplit('/').next().unwrap_or(&self.entry().name);
+        let head = tar::head(&Member { name, size: self.declared.size, modified }).map_err(ArchiveError::Write)?;
+        let tail = tar::tail(self.declared.size);
+        let mut raw = Raw { inner: raw, interrupt };
+        match compression {
+            Compression::Level(level) => self.compress_at(level, [&head, &tail], raw, output),
+            Compression::Reuse => {
+                put(output, gzip::member(&head, 0))?;
+                if self.method == CompressionMethod::Deflated {
+                    reuse::write(&mut raw, self.declared, output)?;
+                } else {
+                    recompress::write(self.decoded(raw)?, self.declared, output)?;
+                }
+                put(output, gzip::member(&tail, 0))
+            }
+        }
+    }
+
+    /// Writes head, dump and tail as one member.
+    fn compress_at<R: Read>(
+        &self,
+        level: u32,
+        [head, tail]: [&[u8]; 2],
+        raw: Raw<'_, R>,
+        output: &mut impl Write,
+    ) -> Result<(), ArchiveError> {
+        let mut encoder = gzip::builder().write(output, flate2::Compression::new(level));
+        encoder.write_all(head).map_err(ArchiveError::Write)?;
+        let mut decoded = self.decoded(raw)?;
+        let mut check = Check::against(self.declared);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let count = match decoded.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) => return Err(ArchiveError::of_decoding(error)),
+            };
+            check.pass(&buffer[..count])?;
+            encoder.write_all(&buffer[..count]).map_err(ArchiveError::Write)?;
+        }
+        check.finish()?;
+        encoder.write_all(tail).and_then(|()| encoder.finish().map(|_| ())).map_err(ArchiveError::Write)
+    }
+
+    /// The dump itself, out of its data in the ZIP.
+    fn decoded<'a, R: Read + 'a>(&self, raw: Raw<'a, R>) -> Result<Box<dyn Read + 'a>, ArchiveError> {
+        let raw = io::BufReader::with_capacity(BUFFER, raw);
+        Ok(match self.method {
+            CompressionMethod::Stored => Box::new(raw),
+            CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),
+            CompressionMethod::Deflate64 => Box::new(Deflate64Decoder::with_buffer(raw)),
+            CompressionMethod::Bzip2 => Box::new(BzDecoder::new(raw)),
+            _ => return Err(ArchiveError::Inconsistent("its directory and the dump's entry differ")),
+        })
+    }
+}
+
+fn put(output: &mut impl Write, member: io::Result<Vec<u8>>) -> Result<(), ArchiveError> {
+    member.and_then(|bytes| output.write_all(&bytes)).map_err(ArchiveError::Write)
+}

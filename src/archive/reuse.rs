@@ -1,0 +1,72 @@
+//! A gzip member made of the ZIP's own deflate data: nothing is compressed again.
+//!
+//! Both formats hold the same deflate stream (RFC 1951; APPNOTE 4.4.5, method 8), between a header and a trailer of
+//! their own. It is inflated once on the side, because only that proves it.
+
+use std::io::{Read, Write};
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::ArchiveError;
+use super::content::{Check, Declared, damaged, fill};
+use super::gzip;
+
+const COMPRESSED: usize = 128 * 1024;
+const INFLATED: usize = 256 * 1024;
+
+/// Copies the deflate stream that `raw` gives into `output` as a gzip member, and proves that it holds what is
+/// `declared`, and ends where `raw` ends.
+pub(super) fn write(raw: &mut impl Read, declared: Declared, output: &mut impl Write) -> Result<(), ArchiveError> {
+    output.write_all(&gzip::HEADER).map_err(ArchiveError::Write)?;
+    let mut inflater = Inflater { state: Decompress::new(false), check: Check::against(declared), ended: false };
+    let mut buffer = vec![0; COMPRESSED];
+    let mut inflated = vec![0; INFLATED];
+    loop {
+        let filled = fill(raw, &mut buffer)?;
+        if filled == 0 {
+            break;
+        }
+        output.write_all(&buffer[..filled]).map_err(ArchiveError::Write)?;
+        inflater.pass(&buffer[..filled], &mut inflated)?;
+    }
+    inflater.finish()?;
+    output.write_all(&gzip::trailer(declared.crc32, declared.size)).map_err(ArchiveError::Write)
+}
+
+struct Inflater {
+    state: Decompress,
+    check: Check,
+    ended: bool,
+}
+
+impl Inflater {
+    fn pass(&mut self, mut deflated: &[u8], buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        loop {
+            if self.ended {
+                return if deflated.is_empty() { Ok(()) } else { Err(damaged("more follows behind its end")) };
+            }
+            let (taken, given) = (self.state.total_in(), self.state.total_out());
+            let status = self
+                .state
+                .decompress(deflated, buffer, FlushDecompress::None)
+                .map_err(|error| damaged(&error.to_string()))?;
+            // Both are at most the lengths of the slices.
+            let taken = (self.state.total_in() - taken) as usize;
+            let given = (self.state.total_out() - given) as usize;
+            self.check.pass(&buffer[..given])?;
+            deflated = &deflated[taken..];
+            self.ended = status == Status::StreamEnd;
+            let is_drained = deflated.is_empty() && given < buffer.len();
+            if is_drained || (taken == 0 && given == 0 && !self.ended) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), ArchiveError> {
+        if !self.ended {
+            return Err(damaged("its data breaks off"));
+        }
+        self.check.finish()
+    }
+}

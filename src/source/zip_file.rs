@@ -1,0 +1,140 @@
+//! The ZIP, whether it is read where it lies or was downloaded: something to read and seek in.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::SourceError;
+use super::client::Client;
+use super::download::download;
+use super::remote::{Flow, Looks, Remote, TAIL};
+use crate::config;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::retry::Retry;
+
+const BUFFER: usize = 128 * 1024;
+
+/// The ZIP. What lies of it on this machine has no name there, and is gone with this value.
+pub struct Zip {
+    client: Client,
+    place: Place,
+    progress: Progress,
+    /// Size in bytes.
+    pub size: u64,
+    /// What the server says that it is (Content-Type).
+    pub content_type: Option<String>,
+    /// The server's clock when it first answered (Date).
+    pub server_time: Option<DateTime<Utc>>,
+}
+
+enum Place {
+    /// On the web server, read in parts.
+    Remote(Remote),
+    /// Here, all of it.
+    Local(File),
+}
+
+/// Something to read and seek in.
+pub trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
+
+/// Asks for the ZIP that `source` names. A server that sends parts is read in place; from any other one the whole ZIP
+/// is downloaded into `work_directory`.
+///
+/// # Errors
+/// The last attempt's, of those that `retry` allows.
+pub fn open(
+    source: &config::Source,
+    work_directory: &Path,
+    retry: &Retry,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Zip, SourceError> {
+    let client = Client::new(source, retry, interrupt)?;
+    let begun = retry.run("the request for the ZIP", || begin(&client, source, work_directory, progress))?;
+    let Begun { place, size, content_type, server_time } = begun;
+    Ok(Zip { client, place, progress: progress.clone(), size, content_type, server_time })
+}
+
+struct Begun {
+    place: Place,
+    size: u64,
+    content_type: Option<String>,
+    server_time: Option<DateTime<Utc>>,
+}
+
+fn begin(client: &Client, source: &config::Source, folder: &Path, progress: &Progress) -> Result<Begun, SourceError> {
+    let mut answer = match client.last(TAIL) {
+        // "Range not satisfiable": some servers say so of a file shorter than what is asked for.
+        Err(SourceError::Status { status: 416, .. }) => client.whole()?,
+        other => other?,
+    };
+    let (content_type, server_time) = (answer.content_type.clone(), answer.server_time);
+    if let Some(part) = answer.part {
+        if let Some(remote) = Remote::begin(&mut answer, part)? {
+            let size = remote.size;
+            return Ok(Begun { place: Place::Remote(remote), size, content_type, server_time });
+        }
+        answer = client.whole()?;
+    }
+    tracing::info!("the web server sends no parts of the ZIP that could be relied on; all of it is downloaded");
+    let (file, size) = download(answer, folder, source.max_dump_bytes, progress)?;
+    Ok(Begun { place: Place::Local(file), size, content_type, server_time })
+}
+
+impl Zip {
+    /// Looks here and there in the ZIP, from its beginning.
+    ///
+    /// # Errors
+    /// If the downloaded file cannot be used. What goes wrong on the web server shows when it is read.
+    pub fn reader(&self) -> io::Result<Box<dyn ReadSeek + '_>> {
+        match &self.place {
+            Place::Remote(remote) => Ok(Box::new(Looks::new(&self.client, remote))),
+            Place::Local(file) => Ok(Box::new(BufReader::with_capacity(BUFFER, from(file, 0)?))),
+        }
+    }
+
+    /// Reads `range` of the ZIP from its beginning to its end.
+    ///
+    /// # Errors
+    /// If the downloaded file cannot be used. What goes wrong on the web server shows when it is read.
+    pub fn flow(&self, range: Range<u64>) -> io::Result<Box<dyn Read + '_>> {
+        let length = range.end - range.start;
+        match &self.place {
+            Place::Remote(remote) => {
+                let bar = self.progress.bar("Download", Some(length));
+                Ok(Box::new(bar.watching(Flow::new(&self.client, remote, range))))
+            }
+            Place::Local(file) => {
+                Ok(Box::new(self.progress.bar("Pack", Some(length)).watching(from(file, range.start)?.take(length))))
+            }
+        }
+    }
+
+    /// Whether it is read where it lies.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.place, Place::Remote(_))
+    }
+
+    /// How many bytes of it came over the wire so far.
+    pub fn received(&self) -> u64 {
+        self.client.received()
+    }
+}
+
+fn from(file: &File, position: u64) -> io::Result<File> {
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(position))?;
+    Ok(file)
+}
+
+/// Whether `error`, met while the ZIP was read, says that it is not the same file any more.
+pub fn has_changed(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>());
+    matches!(inner, Some(SourceError::Changed))
+}

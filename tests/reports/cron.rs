@@ -48,7 +48,7 @@ fn warnings_are_told_on_stderr_alone() {
     let ran = run_by_cron(&night, None);
     ran.ended_with(1);
     assert_eq!(ran.stdout, "");
-    assert!(ran.stderr.contains("\nwarning: Compare dates: stale: "), "{}", ran.all());
+    assert!(ran.stderr.contains("\nwarning: Compare dates: the dump is stale: "), "{}", ran.all());
 }
 
 #[test]

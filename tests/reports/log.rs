@@ -30,7 +30,11 @@ fn each_line_of_json_is_an_object_with_time_level_run_task_and_message() {
         assert!(line["task"].is_string() || line["task"].is_null(), "{line}");
     }
     let stale = lines.iter().find(|line| line["task"] == "Compare dates" && line["level"] == "WARNING");
-    assert!(stale.is_some_and(|line| line["message"].as_str().unwrap().starts_with("stale: ")), "{}", ran.log);
+    assert!(
+        stale.is_some_and(|line| line["message"].as_str().unwrap().starts_with("the dump is stale: ")),
+        "{}",
+        ran.log
+    );
     let last = lines.last().unwrap()["message"].as_str().unwrap();
     assert!(last.starts_with("the run has ended: errors 0, warnings 1, "), "{last}");
 }

@@ -131,7 +131,8 @@ own_processes+=("$timed")
 disk_peak=0
 samples=0
 while kill -0 "$timed" 2>/dev/null; do
-    read -r program _ 2>/dev/null <"/proc/$timed/task/$timed/children" || program=
+    # The fourth field is the parent (proc(5)); processes may end meanwhile.
+    program=$(awk -v parent="$timed" '$4 == parent { print $1; exit }' /proc/[0-9]*/stat 2>/dev/null || true)
     if [[ -n ${program:-} ]]; then
         now=$(bytes_on_disk "$program" || echo 0)
         samples=$((samples + 1))

@@ -104,9 +104,16 @@ impl Job {
 
     /// As [`give_up`](Job::give_up), with the error in words.
     fn give_up_telling(&self, task: OpenTask<'_>, text: &str) -> Stop {
-        match self.interrupt.cause() {
-            Some(Interruption::Sigint | Interruption::Sigterm) => task.stopped(text),
-            Some(Interruption::Deadline) | None => task.failed(text),
+        let Err(interrupted) = self.interrupt.check() else {
+            task.failed(text);
+            return Stop;
+        };
+        // An error from before the end, where that came in the pause before another try.
+        let cause = interrupted.to_string();
+        let text = if text == cause { cause } else { format!("{cause}; before that: {text}") };
+        match interrupted.0 {
+            Interruption::Sigint | Interruption::Sigterm => task.stopped(&text),
+            Interruption::Deadline => task.failed(&text),
         }
         Stop
     }

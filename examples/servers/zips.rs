@@ -1,7 +1,7 @@
 //! ZIP files as a nightly job would publish them: a dump, its time in one of the forms that ZIP knows, and company.
 
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::{self, Cursor, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
@@ -172,12 +172,27 @@ fn dos(time: NaiveDateTime) -> zip::DateTime {
 
 /// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third, as dumps do.
 pub fn sql_dump(size: usize) -> Vec<u8> {
-    let mut dump = Vec::with_capacity(size + 128);
-    dump.extend_from_slice(b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n");
+    let mut dump = Vec::with_capacity(size);
+    write_sql_dump(size as u64, &mut dump).expect("memory takes every byte");
+    dump
+}
+
+/// Writes such a dump into `out`.
+///
+/// # Errors
+/// If `out` takes no more.
+pub fn write_sql_dump(size: u64, out: &mut dyn Write) -> io::Result<()> {
+    let mut left = size;
+    let mut put = |line: &[u8]| {
+        let count = left.min(line.len() as u64);
+        left -= count;
+        out.write_all(&line[..count as usize]).map(|()| left > 0)
+    };
+    if !put(b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n")? {
+        return Ok(());
+    }
     let mut random = fastrand::Rng::with_seed(42);
-    let mut row = 0_u64;
-    while dump.len() < size {
-        row += 1;
+    for row in 1_u64.. {
         let (customer, cents) = (random.u32(..1_000_000), random.u32(100..1_000_000));
         let token = random.u64(..);
         let line = format!(
@@ -185,8 +200,9 @@ pub fn sql_dump(size: usize) -> Vec<u8> {
             cents / 100,
             cents % 100
         );
-        dump.extend_from_slice(line.as_bytes());
+        if !put(line.as_bytes())? {
+            break;
+        }
     }
-    dump.truncate(size);
-    dump
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Longest text that is told, in characters; what is beyond is cut.
@@ -12,9 +12,16 @@ pub const MAX_CHARACTERS: usize = 2_000;
 /// report.
 const SHORTEST_SECRET: usize = 4;
 
+/// A shorter piece of base64 would be found where there is none.
+const SHORTEST_INSIDE_BASE64: usize = 6;
+
+/// What most programs percent-encode: all but what needs it nowhere (RFC 3986, section 2.3).
+const BUT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 const REPLACEMENT: &str = "[redacted]";
 
-/// Removes secrets from texts, as they are and as the protocols write them: in base64 and percent-encoded.
+/// Removes secrets from texts, as they are and as protocols and servers write them: quoted, in base64 and
+/// percent-encoded.
 #[derive(Clone, Default)]
 pub struct Redaction {
     /// Longest first, so that a secret that holds another one goes as a whole.
@@ -54,16 +61,52 @@ impl Redaction {
     }
 }
 
-/// `secret` as it is, percent-encoded, and in the alphabets of base64.
+/// `secret` as it is, as quoting writes it, percent-encoded, and in the alphabets of base64.
 fn forms_of(secret: &str) -> Vec<String> {
-    let mut forms = vec![
-        secret.to_owned(),
-        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
-        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string().to_lowercase(),
-    ];
+    let mut forms = vec![secret.to_owned(), escaped(secret)];
+    for set in [NON_ALPHANUMERIC, BUT_UNRESERVED] {
+        let encoded = utf8_percent_encode(secret, set).to_string();
+        forms.extend([with_lower_case_digits(&encoded), encoded]);
+    }
     for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(secret));
     }
+    forms.extend(inside_base64(secret));
+    forms
+}
+
+/// `text` as Rust, JSON and many servers write it between quotation marks.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// What is percent-encoded, with `%2f` for `%2F`.
+fn with_lower_case_digits(encoded: &str) -> String {
+    let mut digits: u8 = 0;
+    let lower = |character: char| {
+        if character == '%' {
+            digits = 2;
+            return character;
+        }
+        let is_digit = digits > 0;
+        digits = digits.saturating_sub(1);
+        if is_digit { character.to_ascii_lowercase() } else { character }
+    };
+    encoded.chars().map(lower).collect()
+}
+
+/// What `secret` alone decides of the base64 of a longer text: it can begin at three places in a group of three bytes,
+/// and its first and last character can share bits with what stands beside it.
+fn inside_base64(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for before in 0..3 {
+        let bytes = [&[0; 2][..before], secret.as_bytes()].concat();
+        let (first, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            forms.extend(engine.encode(&bytes).get(first..end).map(str::to_owned));
+        }
+    }
+    forms.retain(|form| form.len() >= SHORTEST_INSIDE_BASE64);
     forms
 }
 
@@ -108,6 +151,19 @@ mod tests {
         for form in ["p@ss w/rd", "p%40ss%20w%2Frd", "p%40ss%20w%2frd", "cEBzcyB3L3Jk"] {
             assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
         }
+    }
+
+    #[test]
+    fn a_secret_goes_in_the_forms_that_servers_give_it() {
+        let redaction = redaction(&["P@\"w/\\-Rd"]);
+        for form in ["P@\\\"w/\\\\-Rd", "P%40%22w%2F%5C-Rd", "P%40%22w%2f%5c-Rd", "P%40%22w%2f%5c%2dRd"] {
+            assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
+        }
+        for before in ["", "u", "us"] {
+            let encoded = STANDARD.encode(format!("{before}P@\"w/\\-Rd!"));
+            assert!(redaction.clean(&encoded).contains("[redacted]"), "{encoded}");
+        }
+        assert_eq!(redaction.clean("p%40%22w%2f%5c-rd"), "p%40%22w%2f%5c-rd", "another secret");
     }
 
     #[test]

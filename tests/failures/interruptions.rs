@@ -1,5 +1,7 @@
 //! Runs that meet another one, are told to end, or cannot write their log.
 
+use std::fs;
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,6 +75,29 @@ fn a_signal_ends_a_run_that_waits_for_the_sftp_server() {
         assert!(before.iter().all(|(name, content)| bad.listing().get(name) == Some(content)), "{:?}", bad.names());
         assert!(!bad.names().contains(&bad.archive_of(0)));
     }
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_sftp_server_says_nothing() {
+    let mut bad = BadNight::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    bad.set("sftp.port", json!(listener.local_addr().unwrap().port()));
+    let run = begin(&bad);
+    let _silent = listener.accept().unwrap();
+    let ran = end(&bad, run, Signal::TERM);
+    assert_interrupted(&bad, &ran, 143, "SIGTERM");
+}
+
+#[test]
+fn a_signal_ends_a_run_that_pauses_before_it_tries_again() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.status(503));
+    bad.set("retry.first_pause_seconds", json!(60)).set("retry.max_pause_seconds", json!(60));
+    let run = begin(&bad);
+    let log = bad.path("log.log");
+    wait_until("the pause", || fs::read_to_string(&log).is_ok_and(|log| log.contains("trying again in")));
+    let ran = end(&bad, run, Signal::INT);
+    assert_interrupted(&bad, &ran, 130, "SIGINT");
 }
 
 #[test]

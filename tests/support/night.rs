@@ -157,6 +157,13 @@ impl Night {
         }
     }
 
+    /// The id of the last run that the log (as text) tells of.
+    pub fn run_id(&self) -> String {
+        let log = fs::read_to_string(self.path("log.log")).unwrap();
+        let (_, rest) = log.lines().last().unwrap().split_once('[').expect("a line names its run");
+        rest.split_once(']').unwrap().0.to_owned()
+    }
+
     /// The name of the archive of the day on which the dump was modified.
     pub fn archive_name(&self) -> String {
         archive_name(self.modified.date_naive())

@@ -8,20 +8,24 @@ use crate::report::message::plain::origin;
 use crate::report::message::words;
 use crate::run_record::{Level, Note, Outcome, RunRecord, State};
 
-const PAGE: &str = "margin:0 auto;padding:1em;max-width:60em;font-family:sans-serif;font-size:15px;line-height:1.4";
+const PAGE: &str = "margin:0 auto;padding:1em;max-width:60em;font-size:15px;line-height:1.4;\
+                    font-family:Segoe UI,Roboto,Helvetica,Arial,sans-serif";
 const TABLE: &str = "border-collapse:collapse;width:100%";
-const CELL: &str = "padding:4px 8px;border-bottom:1px solid #8884;text-align:left;vertical-align:top;\
+const CELL: &str = "padding:4px 12px 4px 4px;border-bottom:1px solid #8884;text-align:left;vertical-align:top;\
                     overflow-wrap:anywhere;word-break:break-word";
-const LABEL: &str = "padding:4px 8px;border-bottom:1px solid #8884;text-align:left;vertical-align:top;\
-                     font-weight:normal;opacity:0.75;width:9em";
+const LABEL: &str = "padding:4px 12px 4px 4px;border-bottom:1px solid #8884;text-align:left;vertical-align:top;\
+                     font-weight:normal;opacity:0.75;white-space:nowrap;width:1%";
 const HEADLINE: &str = "font-size:20px;margin:0 0 0.8em;padding-left:0.6em";
 const TITLE: &str = "font-size:17px;margin:1.4em 0 0.4em";
+// A column where there is room; on a narrow screen what happened goes below it.
+const TASK: &str = "display:inline-block;width:10.5em";
+const TEXT: &str = "display:inline-block";
 
-// Readable on white and on black alike.
-const GREEN: &str = "#2b9348";
-const AMBER: &str = "#c77700";
-const RED: &str = "#e5383b";
-const GREY: &str = "#808080";
+// Each in the middle between white and black, so that it can be read on both.
+const GREEN: &str = "#23863f";
+const AMBER: &str = "#b06900";
+const RED: &str = "#dd3336";
+const GREY: &str = "#787878";
 
 /// The run as an HTML document that says the same as [`plain_text`](super::plain_text).
 pub fn html(record: &RunRecord) -> String {
@@ -46,9 +50,10 @@ pub fn html(record: &RunRecord) -> String {
                 @if let Some(counts) = words::counts(record) {
                     p { (counts) }
                 }
-                (facts_table(record))
                 (list(record, Level::Error, "Errors", RED))
                 (list(record, Level::Warning, "Warnings", AMBER))
+                h2 style=(TITLE) { "Facts" }
+                (facts_table(record))
                 h2 style=(TITLE) { "Tasks" }
                 (tasks_table(record))
                 p style="opacity:0.75;font-size:13px;overflow-wrap:anywhere" { (origin(record)) }
@@ -95,11 +100,14 @@ fn tasks_table(record: &RunRecord) -> Markup {
         table style=(TABLE) {
             @for report in words::told_tasks(record) {
                 tr {
-                    td style=(format!("{CELL};color:{};width:5em", colour_of(report.state))) {
-                        (words::state(report.state))
+                    td style=(format!("{CELL};color:{};white-space:nowrap;width:1%", colour_of(report.state))) {
+                        b { (words::state(report.state)) }
                     }
-                    td style=(format!("{CELL};width:9em")) { (report.task) }
-                    td style=(CELL) { (words::ending(report)) }
+                    td style=(CELL) {
+                        span style=(TASK) { (report.task) }
+                        " "
+                        span style=(TEXT) { (words::ending(report)) }
+                    }
                 }
             }
         }

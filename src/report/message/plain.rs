@@ -11,22 +11,22 @@ pub fn subject(record: &RunRecord, prefix: &str) -> String {
     record.clean(&if prefix.is_empty() { told } else { format!("{prefix}: {told}") })
 }
 
-/// The run as an operator reads it at breakfast: the outcome, the facts, the tasks, what went wrong.
+/// The run as an operator reads it at breakfast: the outcome, what went wrong, the facts, the tasks.
 pub fn plain_text(record: &RunRecord) -> String {
     let mut lines = vec![words::headline(record)];
     lines.extend(words::counts(record));
-    lines.push(String::new());
-    for fact in facts(record) {
-        for (index, line) in fact.lines.iter().enumerate() {
-            let label = if index == 0 { fact.label } else { "" };
-            lines.push(format!("{label:<18} {line}"));
-        }
-    }
     for (level, title) in [(Level::Error, "Errors"), (Level::Warning, "Warnings")] {
         let notes = words::notes(record, level);
         if !notes.is_empty() {
             lines.extend([String::new(), title.to_owned()]);
             lines.extend(notes.into_iter().map(|note| format!("- {}: {}", note.task, note.text)));
+        }
+    }
+    lines.push(String::new());
+    for fact in facts(record) {
+        for (index, line) in fact.lines.iter().enumerate() {
+            let label = if index == 0 { fact.label } else { "" };
+            lines.push(format!("{label:<18} {line}"));
         }
     }
     lines.extend([String::new(), "Tasks".to_owned()]);

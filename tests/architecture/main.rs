@@ -1,0 +1,15 @@
+//! Holds the shape of the code: which module may know which, where each library and the clock are used, and what
+//! every file looks like. Each rule is tried on a snippet that breaks it, too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod arrows;
+mod files;
+mod places;
+mod sources;
+
+/// Fails with every fault, one per line.
+#[track_caller]
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}

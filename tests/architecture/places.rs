@@ -1,0 +1,151 @@
+//! Where each library, the clock and I/O may be used.
+
+use crate::assert_none;
+use crate::sources::{self, NamedPath, Source};
+
+/// Libraries that stay behind one door each: files and folders from `src` on.
+const DOORS: &[(&str, &[&str])] = &[
+    ("ssh2", &["destination/"]),
+    ("zip", &["archive/"]),
+    ("tar", &["archive/"]),
+    ("flate2", &["archive/"]),
+    ("ureq", &["source/", "report/mattermost.rs"]),
+    // The configuration holds mailboxes.
+    ("lettre", &["report/", "config/"]),
+    ("clap", &["cli.rs", "main.rs"]),
+    ("indicatif", &["progress.rs"]),
+];
+
+/// What needs neither the outside world nor the time of day.
+const PURE: &[&str] = &["rules/", "run_record.rs", "report/message.rs", "report/message/"];
+
+const IO_TRAITS: [&str; 4] = ["Read", "Write", "Seek", "BufRead"];
+
+fn is_below(file: &str, places: &[&str]) -> bool {
+    places.iter().any(|place| file == *place || (place.ends_with('/') && file.starts_with(place)))
+}
+
+fn uses_library(path: &NamedPath, library: &str) -> bool {
+    let is_number_for_people = library == "indicatif" && path.parts.get(1).is_some_and(|it| it.starts_with("Human"));
+    path.parts[0] == library && (path.parts.len() > 1 || path.is_import) && !is_number_for_people
+}
+
+fn library_faults(sources: &[Source]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (library, doors) in DOORS {
+        for source in sources.iter().filter(|source| !is_below(&source.file, doors)) {
+            let uses = source.paths.iter().filter(|path| uses_library(path, library));
+            faults.extend(uses.map(|path| format!("{}: {library} is for {doors:?}", source.place(path.line))));
+        }
+    }
+    faults
+}
+
+fn reads_clock(path: &NamedPath) -> bool {
+    ["Local", "Utc", "SystemTime"].iter().any(|clock| path.ends_with(&[clock, "now"]))
+}
+
+fn clock_faults(sources: &[Source]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for source in sources.iter().filter(|source| source.file != "main.rs") {
+        let reads = source.paths.iter().filter(|path| reads_clock(path));
+        faults.extend(reads.map(|path| format!("{}: the time is passed in, from main.rs on", source.place(path.line))));
+    }
+    faults
+}
+
+fn is_impure(path: &NamedPath) -> bool {
+    let parts: Vec<&str> = path.parts.iter().map(String::as_str).collect();
+    match parts[..] {
+        ["std", "io", what, ..] => !IO_TRAITS.contains(&what),
+        ["std", "fs" | "net" | "io" | "process" | "env" | "thread" | "os", ..] => true,
+        ["std", "time", "Instant" | "SystemTime" | "*", ..] | ["chrono", "Local", ..] => true,
+        ["tracing" | "tracing_subscriber" | "tempfile" | "rustix", ..] => parts.len() > 1 || path.is_import,
+        ["print" | "println" | "eprint" | "eprintln"] => true,
+        _ => reads_clock(path) || path.ends_with(&["Instant", "now"]),
+    }
+}
+
+fn purity_faults(sources: &[Source]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for source in sources.iter().filter(|source| is_below(&source.file, PURE)) {
+        let impure = source.paths.iter().filter(|path| is_impure(path));
+        faults.extend(
+            impure.map(|path| format!("{}: {} in a pure module", source.place(path.line), path.parts.join("::"))),
+        );
+    }
+    faults
+}
+
+#[test]
+fn each_library_is_used_behind_its_door_alone() {
+    let sources = sources::all();
+    assert_none(&library_faults(&sources));
+    for (library, doors) in DOORS {
+        for door in *doors {
+            let users = sources.iter().filter(|source| is_below(&source.file, &[door]));
+            let mut paths = users.flat_map(|source| &source.paths);
+            assert!(paths.any(|path| uses_library(path, library)), "{library} is not used in {door}: shut the door");
+        }
+    }
+}
+
+#[test]
+fn the_wall_clock_is_read_in_main_alone() {
+    let sources = sources::all();
+    assert_none(&clock_faults(&sources));
+    assert!(sources.iter().any(|source| source.file == "main.rs" && source.paths.iter().any(reads_clock)));
+}
+
+#[test]
+fn rules_record_and_messages_are_pure() {
+    let sources = sources::all();
+    assert_none(&purity_faults(&sources));
+    for place in PURE {
+        assert!(sources.iter().any(|source| is_below(&source.file, &[place])), "{place} is gone");
+    }
+}
+
+#[test]
+fn a_library_out_of_place_is_found() {
+    for (file, text) in [
+        ("source/client.rs", "use ssh2::Session;"),
+        ("destination/upload.rs", "fn f(a: zip::ZipArchive<File>) {}"),
+        ("report/mail.rs", "use {flate2, tar};"),
+        ("report/mattermost/other.rs", "use ureq as http;"),
+        ("commands/run.rs", "#[derive(clap::Args)] struct A(clap::ArgAction);"),
+        ("pipeline.rs", "use indicatif::{HumanBytes, ProgressBar};"),
+    ] {
+        assert!(!library_faults(&[Source::parse(file, text)]).is_empty(), "{file}: {text}");
+    }
+    let fine = "use indicatif::HumanBytes; fn f(zip: Zip) { let tar = zip; }";
+    assert_none(&library_faults(&[Source::parse("pipeline.rs", fine)]));
+}
+
+#[test]
+fn a_hidden_clock_is_found() {
+    for text in ["fn f() { Local::now(); }", "fn f() { chrono::Utc::now() }", "fn f(a: A) { a.then(SystemTime::now) }"]
+    {
+        assert_eq!(clock_faults(&[Source::parse("retry.rs", text)]).len(), 1, "{text}");
+    }
+    let fine = "fn f() { Instant::now(); } #[cfg(test)] mod tests { fn g() { Utc::now(); } }";
+    assert_none(&clock_faults(&[Source::parse("retry.rs", fine)]));
+}
+
+#[test]
+fn an_impurity_is_found() {
+    for text in [
+        "use std::fs::File;",
+        "use std::io;",
+        "use std::io::{Read, stdout};",
+        "fn f() { std::env::var(\"HOME\"); }",
+        "use std::time::{Duration, Instant};",
+        "use chrono::{Local, Utc};",
+        "fn f() { tracing::debug!(\"x\"); }",
+        "fn f() { println!(\"x\"); }",
+    ] {
+        assert_eq!(purity_faults(&[Source::parse("rules/dump.rs", text)]).len(), 1, "{text}");
+    }
+    let fine = "use std::{fmt, io::Write}; use std::time::Duration; enum T { Instant } fn f() { T::Instant; }";
+    assert_none(&purity_faults(&[Source::parse("rules/dump.rs", fine)]));
+}

@@ -1,0 +1,51 @@
+//! Servers that take a report and fall silent: they are left in time, and nothing is sent twice.
+//!
+//! These runs take 30 seconds; under this name they are begun first, beside all others.
+
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::servers::smtp::Security;
+use crate::support::servers::{SmtpServer, WebhookServer};
+use crate::undelivered::run_undelivered;
+use crate::{night, use_mail_server, use_webhook};
+
+/// The limit for an answer is 30 seconds, so all that fall silent do so at the same time.
+#[test]
+fn servers_that_fall_silent_are_left_in_time_and_nothing_is_sent_twice() {
+    let from_the_start = thread::spawn(|| {
+        let mut night = night();
+        let server = SmtpServer::builder(Security::Tls).silent().start();
+        use_mail_server(&mut night, &server, Security::Tls);
+        night.set("retry.attempts", json!(1)).set("email.to", json!(["a@example.org", "b@example.org"]));
+        run_undelivered(&night, "no answer within 30 s");
+        assert_eq!(server.connections(), 1, "the second recipient would only have waited as long");
+    });
+    let after_data = thread::spawn(|| {
+        let mut night = night();
+        let server = SmtpServer::builder(Security::None).silent_after_data().start();
+        use_mail_server(&mut night, &server, Security::None);
+        run_undelivered(&night, "it may have arrived, so it was not sent again");
+        assert_eq!(server.messages().len(), 1);
+    });
+    let mattermost = thread::spawn(|| {
+        let mut night = night();
+        let server = WebhookServer::builder().silent().start();
+        use_webhook(&mut night, &server);
+        night
+            .run()
+            .ended_with(1)
+            .told("no Mattermost message: ")
+            .told("may have been posted, so it was not sent again");
+        assert_eq!((server.requests(), server.posts().len()), (1, 1));
+        assert_eq!(night.mail.messages().len(), 1);
+    });
+    let begun = std::time::Instant::now();
+    for run in [from_the_start, after_data, mattermost] {
+        if let Err(panic) = run.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(45), "{:?}", begun.elapsed());
+}

@@ -1,0 +1,63 @@
+//! Under cron: no terminal, hardly an environment, and a mail to the operator for every line of output.
+
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::night::program;
+use crate::support::{Night, Ran};
+use crate::{make_stale, night};
+
+/// Runs the program as cron does, with `locale` as the only further variable.
+fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Ran {
+    let mut command = Command::new("env");
+    command.arg("-i").arg("PATH=/usr/bin:/bin").args(locale.map(|(name, value)| format!("{name}={value}")));
+    command.arg(program()).arg("run").arg("--config").arg(night.write_config());
+    night.ran(command.stdin(Stdio::null()).current_dir("/").output().unwrap())
+}
+
+#[test]
+fn success_prints_nothing_at_all() {
+    let night = night();
+    // Whether no locale is set, or one that this machine does not have.
+    for locale in [None, Some(("LC_ALL", "C")), Some(("LANG", "xx_YY.ISO-8859-15"))] {
+        let ran = run_by_cron(&night, locale);
+        ran.ended_with(0);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{locale:?}");
+    }
+    assert_eq!(night.mail.messages().len(), 3);
+}
+
+#[test]
+fn a_failure_is_told_on_stderr_alone() {
+    let mut night = night();
+    night.set("source.dump", json!("ötherdump.sql"));
+    let ran = run_by_cron(&night, None);
+    ran.ended_with(4);
+    assert_eq!(ran.stdout, "");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(lines[0], "scripting-system: FAILED at Find dump: nothing new was delivered.");
+    assert!(lines.len() == 2 && lines[1].starts_with("error: Find dump: "), "{}", ran.all());
+    assert!(lines[1].contains("ötherdump.sql"), "{}", ran.all());
+}
+
+#[test]
+fn warnings_are_told_on_stderr_alone() {
+    let mut night = night();
+    make_stale(&mut night);
+    let ran = run_by_cron(&night, None);
+    ran.ended_with(1);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("\nwarning: Compare dates: the dump is stale: "), "{}", ran.all());
+}
+
+#[test]
+fn a_broken_configuration_is_told_on_stderr_and_in_the_log() {
+    let mut night = night();
+    night.set("sftp.port", json!(0));
+    let ran = run_by_cron(&night, None);
+    ran.ended_with(3).told(" CRITICAL [-] ");
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.contains("sftp.port"), "{}", ran.all());
+    assert_eq!((night.mail.connections(), night.webhook.requests(), night.web.requests()), (0, 0, 0));
+}

@@ -1,0 +1,188 @@
+//! The mail that arrives: by which ways, and what it says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use chrono::Utc;
+use serde_json::json;
+
+use crate::letter::Letter;
+use crate::support::Night;
+use crate::support::night::{DUMP, MAIL_LOGIN};
+use crate::support::servers::SmtpServer;
+use crate::support::servers::smtp::Security;
+use crate::{host_name, night, use_mail_server};
+
+/// Runs the good `night` and gives the one mail that `server` took of it.
+#[track_caller]
+fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
+    night.run().ended_with(0).told("mailed to operator@example.org");
+    let mails = server.messages();
+    assert_eq!(mails.len(), 1);
+    assert_eq!((mails[0].from.as_str(), mails[0].to.join(" ")), ("reports@example.org", "operator@example.org".into()));
+    Letter::decode(&mails[0].raw)
+}
+
+#[test]
+fn a_mail_through_tls_after_a_login_says_all_in_two_parts() {
+    let night = night();
+    let before = Utc::now().timestamp();
+    let letter = mail_to(&night.mail, &night);
+    let after = Utc::now().timestamp();
+    let (mails, host) = (night.mail.messages(), host_name());
+    assert!(mails[0].is_encrypted);
+    assert_eq!(mails[0].username.as_deref(), Some(MAIL_LOGIN.0));
+
+    assert!(letter.subject.starts_with("My daily report: delivered, "), "{}", letter.subject);
+    assert!(letter.subject.contains(&host), "no {host} in {}", letter.subject);
+    assert_eq!((letter.from.join(" "), letter.to.join(" ")), (MAIL_LOGIN.0.into(), "operator@example.org".into()));
+    assert!((before..=after).contains(&letter.date), "{} is not between {before} and {after}", letter.date);
+    let (id, domain) = letter.message_id.split_once('@').expect("a Message-ID has a domain");
+    assert!(!id.is_empty() && !domain.is_empty() && night.run_id() == id, "{}", letter.message_id);
+
+    assert!(letter.text.starts_with("The dump was delivered and verified.\r\n"), "{}", letter.text);
+    for part in [&letter.text, &letter.html] {
+        for told in ["The dump was delivered and verified.", DUMP, "Verify archive", &night.sshd.fingerprint("ed25519")]
+        {
+            assert!(part.contains(told), "no {told:?} in {part}");
+        }
+    }
+    assert!(letter.html.starts_with("<!DOCTYPE html>"), "{}", letter.html);
+    assert!(letter.everything.contains("Auto-Submitted:"), "{}", letter.everything);
+}
+
+#[test]
+fn a_mail_goes_through_starttls_after_a_login() {
+    let mut night = night();
+    let server = SmtpServer::builder(Security::StartTls).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
+    use_mail_server(&mut night, &server, Security::StartTls);
+    night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
+    mail_to(&server, &night);
+    assert!(server.messages()[0].is_encrypted);
+    assert_eq!(server.logins(), [(MAIL_LOGIN.0.to_owned(), true)]);
+}
+
+#[test]
+fn a_mail_goes_in_the_clear_where_no_login_is_asked_for() {
+    let mut night = night();
+    let server = SmtpServer::builder(Security::None).start();
+    use_mail_server(&mut night, &server, Security::None);
+    mail_to(&server, &night);
+    assert!(!server.messages()[0].is_encrypted);
+    assert_eq!(server.logins(), []);
+}
+
+#[test]
+fn starttls_that_is_not_offered_is_never_done_without() {
+    let mut night = night();
+    let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
+    use_mail_server(&mut night, &server, Security::StartTls);
+    night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
+    night.run().ended_with(1).told("offers no STARTTLS");
+    assert_eq!((server.messages().len(), server.logins().len()), (0, 0));
+}
+
+/// A program called sendmail in `folder` that keeps its arguments and its input there, one file for each recipient.
+fn write_sendmail(folder: &Path, complaint: &str) {
+    let script = format!(
+        "#!/bin/sh\n{complaint}\nfor to; do :; done\necho \"$@\" > '{0}'/arguments-$to\ncat > '{0}'/mail-$to\n",
+        folder.display()
+    );
+    let path = folder.join("sendmail");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The program prefers a real sendmail to any in PATH, and a test's mail must not leave the machine.
+fn demand_no_real_sendmail() {
+    let is_there = Path::new("/usr/sbin/sendmail").exists();
+    assert!(!is_there, "/usr/sbin/sendmail is installed and would be used: run this test where no mail system is");
+}
+
+#[test]
+fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
+    demand_no_real_sendmail();
+    let mut night = night();
+    night.set("email.server", json!(null)).set("email.to", json!(["a@example.org", "B <b@example.org>"]));
+    fs::create_dir(night.path("bin")).unwrap();
+    write_sendmail(&night.path("bin"), "");
+    let path = format!("{}:/usr/bin:/bin", night.path("bin").display());
+    night.ran(night.command(&[]).env("PATH", path).output().unwrap()).ended_with(0);
+    for to in ["a@example.org", "b@example.org"] {
+        let arguments = fs::read_to_string(night.path(&format!("bin/arguments-{to}"))).unwrap();
+        assert_eq!(arguments, format!("-i -f reports@example.org -- {to}\n"));
+        let letter = Letter::decode(&fs::read(night.path(&format!("bin/mail-{to}"))).unwrap());
+        assert_eq!(letter.to, ["a@example.org", "b@example.org"]);
+        assert!(letter.text.contains("The dump was delivered and verified."), "{}", letter.text);
+    }
+}
+
+#[test]
+fn what_the_local_sendmail_complains_of_is_told() {
+    demand_no_real_sendmail();
+    let mut night = night();
+    night.set("email.server", json!(null));
+    fs::create_dir(night.path("bin")).unwrap();
+    write_sendmail(&night.path("bin"), "echo 'no account \"default\"' >&2; exit 78");
+    let path = format!("{}:/usr/bin:/bin", night.path("bin").display());
+    let ran = night.ran(night.command(&[]).env("PATH", path).output().unwrap());
+    ran.ended_with(1).told("no account \"default\" (exit status: 78)");
+    assert!(crate::only_post(&night.webhook).contains("no account \"default\""));
+}
+
+#[test]
+fn this_runs_log_is_attached_and_no_others() {
+    let night = night();
+    night.run().ended_with(0);
+    let first = night.run_id();
+    // Names are made of whole seconds and the process.
+    night.run().ended_with(0);
+    let second = night.run_id();
+    assert_ne!(first, second);
+    let mails = night.mail.messages();
+    for (mail, run) in mails.iter().zip([&first, &second]) {
+        let letter = Letter::decode(&mail.raw);
+        let [(name, attached)] = letter.attachments.as_slice() else { panic!("{:?}", letter.attachments) };
+        assert_eq!(name, &format!("scripting-system-{run}.log"));
+        let log = fs::read_to_string(night.path("log.log")).unwrap();
+        let of_run: Vec<&str> = log.lines().filter(|line| line.contains(&format!("[{run}]"))).collect();
+        let attached: Vec<&str> = attached.lines().collect();
+        // What is told of the reports themselves comes after the mail was made.
+        assert!(attached.len() > 10 && of_run.starts_with(&attached), "attached: {attached:#?}\nlog: {of_run:#?}");
+        let clean_up = attached.iter().find(|line| line.contains("Clean up"));
+        assert!(clean_up.is_some(), "{attached:#?}");
+    }
+}
+
+#[test]
+fn no_log_is_attached_where_none_is_wanted() {
+    let mut night = night();
+    night.set("email.attach_log", json!(false));
+    let letter = mail_to(&night.mail, &night);
+    assert!(letter.attachments.is_empty(), "{:?}", letter.attachments);
+}
+
+#[test]
+fn a_failed_night_is_mailed_with_its_cause() {
+    let mut night = night();
+    night.set("source.dump", json!("other.sql"));
+    night.run().ended_with(4);
+    let letter = Letter::decode(&night.mail.messages()[0].raw);
+    assert!(letter.subject.starts_with("My daily report: FAILED at Find dump, "), "{}", letter.subject);
+    for part in [&letter.text, &letter.html] {
+        assert!(part.contains("nothing new was delivered") && part.contains(DUMP), "{part}");
+    }
+}
+
+#[test]
+fn names_from_outside_stay_text_in_the_html_part() {
+    use crate::support::servers::{Entry, Zip};
+    let night = night();
+    night.publish(&Zip::new().with(Entry::new("<img src=x>&amp;\n<h1>delivered</h1>", "x")));
+    night.run().ended_with(4);
+    let letter = Letter::decode(&night.mail.messages()[0].raw);
+    assert!(letter.html.contains("&lt;img src=x&gt;&amp;amp;"), "{}", letter.html);
+    assert!(!letter.html.contains("<img") && !letter.html.contains("<h1>delivered"), "{}", letter.html);
+    assert!(!letter.text.contains("\n<h1>"), "{}", letter.text);
+}

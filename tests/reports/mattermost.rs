@@ -1,0 +1,162 @@
+//! The Mattermost message: one post with a table that nothing from outside can break, and what refuses it.
+
+use serde_json::json;
+
+use crate::support::servers::{Authority, Entry, WebhookServer, Zip};
+use crate::{host_name, make_stale, night, only_post, use_webhook};
+
+/// The cells of each row of the table in `post`, its two head lines left out; a row that is none fails the test.
+#[track_caller]
+fn rows(post: &str) -> Vec<[String; 3]> {
+    let (_, table) = post.split_once("\n\n").expect("an empty line before the table");
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("| State | Task | What happened |"), "{post}");
+    assert_eq!(lines.next(), Some("|:---|:---|:---|"), "{post}");
+    lines
+        .map(|line| {
+            let mut cells = vec![String::new()];
+            let mut is_escaped = false;
+            for character in line.chars() {
+                if character == '|' && !is_escaped {
+                    cells.push(String::new());
+                } else {
+                    cells.last_mut().unwrap().push(character);
+                }
+                is_escaped = character == '\\' && !is_escaped;
+            }
+            let trimmed: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
+            let [before, state, task, text, after] = trimmed.as_slice() else { panic!("{line:?} in {post}") };
+            assert!(before.is_empty() && after.is_empty(), "{line:?}");
+            [state.clone(), task.clone(), text.clone()]
+        })
+        .collect()
+}
+
+#[test]
+fn a_clean_night_is_one_post_with_a_row_for_each_task() {
+    let mut night = night();
+    night.set("mattermost.username", json!("Nightly dump")).set("mattermost.icon_url", json!("https://e.org/i.png"));
+    night.run().ended_with(0).told("posted to Mattermost");
+    let post = only_post(&night.webhook);
+    let head: Vec<&str> = post.lines().take(2).collect();
+    assert_eq!(head[0], "**The dump was delivered and verified.**");
+    assert!(head[1].starts_with(&host_name()) && head[1].ends_with(": 0 errors, 0 warnings"), "{post}");
+    let tasks: Vec<String> = rows(&post)
+        .into_iter()
+        .map(|[state, task, _]| {
+            assert_eq!(state, ":white_check_mark:", "{post}");
+            task
+        })
+        .collect();
+    let expected = [
+        "Read configuration",
+        "Request zip",
+        "Find dump",
+        "Compare dates",
+        "Pack archive",
+        "Connect to SFTP",
+        "Send archive",
+        "Verify archive",
+        "Remove expired",
+        "Clean up",
+    ];
+    assert_eq!(tasks, expected);
+    let posted = &night.webhook.posts()[0];
+    assert_eq!(posted.username.as_deref(), Some("Nightly dump"));
+    assert_eq!(posted.icon_url.as_deref(), Some("https://e.org/i.png"));
+}
+
+#[test]
+fn a_warning_is_counted_and_has_no_row() {
+    let mut night = night();
+    make_stale(&mut night);
+    night.run().ended_with(1);
+    let post = only_post(&night.webhook);
+    assert!(post.lines().nth(1).unwrap().ends_with(": 0 errors, 1 warning"), "{post}");
+    let states: Vec<String> = rows(&post).into_iter().map(|[state, ..]| state).collect();
+    assert!(states.iter().all(|state| state == ":white_check_mark:"), "{post}");
+    assert!(!post.contains("Compare dates"), "{post}");
+}
+
+#[test]
+fn hostile_names_can_forge_neither_rows_nor_mentions() {
+    let hostile =
+        "a|b\n| :white_check_mark: | Verify archive | `forged` |\n@all <!channel> [x](http://e.org) ~town :+1:";
+    // A dump that is called so, and an entry that is so called where the dump is missing.
+    for (dump, code) in [(hostile, 0), ("missing.sql", 4)] {
+        let mut night = night();
+        night.publish(&Zip::new().with(Entry::new(hostile, night.dump.clone()).extended_time(night.modified)));
+        night.set("source.dump", json!(dump));
+        night.run().ended_with(code);
+        let post = only_post(&night.webhook);
+        let rows = rows(&post);
+        let [_, _, told] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the dump");
+        assert!(told.contains("a\\|b") && told.contains("forged"), "{post}");
+        assert_eq!(
+            rows.iter().filter(|[_, task, _]| task == "Verify archive").count(),
+            usize::from(code == 0),
+            "{post}"
+        );
+        for markup in ["@all", "<!channel", "](http", "http://", " `forged`", " ~town", ":+1:"] {
+            assert!(!told.contains(markup), "{markup:?} in {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_very_long_error_is_cut_and_still_one_post() {
+    let night = night();
+    let mut zip = Zip::new();
+    for number in 0..300 {
+        zip = zip.with(Entry::new(&format!("{number}-{}", "|@`é".repeat(60)), "x"));
+    }
+    night.publish(&zip);
+    night.run().ended_with(4);
+    let post = only_post(&night.webhook);
+    let rows = rows(&post);
+    let [state, _, told] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the error");
+    assert_eq!(state, ":no_entry:");
+    assert!(told.contains('…') && told.chars().count() < 4_000, "{told}");
+}
+
+#[test]
+fn what_the_server_says_decides_whether_it_is_tried_again() {
+    // 501 is how Mattermost says that webhooks are switched off.
+    for (status, requests) in [(400, 1), (403, 1), (404, 1), (501, 1), (429, 2), (500, 2), (503, 2)] {
+        let mut night = night();
+        let server = WebhookServer::builder().status(status).start();
+        use_webhook(&mut night, &server);
+        let ran = night.run();
+        ran.ended_with(1)
+            .told(&format!("no Mattermost message: the Mattermost server did not post the message: status {status}"));
+        assert_eq!(server.requests(), requests, "status {status}: {}", ran.all());
+        assert_eq!(night.mail.messages().len(), 1, "the mail is out: {}", ran.all());
+    }
+}
+
+#[test]
+fn a_server_that_was_busy_for_a_moment_gets_the_message_once() {
+    let mut night = night();
+    let server = WebhookServer::builder().status_for(503, 1).retry_after(3_600).start();
+    use_webhook(&mut night, &server);
+    // The pause that the server asks for is bounded by retry.max_pause_seconds, which is 0 here.
+    night.run().ended_with(0).told("posting to Mattermost failed, trying again in 0.0 s (2 of 2)");
+    assert_eq!((server.requests(), server.posts().len()), (2, 1));
+}
+
+#[test]
+fn a_failed_connection_is_tried_again_and_an_untrusted_one_is_not() {
+    let mut night = night();
+    let server = WebhookServer::builder().start();
+    use_webhook(&mut night, &server);
+    drop(server);
+    night.run().ended_with(1).told("cannot reach the Mattermost server").told("trying again in 0.0 s (2 of 2)");
+
+    let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
+    let server = WebhookServer::builder().identity(identity).start();
+    use_webhook(&mut night, &server);
+    let begun = night.run();
+    begun.ended_with(1).told("no trusted TLS connection to the Mattermost server");
+    assert!(!begun.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
+    assert_eq!(server.requests(), 0);
+}

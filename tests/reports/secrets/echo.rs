@@ -1,0 +1,124 @@
+//! Servers that answer with what they were told, secrets and all, as no server should.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+
+use super::leaks::forms;
+
+/// Serves each connection on a port of loopback with `converse`, in threads that end with the test. Gives the port.
+fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let converse = Arc::new(converse);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let converse = Arc::clone(&converse);
+            thread::spawn(move || converse(stream));
+        }
+    });
+    port
+}
+
+/// A request's path with its query, its Authorization as it is and decoded, and its body.
+struct Request {
+    target: String,
+    authorization: String,
+    body: String,
+}
+
+fn read_request(stream: &TcpStream) -> Option<Request> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let target = line.split(' ').nth(1)?.to_owned();
+    let (mut length, mut authorization) = (0, String::new());
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "authorization" => {
+                let pair = value.trim_start_matches("Basic ");
+                let decoded = BASE64_STANDARD.decode(pair).map(|pair| String::from_utf8_lossy(&pair).into_owned());
+                authorization = format!("{pair} {}", decoded.unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Request { target, authorization, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// A web server (and webhook) without TLS.
+pub(crate) struct HttpEcho {
+    pub(crate) port: u16,
+    bodies: Arc<Mutex<Vec<String>>>,
+}
+
+impl HttpEcho {
+    /// Answers every request with `status` and all that it was told, in the headers and in the page.
+    pub(crate) fn start(status: u16) -> HttpEcho {
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::clone(&bodies);
+        let port = serve(move |mut stream| {
+            while let Some(request) = read_request(&stream) {
+                let page = format!("no {0} for {1} ({0:?})", request.target, request.authorization);
+                let reply = format!(
+                    "HTTP/1.1 {status} {0}\r\nContent-Type: text/html; for={0} {1}\r\nLocation: {0}\r\n\
+                     WWW-Authenticate: Basic realm=\"{0}\"\r\nContent-Length: {2}\r\n\r\n{page}",
+                    request.target,
+                    request.authorization,
+                    page.len()
+                );
+                received.lock().unwrap().push(request.body);
+                if stream.write_all(reply.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        HttpEcho { port, bodies }
+    }
+
+    /// What was posted.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().clone()
+    }
+}
+
+/// A mail server without TLS that refuses the login (`535`) or, where it lets in, the recipient (`550`), with the
+/// password in every form. Gives the port.
+pub(crate) fn smtp_echo(password: &'static str, lets_in: bool) -> u16 {
+    serve(move |stream| drop(converse(&stream, password, lets_in)))
+}
+
+fn converse(stream: &TcpStream, password: &str, lets_in: bool) -> std::io::Result<()> {
+    let mut say = stream;
+    let refuse = |code: u16, heard: &str| {
+        let mut told = forms(password);
+        told.push(heard.to_owned());
+        told.extend(["", "u", "us"].map(|before| BASE64_STANDARD_NO_PAD.encode(format!("{before}{password}!"))));
+        let lines: Vec<String> = told.iter().map(|form| format!("{code}-{form}\r\n")).collect();
+        format!("{}{code} that is all\r\n", lines.concat())
+    };
+    say.write_all(b"220 echo\r\n")?;
+    for line in BufReader::new(stream).lines() {
+        let line = line?;
+        let reply = match line.split(' ').next().unwrap_or("") {
+            "EHLO" => "250-echo\r\n250 AUTH PLAIN\r\n".to_owned(),
+            "AUTH" if lets_in => "235 welcome\r\n".to_owned(),
+            "AUTH" => refuse(535, &line),
+            "RCPT" => refuse(550, &line),
+            "QUIT" => "221 bye\r\n".to_owned(),
+            _ => "250 ok\r\n".to_owned(),
+        };
+        say.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}

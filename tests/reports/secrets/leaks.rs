@@ -1,0 +1,82 @@
+//! Finds a secret in a text, in the forms that protocols and reports give it.
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+
+/// `secret` as it is, percent-encoded, in base64, and as JSON writes it. The base64 forms are those characters that
+/// the secret alone decides, for each of the three places where it can begin within three bytes.
+pub(crate) fn forms(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned()];
+    for (kept, is_upper) in [("", true), ("", false), ("-._~", true), ("-._~", false)] {
+        forms.push(percent_encoded(secret, kept, is_upper));
+    }
+    for before in 0..3 {
+        let bytes = [vec![0; before], secret.as_bytes().to_vec()].concat();
+        // Six bits a character; what shares bits with its neighbours depends on them.
+        let (first, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+        for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
+            forms.push(engine.encode(&bytes)[first..end].to_owned());
+        }
+    }
+    let json = serde_json::to_string(secret).unwrap();
+    forms.push(json[1..json.len() - 1].to_owned());
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+fn percent_encoded(text: &str, kept: &str, is_upper: bool) -> String {
+    let encode = |byte: u8| match char::from(byte) {
+        plain if plain.is_ascii_alphanumeric() || kept.contains(plain) => plain.to_string(),
+        _ if is_upper => format!("%{byte:02X}"),
+        _ => format!("%{byte:02x}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+/// The forms of `secrets` that `text` holds, be it escaped for JSON, Markdown or HTML once more.
+pub(crate) fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
+    let bare = without_escapes(text);
+    secrets
+        .iter()
+        .flat_map(|secret| forms(secret))
+        .filter(|form| text.contains(form) || bare.contains(&without_escapes(form)))
+        .collect()
+}
+
+/// `text` without what is put before or into a character to keep it from meaning something.
+fn without_escapes(text: &str) -> String {
+    let mut text = text.replace(['\\', '\u{200b}'], "");
+    for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
+        text = text.replace(entity, character);
+    }
+    text
+}
+
+/// Asserts that none of `secrets` stands in `text`, which is called `what` and where each line is told that holds one.
+#[track_caller]
+pub(crate) fn assert_without(secrets: &[&str], what: &str, text: &str) {
+    let leaks = leaks(text, secrets);
+    assert!(leaks.is_empty(), "{what} holds {leaks:?}:\n{text}");
+}
+
+#[test]
+fn a_planted_secret_is_found_in_every_form() {
+    let secret = "p\"w/é+&?-Zq~\\1";
+    for before in ["", "u", "us"] {
+        let encoded = BASE64_STANDARD_NO_PAD.encode(format!("{before}{secret} and more"));
+        assert_eq!(leaks(&format!("535 {encoded}"), &[secret]).len(), 1, "{encoded}");
+    }
+    for planted in [
+        "x p\"w/é+&?-Zq~\\1 x",
+        "GET /?p%22w%2F%C3%A9%2B%26%3F%2DZq%7E%5C1",
+        "GET /?p%22w%2f%c3%a9%2b%26%3f-Zq~%5c1",
+        r#"{"message":"p\"w/é+&?-Zq~\\1"}"#,
+        "p\"w/é\\+&amp;?-Zq\\~\u{200b}\\\\1",
+        "p&quot;w/é+&amp;?-Zq~\\1",
+    ] {
+        assert!(!leaks(planted, &[secret]).is_empty(), "{planted}");
+        assert!(std::panic::catch_unwind(|| assert_without(&[secret], "the test", planted)).is_err(), "{planted}");
+    }
+    assert_without(&[secret], "the test", "p\"w, and a [redacted] here");
+}

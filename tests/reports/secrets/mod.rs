@@ -1,0 +1,302 @@
+//! No secret reaches any channel, on good nights and on bad ones, whatever servers answer.
+
+mod echo;
+mod leaks;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use self::echo::{HttpEcho, smtp_echo};
+use self::leaks::{assert_without, forms};
+use crate::letter::Letter;
+use crate::night;
+use crate::support::night::{DUMP, MAIL_LOGIN};
+use crate::support::servers::smtp::Security;
+use crate::support::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
+use crate::support::sshd::generate;
+use crate::support::{Night, Ran};
+
+const SFTP_PASSWORD: &str = "Sf+tp/P\"W=\\q1Zx";
+const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";
+const BASIC_PASSWORD: &str = "bA~s:ic?Pa\"ss-w0rD";
+const MAIL_PASSWORD: &str = "mAil@L<og>in!-{9}Gh";
+const WEBHOOK_ID: &str = "hOOkqe1x5bnmyjbjfqjz6pxqk7";
+/// As it stands in the address, and as it is meant.
+const TOKEN: [&str; 2] = ["T0k%2FAbc-dEf_9.%C3%A9Zz", "T0k/Abc-dEf_9.éZz"];
+
+const SECRETS: [&str; 7] = [SFTP_PASSWORD, PASSPHRASE, BASIC_PASSWORD, MAIL_PASSWORD, WEBHOOK_ID, TOKEN[0], TOKEN[1]];
+
+/// A night on which every secret is needed, and given in clear in the configuration.
+struct Guarded {
+    night: Night,
+    sftp: SftpServer,
+    mail: SmtpServer,
+    webhook: WebhookServer,
+    _web: HttpsServer,
+}
+
+impl Guarded {
+    fn new() -> Guarded {
+        Guarded::with_sftp(|server| server)
+    }
+
+    fn with_sftp(
+        behave: impl FnOnce(crate::support::servers::sftp::Builder) -> crate::support::servers::sftp::Builder,
+    ) -> Guarded {
+        let mut night = night();
+        fs::create_dir_all(night.path("sftp/archives")).unwrap();
+        let web = HttpsServer::builder(&night.path("web")).basic_auth("web", BASIC_PASSWORD).start();
+        let sftp = SftpServer::builder(&night.path("sftp")).username("backup").password(SFTP_PASSWORD);
+        let sftp = behave(sftp.host_key(SshKey::ed25519())).start();
+        let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, MAIL_PASSWORD).start();
+        let webhook = WebhookServer::builder().id(WEBHOOK_ID).start();
+        let key = protected_key(&night);
+        night
+            .set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))))
+            .set("source.username", json!("web"))
+            .set("source.password", json!(BASIC_PASSWORD))
+            .set("sftp.port", json!(sftp.port()))
+            .set("sftp.username", json!("backup"))
+            .set("sftp.password", json!(SFTP_PASSWORD))
+            .set("sftp.private_key", json!(key))
+            .set("sftp.passphrase", json!(PASSPHRASE))
+            .set("sftp.directory", json!("archives"))
+            .set("email.server.port", json!(mail.port()))
+            .set("email.server.password", json!(MAIL_PASSWORD))
+            .set("mattermost.webhook_url", json!(webhook.url()))
+            .set("log.level", json!("debug"));
+        Guarded { night, sftp, mail, webhook, _web: web }
+    }
+
+    fn set(&mut self, path: &str, value: serde_json::Value) -> &mut Guarded {
+        self.night.set(path, value);
+        self
+    }
+
+    /// Runs the program quietly and with `-vv`, in both formats of the log; asserts that each run ends with `code`, and
+    /// that nothing that it told anybody holds a secret. Gives the last run.
+    #[track_caller]
+    fn run(&mut self, code: i32) -> Ran {
+        self.set("log.format", json!("json"));
+        let quiet = self.night.run();
+        self.set("log.format", json!("text"));
+        let wordy = self.night.run_with(&["-vv"]);
+        for ran in [&quiet, &wordy] {
+            self.assert_clean(ran);
+            ran.ended_with(code);
+        }
+        wordy
+    }
+
+    #[track_caller]
+    fn assert_clean(&self, ran: &Ran) {
+        assert_without(&SECRETS, "the log", &ran.log);
+        assert_without(&SECRETS, "stdout", &ran.stdout);
+        assert_without(&SECRETS, "stderr", &ran.stderr);
+        for mail in self.mail.messages().iter().chain(&self.night.mail.messages()) {
+            assert_without(&SECRETS, "a mail", &Letter::decode(&mail.raw).everything);
+            assert_without(&SECRETS, "a mail as it was sent", &String::from_utf8_lossy(&mail.raw));
+        }
+        for post in self.webhook.posts() {
+            assert_without(&SECRETS, "a post", &format!("{post:?} {}", post.text));
+        }
+    }
+}
+
+/// A private key that the embedded server does not know, under the passphrase.
+fn protected_key(night: &Night) -> PathBuf {
+    let key = night.path("protected_key");
+    generate("ed25519", &key, PASSPHRASE);
+    key
+}
+
+#[test]
+fn a_good_night_tells_no_secret() {
+    let mut guarded = Guarded::new();
+    let ran = guarded.run(0);
+    // That the secrets were used, and that there was something to look through.
+    ran.told("DEBUG").told("posted to Mattermost").told("my_zip.zip?…");
+    assert!(ran.stderr.contains("Request zip"), "{}", ran.all());
+    assert!(guarded.sftp.auth_attempts().iter().any(|attempt| attempt.method == "password" && attempt.accepted));
+    assert_eq!((guarded.mail.messages().len(), guarded.webhook.posts().len()), (2, 2));
+}
+
+#[test]
+fn a_key_under_a_passphrase_tells_no_secret_whether_it_opens_or_not() {
+    let mut guarded = Guarded::new();
+    let (port, directory) = (guarded.night.sshd.port(), guarded.night.sshd.directory.clone());
+    guarded.night.sshd.authorize(&guarded.night.path("protected_key"));
+    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    guarded.set("sftp.port", json!(port)).set("sftp.directory", json!(directory));
+    guarded.set("sftp.username", json!(user.trim())).set("sftp.password", json!(null));
+    guarded.run(0);
+    let other = guarded.night.path("other_key");
+    generate("ed25519", &other, "another passphrase");
+    guarded.set("sftp.private_key", json!(other));
+    guarded.run(4).told("sftp.passphrase is not its passphrase");
+}
+
+#[test]
+fn refused_logins_tell_no_secret() {
+    let mut guarded = Guarded::with_sftp(|server| server.password("another"));
+    guarded.run(4).told("sftp.password was refused");
+
+    let mut guarded = Guarded::new();
+    let web = HttpsServer::builder(&guarded.night.path("web")).basic_auth("web", "another").start();
+    guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
+    guarded.run(4).told("401 (not authorised)");
+
+    let mut guarded = Guarded::new();
+    let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, "another").start();
+    guarded.set("email.server.port", json!(mail.port()));
+    guarded.run(1).told("refused the login of");
+}
+
+#[test]
+fn a_web_server_that_repeats_what_it_was_told_gives_away_no_secret() {
+    for (status, code) in [(404, 4), (200, 4), (302, 4), (500, 4)] {
+        let mut guarded = Guarded::new();
+        let echo = HttpEcho::start(status);
+        guarded.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip?token={}", echo.port, TOKEN[0])));
+        let ran = guarded.run(code);
+        assert!(!echo.bodies().is_empty(), "the server was asked: {}", ran.all());
+    }
+}
+
+#[test]
+fn a_zip_with_names_like_secrets_gives_away_none() {
+    let mut guarded = Guarded::new();
+    for secret in SECRETS {
+        let name = forms(secret).join(" ");
+        guarded.night.publish(&Zip::new().with(Entry::new(&name, "x")));
+        guarded.run(4).told("[redacted]");
+    }
+}
+
+#[test]
+fn a_mail_server_that_repeats_the_password_gives_away_no_secret() {
+    for lets_in in [false, true] {
+        let mut guarded = Guarded::new();
+        let port = smtp_echo(MAIL_PASSWORD, lets_in);
+        guarded.set(
+            "email.server",
+            json!({"host": "127.0.0.1", "port": port, "security": "none",
+            "username": MAIL_LOGIN.0, "password": MAIL_PASSWORD}),
+        );
+        guarded.run(1).told(if lets_in { "550" } else { "535" }).told("[redacted]");
+        assert!(guarded.webhook.posts()[0].text.contains("the mail did not reach"));
+    }
+}
+
+#[test]
+fn a_webhook_that_repeats_its_path_gives_away_no_secret() {
+    for status in [404, 500] {
+        let mut guarded = Guarded::new();
+        let echo = HttpEcho::start(status);
+        guarded.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/{WEBHOOK_ID}", echo.port)));
+        guarded.run(1).told(&format!("status {status}"));
+        let bodies = echo.bodies();
+        assert!(bodies.len() >= 2, "{bodies:?}");
+        for body in bodies {
+            assert_without(&SECRETS, "what was posted", &body);
+        }
+    }
+}
+
+#[test]
+fn untrusted_certificates_tell_no_secret() {
+    let mut guarded = Guarded::new();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Authority::new("Somebody else").write(folder.path());
+    guarded.set("mattermost.ca_file", json!(ca)).set("email.server.ca_file", json!(ca));
+    guarded.run(1).told("no trusted TLS connection to the mail server").told("no trusted TLS connection to the Matt");
+    guarded.set("source.ca_file", json!(ca));
+    guarded.run(4).told("unknown authority");
+}
+
+#[test]
+fn dead_servers_tell_no_secret() {
+    let mut guarded = Guarded::new();
+    let Guarded { night, sftp, mail, webhook, _web } = guarded;
+    drop((sftp, mail, webhook));
+    guarded = Guarded {
+        night,
+        sftp: SftpServer::builder(&std::env::temp_dir()).start(),
+        mail: SmtpServer::builder(Security::None).start(),
+        webhook: WebhookServer::builder().start(),
+        _web,
+    };
+    guarded.run(4).told("cannot reach the mail server").told("cannot reach the Mattermost server");
+    guarded.set("source.proxy", json!(format!("http://u:{WEBHOOK_ID}@127.0.0.1:1")));
+    guarded.run(4);
+}
+
+#[test]
+fn an_archive_that_arrives_damaged_tells_no_secret() {
+    let mut guarded = Guarded::with_sftp(|server| server.corrupting_writes());
+    guarded.run(4).told("is not what was sent");
+}
+
+#[test]
+fn an_interrupted_run_tells_no_secret() {
+    let mut guarded = Guarded::new();
+    let web = HttpsServer::builder(&guarded.night.path("web")).silent().start();
+    guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
+    let mut command = guarded.night.command(&["-vv"]);
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while web.requests() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the web server was not asked");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    let ran = guarded.night.ran(process.wait_with_output().unwrap());
+    ran.ended_with(143);
+    guarded.assert_clean(&ran);
+    assert_eq!(guarded.webhook.posts().len(), 1, "{}", ran.all());
+}
+
+#[test]
+fn a_broken_configuration_tells_no_secret() {
+    let mistakes: [(&str, serde_json::Value, &str); 9] = [
+        ("sftp.port", json!(0), "sftp.port"),
+        ("source.url", json!(format!("https://u:{BASIC_PASSWORD}@h/z?token={}", TOKEN[0])), "source.url"),
+        ("source.url", json!(format!("ftp://h/z?token={}", TOKEN[0])), "source.url"),
+        ("source.url", json!(format!("no address?{}", TOKEN[0])), "source.url"),
+        ("mattermost.webhook_url", json!(format!("ftp://h/hooks/{WEBHOOK_ID}")), "mattermost.webhook_url"),
+        ("mattermost.webhook_url", json!({"fil": WEBHOOK_ID}), "mattermost.webhook_url"),
+        ("sftp.passphrase", json!([PASSPHRASE]), "sftp.passphrase"),
+        ("email.server.security", json!(false), "email.server.security"),
+        ("source.proxy", json!(format!("socks5://u:{SFTP_PASSWORD}@h")), "source.proxy"),
+    ];
+    let mut guarded = Guarded::new();
+    for (key, value, told) in mistakes {
+        let (section, name) = key.rsplit_once('.').unwrap();
+        let before = guarded.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
+        guarded.set(key, value);
+        guarded.run(3).told(told).told("CRITICAL");
+        guarded.set(key, before.unwrap_or(json!(null)));
+    }
+    // Read by others: the mode is the mistake, and each secret in clear is named by its key.
+    let path = guarded.night.write_config();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let output = Command::new(crate::support::night::program()).args(["run", "--config"]).arg(path).output().unwrap();
+    let ran = guarded.night.ran(output);
+    ran.ended_with(3).told("sftp.password").told("source.url");
+    guarded.assert_clean(&ran);
+    assert_eq!(guarded.webhook.requests() + guarded.mail.connections(), 0);
+}
+
+#[test]
+fn a_dry_run_tells_no_secret() {
+    let guarded = Guarded::new();
+    let ran = guarded.night.run_with(&["--dry-run", "-vv"]);
+    ran.ended_with(0);
+    assert!(ran.stdout.contains(DUMP), "{}", ran.all());
+    guarded.assert_clean(&ran);
+}

@@ -1,0 +1,89 @@
+//! Mail that does not arrive: the job has done its work all the same, and the other channels tell.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use crate::support::night::MAIL_LOGIN;
+use crate::support::servers::smtp::Security;
+use crate::support::servers::{Authority, SmtpServer};
+use crate::support::{Night, Ran};
+use crate::{night, only_post, use_mail_server};
+
+/// Runs `night`, whose mail cannot arrive; asserts that the archive did, and that the log and Mattermost tell `why`.
+#[track_caller]
+pub(crate) fn run_undelivered(night: &Night, why: &str) -> Ran {
+    let ran = night.run();
+    ran.ended_with(1).told(why).told("WARNING");
+    assert_eq!(night.sshd.names().len(), 1, "the archive is there: {}", ran.all());
+    let post = only_post(&night.webhook);
+    let row = post.lines().find(|line| line.starts_with("| :no_entry: | Report | the mail did not reach "));
+    assert!(row.is_some_and(|row| row.contains(why)), "no row tells {why:?} in {post}");
+    ran
+}
+
+/// A port of loopback on which nobody listens.
+fn dead_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_refused_recipient_does_not_stop_the_others() {
+    let mut night = night();
+    let server = SmtpServer::builder(Security::Tls).refuse_recipient("gone@example.org").start();
+    use_mail_server(&mut night, &server, Security::Tls);
+    night.set("email.to", json!(["a@example.org", "gone@example.org", "b@example.org"]));
+    let ran = run_undelivered(&night, "the mail did not reach 1 of 3 recipients: ");
+    ran.told("mailed to a@example.org").told("mailed to b@example.org").told("550");
+    let recipients: Vec<String> = server.messages().into_iter().flat_map(|mail| mail.to).collect();
+    assert_eq!(recipients, ["a@example.org", "b@example.org"]);
+    assert!(only_post(&night.webhook).contains("gone"));
+}
+
+#[test]
+fn a_mail_server_that_is_down_is_tried_as_often_as_the_configuration_says() {
+    let mut night = night();
+    night.set("email.server.port", json!(dead_port()));
+    let ran = run_undelivered(&night, "cannot reach the mail server");
+    ran.told("sending the mail failed, trying again in 0.0 s (2 of 2)");
+}
+
+#[test]
+fn a_wrong_password_is_tried_once_however_many_recipients_there_are() {
+    let mut night = night();
+    night.set("email.server.password", json!("not the one"));
+    night.set("email.to", json!(["a@example.org", "b@example.org"]));
+    run_undelivered(&night, "refused the login of reports");
+    assert_eq!(night.mail.logins(), [(MAIL_LOGIN.0.to_owned(), false)]);
+    assert_eq!(night.mail.messages().len(), 0);
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused_at_once() {
+    let mut night = night();
+    let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
+    let server = SmtpServer::builder(Security::Tls).identity(identity).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
+    night.set("email.server.port", json!(server.port()));
+    run_undelivered(&night, "no trusted TLS connection to the mail server");
+    assert_eq!((server.connections(), server.logins().len(), server.messages().len()), (1, 0, 0));
+}
+
+#[test]
+fn a_message_that_is_refused_after_data_is_sent_again_only_where_the_server_says_later() {
+    for (status, connections) in [(554, 1), (452, 2)] {
+        let mut night = night();
+        let server = SmtpServer::builder(Security::None).refuse_messages(status).start();
+        use_mail_server(&mut night, &server, Security::None);
+        run_undelivered(&night, &format!("{status} Message refused"));
+        assert_eq!((server.connections(), server.messages().len()), (connections, 0), "{status}");
+    }
+}
+
+#[test]
+fn a_night_that_failed_keeps_its_exit_code_when_the_mail_fails_too() {
+    let mut night = night();
+    night.set("email.server.port", json!(dead_port())).set("source.dump", json!("other.sql"));
+    night.run().ended_with(4);
+    let post = only_post(&night.webhook);
+    assert!(post.contains("| :no_entry: | Find dump |") && post.contains("| :no_entry: | Report |"), "{post}");
+}

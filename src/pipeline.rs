@@ -7,7 +7,7 @@ mod to_destination;
 
 use std::error::Error;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,9 +17,10 @@ use crate::interrupt::Interrupt;
 use crate::journal::{Journal, OpenTask};
 use crate::progress::Progress;
 use crate::retry::Retry;
-use crate::rules::freshness::Freshness;
+use crate::rules::freshness::{Freshness, Judgement};
 use crate::rules::retention::Naming;
 use crate::run_record::{Interruption, Task};
+use from_source::Packed;
 
 /// A night's work and what it needs.
 #[derive(Clone)]
@@ -42,6 +43,15 @@ pub struct Job {
     pub progress: Progress,
 }
 
+/// What the web server had.
+struct Dump {
+    judgement: Judgement,
+    /// How far the web server's clock is from ours, where it tells.
+    clock_difference: Option<TimeDelta>,
+    /// The archive of a fresh dump, unless nothing may be changed.
+    archive: Option<Packed>,
+}
+
 /// A task has failed and told why; what is left to do is to clean up and to report.
 struct Stop;
 
@@ -56,20 +66,14 @@ impl Job {
     }
 
     fn ship(&self, server: &Server<'_>) -> Result<(), Stop> {
-        let zip = self.request_zip()?;
-        let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
-        let dump = self.find_dump(&zip)?;
-        let judgement = self.compare_dates(&zip, &dump);
-
-        let connection = match (judgement.freshness, judgement.modified) {
-            (Freshness::Fresh, Some(modified)) if !self.dry_run => {
-                let archive = self.pack_archive(&zip, &dump, modified.to_utc())?;
-                drop(zip);
+        let Dump { judgement, clock_difference, archive } = self.get_dump()?;
+        let connection = match (judgement.freshness, archive) {
+            (Freshness::Fresh, Some(archive)) => {
                 let connection = self.connect(server)?;
                 let sent = self.send_archive(server, connection, &archive)?;
                 self.verify_archive(server, sent, &archive)?
             }
-            (Freshness::Fresh, _) => {
+            (Freshness::Fresh, None) => {
                 self.skip(&[Task::PackArchive], "dry run");
                 let connection = self.connect(server)?;
                 self.rehearse_sending(&connection)?;
@@ -83,6 +87,34 @@ impl Job {
         };
         self.remove_expired(connection, judgement.freshness, clock_difference);
         Ok(())
+    }
+
+    /// Tasks 2 to 5, from their beginning again where the ZIP changes on the web server meanwhile.
+    fn get_dump(&self) -> Result<Dump, Stop> {
+        for _ in 1..self.config.retry.attempts {
+            if let Some(dump) = self.get_dump_once(true)? {
+                return Ok(dump);
+            }
+            tracing::info!("the ZIP has changed on the web server while it was read; starting over");
+        }
+        self.get_dump_once(false)?.ok_or(Stop)
+    }
+
+    /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
+    fn get_dump_once(&self, may_start_over: bool) -> Result<Option<Dump>, Stop> {
+        let zip = self.request_zip()?;
+        let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
+        let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
+        let judgement = self.compare_dates(&zip, &dump);
+        let archive = match (judgement.freshness, judgement.modified) {
+            (Freshness::Fresh, Some(modified)) if !self.dry_run => {
+                let packed = self.pack_archive(&zip, &dump, modified.to_utc(), may_start_over)?;
+                let Some(packed) = packed else { return Ok(None) };
+                Some(packed)
+            }
+            _ => None,
+        };
+        Ok(Some(Dump { judgement, clock_difference, archive }))
     }
 
     fn skip(&self, tasks: &[Task], reason: &str) {

@@ -3,7 +3,8 @@
 //! The worker that does the job and the main thread that reports share one record ([`SharedRecord`]), so that
 //! a report can tell all that is known even when the worker is stuck or has died.
 
-use std::fmt;
+mod task;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -12,77 +13,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate};
 use crate::rules::redaction::Redaction;
 use crate::rules::retention;
 
-/// One step of a run as the reader of a report sees it, in the order of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Task {
-    /// Parse and validate the configuration, resolve its secrets.
-    ReadConfiguration,
-    /// Get the ZIP from the web server.
-    RequestZip,
-    /// Find the one entry of the ZIP that is shipped.
-    FindDump,
-    /// Decide whether the dump is fresh or stale.
-    CompareDates,
-    /// Write the dump into the archive.
-    PackArchive,
-    /// Reach the SFTP server, check its host key, authenticate.
-    ConnectToSftp,
-    /// Upload the archive under its temporary name.
-    SendArchive,
-    /// Prove over a new connection that the archive arrived, and publish it.
-    VerifyArchive,
-    /// Delete the expired archives on the server.
-    RemoveExpired,
-    /// Remove local temporary files, close connections.
-    CleanUp,
-    /// Send the mail and the Mattermost message.
-    Report,
-}
-
-impl Task {
-    /// Every task, in the order of a run.
-    pub const ALL: [Task; 11] = [
-        Task::ReadConfiguration,
-        Task::RequestZip,
-        Task::FindDump,
-        Task::CompareDates,
-        Task::PackArchive,
-        Task::ConnectToSftp,
-        Task::SendArchive,
-        Task::VerifyArchive,
-        Task::RemoveExpired,
-        Task::CleanUp,
-        Task::Report,
-    ];
-
-    /// The task's name in every report.
-    pub fn title(self) -> &'static str {
-        match self {
-            Task::ReadConfiguration => "Read configuration",
-            Task::RequestZip => "Request zip",
-            Task::FindDump => "Find dump",
-            Task::CompareDates => "Compare dates",
-            Task::PackArchive => "Pack archive",
-            Task::ConnectToSftp => "Connect to SFTP",
-            Task::SendArchive => "Send archive",
-            Task::VerifyArchive => "Verify archive",
-            Task::RemoveExpired => "Remove expired",
-            Task::CleanUp => "Clean up",
-            Task::Report => "Report",
-        }
-    }
-
-    /// Whether the job itself has failed when this task fails: tasks 2 to 8.
-    pub fn is_essential(self) -> bool {
-        (Task::RequestZip..=Task::VerifyArchive).contains(&self)
-    }
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.title())
-    }
-}
+pub use task::Task;
 
 /// How far a task got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +143,7 @@ pub struct RunRecord {
     pub dry_run: bool,
     /// The size of the ZIP on the web server, in bytes.
     pub zip_size: Option<u64>,
-    /// How many bytes of the ZIP were received.
+    /// How many bytes of it were received.
     pub received: Option<u64>,
     /// The dump, once it was found.
     pub dump: Option<DumpFacts>,

@@ -45,7 +45,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     let progress = Progress::on_terminal();
     let record = SharedRecord::new(new_record(&config, today, arguments.dry_run, clock));
     let log = begin_log(&config, &record, clock, verbose, &progress, arguments.dry_run);
-    redact_panics(Redaction::new(&config.secrets()));
+    redact_panics(Redaction::new(&config.secrets()), io::stderr);
     let journal = Journal::new(record.clone());
     let lock = match lock(arguments) {
         Ok(lock) => lock,
@@ -131,11 +131,11 @@ fn begin_log(
     log
 }
 
-/// A panic's message can hold anything; what reaches stderr of it is redacted like all else.
-fn redact_panics(redaction: Redaction) {
+/// A panic's message can hold anything; what of it reaches the writer that `stderr` gives is redacted like all else.
+fn redact_panics<W: io::Write>(redaction: Redaction, stderr: impl Fn() -> W + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |panic| {
         // Where stderr is closed, there is nobody to tell.
-        let _ = writeln!(io::stderr(), "scripting-system: {}", redaction.clean(&panic.to_string()));
+        let _ = writeln!(stderr(), "scripting-system: {}", redaction.clean(&panic.to_string()));
     }));
 }
 
@@ -183,4 +183,24 @@ fn conclude(record: &SharedRecord, verbose: u8) -> ExitCode {
         let _ = write!(io::stderr(), "{}", message::cron_errors(&record));
     }
     record.outcome().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stderr");
+        let file = File::create(&path).unwrap();
+        redact_panics(Redaction::new(&["hunter22".into()]), move || file.try_clone().unwrap());
+        let panicked = std::thread::spawn(|| panic!("the password is hunter22")).join();
+        drop(panic::take_hook());
+        assert!(panicked.is_err());
+        let told = fs::read_to_string(path).unwrap();
+        assert!(told.contains("the password is [redacted]") && !told.contains("hunter22"), "{told}");
+    }
 }

@@ -34,7 +34,8 @@ impl Job {
         }
     }
 
-    pub(super) fn find_dump(&self, zip: &Zip) -> Result<ZippedDump, Stop> {
+    /// `None` where the ZIP has changed and `may_start_over` holds.
+    pub(super) fn find_dump(&self, zip: &Zip, may_start_over: bool) -> Result<Option<ZippedDump>, Stop> {
         let task = self.journal.begin(Task::FindDump);
         let source = &self.config.source;
         let found = zip
@@ -47,8 +48,9 @@ impl Job {
                 let name = printable(&entry.name);
                 task.done(&format!("{name}, {}", HumanBytes(entry.size)));
                 self.journal.record().lock().dump = Some(DumpFacts { name, size: entry.size, modified: None });
-                Ok(dump)
+                Ok(Some(dump))
             }
+            Err(error) if may_start_over && has_changed(&error) => Ok(None),
             Err(error) => {
                 let mut text = told(&error);
                 if matches!(error, ArchiveError::NotAZip { .. })
@@ -82,7 +84,14 @@ impl Job {
         judgement
     }
 
-    pub(super) fn pack_archive(&self, zip: &Zip, dump: &ZippedDump, modified: DateTime<Utc>) -> Result<Packed, Stop> {
+    /// `None` where the ZIP has changed and `may_start_over` holds.
+    pub(super) fn pack_archive(
+        &self,
+        zip: &Zip,
+        dump: &ZippedDump,
+        modified: DateTime<Utc>,
+        may_start_over: bool,
+    ) -> Result<Option<Packed>, Stop> {
         let task = self.journal.begin(Task::PackArchive);
         let name = self.archive_name();
         let compression = self.config.archive.compression;
@@ -100,8 +109,9 @@ impl Job {
                 task.done(&format!("{name}, {}", HumanBytes(content.size)));
                 let facts = ArchiveFacts { name: name.clone(), size: content.size, sha256 };
                 self.journal.record().lock().archive = Some(facts);
-                Ok(Packed { name, spool, content })
+                Ok(Some(Packed { name, spool, content }))
             }
+            Err(error) if may_start_over && has_changed(&error) => Ok(None),
             Err(error) => Err(self.give_up(task, &error)),
         }
     }
@@ -111,4 +121,9 @@ impl Job {
         record.received = Some(zip.received());
         record.zip_size = Some(zip.size);
     }
+}
+
+/// Whether `error` comes from a ZIP that is not the same any more as when its directory was read.
+fn has_changed(error: &ArchiveError) -> bool {
+    matches!(error, ArchiveError::Read(error) if source::has_changed(error))
 }

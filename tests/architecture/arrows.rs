@@ -50,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // The rooms, which know neither each other nor what they are for.
     ("source", &["config", "interrupt", "progress", "retry"]),
-    ("archive", &["interrupt", "progress", "rules"]),
+    ("archive", &["config", "interrupt", "rules"]),
     ("destination", &["config", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.
     ("report", &["clock", "config", "report/message", "rules", "run_record"]),

@@ -9,6 +9,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("zip", &["archive/"]),
     ("tar", &["archive/"]),
     ("flate2", &["archive/"]),
+    ("bzip2", &["archive/"]),
+    ("deflate64", &["archive/"]),
+    ("crc32fast", &["archive/"]),
     ("ureq", &["source/", "report/mattermost.rs"]),
     // The configuration holds mailboxes.
     ("lettre", &["report/", "config/"]),

@@ -101,6 +101,7 @@ fn every_bad_value_is_refused_under_its_own_key() {
         ("source.max_dump_bytes", vec![json!(0), json!(-1), json!(1e30), json!("1 TiB")]),
         ("archive", vec![json!("x")]),
         ("archive.name", vec![json!("dump"), json!("%Y/%m/%d"), json!("%Y%m%d%H"), json!(""), json!(20_260_101)]),
+        ("archive.compression", vec![json!("best"), json!("6"), json!(0), json!(10), json!(true), json!(["reuse"])]),
         ("archive.work_directory", vec![json!("missing"), json!("no.pem"), json!(""), json!("a\u{0}")]),
         ("sftp", vec![json!(1)]),
         (

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use scripting_system::config::{HostKeyPolicy, LogFormat, LogLevel, MailSecurity, SendOn};
+use scripting_system::config::{Compression, HostKeyPolicy, LogFormat, LogLevel, MailSecurity, SendOn};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
 
 /// Every key that need not be given, in the order of the documentation.
-pub(crate) const OPTIONAL: [&str; 49] = [
+pub(crate) const OPTIONAL: [&str; 50] = [
     "source.timezone",
     "source.max_age_days",
     "source.ca_file",
@@ -24,6 +24,7 @@ pub(crate) const OPTIONAL: [&str; 49] = [
     "source.max_dump_bytes",
     "archive",
     "archive.name",
+    "archive.compression",
     "archive.work_directory",
     "sftp.port",
     "sftp.password",
@@ -89,6 +90,7 @@ fn what_is_not_given_has_its_default() {
 
     let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     assert_eq!(config.archive.name.file_name(date), "20262311.tgz");
+    assert_eq!(config.archive.compression, Compression::Reuse);
     assert_eq!(config.archive.work_directory, PathBuf::from("/var/tmp"));
 
     let sftp = &config.sftp;
@@ -169,7 +171,7 @@ fn every_value_arrives() {
             "username": "web", "password": "web-secret", "proxy": "http://proxy.example:3128",
             "timeout_seconds": 3600, "max_dump_bytes": 18_446_744_073_709_551_615_u64
         },
-        "archive": {"name": "db-%F", "work_directory": "/tmp"},
+        "archive": {"name": "db-%F", "compression": 9, "work_directory": "/tmp"},
         "sftp": {
             "host": "[2001:DB8::1]", "port": 65535, "username": "backup", "password": "p", "private_key": "id_ed25519",
             "passphrase": "q", "known_hosts": "known_hosts", "host_key": pin, "directory": "~/in",
@@ -209,6 +211,7 @@ fn every_value_arrives() {
 
     let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     assert_eq!(config.archive.name.file_name(date), "db-2026-11-23.tgz");
+    assert_eq!(config.archive.compression, Compression::Level(9));
     assert_eq!(config.archive.work_directory, PathBuf::from("/tmp"));
 
     let sftp = config.sftp;

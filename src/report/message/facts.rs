@@ -23,7 +23,9 @@ pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
         facts.push(Fact { label, lines: lines.iter().map(|line| record.clean(line)).collect() });
     };
     if let Some(bytes) = record.received {
-        tell("Received", vec![words::exact_size(bytes)]);
+        let not_downloaded = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
+        let rest = not_downloaded.map(|rest| format!("{} of the zip were not downloaded", words::exact_size(rest)));
+        tell("Received", [Some(words::exact_size(bytes)), rest].into_iter().flatten().collect());
     }
     if let Some(dump) = &record.dump {
         tell("Dump", vec![dump.name.clone()]);

@@ -1,0 +1,160 @@
+//! The ZIP is read where it lies: what is fetched of it, what is not, and what happens where a server does not play
+//! along.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+use support::Night;
+use support::night::DUMP;
+use support::servers::https::Builder;
+use support::servers::{Entry, HttpsServer, Method, Zip};
+
+/// Bytes that deflate cannot make smaller.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    })
+    .take(size)
+    .collect()
+}
+
+/// Publishes the night's dump in the company of `others`.
+fn publish_with(night: &Night, others: impl IntoIterator<Item = Entry>) {
+    let dump = Entry::new(DUMP, night.dump.clone()).extended_time(night.modified);
+    night.publish(&others.into_iter().fold(Zip::new(), Zip::with).with(dump));
+}
+
+/// Has `server` take the place of the night's web server.
+fn serve(night: &mut Night, server: HttpsServer) {
+    night.set("source.url", json!(server.url("/my_zip.zip")));
+    night.web = server;
+}
+
+fn builder(night: &Night) -> Builder {
+    HttpsServer::builder(&night.path("web"))
+}
+
+#[track_caller]
+fn assert_delivered(night: &Night) {
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new("tar").arg("-xzf").arg(night.archive()).arg("-C").arg(folder.path()).status().unwrap();
+    assert!(status.success());
+    assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "other bytes");
+}
+
+#[test]
+fn a_stale_dump_costs_less_than_100_kib() {
+    let mut night = Night::new();
+    night.dump = noise(3_000_000);
+    night.publish_dump_of(Utc::now() - TimeDelta::days(3));
+    night.run().ended_with(1).told("the dump is stale");
+    assert!(night.web.bytes_sent() < 100 * 1024, "{} bytes", night.web.bytes_sent());
+}
+
+#[test]
+fn of_other_entries_nothing_is_fetched() {
+    let night = Night::new();
+    publish_with(&night, [Entry::new("pictures.tar", noise(5_000_000)).method(Method::Stored)]);
+    night.run().ended_with(0);
+    assert_delivered(&night);
+    assert!(night.web.bytes_sent() < 300 * 1024, "{} bytes", night.web.bytes_sent());
+    let mail = String::from_utf8(night.mail.messages()[0].raw.clone()).unwrap();
+    assert!(mail.contains("were not downloaded"), "{mail}");
+}
+
+#[test]
+fn the_verdict_takes_few_requests_however_many_entries_there_are() {
+    let mut night = Night::new();
+    night.modified = Utc::now() - TimeDelta::days(3);
+    publish_with(&night, (0..10_000).map(|number| Entry::new(&format!("table/{number:05}.csv"), "1")));
+    night.run().ended_with(1).told("the dump is stale");
+    assert!(night.web.requests() <= 8, "{} requests", night.web.requests());
+}
+
+#[test]
+fn servers_without_parts_or_validators_send_all_of_it() {
+    for odd in [Builder::without_ranges, Builder::without_validators] {
+        let mut night = Night::new();
+        let server = odd(builder(&night)).start();
+        serve(&mut night, server);
+        night.run().ended_with(0).told("all of it is downloaded");
+        assert_delivered(&night);
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_goes_on_from_there() {
+    let mut night = Night::new();
+    night.dump = noise(2_000_000);
+    publish_with(&night, []);
+    // Two requests read the directory and the beginning; the third reads the dump.
+    let server = builder(&night).cut_after(700_000, 3).start();
+    serve(&mut night, server);
+    night.run().ended_with(0).told("trying again");
+    assert_delivered(&night);
+    assert!(night.web.bytes_sent() < 2_200_000, "{} bytes", night.web.bytes_sent());
+}
+
+#[test]
+fn a_file_that_changes_between_two_requests_is_read_from_its_beginning() {
+    let mut night = Night::new();
+    night.dump = noise(2_000_000);
+    publish_with(&night, []);
+    let successor = night.path("web/successor.zip");
+    let dump = Entry::new(DUMP, noise(2_000_001)).extended_time(night.modified);
+    Zip::new().with(dump).write(&successor);
+    night.dump = noise(2_000_001);
+    let published = night.path("web/my_zip.zip");
+    // Two requests read the directory and the beginning; this one would read the dump.
+    let server = builder(&night).before_request(3, move || fs::rename(successor, published).unwrap()).start();
+    serve(&mut night, server);
+    night.run().ended_with(0).told("starting over");
+    assert_delivered(&night);
+}
+
+#[test]
+fn the_archive_is_the_same_whether_the_zip_was_read_in_parts_or_whole() {
+    let mut night = Night::new();
+    night.run().ended_with(0);
+    let in_parts = fs::read(night.archive()).unwrap();
+    fs::remove_file(night.archive()).unwrap();
+    let server = builder(&night).without_ranges().start();
+    serve(&mut night, server);
+    night.run().ended_with(0);
+    assert!(fs::read(night.archive()).unwrap() == in_parts);
+}
+
+#[test]
+fn a_level_makes_an_archive_of_one_member() {
+    let mut night = Night::new();
+    night.set("archive.compression", json!(9));
+    night.run().ended_with(0);
+    assert_delivered(&night);
+    let mut member = flate2::bufread::GzDecoder::new(std::io::BufReader::new(fs::File::open(night.archive()).unwrap()));
+    std::io::copy(&mut member, &mut std::io::sink()).unwrap();
+    assert!(std::io::BufRead::fill_buf(&mut member.into_inner()).unwrap().is_empty(), "another member follows");
+}
+
+#[test]
+fn other_tars_read_archives_of_several_members() {
+    for method in [Method::Deflated, Method::Stored] {
+        let night = Night::new();
+        let dump = Entry::new(DUMP, night.dump.clone()).method(method).extended_time(night.modified);
+        night.publish(&Zip::new().with(dump));
+        night.run().ended_with(0);
+        let listing = "import sys, tarfile; t = tarfile.open(sys.argv[1]); m = t.getmembers(); \
+                       print([i.name for i in m], len(t.extractfile(m[0]).read()))";
+        let output = Command::new("python3").args(["-c", listing]).arg(night.archive()).output().unwrap();
+        let expected = format!("['{DUMP}'] {}\n", night.dump.len());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+}

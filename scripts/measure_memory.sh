@@ -41,7 +41,7 @@ clean_up() {
     rm -rf -- "$folder"
 }
 trap clean_up EXIT
-mkdir "$folder/web" "$folder/work" "$folder/archives"
+mkdir "$folder/web" "$folder/temporary" "$folder/archives"
 
 echo "Making a ZIP with a dump of $mebibytes MiB"
 "$built/examples/large_zip" --bytes $((mebibytes * 1024 * 1024)) "$folder/web/my_zip.zip"
@@ -101,7 +101,7 @@ cat >"$folder/config.json" <<END
     "max_age_days": 1,
     "ca_file": "$folder/.web-tls/web.pem"
   },
-  "archive": {"work_directory": "work"},
+  "archive": {"work_directory": "temporary"},
   "sftp": {
     "host": "127.0.0.1",
     "port": $ssh_port,
@@ -118,8 +118,8 @@ chmod 600 "$folder/config.json"
 # and show only as open file descriptors.
 bytes_on_disk() {
     {
-        find "$folder/work" -type f -printf '%s\n'
-        find "/proc/$1/fd" -lname "$folder/work/*(deleted)" -exec stat -L -c '%i %s' {} + 2>/dev/null |
+        find "$folder/temporary" -type f -printf '%s\n'
+        find "/proc/$1/fd" -lname "$folder/temporary/*(deleted)" -exec stat -L -c '%i %s' {} + 2>/dev/null |
             sort -u | cut -d ' ' -f 2
     } | awk '{ sum += $1 } END { printf "%d\n", sum }'
 }

@@ -42,14 +42,16 @@ fn send(connection: &Connection, spool: &Spool, name: &str, bar: &Bar) -> Result
         .open_mode(connection.path(name), flags, MODE, OpenType::File)
         .map_err(|error| refused(connection, name, &to_create(name), error))?;
     let mut reader = spool.reader();
-    let mut buffer = vec![0; IN_FLIGHT];
+    let mut buffer = Vec::with_capacity(IN_FLIGHT);
     loop {
-        let filled = fill(&mut reader, &mut buffer).map_err(DestinationError::Spool)?;
-        if filled == 0 {
+        buffer.clear();
+        // Until it is full or the end is reached: what is handed over is what is in flight.
+        reader.by_ref().take(IN_FLIGHT as u64).read_to_end(&mut buffer).map_err(DestinationError::Spool)?;
+        if buffer.is_empty() {
             break;
         }
-        write_all(connection, &mut file, name, &buffer[..filled])?;
-        bar.advance(filled);
+        write_all(connection, &mut file, name, &buffer)?;
+        bar.advance(buffer.len());
     }
     if let Err(error) = file.fsync() {
         tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
@@ -112,18 +114,4 @@ fn refused(connection: &Connection, name: &str, what: &str, error: ssh2::Error) 
         return DestinationError::NoSpace { name: name.to_owned(), free: None };
     }
     connection.failed(what, error)
-}
-
-/// Reads until `buffer` is full or the end is reached: what is handed over is what is in flight.
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

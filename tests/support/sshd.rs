@@ -40,28 +40,22 @@ impl Sshd {
         }
         generate("ed25519", &folder.path().join("user"), "");
         fs::copy(folder.path().join("user.pub"), folder.path().join("authorized_keys")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let keys: String =
             host_keys.iter().map(|kind| format!("HostKey {}/host_{kind}\n", folder.path().display())).collect();
         let config = format!(
-            "{options}\n{keys}Port {port}\nListenAddress 127.0.0.1\nPidFile none\nStrictModes no\nUsePAM no\n\
+            "{options}\n{keys}ListenAddress 127.0.0.1\nPidFile none\nStrictModes no\nUsePAM no\n\
              AuthorizedKeysFile {folder}/authorized_keys\nSubsystem sftp internal-sftp\nPermitRootLogin yes\n\
              LogLevel VERBOSE\nMaxStartups 100\n",
             folder = folder.path().display()
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
-        let log = fs::File::create(folder.path().join("sshd.log")).unwrap();
-        let process = Command::new(SSHD)
-            .args(["-D", "-e", "-f"])
-            .arg(folder.path().join("sshd_config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut server = Sshd { folder, process, port, directory };
-        server.wait_until_it_listens();
-        server
+        // A port that is free now may be taken a moment later.
+        for _ in 0..5 {
+            if let Some((process, port)) = listening(folder.path()) {
+                return Sshd { folder, process, port, directory };
+            }
+        }
+        panic!("sshd does not listen: {}", fs::read_to_string(folder.path().join("sshd.log")).unwrap());
     }
 
     /// The port on 127.0.0.1.
@@ -115,14 +109,30 @@ impl Sshd {
         names.sort();
         names
     }
+}
 
-    fn wait_until_it_listens(&mut self) {
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let exited = self.process.try_wait().unwrap();
-            assert!(exited.is_none() && begun.elapsed() < Duration::from_secs(20), "sshd: {}", self.log());
-            thread::sleep(Duration::from_millis(10));
+/// An sshd that listens, and its port; `None` where it has ended instead.
+fn listening(folder: &Path) -> Option<(Child, u16)> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let log = fs::File::create(folder.join("sshd.log")).unwrap();
+    let mut process = Command::new(SSHD)
+        .args(["-D", "-e", "-p", &port.to_string(), "-f"])
+        .arg(folder.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    loop {
+        if process.try_wait().unwrap().is_some() {
+            return None;
         }
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Some((process, port));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "sshd does not listen");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -7,6 +7,7 @@ use super::from_source::Packed;
 use super::{Job, Stop};
 use crate::destination::{self, Connection, DestinationError, Published, Server, Standing};
 use crate::error_chain::told;
+use crate::retry::Fault as _;
 use crate::rules::freshness::Freshness;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Entry, Kind, Plan, Reason};
@@ -185,10 +186,14 @@ impl Job {
                         removed += 1;
                         self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
                     }
-                    Err(error) => self.journal.warn(
-                        Task::RemoveExpired,
-                        &format!("{name} ({}) could not be removed: {}", decision.reason, told(&error)),
-                    ),
+                    Err(error) => {
+                        let text = format!("{name} ({}) could not be removed: {}", decision.reason, told(&error));
+                        self.journal.warn(Task::RemoveExpired, &text);
+                        if error.is_transient() {
+                            // The link is broken, for the rest too; the next run removes it.
+                            break;
+                        }
+                    }
                 }
             }
         }

@@ -16,6 +16,8 @@ use crate::rules::freshness::DumpTime;
 
 /// How much of something that is no ZIP is told.
 const BEGINNING: u64 = 40;
+/// What an entry's local header takes at the least, in bytes, besides its name (APPNOTE 4.3.7).
+const LOCAL_HEADER: u64 = 30;
 
 /// The dump in a ZIP: what it is, and where its data lies.
 #[derive(Debug, Clone)]
@@ -47,9 +49,11 @@ impl ZippedDump {
         let entry = describe(&mut zip, index, wanted)?;
         dump::check(&entry, max_bytes)?;
 
-        let mut headers = Vec::with_capacity(zip.len());
+        let mut others = Vec::with_capacity(zip.len());
         for other in (0..zip.len()).filter(|other| *other != index) {
-            headers.push(zip.by_index_data(other).map_err(unreadable)?.header_start());
+            let other = zip.by_index_data(other).map_err(unreadable)?;
+            let least = (LOCAL_HEADER + other.name_raw().len() as u64).saturating_add(other.compressed_size());
+            others.push(other.header_start()..other.header_start().saturating_add(least));
         }
         let directory = zip.central_directory_start();
         let options = ZipReadOptions::new().enforce_header_consistency(true);
@@ -58,7 +62,7 @@ impl ZippedDump {
         let end = start.checked_add(file.compressed_size()).filter(|end| *end <= directory);
         let end = end.ok_or(ArchiveError::Inconsistent("the dump reaches into its directory"))?;
         let own = file.header_start()..end;
-        if headers.iter().any(|header| own.contains(header)) {
+        if others.iter().any(|other| other.start < own.end && own.start < other.end) {
             return Err(ArchiveError::Inconsistent("its entries overlap"));
         }
         Ok(ZippedDump {
@@ -175,4 +179,36 @@ fn look<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, String)> {
     let mut beginning = Vec::new();
     reader.take(BEGINNING).read_to_end(&mut beginning)?;
     Ok((size, String::from_utf8_lossy(&beginning).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_that_reaches_into_the_dump_is_found_on_either_side() {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for name in ["before", "dump.sql", "after"] {
+            writer
+                .start_file(name, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+                .unwrap();
+            writer.write_all(&[b'x'; 100]).unwrap();
+        }
+        let good = writer.finish().unwrap().into_inner();
+        assert!(ZippedDump::find(Cursor::new(&good), "dump.sql", 1_000).is_ok());
+
+        let entries: Vec<usize> = (0..good.len() - 4).filter(|at| good[*at..].starts_with(b"PK\x01\x02")).collect();
+        // The compressed size stands at 20 of an entry of the directory, its local header's place at 42 (APPNOTE 4.3.12).
+        for (entry, field, value) in [(entries[0], 20, 150_u32), (entries[2], 42, 150)] {
+            let mut bad = good.clone();
+            bad[entry + field..entry + field + 4].copy_from_slice(&value.to_le_bytes());
+            let found = ZippedDump::find(Cursor::new(&bad), "dump.sql", 1_000);
+            assert!(matches!(found, Err(ArchiveError::Inconsistent("its entries overlap"))), "{found:?}");
+        }
+    }
 }

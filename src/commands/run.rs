@@ -8,7 +8,7 @@ use std::panic;
 use std::path::Path;
 use std::time::Instant;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::cli;
 use crate::clock::Clock;
@@ -43,7 +43,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     };
 
     let progress = Progress::on_terminal();
-    let record = SharedRecord::new(new_record(&config, today, arguments.dry_run, clock));
+    let record = SharedRecord::new(new_record(&config, today, started, arguments.dry_run));
     let log = begin_log(&config, &record, clock, verbose, &progress, arguments.dry_run);
     redact_panics(Redaction::new(&config.secrets()), io::stderr);
     let journal = Journal::new(record.clone());
@@ -101,8 +101,7 @@ fn refuse(arguments: &cli::Run, error: &LoadError, clock: &Clock, environment: &
     ExitCode::Configuration
 }
 
-fn new_record(config: &Config, today: NaiveDate, dry_run: bool, clock: &Clock) -> RunRecord {
-    let started = clock();
+fn new_record(config: &Config, today: NaiveDate, started: DateTime<FixedOffset>, dry_run: bool) -> RunRecord {
     let run_id = format!("{}-{}", started.format("%Y%m%dT%H%M%S"), std::process::id());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut record = RunRecord::new(run_id, host, today, started, Redaction::new(&config.secrets()));

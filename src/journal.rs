@@ -1,6 +1,8 @@
 //! Telling what happens, once: each call enters the shared record and becomes a line of the log.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tracing::span::EnteredSpan;
 
 use crate::run_record::{Level, SharedRecord, State, Task};
 
@@ -20,6 +22,8 @@ pub struct OpenTask<'a> {
     journal: &'a Journal,
     task: Task,
     begun: Instant,
+    /// What this thread tells meanwhile belongs to the task.
+    _span: EnteredSpan,
 }
 
 impl Journal {
@@ -37,7 +41,8 @@ impl Journal {
     pub fn begin(&self, task: Task) -> OpenTask<'_> {
         self.record.lock().begin(task);
         tracing::debug!(task = task.title(), "begins");
-        OpenTask { journal: self, task, begun: Instant::now() }
+        let span = tracing::info_span!("task", task = task.title()).entered();
+        OpenTask { journal: self, task, begun: Instant::now(), _span: span }
     }
 
     /// `task` has nothing to do, as it should be.
@@ -86,31 +91,43 @@ impl Journal {
 }
 
 impl OpenTask<'_> {
+    /// How long it has been under way.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// The task went well.
     pub fn done(self, text: &str) {
-        let text = self.end(State::Done, text);
-        tracing::info!(task = self.task.title(), "{text}");
+        let (text, seconds) = self.end(State::Done, text);
+        tracing::info!(task = self.task.title(), seconds, "{text}");
     }
 
     /// The task ended in a way that is worth a look.
     pub fn warned(self, text: &str) {
-        let text = self.end(State::Warned, text);
-        tracing::warn!(task = self.task.title(), "{text}");
+        let (text, seconds) = self.end(State::Warned, text);
+        tracing::warn!(task = self.task.title(), seconds, "{text}");
     }
 
     /// The task failed.
     pub fn failed(self, text: &str) {
-        let text = self.end(State::Failed, text);
-        tracing::error!(task = self.task.title(), "{text}");
+        let (text, seconds) = self.end(State::Failed, text);
+        tracing::error!(task = self.task.title(), seconds, "{text}");
     }
 
     /// The task was cut off by the end of the run.
     pub fn stopped(self, text: &str) {
-        let text = self.end(State::Stopped, text);
-        tracing::warn!(task = self.task.title(), "stopped: {text}");
+        let (text, seconds) = self.end(State::Stopped, text);
+        tracing::warn!(task = self.task.title(), seconds, "stopped: {text}");
     }
 
-    fn end(&self, state: State, text: &str) -> String {
-        self.journal.record.lock().end(self.task, state, text, Some(self.begun.elapsed()))
+    /// The task ends because another one did: what becomes of it is told with [`Journal::cut_off`], unless it begins
+    /// again.
+    pub fn leave(self) {}
+
+    /// Gives the text as it was recorded, and the task's seconds.
+    fn end(&self, state: State, text: &str) -> (String, f64) {
+        let elapsed = self.begun.elapsed();
+        let text = self.journal.record.lock().end(self.task, state, text, Some(elapsed));
+        (text, elapsed.as_secs_f64())
     }
 }

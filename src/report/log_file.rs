@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
 use crate::config::{Log, LogFormat, LogLevel};
-use crate::report::log_line::{Severity, Told, format_line};
+use crate::report::log_line::{self, Severity, Told, format_line};
 use crate::report::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::run_record::{RunRecord, SharedRecord};
@@ -139,12 +141,25 @@ impl LogFile {
     }
 }
 
-impl<S: Subscriber> Layer<S> for LogFile {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+/// The task that a span stands for.
+struct SpanTask(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let (Some(task), Some(span)) = (log_line::task_of(attributes), context.span(id)) {
+            span.extensions_mut().insert(SpanTask(task));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let Some(mut told) = Told::by(event).filter(|told| told.severity.reaches(self.0.level)) else { return };
         if told.task.is_none() {
-            let current = self.with_record(|record| record.current_task()).flatten();
-            told.task = current.map(|task| task.title().to_owned());
+            // Several tasks may be under way; the span tells which of them this thread works on.
+            let of_span = context.event_scope(event).and_then(|mut spans| {
+                spans.find_map(|span| span.extensions().get::<SpanTask>().map(|task| task.0.clone()))
+            });
+            let current = || self.with_record(|record| record.current_task()).flatten();
+            told.task = of_span.or_else(|| current().map(|task| task.title().to_owned()));
         }
         let line = format_line(&told.cleaned(&self.0.redaction), (self.0.clock)(), &self.0.run_id, self.0.format);
         self.write(&line);
@@ -178,7 +193,13 @@ pub fn install(
 /// # Errors
 /// If the file cannot be opened or written.
 pub fn critical(path: &Path, format: LogFormat, clock: &Clock, message: &str) -> Result<(), LogFileError> {
-    let told = Told { severity: Severity::Critical, task: None, message: message.to_owned(), fields: Vec::new() };
+    let told = Told {
+        severity: Severity::Critical,
+        task: None,
+        seconds: None,
+        message: message.to_owned(),
+        fields: Vec::new(),
+    };
     let line = format_line(&told.cleaned(&Redaction::default()), clock(), "-", format);
     write(&mut open(path)?, path, &line)
 }
@@ -246,6 +267,17 @@ mod tests {
             tracing::warn!("slow");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Send archive: slow\n");
+    }
+
+    #[test]
+    fn of_several_tasks_under_way_an_event_belongs_to_the_one_whose_thread_it_is() {
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
+            let journal = Journal::new(record.clone());
+            let _packing = journal.begin(Task::PackArchive);
+            record.lock().begin(Task::SendArchive);
+            tracing::warn!("slow");
+        });
+        assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Pack archive: slow\n");
     }
 
     #[test]

@@ -5,11 +5,15 @@ use std::fmt;
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tracing::Event;
 use tracing::field::{Field, Visit};
+use tracing::span::Attributes;
+use tracing::{Event, Metadata};
 
 use crate::config::{LogFormat, LogLevel};
 use crate::rules::redaction::Redaction;
+
+/// In seconds.
+const SHORTEST_TOLD: f64 = 0.1;
 
 /// How much a line matters, in the log's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +62,8 @@ pub struct Told {
     pub severity: Severity,
     /// The event's field `task`.
     pub task: Option<String>,
+    /// The event's field `seconds`: how long it took.
+    pub seconds: Option<f64>,
     /// The event's message.
     pub message: String,
     /// The event's other fields.
@@ -69,10 +75,7 @@ impl Told {
     ///
     /// An event of tracing's level ERROR with the field `critical = true` is [`Severity::Critical`].
     pub fn by(event: &Event<'_>) -> Option<Told> {
-        let target = event.metadata().target();
-        let is_own =
-            target.strip_prefix("scripting_system").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
-        if !is_own {
+        if !is_own(event.metadata()) {
             return None;
         }
         let mut fields = Fields::default();
@@ -84,7 +87,13 @@ impl Told {
             tracing::Level::INFO => Severity::Info,
             _ => Severity::Debug,
         };
-        Some(Told { severity, task: fields.task, message: fields.message, fields: fields.others })
+        Some(Told {
+            severity,
+            task: fields.task,
+            seconds: fields.seconds,
+            message: fields.message,
+            fields: fields.others,
+        })
     }
 
     /// The same as it may be written: each text on one line, without what `redaction` removes.
@@ -96,17 +105,21 @@ impl Told {
         Told {
             severity: self.severity,
             task: self.task.map(|task| redaction.clean(&task)),
+            seconds: self.seconds,
             message: redaction.clean(&self.message),
             fields: fields.collect(),
         }
     }
 
-    /// "task: message field=value".
+    /// "task: message (1.2 s) field=value"; times that are too short to care for are left out.
     pub fn sentence(&self) -> String {
         let mut sentence = match &self.task {
             Some(task) => format!("{task}: {}", self.message),
             None => self.message.clone(),
         };
+        if let Some(seconds) = self.seconds.filter(|seconds| *seconds >= SHORTEST_TOLD) {
+            sentence.push_str(&format!(" ({seconds:.1} s)"));
+        }
         for (name, value) in &self.fields {
             match value {
                 Value::String(text) => sentence.push_str(&format!(" {name}={text}")),
@@ -115,6 +128,11 @@ impl Told {
         }
         sentence
     }
+}
+
+/// Whether it comes from this program, and not from a library.
+fn is_own(metadata: &Metadata<'_>) -> bool {
+    metadata.target().strip_prefix("scripting_system").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// The line, without a line break, that tells what was told (and cleaned) at `time` in the run `run`.
@@ -129,10 +147,11 @@ pub fn format_line(told: &Told, time: DateTime<FixedOffset>, run: &str, format: 
                 run,
                 task: told.task.as_deref(),
                 message: &told.message,
+                seconds: told.seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
                 fields: told
                     .fields
                     .iter()
-                    .filter(|(name, _)| !["time", "level", "run", "task", "message"].contains(name))
+                    .filter(|(name, _)| !["time", "level", "run", "task", "message", "seconds"].contains(name))
                     .map(|(name, value)| ((*name).to_owned(), value.clone()))
                     .collect(),
             };
@@ -142,6 +161,13 @@ pub fn format_line(told: &Told, time: DateTime<FixedOffset>, run: &str, format: 
     }
 }
 
+/// The field `task` of a span of the program's own.
+pub fn task_of(span: &Attributes<'_>) -> Option<String> {
+    let mut fields = Fields::default();
+    span.record(&mut fields);
+    fields.task.filter(|_| is_own(span.metadata()))
+}
+
 #[derive(Serialize)]
 struct Object<'a> {
     time: String,
@@ -149,6 +175,8 @@ struct Object<'a> {
     run: &'a str,
     task: Option<&'a str>,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
@@ -157,6 +185,7 @@ struct Object<'a> {
 struct Fields {
     message: String,
     task: Option<String>,
+    seconds: Option<f64>,
     critical: bool,
     others: Vec<(&'static str, Value)>,
 }
@@ -189,7 +218,11 @@ impl Visit for Fields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.others.push((field.name(), value.into()));
+        if field.name() == "seconds" {
+            self.seconds = Some(value);
+        } else {
+            self.others.push((field.name(), value.into()));
+        }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -211,6 +244,7 @@ mod tests {
         Told {
             severity: Severity::Info,
             task: Some("Request zip".to_owned()),
+            seconds: Some(2.34567),
             message: message.to_owned(),
             fields: vec![("bytes", 12.into()), ("server", "a b".into())],
         }
@@ -224,7 +258,7 @@ mod tests {
     fn a_line_of_text_tells_time_level_run_task_and_message() {
         assert_eq!(
             format_line(&told("12 bytes"), time(), "r1", LogFormat::Text),
-            "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes bytes=12 server=a b"
+            "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes (2.3 s) bytes=12 server=a b"
         );
     }
 
@@ -234,7 +268,7 @@ mod tests {
             format_line(&told("say \"hi\""), time(), "r1", LogFormat::Json),
             concat!(
                 r#"{"time":"2026-11-23T23:00:01.123+01:00","level":"INFO","run":"r1","task":"Request zip","#,
-                r#""message":"say \"hi\"","bytes":12,"server":"a b"}"#
+                r#""message":"say \"hi\"","seconds":2.346,"bytes":12,"server":"a b"}"#
             )
         );
     }

@@ -6,21 +6,26 @@ mod from_source;
 mod to_destination;
 
 use std::error::Error;
+use std::time::Duration;
+use std::{panic, thread};
 
 use chrono::{NaiveDate, TimeDelta};
+use indicatif::HumanBytes;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::destination::Server;
+use crate::destination::{Connection, Server};
 use crate::error_chain::told;
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, OpenTask};
 use crate::progress::Progress;
 use crate::retry::Retry;
-use crate::rules::freshness::{Freshness, Judgement};
+use crate::rules::freshness::Freshness;
 use crate::rules::retention::Naming;
 use crate::run_record::{Interruption, Task};
-use from_source::Packed;
+use crate::spool::Spool;
+use from_source::Packing;
+use to_destination::Sent;
 
 /// A night's work and what it needs.
 #[derive(Clone)]
@@ -43,13 +48,12 @@ pub struct Job {
     pub progress: Progress,
 }
 
-/// What the web server had.
-struct Dump {
-    judgement: Judgement,
+/// What tasks 2 to 8 came to.
+struct Delivered {
+    freshness: Freshness,
     /// How far the web server's clock is from ours, where it tells.
     clock_difference: Option<TimeDelta>,
-    /// The archive of a fresh dump, unless nothing may be changed.
-    archive: Option<Packed>,
+    connection: Connection,
 }
 
 /// A task has failed and told why; what is left to do is to clean up and to report.
@@ -59,21 +63,37 @@ impl Job {
     /// Does tasks 2 to 10. How they went is in the record.
     pub fn run(&self) {
         let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
-        if self.ship(&server).is_err() {
-            self.journal.cut_off("because of what happened before", false);
+        match self.deliver(&server) {
+            Ok(delivered) => self.remove_expired(delivered),
+            Err(Stop) => self.journal.cut_off("because of what happened before", false),
         }
         self.clean_up();
     }
 
-    fn ship(&self, server: &Server<'_>) -> Result<(), Stop> {
-        let Dump { judgement, clock_difference, archive } = self.get_dump()?;
-        let connection = match (judgement.freshness, archive) {
-            (Freshness::Fresh, Some(archive)) => {
-                let connection = self.connect(server)?;
-                let sent = self.send_archive(server, connection, &archive)?;
+    /// Tasks 2 to 8, from their beginning again where the ZIP changes on the web server meanwhile.
+    fn deliver(&self, server: &Server<'_>) -> Result<Delivered, Stop> {
+        for _ in 1..self.config.retry.attempts {
+            if let Some(delivered) = self.deliver_once(server, true)? {
+                return Ok(delivered);
+            }
+            tracing::info!("the ZIP has changed on the web server while it was read; starting over");
+        }
+        self.deliver_once(server, false)?.ok_or(Stop)
+    }
+
+    /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
+    fn deliver_once(&self, server: &Server<'_>, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
+        let zip = self.request_zip()?;
+        let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
+        let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
+        let judgement = self.compare_dates(&zip, &dump);
+        let connection = match (judgement.freshness, judgement.modified) {
+            (Freshness::Fresh, Some(modified)) if !self.dry_run => {
+                let packing = Packing { zip: &zip, dump: &dump, modified: modified.to_utc(), may_start_over };
+                let Some((archive, sent)) = self.pack_and_send(&packing, server)? else { return Ok(None) };
                 self.verify_archive(server, sent, &archive)?
             }
-            (Freshness::Fresh, None) => {
+            (Freshness::Fresh, _) => {
                 self.skip(&[Task::PackArchive], "dry run");
                 let connection = self.connect(server)?;
                 self.rehearse_sending(&connection)?;
@@ -85,36 +105,24 @@ impl Job {
                 self.connect(server)?
             }
         };
-        self.remove_expired(connection, judgement.freshness, clock_difference);
-        Ok(())
+        Ok(Some(Delivered { freshness: judgement.freshness, clock_difference, connection }))
     }
 
-    /// Tasks 2 to 5, from their beginning again where the ZIP changes on the web server meanwhile.
-    fn get_dump(&self) -> Result<Dump, Stop> {
-        for _ in 1..self.config.retry.attempts {
-            if let Some(dump) = self.get_dump_once(true)? {
-                return Ok(dump);
+    /// Tasks 5 to 7 at once: the archive is sent while it grows. `None` where the ZIP has changed.
+    fn pack_and_send(&self, packing: &Packing<'_>, server: &Server<'_>) -> Result<Option<(Spool, Sent)>, Stop> {
+        let (writer, archive) = self.create_spool()?;
+        let expected_size = packing.dump.expected_archive_size(self.config.archive.compression);
+        thread::scope(|scope| {
+            let packing = scope.spawn(|| self.pack_archive(packing, writer, &archive));
+            let sending = self
+                .connect(server)
+                .and_then(|connection| self.send_archive(server, connection, &archive, expected_size));
+            if sending.is_err() {
+                archive.discard();
             }
-            tracing::info!("the ZIP has changed on the web server while it was read; starting over");
-        }
-        self.get_dump_once(false)?.ok_or(Stop)
-    }
-
-    /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
-    fn get_dump_once(&self, may_start_over: bool) -> Result<Option<Dump>, Stop> {
-        let zip = self.request_zip()?;
-        let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
-        let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
-        let judgement = self.compare_dates(&zip, &dump);
-        let archive = match (judgement.freshness, judgement.modified) {
-            (Freshness::Fresh, Some(modified)) if !self.dry_run => {
-                let packed = self.pack_archive(&zip, &dump, modified.to_utc(), may_start_over)?;
-                let Some(packed) = packed else { return Ok(None) };
-                Some(packed)
-            }
-            _ => None,
-        };
-        Ok(Some(Dump { judgement, clock_difference, archive }))
+            let is_packed = packing.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+            if is_packed { sending.map(|sent| Some((archive.clone(), sent))) } else { Ok(None) }
+        })
     }
 
     fn skip(&self, tasks: &[Task], reason: &str) {
@@ -134,8 +142,13 @@ impl Job {
         self.give_up_telling(task, &told(error))
     }
 
-    /// As [`give_up`](Job::give_up), with the error in words.
+    /// As [`give_up`](Job::give_up), with the error in words. Of several tasks that end at once only the first has
+    /// failed.
     fn give_up_telling(&self, task: OpenTask<'_>, text: &str) -> Stop {
+        if self.journal.record().lock().errors() > 0 {
+            task.leave();
+            return Stop;
+        }
         let Err(interrupted) = self.interrupt.check() else {
             task.failed(text);
             return Stop;
@@ -160,4 +173,13 @@ impl Job {
     fn archive_name(&self) -> String {
         self.config.archive.name.file_name(self.today)
     }
+}
+
+/// ", 12.5 MiB/s": how fast `bytes` moved, where it took long enough to tell.
+fn at_rate(bytes: u64, elapsed: Duration) -> String {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    if elapsed < SHORTEST {
+        return String::new();
+    }
+    format!(", {}/s", HumanBytes((bytes as f64 / elapsed.as_secs_f64()) as u64))
 }

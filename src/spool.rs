@@ -4,18 +4,26 @@
 //! ends.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+
+/// The bytes of a block, of which each has a digest of its own; the last block may be shorter.
+pub const BLOCK: u64 = 1024 * 1024;
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
 
 /// The writing side. Dropping it before [`finish`](SpoolWriter::finish) makes every read fail.
 #[derive(Debug)]
 pub struct SpoolWriter {
     shared: Arc<Shared>,
-    hasher: Sha256,
+    whole: Sha256,
+    block: Sha256,
+    blocks: Vec<Digest>,
     finished: bool,
 }
 
@@ -26,12 +34,23 @@ pub struct Spool {
 }
 
 /// What a complete spool holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
+    /// SHA-256 of all bytes.
+    pub sha256: Digest,
+    /// SHA-256 of each [`BLOCK`], in order: parts can be compared without all that lies before them.
+    pub blocks: Arc<[Digest]>,
+}
+
+/// How far the writer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes written so far.
+    pub written: u64,
+    /// Whether that is all.
+    pub is_complete: bool,
 }
 
 #[derive(Debug)]
@@ -47,11 +66,14 @@ struct State {
     end: End,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum End {
     Growing,
     Complete(Content),
+    /// The writer gave up.
     Abandoned,
+    /// Nobody wants it any more.
+    Unwanted,
 }
 
 /// An empty spool in `folder`.
@@ -64,8 +86,26 @@ pub fn create(folder: &Path) -> io::Result<(SpoolWriter, Spool)> {
         state: Mutex::new(State { written: 0, end: End::Growing }),
         changed: Condvar::new(),
     });
-    let writer = SpoolWriter { shared: shared.clone(), hasher: Sha256::new(), finished: false };
+    let writer = SpoolWriter {
+        shared: shared.clone(),
+        whole: Sha256::new(),
+        block: Sha256::new(),
+        blocks: Vec::new(),
+        finished: false,
+    };
     Ok((writer, Spool { shared }))
+}
+
+impl State {
+    fn extent(&self) -> io::Result<Extent> {
+        let extent = |is_complete| Ok(Extent { written: self.written, is_complete });
+        match self.end {
+            End::Growing => extent(false),
+            End::Complete(_) => extent(true),
+            End::Abandoned => Err(abandoned()),
+            End::Unwanted => Err(unwanted()),
+        }
+    }
 }
 
 impl Shared {
@@ -73,27 +113,41 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends the growing, if nothing else did before.
     fn end(&self, end: End) {
-        self.state().end = end;
+        let mut state = self.state();
+        if matches!(state.end, End::Growing) {
+            state.end = end;
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
-    /// Waits until more than `offset` bytes are written, or no more will be.
-    fn wait_beyond(&self, offset: u64) -> (u64, End) {
+    /// Waits until `is_met` holds, which is asked at every change.
+    fn wait_until(&self, mut is_met: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
         let mut state = self.state();
-        while state.written <= offset && matches!(state.end, End::Growing) {
+        while !is_met(&state) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        (state.written, state.end)
+        state
     }
 }
 
 impl Write for SpoolWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Only this writer changes `written`.
-        let offset = self.shared.state().written;
-        let count = self.shared.file.write_at(bytes, offset)?;
-        self.hasher.update(&bytes[..count]);
+        let offset = match *self.shared.state() {
+            State { end: End::Unwanted, .. } => return Err(unwanted()),
+            State { written, .. } => written,
+        };
+        // Up to the end of the block, so that its digest is complete then.
+        let left = usize::try_from(BLOCK - offset % BLOCK).unwrap_or(usize::MAX);
+        let count = self.shared.file.write_at(&bytes[..bytes.len().min(left)], offset)?;
+        self.whole.update(&bytes[..count]);
+        self.block.update(&bytes[..count]);
+        if count == left {
+            self.blocks.push(self.block.finalize_reset().into());
+        }
         self.shared.state().written += count as u64;
         self.shared.changed.notify_all();
         Ok(count)
@@ -108,9 +162,16 @@ impl SpoolWriter {
     /// All is written: readers come to an end.
     pub fn finish(mut self) -> Content {
         self.finished = true;
-        let sha256 = std::mem::take(&mut self.hasher).finalize().into();
-        let content = Content { size: self.shared.state().written, sha256 };
-        self.shared.end(End::Complete(content));
+        let size = self.shared.state().written;
+        if !size.is_multiple_of(BLOCK) {
+            self.blocks.push(self.block.finalize_reset().into());
+        }
+        let content = Content {
+            size,
+            sha256: self.whole.finalize_reset().into(),
+            blocks: std::mem::take(&mut self.blocks).into(),
+        };
+        self.shared.end(End::Complete(content.clone()));
         content
     }
 }
@@ -124,9 +185,28 @@ impl Drop for SpoolWriter {
 }
 
 impl Spool {
-    /// Reads from the beginning; a read waits for the writer where it is ahead of it.
-    pub fn reader(&self) -> SpoolReader {
-        SpoolReader { shared: self.shared.clone(), offset: 0 }
+    /// How far the writer has come by now.
+    ///
+    /// # Errors
+    /// If the writer gave up.
+    pub fn extent(&self) -> io::Result<Extent> {
+        self.wait_until(|_| true)
+    }
+
+    /// Waits until `is_met` holds of how far the writer has come. It is asked whenever that changes, and at each
+    /// [`nudge`](Spool::nudge); it must not use this spool.
+    ///
+    /// # Errors
+    /// If the writer gives up.
+    pub fn wait_until(&self, mut is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent> {
+        self.shared.wait_until(|state| state.extent().map_or(true, &mut is_met)).extent()
+    }
+
+    /// Has everybody who waits look again: something else that they wait for has changed.
+    pub fn nudge(&self) {
+        // Whoever has looked and does not wait yet holds the lock.
+        drop(self.shared.state());
+        self.shared.changed.notify_all();
     }
 
     /// What the spool holds, once its writer has finished.
@@ -134,38 +214,45 @@ impl Spool {
     /// # Errors
     /// If the writer gave up.
     pub fn wait_until_complete(&self) -> io::Result<Content> {
-        match self.shared.wait_beyond(u64::MAX).1 {
-            End::Complete(content) => Ok(content),
+        match &self.shared.wait_until(|state| !matches!(state.end, End::Growing)).end {
+            End::Complete(content) => Ok(content.clone()),
+            End::Unwanted => Err(unwanted()),
             End::Growing | End::Abandoned => Err(abandoned()),
         }
     }
-}
 
-/// Reads a [`Spool`] from its beginning.
-#[derive(Debug)]
-pub struct SpoolReader {
-    shared: Arc<Shared>,
-    offset: u64,
-}
+    /// Reads what is written from `offset` on, without waiting for more; 0 where nothing is.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let written = self.shared.state().written;
+        let available = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
+        if available == 0 { Ok(0) } else { self.shared.file.read_at(&mut buffer[..available], offset) }
+    }
 
-impl Read for SpoolReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let (written, end) = self.shared.wait_beyond(self.offset);
-        if matches!(end, End::Abandoned) {
-            return Err(abandoned());
-        }
-        let available = usize::try_from(written - self.offset).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.shared.file.read_at(&mut buffer[..available], self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
+    /// Nobody will read any more: writing on fails.
+    pub fn discard(&self) {
+        self.shared.end(End::Unwanted);
+    }
+
+    /// Whether its writer gave up before the end.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.shared.state().end, End::Abandoned)
+    }
+
+    /// Whether [`discard`](Spool::discard) came before the end.
+    pub fn is_discarded(&self) -> bool {
+        matches!(self.shared.state().end, End::Unwanted)
     }
 }
 
 fn abandoned() -> io::Error {
     io::Error::other("the archive was not completed")
+}
+
+fn unwanted() -> io::Error {
+    io::Error::other("the archive is not wanted any more")
 }
 
 #[cfg(test)]
@@ -174,33 +261,88 @@ mod tests {
 
     use super::*;
 
+    fn spool() -> (SpoolWriter, Spool) {
+        create(&std::env::temp_dir()).unwrap()
+    }
+
     #[test]
     fn a_reader_follows_the_writer_to_the_end() {
-        let (mut writer, spool) = create(&std::env::temp_dir()).unwrap();
-        let mut reader = spool.reader();
+        let (mut writer, spool) = spool();
+        let reader = spool.clone();
         let reading = thread::spawn(move || {
             let mut bytes = Vec::new();
-            reader.read_to_end(&mut bytes).map(|_| bytes)
+            loop {
+                let extent = reader.wait_until(|it| it.written > bytes.len() as u64 || it.is_complete).unwrap();
+                let mut more = vec![0; 16];
+                let count = reader.read_at(&mut more, bytes.len() as u64).unwrap();
+                bytes.extend_from_slice(&more[..count]);
+                if extent.is_complete && bytes.len() as u64 == extent.written {
+                    return bytes;
+                }
+            }
         });
         for part in [b"one ".as_slice(), b"two ", b"three"] {
             writer.write_all(part).unwrap();
             thread::yield_now();
         }
         let content = writer.finish();
-        assert_eq!(reading.join().unwrap().unwrap(), b"one two three");
+        assert_eq!(reading.join().unwrap(), b"one two three");
         assert_eq!(content.size, 13);
-        assert_eq!(content.sha256[..4], Sha256::digest(b"one two three")[..4]);
+        assert_eq!(content.sha256[..], Sha256::digest(b"one two three")[..]);
+        assert_eq!(*content.blocks, [content.sha256]);
         assert_eq!(spool.wait_until_complete().unwrap(), content);
     }
 
     #[test]
+    fn each_block_has_its_digest() {
+        let bytes: Vec<u8> = (0..2 * BLOCK + 5).map(|index| (index % 251) as u8).collect();
+        for length in [0, 1, BLOCK as usize, 2 * BLOCK as usize, bytes.len()] {
+            let (mut writer, _spool) = spool();
+            for piece in bytes[..length].chunks(300_000) {
+                writer.write_all(piece).unwrap();
+            }
+            let expected: Vec<Digest> =
+                bytes[..length].chunks(BLOCK as usize).map(|block| Sha256::digest(block).into()).collect();
+            assert_eq!(*writer.finish().blocks, expected);
+        }
+    }
+
+    #[test]
     fn a_writer_that_gives_up_fails_its_readers() {
-        let (mut writer, spool) = create(&std::env::temp_dir()).unwrap();
+        let (mut writer, spool) = spool();
         writer.write_all(b"half").unwrap();
-        let mut reader = spool.reader();
-        let reading = thread::spawn(move || reader.read_to_end(&mut Vec::new()).is_err());
+        let waiting = spool.clone();
+        let waiting = thread::spawn(move || waiting.wait_until(|extent| extent.written > 4).is_err());
         drop(writer);
-        assert!(reading.join().unwrap());
-        assert!(spool.wait_until_complete().is_err());
+        assert!(waiting.join().unwrap());
+        assert!(spool.wait_until_complete().is_err() && spool.is_abandoned());
+    }
+
+    #[test]
+    fn what_nobody_wants_is_not_written_on() {
+        let (mut writer, spool) = spool();
+        writer.write_all(b"half").unwrap();
+        spool.discard();
+        assert!(writer.write_all(b"more").is_err());
+        assert!(spool.is_discarded() && spool.wait_until_complete().is_err());
+    }
+
+    #[test]
+    fn who_waits_for_something_else_looks_again_when_nudged() {
+        let (_writer, spool) = spool();
+        let is_set = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (waiting, flag) = (spool.clone(), is_set.clone());
+        let waiting = thread::spawn(move || waiting.wait_until(|_| flag.load(std::sync::atomic::Ordering::SeqCst)));
+        is_set.store(true, std::sync::atomic::Ordering::SeqCst);
+        spool.nudge();
+        assert_eq!(waiting.join().unwrap().unwrap(), Extent { written: 0, is_complete: false });
+    }
+
+    #[test]
+    fn what_is_complete_stays_so() {
+        let (writer, spool) = spool();
+        let content = writer.finish();
+        spool.discard();
+        assert_eq!(spool.wait_until_complete().unwrap(), content);
     }
 }

@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
 use super::ArchiveError;
 use super::content::Declared;
+use crate::config::Compression;
 use crate::rules::dump::{self, Entry, EntryKind, Method};
 use crate::rules::freshness::DumpTime;
 
@@ -76,6 +77,12 @@ impl ZippedDump {
     /// What the ZIP's directory says of the dump.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// About how many bytes the archive will have, where that can be told beforehand.
+    pub fn expected_archive_size(&self, compression: Compression) -> Option<u64> {
+        let is_reused = compression == Compression::Reuse && self.method == CompressionMethod::Deflated;
+        is_reused.then(|| self.data.end - self.data.start)
     }
 
     /// Where in the ZIP the dump's data lies.

@@ -96,7 +96,13 @@ impl<'a> Server<'a> {
         })
     }
 
-    fn connect_once(&self) -> Result<Connection, DestinationError> {
+    /// How many connections a transfer may use.
+    pub(super) fn connections(&self) -> u64 {
+        self.config.connections
+    }
+
+    /// Connects, in one attempt.
+    pub(super) fn connect_once(&self) -> Result<Connection, DestinationError> {
         let result = self.open();
         self.interrupt.check()?;
         result

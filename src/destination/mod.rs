@@ -5,6 +5,7 @@
 //! - `connection`: one connection, from the first packet to a directory that is there
 //! - `folder`: looking, renaming and removing in that directory
 //! - `upload`: the archive under its temporary name; `read_back`: what the server really holds
+//! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections; `window`: what is on its way
 //! - `publish`: the final name, which only a verified archive gets
 
 mod authentication;
@@ -13,12 +14,15 @@ mod error;
 mod folder;
 mod host_key;
 mod known_hosts;
+mod lanes;
+mod parts;
 mod publish;
 mod read_back;
 mod upload;
+mod window;
 
 pub use connection::{Connection, Server};
 pub use error::DestinationError;
 pub use publish::{Published, Standing, publish, put_back, standing};
-pub use read_back::verify;
-pub use upload::upload;
+pub use read_back::ReadBack;
+pub use upload::Upload;

@@ -3,10 +3,10 @@
 //! libssh2 has no rename that overwrites, so a replacement takes two: the old archive steps aside as `.old`, then
 //! the new one takes its name. Whoever is killed in between leaves the `.old` for the next run to put back.
 
-use super::{Connection, DestinationError, verify};
+use super::{Connection, DestinationError, ReadBack, Server};
 use crate::progress::Bar;
 use crate::rules::retention::{Kind, Naming, to_put_back};
-use crate::spool::Content;
+use crate::spool::{Extent, Spool};
 
 /// What lies under an archive's final name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,20 +40,22 @@ pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<String>,
     Ok(pairs.into_iter().map(|(_, archive)| archive).collect())
 }
 
-/// What lies under the name `archive`, compared with `content` byte for byte.
+/// What lies under the name `archive`, compared with all of `spool`. Where something does, this waits until the spool
+/// is complete.
 ///
 /// # Errors
-/// If something other than a file lies there, or the server or the link fails.
+/// If something other than a file lies there, the archive is given up, or the server or the link fails.
 pub fn standing(
+    server: &Server<'_>,
     connection: &Connection,
     archive: &str,
-    content: &Content,
+    spool: &Spool,
     bar: &Bar,
 ) -> Result<Standing, DestinationError> {
     match connection.look(archive)? {
         None => Ok(Standing::Free),
         Some(entry) if entry.kind != Kind::File => Err(DestinationError::NotAFile(archive.to_owned())),
-        Some(_) => match verify(connection, archive, content, bar) {
+        Some(_) => match ReadBack::new(server, spool, archive)?.run(server, connection, bar) {
             Ok(()) => Ok(Standing::Same),
             Err(DestinationError::Different { .. }) => Ok(Standing::Other),
             Err(error) => Err(error),
@@ -68,16 +70,18 @@ pub fn standing(
 /// If the server or the link fails. The archive that was to be replaced is then under its own name, or will be put
 /// back by the next run.
 pub fn publish(
+    server: &Server<'_>,
     connection: &Connection,
     naming: &Naming,
     archive: &str,
-    content: &Content,
+    spool: &Spool,
     bar: &Bar,
 ) -> Result<Published, DestinationError> {
     let (part, old) = (naming.part(archive), naming.old(archive));
+    let Extent { written: size, .. } = spool.extent().map_err(DestinationError::Spool)?;
     if connection.look(&part)?.is_none() {
         // An earlier attempt may have come this far and lost the answer: only the content tells.
-        verify(connection, archive, content, bar)?;
+        ReadBack::new(server, spool, archive)?.run(server, connection, bar)?;
     } else {
         let is_taken = connection.look(archive)?.is_some();
         if is_taken {
@@ -94,7 +98,7 @@ pub fn publish(
             return Err(error);
         }
         match connection.look(archive)? {
-            Some(entry) if entry.size.is_none_or(|size| size == content.size) => {}
+            Some(entry) if entry.size.is_none_or(|there| there == size) => {}
             _ => {
                 let difference = "it did not get its final name".to_owned();
                 return Err(DestinationError::Different { name: archive.to_owned(), difference });

@@ -1,63 +1,197 @@
 //! The archive on its way, under its temporary name.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 
+use indicatif::HumanBytes;
 use ssh2::{File, OpenFlags, OpenType};
 
 use super::error::is_no_space;
-use super::{Connection, DestinationError};
+use super::lanes;
+use super::parts::{Part, Parts};
+use super::window::Window;
+use super::{Connection, DestinationError, Server};
 use crate::progress::Bar;
+use crate::rules::retention::Kind;
 use crate::spool::Spool;
 
-/// How much is handed to libssh2 at a time, which keeps that much in flight. The session's time limit counts one
-/// such hand-over, so this is also what must get through within `sftp.timeout_seconds`.
-pub(super) const IN_FLIGHT: usize = 256 * 1024;
+/// How much more is handed to libssh2 at a time. The session's time limit counts one such call, which returns with
+/// the first acknowledgement, so this is what must get through within `sftp.timeout_seconds`.
+const STEP: usize = 256 * 1024;
 /// Servers answer a full disk and its like with "failure" alone.
 const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
 /// A database is nobody's business but its owner's.
 const MODE: i32 = 0o600;
 
-/// Sends all of `spool`, as it grows, to a new file called `name`. What lies there under that name is removed first
-/// and never followed.
-///
-/// # Errors
-/// If the server or the link fails. What was sent by then is removed again where the link still holds.
-pub fn upload(connection: &Connection, spool: &Spool, name: &str, bar: &Bar) -> Result<(), DestinationError> {
-    // Some servers allow no removal at all, not even of what is not there.
-    if connection.look(name)?.is_some() {
-        connection.remove(name)?;
-    }
-    send(connection, spool, name, bar).inspect_err(|error| {
-        let is_linked = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
-        if is_linked && let Err(error) = connection.remove(name) {
-            tracing::debug!("{name:?} could not be removed at once ({error}); the next run does it");
-        }
-    })
+/// An upload of an archive that may still grow. Where the link breaks, it can go on over another one.
+pub struct Upload<'a> {
+    name: &'a str,
+    parts: Parts,
+    in_flight: usize,
+    is_begun: bool,
 }
 
-fn send(connection: &Connection, spool: &Spool, name: &str, bar: &Bar) -> Result<(), DestinationError> {
-    let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-    let mut file = connection
-        .sftp
-        .open_mode(connection.path(name), flags, MODE, OpenType::File)
-        .map_err(|error| refused(connection, name, &to_create(name), error))?;
-    let mut reader = spool.reader();
-    let mut buffer = Vec::with_capacity(IN_FLIGHT);
-    loop {
-        buffer.clear();
-        // Until it is full or the end is reached: what is handed over is what is in flight.
-        reader.by_ref().take(IN_FLIGHT as u64).read_to_end(&mut buffer).map_err(DestinationError::Spool)?;
-        if buffer.is_empty() {
-            break;
+impl<'a> Upload<'a> {
+    /// Of all of `spool`, to a file called `name`.
+    pub fn new(server: &Server<'_>, spool: &Spool, name: &'a str) -> Upload<'a> {
+        let connections = server.connections();
+        Upload {
+            name,
+            parts: Parts::new(spool, connections),
+            in_flight: lanes::in_flight(connections),
+            is_begun: false,
         }
-        write_all(connection, &mut file, name, &buffer)?;
-        bar.advance(buffer.len());
     }
-    if let Err(error) = file.fsync() {
-        tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
+
+    /// How many connections took part.
+    pub fn connections(&self) -> usize {
+        self.parts.at_work()
     }
-    // A server may report a full disk or a quota only now.
-    file.close().map_err(|error| refused(connection, name, &format!("to close {name:?} {NO_SPACE}"), error))
+
+    /// Sends what is left of it over `connection`, and over further ones where that is worth it. What lies there
+    /// under its name from earlier runs is removed first and never followed.
+    ///
+    /// # Errors
+    /// If the archive is given up, or the server or the link fails. What was sent by then is removed again where the
+    /// link still holds; over another link, the next call goes on from it.
+    pub fn run(&mut self, server: &Server<'_>, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+        let mut file = self.open(connection)?;
+        self.is_begun = true;
+        let this = &*self;
+        let first = || {
+            this.send_parts(connection, &mut file, bar)?;
+            if let Err(error) = file.fsync() {
+                tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
+            }
+            this.close(connection, file)
+        };
+        let further = |connection: &Connection| {
+            let mut file = this.open_again(connection)?;
+            this.send_parts(connection, &mut file, bar)?;
+            this.close(connection, file)
+        };
+        lanes::run(server, &this.parts, first, further).inspect_err(|error| {
+            let is_linked = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
+            if is_linked && let Err(error) = connection.remove(this.name) {
+                tracing::debug!("{:?} could not be removed at once ({error}); the next run does it", this.name);
+            }
+        })
+    }
+
+    fn open(&self, connection: &Connection) -> Result<File, DestinationError> {
+        let there = connection.look(self.name)?;
+        let reach = self.parts.reach();
+        if let Some(entry) = &there
+            && self.is_begun
+            && entry.kind == Kind::File
+            && entry.size.is_some_and(|size| size >= reach)
+        {
+            tracing::info!("the upload goes on; the server has parts of the first {}", HumanBytes(reach));
+            return self.open_again(connection);
+        }
+        self.parts.start_over();
+        // Some servers allow no removal at all, not even of what is not there.
+        if there.is_some() {
+            connection.remove(self.name)?;
+        }
+        let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
+        self.open_with(connection, flags, &to_create(self.name))
+    }
+
+    fn open_again(&self, connection: &Connection) -> Result<File, DestinationError> {
+        self.open_with(connection, OpenFlags::WRITE, &format!("to open {:?} again", self.name))
+    }
+
+    fn open_with(&self, connection: &Connection, flags: OpenFlags, what: &str) -> Result<File, DestinationError> {
+        connection
+            .sftp
+            .open_mode(connection.path(self.name), flags, MODE, OpenType::File)
+            .map_err(|error| self.refused(connection, what, error))
+    }
+
+    /// Takes parts and sends them, until there are no more.
+    fn send_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
+        let mut window = Window::new(self.in_flight);
+        while let Some(mut part) = self.parts.take()? {
+            self.send(connection, file, &mut part, &mut window, bar)?;
+        }
+        Ok(())
+    }
+
+    fn send(
+        &self,
+        connection: &Connection,
+        file: &mut File,
+        part: &mut Part<'_>,
+        window: &mut Window,
+        bar: &Bar,
+    ) -> Result<(), DestinationError> {
+        let spool = self.parts.spool();
+        let mut position = part.start();
+        file.seek(SeekFrom::Start(position)).map_err(|error| self.write_failed(connection, file, error))?;
+        let mut stalls = 0;
+        loop {
+            connection.interrupt.check()?;
+            if self.parts.is_stopped() {
+                return Ok(());
+            }
+            let left = usize::try_from(part.end() - position).unwrap_or(usize::MAX);
+            let count = spool.read_at(window.room(left.min(STEP)), position).map_err(DestinationError::Spool)?;
+            window.add(count);
+            position += count as u64;
+            if window.in_flight().is_empty() {
+                if position < part.end() && part.wait_for(position)? {
+                    continue;
+                }
+                return Ok(());
+            }
+            match file.write(window.in_flight()) {
+                // libssh2 may accept nothing without an error; the session's time limit bounds each of these calls.
+                Ok(0) if stalls < 3 => stalls += 1,
+                Ok(0) => {
+                    let error = io::Error::from(io::ErrorKind::WriteZero);
+                    return Err(connection.broken(format!("while {:?} was sent", self.name), error));
+                }
+                Ok(count) => {
+                    stalls = 0;
+                    window.acknowledge(count);
+                    part.advance(count as u64);
+                    bar.advance(count);
+                }
+                Err(error) => return Err(self.write_failed(connection, file, error)),
+            }
+        }
+    }
+
+    /// A server may report a full disk or a quota only now.
+    fn close(&self, connection: &Connection, mut file: File) -> Result<(), DestinationError> {
+        let what = format!("to close {:?} {NO_SPACE}", self.name);
+        file.close().map_err(|error| self.refused(connection, &what, error))
+    }
+
+    /// What a failed write means: a broken link, a full disk, or a refusal.
+    fn write_failed(&self, connection: &Connection, file: &mut File, error: io::Error) -> DestinationError {
+        if error.kind() == io::ErrorKind::TimedOut || !connection.is_alive() {
+            return connection.broken(format!("while {:?} was sent", self.name), error);
+        }
+        // OpenSSH says no more than "failure" for a full disk; the file's own file system tells.
+        let free = file.statvfs().ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+        match free {
+            Some(bytes) if bytes < STEP as u64 => {
+                DestinationError::NoSpace { name: self.name.to_owned(), free: Some(bytes) }
+            }
+            _ => DestinationError::Refused {
+                what: format!("to write {:?} {NO_SPACE}", self.name),
+                source: ssh2::Error::new(ssh2::ErrorCode::SFTP(4), "failure"),
+            },
+        }
+    }
+
+    fn refused(&self, connection: &Connection, what: &str, error: ssh2::Error) -> DestinationError {
+        if is_no_space(&error) {
+            return DestinationError::NoSpace { name: self.name.to_owned(), free: None };
+        }
+        connection.failed(what, error)
+    }
 }
 
 /// Some servers forbid names that begin with a dot, as temporary ones do unless told otherwise.
@@ -68,50 +202,4 @@ fn to_create(name: &str) -> String {
         ""
     };
     format!("to create {name:?}{advice}")
-}
-
-fn write_all(connection: &Connection, file: &mut File, name: &str, mut bytes: &[u8]) -> Result<(), DestinationError> {
-    let mut stalls = 0;
-    while !bytes.is_empty() {
-        connection.interrupt.check()?;
-        match file.write(bytes) {
-            // libssh2 may accept nothing without an error; the session's time limit bounds each of these calls.
-            Ok(0) if stalls < 3 => stalls += 1,
-            Ok(0) => {
-                let error = io::Error::from(io::ErrorKind::WriteZero);
-                return Err(connection.broken(format!("while {name:?} was sent"), error));
-            }
-            Ok(count) => {
-                stalls = 0;
-                bytes = &bytes[count..];
-            }
-            Err(error) => return Err(write_failed(connection, file, name, error)),
-        }
-    }
-    Ok(())
-}
-
-/// What a failed write means: a broken link, a full disk, or a refusal.
-fn write_failed(connection: &Connection, file: &mut File, name: &str, error: io::Error) -> DestinationError {
-    if error.kind() == io::ErrorKind::TimedOut || !connection.is_alive() {
-        return connection.broken(format!("while {name:?} was sent"), error);
-    }
-    // OpenSSH says no more than "failure" for a full disk; the file's own file system tells.
-    let free = file.statvfs().ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    match free {
-        Some(bytes) if bytes < IN_FLIGHT as u64 => {
-            DestinationError::NoSpace { name: name.to_owned(), free: Some(bytes) }
-        }
-        _ => DestinationError::Refused {
-            what: format!("to write {name:?} {NO_SPACE}"),
-            source: ssh2::Error::new(ssh2::ErrorCode::SFTP(4), "failure"),
-        },
-    }
-}
-
-fn refused(connection: &Connection, name: &str, what: &str, error: ssh2::Error) -> DestinationError {
-    if is_no_space(&error) {
-        return DestinationError::NoSpace { name: name.to_owned(), free: None };
-    }
-    connection.failed(what, error)
 }

@@ -3,20 +3,21 @@
 use chrono::{DateTime, Local, Utc};
 use indicatif::HumanBytes;
 
-use super::{Job, Stop};
+use super::{Job, Stop, at_rate};
 use crate::archive::{ArchiveError, ZippedDump};
 use crate::error_chain::told;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
 use crate::run_record::{ArchiveFacts, DumpFacts, Task};
 use crate::source::{self, Zip};
-use crate::spool::{self, Content, Spool};
+use crate::spool::{self, Spool, SpoolWriter};
 
-/// The archive on this machine, complete.
-pub(super) struct Packed {
-    pub(super) name: String,
-    pub(super) spool: Spool,
-    pub(super) content: Content,
+/// What is packed.
+pub(super) struct Packing<'a> {
+    pub(super) zip: &'a Zip,
+    pub(super) dump: &'a ZippedDump,
+    pub(super) modified: DateTime<Utc>,
+    pub(super) may_start_over: bool,
 }
 
 impl Job {
@@ -84,34 +85,47 @@ impl Job {
         judgement
     }
 
-    /// `None` where the ZIP has changed and `may_start_over` holds.
+    /// Where the archive will grow on this machine.
+    pub(super) fn create_spool(&self) -> Result<(SpoolWriter, Spool), Stop> {
+        spool::create(&self.config.archive.work_directory)
+            .map_err(|error| self.give_up(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
+    }
+
+    /// Writes the archive into `writer`, which `spool` reads. `false` where the ZIP has changed and may be read from
+    /// its beginning.
     pub(super) fn pack_archive(
         &self,
-        zip: &Zip,
-        dump: &ZippedDump,
-        modified: DateTime<Utc>,
-        may_start_over: bool,
-    ) -> Result<Option<Packed>, Stop> {
+        packing: &Packing<'_>,
+        mut writer: SpoolWriter,
+        spool: &Spool,
+    ) -> Result<bool, Stop> {
         let task = self.journal.begin(Task::PackArchive);
         let name = self.archive_name();
         let compression = self.config.archive.compression;
-        let packed = spool::create(&self.config.archive.work_directory).map_err(ArchiveError::Write).and_then(
-            |(mut writer, spool)| {
-                let raw = zip.flow(dump.data()).map_err(ArchiveError::Read)?;
-                dump.pack(raw, compression, modified, &mut writer, &self.interrupt)?;
-                Ok((writer.finish(), spool))
-            },
-        );
+        let Packing { zip, dump, modified, may_start_over } = *packing;
+        let packed = zip
+            .flow(dump.data())
+            .map_err(ArchiveError::Read)
+            .and_then(|raw| dump.pack(raw, compression, modified, &mut writer, &self.interrupt));
         self.count_received(zip);
         match packed {
-            Ok((content, spool)) => {
+            Ok(()) => {
+                let content = writer.finish();
                 let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-                task.done(&format!("{name}, {}", HumanBytes(content.size)));
-                let facts = ArchiveFacts { name: name.clone(), size: content.size, sha256 };
-                self.journal.record().lock().archive = Some(facts);
-                Ok(Some(Packed { name, spool, content }))
+                let rate = at_rate(content.size, task.elapsed());
+                task.done(&format!("{name}, {}{rate}", HumanBytes(content.size)));
+                self.journal.record().lock().archive = Some(ArchiveFacts { name, size: content.size, sha256 });
+                Ok(true)
             }
-            Err(error) if may_start_over && has_changed(&error) => Ok(None),
+            Err(_) if spool.is_discarded() => {
+                // Sending it has failed.
+                task.leave();
+                Err(Stop)
+            }
+            Err(error) if may_start_over && has_changed(&error) => {
+                task.leave();
+                Ok(false)
+            }
             Err(error) => Err(self.give_up(task, &error)),
         }
     }

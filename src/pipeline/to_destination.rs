@@ -3,15 +3,15 @@
 use chrono::TimeDelta;
 use indicatif::HumanBytes;
 
-use super::from_source::Packed;
-use super::{Job, Stop};
-use crate::destination::{self, Connection, DestinationError, Published, Server, Standing};
+use super::{Delivered, Job, Stop, at_rate};
+use crate::destination::{self, Connection, DestinationError, Published, ReadBack, Server, Standing, Upload};
 use crate::error_chain::told;
 use crate::retry::Fault as _;
 use crate::rules::freshness::Freshness;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Entry, Kind, Plan, Reason};
+use crate::rules::retention::{self, Action, Entry, Kind, Naming, Plan, Reason};
 use crate::run_record::{Delivery, Task};
+use crate::spool::Spool;
 
 /// How many files that are none of ours are named in the log.
 const FOREIGN_NAMES_TOLD: usize = 100;
@@ -69,46 +69,58 @@ impl Job {
         Ok(())
     }
 
+    /// Sends the archive, which may still grow meanwhile, to about `expected_size` bytes.
     pub(super) fn send_archive(
         &self,
         server: &Server<'_>,
         connection: Connection,
-        archive: &Packed,
+        archive: &Spool,
+        expected_size: Option<u64>,
     ) -> Result<Sent, Stop> {
         let task = self.journal.begin(Task::SendArchive);
-        let naming = self.naming();
-        let part = naming.part(&archive.name);
+        let (naming, name) = (self.naming(), self.archive_name());
+        let part = naming.part(&name);
+        let mut upload = Upload::new(server, archive, &part);
         let sent = server.with_connection("sending the archive", Some(connection), |connection| {
-            for name in destination::put_back(connection, &naming)? {
-                tracing::info!("{name:?} was put back: an earlier run had moved it aside and did not replace it");
-            }
-            let bar = self.progress.bar("Compare", Some(archive.content.size));
-            if destination::standing(connection, &archive.name, &archive.content, &bar)? == Standing::Same {
+            self.put_back(connection, &naming)?;
+            let bar = self.progress.bar("Compare", expected_size);
+            if destination::standing(server, connection, &name, archive, &bar)? == Standing::Same {
                 return Ok(true);
             }
-            let bar = self.progress.bar("Send", Some(archive.content.size));
-            destination::upload(connection, &archive.spool, &part, &bar)?;
+            upload.run(server, connection, &self.progress.bar("Send", expected_size))?;
             Ok(false)
         });
         match sent {
             Ok((true, connection)) => {
-                task.done(&format!("{} is already there, with the same bytes", archive.name));
+                task.done(&format!("{name} is already there, with the same bytes"));
                 Ok(Sent::AlreadyThere(connection))
             }
             Ok((false, connection)) => {
-                task.done(&format!("{} as {part}", HumanBytes(archive.content.size)));
+                let over = match upload.connections() {
+                    1 => String::new(),
+                    several => format!(" over {several} connections"),
+                };
+                let size = self.size_of(archive);
+                let rate = at_rate(size, task.elapsed());
+                task.done(&format!("{} as {part}{rate}{over}", HumanBytes(size)));
                 goodbye(connection);
                 Ok(Sent::Part)
+            }
+            Err(_) if archive.is_abandoned() => {
+                // Packing it has ended, and tells why.
+                task.leave();
+                Err(Stop)
             }
             Err(error) => Err(self.give_up(task, &error)),
         }
     }
 
-    pub(super) fn verify_archive(&self, server: &Server<'_>, sent: Sent, archive: &Packed) -> Result<Connection, Stop> {
+    pub(super) fn verify_archive(&self, server: &Server<'_>, sent: Sent, archive: &Spool) -> Result<Connection, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
+        let name = self.archive_name();
         let (delivery, connection) = match sent {
             Sent::AlreadyThere(connection) => (Delivery::AlreadyThere, connection),
-            Sent::Part => match self.verify_and_publish(server, archive) {
+            Sent::Part => match self.verify_and_publish(server, &name, archive) {
                 Ok(published) => published,
                 Err(error) => {
                     self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
@@ -122,20 +134,23 @@ impl Job {
             Delivery::Replaced => "read back over a new connection; it has replaced an archive with other bytes",
             Delivery::AlreadyThere => "read back where it lies",
         };
-        task.done(&format!("{}: {how}", archive.name));
+        let rate = at_rate(self.size_of(archive), task.elapsed());
+        task.done(&format!("{name}: {how}{rate}"));
         Ok(connection)
     }
 
     fn verify_and_publish(
         &self,
         server: &Server<'_>,
-        archive: &Packed,
+        name: &str,
+        archive: &Spool,
     ) -> Result<(Delivery, Connection), DestinationError> {
         let naming = self.naming();
-        let part = naming.part(&archive.name);
-        let bar = || self.progress.bar("Verify", Some(archive.content.size));
+        let part = naming.part(name);
+        let bar = || self.progress.bar("Verify", Some(self.size_of(archive)));
+        let read_back = ReadBack::new(server, archive, &part)?;
         let ((), connection) = server.with_connection("verifying the archive", None, |connection| {
-            destination::verify(connection, &part, &archive.content, &bar()).inspect_err(|error| {
+            read_back.run(server, connection, &bar()).inspect_err(|error| {
                 if matches!(error, DestinationError::Different { .. })
                     && let Err(error) = connection.remove(&part)
                 {
@@ -145,7 +160,7 @@ impl Job {
         })?;
         let (published, connection) =
             server.with_connection("publishing the archive", Some(connection), |connection| {
-                destination::publish(connection, &naming, &archive.name, &archive.content, &bar())
+                destination::publish(server, connection, &naming, name, archive, &bar())
             })?;
         let delivery = match published {
             Published::New => Delivery::Sent,
@@ -154,13 +169,21 @@ impl Job {
         Ok((delivery, connection))
     }
 
+    /// Gives every replaced archive its name back whose successor never came.
+    fn put_back(&self, connection: &Connection, naming: &Naming) -> Result<(), DestinationError> {
+        for name in destination::put_back(connection, naming)? {
+            tracing::info!("{name:?} was put back: an earlier run had moved it aside and did not replace it");
+        }
+        Ok(())
+    }
+
+    fn size_of(&self, archive: &Spool) -> u64 {
+        archive.extent().map_or(0, |extent| extent.written)
+    }
+
     /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
-    pub(super) fn remove_expired(
-        &self,
-        connection: Connection,
-        freshness: Freshness,
-        clock_difference: Option<TimeDelta>,
-    ) {
+    pub(super) fn remove_expired(&self, delivered: Delivered) {
+        let Delivered { freshness, clock_difference, connection } = delivered;
         let task = self.journal.begin(Task::RemoveExpired);
         let plan = match self.plan_removal(&connection, freshness, clock_difference) {
             Ok(plan) => plan,
@@ -238,9 +261,7 @@ impl Job {
             }
             listing
         } else {
-            for name in destination::put_back(connection, &naming)? {
-                tracing::info!("{name:?} was put back: an earlier run had moved it aside and did not replace it");
-            }
+            self.put_back(connection, &naming)?;
             connection.list()?
         };
         Ok(retention::plan(&listing, &naming, self.config.retention, self.today, clock_difference))

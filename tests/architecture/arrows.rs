@@ -51,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The rooms, which know neither each other nor what they are for.
     ("source", &["config", "interrupt", "progress", "retry"]),
     ("archive", &["config", "interrupt", "rules"]),
-    ("destination", &["config", "interrupt", "progress", "retry", "rules", "spool"]),
+    ("destination", &["config", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.
     ("report", &["clock", "config", "report/message", "rules", "run_record"]),
     ("report/message", &["config", "rules", "run_record"]),

@@ -116,6 +116,7 @@ fn every_bad_value_is_refused_under_its_own_key() {
         ("sftp.known_hosts", vec![json!("."), json!(""), json!(5)]),
         ("sftp.host_key", vec![json!("accept"), json!("no"), json!("SHA256:abc"), json!("MD5:00"), json!(true)]),
         ("sftp.directory", vec![json!(""), json!("a\u{0}b"), json!(null)]),
+        ("sftp.connections", vec![json!(0), json!(9), json!(-1), json!("4"), json!(1.5)]),
         ("sftp.temporary_prefix", vec![json!("tmp/"), json!("a\u{7}"), json!("x".repeat(33)), json!(1)]),
         ("sftp.timeout_seconds", vec![json!(0), json!(3_601)]),
         ("retention", vec![json!(10)]),
@@ -238,7 +239,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         prop::sample::select(
             "source archive sftp retention retry run log email mattermost url dump timezone ca_file client_key proxy \
              name compression work_directory host port username password private_key passphrase known_hosts host_key directory \
-             temporary_prefix timeout_seconds keep_days attempts file format level server security from to subject \
+             temporary_prefix connections timeout_seconds keep_days attempts file format level server security from to subject \
              webhook_url icon_url env credential $schema"
                 .split_whitespace()
                 .collect::<Vec<_>>()

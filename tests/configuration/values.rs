@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
 
 /// Every key that need not be given, in the order of the documentation.
-pub(crate) const OPTIONAL: [&str; 50] = [
+pub(crate) const OPTIONAL: [&str; 51] = [
     "source.timezone",
     "source.max_age_days",
     "source.ca_file",
@@ -33,6 +33,7 @@ pub(crate) const OPTIONAL: [&str; 50] = [
     "sftp.known_hosts",
     "sftp.host_key",
     "sftp.temporary_prefix",
+    "sftp.connections",
     "sftp.timeout_seconds",
     "retention",
     "retention.keep_days",
@@ -94,7 +95,7 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(config.archive.work_directory, PathBuf::from("/var/tmp"));
 
     let sftp = &config.sftp;
-    assert_eq!((sftp.port, sftp.timeout), (22, Duration::from_secs(30)));
+    assert_eq!((sftp.port, sftp.connections, sftp.timeout), (22, 4, Duration::from_secs(30)));
     assert!(sftp.private_key.is_none() && sftp.passphrase.is_none() && sftp.agent_socket.is_none());
     assert_eq!(sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
     assert_eq!((&sftp.host_key, sftp.temporary_prefix.as_str()), (&HostKeyPolicy::AcceptNew, "."));
@@ -175,7 +176,7 @@ fn every_value_arrives() {
         "sftp": {
             "host": "[2001:DB8::1]", "port": 65535, "username": "backup", "password": "p", "private_key": "id_ed25519",
             "passphrase": "q", "known_hosts": "known_hosts", "host_key": pin, "directory": "~/in",
-            "temporary_prefix": "", "timeout_seconds": 1
+            "temporary_prefix": "", "connections": 8, "timeout_seconds": 1
         },
         "retention": {"keep_days": 36500, "keep_at_least": 1},
         "retry": {"attempts": 1, "first_pause_seconds": 0, "max_pause_seconds": 0},
@@ -224,7 +225,7 @@ fn every_value_arrives() {
     assert_eq!(sftp.host_key, HostKeyPolicy::Pinned(pin.to_owned()));
     // The server's own business, so nothing is made of it here.
     assert_eq!(sftp.directory, "~/in");
-    assert_eq!((sftp.temporary_prefix.as_str(), sftp.timeout), ("", Duration::from_secs(1)));
+    assert_eq!((sftp.temporary_prefix.as_str(), sftp.connections, sftp.timeout), ("", 8, Duration::from_secs(1)));
 
     assert_eq!((config.retention.keep_days, config.retention.keep_at_least), (36_500, 1));
     assert_eq!((config.retry.attempts, config.retry.first_pause), (1, Duration::ZERO));

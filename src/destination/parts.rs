@@ -1,0 +1,299 @@
+//! What of an archive has yet to cross the link: parts, which connections take one after the other.
+//!
+//! The archive may still grow meanwhile. What a connection took and did not get done goes back, for another one or
+//! another try.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::DestinationError;
+use crate::spool::{BLOCK, Extent, Spool};
+
+/// Each part costs a round trip in which its connection has nothing to do: no shorter ones are made.
+const SHORTEST: u64 = 4 * BLOCK;
+/// Nor longer ones, so that whoever breaks off leaves little behind, and the connections end together.
+const LONGEST: u64 = 64 * BLOCK;
+
+/// The parts of one archive, in one transfer.
+pub(super) struct Parts {
+    spool: Spool,
+    /// How many connections may share the work.
+    connections: u64,
+    state: Mutex<State>,
+    is_stopped: AtomicBool,
+    /// How many connections have taken part.
+    at_work: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where begins what was never taken.
+    next: u64,
+    /// What was taken and came back.
+    returned: Vec<Range<u64>>,
+    /// How many parts are taken.
+    taken: usize,
+    /// Where ends what was done.
+    reach: u64,
+}
+
+/// A part that a connection has taken. What of it is not done when it is dropped goes back.
+pub(super) struct Part<'a> {
+    parts: &'a Parts,
+    begin: u64,
+    rest: Range<u64>,
+}
+
+impl Parts {
+    /// All of `spool`, for at most so many connections.
+    pub(super) fn new(spool: &Spool, connections: u64) -> Parts {
+        Parts {
+            spool: spool.clone(),
+            connections,
+            state: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
+            at_work: AtomicUsize::new(0),
+        }
+    }
+
+    /// The archive.
+    pub(super) fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Takes the next part, waiting for the archive to grow and for parts to come back; `None` when all is done, or
+    /// nothing more is wanted.
+    ///
+    /// # Errors
+    /// If the archive is given up.
+    pub(super) fn take(&self) -> Result<Option<Part<'_>>, DestinationError> {
+        loop {
+            let extent = self.spool.wait_until(|extent| {
+                let state = self.state();
+                let is_done = extent.is_complete && state.taken == 0;
+                self.is_stopped() || !state.returned.is_empty() || extent.written > state.next || is_done
+            });
+            let extent = extent.map_err(DestinationError::Spool)?;
+            let mut state = self.state();
+            if self.is_stopped() {
+                return Ok(None);
+            }
+            if let Some(rest) = state.take(extent, self.connections) {
+                return Ok(Some(Part { parts: self, begin: rest.start, rest }));
+            }
+            if extent.is_complete && state.taken == 0 {
+                return Ok(None);
+            }
+            // Another connection was quicker.
+        }
+    }
+
+    /// Waits until `count` of the shortest parts lie ready that nobody has taken. `false` where it does not come to
+    /// that.
+    pub(super) fn wait_for_backlog(&self, count: u64) -> bool {
+        let is_enough = |extent: Extent| extent.written.saturating_sub(self.state().next) >= count * SHORTEST;
+        let extent = self.spool.wait_until(|extent| self.is_stopped() || extent.is_complete || is_enough(extent));
+        extent.is_ok_and(|extent| !self.is_stopped() && is_enough(extent))
+    }
+
+    /// Another try begins.
+    pub(super) fn resume(&self) {
+        self.is_stopped.store(false, Ordering::SeqCst);
+        self.at_work.store(1, Ordering::SeqCst);
+    }
+
+    /// A further connection takes part.
+    pub(super) fn join(&self) {
+        self.at_work.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many connections took part in the last try.
+    pub(super) fn at_work(&self) -> usize {
+        self.at_work.load(Ordering::SeqCst)
+    }
+
+    /// Ends this try: nothing more is taken, and nobody waits.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        self.spool.nudge();
+    }
+
+    /// Whether this try is over.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::SeqCst)
+    }
+
+    /// What was done is lost: all begins anew.
+    pub(super) fn start_over(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Where the last of what was done ends.
+    pub(super) fn reach(&self) -> u64 {
+        self.state().reach
+    }
+
+    /// Held for moments only, and never while the spool is asked.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, extent: Extent, connections: u64) -> Option<Range<u64>> {
+        let range = match self.returned.pop() {
+            Some(range) => range,
+            None if extent.written > self.next => {
+                let end = self.next + length_of_part(extent.written - self.next, connections);
+                let range = self.next..if extent.is_complete { end.min(extent.written) } else { end };
+                self.next = range.end;
+                range
+            }
+            None => return None,
+        };
+        self.taken += 1;
+        Some(range)
+    }
+}
+
+/// How long the next part is, in whole blocks, where `ready` bytes lie ready for `connections`: half of what each
+/// will get of them, so that parts become shorter towards the end, and the connections end together.
+fn length_of_part(ready: u64, connections: u64) -> u64 {
+    (ready / (2 * connections)).next_multiple_of(BLOCK).clamp(SHORTEST, LONGEST)
+}
+
+impl Part<'_> {
+    /// Where begins what of it is not done.
+    pub(super) fn start(&self) -> u64 {
+        self.rest.start
+    }
+
+    /// Where it ends; the archive may end before.
+    pub(super) fn end(&self) -> u64 {
+        self.rest.end
+    }
+
+    /// `count` more bytes are done.
+    pub(super) fn advance(&mut self, count: u64) {
+        self.rest.start += count;
+    }
+
+    /// Waits until the archive has something at `position`; `false` where it ends there, or nothing more is wanted.
+    ///
+    /// # Errors
+    /// If the archive is given up.
+    pub(super) fn wait_for(&self, position: u64) -> Result<bool, DestinationError> {
+        let parts = self.parts;
+        let extent = parts
+            .spool
+            .wait_until(|extent| parts.is_stopped() || extent.written > position || extent.is_complete)
+            .map_err(DestinationError::Spool)?;
+        Ok(!parts.is_stopped() && extent.written > position)
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        let is_done = self.rest.is_empty()
+            || self.parts.spool.extent().is_ok_and(|extent| extent.is_complete && self.rest.start >= extent.written);
+        let mut state = self.parts.state();
+        state.taken -= 1;
+        if self.rest.start > self.begin {
+            state.reach = state.reach.max(self.rest.start);
+        }
+        if !is_done {
+            state.returned.push(self.rest.clone());
+        }
+        drop(state);
+        self.parts.spool.nudge();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::thread;
+
+    use super::*;
+    use crate::spool::{self, SpoolWriter};
+
+    fn parts(size: u64, connections: u64) -> (SpoolWriter, Parts) {
+        let (mut writer, spool) = spool::create(&std::env::temp_dir()).unwrap();
+        writer.write_all(&vec![7; size as usize]).unwrap();
+        (writer, Parts::new(&spool, connections))
+    }
+
+    #[test]
+    fn parts_cover_the_archive_and_grow_shorter() {
+        let (writer, parts) = parts(70 * BLOCK + 5, 4);
+        writer.finish();
+        let mut lengths = Vec::new();
+        let mut end = 0;
+        while let Some(mut part) = parts.take().unwrap() {
+            assert_eq!(part.start(), end);
+            end = part.end();
+            lengths.push(part.end() - part.start());
+            part.advance(part.end() - part.start());
+        }
+        assert_eq!(end, 70 * BLOCK + 5);
+        assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
+        assert!(lengths[0] == 9 * BLOCK && lengths.iter().rev().skip(1).all(|it| *it >= SHORTEST), "{lengths:?}");
+    }
+
+    #[test]
+    fn what_is_not_done_goes_to_the_next() {
+        let (writer, parts) = parts(SHORTEST, 2);
+        writer.finish();
+        let mut part = parts.take().unwrap().unwrap();
+        part.advance(100);
+        drop(part);
+        assert_eq!(parts.reach(), 100);
+        let mut part = parts.take().unwrap().unwrap();
+        assert_eq!((part.start(), part.end()), (100, SHORTEST));
+        part.advance(SHORTEST - 100);
+        drop(part);
+        assert!(parts.take().unwrap().is_none());
+    }
+
+    #[test]
+    fn whoever_is_done_waits_for_what_others_may_give_back() {
+        let (writer, parts) = parts(SHORTEST, 2);
+        writer.finish();
+        let part = parts.take().unwrap().unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| parts.take().unwrap().map(|part| part.start()));
+            drop(part);
+            assert_eq!(waiting.join().unwrap(), Some(0));
+        });
+    }
+
+    #[test]
+    fn nobody_waits_in_a_try_that_was_stopped() {
+        let (_writer, parts) = parts(0, 2);
+        thread::scope(|scope| {
+            let taking = scope.spawn(|| parts.take().unwrap().is_none());
+            let assisting = scope.spawn(|| parts.wait_for_backlog(1));
+            parts.stop();
+            assert!(taking.join().unwrap());
+            assert!(!assisting.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_backlog_is_what_nobody_has_taken() {
+        let (writer, parts) = parts(3 * SHORTEST, 8);
+        let _part = parts.take().unwrap().unwrap();
+        assert!(parts.wait_for_backlog(2));
+        writer.finish();
+        assert!(!parts.wait_for_backlog(3));
+    }
+
+    #[test]
+    fn an_archive_that_is_given_up_fails_who_waits() {
+        let (writer, parts) = parts(0, 2);
+        drop(writer);
+        assert!(matches!(parts.take(), Err(DestinationError::Spool(_))));
+        assert!(!parts.wait_for_backlog(1));
+    }
+}

@@ -12,20 +12,8 @@ use serde_json::json;
 use support::Night;
 use support::night::DUMP;
 use support::servers::https::Builder;
+use support::servers::zips::noise;
 use support::servers::{Entry, HttpsServer, Method, Zip};
-
-/// Bytes that deflate cannot make smaller.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    })
-    .take(size)
-    .collect()
-}
 
 /// Publishes the night's dump in the company of `others`.
 fn publish_with(night: &Night, others: impl IntoIterator<Item = Entry>) {
@@ -142,19 +130,4 @@ fn a_level_makes_an_archive_of_one_member() {
     let mut member = flate2::bufread::GzDecoder::new(std::io::BufReader::new(fs::File::open(night.archive()).unwrap()));
     std::io::copy(&mut member, &mut std::io::sink()).unwrap();
     assert!(std::io::BufRead::fill_buf(&mut member.into_inner()).unwrap().is_empty(), "another member follows");
-}
-
-#[test]
-fn other_tars_read_archives_of_several_members() {
-    for method in [Method::Deflated, Method::Stored] {
-        let night = Night::new();
-        let dump = Entry::new(DUMP, night.dump.clone()).method(method).extended_time(night.modified);
-        night.publish(&Zip::new().with(dump));
-        night.run().ended_with(0);
-        let listing = "import sys, tarfile; t = tarfile.open(sys.argv[1]); m = t.getmembers(); \
-                       print([i.name for i in m], len(t.extractfile(m[0]).read()))";
-        let output = Command::new("python3").args(["-c", listing]).arg(night.archive()).output().unwrap();
-        let expected = format!("['{DUMP}'] {}\n", night.dump.len());
-        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
-    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use base64::Engine as _;
@@ -61,6 +61,11 @@ impl HttpsServer {
     /// How many bytes of bodies were sent.
     pub fn bytes_sent(&self) -> u64 {
         self.behaviour.sent.load(Ordering::Relaxed)
+    }
+
+    /// Counts the bytes of bodies that were sent, for who cannot hold the server.
+    pub fn bytes_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.behaviour.sent)
     }
 
     /// The requests that were answered, in order.

@@ -11,7 +11,9 @@ pub mod faults;
 pub mod https;
 pub mod https_answers;
 pub mod listener;
+pub mod proxy;
 pub mod sftp;
+pub mod sftp_faults;
 pub mod sftp_files;
 pub mod smtp;
 pub mod smtp_line;
@@ -21,6 +23,7 @@ pub mod zips;
 
 pub use certificates::{Authority, Identity};
 pub use https::HttpsServer;
+pub use proxy::Proxy;
 pub use sftp::SftpServer;
 pub use smtp::SmtpServer;
 pub use ssh_keys::SshKey;

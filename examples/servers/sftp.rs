@@ -16,7 +16,8 @@ use russh::{Channel, ChannelId, MethodKind, MethodSet};
 use tokio::runtime::Runtime;
 
 use super::listener::{bind, loopback, runtime, stop};
-use super::sftp_files::{Faults, Files, Operations};
+use super::sftp_faults::Faults;
+use super::sftp_files::{Files, Operations};
 use super::ssh_keys::SshKey;
 
 /// Short, so that a test of a wrong password is quick.
@@ -51,7 +52,7 @@ struct Door {
 pub struct Builder {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
-    faults: Faults,
+    pub(super) faults: Faults,
     door: Door,
 }
 
@@ -122,6 +123,11 @@ impl SftpServer {
         self.door.connections.load(Ordering::SeqCst)
     }
 
+    /// How many bytes were written to files.
+    pub fn bytes_written(&self) -> u64 {
+        self.door.faults.bytes_written()
+    }
+
     /// Every try to come in, in order.
     pub fn auth_attempts(&self) -> Vec<AuthAttempt> {
         self.door.attempts.lock().unwrap().clone()
@@ -186,72 +192,6 @@ impl Builder {
     /// Ends the connections with these numbers (from 1) before their user can log in.
     pub fn turn_away(mut self, connections: Range<u64>) -> Builder {
         self.door.turned_away = connections;
-        self
-    }
-
-    /// Knows neither `statvfs@openssh.com` nor `fsync@openssh.com`.
-    pub fn without_extensions(mut self) -> Builder {
-        self.faults.no_extensions = true;
-        self
-    }
-
-    /// Refuses to create files whose name begins with a dot.
-    pub fn without_dotfiles(mut self) -> Builder {
-        self.faults.no_dotfiles = true;
-        self
-    }
-
-    /// Refuses every removal.
-    pub fn without_removal(mut self) -> Builder {
-        self.faults.no_removal = true;
-        self
-    }
-
-    /// Answers `Failure` to every write once `bytes` bytes were written in all, as on a full disk.
-    pub fn full_after(mut self, bytes: u64) -> Builder {
-        self.faults.full_after = Some(bytes);
-        self
-    }
-
-    /// Answers `Failure` when a written file is closed.
-    pub fn failing_close(mut self) -> Builder {
-        self.faults.failing_close = true;
-        self
-    }
-
-    /// Flips a bit in the last byte of each write, so that the size is right and the content is not.
-    pub fn corrupting_writes(mut self) -> Builder {
-        self.faults.corrupting = true;
-        self
-    }
-
-    /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
-    pub fn cut_after(mut self, bytes: u64, times: u64) -> Builder {
-        self.faults.cut_after = Some((bytes, times));
-        self
-    }
-
-    /// Closes the connection once `bytes` more bytes were read, for the first `times` times.
-    pub fn cut_reads_after(mut self, bytes: u64, times: u64) -> Builder {
-        self.faults.cut_reads_after = Some((bytes, times));
-        self
-    }
-
-    /// Runs `action` on each written file, by its path on this machine, before its close is answered.
-    pub fn after_upload(mut self, action: impl Fn(&Path) + Send + Sync + 'static) -> Builder {
-        self.faults.after_upload = Some(Box::new(action));
-        self
-    }
-
-    /// Falls silent once `bytes` bytes were written in all.
-    pub fn stall_after(mut self, bytes: u64) -> Builder {
-        self.faults.stall_after = Some(bytes);
-        self
-    }
-
-    /// Carries out the first rename, but closes the connection instead of answering.
-    pub fn losing_the_rename_reply(mut self) -> Builder {
-        self.faults.lose_rename_reply = true;
         self
     }
 

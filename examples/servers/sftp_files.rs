@@ -7,7 +7,6 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use russh::Disconnect;
@@ -15,6 +14,8 @@ use russh_sftp::extensions::{FSYNC, FsyncExtension, STATVFS, Statvfs, StatvfsExt
 use russh_sftp::protocol::{
     Attrs, Data, ExtendedReply, FileAttributes, Handle, Name, OpenFlags, Packet, Status, StatusCode, Version,
 };
+
+use super::sftp_faults::{Disturbance, Faults};
 
 /// OpenSSH sends at most this many names at once.
 const NAMES_AT_ONCE: usize = 100;
@@ -24,30 +25,6 @@ const FSTATVFS: &str = "fstatvfs@openssh.com";
 
 /// What was done, in order.
 pub type Operations = Arc<Mutex<Vec<String>>>;
-
-/// What is run on each file that was written.
-pub type AfterUpload = Box<dyn Fn(&Path) + Send + Sync>;
-
-/// Ways in which the server misbehaves; see the functions of the same names at the builder.
-#[derive(Default)]
-pub struct Faults {
-    pub(super) no_extensions: bool,
-    pub(super) no_dotfiles: bool,
-    pub(super) no_removal: bool,
-    pub(super) failing_close: bool,
-    pub(super) corrupting: bool,
-    pub(super) full_after: Option<u64>,
-    pub(super) stall_after: Option<u64>,
-    pub(super) cut_after: Option<(u64, u64)>,
-    pub(super) cut_reads_after: Option<(u64, u64)>,
-    pub(super) after_upload: Option<AfterUpload>,
-    pub(super) lose_rename_reply: bool,
-    written: AtomicU64,
-    read: AtomicU64,
-    cuts: AtomicU64,
-    read_cuts: AtomicU64,
-    renames: AtomicU64,
-}
 
 enum Open {
     File { file: File, path: PathBuf, is_written: bool },
@@ -112,24 +89,14 @@ impl Files {
         std::future::pending().await
     }
 
-    /// What the faults make of a write of `length` bytes, before it happens.
-    async fn disturb_write(&self, length: u64) -> Result<(), StatusCode> {
-        let before = self.faults.written.fetch_add(length, Ordering::SeqCst);
-        if self.faults.full_after.is_some_and(|limit| before + length > limit) {
-            self.faults.written.fetch_sub(length, Ordering::SeqCst);
-            return Err(StatusCode::Failure);
+    /// What the faults make of what is about to happen.
+    async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
+        match disturbance {
+            Disturbance::None => Ok(()),
+            Disturbance::Failure => Err(StatusCode::Failure),
+            Disturbance::Silence => std::future::pending().await,
+            Disturbance::HangUp => Err(self.hang_up().await),
         }
-        if self.faults.stall_after.is_some_and(|limit| before + length > limit) {
-            std::future::pending::<()>().await;
-        }
-        if let Some((limit, times)) = self.faults.cut_after
-            && before + length > limit
-            && self.faults.cuts.fetch_add(1, Ordering::SeqCst) < times
-        {
-            self.faults.written.store(0, Ordering::SeqCst);
-            return Err(self.hang_up().await);
-        }
-        Ok(())
     }
 }
 
@@ -191,20 +158,13 @@ impl russh_sftp::server::Handler for Files {
         if count == 0 {
             return Err(StatusCode::Eof);
         }
-        let before = self.faults.read.fetch_add(count as u64, Ordering::SeqCst);
-        if let Some((limit, times)) = self.faults.cut_reads_after
-            && before + count as u64 > limit
-            && self.faults.read_cuts.fetch_add(1, Ordering::SeqCst) < times
-        {
-            self.faults.read.store(0, Ordering::SeqCst);
-            return Err(self.hang_up().await);
-        }
+        self.disturb(self.faults.of_read(count as u64)).await?;
         data.truncate(count);
         Ok(Data { id, data })
     }
 
     async fn write(&mut self, id: u32, handle: String, offset: u64, mut data: Vec<u8>) -> Result<Status, StatusCode> {
-        self.disturb_write(data.len() as u64).await?;
+        self.disturb(self.faults.of_write(data.len() as u64)).await?;
         if self.faults.corrupting
             && let Some(last) = data.last_mut()
         {
@@ -273,10 +233,7 @@ impl russh_sftp::server::Handler for Files {
             return Err(StatusCode::Failure);
         }
         fs::rename(source, target).map_err(code)?;
-        let number = self.faults.renames.fetch_add(1, Ordering::SeqCst);
-        if self.faults.lose_rename_reply && number == 0 {
-            return Err(self.hang_up().await);
-        }
+        self.disturb(self.faults.of_rename_reply()).await?;
         Ok(ok(id))
     }
 

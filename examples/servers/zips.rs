@@ -206,3 +206,10 @@ pub fn write_sql_dump(size: u64, out: &mut dyn Write) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Bytes that deflate cannot make smaller; the same at each call.
+pub fn noise(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    fastrand::Rng::with_seed(7).fill(&mut bytes);
+    bytes
+}

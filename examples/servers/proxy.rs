@@ -1,0 +1,372 @@
+//! A TCP proxy on loopback that stands in for the line between two machines: one that is long, thin, or breaks.
+//!
+//! Its threads sleep most of the time: what is measured through it needs the processor itself.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::listener::loopback;
+
+/// The most that is read at once.
+const PIECE: usize = 256 * 1024;
+/// The most that is held back in one direction of one connection: 100 ms of 640 MB/s.
+const HELD_BACK: usize = 64 * 1024 * 1024;
+/// A limited line carries pieces of so much time, and catches up with as much where a thread overslept: no burst is
+/// longer than two of them.
+const PIECE_TIME: Duration = Duration::from_millis(10);
+
+/// Says how the line behaves.
+pub struct Builder {
+    to: SocketAddr,
+    port: u16,
+    round_trip: Duration,
+    bytes_per_second: Option<u64>,
+    cut_after: Option<u64>,
+}
+
+/// A running proxy.
+pub struct Proxy {
+    address: SocketAddr,
+    line: Arc<Line>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// A proxy that passes every connection on to `to`, at once and unchanged unless it is told otherwise.
+    pub fn builder(to: SocketAddr) -> Builder {
+        Builder { to, port: 0, round_trip: Duration::ZERO, bytes_per_second: None, cut_after: None }
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many bytes the server was sent.
+    pub fn bytes_upstream(&self) -> u64 {
+        self.line.upstream.passed.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes the clients were sent.
+    pub fn bytes_downstream(&self) -> u64 {
+        self.line.downstream.passed.load(Ordering::Relaxed)
+    }
+}
+
+impl Builder {
+    /// Listens on this port of loopback.
+    pub fn port(mut self, port: u16) -> Builder {
+        self.port = port;
+        self
+    }
+
+    /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
+    /// TCP's handshake would. How much passes in a second stays unlimited.
+    pub fn round_trip(mut self, round_trip: Duration) -> Builder {
+        self.round_trip = round_trip;
+        self
+    }
+
+    /// Passes so many bytes per second each way, all connections together.
+    pub fn bytes_per_second(mut self, rate: u64) -> Builder {
+        self.bytes_per_second = Some(rate);
+        self
+    }
+
+    /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
+    /// that are made later stay.
+    pub fn cut_after(mut self, bytes: u64) -> Builder {
+        self.cut_after = Some(bytes);
+        self
+    }
+
+    /// Starts the proxy.
+    pub fn start(self) -> Proxy {
+        self.try_start().expect("the port is free")
+    }
+
+    /// Starts the proxy.
+    ///
+    /// # Errors
+    /// Where the port cannot be listened on.
+    pub fn try_start(self) -> io::Result<Proxy> {
+        let listener = TcpListener::bind(loopback(self.port))?;
+        let address = listener.local_addr()?;
+        let line = Arc::new(Line {
+            to: self.to,
+            round_trip: self.round_trip,
+            upstream: Direction::new(self.bytes_per_second, self.cut_after),
+            downstream: Direction::new(self.bytes_per_second, None),
+            open: Mutex::new(Some(Vec::new())),
+        });
+        let accepting = thread::spawn({
+            let line = Arc::clone(&line);
+            move || accept(&listener, &line)
+        });
+        Ok(Proxy { address, line, accepting: Some(accepting) })
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(open) = self.line.open.lock().unwrap().take() {
+            close(&open);
+        }
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+/// What all connections share.
+struct Line {
+    to: SocketAddr,
+    round_trip: Duration,
+    upstream: Direction,
+    downstream: Direction,
+    /// `None` once the proxy is stopped.
+    open: Mutex<Option<Vec<Weak<Connection>>>>,
+}
+
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+fn accept(listener: &TcpListener, line: &Arc<Line>) {
+    for client in listener.incoming() {
+        if line.open.lock().unwrap().is_none() {
+            return;
+        }
+        if let Ok(client) = client {
+            let line = Arc::clone(line);
+            thread::spawn(move || line.connect(client));
+        }
+    }
+}
+
+fn close(connections: &[Weak<Connection>]) {
+    for connection in connections.iter().filter_map(Weak::upgrade) {
+        connection.close();
+    }
+}
+
+impl Connection {
+    fn close(&self) {
+        // Either side may have gone before.
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
+}
+
+impl Line {
+    /// Serves `client` until both sides have ended.
+    fn connect(&self, client: TcpStream) {
+        thread::sleep(self.round_trip);
+        let Ok(server) = TcpStream::connect(self.to) else { return };
+        if client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).is_err() {
+            return;
+        }
+        let connection = Arc::new(Connection { client, server });
+        match &mut *self.open.lock().unwrap() {
+            None => return,
+            Some(open) => {
+                open.retain(|connection| connection.strong_count() > 0);
+                open.push(Arc::downgrade(&connection));
+            }
+        }
+        let Connection { client, server } = &*connection;
+        thread::scope(|scope| {
+            for (direction, from, to) in [(&self.upstream, client, server), (&self.downstream, server, client)] {
+                let passage = Passage { line: self, direction, connection: &connection, from, to };
+                scope.spawn(move || passage.run());
+            }
+        });
+    }
+
+    fn cut(&self) -> io::Error {
+        if let Some(open) = &*self.open.lock().unwrap() {
+            close(open);
+        }
+        io::Error::other("the line is cut on purpose")
+    }
+}
+
+/// One direction of the line: what limits it, and what has passed.
+struct Direction {
+    bytes_per_second: Option<u64>,
+    free_at: Mutex<Instant>,
+    /// How many bytes may still pass before the cut.
+    until_cut: Mutex<Option<u64>>,
+    passed: AtomicU64,
+}
+
+impl Direction {
+    fn new(bytes_per_second: Option<u64>, cut_after: Option<u64>) -> Direction {
+        Direction {
+            bytes_per_second,
+            free_at: Mutex::new(Instant::now()),
+            until_cut: Mutex::new(cut_after),
+            passed: AtomicU64::new(0),
+        }
+    }
+
+    /// How much is read at once.
+    fn piece(&self) -> usize {
+        let limited = self.bytes_per_second.map(|rate| (rate as f64 * PIECE_TIME.as_secs_f64()) as usize);
+        limited.map_or(PIECE, |piece| piece.clamp(1, PIECE))
+    }
+
+    /// Waits for as long as the line needs to carry `count` bytes after all that came before.
+    fn carry(&self, count: usize) {
+        let Some(rate) = self.bytes_per_second else { return };
+        let now = Instant::now();
+        let carried = {
+            let mut free_at = self.free_at.lock().unwrap();
+            *free_at = (*free_at).max(now - PIECE_TIME) + Duration::from_secs_f64(count as f64 / rate as f64);
+            *free_at
+        };
+        thread::sleep(carried.saturating_duration_since(now));
+    }
+
+    /// How many of `count` bytes may pass, and whether the line is to be cut then.
+    fn before_cut(&self, count: usize) -> (usize, bool) {
+        let mut until_cut = self.until_cut.lock().unwrap();
+        match *until_cut {
+            Some(left) if left <= count as u64 => {
+                *until_cut = None;
+                (left as usize, true)
+            }
+            Some(left) => {
+                *until_cut = Some(left - count as u64);
+                (count, false)
+            }
+            None => (count, false),
+        }
+    }
+}
+
+/// One direction of one connection.
+struct Passage<'a> {
+    line: &'a Line,
+    direction: &'a Direction,
+    connection: &'a Connection,
+    from: &'a TcpStream,
+    to: &'a TcpStream,
+}
+
+impl Passage<'_> {
+    /// Passes on what comes from one side and that it ends. Where a side breaks, the other one is closed too.
+    fn run(&self) {
+        let delay = self.line.round_trip / 2;
+        if delay.is_zero() {
+            self.close_if_broken(self.receive(|piece| self.deliver(piece)).and_then(|()| self.end()));
+            return;
+        }
+        let held_back = HeldBack::default();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while let Some(piece) = held_back.next() {
+                    if let Err(error) = self.deliver(&piece) {
+                        held_back.end();
+                        self.close_if_broken(Err(error));
+                        return;
+                    }
+                }
+                self.close_if_broken(self.end());
+            });
+            self.close_if_broken(self.receive(|piece| held_back.add(Instant::now() + delay, piece)));
+            held_back.end();
+        });
+    }
+
+    fn receive(&self, mut pass_on: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let (mut from, mut buffer) = (self.from, vec![0; self.direction.piece()]);
+        loop {
+            let count = from.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.direction.carry(count);
+            pass_on(&buffer[..count])?;
+        }
+    }
+
+    fn deliver(&self, piece: &[u8]) -> io::Result<()> {
+        let (count, is_last) = self.direction.before_cut(piece.len());
+        let mut to = self.to;
+        to.write_all(&piece[..count])?;
+        self.direction.passed.fetch_add(count as u64, Ordering::Relaxed);
+        if is_last { Err(self.line.cut()) } else { Ok(()) }
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.to.shutdown(Shutdown::Write)
+    }
+
+    fn close_if_broken(&self, passed: io::Result<()>) {
+        if passed.is_err() {
+            self.connection.close();
+        }
+    }
+}
+
+/// Pieces that wait for their time.
+#[derive(Default)]
+struct HeldBack {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    pieces: VecDeque<(Instant, Vec<u8>)>,
+    bytes: usize,
+    has_ended: bool,
+}
+
+impl HeldBack {
+    /// Adds a piece, once there is room for it.
+    fn add(&self, due: Instant, piece: &[u8]) -> io::Result<()> {
+        let piece = piece.to_vec();
+        let state = self.state.lock().unwrap();
+        let mut state = self.changed.wait_while(state, |state| !state.has_ended && state.bytes > HELD_BACK).unwrap();
+        if state.has_ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        state.bytes += piece.len();
+        state.pieces.push_back((due, piece));
+        if state.pieces.len() == 1 {
+            self.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// The next piece, when it is due; `None` after the last one.
+    fn next(&self) -> Option<Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        let mut state = self.changed.wait_while(state, |state| !state.has_ended && state.pieces.is_empty()).unwrap();
+        let was_full = state.bytes > HELD_BACK;
+        let (due, piece) = state.pieces.pop_front()?;
+        state.bytes -= piece.len();
+        drop(state);
+        if was_full {
+            self.changed.notify_all();
+        }
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        Some(piece)
+    }
+
+    /// Nothing more is added.
+    fn end(&self) {
+        self.state.lock().unwrap().has_ended = true;
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,184 @@
+//! Ways in which the SFTP server misbehaves.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::sftp::Builder;
+
+/// What is run on each file that was written.
+type AfterUpload = Box<dyn Fn(&Path) + Send + Sync>;
+/// What is run once.
+type Once = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
+/// What the server does wrong; see the functions of the same names at the builder.
+#[derive(Default)]
+pub struct Faults {
+    pub(super) no_extensions: bool,
+    pub(super) no_dotfiles: bool,
+    pub(super) no_removal: bool,
+    pub(super) failing_close: bool,
+    pub(super) corrupting: bool,
+    pub(super) after_upload: Option<AfterUpload>,
+    full_after: Option<u64>,
+    stall_after: Option<u64>,
+    cut_after: Option<(u64, u64)>,
+    cut_reads_after: Option<(u64, u64)>,
+    lose_rename_reply: bool,
+    first_write: Once,
+    before_cut: Once,
+    all_written: AtomicU64,
+    written: AtomicU64,
+    read: AtomicU64,
+    cuts: AtomicU64,
+    read_cuts: AtomicU64,
+    renames: AtomicU64,
+}
+
+/// What happens instead of an answer.
+pub enum Disturbance {
+    /// Nothing: all goes well.
+    None,
+    /// The catch-all of SFTP's errors.
+    Failure,
+    /// Nothing more is said.
+    Silence,
+    /// The connection ends.
+    HangUp,
+}
+
+impl Faults {
+    /// How many bytes were written in all.
+    pub(super) fn bytes_written(&self) -> u64 {
+        self.all_written.load(Ordering::SeqCst)
+    }
+
+    /// What becomes of a write of `length` bytes.
+    pub(super) fn of_write(&self, length: u64) -> Disturbance {
+        run(&self.first_write);
+        let before = self.written.fetch_add(length, Ordering::SeqCst);
+        if self.full_after.is_some_and(|limit| before + length > limit) {
+            self.written.fetch_sub(length, Ordering::SeqCst);
+            return Disturbance::Failure;
+        }
+        if self.stall_after.is_some_and(|limit| before + length > limit) {
+            return Disturbance::Silence;
+        }
+        if let Some((limit, times)) = self.cut_after
+            && before + length > limit
+            && self.cuts.fetch_add(1, Ordering::SeqCst) < times
+        {
+            self.written.store(0, Ordering::SeqCst);
+            run(&self.before_cut);
+            return Disturbance::HangUp;
+        }
+        self.all_written.fetch_add(length, Ordering::SeqCst);
+        Disturbance::None
+    }
+
+    /// What becomes of a read of `length` bytes.
+    pub(super) fn of_read(&self, length: u64) -> Disturbance {
+        let before = self.read.fetch_add(length, Ordering::SeqCst);
+        if let Some((limit, times)) = self.cut_reads_after
+            && before + length > limit
+            && self.read_cuts.fetch_add(1, Ordering::SeqCst) < times
+        {
+            self.read.store(0, Ordering::SeqCst);
+            return Disturbance::HangUp;
+        }
+        Disturbance::None
+    }
+
+    /// What becomes of the answer to a rename that was carried out.
+    pub(super) fn of_rename_reply(&self) -> Disturbance {
+        let is_first = self.renames.fetch_add(1, Ordering::SeqCst) == 0;
+        if self.lose_rename_reply && is_first { Disturbance::HangUp } else { Disturbance::None }
+    }
+}
+
+fn run(once: &Once) {
+    let action = once.lock().unwrap().take();
+    if let Some(action) = action {
+        action();
+    }
+}
+
+impl Builder {
+    /// Knows neither `statvfs@openssh.com` nor `fsync@openssh.com`.
+    pub fn without_extensions(mut self) -> Builder {
+        self.faults.no_extensions = true;
+        self
+    }
+
+    /// Refuses to create files whose name begins with a dot.
+    pub fn without_dotfiles(mut self) -> Builder {
+        self.faults.no_dotfiles = true;
+        self
+    }
+
+    /// Refuses every removal.
+    pub fn without_removal(mut self) -> Builder {
+        self.faults.no_removal = true;
+        self
+    }
+
+    /// Answers `Failure` to every write once `bytes` bytes were written in all, as on a full disk.
+    pub fn full_after(mut self, bytes: u64) -> Builder {
+        self.faults.full_after = Some(bytes);
+        self
+    }
+
+    /// Answers `Failure` when a written file is closed.
+    pub fn failing_close(mut self) -> Builder {
+        self.faults.failing_close = true;
+        self
+    }
+
+    /// Flips a bit in the last byte of each write, so that the size is right and the content is not.
+    pub fn corrupting_writes(mut self) -> Builder {
+        self.faults.corrupting = true;
+        self
+    }
+
+    /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
+    pub fn cut_after(mut self, bytes: u64, times: u64) -> Builder {
+        self.faults.cut_after = Some((bytes, times));
+        self
+    }
+
+    /// Closes the connection once `bytes` more bytes were read, for the first `times` times.
+    pub fn cut_reads_after(mut self, bytes: u64, times: u64) -> Builder {
+        self.faults.cut_reads_after = Some((bytes, times));
+        self
+    }
+
+    /// Runs `action` on each written file, by its path on this machine, before its close is answered.
+    pub fn after_upload(mut self, action: impl Fn(&Path) + Send + Sync + 'static) -> Builder {
+        self.faults.after_upload = Some(Box::new(action));
+        self
+    }
+
+    /// Falls silent once `bytes` bytes were written in all.
+    pub fn stall_after(mut self, bytes: u64) -> Builder {
+        self.faults.stall_after = Some(bytes);
+        self
+    }
+
+    /// Carries out the first rename, but closes the connection instead of answering.
+    pub fn losing_the_rename_reply(mut self) -> Builder {
+        self.faults.lose_rename_reply = true;
+        self
+    }
+
+    /// Runs `action` before the first write.
+    pub fn on_first_write(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
+        self.faults.first_write = Mutex::new(Some(Box::new(action)));
+        self
+    }
+
+    /// Runs `action` before the first connection is cut.
+    pub fn before_cut(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
+        self.faults.before_cut = Mutex::new(Some(Box::new(action)));
+        self
+    }
+}

@@ -1,0 +1,232 @@
+//! Large archives on their way: sent while they grow, over several connections, and on from where a link broke.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::json;
+use support::night::{DUMP, Ran};
+use support::servers::sftp::Builder;
+use support::servers::zips::noise;
+use support::servers::{Entry, HttpsServer, Method, SftpServer, Zip};
+use support::{Night, Sshd};
+use zip::write::SimpleFileOptions;
+
+const PASSWORD: &str = "sftp-p4ssword";
+const MIB: usize = 1024 * 1024;
+
+/// A night whose archive is about as long as its dump of `size` bytes.
+fn night_of(size: usize) -> Night {
+    let mut night = Night::new();
+    night.dump = noise(size);
+    night.publish_dump_of(night.modified);
+    night
+}
+
+/// Has an embedded SFTP server, made difficult by `faults`, take OpenSSH's place.
+fn serve_sftp(night: &mut Night, faults: impl FnOnce(Builder) -> Builder) -> SftpServer {
+    let root = night.path("sftp");
+    fs::create_dir(&root).unwrap();
+    let server = faults(SftpServer::builder(&root)).password(PASSWORD).start();
+    night.set("sftp.port", json!(server.port())).set("sftp.username", json!(server.username()));
+    night.set("sftp.private_key", json!(null)).set("sftp.password", json!(PASSWORD)).set("sftp.directory", json!("."));
+    night.sshd.directory = root;
+    server
+}
+
+/// Asserts that the archive is on the server, alone, and holds the night's dump.
+#[track_caller]
+fn assert_delivered(night: &Night, ran: &Ran) {
+    assert_eq!(night.sshd.names(), [night.archive_name()], "{}", ran.all());
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new("tar").arg("-xzf").arg(night.archive()).arg("-C").arg(folder.path()).status().unwrap();
+    assert!(status.success());
+    assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "other bytes: {}", ran.all());
+    assert!(night.work_directory_is_empty());
+}
+
+fn logins(sshd: &Sshd) -> usize {
+    sshd.log().matches("Accepted publickey").count()
+}
+
+#[test]
+fn a_large_archive_goes_over_several_connections_and_a_small_one_over_one() {
+    let mut night = night_of(40 * MIB);
+    let ran = night.run();
+    ran.ended_with(0).told(" connections");
+    assert_delivered(&night, &ran);
+    // How many are worth it while the archive grows depends on how fast it does; it is read back by all four.
+    let shared = logins(&night.sshd);
+    assert!((2 + 4..=4 + 4).contains(&shared), "{shared} logins: {}", ran.all());
+
+    fs::remove_file(night.archive()).unwrap();
+    night.set("sftp.connections", json!(1));
+    let ran = night.run();
+    assert_delivered(&night, ran.ended_with(0));
+    assert_eq!(logins(&night.sshd), shared + 1 + 1);
+
+    let night = Night::new();
+    assert_delivered(&night, night.run().ended_with(0));
+    assert_eq!(logins(&night.sshd), 1 + 1);
+}
+
+#[test]
+fn a_large_archive_that_is_there_already_is_compared_over_several_connections() {
+    let night = night_of(40 * MIB);
+    night.run().ended_with(0);
+    let before = logins(&night.sshd);
+    let ran = night.run();
+    assert_delivered(&night, ran.ended_with(0).told("is already there, with the same bytes"));
+    assert_eq!(logins(&night.sshd), before + 4);
+}
+
+#[test]
+fn a_server_that_refuses_a_further_connection_costs_a_line_in_the_log() {
+    let mut night = night_of(40 * MIB);
+    // The first connection of the upload and the first of the verification come in.
+    let server = serve_sftp(&mut night, |sftp| sftp.turn_away(2..5));
+    let ran = night.run();
+    assert_delivered(&night, ran.ended_with(0).told("going on with one connection fewer"));
+    assert!(ran.log.contains("retries 0"), "{}", ran.all());
+    assert!(server.connections() > 5);
+}
+
+#[test]
+fn the_archive_is_sent_while_it_grows() {
+    let mut night = night_of(8 * MIB);
+    let web = HttpsServer::builder(&night.path("web")).bytes_per_second(6 * MIB as u64).start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let begun_at = Arc::new(AtomicU64::new(0));
+    let (seen, counter) = (begun_at.clone(), web.bytes_counter());
+    let server = serve_sftp(&mut night, move |sftp| {
+        sftp.on_first_write(move || seen.store(counter.load(Ordering::SeqCst), Ordering::SeqCst))
+    });
+    assert_delivered(&night, night.run().ended_with(0));
+    let received = begun_at.load(Ordering::SeqCst);
+    assert!(received > 0 && received < 4 * MIB as u64, "{received} bytes were packed when sending began");
+    assert!(server.operations().iter().any(|done| done.starts_with("open-to-write")));
+}
+
+#[test]
+fn a_dump_that_proves_damaged_at_its_end_leaves_no_part() {
+    let mut night = night_of(6 * MIB);
+    let zip = night.path("web/my_zip.zip");
+    let mut bytes = fs::read(&zip).unwrap();
+    let middle = bytes.len() - 100_000;
+    bytes[middle] ^= 1;
+    night.publish_bytes(&bytes);
+    let web = HttpsServer::builder(&night.path("web")).bytes_per_second(4 * MIB as u64).start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let server = serve_sftp(&mut night, |sftp| sftp);
+    let ran = night.run();
+    ran.ended_with(4).told("Pack archive: the dump in the ZIP is damaged").told("errors 1");
+    let done = server.operations();
+    assert!(done.iter().any(|done| done.starts_with("open-to-write")), "it was being sent: {done:?}");
+    assert!(!done.iter().any(|done| done.starts_with("rename")), "{done:?}");
+    assert_eq!(night.sshd.names(), [""; 0], "{}", ran.all());
+    assert!(night.work_directory_is_empty());
+}
+
+#[test]
+fn where_sending_fails_packing_ends_too_and_only_the_cause_is_told() {
+    let mut night = night_of(12 * MIB);
+    let web = HttpsServer::builder(&night.path("web")).bytes_per_second(2 * MIB as u64).start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let _server = serve_sftp(&mut night, |sftp| sftp.full_after(100_000));
+    let ran = night.run();
+    ran.ended_with(4).told("Send archive: the server refused to write").told("errors 1");
+    assert!(web.bytes_sent() < 8 * MIB as u64, "the download went on: {} bytes", web.bytes_sent());
+}
+
+#[test]
+fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
+    for connections in [1, 4] {
+        let mut night = night_of(24 * MIB);
+        night.set("sftp.connections", json!(connections));
+        let server = serve_sftp(&mut night, |sftp| sftp.cut_after(14 * MIB as u64, 1));
+        let ran = night.run();
+        assert_delivered(&night, ran.ended_with(0));
+        let sent = server.bytes_written();
+        assert!(sent < 34 * MIB as u64, "{sent} bytes were written over {connections} connections: {}", ran.all());
+        assert!(night.web.bytes_sent() < 25 * MIB as u64, "{}", night.web.bytes_sent());
+    }
+}
+
+#[test]
+fn a_part_that_the_server_has_lost_is_sent_again() {
+    let mut night = night_of(4 * MIB);
+    let part = night.path("sftp").join(format!(".{}.part", night.archive_name()));
+    // What was acknowledged is gone when the program comes back.
+    let server = serve_sftp(&mut night, |sftp| {
+        sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap())
+    });
+    let ran = night.run();
+    assert_delivered(&night, ran.ended_with(0).told("retries 1"));
+    assert!(server.bytes_written() > 5 * MIB as u64, "{}", server.bytes_written());
+}
+
+#[test]
+fn every_tar_reads_the_archive() {
+    for method in [Method::Deflated, Method::Stored] {
+        let mut night = Night::new();
+        night.dump = support::servers::zips::sql_dump(3 * MIB);
+        let dump = Entry::new(DUMP, night.dump.clone()).method(method).extended_time(night.modified);
+        night.publish(&Zip::new().with(dump));
+        night.run().ended_with(0);
+        for reader in [
+            "tar -xzOf ARCHIVE",
+            "bsdtar -xOf ARCHIVE",
+            "busybox tar -xzOf ARCHIVE",
+            "7z x -so ARCHIVE | 7z x -si -ttar -so",
+            "python3 -c 'import sys, tarfile; t = tarfile.open(\"ARCHIVE\"); \
+             sys.stdout.buffer.write(t.extractfile(t.next()).read())'",
+        ] {
+            let command = reader.replace("ARCHIVE", night.archive().to_str().unwrap());
+            let read = Command::new("bash").args(["-o", "pipefail", "-c", &command]).output().unwrap();
+            assert!(
+                read.status.success() && read.stdout == night.dump,
+                "{reader}, {method:?}: {}; are the Debian packages libarchive-tools, busybox and p7zip-full installed?",
+                String::from_utf8_lossy(&read.stderr)
+            );
+        }
+    }
+}
+
+/// Writes a ZIP with a dump of `size` zeros.
+fn write_sparse_zip(path: &Path, size: u64, modified: u32) {
+    let options = SimpleFileOptions::default().large_file(true).compression_level(Some(1)).into_full_options();
+    let options = options.with_extended_timestamp(Some(modified), None, None).unwrap();
+    let mut writer = zip::ZipWriter::new(File::create(path).unwrap());
+    writer.start_file(DUMP, options).unwrap();
+    let zeros = vec![0; 4 * MIB];
+    for _ in 0..size / zeros.len() as u64 {
+        writer.write_all(&zeros).unwrap();
+    }
+    writer.write_all(&zeros[..(size % zeros.len() as u64) as usize]).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
+    const SIZE: u64 = (5 << 30) + 1;
+    let night = Night::new();
+    write_sparse_zip(&night.path("web/my_zip.zip"), SIZE, u32::try_from(night.modified.timestamp()).unwrap());
+    night.run().ended_with(0);
+    let archive = fs::read(night.archive()).unwrap();
+    // Each member's trailer: gunzip would complain of a wrong CRC or size, which wraps at 4 GiB.
+    let mut members = flate2::bufread::MultiGzDecoder::new(archive.as_slice());
+    let mut head = [0; 512];
+    members.read_exact(&mut head).unwrap();
+    assert_eq!(tar::Header::from_byte_slice(&head).size().unwrap(), SIZE);
+    let rest = io::copy(&mut members, &mut io::sink()).unwrap();
+    assert_eq!(rest, SIZE.next_multiple_of(512) + 1024);
+    // The second last member ends where the last one, of zeros alone, begins.
+    let end = (SIZE as u32).to_le_bytes();
+    assert!(archive.windows(6).any(|window| window[..4] == end && window[4..] == [0x1f, 0x8b]), "no trailer of 5 GiB");
+}

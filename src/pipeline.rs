@@ -72,18 +72,27 @@ impl Job {
 
     /// Tasks 2 to 8, from their beginning again where the ZIP changes on the web server meanwhile.
     fn deliver(&self, server: &Server<'_>) -> Result<Delivered, Stop> {
-        for _ in 1..self.config.retry.attempts {
-            if let Some(delivered) = self.deliver_once(server, true)? {
+        let attempts = self.config.retry.attempts;
+        for attempt in 1..=attempts {
+            let is_last = attempt == attempts;
+            // What keeps changing between two requests is to be had with one.
+            let in_parts = attempt == 1 || !is_last;
+            if let Some(delivered) = self.deliver_once(server, in_parts, !is_last)? {
                 return Ok(delivered);
             }
             tracing::info!("the ZIP has changed on the web server while it was read; starting over");
         }
-        self.deliver_once(server, false)?.ok_or(Stop)
+        Err(Stop)
     }
 
     /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
-    fn deliver_once(&self, server: &Server<'_>, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
-        let zip = self.request_zip()?;
+    fn deliver_once(
+        &self,
+        server: &Server<'_>,
+        in_parts: bool,
+        may_start_over: bool,
+    ) -> Result<Option<Delivered>, Stop> {
+        let zip = self.request_zip(in_parts)?;
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump);

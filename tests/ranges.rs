@@ -11,6 +11,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use support::Night;
 use support::night::DUMP;
+use support::servers::faults::Lie;
 use support::servers::https::Builder;
 use support::servers::zips::noise;
 use support::servers::{Entry, HttpsServer, Method, Zip};
@@ -130,4 +131,32 @@ fn a_level_makes_an_archive_of_one_member() {
     let mut member = flate2::bufread::GzDecoder::new(std::io::BufReader::new(fs::File::open(night.archive()).unwrap()));
     std::io::copy(&mut member, &mut std::io::sink()).unwrap();
     assert!(std::io::BufRead::fill_buf(&mut member.into_inner()).unwrap().is_empty(), "another member follows");
+}
+
+#[test]
+fn a_server_that_stops_sending_parts_is_asked_for_all_of_it() {
+    let mut night = Night::new();
+    night.dump = noise(2_000_000);
+    publish_with(&night, []);
+    // Two requests read the directory and the beginning; this one would read the dump.
+    let server = builder(&night).without_ranges_from(3).start();
+    serve(&mut night, server);
+    night.run().ended_with(0).told("starting over").told("all of it is downloaded");
+    assert_delivered(&night);
+}
+
+#[test]
+fn a_server_that_sends_another_part_than_it_names_never_makes_a_wrong_archive() {
+    for (lie, told) in [
+        (Lie::Header, "it sends another part of the ZIP than it was asked for"),
+        (Lie::Body, "the dump in the ZIP is damaged"),
+    ] {
+        let mut night = Night::new();
+        night.dump = noise(2_000_000);
+        publish_with(&night, []);
+        let server = builder(&night).lying(lie, 3).start();
+        serve(&mut night, server);
+        night.run().ended_with(4).told(told);
+        assert_eq!(night.sshd.names(), [""; 0], "{lie:?}");
+    }
 }

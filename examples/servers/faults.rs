@@ -47,6 +47,26 @@ impl FixedReply {
     }
 }
 
+/// What an answer to a range gets wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// It names the part one byte further on, and sends what it was asked for.
+    Header,
+    /// It sends the part one byte further on, and names what it was asked for.
+    Body,
+}
+
+impl Lie {
+    /// `text`, which is a range in `Range` or `Content-Range`, so many bytes further on.
+    pub fn shifted(text: &str, by: i64) -> Option<String> {
+        let (unit, rest) = text.split_at(text.find(|it: char| it.is_ascii_digit())?);
+        let (first, rest) = rest.split_once('-')?;
+        let end = rest.find('/').unwrap_or(rest.len());
+        let shift = |number: &str| number.parse::<u64>().ok()?.checked_add_signed(by);
+        Some(format!("{unit}{}-{}{}", shift(first)?, shift(&rest[..end])?, &rest[end..]))
+    }
+}
+
 /// What happens to a body after so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
-use super::faults::{Ending, FixedReply};
+use super::faults::{Ending, FixedReply, Lie};
 use super::https_answers::{Behaviour, SeenRequest, answer};
 use super::listener::{Listening, loopback};
 
@@ -108,6 +108,18 @@ impl Builder {
     /// Ignores `Range` and does not announce ranges.
     pub fn without_ranges(mut self) -> Builder {
         self.behaviour.ranges = false;
+        self
+    }
+
+    /// Ignores `Range` from the request with this number (from 1) on.
+    pub fn without_ranges_from(mut self, request: u64) -> Builder {
+        self.behaviour.ranges_end_before = Some(request);
+        self
+    }
+
+    /// Lies so in answers to ranges, from the request with this number (from 1) on.
+    pub fn lying(mut self, lie: Lie, request: u64) -> Builder {
+        self.behaviour.lie = Some((lie, request));
         self
     }
 

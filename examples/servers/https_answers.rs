@@ -12,7 +12,10 @@ use axum::response::{Html, IntoResponse, Response};
 use chrono::{TimeDelta, Utc};
 use tower_http::services::ServeDir;
 
-use super::faults::{Ending, FixedReply, MeteredBody};
+use super::faults::{Ending, FixedReply, Lie, MeteredBody};
+
+/// Each read of a file goes through a thread of its own; larger ones cost less.
+const READ_AT_ONCE: usize = 512 * 1024;
 
 /// What a request was, as the server saw it.
 #[derive(Debug, Clone)]
@@ -52,6 +55,8 @@ pub type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
 pub struct Behaviour {
     pub(super) folder: PathBuf,
     pub(super) ranges: bool,
+    pub(super) ranges_end_before: Option<u64>,
+    pub(super) lie: Option<(Lie, u64)>,
     pub(super) validators: bool,
     pub(super) has_length: bool,
     pub(super) is_silent: bool,
@@ -89,7 +94,7 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
     };
     let mut response = match behaviour.refusal(number, request.headers()) {
         Some(refusal) => refusal,
-        None => behaviour.file(request).await,
+        None => behaviour.file(number, request).await,
     };
     if behaviour.date_shift_hours != 0 {
         let date = Utc::now() + TimeDelta::hours(behaviour.date_shift_hours);
@@ -111,6 +116,8 @@ impl Behaviour {
         Behaviour {
             folder: folder.to_owned(),
             ranges: true,
+            ranges_end_before: None,
+            lie: None,
             validators: true,
             has_length: true,
             is_silent: false,
@@ -148,15 +155,17 @@ impl Behaviour {
         self.page.clone().map(|page| Html(page).into_response())
     }
 
-    async fn file(&self, mut request: Request) -> Response {
+    async fn file(&self, number: u64, mut request: Request) -> Response {
         let validator = request.headers().get(header::IF_RANGE).cloned();
-        if !self.ranges || !self.is_current(request.uri().clone(), validator).await {
+        let has_ranges = self.ranges && self.ranges_end_before.is_none_or(|end| number < end);
+        if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
             request.headers_mut().remove(header::RANGE);
         }
-        let Some(mut response) = self.serve(request).await else {
+        let lie = self.lie.filter(|(_, begin)| number >= *begin).map(|(lie, _)| lie);
+        let Some(mut response) = self.serve_lying(lie, request).await else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        if !self.ranges {
+        if !has_ranges {
             response.headers_mut().remove(header::ACCEPT_RANGES);
         }
         if !self.validators {
@@ -186,12 +195,38 @@ impl Behaviour {
         self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
     }
 
+    async fn serve_lying(&self, lie: Option<Lie>, mut request: Request) -> Option<Response> {
+        if lie == Some(Lie::Body) {
+            shift(request.headers_mut(), &header::RANGE, 1);
+        }
+        let mut response = self.serve(request).await?;
+        match lie {
+            Some(Lie::Header) => shift(response.headers_mut(), &header::CONTENT_RANGE, 1),
+            Some(Lie::Body) => shift(response.headers_mut(), &header::CONTENT_RANGE, -1),
+            None => {}
+        }
+        Some(response)
+    }
+
     async fn serve(&self, request: Request) -> Option<Response> {
-        ServeDir::new(&self.folder).try_call(request).await.ok().map(|response| response.map(Body::new))
+        ServeDir::new(&self.folder)
+            .with_buf_chunk_size(READ_AT_ONCE)
+            .try_call(request)
+            .await
+            .ok()
+            .map(|response| response.map(Body::new))
     }
 }
 
 fn text_of(headers: &HeaderMap) -> HashMap<String, String> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+/// Moves the range that the header `name` holds, if it is there, by so many bytes.
+fn shift(headers: &mut HeaderMap, name: &HeaderName, by: i64) {
+    let range = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|range| Lie::shifted(range, by));
+    if let Some(range) = range {
+        headers.insert(name, HeaderValue::from_str(&range).unwrap());
+    }
 }

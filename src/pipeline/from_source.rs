@@ -21,11 +21,12 @@ pub(super) struct Packing<'a> {
 }
 
 impl Job {
-    pub(super) fn request_zip(&self) -> Result<Zip, Stop> {
+    /// Asks for the ZIP, to read it in parts if `in_parts` and the server sends them.
+    pub(super) fn request_zip(&self, in_parts: bool) -> Result<Zip, Stop> {
         let task = self.journal.begin(Task::RequestZip);
         let config = &self.config;
         let folder = &config.archive.work_directory;
-        match source::open(&config.source, folder, &self.retry, &self.interrupt, &self.progress) {
+        match source::open(&config.source, in_parts, folder, &self.retry, &self.interrupt, &self.progress) {
             Ok(zip) => {
                 let how = if zip.is_remote() { ", read in parts" } else { "" };
                 task.done(&format!("{} at {}{how}", HumanBytes(zip.size), config.source.public_url()));

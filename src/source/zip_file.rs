@@ -8,7 +8,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::SourceError;
-use super::client::Client;
+use super::client::{Answer, Client};
 use super::download::download;
 use super::remote::{Flow, Looks, Remote, TAIL};
 use crate::config;
@@ -43,20 +43,27 @@ pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Asks for the ZIP that `source` names. A server that sends parts is read in place; from any other one the whole ZIP
-/// is downloaded into `work_directory`.
+/// Asks for the ZIP that `source` names. A server that sends parts is read in place if `in_parts`; else, and from any
+/// other one, the whole ZIP is downloaded into `work_directory`.
 ///
 /// # Errors
 /// The last attempt's, of those that `retry` allows.
 pub fn open(
     source: &config::Source,
+    in_parts: bool,
     work_directory: &Path,
     retry: &Retry,
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Zip, SourceError> {
     let client = Client::new(source, retry, interrupt)?;
-    let begun = retry.run("the request for the ZIP", || begin(&client, source, work_directory, progress))?;
+    let begun = retry.run("the request for the ZIP", || {
+        if in_parts && let Some(begun) = begin_in_parts(&client, source, work_directory, progress)? {
+            return Ok(begun);
+        }
+        let answer = client.whole()?;
+        begin_whole(answer, source, work_directory, progress)
+    })?;
     let Begun { place, size, content_type, server_time } = begun;
     Ok(Zip { client, place, progress: progress.clone(), size, content_type, server_time })
 }
@@ -68,21 +75,34 @@ struct Begun {
     server_time: Option<DateTime<Utc>>,
 }
 
-fn begin(client: &Client, source: &config::Source, folder: &Path, progress: &Progress) -> Result<Begun, SourceError> {
+/// `None` where the parts are of no use.
+fn begin_in_parts(
+    client: &Client,
+    source: &config::Source,
+    folder: &Path,
+    progress: &Progress,
+) -> Result<Option<Begun>, SourceError> {
     let mut answer = match client.last(TAIL) {
         // "Range not satisfiable": some servers say so of a file shorter than what is asked for.
-        Err(SourceError::Status { status: 416, .. }) => client.whole()?,
+        Err(SourceError::Status { status: 416, .. }) => return Ok(None),
         other => other?,
     };
+    let Some(part) = answer.part else {
+        return begin_whole(answer, source, folder, progress).map(Some);
+    };
     let (content_type, server_time) = (answer.content_type.clone(), answer.server_time);
-    if let Some(part) = answer.part {
-        if let Some(remote) = Remote::begin(&mut answer, part)? {
-            let size = remote.size;
-            return Ok(Begun { place: Place::Remote(remote), size, content_type, server_time });
-        }
-        answer = client.whole()?;
-    }
+    let remote = Remote::begin(&mut answer, part)?;
+    Ok(remote.map(|remote| Begun { size: remote.size, place: Place::Remote(remote), content_type, server_time }))
+}
+
+fn begin_whole(
+    answer: Answer<'_>,
+    source: &config::Source,
+    folder: &Path,
+    progress: &Progress,
+) -> Result<Begun, SourceError> {
     tracing::info!("the web server sends no parts of the ZIP that could be relied on; all of it is downloaded");
+    let (content_type, server_time) = (answer.content_type.clone(), answer.server_time);
     let (file, size) = download(answer, folder, source.max_dump_bytes, progress)?;
     Ok(Begun { place: Place::Local(file), size, content_type, server_time })
 }

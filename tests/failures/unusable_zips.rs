@@ -73,18 +73,28 @@ fn one_flipped_bit_is_found_and_nothing_gets_a_final_name() {
     ran.told("errors 1");
 }
 
+/// `zip`, whose one entry has `value` in both of its headers, at these places from their beginnings.
+fn with_field(zip: &[u8], local: usize, directory: usize, value: u32) -> Vec<u8> {
+    let mut zip = zip.to_vec();
+    for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", directory)] {
+        let header = zip.windows(4).position(|window| window == signature).unwrap();
+        zip[header + offset..header + offset + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    zip
+}
+
 #[test]
-fn a_wrong_size_in_the_directory_is_found() {
+fn a_wrong_size_or_checksum_in_the_directory_is_found() {
     let bad = BadNight::new();
     let zip = Zip::new().with(dump(&bad)).bytes();
-    // The uncompressed size stands at 22 in the local header and at 24 in the directory's (APPNOTE 4.3.7, 4.3.12).
-    for (size, told) in [(199_999_u32, "longer"), (200_001, "shorter")] {
-        let mut zip = zip.clone();
-        for (signature, offset) in [(b"PK\x03\x04", 22), (b"PK\x01\x02", 24)] {
-            let header = zip.windows(4).position(|window| window == signature).unwrap();
-            zip[header + offset..header + offset + 4].copy_from_slice(&size.to_le_bytes());
-        }
-        bad.publish_bytes(&zip);
+    // The uncompressed size stands at 22 in the local header and at 24 in the directory's, the CRC-32 at 14 and 16
+    // (APPNOTE 4.3.7, 4.3.12).
+    for (local, directory, value, told) in [
+        (22, 24, 199_999_u32, "longer"),
+        (22, 24, 200_001, "shorter"),
+        (14, 16, 0x0bad_c0de, "its checksum (CRC-32) is wrong"),
+    ] {
+        bad.publish_bytes(&with_field(&zip, local, directory, value));
         bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again", told]);
     }
 }

@@ -1,18 +1,21 @@
 //! Writes a ZIP with a dump of any size, without ever holding it in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool for trials ends by panicking")]
 
-mod servers;
+#[path = "large_zip/rows.rs"]
+mod rows;
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use clap::Parser;
-use servers::zips;
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// What is written at once.
+const BUFFER: usize = 256 * 1024;
 
 /// Write a ZIP that holds an SQL dump, modified just now
 #[derive(Parser)]
@@ -25,19 +28,51 @@ struct Arguments {
     /// The dump's name
     #[arg(long, default_value = "dumpfile.sql")]
     name: String,
+    /// How hard it is compressed: zip's 1 to 9
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(i64).range(1..=9))]
+    level: i64,
+    /// Fill the dump with noise, which does not get smaller
+    #[arg(long)]
+    incompressible: bool,
+    /// Put another entry before the dump: so many bytes of noise, stored
+    #[arg(long, default_value_t = 0)]
+    other_bytes: u64,
+    /// How many days ago the dump was modified
+    #[arg(long, default_value_t = 0)]
+    modified_days_ago: u32,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let now = u32::try_from(Utc::now().timestamp())?;
-    let options = SimpleFileOptions::default().compression_level(Some(1)).large_file(true).into_full_options();
-    let options = options.with_extended_timestamp(Some(now), None, None)?;
-    let mut writer = ZipWriter::new(BufWriter::new(File::create(&arguments.file)?));
+    let modified = Utc::now() - TimeDelta::days(arguments.modified_days_ago.into());
+    let modified = u32::try_from(modified.timestamp())?;
+    let mut writer = ZipWriter::new(BufWriter::with_capacity(BUFFER, File::create(&arguments.file)?));
+    if arguments.other_bytes > 0 {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+        writer.start_file("other.bin", options)?;
+        write_noise(arguments.other_bytes, &mut writer)?;
+    }
+    let options = SimpleFileOptions::default().compression_level(Some(arguments.level)).large_file(true);
+    let options = options.into_full_options().with_extended_timestamp(Some(modified), None, None)?;
     writer.start_file(arguments.name.as_str(), options)?;
-    let mut lines = BufWriter::with_capacity(1 << 16, &mut writer);
-    zips::write_sql_dump(arguments.bytes, &mut lines)?;
-    lines.flush()?;
-    drop(lines);
+    if arguments.incompressible {
+        write_noise(arguments.bytes, &mut writer)?;
+    } else {
+        rows::write_dump(arguments.bytes, &mut writer)?;
+    }
     writer.finish()?.flush()?;
+    Ok(())
+}
+
+/// Writes `size` bytes that no compression makes smaller, the same ones each time.
+fn write_noise(size: u64, out: &mut impl Write) -> io::Result<()> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut left, mut piece) = (size, vec![0; BUFFER]);
+    while left > 0 {
+        random.fill(&mut piece);
+        let count = left.min(BUFFER as u64);
+        out.write_all(&piece[..count as usize])?;
+        left -= count;
+    }
     Ok(())
 }

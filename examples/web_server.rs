@@ -40,6 +40,12 @@ struct Arguments {
     /// Make the sample ZIP anew, so that its dump is of today
     #[arg(long)]
     fresh: bool,
+    /// Send each file at so many bytes per second at most
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    bytes_per_second: Option<u64>,
+    /// Send no parts of a file, only all of it
+    #[arg(long)]
+    without_ranges: bool,
 }
 
 /// What the server shows, and what a client needs to trust it.
@@ -69,14 +75,18 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
 
     let address = SocketAddr::new(arguments.bind, arguments.port);
-    let server = HttpsServer::builder(&folder)
-        .address(address)
-        .identity(trust.identity)
-        .on_answer(|request| {
-            let time = Local::now().format("%H:%M:%S");
-            let range = request.range().unwrap_or("");
-            println!("{time} {} {} {} {range}", request.status, request.method, request.target.escape_debug());
-        })
+    let mut builder = HttpsServer::builder(&folder).address(address).identity(trust.identity).on_answer(|request| {
+        let time = Local::now().format("%H:%M:%S");
+        let range = request.range().unwrap_or("");
+        println!("{time} {} {} {} {range}", request.status, request.method, request.target.escape_debug());
+    });
+    if let Some(rate) = arguments.bytes_per_second {
+        builder = builder.bytes_per_second(rate);
+    }
+    if arguments.without_ranges {
+        builder = builder.without_ranges();
+    }
+    let server = builder
         .try_start()
         .map_err(|error| format!("Cannot listen on {address}: {error}. Another port can be given with --port."))?;
 

@@ -1,0 +1,54 @@
+//! A TCP proxy that stands in for a line with latency or a limited speed, for trying the program over one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a proxy that cannot start ends the trial")]
+
+mod servers;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use servers::Proxy;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Pass connections on to a server as a longer or a thinner line would
+#[derive(Parser)]
+struct Arguments {
+    /// The server, as address:port
+    #[arg(long)]
+    to: SocketAddr,
+    /// Port of 127.0.0.1 to listen on; 0 lets the system choose one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// How long a byte and its answer take at the least
+    #[arg(long, default_value_t = 0)]
+    round_trip_ms: u64,
+    /// How many bytes pass per second each way, all connections together; unlimited unless given
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    bytes_per_second: Option<u64>,
+}
+
+fn main() -> ExitCode {
+    match pass_on(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn pass_on(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let mut builder =
+        Proxy::builder(arguments.to).port(arguments.port).round_trip(Duration::from_millis(arguments.round_trip_ms));
+    if let Some(rate) = arguments.bytes_per_second {
+        builder = builder.bytes_per_second(rate);
+    }
+    let proxy = builder.try_start().map_err(|error| format!("Cannot listen on port {}: {error}", arguments.port))?;
+    println!("Listening on 127.0.0.1:{}", proxy.port());
+    Signals::new([SIGINT, SIGTERM])?.forever().next();
+    println!("{} bytes to the server, {} bytes back.", proxy.bytes_upstream(), proxy.bytes_downstream());
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Packs the dump of a ZIP on this machine as the program does on its way, and nothing else, for measuring that alone.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use chrono::DateTime;
+use clap::Parser;
+use scripting_system::archive::ZippedDump;
+use scripting_system::config::Compression;
+use scripting_system::interrupt::Interrupt;
+use scripting_system::rules::freshness::DumpTime;
+
+const BUFFER: usize = 256 * 1024;
+
+/// Pack the dump of a ZIP as a .tgz
+#[derive(Parser)]
+struct Arguments {
+    /// The ZIP
+    zip: PathBuf,
+    /// The dump's path in the ZIP
+    dump: String,
+    /// The .tgz to write
+    output: PathBuf,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let begun = Instant::now();
+    let mut zip = BufReader::with_capacity(BUFFER, File::open(&arguments.zip)?);
+    let dump = ZippedDump::find(&mut zip, &arguments.dump, u64::MAX)?;
+    let modified = match dump.entry().time {
+        DumpTime::Instant(time) => time,
+        // A DOS time has no zone, and which instant it is makes no difference to the work.
+        DumpTime::WallClock(time) => time.and_utc(),
+        DumpTime::Missing => DateTime::UNIX_EPOCH,
+    };
+    let data = dump.data();
+    zip.seek(SeekFrom::Start(data.start))?;
+    let mut output = BufWriter::with_capacity(BUFFER, File::create(&arguments.output)?);
+    dump.pack(zip.take(data.end - data.start), Compression::Reuse, modified, &mut output, &Interrupt::new())?;
+    output.flush()?;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{} bytes in {seconds:.3} seconds", output.get_ref().metadata()?.len());
+    Ok(())
+}

@@ -1,0 +1,303 @@
+#!/usr/bin/env bash
+# The measurements of bench.sh, each a function section_NAME that measures and prints one part. Scripts source this
+# file; run by itself it does nothing.
+#
+# Where two ways are compared they take turns, so that both meet what else the machine does meanwhile.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=bench_tools.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/bench_tools.sh"
+
+mib=$((1024 * 1024))
+memory_limit_kib=$((64 * 1024))
+# How often each measurement is made, and what every size is divided by.
+rounds=5
+scale=1
+
+# A ZIP with an SQL dump of $1 MiB.
+publish_sql() {
+    publish_zip "sql-$1-MiB" --bytes $(($1 * mib))
+}
+
+# A ZIP with a dump of $1 bytes that make an archive of as many.
+publish_noise() {
+    publish_zip "noise-$1-bytes" --bytes "$1" --incompressible
+}
+
+section_stale() {
+    local size round ours theirs sizes=($((60 / scale)) $((1024 / scale)))
+    heading "stale: a dump of another day, in a small and in a large ZIP"
+    row ZIP way "bytes received" seconds
+    for size in "${sizes[@]}"; do
+        ours=stale-ours-$size theirs=stale-theirs-$size
+        publish_zip "stale-$size-MiB" --bytes $((4 * mib)) --other-bytes $(((size - 1) * mib)) --modified-days-ago 3
+        for ((round = 0; round < rounds; round++)); do
+            start_web_server "$published"
+            max_age_days=0 configure "$web_port" "$ssh_port"
+            expected_code=1 measure "$built/scripting-system" run --config "$run/config.json"
+            end_web_server
+            record "$ours" "$seconds"
+            record "$ours-bytes" "$web_bytes"
+            check_nothing_else_written
+
+            start_web_server "$published"
+            run_folder
+            measure look_at_all_of_it "$web_port"
+            end_web_server
+            record "$theirs" "$seconds"
+            record "$theirs-bytes" "$web_bytes"
+        done
+        row "$(as_size "$(stat -c %s "$zip")")" "this program" "$(median "$ours-bytes")" "$(spread "$ours")"
+        row "" "curl, unzip -l" "$(median "$theirs-bytes")" "$(spread "$theirs")"
+    done
+    local small=${sizes[0]} large=${sizes[1]}
+    row "large / small" "this program" "$(ratio "stale-ours-$large-bytes" "stale-ours-$small-bytes")" \
+        "$(ratio "stale-ours-$large" "stale-ours-$small")"
+    row "" "curl, unzip -l" "$(ratio "stale-theirs-$large-bytes" "stale-theirs-$small-bytes")" \
+        "$(ratio "stale-theirs-$large" "stale-theirs-$small")"
+    print_table
+}
+
+# What a script without ranges does to find out how old the dump is.
+look_at_all_of_it() {
+    fetch "$1" "$work/my_zip.zip" && unzip -l "$work/my_zip.zip" dumpfile.sql >"$run/listing"
+}
+
+# Whether the program has left anything in its folder but the log and the server's key.
+check_nothing_else_written() {
+    local found
+    found=$(find "$run" -type f ! -name config.json ! -name user ! -name errors ! -name log.log ! -name known_hosts)
+    [[ -z $found ]] || found_fault "a stale night has left: $found"
+}
+
+section_repack() {
+    local round dump_mib=$((1024 / scale))
+    publish_sql "$dump_mib"
+    heading "repack: from the ZIP to the .tgz, dump of $(as_size $((dump_mib * mib)))"
+    for ((round = 0; round < rounds; round++)); do
+        run_folder
+        measure "$built/examples/repack" "$zip" dumpfile.sql "$work/archive.tgz" >/dev/null
+        record repack-ours "$seconds"
+        run_folder
+        measure unzip_and_tar "$zip"
+        record repack-theirs "$seconds"
+    done
+    compare repack "unzip, tar -czf"
+}
+
+# Prints the series $1-ours beside $1-theirs, which is called $2.
+compare() {
+    row way seconds "of the other"
+    row "this program" "$(spread "$1-ours")" "$(ratio "$1-ours" "$1-theirs")"
+    row "$2" "$(spread "$1-theirs")" ""
+    print_table
+}
+
+section_job() {
+    local dump_mib=$((1024 / scale))
+    publish_sql "$dump_mib"
+    heading "job: all of it, dump of $(as_size $((dump_mib * mib))), ZIP of $(as_size "$(stat -c %s "$zip")")"
+    start_web_server "$published"
+    compare_jobs job "$web_port" "$ssh_port"
+    end_web_server
+}
+
+section_latency() {
+    local web_proxy dump_mib=$((256 / scale))
+    publish_sql "$dump_mib"
+    heading "latency: all of it at a round trip of 50 ms, dump of $(as_size $((dump_mib * mib)))"
+    start_web_server "$published"
+    start_proxy "$web_port" --round-trip-ms 50
+    web_port=$proxy_port web_proxy=$proxy_process
+    start_proxy "$ssh_port" --round-trip-ms 50
+    compare_jobs latency "$web_port" "$proxy_port"
+    end_process "$proxy_process"
+    end_process "$web_proxy"
+    end_web_server
+}
+
+# Compares both ways of the whole job, from the port $2 to the port $3, as the series $1.
+compare_jobs() {
+    local round
+    for ((round = 0; round < rounds; round++)); do
+        configure "$2" "$3"
+        measure_program
+        record "$1-ours" "$seconds"
+        run_folder
+        measure shell_job "$2" "$3"
+        record "$1-theirs" "$seconds"
+    done
+    compare "$1" "curl, unzip, tar -czf, sftp; not verified"
+}
+
+section_upload() {
+    local round connecting sending
+    publish_noise $((100 * 1000 * 1000 / scale))
+    heading "upload: the archive alone at a round trip of 50 ms"
+    start_web_server "$published"
+    start_proxy "$ssh_port" --round-trip-ms 50
+    for ((round = 0; round < rounds; round++)); do
+        configure "$web_port" "$proxy_port"
+        measure_program
+        connecting=$(task_seconds "Connect to SFTP")
+        sending=$(task_seconds "Send archive")
+        record upload-ours "$(calculate "$connecting + $sending")"
+        mv -- "$archive" "$trial/archive.tgz"
+        run_folder
+        measure put "$trial/archive.tgz" "$proxy_port"
+        record upload-theirs "$seconds"
+    done
+    end_process "$proxy_process"
+    end_web_server
+    echo "Archive of $(as_size "$(stat -c %s "$trial/archive.tgz")"); this program's tasks \"Connect to SFTP\" and \"Send archive\":"
+    compare upload "sftp -b"
+    rm -- "$trial/archive.tgz"
+}
+
+# Puts the file $1 on the server on the port $2.
+put() {
+    echo "put $1 $archives/archive.tgz" | sftp_batch "$2"
+}
+
+# Gets that file back.
+get() {
+    echo "get $archives/archive.tgz $work/archive.tgz" | sftp_batch "$1"
+}
+
+section_overlap() {
+    local round slow verifying rate archive_mib=$((60 / scale))
+    rate=$((archive_mib * mib / 6))
+    publish_noise $((archive_mib * mib))
+    heading "overlap: archive of $archive_mib MiB, a source or a destination that takes 6 seconds for it"
+    start_proxy "$ssh_port" --bytes-per-second "$rate"
+    for ((round = 0; round < rounds; round++)); do
+        for slow in source destination both; do
+            if [[ $slow == destination ]]; then
+                start_web_server "$published"
+            else
+                start_web_server "$published" --bytes-per-second "$rate"
+            fi
+            if [[ $slow == source ]]; then
+                configure "$web_port" "$ssh_port"
+            else
+                configure "$web_port" "$proxy_port"
+            fi
+            measure_program
+            verifying=$(task_seconds "Verify archive")
+            record "overlap-$slow" "$(calculate "$seconds - $verifying")"
+            end_web_server
+        done
+    done
+    end_process "$proxy_process"
+    row "slow" "seconds without \"Verify archive\""
+    for slow in source destination both; do
+        row "$slow" "$(spread "overlap-$slow")"
+    done
+    row "both / the slower one" "$(awk -v a="$(median overlap-source)" -v b="$(median overlap-destination)" \
+        -v c="$(median overlap-both)" 'BEGIN { printf "%.3f", c / (a > b ? a : b) }')"
+    print_table
+}
+
+section_memory() {
+    local dump_mib=$((1024 / scale))
+    heading "memory: the most that a run takes"
+    row dump ranges ZIP archive seconds memory "on disk"
+    publish_sql "$dump_mib"
+    start_web_server "$published"
+    measure_peaks yes "$dump_mib"
+    end_web_server
+    start_web_server "$published" --without-ranges
+    measure_peaks no "$dump_mib"
+    end_web_server
+    publish_sql $((dump_mib * 8))
+    start_web_server "$published"
+    measure_peaks yes $((dump_mib * 8))
+    end_web_server
+    print_table
+}
+
+# Adds a row for one run with a dump of $2 MiB, from the web server on $web_port; $1 says whether that has ranges.
+measure_peaks() {
+    local program begun now disk_peak=0 samples=0 memory_kib zip_bytes archive_bytes
+    configure "$web_port" "$ssh_port"
+    sync
+    begun=$EPOCHREALTIME
+    start_process /usr/bin/time -v -o "$run/time" "$built/scripting-system" run --config "$run/config.json"
+    while kill -0 "$started" 2>/dev/null; do
+        # The fourth field is the parent (proc(5)); processes may end meanwhile.
+        program=$(awk -v parent="$started" '$4 == parent { print $1; exit }' /proc/[0-9]*/stat 2>/dev/null || true)
+        if [[ -n $program ]]; then
+            now=$(bytes_on_disk "$program")
+            samples=$((samples + 1))
+            disk_peak=$((now > disk_peak ? now : disk_peak))
+        fi
+        sleep 0.05
+    done
+    wait_for_process "$started" || fail "the run failed: $(cat "$run/log.log")"
+    seconds=$(calculate "$EPOCHREALTIME - $begun")
+    memory_kib=$(sed -n 's/.*Maximum resident set size (kbytes): //p' "$run/time")
+    zip_bytes=$(stat -c %s "$zip")
+    archive_bytes=$(find "$archives" -name '*.tgz' -printf '%s\n')
+    row "$(as_size $(($2 * mib)))" "$1" "$(as_size "$zip_bytes")" "$(as_size "$archive_bytes")" \
+        "$(printf %.1f "$seconds")" "$(as_size $((memory_kib * 1024)))" "$(as_size "$disk_peak")"
+
+    if ((samples == 0 || disk_peak == 0)); then
+        found_fault "nothing was seen of the run's files: the dump is too small"
+    fi
+    if ((memory_kib >= memory_limit_kib)); then
+        found_fault "$memory_kib KiB of memory; the limit is $memory_limit_kib"
+    fi
+    if ((disk_peak > zip_bytes + archive_bytes)); then
+        found_fault "more on disk than the ZIP and the archive: is the dump there in clear?"
+    fi
+}
+
+section_links() {
+    local round_trip port round connections megabytes=$((200 / scale))
+    publish_noise $((megabytes * 1000 * 1000))
+    heading "links: MB/s of an archive of $megabytes MB"
+    row "round trip" way send "read back"
+    start_web_server "$published"
+    for round_trip in 0 20 50 200; do
+        port=$ssh_port
+        if ((round_trip > 0)); then
+            start_proxy "$ssh_port" --round-trip-ms "$round_trip"
+            port=$proxy_port
+        fi
+        for ((round = 0; round < rounds; round++)); do
+            measure_link "$round_trip" "$port"
+        done
+        for connections in 1 2 4 8; do
+            row "$round_trip ms" "sftp.connections $connections" \
+                "$(speed "send-$round_trip-$connections")" "$(speed "verify-$round_trip-$connections")"
+        done
+        row "$round_trip ms" "sftp put, sftp get" "$(speed "put-$round_trip")" "$(speed "get-$round_trip")"
+        ((round_trip == 0)) || end_process "$proxy_process"
+    done
+    end_web_server
+    print_table
+}
+
+# Sends and reads back once in each way on the port $2, where the round trip is $1.
+measure_link() {
+    local connections sending verifying
+    for connections in 1 2 4 8; do
+        configure "$web_port" "$2"
+        measure_program
+        sending=$(task_seconds "Send archive")
+        verifying=$(task_seconds "Verify archive")
+        record "send-$1-$connections" "$sending"
+        record "verify-$1-$connections" "$verifying"
+    done
+    mv -- "$archive" "$trial/archive.tgz"
+    run_folder
+    measure put "$trial/archive.tgz" "$2"
+    record "put-$1" "$seconds"
+    measure get "$2"
+    record "get-$1" "$seconds"
+    rm -- "$trial/archive.tgz"
+}
+
+# Prints how many MB/s the series $1 means for $megabytes.
+speed() {
+    awk -v seconds="$(median "$1")" -v megabytes="$megabytes" 'BEGIN { printf "%.1f", megabytes / seconds }'
+}

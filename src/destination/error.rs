@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use indicatif::HumanBytes;
 use ssh2::ErrorCode;
 use thiserror::Error;
 
@@ -80,10 +81,12 @@ pub enum DestinationError {
     #[error("{0:?} on the server is not a regular file. Move it away")]
     NotAFile(String),
     /// The disk is full, or a quota is used up.
-    #[error("no space for {name:?} on the server{}", free.map(|bytes| format!(": {bytes} bytes free")).unwrap_or_default())]
+    #[error("no space for {name:?} on the server{}", figures(*needed, *free))]
     NoSpace {
         /// The file.
         name: String,
+        /// Bytes that it takes, where that is known.
+        needed: Option<u64>,
         /// Bytes free, where the server tells.
         free: Option<u64>,
     },
@@ -119,6 +122,15 @@ pub enum DestinationError {
     /// The run was told to end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+/// What a full disk was asked for, and what it has.
+fn figures(needed: Option<u64>, free: Option<u64>) -> String {
+    match (needed, free) {
+        (Some(needed), Some(free)) => format!(": needs {}, {} free", HumanBytes(needed), HumanBytes(free)),
+        (None, Some(free)) => format!(": {} free", HumanBytes(free)),
+        (_, None) => String::new(),
+    }
 }
 
 fn advice(error: &ssh2::Error) -> &'static str {

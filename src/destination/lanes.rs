@@ -1,4 +1,4 @@
-//! A transfer over several connections: the one at hand, and further ones while enough lies waiting for them.
+//! A transfer over several connections: the one at hand, and further ones for a large archive.
 
 use std::thread;
 
@@ -6,6 +6,8 @@ use super::parts::Parts;
 use super::{Connection, DestinationError, Server};
 use crate::error_chain::told;
 
+/// Each further connection takes as many more bytes to be worth its handshake.
+const BYTES_PER_CONNECTION: u64 = 8 * 1024 * 1024;
 /// What all connections of a transfer together may hold in buffers, in bytes.
 const ALL_BUFFERS: usize = 32 * 1024 * 1024;
 /// More than this at once does not make one connection faster: a server's window is usually 2 MiB.
@@ -19,8 +21,8 @@ pub(super) fn in_flight(connections: u64) -> usize {
     (share / BYTES_PER_BYTE_IN_FLIGHT).min(MOST_IN_FLIGHT)
 }
 
-/// Has `first` take parts over the connection at hand and, where parts lie waiting, `further` over more of them, as
-/// far as the configuration allows. A further connection that fails costs a line in the log: what it had taken goes
+/// Has `first` take parts over the connection at hand and, for a large archive, `further` over more of them, as far as
+/// the configuration allows. A further connection that fails costs a line in the log: what it had taken goes
 /// back to the others.
 ///
 /// # Errors
@@ -48,7 +50,7 @@ fn assist(
     number: u64,
     work: &impl Fn(&Connection) -> Result<(), DestinationError>,
 ) {
-    if !parts.wait_for_backlog(number) {
+    if !parts.wait_for_size(number * BYTES_PER_CONNECTION) {
         return;
     }
     let result = server.connect_once().and_then(|connection| {

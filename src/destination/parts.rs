@@ -22,6 +22,8 @@ pub(super) struct Parts {
     connections: u64,
     state: Mutex<State>,
     is_stopped: AtomicBool,
+    /// Whether the file is there that further connections are to open.
+    is_open: AtomicBool,
     /// How many connections have taken part.
     at_work: AtomicUsize,
 }
@@ -53,6 +55,7 @@ impl Parts {
             connections,
             state: Mutex::default(),
             is_stopped: AtomicBool::new(false),
+            is_open: AtomicBool::new(false),
             at_work: AtomicUsize::new(0),
         }
     }
@@ -89,10 +92,13 @@ impl Parts {
         }
     }
 
-    /// Waits until `count` of the shortest parts lie ready that nobody has taken. `false` where it does not come to
-    /// that.
-    pub(super) fn wait_for_backlog(&self, count: u64) -> bool {
-        let is_enough = |extent: Extent| extent.written.saturating_sub(self.state().next) >= count * SHORTEST;
+    /// Waits until the archive has `size` bytes and some of them are there for another connection; `false` where it
+    /// does not come to that.
+    pub(super) fn wait_for_size(&self, size: u64) -> bool {
+        let is_enough = |extent: Extent| {
+            let state = self.state();
+            extent.written >= size && (extent.written > state.next || !state.returned.is_empty())
+        };
         let extent = self.spool.wait_until(|extent| self.is_stopped() || extent.is_complete || is_enough(extent));
         extent.is_ok_and(|extent| !self.is_stopped() && is_enough(extent))
     }
@@ -100,7 +106,20 @@ impl Parts {
     /// Another try begins.
     pub(super) fn resume(&self) {
         self.is_stopped.store(false, Ordering::SeqCst);
+        self.is_open.store(false, Ordering::SeqCst);
         self.at_work.store(1, Ordering::SeqCst);
+    }
+
+    /// The file is there that further connections are to open.
+    pub(super) fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+        self.spool.nudge();
+    }
+
+    /// Waits until it is; `false` where nothing more is wanted.
+    pub(super) fn wait_until_open(&self) -> bool {
+        let result = self.spool.wait_until(|_| self.is_stopped() || self.is_open.load(Ordering::SeqCst));
+        result.is_ok() && !self.is_stopped()
     }
 
     /// A further connection takes part.
@@ -273,7 +292,7 @@ mod tests {
         let (_writer, parts) = parts(0, 2);
         thread::scope(|scope| {
             let taking = scope.spawn(|| parts.take().unwrap().is_none());
-            let assisting = scope.spawn(|| parts.wait_for_backlog(1));
+            let assisting = scope.spawn(|| parts.wait_for_size(1));
             parts.stop();
             assert!(taking.join().unwrap());
             assert!(!assisting.join().unwrap());
@@ -281,12 +300,15 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_is_what_nobody_has_taken() {
-        let (writer, parts) = parts(3 * SHORTEST, 8);
-        let _part = parts.take().unwrap().unwrap();
-        assert!(parts.wait_for_backlog(2));
+    fn another_connection_is_worth_it_where_the_archive_is_long_and_not_all_is_taken() {
+        let (writer, parts) = parts(2 * SHORTEST, 8);
+        assert!(parts.wait_for_size(2 * SHORTEST));
+        let _first = parts.take().unwrap().unwrap();
+        assert!(parts.wait_for_size(2 * SHORTEST));
+        let _second = parts.take().unwrap().unwrap();
         writer.finish();
-        assert!(!parts.wait_for_backlog(3));
+        assert!(!parts.wait_for_size(2 * SHORTEST));
+        assert!(!parts.wait_for_size(3 * SHORTEST));
     }
 
     #[test]
@@ -294,6 +316,6 @@ mod tests {
         let (writer, parts) = parts(0, 2);
         drop(writer);
         assert!(matches!(parts.take(), Err(DestinationError::Spool(_))));
-        assert!(!parts.wait_for_backlog(1));
+        assert!(!parts.wait_for_size(0));
     }
 }

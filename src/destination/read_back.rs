@@ -54,8 +54,17 @@ impl<'a> ReadBack<'a> {
         if let Some(size) = size.filter(|size| *size != self.content.size) {
             return Err(self.different(&format!("it has {size} bytes instead of {}", self.content.size)));
         }
-        let read_parts = |connection: &Connection| self.read_parts(connection, bar);
-        lanes::run(server, &self.parts, || read_parts(connection), read_parts)?;
+        let first = || {
+            let mut file = self.open(connection)?;
+            self.read_parts(connection, &mut file, bar)?;
+            // It is about to get its final name, which shall outlast a power failure.
+            if let Err(error) = file.fsync() {
+                tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
+            }
+            Ok(())
+        };
+        let further = |connection: &Connection| self.read_parts(connection, &mut self.open(connection)?, bar);
+        lanes::run(server, &self.parts, first, further)?;
         if size.is_none() && self.has_more(connection)? {
             return Err(self.different(&format!("it has more than {} bytes", self.content.size)));
         }
@@ -63,11 +72,10 @@ impl<'a> ReadBack<'a> {
     }
 
     /// Takes parts and compares them, until there are no more.
-    fn read_parts(&self, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        let mut file = self.open(connection)?;
+    fn read_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
         let mut buffer = vec![0; self.at_once];
         while let Some(mut part) = self.parts.take()? {
-            self.compare(connection, &mut file, &mut part, &mut buffer, bar)?;
+            self.compare(connection, file, &mut part, &mut buffer, bar)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The archive on its way, under its temporary name.
 
 use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::HumanBytes;
 use ssh2::{File, OpenFlags, OpenType};
@@ -27,24 +28,34 @@ pub struct Upload<'a> {
     name: &'a str,
     parts: Parts,
     in_flight: usize,
+    /// About how many bytes it will be, where that is known.
+    expected_size: Option<u64>,
     is_begun: bool,
+    is_resumed: AtomicBool,
 }
 
 impl<'a> Upload<'a> {
-    /// Of all of `spool`, to a file called `name`.
-    pub fn new(server: &Server<'_>, spool: &Spool, name: &'a str) -> Upload<'a> {
+    /// Of all of `spool`, which will have about `expected_size` bytes, to a file called `name`.
+    pub fn new(server: &Server<'_>, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
         let connections = server.connections();
         Upload {
             name,
             parts: Parts::new(spool, connections),
             in_flight: lanes::in_flight(connections),
+            expected_size,
             is_begun: false,
+            is_resumed: AtomicBool::new(false),
         }
     }
 
     /// How many connections took part.
     pub fn connections(&self) -> usize {
         self.parts.at_work()
+    }
+
+    /// Whether it went on from what the server had of it. That was acknowledged, but has not been looked at.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed.load(Ordering::SeqCst)
     }
 
     /// Sends what is left of it over `connection`, and over further ones where that is worth it. What lies there
@@ -54,17 +65,19 @@ impl<'a> Upload<'a> {
     /// If the archive is given up, or the server or the link fails. What was sent by then is removed again where the
     /// link still holds; over another link, the next call goes on from it.
     pub fn run(&mut self, server: &Server<'_>, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        let mut file = self.open(connection)?;
-        self.is_begun = true;
+        let is_begun = std::mem::replace(&mut self.is_begun, true);
         let this = &*self;
         let first = || {
+            let mut file = this.open(connection, is_begun)?;
+            // Further connections may be there by now: they were made meanwhile.
+            this.parts.open();
             this.send_parts(connection, &mut file, bar)?;
-            if let Err(error) = file.fsync() {
-                tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
-            }
             this.close(connection, file)
         };
         let further = |connection: &Connection| {
+            if !this.parts.wait_until_open() {
+                return Ok(());
+            }
             let mut file = this.open_again(connection)?;
             this.send_parts(connection, &mut file, bar)?;
             this.close(connection, file)
@@ -77,24 +90,28 @@ impl<'a> Upload<'a> {
         })
     }
 
-    fn open(&self, connection: &Connection) -> Result<File, DestinationError> {
+    fn open(&self, connection: &Connection, is_begun: bool) -> Result<File, DestinationError> {
         let there = connection.look(self.name)?;
         let reach = self.parts.reach();
-        if let Some(entry) = &there
-            && self.is_begun
+        if is_begun
+            && let Some(entry) = &there
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= reach)
         {
             tracing::info!("the upload goes on; the server has parts of the first {}", HumanBytes(reach));
+            self.is_resumed.store(reach > 0, Ordering::SeqCst);
             return self.open_again(connection);
         }
         self.parts.start_over();
+        self.is_resumed.store(false, Ordering::SeqCst);
         // Some servers allow no removal at all, not even of what is not there.
         if there.is_some() {
             connection.remove(self.name)?;
         }
         let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-        self.open_with(connection, flags, &to_create(self.name))
+        let mut file = self.open_with(connection, flags, &to_create(self.name))?;
+        self.check_space(&mut file)?;
+        Ok(file)
     }
 
     fn open_again(&self, connection: &Connection) -> Result<File, DestinationError> {
@@ -106,6 +123,15 @@ impl<'a> Upload<'a> {
             .sftp
             .open_mode(connection.path(self.name), flags, MODE, OpenType::File)
             .map_err(|error| self.refused(connection, what, error))
+    }
+
+    /// Whether the server has room for it, where it tells.
+    fn check_space(&self, file: &mut File) -> Result<(), DestinationError> {
+        let (Some(needed), Some(free)) = (self.expected_size, free_space(file)) else { return Ok(()) };
+        if needed <= free {
+            return Ok(());
+        }
+        Err(DestinationError::NoSpace { name: self.name.to_owned(), needed: Some(needed), free: Some(free) })
     }
 
     /// Takes parts and sends them, until there are no more.
@@ -174,10 +200,9 @@ impl<'a> Upload<'a> {
             return connection.broken(format!("while {:?} was sent", self.name), error);
         }
         // OpenSSH says no more than "failure" for a full disk; the file's own file system tells.
-        let free = file.statvfs().ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-        match free {
-            Some(bytes) if bytes < STEP as u64 => {
-                DestinationError::NoSpace { name: self.name.to_owned(), free: Some(bytes) }
+        match free_space(file) {
+            Some(free) if free < STEP as u64 => {
+                DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free: Some(free) }
             }
             _ => DestinationError::Refused {
                 what: format!("to write {:?} {NO_SPACE}", self.name),
@@ -188,10 +213,16 @@ impl<'a> Upload<'a> {
 
     fn refused(&self, connection: &Connection, what: &str, error: ssh2::Error) -> DestinationError {
         if is_no_space(&error) {
-            return DestinationError::NoSpace { name: self.name.to_owned(), free: None };
+            return DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free: None };
         }
         connection.failed(what, error)
     }
+}
+
+/// How many bytes are free where `file` lies; `None` where the server does not tell, or makes nothing of the question.
+fn free_space(file: &mut File) -> Option<u64> {
+    let stat = file.statvfs().ok().filter(|stat| stat.f_blocks > 0)?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Some servers forbid names that begin with a dot, as temporary ones do unless told otherwise.

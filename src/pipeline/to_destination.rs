@@ -19,7 +19,10 @@ const FOREIGN_NAMES_TOLD: usize = 100;
 /// How the archive stands on the server after task 7.
 pub(super) enum Sent {
     /// All of it lies under its temporary name.
-    Part,
+    Part {
+        /// Whether that took several links. What the server confirmed over a broken one it may have lost since.
+        is_resumed: bool,
+    },
     /// The same bytes already had the final name; the connection that proved it.
     AlreadyThere(Connection),
 }
@@ -80,7 +83,7 @@ impl Job {
         let task = self.journal.begin(Task::SendArchive);
         let (naming, name) = (self.naming(), self.archive_name());
         let part = naming.part(&name);
-        let mut upload = Upload::new(server, archive, &part);
+        let mut upload = Upload::new(server, archive, expected_size, &part);
         let sent = server.with_connection("sending the archive", Some(connection), |connection| {
             self.put_back(connection, &naming)?;
             let bar = self.progress.bar("Compare", expected_size);
@@ -104,7 +107,7 @@ impl Job {
                 let rate = at_rate(size, task.elapsed());
                 task.done(&format!("{} as {part}{rate}{over}", HumanBytes(size)));
                 goodbye(connection);
-                Ok(Sent::Part)
+                Ok(Sent::Part { is_resumed: upload.is_resumed() })
             }
             Err(_) if archive.is_abandoned() => {
                 // Packing it has ended, and tells why.
@@ -120,13 +123,25 @@ impl Job {
         let name = self.archive_name();
         let (delivery, connection) = match sent {
             Sent::AlreadyThere(connection) => (Delivery::AlreadyThere, connection),
-            Sent::Part => match self.verify_and_publish(server, &name, archive) {
-                Ok(published) => published,
-                Err(error) => {
-                    self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
-                    return Err(self.give_up(task, &error));
+            Sent::Part { is_resumed } => {
+                let published = match self.verify_and_publish(server, &name, archive) {
+                    Err(error @ DestinationError::Different { .. }) if is_resumed => {
+                        tracing::info!(
+                            "not all that was sent before the link broke is there, sending it again: {error}"
+                        );
+                        self.send_again(server, &name, archive)
+                            .and_then(|()| self.verify_and_publish(server, &name, archive))
+                    }
+                    other => other,
+                };
+                match published {
+                    Ok(published) => published,
+                    Err(error) => {
+                        self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
+                        return Err(self.give_up(task, &error));
+                    }
                 }
-            },
+            }
         };
         self.journal.record().lock().delivery = Some(delivery);
         let how = match delivery {
@@ -167,6 +182,16 @@ impl Job {
             Published::Replacement => Delivery::Replaced,
         };
         Ok((delivery, connection))
+    }
+
+    fn send_again(&self, server: &Server<'_>, name: &str, archive: &Spool) -> Result<(), DestinationError> {
+        let (part, size) = (self.naming().part(name), self.size_of(archive));
+        let mut upload = Upload::new(server, archive, Some(size), &part);
+        let ((), connection) = server.with_connection("sending the archive", None, |connection| {
+            upload.run(server, connection, &self.progress.bar("Send", Some(size)))
+        })?;
+        goodbye(connection);
+        Ok(())
     }
 
     /// Gives every replaced archive its name back whose successor never came.

@@ -140,17 +140,32 @@ section_upload() {
         measure_program
         connecting=$(task_seconds "Connect to SFTP")
         sending=$(task_seconds "Send archive")
-        record upload-ours "$(calculate "$connecting + $sending")"
+        record upload-ours "$sending"
+        record login-ours "$connecting"
+        record login-upload-ours "$(calculate "$connecting + $sending")"
         mv -- "$archive" "$trial/archive.tgz"
         run_folder
+        measure log_in "$proxy_port"
+        record login-theirs "$seconds"
         measure put "$trial/archive.tgz" "$proxy_port"
-        record upload-theirs "$seconds"
+        record login-upload-theirs "$seconds"
+        record upload-theirs "$(calculate "$seconds - $(tail -n 1 "$trial/series.login-theirs")")"
     done
     end_process "$proxy_process"
     end_web_server
     echo "Archive of $(as_size "$(stat -c %s "$trial/archive.tgz")"); this program's tasks \"Connect to SFTP\" and \"Send archive\":"
-    compare upload "sftp -b"
+    row way "log in" "upload" "both, seconds"
+    row "this program" "$(spread login-ours)" "$(spread upload-ours)" "$(spread login-upload-ours)"
+    row "sftp -b" "$(spread login-theirs)" "$(spread upload-theirs)" "$(spread login-upload-theirs)"
+    row "sftp / this program" "$(ratio login-theirs login-ours)" "$(ratio upload-theirs upload-ours)" \
+        "$(ratio login-upload-theirs login-upload-ours)"
+    print_table
     rm -- "$trial/archive.tgz"
+}
+
+# Logs in on the port $1 and leaves.
+log_in() {
+    echo pwd | sftp_batch "$1"
 }
 
 # Puts the file $1 on the server on the port $2.

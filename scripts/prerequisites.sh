@@ -41,7 +41,9 @@ package_is_present() {
     cron) command -v crontab ;;
     openssh-client) command -v ssh-keygen ;;
     openssh-server) [[ -x /usr/sbin/sshd ]] ;;
+    libarchive-tools) command -v bsdtar ;;
     libssl-dev) pkg-config --exists openssl ;;
+    p7zip-full) command -v 7z ;;
     time) [[ -x /usr/bin/time ]] ;; # the shell's own `time` cannot tell how much memory was used
     *) command -v "$1" ;;
     esac >/dev/null 2>&1

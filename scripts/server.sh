@@ -2,7 +2,8 @@
 # Starts the HTTPS web server that comes with this repository, for trying the program without owning one:
 # port 8000, and what lies in the folder Web_Server of the repository's top is what it publishes.
 #
-# Usage: scripts/server.sh [options of the example web_server: --port, --folder, --bind, --fresh]
+# Usage: scripts/server.sh [options of the example web_server: --port, --folder, --bind, --fresh, --bytes-per-second,
+#                          --without-ranges]
 #
 # The first start compiles the server, which takes minutes, and puts a sample ZIP into the folder. It runs
 # until it is interrupted (Ctrl-C).

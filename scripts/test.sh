@@ -43,7 +43,9 @@ packages=(
     libssl-dev pkg-config         # the system's OpenSSL
     openssh-server openssh-client # the real SFTP server of the tests, and its keys
     cron                          # reads what the installer writes
-    tar time zip python3          # the other side of archives, and how much memory was used
+    tar libarchive-tools busybox  # the other side of archives
+    p7zip-full python3 zip
+    time                          # how much memory was used
     shellcheck                    # the lints of the scripts
 )
 find_missing_packages "${packages[@]}"

@@ -71,7 +71,7 @@ impl Job {
     }
 
     /// Tasks 2 to 8, from their beginning again where the ZIP changes on the web server meanwhile.
-    fn deliver(&self, server: &Server<'_>) -> Result<Delivered, Stop> {
+    fn deliver(&self, server: &Server) -> Result<Delivered, Stop> {
         let attempts = self.config.retry.attempts;
         for attempt in 1..=attempts {
             let is_last = attempt == attempts;
@@ -86,12 +86,7 @@ impl Job {
     }
 
     /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
-    fn deliver_once(
-        &self,
-        server: &Server<'_>,
-        in_parts: bool,
-        may_start_over: bool,
-    ) -> Result<Option<Delivered>, Stop> {
+    fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
         let zip = self.request_zip(in_parts)?;
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
@@ -118,9 +113,10 @@ impl Job {
     }
 
     /// Tasks 5 to 7 at once: the archive is sent while it grows. `None` where the ZIP has changed.
-    fn pack_and_send(&self, packing: &Packing<'_>, server: &Server<'_>) -> Result<Option<(Spool, Sent)>, Stop> {
+    fn pack_and_send(&self, packing: &Packing<'_>, server: &Server) -> Result<Option<(Spool, Sent)>, Stop> {
         let (writer, archive) = self.create_spool()?;
         let expected_size = packing.dump.expected_archive_size(self.config.archive.compression);
+        server.expect_transfer(expected_size.unwrap_or(0));
         thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &archive));
             let sending = self

@@ -125,7 +125,7 @@ pub struct Sftp {
     pub directory: String,
     /// What temporary names on the server begin with.
     pub temporary_prefix: String,
-    /// How many connections a transfer may use, 1 to 8.
+    /// How many connections a transfer may use at the most, 1 to 8.
     pub connections: u64,
     /// To connect, and for any one answer.
     pub timeout: Duration,

@@ -54,7 +54,7 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
     let directory_meaning = "the folder for the archives as the server sees it, \".\" for the login folder";
     let directory = section.required(walk, "directory", directory_meaning, values::remote_path);
     let temporary_prefix = section.optional(walk, "temporary_prefix", temporary_prefix).unwrap_or_else(|| ".".into());
-    let connections = section.integer(walk, "connections", 1..=8, 4);
+    let connections = section.integer(walk, "connections", 1..=8, 8);
     let timeout = section.integer(walk, "timeout_seconds", 1..=3_600, 30);
     section.finish(walk);
     Some(Sftp {

@@ -23,13 +23,8 @@ pub(super) enum Failure {
 
 /// Logs in as the configuration says. Where the server wants a password after the key, it gets both.
 pub(super) fn authenticate(session: &Session, sftp: &config::Sftp) -> Result<(), Failure> {
-    let offered = match session.auth_methods(&sftp.username) {
-        Ok(methods) => methods.to_owned(),
-        // The server asks for nothing at all.
-        Err(_) if session.authenticated() => return Ok(()),
-        Err(error) => return Err(Failure::Link(error)),
-    };
     let mut refusals = Vec::new();
+    // A key is shown unasked: to ask what the server accepts would cost a round trip.
     if let Some(path) = &sftp.private_key {
         refusals.extend(with_key(session, sftp, path)?);
     } else if sftp.password.is_none() {
@@ -43,7 +38,17 @@ pub(super) fn authenticate(session: &Session, sftp: &config::Sftp) -> Result<(),
     if session.authenticated() {
         return Ok(());
     }
+    let offered = offered(session, &sftp.username)?;
     Err(Failure::Refused(format!("{} (the server accepts: {offered})", refusals.join("; "))))
+}
+
+/// The methods that the server accepts by now, separated by commas; none where it has let us in unasked.
+fn offered(session: &Session, username: &str) -> Result<String, Failure> {
+    match session.auth_methods(username) {
+        Ok(methods) => Ok(methods.to_owned()),
+        Err(_) if session.authenticated() => Ok(String::new()),
+        Err(error) => Err(Failure::Link(error)),
+    }
 }
 
 fn with_key(session: &Session, sftp: &config::Sftp, path: &Path) -> Result<Option<String>, Failure> {
@@ -91,7 +96,10 @@ fn with_agent(session: &Session, sftp: &config::Sftp) -> Result<Option<String>, 
 
 fn with_password(session: &Session, username: &str, password: &SecretString) -> Result<Option<String>, Failure> {
     // What is offered can have changed after a key was accepted as the first of two proofs.
-    let offered = session.auth_methods(username).map(str::to_owned).unwrap_or_default();
+    let offered = offered(session, username)?;
+    if session.authenticated() {
+        return Ok(None);
+    }
     let offers = |method: &str| offered.split(',').any(|offered| offered == method);
     let result = if offers("password") {
         session.userauth_password(username, password.expose_secret())

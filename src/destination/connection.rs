@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use ssh2::{ErrorCode, MethodType, Session, Sftp};
 
@@ -13,20 +14,30 @@ use super::authentication::{Failure, authenticate};
 use super::error::{is_link, is_missing};
 use super::host_key::{self, Verdict};
 use super::known_hosts::{self, HostName};
+use super::lanes;
+use super::reserve::Reserve;
 use crate::config::{self, HostKeyPolicy};
 use crate::interrupt::{CloserGuard, Interrupt};
 use crate::retry::Retry;
 
-/// The server, as the configuration names it.
-#[derive(Debug)]
-pub struct Server<'a> {
-    config: &'a config::Sftp,
-    interrupt: &'a Interrupt,
-    retry: &'a Retry,
+/// How often a handshake waits for an answer: identification, key exchange, new keys, the service of logging in
+/// (RFC 4253).
+const ROUND_TRIPS_OF_HANDSHAKE: u32 = 4;
+
+/// The server, as the configuration names it. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Server {
+    config: Arc<config::Sftp>,
+    interrupt: Interrupt,
+    retry: Retry,
     /// Whether a first host key may be added to known_hosts.
     remembers: bool,
     /// The host key of the first connection, which every later one must show too.
-    host_key: OnceLock<HostKey>,
+    host_key: Arc<OnceLock<HostKey>>,
+    /// How many connections a transfer may use.
+    connections: Arc<AtomicU64>,
+    /// Connections that were made in advance.
+    pub(super) reserve: Arc<Reserve>,
 }
 
 #[derive(Debug)]
@@ -35,7 +46,7 @@ struct HostKey {
     new_fingerprint: Option<String>,
 }
 
-/// A connection that is authenticated and has found `sftp.directory`.
+/// A connection that is authenticated.
 ///
 /// Its socket is shut down first when it is dropped, or when the run is told to end: libssh2 would else wait for
 /// answers on a dead link.
@@ -49,11 +60,25 @@ pub struct Connection {
     _closer: CloserGuard,
 }
 
-impl<'a> Server<'a> {
+impl Server {
     /// The server of `config`. Connections end with `interrupt`; a first host key is added to known_hosts if
     /// `remembers`.
-    pub fn new(config: &'a config::Sftp, interrupt: &'a Interrupt, retry: &'a Retry, remembers: bool) -> Server<'a> {
-        Server { config, interrupt, retry, remembers, host_key: OnceLock::new() }
+    pub fn new(config: &config::Sftp, interrupt: &Interrupt, retry: &Retry, remembers: bool) -> Server {
+        Server {
+            config: Arc::new(config.clone()),
+            interrupt: interrupt.clone(),
+            retry: retry.clone(),
+            remembers,
+            host_key: Arc::default(),
+            connections: Arc::new(AtomicU64::new(1)),
+            reserve: Arc::default(),
+        }
+    }
+
+    /// An archive of about `size` bytes is to be sent or read back: further connections that are worth it are made as
+    /// soon as there is one.
+    pub fn expect_transfer(&self, size: u64) {
+        self.reserve.want(size);
     }
 
     /// The server's host key's fingerprint, where this run was the first to meet it.
@@ -96,16 +121,32 @@ impl<'a> Server<'a> {
         })
     }
 
-    /// How many connections a transfer may use.
+    /// How many connections a transfer may use: as many as the round trip that was last seen makes worth it.
     pub(super) fn connections(&self) -> u64 {
-        self.config.connections
+        self.connections.load(Ordering::SeqCst)
     }
 
-    /// Connects, in one attempt.
-    pub(super) fn connect_once(&self) -> Result<Connection, DestinationError> {
-        let result = self.open();
+    fn connect_once(&self) -> Result<Connection, DestinationError> {
+        let connection = self.open();
+        // A shut-down socket looks like any broken link.
         self.interrupt.check()?;
-        result
+        let connection = connection?;
+        let asked = Instant::now();
+        connection.find_directory()?;
+        self.connections.store(self.worth_over(asked.elapsed()), Ordering::SeqCst);
+        Ok(connection)
+    }
+
+    /// How many connections are worth it over this round trip, as far as the configuration allows.
+    fn worth_over(&self, round_trip: Duration) -> u64 {
+        lanes::worth_over(round_trip).min(self.config.connections)
+    }
+
+    /// One more connection, in one attempt, beside one that has found the directory.
+    pub(super) fn connect_further(&self) -> Result<Connection, DestinationError> {
+        let connection = self.open();
+        self.interrupt.check()?;
+        connection
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
@@ -151,7 +192,7 @@ impl<'a> Server<'a> {
     }
 
     fn open_asking_for(&self, algorithms: &str) -> Result<Connection, DestinationError> {
-        let config = self.config;
+        let config = &*self.config;
         let socket = self.tcp()?;
         let closing = |error| DestinationError::Connection { address: self.address(), source: error };
         let closer = self.interrupt.on_trigger({
@@ -165,7 +206,9 @@ impl<'a> Server<'a> {
         session.set_timeout(u32::try_from(config.timeout.as_millis()).unwrap_or(u32::MAX));
         session.method_pref(MethodType::HostKey, algorithms).map_err(|error| self.handshake_error(error))?;
         session.set_tcp_stream(socket.try_clone().map_err(closing)?);
+        let greeted = Instant::now();
         session.handshake().map_err(|error| self.handshake_error(error))?;
+        let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
         self.check_host_key(&session)?;
         authenticate(&session, config).map_err(|failure| match failure {
             Failure::Link(error) => self.broken("while logging in", error),
@@ -173,12 +216,14 @@ impl<'a> Server<'a> {
                 DestinationError::Authentication { address: self.address(), username: config.username.clone(), problem }
             }
         })?;
+        // From here on a login is known to be good. The directory will tell the round trip more exactly.
+        self.reserve.fill(self, self.worth_over(round_trip));
         let sftp = session.sftp().map_err(|source| DestinationError::NoSftp {
             address: self.address(),
             username: config.username.clone(),
             source,
         })?;
-        let connection = Connection {
+        Ok(Connection {
             sftp,
             interrupt: self.interrupt.clone(),
             directory: config.directory.clone(),
@@ -186,9 +231,7 @@ impl<'a> Server<'a> {
             session,
             socket,
             _closer: closer,
-        };
-        connection.find_directory()?;
-        Ok(connection)
+        })
     }
 
     fn tcp(&self) -> Result<TcpStream, DestinationError> {

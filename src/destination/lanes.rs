@@ -1,6 +1,7 @@
 //! A transfer over several connections: the one at hand, and further ones for a large archive.
 
 use std::thread;
+use std::time::Duration;
 
 use super::parts::Parts;
 use super::{Connection, DestinationError, Server};
@@ -8,6 +9,9 @@ use crate::error_chain::told;
 
 /// Each further connection takes as many more bytes to be worth its handshake.
 const BYTES_PER_CONNECTION: u64 = 8 * 1024 * 1024;
+/// One connection moves some 1.4 MB in each round trip, as a server's window is usually 2 MiB. Over this one that makes
+/// 200 MB/s, more than a processor encrypts; a line that is twice as long needs twice as many connections for it.
+const ROUND_TRIP_PER_CONNECTION: Duration = Duration::from_millis(7);
 /// What all connections of a transfer together may hold in buffers, in bytes.
 const ALL_BUFFERS: usize = 32 * 1024 * 1024;
 /// More than this at once does not make one connection faster: a server's window is usually 2 MiB.
@@ -21,6 +25,18 @@ pub(super) fn in_flight(connections: u64) -> usize {
     (share / BYTES_PER_BYTE_IN_FLIGHT).min(MOST_IN_FLIGHT)
 }
 
+/// How many further connections an archive of `size` bytes is worth.
+pub(super) fn worth_for(size: u64) -> u64 {
+    size / BYTES_PER_CONNECTION
+}
+
+/// How many connections together fill a line with this round trip. More would only cost both sides' processors.
+pub(super) fn worth_over(round_trip: Duration) -> u64 {
+    let count = round_trip.as_secs_f64() / ROUND_TRIP_PER_CONNECTION.as_secs_f64();
+    // Rounded up; a float becomes an integer within its bounds.
+    (count.ceil() as u64).max(1)
+}
+
 /// Has `first` take parts over the connection at hand and, for a large archive, `further` over more of them, as far as
 /// the configuration allows. A further connection that fails costs a line in the log: what it had taken goes
 /// back to the others.
@@ -28,32 +44,31 @@ pub(super) fn in_flight(connections: u64) -> usize {
 /// # Errors
 /// Those of `first`; then what is left stays in `parts`.
 pub(super) fn run(
-    server: &Server<'_>,
+    server: &Server,
     parts: &Parts,
     first: impl FnOnce() -> Result<(), DestinationError>,
     further: impl Fn(&Connection) -> Result<(), DestinationError> + Sync,
 ) -> Result<(), DestinationError> {
     parts.resume();
-    thread::scope(|scope| {
+    let result = thread::scope(|scope| {
         for number in 1..server.connections() {
             let further = &further;
-            scope.spawn(move || assist(server, parts, number, further));
+            let span = tracing::Span::current();
+            scope.spawn(move || span.in_scope(|| assist(server, parts, number, further)));
         }
         first().inspect_err(|_| parts.stop())
-    })
+    });
+    server.reserve.dismiss();
+    result
 }
 
 /// What a further connection does, from before there is one to its end.
-fn assist(
-    server: &Server<'_>,
-    parts: &Parts,
-    number: u64,
-    work: &impl Fn(&Connection) -> Result<(), DestinationError>,
-) {
+fn assist(server: &Server, parts: &Parts, number: u64, work: &impl Fn(&Connection) -> Result<(), DestinationError>) {
     if !parts.wait_for_size(number * BYTES_PER_CONNECTION) {
         return;
     }
-    let result = server.connect_once().and_then(|connection| {
+    let connection = server.reserve.take().unwrap_or_else(|| server.connect_further());
+    let result = connection.and_then(|connection| {
         parts.join();
         work(&connection)?;
         connection.close()
@@ -68,6 +83,12 @@ fn assist(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_line_is_worth_more_connections_than_a_short_one() {
+        let counts = [0, 1, 7, 8, 20, 50, 200].map(|milliseconds| worth_over(Duration::from_millis(milliseconds)));
+        assert_eq!(counts, [1, 1, 1, 2, 3, 8, 29]);
+    }
 
     #[test]
     fn all_buffers_together_stay_in_their_bounds() {

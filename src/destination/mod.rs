@@ -5,7 +5,8 @@
 //! - `connection`: one connection, from the first packet to a directory that is there
 //! - `folder`: looking, renaming and removing in that directory
 //! - `upload`: the archive under its temporary name; `read_back`: what the server really holds
-//! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections; `window`: what is on its way
+//! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections, `reserve`: made in advance;
+//!   `window`: what is on its way
 //! - `publish`: the final name, which only a verified archive gets
 
 mod authentication;
@@ -18,6 +19,7 @@ mod lanes;
 mod parts;
 mod publish;
 mod read_back;
+mod reserve;
 mod upload;
 mod window;
 

@@ -176,10 +176,10 @@ impl State {
     }
 }
 
-/// How long the next part is, in whole blocks, where `ready` bytes lie ready for `connections`: half of what each
-/// will get of them, so that parts become shorter towards the end, and the connections end together.
+/// How long the next part is, in whole blocks, where `ready` bytes lie ready for `connections`: an equal share of them,
+/// so that parts become shorter towards the end, and the connections end together.
 fn length_of_part(ready: u64, connections: u64) -> u64 {
-    (ready / (2 * connections)).next_multiple_of(BLOCK).clamp(SHORTEST, LONGEST)
+    (ready / connections).next_multiple_of(BLOCK).clamp(SHORTEST, LONGEST)
 }
 
 impl Part<'_> {
@@ -257,7 +257,7 @@ mod tests {
         }
         assert_eq!(end, 70 * BLOCK + 5);
         assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
-        assert!(lengths[0] == 9 * BLOCK && lengths.iter().rev().skip(1).all(|it| *it >= SHORTEST), "{lengths:?}");
+        assert!(lengths[0] == 18 * BLOCK && lengths.iter().rev().skip(1).all(|it| *it >= SHORTEST), "{lengths:?}");
     }
 
     #[test]

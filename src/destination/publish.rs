@@ -5,7 +5,7 @@
 
 use super::{Connection, DestinationError, ReadBack, Server};
 use crate::progress::Bar;
-use crate::rules::retention::{Kind, Naming, to_put_back};
+use crate::rules::retention::{Entry, Kind, Naming, to_put_back};
 use crate::spool::{Extent, Spool};
 
 /// What lies under an archive's final name.
@@ -28,31 +28,36 @@ pub enum Published {
     Replacement,
 }
 
-/// Puts back every replaced archive whose successor never came. Gives the names that were put back.
+/// Puts back every replaced archive whose successor never came. Gives the directory as it is then.
 ///
 /// # Errors
 /// If the server or the link fails.
-pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<String>, DestinationError> {
-    let pairs = to_put_back(&connection.list()?, naming);
-    for (old, archive) in &pairs {
-        connection.rename(old, archive)?;
+pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
+    let mut listing = connection.list()?;
+    for (old, archive) in to_put_back(&listing, naming) {
+        connection.rename(&old, &archive)?;
+        tracing::info!("{archive:?} was put back: an earlier run had moved it aside and did not replace it");
+        if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
+            entry.name = archive;
+        }
     }
-    Ok(pairs.into_iter().map(|(_, archive)| archive).collect())
+    Ok(listing)
 }
 
-/// What lies under the name `archive`, compared with all of `spool`. Where something does, this waits until the spool
-/// is complete.
+/// What lies under the name `archive` in the directory `listing`, compared with all of `spool`. Where something does,
+/// this waits until the spool is complete.
 ///
 /// # Errors
 /// If something other than a file lies there, the archive is given up, or the server or the link fails.
 pub fn standing(
-    server: &Server<'_>,
+    server: &Server,
     connection: &Connection,
+    listing: &[Entry],
     archive: &str,
     spool: &Spool,
     bar: &Bar,
 ) -> Result<Standing, DestinationError> {
-    match connection.look(archive)? {
+    match listing.iter().find(|entry| entry.name == archive) {
         None => Ok(Standing::Free),
         Some(entry) if entry.kind != Kind::File => Err(DestinationError::NotAFile(archive.to_owned())),
         Some(_) => match ReadBack::new(server, spool, archive)?.run(server, connection, bar) {
@@ -70,7 +75,7 @@ pub fn standing(
 /// If the server or the link fails. The archive that was to be replaced is then under its own name, or will be put
 /// back by the next run.
 pub fn publish(
-    server: &Server<'_>,
+    server: &Server,
     connection: &Connection,
     naming: &Naming,
     archive: &str,

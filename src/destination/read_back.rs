@@ -31,7 +31,7 @@ impl<'a> ReadBack<'a> {
     ///
     /// # Errors
     /// If the archive is given up.
-    pub fn new(server: &Server<'_>, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
+    pub fn new(server: &Server, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
         let connections = server.connections();
         Ok(ReadBack {
             name,
@@ -45,7 +45,7 @@ impl<'a> ReadBack<'a> {
     ///
     /// # Errors
     /// [`DestinationError::Different`] if it holds something else; others if the server or the link fails.
-    pub fn run(&self, server: &Server<'_>, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+    pub fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
         let size = match connection.look(self.name)? {
             None => return Err(self.different("it is not there")),
             Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(self.name.to_owned())),

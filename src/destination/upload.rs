@@ -12,7 +12,7 @@ use super::parts::{Part, Parts};
 use super::window::Window;
 use super::{Connection, DestinationError, Server};
 use crate::progress::Bar;
-use crate::rules::retention::Kind;
+use crate::rules::retention::{Entry, Kind};
 use crate::spool::Spool;
 
 /// How much more is handed to libssh2 at a time. The session's time limit counts one such call, which returns with
@@ -36,7 +36,7 @@ pub struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     /// Of all of `spool`, which will have about `expected_size` bytes, to a file called `name`.
-    pub fn new(server: &Server<'_>, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
+    pub fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
         let connections = server.connections();
         Upload {
             name,
@@ -58,19 +58,28 @@ impl<'a> Upload<'a> {
         self.is_resumed.load(Ordering::SeqCst)
     }
 
-    /// Sends what is left of it over `connection`, and over further ones where that is worth it. What lies there
-    /// under its name from earlier runs is removed first and never followed.
+    /// Sends what is left of it over `connection`, and over further ones where that is worth it. What lies under its
+    /// name in the directory `listing` from earlier runs is removed first and never followed.
     ///
     /// # Errors
     /// If the archive is given up, or the server or the link fails. What was sent by then is removed again where the
     /// link still holds; over another link, the next call goes on from it.
-    pub fn run(&mut self, server: &Server<'_>, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+    pub fn run(
+        &mut self,
+        server: &Server,
+        connection: &Connection,
+        listing: &[Entry],
+        bar: &Bar,
+    ) -> Result<(), DestinationError> {
         let is_begun = std::mem::replace(&mut self.is_begun, true);
         let this = &*self;
         let first = || {
-            let mut file = this.open(connection, is_begun)?;
+            let mut file = this.open(connection, listing, is_begun)?;
             // Further connections may be there by now: they were made meanwhile.
             this.parts.open();
+            if !this.is_resumed() {
+                this.check_space(&mut file)?;
+            }
             this.send_parts(connection, &mut file, bar)?;
             this.close(connection, file)
         };
@@ -90,11 +99,11 @@ impl<'a> Upload<'a> {
         })
     }
 
-    fn open(&self, connection: &Connection, is_begun: bool) -> Result<File, DestinationError> {
-        let there = connection.look(self.name)?;
+    fn open(&self, connection: &Connection, listing: &[Entry], is_begun: bool) -> Result<File, DestinationError> {
+        let there = listing.iter().find(|entry| entry.name == self.name);
         let reach = self.parts.reach();
         if is_begun
-            && let Some(entry) = &there
+            && let Some(entry) = there
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= reach)
         {
@@ -109,9 +118,7 @@ impl<'a> Upload<'a> {
             connection.remove(self.name)?;
         }
         let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-        let mut file = self.open_with(connection, flags, &to_create(self.name))?;
-        self.check_space(&mut file)?;
-        Ok(file)
+        self.open_with(connection, flags, &to_create(self.name))
     }
 
     fn open_again(&self, connection: &Connection) -> Result<File, DestinationError> {

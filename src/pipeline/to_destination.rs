@@ -9,7 +9,7 @@ use crate::error_chain::told;
 use crate::retry::Fault as _;
 use crate::rules::freshness::Freshness;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Entry, Kind, Naming, Plan, Reason};
+use crate::rules::retention::{self, Action, Entry, Kind, Plan, Reason};
 use crate::run_record::{Delivery, Task};
 use crate::spool::Spool;
 
@@ -28,7 +28,7 @@ pub(super) enum Sent {
 }
 
 impl Job {
-    pub(super) fn connect(&self, server: &Server<'_>) -> Result<Connection, Stop> {
+    pub(super) fn connect(&self, server: &Server) -> Result<Connection, Stop> {
         let task = self.journal.begin(Task::ConnectToSftp);
         let sftp = &self.config.sftp;
         match server.connect() {
@@ -75,7 +75,7 @@ impl Job {
     /// Sends the archive, which may still grow meanwhile, to about `expected_size` bytes.
     pub(super) fn send_archive(
         &self,
-        server: &Server<'_>,
+        server: &Server,
         connection: Connection,
         archive: &Spool,
         expected_size: Option<u64>,
@@ -85,12 +85,12 @@ impl Job {
         let part = naming.part(&name);
         let mut upload = Upload::new(server, archive, expected_size, &part);
         let sent = server.with_connection("sending the archive", Some(connection), |connection| {
-            self.put_back(connection, &naming)?;
+            let listing = destination::put_back(connection, &naming)?;
             let bar = self.progress.bar("Compare", expected_size);
-            if destination::standing(server, connection, &name, archive, &bar)? == Standing::Same {
+            if destination::standing(server, connection, &listing, &name, archive, &bar)? == Standing::Same {
                 return Ok(true);
             }
-            upload.run(server, connection, &self.progress.bar("Send", expected_size))?;
+            upload.run(server, connection, &listing, &self.progress.bar("Send", expected_size))?;
             Ok(false)
         });
         match sent {
@@ -118,7 +118,7 @@ impl Job {
         }
     }
 
-    pub(super) fn verify_archive(&self, server: &Server<'_>, sent: Sent, archive: &Spool) -> Result<Connection, Stop> {
+    pub(super) fn verify_archive(&self, server: &Server, sent: Sent, archive: &Spool) -> Result<Connection, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
         let name = self.archive_name();
         let (delivery, connection) = match sent {
@@ -156,7 +156,7 @@ impl Job {
 
     fn verify_and_publish(
         &self,
-        server: &Server<'_>,
+        server: &Server,
         name: &str,
         archive: &Spool,
     ) -> Result<(Delivery, Connection), DestinationError> {
@@ -164,6 +164,7 @@ impl Job {
         let part = naming.part(name);
         let bar = || self.progress.bar("Verify", Some(self.size_of(archive)));
         let read_back = ReadBack::new(server, archive, &part)?;
+        server.expect_transfer(self.size_of(archive));
         let ((), connection) = server.with_connection("verifying the archive", None, |connection| {
             read_back.run(server, connection, &bar()).inspect_err(|error| {
                 if matches!(error, DestinationError::Different { .. })
@@ -184,21 +185,13 @@ impl Job {
         Ok((delivery, connection))
     }
 
-    fn send_again(&self, server: &Server<'_>, name: &str, archive: &Spool) -> Result<(), DestinationError> {
+    fn send_again(&self, server: &Server, name: &str, archive: &Spool) -> Result<(), DestinationError> {
         let (part, size) = (self.naming().part(name), self.size_of(archive));
         let mut upload = Upload::new(server, archive, Some(size), &part);
         let ((), connection) = server.with_connection("sending the archive", None, |connection| {
-            upload.run(server, connection, &self.progress.bar("Send", Some(size)))
+            upload.run(server, connection, &connection.list()?, &self.progress.bar("Send", Some(size)))
         })?;
         goodbye(connection);
-        Ok(())
-    }
-
-    /// Gives every replaced archive its name back whose successor never came.
-    fn put_back(&self, connection: &Connection, naming: &Naming) -> Result<(), DestinationError> {
-        for name in destination::put_back(connection, naming)? {
-            tracing::info!("{name:?} was put back: an earlier run had moved it aside and did not replace it");
-        }
         Ok(())
     }
 
@@ -286,8 +279,7 @@ impl Job {
             }
             listing
         } else {
-            self.put_back(connection, &naming)?;
-            connection.list()?
+            destination::put_back(connection, &naming)?
         };
         Ok(retention::plan(&listing, &naming, self.config.retention, self.today, clock_difference))
     }

@@ -95,7 +95,7 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(config.archive.work_directory, PathBuf::from("/var/tmp"));
 
     let sftp = &config.sftp;
-    assert_eq!((sftp.port, sftp.connections, sftp.timeout), (22, 4, Duration::from_secs(30)));
+    assert_eq!((sftp.port, sftp.connections, sftp.timeout), (22, 8, Duration::from_secs(30)));
     assert!(sftp.private_key.is_none() && sftp.passphrase.is_none() && sftp.agent_socket.is_none());
     assert_eq!(sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
     assert_eq!((&sftp.host_key, sftp.temporary_prefix.as_str()), (&HostKeyPolicy::AcceptNew, "."));

@@ -1,0 +1,119 @@
+//! The proxy, between plain sockets.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::servers::Proxy;
+use crate::servers::listener::loopback;
+
+/// A server that sends back what it gets, until the client's end, and then says "bye".
+fn echo() -> std::net::SocketAddr {
+    let listener = TcpListener::bind(loopback(0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut back = stream.try_clone().unwrap();
+                if std::io::copy(&mut stream, &mut back).is_ok() {
+                    let _ = back.write_all(b"bye");
+                }
+            });
+        }
+    });
+    address
+}
+
+fn connect(proxy: &Proxy) -> TcpStream {
+    TcpStream::connect(loopback(proxy.port())).unwrap()
+}
+
+/// Sends `bytes` and the end, and gives what comes back.
+fn exchange(proxy: &Proxy, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = connect(proxy);
+    let mut sending = stream.try_clone().unwrap();
+    let mut answer = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = sending.write_all(bytes);
+            let _ = sending.shutdown(Shutdown::Write);
+        });
+        let _ = stream.read_to_end(&mut answer);
+    });
+    answer
+}
+
+#[test]
+fn a_proxy_passes_everything_on_and_the_end_too() {
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|index| (index % 251) as u8).collect();
+    for round_trip in [0, 10] {
+        let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(round_trip)).start();
+        let answer = exchange(&proxy, &sent);
+        assert!(answer.strip_suffix(b"bye") == Some(&sent), "{} bytes came back", answer.len());
+        assert_eq!((proxy.bytes_upstream(), proxy.bytes_downstream()), (3_000_000, 3_000_003));
+    }
+}
+
+#[test]
+fn an_answer_takes_a_round_trip_and_a_connection_another() {
+    let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(100)).start();
+    let mut stream = connect(&proxy);
+    for expected in [200, 100, 100] {
+        let begun = Instant::now();
+        stream.write_all(b"x").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        let taken = begun.elapsed();
+        assert!(taken >= Duration::from_millis(expected), "{taken:?}");
+        assert!(taken < Duration::from_millis(expected + 60), "{taken:?}");
+    }
+}
+
+#[test]
+fn a_long_line_is_no_thin_one() {
+    let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(100)).start();
+    let begun = Instant::now();
+    assert_eq!(exchange(&proxy, &vec![0; 20_000_000]).len(), 20_000_003);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_thin_line_is_shared_by_all_connections() {
+    let proxy = Proxy::builder(echo()).bytes_per_second(2_000_000).start();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(exchange(&proxy, &vec![0; 500_000]).len(), 500_003));
+        }
+    });
+    let taken = begun.elapsed().as_secs_f64();
+    assert!((0.9..1.4).contains(&taken), "{taken} s for 2 MB each way");
+}
+
+#[test]
+fn a_line_is_cut_once_after_so_many_bytes() {
+    for round_trip in [0, 10] {
+        let builder = Proxy::builder(echo()).round_trip(Duration::from_millis(round_trip));
+        let proxy = builder.cut_after(100_000).start();
+        let mut idle = connect(&proxy);
+        idle.write_all(b"x").unwrap();
+        idle.read_exact(&mut [0]).unwrap();
+        assert!(exchange(&proxy, &vec![0; 200_000]).len() < 100_000 + 3);
+        assert_eq!(proxy.bytes_upstream(), 100_000);
+        assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0, "every connection is closed");
+        assert_eq!(exchange(&proxy, &vec![0; 200_000]).len(), 200_003, "later ones stay");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_dropped_closes_its_connections_and_its_port() {
+    let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(10)).start();
+    let port = proxy.port();
+    let mut stream = connect(&proxy);
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    drop(proxy);
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    assert!(TcpStream::connect(loopback(port)).is_err());
+}

@@ -5,6 +5,7 @@
 # Usage: scripts/bench.sh [--quick] [--rounds N] [--small] [section ...]
 #
 #   stale     a dump of another day: what is fetched to find that out
+#   company   a fresh dump beside a large other entry: what is fetched of the ZIP
 #   repack    from the ZIP to the .tgz, against unzip and tar
 #   job       the whole job on loopback, verification included, against curl, unzip, tar and sftp without it
 #   latency   the same where each answer takes 50 ms
@@ -37,12 +38,12 @@ while (($# > 0)); do
         rounds=$1
         ;;
     --small) scale=8 ;;
-    stale | repack | job | latency | upload | overlap | memory | links) sections+=("$1") ;;
+    stale | company | repack | job | latency | upload | overlap | memory | links) sections+=("$1") ;;
     *) fail_usage "unknown argument: $1" ;;
     esac
     shift
 done
-((${#sections[@]} > 0)) || sections=(stale repack job latency upload overlap memory)
+((${#sections[@]} > 0)) || sections=(stale company repack job latency upload overlap memory)
 
 # The sums are done by awk, and what it reads is written with a point.
 export LC_ALL=C

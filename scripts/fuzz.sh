@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Feeds the program's readers with made-up input for long: configurations, patterns, known_hosts, ZIPs, names.
+#
+# Usage: scripts/fuzz.sh [--minutes N] [target ...]
+#
+#   configuration   JSON with known keys in strange places, and any bytes
+#   patterns        archive.name, and every date through it
+#   known_hosts     lines as OpenSSH writes them, and any bytes
+#   zips            good ZIPs that are damaged in up to four places: no archive, or one that holds what it declares
+#   names           what a server may list: nothing foreign is removed, no line is forged
+#
+# Each target runs for N minutes (10), two targets at a time. A failure prints the least input that shows it and is kept
+# in a file *.proptest-regressions beside the test, which every later run tries first.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+minutes=10
+targets=()
+while (($# > 0)); do
+    case $1 in
+    -h | --help)
+        print_help
+        exit 0
+        ;;
+    --minutes)
+        shift
+        [[ ${1:-} =~ ^[1-9][0-9]?$ ]] || fail_usage "--minutes needs a number from 1 to 99"
+        minutes=$1
+        ;;
+    configuration | patterns | known_hosts | zips | names) targets+=("$1") ;;
+    *) fail_usage "unknown argument: $1" ;;
+    esac
+    shift
+done
+((${#targets[@]} > 0)) || targets=(configuration patterns known_hosts zips names)
+
+require_cargo
+cd -- "$top"
+export OPENSSL_NO_VENDOR=1
+cargo test --locked --no-run --lib --test configuration --test hostile
+
+# The tests of a target, as arguments of `cargo test`.
+tests_of() {
+    case $1 in
+    configuration) echo --test configuration are_judged_without_a_panic is_judged_without_a_panic ;;
+    patterns) echo --test hostile a_pattern_that_is_taken ;;
+    known_hosts) echo --lib destination::known_hosts::tests::any_ ;;
+    zips) echo --test hostile a_damaged_zip any_bytes_are_no_zip ;;
+    names) echo --test hostile no_listed_name ;;
+    esac
+}
+
+# Runs the target $1 until its time is over.
+fuzz() {
+    local code=0 file arguments
+    read -ra arguments <<<"$(tests_of "$1")"
+    file=$(mktemp)
+    # The first words choose the test binary, the others the tests.
+    local split=2
+    [[ ${arguments[0]} == --test ]] || split=1
+    PROPTEST_CASES=4000000000 PROPTEST_MAX_SHRINK_TIME=60000 timeout $((minutes * 60)) \
+        cargo test --locked --quiet "${arguments[@]:0:split}" -- "${arguments[@]:split}" >"$file" 2>&1 || code=$?
+    # 124: nothing was found in all that time (timeout(1)).
+    if ((code == 124)); then
+        echo "$1: nothing found in $minutes minutes"
+    else
+        printf '%s: FAILED\n' "$1"
+        cat "$file"
+    fi
+    rm -f -- "$file"
+    ((code == 124))
+}
+
+failed=0
+for ((next = 0; next < ${#targets[@]}; next += 2)); do
+    pids=()
+    for target in "${targets[@]:next:2}"; do
+        fuzz "$target" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do
+        wait "$pid" || failed=1
+    done
+done
+exit "$failed"

@@ -57,22 +57,23 @@ impl Journal {
         tracing::debug!(task = task.title(), "stopped: {text}");
     }
 
-    /// Every task that has not ended by now, up to the report, was cut off for `reason`. The one that was under way
-    /// has failed if `is_fault`.
+    /// Every task that has not ended by now, up to the report, was cut off for `reason`. If `is_fault`, the first that
+    /// was under way has failed, or where none was, the one that would have been next.
     pub fn cut_off(&self, reason: &str, is_fault: bool) {
         let unfinished: Vec<(Task, State)> = {
             let record = self.record.lock();
             let reports = record.tasks().iter().filter(|report| report.task < Task::Report);
+            let reports = reports.filter(|report| matches!(report.state, State::UnderWay | State::Pending));
             reports.map(|report| (report.task, report.state)).collect()
         };
-        for (task, state) in unfinished {
-            match state {
-                State::UnderWay if is_fault => {
-                    let text = self.record.lock().end(task, State::Failed, reason, None);
-                    tracing::error!(task = task.title(), "{text}");
-                }
-                State::UnderWay | State::Pending => self.stop(task, reason),
-                State::Done | State::Warned | State::Failed | State::Skipped | State::Stopped => {}
+        let first = |wanted| unfinished.iter().find(|(_, state)| *state == wanted).map(|(task, _)| *task);
+        let failed = first(State::UnderWay).or_else(|| first(State::Pending)).filter(|_| is_fault);
+        for (task, _) in &unfinished {
+            if failed == Some(*task) {
+                let text = self.record.lock().end(*task, State::Failed, reason, None);
+                tracing::error!(task = task.title(), "{text}");
+            } else {
+                self.stop(*task, reason);
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! [`Job::run`] is that order. Each step tells the record how its task went; a task that fails stops the rest.
 
+mod fault_point;
 mod from_source;
 mod to_destination;
 
@@ -24,6 +25,7 @@ use crate::rules::freshness::Freshness;
 use crate::rules::retention::Naming;
 use crate::run_record::{Interruption, Task};
 use crate::spool::Spool;
+pub(crate) use fault_point::fault_point;
 use from_source::Packing;
 use to_destination::Sent;
 
@@ -88,6 +90,7 @@ impl Job {
     /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
     fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
         let zip = self.request_zip(in_parts)?;
+        fault_point("between tasks");
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Local, Utc};
 use indicatif::HumanBytes;
 
-use super::{Job, Stop, at_rate};
+use super::{Job, Stop, at_rate, fault_point};
 use crate::archive::{ArchiveError, ZippedDump};
 use crate::error_chain::told;
 use crate::rules::freshness::{Freshness, Judgement, judge};
@@ -101,6 +101,7 @@ impl Job {
         spool: &Spool,
     ) -> Result<bool, Stop> {
         let task = self.journal.begin(Task::PackArchive);
+        fault_point("packing");
         let name = self.archive_name();
         let compression = self.config.archive.compression;
         let Packing { zip, dump, modified, may_start_over } = *packing;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use indicatif::HumanBytes;
 
-use super::{Delivered, Job, Stop, at_rate};
+use super::{Delivered, Job, Stop, at_rate, fault_point};
 use crate::destination::{self, Connection, DestinationError, Published, ReadBack, Server, Standing, Upload};
 use crate::error_chain::told;
 use crate::retry::Fault as _;
@@ -81,6 +81,7 @@ impl Job {
         expected_size: Option<u64>,
     ) -> Result<Sent, Stop> {
         let task = self.journal.begin(Task::SendArchive);
+        fault_point("sending");
         let (naming, name) = (self.naming(), self.archive_name());
         let part = naming.part(&name);
         let mut upload = Upload::new(server, archive, expected_size, &part);
@@ -203,6 +204,7 @@ impl Job {
     pub(super) fn remove_expired(&self, delivered: Delivered) {
         let Delivered { freshness, clock_difference, connection } = delivered;
         let task = self.journal.begin(Task::RemoveExpired);
+        fault_point("removing");
         let plan = match self.plan_removal(&connection, freshness, clock_difference) {
             Ok(plan) => plan,
             Err(error) => {

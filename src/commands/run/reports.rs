@@ -8,6 +8,7 @@ use crate::config::{Config, Email, Mattermost};
 use crate::error_chain::told;
 use crate::interrupt::Interrupt;
 use crate::journal::Journal;
+use crate::pipeline::fault_point;
 use crate::report::log_file::LogFile;
 use crate::report::mail::{self, MailError};
 use crate::report::mattermost::{self, MattermostError};
@@ -66,6 +67,7 @@ struct Sender {
 impl Sender {
     fn send(&self) {
         let task = self.journal.begin(Task::Report);
+        fault_point("reporting");
         let undelivered_mail = self.config.email.as_ref().and_then(|email| self.mail(email));
         if let Some(mattermost) = &self.config.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());

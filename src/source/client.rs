@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderMap;
 use ureq::http::header::{
     AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    TRANSFER_ENCODING,
 };
 use ureq::{Agent, BodyReader};
 
@@ -49,6 +50,8 @@ pub(super) struct Answer<'a> {
     pub(super) part: Option<Part>,
     /// The body's length, where it is announced.
     pub(super) length: Option<u64>,
+    /// Whether nothing but the end of the connection ends the body (RFC 9112 section 6.3): one that was cut looks whole.
+    pub(super) ends_with_connection: bool,
     /// What identifies this state of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified.
     pub(super) validator: Option<String>,
     /// What the server says that it is.
@@ -133,6 +136,8 @@ impl Client {
         Ok(Answer {
             part,
             length: response.body().content_length(),
+            ends_with_connection: response.body().content_length().is_none()
+                && !headers.contains_key(TRANSFER_ENCODING),
             validator: validator(headers),
             content_type: text(headers, &CONTENT_TYPE),
             // RFC 9110 section 5.6.7: IMF-fixdate, which is a date of RFC 5322 too.

@@ -1,14 +1,19 @@
 //! One whole download of the ZIP, for servers that do not send parts: streamed to a file without a name.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::SourceError;
 use super::client::Answer;
+use super::remote::TAIL;
 use crate::progress::Progress;
 
 const BUFFER: usize = 128 * 1024;
+/// The record that ends a ZIP's directory begins so, and takes so many bytes at the least (APPNOTE 4.3.16).
+const END_RECORD: &[u8] = b"PK\x05\x06";
+const END_RECORD_LENGTH: usize = 22;
 
 /// Keeps all that `answer` brings, at most `cap` bytes, in `work_directory`. Gives the file and its size in bytes.
 pub(super) fn download(
@@ -28,6 +33,9 @@ pub(super) fn download(
     loop {
         let count = answer.body.read(&mut buffer)?;
         if count == 0 {
+            if answer.ends_with_connection && is_cut(&file, size).map_err(local)? {
+                return Err(answer.body.broken());
+            }
             return Ok((file, size));
         }
         file.write_all(&buffer[..count]).map_err(local)?;
@@ -37,4 +45,18 @@ pub(super) fn download(
             return Err(SourceError::TooLarge { size, cap });
         }
     }
+}
+
+/// Whether `file`, of `size` bytes, is nothing, or begins like a ZIP and has no end.
+fn is_cut(file: &File, size: u64) -> io::Result<bool> {
+    let mut beginning = [0; 2];
+    let count = file.read_at(&mut beginning, 0)?;
+    if count > 0 && beginning != *b"PK" {
+        return Ok(false);
+    }
+    let length = size.min(TAIL);
+    // At most `TAIL`.
+    let mut tail = vec![0; length as usize];
+    file.read_exact_at(&mut tail, size - length)?;
+    Ok(!tail.windows(END_RECORD_LENGTH).any(|record| record.starts_with(END_RECORD)))
 }

@@ -27,6 +27,7 @@ pub struct Builder {
     round_trip: Duration,
     bytes_per_second: Option<u64>,
     cut_after: Option<u64>,
+    stalls: bool,
 }
 
 /// A running proxy.
@@ -39,7 +40,7 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that passes every connection on to `to`, at once and unchanged unless it is told otherwise.
     pub fn builder(to: SocketAddr) -> Builder {
-        Builder { to, port: 0, round_trip: Duration::ZERO, bytes_per_second: None, cut_after: None }
+        Builder { to, port: 0, round_trip: Duration::ZERO, bytes_per_second: None, cut_after: None, stalls: false }
     }
 
     /// The port.
@@ -85,6 +86,13 @@ impl Builder {
         self
     }
 
+    /// Once `bytes` bytes in all were passed to the server, carries nothing more over the connection that brought the
+    /// last of them, and leaves it open. It does so once: other connections go on.
+    pub fn stall_after(mut self, bytes: u64) -> Builder {
+        self.stalls = true;
+        self.cut_after(bytes)
+    }
+
     /// Starts the proxy.
     pub fn start(self) -> Proxy {
         self.try_start().expect("the port is free")
@@ -100,6 +108,7 @@ impl Builder {
         let line = Arc::new(Line {
             to: self.to,
             round_trip: self.round_trip,
+            stalls: self.stalls,
             upstream: Direction::new(self.bytes_per_second, self.cut_after),
             downstream: Direction::new(self.bytes_per_second, None),
             open: Mutex::new(Some(Vec::new())),
@@ -129,6 +138,8 @@ impl Drop for Proxy {
 struct Line {
     to: SocketAddr,
     round_trip: Duration,
+    /// Whether a connection stalls where the line would be cut.
+    stalls: bool,
     upstream: Direction,
     downstream: Direction,
     /// `None` once the proxy is stopped.
@@ -304,7 +315,18 @@ impl Passage<'_> {
         let mut to = self.to;
         to.write_all(&piece[..count])?;
         self.direction.passed.fetch_add(count as u64, Ordering::Relaxed);
-        if is_last { Err(self.line.cut()) } else { Ok(()) }
+        match is_last {
+            false => Ok(()),
+            true if self.line.stalls => self.stall(),
+            true => Err(self.line.cut()),
+        }
+    }
+
+    /// Carries nothing more until the sender gives up.
+    fn stall(&self) -> io::Result<()> {
+        let (mut from, mut lost) = (self.from, [0; 4096]);
+        while from.read(&mut lost)? > 0 {}
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 
     fn end(&self) -> io::Result<()> {

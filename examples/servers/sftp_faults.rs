@@ -21,18 +21,26 @@ pub struct Faults {
     pub(super) corrupting: bool,
     pub(super) after_upload: Option<AfterUpload>,
     full_after: Option<u64>,
-    stall_after: Option<u64>,
+    stall_after: Option<(u64, u64)>,
     cut_after: Option<(u64, u64)>,
     cut_reads_after: Option<(u64, u64)>,
-    lose_rename_reply: bool,
+    rename_reply: Option<Lost>,
+    before_removal: Once,
     first_write: Once,
     before_cut: Once,
     all_written: AtomicU64,
     written: AtomicU64,
     read: AtomicU64,
     cuts: AtomicU64,
+    stalls: AtomicU64,
     read_cuts: AtomicU64,
     renames: AtomicU64,
+}
+
+/// How the answer to the first rename is lost.
+enum Lost {
+    ByHangingUp,
+    ByFallingSilent,
 }
 
 /// What happens instead of an answer.
@@ -61,7 +69,10 @@ impl Faults {
             self.written.fetch_sub(length, Ordering::SeqCst);
             return Disturbance::Failure;
         }
-        if self.stall_after.is_some_and(|limit| before + length > limit) {
+        if let Some((limit, times)) = self.stall_after
+            && before + length > limit
+            && self.stalls.fetch_add(1, Ordering::SeqCst) < times
+        {
             return Disturbance::Silence;
         }
         if let Some((limit, times)) = self.cut_after
@@ -92,7 +103,16 @@ impl Faults {
     /// What becomes of the answer to a rename that was carried out.
     pub(super) fn of_rename_reply(&self) -> Disturbance {
         let is_first = self.renames.fetch_add(1, Ordering::SeqCst) == 0;
-        if self.lose_rename_reply && is_first { Disturbance::HangUp } else { Disturbance::None }
+        match &self.rename_reply {
+            Some(Lost::ByHangingUp) if is_first => Disturbance::HangUp,
+            Some(Lost::ByFallingSilent) if is_first => Disturbance::Silence,
+            _ => Disturbance::None,
+        }
+    }
+
+    /// Before a removal is carried out.
+    pub(super) fn before_removal(&self) {
+        run(&self.before_removal);
     }
 }
 
@@ -159,14 +179,31 @@ impl Builder {
     }
 
     /// Falls silent once `bytes` bytes were written in all.
-    pub fn stall_after(mut self, bytes: u64) -> Builder {
-        self.faults.stall_after = Some(bytes);
+    pub fn stall_after(self, bytes: u64) -> Builder {
+        self.stall_writes(bytes, u64::MAX)
+    }
+
+    /// Does not answer the first `writes` of the writes that come once `bytes` bytes were written in all.
+    pub fn stall_writes(mut self, bytes: u64, writes: u64) -> Builder {
+        self.faults.stall_after = Some((bytes, writes));
         self
     }
 
     /// Carries out the first rename, but closes the connection instead of answering.
     pub fn losing_the_rename_reply(mut self) -> Builder {
-        self.faults.lose_rename_reply = true;
+        self.faults.rename_reply = Some(Lost::ByHangingUp);
+        self
+    }
+
+    /// Carries out the first rename, but never answers it.
+    pub fn silent_after_the_rename(mut self) -> Builder {
+        self.faults.rename_reply = Some(Lost::ByFallingSilent);
+        self
+    }
+
+    /// Runs `action` before the first removal.
+    pub fn before_removal(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
+        self.faults.before_removal = Mutex::new(Some(Box::new(action)));
         self
     }
 

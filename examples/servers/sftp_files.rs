@@ -221,6 +221,7 @@ impl russh_sftp::server::Handler for Files {
         if self.faults.no_removal {
             return Err(StatusCode::PermissionDenied);
         }
+        self.faults.before_removal();
         fs::remove_file(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
     }

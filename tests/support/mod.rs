@@ -7,7 +7,9 @@
 pub mod servers;
 
 pub mod night;
+pub mod small_disk;
 pub mod sshd;
 
 pub use night::{Night, Ran};
+pub use small_disk::SmallDisk;
 pub use sshd::Sshd;

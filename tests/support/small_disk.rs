@@ -1,0 +1,36 @@
+//! A file system of its own, in memory: small enough to be filled, short of inodes, or read-only.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A tmpfs, mounted until this is dropped.
+pub struct SmallDisk {
+    folder: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts a tmpfs with `options` (tmpfs(5)) over the existing folder.
+    ///
+    /// Only root may mount. For others the test fails and says so: what it would show is not shown elsewhere.
+    pub fn over(folder: &Path, options: &str) -> SmallDisk {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "this test mounts a file system, which only root may do: run the tests as root"
+        );
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status().unwrap();
+        assert!(
+            mounted.success(),
+            "a tmpfs cannot be mounted over {}: is this a container without the right to mount?",
+            folder.display()
+        );
+        SmallDisk { folder: folder.to_owned() }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server may still hold a file of it for a moment.
+        let unmounted = Command::new("umount").arg("--lazy").arg(&self.folder).status();
+        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(), "a tmpfs stays mounted");
+    }
+}

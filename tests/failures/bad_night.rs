@@ -34,6 +34,7 @@ pub(crate) struct BadNight {
     /// Where archives go.
     pub(crate) directory: PathBuf,
     sftp: Option<SftpServer>,
+    variable: Option<(String, String)>,
     mails_before: Cell<usize>,
     posts_before: Cell<usize>,
 }
@@ -53,6 +54,7 @@ impl BadNight {
             date,
             directory,
             sftp: None,
+            variable: None,
             mails_before: Cell::default(),
             posts_before: Cell::default(),
         };
@@ -94,6 +96,11 @@ impl BadNight {
         self
     }
 
+    /// Has the program see this variable of the environment.
+    pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
+        self.variable = Some((name.to_owned(), value.to_owned()));
+    }
+
     /// The name of the archive of `days` days before the night.
     pub(crate) fn archive_of(&self, days: u64) -> String {
         archive_name(self.date - Days::new(days))
@@ -122,7 +129,9 @@ impl BadNight {
         let _ = fs::remove_file(self.path("log.log"));
         self.mails_before.set(self.mail.messages().len());
         self.posts_before.set(self.webhook.posts().len());
-        self.night.command(&["--date", &self.date.to_string()])
+        let mut command = self.night.command(&["--date", &self.date.to_string()]);
+        command.envs(self.variable.clone());
+        command
     }
 
     /// Does this night's work.

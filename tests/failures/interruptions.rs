@@ -15,11 +15,11 @@ use super::support::Ran;
 /// A program that a signal reached must have ended by then.
 const LIMIT: Duration = Duration::from_secs(5);
 
-fn begin(bad: &BadNight) -> Child {
+pub(crate) fn begin(bad: &BadNight) -> Child {
     bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
@@ -28,7 +28,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Sends `signal` to the run and waits for its end, which must come in time.
-fn end(bad: &BadNight, run: Child, signal: Signal) -> Ran {
+pub(crate) fn end(bad: &BadNight, run: Child, signal: Signal) -> Ran {
     let begun = Instant::now();
     kill_process(Pid::from_child(&run), signal).unwrap();
     let output = run.wait_with_output().unwrap();
@@ -116,6 +116,20 @@ fn a_second_run_ends_at_once_and_a_crash_frees_the_lock() {
     first.wait().unwrap();
     bad.leaves_no_temporary_file();
     bad.run().ended_with(0);
+}
+
+#[test]
+fn a_log_on_a_full_disk_stops_no_job() {
+    let mut bad = BadNight::new();
+    bad.set("log.file", json!("/dev/full"));
+    let ran = bad.run();
+    ran.ended_with(1);
+    for word in ["cannot write to the log file /dev/full", "No space left"] {
+        assert!(ran.stderr.contains(word), "{}", ran.all());
+        assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
+    }
+    assert!(bad.names().contains(&bad.archive_of(0)));
+    assert!(!bad.names().contains(&bad.archive_of(30)), "the job goes on to its end");
 }
 
 #[test]

@@ -3,9 +3,17 @@
 
 mod bad_night;
 mod broken_configuration;
+mod broken_lines;
+mod disks;
 mod host_keys;
 mod interruptions;
+mod kills;
 mod logins;
+mod midnight;
+mod odd_servers;
+mod odd_zips;
+mod panics;
+mod random_bytes;
 mod removal;
 mod stale_dumps;
 mod transfers;

@@ -1,6 +1,6 @@
 //! Dumps that are not of today: nothing is sent, and the history stops shrinking.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::json;
 
 use super::bad_night::BadNight;
@@ -70,6 +70,23 @@ fn the_zips_own_clock_is_read_in_the_zone_of_its_maker() {
     bad.must_warn(&["stale", "yet to come"]);
     bad.set("source.timezone", json!("Asia/Tokyo"));
     bad.run().ended_with(0).told("fresh");
+}
+
+#[test]
+fn the_zone_of_the_zips_maker_counts_where_this_machine_is_told_none() {
+    // 20:00 on this machine, whose zone is the one of its /etc/localtime.
+    let local = std::process::Command::new("date").arg("+%:z").env_remove("TZ").output().unwrap();
+    let offset: FixedOffset = String::from_utf8(local.stdout).unwrap().trim().parse().unwrap();
+    let mut bad = BadNight::new();
+    let evening = bad.date.and_time(NaiveTime::from_hms_opt(20, 0, 0).unwrap()).and_local_timezone(offset).unwrap();
+    // There it is another day, or the same: what is written in the ZIP is read there, and compared with today here.
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+        let there = evening.with_timezone(&zone.parse::<chrono_tz::Tz>().unwrap()).naive_local();
+        bad.publish(&Zip::new().with(Entry::new(DUMP, bad.dump.clone()).dos_time(there)));
+        bad.set("source.timezone", json!(zone));
+        let output = bad.command().env_remove("TZ").output().unwrap();
+        bad.ran(output).ended_with(0).told(&format!("fresh: modified {} 20:00:00", bad.date));
+    }
 }
 
 #[test]

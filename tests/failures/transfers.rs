@@ -94,7 +94,7 @@ fn a_server_that_stalls_is_given_up_in_time() {
 fn a_verification_without_a_connection_says_that_the_archive_is_sent_but_not_verified() {
     let bad = BadNight::with_sftp(|sftp| sftp.turn_away(2..10));
     let history = bad.listing();
-    bad.run().ended_with(4).told("sent, but not verified: the archive is not published");
+    bad.run().ended_with(4).told("trying again").told("sent, but not verified: the archive is not published");
     assert!(history.iter().all(|(name, content)| bad.listing().get(name) == Some(content)));
     assert!(!bad.names().contains(&bad.archive_of(0)));
 }

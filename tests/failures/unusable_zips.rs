@@ -21,10 +21,10 @@ fn dump(bad: &BadNight) -> Entry {
 }
 
 /// Has `command` make `my_zip.zip` in the web server's folder, where the dump lies as a file.
-fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
+pub(crate) fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
     fs::remove_file(bad.path("web/my_zip.zip")).unwrap();
     fs::write(bad.path("web").join(DUMP), &bad.dump).unwrap();
-    let made = Command::new(command).args(arguments).current_dir(bad.path("web")).status();
+    let made = Command::new(command).args(arguments).current_dir(bad.path("web")).env("TZ", "UTC").status();
     assert!(made.unwrap_or_else(|_| panic!("{command} is missing: install the Debian package")).success());
 }
 
@@ -74,7 +74,7 @@ fn one_flipped_bit_is_found_and_nothing_gets_a_final_name() {
 }
 
 /// `zip`, whose one entry has `value` in both of its headers, at these places from their beginnings.
-fn with_field(zip: &[u8], local: usize, directory: usize, value: u32) -> Vec<u8> {
+pub(crate) fn with_field(zip: &[u8], local: usize, directory: usize, value: u32) -> Vec<u8> {
     let mut zip = zip.to_vec();
     for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", directory)] {
         let header = zip.windows(4).position(|window| window == signature).unwrap();

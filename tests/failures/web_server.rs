@@ -91,7 +91,9 @@ fn no_connection_is_tried_again_and_then_told() {
 fn an_unknown_name_is_told() {
     let mut bad = BadNight::new();
     bad.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
-    bad.must_fail(&["the name no-such-host.invalid cannot be resolved", "source.url"]);
+    bad.must_fail(&["the name no-such-host.invalid cannot be resolved", "source.url"])
+        .told("trying again")
+        .told("(2 of 2)");
 }
 
 #[test]

@@ -29,6 +29,17 @@ fn success_prints_nothing_at_all() {
 }
 
 #[test]
+fn without_a_home_in_the_environment_the_passwd_entry_tells_it() {
+    let mut night = night();
+    // The default, ~/.ssh/known_hosts; with a pinned key nothing is written there.
+    let fingerprint = night.sshd.fingerprint("ed25519");
+    night.set("sftp.known_hosts", json!(null)).set("sftp.host_key", json!(fingerprint));
+    let ran = run_by_cron(&night, None);
+    ran.ended_with(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+}
+
+#[test]
 fn a_failure_is_told_on_stderr_alone() {
     let mut night = night();
     night.set("source.dump", json!("ötherdump.sql"));

@@ -1,0 +1,132 @@
+//! A disk that is full, has no inode left, or is read-only, here or on the server; and links laid where files will go.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::interruptions::wait_until;
+use super::support::SmallDisk;
+use super::support::servers::zips::noise;
+
+/// A night whose archive has about `size` bytes.
+fn night_of(size: usize) -> BadNight {
+    let mut bad = BadNight::new();
+    bad.dump = noise(size);
+    let modified = bad.modified;
+    bad.publish_dump_of(modified);
+    bad
+}
+
+const WORK_DIRECTORY: [&str; 2] = ["archive.work_directory", "Check its free space and permissions"];
+
+#[test]
+fn a_work_directory_that_is_full_or_read_only_is_told_and_left_clean() {
+    for (options, told) in [("size=256k", "No space left"), ("nr_inodes=1", "No space left"), ("ro", "Read-only")] {
+        for in_parts in [true, false] {
+            let mut bad = night_of(1_000_000);
+            bad.serve(|web| if in_parts { web } else { web.without_ranges() });
+            let _disk = SmallDisk::over(&bad.path("work"), options);
+            let ran = bad.must_fail(&[&WORK_DIRECTORY[..], &[told]].concat());
+            assert!(!ran.log.contains("trying again"), "{options}: {}", ran.all());
+            let step = if in_parts { "Pack archive" } else { "Request zip" };
+            assert!(ran.stderr.contains(&format!("error: {step}: ")), "{options}: {}", ran.all());
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_does_not_fit_onto_the_server_is_told_with_the_figures_and_not_begun() {
+    let bad = night_of(2_000_000);
+    let _disk = SmallDisk::over(&bad.directory, "size=1m");
+    bad.plant(&[1, 2, 20]);
+    let part = format!(".{}.part\" on the server: needs 1.91 MiB, ", bad.archive_of(0));
+    let ran = bad.must_fail(&["no space for", &part, " free"]);
+    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+}
+
+#[test]
+fn a_server_whose_disk_runs_full_during_the_upload_is_told_with_the_figures_that_are_known() {
+    // Compressed anew, the archive's size is not known beforehand.
+    let mut bad = night_of(3_000_000);
+    bad.set("archive.compression", json!(1));
+    let disk = SmallDisk::over(&bad.directory, "size=1m");
+    bad.plant(&[1, 2, 20]);
+    bad.must_fail(&["no space for", " free"]);
+    drop(disk);
+
+    // There is room for it when it begins, and somebody else takes that.
+    let mut bad = night_of(4_000_000);
+    bad.serve(|web| web.bytes_per_second(2_000_000));
+    let _disk = SmallDisk::over(&bad.directory, "size=5m");
+    let part = bad.directory.join(format!(".{}.part", bad.archive_of(0)));
+    let run = bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the upload", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
+    // It ends where the disk does.
+    assert!(fs::write(bad.directory.join("somebody-elses"), vec![1; 8_000_000]).is_err());
+    let ran = bad.ran(run.wait_with_output().unwrap());
+    ran.ended_with(4).told("no space for").told("needs 3.8").told(" free");
+    assert_eq!(bad.names(), ["somebody-elses"]);
+    bad.leaves_no_temporary_file();
+}
+
+/// Whether the process `id` has a file without a name in `folder`.
+fn has_unnamed_file(id: u32, folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{id}/fd")) else { return false };
+    let targets = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    targets.into_iter().any(|target| target.starts_with(folder) && target.to_string_lossy().ends_with(" (deleted)"))
+}
+
+#[test]
+fn a_temporary_file_on_this_machine_has_no_name_that_a_link_could_take() {
+    for downloads in [true, false] {
+        let mut bad = BadNight::with_sftp(|sftp| if downloads { sftp } else { sftp.stall_after(20_000) });
+        if downloads {
+            bad.serve(|web| web.without_ranges().stall_after(20_000, 10));
+        }
+        let work = bad.path("work").canonicalize().unwrap();
+        let mut run = bad.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_until("a temporary file", || has_unnamed_file(run.id(), &work));
+        assert!(bad.work_directory_is_empty(), "what has no name cannot be followed, guessed or left behind");
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
+    let bad = BadNight::new();
+    let (victim, elsewhere) = (bad.path("victim"), bad.path("elsewhere"));
+    fs::write(&victim, "somebody's work").unwrap();
+    // An archive with other bytes makes the program use both temporary names.
+    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    for target in [&victim, &elsewhere] {
+        for ending in ["part", "old"] {
+            symlink(target, bad.directory.join(format!(".{}.{ending}", bad.archive_of(0)))).unwrap();
+        }
+        fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+        bad.run().ended_with(0).told("it has replaced an archive with other bytes");
+        assert_eq!(fs::read(&victim).unwrap(), b"somebody's work");
+        assert!(!elsewhere.exists(), "a link to nothing was followed");
+        let archive = fs::symlink_metadata(bad.directory.join(bad.archive_of(0))).unwrap();
+        assert!(archive.is_file() && archive.len() > 1_000);
+        assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+    }
+}
+
+#[test]
+fn an_unfinished_upload_of_the_same_night_is_replaced_and_nothing_of_it_is_left() {
+    let bad = BadNight::new();
+    bad.run().ended_with(0);
+    let archive = bad.directory.join(bad.archive_of(0));
+    let bytes = fs::read(&archive).unwrap();
+    fs::remove_file(&archive).unwrap();
+    // Longer than the archive: what is only written over would show at its end.
+    fs::write(bad.directory.join(format!(".{}.part", bad.archive_of(0))), vec![b'x'; 500_000]).unwrap();
+    bad.run().ended_with(0);
+    assert!(fs::read(&archive).unwrap() == bytes);
+    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+}

@@ -1,0 +1,100 @@
+//! SFTP servers that can less than OpenSSH, show themselves in unusual ways, or change while they are looked at.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::Sshd;
+use super::support::sshd::generate;
+
+#[test]
+fn a_server_too_old_for_what_is_safe_says_what_to_do() {
+    for options in [
+        "HostKeyAlgorithms ssh-rsa",
+        "KexAlgorithms diffie-hellman-group1-sha1",
+        "Ciphers aes128-ctr\nMACs umac-64@openssh.com",
+    ] {
+        let bad = BadNight::with_sshd(Sshd::start_with(&["rsa"], options));
+        let ran = bad.must_fail(&["no SSH session with 127.0.0.1", "no algorithm", "Update the server"]);
+        assert!(!ran.log.contains("trying again"), "{options}: {}", ran.all());
+        assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
+    }
+}
+
+#[test]
+fn a_server_without_extensions_gets_the_archive_all_the_same() {
+    let bad = BadNight::with_sftp(|sftp| sftp.without_extensions());
+    bad.run().ended_with(0).told("warnings 0");
+    assert!(bad.names().contains(&bad.archive_of(0)));
+    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+    // What is full can only be guessed there.
+    BadNight::with_sftp(|sftp| sftp.without_extensions().full_after(20_000)).must_fail(&["to write", "no space"]);
+}
+
+#[test]
+fn an_archive_that_somebody_else_removes_meanwhile_is_as_good_as_removed() {
+    let gone = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let expired = gone.clone();
+    let bad = BadNight::with_sftp(|sftp| {
+        sftp.before_removal(move || {
+            for path in expired.lock().unwrap().iter() {
+                fs::remove_file(path).unwrap();
+            }
+        })
+    });
+    *gone.lock().unwrap() = [20, 30].map(|age| bad.directory.join(bad.archive_of(age))).to_vec();
+    bad.run().ended_with(0).told("warnings 0");
+    let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
+    kept.sort();
+    assert_eq!(bad.names(), kept);
+}
+
+/// A host key of type Ed25519 at `path` and, beside it, a certificate for it by an authority that nobody knows.
+fn certified_host_key(path: &Path) {
+    let authority = path.with_file_name("authority");
+    generate("ed25519", &authority, "");
+    generate("ed25519", path, "");
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-h", "-I", "server", "-n", "127.0.0.1", "-s"])
+        .arg(&authority)
+        .arg(path.with_extension("pub"))
+        .status();
+    assert!(signed.unwrap().success());
+}
+
+#[test]
+fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
+    for known in ["rsa", "ed25519"] {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("certified");
+        certified_host_key(&key);
+        let options = format!("HostKey {0}\nHostCertificate {0}-cert.pub", key.display());
+        let mut bad = BadNight::with_sshd(Sshd::start_with(&["rsa"], &options));
+        let line = if known == "rsa" {
+            bad.sshd.known_hosts_line("rsa")
+        } else {
+            format!("[127.0.0.1]:{} {}", bad.sshd.port(), fs::read_to_string(key.with_extension("pub")).unwrap())
+        };
+        fs::write(bad.path("known_hosts"), line).unwrap();
+        bad.set("sftp.host_key", json!("strict"));
+        bad.run().ended_with(0);
+    }
+}
+
+#[test]
+fn a_server_is_reached_and_known_by_its_ipv6_address() {
+    let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ListenAddress ::1"));
+    bad.set("sftp.host", json!("::1"));
+    bad.run().ended_with(0);
+    let known = fs::read_to_string(bad.path("known_hosts")).unwrap();
+    assert_eq!(known, bad.sshd.known_hosts_line("ed25519").replace("127.0.0.1", "::1"));
+    bad.set("sftp.host_key", json!("strict"));
+    bad.run().ended_with(0);
+    // Hashed, as OpenSSH writes it on Debian.
+    let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(bad.path("known_hosts")).status().unwrap();
+    assert!(hashed.success() && fs::read_to_string(bad.path("known_hosts")).unwrap().starts_with("|1|"));
+    bad.run().ended_with(0);
+}

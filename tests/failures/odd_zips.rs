@@ -1,0 +1,152 @@
+//! ZIPs that few make: with unusual methods, forms and names, or made to do harm.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::night::DUMP;
+use super::support::servers::zips::noise;
+use super::support::servers::{Entry, Zip};
+use super::unusable_zips::{made_by, with_field};
+
+/// What the night's archive holds: the names that GNU tar lists, and the content of the only file.
+#[track_caller]
+fn archive_of(bad: &BadNight) -> (String, Vec<u8>) {
+    let tar = |argument: &str| {
+        let archive = bad.directory.join(bad.archive_of(0));
+        let output = Command::new("tar").args(["-P", argument]).arg(archive).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    (String::from_utf8(tar("-tzf")).unwrap().trim_end().to_owned(), tar("-xzOf"))
+}
+
+#[track_caller]
+fn must_arrive(bad: &BadNight) {
+    bad.run().ended_with(0);
+    let (names, content) = archive_of(bad);
+    assert_eq!(names, DUMP);
+    assert!(content == bad.dump, "other bytes");
+    fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
+}
+
+fn dump(bad: &BadNight) -> Entry {
+    Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified)
+}
+
+const INTO_A_PIPE: &str = "python3 -c 'import sys, time, zipfile
+out = zipfile.ZipFile(sys.stdout.buffer, \"w\", zipfile.ZIP_DEFLATED)
+entry = zipfile.ZipInfo(\"dumpfile.sql\", time.gmtime()[:6])
+entry.compress_type = zipfile.ZIP_DEFLATED
+with out.open(entry, \"w\", force_zip64=True) as dump: dump.write(open(\"dumpfile.sql\", \"rb\").read())
+out.close()' | cat > my_zip.zip";
+
+#[test]
+fn every_form_of_a_zip_is_read() {
+    let mut bad = BadNight::new();
+    // What is shorter than its end might be is not read in parts.
+    bad.dump = noise(300_000);
+    // A run may pass midnight after the dump was written.
+    bad.set("source.max_age_days", json!(1));
+    let plain = Zip::new().with(dump(&bad)).bytes();
+    for in_parts in [true, false] {
+        bad.serve(|web| if in_parts { web } else { web.without_ranges() });
+        bad.publish_bytes(&[b"#!/bin/sh\necho This extracts itself.\nexit\n".as_slice(), &plain].concat());
+        must_arrive(&bad);
+        bad.publish(&Zip::new().with(dump(&bad)).comment(&"A comment, and PK\u{5}\u{6} in it. ".repeat(2_000)));
+        must_arrive(&bad);
+        // Sizes and checksum behind the data, fields of 64 bits, and both, as who writes into a pipe has to do it.
+        made_by(&bad, "zip", &["-q", "-X", "-fd", "my_zip.zip", DUMP]);
+        must_arrive(&bad);
+        made_by(&bad, "zip", &["-q", "-X", "-fz", "my_zip.zip", DUMP]);
+        must_arrive(&bad);
+        made_by(&bad, "sh", &["-c", INTO_A_PIPE]);
+        must_arrive(&bad);
+    }
+}
+
+#[test]
+fn deflate64_is_read() {
+    let mut bad = BadNight::new();
+    bad.set("source.max_age_days", json!(1));
+    made_by(&bad, "7z", &["a", "-bso0", "-mm=Deflate64", "my_zip.zip", DUMP]);
+    must_arrive(&bad);
+}
+
+#[test]
+fn ppmd_is_named_as_a_method_that_cannot_be_read() {
+    let bad = BadNight::new();
+    made_by(&bad, "7z", &["a", "-bso0", "-mm=PPMd", "my_zip.zip", DUMP]);
+    bad.must_fail(&["is compressed with PPMd. Make the ZIP with deflate"]);
+}
+
+#[test]
+fn a_bomb_ends_at_the_cap_or_where_its_declared_size_proves_a_lie() {
+    const SIZE: usize = 256 * 1024 * 1024;
+    let mut bad = BadNight::new();
+    let bomb = Zip::new().with(Entry::new(DUMP, vec![0; SIZE]).extended_time(bad.modified)).bytes();
+    // It says what it is: nothing of it is fetched.
+    bad.publish_bytes(&bomb);
+    bad.set("source.max_dump_bytes", json!(1_000_000));
+    bad.must_fail(&["has 268435456 bytes, more than source.max_dump_bytes allows (1000000)"]);
+    assert!(bad.web.bytes_sent() < 100_000, "{} bytes", bad.web.bytes_sent());
+    // It says that it is small, and is read as far as that, however it is compressed.
+    bad.publish_bytes(&with_field(&bomb, 22, 24, 1_000));
+    for compression in [json!("reuse"), json!(1)] {
+        bad.set("archive.compression", compression);
+        let begun = Instant::now();
+        bad.must_fail(&["the dump in the ZIP is damaged", "it is longer than the ZIP's directory says"]);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn entries_that_overlap_are_not_trusted() {
+    let bad = BadNight::new();
+    let mut zip = Zip::new().with(Entry::new("before", "x".repeat(1_000))).with(dump(&bad)).bytes();
+    // The compressed size stands at 20 of the directory's first entry (APPNOTE 4.3.12).
+    let entry = zip.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    zip[entry + 20..entry + 24].copy_from_slice(&10_000_u32.to_le_bytes());
+    bad.publish_bytes(&zip);
+    bad.must_fail(&["the ZIP cannot be trusted: its entries overlap. Make it again"]);
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_puts_nothing_there() {
+    for name in ["../../dumpfile.sql", "/tmp/../etc/dumpfile.sql", "a/b/dumpfile.sql"] {
+        let mut bad = BadNight::new();
+        bad.publish(&Zip::new().with(Entry::new(name, bad.dump.clone()).extended_time(bad.modified)));
+        bad.set("source.dump", json!(name));
+        bad.run().ended_with(0);
+        assert_eq!(archive_of(&bad).0, DUMP, "{name}");
+        assert!(!bad.path("dumpfile.sql").exists() && !Path::new("/etc/dumpfile.sql").exists());
+        bad.leaves_no_temporary_file();
+    }
+}
+
+#[test]
+fn names_that_are_no_text_do_no_harm_and_are_escaped() {
+    let bad = BadNight::new();
+    let zip = Zip::new().with(Entry::new("d_mpfile.sql", "x")).with(Entry::new("a\u{1b}[2Jb\r\nERROR c\u{7}", "x"));
+    let raw = |zip: Zip| {
+        let mut zip = zip.bytes();
+        for at in 0..zip.len() - 12 {
+            if zip[at..].starts_with(b"d_mpfile.sql") {
+                zip[at + 1] = 0xff;
+            }
+        }
+        zip
+    };
+    bad.publish_bytes(&raw(zip.clone().with(dump(&bad))));
+    must_arrive(&bad);
+    bad.publish_bytes(&raw(zip));
+    // 0xff is a no-break space in CP437.
+    let ran = bad.must_fail(&["the ZIP holds no \"dumpfile.sql\"", "mpfile.sql\""]);
+    assert!(!ran.log.lines().any(|line| line.starts_with("ERROR")), "{}", ran.all());
+    let told = format!("{}{}{}{}", ran.log, ran.stderr, bad.the_mail().1, bad.the_post());
+    assert!(!told.chars().any(|it| it.is_control() && it != '\n'), "{told:?}");
+}

@@ -1,0 +1,148 @@
+//! 64 MiB of random bytes in the place of each input in turn: a clear error, soon, in little memory, and no panic.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::bad_night::BadNight;
+use super::support::Ran;
+
+const SIZE: usize = 64 * 1024 * 1024;
+const LONGEST: Duration = Duration::from_secs(60);
+const MOST_KIB: u64 = 128 * 1024;
+
+/// Other bytes each time: what fails is told with the seed.
+fn random_bytes() -> Vec<u8> {
+    let seed = fastrand::u64(..);
+    eprintln!("the random bytes come from the seed {seed}");
+    let mut bytes = vec![0; SIZE];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    bytes
+}
+
+/// Does the night's work, watched: it must end in time, in bounds, without a panic, and what it tells must be text
+/// without control characters, in lines that are not too long.
+#[track_caller]
+fn run_watched(bad: &BadNight) -> Ran {
+    watch(bad, &bad.command())
+}
+
+#[track_caller]
+fn watch(bad: &BadNight, command: &Command) -> Ran {
+    let usage = bad.path("usage");
+    let mut watched = Command::new("time");
+    watched.args(["-f", "%M", "-o"]).arg(&usage).arg(command.get_program()).args(command.get_args());
+    watched.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
+    let begun = Instant::now();
+    let ran = bad.ran(watched.output().expect("time is missing: install the Debian package of that name"));
+    assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
+    let usage = fs::read_to_string(usage).unwrap();
+    let kib: u64 = usage.lines().last().unwrap().parse().unwrap();
+    assert!(kib < MOST_KIB, "{kib} KiB of memory");
+    assert!(!ran.all().contains("panicked") && !ran.all().contains("internal error"), "{}", ran.all());
+    for line in ran.log.lines().chain(ran.stderr.lines()) {
+        assert!(!line.contains(char::is_control) && line.chars().count() < 10_000, "{line:?}");
+    }
+    ran
+}
+
+/// Sends each client on a port of loopback `greeting` and then random bytes, once it has sent the end of a request
+/// where it `waits` for one. Gives the port.
+fn babble(greeting: &'static str, waits: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let bytes = random_bytes();
+    let converse = move |mut stream: TcpStream| {
+        if waits {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+        }
+        let _ = stream.write_all(greeting.as_bytes()).and_then(|()| stream.write_all(&bytes));
+    };
+    thread::spawn(move || listener.incoming().flatten().for_each(converse));
+    port
+}
+
+#[test]
+fn random_bytes_are_no_zip() {
+    for in_parts in [true, false] {
+        let mut bad = BadNight::new();
+        bad.publish_bytes(&random_bytes());
+        bad.serve(|web| if in_parts { web } else { web.without_ranges() });
+        run_watched(&bad).ended_with(4).told("is not a ZIP").told("Open source.url in a browser");
+    }
+}
+
+#[test]
+fn random_bytes_are_no_configuration() {
+    let bad = BadNight::new();
+    let command = bad.command();
+    let config = bad.path("config.json");
+    fs::write(&config, random_bytes()).unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+    let ran = watch(&bad, &command);
+    ran.ended_with(3).told("CRITICAL");
+    assert!(ran.stderr.contains("config.json") && ran.stderr.lines().count() == 1, "{}", ran.all());
+}
+
+#[test]
+fn random_bytes_are_no_known_hosts() {
+    let bad = BadNight::new();
+    fs::write(bad.path("known_hosts"), random_bytes()).unwrap();
+    run_watched(&bad).ended_with(4).told("known_hosts").told("cannot be used");
+    // As many as are read at all.
+    File::options().write(true).open(bad.path("known_hosts")).unwrap().set_len(4 * 1024 * 1024).unwrap();
+    run_watched(&bad).ended_with(4).told("known_hosts").told("cannot be read. Correct it or remove it");
+    assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
+}
+
+#[test]
+fn random_bytes_are_no_ssh_server() {
+    for greeting in ["", "SSH-2.0-", "SSH-2.0-OpenSSH_9.2\r\n"] {
+        let mut bad = BadNight::new();
+        bad.set("sftp.port", json!(babble(greeting, false))).set("sftp.timeout_seconds", json!(5));
+        run_watched(&bad).ended_with(4).told("no SSH session with 127.0.0.1");
+    }
+}
+
+#[test]
+fn random_bytes_are_no_web_server() {
+    for greeting in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"] {
+        let mut bad = BadNight::new();
+        bad.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip", babble(greeting, true))));
+        run_watched(&bad).ended_with(4).told("ERROR");
+    }
+}
+
+#[test]
+fn random_bytes_are_no_answer_of_mattermost() {
+    for greeting in
+        ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 No\r\n\r\n"]
+    {
+        let mut bad = BadNight::new();
+        bad.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/x", babble(greeting, true))));
+        let ran = run_watched(&bad);
+        ran.ended_with(1).told("no Mattermost message: ");
+        assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
+    }
+}
+
+#[test]
+fn random_bytes_are_no_mail_server() {
+    for security in ["tls", "starttls", "none"] {
+        for greeting in ["", "220 ", "220-"] {
+            let mut bad = BadNight::new();
+            let server = json!({"host": "127.0.0.1", "port": babble(greeting, false), "security": security});
+            bad.set("email.server", server).set("retry.attempts", Value::from(1));
+            let ran = run_watched(&bad);
+            ran.ended_with(1).told("the mail did not reach 1 of 1 recipients");
+            assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
+        }
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod arrows;
+mod fault_matrix;
 mod files;
 mod places;
 mod sources;

@@ -3,6 +3,7 @@
 //! Comments, strings and attributes are not read. What a macro is given is read like any other code. A path that
 //! begins with `crate`, `super`, `self` or the library's own name is made absolute.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -204,6 +205,40 @@ pub fn files_below(folder: &str) -> Vec<(String, String)> {
     }
     found.sort();
     found
+}
+
+/// The names of the tests in `text` that are run: functions under `#[test]`, and not under `#[ignore]`.
+pub fn tests_in(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    find_tests(&trees(text.parse().unwrap()), &mut found);
+    found
+}
+
+fn find_tests(tokens: &[TokenTree], found: &mut BTreeSet<String>) {
+    let (mut at, mut attributes) = (0, Vec::new());
+    while at < tokens.len() {
+        if is_punct(&tokens[at], '#')
+            && let Some((content, next)) = attribute(tokens, at)
+        {
+            attributes.push(content);
+            at = next;
+            continue;
+        }
+        match &tokens[at] {
+            TokenTree::Ident(word) if word == "fn" => {
+                let is_ignored = attributes.iter().any(|attribute| attribute.starts_with("ignore"));
+                if attributes.iter().any(|attribute| attribute == "test") && !is_ignored {
+                    found.extend(tokens.get(at + 1).map(ToString::to_string));
+                }
+            }
+            TokenTree::Group(group) => {
+                find_tests(&trees(group.stream()), found);
+                attributes.clear();
+            }
+            _ => {}
+        }
+        at += 1;
+    }
 }
 
 /// `rules/retention.rs` is the module `rules`, `retention`.

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderMap;
 use ureq::http::header::{
-    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
-    TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
 use ureq::{Agent, BodyReader};
 
@@ -136,14 +136,10 @@ impl Client {
         Ok(Answer {
             part,
             length: response.body().content_length(),
-            ends_with_connection: response.body().content_length().is_none()
-                && !headers.contains_key(TRANSFER_ENCODING),
+            ends_with_connection: ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name)),
             validator: validator(headers),
             content_type: text(headers, &CONTENT_TYPE),
-            // RFC 9110 section 5.6.7: IMF-fixdate, which is a date of RFC 5322 too.
-            server_time: text(headers, &DATE)
-                .and_then(|date| DateTime::parse_from_rfc2822(&date).ok())
-                .map(|date| date.with_timezone(&Utc)),
+            server_time: text(headers, &DATE).and_then(|date| time_of(&date)),
             body: Body {
                 client: self,
                 inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
@@ -154,8 +150,7 @@ impl Client {
     }
 
     fn refusal(&self, status: u16, headers: &HeaderMap) -> SourceError {
-        let retry_after = text(headers, &RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
-        SourceError::Status { url: self.source.public_url(), status, retry_after: retry_after.map(Duration::from_secs) }
+        SourceError::Status { url: self.source.public_url(), status, retry_after: retry_after(headers) }
     }
 
     fn host(&self) -> &str {
@@ -217,6 +212,21 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
+/// An HTTP date: IMF-fixdate (RFC 9110 section 5.6.7), which is a date of RFC 5322 too.
+fn time_of(date: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
+}
+
+/// How long the server asks to wait: in seconds, or until a date of its own clock (RFC 9110 section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let asked = text(headers, &RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = time_of(&text(headers, &DATE)?)?;
+    time_of(&asked)?.signed_duration_since(now).to_std().ok()
+}
+
 /// What identifies this state of the file. A weak ETag does not, byte for byte (RFC 9110 section 8.8.3).
 fn validator(headers: &HeaderMap) -> Option<String> {
     text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| text(headers, &LAST_MODIFIED))
@@ -263,6 +273,23 @@ mod tests {
         assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
         for wrong in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
             assert_eq!(content_range(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_until_a_date_of_the_servers_clock() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(retry_after(&headers), None);
+        headers.insert(DATE, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
+        for (asked, seconds) in [
+            ("120", Some(120)),
+            ("Mon, 23 Nov 2026 23:01:30 GMT", Some(90)),
+            ("Mon, 23 Nov 2026 22:00:00 GMT", None),
+            ("soon", None),
+            ("-5", None),
+        ] {
+            headers.insert(RETRY_AFTER, asked.parse().unwrap());
+            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{asked}");
         }
     }
 

@@ -5,7 +5,9 @@ use super::support::night::MAIL_LOGIN;
 
 /// A night on which the program panics at `place`, with a text that holds secrets.
 fn panicking_at(place: &str) -> BadNight {
-    assert!(cfg!(debug_assertions), "the program panics on demand only in the dev profile");
+    if !cfg!(debug_assertions) {
+        panic!("the program panics on demand only in the dev profile");
+    }
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     let text = format!("{place}: the panic tells {PASSWORD} and {}", MAIL_LOGIN.1);
     bad.set_variable("SCRIPTING_SYSTEM_PANIC_AT", &text);

@@ -5,7 +5,8 @@
 #
 # The tests run a real OpenSSH server on the loopback interface and need some Debian packages. As root on
 # Debian the missing ones are installed; otherwise they are named and nothing is run. The tests link the
-# system's OpenSSL, which saves minutes; the program that is shipped brings its own.
+# system's OpenSSL, which saves minutes; the program that is shipped brings its own. Tests of full disks mount small
+# file systems in memory: they need root, and fail for others with a message that says so.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
@@ -43,8 +44,8 @@ packages=(
     libssl-dev pkg-config         # the system's OpenSSL
     openssh-server openssh-client # the real SFTP server of the tests, and its keys
     cron                          # reads what the installer writes
-    tar libarchive-tools busybox  # the other side of archives
-    p7zip-full python3 zip
+    tar libarchive-tools busybox  # who read archives
+    zip p7zip-full python3        # who make ZIPs
     time                          # how much memory was used
     shellcheck                    # the lints of the scripts
 )

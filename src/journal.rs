@@ -132,3 +132,52 @@ impl OpenTask<'_> {
         (text, elapsed.as_secs_f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::rules::redaction::Redaction;
+    use crate::run_record::{Outcome, RunRecord};
+
+    fn journal() -> Journal {
+        let started = DateTime::parse_from_rfc3339("2026-11-23T23:00:00+01:00").unwrap();
+        let redaction = Redaction::new(&[]);
+        let record = RunRecord::new("id".to_owned(), "host".to_owned(), started.date_naive(), started, redaction);
+        Journal::new(SharedRecord::new(record))
+    }
+
+    fn failed(journal: &Journal) -> Vec<Task> {
+        let record = journal.record().lock();
+        record.tasks().iter().filter(|report| report.state == State::Failed).map(|report| report.task).collect()
+    }
+
+    #[test]
+    fn a_fault_between_two_tasks_fails_the_next_one() {
+        let journal = journal();
+        journal.begin(Task::ReadConfiguration).done("read");
+        journal.begin(Task::RequestZip).done("there");
+        journal.cut_off("a fault", true);
+        assert_eq!(failed(&journal), [Task::FindDump]);
+        assert_eq!(journal.record().lock().outcome(), Outcome::Failed);
+    }
+
+    #[test]
+    fn of_several_tasks_under_way_the_first_has_failed() {
+        let journal = journal();
+        journal.begin(Task::PackArchive).leave();
+        journal.begin(Task::SendArchive).leave();
+        journal.cut_off("a fault", true);
+        assert_eq!(failed(&journal), [Task::PackArchive]);
+        assert_eq!(journal.record().lock().task(Task::SendArchive).state, State::Stopped);
+    }
+
+    #[test]
+    fn a_signal_fails_no_task() {
+        let journal = journal();
+        journal.begin(Task::PackArchive).leave();
+        journal.cut_off("a signal", false);
+        assert_eq!(failed(&journal), []);
+    }
+}

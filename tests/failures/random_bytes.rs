@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,17 @@ const SIZE: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(60);
 const MOST_KIB: u64 = 128 * 1024;
 
-/// Other bytes each time: what fails is told with the seed.
-fn random_bytes() -> Vec<u8> {
+/// Other bytes each time that the tests are run, from a seed that is told where one fails.
+static RANDOM_BYTES: LazyLock<(u64, Vec<u8>)> = LazyLock::new(|| {
     let seed = fastrand::u64(..);
-    eprintln!("the random bytes come from the seed {seed}");
     let mut bytes = vec![0; SIZE];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    (seed, bytes)
+});
+
+fn random_bytes() -> &'static [u8] {
+    let (seed, bytes) = &*RANDOM_BYTES;
+    eprintln!("the random bytes come from the seed {seed}");
     bytes
 }
 
@@ -63,7 +69,7 @@ fn babble(greeting: &'static str, waits: bool) -> u16 {
             let lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let _ = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).count();
         }
-        let _ = stream.write_all(greeting.as_bytes()).and_then(|()| stream.write_all(&bytes));
+        let _ = stream.write_all(greeting.as_bytes()).and_then(|()| stream.write_all(bytes));
     };
     thread::spawn(move || listener.incoming().flatten().for_each(converse));
     port
@@ -73,7 +79,7 @@ fn babble(greeting: &'static str, waits: bool) -> u16 {
 fn random_bytes_are_no_zip() {
     for in_parts in [true, false] {
         let mut bad = BadNight::new();
-        bad.publish_bytes(&random_bytes());
+        bad.publish_bytes(random_bytes());
         bad.serve(|web| if in_parts { web } else { web.without_ranges() });
         run_watched(&bad).ended_with(4).told("is not a ZIP").told("Open source.url in a browser");
     }

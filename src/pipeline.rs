@@ -122,12 +122,12 @@ impl Job {
         server.expect_transfer(expected_size.unwrap_or(0));
         thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &archive));
+            // Where sending ends before its time, with a panic too, packing ends as well.
+            let wanted = archive.wanted();
             let sending = self
                 .connect(server)
                 .and_then(|connection| self.send_archive(server, connection, &archive, expected_size));
-            if sending.is_err() {
-                archive.discard();
-            }
+            drop(wanted);
             let is_packed = packing.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
             if is_packed { sending.map(|sent| Some((archive.clone(), sent))) } else { Ok(None) }
         })

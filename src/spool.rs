@@ -231,9 +231,9 @@ impl Spool {
         if available == 0 { Ok(0) } else { self.shared.file.read_at(&mut buffer[..available], offset) }
     }
 
-    /// Nobody will read any more: writing on fails.
-    pub fn discard(&self) {
-        self.shared.end(End::Unwanted);
+    /// It is wanted for as long as what this gives is held. Where it is not complete by then, writing on fails.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted(self)
     }
 
     /// Whether its writer gave up before the end.
@@ -241,9 +241,19 @@ impl Spool {
         matches!(self.shared.state().end, End::Abandoned)
     }
 
-    /// Whether [`discard`](Spool::discard) came before the end.
+    /// Whether nobody [wanted](Spool::wanted) it any more before the end.
     pub fn is_discarded(&self) -> bool {
         matches!(self.shared.state().end, End::Unwanted)
+    }
+}
+
+/// Somebody's wish for a [`Spool`].
+#[derive(Debug)]
+pub struct Wanted<'a>(&'a Spool);
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.0.shared.end(End::Unwanted);
     }
 }
 
@@ -322,7 +332,7 @@ mod tests {
     fn what_nobody_wants_is_not_written_on() {
         let (mut writer, spool) = spool();
         writer.write_all(b"half").unwrap();
-        spool.discard();
+        drop(spool.wanted());
         assert!(writer.write_all(b"more").is_err());
         assert!(spool.is_discarded() && spool.wait_until_complete().is_err());
     }
@@ -342,7 +352,7 @@ mod tests {
     fn what_is_complete_stays_so() {
         let (writer, spool) = spool();
         let content = writer.finish();
-        spool.discard();
+        drop(spool.wanted());
         assert_eq!(spool.wait_until_complete().unwrap(), content);
     }
 }

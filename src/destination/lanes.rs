@@ -69,8 +69,8 @@ fn assist(server: &Server, parts: &Parts, number: u64, work: &impl Fn(&Connectio
     }
     let connection = server.reserve.take().unwrap_or_else(|| server.connect_further());
     let result = connection.and_then(|connection| {
-        parts.join();
         work(&connection)?;
+        parts.count_connection();
         connection.close()
     });
     if let Err(error) = result

@@ -24,7 +24,7 @@ pub(super) struct Parts {
     is_stopped: AtomicBool,
     /// Whether the file is there that further connections are to open.
     is_open: AtomicBool,
-    /// How many connections have taken part.
+    /// How many connections have done their share.
     at_work: AtomicUsize,
 }
 
@@ -122,8 +122,8 @@ impl Parts {
         result.is_ok() && !self.is_stopped()
     }
 
-    /// A further connection takes part.
-    pub(super) fn join(&self) {
+    /// A further connection has done its share.
+    pub(super) fn count_connection(&self) {
         self.at_work.fetch_add(1, Ordering::SeqCst);
     }
 

@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # What the measurements of bench.sh are made of: ZIPs to ship, one run of the program or of the shell's own commands,
-# its time, and tables. Scripts source this file; run by itself it does nothing.
+# and its time. Scripts source this file; run by itself it does nothing.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=trial_servers.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/trial_servers.sh"
+# shellcheck source-path=SCRIPTDIR source=tables.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/tables.sh"
 
 # Where the ZIPs are kept.
 kept=$(target_folder)/bench
-# How many faults were found.
-faults=0
 # What the configurations say of a dump's age and of connections; where the latter is empty they say nothing.
 max_age_days=3650
 connections=
@@ -160,37 +158,4 @@ ratio() {
 as_size() {
     awk -v mib="$(calculate "$1 / 1048576")" \
         'BEGIN { if (mib < 1024) printf "%.1f MiB", mib; else printf "%.2f GiB", mib / 1024 }'
-}
-
-# Begins the part of the output that is called $1.
-heading() {
-    printf '\n## %s\n\n' "$1"
-}
-
-# Adds a row of the cells $@ to the table.
-row() {
-    local IFS=$'\t'
-    printf '%s\n' "$*" >>"$trial/table"
-}
-
-# Prints the table, whose first row is its head, and begins another one.
-print_table() {
-    awk -F '\t' '
-        { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
-        END {
-            for (r = 1; r <= NR; r++) {
-                for (i = 1; i <= NF; i++) printf "| %-" width[i] "s ", cell[r, i]
-                print "|"
-                if (r > 1) continue
-                for (i = 1; i <= NF; i++) { line = sprintf("%" width[i] + 2 "s", ""); gsub(/ /, "-", line); printf "|" line }
-                print "|"
-            }
-        }' "$trial/table"
-    rm -- "$trial/table"
-}
-
-# Notes that a measurement has shown a fault: the whole ends with 1 then.
-found_fault() {
-    printf 'FAULT: %s\n' "$1"
-    faults=$((faults + 1))
 }

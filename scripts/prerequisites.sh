@@ -43,7 +43,18 @@ package_is_present() {
     openssh-server) [[ -x /usr/sbin/sshd ]] ;;
     libarchive-tools) command -v bsdtar ;;
     libssl-dev) pkg-config --exists openssl ;;
+    proftpd-core) command -v proftpd ;;
+    proftpd-mod-crypto) [[ -e /usr/lib/proftpd/mod_sftp.so ]] ;;
+    dropbear-bin) command -v dropbear && command -v dropbearkey ;;
+    openssh-sftp-server) [[ -x /usr/lib/openssh/sftp-server ]] ;;
+    libnss-wrapper) [[ -n $(find /usr/lib -name libnss_wrapper.so) ]] ;;
+    python3-venv) python3 -c 'import venv, ensurepip' ;;
+    apache2-bin) command -v apache2 && [[ -e /usr/lib/apache2/modules/mod_ssl.so ]] ;;
+    tzdata) [[ -e /usr/share/zoneinfo/Europe/Paris ]] ;;
     p7zip-full) command -v 7z ;;
+    default-jdk-headless) command -v jar ;;
+    sasl2-bin) command -v saslpasswd2 ;;
+    libsasl2-modules) [[ -n $(find /usr/lib -path '*/sasl2/libplain.so') ]] ;;
     time) [[ -x /usr/bin/time ]] ;; # the shell's own `time` cannot tell how much memory was used
     *) command -v "$1" ;;
     esac >/dev/null 2>&1
@@ -65,6 +76,37 @@ install_packages() {
         fail "apt-get could not read the lists of packages; its messages are above"
     ${as_root:-} env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
         fail "apt-get could not install all of: $*; its messages are above"
+}
+
+# Installs the packages $@ without starting the daemons that they bring: whoever needs one starts his own. It ends with
+# the trap for the script's end taken back, so it belongs before other traps.
+install_without_services() {
+    # Where no services may be started Debian's packages ask this file. It is ours only while packages are installed.
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap 'rm -f -- "$policy"' EXIT
+        printf '#!/bin/sh\n# Made by scripts/%s while it installs packages.\nexit 101\n' "$(basename -- "$0")" >"$policy"
+        chmod 755 "$policy"
+    fi
+    install_packages "$@"
+    if [[ -n $(trap -p EXIT) ]]; then
+        rm -f -- "$policy"
+        trap - EXIT
+    fi
+}
+
+# Sees to it that the packages $2... are there: root on Debian gets the missing ones installed, for others the script
+# ends. $1 says who needs them.
+provide_packages() {
+    local who=$1
+    shift
+    find_missing_packages "$@"
+    ((${#missing[@]} > 0)) || return 0
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+        fail "$who what these Debian packages bring, and it is missing: ${missing[*]}
+As root on Debian: apt-get update && apt-get install ${missing[*]}"
+    fi
+    install_without_services "${missing[@]}"
 }
 
 # Ends the script unless a C compiler and what else the build needs is there.

@@ -11,23 +11,6 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
-# Where no services may be started Debian's packages ask this file. It is ours only while packages are installed.
-policy=/usr/sbin/policy-rc.d
-
-# Installs the packages $@ without starting the daemons that they bring: the tests start their own.
-install_without_services() {
-    if [[ ! -e $policy ]]; then
-        trap 'rm -f -- "$policy"' EXIT
-        printf '#!/bin/sh\n# Made by scripts/test.sh while it installs packages.\nexit 101\n' >"$policy"
-        chmod 755 "$policy"
-    fi
-    install_packages "$@"
-    if [[ -n $(trap -p EXIT) ]]; then
-        rm -f -- "$policy"
-        trap - EXIT
-    fi
-}
-
 case ${1:-} in
 -h | --help)
     print_help
@@ -49,14 +32,7 @@ packages=(
     time                          # how much memory was used
     shellcheck                    # the lints of the scripts
 )
-find_missing_packages "${packages[@]}"
-if ((${#missing[@]} > 0)); then
-    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-        fail "the tests need what these Debian packages bring, and it is missing: ${missing[*]}
-As root on Debian: apt-get update && apt-get install ${missing[*]}"
-    fi
-    install_without_services "${missing[@]}"
-fi
+provide_packages "the tests need" "${packages[@]}"
 if ((EUID == 0)); then
     # Where no init system made it, sshd does not start without this folder.
     [[ -d /run/sshd ]] || mkdir -m 0755 /run/sshd

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderMap;
 use ureq::http::header::{
@@ -22,6 +22,10 @@ use crate::retry::Retry;
 
 /// A body that brings fewer bytes a second than this, over the whole of `source.timeout_seconds`, has stalled.
 const SLOWEST_RATE: u64 = 1024;
+
+/// A file that was modified so shortly before the answer is not identified by that time: it may change again within the
+/// same second (RFC 9110 section 8.8.2.2). Apache httpd asks for a minute, and else sends all of it again.
+const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(60);
 
 /// Asks one web server for one ZIP. Its connection is kept between requests and ends with the run.
 pub(super) struct Client {
@@ -52,7 +56,8 @@ pub(super) struct Answer<'a> {
     pub(super) length: Option<u64>,
     /// Whether nothing but the end of the connection ends the body (RFC 9112 section 6.3): one that was cut looks whole.
     pub(super) ends_with_connection: bool,
-    /// What identifies this state of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified.
+    /// What identifies this state of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified,
+    /// if that is long enough ago.
     pub(super) validator: Option<String>,
     /// What the server says that it is.
     pub(super) content_type: Option<String>,
@@ -139,7 +144,7 @@ impl Client {
             ends_with_connection: ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name)),
             validator: validator(headers),
             content_type: text(headers, &CONTENT_TYPE),
-            server_time: text(headers, &DATE).and_then(|date| time_of(&date)),
+            server_time: date(headers, &DATE),
             body: Body {
                 client: self,
                 inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
@@ -212,24 +217,26 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// An HTTP date: IMF-fixdate (RFC 9110 section 5.6.7), which is a date of RFC 5322 too.
-fn time_of(date: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
+/// RFC 9110 section 5.6.7: IMF-fixdate, which is a date of RFC 5322 too.
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<DateTime<Utc>> {
+    text(headers, name).and_then(|date| DateTime::parse_from_rfc2822(&date).ok()).map(|date| date.to_utc())
 }
 
 /// How long the server asks to wait: in seconds, or until a date of its own clock (RFC 9110 section 10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let asked = text(headers, &RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
+    if let Some(seconds) = text(headers, &RETRY_AFTER)?.parse().ok() {
         return Some(Duration::from_secs(seconds));
     }
-    let now = time_of(&text(headers, &DATE)?)?;
-    time_of(&asked)?.signed_duration_since(now).to_std().ok()
+    let until = date(headers, &RETRY_AFTER)?;
+    until.signed_duration_since(date(headers, &DATE)?).to_std().ok()
 }
 
 /// What identifies this state of the file. A weak ETag does not, byte for byte (RFC 9110 section 8.8.3).
 fn validator(headers: &HeaderMap) -> Option<String> {
-    text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| text(headers, &LAST_MODIFIED))
+    text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| {
+        let is_settled = date(headers, &DATE)? - date(headers, &LAST_MODIFIED)? >= SETTLED_AFTER;
+        text(headers, &LAST_MODIFIED).filter(|_| is_settled)
+    })
 }
 
 /// The part that a Content-Range names: `bytes 0-499/1234` (RFC 9110 section 14.4).
@@ -298,9 +305,21 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(validator(&headers), None);
         headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
+        headers.insert(DATE, "Mon, 23 Nov 2026 23:01:00 GMT".parse().unwrap());
         headers.insert(ETAG, "W/\"1\"".parse().unwrap());
         assert_eq!(validator(&headers).as_deref(), Some("Mon, 23 Nov 2026 23:00:00 GMT"));
         headers.insert(ETAG, "\"1\"".parse().unwrap());
         assert_eq!(validator(&headers).as_deref(), Some("\"1\""));
+    }
+
+    #[test]
+    fn the_time_of_a_file_that_was_modified_just_now_does_not_identify_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
+        assert_eq!(validator(&headers), None, "nobody knows when that was");
+        headers.insert(DATE, "Mon, 23 Nov 2026 23:00:59 GMT".parse().unwrap());
+        assert_eq!(validator(&headers), None);
+        headers.insert(DATE, "Mon, 23 Nov 2026 23:01:00 GMT".parse().unwrap());
+        assert_eq!(validator(&headers).as_deref(), Some("Mon, 23 Nov 2026 23:00:00 GMT"));
     }
 }

@@ -49,6 +49,7 @@ package_is_present() {
     openssh-sftp-server) [[ -x /usr/lib/openssh/sftp-server ]] ;;
     libnss-wrapper) [[ -n $(find /usr/lib -name libnss_wrapper.so) ]] ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
+    nginx-light) command -v nginx ;;
     apache2-bin) command -v apache2 && [[ -e /usr/lib/apache2/modules/mod_ssl.so ]] ;;
     tzdata) [[ -e /usr/share/zoneinfo/Europe/Paris ]] ;;
     p7zip-full) command -v 7z ;;

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# ZIPs of several makers, repacked. Scripts source this file; run by itself it does nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=interop_sftp_servers.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/interop_sftp_servers.sh"
+
+# The packages that they need.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+zip_packages=(zip p7zip-full python3 default-jdk-headless libarchive-tools tzdata)
+
+# Each of these makes my_zip.zip of dumpfile.sql in the folder that is current, and sets $maker.
+
+info_zip() {
+    maker="Info-ZIP $(zip -v | sed -n 's/^This is Zip \([0-9.]*\).*/\1/p')"
+    zip -q my_zip.zip dumpfile.sql
+}
+
+# No more than DOS's own times: local ones.
+info_zip_without_extras() {
+    info_zip
+    maker+=" -X"
+    zip -q -X my_zip.zip dumpfile.sql
+}
+
+# It does not go back to fill in sizes: they follow the data.
+info_zip_through_a_pipe() {
+    info_zip
+    maker+=" through a pipe"
+    zip -q - dumpfile.sql | cat >my_zip.zip
+}
+
+seven_zip() {
+    maker="7-Zip $(7z i | sed -n 's/^7-Zip .* \([0-9]*\.[0-9]*\) .*/\1/p' | head -n 1)"
+    7z a -bd -tzip my_zip.zip dumpfile.sql >/dev/null
+}
+
+seven_zip_deflate64() {
+    seven_zip
+    maker+=" -mm=Deflate64"
+    rm my_zip.zip
+    7z a -bd -tzip -mm=Deflate64 my_zip.zip dumpfile.sql >/dev/null
+}
+
+python_zipfile() {
+    maker="Python $(python3 -c 'import platform; print(platform.python_version())') zipfile"
+    python3 -m zipfile -c my_zip.zip dumpfile.sql
+}
+
+java_jar() {
+    maker="$(jar --version)"
+    jar --create --no-manifest --file my_zip.zip dumpfile.sql
+}
+
+bsdtar_zip() {
+    maker="$(bsdtar --version | sed 's/ -.*//')"
+    bsdtar --format zip -cf my_zip.zip dumpfile.sql
+}
+
+section_zip() {
+    local make maker
+    heading "ZIPs, in the zone Europe/Paris"
+    # What they write into DOS's times, and how the program reads them.
+    export TZ=Europe/Paris
+    row "maker" "delivered byte for byte" "time of modification kept" "time in the ZIP"
+    for make in info_zip info_zip_without_extras info_zip_through_a_pipe seven_zip seven_zip_deflate64 python_zipfile \
+        java_jar bsdtar_zip; do
+        mkdir -- "$published/zip_$make"
+        # Text, which gets smaller: noise would be stored as it is.
+        seq 1 300000 >"$published/zip_$make/dumpfile.sql"
+        touch -d "@$((EPOCHSECONDS / 2 * 2 - 10))" -- "$published/zip_$make/dumpfile.sql"
+        pushd "$published/zip_$make" >/dev/null
+        $make
+        popd >/dev/null
+        try_zip "$make"
+    done
+    unset TZ
+    print_table
+}
+
+# Tries the ZIP of the maker $1.
+try_zip() {
+    local bytes
+    new_archives "$1"
+    fetch_from_usual_server "zip_$1"
+    run_program
+    holds "$maker: fresh" "yes" ended_with 0
+    holds "$maker: bytes" "$cell" holds_dump "zip_$1"
+    bytes=$cell
+    holds "$maker: time" "yes" delivered "zip_$1"
+    row "$maker" "$bytes" "$cell" "$(times_in_zip "$published/zip_$1/my_zip.zip")"
+}
+
+# Whether the archive of the last run holds the bytes of the dump in the folder $1 of $published.
+holds_dump() {
+    find_archive && tar -xzOf "$archive" dumpfile.sql | cmp -- - "$published/$1/dumpfile.sql"
+}
+
+# Which times the directory of the ZIP $1 holds for its first entry, beside DOS's.
+times_in_zip() {
+    python3 - "$1" <<'END'
+import struct, sys, zipfile
+
+extra, kinds = zipfile.ZipFile(sys.argv[1]).infolist()[0].extra, []
+while len(extra) >= 4:
+    kind, size = struct.unpack("<HH", extra[:4])
+    kinds += {0x5455: ["Unix"], 0x000A: ["NTFS"]}.get(kind, [])
+    extra = extra[4 + size:]
+print(" and ".join(kinds) or "DOS alone")
+END
+}

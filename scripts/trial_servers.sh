@@ -25,6 +25,8 @@ begin_trial() {
 
 end_trial() {
     local process
+    # Whoever ends the script twice ends the servers all the same.
+    trap '' HUP INT TERM
     for process in "${!own_processes[@]}"; do
         end_process "$process"
     done

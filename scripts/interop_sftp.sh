@@ -112,6 +112,7 @@ try_sftp_server() {
     several=$(sed -n 's/.* Send archive: .* over \([0-9]* connections\).*/\1/p' "$log")
     sftp_holds "20 MB of noise over several connections, extracted again" "$several" delivered sftp_first
     sftp_holds "20 MB of noise over several connections, extracted again" "$cell" told " over [2-8] connections"
+    sftp_holds "20 MB of noise over several connections, extracted again" "$cell" never_told "one connection fewer"
     sftp_holds "expired archives removed, all else kept" "yes" is_cleared_up
     if grep -q "$unsynced" "$log"; then
         seen["syncs to its disk when asked (fsync)"]="does not offer it"

@@ -136,6 +136,11 @@ told() {
     }
 }
 
+# Whether the last run told nothing that the pattern $1 fits.
+never_told() {
+    ! grep -E -- "$1" "$log" >&2
+}
+
 # Leaves the archive of the last run in $archive.
 find_archive() {
     archive=$archives/$(sed -n 's/.* Pack archive: \([0-9]*\.tgz\).*/\1/p' "$log")

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod sftp;
 pub mod sftp_faults;
 pub mod sftp_files;
+pub mod sftp_watch;
 pub mod smtp;
 pub mod smtp_line;
 pub mod ssh_keys;

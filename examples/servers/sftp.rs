@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use super::listener::{bind, loopback, runtime, stop};
 use super::sftp_faults::Faults;
 use super::sftp_files::{Files, Operations};
+use super::sftp_watch::{Watch, Watched};
 use super::ssh_keys::SshKey;
 
 /// Short, so that a test of a wrong password is quick.
@@ -43,6 +44,7 @@ struct Door {
     turned_away: Range<u64>,
     root: PathBuf,
     faults: Arc<Faults>,
+    watch: Watch,
     connections: AtomicU64,
     attempts: Mutex<Vec<AuthAttempt>>,
     operations: Operations,
@@ -53,6 +55,7 @@ pub struct Builder {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
     pub(super) faults: Faults,
+    pub(super) watch: Watch,
     door: Door,
 }
 
@@ -72,6 +75,7 @@ impl SftpServer {
             address: loopback(0),
             host_keys: Vec::new(),
             faults: Faults::default(),
+            watch: Watch::default(),
             door: Door {
                 username: "backup".to_owned(),
                 password: None,
@@ -81,6 +85,7 @@ impl SftpServer {
                 turned_away: 0..0,
                 root: folder.canonicalize().expect("the served folder exists"),
                 faults: Arc::default(),
+                watch: Watch::default(),
                 connections: AtomicU64::new(0),
                 attempts: Mutex::default(),
                 operations: Operations::default(),
@@ -201,6 +206,7 @@ impl Builder {
             self.host_keys.push(SshKey::ed25519());
         }
         self.door.faults = Arc::new(self.faults);
+        self.door.watch = self.watch;
         let door = Arc::new(self.door);
         let mut methods = MethodSet::empty();
         if !door.public_keys.is_empty() {
@@ -332,7 +338,7 @@ impl Handler for Visitor {
         session.channel_success(id)?;
         let (faults, operations) = (Arc::clone(&self.door.faults), Arc::clone(&self.door.operations));
         let files = Files::new(self.door.root.clone(), faults, operations, session.handle());
-        russh_sftp::server::run(channel.into_stream(), files).await;
+        russh_sftp::server::run(channel.into_stream(), Watched::new(files, self.door.watch.clone())).await;
         Ok(())
     }
 }

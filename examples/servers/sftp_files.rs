@@ -84,13 +84,24 @@ impl Files {
         }
     }
 
+    /// `operation` and the path of the open file that `handle` stands for.
+    pub(super) fn on(&self, operation: &str, handle: &str) -> String {
+        match self.open.get(handle) {
+            Some(Open::File { path, .. }) => {
+                let inside = path.strip_prefix(&self.root).unwrap_or(path);
+                format!("{operation} {}", inside.display())
+            }
+            _ => operation.to_owned(),
+        }
+    }
+
     async fn hang_up(&self) -> StatusCode {
         let _ = self.connection.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
         std::future::pending().await
     }
 
     /// What the faults make of what is about to happen.
-    async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
+    pub(super) async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
         match disturbance {
             Disturbance::None => Ok(()),
             Disturbance::Failure => Err(StatusCode::Failure),

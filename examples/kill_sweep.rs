@@ -1,0 +1,55 @@
+//! kill -9 anywhere: kills a night's run at many points, spread over all its tasks, and shows that the next run puts
+//! right whatever was left.
+//!
+//! It speaks to loopback only. What it makes lies in `kill_sweep` in cargo's target folder. It ends with 1 if anything
+//! was not as it must be.
+
+mod nights;
+mod servers;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use nights::command_line::{fail, numbers, places};
+use nights::points::{FEWEST, TASKS};
+use nights::sweep::Sweep;
+
+fn main() -> ExitCode {
+    let [points] = numbers(["--points"]);
+    let points = points.unwrap_or(100);
+    if points < FEWEST {
+        fail(&format!("--points needs a number from {FEWEST} on"));
+    }
+    let (program, folder) = places("kill_sweep");
+    let begun = Instant::now();
+    let result = Sweep::new(&program, &folder).run(points, |number| {
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{number} of {points}");
+            let _ = std::io::stderr().flush();
+        }
+    });
+
+    println!("\n{:44}  {:>6}  {:>4}", "killed", "points", "good");
+    let mut sums = (0, 0);
+    for (kind, points, good) in &result.kinds {
+        println!("{kind:44}  {points:>6}  {good:>4}");
+        sums = (sums.0 + points, sums.1 + good);
+    }
+    println!("{:44}  {:>6}  {:>4}", "all", sums.0, sums.1);
+    println!("\n{:44}  {:>6}", "while this task was under way", "points");
+    for (index, task) in TASKS.iter().enumerate() {
+        println!("{task:44}  {:>6}", result.tasks.get(&index).unwrap_or(&0));
+    }
+    println!();
+    for fault in &result.faults {
+        println!("WRONG: {fault}");
+    }
+    let seconds = begun.elapsed().as_secs();
+    if result.faults.is_empty() && sums.0 == points {
+        println!("After each of {points} kills, the next run ended with 0 and left what it must. {seconds} s.");
+        return ExitCode::SUCCESS;
+    }
+    println!("{} things were not as they must be. {seconds} s.", result.faults.len());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,83 @@
+//! The dump of a night: what is published of it, and whether an archive holds it.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use fastrand::Rng;
+use flate2::read::MultiGzDecoder;
+
+use crate::servers::{Entry, Zip};
+
+/// Its name in the ZIP and in the archive.
+pub const NAME: &str = "dumpfile.sql";
+
+/// A dump.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dump {
+    /// Its bytes.
+    pub content: Arc<Vec<u8>>,
+    /// When it was modified, in whole seconds.
+    pub modified: DateTime<Utc>,
+}
+
+impl Dump {
+    /// A dump of `size` bytes that deflate makes somewhat smaller, modified on `date` (UTC).
+    pub fn draw(date: NaiveDate, size: usize, random: &mut Rng) -> Dump {
+        let mut content = String::with_capacity(size + 64);
+        while content.len() < size {
+            writeln!(content, "INSERT INTO `orders` VALUES ('{:032x}','open');", random.u128(..)).unwrap();
+        }
+        content.truncate(size);
+        Dump { content: Arc::new(content.into_bytes()), modified: draw_time(date, random) }
+    }
+
+    /// A dump of `size` bytes that deflate cannot make smaller.
+    pub fn draw_noise(date: NaiveDate, size: usize, random: &mut Rng) -> Dump {
+        let mut content = vec![0; size];
+        random.fill(&mut content);
+        Dump { content: Arc::new(content), modified: draw_time(date, random) }
+    }
+
+    /// A ZIP with it.
+    pub fn zip(&self) -> Zip {
+        let entry = Entry::new(NAME, self.content.to_vec()).extended_time(self.modified);
+        Zip::new().with(Entry::new("README.txt", "Made every night.\n")).with(entry)
+    }
+
+    /// Why `archive` is not a `.tgz` of this dump and nothing else; `None` if it is.
+    pub fn difference(&self, archive: &[u8]) -> Option<String> {
+        match extracted(archive) {
+            Err(error) => Some(format!("it cannot be extracted: {error}")),
+            Ok((name, _, _)) if name != NAME => Some(format!("it holds {name:?}")),
+            Ok((_, modified, _)) if modified != self.modified.timestamp() => {
+                Some(format!("the dump in it was modified at {modified} instead of {}", self.modified.timestamp()))
+            }
+            Ok((_, _, content)) if content != *self.content => Some("the dump in it has other bytes".to_owned()),
+            Ok(_) => None,
+        }
+    }
+}
+
+fn draw_time(date: NaiveDate, random: &mut Rng) -> DateTime<Utc> {
+    date.and_time(NaiveTime::MIN).and_utc() + TimeDelta::seconds(random.i64(0..86_400))
+}
+
+/// Name, modification time and bytes of the only file in `archive`.
+fn extracted(archive: &[u8]) -> Result<(String, i64, Vec<u8>), String> {
+    let told = |error: std::io::Error| error.to_string();
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
+    let mut found = None;
+    for entry in archive.entries().map_err(told)? {
+        let mut entry = entry.map_err(told)?;
+        let name = entry.path().map_err(told)?.display().to_string();
+        let modified = entry.header().mtime().map_err(told)?;
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(told)?;
+        if found.replace((name, i64::try_from(modified).unwrap_or(-1), content)).is_some() {
+            return Err("it holds more than one file".to_owned());
+        }
+    }
+    found.ok_or_else(|| "it holds nothing".to_owned())
+}

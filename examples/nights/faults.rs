@@ -1,0 +1,179 @@
+//! What goes wrong on a night of a soak: drawn by chance, put onto the servers, and how the run may end then.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::servers::sftp_faults::Disturbance;
+use crate::servers::sftp_watch::Moment;
+use crate::servers::{https, sftp};
+
+/// More often than any run tries.
+const ALWAYS: u64 = 1000;
+
+/// A fault.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// All goes well.
+    None,
+    /// The web server breaks off after so many bytes of a body, so many times.
+    WebCut(u64, u64),
+    /// The web server falls silent after so many bytes of a body, so many times.
+    WebStall(u64, u64),
+    /// The web server answers 503, so many times.
+    WebUnavailable(u64),
+    /// Another ZIP takes the place of the first before the request with this number.
+    ZipChanges(u64),
+    /// The SFTP connection breaks at the request with this number, before or after it is carried out.
+    LinkBreaks(u64, Moment),
+    /// The SFTP connection breaks after so many bytes were written, so many times.
+    WritesCut(u64, u64),
+    /// The SFTP connection breaks after so many bytes were read, so many times.
+    ReadsCut(u64, u64),
+    /// The first rename is carried out and not answered.
+    RenameReplyLost,
+    /// The SFTP server lets nobody in from the connection with this number on, up to another.
+    TurnedAway(u64, u64),
+    /// The SFTP server's disk takes only so many bytes.
+    DiskFull(u64),
+    /// The program is killed after so long.
+    Killed(Duration),
+    /// The mail server refuses the mail.
+    MailRefused,
+    /// Mattermost answers 500.
+    WebhookFails,
+}
+
+impl Fault {
+    /// The faults' names, in the order of a table.
+    pub const NAMES: [&str; 14] = [
+        "none",
+        "web server breaks off",
+        "web server stalls",
+        "web server answers 503",
+        "ZIP changes between requests",
+        "SFTP link breaks at any request",
+        "SFTP link breaks at writes",
+        "SFTP link breaks at reads",
+        "reply to a rename is lost",
+        "SFTP server lets nobody in",
+        "SFTP server's disk is full",
+        "kill -9 at a random time",
+        "mail is refused",
+        "Mattermost answers 500",
+    ];
+
+    /// A fault for a night whose ZIP has `zip_size` bytes, where an undisturbed run takes about `usual`.
+    pub fn draw(zip_size: u64, usual: Duration, random: &mut Rng) -> Fault {
+        if random.f64() < 0.3 {
+            return Fault::None;
+        }
+        let mut bytes = || random.u64(..zip_size.div_ceil(2));
+        let (some, few) = (bytes(), bytes() / 8);
+        let times = |random: &mut Rng| if random.f64() < 0.75 { random.u64(1..=2) } else { ALWAYS };
+        match random.usize(1..Fault::NAMES.len()) {
+            1 => Fault::WebCut(some, times(random)),
+            // It takes its time.
+            2 if random.bool() => Fault::WebStall(some, if random.f64() < 0.8 { 1 } else { ALWAYS }),
+            2 | 3 => Fault::WebUnavailable(times(random)),
+            4 => Fault::ZipChanges(random.u64(2..=4)),
+            5 => {
+                let moment = if random.bool() { Moment::Before } else { Moment::After };
+                Fault::LinkBreaks(random.u64(1..=60), moment)
+            }
+            6 => Fault::WritesCut(some / 4, times(random)),
+            7 => Fault::ReadsCut(some / 4, times(random)),
+            8 => Fault::RenameReplyLost,
+            9 => {
+                let first = random.u64(1..=3);
+                Fault::TurnedAway(first, if random.bool() { first + random.u64(1..=2) } else { ALWAYS })
+            }
+            10 => Fault::DiskFull(few),
+            11 => Fault::Killed(usual.mul_f64(random.f64() * 1.1)),
+            12 => Fault::MailRefused,
+            _ => Fault::WebhookFails,
+        }
+    }
+
+    /// Its place in [`Fault::NAMES`].
+    pub fn index(&self) -> usize {
+        match self {
+            Fault::None => 0,
+            Fault::WebCut(..) => 1,
+            Fault::WebStall(..) => 2,
+            Fault::WebUnavailable(_) => 3,
+            Fault::ZipChanges(_) => 4,
+            Fault::LinkBreaks(..) => 5,
+            Fault::WritesCut(..) => 6,
+            Fault::ReadsCut(..) => 7,
+            Fault::RenameReplyLost => 8,
+            Fault::TurnedAway(..) => 9,
+            Fault::DiskFull(_) => 10,
+            Fault::Killed(_) => 11,
+            Fault::MailRefused => 12,
+            Fault::WebhookFails => 13,
+        }
+    }
+
+    /// The web server with it.
+    pub fn on_web(&self, web: https::Builder) -> https::Builder {
+        match *self {
+            Fault::WebCut(bytes, times) => web.cut_after(bytes, times),
+            Fault::WebStall(bytes, times) => web.stall_after(bytes, times),
+            Fault::WebUnavailable(times) => web.status_for(503, times),
+            _ => web,
+        }
+    }
+
+    /// The SFTP server with it.
+    pub fn on_sftp(&self, sftp: sftp::Builder) -> sftp::Builder {
+        match *self {
+            Fault::LinkBreaks(number, moment) => sftp.on_operation(move |operation| {
+                let is_it = (operation.number, operation.moment) == (number, moment);
+                if is_it { Disturbance::HangUp } else { Disturbance::None }
+            }),
+            Fault::WritesCut(bytes, times) => sftp.cut_after(bytes, times),
+            Fault::ReadsCut(bytes, times) => sftp.cut_reads_after(bytes, times),
+            Fault::RenameReplyLost => sftp.losing_the_rename_reply(),
+            Fault::TurnedAway(first, end) => sftp.turn_away(first..end),
+            Fault::DiskFull(bytes) => sftp.full_after(bytes),
+            _ => sftp,
+        }
+    }
+
+    /// Whether a run that ended with 1 may have left undone what it had to remove.
+    pub fn may_stop_removal(&self) -> bool {
+        matches!(
+            self,
+            Fault::LinkBreaks(..)
+                | Fault::WritesCut(..)
+                | Fault::ReadsCut(..)
+                | Fault::RenameReplyLost
+                | Fault::TurnedAway(..)
+        )
+    }
+
+    /// The exit codes that a run may end with where the dump is fresh or not, and may be there already or not. A kill
+    /// may come too late.
+    pub fn codes(&self, is_fresh: bool, is_there: bool) -> &'static [i32] {
+        match *self {
+            Fault::WebUnavailable(times) if times >= ALWAYS => &[4],
+            Fault::WebCut(_, times) | Fault::WebStall(_, times) if times >= ALWAYS => {
+                if is_fresh {
+                    &[0, 4]
+                } else {
+                    &[1, 4]
+                }
+            }
+            // What breaks while a stale night's or a removal's folder is looked at is a warning.
+            Fault::TurnedAway(1, end) if end >= ALWAYS => &[4],
+            _ if !is_fresh => &[1],
+            Fault::MailRefused | Fault::WebhookFails => &[1],
+            Fault::LinkBreaks(..) => &[0, 1],
+            Fault::TurnedAway(_, end) if end >= ALWAYS => &[0, 4],
+            Fault::WritesCut(_, times) | Fault::ReadsCut(_, times) if times >= ALWAYS => &[0, 4],
+            Fault::DiskFull(_) if !is_there => &[4],
+            _ => &[0],
+        }
+    }
+}

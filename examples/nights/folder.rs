@@ -1,0 +1,66 @@
+//! What lies in a folder, name by name, and how two such listings differ.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How long a folder must stay the same to count as settled: what a killed program had asked for may still happen.
+const SETTLING: Duration = Duration::from_millis(5);
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// A file and its bytes.
+    File(Vec<u8>),
+    /// A folder.
+    Folder,
+    /// A symbolic link and its target.
+    Link(PathBuf),
+}
+
+/// All entries by name.
+pub type Listing = BTreeMap<String, Item>;
+
+/// What lies in `folder` once nothing in it changes any more.
+pub fn settled(folder: &Path) -> Listing {
+    let mut last = None;
+    loop {
+        let now = read(folder).ok();
+        if let (Some(listing), true) = (&now, now == last) {
+            return listing.clone();
+        }
+        last = now;
+        thread::sleep(SETTLING);
+    }
+}
+
+fn read(folder: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (name, kind) = (entry.file_name().to_string_lossy().into_owned(), entry.file_type()?);
+        let item = if kind.is_symlink() {
+            Item::Link(fs::read_link(entry.path())?)
+        } else if kind.is_dir() {
+            Item::Folder
+        } else {
+            Item::File(fs::read(entry.path())?)
+        };
+        listing.insert(name, item);
+    }
+    Ok(listing)
+}
+
+/// Every way in which `found` is not `expected`.
+pub fn differences(expected: &Listing, found: &Listing) -> Vec<String> {
+    let missing = expected.iter().filter_map(|(name, item)| match found.get(name) {
+        None => Some(format!("{name} is gone")),
+        Some(there) if there != item => Some(format!("{name} has changed")),
+        Some(_) => None,
+    });
+    let unexpected = found.keys().filter(|name| !expected.contains_key(*name));
+    missing.chain(unexpected.map(|name| format!("{name} has appeared"))).collect()
+}

@@ -1,0 +1,18 @@
+//! Nights that go wrong, on this machine alone: the real program against the embedded servers, disturbed or killed, and
+//! a model of its own that says what must be in the folder afterwards.
+//!
+//! [`sweep`] kills one night at many points; [`soak`] lets many nights follow each other.
+
+#![allow(dead_code, unreachable_pub, reason = "each example and each test uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot be set up ends the trial")]
+
+pub mod command_line;
+pub mod dump;
+pub mod faults;
+pub mod folder;
+pub mod model;
+pub mod points;
+pub mod site;
+pub mod soak;
+pub mod sweep;
+pub mod victim;

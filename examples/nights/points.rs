@@ -1,0 +1,152 @@
+//! The points at which a sweep kills a run: chosen so that they are spread over everything that a run does.
+
+use std::collections::HashMap;
+
+use super::sweep::Scene;
+use crate::servers::sftp_watch::Moment;
+
+/// No sweep has fewer: each kind of point gets one, and the two renames of a replacement all of theirs.
+pub const FEWEST: usize = 16;
+
+/// The tasks of a run, as the log names them.
+pub const TASKS: [&str; 11] = [
+    "Read configuration",
+    "Request zip",
+    "Find dump",
+    "Compare dates",
+    "Pack archive",
+    "Connect to SFTP",
+    "Send archive",
+    "Verify archive",
+    "Remove expired",
+    "Clean up",
+    "Report",
+];
+
+/// When a run is killed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum When {
+    /// After this share of the time that an undisturbed run takes.
+    Share(f64),
+    /// Before the web server answers the request with this number (from 1).
+    Request(u64),
+    /// Once this task is told in the log.
+    Told(&'static str),
+    /// At a request to the SFTP server.
+    Operation {
+        /// What it is.
+        what: String,
+        /// The how-manieth of its kind, from 1.
+        nth: u64,
+        /// Whether it is still carried out.
+        moment: Moment,
+    },
+}
+
+/// One point.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// What sort of point it is.
+    pub kind: &'static str,
+    /// In which run.
+    pub scene: Scene,
+    /// When in it.
+    pub when: When,
+}
+
+/// What an undisturbed run of a scene asked of the servers.
+pub struct Traces {
+    /// Which scene.
+    pub scene: Scene,
+    /// How many requests came to the web server.
+    pub requests: u64,
+    /// Each request to the SFTP server, in order.
+    pub operations: Vec<String>,
+}
+
+impl When {
+    /// A point that comes earlier, where the run had ended before this one.
+    pub fn earlier(&self) -> When {
+        match self {
+            When::Share(share) => When::Share(share * 0.8),
+            When::Operation { what, nth, moment } => {
+                When::Operation { what: what.clone(), nth: (nth * 2 / 3).max(1), moment: *moment }
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+/// `count` points in runs that left these `traces`. At least [`FEWEST`].
+pub fn plan(count: usize, traces: &[Traces]) -> Vec<Point> {
+    let mut points = Vec::new();
+    let is_turn_of = |what: &str| what.starts_with("rename") && (what.ends_with(".old") || what.contains(".part "));
+    let mut add = |kind: &'static str, percent: usize, least: usize, scenes: &[Scene], is_it: &dyn Fn(&str) -> bool| {
+        let of_scenes = traces.iter().filter(|traces| scenes.contains(&traces.scene));
+        let candidates: Vec<Point> = of_scenes.flat_map(|traces| operations(kind, traces, is_it)).collect();
+        points.extend(spread(&candidates, (percent * count / 100).max(least)));
+    };
+    let small = [Scene::FreshName, Scene::Replacement];
+    add("the two renames of a replacement", 4, 4, &[Scene::Replacement], &is_turn_of);
+    let is_other_rename = |what: &str| what.starts_with("rename");
+    add("another rename", 6, 1, &[Scene::FreshName], &is_other_rename);
+    add("a removal", 10, 1, &small, &|what| what.starts_with("remove"));
+    let is_ends_of_file = |what: &str| what.starts_with("open") || what.starts_with("close") || what.contains("sync");
+    add("a file is opened, synced or closed", 6, 1, &small, &is_ends_of_file);
+    add("a write", 14, 1, &small, &|what| what.starts_with("write"));
+    add("a write, over several connections", 6, 0, &[Scene::Large], &|what| what.starts_with("write"));
+    add("a read back", 6, 1, &small, &|what| what.starts_with("read "));
+    add("a read back, over several connections", 3, 0, &[Scene::Large], &|what| what.starts_with("read "));
+    let is_look = |what: &str| what.contains("stat") || what.contains("dir") || what == "init";
+    add("a look at the folder", 6, 1, &small, &is_look);
+
+    let of_small = || traces.iter().filter(|traces| small.contains(&traces.scene));
+    let kind = "a request to the web server";
+    let requests: Vec<Point> = of_small()
+        .flat_map(|traces| {
+            (1..=traces.requests).map(move |number| Point { kind, scene: traces.scene, when: When::Request(number) })
+        })
+        .collect();
+    points.extend(spread(&requests, (6 * count / 100).max(1)));
+    let kind = "a task has been told in the log";
+    // After the last one is told, the run is over.
+    let told: Vec<Point> = TASKS[..TASKS.len() - 1]
+        .iter()
+        .zip(small.iter().cycle())
+        .map(|(task, scene)| Point { kind, scene: *scene, when: When::Told(task) })
+        .collect();
+    points.extend(spread(&told, (10 * count / 100).max(1)));
+
+    let left = count.saturating_sub(points.len());
+    for (kind, scene, count) in [
+        ("evenly spread in time, fresh name", Scene::FreshName, left - left / 2),
+        ("evenly spread in time, replacement", Scene::Replacement, left / 2),
+    ] {
+        points.extend((0..count).map(|number| {
+            let share = (number as f64 + 0.5) / count as f64;
+            Point { kind, scene, when: When::Share(share) }
+        }));
+    }
+    points
+}
+
+/// Each of the run's operations that `is_it` names, before and after.
+fn operations(kind: &'static str, traces: &Traces, is_it: &dyn Fn(&str) -> bool) -> Vec<Point> {
+    let mut counts = HashMap::new();
+    let mut points = Vec::new();
+    for what in traces.operations.iter().filter(|what| is_it(what)) {
+        let nth = counts.entry(what).or_insert(0);
+        *nth += 1;
+        for moment in [Moment::Before, Moment::After] {
+            let when = When::Operation { what: what.clone(), nth: *nth, moment };
+            points.push(Point { kind, scene: traces.scene, when });
+        }
+    }
+    points
+}
+
+/// `count` of `candidates`, evenly spread; all where there are not so many.
+fn spread(candidates: &[Point], count: usize) -> Vec<Point> {
+    let count = count.min(candidates.len());
+    (0..count).map(|number| candidates[(2 * number + 1) * candidates.len() / (2 * count)].clone()).collect()
+}

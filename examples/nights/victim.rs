@@ -1,0 +1,59 @@
+//! The program as it runs, and its death by SIGKILL.
+
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::model::Ending;
+
+/// How often is looked whether it has ended, or is to be killed.
+const GLANCE: Duration = Duration::from_micros(200);
+/// No run takes so long.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A run of the program that whoever holds this can kill. All clones mean the same run.
+#[derive(Clone, Default)]
+pub struct Victim {
+    child: Arc<Mutex<Option<Child>>>,
+}
+
+/// How a run went.
+pub struct Ended {
+    /// How it ended.
+    pub ending: Ending,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Victim {
+    /// Kills the run at once, if there is one.
+    pub fn kill(&self) {
+        if let Some(child) = self.child.lock().unwrap().as_mut() {
+            child.kill().expect("one's own child can be killed");
+        }
+    }
+
+    /// Runs `command` to its end, or kills it once `is_time`, which is asked again and again and told how long it
+    /// has run.
+    pub fn run(&self, mut command: Command, mut is_time: impl FnMut(Duration) -> bool) -> Ended {
+        let begun = {
+            let mut child = self.child.lock().unwrap();
+            *child = Some(command.spawn().expect("the program can be started"));
+            Instant::now()
+        };
+        loop {
+            let status = self.child.lock().unwrap().as_mut().unwrap().try_wait().expect("one can wait for a child");
+            let duration = begun.elapsed();
+            if let Some(status) = status {
+                *self.child.lock().unwrap() = None;
+                return Ended { ending: status.code().map_or(Ending::Killed, Ending::Code), duration };
+            }
+            if is_time(duration) {
+                self.kill();
+            }
+            assert!(duration < LIMIT, "the program has not ended within {LIMIT:?}");
+            thread::sleep(GLANCE);
+        }
+    }
+}

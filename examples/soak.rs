@@ -1,0 +1,60 @@
+//! Hundreds of nights in a row, with random faults, against one folder: after each, the folder holds exactly what it
+//! must, and at the end every archive extracts to the dump of its night.
+//!
+//! It speaks to loopback only. What it makes lies in `soak` in cargo's target folder. It ends with 1 if anything was
+//! not as it must be.
+
+mod nights;
+mod servers;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use nights::command_line::{numbers, places};
+use nights::faults::Fault;
+use nights::soak::{Options, Summary, soak};
+
+/// How many nights have a dump that takes several connections.
+const LARGE_DUMPS: f64 = 0.02;
+
+fn main() -> ExitCode {
+    let [nights, seed] = numbers(["--nights", "--seed"]);
+    let (nights, seed) = (nights.unwrap_or(300), seed.unwrap_or_else(|| fastrand::u64(..1_000_000)));
+    let (program, folder) = places("soak");
+    println!("{nights} nights, --seed {seed}");
+    let begun = Instant::now();
+    let summary = soak(&program, &folder, &Options { nights, seed, large_dumps: LARGE_DUMPS }, |night| {
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{night} of {nights}");
+            let _ = std::io::stderr().flush();
+        }
+    });
+    show(&summary);
+    for what in &summary.wrong {
+        println!("WRONG: {what}");
+    }
+    let seconds = begun.elapsed().as_secs();
+    if summary.wrong.is_empty() {
+        println!("After each of {nights} nights the folder held exactly what it must. {seconds} s.");
+        return ExitCode::SUCCESS;
+    }
+    println!("{} things were not as they must be, with --seed {seed}. {seconds} s.", summary.wrong.len());
+    ExitCode::FAILURE
+}
+
+fn show(summary: &Summary) {
+    println!("\n{:36}  {:>5}  exit codes", "fault", "runs");
+    for (index, name) in Fault::NAMES.iter().enumerate() {
+        let of_fault = || summary.runs.iter().filter(|((fault, _), _)| *fault == index);
+        let code = |code: &i32| if *code < 0 { "killed".to_owned() } else { code.to_string() };
+        let codes: Vec<String> = of_fault().map(|((_, it), runs)| format!("{}: {runs}", code(it))).collect();
+        println!("{name:36}  {:>5}  {}", of_fault().map(|(_, runs)| runs).sum::<u64>(), codes.join(", "));
+    }
+    println!("\nnights with a fresh dump          {:>5}, delivered: {}", summary.fresh, summary.delivered);
+    println!("nights with a stale dump          {:>5}", summary.stale);
+    println!("runs beyond one a night           {:>5}", summary.again);
+    println!("archives at the end               {:>5}", summary.archives.len());
+    let dates: Vec<String> = summary.archives.iter().map(ToString::to_string).collect();
+    println!("  {}\n", dates.join(", "));
+}

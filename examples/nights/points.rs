@@ -30,8 +30,10 @@ pub enum When {
     Share(f64),
     /// Before the web server answers the request with this number (from 1).
     Request(u64),
-    /// Once this task is told in the log.
-    Told(&'static str),
+    /// Once the log tells that this task has ended.
+    Ended(&'static str),
+    /// Once so much has happened of the reports: 1, the mail server was called; 2, it has the mail; 3, Mattermost was.
+    Reported(u64),
     /// At a request to the SFTP server.
     Operation {
         /// What it is.
@@ -108,14 +110,13 @@ pub fn plan(count: usize, traces: &[Traces]) -> Vec<Point> {
         })
         .collect();
     points.extend(spread(&requests, (6 * count / 100).max(1)));
-    let kind = "a task has been told in the log";
-    // After the last one is told, the run is over.
-    let told: Vec<Point> = TASKS[..TASKS.len() - 1]
-        .iter()
-        .zip(small.iter().cycle())
-        .map(|(task, scene)| Point { kind, scene: *scene, when: When::Told(task) })
-        .collect();
-    points.extend(spread(&told, (10 * count / 100).max(1)));
+    // After the last one has ended, the run is over.
+    let ended = TASKS[..TASKS.len() - 1].iter().map(|task| When::Ended(task));
+    points.extend(spread(&in_turn("a task has just ended", ended), (10 * count / 100).max(1)));
+    let reported = [1, 1, 2, 2, 3, 3].map(When::Reported);
+    points.extend(spread(&in_turn("a report is under way", reported), (6 * count / 100).max(1)));
+    let begun = [0.0, 0.005, 0.01, 0.015].map(When::Share);
+    points.extend(spread(&in_turn("it has just begun", begun), (4 * count / 100).max(1)));
 
     let left = count.saturating_sub(points.len());
     for (kind, scene, count) in [
@@ -128,6 +129,12 @@ pub fn plan(count: usize, traces: &[Traces]) -> Vec<Point> {
         }));
     }
     points
+}
+
+/// Points at these times, with and without an archive under tonight's name in turn.
+fn in_turn(kind: &'static str, times: impl IntoIterator<Item = When>) -> Vec<Point> {
+    let scenes = [Scene::FreshName, Scene::Replacement].into_iter().cycle();
+    times.into_iter().zip(scenes).map(|(when, scene)| Point { kind, scene, when }).collect()
 }
 
 /// Each of the run's operations that `is_it` names, before and after.

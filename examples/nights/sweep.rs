@@ -141,8 +141,9 @@ impl Sweep {
             let (site, mut model) = self.set(point.scene);
             let request = if let When::Request(number) = when { Some((number, victim.clone())) } else { None };
             let servers = serve(&site, Box::new(move |operation| trigger.meet(operation)), request);
-            let ended =
-                victim.run(site.command(&servers, self.date), |duration| self.is_time(&site, point, &when, duration));
+            let ended = victim.run(site.command(&servers, self.date), |duration| {
+                self.is_time(&site, &servers, point.scene, &when, duration)
+            });
             if ended.ending != Ending::Killed {
                 when = when.earlier();
                 continue;
@@ -154,13 +155,17 @@ impl Sweep {
         vec![format!("no run came to that point in {TRIES} tries")]
     }
 
-    fn is_time(&self, site: &Site, point: &Point, when: &When, duration: Duration) -> bool {
+    fn is_time(&self, site: &Site, servers: &Servers, scene: Scene, when: &When, duration: Duration) -> bool {
         match when {
             When::Share(share) => {
-                let (_, whole) = self.durations.iter().find(|(scene, _)| *scene == point.scene).unwrap();
+                let (_, whole) = self.durations.iter().find(|(of, _)| *of == scene).unwrap();
                 duration >= whole.mul_f64(*share)
             }
-            When::Told(task) => site.log().contains(&format!("] {task}: ")),
+            When::Ended(task) => has_ended(task, &site.log()),
+            When::Reported(count) => {
+                let mails = servers.mail.connections() + servers.mail.messages().len() as u64;
+                mails + servers.webhook.requests() >= *count
+            }
             When::Request(_) | When::Operation { .. } => false,
         }
     }
@@ -240,13 +245,19 @@ fn serve(site: &Site, watcher: Watcher, request: Option<(u64, Victim)>) -> Serve
 
 /// Which of [`TASKS`] was under way where the log ends: the first that is not told to have ended.
 fn task_under_way(log: &str) -> usize {
-    let has_ended = |task: &str| {
-        log.lines().filter_map(|line| line.split_once(&format!("] {task}: "))).any(|(_, text)| {
-            let is_on_the_way = ["first contact", "kept ", "removed "].iter().any(|word| text.starts_with(word));
-            !is_on_the_way && (task != "Report" || text.starts_with("the run has ended"))
-        })
+    TASKS.iter().position(|task| !has_ended(task, log)).unwrap_or(TASKS.len() - 1)
+}
+
+/// Whether `log` tells how `task` ended, and not only of something on its way.
+fn has_ended(task: &str, log: &str) -> bool {
+    let is_end = |text: &str| match task {
+        "Connect to SFTP" => !text.starts_with("first contact"),
+        "Send archive" => !text.ends_with("did not replace it"),
+        "Remove expired" => !text.starts_with("kept ") && !text.starts_with("removed "),
+        "Report" => text.starts_with("the run has ended"),
+        _ => true,
     };
-    TASKS.iter().position(|task| !has_ended(task)).unwrap_or(TASKS.len() - 1)
+    log.lines().filter_map(|line| line.split_once(&format!("] {task}: "))).any(|(_, text)| is_end(text))
 }
 
 /// A history: archives that stay and that go, leftovers of other nights, and what is none of ours.

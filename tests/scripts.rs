@@ -325,20 +325,18 @@ fn every_script_is_executable_and_can_be_parsed() {
 
 #[test]
 fn every_script_that_is_run_by_hand_explains_itself() {
-    for name in
-        [
-            "install_dependencies.sh",
-            "gen_config.sh",
-            "server.sh",
-            "demo.sh",
-            "test.sh",
-            "bench.sh",
-            "interop.sh",
-            "kill_sweep.sh",
-            "soak.sh",
-            "fuzz.sh",
-        ]
-    {
+    for name in [
+        "install_dependencies.sh",
+        "gen_config.sh",
+        "server.sh",
+        "demo.sh",
+        "test.sh",
+        "bench.sh",
+        "interop.sh",
+        "kill_sweep.sh",
+        "soak.sh",
+        "fuzz.sh",
+    ] {
         let output = Command::new(scripts().join(name)).arg("--help").output().unwrap();
         assert!(output.status.success(), "{name}");
         let said = String::from_utf8(output.stdout).unwrap();

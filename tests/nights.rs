@@ -9,6 +9,10 @@ mod servers;
 
 use std::path::Path;
 
+use chrono::{Days, NaiveDate};
+use nights::dump::Dump;
+use nights::folder::{Item, Listing};
+use nights::model::{Ending, Model, Night, archive_name};
 use nights::soak::{Options, soak};
 use nights::sweep::Sweep;
 
@@ -34,4 +38,43 @@ fn after_each_night_of_many_the_folder_holds_exactly_what_it_must() {
     assert!(summary.wrong.is_empty(), "{}", summary.wrong.join("\n"));
     assert_eq!(summary.fresh + summary.stale, 15);
     assert!(!summary.archives.is_empty());
+}
+
+/// A name in the folder and what is there.
+fn file(name: &str, content: &str) -> (String, Item) {
+    (name.to_owned(), Item::File(content.as_bytes().to_vec()))
+}
+
+#[test]
+fn the_model_finds_whatever_must_not_be_so() {
+    let date = NaiveDate::from_ymd_opt(2026, 3, 31).unwrap();
+    let of = |age: u64| archive_name(date - Days::new(age));
+    let before: Listing =
+        [1, 2, 3, 12].map(|age| file(&of(age), &age.to_string())).into_iter().chain([file("notes.txt", "x")]).collect();
+    let stale = Night { date, dumps: Vec::new() };
+    let wrong = |night: &Night, ending: Ending, change: &dyn Fn(&mut Listing)| {
+        let mut after = before.clone();
+        after.remove(&of(12));
+        change(&mut after);
+        Model::of(before.clone()).follow(night, ending, true, after)
+    };
+    let ended = Ending::Code(1);
+    // Ages count from the newest archive, which is a day old: the one of 12 days is 11 days older.
+    assert_eq!(wrong(&stale, ended, &|_| {}), [""; 0]);
+    let changes: [&dyn Fn(&mut Listing); 8] = [
+        &|after| drop(after.remove(&of(1))),
+        &|after| drop(after.remove("notes.txt")),
+        &|after| after.extend([file(&of(2), "other bytes")]),
+        &|after| after.extend([file(&of(12), "12")]),
+        &|after| after.extend([file(&format!(".{}.part", of(0)), "")]),
+        &|after| after.extend([file(&format!(".{}.old", of(1)), "1")]),
+        &|after| after.extend([file(&of(0), "from nowhere")]),
+        &|after| after.extend([file("other.txt", "x")]),
+    ];
+    for change in changes {
+        assert_eq!(wrong(&stale, ended, change).len(), 1);
+    }
+    assert_eq!(wrong(&stale, Ending::Code(4), &|_| {}).len(), 1, "a run that failed removes nothing");
+    let fresh = Night { date, dumps: vec![Dump::draw(date, 100, &mut fastrand::Rng::with_seed(1))] };
+    assert!(!wrong(&fresh, ended, &|_| {}).is_empty(), "what ended well has delivered");
 }

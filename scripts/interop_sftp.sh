@@ -42,8 +42,11 @@ section_sftp() {
         server_log=$trial/$make.log
         start_on_free_port "${make}_server"
         local process=$started
-        sftp_port=$port
+        # A long line is worth several connections.
+        start_proxy "$port" --round-trip-ms 40
+        sftp_port=$proxy_port
         try_sftp_server "$make"
+        end_process "$proxy_process"
         end_process "$process"
         column=$((column + 1))
         columns+=("$server")

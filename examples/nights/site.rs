@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use serde_json::json;
@@ -81,9 +82,10 @@ impl Site {
         HttpsServer::builder(&self.path("web"))
     }
 
-    /// An SFTP server to be, always with the same host key.
+    /// An SFTP server to be, always with the same host key. It seems far enough for several connections.
     pub fn sftp(&self) -> sftp::Builder {
-        SftpServer::builder(&self.path("sftp")).host_key(self.host_key.clone()).password(PASSWORD)
+        let server = SftpServer::builder(&self.path("sftp")).host_key(self.host_key.clone()).password(PASSWORD);
+        server.stat_takes(Duration::from_millis(20))
     }
 
     /// The command that does the work of the night of `date` against `servers`. The log begins anew.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::sftp::Builder;
 
@@ -19,6 +20,7 @@ pub struct Faults {
     pub(super) no_removal: bool,
     pub(super) failing_close: bool,
     pub(super) corrupting: bool,
+    pub(super) stat_takes: Duration,
     pub(super) after_upload: Option<AfterUpload>,
     full_after: Option<u64>,
     stall_after: Option<(u64, u64)>,
@@ -204,6 +206,12 @@ impl Builder {
     /// Runs `action` before the first removal.
     pub fn before_removal(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
         self.faults.before_removal = Mutex::new(Some(Box::new(action)));
+        self
+    }
+
+    /// Takes this long to tell what a path is, as at the end of a long line.
+    pub fn stat_takes(mut self, pause: Duration) -> Builder {
+        self.faults.stat_takes = pause;
         self
     }
 

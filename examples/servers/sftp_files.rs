@@ -191,6 +191,7 @@ impl russh_sftp::server::Handler for Files {
     }
 
     async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, StatusCode> {
+        tokio::time::sleep(self.faults.stat_takes).await;
         let metadata = fs::metadata(self.follow(&path)?).map_err(code)?;
         Ok(Attrs { id, attrs: attributes(&metadata) })
     }

@@ -71,7 +71,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
         interrupt: interrupt.clone(),
         progress,
     };
-    let ended = supervisor.run(move || job.run(), Some(config.run.deadline), &interrupt);
+    let ended = supervisor.run(move || job.run(), config.run.deadline, &interrupt);
     tell_end(&journal, &ended, &interrupt);
 
     record.lock().duration = begun.elapsed();

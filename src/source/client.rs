@@ -224,7 +224,7 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<DateTime<Utc>> {
 
 /// How long the server asks to wait: in seconds, or until a date of its own clock (RFC 9110 section 10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    if let Some(seconds) = text(headers, &RETRY_AFTER)?.parse().ok() {
+    if let Ok(seconds) = text(headers, &RETRY_AFTER)?.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = date(headers, &RETRY_AFTER)?;

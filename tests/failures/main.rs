@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod bad_night;
+mod bounds;
 mod broken_configuration;
 mod broken_lines;
 mod disks;

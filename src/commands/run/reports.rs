@@ -32,6 +32,9 @@ impl Fault for MattermostError {
     }
 }
 
+/// The reports may take so long after the job, which `run.deadline_minutes` limits.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
 /// Tells everybody who wants to know how the run of `journal` went.
 pub(super) fn send(
     supervisor: &mut Supervisor,
@@ -48,10 +51,10 @@ pub(super) fn send(
         journal: journal.clone(),
         clock: clock.clone(),
     };
-    match supervisor.run(move || sender.send(), None, &interrupt) {
+    match supervisor.run(move || sender.send(), LIMIT, &interrupt) {
         Ended::Returned => {}
         Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
-        Ended::Stuck => journal.warn(Task::Report, "the reports could not be sent before the program had to end"),
+        Ended::Stuck => journal.warn(Task::Report, "not all reports could be sent before the program had to end"),
     }
     tell_counts(journal);
     tell_lost_lines(journal, log);

@@ -21,8 +21,6 @@ use crate::run_record::Interruption;
 const GRACE: Duration = Duration::from_secs(2);
 /// A signal ends the program within 5 seconds: this, and a moment to come to an end.
 const FROM_SIGNAL_TO_END: Duration = Duration::from_millis(4_500);
-/// Longer than any run: for work without a limit.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How supervised work ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,12 +74,12 @@ impl Supervisor {
     pub(super) fn run(
         &mut self,
         work: impl FnOnce() + Send + 'static,
-        limit: Option<Duration>,
+        limit: Duration,
         interrupt: &Interrupt,
     ) -> Ended {
         self.begun += 1;
         let (number, sender) = (self.begun, self.sender.clone());
-        let mut end = Instant::now() + limit.unwrap_or(FOREVER);
+        let mut end = Instant::now() + limit;
         let mut told_to_end = false;
         if let Some((when, cause)) = self.signalled {
             interrupt.trigger(cause);
@@ -135,18 +133,18 @@ mod tests {
         let mut supervisor = Supervisor::new().unwrap();
         let interrupt = Interrupt::new();
         let heeding = interrupt.clone();
-        let limit = Some(Duration::from_millis(20));
+        let limit = Duration::from_millis(20);
         let ended = supervisor.run(move || _ = heeding.pause(Duration::from_secs(60)), limit, &interrupt);
         assert_eq!((ended, interrupt.cause()), (Ended::Returned, Some(Interruption::Deadline)));
         let deaf = supervisor.run(|| thread::sleep(Duration::from_secs(60)), limit, &Interrupt::new());
         assert_eq!(deaf, Ended::Stuck);
-        assert_eq!(supervisor.run(|| (), None, &Interrupt::new()), Ended::Returned);
+        assert_eq!(supervisor.run(|| (), limit, &Interrupt::new()), Ended::Returned);
     }
 
     #[test]
     fn a_panic_is_told() {
         let mut supervisor = Supervisor::new().unwrap();
-        let ended = supervisor.run(|| panic!("out of {}", "luck"), None, &Interrupt::new());
+        let ended = supervisor.run(|| panic!("out of {}", "luck"), Duration::from_secs(60), &Interrupt::new());
         assert_eq!(ended, Ended::Panicked("out of luck".to_owned()));
     }
 }

@@ -17,7 +17,8 @@ pub const OLD: &str = ".old";
 /// file systems give a name.
 const LONGEST_NAME: usize = 200;
 
-/// A strftime date pattern that names an archive and gives the date back.
+/// A strftime date pattern that names an archive and gives the date back. Two digits of a year (`%y`) mean one from 1970
+/// to 2069.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveName {
     pattern: String,

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod destination;
+pub mod disk;
 pub mod error_chain;
 pub mod exit_code;
 pub mod interrupt;

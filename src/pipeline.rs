@@ -117,8 +117,8 @@ impl Job {
 
     /// Tasks 5 to 7 at once: the archive is sent while it grows. `None` where the ZIP has changed.
     fn pack_and_send(&self, packing: &Packing<'_>, server: &Server) -> Result<Option<(Spool, Sent)>, Stop> {
-        let (writer, archive) = self.create_spool()?;
         let expected_size = packing.dump.expected_archive_size(self.config.archive.compression);
+        let (writer, archive) = self.create_spool(expected_size)?;
         server.expect_transfer(expected_size.unwrap_or(0));
         thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &archive));

@@ -5,6 +5,7 @@ use indicatif::HumanBytes;
 
 use super::{Job, Stop, at_rate, fault_point};
 use crate::archive::{ArchiveError, ZippedDump};
+use crate::disk;
 use crate::error_chain::told;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
@@ -86,9 +87,11 @@ impl Job {
         judgement
     }
 
-    /// Where the archive will grow on this machine.
-    pub(super) fn create_spool(&self) -> Result<(SpoolWriter, Spool), Stop> {
-        spool::create(&self.config.archive.work_directory)
+    /// Where the archive will grow on this machine, to about `expected_size` bytes.
+    pub(super) fn create_spool(&self, expected_size: Option<u64>) -> Result<(SpoolWriter, Spool), Stop> {
+        let folder = &self.config.archive.work_directory;
+        disk::check_space(folder, expected_size.unwrap_or(0))
+            .and_then(|()| spool::create(folder))
             .map_err(|error| self.give_up(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::SourceError;
 use super::client::Answer;
 use super::remote::TAIL;
+use crate::disk;
 use crate::progress::Progress;
 
 const BUFFER: usize = 128 * 1024;
@@ -26,6 +27,7 @@ pub(super) fn download(
         return Err(SourceError::TooLarge { size, cap });
     }
     let local = |error| SourceError::WorkDirectory { folder: work_directory.to_owned(), source: error };
+    disk::check_space(work_directory, answer.length.unwrap_or(0)).map_err(local)?;
     let mut file = tempfile::tempfile_in(work_directory).map_err(local)?;
     let bar = progress.bar("Download", answer.length);
     let mut buffer = vec![0; BUFFER];

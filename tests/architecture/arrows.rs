@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "destination",
+            "disk",
             "error_chain",
             "interrupt",
             "journal",
@@ -49,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // The rooms, which know neither each other nor what they are for.
-    ("source", &["config", "interrupt", "progress", "retry"]),
+    ("source", &["config", "disk", "interrupt", "progress", "retry"]),
     ("archive", &["config", "interrupt", "rules"]),
     ("destination", &["config", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.

@@ -25,7 +25,9 @@ const WORK_DIRECTORY: [&str; 2] = ["archive.work_directory", "Check its free spa
 
 #[test]
 fn a_work_directory_that_is_full_or_read_only_is_told_and_left_clean() {
-    for (options, told) in [("size=256k", "No space left"), ("nr_inodes=1", "No space left"), ("ro", "Read-only")] {
+    // Whether there is room is looked at before the first byte is written.
+    let too_small = " KiB, 256.00 KiB free";
+    for (options, told) in [("size=256k", too_small), ("nr_inodes=1", "No space left"), ("ro", "Read-only")] {
         for in_parts in [true, false] {
             let mut bad = night_of(1_000_000);
             bad.serve(|web| if in_parts { web } else { web.without_ranges() });
@@ -35,6 +37,18 @@ fn a_work_directory_that_is_full_or_read_only_is_told_and_left_clean() {
             let step = if in_parts { "Pack archive" } else { "Request zip" };
             assert!(ran.stderr.contains(&format!("error: {step}: ")), "{options}: {}", ran.all());
         }
+    }
+}
+
+#[test]
+fn a_work_directory_that_runs_full_meanwhile_is_told_and_left_clean() {
+    for in_parts in [true, false] {
+        let mut bad = night_of(1_000_000);
+        // How much will be written is known neither of an archive that is compressed anew nor without Content-Length.
+        bad.set("archive.compression", json!(1));
+        bad.serve(|web| if in_parts { web } else { web.without_ranges().without_length() });
+        let _disk = SmallDisk::over(&bad.path("work"), "size=256k");
+        bad.must_fail(&[&WORK_DIRECTORY[..], &["No space left"]].concat());
     }
 }
 

@@ -185,6 +185,7 @@ pub(super) const ROWS: &[Row] = &[
         (STALE_DUMPS, "the_zone_of_the_zips_maker_counts_where_this_machine_is_told_none"),
     ]),
     (33, "local disk full, without inodes, read-only", &[
+        (DISKS, "a_work_directory_that_runs_full_meanwhile_is_told_and_left_clean"),
         (DISKS, "a_work_directory_that_is_full_or_read_only_is_told_and_left_clean"),
         (TRANSFERS, "a_work_directory_that_cannot_be_written_is_told"),
     ]),

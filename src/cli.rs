@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Do a night's work: get the ZIP, send the archive, prove it, remove what has expired, report.
     Run(Run),
+    /// List the archives on the server, and what retention will do to each.
+    List(List),
     /// Write a configuration to start from.
     GenConfig(GenConfig),
 }
@@ -41,6 +43,14 @@ pub struct Run {
     /// Change nothing: decide, connect, list, and print what would be sent and removed.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// The arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 /// The arguments of `gen-config`.

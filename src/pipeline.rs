@@ -22,7 +22,6 @@ use crate::journal::{Journal, OpenTask};
 use crate::progress::Progress;
 use crate::retry::Retry;
 use crate::rules::freshness::Freshness;
-use crate::rules::retention::Naming;
 use crate::run_record::{Interruption, Task};
 use crate::spool::Spool;
 pub(crate) use fault_point::fault_point;
@@ -169,13 +168,6 @@ impl Job {
             Interruption::Deadline => task.failed(&text),
         }
         Stop
-    }
-
-    fn naming(&self) -> Naming {
-        Naming {
-            archive: self.config.archive.name.clone(),
-            temporary_prefix: self.config.sftp.temporary_prefix.clone(),
-        }
     }
 
     fn archive_name(&self) -> String {

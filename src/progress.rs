@@ -34,6 +34,12 @@ impl Progress {
         let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
+    /// Prints `line` on standard output, above the bars where there are some.
+    pub fn print(&self, line: &str) {
+        // Where the output is closed, nobody wants to read it.
+        let _ = self.bars.suspend(|| writeln!(io::stdout(), "{line}"));
+    }
+
     /// A bar for a transfer of `total` bytes, where that is known.
     pub fn bar(&self, label: &'static str, total: Option<u64>) -> Bar {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);

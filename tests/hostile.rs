@@ -174,8 +174,8 @@ proptest! {
     ) {
         let naming = Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() };
         let listing: Vec<Listed> =
-            names.iter().map(|name| Listed { name: name.clone(), kind: Kind::File, size: Some(1) }).collect();
-        let policy = Policy { keep_days: 1, keep_at_least: 1 };
+            names.iter().map(|name| Listed { name: name.clone(), kind: Kind::File, size: Some(1), modified: None }).collect();
+        let policy = Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
         let today = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
         let plan = retention::plan(&listing, &naming, policy, today, None);
         for decision in plan.removals() {

@@ -1,4 +1,10 @@
 //! One file per subcommand: each wires the rooms together, reports, and decides the exit code.
+//!
+//! `foreground` is what those share that somebody waits for; `supervisor` watches over all work that may get stuck.
 
+mod foreground;
 pub mod gen_config;
+pub mod list;
+mod panics;
 pub mod run;
+mod supervisor;

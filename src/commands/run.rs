@@ -1,15 +1,15 @@
 //! `run`: a night's work, under supervision, and the reports of it.
 
 mod reports;
-mod supervisor;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::panic;
 use std::path::Path;
 use std::time::Instant;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
+use super::panics::redact_panics;
+use super::supervisor::{Ended, Supervisor};
 use crate::cli;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment, LoadError};
@@ -26,7 +26,6 @@ use crate::report::verbose::Verbose;
 use crate::retry::Retry;
 use crate::rules::redaction::Redaction;
 use crate::run_record::{Interruption, RunRecord, SharedRecord, Task};
-use supervisor::{Ended, Supervisor};
 
 /// Does what `arguments` ask for and tells about it; `verbose` counts the `-v`.
 pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
@@ -130,14 +129,6 @@ fn begin_log(
     log
 }
 
-/// A panic's message can hold anything; what of it reaches the writer that `stderr` gives is redacted like all else.
-fn redact_panics<W: io::Write>(redaction: Redaction, stderr: impl Fn() -> W + Send + Sync + 'static) {
-    panic::set_hook(Box::new(move |panic| {
-        // Where stderr is closed, there is nobody to tell.
-        let _ = writeln!(stderr(), "scripting-system: {}", redaction.clean(&panic.to_string()));
-    }));
-}
-
 fn lock(arguments: &cli::Run) -> Result<Option<Lock>, LockError> {
     if arguments.dry_run { Ok(None) } else { Lock::acquire(&arguments.config).map(Some) }
 }
@@ -182,24 +173,4 @@ fn conclude(record: &SharedRecord, verbose: u8) -> ExitCode {
         let _ = write!(io::stderr(), "{}", message::cron_errors(&record));
     }
     record.outcome().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::{self, File};
-
-    use super::*;
-
-    #[test]
-    fn a_panic_tells_no_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("stderr");
-        let file = File::create(&path).unwrap();
-        redact_panics(Redaction::new(&["hunter22".into()]), move || file.try_clone().unwrap());
-        let panicked = std::thread::spawn(|| panic!("the password is hunter22")).join();
-        drop(panic::take_hook());
-        assert!(panicked.is_err());
-        let told = fs::read_to_string(path).unwrap();
-        assert!(told.contains("the password is [redacted]") && !told.contains("hunter22"), "{told}");
-    }
 }

@@ -7,6 +7,7 @@ use super::error::shown;
 use super::place::{Place, must_be_folder};
 use super::sections::{Archive, Compression, Log, LogFormat, LogLevel, Retry, Run};
 use super::walk::{Fault, Section, Walk, quoted};
+use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
 use crate::rules::retention::Policy;
 
@@ -15,6 +16,8 @@ const ARCHIVE_NAME: &str = "%Y%d%m";
 /// Kept over a reboot, and made for large files.
 const WORK_DIRECTORY: &str = "/var/tmp";
 const LOG_FILE: &str = "log.log";
+/// More archives than anybody has.
+const MOST_KEPT: u32 = 100_000;
 
 pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Archive> {
     let mut section = top.section(walk, "archive")?;
@@ -57,9 +60,20 @@ fn archive_name(text: &str) -> Result<ArchiveName, Fault> {
 pub(super) fn retention(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Policy> {
     let mut section = top.section(walk, "retention")?;
     let keep_days = section.integer(walk, "keep_days", 1..=36_500, 10);
-    let keep_at_least = section.integer(walk, "keep_at_least", 1..=100_000, 3);
+    let keep_at_least = section.integer(walk, "keep_at_least", 1..=MOST_KEPT, 3);
+    let [keep_daily, keep_weekly, keep_monthly, keep_yearly] =
+        ["keep_daily", "keep_weekly", "keep_monthly", "keep_yearly"]
+            .map(|key| section.integer(walk, key, 0..=MOST_KEPT, 0));
     section.finish(walk);
-    Some(Policy { keep_days, keep_at_least })
+    Some(Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly })
+}
+
+pub(super) fn alarm(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Bounds> {
+    let mut section = top.optional_section(walk, "alarm")?;
+    let smaller_than_percent = section.integer(walk, "smaller_than_percent", 0..=100, 50);
+    let larger_than_percent = section.integer(walk, "larger_than_percent", 100..=1_000_000, 300);
+    section.finish(walk);
+    Some(Bounds { smaller_than_percent, larger_than_percent })
 }
 
 pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Retry> {

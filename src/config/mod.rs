@@ -18,6 +18,7 @@ mod source;
 pub mod template;
 mod values;
 mod walk;
+mod watchers;
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ pub use environment::Environment;
 pub use error::{LoadError, Mistake};
 pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
-    MailSecurity, MailServer, Mattermost, Retry, Run, SendOn, Sftp, Source, is_loopback,
+    MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback,
 };
 
 /// Longest configuration file that is read, in bytes.
@@ -106,22 +107,28 @@ fn read_sections(value: &json::Value, file: &Path, walk: &mut Walk<'_>) -> Optio
     let archive = job::archive(&mut top, walk);
     let sftp = sftp::read(&mut top, walk);
     let retention = job::retention(&mut top, walk);
+    let alarm = job::alarm(&mut top, walk);
     let retry = job::retry(&mut top, walk);
     let run = job::run(&mut top, walk);
     let log = job::log(&mut top, walk, file);
     let email = reports::email(&mut top, walk);
     let mattermost = reports::mattermost(&mut top, walk);
+    let monitor = watchers::monitor(&mut top, walk);
+    let metrics = watchers::metrics(&mut top, walk);
     top.finish(walk);
     Some(Config {
         source: source?,
         archive: archive?,
         sftp: sftp?,
         retention: retention?,
+        alarm,
         retry: retry?,
         run: run?,
         log: log?,
         email,
         mattermost,
+        monitor,
+        metrics,
         warnings: Vec::new(),
     })
 }

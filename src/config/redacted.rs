@@ -31,6 +31,9 @@ impl Config {
         if let Some(mattermost) = &self.mattermost {
             add_webhook(&mattermost.webhook_url, &mut secrets);
         }
+        if let Some(monitor) = &self.monitor {
+            add_webhook(&monitor.ping_url, &mut secrets);
+        }
         secrets
     }
 }
@@ -79,7 +82,7 @@ fn add_user_info(proxy: &SecretString, secrets: &mut Vec<SecretString>) {
     add_credentials(&credentials, secrets);
 }
 
-/// The webhook's address, the id at its end, and what a query may hold.
+/// The webhook's or the check's address, the id at its end, and what a query may hold.
 fn add_webhook(webhook: &SecretString, secrets: &mut Vec<SecretString>) {
     secrets.push(webhook.clone());
     let Ok(url) = Url::parse(webhook.expose_secret()) else { return };

@@ -9,8 +9,9 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
-use crate::rules::retention::Policy;
+use crate::rules::retention::{Naming, Policy};
 
 /// A validated configuration. Paths are absolute, secrets are resolved, every value is within its bounds.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Config {
     pub sftp: Sftp,
     /// Which archives stay there.
     pub retention: Policy,
+    /// Which sizes of an archive are worth a warning, if any.
+    pub alarm: Option<Bounds>,
     /// How often a passing fault is met with another try.
     pub retry: Retry,
     /// Bounds of the whole run.
@@ -33,6 +36,10 @@ pub struct Config {
     pub email: Option<Email>,
     /// The Mattermost message, if one is wanted.
     pub mattermost: Option<Mattermost>,
+    /// Who watches from outside whether the job runs, if anybody does.
+    pub monitor: Option<Monitor>,
+    /// Where figures for Prometheus go, if they are wanted.
+    pub metrics: Option<Metrics>,
     /// What is worth a look about the file itself, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -261,6 +268,29 @@ pub struct Mattermost {
     pub icon_url: Option<String>,
     /// The only certificate authorities to trust, as PEM; `None` trusts the public web's.
     pub ca_file: Option<PathBuf>,
+}
+
+/// The section `monitor`.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    /// The check's address, all of it secret; `/start` and `/fail` are added to its path.
+    pub ping_url: SecretString,
+    /// The only certificate authorities to trust, as PEM; `None` trusts the public web's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The section `metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// The file for node_exporter's textfile collector; its name ends with `.prom`.
+    pub textfile: PathBuf,
+}
+
+impl Config {
+    /// How the names in `sftp.directory` are made.
+    pub fn naming(&self) -> Naming {
+        Naming { archive: self.archive.name.clone(), temporary_prefix: self.sftp.temporary_prefix.clone() }
+    }
 }
 
 impl Source {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use ssh2::{ErrorCode, FileStat};
+use chrono::DateTime;
+use ssh2::{ErrorCode, File, FileStat};
 
 use super::error::is_missing;
 use super::{Connection, DestinationError};
@@ -24,17 +25,22 @@ impl Connection {
             self.interrupt.check()?;
             match directory.readdir() {
                 Ok((path, _)) if path == Path::new(".") || path == Path::new("..") => {}
-                Ok((path, stat)) => entries.push(self.entry(&path, stat)),
+                Ok((path, stat)) => entries.push(listed(&path, &stat)),
                 Err(error) if error.code() == END_OF_LISTING => return Ok(entries),
                 Err(error) => return Err(failed(error)),
             }
         }
     }
 
+    /// How many bytes are free where the directory lies; `None` where the server does not tell.
+    pub fn free_space(&self) -> Option<u64> {
+        free_space(&mut self.sftp.opendir(self.directory()).ok()?)
+    }
+
     /// The entry called `name`, if there is one; a symbolic link as itself.
     pub(super) fn look(&self, name: &str) -> Result<Option<Entry>, DestinationError> {
         match self.sftp.lstat(&self.path(name)) {
-            Ok(stat) => Ok(Some(Entry { name: name.to_owned(), kind: kind_of(&stat), size: stat.size })),
+            Ok(stat) => Ok(Some(entry(name, &stat))),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(self.failed(&format!("to look at {name:?}"), error)),
         }
@@ -57,14 +63,25 @@ impl Connection {
             .rename(&self.path(from), &self.path(to), None)
             .map_err(|error| self.failed(&format!("to rename {from:?} to {to:?}"), error))
     }
+}
 
-    fn entry(&self, path: &Path, stat: FileStat) -> Entry {
-        let Some(name) = path.to_str() else {
-            // What is not UTF-8 is none of ours, whatever it is.
-            return Entry { name: path.to_string_lossy().into_owned(), kind: Kind::Other, size: stat.size };
-        };
-        Entry { name: name.to_owned(), kind: kind_of(&stat), size: stat.size }
+fn listed(path: &Path, stat: &FileStat) -> Entry {
+    match path.to_str() {
+        Some(name) => entry(name, stat),
+        // What is not UTF-8 is none of ours, whatever it is.
+        None => Entry { kind: Kind::Other, ..entry(&path.to_string_lossy(), stat) },
     }
+}
+
+fn entry(name: &str, stat: &FileStat) -> Entry {
+    let modified = stat.mtime.and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
+    Entry { name: name.to_owned(), kind: kind_of(stat), size: stat.size, modified }
+}
+
+/// How many bytes are free where `file` lies; `None` where the server does not tell, or makes nothing of the question.
+pub(super) fn free_space(file: &mut File) -> Option<u64> {
+    let stat = file.statvfs().ok().filter(|stat| stat.f_blocks > 0)?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 fn kind_of(stat: &FileStat) -> Kind {

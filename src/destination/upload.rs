@@ -7,6 +7,7 @@ use indicatif::HumanBytes;
 use ssh2::{File, OpenFlags, OpenType};
 
 use super::error::is_no_space;
+use super::folder::free_space;
 use super::lanes;
 use super::parts::{Part, Parts};
 use super::window::Window;
@@ -224,12 +225,6 @@ impl<'a> Upload<'a> {
         }
         connection.failed(what, error)
     }
-}
-
-/// How many bytes are free where `file` lies; `None` where the server does not tell, or makes nothing of the question.
-fn free_space(file: &mut File) -> Option<u64> {
-    let stat = file.statvfs().ok().filter(|stat| stat.f_blocks > 0)?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Some servers forbid names that begin with a dot, as temporary ones do unless told otherwise.

@@ -82,7 +82,7 @@ impl Job {
     ) -> Result<Sent, Stop> {
         let task = self.journal.begin(Task::SendArchive);
         fault_point("sending");
-        let (naming, name) = (self.naming(), self.archive_name());
+        let (naming, name) = (self.config.naming(), self.archive_name());
         let part = naming.part(&name);
         let mut upload = Upload::new(server, archive, expected_size, &part);
         let sent = server.with_connection("sending the archive", Some(connection), |connection| {
@@ -161,7 +161,7 @@ impl Job {
         name: &str,
         archive: &Spool,
     ) -> Result<(Delivery, Connection), DestinationError> {
-        let naming = self.naming();
+        let naming = self.config.naming();
         let part = naming.part(name);
         let bar = || self.progress.bar("Verify", Some(self.size_of(archive)));
         let read_back = ReadBack::new(server, archive, &part)?;
@@ -187,7 +187,7 @@ impl Job {
     }
 
     fn send_again(&self, server: &Server, name: &str, archive: &Spool) -> Result<(), DestinationError> {
-        let (part, size) = (self.naming().part(name), self.size_of(archive));
+        let (part, size) = (self.config.naming().part(name), self.size_of(archive));
         let mut upload = Upload::new(server, archive, Some(size), &part);
         let ((), connection) = server.with_connection("sending the archive", None, |connection| {
             upload.run(server, connection, &connection.list()?, &self.progress.bar("Send", Some(size)))
@@ -264,7 +264,7 @@ impl Job {
         freshness: Freshness,
         clock_difference: Option<TimeDelta>,
     ) -> Result<Plan, DestinationError> {
-        let naming = self.naming();
+        let naming = self.config.naming();
         let listing = if self.dry_run {
             for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
                 self.journal.info(
@@ -277,7 +277,7 @@ impl Job {
                 // What would be removed after tonight's archive had arrived.
                 let tonight = self.archive_name();
                 listing.retain(|entry| entry.name != tonight);
-                listing.push(Entry { name: tonight, kind: Kind::File, size: None });
+                listing.push(Entry { name: tonight, kind: Kind::File, size: None, modified: None });
             }
             listing
         } else {
@@ -289,7 +289,7 @@ impl Job {
     /// The directory as it would be once every replaced archive without successor had its name back.
     fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
-        for (old, archive) in retention::to_put_back(&listing, &self.naming()) {
+        for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
             if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
                 entry.name = archive;
             }

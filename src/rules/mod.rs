@@ -1,7 +1,9 @@
 //! PURE: the decisions of a run. No I/O, no clock, no logging: values in, values out.
 
+pub mod alarm;
 pub mod archive_name;
 pub mod dump;
 pub mod freshness;
+pub mod history;
 pub mod redaction;
 pub mod retention;

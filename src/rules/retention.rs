@@ -5,9 +5,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use chrono::{Days, NaiveDate, TimeDelta};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use crate::rules::archive_name::{ArchiveName, OLD, PART};
+use crate::rules::history;
 
 /// How much history stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,14 @@ pub struct Policy {
     pub keep_days: u32,
     /// The newest so many stay however old they are. At least 1.
     pub keep_at_least: u32,
+    /// The newest archive of each of the last so many days that have one stays.
+    pub keep_daily: u32,
+    /// The newest archive of each of the last so many weeks (ISO 8601) that have one stays.
+    pub keep_weekly: u32,
+    /// The newest archive of each of the last so many months that have one stays.
+    pub keep_monthly: u32,
+    /// The newest archive of each of the last so many years that have one stays.
+    pub keep_yearly: u32,
 }
 
 /// What sort of thing a directory entry is.
@@ -40,6 +49,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Its size in bytes, where the server tells.
     pub size: Option<u64>,
+    /// When it was last written, by the server's clock, where the server tells.
+    pub modified: Option<DateTime<Utc>>,
 }
 
 /// How the names in the directory are made.
@@ -219,15 +230,11 @@ pub fn plan(
     today: NaiveDate,
     clock_difference: Option<TimeDelta>,
 ) -> Plan {
-    let mut counting: Vec<(NaiveDate, &str)> = listing
-        .iter()
-        .filter(|entry| entry.kind == Kind::File && entry.size != Some(0))
-        .filter_map(|entry| naming.archive.date_of(&entry.name).map(|date| (date, entry.name.as_str())))
-        .filter(|(date, _)| *date <= today)
-        .collect();
-    counting.sort_unstable_by(|a, b| b.cmp(a));
-    let reference = counting.first().map(|(date, _)| *date);
-    let floor: BTreeSet<&str> = counting.iter().take(policy.keep_at_least as usize).map(|(_, name)| *name).collect();
+    let counting = history::archives(listing, naming, today);
+    let newest_first = || counting.iter().rev();
+    let reference = newest_first().next().map(|archive| archive.date);
+    let floor: BTreeSet<&str> =
+        newest_first().take(policy.keep_at_least as usize).map(|archive| archive.name.as_str()).collect();
     let held_back = hold_back(listing, naming, clock_difference);
 
     let files: BTreeSet<&str> =

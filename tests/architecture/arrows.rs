@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cli",
             "clock",
             "config",
+            "destination",
             "error_chain",
             "exit_code",
             "interrupt",

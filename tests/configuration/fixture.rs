@@ -103,6 +103,8 @@ pub(crate) fn with_reports() -> Value {
         "server": {"host": "mail.example.com"}, "from": "a@example.com", "to": ["b@example.com"]
     });
     value["mattermost"] = json!({"webhook_url": "https://chat.example.com/hooks/webhook-id"});
+    value["monitor"] = json!({"ping_url": "https://ping.example.com/check-id"});
+    value["metrics"] = json!({"textfile": "job.prom"});
     value
 }
 

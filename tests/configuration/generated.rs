@@ -42,7 +42,20 @@ fn every_key_stands_in_the_template_and_no_other() {
 #[test]
 fn the_sections_stand_in_the_order_of_the_documentation() {
     let printed = printed();
-    let sections = ["source", "archive", "sftp", "retention", "retry", "run", "log", "email", "mattermost"];
+    let sections = [
+        "source",
+        "archive",
+        "sftp",
+        "retention",
+        "alarm",
+        "retry",
+        "run",
+        "log",
+        "email",
+        "mattermost",
+        "monitor",
+        "metrics",
+    ];
     let places: Vec<usize> =
         sections.iter().map(|name| printed.find(&format!("\n  \"{name}\": {{")).unwrap()).collect();
     assert!(places.is_sorted(), "{places:?}");
@@ -55,12 +68,13 @@ fn the_template_loads_once_its_secrets_are_there() {
     gen_config(Some(&path), false, &mut std::io::sink()).unwrap();
 
     let error = config::load(&path, &fixture.environment()).unwrap_err();
-    assert_eq!(error.lines().len(), 4, "{error}");
+    assert_eq!(error.lines().len(), 5, "{error}");
 
     for secret in ["source-password", "sftp-password", "mail-password"] {
         fixture.file(&format!("secrets/{secret}"), "hunter22\n", 0o600);
     }
     fixture.file("secrets/mattermost-webhook-url", "https://chat.example.com/hooks/x\n", 0o600);
+    fixture.file("secrets/monitor-ping-url", "https://ping.example.com/x\n", 0o600);
     let config = config::load(&path, &fixture.environment()).unwrap_or_else(|error| panic!("{error}"));
     assert!(config.warnings.is_empty());
     assert_eq!(config.sftp.directory, "TSE-INFORX");

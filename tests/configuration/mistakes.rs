@@ -33,7 +33,7 @@ fn every_mistake_is_told_in_one_go_in_the_order_of_the_documentation() {
         r#"retention.keep_at_least: -1 is out of bounds; write a number from 1 to 100000"#,
         r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "error", "never""#,
         r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is for this machine's own addresses alone)"#,
-        r#"colour: is not a known key; known here: source, archive, sftp, retention, retry, run, log, email, mattermost"#,
+        r#"colour: is not a known key; known here: source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics"#,
     ];
     let told = error.to_string();
     let lines: Vec<&str> = told.lines().collect();
@@ -54,6 +54,8 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
         ("email.attachlog", "attach_log"),
         ("email.server.hostname", "host"),
         ("mattermost.webhook", "webhook_url"),
+        ("monitor.pingUrl", "ping_url"),
+        ("retention.keepWeekly", "keep_weekly"),
     ] {
         let mistake = fixture.mistake(&with(&with_reports(), path, json!(1)));
         assert_eq!((mistake.path.as_str(), mistake.fix), (path, format!("did you mean \"{near}\"?")));
@@ -122,6 +124,13 @@ fn every_bad_value_is_refused_under_its_own_key() {
         ("retention", vec![json!(10)]),
         ("retention.keep_days", vec![json!(0), json!(-10), json!(36_501), json!(1e300)]),
         ("retention.keep_at_least", vec![json!(0), json!(100_001), json!(true)]),
+        ("retention.keep_daily", vec![json!(-1), json!(100_001), json!("7")]),
+        ("retention.keep_weekly", vec![json!(-1), json!(100_001)]),
+        ("retention.keep_monthly", vec![json!(1.5), json!(100_001)]),
+        ("retention.keep_yearly", vec![json!(true), json!(100_001)]),
+        ("alarm", vec![json!(50), json!([])]),
+        ("alarm.smaller_than_percent", vec![json!(-1), json!(101), json!("50%")]),
+        ("alarm.larger_than_percent", vec![json!(99), json!(1_000_001)]),
         ("retry", vec![json!([])]),
         ("retry.attempts", vec![json!(0), json!(21)]),
         ("retry.first_pause_seconds", vec![json!(-1), json!(3_601)]),
@@ -148,6 +157,11 @@ fn every_bad_value_is_refused_under_its_own_key() {
         ("mattermost.username", vec![json!(""), json!("a\nb")]),
         ("mattermost.icon_url", vec![json!("icon.png"), json!("data:,x")]),
         ("mattermost.ca_file", vec![json!("no.pem")]),
+        ("monitor", vec![json!("https://ping.example.com/x")]),
+        ("monitor.ping_url", vec![json!("http://ping.example.com/x"), json!("x"), json!(1), json!(null)]),
+        ("monitor.ca_file", vec![json!("no.pem")]),
+        ("metrics", vec![json!("job.prom")]),
+        ("metrics.textfile", vec![json!("job.txt"), json!("."), json!(""), json!(1), json!(null)]),
     ];
     for (path, values) in table {
         for value in values {

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use scripting_system::config::{Compression, HostKeyPolicy, LogFormat, LogLevel, MailSecurity, SendOn};
+use scripting_system::rules::alarm::Bounds;
+use scripting_system::rules::retention::Policy;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
 
 /// Every key that need not be given, in the order of the documentation.
-pub(crate) const OPTIONAL: [&str; 51] = [
+pub(crate) const OPTIONAL: [&str; 61] = [
     "source.timezone",
     "source.max_age_days",
     "source.ca_file",
@@ -38,6 +40,13 @@ pub(crate) const OPTIONAL: [&str; 51] = [
     "retention",
     "retention.keep_days",
     "retention.keep_at_least",
+    "retention.keep_daily",
+    "retention.keep_weekly",
+    "retention.keep_monthly",
+    "retention.keep_yearly",
+    "alarm",
+    "alarm.smaller_than_percent",
+    "alarm.larger_than_percent",
     "retry",
     "retry.attempts",
     "retry.first_pause_seconds",
@@ -63,10 +72,13 @@ pub(crate) const OPTIONAL: [&str; 51] = [
     "mattermost.username",
     "mattermost.icon_url",
     "mattermost.ca_file",
+    "monitor",
+    "monitor.ca_file",
+    "metrics",
 ];
 
 /// Every key that has to be given, in its section.
-pub(crate) const REQUIRED: [&str; 9] = [
+pub(crate) const REQUIRED: [&str; 11] = [
     "source.url",
     "source.dump",
     "sftp.host",
@@ -76,6 +88,8 @@ pub(crate) const REQUIRED: [&str; 9] = [
     "email.from",
     "email.to",
     "mattermost.webhook_url",
+    "monitor.ping_url",
+    "metrics.textfile",
 ];
 
 #[test]
@@ -100,7 +114,10 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
     assert_eq!((&sftp.host_key, sftp.temporary_prefix.as_str()), (&HostKeyPolicy::AcceptNew, "."));
 
-    assert_eq!((config.retention.keep_days, config.retention.keep_at_least), (10, 3));
+    let Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly } = config.retention;
+    assert_eq!((keep_days, keep_at_least), (10, 3));
+    assert_eq!([keep_daily, keep_weekly, keep_monthly, keep_yearly], [0; 4]);
+    assert!(config.alarm.is_none());
     assert_eq!(config.retry.attempts, 3);
     assert_eq!(config.retry.first_pause, Duration::from_secs(1));
     assert_eq!(config.retry.max_pause, Duration::from_secs(30));
@@ -123,6 +140,7 @@ fn what_is_not_given_has_its_default() {
 fn reports_are_off_unless_given() {
     let config = Fixture::new().loaded(&minimal());
     assert!(config.email.is_none() && config.mattermost.is_none());
+    assert!(config.monitor.is_none() && config.metrics.is_none());
 }
 
 #[test]
@@ -178,7 +196,10 @@ fn every_value_arrives() {
             "passphrase": "q", "known_hosts": "known_hosts", "host_key": pin, "directory": "~/in",
             "temporary_prefix": "", "connections": 8, "timeout_seconds": 1
         },
-        "retention": {"keep_days": 36500, "keep_at_least": 1},
+        "retention": {
+            "keep_days": 36500, "keep_at_least": 1, "keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "keep_yearly": 100000
+        },
+        "alarm": {"smaller_than_percent": 0, "larger_than_percent": 100},
         "retry": {"attempts": 1, "first_pause_seconds": 0, "max_pause_seconds": 0},
         "run": {"deadline_minutes": 10080},
         "log": {"file": "/nonexistent/nightly.log", "format": "json", "level": "warning"},
@@ -194,6 +215,8 @@ fn every_value_arrives() {
             "send": "never", "webhook_url": "http://localhost:8065/hooks/x", "username": "Dump",
             "icon_url": "https://example.com/icon.png", "ca_file": "ca.pem"
         },
+        "monitor": {"ping_url": "http://127.0.0.1/ping/x", "ca_file": "ca.pem"},
+        "metrics": {"textfile": "/nonexistent/job.prom"},
     }));
     let folder = fixture.folder();
 
@@ -227,7 +250,10 @@ fn every_value_arrives() {
     assert_eq!(sftp.directory, "~/in");
     assert_eq!((sftp.temporary_prefix.as_str(), sftp.connections, sftp.timeout), ("", 8, Duration::from_secs(1)));
 
-    assert_eq!((config.retention.keep_days, config.retention.keep_at_least), (36_500, 1));
+    let Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly } = config.retention;
+    assert_eq!((keep_days, keep_at_least), (36_500, 1));
+    assert_eq!([keep_daily, keep_weekly, keep_monthly, keep_yearly], [7, 5, 12, 100_000]);
+    assert_eq!(config.alarm, Some(Bounds { smaller_than_percent: 0, larger_than_percent: 100 }));
     assert_eq!((config.retry.attempts, config.retry.first_pause), (1, Duration::ZERO));
     assert_eq!(config.run.deadline, Duration::from_secs(604_800));
     assert_eq!(config.log.file, PathBuf::from("/nonexistent/nightly.log"));
@@ -249,6 +275,11 @@ fn every_value_arrives() {
     assert_eq!(mattermost.username.as_deref(), Some("Dump"));
     assert_eq!(mattermost.icon_url.as_deref(), Some("https://example.com/icon.png"));
     assert_eq!(mattermost.ca_file, Some(folder.join("ca.pem")));
+
+    let monitor = config.monitor.unwrap();
+    assert_eq!(monitor.ping_url.expose_secret(), "http://127.0.0.1/ping/x");
+    assert_eq!(monitor.ca_file, Some(folder.join("ca.pem")));
+    assert_eq!(config.metrics.unwrap().textfile, PathBuf::from("/nonexistent/job.prom"));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::supervisor::{Ended, Supervisor};
 use crate::clock::Clock;
+use crate::commands::supervisor::{Ended, Supervisor};
 use crate::config::{Config, Email, Mattermost};
 use crate::error_chain::told;
 use crate::interrupt::Interrupt;

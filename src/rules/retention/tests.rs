@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
-const POLICY: Policy = Policy { keep_days: 10, keep_at_least: 3 };
+const POLICY: Policy =
+    Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
 fn naming() -> &'static Naming {
     static NAMING: LazyLock<Naming> =
@@ -16,7 +17,7 @@ fn naming() -> &'static Naming {
 }
 
 fn file(name: &str) -> Entry {
-    Entry { name: name.to_owned(), kind: Kind::File, size: Some(1) }
+    Entry { name: name.to_owned(), kind: Kind::File, size: Some(1), modified: None }
 }
 
 fn archive(days_ago: i64) -> Entry {
@@ -71,7 +72,7 @@ fn what_is_not_ours_is_never_touched() {
         listing.push(file(name));
     }
     for kind in [Kind::Directory, Kind::Symlink, Kind::Other] {
-        listing.push(Entry { name: old.clone(), kind, size: Some(1) });
+        listing.push(Entry { name: old.clone(), kind, size: Some(1), modified: None });
     }
     assert_eq!(removed(&plan_for(&listing)), Vec::<&str>::new());
 }
@@ -121,7 +122,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         "[a-z0-9.\n]{0,14}",
     ];
     let kind = prop_oneof![5 => Just(Kind::File), 1 => Just(Kind::Directory), 1 => Just(Kind::Symlink)];
-    (name, kind, prop::option::of(0_u64..3)).prop_map(|(name, kind, size)| Entry { name, kind, size })
+    (name, kind, prop::option::of(0_u64..3)).prop_map(|(name, kind, size)| Entry { name, kind, size, modified: None })
 }
 
 proptest! {
@@ -133,7 +134,7 @@ proptest! {
     ) {
         let mut seen = BTreeSet::new();
         let listing: Vec<Entry> = listing.into_iter().filter(|entry| seen.insert(entry.name.clone())).collect();
-        let policy = Policy { keep_days, keep_at_least };
+        let policy = Policy { keep_days, keep_at_least, ..POLICY };
         let plan = plan(&listing, naming(), policy, TODAY, None);
         prop_assert_eq!(plan.decisions.len(), listing.len());
         let counting = |entry: &&Entry| {

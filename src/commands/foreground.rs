@@ -1,0 +1,142 @@
+//! What the commands share that somebody waits for: the configuration, signals, progress, and how a fault is told.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc;
+
+use chrono::{DateTime, FixedOffset};
+
+use super::panics::redact_panics;
+use super::supervisor::{Ended, Supervisor};
+use crate::clock::Clock;
+use crate::config::{self, Config, Environment, LoadError};
+use crate::error_chain::told;
+use crate::exit_code::ExitCode;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::report::log_file;
+use crate::report::verbose::Verbose;
+use crate::retry::Retry;
+use crate::rules::redaction::Redaction;
+use crate::run_record::Interruption;
+
+/// What a command has at hand.
+pub(super) struct Site {
+    /// The validated configuration.
+    pub(super) config: Config,
+    /// When the command began, in the job's zone.
+    pub(super) started: DateTime<FixedOffset>,
+    /// Ends the command before its end.
+    pub(super) interrupt: Interrupt,
+    /// Meets passing faults.
+    pub(super) retry: Retry,
+    /// Shows transfers to whoever watches.
+    pub(super) progress: Progress,
+}
+
+/// What a command's work comes to: an exit code, or what kept it from its end.
+pub(super) type Work = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+
+/// Why a command has not come to its end.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The configuration cannot be used.
+    Configuration(LoadError),
+    /// This happened, told without secrets.
+    Failed(String),
+    /// A signal, or the end of `run.deadline_minutes`.
+    Interrupted(Interruption),
+}
+
+/// Where a command finds what it needs.
+pub(super) struct Surroundings<'a> {
+    /// The configuration file.
+    pub(super) config: &'a Path,
+    /// How many `-v` were given.
+    pub(super) verbose: u8,
+    /// The time.
+    pub(super) clock: &'a Clock,
+    /// The environment's variables.
+    pub(super) environment: &'a Environment,
+}
+
+/// Does `work` with what the configuration gives, until it ends, a signal comes, or `run.deadline_minutes` have passed.
+///
+/// # Errors
+/// What kept it from its end.
+pub(super) fn run(
+    surroundings: &Surroundings<'_>,
+    work: impl FnOnce(&Site) -> Work + Send + 'static,
+) -> Result<ExitCode, Fault> {
+    let config = config::load(surroundings.config, surroundings.environment).map_err(Fault::Configuration)?;
+    let redaction = Redaction::new(&config.secrets());
+    let progress = Progress::on_terminal();
+    begin_telling(surroundings.verbose, &redaction, &progress);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let interrupt = Interrupt::new();
+    let mut supervisor =
+        Supervisor::new().map_err(|error| Fault::Failed(format!("signals cannot be handled: {error}")))?;
+    let deadline = config.run.deadline;
+    let site = Site {
+        retry: Retry::new(config.retry, interrupt.clone()),
+        config,
+        started: (surroundings.clock)(),
+        interrupt: interrupt.clone(),
+        progress,
+    };
+    let (sender, receiver) = mpsc::channel();
+    // Whoever was left behind tells nobody.
+    let ended = supervisor.run(move || _ = sender.send(work(&site)), deadline, &interrupt);
+    if let Some(cause) = interrupt.cause() {
+        return Err(Fault::Interrupted(cause));
+    }
+    match (ended, receiver.try_recv()) {
+        (_, Ok(Ok(code))) => Ok(code),
+        (_, Ok(Err(error))) => Err(Fault::Failed(redaction.clean(&told(&*error)))),
+        (Ended::Panicked(text), Err(_)) => {
+            Err(Fault::Failed(format!("internal error, please report it: {}", redaction.clean(&text))))
+        }
+        (Ended::Returned | Ended::Stuck, Err(_)) => Err(Fault::Failed("internal error: no result".to_owned())),
+    }
+}
+
+/// Tells on stderr what kept a command from its end, and gives the exit code for it.
+pub(super) fn conclude(result: Result<ExitCode, Fault>) -> ExitCode {
+    let fault = match result {
+        Ok(code) => return code,
+        Err(fault) => fault,
+    };
+    for line in fault.lines() {
+        eprintln!("scripting-system: {line}");
+    }
+    match fault {
+        Fault::Configuration(_) => ExitCode::Configuration,
+        Fault::Failed(_) | Fault::Interrupted(Interruption::Deadline) => ExitCode::Failed,
+        Fault::Interrupted(Interruption::Sigint) => ExitCode::Interrupted,
+        Fault::Interrupted(Interruption::Sigterm) => ExitCode::Terminated,
+    }
+}
+
+impl Fault {
+    /// The fault in words; of a configuration a line for each mistake.
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self {
+            Fault::Configuration(error) => error.lines(),
+            Fault::Failed(text) => vec![text.clone()],
+            Fault::Interrupted(cause) => vec![crate::interrupt::Interrupted(*cause).to_string()],
+        }
+    }
+}
+
+fn begin_telling(verbose: u8, redaction: &Redaction, progress: &Progress) {
+    redact_panics(redaction.clone(), io::stderr);
+    let progress = progress.clone();
+    let verbose = (verbose > 0)
+        .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.show(line))));
+    if let Err(error) = log_file::install(None, verbose) {
+        eprintln!("scripting-system: {}", told(&error));
+    }
+}

@@ -14,13 +14,11 @@ use std::time::Duration;
 use serde_json::json;
 use support::night::{DUMP, Ran};
 use support::servers::listener::loopback;
-use support::servers::sftp::Builder;
 use support::servers::zips::noise;
-use support::servers::{Entry, HttpsServer, Method, Proxy, SftpServer, Zip};
+use support::servers::{Entry, HttpsServer, Method, Proxy, Zip};
 use support::{Night, Sshd};
 use zip::write::SimpleFileOptions;
 
-const PASSWORD: &str = "sftp-p4ssword";
 const MIB: usize = 1024 * 1024;
 
 /// A night whose archive is about as long as its dump of `size` bytes.
@@ -29,17 +27,6 @@ fn night_of(size: usize) -> Night {
     night.dump = noise(size);
     night.publish_dump_of(night.modified);
     night
-}
-
-/// Has an embedded SFTP server, made difficult by `faults`, take OpenSSH's place.
-fn serve_sftp(night: &mut Night, faults: impl FnOnce(Builder) -> Builder) -> SftpServer {
-    let root = night.path("sftp");
-    fs::create_dir(&root).unwrap();
-    let server = faults(SftpServer::builder(&root)).password(PASSWORD).start();
-    night.set("sftp.port", json!(server.port())).set("sftp.username", json!(server.username()));
-    night.set("sftp.private_key", json!(null)).set("sftp.password", json!(PASSWORD)).set("sftp.directory", json!("."));
-    night.sshd.directory = root;
-    server
 }
 
 /// Puts a long line between the program and its SFTP server: one that is worth as many connections as there may be.
@@ -102,7 +89,7 @@ fn a_short_line_or_a_small_archive_is_worth_one_connection() {
 fn a_server_that_refuses_a_further_connection_costs_a_line_in_the_log() {
     let mut night = night_of(40 * MIB);
     // The first connection of the upload and the first of the verification come in.
-    let server = serve_sftp(&mut night, |sftp| sftp.turn_away(2..5));
+    let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
     let _line = lengthen_the_line(&mut night);
     let ran = night.run();
     assert_delivered(&night, ran.ended_with(0).told("going on with one connection fewer"));
@@ -117,7 +104,7 @@ fn the_archive_is_sent_while_it_grows() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let begun_at = Arc::new(AtomicU64::new(0));
     let (seen, counter) = (begun_at.clone(), web.bytes_counter());
-    let server = serve_sftp(&mut night, move |sftp| {
+    let server = night.serve_sftp(move |sftp| {
         sftp.on_first_write(move || seen.store(counter.load(Ordering::SeqCst), Ordering::SeqCst))
     });
     assert_delivered(&night, night.run().ended_with(0));
@@ -136,7 +123,7 @@ fn a_dump_that_proves_damaged_at_its_end_leaves_no_part() {
     night.publish_bytes(&bytes);
     let web = HttpsServer::builder(&night.path("web")).bytes_per_second(4 * MIB as u64).start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let server = serve_sftp(&mut night, |sftp| sftp);
+    let server = night.serve_sftp(|sftp| sftp);
     let ran = night.run();
     ran.ended_with(4).told("Pack archive: the dump in the ZIP is damaged").told("errors 1");
     let done = server.operations();
@@ -151,7 +138,7 @@ fn where_sending_fails_packing_ends_too_and_only_the_cause_is_told() {
     let mut night = night_of(12 * MIB);
     let web = HttpsServer::builder(&night.path("web")).bytes_per_second(2 * MIB as u64).start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let _server = serve_sftp(&mut night, |sftp| sftp.full_after(100_000));
+    let _server = night.serve_sftp(|sftp| sftp.full_after(100_000));
     let ran = night.run();
     ran.ended_with(4).told("Send archive: the server refused to write").told("errors 1");
     assert!(web.bytes_sent() < 8 * MIB as u64, "the download went on: {} bytes", web.bytes_sent());
@@ -161,7 +148,7 @@ fn where_sending_fails_packing_ends_too_and_only_the_cause_is_told() {
 fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
     for connections in [1, 4] {
         let mut night = night_of(24 * MIB);
-        let server = serve_sftp(&mut night, |sftp| sftp.cut_after(14 * MIB as u64, 1));
+        let server = night.serve_sftp(|sftp| sftp.cut_after(14 * MIB as u64, 1));
         let _line = lengthen_the_line(&mut night);
         night.set("sftp.connections", json!(connections));
         let ran = night.run();
@@ -177,9 +164,8 @@ fn a_part_that_the_server_has_lost_is_sent_again() {
     let mut night = night_of(4 * MIB);
     let part = night.path("sftp").join(format!(".{}.part", night.archive_name()));
     // What was acknowledged is gone when the program comes back.
-    let server = serve_sftp(&mut night, |sftp| {
-        sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap())
-    });
+    let server =
+        night.serve_sftp(|sftp| sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap()));
     let ran = night.run();
     assert_delivered(&night, ran.ended_with(0).told("retries 1"));
     assert!(server.bytes_written() > 5 * MIB as u64, "{}", server.bytes_written());

@@ -11,13 +11,17 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Sshd;
+use super::servers::sftp::Builder;
 use super::servers::smtp::Security;
-use super::servers::{Authority, Entry, HttpsServer, SmtpServer, WebhookServer, Zip, zips};
+use super::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, WebhookServer, Zip, zips};
 
 /// The dump's name in the ZIP.
 pub const DUMP: &str = "dumpfile.sql";
 /// Who logs in to the mail server, and how.
 pub const MAIL_LOGIN: (&str, &str) = ("reports@example.org", "mail-p4ssword");
+
+/// The password with which the embedded SFTP server lets in.
+pub const SFTP_PASSWORD: &str = "sftp-p4ssword";
 
 /// A night, set up and ready to run.
 pub struct Night {
@@ -141,10 +145,40 @@ impl Night {
 
     /// The command that runs the program.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command.arg("run").arg("--config").arg(self.write_config()).args(arguments);
+        self.command_of("run", arguments)
+    }
+
+    /// Gives another of the program's commands than `run`, in the job's zone UTC.
+    pub fn ask(&self, command: &str, arguments: &[&str]) -> Ran {
+        self.ran(self.command_of(command, arguments).output().unwrap())
+    }
+
+    /// The program with one of its commands, and this night's configuration.
+    pub fn command_of(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut program = Command::new(program());
+        let command = program.arg(command).arg("--config").arg(self.write_config()).args(arguments);
         command.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
-        command
+        program
+    }
+
+    /// Has an embedded SFTP server, made difficult by `faults`, take OpenSSH's place.
+    pub fn serve_sftp(&mut self, faults: impl FnOnce(Builder) -> Builder) -> SftpServer {
+        let root = self.path("sftp");
+        fs::create_dir(&root).unwrap();
+        let server = faults(SftpServer::builder(&root)).password(SFTP_PASSWORD).start();
+        self.set("sftp.port", json!(server.port())).set("sftp.username", json!(server.username()));
+        self.set("sftp.private_key", json!(null)).set("sftp.password", json!(SFTP_PASSWORD));
+        self.set("sftp.directory", json!("."));
+        self.sshd.directory = root;
+        server
+    }
+
+    /// Does `try_on` with a night on each kind of SFTP server: a real OpenSSH, and the embedded one.
+    pub fn on_each_server(try_on: impl Fn(&mut Night)) {
+        try_on(&mut Night::new());
+        let mut night = Night::new();
+        let _server = night.serve_sftp(|builder| builder);
+        try_on(&mut night);
     }
 
     /// What `output` and the log tell.

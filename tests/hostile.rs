@@ -17,7 +17,7 @@ use scripting_system::config::Compression;
 use scripting_system::interrupt::Interrupt;
 use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::redaction::printable;
-use scripting_system::rules::retention::{self, Entry as Listed, Kind, Naming, Policy};
+use scripting_system::rules::retention::{self, Circumstances, Entry as Listed, Kind, Naming, Policy};
 use support::night::DUMP;
 use support::servers::{Entry, Method, Zip, zips};
 
@@ -177,7 +177,7 @@ proptest! {
             names.iter().map(|name| Listed { name: name.clone(), kind: Kind::File, size: Some(1), modified: None }).collect();
         let policy = Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
         let today = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
-        let plan = retention::plan(&listing, &naming, policy, today, None);
+        let plan = retention::plan(&listing, &naming, policy, Circumstances::on(today));
         for decision in plan.removals() {
             let bare = decision.name.trim_start_matches('.').trim_end_matches(".part").trim_end_matches(".old");
             prop_assert!(bare.len() == "YYYYDDMM.tgz".len() && naming.archive.date_of(bare).is_some(), "{decision:?}");

@@ -1,6 +1,8 @@
 //! What a night removes from a real folder, what it leaves alone, and that a dry run foretells it without a trace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
+#[path = "retention/calendar.rs"]
+mod calendar;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use crate::error_chain::told;
 use crate::retry::Fault as _;
 use crate::rules::freshness::Freshness;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Entry, Kind, Plan, Reason};
+use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
 use crate::run_record::{Delivery, Task};
 use crate::spool::Spool;
 
@@ -283,7 +283,8 @@ impl Job {
         } else {
             destination::put_back(connection, &naming)?
         };
-        Ok(retention::plan(&listing, &naming, self.config.retention, self.today, clock_difference))
+        let circumstances = Circumstances { today: self.today, clock_difference };
+        Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
     }
 
     /// The directory as it would be once every replaced archive without successor had its name back.

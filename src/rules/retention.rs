@@ -2,15 +2,20 @@
 //!
 //! [`plan`] is the decision; carrying it out is the destination's business.
 
-use std::collections::BTreeSet;
-use std::fmt;
+mod keeping;
+mod reason;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::rules::archive_name::{ArchiveName, OLD, PART};
 use crate::rules::history;
+pub use keeping::{Rule, Slot};
+pub use reason::{HoldBack, Reason};
 
-/// How much history stays.
+/// How much history stays: whatever any of the rules keeps. Beside the days and the floor, which are always there, those of
+/// the calendar are off at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// An archive this many days older than the reference day stays; an older one is expired. At least 1.
@@ -91,64 +96,6 @@ pub enum Action {
     Remove,
 }
 
-/// Why a file stays or goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// Not a name of ours.
-    Foreign,
-    /// A name of ours, but no regular file.
-    NotAFile,
-    /// An archive dated after today.
-    Future,
-    /// An archive without content.
-    Empty,
-    /// Not older than the policy allows.
-    Recent {
-        /// Days before the reference day.
-        age: i64,
-    },
-    /// Old, but among the newest that always stay.
-    Floor {
-        /// Days before the reference day.
-        age: i64,
-    },
-    /// Older than the policy allows.
-    Expired {
-        /// Days before the reference day.
-        age: i64,
-    },
-    /// An upload that an earlier run did not finish.
-    UnfinishedUpload,
-    /// What a replaced archive left behind; its successor is in place.
-    Replaced,
-    /// A replaced archive whose successor never came: it must be put back, not removed.
-    AwaitsItsName,
-    /// It would go, but removal is held back tonight.
-    HeldBack(Box<Reason>),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Foreign => f.write_str("not one of this configuration's archives"),
-            Reason::NotAFile => f.write_str("named like an archive, but not a regular file"),
-            Reason::Future => f.write_str("dated after today"),
-            Reason::Empty => f.write_str("empty"),
-            Reason::Recent { age } => write!(f, "{} old", days(*age)),
-            Reason::Floor { age } => write!(f, "{} old, but one of the newest that always stay", days(*age)),
-            Reason::Expired { age } => write!(f, "expired, {} old", days(*age)),
-            Reason::UnfinishedUpload => f.write_str("an unfinished upload of an earlier run"),
-            Reason::Replaced => f.write_str("was replaced, its successor is in place"),
-            Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
-            Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
-        }
-    }
-}
-
-fn days(count: i64) -> String {
-    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
-}
-
 /// One entry and what happens to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -158,37 +105,6 @@ pub struct Decision {
     pub action: Action,
     /// Why.
     pub reason: Reason,
-}
-
-/// Why nothing at all is removed tonight.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HoldBack {
-    /// The web server's clock and ours differ by this many hours.
-    ClockDiffers {
-        /// Whole hours, without sign.
-        hours: i64,
-    },
-    /// The archive pattern was changed over a folder of old names.
-    DayAndMonthSwapped {
-        /// One of the names.
-        example: String,
-    },
-}
-
-impl fmt::Display for HoldBack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HoldBack::ClockDiffers { hours } => write!(
-                f,
-                "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
-            ),
-            HoldBack::DayAndMonthSwapped { example } => write!(
-                f,
-                "{example:?} fits archive.name only with day and month swapped, so the pattern seems to have been \
-                 changed over a folder of older names; rename those files, or move them away"
-            ),
-        }
-    }
 }
 
 /// What happens to every entry of the directory.
@@ -213,7 +129,7 @@ impl Plan {
         self.decisions
             .iter()
             .filter(|decision| match &decision.reason {
-                Reason::Recent { .. } | Reason::Floor { .. } | Reason::Future => true,
+                Reason::Kept { .. } | Reason::Future => true,
                 Reason::HeldBack(reason) => matches!(**reason, Reason::Expired { .. }),
                 _ => false,
             })
@@ -221,40 +137,46 @@ impl Plan {
     }
 }
 
-/// Decides what of `listing` stays on a night whose date is `today`. `clock_difference` is how far the web server's
-/// clock is from ours, in either direction, where that is known.
-pub fn plan(
-    listing: &[Entry],
-    naming: &Naming,
-    policy: Policy,
-    today: NaiveDate,
-    clock_difference: Option<TimeDelta>,
-) -> Plan {
-    let counting = history::archives(listing, naming, today);
-    let newest_first = || counting.iter().rev();
-    let reference = newest_first().next().map(|archive| archive.date);
-    let floor: BTreeSet<&str> =
-        newest_first().take(policy.keep_at_least as usize).map(|archive| archive.name.as_str()).collect();
-    let held_back = hold_back(listing, naming, clock_difference);
+/// What beside the directory and the policy matters to a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Circumstances {
+    /// The date of the night.
+    pub today: NaiveDate,
+    /// How far the web server's clock is from ours, in either direction, where that is known.
+    pub clock_difference: Option<TimeDelta>,
+}
 
-    let files: BTreeSet<&str> =
-        listing.iter().filter(|entry| entry.kind == Kind::File).map(|entry| entry.name.as_str()).collect();
+impl Circumstances {
+    /// A day of which nothing is known that holds removal back.
+    pub fn on(today: NaiveDate) -> Circumstances {
+        Circumstances { today, clock_difference: None }
+    }
+}
+
+/// Decides what of `listing` stays.
+pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: Circumstances) -> Plan {
+    let counting: BTreeSet<NaiveDate> =
+        history::archives(listing, naming, circumstances.today).into_iter().map(|archived| archived.date).collect();
+    let folder = Folder {
+        naming,
+        today: circumstances.today,
+        reference: counting.last().copied(),
+        kept: keeping::rules(policy, &counting),
+        files: listing.iter().filter(|entry| entry.kind == Kind::File).map(|entry| entry.name.as_str()).collect(),
+    };
+    let held_back = hold_back(listing, naming, circumstances);
     let mut decisions: Vec<Decision> = listing
         .iter()
         .map(|entry| {
-            let (action, reason) = decide(entry, naming, policy, today, reference, &floor, &files);
-            match action {
-                Action::Remove if held_back.is_some() => Decision {
-                    name: entry.name.clone(),
-                    action: Action::Keep,
-                    reason: Reason::HeldBack(Box::new(reason)),
-                },
-                _ => Decision { name: entry.name.clone(), action, reason },
-            }
+            let (action, reason) = match folder.decide(entry) {
+                (Action::Remove, reason) if held_back.is_some() => (Action::Keep, Reason::HeldBack(Box::new(reason))),
+                decided => decided,
+            };
+            Decision { name: entry.name.clone(), action, reason }
         })
         .collect();
     decisions.sort_by(|a, b| a.name.cmp(&b.name));
-    Plan { reference, held_back, decisions }
+    Plan { reference: folder.reference, held_back, decisions }
 }
 
 /// The replaced archives whose successor never came, as (name now, name to have): a run that was killed between
@@ -271,55 +193,54 @@ pub fn to_put_back(listing: &[Entry], naming: &Naming) -> Vec<(String, String)> 
         .collect()
 }
 
-fn decide(
-    entry: &Entry,
-    naming: &Naming,
-    policy: Policy,
+/// What must be known of the whole directory to decide about one entry.
+struct Folder<'a> {
+    naming: &'a Naming,
     today: NaiveDate,
     reference: Option<NaiveDate>,
-    floor: &BTreeSet<&str>,
-    files: &BTreeSet<&str>,
-) -> (Action, Reason) {
-    let leftover = naming.leftover_of(&entry.name);
-    let date = naming.archive.date_of(&entry.name);
-    if date.is_none() && leftover.is_none() {
-        return (Action::Keep, Reason::Foreign);
-    }
-    if entry.kind != Kind::File {
-        return (Action::Keep, Reason::NotAFile);
-    }
-    if let Some((archive, suffix)) = leftover {
-        return match suffix {
-            PART => (Action::Remove, Reason::UnfinishedUpload),
-            _ if files.contains(archive) => (Action::Remove, Reason::Replaced),
-            _ => (Action::Keep, Reason::AwaitsItsName),
+    /// The rules that keep the archive of a date.
+    kept: BTreeMap<NaiveDate, Vec<Rule>>,
+    /// The names of the regular files.
+    files: BTreeSet<&'a str>,
+}
+
+impl Folder<'_> {
+    fn decide(&self, entry: &Entry) -> (Action, Reason) {
+        let leftover = self.naming.leftover_of(&entry.name);
+        let date = self.naming.archive.date_of(&entry.name);
+        if date.is_none() && leftover.is_none() {
+            return (Action::Keep, Reason::Foreign);
+        }
+        if entry.kind != Kind::File {
+            return (Action::Keep, Reason::NotAFile);
+        }
+        if let Some((archive, suffix)) = leftover {
+            return match suffix {
+                PART => (Action::Remove, Reason::UnfinishedUpload),
+                _ if self.files.contains(archive) => (Action::Remove, Reason::Replaced),
+                _ => (Action::Keep, Reason::AwaitsItsName),
+            };
+        }
+        if entry.size == Some(0) {
+            return (Action::Keep, Reason::Empty);
+        }
+        // Without a reference day no archive counts, so that this one is of a day to come as well.
+        let (Some(date), Some(reference)) = (date.filter(|date| *date <= self.today), self.reference) else {
+            return (Action::Keep, Reason::Future);
         };
-    }
-    let (Some(date), Some(reference)) = (date, reference) else {
-        // Without a reference day, no archive counts: each is empty or dated after today.
-        return (Action::Keep, if entry.size == Some(0) { Reason::Empty } else { Reason::Future });
-    };
-    if entry.size == Some(0) {
-        return (Action::Keep, Reason::Empty);
-    }
-    if date > today {
-        return (Action::Keep, Reason::Future);
-    }
-    let age = (reference - date).num_days();
-    let oldest_kept = reference.checked_sub_days(Days::new(policy.keep_days.into())).unwrap_or(NaiveDate::MIN);
-    if date >= oldest_kept {
-        (Action::Keep, Reason::Recent { age })
-    } else if floor.contains(entry.name.as_str()) {
-        (Action::Keep, Reason::Floor { age })
-    } else {
-        (Action::Remove, Reason::Expired { age })
+        let age = (reference - date).num_days();
+        match self.kept.get(&date) {
+            Some(rules) => (Action::Keep, Reason::Kept { age, rules: rules.clone() }),
+            None => (Action::Remove, Reason::Expired { age }),
+        }
     }
 }
 
 /// Clocks that differ by more than this hold removal back.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
 
-fn hold_back(listing: &[Entry], naming: &Naming, clock_difference: Option<TimeDelta>) -> Option<HoldBack> {
+fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<HoldBack> {
+    let clock_difference = circumstances.clock_difference;
     if let Some(difference) = clock_difference.map(|difference| difference.abs()).filter(|it| *it > CLOCK_TOLERANCE) {
         return Some(HoldBack::ClockDiffers { hours: difference.num_hours() });
     }

@@ -90,8 +90,7 @@ fn kept(plan: &Plan) -> Vec<String> {
     let staying = plan.decisions.iter().filter(|decision| decision.action == Action::Keep);
     let (foreign, ours): (Vec<&Decision>, Vec<&Decision>) =
         staying.partition(|decision| decision.reason == Reason::Foreign);
-    let unusual: Vec<&Decision> =
-        ours.into_iter().filter(|decision| !matches!(decision.reason, Reason::Recent { .. })).collect();
+    let unusual: Vec<&Decision> = ours.into_iter().filter(|decision| !decision.reason.is_recent()).collect();
     lines.extend(named(&unusual));
     if !foreign.is_empty() {
         lines.push(format!("{}, never touched", words::count(foreign.len(), "other file")));

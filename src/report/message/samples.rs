@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate};
 
 use crate::rules::redaction::Redaction;
-use crate::rules::retention::{Action, Decision, HoldBack, Plan, Reason};
+use crate::rules::retention::{Action, Decision, HoldBack, Plan, Reason, Rule};
 use crate::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State, Task};
 
 /// A run that has only begun.
@@ -43,6 +43,10 @@ fn decision(name: &str, action: Action, reason: Reason) -> Decision {
     Decision { name: name.to_owned(), action, reason }
 }
 
+fn recent(age: i64) -> Reason {
+    Reason::Kept { age, rules: vec![Rule::Age] }
+}
+
 /// All went well, and one archive was removed.
 pub(crate) fn clean_night() -> RunRecord {
     let mut record = connected();
@@ -64,8 +68,8 @@ pub(crate) fn clean_night() -> RunRecord {
         held_back: None,
         decisions: vec![
             decision("20261211.tgz", Action::Remove, Reason::Expired { age: 11 }),
-            decision("20262111.tgz", Action::Keep, Reason::Recent { age: 2 }),
-            decision("20262311.tgz", Action::Keep, Reason::Recent { age: 0 }),
+            decision("20262111.tgz", Action::Keep, recent(2)),
+            decision("20262311.tgz", Action::Keep, recent(0)),
             decision("20262411.tgz", Action::Keep, Reason::Future),
             decision("notes.txt", Action::Keep, Reason::Foreign),
         ],
@@ -98,7 +102,7 @@ pub(crate) fn stale_night() -> RunRecord {
         decisions: vec![
             decision(".20260711.tgz.part", Action::Remove, Reason::UnfinishedUpload),
             decision("20261111.tgz", Action::Remove, Reason::Expired { age: 11 }),
-            decision("20262211.tgz", Action::Keep, Reason::Recent { age: 0 }),
+            decision("20262211.tgz", Action::Keep, recent(0)),
         ],
     });
     done(&mut record, Task::CleanUp, "nothing is left behind", 1);

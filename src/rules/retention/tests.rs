@@ -25,7 +25,7 @@ fn archive(days_ago: i64) -> Entry {
 }
 
 fn plan_for(listing: &[Entry]) -> Plan {
-    plan(listing, naming(), POLICY, TODAY, None)
+    plan(listing, naming(), POLICY, Circumstances::on(TODAY))
 }
 
 fn removed(plan: &Plan) -> Vec<&str> {
@@ -108,7 +108,10 @@ fn a_pattern_changed_over_old_names_holds_removal_back() {
 #[test]
 fn clocks_more_than_a_day_apart_hold_removal_back() {
     let listing = [archive(0), archive(1), archive(2), archive(50)];
-    let with = |difference| plan(&listing, naming(), POLICY, TODAY, Some(difference)).removals().count();
+    let with = |difference| {
+        let circumstances = Circumstances { today: TODAY, clock_difference: Some(difference) };
+        plan(&listing, naming(), POLICY, circumstances).removals().count()
+    };
     assert_eq!(with(TimeDelta::hours(24)), 1);
     assert_eq!(with(TimeDelta::hours(24) + TimeDelta::seconds(1)), 0);
     assert_eq!(with(TimeDelta::hours(-25)), 0);
@@ -135,7 +138,7 @@ proptest! {
         let mut seen = BTreeSet::new();
         let listing: Vec<Entry> = listing.into_iter().filter(|entry| seen.insert(entry.name.clone())).collect();
         let policy = Policy { keep_days, keep_at_least, ..POLICY };
-        let plan = plan(&listing, naming(), policy, TODAY, None);
+        let plan = plan(&listing, naming(), policy, Circumstances::on(TODAY));
         prop_assert_eq!(plan.decisions.len(), listing.len());
         let counting = |entry: &&Entry| {
             entry.kind == Kind::File

@@ -1,0 +1,121 @@
+//! Why a file stays or goes, and why nothing goes at all, in data and in words.
+
+use std::fmt;
+
+use super::keeping::{Rule, Slot};
+
+/// Why a file stays or goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Not a name of ours.
+    Foreign,
+    /// A name of ours, but no regular file.
+    NotAFile,
+    /// An archive dated after today.
+    Future,
+    /// An archive without content.
+    Empty,
+    /// An archive that the policy keeps.
+    Kept {
+        /// Days before the reference day.
+        age: i64,
+        /// Every rule that keeps it, in the order of the policy. At least one.
+        rules: Vec<Rule>,
+    },
+    /// Older than the policy allows.
+    Expired {
+        /// Days before the reference day.
+        age: i64,
+    },
+    /// An upload that an earlier run did not finish.
+    UnfinishedUpload,
+    /// What a replaced archive left behind; its successor is in place.
+    Replaced,
+    /// A replaced archive whose successor never came: it must be put back, not removed.
+    AwaitsItsName,
+    /// It would go, but removal is held back tonight.
+    HeldBack(Box<Reason>),
+}
+
+impl Reason {
+    /// Whether this is an archive that stays because it is not yet old.
+    pub fn is_recent(&self) -> bool {
+        matches!(self, Reason::Kept { rules, .. } if rules.contains(&Rule::Age))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Foreign => f.write_str("not one of this configuration's archives"),
+            Reason::NotAFile => f.write_str("named like an archive, but not a regular file"),
+            Reason::Future => f.write_str("dated after today"),
+            Reason::Empty => f.write_str("empty"),
+            Reason::Kept { age, rules } => tell_kept(f, *age, rules),
+            Reason::Expired { age } => write!(f, "expired, {} old", days(*age)),
+            Reason::UnfinishedUpload => f.write_str("an unfinished upload of an earlier run"),
+            Reason::Replaced => f.write_str("was replaced, its successor is in place"),
+            Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
+            Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
+        }
+    }
+}
+
+/// "2 days old; weekly 2026-W47". The floor is told only where an archive's age alone would not keep it: of the newest
+/// archives that goes without saying.
+fn tell_kept(f: &mut fmt::Formatter<'_>, age: i64, rules: &[Rule]) -> fmt::Result {
+    write!(f, "{} old", days(age))?;
+    let mut before = if rules.contains(&Rule::Age) {
+        "; "
+    } else if rules.contains(&Rule::Floor) {
+        f.write_str(", but one of the newest that always stay")?;
+        "; "
+    } else {
+        ", kept as "
+    };
+    for rule in rules {
+        let (oldest, slot): (&str, &Slot) = match rule {
+            Rule::Age | Rule::Floor => continue,
+            Rule::NewestOf(slot) => ("", slot),
+            Rule::Oldest(slot) => ("oldest ", slot),
+        };
+        write!(f, "{before}{oldest}{slot}")?;
+        before = ", ";
+    }
+    Ok(())
+}
+
+fn days(count: i64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+}
+
+/// Why nothing at all is removed tonight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldBack {
+    /// The web server's clock and ours differ by this many hours.
+    ClockDiffers {
+        /// Whole hours, without sign.
+        hours: i64,
+    },
+    /// The archive pattern was changed over a folder of old names.
+    DayAndMonthSwapped {
+        /// One of the names.
+        example: String,
+    },
+}
+
+impl fmt::Display for HoldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HoldBack::ClockDiffers { hours } => write!(
+                f,
+                "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
+            ),
+            HoldBack::DayAndMonthSwapped { example } => write!(
+                f,
+                "{example:?} fits archive.name only with day and month swapped, so the pattern seems to have been \
+                 changed over a folder of older names; rename those files, or move them away"
+            ),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Weeks, months and years of history, on real servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate, NaiveTime};
+use serde_json::json;
+
+use super::support::Night;
+use super::support::night::archive_name;
+use super::{dry_run, lay, listed, names, removed_by, run};
+
+/// The night is the one of a Monday, after a leap year of 53 weeks.
+const DATE: NaiveDate = NaiveDate::from_ymd_opt(2021, 1, 4).unwrap();
+
+/// What must stay of 400 nights up to [`DATE`], and why, but for the age.
+const STAYING: [(&str, &str); 23] = [
+    ("2021-01-04", "; weekly 2021-W01, monthly 2021-01, yearly 2021"),
+    ("2021-01-03", "; weekly 2020-W53"),
+    ("2021-01-02", ""),
+    ("2021-01-01", ""),
+    ("2020-12-31", "; monthly 2020-12, yearly 2020"),
+    ("2020-12-30", ""),
+    ("2020-12-27", ", kept as weekly 2020-W52"),
+    ("2020-12-20", ", kept as weekly 2020-W51"),
+    ("2020-12-13", ", kept as weekly 2020-W50"),
+    ("2020-12-06", ", kept as weekly 2020-W49"),
+    ("2020-11-30", ", kept as monthly 2020-11"),
+    ("2020-10-31", ", kept as monthly 2020-10"),
+    ("2020-09-30", ", kept as monthly 2020-09"),
+    ("2020-08-31", ", kept as monthly 2020-08"),
+    ("2020-07-31", ", kept as monthly 2020-07"),
+    ("2020-06-30", ", kept as monthly 2020-06"),
+    ("2020-05-31", ", kept as monthly 2020-05"),
+    ("2020-04-30", ", kept as monthly 2020-04"),
+    ("2020-03-31", ", kept as monthly 2020-03"),
+    ("2020-02-29", ", kept as monthly 2020-02"),
+    ("2020-01-31", ", kept as monthly 2020-01"),
+    ("2019-12-31", ", kept as monthly 2019-12, yearly 2019"),
+    ("2019-12-02", ", kept as oldest yearly 2019"),
+];
+
+#[test]
+fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
+    Night::on_each_server(|night| {
+        night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
+        night.config["retention"] = json!({"keep_days": 5, "keep_weekly": 6, "keep_monthly": 14, "keep_yearly": 4});
+        lay(night, (1..400).map(|age| DATE - Days::new(age)));
+        let dry = dry_run(night);
+        dry.ended_with(0);
+
+        let ran = run(night);
+        ran.ended_with(0).told(&format!(
+            "Remove expired: {} removed, {} archives stay",
+            400 - STAYING.len(),
+            STAYING.len()
+        ));
+        let mut reasons = BTreeMap::new();
+        for (date, rules) in STAYING {
+            let date: NaiveDate = date.parse().unwrap();
+            let age = (DATE - date).num_days();
+            let plural = if age == 1 { "" } else { "s" };
+            reasons.insert(archive_name(date), format!("{age} day{plural} old{rules}"));
+        }
+        assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), reasons.keys().cloned().collect());
+        for (name, reason) in &reasons {
+            ran.told(&format!("Remove expired: kept {name}: {reason}\n"));
+        }
+        assert_eq!(names(listed(&dry, "would be removed")), removed_by(&ran));
+        let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+        assert_eq!(listed(&dry, "would stay").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
+
+        run(night).ended_with(0).told(&format!("Remove expired: 0 removed, {} archives stay", STAYING.len()));
+    });
+}

@@ -54,6 +54,9 @@ struct Delivered {
     freshness: Freshness,
     /// How far the web server's clock is from ours, where it tells.
     clock_difference: Option<TimeDelta>,
+    /// How many bytes the new archive has, or will have, as a dry run expects; `None` where there is none or that is not
+    /// known.
+    archive_size: Option<u64>,
     connection: Connection,
 }
 
@@ -93,25 +96,25 @@ impl Job {
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump);
-        let connection = match (judgement.freshness, judgement.modified) {
+        let (archive_size, connection) = match (judgement.freshness, judgement.modified) {
             (Freshness::Fresh, Some(modified)) if !self.dry_run => {
                 let packing = Packing { zip: &zip, dump: &dump, modified: modified.to_utc(), may_start_over };
                 let Some((archive, sent)) = self.pack_and_send(&packing, server)? else { return Ok(None) };
-                self.verify_archive(server, sent, &archive)?
+                (Some(self.size_of(&archive)), self.verify_archive(server, sent, &archive)?)
             }
             (Freshness::Fresh, _) => {
                 self.skip(&[Task::PackArchive], "dry run");
                 let connection = self.connect(server)?;
                 self.rehearse_sending(&connection)?;
                 self.skip(&[Task::VerifyArchive], "dry run");
-                connection
+                (dump.expected_archive_size(self.config.archive.compression), connection)
             }
             (Freshness::Stale(_), _) => {
                 self.skip(&[Task::PackArchive, Task::SendArchive, Task::VerifyArchive], "the dump is stale");
-                self.connect(server)?
+                (None, self.connect(server)?)
             }
         };
-        Ok(Some(Delivered { freshness: judgement.freshness, clock_difference, connection }))
+        Ok(Some(Delivered { freshness: judgement.freshness, clock_difference, archive_size, connection }))
     }
 
     /// Tasks 5 to 7 at once: the archive is sent while it grows. `None` where the ZIP has changed.

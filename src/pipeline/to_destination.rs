@@ -1,13 +1,14 @@
 //! Tasks 6 to 9: from this machine to the SFTP server, and what lies there.
 
-use chrono::TimeDelta;
 use indicatif::HumanBytes;
 
 use super::{Delivered, Job, Stop, at_rate, fault_point};
 use crate::destination::{self, Connection, DestinationError, Published, ReadBack, Server, Standing, Upload};
 use crate::error_chain::told;
 use crate::retry::Fault as _;
+use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
+use crate::rules::history;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
 use crate::run_record::{Delivery, Task};
@@ -196,22 +197,22 @@ impl Job {
         Ok(())
     }
 
-    fn size_of(&self, archive: &Spool) -> u64 {
+    pub(super) fn size_of(&self, archive: &Spool) -> u64 {
         archive.extent().map_or(0, |extent| extent.written)
     }
 
     /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
     pub(super) fn remove_expired(&self, delivered: Delivered) {
-        let Delivered { freshness, clock_difference, connection } = delivered;
         let task = self.journal.begin(Task::RemoveExpired);
         fault_point("removing");
-        let plan = match self.plan_removal(&connection, freshness, clock_difference) {
+        let plan = match self.plan_removal(&delivered) {
             Ok(plan) => plan,
             Err(error) => {
                 task.warned(&format!("nothing was removed: {}", told(&error)));
                 return;
             }
         };
+        let connection = delivered.connection;
         self.tell(&plan);
         if let Some(why) = &plan.held_back {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back tonight: {why}"));
@@ -241,10 +242,11 @@ impl Job {
             }
         }
         let kept = plan.archives_kept();
+        let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
         let text = if self.dry_run {
-            format!("dry run: {planned} would be removed, {kept} archives stay")
+            format!("dry run: {planned} would be removed, {kept} archives stay{held_back}")
         } else {
-            format!("{removed} removed, {kept} archives stay")
+            format!("{removed} removed, {kept} archives stay{held_back}")
         };
         {
             let mut record = self.journal.record().lock();
@@ -258,12 +260,8 @@ impl Job {
         goodbye(connection);
     }
 
-    fn plan_removal(
-        &self,
-        connection: &Connection,
-        freshness: Freshness,
-        clock_difference: Option<TimeDelta>,
-    ) -> Result<Plan, DestinationError> {
+    fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
+        let Delivered { freshness, clock_difference, archive_size, connection } = delivered;
         let naming = self.config.naming();
         let listing = if self.dry_run {
             for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
@@ -273,7 +271,7 @@ impl Job {
                 );
             }
             let mut listing = self.list_as_if_put_back(connection)?;
-            if freshness == Freshness::Fresh {
+            if *freshness == Freshness::Fresh {
                 // What would be removed after tonight's archive had arrived.
                 let tonight = self.archive_name();
                 listing.retain(|entry| entry.name != tonight);
@@ -283,7 +281,11 @@ impl Job {
         } else {
             destination::put_back(connection, &naming)?
         };
-        let circumstances = Circumstances { today: self.today, clock_difference };
+        let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
+            let history = history::archives(&listing, &naming, self.today);
+            alarm::suspicion(bounds, self.today, size, &history)
+        });
+        let circumstances = Circumstances { today: self.today, clock_difference: *clock_difference, suspicion };
         Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
     }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use crate::rules::alarm::Suspicion;
 use crate::rules::archive_name::{ArchiveName, OLD, PART};
 use crate::rules::history;
 pub use keeping::{Rule, Slot};
@@ -144,12 +145,14 @@ pub struct Circumstances {
     pub today: NaiveDate,
     /// How far the web server's clock is from ours, in either direction, where that is known.
     pub clock_difference: Option<TimeDelta>,
+    /// What is suspicious about the night's new archive, if anything is.
+    pub suspicion: Option<Suspicion>,
 }
 
 impl Circumstances {
     /// A day of which nothing is known that holds removal back.
     pub fn on(today: NaiveDate) -> Circumstances {
-        Circumstances { today, clock_difference: None }
+        Circumstances { today, clock_difference: None, suspicion: None }
     }
 }
 
@@ -239,7 +242,11 @@ impl Folder<'_> {
 /// Clocks that differ by more than this hold removal back.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
 
+/// The first reason to hold removal back: before all others the one that another night would not tell again.
 fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<HoldBack> {
+    if let Some(suspicion) = circumstances.suspicion {
+        return Some(HoldBack::UnusualSize(suspicion));
+    }
     let clock_difference = circumstances.clock_difference;
     if let Some(difference) = clock_difference.map(|difference| difference.abs()).filter(|it| *it > CLOCK_TOLERANCE) {
         return Some(HoldBack::ClockDiffers { hours: difference.num_hours() });

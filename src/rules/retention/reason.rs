@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::keeping::{Rule, Slot};
+use crate::rules::alarm::Suspicion;
 
 /// Why a file stays or goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +93,9 @@ fn days(count: i64) -> String {
 /// Why nothing at all is removed tonight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldBack {
+    /// The new archive has an unusual size: until somebody has looked at the dump, the older ones may be the last good
+    /// ones.
+    UnusualSize(Suspicion),
     /// The web server's clock and ours differ by this many hours.
     ClockDiffers {
         /// Whole hours, without sign.
@@ -107,6 +111,7 @@ pub enum HoldBack {
 impl fmt::Display for HoldBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            HoldBack::UnusualSize(suspicion) => suspicion.fmt(f),
             HoldBack::ClockDiffers { hours } => write!(
                 f,
                 "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"

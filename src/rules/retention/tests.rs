@@ -109,12 +109,24 @@ fn a_pattern_changed_over_old_names_holds_removal_back() {
 fn clocks_more_than_a_day_apart_hold_removal_back() {
     let listing = [archive(0), archive(1), archive(2), archive(50)];
     let with = |difference| {
-        let circumstances = Circumstances { today: TODAY, clock_difference: Some(difference) };
+        let circumstances = Circumstances { clock_difference: Some(difference), ..Circumstances::on(TODAY) };
         plan(&listing, naming(), POLICY, circumstances).removals().count()
     };
     assert_eq!(with(TimeDelta::hours(24)), 1);
     assert_eq!(with(TimeDelta::hours(24) + TimeDelta::seconds(1)), 0);
     assert_eq!(with(TimeDelta::hours(-25)), 0);
+}
+
+#[test]
+fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
+    use crate::rules::alarm::Beyond;
+    let suspicion = Suspicion { size: 1, median: 100, compared: 7, beyond: Beyond::Lower(50) };
+    let circumstances =
+        Circumstances { today: TODAY, clock_difference: Some(TimeDelta::hours(48)), suspicion: Some(suspicion) };
+    let listing = [archive(0), archive(1), archive(2), archive(50), file(&naming().part(&archive(7).name))];
+    let plan = plan(&listing, naming(), POLICY, circumstances);
+    assert_eq!(plan.held_back, Some(HoldBack::UnusualSize(suspicion)));
+    assert_eq!((removed(&plan), plan.archives_kept()), (Vec::new(), 4));
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {

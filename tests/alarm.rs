@@ -1,0 +1,188 @@
+//! A dump of an unusual size: it is delivered like any other, somebody is told, and the older archives stay.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::process::Command;
+
+use chrono::{Days, NaiveDate, NaiveTime};
+use mail_parser::MessageParser;
+use serde_json::{Value, json};
+use support::night::archive_name;
+use support::{Night, Ran};
+
+const DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
+
+fn before(days: u64) -> String {
+    archive_name(DATE - Days::new(days))
+}
+
+/// The leftover of an interrupted run.
+fn leftover() -> String {
+    format!(".{}.part", before(3))
+}
+
+fn run(night: &Night, arguments: &[&str]) -> Ran {
+    let date = DATE.to_string();
+    night.run_with(&[&["--date", &date], arguments].concat())
+}
+
+/// Has the night of [`DATE`] follow 14 others, 4 of them expired, whose archives have so many times as many bytes as the
+/// new one will have. Gives the bytes of the new one.
+fn lay_history(night: &mut Night, times: f64) -> Vec<u8> {
+    night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
+    run(night, &[]).ended_with(0);
+    let archive = fs::read(night.archive()).unwrap();
+    fs::remove_file(night.archive()).unwrap();
+    fs::remove_file(night.path("log.log")).unwrap();
+    for days in 1..=14 {
+        let file = File::create(night.sshd.directory.join(before(days))).unwrap();
+        file.set_len((archive.len() as f64 * times) as u64).unwrap();
+    }
+    fs::write(night.sshd.directory.join(leftover()), "half an archive").unwrap();
+    archive
+}
+
+fn names(night: &Night) -> BTreeSet<String> {
+    night.sshd.names().into_iter().collect()
+}
+
+/// What lies there after a night on which nothing, or what is due, was removed.
+fn folder(has_removed: bool) -> BTreeSet<String> {
+    let oldest = if has_removed { 10 } else { 14 };
+    (0..=oldest).map(before).chain((!has_removed).then(leftover)).collect()
+}
+
+/// The subject and the text of the last mail.
+fn mail(night: &Night) -> (String, String) {
+    let mails = night.mail.messages();
+    let mail = MessageParser::default().parse(&mails.last().unwrap().raw).unwrap();
+    (mail.subject().unwrap().to_owned(), mail.body_text(0).unwrap().replace("\r\n", "\n"))
+}
+
+/// Runs a night whose size must raise the alarm with the words `told`, on each server.
+fn must_alarm(times: f64, alarm: &Value, told: &str) {
+    Night::on_each_server(|night| {
+        let archive = lay_history(night, times);
+        night.config["alarm"] = alarm.clone();
+        let ran = run(night, &[]);
+        ran.ended_with(1);
+        assert_eq!(names(night), folder(false), "{}", ran.all());
+        assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
+        let dump = Command::new("tar").arg("-xzOf").arg(night.archive()).output().unwrap().stdout;
+        assert!(dump == night.dump, "tar finds another dump");
+
+        ran.told("read back over a new connection and published").told("errors 0, warnings 1, files removed 0");
+        let warning = "Remove expired: removal is held back tonight: the new archive of ";
+        let line = ran.log.lines().find(|line| line.contains(warning)).unwrap_or_else(|| panic!("{}", ran.all()));
+        assert!(line.contains("WARNING") && line.contains(told), "{line}");
+        assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.all());
+        ran.told(&format!("kept {}: expired, 14 days old; removal is held back\n", before(14)));
+        ran.told(&format!("kept {}: an unfinished upload of an earlier run; removal is held back\n", leftover()));
+        let (subject, text) = mail(night);
+        assert!(subject.contains("delivered, 1 warning"), "{subject}");
+        assert!(text.contains(told), "{text}");
+        let post = night.webhook.posts().last().unwrap().text.clone();
+        assert!(post.contains("0 errors, 1 warning") && post.contains("removal is held back"), "{post}");
+
+        // The same night once more finds the same bytes, which are no less suspicious.
+        run(night, &[]).ended_with(1).told("is already there, with the same bytes");
+        assert_eq!(names(night), folder(false));
+
+        // What is as it should be is said so, and all is as usual.
+        night.config["alarm"] = json!({"smaller_than_percent": 10, "larger_than_percent": 1000});
+        run(night, &[]).ended_with(0).told("errors 0, warnings 0, files removed 5");
+        assert_eq!(names(night), folder(true));
+    });
+}
+
+#[test]
+fn a_much_smaller_dump_is_delivered_with_a_warning_and_nothing_is_removed() {
+    let told = "has 20 % of the median size of the last 7 (";
+    must_alarm(5.0, &json!({}), told);
+    let advice = "look at the dump, and if it is as it should be, lower alarm.smaller_than_percent (now 30)";
+    must_alarm(5.0, &json!({"smaller_than_percent": 30}), advice);
+}
+
+#[test]
+fn a_much_larger_dump_is_delivered_with_a_warning_and_nothing_is_removed() {
+    let advice = "look at the dump, and if it is as it should be, raise alarm.larger_than_percent (now 300)";
+    must_alarm(0.2, &json!({}), advice);
+}
+
+#[test]
+fn the_right_dump_of_the_same_night_takes_the_wrong_ones_place_and_ends_the_alarm() {
+    Night::on_each_server(|night| {
+        let archive = lay_history(night, 1.0);
+        night.config["alarm"] = json!({});
+        let whole = night.dump.clone();
+        night.dump.truncate(whole.len() / 10);
+        night.publish_dump_of(night.modified);
+        run(night, &[]).ended_with(1);
+        assert_eq!(names(night), folder(false));
+
+        night.dump = whole;
+        night.publish_dump_of(night.modified);
+        run(night, &[]).ended_with(0).told("it has replaced an archive with other bytes");
+        assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
+        assert_eq!(names(night), folder(true));
+    });
+}
+
+#[test]
+fn without_the_section_no_size_is_unusual() {
+    for times in [5.0, 0.2] {
+        let mut night = Night::new();
+        lay_history(&mut night, times);
+        let ran = run(&night, &[]);
+        ran.ended_with(0).told("files removed 5");
+        assert_eq!((names(&night), ran.stderr.as_str()), (folder(true), ""));
+    }
+}
+
+#[test]
+fn a_usual_size_and_a_first_archive_raise_no_alarm() {
+    let mut night = Night::new();
+    night.config["alarm"] = json!({"smaller_than_percent": 99, "larger_than_percent": 101});
+    // With nothing to compare with, and then with archives like itself.
+    lay_history(&mut night, 1.0);
+    run(&night, &[]).ended_with(0);
+    assert_eq!(names(&night), folder(true));
+}
+
+#[test]
+fn a_stale_night_has_no_new_archive_to_be_alarmed_about() {
+    let mut night = Night::new();
+    lay_history(&mut night, 5.0);
+    night.config["alarm"] = json!({});
+    night.publish_dump_of(night.modified - Days::new(3));
+    let ran = run(&night, &[]);
+    ran.ended_with(1).told("the dump is stale").told("warnings 1,");
+    assert!(!ran.log.contains("held back"), "{}", ran.all());
+}
+
+#[test]
+fn a_dry_run_foretells_the_alarm() {
+    Night::on_each_server(|night| {
+        lay_history(night, 5.0);
+        night.config["alarm"] = json!({});
+        let before = names(night);
+        let dry = run(night, &["--dry-run"]);
+        dry.ended_with(1);
+        assert!(
+            dry.stdout.contains("warning: Remove expired: removal is held back tonight: the new "),
+            "{}",
+            dry.all()
+        );
+        assert!(dry.stdout.contains("would be removed: 0 files"), "{}", dry.all());
+        assert_eq!(names(night), before);
+
+        // How large an archive will be that is compressed anew, nobody can know before.
+        night.config["archive"]["compression"] = json!(6);
+        let dry = run(night, &["--dry-run"]);
+        dry.ended_with(0);
+        assert!(dry.stdout.contains("would be removed: 5 files"), "{}", dry.all());
+    });
+}

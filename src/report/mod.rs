@@ -2,6 +2,7 @@
 //!
 //! [`message`] makes the words out of a [`RunRecord`](crate::run_record::RunRecord); the others carry them.
 
+pub mod https;
 pub mod log_file;
 pub mod log_line;
 pub mod mail;

@@ -1,4 +1,5 @@
-//! Servers for trying the program without owning any: HTTPS, SFTP, SMTP and a Mattermost webhook, all on loopback.
+//! Servers for trying the program without owning any: HTTPS, SFTP, SMTP, a Mattermost webhook and a monitor, all
+//! on loopback.
 //!
 //! Each is a handle made by a builder. It listens on 127.0.0.1, on a port that the system chooses unless one is
 //! given, works in background threads, keeps what it received, and stops when it is dropped.
@@ -11,6 +12,7 @@ pub mod faults;
 pub mod https;
 pub mod https_answers;
 pub mod listener;
+pub mod pings;
 pub mod proxy;
 pub mod sftp;
 pub mod sftp_faults;
@@ -24,6 +26,7 @@ pub mod zips;
 
 pub use certificates::{Authority, Identity};
 pub use https::HttpsServer;
+pub use pings::PingServer;
 pub use proxy::Proxy;
 pub use sftp::SftpServer;
 pub use smtp::SmtpServer;

@@ -1,6 +1,7 @@
 //! `run`: a night's work, under supervision, and the reports of it.
 
 mod reports;
+mod watchers;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
+use self::watchers::StartPing;
 use super::panics::redact_panics;
 use super::supervisor::{Ended, Supervisor};
 use crate::cli;
@@ -60,6 +62,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
             return ExitCode::Failed;
         }
     };
+    let start = config.monitor.clone().filter(|_| !arguments.dry_run).map(StartPing::send);
     let job = Job {
         retry: Retry::new(config.retry, interrupt.clone()),
         config: config.clone(),
@@ -77,7 +80,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     if arguments.dry_run {
         journal.skip(Task::Report, "dry run");
     } else {
-        reports::send(&mut supervisor, config, &journal, log.as_ref(), clock);
+        reports::send(&mut supervisor, config, start, &journal, log.as_ref(), clock);
     }
     record.lock().duration = begun.elapsed();
     drop(lock);

@@ -9,6 +9,9 @@ use super::sections::{Config, Credentials};
 /// A value in a query that is shorter is an ordinary word.
 const SHORTEST_QUERY_VALUE: usize = 4;
 
+/// A piece of a path that is shorter is an ordinary word. healthchecks.io's ping keys have 22 characters, its ids 36.
+const SHORTEST_KEY: usize = 16;
+
 impl Config {
     /// Every secret that the configuration holds, for the redaction of reports: as it stands there, its parts that
     /// give access by themselves, and as the protocols compose it before they encode it.
@@ -82,14 +85,14 @@ fn add_user_info(proxy: &SecretString, secrets: &mut Vec<SecretString>) {
     add_credentials(&credentials, secrets);
 }
 
-/// The webhook's or the check's address, the id at its end, and what a query may hold.
+/// The webhook's or the check's address, the id at its end, a key before it, and what a query may hold.
 fn add_webhook(webhook: &SecretString, secrets: &mut Vec<SecretString>) {
     secrets.push(webhook.clone());
     let Ok(url) = Url::parse(webhook.expose_secret()) else { return };
     secrets.push(url.as_str().into());
-    if let Some(id) = url.path().rsplit('/').find(|segment| !segment.is_empty()) {
-        secrets.push(id.into());
-    }
+    let mut pieces = url.path().rsplit('/').filter(|piece| !piece.is_empty());
+    secrets.extend(pieces.next().map(SecretString::from));
+    secrets.extend(pieces.filter(|piece| piece.len() >= SHORTEST_KEY).map(SecretString::from));
     add_query(&url, secrets);
 }
 

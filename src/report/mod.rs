@@ -1,4 +1,4 @@
-//! Telling people: the log file, the mail, the Mattermost message, and what they say.
+//! Telling people: the log file, the mail, the Mattermost message, the ping of a monitor, and what they say.
 //!
 //! [`message`] makes the words out of a [`RunRecord`](crate::run_record::RunRecord); the others carry them.
 
@@ -8,5 +8,6 @@ pub mod log_line;
 pub mod mail;
 pub mod mattermost;
 pub mod message;
+pub mod monitor;
 mod sendmail;
 pub mod verbose;

@@ -1,7 +1,9 @@
-//! Task 11: the mail, then the Mattermost message, then the line of counts. Each is tried even if another fails.
+//! Task 11: the mail, then the Mattermost message, then the ping, then the line of counts. Each is tried even if
+//! another fails.
 
 use std::time::Duration;
 
+use super::watchers::{self, StartPing};
 use crate::clock::Clock;
 use crate::commands::supervisor::{Ended, Supervisor};
 use crate::config::{Config, Email, Mattermost};
@@ -35,10 +37,11 @@ impl Fault for MattermostError {
 /// The reports may take so long after the job, which `run.deadline_minutes` limits.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Tells everybody who wants to know how the run of `journal` went.
+/// Tells everybody who wants to know how the run of `journal` went; `start` is how the monitor was told of its begin.
 pub(super) fn send(
     supervisor: &mut Supervisor,
     config: Config,
+    start: Option<StartPing>,
     journal: &Journal,
     log: Option<&LogFile>,
     clock: &Clock,
@@ -48,6 +51,7 @@ pub(super) fn send(
     let sender = Sender {
         retry: Retry::new(config.retry, interrupt.clone()),
         config,
+        start,
         journal: journal.clone(),
         clock: clock.clone(),
     };
@@ -62,6 +66,7 @@ pub(super) fn send(
 
 struct Sender {
     config: Config,
+    start: Option<StartPing>,
     journal: Journal,
     retry: Retry,
     clock: Clock,
@@ -74,6 +79,9 @@ impl Sender {
         let undelivered_mail = self.config.email.as_ref().and_then(|email| self.mail(email));
         if let Some(mattermost) = &self.config.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());
+        }
+        if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
+            watchers::ping(monitor, start, &self.retry, &self.journal);
         }
         task.done("the reports are out");
     }

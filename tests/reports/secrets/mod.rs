@@ -17,7 +17,9 @@ use crate::letter::Letter;
 use crate::night;
 use crate::support::night::{DUMP, MAIL_LOGIN};
 use crate::support::servers::smtp::Security;
-use crate::support::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
+use crate::support::servers::{
+    Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip,
+};
 use crate::support::sshd::generate;
 use crate::support::{Night, Ran};
 
@@ -26,10 +28,13 @@ const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";
 const BASIC_PASSWORD: &str = "bA~s:ic?Pa\"ss-w0rD";
 const MAIL_PASSWORD: &str = "mAil@L<og>in!-{9}Gh";
 const WEBHOOK_ID: &str = "hOOkqe1x5bnmyjbjfqjz6pxqk7";
+/// The key, and the check's id behind it.
+const PING: [&str; 2] = ["pInGkEy_x5bnmyjbjfqj-z", "cHeck-5bf66975-d4c7"];
 /// As it stands in the address, and as it is meant.
 const TOKEN: [&str; 2] = ["T0k%2FAbc-dEf_9.%C3%A9Zz", "T0k/Abc-dEf_9.éZz"];
 
-const SECRETS: [&str; 7] = [SFTP_PASSWORD, PASSPHRASE, BASIC_PASSWORD, MAIL_PASSWORD, WEBHOOK_ID, TOKEN[0], TOKEN[1]];
+const SECRETS: [&str; 9] =
+    [SFTP_PASSWORD, PASSPHRASE, BASIC_PASSWORD, MAIL_PASSWORD, WEBHOOK_ID, PING[0], PING[1], TOKEN[0], TOKEN[1]];
 
 /// A night on which every secret is needed, and given in clear in the configuration.
 struct Guarded {
@@ -37,6 +42,7 @@ struct Guarded {
     sftp: SftpServer,
     mail: SmtpServer,
     webhook: WebhookServer,
+    monitor: PingServer,
     _web: HttpsServer,
 }
 
@@ -55,7 +61,9 @@ impl Guarded {
         let sftp = behave(sftp.host_key(SshKey::ed25519())).start();
         let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, MAIL_PASSWORD).start();
         let webhook = WebhookServer::builder().id(WEBHOOK_ID).start();
+        let monitor = PingServer::builder().id(&PING.join("/")).start();
         let key = protected_key(&night);
+        let ca = night.config["mattermost"]["ca_file"].clone();
         night
             .set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))))
             .set("source.username", json!("web"))
@@ -69,8 +77,10 @@ impl Guarded {
             .set("email.server.port", json!(mail.port()))
             .set("email.server.password", json!(MAIL_PASSWORD))
             .set("mattermost.webhook_url", json!(webhook.url()))
+            .set("monitor", json!({"ping_url": format!("{}?token={}", monitor.url(), TOKEN[0]), "ca_file": ca}))
+            .set("metrics", json!({"textfile": "job.prom"}))
             .set("log.level", json!("debug"));
-        Guarded { night, sftp, mail, webhook, _web: web }
+        Guarded { night, sftp, mail, webhook, monitor, _web: web }
     }
 
     fn set(&mut self, path: &str, value: serde_json::Value) -> &mut Guarded {
@@ -105,6 +115,11 @@ impl Guarded {
         for post in self.webhook.posts() {
             assert_without(&SECRETS, "a post", &format!("{post:?} {}", post.text));
         }
+        for ping in self.monitor.pings() {
+            assert_without(&SECRETS, "a ping", &ping.body);
+        }
+        let metrics = fs::read_to_string(self.night.path("job.prom")).unwrap_or_default();
+        assert_without(&SECRETS, "the metrics", &metrics);
     }
 }
 
@@ -124,6 +139,7 @@ fn a_good_night_tells_no_secret() {
     assert!(ran.stderr.contains("Request zip"), "{}", ran.all());
     assert!(guarded.sftp.auth_attempts().iter().any(|attempt| attempt.method == "password" && attempt.accepted));
     assert_eq!((guarded.mail.messages().len(), guarded.webhook.posts().len()), (2, 2));
+    assert_eq!(guarded.monitor.pings().iter().filter(|ping| ping.body.contains(DUMP)).count(), 2);
 }
 
 #[test]
@@ -209,12 +225,30 @@ fn a_webhook_that_repeats_its_path_gives_away_no_secret() {
 }
 
 #[test]
+fn a_monitor_that_repeats_its_address_gives_away_no_secret() {
+    for status in [404, 500] {
+        let mut guarded = Guarded::new();
+        let echo = HttpEcho::start(status);
+        let address = format!("http://127.0.0.1:{}/{}?token={}", echo.port, PING.join("/"), TOKEN[0]);
+        guarded.set("monitor.ping_url", json!(address));
+        guarded.run(1).told(&format!("did not take the ping: status {status}: no "));
+        assert!(echo.bodies().len() >= 4, "{:?}", echo.bodies());
+        for body in echo.bodies() {
+            assert_without(&SECRETS, "a ping", &body);
+        }
+    }
+}
+
+#[test]
 fn untrusted_certificates_tell_no_secret() {
     let mut guarded = Guarded::new();
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("Somebody else").write(folder.path());
     guarded.set("mattermost.ca_file", json!(ca)).set("email.server.ca_file", json!(ca));
-    guarded.run(1).told("no trusted TLS connection to the mail server").told("no trusted TLS connection to the Matt");
+    guarded.set("monitor.ca_file", json!(ca));
+    let ran = guarded.run(1);
+    ran.told("no trusted TLS connection to the mail server").told("no trusted TLS connection to the Matt");
+    ran.told("no trusted TLS connection to the monitoring service");
     guarded.set("source.ca_file", json!(ca));
     guarded.run(4).told("unknown authority");
 }
@@ -222,16 +256,19 @@ fn untrusted_certificates_tell_no_secret() {
 #[test]
 fn dead_servers_tell_no_secret() {
     let mut guarded = Guarded::new();
-    let Guarded { night, sftp, mail, webhook, _web } = guarded;
-    drop((sftp, mail, webhook));
+    let Guarded { night, sftp, mail, webhook, monitor, _web } = guarded;
+    drop((sftp, mail, webhook, monitor));
     guarded = Guarded {
         night,
         sftp: SftpServer::builder(&std::env::temp_dir()).start(),
         mail: SmtpServer::builder(Security::None).start(),
         webhook: WebhookServer::builder().start(),
+        monitor: PingServer::builder().start(),
         _web,
     };
-    guarded.run(4).told("cannot reach the mail server").told("cannot reach the Mattermost server");
+    let ran = guarded.run(4);
+    ran.told("cannot reach the mail server").told("cannot reach the Mattermost server");
+    ran.told("cannot reach the monitoring service");
     guarded.set("source.proxy", json!(format!("http://u:{WEBHOOK_ID}@127.0.0.1:1")));
     guarded.run(4);
 }
@@ -263,13 +300,15 @@ fn an_interrupted_run_tells_no_secret() {
 
 #[test]
 fn a_broken_configuration_tells_no_secret() {
-    let mistakes: [(&str, serde_json::Value, &str); 9] = [
+    let mistakes: [(&str, serde_json::Value, &str); 11] = [
         ("sftp.port", json!(0), "sftp.port"),
         ("source.url", json!(format!("https://u:{BASIC_PASSWORD}@h/z?token={}", TOKEN[0])), "source.url"),
         ("source.url", json!(format!("ftp://h/z?token={}", TOKEN[0])), "source.url"),
         ("source.url", json!(format!("no address?{}", TOKEN[0])), "source.url"),
         ("mattermost.webhook_url", json!(format!("ftp://h/hooks/{WEBHOOK_ID}")), "mattermost.webhook_url"),
         ("mattermost.webhook_url", json!({"fil": WEBHOOK_ID}), "mattermost.webhook_url"),
+        ("monitor.ping_url", json!(format!("ftp://h/{}", PING.join("/"))), "monitor.ping_url"),
+        ("monitor.ping_url", json!(format!("http://h/{}", PING.join("/"))), "monitor.ping_url"),
         ("sftp.passphrase", json!([PASSPHRASE]), "sftp.passphrase"),
         ("email.server.security", json!(false), "email.server.security"),
         ("source.proxy", json!(format!("socks5://u:{SFTP_PASSWORD}@h")), "source.proxy"),
@@ -290,6 +329,7 @@ fn a_broken_configuration_tells_no_secret() {
     ran.ended_with(3).told("sftp.password").told("source.url");
     guarded.assert_clean(&ran);
     assert_eq!(guarded.webhook.requests() + guarded.mail.connections(), 0);
+    assert_eq!(guarded.monitor.pings(), []);
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! An endpoint that takes what healthchecks.io's pinging API takes, and remembers each ping.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use super::certificates::{Authority, LOOPBACK_NAMES};
+use super::faults::FixedReply;
+use super::listener::{Listening, loopback};
+
+/// The check's id, which is its secret.
+const ID: &str = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278";
+
+/// A request that came to the endpoint, known to it or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// `POST`.
+    pub method: String,
+    /// The path, from the check's id on: `""`, `/start`, `/fail`. Where there is no such id, all of it.
+    pub path: String,
+    /// The query, if there is one.
+    pub query: Option<String>,
+    /// The header `Content-Type`.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+}
+
+struct Behaviour {
+    id: String,
+    fixed_reply: Option<(FixedReply, &'static str)>,
+    silent_at: Option<&'static str>,
+    pings: Mutex<Vec<Ping>>,
+}
+
+/// Says how the endpoint behaves.
+pub struct Builder {
+    behaviour: Behaviour,
+}
+
+/// A running endpoint, over TLS with a certificate of [`Authority::shared`].
+pub struct PingServer {
+    listening: Listening,
+    behaviour: Arc<Behaviour>,
+}
+
+impl PingServer {
+    /// An endpoint that takes every ping of its one check.
+    pub fn builder() -> Builder {
+        let (id, pings) = (ID.to_owned(), Mutex::default());
+        Builder { behaviour: Behaviour { id, fixed_reply: None, silent_at: None, pings } }
+    }
+
+    /// The check's address.
+    pub fn url(&self) -> String {
+        format!("https://{}/{}", self.listening.address(), self.behaviour.id)
+    }
+
+    /// All requests, in the order in which they came.
+    pub fn pings(&self) -> Vec<Ping> {
+        self.behaviour.pings.lock().unwrap().clone()
+    }
+}
+
+impl Builder {
+    /// Has the check at this path, without a slash in front.
+    pub fn id(mut self, id: &str) -> Builder {
+        id.clone_into(&mut self.behaviour.id);
+        self
+    }
+
+    /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
+    pub fn status(mut self, status: u16, suffix: &'static str, requests: Option<u64>) -> Builder {
+        self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
+        self
+    }
+
+    /// Takes the requests whose path ends with `suffix`, and never answers them.
+    pub fn silent_at(mut self, suffix: &'static str) -> Builder {
+        self.behaviour.silent_at = Some(suffix);
+        self
+    }
+
+    /// Starts the endpoint.
+    pub fn start(self) -> PingServer {
+        let tls = Authority::shared().server(&LOOPBACK_NAMES).server_config(None);
+        let behaviour = Arc::new(self.behaviour);
+        let router = Router::new().fallback(take).with_state(Arc::clone(&behaviour));
+        let listening = Listening::start(loopback(0), Some(tls), router).expect("the system chooses a free port");
+        PingServer { listening, behaviour }
+    }
+}
+
+async fn take(
+    State(behaviour): State<Arc<Behaviour>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.path();
+    let suffix = path.strip_prefix('/').and_then(|path| path.strip_prefix(&behaviour.id));
+    let number = {
+        let mut pings = behaviour.pings.lock().unwrap();
+        pings.push(Ping {
+            method: method.to_string(),
+            path: suffix.unwrap_or(path).to_owned(),
+            query: uri.query().map(str::to_owned),
+            content_type: headers.get(header::CONTENT_TYPE).map_or("", |it| it.to_str().unwrap_or("")).to_owned(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        });
+        pings.len() as u64
+    };
+    if behaviour.silent_at.is_some_and(|end| path.ends_with(end)) {
+        std::future::pending::<()>().await;
+    }
+    match behaviour.fixed_reply {
+        Some((reply, end)) if path.ends_with(end) && reply.applies(number) => reply.response(),
+        _ => match suffix {
+            Some("" | "/start" | "/fail") => "OK".into_response(),
+            // Of an id that it does not know healthchecks.io says so with 200.
+            None => "OK (not found)".into_response(),
+            Some(_) => (StatusCode::NOT_FOUND, "not found").into_response(),
+        },
+    }
+}

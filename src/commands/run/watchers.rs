@@ -1,0 +1,69 @@
+//! Who watches the job from outside: the monitor that is pinged as the run begins and ends.
+
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use crate::config::Monitor;
+use crate::error_chain::told;
+use crate::journal::Journal;
+use crate::report::monitor::{self, MonitorError, Ping};
+use crate::retry::{Fault, Retry};
+use crate::run_record::Task;
+
+impl Fault for MonitorError {
+    fn is_transient(&self) -> bool {
+        MonitorError::is_transient(self)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        MonitorError::retry_after(self)
+    }
+}
+
+/// The ping that tells the monitor that a run has begun, while it is under way beside the job.
+pub(super) struct StartPing {
+    ended: Receiver<()>,
+}
+
+impl StartPing {
+    /// Sends it, once, on a thread of its own: neither a fault of it nor the time that it takes is the job's.
+    pub(super) fn send(monitor: Monitor) -> StartPing {
+        let (sender, ended) = mpsc::channel();
+        let ping = move || {
+            match monitor::send(&monitor, Ping::Start, String::new()) {
+                Ok(()) => tracing::debug!(task = Task::Report.title(), "the monitor knows that the run has begun"),
+                Err(error) => tracing::info!(
+                    task = Task::Report.title(),
+                    "the monitor does not know that the run has begun: {}",
+                    told(&error)
+                ),
+            }
+            drop(sender);
+        };
+        if let Err(error) = thread::Builder::new().spawn(ping) {
+            tracing::info!(task = Task::Report.title(), "the monitor is not told that the run has begun: {error}");
+        }
+        StartPing { ended }
+    }
+
+    /// Waits until it has ended, up to [`monitor::START_LIMIT`]. Were it overtaken by the ping at the end, the monitor
+    /// would think that the run goes on.
+    fn wait(&self) {
+        // It ends by closing the channel, so that every answer is an error.
+        let _ = self.ended.recv_timeout(monitor::START_LIMIT);
+    }
+}
+
+/// Tells the monitor how the run of `journal` went, once it can have no doubt that it began.
+pub(super) fn ping(monitor: &Monitor, start: &StartPing, retry: &Retry, journal: &Journal) {
+    start.wait();
+    let (ping, body) = {
+        let record = journal.record().lock();
+        (Ping::of(&record), monitor::body(&record))
+    };
+    match retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
+        Ok(()) => tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" }),
+        Err(error) => journal.warn(Task::Report, &format!("the monitor was not pinged: {}", told(&error))),
+    }
+}

@@ -1,0 +1,204 @@
+//! The monitor is pinged as a run begins and ends, and a monitor that is out of order keeps nothing from its end.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::servers::pings::{Builder, Ping};
+use crate::support::servers::{Authority, HttpsServer, PingServer};
+use crate::support::{Night, Ran};
+use crate::{begin, make_stale, night, terminate, wait_until};
+
+/// What a run takes beside waiting for the monitor, on a busy machine.
+const WORK: Duration = Duration::from_secs(4);
+
+/// Has `night` ping `server`, with `rest` at the end of the address.
+fn watch(night: &mut Night, server: &PingServer, rest: &str) {
+    let ca = Authority::shared().write(&night.path(""));
+    night.set("monitor", json!({"ping_url": format!("{}{rest}", server.url()), "ca_file": ca}));
+}
+
+fn watched(behave: impl FnOnce(Builder) -> Builder) -> (Night, PingServer) {
+    let mut night = night();
+    let server = behave(PingServer::builder()).start();
+    watch(&mut night, &server, "");
+    (night, server)
+}
+
+/// The ends of the paths that were pinged.
+fn paths(server: &PingServer) -> Vec<String> {
+    server.pings().into_iter().map(|ping| ping.path).collect()
+}
+
+/// The one ping after the start's.
+#[track_caller]
+fn last_ping(server: &PingServer, path: &str) -> Ping {
+    assert_eq!(paths(server), ["/start", path]);
+    server.pings().remove(1)
+}
+
+/// Asserts that the archive of `night` is there, and that `ran` tells in a warning that the monitor was not pinged.
+#[track_caller]
+fn delivered_with_a_warning(night: &Night, ran: &Ran, why: &str) {
+    ran.ended_with(1).told("WARNING").told(&format!("Report: the monitor was not pinged: {why}"));
+    assert!(night.archive().exists(), "{}", ran.all());
+}
+
+#[test]
+fn a_good_night_is_pinged_as_it_begins_and_as_it_ends_with_what_happened() {
+    Night::on_each_server(|night| {
+        night.set("source.max_age_days", json!(1));
+        let server = PingServer::builder().start();
+        watch(night, &server, "");
+        let ran = night.run();
+        ran.ended_with(0).told("Report: pinged the monitor: success");
+        let ping = last_ping(&server, "");
+        assert!(server.pings().iter().all(|ping| ping.method == "POST"), "{:?}", server.pings());
+        assert_eq!(ping.content_type, "text/plain; charset=utf-8");
+        assert!(ping.body.starts_with("The dump was delivered and verified.\n"), "{}", ping.body);
+        assert!(ping.body.contains(&night.archive_name()), "{}", ping.body);
+    });
+}
+
+#[test]
+fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
+    let (mut night, server) = watched(|server| server);
+    make_stale(&mut night);
+    night.run().ended_with(1);
+    assert!(last_ping(&server, "/fail").body.starts_with("Nothing new was delivered: the dump is stale.\n"));
+
+    let (mut night, server) = watched(|server| server);
+    night.set("source.dump", json!("other.sql"));
+    night.run().ended_with(4);
+    let ping = last_ping(&server, "/fail");
+    assert!(ping.body.starts_with("FAILED at Find dump") && ping.body.contains("other.sql"), "{}", ping.body);
+}
+
+#[test]
+fn a_delivery_with_warnings_is_a_success_that_tells_of_them() {
+    let (mut night, server) = watched(|server| server);
+    night.set("email.server.password", json!("not the one"));
+    night.run().ended_with(1);
+    let ping = last_ping(&server, "");
+    assert!(ping.body.contains("Warnings\n- Report: the mail did not reach"), "{}", ping.body);
+}
+
+#[test]
+fn an_interrupted_night_is_pinged_as_a_failure() {
+    let (mut night, server) = watched(|server| server);
+    let web = HttpsServer::builder(&night.path("web")).silent().start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let run = begin(&night);
+    wait_until("the run's request", || web.requests() > 0 && !server.pings().is_empty());
+    terminate(&night, run).ended_with(143);
+    let ping = last_ping(&server, "/fail");
+    assert!(ping.body.starts_with("Interrupted: SIGTERM ended the run"), "{}", ping.body);
+}
+
+#[test]
+fn a_query_stays_a_query() {
+    let mut night = night();
+    let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
+    watch(&mut night, &server, "?create=1");
+    night.run().ended_with(0);
+    let asked: Vec<(String, Option<String>)> = server.pings().into_iter().map(|ping| (ping.path, ping.query)).collect();
+    let query = Some("create=1".to_owned());
+    assert_eq!(asked, [("/start".to_owned(), query.clone()), (String::new(), query)]);
+}
+
+#[test]
+fn a_monitor_that_is_not_there_costs_a_warning() {
+    let (mut night, server) = watched(|server| server);
+    drop(server);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
+    let ran = night.run();
+    delivered_with_a_warning(&night, &ran, "cannot reach the monitoring service: ");
+    ran.told("INFO").told("the monitor does not know that the run has begun: cannot reach the monitoring service");
+    ran.told("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
+    ran.told("errors 0, warnings 1");
+    assert_eq!(night.mail.messages().len(), 1, "the mail is out before the ping");
+}
+
+#[test]
+fn a_monitor_that_is_out_of_order_is_tried_as_often_as_the_configuration_says() {
+    let (night, server) = watched(|server| server.status(503, "", Some(2)));
+    night.run().ended_with(0);
+    assert_eq!(paths(&server), ["/start", "", ""]);
+
+    let (night, server) = watched(|server| server.status(500, "", None));
+    delivered_with_a_warning(&night, &night.run(), "the monitoring service did not take the ping: status 500");
+    assert_eq!(paths(&server), ["/start", "", ""]);
+}
+
+#[test]
+fn a_check_that_the_monitor_does_not_know_is_asked_for_once() {
+    let (night, server) = watched(|server| server.status(404, "", None));
+    delivered_with_a_warning(&night, &night.run(), "the monitoring service did not take the ping: status 404");
+    assert_eq!(paths(&server), ["/start", ""]);
+
+    let (mut night, server) = watched(|server| server);
+    let url = server.url().replace("5bf6", "5bf7");
+    night.set("monitor.ping_url", json!(url));
+    let ran = night.run();
+    delivered_with_a_warning(&night, &ran, "the monitoring service did not take the ping: status 200: OK (not found)");
+    ran.told("check monitor.ping_url");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let (night, server) = watched(|server| server.status(302, "", None));
+    delivered_with_a_warning(&night, &night.run(), "the monitoring service did not take the ping: status 302");
+    assert_eq!(paths(&server), ["/start", ""]);
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_gets_no_ping() {
+    let (mut night, server) = watched(|server| server);
+    let folder = tempfile::tempdir().unwrap();
+    night.set("monitor.ca_file", json!(Authority::new("Somebody else").write(folder.path())));
+    let ran = night.run();
+    delivered_with_a_warning(&night, &ran, "no trusted TLS connection to the monitoring service: ");
+    assert_eq!(server.pings(), []);
+}
+
+#[test]
+fn a_monitor_that_is_silent_as_the_run_begins_keeps_neither_the_job_nor_the_run_for_long() {
+    let (night, server) = watched(|server| server.silent_at("/start"));
+    let begun = Instant::now();
+    let run = begin(&night);
+    wait_until("the archive", || night.archive().exists());
+    let delivered = begun.elapsed();
+    let ran = night.ran(run.wait_with_output().unwrap());
+    let taken = begun.elapsed();
+    println!("delivered after {delivered:.1?}, ended after {taken:.1?}, stated 5 s");
+    assert!(delivered < Duration::from_secs(5), "{delivered:?}: the job waits for nobody");
+    assert!(taken < Duration::from_secs(5) + WORK, "{taken:?}");
+    ran.ended_with(0).told("the monitor does not know that the run has begun: no answer from the monitoring service");
+    assert_eq!(paths(&server), ["/start", ""]);
+}
+
+#[test]
+fn a_run_that_does_nothing_pings_nobody() {
+    let (mut night, server) = watched(|server| server);
+    night.run_with(&["--dry-run"]).ended_with(0);
+    night.set("sftp.port", json!(0));
+    night.run().ended_with(3);
+    assert_eq!(server.pings(), []);
+}
+
+#[test]
+fn a_run_that_finds_another_one_under_way_pings_nobody() {
+    let (mut night, server) = watched(|server| server);
+    let web = HttpsServer::builder(&night.path("web")).silent().start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let first = begin(&night);
+    wait_until("the first run's request", || web.requests() > 0 && !server.pings().is_empty());
+    night.run().ended_with(5);
+    assert_eq!(paths(&server), ["/start"]);
+    terminate(&night, first).ended_with(143);
+    assert_eq!(paths(&server), ["/start", "/fail"]);
+    assert!(fs::metadata(night.path("log.log")).unwrap().len() > 0);
+}

@@ -6,7 +6,8 @@
 # The tests run a real OpenSSH server on the loopback interface and need some Debian packages. As root on
 # Debian the missing ones are installed; otherwise they are named and nothing is run. The tests link the
 # system's OpenSSL, which saves minutes; the program that is shipped brings its own. Tests of full disks mount small
-# file systems in memory: they need root, and fail for others with a message that says so.
+# file systems in memory: they need root, and fail for others with a message that says so. Prometheus' own parser of
+# metrics is downloaded from PyPI once, into a folder below target.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
@@ -29,6 +30,7 @@ packages=(
     cron                          # reads what the installer writes
     tar libarchive-tools busybox  # who read archives
     zip p7zip-full python3        # who make ZIPs
+    python3-venv                  # where Prometheus' own parser is put
     time                          # how much memory was used
     shellcheck                    # the lints of the scripts
 )
@@ -43,6 +45,17 @@ for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 ||
         fail "cargo $component is missing; with rustup: rustup component add rustfmt clippy"
 done
+
+# The tests hold the metrics against Prometheus' own parser.
+parser=$(target_folder)/prometheus_client
+parser_version=0.26.0
+if ! "$parser/bin/python" -c "import sys, importlib.metadata as it, prometheus_client.parser
+sys.exit(it.version('prometheus_client') != '$parser_version')" 2>/dev/null; then
+    echo "Installing prometheus_client $parser_version from PyPI into $parser"
+    python3 -m venv --clear "$parser"
+    "$parser/bin/pip" install -q "prometheus_client==$parser_version" ||
+        fail "pip could not install prometheus_client; its messages are above"
+fi
 
 # Says which command runs, and runs it.
 step() {

@@ -3,6 +3,7 @@
 mod facts;
 mod html;
 mod markdown;
+mod metrics;
 mod plain;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -11,6 +12,7 @@ mod words;
 
 pub use html::html;
 pub use markdown::{MAX_POST, mattermost_text};
+pub use metrics::{Ending, metrics};
 pub use plain::{plain_text, subject};
 pub use terminal::{cron_errors, summary};
 

@@ -1,4 +1,5 @@
-//! Telling people: the log file, the mail, the Mattermost message, the ping of a monitor, and what they say.
+//! Telling people: the log file, the mail, the Mattermost message, the ping of a monitor, the metrics, and what
+//! they say.
 //!
 //! [`message`] makes the words out of a [`RunRecord`](crate::run_record::RunRecord); the others carry them.
 
@@ -10,4 +11,5 @@ pub mod mattermost;
 pub mod message;
 pub mod monitor;
 mod sendmail;
+pub mod textfile;
 pub mod verbose;

@@ -25,7 +25,7 @@ pub enum Task {
     RemoveExpired,
     /// Remove local temporary files, close connections.
     CleanUp,
-    /// Send the mail and the Mattermost message.
+    /// Send the mail and the Mattermost message, ping the monitor, write the metrics.
     Report,
 }
 

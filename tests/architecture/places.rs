@@ -17,6 +17,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lettre", &["report/", "config/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("indicatif", &["progress.rs"]),
+    ("prometheus_client", &["report/message/metrics.rs"]),
 ];
 
 /// What needs neither the outside world nor the time of day.

@@ -1,6 +1,7 @@
-//! The nightly run watched from outside: the pings of a monitor.
+//! The nightly run watched from outside: the pings of a monitor, and the metrics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
+mod metrics;
 mod monitor;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! Task 11: the mail, then the Mattermost message, then the ping, then the line of counts. Each is tried even if
-//! another fails.
+//! Task 11: the mail, then the Mattermost message, then the ping, then the metrics, then the line of counts. Each is
+//! tried even if another fails.
 
 use std::time::Duration;
 
@@ -48,6 +48,7 @@ pub(super) fn send(
 ) {
     tell_lost_lines(journal, log);
     let interrupt = Interrupt::new();
+    let metrics = config.metrics.clone();
     let sender = Sender {
         retry: Retry::new(config.retry, interrupt.clone()),
         config,
@@ -59,6 +60,10 @@ pub(super) fn send(
         Ended::Returned => {}
         Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
         Ended::Stuck => journal.warn(Task::Report, "not all reports could be sent before the program had to end"),
+    }
+    // Here, because nothing that got stuck may keep them back; all that happened is in them.
+    if let Some(metrics) = &metrics {
+        watchers::write_metrics(metrics, journal, clock());
     }
     tell_counts(journal);
     tell_lost_lines(journal, log);

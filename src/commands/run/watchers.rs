@@ -1,13 +1,18 @@
-//! Who watches the job from outside: the monitor that is pinged as the run begins and ends.
+//! Who watches the job from outside: the monitor that is pinged as the run begins and ends, and the metrics.
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use crate::config::Monitor;
+use chrono::{DateTime, FixedOffset};
+
+use crate::config::{Metrics, Monitor};
 use crate::error_chain::told;
+use crate::exit_code::ExitCode;
 use crate::journal::Journal;
+use crate::report::message::{self, Ending};
 use crate::report::monitor::{self, MonitorError, Ping};
+use crate::report::textfile;
 use crate::retry::{Fault, Retry};
 use crate::run_record::Task;
 
@@ -65,5 +70,24 @@ pub(super) fn ping(monitor: &Monitor, start: &StartPing, retry: &Retry, journal:
     match retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
         Ok(()) => tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" }),
         Err(error) => journal.warn(Task::Report, &format!("the monitor was not pinged: {}", told(&error))),
+    }
+}
+
+/// Writes the metrics of the run of `journal`, which ends at `now`, over those of the run before.
+pub(super) fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset>) {
+    let path = &metrics.textfile;
+    let previous = textfile::read(path);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let text = {
+        let record = journal.record().lock();
+        let exit_code = ExitCode::from(record.outcome()) as u8;
+        let ending = Ending { name: &name, at: now, exit_code, previous: previous.as_deref() };
+        message::metrics(&record, ending)
+    };
+    let written = text.map_err(|error| error.to_string());
+    let written = written.and_then(|text| textfile::write(path, &text).map_err(|error| told(&error)));
+    match written {
+        Ok(()) => tracing::info!(task = Task::Report.title(), "wrote the metrics to {}", path.display()),
+        Err(why) => journal.warn(Task::Report, &format!("no new metrics: {why}")),
     }
 }

@@ -1,0 +1,309 @@
+//! The metrics that a run leaves, as Prometheus' own parser reads them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::support::servers::{HttpsServer, PingServer};
+use crate::support::{Night, Ran, SmallDisk};
+use crate::{begin, make_stale, night, terminate, wait_until};
+
+const PREFIX: &str = "scripting_system_";
+
+/// Reads the file that is its argument, and tells in JSON what it holds.
+const READER: &str = "
+import json, sys
+from prometheus_client.parser import text_string_to_metric_families
+text = open(sys.argv[1], encoding='utf-8').read()
+print(json.dumps([
+    {'name': family.name, 'kind': family.type, 'help': family.documentation,
+     'samples': [{'name': it.name, 'labels': it.labels, 'value': it.value} for it in family.samples]}
+    for family in text_string_to_metric_families(text)]))
+";
+
+#[derive(Debug, Deserialize)]
+struct Family {
+    name: String,
+    kind: String,
+    help: String,
+    samples: Vec<Sample>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sample {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+/// The metrics in the file `path`.
+#[track_caller]
+fn read(path: &Path) -> Vec<Family> {
+    // Where cargo puts what it builds, scripts/test.sh puts the parser.
+    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("prometheus_client/bin/python");
+    let output = Command::new(&python).args(["-c", READER]).arg(path).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}; run scripts/test.sh once", python.display()));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}; is it there? run scripts/test.sh once\n{told}", python.display());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The samples, each under what tells it apart: `outcome failed`.
+struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    /// Reads the metrics of `night`, and asserts of each what holds of all.
+    #[track_caller]
+    fn of(night: &Night) -> Metrics {
+        let mut metrics = BTreeMap::new();
+        for family in read(&night.path("metrics/job.prom")) {
+            assert_eq!((family.kind.as_str(), family.help.is_empty()), ("gauge", false), "{family:?}");
+            assert!(!family.samples.is_empty(), "{family:?}");
+            for mut sample in family.samples {
+                assert_eq!(sample.name, family.name);
+                assert_eq!(sample.labels.remove("textfile").as_deref(), Some("job"), "{sample:?}");
+                let mut key = sample.name.strip_prefix(PREFIX).expect("a name of ours").to_owned();
+                for (label, value) in sample.labels {
+                    assert!(["outcome", "task"].contains(&label.as_str()), "{label}");
+                    key = format!("{key} {value}");
+                }
+                assert!(metrics.insert(key, sample.value).is_none(), "twice the same");
+            }
+        }
+        Metrics(metrics)
+    }
+
+    #[track_caller]
+    fn value(&self, key: &str) -> f64 {
+        *self.0.get(key).unwrap_or_else(|| panic!("no {key} in {:?}", self.0))
+    }
+
+    /// Asserts that `keys` have these whole values.
+    #[track_caller]
+    fn are(&self, keys: &[(&str, u64)]) -> &Metrics {
+        for (key, value) in keys {
+            assert!((self.value(key) - *value as f64).abs() < 0.5, "{key} is {}, not {value}", self.value(key));
+        }
+        self
+    }
+
+    #[track_caller]
+    fn lacks(&self, keys: &[&str]) -> &Metrics {
+        for key in keys {
+            assert!(!self.0.contains_key(*key), "{key} is {}", self.0[*key]);
+        }
+        self
+    }
+
+    /// The last success, in Unix time.
+    fn last_success(&self) -> Option<u64> {
+        self.0.get("last_success_timestamp_seconds").map(|seconds| *seconds as u64)
+    }
+}
+
+fn with_metrics(night: &mut Night) {
+    fs::create_dir(night.path("metrics")).unwrap();
+    night.set("metrics", json!({"textfile": "metrics/job.prom"}));
+}
+
+fn measured() -> Night {
+    let mut night = night();
+    with_metrics(&mut night);
+    night
+}
+
+/// Asserts that nothing lies beside the metrics of `night`.
+#[track_caller]
+fn nothing_beside(night: &Night) {
+    let names: Vec<_> = fs::read_dir(night.path("metrics")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names, ["job.prom"]);
+}
+
+/// Asserts that the archive of `night` is there, and that `ran` tells in a warning why there are no new metrics.
+#[track_caller]
+fn delivered_without_metrics(night: &Night, ran: &Ran, why: &str) {
+    ran.ended_with(1).told("WARNING").told("Report: no new metrics: cannot write ").told(why);
+    ran.told("errors 0, warnings 1");
+    assert!(night.archive().exists(), "{}", ran.all());
+}
+
+#[test]
+fn a_good_night_leaves_its_times_its_outcome_its_sizes_and_its_counts() {
+    Night::on_each_server(|night| {
+        night.set("source.max_age_days", json!(1));
+        with_metrics(night);
+        fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
+        night.set("retention", json!({"keep_at_least": 1}));
+        let before = Utc::now().timestamp() as u64;
+        night.run().ended_with(0).told("wrote the metrics to ");
+        let (after, metrics) = (Utc::now().timestamp() as u64, Metrics::of(night));
+        let success = metrics.last_success().unwrap();
+        assert!((before..=after).contains(&success), "{before} {success} {after}");
+        metrics.are(&[
+            ("last_run_timestamp_seconds", success),
+            ("last_run_outcome success", 1),
+            ("last_run_outcome warnings", 0),
+            ("last_run_outcome failed", 0),
+            ("last_run_outcome interrupted", 0),
+            ("last_run_delivered", 1),
+            ("last_run_exit_code", 0),
+            ("last_run_zip_bytes", fs::metadata(night.path("web/my_zip.zip")).unwrap().len()),
+            ("last_run_dump_bytes", night.dump.len() as u64),
+            ("last_run_archive_bytes", fs::metadata(night.archive()).unwrap().len()),
+            ("last_run_archives_kept", 1),
+            ("last_run_files_removed", 1),
+            ("last_run_errors", 0),
+            ("last_run_warnings", 0),
+            ("last_run_retries", 0),
+        ]);
+        assert!(metrics.value("last_run_received_bytes") > 1000.0);
+        let whole = metrics.value("last_run_duration_seconds");
+        let sending = metrics.value("last_run_task_duration_seconds Send archive");
+        assert!(0.0 < sending && sending < whole && whole < 60.0, "{sending} {whole}");
+        for task in ["Request zip", "Verify archive", "Remove expired", "Report"] {
+            metrics.value(&format!("last_run_task_duration_seconds {task}"));
+        }
+        assert_eq!(fs::metadata(night.path("metrics/job.prom")).unwrap().permissions().mode() & 0o777, 0o644);
+        nothing_beside(night);
+    });
+}
+
+#[test]
+fn nights_without_a_delivery_remember_the_last_one() {
+    let mut night = measured();
+    night.set("source.dump", json!("other.sql"));
+    night.run().ended_with(4);
+    Metrics::of(&night).lacks(&["last_success_timestamp_seconds", "last_run_archive_bytes"]).are(&[
+        ("last_run_outcome failed", 1),
+        ("last_run_delivered", 0),
+        ("last_run_exit_code", 4),
+        ("last_run_errors", 1),
+    ]);
+
+    night.set("source.dump", json!("dumpfile.sql"));
+    night.run().ended_with(0);
+    let success = Metrics::of(&night).last_success().unwrap();
+
+    make_stale(&mut night);
+    // So that the times differ.
+    thread::sleep(Duration::from_millis(1_100));
+    night.run().ended_with(1);
+    let stale = Metrics::of(&night);
+    stale.are(&[
+        ("last_success_timestamp_seconds", success),
+        ("last_run_outcome warnings", 1),
+        ("last_run_delivered", 0),
+        ("last_run_exit_code", 1),
+        ("last_run_warnings", 1),
+        ("last_run_archives_kept", 1),
+    ]);
+    assert!(stale.value("last_run_timestamp_seconds") as u64 > success);
+
+    let web = HttpsServer::builder(&night.path("web")).silent().start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let run = begin(&night);
+    wait_until("the run's request", || web.requests() > 0);
+    terminate(&night, run).ended_with(143);
+    Metrics::of(&night).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
+        ("last_success_timestamp_seconds", success),
+        ("last_run_outcome interrupted", 1),
+        ("last_run_exit_code", 143),
+    ]);
+    nothing_beside(&night);
+}
+
+#[test]
+fn a_foreign_file_in_its_place_is_replaced_and_teaches_nothing() {
+    for foreign in
+        [&b"scripting_system_last_success_timestamp_seconds{textfile=\"job\"} 99999999999\n"[..], b"\xff\xfe"]
+    {
+        let mut night = measured();
+        make_stale(&mut night);
+        fs::write(night.path("metrics/job.prom"), foreign).unwrap();
+        night.run().ended_with(1);
+        Metrics::of(&night).lacks(&["last_success_timestamp_seconds"]);
+    }
+}
+
+#[test]
+fn undelivered_reports_are_in_the_metrics() {
+    let mut night = measured();
+    night.set("email.server.password", json!("not the one"));
+    night.set("monitor", json!({"ping_url": "https://127.0.0.1:1/4f6b8c1e-check"}));
+    night.run().ended_with(1);
+    let expected = [("last_run_outcome warnings", 1), ("last_run_delivered", 1), ("last_run_warnings", 2)];
+    Metrics::of(&night).are(&expected);
+}
+
+#[test]
+fn reports_that_hang_keep_no_metrics_back() {
+    let mut night = measured();
+    let server = PingServer::builder().silent_at("").start();
+    let ca = night.config["mattermost"]["ca_file"].clone();
+    night.set("monitor", json!({"ping_url": server.url(), "ca_file": ca}));
+    let run = begin(&night);
+    wait_until("the post", || !night.webhook.posts().is_empty());
+    let begun = Instant::now();
+    terminate(&night, run).ended_with(1).told("not all reports could be sent");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
+}
+
+#[test]
+fn metrics_that_cannot_be_written_cost_a_warning() {
+    let mut night = measured();
+    night.set("metrics.textfile", json!("missing/job.prom"));
+    let ran = night.run();
+    delivered_without_metrics(&night, &ran, "missing/job.prom: No such file or directory");
+    ran.told("its folder must be there, and this job's user must be able to write in it");
+
+    let disk = SmallDisk::over(&night.path("metrics"), "size=64k");
+    night.set("metrics.textfile", json!("metrics/job.prom"));
+    night.run().ended_with(0);
+    let old = fs::read(night.path("metrics/job.prom")).unwrap();
+    fs::write(night.path("metrics/filling"), vec![1; 128 * 1024]).unwrap_err();
+    delivered_without_metrics(&night, &night.run(), "No space left on device");
+    assert!(fs::read(night.path("metrics/job.prom")).unwrap() == old, "half a file is worse than an old one");
+    assert!(!night.path("metrics/.job.prom.part").exists());
+    drop(disk);
+}
+
+#[test]
+fn a_run_that_does_nothing_leaves_the_metrics_alone() {
+    let mut night = measured();
+    night.run().ended_with(0);
+    let old = fs::read_to_string(night.path("metrics/job.prom")).unwrap();
+    let same = |night: &Night| assert_eq!(fs::read_to_string(night.path("metrics/job.prom")).unwrap(), old);
+    night.run_with(&["--dry-run"]).ended_with(0);
+    same(&night);
+    night.set("sftp.port", json!(0));
+    night.run().ended_with(3);
+    same(&night);
+
+    night.set("sftp.port", json!(night.sshd.port()));
+    let web = HttpsServer::builder(&night.path("web")).silent().start();
+    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let first = begin(&night);
+    wait_until("the first run's request", || web.requests() > 0);
+    night.run().ended_with(5);
+    same(&night);
+    terminate(&night, first).ended_with(143);
+}
+
+#[test]
+fn jobs_on_one_machine_are_told_apart() {
+    let mut night = measured();
+    night.run().ended_with(0);
+    night.set("metrics.textfile", json!("metrics/the \"other\" job.prom"));
+    night.run().ended_with(0);
+    let families = read(&night.path("metrics/the \"other\" job.prom"));
+    assert!(families.iter().flat_map(|it| &it.samples).all(|it| it.labels["textfile"] == "the \"other\" job"));
+}

@@ -49,8 +49,16 @@ pub struct Run {
 #[derive(Debug, Args)]
 pub struct List {
     /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "json_schema")]
+    pub config: Option<PathBuf>,
+
+    /// Print one JSON document, for programs.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the JSON Schema of that document, and ask no server.
+    #[arg(long, exclusive = true)]
+    pub json_schema: bool,
 }
 
 /// The arguments of `gen-config`.

@@ -1,28 +1,75 @@
 //! `list`: the archives on the server, and what retention will do to each.
 
-use super::foreground::{self, Site, Surroundings, Work};
+use std::io::{self, Write as _};
+
+use console::Term;
+
+use super::foreground::{self, Fault, Site, Surroundings};
 use crate::cli;
 use crate::clock::Clock;
 use crate::config::Environment;
-use crate::destination::Server;
+use crate::destination::{DestinationError, Server};
 use crate::exit_code::ExitCode;
-use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Circumstances};
+use crate::report::message::{self, Canvas, Listing};
+use crate::rules::inventory::Inventory;
 
-/// Lists what lies on the server; `verbose` counts the `-v`.
+/// Lists what lies on the server as `arguments` ask for it; `verbose` counts the `-v`. Changes nothing there.
 pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
-    let surroundings = Surroundings { config: &arguments.config, verbose, clock, environment };
-    foreground::conclude(foreground::run(&surroundings, look))
+    let Some(config) = &arguments.config else {
+        return foreground::conclude(print_schema());
+    };
+    let surroundings = Surroundings { config, verbose, clock, environment };
+    let as_json = arguments.json;
+    foreground::conclude(foreground::run(&surroundings, move |site| {
+        let listing = ask(site)?;
+        let text = if as_json { message::listing_json(&listing)? } else { message::listing(&listing, canvas(verbose)) };
+        print(&text)?;
+        Ok(ExitCode::Success)
+    }))
 }
 
-fn look(site: &Site) -> Work {
+fn ask(site: &Site) -> Result<Listing, DestinationError> {
     let Site { config, interrupt, retry, .. } = site;
     let server = Server::new(&config.sftp, interrupt, retry, true);
-    let (listing, _) = server.with_connection("listing the archives", None, |connection| connection.list())?;
-    let today = Circumstances::on(site.started.date_naive());
-    let plan = retention::plan(&listing, &config.naming(), config.retention, today);
-    for decision in &plan.decisions {
-        site.progress.print(&format!("{}: {}", printable(&decision.name), decision.reason));
+    let ((entries, free), connection) = server.with_connection("listing the archives", None, |connection| {
+        Ok((connection.list()?, connection.free_space()))
+    })?;
+    // Everything is known: how the connection ends no longer matters.
+    let _ = connection.close();
+    if let Some(fingerprint) = server.new_fingerprint() {
+        site.progress.show(&format!("scripting-system: new host key {fingerprint}; compare it with the server's own"));
     }
-    Ok(ExitCode::Success)
+    let sftp = &config.sftp;
+    Ok(Listing {
+        inventory: Inventory::of(&entries, &config.naming(), config.retention, site.started.date_naive()),
+        place: format!("{} at {}:{}", sftp.directory, sftp.host, sftp.port),
+        asked: site.started,
+        free,
+    })
+}
+
+/// Standard output, as it is.
+fn canvas(verbose: u8) -> Canvas {
+    let output = Term::stdout();
+    Canvas {
+        columns: output.size_checked().map(|(_, columns)| columns.into()),
+        has_colour: output.features().colors_supported(),
+        names_all: verbose > 0,
+    }
+}
+
+fn print_schema() -> Result<ExitCode, Fault> {
+    let printed = message::listing_schema().map_err(io::Error::from).and_then(|schema| print(&schema));
+    printed.map(|()| ExitCode::Success).map_err(|error| Fault::Failed(error.to_string()))
+}
+
+/// Prints all of `text` on standard output.
+fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
 }

@@ -2,6 +2,8 @@
 
 mod facts;
 mod html;
+mod listing;
+mod listing_document;
 mod markdown;
 mod metrics;
 mod plain;
@@ -11,6 +13,8 @@ mod terminal;
 mod words;
 
 pub use html::html;
+pub use listing::{Canvas, Listing, listing};
+pub use listing_document::{listing_json, listing_schema};
 pub use markdown::{MAX_POST, mattermost_text};
 pub use metrics::{Ending, metrics};
 pub use plain::{plain_text, subject};

@@ -5,5 +5,6 @@ pub mod archive_name;
 pub mod dump;
 pub mod freshness;
 pub mod history;
+pub mod inventory;
 pub mod redaction;
 pub mod retention;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, NaiveDate};
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::run_record::{Delivery, Interruption, Level, Note, Outcome, RunRecord, State, Task, TaskReport};
@@ -167,6 +167,16 @@ pub(super) fn time_taken(duration: Duration) -> String {
     }
 }
 
+/// "45 min", "9 h", "3 d": how old something is; nothing is younger than "0 min".
+pub(super) fn age(age: TimeDelta) -> String {
+    match age.num_minutes() {
+        ..0 => "0 min".to_owned(),
+        minutes @ 0..120 => format!("{minutes} min"),
+        minutes @ 120..2880 => format!("{} h", minutes / 60),
+        minutes => format!("{} d", minutes / 1440),
+    }
+}
+
 /// "23 Nov 2026".
 pub(super) fn date(date: NaiveDate) -> String {
     date.format("%-d %b %Y").to_string()
@@ -188,6 +198,12 @@ mod tests {
             .map(|milliseconds| time_taken(Duration::from_millis(milliseconds)))
             .to_vec();
         assert_eq!(told, ["0.0 s", "2.4 s", "59.9 s", "1 min 0 s", "3 min 5 s", "1 h 2 min"]);
+    }
+
+    #[test]
+    fn ages_are_told_in_one_unit() {
+        let told = [-5, 0, 119, 120, 2879, 2880, 100_000].map(|minutes| age(TimeDelta::minutes(minutes)));
+        assert_eq!(told, ["0 min", "0 min", "119 min", "2 h", "47 h", "2 d", "69 d"]);
     }
 
     #[test]

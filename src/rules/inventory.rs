@@ -1,0 +1,252 @@
+//! What lies in the server's directory, in the operator's terms: archives by date, nights without one, leftovers, the rest.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use crate::rules::history::{self, Archived};
+use crate::rules::retention::{self, Action, Circumstances, Entry, HoldBack, Naming, Policy, Reason};
+
+/// The directory on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// The day that everything is as of.
+    pub today: NaiveDate,
+    /// The day from which retention counts ages; `None` where no archive counts.
+    pub reference: Option<NaiveDate>,
+    /// The regular files with an archive's name, oldest first. Empty ones and those dated after today are among them.
+    pub archives: Vec<Archive>,
+    /// The stretches of nights without an archive that counts, oldest first: between two archives, and from the newest to
+    /// yesterday.
+    pub gaps: Vec<Gap>,
+    /// What interrupted runs left behind, by name.
+    pub leftovers: Vec<File>,
+    /// The names of what is named like an archive or a leftover, but is no regular file.
+    pub irregular: Vec<String>,
+    /// The names of all else.
+    pub foreign: Vec<String>,
+    /// Why removal is held back, if it is.
+    pub held_back: Option<HoldBack>,
+}
+
+/// A file of ours, and what retention will do to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes, where the server tells.
+    pub size: Option<u64>,
+    /// When it was last written, by the server's clock, where the server tells.
+    pub modified: Option<DateTime<Utc>>,
+    /// What happens to it.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// An archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// The date in its name.
+    pub date: NaiveDate,
+    /// Whether it is an archive to go by: it is not empty, and its date is not yet to come.
+    pub counts: bool,
+    /// The file.
+    pub file: File,
+}
+
+/// Nights without an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first of them.
+    pub first: NaiveDate,
+    /// The last of them.
+    pub last: NaiveDate,
+    /// Whether they lie where retention keeps only an archive of some nights: there, nothing may have gone wrong.
+    pub is_thinned: bool,
+}
+
+impl Gap {
+    /// How many nights they are; at least 1.
+    pub fn nights(&self) -> i64 {
+        (self.last - self.first).num_days() + 1
+    }
+}
+
+impl Inventory {
+    /// The inventory of `listing` on the day `today`; files stay or go by `policy`.
+    pub fn of(listing: &[Entry], naming: &Naming, policy: Policy, today: NaiveDate) -> Inventory {
+        let plan = retention::plan(listing, naming, policy, Circumstances::on(today));
+        let counting = history::archives(listing, naming, today);
+        let entries: HashMap<&str, &Entry> = listing.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+        let counting_names: BTreeSet<&str> = counting.iter().map(|archive| archive.name.as_str()).collect();
+        let mut inventory = Inventory {
+            today,
+            reference: plan.reference,
+            archives: Vec::new(),
+            gaps: gaps(&counting, policy, today),
+            leftovers: Vec::new(),
+            irregular: Vec::new(),
+            foreign: Vec::new(),
+            held_back: plan.held_back,
+        };
+        for decision in plan.decisions {
+            let entry = entries.get(decision.name.as_str());
+            let date = naming.archive.date_of(&decision.name);
+            match decision.reason {
+                Reason::Foreign => inventory.foreign.push(decision.name),
+                Reason::NotAFile => inventory.irregular.push(decision.name),
+                reason => {
+                    let counts = counting_names.contains(decision.name.as_str());
+                    let file = File {
+                        name: decision.name,
+                        size: entry.and_then(|entry| entry.size),
+                        modified: entry.and_then(|entry| entry.modified),
+                        action: decision.action,
+                        reason,
+                    };
+                    match date {
+                        Some(date) => inventory.archives.push(Archive { date, counts, file }),
+                        None => inventory.leftovers.push(file),
+                    }
+                }
+            }
+        }
+        inventory.archives.sort_by(|one, other| (one.date, &one.file.name).cmp(&(other.date, &other.file.name)));
+        inventory
+    }
+
+    /// The newest archive that counts.
+    pub fn newest(&self) -> Option<&Archive> {
+        self.archives.iter().rev().find(|archive| archive.counts)
+    }
+
+    /// Nights without an archive where there should be one of every night.
+    pub fn nights_without(&self) -> i64 {
+        self.gaps.iter().filter(|gap| !gap.is_thinned).map(Gap::nights).sum()
+    }
+}
+
+/// The nights that none of `archives` is of, from the oldest of them to yesterday.
+fn gaps(archives: &[Archived], policy: Policy, today: NaiveDate) -> Vec<Gap> {
+    let every_night_from = every_night_from(archives, policy);
+    // Tonight's archive is yet to come.
+    let dates = archives.iter().map(|archive| archive.date).chain([today]);
+    let pairs = dates.clone().zip(dates.skip(1));
+    pairs
+        .filter_map(|(date, next)| {
+            let (first, last) = (date.succ_opt()?, next.pred_opt()?);
+            (first <= last).then(|| Gap { first, last, is_thinned: every_night_from.is_some_and(|from| last < from) })
+        })
+        .collect()
+}
+
+/// The day from which on retention keeps the archive of every night. `None`: it keeps every one, or removes all beyond
+/// some age.
+fn every_night_from(archives: &[Archived], policy: Policy) -> Option<NaiveDate> {
+    if policy.keep_weekly == 0 && policy.keep_monthly == 0 && policy.keep_yearly == 0 {
+        return None;
+    }
+    let reference = archives.last()?.date;
+    let recent = reference.checked_sub_days(Days::new(policy.keep_days.into())).unwrap_or(NaiveDate::MIN);
+    let newest = policy.keep_at_least.max(policy.keep_daily) as usize;
+    let nth_newest = archives.get(archives.len().saturating_sub(newest)).map(|archive| archive.date);
+    Some(nth_newest.map_or(recent, |date| date.min(recent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::rules::archive_name::ArchiveName;
+    use crate::rules::retention::Kind;
+
+    const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+
+    const POLICY: Policy =
+        Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+
+    /// Judging a pattern takes a while.
+    fn naming() -> &'static Naming {
+        static NAMING: LazyLock<Naming> =
+            LazyLock::new(|| Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() });
+        &NAMING
+    }
+
+    fn entry(name: &str) -> Entry {
+        Entry { name: name.to_owned(), kind: Kind::File, size: Some(1), modified: None }
+    }
+
+    fn archive(days_ago: i64) -> Entry {
+        entry(&naming().archive.file_name(TODAY - chrono::TimeDelta::days(days_ago)))
+    }
+
+    fn inventory(listing: &[Entry], policy: Policy) -> Inventory {
+        Inventory::of(listing, naming(), policy, TODAY)
+    }
+
+    fn gaps_of(days_ago: &[i64], policy: Policy) -> Vec<(i64, i64, bool)> {
+        let listing: Vec<Entry> = days_ago.iter().map(|days| archive(*days)).collect();
+        let told = |gap: &Gap| ((TODAY - gap.first).num_days(), (TODAY - gap.last).num_days(), gap.is_thinned);
+        inventory(&listing, policy).gaps.iter().map(told).collect()
+    }
+
+    #[test]
+    fn everything_has_its_place() {
+        let mut listing = vec![
+            archive(0),
+            archive(12),
+            archive(-1),
+            Entry { size: Some(0), ..archive(2) },
+            Entry { kind: Kind::Directory, ..archive(3) },
+            entry(".20261211.tgz.part"),
+            entry("notes.txt"),
+        ];
+        let inventory = inventory(&listing, POLICY);
+        let archives: Vec<(&str, bool)> =
+            inventory.archives.iter().map(|archive| (archive.file.name.as_str(), archive.counts)).collect();
+        let expected =
+            [("20261111.tgz", true), ("20262111.tgz", false), ("20262311.tgz", true), ("20262411.tgz", false)];
+        assert_eq!(archives, expected);
+        assert_eq!(inventory.newest().unwrap().file.name, "20262311.tgz");
+        assert_eq!(inventory.leftovers[0].reason, Reason::UnfinishedUpload);
+        assert_eq!(
+            (inventory.irregular, inventory.foreign),
+            (vec!["20262011.tgz".to_owned()], vec!["notes.txt".to_owned()])
+        );
+        assert_eq!(inventory.reference, Some(TODAY));
+        listing.push(entry("20261123.tgz"));
+        let held = Inventory::of(&listing, naming(), POLICY, TODAY);
+        assert!(held.held_back.is_some());
+        assert!(held.leftovers[0].reason != Reason::UnfinishedUpload && held.leftovers[0].action == Action::Keep);
+    }
+
+    #[test]
+    fn nights_without_an_archive_are_told_but_for_the_one_to_come() {
+        assert_eq!(gaps_of(&[0, 1, 5], POLICY), [(4, 2, false)]);
+        assert_eq!(gaps_of(&[1], POLICY), []);
+        assert_eq!(gaps_of(&[3], POLICY), [(2, 1, false)]);
+        assert_eq!(gaps_of(&[-1], POLICY), []);
+        assert_eq!(gaps_of(&[], POLICY), []);
+    }
+
+    #[test]
+    fn where_retention_keeps_an_archive_of_some_nights_alone_nothing_is_missing() {
+        let weekly = Policy { keep_weekly: 5, ..POLICY };
+        assert_eq!(
+            gaps_of(&[0, 3, 10, 17, 24], weekly),
+            [(23, 18, true), (16, 11, true), (9, 4, false), (2, 1, false)]
+        );
+        let daily = Policy { keep_daily: 4, ..weekly };
+        assert_eq!(gaps_of(&[0, 3, 10, 17, 24], daily)[1], (16, 11, false));
+    }
+
+    #[test]
+    fn only_real_gaps_are_counted() {
+        let listing = [archive(0), archive(3), archive(17)];
+        assert_eq!(inventory(&listing, Policy { keep_weekly: 5, ..POLICY }).nights_without(), 2 + 13);
+        let thinned = Policy { keep_days: 1, keep_at_least: 1, keep_weekly: 5, ..POLICY };
+        assert_eq!(inventory(&listing, thinned).nights_without(), 2);
+    }
+}

@@ -1,7 +1,9 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use bytesize::ByteSize;
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -25,6 +27,9 @@ pub enum Command {
     Run(Run),
     /// List the archives on the server, and what retention will do to each.
     List(List),
+    /// Check for a monitoring system whether there is a recent archive of a good size.
+    #[command(after_help = STATES)]
+    Status(Status),
     /// Write a configuration to start from.
     GenConfig(GenConfig),
 }
@@ -61,6 +66,26 @@ pub struct List {
     pub json_schema: bool,
 }
 
+/// The arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// How old the newest archive may be: 90m, 26h, 2d.
+    #[arg(long, value_name = "AGE", default_value = "26h", value_parser = humantime::parse_duration)]
+    pub max_age: Duration,
+
+    /// How small the newest archive may be: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub min_size: Option<u64>,
+
+    /// How long to wait for the server.
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = seconds_to_an_hour)]
+    pub timeout: Duration,
+}
+
 /// The arguments of `gen-config`.
 #[derive(Debug, Args)]
 pub struct GenConfig {
@@ -72,6 +97,26 @@ pub struct GenConfig {
     #[arg(long, requires = "output")]
     pub force: bool,
 }
+
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse().map(|ByteSize(bytes)| bytes)
+}
+
+fn seconds_to_an_hour(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_within = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time);
+    if is_within { Ok(time) } else { Err("give a time from 1s to 1h".to_owned()) }
+}
+
+const STATES: &str = "\
+One line on standard output, and an exit code:
+  0    OK
+  1    WARNING: removal is held back, leftovers of interrupted runs
+       stayed, a clock is wrong, or the size is not told
+  2    CRITICAL: no archive, the newest one is too old or too small,
+       or the server cannot be reached or used
+  3    UNKNOWN: the command line, the configuration or known_hosts
+       cannot be used";
 
 const EXIT_CODES: &str = "\
 Exit codes:

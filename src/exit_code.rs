@@ -2,6 +2,7 @@
 
 use std::process;
 
+use crate::rules::health::Health;
 use crate::run_record::{Interruption, Outcome};
 
 /// What the program's exit code means.
@@ -41,5 +42,12 @@ impl From<Outcome> for ExitCode {
 impl From<ExitCode> for process::ExitCode {
     fn from(code: ExitCode) -> process::ExitCode {
         process::ExitCode::from(code as u8)
+    }
+}
+
+/// `status` ends as monitoring systems have it, which is another table.
+impl From<Health> for process::ExitCode {
+    fn from(health: Health) -> process::ExitCode {
+        process::ExitCode::from(health as u8)
     }
 }

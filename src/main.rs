@@ -1,5 +1,6 @@
 //! Arguments → command → exit code, and the only wall clock of the program.
 
+use std::env;
 use std::io;
 use std::process;
 use std::sync::Arc;
@@ -11,16 +12,25 @@ use scripting_system::clock::Clock;
 use scripting_system::commands::gen_config::gen_config;
 use scripting_system::commands::list::list;
 use scripting_system::commands::run::run;
+use scripting_system::commands::status::{refuse_command_line, status};
 use scripting_system::config::Environment;
 use scripting_system::error_chain::told;
 use scripting_system::exit_code::ExitCode;
 
 fn main() -> process::ExitCode {
     let clock: Clock = Arc::new(|| Local::now().fixed_offset());
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // The usual code for a wrong command line is CRITICAL to a monitoring system.
+        Err(error) if error.use_stderr() && is_for_status() => return refuse_command_line(&error.to_string()).into(),
+        Err(error) => error.exit(),
+    };
     let code = match &cli.command {
         Command::Run(arguments) => run(arguments, cli.verbose, &clock, &Environment::capture()),
         Command::List(arguments) => list(arguments, cli.verbose, &clock, &Environment::capture()),
+        Command::Status(arguments) => {
+            return status(arguments, cli.verbose, &clock, &Environment::capture()).into();
+        }
         Command::GenConfig(arguments) => {
             match gen_config(arguments.output.as_deref(), arguments.force, &mut io::stdout()) {
                 Ok(()) => ExitCode::Success,
@@ -32,4 +42,12 @@ fn main() -> process::ExitCode {
         }
     };
     code.into()
+}
+
+/// Whether the command line, which could not be read, names `status`: no option before a command takes a value.
+fn is_for_status() -> bool {
+    env::args_os()
+        .skip(1)
+        .find(|argument| !argument.as_encoded_bytes().starts_with(b"-"))
+        .is_some_and(|it| it == "status")
 }

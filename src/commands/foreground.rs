@@ -35,8 +35,8 @@ pub(super) struct Site {
     pub(super) progress: Progress,
 }
 
-/// What a command's work comes to: an exit code, or what kept it from its end.
-pub(super) type Work = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+/// What a command's work comes to: an exit code mostly, or what kept it from its end.
+pub(super) type Work<Value = ExitCode> = Result<Value, Box<dyn Error + Send + Sync>>;
 
 /// Why a command has not come to its end.
 #[derive(Debug)]
@@ -69,7 +69,20 @@ pub(super) fn run(
     surroundings: &Surroundings<'_>,
     work: impl FnOnce(&Site) -> Work + Send + 'static,
 ) -> Result<ExitCode, Fault> {
-    let config = config::load(surroundings.config, surroundings.environment).map_err(Fault::Configuration)?;
+    run_with(surroundings, |_| (), work)
+}
+
+/// The same, after `adjust` has had its way with the configuration.
+///
+/// # Errors
+/// What kept it from its end.
+pub(super) fn run_with<Value: Send + 'static>(
+    surroundings: &Surroundings<'_>,
+    adjust: impl FnOnce(&mut Config),
+    work: impl FnOnce(&Site) -> Work<Value> + Send + 'static,
+) -> Result<Value, Fault> {
+    let mut config = config::load(surroundings.config, surroundings.environment).map_err(Fault::Configuration)?;
+    adjust(&mut config);
     let redaction = Redaction::new(&config.secrets());
     let progress = Progress::on_terminal();
     begin_telling(surroundings.verbose, &redaction, &progress);
@@ -94,7 +107,7 @@ pub(super) fn run(
         return Err(Fault::Interrupted(cause));
     }
     match (ended, receiver.try_recv()) {
-        (_, Ok(Ok(code))) => Ok(code),
+        (_, Ok(Ok(value))) => Ok(value),
         (_, Ok(Err(error))) => Err(Fault::Failed(redaction.clean(&told(&*error)))),
         (Ended::Panicked(text), Err(_)) => {
             Err(Fault::Failed(format!("internal error, please report it: {}", redaction.clean(&text))))

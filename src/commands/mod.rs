@@ -7,4 +7,5 @@ pub mod gen_config;
 pub mod list;
 mod panics;
 pub mod run;
+pub mod status;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! PURE: what the reports say of a run. A record goes in, text comes out: no I/O, no clock, no logging.
 
+mod check_line;
 mod facts;
 mod html;
 mod listing;
@@ -12,6 +13,7 @@ pub(crate) mod samples;
 mod terminal;
 mod words;
 
+pub use check_line::{check_line, plain_check_line};
 pub use html::html;
 pub use listing::{Canvas, Listing, listing};
 pub use listing_document::{listing_json, listing_schema};

@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod archive_name;
 pub mod dump;
 pub mod freshness;
+pub mod health;
 pub mod history;
 pub mod inventory;
 pub mod redaction;

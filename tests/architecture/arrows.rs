@@ -62,7 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // What was asked for.
     ("config", &["rules"]),
     // One mechanism each.
-    ("exit_code", &["run_record"]),
+    ("exit_code", &["rules", "run_record"]),
     ("interrupt", &["run_record"]),
     ("retry", &["config", "error_chain", "interrupt"]),
 ];

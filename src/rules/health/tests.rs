@@ -1,0 +1,159 @@
+//! What leads to which state, as a table, and that nothing worse is ever healthier.
+
+use std::sync::LazyLock;
+
+use chrono::{NaiveDate, Utc};
+use proptest::prelude::*;
+
+use super::*;
+use crate::rules::archive_name::ArchiveName;
+use crate::rules::retention::{Entry, Kind, Naming, Policy};
+
+const POLICY: Policy =
+    Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1000) };
+
+/// Judging a pattern takes a while.
+fn naming() -> &'static Naming {
+    static NAMING: LazyLock<Naming> =
+        LazyLock::new(|| Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() });
+    &NAMING
+}
+
+fn now() -> DateTime<FixedOffset> {
+    "2026-11-24T08:00:00+01:00".parse().unwrap()
+}
+
+fn day(days_ago: i64) -> NaiveDate {
+    now().date_naive() - TimeDelta::days(days_ago)
+}
+
+fn file(name: String, size: Option<u64>, minutes_ago: Option<i64>) -> Entry {
+    let modified = minutes_ago.map(|minutes| (now() - TimeDelta::minutes(minutes)).with_timezone(&Utc));
+    Entry { name, kind: Kind::File, size, modified }
+}
+
+/// The archive of the night before so many days, and when it was written.
+fn archive(days_ago: i64, size: u64, minutes_ago: i64) -> Entry {
+    file(naming().archive.file_name(day(days_ago)), Some(size), Some(minutes_ago))
+}
+
+fn good() -> Entry {
+    archive(1, 1000, 9 * 60)
+}
+
+fn examined(listing: &[Entry]) -> Checkup {
+    examine(&Inventory::of(listing, naming(), POLICY, now().date_naive()), BOUNDS, now())
+}
+
+fn part(hours_ago: i64) -> Entry {
+    file(naming().part("20262311.tgz"), Some(5), Some(hours_ago * 60))
+}
+
+#[test]
+fn each_thing_that_is_wrong_leads_to_its_state() {
+    use Health::{Critical, Ok, Warning};
+    let swapped = || file("20261122.tgz".to_owned(), Some(5), None);
+    let unknown = |name: &str| file(name.to_owned(), None, None);
+    let table: Vec<(&str, Vec<Entry>, Health)> = vec![
+        ("a good night", vec![good()], Ok),
+        ("exactly as old as it may be", vec![archive(1, 1000, 26 * 60)], Ok),
+        ("a minute older", vec![archive(2, 1000, 26 * 60 + 1)], Critical),
+        ("nothing", vec![], Critical),
+        ("what is none of ours alone", vec![file("notes.txt".to_owned(), Some(5000), Some(5))], Critical),
+        ("an unfinished upload alone", vec![part(1)], Critical),
+        ("an empty archive alone", vec![archive(1, 0, 60)], Critical),
+        ("an archive of tomorrow alone", vec![archive(-1, 1000, 60)], Critical),
+        ("a folder with an archive's name", vec![Entry { kind: Kind::Directory, ..good() }], Critical),
+        ("a byte too small", vec![archive(1, 999, 60)], Critical),
+        ("an older one that is too small", vec![good(), archive(2, 1, 33 * 60)], Ok),
+        ("a size that is not told", vec![Entry { size: None, ..good() }], Warning),
+        ("a time that is not told, of yesterday", vec![Entry { modified: None, ..good() }], Ok),
+        (
+            "a time that is not told, of two days ago",
+            vec![Entry { size: Some(1000), ..unknown("20262111.tgz") }],
+            Critical,
+        ),
+        ("an old archive that was copied today", vec![archive(5, 1000, 5)], Critical),
+        ("clocks that differ a little", vec![archive(0, 1000, -5)], Ok),
+        ("the server's clock ahead", vec![archive(0, 1000, -6)], Warning),
+        ("an archive of tomorrow beside a good one", vec![good(), archive(-1, 1000, 60)], Warning),
+        ("removal held back", vec![good(), swapped()], Warning),
+        ("an upload under way", vec![good(), part(2)], Ok),
+        ("an old unfinished upload", vec![good(), part(27)], Warning),
+        ("a leftover whose age is not told", vec![good(), unknown(".20262211.tgz.old")], Ok),
+        ("foreign files", vec![good(), unknown("notes.txt")], Ok),
+        ("too old, and removal held back", vec![archive(9, 1000, 9000), swapped()], Critical),
+    ];
+    for (what, listing, health) in table {
+        let checkup = examined(&listing);
+        assert_eq!(checkup.health(), health, "{what}: {checkup:?}");
+    }
+}
+
+#[test]
+fn the_worst_is_told_first() {
+    let checkup = examined(&[archive(9, 5, 9000), archive(-1, 1000, 60), part(27), part(28)]);
+    let names = |finding: &Finding| format!("{finding:?}").split([' ', '(']).next().unwrap().to_owned();
+    let told: Vec<String> = checkup.findings.iter().map(names).collect();
+    assert_eq!(told, ["TooOld", "TooSmall", "DatedAhead", "Leftovers"]);
+}
+
+#[test]
+fn leftovers_that_stay_because_removal_is_held_back_are_told_once() {
+    let checkup = examined(&[good(), part(50), file("20261122.tgz".to_owned(), Some(5), None)]);
+    assert!(matches!(checkup.findings.as_slice(), [Finding::HeldBack(_)]), "{checkup:?}");
+}
+
+#[test]
+fn a_local_midnight_ends_the_date_of_an_archive_whose_time_is_not_told() {
+    let checkup = examined(&[file("20262311.tgz".to_owned(), Some(1000), None)]);
+    assert_eq!(checkup.newest.unwrap().age, TimeDelta::hours(8));
+}
+
+fn severity(health: Health) -> u8 {
+    match health {
+        Health::Ok => 0,
+        Health::Warning => 1,
+        Health::Unknown => 2,
+        Health::Critical => 3,
+    }
+}
+
+proptest! {
+    #[test]
+    fn older_is_never_healthier(minutes in 0_i64..10_000, more in 0_i64..10_000, days in 0_i64..5) {
+        let health = |minutes| severity(examined(&[archive(days, 1000, minutes)]).health());
+        prop_assert!(health(minutes) <= health(minutes + more));
+        let undated = |days: i64| severity(examined(&[Entry { modified: None, ..archive(days, 1000, 0) }]).health());
+        prop_assert!(undated(days) <= undated(days + more));
+    }
+
+    #[test]
+    fn smaller_is_never_healthier(size in 1_u64..3000, less in 0_u64..3000) {
+        let health = |size| severity(examined(&[archive(1, size, 60)]).health());
+        prop_assert!(health(size) <= health(size.saturating_sub(less)));
+    }
+
+    #[test]
+    fn a_looser_bound_never_makes_it_worse(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
+        let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], naming(), POLICY, now().date_naive());
+        let health = |hours, min_size| {
+            severity(examine(&inventory, Bounds { max_age: TimeDelta::hours(hours), min_size }, now()).health())
+        };
+        prop_assert!(health(hours + more, None) <= health(hours, Some(1000)));
+    }
+
+    #[test]
+    fn no_listing_makes_it_panic(
+        listing in prop::collection::vec((-400_i64..400, prop::option::of(0_u64..5), prop::option::of(-1_000_000_i64..1_000_000)), 0..6)
+    ) {
+        let entries: Vec<Entry> = listing
+            .into_iter()
+            .map(|(days, size, minutes)| file(naming().archive.file_name(day(days)), size, minutes))
+            .collect();
+        let checkup = examined(&entries);
+        prop_assert_eq!(checkup.newest.is_none(), checkup.findings.contains(&Finding::NoArchive));
+        prop_assert_eq!(checkup.newest.is_none(), checkup.archives == 0);
+    }
+}

@@ -1,0 +1,383 @@
+//! `status` as a monitoring system sees it: one line, its exit code, and performance data by the guidelines' grammar.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::TimeDelta;
+use serde_json::json;
+use support::night::{archive_name, program};
+use support::{Night, Ran};
+
+/// A figure of the performance data.
+#[derive(Debug, PartialEq)]
+struct Figure {
+    value: i64,
+    unit: String,
+    critical: String,
+}
+
+impl Figure {
+    /// Whether the value is within the range of what is well: `N` is from 0 to N, `N:` is N and more.
+    fn is_well(&self) -> bool {
+        match self.critical.split_once(':') {
+            _ if self.critical.is_empty() => true,
+            Some((least, "")) => self.value >= least.parse().unwrap(),
+            Some(other) => panic!("{other:?} is not a range that this program gives"),
+            None => (0..=self.critical.parse().unwrap()).contains(&self.value),
+        }
+    }
+}
+
+/// What one line told.
+struct Told {
+    state: String,
+    text: String,
+    figures: BTreeMap<String, Figure>,
+}
+
+/// Reads the one line that a plugin prints, strictly: `SERVICE STATE - text`, then ` | ` and the performance data of the
+/// guidelines: `'label'=value[unit];[warning];[critical];[minimum];[maximum]`, separated by single spaces, where the bounds
+/// are ranges (`10`, `10:`, `~:10`, `10:20`, `@10:20`), the others numbers, and empty ones at the end may be left out.
+fn read(stdout: &str) -> Told {
+    let line = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no whole line: {stdout:?}"));
+    assert!(!line.contains(char::is_control), "more than a line: {stdout:?}");
+    assert!(line.matches('|').count() <= 1, "{line}");
+    let (told, data) = line.split_once(" | ").map_or((line, None), |(told, data)| (told, Some(data)));
+    assert!(!told.contains('|'), "{line}");
+    let (state, text) = told.strip_prefix("SCRIPTING-SYSTEM ").unwrap().split_once(" - ").unwrap();
+    assert!(["OK", "WARNING", "CRITICAL", "UNKNOWN"].contains(&state) && !text.is_empty(), "{line}");
+    let figures = data.into_iter().flat_map(|data| data.split(' ')).map(figure).collect();
+    Told { state: state.to_owned(), text: text.to_owned(), figures }
+}
+
+fn figure(text: &str) -> (String, Figure) {
+    let (label, rest) = text.split_once('=').unwrap_or_else(|| panic!("no label in {text:?}"));
+    assert!(!label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "quote {label:?}");
+    let fields: Vec<&str> = rest.split(';').collect();
+    assert!(fields.len() <= 5, "{text:?}");
+    let unit_at = fields[0].find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '.')).unwrap_or(fields[0].len());
+    let (value, unit) = fields[0].split_at(unit_at);
+    let units = ["", "s", "us", "ms", "%", "B", "KB", "MB", "TB", "c"];
+    assert!(units.contains(&unit), "{text:?}");
+    let is_number = |text: &str| text.parse::<f64>().is_ok() && text.chars().all(|c| "-.0123456789".contains(c));
+    let is_range = |text: &str| {
+        let range = text.strip_prefix('@').unwrap_or(text);
+        match range.split_once(':') {
+            Some((low, high)) => (low == "~" || is_number(low)) && (high.is_empty() || is_number(high)),
+            None => is_number(range),
+        }
+    };
+    for (place, field) in fields.iter().enumerate().skip(1).filter(|(_, field)| !field.is_empty()) {
+        assert!(if place <= 2 { is_range(field) } else { is_number(field) }, "field {place} of {text:?}");
+    }
+    let critical = fields.get(2).copied().unwrap_or_default().to_owned();
+    (label.to_owned(), Figure { value: value.parse().unwrap(), unit: unit.to_owned(), critical })
+}
+
+/// Asserts that `ran` printed one good line alone, and that its state and the exit code are those of `code`.
+#[track_caller]
+fn ended(ran: &Ran, code: i32) -> Told {
+    assert_eq!(ran.code, code, "{}", ran.all());
+    assert_eq!(ran.stderr, "");
+    let told = read(&ran.stdout);
+    assert_eq!(told.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
+    told
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        log: String::new(),
+    }
+}
+
+/// An archive of so many days ago, written so long ago.
+fn lay(night: &Night, days_ago: i64, content: &[u8], written: Duration) {
+    let date = night.modified.date_naive() - TimeDelta::days(days_ago);
+    lay_as(night, &archive_name(date), content, written);
+}
+
+fn lay_as(night: &Night, name: &str, content: &[u8], written: Duration) {
+    let path = night.sshd.directory.join(name);
+    fs::write(&path, content).unwrap();
+    let modified = SystemTime::now() - written;
+    File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn the_morning_after_a_good_night_is_ok() {
+    Night::on_each_server(|night| {
+        night.run().ended_with(0);
+        let size = fs::metadata(night.archive()).unwrap().len();
+        let told = ended(&night.ask("status", &["--min-size", "10kB"]), 0);
+        assert!(told.text.starts_with(&format!("{} is 0 min old, ", night.archive_name())), "{}", told.text);
+        let figures = &told.figures;
+        assert_eq!(figures.keys().collect::<Vec<_>>(), ["age", "archives", "free", "size"]);
+        assert!((0..120).contains(&figures["age"].value), "{figures:?}");
+        assert_eq!((figures["age"].unit.as_str(), figures["age"].critical.as_str()), ("s", "93600"));
+        assert_eq!(figures["size"].value, i64::try_from(size).unwrap());
+        assert_eq!((figures["size"].unit.as_str(), figures["size"].critical.as_str()), ("B", "10000:"));
+        assert_eq!(figures["archives"].value, 1);
+        assert!(figures["free"].value > 0 && figures.values().all(Figure::is_well), "{figures:?}");
+    });
+}
+
+#[test]
+fn an_old_or_a_small_archive_is_critical_and_the_figures_say_the_same() {
+    Night::on_each_server(|night| {
+        lay(night, 1, &[7; 5000], HOUR * 20);
+        for (arguments, code, broken) in [
+            (&["--max-age", "21h"][..], 0, ""),
+            (&["--max-age", "19h"], 2, "age"),
+            (&["--max-age", "90m"], 2, "age"),
+            (&["--max-age", "2d"], 0, ""),
+            (&["--min-size", "5000"], 0, ""),
+            (&["--min-size", "5kB"], 0, ""),
+            (&["--min-size", "5KiB"], 2, "size"),
+            (&["--min-size", "1MB"], 2, "size"),
+            (&["--min-size", "10M"], 2, "size"),
+        ] {
+            let told = ended(&night.ask("status", arguments), code);
+            let wrong: Vec<&str> =
+                told.figures.iter().filter(|(_, figure)| !figure.is_well()).map(|(label, _)| label.as_str()).collect();
+            assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", told.text, told.figures);
+        }
+        let told = ended(&night.ask("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2);
+        assert!(
+            told.text.contains("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))"),
+            "{}",
+            told.text
+        );
+    });
+}
+
+#[test]
+fn without_an_archive_it_is_critical() {
+    Night::on_each_server(|night| {
+        let told = ended(&night.ask("status", &[]), 2);
+        assert!(told.text.starts_with("no archive on the server"), "{}", told.text);
+        lay(night, 1, b"", HOUR);
+        lay_as(night, &format!(".{}.part", archive_name(night.modified.date_naive())), b"half", HOUR);
+        lay_as(night, "20261311.zip", b"foreign", HOUR);
+        fs::create_dir(night.archive()).unwrap();
+        let told = ended(&night.ask("status", &[]), 2);
+        assert_eq!((told.text.as_str(), told.figures["archives"].value), ("no archive on the server", 0));
+        assert!(!told.figures.contains_key("age") && !told.figures.contains_key("size"));
+    });
+}
+
+#[test]
+fn what_is_worth_a_look_is_a_warning() {
+    Night::on_each_server(|night| {
+        let part = format!(".{}.part", archive_name(night.modified.date_naive()));
+        lay(night, 1, b"an archive", HOUR * 9);
+        lay_as(night, &part, b"half of one that is under way", HOUR);
+        night.ask("list", &[]).ended_with(0);
+        ended(&night.ask("status", &[]), 0);
+
+        lay_as(night, &part, b"half", HOUR * 27);
+        let told = ended(&night.ask("status", &[]), 1);
+        assert!(told.text.contains("1 leftover of interrupted runs stayed, such as .20"), "{}", told.text);
+        fs::remove_file(night.sshd.directory.join(part)).unwrap();
+
+        lay_as(night, "20201231.tgz", b"swapped", HOUR * 9);
+        let told = ended(&night.ask("status", &[]), 1);
+        assert!(told.text.contains("removal is held back: \"20201231.tgz\" fits archive.name only"), "{}", told.text);
+        fs::remove_file(night.sshd.directory.join("20201231.tgz")).unwrap();
+
+        lay(night, -2, b"to come", HOUR);
+        let told = ended(&night.ask("status", &[]), 1);
+        assert!(told.text.contains("is dated after today"), "{}", told.text);
+        fs::remove_file(night.sshd.directory.join(archive_name(night.modified.date_naive() + TimeDelta::days(2))))
+            .unwrap();
+
+        let path = night.sshd.directory.join(night.archive_name());
+        fs::write(&path, "written tomorrow").unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() + HOUR * 5).unwrap();
+        let told = ended(&night.ask("status", &[]), 1);
+        assert!(told.text.contains("in the future"), "{}", told.text);
+        assert_eq!(told.figures["age"].value, 0);
+    });
+}
+
+#[test]
+fn an_old_archive_that_was_copied_today_is_as_old_as_its_date() {
+    Night::on_each_server(|night| {
+        lay(night, 5, b"an archive", Duration::from_secs(60));
+        let told = ended(&night.ask("status", &[]), 2);
+        assert!(told.figures["age"].value > 3 * 86_400, "{:?}", told.figures);
+    });
+}
+
+#[test]
+fn hostile_names_leave_the_line_whole() {
+    Night::on_each_server(|night| {
+        night.set("archive.name", json!("a|b;'=%Y%d%m"));
+        let date = night.modified.date_naive() - TimeDelta::days(1);
+        lay_as(night, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
+        for name in ["x\n20262311.tgz", "x | age=0s", "\u{202e}gzt", "\u{1b}[2J"] {
+            lay_as(night, name, b"hostile", HOUR);
+        }
+        let told = ended(&night.ask("status", &[]), 0);
+        assert!(told.text.starts_with("a\\u{7c}b;'="), "{}", told.text);
+        assert_eq!(told.figures["archives"].value, 1);
+    });
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_critical() {
+    Night::on_each_server(|night| {
+        let good = night.config.clone();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        for (key, value, text) in [
+            ("sftp.port", json!(free), "no connection to 127.0.0.1"),
+            ("sftp.host", json!("no-such-host.invalid"), "cannot be resolved"),
+            ("sftp.directory", json!("missing|here"), "\"missing\\u{7c}here\" does not exist on the server"),
+            ("sftp.username", json!("nobody-here"), "refused the login"),
+            ("sftp.host_key", json!(format!("SHA256:{}", "A".repeat(43))), "host key"),
+        ] {
+            night.set(key, value);
+            let told = ended(&night.ask("status", &[]), 2);
+            assert!(told.text.contains(text) && told.figures.is_empty(), "{text:?}: {}", told.text);
+            night.config = good.clone();
+        }
+    });
+}
+
+#[test]
+fn a_wrong_password_is_critical_tried_once_and_not_told() {
+    let mut night = Night::new();
+    let server = night.serve_sftp(|builder| builder);
+    night.set("sftp.password", json!("wr0ng-password"));
+    let told = ended(&night.ask("status", &[]), 2);
+    assert!(told.text.contains("sftp.password was refused") && !told.text.contains("wr0ng"), "{}", told.text);
+    assert_eq!((server.auth_attempts().len(), server.connections()), (1, 1));
+}
+
+#[test]
+fn one_connection_is_enough_and_nothing_is_changed() {
+    let mut night = Night::new();
+    let server = night.serve_sftp(|builder| builder);
+    lay(&night, 1, b"an archive", HOUR);
+    let names = night.sshd.names();
+    ended(&night.ask("status", &[]), 0);
+    assert_eq!((server.connections(), server.bytes_written(), night.sshd.names()), (1, 0, names));
+}
+
+#[test]
+fn a_silent_server_is_critical_in_time() {
+    let mut night = Night::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
+    let begun = Instant::now();
+    let told = ended(&night.ask("status", &["--timeout", "1s"]), 2);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(told.text.contains("no answer") || told.text.contains("an SSH server that answers"), "{}", told.text);
+    // It answers, but takes too long for all of it.
+    let _slow = night.serve_sftp(|builder| builder.stat_takes(Duration::from_secs(20)));
+    let told = ended(&night.ask("status", &["-t", "1s"]), 2);
+    assert!(told.text.contains("1 s"), "{}", told.text);
+}
+
+#[test]
+fn what_is_wrong_here_is_unknown() {
+    Night::on_each_server(|night| {
+        let good = night.config.clone();
+        night.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
+        let told = ended(&night.ask("status", &[]), 3);
+        assert!(told.text.contains("sftp.port: 0 is out of bounds") && told.text.contains("(1 more"), "{}", told.text);
+        night.config = good;
+        fs::write(night.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
+        let told = ended(&night.ask("status", &[]), 3);
+        assert!(told.text.contains("known_hosts"), "{}", told.text);
+        let config = night.write_config();
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
+        let open = Command::new(program()).arg("status").arg("--config").arg(&config).output().unwrap();
+        ended(&ran(open), 3);
+    });
+    let missing = Command::new(program()).args(["status", "--config", "/no/such|file.json"]).output().unwrap();
+    assert!(ended(&ran(missing), 3).text.contains("/no/such\\u{7c}file.json"));
+}
+
+#[test]
+fn a_wrong_command_line_is_unknown_for_status_and_two_for_others() {
+    for (arguments, text) in [
+        (&["status"][..], "--config <FILE>"),
+        (&["-v", "status"], "--config <FILE>"),
+        (&["status", "--config", "x", "--nonsense\n|"], "unexpected argument"),
+        (&["status", "--config", "x", "--max-age", "soon"], "--max-age"),
+        (&["status", "--config", "x", "--max-age", "26"], "time unit needed"),
+        (&["status", "--config", "x", "--min-size", "big"], "--min-size"),
+        (&["status", "--config", "x", "--timeout", "0s"], "give a time from 1s to 1h"),
+        (&["status", "--config", "x", "--timeout", "1000years"], "give a time from 1s to 1h"),
+    ] {
+        let told = ended(&ran(Command::new(program()).args(arguments).output().unwrap()), 3);
+        assert!(told.text.contains(text), "{arguments:?}: {}", told.text);
+    }
+    for (arguments, code) in [(&["list"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
+    {
+        let output = Command::new(program()).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("UNKNOWN -"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_signal_is_unknown() {
+    let mut night = Night::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
+    let child = night
+        .command_of("status", &["--timeout", "60s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _socket = listener.accept().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    let told = ended(&ran(child.wait_with_output().unwrap()), 3);
+    assert!(told.text.contains("interrupted (SIGTERM)"), "{}", told.text);
+}
+
+#[test]
+fn with_v_more_is_told_on_stderr_and_the_line_stays_one() {
+    Night::on_each_server(|night| {
+        lay(night, 1, b"an archive", HOUR);
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let ran = night.ask("status", &["-v"]);
+        assert_eq!((ran.code, read(&ran.stdout).state.as_str()), (0, "OK"), "{}", ran.all());
+        assert!(ran.stderr.contains("entries in sftp.directory: 1"), "{}", ran.all());
+        night.set("sftp.port", json!(free));
+        let ran = night.ask("status", &["-vv"]);
+        assert_eq!((ran.code, read(&ran.stdout).state.as_str()), (2, "CRITICAL"), "{}", ran.all());
+    });
+}
+
+#[test]
+fn a_first_host_key_is_told_once() {
+    Night::on_each_server(|night| {
+        lay(night, 1, b"an archive", HOUR);
+        assert!(ended(&night.ask("status", &[]), 0).text.contains("; new host key SHA256:"));
+        assert!(!ended(&night.ask("status", &[]), 0).text.contains("host key"));
+    });
+}
+
+#[test]
+fn figures_that_the_guidelines_do_not_have_are_found() {
+    for text in ["age=1h", "age=1s;;x", "age=1s;;1:2:3", "age=;;", "a b=1", "age", "age=1s;;;~:1", "age=1s;;;;;1"] {
+        assert!(std::panic::catch_unwind(|| figure(text)).is_err(), "{text}");
+    }
+    assert_eq!(figure("size=5B;;10:;0").1, Figure { value: 5, unit: "B".to_owned(), critical: "10:".to_owned() });
+    assert!(!figure("size=5B;;10:;0").1.is_well() && figure("age=5s;;10;0").1.is_well());
+}

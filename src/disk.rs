@@ -1,5 +1,6 @@
-//! Whether a folder on this machine has room for what is to be written there.
+//! Whether a folder on this machine has room for what is to be written there, and whether it may be written at all.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
@@ -10,13 +11,29 @@ use indicatif::HumanBytes;
 /// # Errors
 /// If it has not, with both figures. Where the file system does not tell, writing will.
 pub fn check_space(folder: &Path, needed: u64) -> io::Result<()> {
-    let Ok(stat) = rustix::fs::statvfs(folder) else { return Ok(()) };
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if needed <= free || stat.f_blocks == 0 {
-        return Ok(());
-    }
+    let Some(free) = free_space(folder).filter(|free| *free < needed) else { return Ok(()) };
     let figures = format!("needs {}, {} free", HumanBytes(needed), HumanBytes(free));
     Err(io::Error::new(io::ErrorKind::StorageFull, figures))
+}
+
+/// How many bytes are free where `folder` lies; `None` where the file system does not tell.
+pub fn free_space(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok().filter(|stat| stat.f_blocks > 0)?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Looks whether this process may write the file `path`, or make it where there is none yet. Nothing is written, and
+/// nothing that has a name is made.
+///
+/// # Errors
+/// If it may not, or something else than a file lies there.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tempfile::tempfile_in(path.parent().unwrap_or(Path::new("/"))).map(drop)
+        }
+        other => other.map(drop),
+    }
 }
 
 #[cfg(test)]
@@ -36,5 +53,20 @@ mod tests {
     fn a_folder_that_tells_nothing_is_no_fault_yet() {
         assert!(check_space(Path::new("/nonexistent"), u64::MAX).is_ok());
         assert!(check_space(Path::new("/proc"), u64::MAX).is_ok(), "it has no blocks");
+    }
+
+    #[test]
+    fn a_file_may_be_written_or_made_and_a_look_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.log");
+        assert!(check_writable(&file).is_ok());
+        assert!(!file.exists());
+        std::fs::write(&file, "a line").unwrap();
+        assert!(check_writable(&file).is_ok());
+        assert_eq!(std::fs::read(&file).unwrap(), b"a line");
+        assert!(check_writable(folder.path()).is_err(), "a folder is no file");
+        let missing = check_writable(&folder.path().join("missing/log.log")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        assert!(check_writable(Path::new("/proc/log.log")).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Progress bars for a person who watches: on a terminal only, and gone when the work is done.
 
 use std::io::{self, Read, Write as _};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -13,6 +14,11 @@ pub struct Progress {
 /// The progress of one transfer, in bytes; it disappears when dropped.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
+
+/// Something that is waited for.
+#[derive(Debug)]
+#[must_use = "dropping it ends what is shown"]
+pub struct Waiting(ProgressBar);
 
 const STYLE: &str = "{prefix:>14} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
 const STYLE_OF_UNKNOWN_LENGTH: &str = "{prefix:>14} {spinner} {bytes}, {bytes_per_sec}";
@@ -38,6 +44,13 @@ impl Progress {
     pub fn print(&self, line: &str) {
         // Where the output is closed, nobody wants to read it.
         let _ = self.bars.suspend(|| writeln!(io::stdout(), "{line}"));
+    }
+
+    /// Shows that `what` is waited for, until the result is dropped.
+    pub fn waiting(&self, what: &str) -> Waiting {
+        let bar = self.bars.add(ProgressBar::new_spinner().with_message(what.to_owned()));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Waiting(bar)
     }
 
     /// A bar for a transfer of `total` bytes, where that is known.
@@ -73,6 +86,12 @@ impl<R: Read> Read for Watched<R> {
 }
 
 impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -21,9 +21,23 @@ pub(super) enum Failure {
     Refused(String),
 }
 
+/// With what a login succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// `sftp.private_key`.
+    Key,
+    /// A key of the running agent.
+    Agent,
+    /// `sftp.password`.
+    Password,
+    /// `sftp.private_key`, and then `sftp.password` too.
+    KeyAndPassword,
+}
+
 /// Logs in as the configuration says. Where the server wants a password after the key, it gets both.
-pub(super) fn authenticate(session: &Session, sftp: &config::Sftp) -> Result<(), Failure> {
+pub(super) fn authenticate(session: &Session, sftp: &config::Sftp) -> Result<Login, Failure> {
     let mut refusals = Vec::new();
+    let mut login = if sftp.private_key.is_some() { Login::Key } else { Login::Agent };
     // A key is shown unasked: to ask what the server accepts would cost a round trip.
     if let Some(path) = &sftp.private_key {
         refusals.extend(with_key(session, sftp, path)?);
@@ -33,10 +47,13 @@ pub(super) fn authenticate(session: &Session, sftp: &config::Sftp) -> Result<(),
     if let Some(password) = &sftp.password
         && !session.authenticated()
     {
+        // A key that was not refused was the first of two proofs.
+        let has_key = sftp.private_key.is_some() && refusals.is_empty();
+        login = if has_key { Login::KeyAndPassword } else { Login::Password };
         refusals.extend(with_password(session, &sftp.username, password)?);
     }
     if session.authenticated() {
-        return Ok(());
+        return Ok(login);
     }
     let offered = offered(session, &sftp.username)?;
     Err(Failure::Refused(format!("{} (the server accepts: {offered})", refusals.join("; "))))

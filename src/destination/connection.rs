@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ssh2::{ErrorCode, MethodType, Session, Sftp};
 
 use super::DestinationError;
-use super::authentication::{Failure, authenticate};
+use super::authentication::{Failure, Login, authenticate};
 use super::error::{is_link, is_missing};
 use super::host_key::{self, Verdict};
 use super::known_hosts::{self, HostName};
@@ -27,13 +27,15 @@ const ROUND_TRIPS_OF_HANDSHAKE: u32 = 4;
 /// The server, as the configuration names it. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct Server {
-    config: Arc<config::Sftp>,
+    pub(super) config: Arc<config::Sftp>,
     interrupt: Interrupt,
     retry: Retry,
     /// Whether a first host key may be added to known_hosts.
     remembers: bool,
     /// The host key of the first connection, which every later one must show too.
-    host_key: Arc<OnceLock<HostKey>>,
+    pub(super) host_key: Arc<OnceLock<HostKey>>,
+    /// How the first login was made.
+    pub(super) login: Arc<OnceLock<Login>>,
     /// How many connections a transfer may use.
     connections: Arc<AtomicU64>,
     /// Connections that were made in advance.
@@ -41,9 +43,11 @@ pub struct Server {
 }
 
 #[derive(Debug)]
-struct HostKey {
-    key: Vec<u8>,
-    new_fingerprint: Option<String>,
+pub(super) struct HostKey {
+    pub(super) key: Vec<u8>,
+    /// The line of known_hosts that has it.
+    pub(super) line: Option<usize>,
+    pub(super) new_fingerprint: Option<String>,
 }
 
 /// A connection that is authenticated.
@@ -70,9 +74,15 @@ impl Server {
             retry: retry.clone(),
             remembers,
             host_key: Arc::default(),
+            login: Arc::default(),
             connections: Arc::new(AtomicU64::new(1)),
             reserve: Arc::default(),
         }
+    }
+
+    /// The same server, whose connections nothing ends before their work is done.
+    pub(super) fn undisturbed(&self) -> Server {
+        Server { interrupt: Interrupt::new(), ..self.clone() }
     }
 
     /// An archive of about `size` bytes is to be sent or read back: further connections that are worth it are made as
@@ -210,12 +220,13 @@ impl Server {
         session.handshake().map_err(|error| self.handshake_error(error))?;
         let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
         self.check_host_key(&session)?;
-        authenticate(&session, config).map_err(|failure| match failure {
+        let login = authenticate(&session, config).map_err(|failure| match failure {
             Failure::Link(error) => self.broken("while logging in", error),
             Failure::Refused(problem) => {
                 DestinationError::Authentication { address: self.address(), username: config.username.clone(), problem }
             }
         })?;
+        self.login.get_or_init(|| login);
         // From here on a login is known to be good. The directory will tell the round trip more exactly.
         self.reserve.fill(self, self.worth_over(round_trip));
         let sftp = session.sftp().map_err(|source| DestinationError::NoSftp {
@@ -279,7 +290,8 @@ impl Server {
             }
             Verdict::Refused(reason) => return Err(DestinationError::HostKey(reason)),
         };
-        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), new_fingerprint });
+        let line = known.keys.iter().find(|known| known.key == key).map(|known| known.line);
+        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), line, new_fingerprint });
         Ok(())
     }
 

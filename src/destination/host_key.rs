@@ -114,7 +114,7 @@ pub(super) fn judge(key: &[u8], name: &HostName, known: &Known, policy: &HostKey
 }
 
 /// The key's type, which a key names first (RFC 4253 section 6.6).
-fn algorithm_of(key: &[u8]) -> Option<&str> {
+pub(super) fn algorithm_of(key: &[u8]) -> Option<&str> {
     let length = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) as usize;
     let name = std::str::from_utf8(key.get(4..)?.get(..length)?).ok()?;
     name.bytes().all(|byte| byte.is_ascii_graphic()).then_some(name)

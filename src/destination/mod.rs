@@ -8,6 +8,7 @@
 //! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections, `reserve`: made in advance;
 //!   `window`: what is on its way
 //! - `publish`: the final name, which only a verified archive gets
+//! - `probe`: what a look at the server tells, and a small file to try what an archive needs
 
 mod authentication;
 mod connection;
@@ -17,14 +18,17 @@ mod host_key;
 mod known_hosts;
 mod lanes;
 mod parts;
+mod probe;
 mod publish;
 mod read_back;
 mod reserve;
 mod upload;
 mod window;
 
+pub use authentication::Login;
 pub use connection::{Connection, Server};
 pub use error::DestinationError;
+pub use probe::{SeenHostKey, Trial, Trust, try_writing};
 pub use publish::{Published, Standing, publish, put_back, standing};
 pub use read_back::ReadBack;
 pub use upload::Upload;

@@ -20,9 +20,9 @@ use crate::spool::Spool;
 /// the first acknowledgement, so this is what must get through within `sftp.timeout_seconds`.
 const STEP: usize = 256 * 1024;
 /// Servers answer a full disk and its like with "failure" alone.
-const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
+pub(super) const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
 /// A database is nobody's business but its owner's.
-const MODE: i32 = 0o600;
+pub(super) const MODE: i32 = 0o600;
 
 /// An upload of an archive that may still grow. Where the link breaks, it can go on over another one.
 pub struct Upload<'a> {
@@ -228,7 +228,7 @@ impl<'a> Upload<'a> {
 }
 
 /// Some servers forbid names that begin with a dot, as temporary ones do unless told otherwise.
-fn to_create(name: &str) -> String {
+pub(super) fn to_create(name: &str) -> String {
     let advice = if name.starts_with('.') {
         " (if it forbids names that begin with a dot, set sftp.temporary_prefix)"
     } else {

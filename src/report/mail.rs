@@ -4,7 +4,9 @@
 //! from getting it.
 
 mod error;
+mod trial;
 
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -20,6 +22,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use secrecy::ExposeSecret as _;
 
 pub use self::error::MailError;
+pub use self::trial::{Welcome, build_test, try_server};
 use crate::config::{Email, MailSecurity, MailServer};
 use crate::report::{message, sendmail};
 use crate::run_record::RunRecord;
@@ -29,6 +32,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For the local sendmail, which may speak to a server itself before it ends.
 const SENDMAIL_LIMIT: Duration = Duration::from_secs(120);
+
+/// The mail is where it is; a server need not be waited for longer to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What became of the mail to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +57,7 @@ pub fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> 
         .subject(message::subject(record, &email.subject))
         .date(date.into())
         .message_id(Some(format!("<{}@{}>", name_part(&record.run_id), name_part(&record.host))))
-        // RFC 3834: keeps holiday replies away.
-        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+        .raw_header(auto_generated());
     for recipient in &email.to {
         builder = builder.to(recipient.clone());
     }
@@ -66,6 +71,11 @@ pub fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> 
         parts = parts.singlepart(Attachment::new(name).body(lines, plain));
     }
     builder.multipart(parts).map_err(build_error)
+}
+
+/// RFC 3834: keeps holiday replies away.
+fn auto_generated() -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned())
 }
 
 /// `text` as it may stand in a Message-ID (RFC 5322, 3.6.4) and in a file's name.
@@ -133,11 +143,18 @@ fn send_by_sendmail(from: &Mailbox, message: &Message, recipient: &Mailbox) -> R
         .map_err(|reason| MailError::Sendmail { program, recipient: to.to_owned(), reason })
 }
 
+/// The local sendmail, where there is one that can be run.
+///
+/// # Errors
+/// If there is none.
+pub fn local_sendmail() -> Result<PathBuf, MailError> {
+    sendmail::find().map_err(|error| MailError::NoSendmail { program: sendmail::program(), reason: error.to_string() })
+}
+
 fn send_by_smtp(server: &MailServer, from: &Mailbox, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
     let mut connection = connect(server)?;
     let result = transfer(&mut connection, server, from, message, recipient);
-    // The mail is where it is; a server need not be waited for to say goodbye.
-    let _ = connection.set_timeout(Some(Duration::from_secs(2)));
+    let _ = connection.set_timeout(Some(GOODBYE));
     let _ = connection.quit();
     result
 }
@@ -192,27 +209,38 @@ fn transfer(
     recipient: &Mailbox,
 ) -> Result<(), MailError> {
     let to = recipient.email.to_string();
-    let refused =
-        |reply: String, transient| MailError::Refused { server: name(server), recipient: to.clone(), reply, transient };
-    let broken = |error: smtp::Error, has_content| {
-        if error.status().is_some() {
-            return refused(reason(&error), error.is_transient());
-        }
-        MailError::Lost { server: name(server), recipient: to.clone(), reason: reason(&error), has_content }
-    };
-    let mut options = Vec::new();
-    // RFC 6531: an address beyond ASCII goes only to a server that can take it.
-    if !to.is_ascii() || !from.email.to_string().is_ascii() {
-        if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(refused("it takes no addresses beyond ASCII (SMTPUTF8)".to_owned(), false));
-        }
-        options.push(MailParameter::SmtpUtfEight);
-    }
+    let options = options(connection, [from, recipient]).map_err(|reply| refused(server, &to, reply, false))?;
+    let broken = |error, has_content| broken(server, &to, error, has_content);
     connection.command(Mail::new(Some(from.email.clone()), options)).map_err(|error| broken(error, false))?;
     connection.command(Rcpt::new(recipient.email.clone(), Vec::new())).map_err(|error| broken(error, false))?;
     connection.command(Data).map_err(|error| broken(error, false))?;
     connection.message(&message.formatted()).map_err(|error| broken(error, true))?;
     Ok(())
+}
+
+/// RFC 6531: an address beyond ASCII goes only to a server that can take it. Else why not.
+fn options<'a>(
+    connection: &SmtpConnection,
+    addresses: impl IntoIterator<Item = &'a Mailbox>,
+) -> Result<Vec<MailParameter>, String> {
+    if addresses.into_iter().all(|address| address.email.to_string().is_ascii()) {
+        return Ok(Vec::new());
+    }
+    if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+        return Err("it takes no addresses beyond ASCII (SMTPUTF8)".to_owned());
+    }
+    Ok(vec![MailParameter::SmtpUtfEight])
+}
+
+fn refused(server: &MailServer, to: &str, reply: String, transient: bool) -> MailError {
+    MailError::Refused { server: name(server), recipient: to.to_owned(), reply, transient }
+}
+
+fn broken(server: &MailServer, to: &str, error: smtp::Error, has_content: bool) -> MailError {
+    if error.status().is_some() {
+        return refused(server, to, reason(&error), error.is_transient());
+    }
+    MailError::Lost { server: name(server), recipient: to.to_owned(), reason: reason(&error), has_content }
 }
 
 fn connection_error(server: &MailServer, error: &smtp::Error) -> MailError {

@@ -2,6 +2,7 @@
 
 mod check_line;
 mod facts;
+pub mod findings;
 mod html;
 mod listing;
 mod listing_document;

@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Access, access};
+
 /// Where every mail system puts it; cron's PATH seldom holds that folder.
 const USUAL_PLACE: &str = "/usr/sbin/sendmail";
 
@@ -17,6 +19,22 @@ const MAX_SAID: u64 = 4 * 1024;
 pub(super) fn program() -> PathBuf {
     let usual = PathBuf::from(USUAL_PLACE);
     if usual.is_file() { usual } else { PathBuf::from("sendmail") }
+}
+
+/// Looks whether there is a program to run, and where.
+///
+/// # Errors
+/// If nothing that could be run is there.
+pub(super) fn find() -> io::Result<PathBuf> {
+    let program = program();
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let places: Vec<PathBuf> = if program.is_absolute() {
+        vec![program]
+    } else {
+        std::env::split_paths(&folders).map(|folder| folder.join(&program)).collect()
+    };
+    let is_runnable = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    places.into_iter().find(is_runnable).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Has `program` take `message` from `sender` to `recipient` (addresses without names).

@@ -214,6 +214,11 @@ pub(super) fn from_body(error: io::Error, received: u64, limit: Duration) -> Sou
     }
 }
 
+/// What `error` means, met where a connection to `host`, or TLS with it, was begun by hand.
+pub fn from_handshake(error: io::Error, host: &str) -> SourceError {
+    from_io(error, host.to_owned())
+}
+
 /// How the standard library tells a name that does not resolve; it has no kind of error for it.
 const LOOKUP_FAILED: &str = "failed to lookup address information";
 

@@ -11,5 +11,5 @@ mod error;
 mod remote;
 mod zip_file;
 
-pub use error::SourceError;
+pub use error::{SourceError, from_handshake};
 pub use zip_file::{ReadSeek, Zip, has_changed, open};

@@ -25,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// Do a night's work: get the ZIP, send the archive, prove it, remove what has expired, report.
     Run(Run),
+    /// Look whether tonight's run will work: reach all that it needs, and send and change nothing.
+    Check(Check),
     /// List the archives on the server, and what retention will do to each.
     List(List),
     /// Check for a monitoring system whether there is a recent archive of a good size.
@@ -48,6 +50,19 @@ pub struct Run {
     /// Change nothing: decide, connect, list, and print what would be sent and removed.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// The arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXIT_CODES)]
+pub struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Send a test mail and a test message too.
+    #[arg(long)]
+    pub notify: bool,
 }
 
 /// The arguments of `list`.
@@ -126,4 +141,12 @@ Exit codes:
   3    the configuration cannot be used
   4    the job failed: nothing new was delivered
   5    another run with the same configuration is under way
+  130, 143  interrupted";
+
+const CHECK_EXIT_CODES: &str = "\
+Exit codes:
+  0    nothing stands in the way of a run
+  2    wrong command line
+  3    the configuration cannot be used
+  4    something has to be mended
   130, 143  interrupted";

@@ -9,6 +9,7 @@ use chrono::Local;
 use clap::Parser as _;
 use scripting_system::cli::{Cli, Command};
 use scripting_system::clock::Clock;
+use scripting_system::commands::check::check;
 use scripting_system::commands::gen_config::gen_config;
 use scripting_system::commands::list::list;
 use scripting_system::commands::run::run;
@@ -27,6 +28,7 @@ fn main() -> process::ExitCode {
     };
     let code = match &cli.command {
         Command::Run(arguments) => run(arguments, cli.verbose, &clock, &Environment::capture()),
+        Command::Check(arguments) => check(arguments, cli.verbose, &clock, &Environment::capture()),
         Command::List(arguments) => list(arguments, cli.verbose, &clock, &Environment::capture()),
         Command::Status(arguments) => {
             return status(arguments, cli.verbose, &clock, &Environment::capture()).into();

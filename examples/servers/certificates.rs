@@ -68,6 +68,12 @@ impl Authority {
         self.sign(names, days_from_today(-1), days_from_today(DAYS_VALID as i64), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
+    /// A server certificate for `names` that is good for so many days more.
+    pub fn server_for_days(&self, names: &[&str], days: u64) -> Identity {
+        // It ends with the day before its last date begins.
+        self.sign(names, days_from_today(-1), days_from_today(days as i64 + 1), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// A server certificate for `names` that expired a week ago.
     pub fn expired_server(&self, names: &[&str]) -> Identity {
         self.sign(names, days_from_today(-30), days_from_today(-7), ExtendedKeyUsagePurpose::ServerAuth)

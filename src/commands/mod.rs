@@ -2,6 +2,7 @@
 //!
 //! `foreground` is what those share that somebody waits for; `supervisor` watches over all work that may get stuck.
 
+pub mod check;
 mod foreground;
 pub mod gen_config;
 pub mod list;

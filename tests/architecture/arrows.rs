@@ -13,10 +13,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
+            "archive",
             "cli",
             "clock",
             "config",
             "destination",
+            "disk",
             "error_chain",
             "exit_code",
             "interrupt",
@@ -29,6 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "retry",
             "rules",
             "run_record",
+            "source",
+            "spool",
         ],
     ),
     (

@@ -1,0 +1,111 @@
+//! Reaching a web server by hand, step by step, to know at which one it fails: its name, a connection, TLS.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use url::Url;
+
+use super::certificate::Certificate;
+use crate::config::ClientIdentity;
+
+/// Whom to trust, and who we are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Trust<'a> {
+    /// The only authorities to trust, as PEM; `None` trusts the public web's.
+    pub(super) ca_file: Option<&'a Path>,
+    /// Our own certificate.
+    pub(super) identity: Option<&'a ClientIdentity>,
+}
+
+/// What a server showed in a handshake.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// "TLS 1.3".
+    pub(super) protocol: &'static str,
+    /// Its certificate, where that can be read.
+    pub(super) certificate: Option<Certificate>,
+}
+
+/// The addresses that `url` stands for.
+pub(super) fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
+    let addresses = url.socket_addrs(|| None)?;
+    if addresses.is_empty() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(addresses) }
+}
+
+/// A connection to the first of `addresses` that takes one within `limit`, which holds for each read and write too.
+pub(super) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect_timeout(address, limit) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(limit))?;
+                stream.set_write_timeout(Some(limit))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Does TLS's handshake with the server of `url` over `stream`, as a run would, and says goodbye.
+pub(super) fn shake_hands(mut stream: TcpStream, url: &Url, trust: Trust<'_>) -> io::Result<Shown> {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+    let mut connection = ClientConnection::new(Arc::new(config(trust)?), name).map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).map_err(in_time)?;
+    }
+    let protocol = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    let shown = connection.peer_certificates().and_then(<[_]>::first);
+    let certificate = shown.and_then(|shown| Certificate::read(shown));
+    connection.send_close_notify();
+    // The server may be gone already, which is as good.
+    let _ = connection.write_tls(&mut stream);
+    Ok(Shown { protocol, certificate })
+}
+
+fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match trust.ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            roots.add_parsable_certificates(certificates(path)?);
+        }
+    }
+    // By name: where a build has two providers, there is no default one.
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots);
+    let Some(identity) = trust.identity else { return Ok(builder.with_no_client_auth()) };
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(invalid)?;
+    builder.with_client_auth_cert(certificates(&identity.certificate)?, key).map_err(io::Error::other)
+}
+
+fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(invalid)
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}
+
+/// A socket's time limit shows as WouldBlock on Linux.
+fn in_time(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    }
+    error
+}

@@ -1,0 +1,121 @@
+//! What can be wrong with the ways on which reports go.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::{must_end_with, must_fail, night, scrubbed};
+use crate::support::Night;
+use crate::support::night::MAIL_LOGIN;
+use crate::support::servers::smtp::{Builder, Security};
+use crate::support::servers::{Authority, SmtpServer, WebhookServer};
+
+/// A night with another mail server, made difficult by `faults`.
+fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builder) -> Night {
+    let mut night = night();
+    night.mail = faults(SmtpServer::builder(security).login(MAIL_LOGIN.0, MAIL_LOGIN.1)).start();
+    let port = night.mail.port();
+    night.set("email.server.port", json!(port)).set("email.server.security", json!(word));
+    night
+}
+
+/// An address of this machine at which nothing listens.
+fn nowhere() -> std::net::SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn a_mail_server_that_is_down_is_told() {
+    let mut night = night();
+    night.set("email.server.port", json!(nowhere().port()));
+    must_fail(
+        &night,
+        &[("mail server", &["cannot reach the mail server 127.0.0.1:", "check email.server.host, port"])],
+    );
+}
+
+#[test]
+fn a_wrong_mail_password_is_tried_once_and_told() {
+    let mut night = night();
+    night.set("email.server.password", json!("wr0ng-p4ssword"));
+    let ran =
+        must_fail(&night, &[("mail login", &["refused the login of reports@example.org", "email.server.password"])]);
+    assert_eq!(night.mail.logins().len(), 1);
+    assert!(!ran.all().contains("wr0ng-p4ssword"));
+}
+
+#[test]
+fn starttls_that_is_missing_is_told_and_no_password_is_shown() {
+    let night = mailed(Security::None, "starttls", |mail| mail);
+    must_fail(&night, &[("mail server", &["offers no STARTTLS", "email.server.security"])]);
+    assert_eq!(night.mail.logins(), []);
+}
+
+#[test]
+fn the_certificate_behind_starttls_is_looked_at_too() {
+    let identity = Authority::shared().server_for_days(&["127.0.0.1"], 5);
+    let night = mailed(Security::StartTls, "starttls", |mail| mail.identity(identity));
+    let ran = must_end_with(&night, 0);
+    assert!(ran.stdout.contains(" answers, STARTTLS\n  ! certificate "), "{}", ran.all());
+    let expired = Authority::shared().expired_server(&["127.0.0.1"]);
+    let night = mailed(Security::Tls, "tls", |mail| mail.identity(expired));
+    must_fail(&night, &[("mail server", &["no trusted TLS connection to the mail server", "ca_file"])]);
+}
+
+#[test]
+fn each_recipient_that_would_be_refused_is_told() {
+    let mut night = mailed(Security::Tls, "tls", |mail| mail.refuse_recipient("gone@example.org"));
+    night.set("email.to", json!(["gone@example.org", "operator@example.org"]));
+    let ran = must_fail(&night, &[("recipient", &["refused the mail to gone@example.org"])]);
+    assert!(ran.stdout.contains("✓ recipient       operator@example.org: a mail would be taken\n"), "{}", ran.all());
+    assert!(ran.stdout.contains("→ correct email.from or email.to"), "{}", ran.all());
+    assert_eq!(night.mail.messages().len(), 0);
+}
+
+#[test]
+fn a_webhook_or_a_monitor_that_is_not_there_is_told_without_its_address() {
+    let mut night = night();
+    let webhook = format!("https://{}/hooks/w3bhook-s3cret", nowhere());
+    let ping = "https://no-such-host.invalid/p1ng-s3cret";
+    night.set("mattermost.webhook_url", json!(webhook));
+    night.config["monitor"] = json!({"ping_url": ping});
+    let ran = must_fail(
+        &night,
+        &[
+            ("Mattermost", &["cannot reach the Mattermost server", "mattermost.webhook_url"]),
+            ("monitor", &["cannot reach the monitoring service", "monitor.ping_url"]),
+        ],
+    );
+    insta::assert_snapshot!("reports_that_would_not_arrive", scrubbed(&night, &ran));
+    for secret in ["s3cret", "no-such-host", &nowhere().to_string()] {
+        assert!(!ran.all().contains(secret), "{secret}: {}", ran.all());
+    }
+}
+
+#[test]
+fn a_webhook_whose_certificate_is_not_trusted_is_told_and_gets_no_message() {
+    let mut night = night();
+    night.webhook = WebhookServer::builder().identity(Authority::new("Somebody else").server(&["127.0.0.1"])).start();
+    let url = night.webhook.url();
+    night.set("mattermost.webhook_url", json!(url));
+    let ran = night.ask("check", &["--notify"]);
+    ran.ended_with(4);
+    assert!(ran.stdout.contains("no trusted TLS connection to the Mattermost server"), "{}", ran.all());
+    assert_eq!((night.webhook.requests(), night.mail.messages().len()), (0, 1));
+}
+
+#[test]
+fn a_test_message_that_is_refused_is_told() {
+    let mut night = night();
+    night.webhook = WebhookServer::builder().status(404).start();
+    let url = night.webhook.url();
+    night.set("mattermost.webhook_url", json!(url));
+    must_end_with(&night, 0);
+    let ran = night.ask("check", &["--notify"]);
+    ran.ended_with(4);
+    assert!(
+        ran.stdout.contains("✗ test message    the Mattermost server did not post the message: status 404"),
+        "{}",
+        ran.all()
+    );
+}

@@ -1,0 +1,194 @@
+//! What can be wrong with the SFTP server.
+
+use std::fs;
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::{files, must_end_with, must_fail, night, prepare, scrubbed};
+use crate::support::night::DUMP;
+use crate::support::servers::sftp::Builder;
+use crate::support::servers::zips::noise;
+use crate::support::servers::{Entry, SftpServer, SshKey, Zip};
+use crate::support::sshd::generate;
+use crate::support::{Night, SmallDisk, Sshd};
+
+/// A night on the embedded server, made difficult by `faults`, which knows its host key.
+fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {
+    let mut night = Night::new();
+    prepare(&mut night);
+    let server = night.serve_sftp(faults);
+    fs::write(night.path("known_hosts"), server.known_hosts()).unwrap();
+    (night, server)
+}
+
+#[test]
+fn a_server_that_is_down_or_has_no_name_is_told() {
+    let mut night = night();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    night.set("sftp.port", json!(free));
+    must_fail(&night, &[("connection", &[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"])]);
+    night.set("sftp.host", json!("no-such-host.invalid"));
+    must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "sftp.host"])]);
+}
+
+#[test]
+fn a_changed_host_key_is_told_with_both_fingerprints_and_no_login_is_tried() {
+    let old = SshKey::ed25519();
+    let (night, server) = on_embedded(|sftp| sftp);
+    let line = old.known_hosts_line("127.0.0.1", server.port()) + "\n";
+    fs::write(night.path("known_hosts"), &line).unwrap();
+    let words = ["has CHANGED", &old.fingerprint(), &server.fingerprint(), "ssh-keygen -R"];
+    must_fail(&night, &[("host key", &words)]);
+    assert_eq!(server.auth_attempts(), []);
+    assert_eq!(fs::read_to_string(night.path("known_hosts")).unwrap(), line);
+
+    let night = self::night();
+    fs::write(night.path("known_hosts"), old.known_hosts_line("127.0.0.1", night.sshd.port()) + "\n").unwrap();
+    must_fail(&night, &[("host key", &["has CHANGED", &night.sshd.fingerprint("ed25519")])]);
+}
+
+#[test]
+fn a_pinned_host_key_is_named_as_such() {
+    let mut night = night();
+    let fingerprint = night.sshd.fingerprint("ed25519");
+    fs::remove_file(night.path("known_hosts")).unwrap();
+    night.set("sftp.host_key", json!(fingerprint));
+    let ran = must_end_with(&night, 0);
+    assert!(
+        ran.stdout.contains(&format!("ssh-ed25519 {fingerprint}, the one that sftp.host_key pins\n")),
+        "{}",
+        ran.all()
+    );
+}
+
+#[test]
+fn an_agent_that_cron_does_not_have_is_worth_a_look() {
+    let mut night = night();
+    let socket = night.path("agent");
+    let key = night.sshd.user_key();
+    night.set("sftp.private_key", json!(null));
+    let check = night.command_of("check", &[]);
+    let words: Vec<&str> =
+        std::iter::once(check.get_program()).chain(check.get_args()).map(|word| word.to_str().unwrap()).collect();
+    let script = format!("ssh-add -q '{}' && exec '{}'", key.display(), words.join("' '"));
+    let mut agent = std::process::Command::new("ssh-agent");
+    let output = agent.arg("-a").arg(socket).args(["sh", "-c", &script]).env("TZ", "UTC").output().unwrap();
+    let ran = night.ran(output);
+    ran.ended_with(0);
+    assert!(ran.stdout.contains(", with a key of the running agent\n"), "{}", ran.all());
+    assert!(ran.stdout.contains("→ set sftp.private_key if cron starts the runs: it has no agent"), "{}", ran.all());
+}
+
+#[test]
+fn a_first_host_key_that_could_not_be_remembered_is_a_fault() {
+    let mut night = night();
+    night.set("sftp.known_hosts", json!("/proc/known_hosts"));
+    must_fail(&night, &[("host key", &["known_hosts (/proc/known_hosts) cannot be written"])]);
+    night.set("sftp.known_hosts", json!("new/ssh/known_hosts"));
+    must_end_with(&night, 0);
+    assert!(!night.path("new").exists());
+}
+
+#[test]
+fn a_refused_login_is_tried_once_and_told_after_the_host_key() {
+    let (mut night, server) = on_embedded(|sftp| sftp);
+    night.set("sftp.password", json!("wr0ng-password"));
+    let ran = must_fail(&night, &[("login", &["sftp.password was refused; it was tried once"])]);
+    assert!(ran.stdout.contains("  ✓ host key "), "{}", ran.all());
+    assert!(!ran.all().contains("wr0ng-password"));
+    assert_eq!(server.auth_attempts().len(), 1);
+
+    let mut night = self::night();
+    let key = night.path("stranger");
+    generate("ed25519", &key, "");
+    night.set("sftp.private_key", json!(key));
+    let ran = must_fail(&night, &[("login", &["stranger was refused", "authorized_keys"])]);
+    insta::assert_snapshot!("refused_key", scrubbed(&night, &ran));
+}
+
+#[test]
+fn a_missing_directory_is_told_after_the_login_and_not_made() {
+    Night::on_each_server(|night| {
+        prepare(night);
+        night.set("sftp.directory", json!("TSE-INFORX"));
+        let ran = must_fail(night, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
+        assert!(ran.stdout.contains("  ✓ login "), "{}", ran.all());
+        assert!(!night.sshd.directory.join("TSE-INFORX").exists());
+    });
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_told() {
+    let mut night = Night::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
+    prepare(&mut night);
+    must_fail(&night, &[("writing", &["refused to create \".19700101.tgz.part\"", "Check the permissions of"])]);
+
+    Night::on_each_server(|night| {
+        prepare(night);
+        let _disk = SmallDisk::over(&night.sshd.directory, "ro");
+        must_fail(night, &[("writing", &["refused to create \".19700101.tgz.part\""])]);
+    });
+
+    let (mut night, _server) = on_embedded(|sftp| sftp.without_dotfiles());
+    must_fail(&night, &[("writing", &["set sftp.temporary_prefix"])]);
+    night.set("sftp.temporary_prefix", json!("tmp-"));
+    must_end_with(&night, 0);
+}
+
+#[test]
+fn a_disk_without_room_is_told_with_both_figures() {
+    let night = night();
+    night.publish(&Zip::new().with(Entry::new(DUMP, noise(2_000_000)).extended_time(night.modified)));
+    let _disk = SmallDisk::over(&night.sshd.directory, "size=1m");
+    let ran = must_fail(&night, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
+    assert!(ran.stdout.contains("→ make room on the server, or raise the quota there"), "{}", ran.all());
+    fs::write(night.sshd.directory.join("somebody-elses"), vec![1; 2_000_000]).unwrap_err();
+    must_fail(&night, &[("writing", &["no space for "]), ("space", &["0 B free"])]);
+    assert_eq!(night.sshd.names(), ["somebody-elses"]);
+
+    let (night, _server) = on_embedded(|sftp| sftp.full_after(0));
+    must_fail(&night, &[("writing", &["refused to write \".19700101.tgz.part\"", "no space, a quota"])]);
+    assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
+}
+
+#[test]
+fn a_server_that_removes_nothing_is_worth_a_look_and_the_file_that_stays_is_named() {
+    let (night, _server) = on_embedded(|sftp| sftp.without_removal());
+    let ran = must_end_with(&night, 0);
+    assert!(
+        ran.stdout.contains("! removing        the small file .19700201.tgz.part stays: the server refused to remove"),
+        "{}",
+        ran.all()
+    );
+    assert_eq!(night.sshd.names(), [".19700201.tgz.part"]);
+    // It takes no name that is there.
+    must_end_with(&night, 0);
+    assert_eq!(night.sshd.names().len(), 2);
+}
+
+#[test]
+fn what_a_killed_check_left_is_told_as_a_leftover_and_goes_with_the_next_run() {
+    Night::on_each_server(|night| {
+        prepare(night);
+        fs::write(night.sshd.directory.join(".19700101.tgz.part"), "left").unwrap();
+        let before = files(&night.sshd.directory);
+        let ran = must_end_with(night, 0);
+        assert!(ran.stdout.contains(", 1 leftover of an earlier run"), "{}", ran.all());
+        assert_eq!(files(&night.sshd.directory), before);
+        night.run().ended_with(0);
+        assert_eq!(night.sshd.names(), [night.archive_name()]);
+    });
+}
+
+#[test]
+fn names_that_hold_removal_back_are_told() {
+    let night = night();
+    fs::write(night.sshd.directory.join("20261123.tgz"), "month before day").unwrap();
+    let ran = must_end_with(&night, 0);
+    assert!(
+        ran.stdout.contains("! removal         would be held back: \"20261123.tgz\" fits archive.name only with"),
+        "{}",
+        ran.all()
+    );
+}

@@ -1,0 +1,42 @@
+//! A check that is told to end leaves nothing behind.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::prepare;
+use crate::support::Night;
+
+fn signal(child: &Child, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_signal_ends_it_after_its_file_on_the_server_is_gone() {
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut night = Night::new();
+        prepare(&mut night);
+        let (begun, is_begun) = mpsc::channel();
+        let (go, may_go) = mpsc::channel::<()>();
+        let server = night.serve_sftp(|sftp| {
+            sftp.on_first_write(move || {
+                begun.send(()).unwrap();
+                may_go.recv_timeout(Duration::from_secs(20)).unwrap();
+            })
+        });
+        fs::write(night.path("known_hosts"), server.known_hosts()).unwrap();
+        let child = night.command_of("check", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        is_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(night.sshd.names(), [".19700101.tgz.part"], "the file is there");
+        signal(&child, name);
+        std::thread::sleep(Duration::from_millis(200));
+        go.send(()).unwrap();
+        let ran = night.ran(child.wait_with_output().unwrap());
+        ran.ended_with(code);
+        assert!(ran.stderr.contains("interrupted (SIG"), "{}", ran.all());
+        assert!(!ran.stdout.contains("Reports"), "{}", ran.all());
+        assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
+    }
+}

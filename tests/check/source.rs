@@ -1,0 +1,164 @@
+//! What can be wrong with the web server, the ZIP and the dump.
+
+use std::net::TcpListener;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{must_end_with, must_fail, night, scrubbed};
+use crate::support::Night;
+use crate::support::night::DUMP;
+use crate::support::servers::https::Builder;
+use crate::support::servers::zips::noise;
+use crate::support::servers::{Authority, Entry, HttpsServer, Zip};
+
+/// A night whose web server `faults` make difficult.
+fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {
+    let mut night = night();
+    night.web = faults(HttpsServer::builder(&night.path("web"))).start();
+    let url = night.web.url("/my_zip.zip");
+    night.set("source.url", json!(url));
+    night
+}
+
+#[test]
+fn a_name_that_is_not_known_is_told_and_all_else_is_too() {
+    let mut night = night();
+    night.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
+    let ran = must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
+    insta::assert_snapshot!("unknown_name", scrubbed(&night, &ran));
+}
+
+#[test]
+fn a_web_server_that_is_down_is_told() {
+    let mut night = night();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    night.set("source.url", json!(format!("https://{free}/my_zip.zip")));
+    must_fail(&night, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_with_what_to_do() {
+    let names = ["127.0.0.1"];
+    for (identity, words) in [
+        (Authority::new("Somebody else").server(&names), ["unknown authority", "source.ca_file"]),
+        (Authority::shared().server(&["example.org"]), ["is for another name", "source.url"]),
+        (Authority::shared().expired_server(&names), ["has expired", "Renew it"]),
+    ] {
+        let night = served(|web| web.identity(identity));
+        must_fail(&night, &[("TLS", &words)]);
+        assert_eq!(night.web.requests(), 0);
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_worth_a_look() {
+    let night = served(|web| web.identity(Authority::shared().server_for_days(&["127.0.0.1"], 5)));
+    let ran = must_end_with(&night, 0);
+    let line =
+        ran.stdout.lines().find(|line| line.starts_with("  ! certificate ")).unwrap_or_else(|| panic!("{}", ran.all()));
+    assert!(
+        line.contains("signed by Authority of the embedded servers, good until ") && line.ends_with(", 5 days more")
+    );
+    assert!(ran.stdout.contains("→ have it renewed there"), "{}", ran.all());
+    assert!(
+        ran.stdout.ends_with("Nothing stands in the way of a run; one thing is worth a look (!).\n"),
+        "{}",
+        ran.all()
+    );
+}
+
+#[test]
+fn a_client_certificate_is_shown_where_the_server_wants_one() {
+    let authority = Authority::new("Authority of the clients");
+    let mut night = served(|web| web.client_certificates_of(&authority));
+    let (certificate, key) = authority.client("backup").write(&night.path(""), "client");
+    night.set("source.client_certificate", json!(certificate)).set("source.client_key", json!(key));
+    must_end_with(&night, 0);
+}
+
+#[test]
+fn a_refused_request_is_told_with_what_to_do() {
+    let night = served(|web| web.status(404));
+    must_fail(&night, &[("ZIP", &["answered 404 (not found)", "Check source.url"])]);
+    let mut night = served(|web| web.basic_auth("reader", "right"));
+    night.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
+    let ran = must_fail(&night, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
+    assert_eq!(night.web.requests(), 1, "one attempt");
+    assert!(!ran.all().contains("wr0ng-password"));
+}
+
+#[test]
+fn what_is_no_zip_is_told_with_how_it_begins() {
+    let night = served(|web| web.html_page("<html>Please log in</html>"));
+    must_fail(&night, &[("entry", &["not a ZIP", "<html>Please log in"])]);
+}
+
+#[test]
+fn a_dump_that_is_stale_by_now_is_worth_a_look_and_no_fault() {
+    let mut night = night();
+    night.publish_dump_of(night.modified - TimeDelta::days(3));
+    let ran = must_end_with(&night, 0);
+    let line =
+        ran.stdout.lines().find(|line| line.starts_with("  ! freshness ")).unwrap_or_else(|| panic!("{}", ran.all()));
+    assert!(
+        line.contains("a run now would find it stale and send nothing for ") && line.contains("3 days ago"),
+        "{line}"
+    );
+    assert!(ran.stdout.contains("→ nothing to do if today's dump is yet to be made; else look at"), "{}", ran.all());
+}
+
+#[test]
+fn a_server_without_ranges_costs_the_whole_zip_and_the_list_says_so() {
+    let night = served(|web| web.without_ranges());
+    night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
+    let ran = must_end_with(&night, 0);
+    assert!(ran.stdout.contains("not sent in parts: each run downloads all of it"), "{}", ran.all());
+    assert!(night.work_directory_is_empty());
+}
+
+#[test]
+fn a_clock_that_differs_is_told_and_by_a_day_what_it_holds_back() {
+    let night = served(|web| web.date_shifted_by_hours(-2));
+    let ran = must_end_with(&night, 0);
+    assert!(ran.stdout.contains("! clock           the web server's is 2 hours behind ours\n"), "{}", ran.all());
+    assert!(!ran.stdout.contains("held back"), "{}", ran.all());
+    let night = served(|web| web.date_shifted_by_hours(30));
+    let ran = must_end_with(&night, 0);
+    assert!(ran.stdout.contains("! removal         would be held back: the web server's clock"), "{}", ran.all());
+}
+
+#[test]
+fn plain_http_on_this_machine_is_named_as_such() {
+    let night = served(|web| web.plain_http());
+    let ran = must_end_with(&night, 0);
+    assert!(
+        ran.stdout.contains("✓ TLS             none: plain HTTP, which is for this machine alone\n"),
+        "{}",
+        ran.all()
+    );
+}
+
+#[test]
+fn a_proxy_makes_the_connection_and_its_password_stays_a_secret() {
+    let mut night = night();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{free}")));
+    let ran = must_fail(&night, &[("ZIP", &["no connection to "])]);
+    assert!(
+        ran.stdout.contains("  - connection      made by source.proxy, which looks up the name too\n"),
+        "{}",
+        ran.all()
+    );
+    assert_eq!(night.web.requests(), 0);
+    assert!(!ran.all().contains("pr0xy-s3cret"), "{}", ran.all());
+}
+
+#[test]
+fn the_query_of_the_address_stays_a_secret() {
+    let mut night = night();
+    let url = night.web.url("/missing.zip?token=t0ken-s3cret");
+    night.set("source.url", json!(url));
+    let ran = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
+    assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+}

@@ -12,9 +12,6 @@ use crate::rules::retention::{Entry, Kind};
 /// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);
 
-/// Of so many files the server is asked how much room there is beside them: it may refuse some, and each costs time.
-const FILES_ASKED: usize = 3;
-
 impl Connection {
     /// Everything in the directory. Symbolic links are shown as such.
     ///
@@ -35,16 +32,11 @@ impl Connection {
         }
     }
 
-    /// How many bytes are free where the directory lies; `None` where the server does not tell. OpenSSH tells it of files
-    /// alone (`process_extended_fstatvfs`), so where the directory holds none, nothing is known.
+    /// How many bytes are free where the directory lies; `None` where the server does not tell.
     pub fn free_space(&self) -> Option<u64> {
-        let mut directory = self.sftp.opendir(self.directory()).ok()?;
-        free_space(&mut directory).or_else(|| {
-            let mut files = std::iter::from_fn(|| directory.readdir().ok())
-                .filter(|(path, stat)| path.to_str().is_some() && kind_of(stat) == Kind::File)
-                .take(FILES_ASKED);
-            files.find_map(|(path, _)| free_space(&mut self.sftp.open(self.directory().join(path)).ok()?))
-        })
+        // OpenSSH answers for files alone, and opens a folder as one where it is only to be read.
+        let as_file = self.sftp.open(self.directory()).ok().and_then(|mut file| free_space(&mut file));
+        as_file.or_else(|| free_space(&mut self.sftp.opendir(self.directory()).ok()?))
     }
 
     /// The entry called `name`, if there is one; a symbolic link as itself.

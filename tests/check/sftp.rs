@@ -122,7 +122,9 @@ fn a_missing_directory_is_told_after_the_login_and_not_made() {
 fn a_directory_that_may_not_be_written_is_told() {
     let mut night = Night::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
     prepare(&mut night);
-    must_fail(&night, &[("writing", &["refused to create \".19700101.tgz.part\"", "Check the permissions of"])]);
+    let ran =
+        must_fail(&night, &[("writing", &["refused to create \".19700101.tgz.part\"", "Check the permissions of"])]);
+    assert!(ran.stdout.contains("  ✓ space "), "{}", ran.all());
 
     Night::on_each_server(|night| {
         prepare(night);

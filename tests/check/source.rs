@@ -1,6 +1,7 @@
 //! What can be wrong with the web server, the ZIP and the dump.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -35,6 +36,18 @@ fn a_web_server_that_is_down_is_told() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     night.set("source.url", json!(format!("https://{free}/my_zip.zip")));
     must_fail(&night, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
+}
+
+#[test]
+fn a_web_server_that_says_nothing_is_given_up_in_time() {
+    let mut night = night();
+    // The system takes the connection; nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    night.set("source.url", json!(format!("https://{}/my_zip.zip", silent.local_addr().unwrap())));
+    night.set("source.timeout_seconds", json!(1));
+    let begun = Instant::now();
+    must_fail(&night, &[("TLS", &["no connection to 127.0.0.1", "no answer in time"])]);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -118,23 +118,28 @@ fn in_directory(check: &Check<'_>, server: &Server, connection: &Connection, exp
         Ok(listing) => contents(check, listing, expected),
         Err(error) => check.tell(Finding::failed("directory", told(error))),
     }
-    write(check, server, expected);
+    let free = write(check, server).or_else(|| connection.free_space());
+    check.tell(space(free, expected));
     if let Ok(round_trip) = connection.round_trip() {
         check.tell(connections(server, round_trip, expected));
     }
 }
 
-/// A small file goes through what an archive has to go through.
-fn write(check: &Check<'_>, server: &Server, expected: Expected) {
+/// Has a small file go through what an archive has to go through; gives how much is free there, if that came out.
+fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
     if matches!(Lock::look(&check.file), Err(LockError::Held(_))) {
-        return check.tell(Finding::skipped("writing", "not tried: the run that is under way shows it"));
+        check.tell(Finding::skipped("writing", "not tried: the run that is under way shows it"));
+        return None;
     }
     let waiting = check.waiting("writing a small file");
     let trial = destination::try_writing(server, &check.site.config.naming());
     drop(waiting);
     let trial = match trial {
         Ok(trial) => trial,
-        Err(error) => return check.tell(Finding::failed("writing", told(&error))),
+        Err(error) => {
+            check.tell(Finding::failed("writing", told(&error)));
+            return None;
+        }
     };
     check.tell(match trial.written {
         Ok(()) => Finding::good("writing", "a small file was created, written and renamed"),
@@ -149,7 +154,7 @@ fn write(check: &Check<'_>, server: &Server, expected: Expected) {
     } else {
         check.tell(Finding::good("removing", "the small file is gone again"));
     }
-    check.tell(space(trial.free, expected));
+    trial.free
 }
 
 /// What lies in the directory, and whether it holds removal back.

@@ -59,6 +59,11 @@ impl Interrupt {
         self.0.triggered.notify_all();
     }
 
+    /// Tells what goes on under this interrupt to end because its time is over.
+    pub fn expire(&self) {
+        self.trigger(Interruption::Deadline);
+    }
+
     /// Why the run was told to end, if it was.
     pub fn cause(&self) -> Option<Interruption> {
         self.state().cause

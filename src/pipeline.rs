@@ -3,6 +3,7 @@
 //! [`Job::run`] is that order. Each step tells the record how its task went; a task that fails stops the rest.
 
 mod fault_point;
+mod folder;
 mod from_source;
 mod to_destination;
 
@@ -69,7 +70,10 @@ impl Job {
         let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
         match self.deliver(&server) {
             Ok(delivered) => self.remove_expired(delivered),
-            Err(Stop) => self.journal.cut_off("because of what happened before", false),
+            Err(Stop) => {
+                self.journal.cut_off("because of what happened before", false);
+                self.look_up_folder(&server);
+            }
         }
         self.clean_up();
     }

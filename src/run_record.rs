@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
+use crate::rules::history::Archived;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention;
 
@@ -102,6 +103,17 @@ pub enum Delivery {
     AlreadyThere,
 }
 
+/// What lies in `sftp.directory`, as the run left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderFacts {
+    /// The archives that count, oldest first.
+    pub archives: Vec<Archived>,
+    /// From this day on retention keeps the archive of every night; `None` where there are none.
+    pub complete_since: Option<NaiveDate>,
+    /// How many bytes are free there, where the server tells.
+    pub free: Option<u64>,
+}
+
 /// Why a run ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
@@ -157,6 +169,10 @@ pub struct RunRecord {
     pub retention: Option<retention::Plan>,
     /// How many archives and leftovers were removed.
     pub removed: u32,
+    /// What lies on the server, where the run has seen it.
+    pub folder: Option<FolderFacts>,
+    /// Why the run has not seen it, where it failed and that was tried or given up; escaped for display.
+    pub folder_unseen: Option<String>,
     /// How many times something was tried again.
     pub retries: u32,
     /// Set when a signal or the deadline ended the run.
@@ -219,6 +235,8 @@ impl RunRecord {
             new_host_key: None,
             retention: None,
             removed: 0,
+            folder: None,
+            folder_unseen: None,
             retries: 0,
             interruption: None,
             log_lines: Vec::new(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ const ROUND_TRIPS_OF_HANDSHAKE: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct Server {
     pub(super) config: Arc<config::Sftp>,
-    interrupt: Interrupt,
+    pub(super) interrupt: Interrupt,
     retry: Retry,
     /// Whether a first host key may be added to known_hosts.
     remembers: bool,
@@ -36,6 +36,8 @@ pub struct Server {
     pub(super) host_key: Arc<OnceLock<HostKey>>,
     /// How the first login was made.
     pub(super) login: Arc<OnceLock<Login>>,
+    /// Whether it has refused the login, or its host key was refused.
+    has_turned_away: Arc<AtomicBool>,
     /// How many connections a transfer may use.
     connections: Arc<AtomicU64>,
     /// Connections that were made in advance.
@@ -75,6 +77,7 @@ impl Server {
             remembers,
             host_key: Arc::default(),
             login: Arc::default(),
+            has_turned_away: Arc::default(),
             connections: Arc::new(AtomicU64::new(1)),
             reserve: Arc::default(),
         }
@@ -94,6 +97,11 @@ impl Server {
     /// The server's host key's fingerprint, where this run was the first to meet it.
     pub fn new_fingerprint(&self) -> Option<&str> {
         self.host_key.get().and_then(|host_key| host_key.new_fingerprint.as_deref())
+    }
+
+    /// Whether the server has refused the login in this run, or was not trusted: neither is to be tried again.
+    pub fn has_turned_away(&self) -> bool {
+        self.has_turned_away.load(Ordering::SeqCst)
     }
 
     /// Connects, trying again as the policy allows.
@@ -136,7 +144,7 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
-    fn connect_once(&self) -> Result<Connection, DestinationError> {
+    pub(super) fn connect_once(&self) -> Result<Connection, DestinationError> {
         let connection = self.open();
         // A shut-down socket looks like any broken link.
         self.interrupt.check()?;
@@ -160,6 +168,14 @@ impl Server {
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
+        self.open_trusted().inspect_err(|error| {
+            if error.is_refusal() {
+                self.has_turned_away.store(true, Ordering::SeqCst);
+            }
+        })
+    }
+
+    fn open_trusted(&self) -> Result<Connection, DestinationError> {
         if let Some(first) = self.host_key.get() {
             return self.open_asking_for(&host_key::algorithms_of(&first.key));
         }

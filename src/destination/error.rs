@@ -140,6 +140,18 @@ fn advice(error: &ssh2::Error) -> &'static str {
     }
 }
 
+impl DestinationError {
+    /// Whether one side has refused the other for who it is.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            DestinationError::KnownHosts { .. }
+                | DestinationError::HostKey(_)
+                | DestinationError::Authentication { .. }
+        )
+    }
+}
+
 impl Fault for DestinationError {
     fn is_transient(&self) -> bool {
         match self {

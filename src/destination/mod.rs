@@ -3,7 +3,7 @@
 //! - `known_hosts`: which host keys are known; `host_key`: whether the server's is to be trusted
 //! - `authentication`: key, agent or password
 //! - `connection`: one connection, from the first packet to a directory that is there
-//! - `folder`: looking, renaming and removing in that directory
+//! - `folder`: looking, renaming and removing in that directory; `glance`: a quick look after a failure
 //! - `upload`: the archive under its temporary name; `read_back`: what the server really holds
 //! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections, `reserve`: made in advance;
 //!   `window`: what is on its way
@@ -14,6 +14,7 @@ mod authentication;
 mod connection;
 mod error;
 mod folder;
+mod glance;
 mod host_key;
 mod known_hosts;
 mod lanes;

@@ -34,20 +34,25 @@ impl Job {
         let sftp = &self.config.sftp;
         match server.connect() {
             Ok(connection) => {
-                if let Some(fingerprint) = server.new_fingerprint() {
-                    self.journal.record().lock().new_host_key = Some(fingerprint.to_owned());
-                    let trust =
-                        if self.dry_run { "would be trusted from the next run on" } else { "is trusted from now on" };
-                    self.journal.info(
-                        Task::ConnectToSftp,
-                        &format!("first contact: the host key {fingerprint} {trust}; compare it with the server's own"),
-                    );
-                }
+                self.tell_first_contact(server);
                 task.done(&format!("{} at {}:{}", sftp.username, sftp.host, sftp.port));
                 Ok(connection)
             }
             Err(error) => Err(self.give_up(task, &error)),
         }
+    }
+
+    /// Tells the fingerprint of a host key that this run is the first to meet, once.
+    pub(super) fn tell_first_contact(&self, server: &Server) {
+        let Some(fingerprint) = server.new_fingerprint() else { return };
+        if self.journal.record().lock().new_host_key.replace(fingerprint.to_owned()).is_some() {
+            return;
+        }
+        let trust = if self.dry_run { "would be trusted from the next run on" } else { "is trusted from now on" };
+        self.journal.info(
+            Task::ConnectToSftp,
+            &format!("first contact: the host key {fingerprint} {trust}; compare it with the server's own"),
+        );
     }
 
     /// What sending would do, told instead of done.
@@ -228,6 +233,7 @@ impl Job {
                 match connection.remove(&decision.name) {
                     Ok(()) => {
                         removed += 1;
+                        self.note_removed(&decision.name);
                         self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
                     }
                     Err(error) => {
@@ -240,6 +246,9 @@ impl Job {
                     }
                 }
             }
+        }
+        if removed > 0 && removed as usize == planned {
+            self.note_free_space(&connection);
         }
         let kept = plan.archives_kept();
         let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
@@ -271,6 +280,7 @@ impl Job {
                 );
             }
             let mut listing = self.list_as_if_put_back(connection)?;
+            self.note_folder(connection, &listing);
             if *freshness == Freshness::Fresh {
                 // What would be removed after tonight's archive had arrived.
                 let tonight = self.archive_name();
@@ -279,7 +289,9 @@ impl Job {
             }
             listing
         } else {
-            destination::put_back(connection, &naming)?
+            let listing = destination::put_back(connection, &naming)?;
+            self.note_folder(connection, &listing);
+            listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
             let history = history::archives(&listing, &naming, self.today);

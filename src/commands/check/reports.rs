@@ -13,8 +13,9 @@ use super::reach::{self, Trust};
 use crate::config::{Email, MailSecurity, MailServer, Mattermost, SendOn};
 use crate::disk;
 use crate::error_chain::told;
+use crate::report::https::TIMEOUT;
 use crate::report::mail::{self, MailError, Welcome};
-use crate::report::mattermost::{self, TIMEOUT};
+use crate::report::mattermost;
 use crate::report::message::findings::{self, Finding};
 
 /// Looks at each report that the configuration names; with `notify`, sends a test of each that a run would send.

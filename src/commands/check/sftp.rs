@@ -14,7 +14,7 @@ use crate::lock::{Lock, LockError};
 use crate::report::message::findings::Finding;
 use crate::rules::history;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Entry, Plan, Reason};
+use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
 
 /// The steps to the directory, in their order, as findings name them.
 const STEPS: [&str; 5] = ["name", "connection", "host key", "login", "directory"];
@@ -162,7 +162,8 @@ fn contents(check: &Check<'_>, listing: &[Entry], expected: Expected) {
     let config = &check.site.config;
     let (naming, today) = (config.naming(), check.today());
     let archives = history::archives(listing, &naming, today);
-    let plan = retention::plan(listing, &naming, config.retention, today, expected.clock_difference);
+    let circumstances = Circumstances { clock_difference: expected.clock_difference, ..Circumstances::on(today) };
+    let plan = retention::plan(listing, &naming, config.retention, circumstances);
     let mut text = format!("{}: {}", config.sftp.directory, count(archives.len(), "archive"));
     if let Some(newest) = archives.last() {
         let all = archives.iter().filter_map(|archive| archive.size).sum();

@@ -20,6 +20,9 @@ use super::listener::{Listening, loopback};
 /// A post's text holds so many runes; Mattermost splits a longer one (`POST_MESSAGE_MAX_RUNES_V2`).
 pub const LONGEST_TEXT: usize = 16_383;
 
+/// A larger body is not read (`ServiceSettings.MaximumPayloadSizeBytes`, as Mattermost comes).
+pub const LARGEST_BODY: usize = 300_000;
+
 /// A message that was accepted, with the keys of Mattermost's "Incoming webhooks" page.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +40,63 @@ pub struct Post {
     /// More about the message.
     pub props: Option<Map<String, Value>>,
     /// Message attachments.
-    pub attachments: Option<Vec<Value>>,
+    pub attachments: Option<Vec<Attachment>>,
+}
+
+/// A message attachment, with the keys of Mattermost's page of that name that make sense without links and pictures.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// Shown where attachments are not, as in a notification.
+    pub fallback: String,
+    /// The bar's colour: `good`, `warning`, `danger`, or a hexadecimal one.
+    pub color: Option<String>,
+    /// Shown above, Markdown.
+    pub pretext: Option<String>,
+    /// The title.
+    pub title: Option<String>,
+    /// The text, Markdown.
+    pub text: Option<String>,
+    /// A table of short texts.
+    #[serde(default)]
+    pub fields: Vec<Field>,
+    /// Shown below.
+    pub footer: Option<String>,
+}
+
+/// A field of an attachment.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Its title.
+    pub title: String,
+    /// Its text, Markdown.
+    pub value: String,
+    /// Whether it may stand beside another one.
+    #[serde(default)]
+    pub short: bool,
+}
+
+impl Attachment {
+    /// Whether Mattermost takes it: it has something to show, and its colour is one.
+    fn check(&self) -> Result<(), String> {
+        let is_hexadecimal = |color: &str| {
+            color.strip_prefix('#').is_some_and(|digits| {
+                matches!(digits.len(), 3 | 6) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+            })
+        };
+        if let Some(color) = self.color.as_deref()
+            && !["good", "warning", "danger"].contains(&color)
+            && !is_hexadecimal(color)
+        {
+            return Err(format!("{color:?} is no colour of an attachment"));
+        }
+        let shown = [&self.pretext, &self.title, &self.text, &self.footer];
+        if self.fallback.is_empty() || (self.fields.is_empty() && shown.iter().all(|text| text.is_none())) {
+            return Err("an attachment has nothing to show".to_owned());
+        }
+        Ok(())
+    }
 }
 
 struct Behaviour {
@@ -206,6 +265,9 @@ fn refuse(behaviour: &Behaviour, status: StatusCode, reason: String) -> Response
 }
 
 fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Post, String> {
+    if body.len() > LARGEST_BODY {
+        return Err(format!("the body has {} bytes, more than the {LARGEST_BODY} that are read", body.len()));
+    }
     let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
     if content_type.split(';').next().map(str::trim) != Some("application/json") {
         return Err(format!("the content type is {content_type:?}, not application/json"));
@@ -217,6 +279,9 @@ fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Post, String> {
     let runes = post.text.chars().count();
     if runes > LONGEST_TEXT {
         return Err(format!("the text has {runes} runes, more than the {LONGEST_TEXT} of one post"));
+    }
+    for attachment in post.attachments.iter().flatten() {
+        attachment.check()?;
     }
     Ok(post)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config;
 use crate::report::https::{Endpoint, Message, PostError, Service};
+use crate::report::message::Attachment;
 
 static MATTERMOST: Service = Service {
     name: "the Mattermost server",
@@ -62,9 +63,12 @@ impl MattermostError {
     }
 }
 
-/// What is posted: `text`, under the name and picture that the configuration wants.
-pub fn build(mattermost: &config::Mattermost, text: &str) -> Value {
+/// What is posted: `text` and `attachments`, under the name and picture that the configuration wants.
+pub fn build(mattermost: &config::Mattermost, text: &str, attachments: &[Attachment]) -> Value {
     let mut payload = json!({ "text": text });
+    if !attachments.is_empty() {
+        payload["attachments"] = json!(attachments);
+    }
     if let Some(username) = &mattermost.username {
         payload["username"] = json!(username);
     }
@@ -124,7 +128,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
         });
         let mattermost = mattermost(&format!("http://127.0.0.1:{port}/hooks/s3cr3thook"));
-        let result = send(&mattermost, &build(&mattermost, "hello"));
+        let result = send(&mattermost, &build(&mattermost, "hello", &[]));
         server.join().unwrap();
         result
     }
@@ -132,11 +136,11 @@ mod tests {
     #[test]
     fn the_payload_holds_name_and_picture_only_where_they_are_wanted() {
         let mut mattermost = mattermost("https://chat.example.org/hooks/x");
-        assert_eq!(build(&mattermost, "a"), json!({"text": "a"}));
+        assert_eq!(build(&mattermost, "a", &[]), json!({"text": "a"}));
         mattermost.username = Some("backup".to_owned());
         mattermost.icon_url = Some("https://example.org/i.png".to_owned());
         assert_eq!(
-            build(&mattermost, "a"),
+            build(&mattermost, "a", &[]),
             json!({"text": "a", "username": "backup", "icon_url": "https://example.org/i.png"})
         );
     }

@@ -1,7 +1,11 @@
 //! PURE: what the reports say of a run. A record goes in, text comes out: no I/O, no clock, no logging.
 
+mod attachment;
+mod chart;
 mod check_line;
+mod colour;
 mod facts;
+mod figures;
 pub mod findings;
 mod html;
 mod listing;
@@ -14,6 +18,7 @@ pub(crate) mod samples;
 mod terminal;
 mod words;
 
+pub use attachment::{Attachment, Field, mattermost_attachment};
 pub use check_line::{check_line, plain_check_line};
 pub use html::html;
 pub use listing::{Canvas, Listing, listing};

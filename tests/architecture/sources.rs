@@ -187,7 +187,11 @@ pub fn all() -> Vec<Source> {
         files_below("src").iter().map(|(file, text)| Source::parse(file.strip_prefix("src/").unwrap(), text)).collect();
     assert!(sources.len() > 50, "src was not found");
     let tests: Vec<String> = sources.iter().flat_map(|source| source.test_modules.clone()).collect();
-    sources.into_iter().filter(|source| !tests.contains(&module_of(&source.file).join("/"))).collect()
+    let is_for_tests = |file: &str| {
+        let module = module_of(file).join("/");
+        tests.iter().any(|test| module.strip_prefix(test).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    };
+    sources.into_iter().filter(|source| !is_for_tests(&source.file)).collect()
 }
 
 /// The Rust files below `folder` of the repository, as (path, content), in order.

@@ -48,8 +48,9 @@ fn a_failure_is_told_on_stderr_alone() {
     assert_eq!(ran.stdout, "");
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(lines[0], "scripting-system: FAILED at Find dump: nothing new was delivered.");
-    assert!(lines.len() == 2 && lines[1].starts_with("error: Find dump: "), "{}", ran.all());
-    assert!(lines[1].contains("ötherdump.sql"), "{}", ran.all());
+    assert_eq!(lines[1], "There is no good archive on the server.");
+    assert!(lines.len() == 3 && lines[2].starts_with("error: Find dump: "), "{}", ran.all());
+    assert!(lines[2].contains("ötherdump.sql"), "{}", ran.all());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod abandoned;
 mod cron;
+mod history;
 mod letter;
 mod log;
 mod mail;

@@ -17,6 +17,17 @@ fn the_webhook_takes_what_mattermost_takes_and_nothing_else() {
     let longest = "é".repeat(16_383);
     assert_eq!(post(json, &format!(r#"{{"text": "{longest}"}}"#)).0, 200);
 
+    let attached = |attachment: &str| format!(r#"{{"text": "a", "attachments": [{attachment}]}}"#);
+    let fields = r##""fields": [{"title": "Sent", "value": "1 MiB", "short": true}]"##;
+    assert_eq!(post(json, &attached(&format!(r##"{{"fallback": "f", "color": "#23863f", {fields}}}"##))).0, 200);
+    assert_eq!(post(json, &attached(r#"{"fallback": "f", "color": "danger", "text": "t"}"#)).0, 200);
+
+    assert_eq!(post(json, &attached(&format!(r##"{{"fallback": "f", "color": "green", {fields}}}"##))).0, 400);
+    assert_eq!(post(json, &attached(&format!(r##"{{"color": "#23863f", {fields}}}"##))).0, 400);
+    assert_eq!(post(json, &attached(r#"{"fallback": "f"}"#)).0, 400);
+    assert_eq!(post(json, &attached(r#"{"fallback": "f", "fields": [{"name": "Sent"}]}"#)).0, 400);
+    let too_large = format!(r#"{{"fallback": "f", "text": "{}"}}"#, "x".repeat(300_000));
+    assert_eq!(post(json, &attached(&too_large)).0, 400);
     assert_eq!(post(json, &format!(r#"{{"text": "{longest}x"}}"#)).0, 400);
     assert_eq!(post(json, r#"{"text": ""}"#).0, 400);
     assert_eq!(post(json, r#"{"username": "no text"}"#).0, 400);
@@ -26,9 +37,12 @@ fn the_webhook_takes_what_mattermost_takes_and_nothing_else() {
     assert_eq!(get(&server.url(), &[]).unwrap().status(), 405);
 
     let texts: Vec<usize> = server.posts().iter().map(|post| post.text.chars().count()).collect();
-    assert_eq!(texts, [5, 1, 16_383]);
+    assert_eq!(texts, [5, 1, 16_383, 1, 1]);
+    let posts = server.posts();
+    let attachment = &posts[3].attachments.as_ref().unwrap()[0];
+    assert_eq!((attachment.color.as_deref(), attachment.fields[0].value.as_str()), (Some("#23863f"), "1 MiB"));
     assert_eq!(server.posts()[0].username.as_deref(), Some("ship"));
-    assert_eq!(server.refusals().len(), 6);
+    assert_eq!(server.refusals().len(), 11);
 
     let server = WebhookServer::builder().plain_http().status(429).retry_after(1).start();
     let answer = client().post(server.url()).content_type(json).send(r#"{"text": "a"}"#).unwrap();

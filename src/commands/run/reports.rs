@@ -122,7 +122,8 @@ impl Sender {
             if !message::is_wanted(mattermost.send, &record, undelivered_mail.is_some()) {
                 return;
             }
-            mattermost::build(mattermost, &message::mattermost_text(&record, undelivered_mail))
+            let text = message::mattermost_text(&record, undelivered_mail);
+            mattermost::build(mattermost, &text, &[message::mattermost_attachment(&record)])
         };
         match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => tracing::info!("posted to Mattermost"),

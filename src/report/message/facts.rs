@@ -55,10 +55,6 @@ pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
         );
     }
     if let Some(plan) = &record.retention {
-        if let Some(reason) = &plan.held_back {
-            tell("Removal held back", vec![reason.to_string()]);
-        }
-        tell("Removed", removed(record, plan));
         tell("Kept", kept(plan));
     }
     if record.retries > 0 {
@@ -66,19 +62,6 @@ pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
     }
     tell("Took", vec![words::time_taken(record.duration)]);
     facts
-}
-
-fn removed(record: &RunRecord, plan: &Plan) -> Vec<String> {
-    let going: Vec<&Decision> = plan.removals().collect();
-    let gone = record.removed as usize;
-    let first = match going.len() {
-        0 if gone == 0 => "nothing".to_owned(),
-        planned if gone < planned => format!("{gone} of {}", words::count(planned, "file")),
-        _ => words::count(gone, "file"),
-    };
-    let mut lines = vec![first];
-    lines.extend(named(&going));
-    lines
 }
 
 fn kept(plan: &Plan) -> Vec<String> {
@@ -99,7 +82,7 @@ fn kept(plan: &Plan) -> Vec<String> {
 }
 
 /// Each file with its reason, up to [`MAX_NAMED`] of them.
-fn named(decisions: &[&Decision]) -> Vec<String> {
+pub(super) fn named(decisions: &[&Decision]) -> Vec<String> {
     let mut lines: Vec<String> =
         decisions.iter().take(MAX_NAMED).map(|decision| format!("{}: {}", decision.name, decision.reason)).collect();
     if decisions.len() > MAX_NAMED {
@@ -113,38 +96,10 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    fn lines<'a>(facts: &'a [Fact], label: &str) -> &'a [String] {
-        &facts.iter().find(|fact| fact.label == label).unwrap().lines
-    }
-
-    #[test]
-    fn a_removal_that_failed_is_not_counted_as_done() {
-        let mut record = samples::clean_night();
-        record.removed = 0;
-        assert_eq!(lines(&facts(&record), "Removed")[0], "0 of 1 file");
-    }
-
-    #[test]
-    fn a_long_list_of_files_is_cut_and_says_so() {
-        let mut record = samples::clean_night();
-        let plan = record.retention.as_mut().unwrap();
-        plan.decisions = (0..MAX_NAMED + 7)
-            .map(|number| Decision {
-                name: format!("{number}.tgz"),
-                action: Action::Remove,
-                reason: Reason::Expired { age: 99 },
-            })
-            .collect();
-        let facts = facts(&record);
-        let removed = lines(&facts, "Removed");
-        assert_eq!(removed.len(), 1 + MAX_NAMED + 1);
-        assert_eq!(removed.last().unwrap(), "and 7 more");
-    }
-
     #[test]
     fn a_name_on_the_server_cannot_forge_a_line() {
         let mut record = samples::clean_night();
-        record.retention.as_mut().unwrap().decisions[0].name = "a\nDelivery: forged".to_owned();
+        record.retention.as_mut().unwrap().decisions[3].name = "a\nDelivery: forged".to_owned();
         let text = facts(&record).into_iter().flat_map(|fact| fact.lines).collect::<Vec<_>>().join("\n");
         assert!(text.contains("a\\nDelivery: forged"), "{text}");
     }

@@ -112,7 +112,7 @@ fn line(row: &Row, limit: usize) -> String {
 }
 
 /// `text`, cut to `limit` characters with an ellipsis for what is missing.
-fn cut(text: &str, limit: usize) -> String {
+pub(super) fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
@@ -124,7 +124,7 @@ fn cut(text: &str, limit: usize) -> String {
 /// Markdown's own characters get a backslash. What Mattermost finds in finished text (`@all`, `~channel`, `#tag`,
 /// `:emoji:`, `scheme:/`, `www.`) and what it rewrites before (`<!channel>`, `<@user>`) is broken by a character
 /// that is not seen.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len() + 16);
     for (index, &character) in characters.iter().enumerate() {

@@ -1,6 +1,10 @@
 //! The mail's subject and its plain-text part.
 
+use std::iter;
+
+use crate::report::message::chart::Chart;
 use crate::report::message::facts::facts;
+use crate::report::message::figures::{self, Figure};
 use crate::report::message::words;
 use crate::run_record::{Level, RunRecord};
 
@@ -14,7 +18,8 @@ pub fn subject(record: &RunRecord, prefix: &str) -> String {
 /// The run as an operator reads it at breakfast: the outcome, what went wrong, the facts, the tasks.
 pub fn plain_text(record: &RunRecord) -> String {
     let mut lines = vec![words::headline(record)];
-    lines.extend(words::counts(record));
+    lines.extend(figures::last_good(record));
+    lines.push(words::place_and_counts(record));
     for (level, title) in [(Level::Error, "Errors"), (Level::Warning, "Warnings")] {
         let notes = words::notes(record, level);
         if !notes.is_empty() {
@@ -22,12 +27,16 @@ pub fn plain_text(record: &RunRecord) -> String {
             lines.extend(notes.into_iter().map(|note| format!("- {}: {}", note.task, note.text)));
         }
     }
+    let figures = read_first(record);
+    if !figures.is_empty() {
+        lines.push(String::new());
+    }
+    for figure in figures {
+        lines.extend(labelled(figure.label, iter::once(figure.value).chain(figure.notes)));
+    }
     lines.push(String::new());
     for fact in facts(record) {
-        for (index, line) in fact.lines.iter().enumerate() {
-            let label = if index == 0 { fact.label } else { "" };
-            lines.push(format!("{label:<18} {line}"));
-        }
+        lines.extend(labelled(fact.label, fact.lines));
     }
     lines.extend([String::new(), "Tasks".to_owned()]);
     for report in words::told_tasks(record) {
@@ -37,6 +46,30 @@ pub fn plain_text(record: &RunRecord) -> String {
     lines.extend([String::new(), origin(record)]);
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What is read first, with the chart among it.
+fn read_first(record: &RunRecord) -> Vec<Figure> {
+    let chart = Chart::of(record).map(|chart| {
+        let span = chart.span().map(|(first, last)| format!("{} to {}", words::date(first), words::date(last)));
+        let dot = chart.has_gaps().then(|| "a dot is a night without".to_owned());
+        let told = [span, chart.sizes(), chart.cut_off(), dot].into_iter().flatten().collect();
+        Figure { label: "Last archives", value: chart.sparkline(), notes: told }
+    });
+    let figures = [
+        figures::sent(record),
+        chart,
+        figures::removed(record),
+        figures::nights_without(record).map(|figure| Figure { label: "Nights without", ..figure }),
+        figures::free(record),
+    ];
+    figures.into_iter().flatten().collect()
+}
+
+/// `lines` beside their label.
+fn labelled(label: &str, lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let labels = iter::once(label).chain(iter::repeat(""));
+    labels.zip(lines).map(|(label, line)| format!("{label:<18} {line}")).collect()
 }
 
 /// Which run this is: its name, host, date and start.
@@ -105,6 +138,31 @@ mod tests {
     #[test]
     fn first_host_key() {
         insta::assert_snapshot!(plain_text(&samples::first_host_key()));
+    }
+
+    #[test]
+    fn good_night() {
+        insta::assert_snapshot!(plain_text(&samples::good_night()));
+    }
+
+    #[test]
+    fn stale_after_many_nights() {
+        insta::assert_snapshot!(plain_text(&samples::stale_after_many_nights()));
+    }
+
+    #[test]
+    fn unreachable_web_server() {
+        insta::assert_snapshot!(plain_text(&samples::unreachable_web_server()));
+    }
+
+    #[test]
+    fn refused_login() {
+        insta::assert_snapshot!(plain_text(&samples::refused_login()));
+    }
+
+    #[test]
+    fn first_night() {
+        insta::assert_snapshot!(plain_text(&samples::first_night()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The nights that the tests tell of.
 
+mod history;
+
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
@@ -7,6 +9,10 @@ use chrono::{DateTime, NaiveDate};
 use crate::rules::redaction::Redaction;
 use crate::rules::retention::{Action, Decision, HoldBack, Plan, Reason, Rule};
 use crate::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State, Task};
+
+pub(crate) use history::{
+    first_night, fourth_night, good_night, refused_login, stale_after_many_nights, unreachable_web_server, warned_night,
+};
 
 /// A run that has only begun.
 pub(crate) fn begun() -> RunRecord {

@@ -1,6 +1,6 @@
 //! What the command prints when it is done: a summary on a terminal, and for cron what is wrong.
 
-use crate::report::message::words;
+use crate::report::message::{figures, words};
 use crate::rules::retention::{Action, Decision};
 use crate::run_record::{Level, Outcome, RunRecord, State, Task};
 
@@ -24,6 +24,10 @@ pub fn summary(record: &RunRecord) -> String {
     } else if let Some(plan) = &record.retention {
         let kept = words::count(plan.archives_kept(), "archive");
         lines.push(format!("  removed  {}; {kept} kept", words::count(record.removed as usize, "file")));
+    }
+    lines.extend(figures::last_good(record).map(|sentence| format!("  {sentence}")));
+    if let Some(free) = figures::free(record) {
+        lines.push(format!("  free     {}", [free.value].into_iter().chain(free.notes).collect::<Vec<_>>().join(", ")));
     }
     let retries = match record.retries {
         0 => String::new(),
@@ -71,6 +75,7 @@ pub fn cron_errors(record: &RunRecord) -> String {
         return String::new();
     }
     let mut lines = vec![format!("scripting-system: {}", words::headline(record))];
+    lines.extend(figures::last_good(record));
     lines.extend(notes(record, Level::Error));
     if outcome == Outcome::Warnings {
         lines.extend(notes(record, Level::Warning));
@@ -102,6 +107,7 @@ mod tests {
     fn cron_hears_the_warnings_of_a_night_that_ended_with_them() {
         insta::assert_snapshot!(cron_errors(&samples::stale_night()), @r"
         scripting-system: Nothing new was delivered: the dump is stale.
+        The last good archive is not known: the folder on the server was not looked at.
         warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today
         warning: Remove expired: 20261111.tgz could not be removed: permission denied
         ");
@@ -122,6 +128,17 @@ mod tests {
           archive  20262311.tgz, 12.50 MiB
           removed  1 file; 3 archives kept
           took     2.4 s
+        ");
+    }
+
+    #[test]
+    fn a_terminal_gets_the_state_of_the_server_too() {
+        insta::assert_snapshot!(summary(&samples::unreachable_web_server()), @r"
+        FAILED at Request zip: nothing new was delivered.
+          The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.
+          free     41.20 GiB, room for 3,360 more like the last
+          took     1 min 34 s, tried again 2 times
+        error: Request zip: no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server runs
         ");
     }
 

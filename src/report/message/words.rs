@@ -96,10 +96,9 @@ fn with_counts(record: &RunRecord, told: usize) -> String {
     words
 }
 
-/// "1 error, 2 warnings.", where there are any.
-pub(super) fn counts(record: &RunRecord) -> Option<String> {
-    let words = with_counts(record, 0);
-    words.strip_prefix(", ").map(|words| format!("{words}."))
+/// "db1, 23 Nov 2026, 1 error, 2 warnings", free of control characters.
+pub(super) fn place_and_counts(record: &RunRecord) -> String {
+    record.clean(&format!("{}, {}{}", record.host, date(record.today), with_counts(record, 0)))
 }
 
 /// "1 warning", "2 warnings".
@@ -175,6 +174,18 @@ pub(super) fn age(age: TimeDelta) -> String {
         minutes @ 120..2880 => format!("{} h", minutes / 60),
         minutes => format!("{} d", minutes / 1440),
     }
+}
+
+/// "0.6 s, 20.49 MiB/s": how long `bytes` took and how fast they moved, where it took long enough to tell.
+pub(super) fn pace(bytes: u64, taken: Duration) -> Option<String> {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    let rate = HumanBytes((bytes as f64 / taken.as_secs_f64()) as u64);
+    (taken >= SHORTEST).then(|| format!("{}, {rate}/s", time_taken(taken)))
+}
+
+/// "23 Nov".
+pub(super) fn day(date: NaiveDate) -> String {
+    date.format("%-d %b").to_string()
 }
 
 /// "23 Nov 2026".

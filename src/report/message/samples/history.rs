@@ -1,0 +1,149 @@
+//! Nights after many others: with a history of archives on the server, or with none.
+
+use chrono::{Days, NaiveDate};
+
+use super::{clean_night, decision, done, stale_night};
+use crate::report::message::samples;
+use crate::rules::history::Archived;
+use crate::rules::retention::{Action, Decision, Plan, Reason};
+use crate::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, State, Task};
+
+const MIB: u64 = 1024 * 1024;
+
+fn archived(date: NaiveDate, size: u64) -> Archived {
+    Archived { date, name: date.format("%Y%d%m.tgz").to_string(), size: Some(size), modified: None }
+}
+
+/// The archives of the last 36 nights up to `ages` days before tonight: one is missing, then three, and one is of more
+/// than twice the usual size.
+fn folder(ages: u64) -> FolderFacts {
+    let tonight = samples::begun().today;
+    let sizes = |age: u64| {
+        let grown = 11 * MIB + (36 - age) * MIB / 24;
+        let of_weekday = [0, 310_000, 520_000, 190_000, 700_000, 40_000, 95_000][age as usize % 7];
+        if age == 13 { 27 * MIB + 400_000 } else { grown + of_weekday }
+    };
+    let is_there = |age: &u64| !matches!(age, 9 | 20..=22);
+    let archives: Vec<Archived> =
+        (ages..36).rev().filter(is_there).map(|age| archived(tonight - Days::new(age), sizes(age))).collect();
+    let complete_since = archives.first().map(|archive| archive.date);
+    FolderFacts { archives, complete_since, free: Some(44_238_315_520) }
+}
+
+/// A plan by which all of `folder` stays, and `others` besides.
+fn plan(folder: &FolderFacts, others: Vec<Decision>) -> Plan {
+    let newest = folder.archives.last().unwrap().date;
+    let staying = folder.archives.iter().map(|archive| {
+        let age = (newest - archive.date).num_days();
+        decision(&archive.name, Action::Keep, Reason::Recent { age })
+    });
+    Plan { reference: Some(newest), held_back: None, decisions: staying.chain(others).collect() }
+}
+
+/// All went well, after many other nights.
+pub(crate) fn good_night() -> RunRecord {
+    let mut record = clean_night();
+    let folder = folder(0);
+    let tonights = folder.archives.last().unwrap();
+    record.archive = Some(ArchiveFacts {
+        name: tonights.name.clone(),
+        size: tonights.size.unwrap(),
+        ..record.archive.take().unwrap()
+    });
+    record.received = tonights.size.map(|size| size + 71_204);
+    record.zip_size = Some(20_411_904);
+    let expired = decision("20261810.tgz", Action::Remove, Reason::Expired { age: 36 });
+    record.retention = Some(plan(&folder, vec![expired]));
+    record.end(Task::RemoveExpired, State::Done, "1 removed, 32 archives stay", None);
+    record.folder = Some(folder);
+    record
+}
+
+/// As [`good_night`], but an expired archive could not be removed, and the link broke twice.
+pub(crate) fn warned_night() -> RunRecord {
+    let mut record = good_night();
+    record.begin(Task::RemoveExpired);
+    let text = "20261810.tgz (expired, 36 days old) could not be removed: the server refused to remove \
+                \"20261810.tgz\": permission denied";
+    record.note(Level::Warning, Task::RemoveExpired, text);
+    record.end(Task::RemoveExpired, State::Done, "0 removed, 32 archives stay", None);
+    record.removed = 0;
+    record.retries = 2;
+    record
+}
+
+/// The dump is of yesterday, whose archive is there.
+pub(crate) fn stale_after_many_nights() -> RunRecord {
+    let mut record = stale_night();
+    let folder = folder(1);
+    let going =
+        record.retention.take().unwrap().decisions.into_iter().filter(|it| it.action == Action::Remove).collect();
+    record.retention = Some(plan(&folder, going));
+    record.end(Task::RemoveExpired, State::Done, "1 of 2 removed, 31 archives stay", None);
+    record.folder = Some(folder);
+    record
+}
+
+/// The web server gave no answer; what lies on the SFTP server was looked up.
+pub(crate) fn unreachable_web_server() -> RunRecord {
+    let mut record = samples::begun();
+    record.duration = std::time::Duration::from_millis(94_210);
+    done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
+    record.begin(Task::RequestZip);
+    let text = "no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server runs";
+    record.end(Task::RequestZip, State::Failed, text, Some(record.duration));
+    stop_the_rest(&mut record, Task::FindDump);
+    record.retries = 2;
+    record.folder = Some(folder(3));
+    record
+}
+
+/// The SFTP server refused the login, so that nobody knows what lies there.
+pub(crate) fn refused_login() -> RunRecord {
+    let mut record = clean_night();
+    record.begin(Task::ConnectToSftp);
+    let text = "sftp.example.org:22 refused the login of \"backup\": the key is not accepted. Add its public half to \
+                authorized_keys there";
+    record.end(Task::ConnectToSftp, State::Failed, text, None);
+    stop_the_rest(&mut record, Task::SendArchive);
+    record.delivery = None;
+    record.retention = None;
+    record.removed = 0;
+    record.folder = None;
+    record.folder_unseen = Some("connecting to the SFTP server failed".to_owned());
+    record
+}
+
+fn stop_the_rest(record: &mut RunRecord, first: Task) {
+    for task in Task::ALL.into_iter().filter(|task| (first..Task::CleanUp).contains(task)) {
+        record.end(task, State::Stopped, "because of what happened before", None);
+    }
+    done(record, Task::CleanUp, "temporary files and connections are gone", 0);
+}
+
+/// As [`good_night`], but the fourth on its server, one of the others being far larger.
+pub(crate) fn fourth_night() -> RunRecord {
+    let mut record = good_night();
+    let folder = record.folder.as_mut().unwrap();
+    folder.archives.drain(..folder.archives.len() - 4);
+    folder.archives[1].size = Some(700 * MIB);
+    folder.complete_since = folder.archives.first().map(|archive| archive.date);
+    record.retention = Some(plan(folder, Vec::new()));
+    record.removed = 0;
+    record.end(Task::RemoveExpired, State::Done, "0 removed, 4 archives stay", None);
+    record
+}
+
+/// The first archive on a new server.
+pub(crate) fn first_night() -> RunRecord {
+    let mut record = clean_night();
+    let archives = vec![archived(record.today, 13_107_200)];
+    record.retention = Some(Plan {
+        reference: Some(record.today),
+        held_back: None,
+        decisions: vec![decision("20262311.tgz", Action::Keep, Reason::Recent { age: 0 })],
+    });
+    record.removed = 0;
+    record.folder = Some(FolderFacts { archives, complete_since: Some(record.today), free: None });
+    record
+}

@@ -336,6 +336,7 @@ fn every_script_that_is_run_by_hand_explains_itself() {
         "kill_sweep.sh",
         "soak.sh",
         "fuzz.sh",
+        "mail_pictures.sh",
     ] {
         let output = Command::new(scripts().join(name)).arg("--help").output().unwrap();
         assert!(output.status.success(), "{name}");

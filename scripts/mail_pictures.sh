@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Takes pictures of the mail: of a good, a warned, a stale and a failed night, one that did not see the SFTP server,
+# the fourth and the first of all, in light and dark, as wide as a phone and as a browser.
+#
+# Usage: scripts/mail_pictures.sh [--folder FOLDER] [--width PIXELS]... [--document]
+#
+# The pictures go to mail_pictures/ in cargo's target folder unless told otherwise, the HTML beside them. The widths are
+# 380 and 1100 unless told otherwise. --document replaces docs/mail.png with the good night, light, 900 pixels wide.
+# It needs Debian's package chromium, installs nothing and loads nothing from elsewhere.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+folder=
+widths=()
+documents=false
+while (($# > 0)); do
+    case $1 in
+    -h | --help)
+        print_help
+        exit 0
+        ;;
+    --folder)
+        [[ -n ${2:-} ]] || fail_usage "$1 needs a folder"
+        folder=$2
+        shift
+        ;;
+    --width)
+        [[ ${2:-} =~ ^[1-9][0-9]{2,3}$ ]] || fail_usage "$1 needs a number from 100 to 9999"
+        widths+=("$2")
+        shift
+        ;;
+    --document) documents=true ;;
+    *) fail_usage "unknown argument: $1" ;;
+    esac
+    shift
+done
+((${#widths[@]} > 0)) || widths=(380 1100)
+
+require_cargo
+command -v chromium >/dev/null || fail "chromium is not installed. Install Debian's package chromium"
+[[ -n $folder ]] || folder=$(target_folder)/mail_pictures
+mkdir -p -- "$folder"
+folder=$(cd -- "$folder" && pwd)
+cd -- "$top"
+MAIL_PICTURES=$folder OPENSSL_NO_VENDOR=1 cargo test --locked --quiet --lib write_mails_for_pictures -- --ignored
+
+profile=$(mktemp -d)
+trap 'rm -rf -- "$profile"' EXIT
+
+# Runs the browser with $@, on a profile of its own.
+browse() {
+    chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+        --disable-component-update --disable-sync --user-data-dir="$profile/data" --hide-scrollbars "$@" \
+        2>"$profile/errors" || fail "chromium failed: $(<"$profile/errors")"
+}
+
+# Prints how high the mail $1 gets where it is $2 pixels wide.
+height_of() {
+    local measured=$profile/measured.html height
+    # A script in a copy tells; the mail itself has none. A window has a least width, a page has not.
+    local script="const page = document.documentElement; page.style.width = '$2px'; page.dataset.height = page.offsetHeight"
+    sed "s#</body>#<script>$script</script></body>#" "$1" >"$measured"
+    height=$(browse --window-size="$2",1000 --dump-dom "file://$measured" | sed -n 's/.*data-height="\([0-9]*\)".*/\1/p')
+    [[ -n $height ]] || fail "the height of $1 could not be measured"
+    printf '%s\n' "$height"
+}
+
+# Takes the picture $5 of the mail $1, $2 pixels wide and $3 high, in $4 (light or dark).
+take() {
+    local scheme=1
+    [[ $4 == light ]] || scheme=0
+    browse --window-size="$2,$3" --blink-settings=preferredColorScheme="$scheme" --screenshot="$5" "file://$1"
+}
+
+for mail in "$folder"/*.html; do
+    for width in "${widths[@]}"; do
+        height=$(height_of "$mail" "$width")
+        for scheme in light dark; do
+            take "$mail" "$width" "$height" "$scheme" "${mail%.html}-$scheme-$width.png"
+        done
+    done
+done
+if $documents; then
+    height=$(height_of "$folder/good.html" 900)
+    take "$folder/good.html" 900 "$height" light "$top/docs/mail.png"
+fi
+printf 'The pictures are in %s\n' "$folder"

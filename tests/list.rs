@@ -216,7 +216,8 @@ fn the_published_schema_is_the_one_that_the_program_prints() {
 /// `list` on a terminal with so many columns.
 fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> String {
     let config = night.write_config();
-    let command = format!("stty cols {columns} rows 50; {} list --config {}", program().display(), config.display());
+    let command =
+        format!("stty cols {columns} rows 50; {} list --config {} 2>/dev/null", program().display(), config.display());
     let mut script = Command::new("script");
     script.args(["-qec", &command, "/dev/null"]).env("TZ", "UTC").env("TERM", "xterm").env("SHELL", "/bin/sh");
     script.env_remove("NO_COLOR").env_remove("SSH_AUTH_SOCK").envs(variables.iter().copied()).stdin(Stdio::null());

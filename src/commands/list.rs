@@ -29,7 +29,8 @@ pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Env
 }
 
 fn ask(site: &Site) -> Result<Listing, DestinationError> {
-    let Site { config, interrupt, retry, .. } = site;
+    let Site { config, interrupt, retry, progress, .. } = site;
+    let _waiting = progress.waiting("asking the SFTP server");
     let server = Server::new(&config.sftp, interrupt, retry, true);
     let ((entries, free), connection) = server.with_connection("listing the archives", None, |connection| {
         Ok((connection.list()?, connection.free_space()))

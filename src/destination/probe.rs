@@ -161,7 +161,7 @@ fn first_day() -> NaiveDate {
 mod tests {
     use super::*;
     use crate::rules::archive_name::ArchiveName;
-    use crate::rules::retention::{Action, Kind, Policy, plan};
+    use crate::rules::retention::{Action, Circumstances, Kind, Policy, plan};
 
     fn naming(pattern: &str) -> Naming {
         Naming { archive: ArchiveName::new(pattern).unwrap(), temporary_prefix: ".".to_owned() }
@@ -187,7 +187,7 @@ mod tests {
         for pattern in ["%Y%d%m", "%F", "db-%y%m%d", "%d.%m.%Y", "%Y-%j"] {
             let naming = naming(pattern);
             let left = free_names(&naming, &[]).next().unwrap();
-            let plan = plan(&[entry(&left)], &naming, policy, today, None);
+            let plan = plan(&[entry(&left)], &naming, policy, Circumstances::on(today));
             assert_eq!(plan.decisions[0].action, Action::Remove, "{left}");
         }
     }

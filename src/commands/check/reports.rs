@@ -150,7 +150,7 @@ fn send_mail(check: &Check<'_>, email: &Email) {
 }
 
 fn post(check: &Check<'_>, mattermost: &Mattermost) {
-    let payload = mattermost::build(mattermost, &findings::test_text(&host_name()));
+    let payload = mattermost::build(mattermost, &findings::test_text(&host_name()), &[]);
     let waiting = check.waiting("posting the test message");
     let posted = mattermost::send(mattermost, &payload);
     drop(waiting);

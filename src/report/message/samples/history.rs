@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::{clean_night, decision, done, stale_night};
+use super::{clean_night, decision, done, recent, stale_night};
 use crate::report::message::samples;
 use crate::rules::history::Archived;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
@@ -35,7 +35,7 @@ fn plan(folder: &FolderFacts, others: Vec<Decision>) -> Plan {
     let newest = folder.archives.last().unwrap().date;
     let staying = folder.archives.iter().map(|archive| {
         let age = (newest - archive.date).num_days();
-        decision(&archive.name, Action::Keep, Reason::Recent { age })
+        decision(&archive.name, Action::Keep, recent(age))
     });
     Plan { reference: Some(newest), held_back: None, decisions: staying.chain(others).collect() }
 }
@@ -141,7 +141,7 @@ pub(crate) fn first_night() -> RunRecord {
     record.retention = Some(Plan {
         reference: Some(record.today),
         held_back: None,
-        decisions: vec![decision("20262311.tgz", Action::Keep, Reason::Recent { age: 0 })],
+        decisions: vec![decision("20262311.tgz", Action::Keep, recent(0))],
     });
     record.removed = 0;
     record.folder = Some(FolderFacts { archives, complete_since: Some(record.today), free: None });

@@ -6,20 +6,23 @@
 # Usage: scripts/install_dependencies.sh [options]
 #
 #   --binary FILE           install this program instead of compiling one (no Rust toolchain needed)
-#   --prefix DIR            the program goes to DIR/bin; default /usr/local, for others than root ~/.local
+#   --prefix DIR            the program goes to DIR/bin, its manual pages and its completion for bash below
+#                           DIR/share; default /usr/local, for others than root ~/.local
 #   --config FILE           the configuration; default /etc/scripting-system/config.json, for others than
 #                           root ~/.config/scripting-system/config.json
 #   --logrotate-folder DIR  where the log's rotation is written; default /etc/logrotate.d for root, for
 #                           others nowhere: the lines are shown instead
 #   --no-packages           install no Debian packages
-#   --uninstall             take back the cron job, the log's rotation and the program. Needs the same
-#                           --prefix, --config and --logrotate-folder as the installation. The configuration
-#                           and the log stay, and so do the Debian packages
-#   --purge                 with --uninstall: remove the configuration and the log too
+#   --uninstall             take back the cron job, the log's rotation, the program, its manual pages and its
+#                           completion. Needs the same --prefix, --config and --logrotate-folder as the
+#                           installation. The configuration, its schema and the log stay, and so do the
+#                           Debian packages
+#   --purge                 with --uninstall: remove the configuration, its schema and the log too
 #   --help                  show this text
 #
 # The configuration is made with mode 0600, since it may hold passwords; an existing one is kept, and gets
-# that mode. The log, log.log beside it, has mode 0640. The cron job is added to the crontab of whoever runs
+# that mode. The schema beside it, with which editors complete and check it, has mode 0644; the log, log.log,
+# has mode 0640. The cron job is added to the crontab of whoever runs
 # this script, once; the crontab's other lines stay as they are.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
@@ -100,6 +103,9 @@ decide_paths() {
     [[ ! -d $config ]] || fail_usage "--config $config is a folder; name the file"
     installed=$prefix/bin/scripting-system
     log=$(dirname -- "$config")/log.log
+    schema=$(dirname -- "$config")/config.schema.json
+    pages=$prefix/share/man/man1
+    completion=$prefix/share/bash-completion/completions/scripting-system
 }
 
 # --- packages -------------------------------------------------------------------------------------------
@@ -162,6 +168,28 @@ install_binary() {
     echo "Program:        $installed"
 }
 
+# Manual pages and completion: comfort, so what fails here is told and stops nothing.
+install_comfort() {
+    local workplace page
+    workplace=$(mktemp -d)
+    temporary+=("$workplace")
+    if (umask 022 && mkdir -- "$workplace/pages" && "$installed" man --output "$workplace/pages") &&
+        mkdir -p -- "$pages"; then
+        for page in "$workplace/pages"/*.1; do
+            install -m 0644 -- "$page" "$pages/"
+        done
+        echo "Manual pages:   $pages/scripting-system.1 and others"
+    else
+        echo "Manual pages:   none; the messages are above"
+    fi
+    if "$installed" completions bash >"$workplace/completion" && mkdir -p -- "$(dirname -- "$completion")"; then
+        install -m 0644 -- "$workplace/completion" "$completion"
+        echo "Completion:     $completion"
+    else
+        echo "Completion:     none; the messages are above"
+    fi
+}
+
 # --- configuration and log ------------------------------------------------------------------------------
 
 make_configuration() {
@@ -182,6 +210,19 @@ make_configuration() {
     chmod 0600 -- "$workplace/config.json"
     mv -T -- "$workplace/config.json" "$config"
     echo "Configuration:  $config (new, a template to fill in)"
+}
+
+# The schema belongs to the program, so a new program brings a new one.
+install_schema() {
+    local workplace
+    workplace=$(mktemp -d -- "$(dirname -- "$config")/.schema.XXXXXX") ||
+        fail "the folder $(dirname -- "$config") cannot be written"
+    temporary+=("$workplace")
+    "$installed" gen-config --output "$workplace/schema" --schema ||
+        fail "the program could not write the configuration's schema; its message is above"
+    chmod 0644 -- "$workplace/schema"
+    mv -fT -- "$workplace/schema" "$schema"
+    echo "Schema:         $schema"
 }
 
 make_log() {
@@ -321,7 +362,9 @@ install_everything() {
     add_packages
     get_binary
     install_binary
+    install_comfort
     make_configuration
+    install_schema
     make_log
     install_rotation
     install_job
@@ -361,15 +404,18 @@ uninstall_everything() {
     [[ -z $logrotate_folder ]] || take_back "$logrotate_folder/scripting-system"
     take_back "$installed"
     local file kept=()
+    for file in "$completion" "$pages"/scripting-system.1 "$pages"/scripting-system-*.1; do
+        [[ ! -e $file ]] || take_back "$file"
+    done
     if [[ -n $purge ]]; then
         take_back "$config"
-        for file in "$log" "$log".[0-9]*; do
+        for file in "$schema" "$log" "$log".[0-9]*; do
             [[ ! -e $file ]] || take_back "$file"
         done
         [[ $(basename -- "$(dirname -- "$config")") != scripting-system ]] ||
             rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$config")" 2>/dev/null || true
     fi
-    for file in "$config" "$log" "$log".[0-9]*; do
+    for file in "$config" "$schema" "$log" "$log".[0-9]*; do
         [[ ! -e $file ]] || kept+=("$file")
     done
     ((${#kept[@]} == 0)) || printf 'Kept:           %s\n' "${kept[@]}"

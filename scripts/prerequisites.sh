@@ -43,6 +43,8 @@ package_is_present() {
     openssh-server) [[ -x /usr/sbin/sshd ]] ;;
     libarchive-tools) command -v bsdtar ;;
     libssl-dev) pkg-config --exists openssl ;;
+    groff-base) command -v groff ;;
+    man-db) command -v man ;;
     proftpd-core) command -v proftpd ;;
     proftpd-mod-crypto) [[ -e /usr/lib/proftpd/mod_sftp.so ]] ;;
     dropbear-bin) command -v dropbear && command -v dropbearkey ;;

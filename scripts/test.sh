@@ -32,6 +32,7 @@ packages=(
     zip p7zip-full python3        # who make ZIPs
     python3-venv                  # where Prometheus' own parser is put
     time                          # how much memory was used
+    groff-base man-db             # who set and show the manual pages
     shellcheck                    # the lints of the scripts
 )
 provide_packages "the tests need" "${packages[@]}"

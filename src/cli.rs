@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use chrono::NaiveDate;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 /// Ships a nightly database dump from a web server to an SFTP server, proves that it arrived, and reports.
 #[derive(Debug, Parser)]
@@ -34,6 +35,10 @@ pub enum Command {
     Status(Status),
     /// Write a configuration to start from.
     GenConfig(GenConfig),
+    /// Print the script with which a shell completes commands and options.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands.
+    Man(Man),
 }
 
 /// The arguments of `run`.
@@ -108,9 +113,39 @@ pub struct GenConfig {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Overwrite the file if it exists.
+    /// Overwrite files that exist.
     #[arg(long, requires = "output")]
     pub force: bool,
+
+    /// Write the JSON Schema of configurations instead, with which editors complete and check them.
+    #[arg(long, conflicts_with = "from")]
+    pub schema: bool,
+
+    /// Convert this configuration of the system that this program replaces; its passwords go to files in the folder
+    /// `secrets` beside the new one.
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+}
+
+/// The arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell that reads the script.
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// The arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write the pages of all commands into this folder instead of printing the main one.
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+}
+
+/// The whole command line, for what is made of it: completion scripts and manual pages.
+pub fn definition() -> clap::Command {
+    Cli::command()
 }
 
 fn bytes(text: &str) -> Result<u64, String> {

@@ -10,8 +10,10 @@ use clap::Parser as _;
 use scripting_system::cli::{Cli, Command};
 use scripting_system::clock::Clock;
 use scripting_system::commands::check::check;
+use scripting_system::commands::completions::completions;
 use scripting_system::commands::gen_config::gen_config;
 use scripting_system::commands::list::list;
+use scripting_system::commands::man::man;
 use scripting_system::commands::run::run;
 use scripting_system::commands::status::{refuse_command_line, status};
 use scripting_system::config::Environment;
@@ -33,15 +35,15 @@ fn main() -> process::ExitCode {
         Command::Status(arguments) => {
             return status(arguments, cli.verbose, &clock, &Environment::capture()).into();
         }
-        Command::GenConfig(arguments) => {
-            match gen_config(arguments.output.as_deref(), arguments.force, &mut io::stdout()) {
-                Ok(()) => ExitCode::Success,
-                Err(error) => {
-                    eprintln!("scripting-system: {}", told(&error));
-                    ExitCode::Configuration
-                }
+        Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout()) {
+            Ok(()) => ExitCode::Success,
+            Err(error) => {
+                eprintln!("scripting-system: {}", told(&error));
+                ExitCode::Configuration
             }
-        }
+        },
+        Command::Completions(arguments) => completions(arguments, &mut io::stdout()),
+        Command::Man(arguments) => man(arguments, &mut io::stdout()),
     };
     code.into()
 }

@@ -14,7 +14,9 @@ use tempfile::TempDir;
 const PROGRAM: &str = r#"#!/bin/sh
 case $1 in
 --version) echo "scripting-system 0.0.0" ;;
-gen-config) [ "$2" = --output ] && printf 'template' >"$3" ;;
+gen-config) [ "$2" = --output ] && printf '%s' "${4:-template}" >"$3" ;;
+man) [ "$2" = --output ] && printf 'page' | tee "$3/scripting-system.1" >"$3/scripting-system-run.1" ;;
+completions) printf 'completion for %s' "$2" ;;
 run) printf '%s\n' "$@" >"$HOME/ran" ;;
 esac
 "#;
@@ -63,6 +65,21 @@ impl Machine {
 
     fn installed(&self) -> PathBuf {
         self.prefix.join("bin/scripting-system")
+    }
+
+    fn schema(&self) -> PathBuf {
+        self.config.with_file_name("config.schema.json")
+    }
+
+    /// The manual pages and the completion.
+    fn comfort(&self) -> [PathBuf; 3] {
+        let share = self.prefix.join("share");
+        [
+            "man/man1/scripting-system.1",
+            "man/man1/scripting-system-run.1",
+            "bash-completion/completions/scripting-system",
+        ]
+        .map(|name| share.join(name))
     }
 
     fn log(&self) -> PathBuf {
@@ -142,7 +159,13 @@ fn what_is_installed_has_the_modes_that_protect_it() {
     assert_eq!(fs::read_to_string(&machine.config).unwrap(), "template");
     assert_eq!(mode(&machine.config), 0o600);
     assert_eq!(mode(&machine.log()), 0o640);
-    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 2, "nothing temporary is left");
+    assert_eq!(fs::read_to_string(machine.schema()).unwrap(), "--schema");
+    assert_eq!(mode(&machine.schema()), 0o644);
+    for (file, content) in machine.comfort().iter().zip(["page", "page", "completion for bash"]) {
+        assert_eq!(fs::read_to_string(file).unwrap(), content);
+        assert_eq!(mode(file), 0o644);
+    }
+    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 3, "nothing temporary is left");
     assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
 }
 
@@ -167,8 +190,10 @@ fn a_configuration_and_a_log_that_were_there_are_kept_and_closed_to_others() {
         fs::write(file, "the operator's").unwrap();
         fs::set_permissions(file, Permissions::from_mode(0o777)).unwrap();
     }
+    fs::write(machine.schema(), "an older program's").unwrap();
     machine.install();
 
+    assert_eq!(fs::read_to_string(machine.schema()).unwrap(), "--schema");
     assert_eq!(fs::read_to_string(&machine.config).unwrap(), "the operator's");
     assert_eq!(mode(&machine.config), 0o600);
     assert_eq!(fs::read_to_string(machine.log()).unwrap(), "the operator's");
@@ -245,7 +270,8 @@ fn uninstalling_takes_back_all_but_the_operators_data() {
     assert_eq!(machine.crontab(), OTHER_LINES);
     assert!(!machine.rotation().exists());
     assert!(!machine.installed().exists());
-    for kept in [&machine.config, &machine.log()] {
+    assert!(machine.comfort().iter().all(|file| !file.exists()));
+    for kept in [&machine.config, &machine.schema(), &machine.log()] {
         assert!(kept.exists());
         assert!(told.contains(&format!("Kept:           {}", kept.display())), "{told}");
     }
@@ -279,6 +305,15 @@ fn a_program_that_does_not_run_here_does_not_replace_one_that_does() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
     assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+}
+
+#[test]
+fn a_program_without_manual_pages_is_installed_all_the_same() {
+    let machine = Machine::installing_to("prefix");
+    machine.add_command("program", &PROGRAM.replace("man)", "man) echo 'no pages here' >&2; exit 4 ;;\nnever)"));
+    let told = machine.install();
+    assert!(told.contains("Manual pages:   none"), "{told}");
+    assert_eq!(machine.jobs().len(), 1);
 }
 
 #[test]

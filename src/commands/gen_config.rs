@@ -1,12 +1,19 @@
-//! `gen-config`: writes a configuration to be edited.
+//! `gen-config`: writes a configuration to be edited, the schema of configurations, or an older system's converted.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 use thiserror::Error;
 
+use crate::cli;
+use crate::config::schema::json_schema;
 use crate::config::template::TEMPLATE;
+
+/// For its owner alone: a configuration may hold secrets.
+const PRIVATE: u32 = 0o600;
+/// For every editor.
+const PUBLIC: u32 = 0o644;
 
 /// Why no configuration was written.
 #[derive(Debug, Error)]
@@ -27,31 +34,52 @@ pub enum GenConfigError {
     Print(#[source] io::Error),
 }
 
-/// Writes the template into the file `output`, or to `stdout` where none is named. The file is for its owner alone,
-/// appears whole or not at all, and replaces another one only by `force`; a symbolic link that lies there is taken
-/// for a file and never followed.
+/// Writes what `arguments` ask for into the file that they name, or to `stdout` where they name none. A file appears whole
+/// or not at all, and replaces another one only by force; a symbolic link that lies there is taken for a file and never
+/// followed. A configuration is for its owner alone.
 ///
 /// # Errors
 /// Where the file already exists, or cannot be written.
-pub fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let Some(file) = output else {
-        return stdout.write_all(TEMPLATE.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print);
-    };
-    let failed = |source| GenConfigError::Write { file: file.to_owned(), source };
-    let folder = match file.parent() {
+pub fn gen_config(arguments: &cli::GenConfig, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
+    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (TEMPLATE.to_owned(), PRIVATE) };
+    match &arguments.output {
+        Some(file) => Prepared::new(file, &text, mode, arguments.force)?.appear(),
+        None => stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print),
+    }
+}
+
+/// A file that is complete and has not got its name yet. It is gone if it never gets one.
+struct Prepared<'a> {
+    file: &'a Path,
+    temporary: NamedTempFile,
+    force: bool,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(file: &'a Path, text: &str, mode: u32, force: bool) -> Result<Prepared<'a>, GenConfigError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let failed = |source| GenConfigError::Write { file: file.to_owned(), source };
+        // Made with mode 0600.
+        let mut temporary = NamedTempFile::new_in(folder_of(file)).map_err(failed)?;
+        temporary.write_all(text.as_bytes()).map_err(failed)?;
+        temporary.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+        temporary.as_file().sync_all().map_err(failed)?;
+        Ok(Prepared { file, temporary, force })
+    }
+
+    fn appear(self) -> Result<(), GenConfigError> {
+        let Prepared { file, temporary, force } = self;
+        let persisted = if force { temporary.persist(file) } else { temporary.persist_noclobber(file) };
+        persisted.map(drop).map_err(|PersistError { error, .. }| match error.kind() {
+            io::ErrorKind::AlreadyExists if !force => GenConfigError::Exists(file.to_owned()),
+            _ => GenConfigError::Write { file: file.to_owned(), source: error },
+        })
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
-    };
-    // Made with mode 0600, and gone again if this fails half-way.
-    let mut temporary = NamedTempFile::new_in(folder).map_err(failed)?;
-    temporary.write_all(TEMPLATE.as_bytes()).map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    let persisted = if force { temporary.persist(file) } else { temporary.persist_noclobber(file) };
-    match persisted {
-        Ok(_) => Ok(()),
-        Err(refused) if !force && refused.error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(GenConfigError::Exists(file.to_owned()))
-        }
-        Err(refused) => Err(failed(refused.error)),
     }
 }

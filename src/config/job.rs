@@ -6,18 +6,46 @@ use std::time::Duration;
 use super::error::shown;
 use super::place::{Place, must_be_folder};
 use super::sections::{Archive, Compression, Log, LogFormat, LogLevel, Retry, Run};
-use super::walk::{Fault, Section, Walk, quoted};
+use super::walk::{Choice, Fault, Number, Section, Walk, quoted};
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
 use crate::rules::retention::Policy;
 
 /// Year, day, month: the order of the names that already lie on the servers.
-const ARCHIVE_NAME: &str = "%Y%d%m";
+pub(super) const ARCHIVE_NAME: &str = "%Y%d%m";
 /// Kept over a reboot, and made for large files.
-const WORK_DIRECTORY: &str = "/var/tmp";
-const LOG_FILE: &str = "log.log";
+pub(super) const WORK_DIRECTORY: &str = "/var/tmp";
+pub(super) const REUSE: &str = "reuse";
+pub(super) const LEVEL: Number<u32> = Number::new(1..=9, 6);
+
 /// More archives than anybody has.
 const MOST_KEPT: u32 = 100_000;
+pub(super) const KEEP_DAYS: Number<u32> = Number::new(1..=36_500, 10);
+pub(super) const KEEP_AT_LEAST: Number<u32> = Number::new(1..=MOST_KEPT, 3);
+/// Of days, weeks, months or years.
+pub(super) const KEEP_PERIODS: Number<u32> = Number::new(0..=MOST_KEPT, 0);
+
+pub(super) const SMALLER_THAN_PERCENT: Number<u32> = Number::new(0..=100, 50);
+pub(super) const LARGER_THAN_PERCENT: Number<u32> = Number::new(100..=1_000_000, 300);
+
+pub(super) const ATTEMPTS: Number<u32> = Number::new(1..=20, 3);
+pub(super) const FIRST_PAUSE_SECONDS: Number<u64> = Number::new(0..=3_600, 1);
+pub(super) const MAX_PAUSE_SECONDS: Number<u64> = Number::new(0..=3_600, 30);
+
+pub(super) const DEADLINE_MINUTES: Number<u64> = Number::new(1..=10_080, 360);
+
+pub(super) const LOG_FILE: &str = "log.log";
+pub(super) const FORMAT: Choice<LogFormat> =
+    Choice { words: &[("text", LogFormat::Text), ("json", LogFormat::Json)], default: LogFormat::Text };
+pub(super) const LEVELS: Choice<LogLevel> = Choice {
+    words: &[
+        ("debug", LogLevel::Debug),
+        ("info", LogLevel::Info),
+        ("warning", LogLevel::Warning),
+        ("error", LogLevel::Error),
+    ],
+    default: LogLevel::Info,
+};
 
 pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Archive> {
     let mut section = top.section(walk, "archive")?;
@@ -39,9 +67,9 @@ pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Arch
 fn compression(section: &mut Section<'_>, walk: &mut Walk<'_>) -> Compression {
     const KEY: &str = "compression";
     if section.is_text(KEY) {
-        section.one_of(walk, KEY, &[("reuse", Compression::Reuse)], Compression::Reuse)
+        section.one_of(walk, KEY, &Choice { words: &[(REUSE, Compression::Reuse)], default: Compression::Reuse })
     } else if section.is_given(KEY) {
-        Compression::Level(section.integer(walk, KEY, 1..=9, 6))
+        Compression::Level(section.integer(walk, KEY, &LEVEL))
     } else {
         section.ignore(KEY);
         Compression::Reuse
@@ -59,28 +87,28 @@ fn archive_name(text: &str) -> Result<ArchiveName, Fault> {
 
 pub(super) fn retention(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Policy> {
     let mut section = top.section(walk, "retention")?;
-    let keep_days = section.integer(walk, "keep_days", 1..=36_500, 10);
-    let keep_at_least = section.integer(walk, "keep_at_least", 1..=MOST_KEPT, 3);
+    let keep_days = section.integer(walk, "keep_days", &KEEP_DAYS);
+    let keep_at_least = section.integer(walk, "keep_at_least", &KEEP_AT_LEAST);
     let [keep_daily, keep_weekly, keep_monthly, keep_yearly] =
         ["keep_daily", "keep_weekly", "keep_monthly", "keep_yearly"]
-            .map(|key| section.integer(walk, key, 0..=MOST_KEPT, 0));
+            .map(|key| section.integer(walk, key, &KEEP_PERIODS));
     section.finish(walk);
     Some(Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly })
 }
 
 pub(super) fn alarm(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Bounds> {
     let mut section = top.optional_section(walk, "alarm")?;
-    let smaller_than_percent = section.integer(walk, "smaller_than_percent", 0..=100, 50);
-    let larger_than_percent = section.integer(walk, "larger_than_percent", 100..=1_000_000, 300);
+    let smaller_than_percent = section.integer(walk, "smaller_than_percent", &SMALLER_THAN_PERCENT);
+    let larger_than_percent = section.integer(walk, "larger_than_percent", &LARGER_THAN_PERCENT);
     section.finish(walk);
     Some(Bounds { smaller_than_percent, larger_than_percent })
 }
 
 pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Retry> {
     let mut section = top.section(walk, "retry")?;
-    let attempts = section.integer(walk, "attempts", 1..=20, 3);
-    let first: u64 = section.integer(walk, "first_pause_seconds", 0..=3_600, 1);
-    let longest: u64 = section.integer(walk, "max_pause_seconds", 0..=3_600, 30);
+    let attempts = section.integer(walk, "attempts", &ATTEMPTS);
+    let first = section.integer(walk, "first_pause_seconds", &FIRST_PAUSE_SECONDS);
+    let longest = section.integer(walk, "max_pause_seconds", &MAX_PAUSE_SECONDS);
     if first > longest {
         let problem = format!("{longest} is less than {} ({first})", section.path("first_pause_seconds"));
         walk.mistake(section.path("max_pause_seconds"), Fault::new(problem, "raise this one or lower that one"));
@@ -91,7 +119,7 @@ pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Retry>
 
 pub(super) fn run(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Run> {
     let mut section = top.section(walk, "run")?;
-    let minutes: u64 = section.integer(walk, "deadline_minutes", 1..=10_080, 360);
+    let minutes = section.integer(walk, "deadline_minutes", &DEADLINE_MINUTES);
     section.finish(walk);
     Some(Run { deadline: Duration::from_secs(minutes * 60) })
 }
@@ -106,15 +134,8 @@ pub(super) fn log(top: &mut Section<'_>, walk: &mut Walk<'_>, configuration: &Pa
         section.ignore("file");
         walk.accept(section.path("file"), log_path(place, LOG_FILE, configuration))
     };
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let format = section.one_of(walk, "format", &formats, LogFormat::Text);
-    let levels = [
-        ("debug", LogLevel::Debug),
-        ("info", LogLevel::Info),
-        ("warning", LogLevel::Warning),
-        ("error", LogLevel::Error),
-    ];
-    let level = section.one_of(walk, "level", &levels, LogLevel::Info);
+    let format = section.one_of(walk, "format", &FORMAT);
+    let level = section.one_of(walk, "level", &LEVELS);
     section.finish(walk);
     Some(Log { file: file?, format, level })
 }

@@ -11,6 +11,7 @@ mod permissions;
 mod place;
 mod redacted;
 mod reports;
+pub mod schema;
 mod secret;
 mod sections;
 mod sftp;

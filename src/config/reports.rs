@@ -7,19 +7,29 @@ use super::json::Value;
 use super::sections::{Email, MailSecurity, MailServer, Mattermost, SendOn, is_loopback};
 use super::source::credentials;
 use super::values;
-use super::walk::{Fault, Section, Walk, wrong_type};
+use super::walk::{Choice, Fault, Number, Section, Walk, wrong_type};
 
-const SEND: [(&str, SendOn); 3] = [("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)];
-const SUBJECT: &str = "My daily report";
+pub(super) const SEND: Choice<SendOn> = Choice {
+    words: &[("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)],
+    default: SendOn::Always,
+};
+pub(super) const SECURITY: Choice<MailSecurity> = Choice {
+    words: &[("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls), ("none", MailSecurity::None)],
+    default: MailSecurity::Tls,
+};
+/// The port is documented before the security that decides its default; 0 stands for "not set".
+pub(super) const PORT: Number<u16> = Number::new(1..=u16::MAX, 0);
+pub(super) const ATTACH_LOG: bool = true;
+pub(super) const SUBJECT: &str = "My daily report";
 
 pub(super) fn email(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Email> {
     let mut section = top.optional_section(walk, "email")?;
-    let send = section.one_of(walk, "send", &SEND, SendOn::Always);
+    let send = section.one_of(walk, "send", &SEND);
     let server = section.optional_section(walk, "server").map(|server| mail_server(server, walk));
     let from = section.required(walk, "from", "the sender's address", values::mailbox);
     let to = recipients(&mut section, walk);
     let subject = section.optional(walk, "subject", values::line).unwrap_or_else(|| SUBJECT.to_owned());
-    let attach_log = section.boolean(walk, "attach_log", true);
+    let attach_log = section.boolean(walk, "attach_log", ATTACH_LOG);
     section.finish(walk);
     let server = match server {
         Some(server) => Some(server?),
@@ -31,10 +41,8 @@ pub(super) fn email(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Email>
 fn mail_server(mut section: Section<'_>, walk: &mut Walk<'_>) -> Option<MailServer> {
     let place = walk.place;
     let host = section.required(walk, "host", "the mail server's name or address", values::host);
-    // The port is documented before the security that decides its default; 0 stands for "not set".
-    let port_given = section.integer(walk, "port", 1..=u16::MAX, 0);
-    let choices = [("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls), ("none", MailSecurity::None)];
-    let security = section.one_of(walk, "security", &choices, MailSecurity::Tls);
+    let port_given = section.integer(walk, "port", &PORT);
+    let security = section.one_of(walk, "security", &SECURITY);
     let credentials = credentials(&mut section, walk, values::name);
     let is_beyond_loopback = host.as_deref().is_some_and(|host| !is_loopback(host));
     if security == MailSecurity::None && section.is_given("password") && is_beyond_loopback {
@@ -83,7 +91,7 @@ fn recipients(section: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Vec<Mail
 pub(super) fn mattermost(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Mattermost> {
     let mut section = top.optional_section(walk, "mattermost")?;
     let place = walk.place;
-    let send = section.one_of(walk, "send", &SEND, SendOn::Always);
+    let send = section.one_of(walk, "send", &SEND);
     let webhook_url = section.required_secret(walk, "webhook_url", "the incoming webhook's address");
     let webhook_url =
         webhook_url.and_then(|webhook_url| walk.accept(section.path("webhook_url"), webhook(webhook_url)));

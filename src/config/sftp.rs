@@ -9,12 +9,20 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::place::must_be_file;
 use super::sections::{HostKeyPolicy, Sftp};
 use super::values;
-use super::walk::{Fault, Section, Walk, nearest, quoted};
+use super::walk::{Fault, Number, Section, Walk, nearest, quoted};
 
-const KNOWN_HOSTS: &str = "~/.ssh/known_hosts";
+pub(super) const PORT: Number<u16> = Number::new(1..=u16::MAX, 22);
+pub(super) const KNOWN_HOSTS: &str = "~/.ssh/known_hosts";
+/// The words of `host_key`; the first is its default.
+pub(super) const HOST_KEY_WORDS: [&str; 2] = [ACCEPT_NEW, STRICT];
+const ACCEPT_NEW: &str = "accept-new";
+const STRICT: &str = "strict";
+pub(super) const TEMPORARY_PREFIX: &str = ".";
+pub(super) const CONNECTIONS: Number<u64> = Number::new(1..=8, 8);
+pub(super) const TIMEOUT_SECONDS: Number<u64> = Number::new(1..=3_600, 30);
 
 /// Longest temporary prefix, in bytes: prefix, archive name and suffix share the 255 that file systems give a name.
-const LONGEST_PREFIX: usize = 32;
+pub(super) const LONGEST_PREFIX: usize = 32;
 
 /// Length of SHA-256's digest, in bytes.
 const SHA256_BYTES: usize = 32;
@@ -23,7 +31,7 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
     let mut section = top.section(walk, "sftp")?;
     let place = walk.place;
     let host = section.required(walk, "host", "the SFTP server's name or address", values::host);
-    let port = section.integer(walk, "port", 1..=u16::MAX, 22);
+    let port = section.integer(walk, "port", &PORT);
     let username = section.required(walk, "username", "the name to log in with", values::name);
     let password = section.secret(walk, "password");
     let private_key = section.optional(walk, "private_key", |text| place.ssh_key(text));
@@ -53,9 +61,10 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
     }
     let directory_meaning = "the folder for the archives as the server sees it, \".\" for the login folder";
     let directory = section.required(walk, "directory", directory_meaning, values::remote_path);
-    let temporary_prefix = section.optional(walk, "temporary_prefix", temporary_prefix).unwrap_or_else(|| ".".into());
-    let connections = section.integer(walk, "connections", 1..=8, 8);
-    let timeout = section.integer(walk, "timeout_seconds", 1..=3_600, 30);
+    let temporary_prefix = section.optional(walk, "temporary_prefix", temporary_prefix);
+    let temporary_prefix = temporary_prefix.unwrap_or_else(|| TEMPORARY_PREFIX.to_owned());
+    let connections = section.integer(walk, "connections", &CONNECTIONS);
+    let timeout = section.integer(walk, "timeout_seconds", &TIMEOUT_SECONDS);
     section.finish(walk);
     Some(Sftp {
         host: host?,
@@ -87,12 +96,12 @@ fn known_hosts_fit(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), Fau
 fn host_key_policy(text: &str) -> Result<HostKeyPolicy, Fault> {
     const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
     match text {
-        "accept-new" => return Ok(HostKeyPolicy::AcceptNew),
-        "strict" => return Ok(HostKeyPolicy::Strict),
+        ACCEPT_NEW => return Ok(HostKeyPolicy::AcceptNew),
+        STRICT => return Ok(HostKeyPolicy::Strict),
         _ => {}
     }
     let Some(digest) = text.strip_prefix("SHA256:") else {
-        let fix = match nearest(text, &["accept-new", "strict"]) {
+        let fix = match nearest(text, &HOST_KEY_WORDS) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => FIX.to_owned(),
         };

@@ -8,9 +8,11 @@ use url::Url;
 
 use super::sections::{ClientIdentity, Credentials, Source};
 use super::values;
-use super::walk::{Fault, Section, Walk, nearest, quoted};
+use super::walk::{Fault, Number, Section, Walk, nearest, quoted};
 
-const MAX_DUMP_BYTES: u64 = 1 << 40;
+pub(super) const MAX_AGE_DAYS: Number<u32> = Number::new(0..=36_500, 0);
+pub(super) const TIMEOUT_SECONDS: Number<u64> = Number::new(1..=3_600, 30);
+pub(super) const MAX_DUMP_BYTES: Number<u64> = Number::new(1..=u64::MAX, 1 << 40);
 
 pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Source> {
     let mut section = top.section(walk, "source")?;
@@ -22,15 +24,15 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Source>
     }
     let dump = section.required(walk, "dump", "the dump's path in the ZIP, such as \"dump.sql\"", dump_path);
     let timezone = section.optional(walk, "timezone", timezone);
-    let max_age_days = section.integer(walk, "max_age_days", 0..=36_500, 0);
+    let max_age_days = section.integer(walk, "max_age_days", &MAX_AGE_DAYS);
     let ca_file = section.optional(walk, "ca_file", |text| place.certificates(text));
     let certificate = section.optional(walk, "client_certificate", |text| place.certificates(text));
     let key = section.optional(walk, "client_key", |text| place.tls_key(text));
     section.both_or_none(walk, "client_certificate", "client_key");
     let credentials = credentials(&mut section, walk, basic_username);
     let proxy = proxy(&mut section, walk);
-    let timeout = section.integer(walk, "timeout_seconds", 1..=3_600, 30);
-    let max_dump_bytes = section.integer(walk, "max_dump_bytes", 1..=u64::MAX, MAX_DUMP_BYTES);
+    let timeout = section.integer(walk, "timeout_seconds", &TIMEOUT_SECONDS);
+    let max_dump_bytes = section.integer(walk, "max_dump_bytes", &MAX_DUMP_BYTES);
     section.finish(walk);
     Some(Source {
         url: url?,

@@ -9,7 +9,7 @@ use super::sections::is_loopback;
 use super::walk::{Fault, quoted};
 
 /// Longest name in the DNS, in characters (RFC 1035, section 2.3.4).
-const LONGEST_HOST: usize = 253;
+pub(super) const LONGEST_HOST: usize = 253;
 
 /// A text on one line.
 pub(super) fn line(text: &str) -> Result<String, Fault> {

@@ -23,6 +23,28 @@ impl Fault {
     }
 }
 
+/// A whole number of the configuration, as it is documented.
+pub(super) struct Number<T> {
+    /// What it may be.
+    pub(super) bounds: RangeInclusive<T>,
+    /// What it is where it is not given.
+    pub(super) default: T,
+}
+
+impl<T: Copy> Number<T> {
+    pub(super) const fn new(bounds: RangeInclusive<T>, default: T) -> Number<T> {
+        Number { bounds, default }
+    }
+}
+
+/// A word of the configuration that stands for something, as it is documented.
+pub(super) struct Choice<T: 'static> {
+    /// The words, and what they stand for.
+    pub(super) words: &'static [(&'static str, T)],
+    /// What it is where it is not given.
+    pub(super) default: T,
+}
+
 /// What is gathered on the way through a configuration.
 pub(super) struct Walk<'a> {
     pub(super) place: Place<'a>,
@@ -167,17 +189,13 @@ impl<'a> Section<'a> {
         walk.mistake(self.path(missing), Fault::new(problem, "give both or none"));
     }
 
-    /// The whole number `key` within `bounds`.
-    pub(super) fn integer<T>(
-        &mut self,
-        walk: &mut Walk<'_>,
-        key: &'static str,
-        bounds: RangeInclusive<T>,
-        default: T,
-    ) -> T
+    /// The whole number `key`.
+    pub(super) fn integer<T>(&mut self, walk: &mut Walk<'_>, key: &'static str, number: &Number<T>) -> T
     where
         T: Copy + TryFrom<i128> + PartialOrd + std::fmt::Display,
     {
+        let Number { bounds, default } = number;
+        let default = *default;
         let Some(value) = self.value(walk, key) else { return default };
         let fix = format!("write a number from {} to {}", bounds.start(), bounds.end());
         let result = match value {
@@ -200,17 +218,11 @@ impl<'a> Section<'a> {
         walk.accept(self.path(key), result).unwrap_or(default)
     }
 
-    /// What the word `key` stands for, of `choices`.
-    pub(super) fn one_of<T: Copy>(
-        &mut self,
-        walk: &mut Walk<'_>,
-        key: &'static str,
-        choices: &[(&'static str, T)],
-        default: T,
-    ) -> T {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    /// What the word `key` stands for.
+    pub(super) fn one_of<T: Copy>(&mut self, walk: &mut Walk<'_>, key: &'static str, choice: &Choice<T>) -> T {
+        let words: Vec<&str> = choice.words.iter().map(|(word, _)| *word).collect();
         let choose = |text: &str| {
-            choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice).ok_or_else(|| {
+            choice.words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
                 let listed: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 let fix = match nearest(text, &words) {
                     Some(near) => format!("did you mean \"{near}\"? Known: {}", listed.join(", ")),
@@ -219,7 +231,7 @@ impl<'a> Section<'a> {
                 Fault::new(format!("{} is not known", quoted(text)), fix)
             })
         };
-        self.optional(walk, key, choose).unwrap_or(default)
+        self.optional(walk, key, choose).unwrap_or(choice.default)
     }
 
     /// Refuses every key that was not asked for.

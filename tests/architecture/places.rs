@@ -16,8 +16,11 @@ const DOORS: &[(&str, &[&str])] = &[
     // The configuration holds mailboxes.
     ("lettre", &["report/", "config/"]),
     ("clap", &["cli.rs", "main.rs"]),
+    ("clap_complete", &["cli.rs", "commands/completions.rs"]),
+    ("clap_mangen", &["commands/man.rs"]),
     ("indicatif", &["progress.rs"]),
     ("prometheus_client", &["report/message/metrics.rs"]),
+    ("schemars", &["config/schema.rs", "config/schema/", "report/message/listing_document.rs"]),
 ];
 
 /// What needs neither the outside world nor the time of day.

@@ -8,6 +8,8 @@ use scripting_system::config::{self, Config, Environment, LoadError, Mistake};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::schema;
+
 /// What a certificate file begins with is all that is looked at.
 pub(crate) const CERTIFICATE: &str = "# a comment\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 pub(crate) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
@@ -61,9 +63,11 @@ impl Fixture {
         config::load(&path, &self.environment())
     }
 
-    /// Loads `value` as a configuration of mode 0600.
+    /// Loads `value` as a configuration of mode 0600. What loads must fit the schema.
     pub(crate) fn load(&self, value: &Value) -> Result<Config, LoadError> {
-        self.load_bytes(value.to_string())
+        let config = self.load_bytes(value.to_string())?;
+        assert_eq!(schema::faults(value), [""; 0], "{value}");
+        Ok(config)
     }
 
     /// Loads what has to load.

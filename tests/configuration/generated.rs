@@ -1,14 +1,23 @@
 //! The template of `gen-config`, and how it is written.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::Path;
 
-use scripting_system::commands::gen_config::{GenConfigError, gen_config};
+use scripting_system::cli;
+use scripting_system::commands::gen_config::{self, GenConfigError};
 use scripting_system::config;
 use serde_json::Value;
 
 use crate::fixture::Fixture;
 use crate::values::{OPTIONAL, REQUIRED};
+
+/// Runs `gen-config` for the template.
+fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
+    let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false, from: None };
+    gen_config::gen_config(&arguments, stdout)
+}
 
 fn printed() -> String {
     let mut printed = Vec::new();
@@ -34,7 +43,7 @@ fn every_key_stands_in_the_template_and_no_other() {
     let mut paths = Vec::new();
     paths_in(&serde_json::from_str(&printed()).unwrap(), "", &mut paths);
     paths.sort();
-    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["source", "sftp"]).collect();
+    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["$schema", "source", "sftp"]).collect();
     documented.sort_unstable();
     assert_eq!(paths, documented);
 }

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_values;
 mod files;
 mod fixture;
 mod generated;
 mod mistakes;
+mod schema;
 mod secrets;
 mod values;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use scripting_system::config::LoadError;
 use serde_json::{Value, json};
 
+use crate::bad_values::bad_values;
 use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports};
 
 #[test]
@@ -74,100 +75,11 @@ fn every_bad_value_is_refused_under_its_own_key() {
     let fixture = Fixture::new();
     fixture.file("no.pem", "nothing", 0o600);
     fixture.file("encrypted.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 0o600);
-    let table: &[(&str, Vec<Value>)] = &[
-        ("source", vec![json!(1), json!("x"), json!([]), json!(true)]),
-        (
-            "source.url",
-            vec![
-                json!(""),
-                json!("www.example.com"),
-                json!("http://www.example.com/"),
-                json!("http://localhost.example.com/"),
-                json!("https://"),
-                json!("https://www.example.com/dump.zip\n"),
-                json!("https://u@www.example.com/"),
-                json!("https://u:p@www.example.com/"),
-                json!("https://www.example.com:0/"),
-                json!("https://www.example.com:65536/"),
-                json!("file:///etc/passwd"),
-                json!(5),
-                json!(null),
-            ],
-        ),
-        ("source.dump", vec![json!(""), json!("a/"), json!(".."), json!("a/."), json!("a\u{0}"), json!(["a"])]),
-        ("source.timezone", vec![json!("Berlin"), json!("+01:00"), json!(""), json!(1)]),
-        ("source.max_age_days", vec![json!(-1), json!(1.0), json!("1"), json!(1e3), json!(36_501)]),
-        ("source.ca_file", vec![json!("missing.pem"), json!("."), json!("no.pem"), json!(""), json!({"file": "a"})]),
-        ("source.proxy", vec![json!("proxy:3128"), json!("socks5://proxy"), json!(""), json!(3128)]),
-        ("source.timeout_seconds", vec![json!(0), json!(3601), json!(-5), json!(0.5)]),
-        ("source.max_dump_bytes", vec![json!(0), json!(-1), json!(1e30), json!("1 TiB")]),
-        ("archive", vec![json!("x")]),
-        ("archive.name", vec![json!("dump"), json!("%Y/%m/%d"), json!("%Y%m%d%H"), json!(""), json!(20_260_101)]),
-        ("archive.compression", vec![json!("best"), json!("6"), json!(0), json!(10), json!(true), json!(["reuse"])]),
-        ("archive.work_directory", vec![json!("missing"), json!("no.pem"), json!(""), json!("a\u{0}")]),
-        ("sftp", vec![json!(1)]),
-        (
-            "sftp.host",
-            vec![json!(""), json!("u@h"), json!("h:22"), json!("a b"), json!("sftp://h"), json!("fe80::1%1")],
-        ),
-        ("sftp.port", vec![json!(0), json!(65_536), json!(-22), json!("22")]),
-        ("sftp.username", vec![json!(""), json!("a\u{0}"), json!("a\nb"), json!(null)]),
-        ("sftp.password", vec![json!(""), json!(1), json!({"file": "missing"})]),
-        ("sftp.private_key", vec![json!("missing"), json!("."), json!("")]),
-        ("sftp.passphrase", vec![json!("a passphrase without its key")]),
-        ("sftp.known_hosts", vec![json!("."), json!(""), json!(5)]),
-        ("sftp.host_key", vec![json!("accept"), json!("no"), json!("SHA256:abc"), json!("MD5:00"), json!(true)]),
-        ("sftp.directory", vec![json!(""), json!("a\u{0}b"), json!(null)]),
-        ("sftp.connections", vec![json!(0), json!(9), json!(-1), json!("4"), json!(1.5)]),
-        ("sftp.temporary_prefix", vec![json!("tmp/"), json!("a\u{7}"), json!("x".repeat(33)), json!(1)]),
-        ("sftp.timeout_seconds", vec![json!(0), json!(3_601)]),
-        ("retention", vec![json!(10)]),
-        ("retention.keep_days", vec![json!(0), json!(-10), json!(36_501), json!(1e300)]),
-        ("retention.keep_at_least", vec![json!(0), json!(100_001), json!(true)]),
-        ("retention.keep_daily", vec![json!(-1), json!(100_001), json!("7")]),
-        ("retention.keep_weekly", vec![json!(-1), json!(100_001)]),
-        ("retention.keep_monthly", vec![json!(1.5), json!(100_001)]),
-        ("retention.keep_yearly", vec![json!(true), json!(100_001)]),
-        ("alarm", vec![json!(50), json!([])]),
-        ("alarm.smaller_than_percent", vec![json!(-1), json!(101), json!("50%")]),
-        ("alarm.larger_than_percent", vec![json!(99), json!(1_000_001)]),
-        ("retry", vec![json!([])]),
-        ("retry.attempts", vec![json!(0), json!(21)]),
-        ("retry.first_pause_seconds", vec![json!(-1), json!(3_601)]),
-        ("retry.max_pause_seconds", vec![json!(0), json!(3_601)]),
-        ("run", vec![json!(360)]),
-        ("run.deadline_minutes", vec![json!(0), json!(10_081)]),
-        ("log", vec![json!("log.log")]),
-        ("log.file", vec![json!(""), json!("."), json!("logs/"), json!("config.json"), json!("a\u{0}"), json!(1)]),
-        ("log.format", vec![json!("xml"), json!("JSON"), json!(1)]),
-        ("log.level", vec![json!("warn"), json!(""), json!(3)]),
-        ("email", vec![json!("a@example.com"), json!(true)]),
-        ("email.send", vec![json!("sometimes"), json!(true)]),
-        ("email.server", vec![json!("mail.example.com")]),
-        ("email.server.host", vec![json!("mail:25"), json!(""), json!(null)]),
-        ("email.server.port", vec![json!(0), json!(65_536)]),
-        ("email.server.security", vec![json!("ssl"), json!("SSL")]),
-        ("email.from", vec![json!("nobody"), json!(""), json!("a@b.example, c@d.example"), json!(null)]),
-        ("email.to", vec![json!([]), json!("a@b.example"), json!(null), json!({})]),
-        ("email.subject", vec![json!("a\nBcc: x@example.com"), json!(1)]),
-        ("email.attach_log", vec![json!("yes"), json!(1)]),
-        ("mattermost", vec![json!("https://chat.example.com/hooks/x")]),
-        ("mattermost.send", vec![json!("on error")]),
-        ("mattermost.webhook_url", vec![json!("http://chat.example.com/hooks/x"), json!("x"), json!(1), json!(null)]),
-        ("mattermost.username", vec![json!(""), json!("a\nb")]),
-        ("mattermost.icon_url", vec![json!("icon.png"), json!("data:,x")]),
-        ("mattermost.ca_file", vec![json!("no.pem")]),
-        ("monitor", vec![json!("https://ping.example.com/x")]),
-        ("monitor.ping_url", vec![json!("http://ping.example.com/x"), json!("x"), json!(1), json!(null)]),
-        ("monitor.ca_file", vec![json!("no.pem")]),
-        ("metrics", vec![json!("job.prom")]),
-        ("metrics.textfile", vec![json!("job.txt"), json!("."), json!(""), json!(1), json!(null)]),
-    ];
-    for (path, values) in table {
+    for (path, values) in bad_values() {
         for value in values {
             let mistakes = fixture.mistakes(&with(&with_reports(), path, value.clone()));
             let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
-            assert_eq!(paths, [*path], "{value}: {mistakes:?}");
+            assert_eq!(paths, [path], "{value}: {mistakes:?}");
             assert!(!mistakes[0].problem.is_empty() && !mistakes[0].fix.is_empty(), "{mistakes:?}");
         }
     }

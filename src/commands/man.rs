@@ -1,0 +1,44 @@
+//! `man`: the manual pages, made of the command line's own definition.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap_mangen::Man;
+
+use crate::cli;
+use crate::error_chain::told;
+use crate::exit_code::ExitCode;
+
+/// Prints the main page to `stdout`; or, where `arguments` name a folder, writes the page of the program and one for each
+/// command into it, over those of the same names.
+pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
+    let pages = pages();
+    let (tried, result) = match &arguments.output {
+        Some(folder) => (
+            format!("write the pages into {}; check that the folder exists and who may write there", folder.display()),
+            write_all(&pages, folder),
+        ),
+        None => ("print the page".to_owned(), pages.iter().take(1).try_for_each(|page| page.render(stdout))),
+    };
+    match result.and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::Success,
+        Err(error) => {
+            eprintln!("scripting-system: cannot {tried}: {}", told(&error));
+            ExitCode::Failed
+        }
+    }
+}
+
+/// The page of the program, and then those of its commands.
+fn pages() -> Vec<Man> {
+    // Whoever reads a manual needs no page about `help`.
+    let mut program = cli::definition().disable_help_subcommand(true);
+    program.build();
+    let source = format!("{} {}", program.get_name(), program.get_version().unwrap_or_default());
+    let commands: Vec<_> = program.get_subcommands().cloned().collect();
+    [program].into_iter().chain(commands).map(|command| Man::new(command).source(source.clone())).collect()
+}
+
+fn write_all(pages: &[Man], folder: &Path) -> io::Result<()> {
+    pages.iter().try_for_each(|page| page.generate_to(folder).map(drop))
+}

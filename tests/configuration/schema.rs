@@ -1,0 +1,279 @@
+//! The JSON Schema, tried with a validator: it takes what the program takes, and refuses what a schema can know to be wrong.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use scripting_system::cli;
+use scripting_system::commands::gen_config::gen_config;
+use scripting_system::config::schema::{FILE_NAME, json_schema};
+use scripting_system::config::{Compression, Config, template};
+use serde_json::{Value, json};
+
+use crate::bad_values::bad_values;
+use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports};
+use crate::values::{OPTIONAL, REQUIRED};
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&json_schema()).unwrap());
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
+
+/// What the schema finds wrong with `value`, one line each.
+pub(crate) fn faults(value: &Value) -> Vec<String> {
+    VALIDATOR.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+/// The property `path`, as in `sftp.port`, and its description.
+fn property(path: &str) -> &'static Value {
+    let mut schema: &Value = &SCHEMA;
+    for key in path.split('.') {
+        schema = &resolved(schema)["properties"][key];
+    }
+    assert!(schema.is_object(), "{path} is not in the schema");
+    schema
+}
+
+/// `schema` itself, or what it refers to beside null.
+fn resolved(schema: &'static Value) -> &'static Value {
+    let referring = if schema["anyOf"].is_array() { &schema["anyOf"][0] } else { schema };
+    match referring["$ref"].as_str() {
+        Some(reference) => SCHEMA.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => referring,
+    }
+}
+
+/// The paths of all properties below `schema`.
+fn paths_in(schema: &'static Value, path: &str, paths: &mut Vec<String>) {
+    for (key, inner) in resolved(schema)["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        paths_in(inner, &path, paths);
+        paths.push(path);
+    }
+}
+
+/// The reasons for which a schema lets a bad value pass, and which these are.
+fn beyond_a_schema() -> [(&'static str, Vec<(&'static str, Value)>); 3] {
+    [
+        (
+            "only the machine knows which files are there and what they hold",
+            vec![
+                ("source.ca_file", json!("missing.pem")),
+                ("source.ca_file", json!("no.pem")),
+                ("archive.work_directory", json!("missing")),
+                ("archive.work_directory", json!("no.pem")),
+                ("sftp.password", json!({"file": "missing"})),
+                ("sftp.private_key", json!("missing")),
+                ("log.file", json!("config.json")),
+                ("mattermost.ca_file", json!("no.pem")),
+                ("monitor.ca_file", json!("no.pem")),
+            ],
+        ),
+        (
+            "to JSON Schema 1.0 and 1e3 are whole numbers (core, section 4.2.3)",
+            vec![("source.max_age_days", json!(1.0)), ("source.max_age_days", json!(1e3))],
+        ),
+        ("a schema cannot compare two numbers of a file", vec![("retry.max_pause_seconds", json!(0))]),
+    ]
+}
+
+#[test]
+fn the_schema_is_one() {
+    jsonschema::draft202012::meta::validate(&SCHEMA).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(SCHEMA["$schema"], "https://json-schema.org/draft/2020-12/schema");
+}
+
+#[test]
+fn the_schema_in_the_repository_is_the_one_that_is_printed() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE_NAME);
+    assert!(
+        fs::read_to_string(file).unwrap_or_default() == json_schema(),
+        "write it anew: cargo run -- gen-config --schema --force --output {FILE_NAME}"
+    );
+}
+
+#[test]
+fn the_template_names_the_schema_and_fits_it() {
+    let template: Value = serde_json::from_str(template::TEMPLATE).unwrap();
+    assert_eq!(template["$schema"], FILE_NAME);
+    assert!(template::TEMPLATE.starts_with("{\n  \"$schema\""));
+    assert_eq!(faults(&template), [""; 0]);
+}
+
+#[test]
+fn the_readmes_configuration_fits_the_schema() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("```json\n").unwrap();
+    let (sample, _) = rest.split_once("```").unwrap();
+    assert_eq!(faults(&serde_json::from_str(sample).unwrap()), [""; 0]);
+}
+
+#[test]
+fn every_key_stands_in_the_schema_with_a_description_and_no_other() {
+    let mut paths = Vec::new();
+    paths_in(&SCHEMA, "", &mut paths);
+    paths.sort();
+    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["$schema", "source", "sftp"]).collect();
+    documented.sort_unstable();
+    assert_eq!(paths, documented);
+    for path in paths {
+        let description = property(&path)["description"].as_str().unwrap_or_default();
+        assert!(description.len() > 15 && description.ends_with('.') && !description.contains('\n'), "{path}");
+    }
+}
+
+#[test]
+fn what_has_to_be_given_is_required_and_all_else_may_be_null() {
+    for path in OPTIONAL {
+        assert_eq!(faults(&with(&with_reports(), path, Value::Null)), [""; 0], "{path}");
+    }
+    for path in REQUIRED {
+        assert!(!faults(&with(&with_reports(), path, Value::Null)).is_empty(), "{path}");
+        let (section, key) = path.rsplit_once('.').unwrap();
+        let mut missing = with_reports();
+        let section = missing.pointer_mut(&format!("/{}", section.replace('.', "/"))).unwrap();
+        section.as_object_mut().unwrap().remove(key);
+        assert!(!faults(&missing).is_empty(), "{path}");
+    }
+    for section in ["source", "sftp"] {
+        let mut missing = minimal();
+        missing.as_object_mut().unwrap().remove(section);
+        assert!(!faults(&missing).is_empty(), "{section}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_every_bad_value_that_it_can_know() {
+    let mut exceptions: Vec<(&str, Value)> = beyond_a_schema().into_iter().flat_map(|(_, values)| values).collect();
+    for (path, values) in bad_values() {
+        for value in values {
+            let passes = faults(&with(&with_reports(), path, value.clone())).is_empty();
+            let expected = exceptions.iter().position(|exception| *exception == (path, value.clone()));
+            assert_eq!(passes, expected.is_some(), "{path}: {value}");
+            expected.map(|index| exceptions.remove(index));
+        }
+    }
+    assert_eq!(exceptions, [], "are no longer tried");
+}
+
+#[test]
+fn the_schema_refuses_keys_that_do_not_go_together() {
+    for (path, value) in [
+        ("colour", json!(true)),
+        ("source.dumpp", json!("x")),
+        ("email.server.hostname", json!("x")),
+        ("sftp.$schema", json!("x")),
+        ("source.client_key", json!("key")),
+        ("source.client_certificate", json!("client.pem")),
+        ("source.username", json!("web")),
+        ("source.password", json!("web-secret")),
+        ("email.server.username", json!("mail")),
+        ("email.server.password", json!("mail-secret")),
+        ("email.to", json!(["a@b.example", "x"])),
+        ("sftp.password", json!({"file": "a", "env": "B"})),
+        ("sftp.password", json!({})),
+        ("sftp.password", json!({"vault": "a"})),
+        ("sftp.password", json!({"credential": "../a"})),
+        (
+            "email.server",
+            json!({"host": "mail.example.com", "security": "none", "username": "mail", "password": "secret"}),
+        ),
+    ] {
+        assert!(!faults(&with(&with_reports(), path, value.clone())).is_empty(), "{path}: {value}");
+    }
+    for value in [json!([]), json!("x"), json!(null)] {
+        assert!(!faults(&value).is_empty(), "{value}");
+    }
+}
+
+/// Everything of a configuration that has a default, as a text.
+fn settings(config: &Config) -> String {
+    let Config { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, .. } = config;
+    let compression: Compression = archive.compression;
+    let email = email.as_ref().unwrap();
+    let server = email.server.as_ref().unwrap();
+    format!(
+        "{:#?}",
+        (
+            (source.timezone, source.max_age_days, source.timeout, source.max_dump_bytes, &source.ca_file),
+            (&source.client_identity, source.credentials.is_some(), source.proxy.is_some()),
+            (archive, compression, sftp, retention, alarm, retry, run, log),
+            (email.send, &email.subject, email.attach_log, server.port, server.security, server.credentials.is_some()),
+            mattermost,
+        )
+    )
+}
+
+#[test]
+fn the_defaults_of_the_schema_are_those_of_the_program() {
+    let fixture = Fixture::new();
+    let given = with(&with_reports(), "alarm", json!({}));
+    let mut spelled_out = given.clone();
+    for path in OPTIONAL {
+        let schema = property(path);
+        let default = schema.get("default").unwrap_or_else(|| panic!("{path} has no default"));
+        let is_section = resolved(schema)["properties"].is_object();
+        assert!(!is_section || default.is_null(), "{path}");
+        // The password that the configuration needs has no default.
+        if !is_section && path != "sftp.password" {
+            spelled_out = with(&spelled_out, path, default.clone());
+        }
+    }
+    assert_eq!(faults(&spelled_out), [""; 0]);
+    assert_eq!(settings(&fixture.loaded(&given)), settings(&fixture.loaded(&spelled_out)));
+    // The comparison sees what it is for.
+    let other = with(&spelled_out, "archive.compression", json!(9));
+    assert_ne!(settings(&fixture.loaded(&given)), settings(&fixture.loaded(&other)));
+}
+
+#[test]
+fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
+    let fixture = Fixture::new();
+    fixture.file("id", PRIVATE_KEY, 0o600);
+    for (path, value) in [
+        ("source.url", json!("HTTPS://www.example.com:00443/a/b%20c.zip?token=x#y")),
+        ("source.url", json!("https://[2001:db8::1]/x")),
+        ("source.url", json!("https://müller.example")),
+        ("source.url", json!("http://LOCALHOST:8000/x.zip")),
+        ("source.url", json!("http://127.1.2.3")),
+        ("source.url", json!("http://[::1]:80/")),
+        ("source.dump", json!("..dump")),
+        ("source.dump", json!("/a/../b.sql")),
+        ("source.proxy", json!("http://u:p%40@proxy.example:3128/")),
+        ("archive.name", json!("db-%F")),
+        ("archive.name", json!("dump %-d.%b %y")),
+        ("archive.name", json!("%%x%Y%j")),
+        ("archive.work_directory", json!("/")),
+        ("archive.work_directory", json!("~")),
+        ("sftp.host", json!("münchen.example")),
+        ("sftp.host", json!("[2001:DB8::1]")),
+        ("sftp.host", json!("::1")),
+        ("sftp.host", json!("::ffff:192.0.2.1")),
+        ("sftp.host", json!("my_host")),
+        ("sftp.private_key", json!("./id")),
+        ("sftp.directory", json!("~/in")),
+        ("sftp.temporary_prefix", json!("")),
+        ("log.file", json!("~/a/..b")),
+        ("email.from", json!("\"Dump, nightly\" <a@b.example>")),
+        ("email.from", json!(" The Admin <a@b.example> ")),
+        ("email.subject", json!("")),
+        ("mattermost.webhook_url", json!("https://u:p@chat.example.com/hooks/x")),
+        ("metrics.textfile", json!("~/x.prom")),
+    ] {
+        // What loads is held against the schema there.
+        fixture.loaded(&with(&with_reports(), path, value));
+    }
+}
+
+#[test]
+fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
+    let fixture = Fixture::new();
+    let path = fixture.folder().join(FILE_NAME);
+    let arguments = |force| cli::GenConfig { output: Some(path.clone()), force, schema: true, from: None };
+    gen_config(&arguments(false), &mut std::io::sink()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), json_schema());
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+    assert!(gen_config(&arguments(false), &mut std::io::sink()).unwrap_err().to_string().contains("--force"));
+    gen_config(&arguments(true), &mut std::io::sink()).unwrap();
+    assert_eq!(fs::read_dir(fixture.folder()).unwrap().count(), 1);
+}

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Writes a fresh template of the configuration, for operators who do not want to deal with the program.
+# Writes a fresh template of the configuration, for operators who do not want to deal with the program. With --from it
+# converts a configuration of the system that this one replaces instead; with --schema it writes the schema with which
+# editors complete and check configurations.
 #
 # Usage: scripts/gen_config.sh [--output FILE] [--force] [other options of `scripting-system gen-config`]
 #
-# Without --output the template becomes config.json in the current folder. An existing file is kept
+# Without --output the configuration becomes config.json in the current folder, and the schema config.schema.json. An existing file is kept
 # unless --force is given. The program is taken from the PATH, else from target/release of this
 # repository, else it is built, which takes minutes the first time.
 set -euo pipefail
@@ -13,6 +15,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 output=(--output config.json)
 for argument in "$@"; do
     case $argument in
+    --schema) output=("${output[@]/config.json/config.schema.json}") ;;
     -h | --help)
         print_help
         exit 0

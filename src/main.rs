@@ -17,7 +17,6 @@ use scripting_system::commands::man::man;
 use scripting_system::commands::run::run;
 use scripting_system::commands::status::{refuse_command_line, status};
 use scripting_system::config::Environment;
-use scripting_system::error_chain::told;
 use scripting_system::exit_code::ExitCode;
 
 fn main() -> process::ExitCode {
@@ -35,10 +34,12 @@ fn main() -> process::ExitCode {
         Command::Status(arguments) => {
             return status(arguments, cli.verbose, &clock, &Environment::capture()).into();
         }
-        Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout()) {
+        Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout(), &mut io::stderr()) {
             Ok(()) => ExitCode::Success,
             Err(error) => {
-                eprintln!("scripting-system: {}", told(&error));
+                for line in error.lines() {
+                    eprintln!("scripting-system: {line}");
+                }
                 ExitCode::Configuration
             }
         },

@@ -1,5 +1,7 @@
 //! `gen-config`: writes a configuration to be edited, the schema of configurations, or an older system's converted.
 
+mod converted;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,8 +9,10 @@ use tempfile::{NamedTempFile, PersistError};
 use thiserror::Error;
 
 use crate::cli;
+use crate::config::LoadError;
 use crate::config::schema::json_schema;
 use crate::config::template::TEMPLATE;
+use crate::error_chain::told;
 
 /// For its owner alone: a configuration may hold secrets.
 const PRIVATE: u32 = 0o600;
@@ -29,34 +33,58 @@ pub enum GenConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// The old configuration cannot be converted.
+    #[error(transparent)]
+    Old(LoadError),
     /// Nobody takes what is printed.
     #[error("cannot print the configuration")]
     Print(#[source] io::Error),
 }
 
-/// Writes what `arguments` ask for into the file that they name, or to `stdout` where they name none. A file appears whole
-/// or not at all, and replaces another one only by force; a symbolic link that lies there is taken for a file and never
-/// followed. A configuration is for its owner alone.
-///
-/// # Errors
-/// Where the file already exists, or cannot be written.
-pub fn gen_config(arguments: &cli::GenConfig, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (TEMPLATE.to_owned(), PRIVATE) };
-    match &arguments.output {
-        Some(file) => Prepared::new(file, &text, mode, arguments.force)?.appear(),
-        None => stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print),
+impl GenConfigError {
+    /// The error and its causes as lines for a terminal: one for each mistake of an old configuration.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            GenConfigError::Old(error) => error.lines(),
+            other => vec![told(other)],
+        }
     }
 }
 
+/// Writes what `arguments` ask for into the file that they name, or to `stdout` where they name none. A file appears whole
+/// or not at all, and replaces another one only by force; a symbolic link that lies there is taken for a file and never
+/// followed. A configuration is for its owner alone. What is to be told about a conversion goes to `stderr`.
+///
+/// # Errors
+/// Where the file already exists, or cannot be written, or where the old configuration cannot be converted.
+pub fn gen_config(
+    arguments: &cli::GenConfig,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> Result<(), GenConfigError> {
+    if let Some(old) = &arguments.from {
+        return converted::write(old, arguments, stdout, stderr);
+    }
+    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (TEMPLATE.to_owned(), PRIVATE) };
+    match &arguments.output {
+        Some(file) => Prepared::new(file, &text, mode, arguments.force)?.appear(),
+        None => print(stdout, &text),
+    }
+}
+
+fn print(stdout: &mut dyn Write, text: &str) -> Result<(), GenConfigError> {
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print)
+}
+
 /// A file that is complete and has not got its name yet. It is gone if it never gets one.
-struct Prepared<'a> {
-    file: &'a Path,
+struct Prepared {
+    file: PathBuf,
     temporary: NamedTempFile,
     force: bool,
 }
 
-impl<'a> Prepared<'a> {
-    fn new(file: &'a Path, text: &str, mode: u32, force: bool) -> Result<Prepared<'a>, GenConfigError> {
+impl Prepared {
+    fn new(file: &Path, text: &str, mode: u32, force: bool) -> Result<Prepared, GenConfigError> {
         use std::os::unix::fs::PermissionsExt as _;
         let failed = |source| GenConfigError::Write { file: file.to_owned(), source };
         // Made with mode 0600.
@@ -64,15 +92,15 @@ impl<'a> Prepared<'a> {
         temporary.write_all(text.as_bytes()).map_err(failed)?;
         temporary.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
         temporary.as_file().sync_all().map_err(failed)?;
-        Ok(Prepared { file, temporary, force })
+        Ok(Prepared { file: file.to_owned(), temporary, force })
     }
 
     fn appear(self) -> Result<(), GenConfigError> {
         let Prepared { file, temporary, force } = self;
-        let persisted = if force { temporary.persist(file) } else { temporary.persist_noclobber(file) };
+        let persisted = if force { temporary.persist(&file) } else { temporary.persist_noclobber(&file) };
         persisted.map(drop).map_err(|PersistError { error, .. }| match error.kind() {
-            io::ErrorKind::AlreadyExists if !force => GenConfigError::Exists(file.to_owned()),
-            _ => GenConfigError::Write { file: file.to_owned(), source: error },
+            io::ErrorKind::AlreadyExists if !force => GenConfigError::Exists(file),
+            _ => GenConfigError::Write { file, source: error },
         })
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod job;
 mod json;
+pub mod original;
 mod permissions;
 mod place;
 mod redacted;

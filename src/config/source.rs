@@ -69,7 +69,7 @@ fn basic_username(text: &str) -> Result<String, Fault> {
     values::name(text)
 }
 
-fn dump_path(text: &str) -> Result<String, Fault> {
+pub(super) fn dump_path(text: &str) -> Result<String, Fault> {
     let base_name = text.rsplit('/').next().unwrap_or(text);
     let fault = |problem: &str| {
         let shown = quoted(text);

@@ -8,7 +8,7 @@ use crate::sources::{self, Source};
 
 /// Every arrow that there is. A new one is a decision: write it here, or do without.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "clock", "commands", "config", "error_chain", "exit_code"]),
+    ("main", &["cli", "clock", "commands", "config", "exit_code"]),
     // Wires everything together.
     (
         "commands",

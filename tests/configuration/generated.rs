@@ -16,7 +16,7 @@ use crate::values::{OPTIONAL, REQUIRED};
 /// Runs `gen-config` for the template.
 fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
     let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false, from: None };
-    gen_config::gen_config(&arguments, stdout)
+    gen_config::gen_config(&arguments, stdout, &mut std::io::sink())
 }
 
 fn printed() -> String {

@@ -144,7 +144,8 @@ pub(super) fn log(top: &mut Section<'_>, walk: &mut Walk<'_>, configuration: &Pa
 /// cannot write its log goes on.
 pub(super) fn log_path(place: Place<'_>, text: &str, configuration: &Path) -> Result<PathBuf, Fault> {
     let path = place.path(text)?;
-    if text.ends_with('/') || path.is_dir() {
+    let names_folder = matches!(text.rsplit('/').next(), Some("" | "." | ".."));
+    if names_folder || path.is_dir() {
         return Err(Fault::new(format!("{} is a folder", shown(&path)), "name a file in it"));
     }
     let is_configuration = match (path.canonicalize(), configuration.canonicalize()) {

@@ -14,7 +14,7 @@ use crate::rules::redaction::printable;
 
 /// Converts the configuration `old`, and tells on `stderr` what was converted, what was assumed and what is left to do.
 /// Everything is complete before the first file gets its name; the configuration gets its own last. No file replaces another
-/// one unless forced. What was there before stays where something fails.
+/// one unless forced. Where something fails, the files that were made are gone again.
 pub(super) fn write(
     old: &Path,
     arguments: &cli::GenConfig,

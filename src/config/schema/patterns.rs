@@ -53,7 +53,7 @@ pub(super) fn protected_address() -> String {
 
 /// The address of a proxy: without a path.
 pub(super) fn proxy() -> String {
-    format!("^(?:{HTTPS}|{HTTP}){USER}{ADDRESS_HOST}(?::{PORT})?/?$")
+    format!("^(?:{HTTPS}|{HTTP}){USER}{ADDRESS_HOST}(?::{PORT})?(?:/[./]*)?$")
 }
 
 /// The address of a picture.

@@ -117,6 +117,7 @@ fn a_port_that_cannot_be_read_is_465_as_it_was() {
         assert!(told.contains(&format!("email.server.port {problem}: 465, as it was taken before\n")), "{told}");
         assert!(told.contains(r#""port":465,"security":"tls""#), "{told}");
     }
+    assert_snapshot!("unreadable_port", outcome(&sample_with("email.server.port", "[465]")));
 }
 
 #[test]

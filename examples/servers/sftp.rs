@@ -133,6 +133,11 @@ impl SftpServer {
         self.door.faults.bytes_written()
     }
 
+    /// How many bytes were read from files.
+    pub fn bytes_read(&self) -> u64 {
+        self.door.faults.bytes_read()
+    }
+
     /// Every try to come in, in order.
     pub fn auth_attempts(&self) -> Vec<AuthAttempt> {
         self.door.attempts.lock().unwrap().clone()

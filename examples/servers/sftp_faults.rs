@@ -31,6 +31,7 @@ pub struct Faults {
     first_write: Once,
     before_cut: Once,
     all_written: AtomicU64,
+    all_read: AtomicU64,
     written: AtomicU64,
     read: AtomicU64,
     cuts: AtomicU64,
@@ -61,6 +62,11 @@ impl Faults {
     /// How many bytes were written in all.
     pub(super) fn bytes_written(&self) -> u64 {
         self.all_written.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes were read in all.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.all_read.load(Ordering::SeqCst)
     }
 
     /// What becomes of a write of `length` bytes.
@@ -99,6 +105,7 @@ impl Faults {
             self.read.store(0, Ordering::SeqCst);
             return Disturbance::HangUp;
         }
+        self.all_read.fetch_add(length, Ordering::SeqCst);
         Disturbance::None
     }
 

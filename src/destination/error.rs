@@ -116,6 +116,17 @@ pub enum DestinationError {
         /// How it differs.
         difference: String,
     },
+    /// The file is another one than when it was listed.
+    #[error("{name:?} on the server {how} while it was read back. Try again when nothing writes there")]
+    Changed {
+        /// The file.
+        name: String,
+        /// What became of it: "is gone".
+        how: &'static str,
+    },
+    /// Without its size, a file cannot be fetched in parts.
+    #[error("the server does not tell the size of {0:?}. Fetch it with another program")]
+    NoSize(String),
     /// The archive on this machine cannot be read.
     #[error("reading the archive back from archive.work_directory")]
     Spool(#[source] io::Error),
@@ -168,6 +179,8 @@ impl Fault for DestinationError {
             | DestinationError::NoSpace { .. }
             | DestinationError::Refused { .. }
             | DestinationError::Different { .. }
+            | DestinationError::Changed { .. }
+            | DestinationError::NoSize(_)
             | DestinationError::Spool(_)
             | DestinationError::Interrupted(_) => false,
         }

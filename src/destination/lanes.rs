@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::parts::Parts;
+use super::parts::{Parts, Ready};
 use super::{Connection, DestinationError, Server};
 use crate::error_chain::told;
 
@@ -43,9 +43,9 @@ pub(super) fn worth_over(round_trip: Duration) -> u64 {
 ///
 /// # Errors
 /// Those of `first`; then what is left stays in `parts`.
-pub(super) fn run(
+pub(super) fn run<R: Ready>(
     server: &Server,
-    parts: &Parts,
+    parts: &Parts<R>,
     first: impl FnOnce() -> Result<(), DestinationError>,
     further: impl Fn(&Connection) -> Result<(), DestinationError> + Sync,
 ) -> Result<(), DestinationError> {
@@ -63,7 +63,12 @@ pub(super) fn run(
 }
 
 /// What a further connection does, from before there is one to its end.
-fn assist(server: &Server, parts: &Parts, number: u64, work: &impl Fn(&Connection) -> Result<(), DestinationError>) {
+fn assist<R: Ready>(
+    server: &Server,
+    parts: &Parts<R>,
+    number: u64,
+    work: &impl Fn(&Connection) -> Result<(), DestinationError>,
+) {
     if !parts.wait_for_size(number * BYTES_PER_CONNECTION) {
         return;
     }

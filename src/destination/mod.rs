@@ -5,23 +5,27 @@
 //! - `connection`: one connection, from the first packet to a directory that is there
 //! - `folder`: looking, renaming and removing in that directory; `glance`: a quick look after a failure
 //! - `upload`: the archive under its temporary name; `read_back`: what the server really holds
+//! - `fetch`: an archive on its way back to this machine; `incoming`: what has come of it
 //! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections, `reserve`: made in advance;
-//!   `window`: what is on its way
+//!   `window`: what is on its way; `reading`: a file that is read
 //! - `publish`: the final name, which only a verified archive gets
 //! - `probe`: what a look at the server tells, and a small file to try what an archive needs
 
 mod authentication;
 mod connection;
 mod error;
+mod fetch;
 mod folder;
 mod glance;
 mod host_key;
+mod incoming;
 mod known_hosts;
 mod lanes;
 mod parts;
 mod probe;
 mod publish;
 mod read_back;
+mod reading;
 mod reserve;
 mod upload;
 mod window;
@@ -29,6 +33,7 @@ mod window;
 pub use authentication::Login;
 pub use connection::{Connection, Server};
 pub use error::DestinationError;
+pub use fetch::{Fetched, fetch};
 pub use probe::{SeenHostKey, Trial, Trust, try_writing};
 pub use publish::{Published, Standing, publish, put_back, standing};
 pub use read_back::ReadBack;

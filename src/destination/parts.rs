@@ -1,8 +1,9 @@
 //! What of an archive has yet to cross the link: parts, which connections take one after the other.
 //!
-//! The archive may still grow meanwhile. What a connection took and did not get done goes back, for another one or
+//! More of it may become ready meanwhile. What a connection took and did not get done goes back, for another one or
 //! another try.
 
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,9 +16,32 @@ const SHORTEST: u64 = 4 * BLOCK;
 /// Nor longer ones, so that whoever breaks off leaves little behind, and the connections end together.
 const LONGEST: u64 = 64 * BLOCK;
 
+/// Tells how much of an archive is ready to cross the link: an upload's is written by then, a download's has room.
+pub(super) trait Ready: Sync {
+    /// Waits until `is_met` holds of how much is ready, which is asked at every change and at each
+    /// [`nudge`](Ready::nudge).
+    ///
+    /// # Errors
+    /// If the archive is given up.
+    fn wait_until(&self, is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent>;
+
+    /// Has everybody who waits look again.
+    fn nudge(&self);
+}
+
+impl Ready for Spool {
+    fn wait_until(&self, is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent> {
+        Spool::wait_until(self, is_met)
+    }
+
+    fn nudge(&self) {
+        Spool::nudge(self);
+    }
+}
+
 /// The parts of one archive, in one transfer.
-pub(super) struct Parts {
-    spool: Spool,
+pub(super) struct Parts<R> {
+    ready: R,
     /// How many connections may share the work.
     connections: u64,
     state: Mutex<State>,
@@ -41,17 +65,17 @@ struct State {
 }
 
 /// A part that a connection has taken. What of it is not done when it is dropped goes back.
-pub(super) struct Part<'a> {
-    parts: &'a Parts,
+pub(super) struct Part<'a, R: Ready> {
+    parts: &'a Parts<R>,
     begin: u64,
     rest: Range<u64>,
 }
 
-impl Parts {
-    /// All of `spool`, for at most so many connections.
-    pub(super) fn new(spool: &Spool, connections: u64) -> Parts {
+impl<R: Ready> Parts<R> {
+    /// All of what becomes `ready`, for at most so many connections.
+    pub(super) fn new(ready: R, connections: u64) -> Parts<R> {
         Parts {
-            spool: spool.clone(),
+            ready,
             connections,
             state: Mutex::default(),
             is_stopped: AtomicBool::new(false),
@@ -60,9 +84,9 @@ impl Parts {
         }
     }
 
-    /// The archive.
-    pub(super) fn spool(&self) -> &Spool {
-        &self.spool
+    /// What becomes ready.
+    pub(super) fn ready(&self) -> &R {
+        &self.ready
     }
 
     /// Takes the next part, waiting for the archive to grow and for parts to come back; `None` when all is done, or
@@ -70,12 +94,12 @@ impl Parts {
     ///
     /// # Errors
     /// If the archive is given up.
-    pub(super) fn take(&self) -> Result<Option<Part<'_>>, DestinationError> {
+    pub(super) fn take(&self) -> Result<Option<Part<'_, R>>, DestinationError> {
         loop {
-            let extent = self.spool.wait_until(|extent| {
+            let extent = self.ready.wait_until(|extent| {
                 let state = self.state();
                 let is_done = extent.is_complete && state.taken == 0;
-                self.is_stopped() || !state.returned.is_empty() || extent.written > state.next || is_done
+                self.is_stopped() || state.has_more(extent) || is_done
             });
             let extent = extent.map_err(DestinationError::Spool)?;
             let mut state = self.state();
@@ -97,9 +121,9 @@ impl Parts {
     pub(super) fn wait_for_size(&self, size: u64) -> bool {
         let is_enough = |extent: Extent| {
             let state = self.state();
-            extent.written >= size && (extent.written > state.next || !state.returned.is_empty())
+            extent.written >= size && state.has_more(extent)
         };
-        let extent = self.spool.wait_until(|extent| self.is_stopped() || extent.is_complete || is_enough(extent));
+        let extent = self.ready.wait_until(|extent| self.is_stopped() || extent.is_complete || is_enough(extent));
         extent.is_ok_and(|extent| !self.is_stopped() && is_enough(extent))
     }
 
@@ -113,12 +137,12 @@ impl Parts {
     /// The file is there that further connections are to open.
     pub(super) fn open(&self) {
         self.is_open.store(true, Ordering::SeqCst);
-        self.spool.nudge();
+        self.ready.nudge();
     }
 
     /// Waits until it is; `false` where nothing more is wanted.
     pub(super) fn wait_until_open(&self) -> bool {
-        let result = self.spool.wait_until(|_| self.is_stopped() || self.is_open.load(Ordering::SeqCst));
+        let result = self.ready.wait_until(|_| self.is_stopped() || self.is_open.load(Ordering::SeqCst));
         result.is_ok() && !self.is_stopped()
     }
 
@@ -135,7 +159,7 @@ impl Parts {
     /// Ends this try: nothing more is taken, and nobody waits.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::SeqCst);
-        self.spool.nudge();
+        self.ready.nudge();
     }
 
     /// Whether this try is over.
@@ -160,9 +184,20 @@ impl Parts {
 }
 
 impl State {
+    /// Whether there is something to take.
+    fn has_more(&self, extent: Extent) -> bool {
+        extent.written > self.next || self.first_returned(extent).is_some()
+    }
+
+    /// Which of what came back is next. Whoever reads in order waits for the first of it.
+    fn first_returned(&self, extent: Extent) -> Option<usize> {
+        let ready = self.returned.iter().enumerate().filter(|(_, range)| range.start < extent.written);
+        ready.min_by_key(|(_, range)| range.start).map(|(index, _)| index)
+    }
+
     fn take(&mut self, extent: Extent, connections: u64) -> Option<Range<u64>> {
-        let range = match self.returned.pop() {
-            Some(range) => range,
+        let range = match self.first_returned(extent) {
+            Some(index) => self.returned.swap_remove(index),
             None if extent.written > self.next => {
                 let end = self.next + length_of_part(extent.written - self.next, connections);
                 let range = self.next..if extent.is_complete { end.min(extent.written) } else { end };
@@ -182,7 +217,7 @@ fn length_of_part(ready: u64, connections: u64) -> u64 {
     (ready / connections).next_multiple_of(BLOCK).clamp(SHORTEST, LONGEST)
 }
 
-impl Part<'_> {
+impl<R: Ready> Part<'_, R> {
     /// Where begins what of it is not done.
     pub(super) fn start(&self) -> u64 {
         self.rest.start
@@ -205,17 +240,21 @@ impl Part<'_> {
     pub(super) fn wait_for(&self, position: u64) -> Result<bool, DestinationError> {
         let parts = self.parts;
         let extent = parts
-            .spool
+            .ready
             .wait_until(|extent| parts.is_stopped() || extent.written > position || extent.is_complete)
             .map_err(DestinationError::Spool)?;
         Ok(!parts.is_stopped() && extent.written > position)
     }
 }
 
-impl Drop for Part<'_> {
+impl<R: Ready> Drop for Part<'_, R> {
     fn drop(&mut self) {
         let is_done = self.rest.is_empty()
-            || self.parts.spool.extent().is_ok_and(|extent| extent.is_complete && self.rest.start >= extent.written);
+            || self
+                .parts
+                .ready
+                .wait_until(|_| true)
+                .is_ok_and(|extent| extent.is_complete && self.rest.start >= extent.written);
         let mut state = self.parts.state();
         state.taken -= 1;
         if self.rest.start > self.begin {
@@ -225,7 +264,7 @@ impl Drop for Part<'_> {
             state.returned.push(self.rest.clone());
         }
         drop(state);
-        self.parts.spool.nudge();
+        self.parts.ready.nudge();
     }
 }
 
@@ -237,10 +276,10 @@ mod tests {
     use super::*;
     use crate::spool::{self, SpoolWriter};
 
-    fn parts(size: u64, connections: u64) -> (SpoolWriter, Parts) {
+    fn parts(size: u64, connections: u64) -> (SpoolWriter, Parts<Spool>) {
         let (mut writer, spool) = spool::create(&std::env::temp_dir()).unwrap();
         writer.write_all(&vec![7; size as usize]).unwrap();
-        (writer, Parts::new(&spool, connections))
+        (writer, Parts::new(spool, connections))
     }
 
     #[test]
@@ -273,6 +312,23 @@ mod tests {
         part.advance(SHORTEST - 100);
         drop(part);
         assert!(parts.take().unwrap().is_none());
+    }
+
+    #[test]
+    fn of_what_came_back_the_first_is_taken_first() {
+        let (writer, parts) = parts(2 * SHORTEST, 2);
+        let (first, second) = (parts.take().unwrap().unwrap(), parts.take().unwrap().unwrap());
+        drop(first);
+        drop(second);
+        writer.finish();
+        let starts: Vec<u64> = std::iter::from_fn(|| parts.take().unwrap())
+            .map(|mut part| {
+                let start = part.start();
+                part.advance(part.end() - start);
+                start
+            })
+            .collect();
+        assert_eq!(starts, [0, SHORTEST]);
     }
 
     #[test]

@@ -1,29 +1,22 @@
 //! What the server really holds: the whole file is read back and compared.
 
-use std::io::{self, Read, Seek, SeekFrom};
-
 use sha2::{Digest, Sha256};
-use ssh2::File;
 
 use super::error::is_missing;
 use super::lanes;
 use super::parts::{Part, Parts};
+use super::reading::{End, Reading};
 use super::{Connection, DestinationError, Server};
 use crate::progress::Bar;
 use crate::rules::retention::Kind;
 use crate::spool::{BLOCK, Content, Spool};
 
-/// libssh2 asks ahead for four times as much as one call takes.
-const READ_AHEAD: usize = 4;
-/// No call takes less, so that requests stay whole.
-const LEAST: usize = 32 * 1024;
-
 /// The proof that a file on the server holds an archive. Where the link breaks, it can go on over another one.
 pub struct ReadBack<'a> {
     name: &'a str,
     content: Content,
-    parts: Parts,
-    at_once: usize,
+    parts: Parts<Spool>,
+    connections: u64,
 }
 
 impl<'a> ReadBack<'a> {
@@ -36,8 +29,8 @@ impl<'a> ReadBack<'a> {
         Ok(ReadBack {
             name,
             content: spool.wait_until_complete().map_err(DestinationError::Spool)?,
-            parts: Parts::new(spool, connections),
-            at_once: (lanes::in_flight(connections) / READ_AHEAD).max(LEAST),
+            parts: Parts::new(spool.clone(), connections),
+            connections,
         })
     }
 
@@ -56,54 +49,35 @@ impl<'a> ReadBack<'a> {
         }
         let first = || {
             let mut file = self.open(connection)?;
-            self.read_parts(connection, &mut file, bar)?;
+            self.read_parts(&mut file, bar)?;
             // It is about to get its final name, which shall outlast a power failure.
-            if let Err(error) = file.fsync() {
+            if let Err(error) = file.sync() {
                 tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
             }
             Ok(())
         };
-        let further = |connection: &Connection| self.read_parts(connection, &mut self.open(connection)?, bar);
+        let further = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
         lanes::run(server, &self.parts, first, further)?;
-        if size.is_none() && self.has_more(connection)? {
+        // Asked of servers that do not tell sizes.
+        if size.is_none() && self.open(connection)?.has_more(self.content.size)? {
             return Err(self.different(&format!("it has more than {} bytes", self.content.size)));
         }
         Ok(())
     }
 
     /// Takes parts and compares them, until there are no more.
-    fn read_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
-        let mut buffer = vec![0; self.at_once];
+    fn read_parts(&self, file: &mut Reading<'_>, bar: &Bar) -> Result<(), DestinationError> {
         while let Some(mut part) = self.parts.take()? {
-            self.compare(connection, file, &mut part, &mut buffer, bar)?;
+            self.compare(file, &mut part, bar)?;
         }
         Ok(())
     }
 
     /// Compares block by block: parts begin where blocks do.
-    fn compare(
-        &self,
-        connection: &Connection,
-        file: &mut File,
-        part: &mut Part<'_>,
-        buffer: &mut [u8],
-        bar: &Bar,
-    ) -> Result<(), DestinationError> {
-        file.seek(SeekFrom::Start(part.start())).map_err(|error| self.failed(connection, error))?;
-        let (mut position, end) = (part.start(), part.end());
+    fn compare(&self, file: &mut Reading<'_>, part: &mut Part<'_, Spool>, bar: &Bar) -> Result<(), DestinationError> {
+        let mut position = part.start();
         let mut hasher = Sha256::new();
-        while position < end && !self.parts.is_stopped() {
-            connection.interrupt.check()?;
-            // What is asked for ahead ends with the part.
-            let most = usize::try_from((end - position).div_ceil(READ_AHEAD as u64)).unwrap_or(usize::MAX);
-            let most = most.max(LEAST).min(buffer.len());
-            let count = match file.read(&mut buffer[..most]) {
-                Ok(0) => return Err(self.different(&format!("it ends after {position} bytes"))),
-                Ok(count) => count.min(usize::try_from(end - position).unwrap_or(usize::MAX)),
-                Err(error) => return Err(self.failed(connection, error)),
-            };
-            bar.advance(count);
-            let mut bytes = &buffer[..count];
+        let end = file.read(part.start()..part.end(), bar, |mut bytes| {
             while !bytes.is_empty() {
                 let block_end = self.content.size.min((position / BLOCK + 1) * BLOCK);
                 let left = usize::try_from(block_end - position).unwrap_or(usize::MAX);
@@ -116,8 +90,12 @@ impl<'a> ReadBack<'a> {
                     part.advance(block_end - part.start());
                 }
             }
+            Ok(!self.parts.is_stopped())
+        })?;
+        match end {
+            End::Wanted => Ok(()),
+            End::OfFile(size) => Err(self.different(&format!("it ends after {size} bytes"))),
         }
-        Ok(())
     }
 
     /// Compares the digest of the block that begins at `start`.
@@ -129,17 +107,8 @@ impl<'a> ReadBack<'a> {
         Err(self.different(&format!("it has the right size, but other bytes (in the MiB from byte {start} on)")))
     }
 
-    /// Whether bytes follow where the archive ends. Asked of servers that do not tell sizes.
-    fn has_more(&self, connection: &Connection) -> Result<bool, DestinationError> {
-        let mut file = self.open(connection)?;
-        file.seek(SeekFrom::Start(self.content.size))
-            .and_then(|_| file.read(&mut [0]))
-            .map(|count| count > 0)
-            .map_err(|error| self.failed(connection, error))
-    }
-
-    fn open(&self, connection: &Connection) -> Result<File, DestinationError> {
-        connection.sftp.open(connection.path(self.name)).map_err(|error| {
+    fn open<'b>(&'b self, connection: &'b Connection) -> Result<Reading<'b>, DestinationError> {
+        Reading::open(connection, self.name, self.connections).map_err(|error| {
             if is_missing(&error) {
                 return self.different("it is gone");
             }
@@ -149,15 +118,5 @@ impl<'a> ReadBack<'a> {
 
     fn different(&self, difference: &str) -> DestinationError {
         DestinationError::Different { name: self.name.to_owned(), difference: difference.to_owned() }
-    }
-
-    fn failed(&self, connection: &Connection, error: io::Error) -> DestinationError {
-        if error.kind() == io::ErrorKind::TimedOut || !connection.is_alive() {
-            return connection.broken(format!("while {:?} was read back", self.name), error);
-        }
-        DestinationError::Refused {
-            what: format!("to read {:?} back", self.name),
-            source: ssh2::Error::new(ssh2::ErrorCode::SFTP(4), "failure"),
-        }
     }
 }

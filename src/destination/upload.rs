@@ -27,7 +27,7 @@ pub(super) const MODE: i32 = 0o600;
 /// An upload of an archive that may still grow. Where the link breaks, it can go on over another one.
 pub struct Upload<'a> {
     name: &'a str,
-    parts: Parts,
+    parts: Parts<Spool>,
     in_flight: usize,
     /// About how many bytes it will be, where that is known.
     expected_size: Option<u64>,
@@ -41,7 +41,7 @@ impl<'a> Upload<'a> {
         let connections = server.connections();
         Upload {
             name,
-            parts: Parts::new(spool, connections),
+            parts: Parts::new(spool.clone(), connections),
             in_flight: lanes::in_flight(connections),
             expected_size,
             is_begun: false,
@@ -155,11 +155,11 @@ impl<'a> Upload<'a> {
         &self,
         connection: &Connection,
         file: &mut File,
-        part: &mut Part<'_>,
+        part: &mut Part<'_, Spool>,
         window: &mut Window,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let spool = self.parts.spool();
+        let spool = self.parts.ready();
         let mut position = part.start();
         file.seek(SeekFrom::Start(position)).map_err(|error| self.write_failed(connection, file, error))?;
         let mut stalls = 0;

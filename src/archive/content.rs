@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use crc32fast::Hasher;
 
 use super::ArchiveError;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interrupted};
 
 /// What the ZIP's directory says of the dump's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn damaged(how: &str) -> ArchiveError {
     ArchiveError::Damaged(io::Error::other(how.to_owned()))
 }
 
-/// The ZIP's bytes of the dump: at an end when the run is.
+/// The bytes that a decoder reads: at an end when the run is.
 pub(super) struct Raw<'a, R> {
     pub(super) inner: R,
     pub(super) interrupt: &'a Interrupt,
@@ -63,26 +63,31 @@ pub(super) struct Raw<'a, R> {
 
 impl<R: Read> Read for Raw<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.interrupt.check().map_err(|interrupted| io::Error::other(Fault(interrupted.into())))?;
+        self.interrupt.check().map_err(|interrupted| io::Error::other(SourceFault::Interrupted(interrupted)))?;
         loop {
             match self.inner.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map_err(|error| io::Error::other(Fault(ArchiveError::Read(error)))),
+                other => return other.map_err(|error| io::Error::other(SourceFault::Read(error))),
             }
         }
     }
 }
 
-/// A fault of the ZIP's bytes themselves, on its way through a decoder, whose own faults mean a damaged dump.
+/// A fault of [`Raw`] itself, on its way through a decoder, whose own faults mean damaged data.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Fault(ArchiveError);
+pub(super) enum SourceFault {
+    #[error(transparent)]
+    Interrupted(Interrupted),
+    #[error(transparent)]
+    Read(io::Error),
+}
 
 impl ArchiveError {
     /// What `error` means, met while the dump was read or decoded.
     pub(super) fn of_decoding(error: io::Error) -> ArchiveError {
-        match error.downcast::<Fault>() {
-            Ok(Fault(fault)) => fault,
+        match error.downcast::<SourceFault>() {
+            Ok(SourceFault::Interrupted(interrupted)) => interrupted.into(),
+            Ok(SourceFault::Read(error)) => ArchiveError::Read(error),
             Err(error) => ArchiveError::Damaged(error),
         }
     }

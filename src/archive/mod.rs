@@ -1,18 +1,23 @@
-//! ROOM: archives. Finds the dump in the ZIP, writes the `.tgz` into any `Write`. Never touches the disk itself.
+//! ROOM: archives. Finds the dump in the ZIP, writes the `.tgz` into any `Write`, and reads it out of any `Read`. Never
+//! touches the disk itself.
 //!
 //! - `zipped_dump`: the dump in the ZIP, found without reading it
 //! - `pack`: the archive: a `tar` in a `gzip` file
 //! - `reuse`: the ZIP's own deflate data, not compressed again; `recompress`: any other data
 //! - `content`: the dump's bytes, checked as they pass
+//! - `unpack`: the dump out of the archive again, all of which is checked; `gunzip`: the gzip file around it
 
 mod content;
 mod error;
+mod gunzip;
 mod gzip;
 mod pack;
 mod recompress;
 mod reuse;
 mod tar;
+mod unpack;
 mod zipped_dump;
 
 pub use error::ArchiveError;
+pub use unpack::{PackedDump, UnpackError, unpack};
 pub use zipped_dump::ZippedDump;

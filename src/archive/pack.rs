@@ -13,6 +13,7 @@ use super::tar::{self, Member};
 use super::{ArchiveError, ZippedDump, gzip, recompress, reuse};
 use crate::config::Compression;
 use crate::interrupt::Interrupt;
+use crate::rules::dump::base_name;
 
 const BUFFER: usize = 128 * 1024;
 
@@ -32,7 +33,7 @@ impl ZippedDump {
         output: &mut impl Write,
         interrupt: &Interrupt,
     ) -> Result<(), ArchiveError> {
-        let name = self.entry().name.rsplit('/').next().unwrap_or(&self.entry().name);
+        let name = base_name(&self.entry().name);
         let head = tar::head(&Member { name, size: self.declared.size, modified }).map_err(ArchiveError::Write)?;
         let tail = tar::tail(self.declared.size);
         let mut raw = Raw { inner: raw, interrupt };

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use tar::{Builder, EntryType, Header};
 
 /// Tar counts in blocks of this many bytes (POSIX pax, "ustar Interchange Format").
-const BLOCK: u64 = 512;
+pub(super) const BLOCK: u64 = 512;
 /// Two blocks of zeros end an archive.
-const END: usize = 2 * BLOCK as usize;
+pub(super) const END: usize = 2 * BLOCK as usize;
 /// Only its owner may read what is extracted: it is a database.
 const MODE: u32 = 0o600;
 

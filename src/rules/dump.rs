@@ -126,9 +126,14 @@ pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> R
     })
 }
 
+/// The last part of `path`, which is the dump's name outside the ZIP.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// How far `name` is from `wanted`: the same name in another folder or in other case is nearest.
 fn distance(name: &str, wanted: &str) -> usize {
-    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let base = |path: &str| base_name(path).to_lowercase();
     strsim::damerau_levenshtein(&base(name), &base(wanted)) * 1_000 + strsim::damerau_levenshtein(name, wanted).min(999)
 }
 

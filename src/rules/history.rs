@@ -19,9 +19,16 @@ pub struct Archived {
 
 /// The archives in `listing` that count on the date `today`, oldest first.
 pub fn archives(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Archived> {
+    let mut archives = with_empty_ones(listing, naming, today);
+    archives.retain(|archive| archive.size != Some(0));
+    archives
+}
+
+/// The same, with those that would count if they were not empty.
+pub fn with_empty_ones(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Archived> {
     let mut archives: Vec<Archived> = listing
         .iter()
-        .filter(|entry| entry.kind == Kind::File && entry.size != Some(0))
+        .filter(|entry| entry.kind == Kind::File)
         .filter_map(|entry| {
             let date = naming.archive.date_of(&entry.name).filter(|date| *date <= today)?;
             Some(Archived { date, name: entry.name.clone(), size: entry.size, modified: entry.modified })

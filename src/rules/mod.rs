@@ -7,5 +7,8 @@ pub mod freshness;
 pub mod health;
 pub mod history;
 pub mod inventory;
+pub mod loading;
+pub mod packed;
+pub mod recovery;
 pub mod redaction;
 pub mod retention;

@@ -1,0 +1,174 @@
+//! A gzip file read to its very end: every member, its CRC-32 and its size, and nothing behind the last one.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::bufread::GzDecoder;
+use thiserror::Error;
+
+use super::content::SourceFault;
+
+/// What every member begins with (RFC 1952 section 2.3.1).
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// What is wrong with a gzip file.
+#[derive(Debug, Error)]
+pub(super) enum GzipFault {
+    #[error("it is empty")]
+    Empty,
+    #[error("it is no gzip file: it begins with {0:?}")]
+    NotGzip(String),
+    #[error("it breaks off after {0} bytes")]
+    BreaksOff(u64),
+    #[error("its compressed data is damaged, at byte {at} or before: {problem}")]
+    Damaged { at: u64, problem: io::Error },
+    #[error("from byte {at} on, it is no gzip data: it begins with {beginning:?}")]
+    Garbage { at: u64, beginning: String },
+}
+
+/// What a gzip file holds. Its faults are [`GzipFault`]s within an `io::Error`; those of what it is read from pass.
+pub(super) struct Gunzip<R> {
+    /// The member at hand; `None` before the first and behind the last.
+    member: Option<GzDecoder<Counted<R>>>,
+    /// Before the first member.
+    source: Option<Counted<R>>,
+    size: u64,
+}
+
+impl<R: BufRead> Gunzip<R> {
+    pub(super) fn new(source: R) -> Gunzip<R> {
+        Gunzip { member: None, source: Some(Counted { inner: source, count: 0 }), size: 0 }
+    }
+
+    /// How many bytes it gave so far.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The member that begins where `source` stands; `None` where that is the end.
+    fn next_member(mut source: Counted<R>) -> io::Result<Option<GzDecoder<Counted<R>>>> {
+        let at = source.count;
+        let beginning = source.fill_buf()?;
+        // Where the buffer ends with the first byte, the header's reader sees the second.
+        if beginning.first() == Some(&MAGIC[0]) && beginning.get(1).is_none_or(|second| *second == MAGIC[1]) {
+            return Ok(Some(GzDecoder::new(source)));
+        }
+        let told = String::from_utf8_lossy(&beginning[..beginning.len().min(16)]).into_owned();
+        match (at, beginning.is_empty()) {
+            (0, true) => Err(io::Error::other(GzipFault::Empty)),
+            (0, false) => Err(io::Error::other(GzipFault::NotGzip(told))),
+            (_, true) => Ok(None),
+            (_, false) => Err(io::Error::other(GzipFault::Garbage { at, beginning: told })),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(source) = self.source.take() {
+                self.member = Gunzip::next_member(source)?;
+            }
+            let Some(member) = &mut self.member else { return Ok(0) };
+            match member.read(buffer) {
+                Ok(0) => self.source = self.member.take().map(GzDecoder::into_inner),
+                Ok(count) => {
+                    self.size += count as u64;
+                    return Ok(count);
+                }
+                Err(error) => return Err(fault(error, member.get_ref().count)),
+            }
+        }
+    }
+}
+
+/// What `error` means, met by a decoder that had read so far.
+fn fault(error: io::Error, at: u64) -> io::Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<SourceFault>()) {
+        return error;
+    }
+    io::Error::other(match error.kind() {
+        io::ErrorKind::UnexpectedEof => GzipFault::BreaksOff(at),
+        _ => GzipFault::Damaged { at, problem: error },
+    })
+}
+
+/// Counts the bytes that are taken out of a reader.
+struct Counted<R> {
+    inner: R,
+    count: u64,
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.count += count as u64;
+        self.inner.consume(count);
+    }
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).inspect(|count| self.count += *count as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::gzip;
+
+    fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let mut content = Vec::new();
+        // A buffer of one byte shows each member's beginning in pieces.
+        let mut gunzip = Gunzip::new(io::BufReader::with_capacity(1, bytes));
+        gunzip.read_to_end(&mut content).map_err(|error| error.to_string())?;
+        assert_eq!(gunzip.size(), content.len() as u64);
+        Ok(content)
+    }
+
+    fn two_members() -> Vec<u8> {
+        [gzip::member(b"one ", 6).unwrap(), gzip::member(b"two", 6).unwrap()].concat()
+    }
+
+    #[test]
+    fn all_members_are_read_as_one() {
+        assert_eq!(read(&two_members()).unwrap(), b"one two");
+        assert_eq!(read(&gzip::member(b"", 6).unwrap()).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_breaks_off_or_goes_on_is_told_from_where() {
+        let whole = two_members();
+        let first = gzip::member(b"one ", 6).unwrap().len();
+        for length in (1..whole.len()).filter(|length| *length != first) {
+            assert_eq!(read(&whole[..length]), Err(format!("it breaks off after {length} bytes")));
+        }
+        let garbage = [&whole[..], b"garbage"].concat();
+        let told = format!("from byte {} on, it is no gzip data: it begins with \"g", whole.len());
+        assert!(read(&garbage).unwrap_err().starts_with(&told), "{:?}", read(&garbage));
+        assert_eq!(read(b""), Err("it is empty".to_owned()));
+        assert!(read(b"<html>").unwrap_err().starts_with("it is no gzip file: it begins with \"<"));
+    }
+
+    #[test]
+    fn no_flipped_bit_gives_other_content() {
+        let whole = two_members();
+        let mut unseen = 0;
+        for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bad = whole.clone();
+            bad[at] ^= 1 << bit;
+            if let Ok(content) = read(&bad) {
+                assert_eq!(content, b"one two", "byte {at}, bit {bit}");
+                unseen += 1;
+            }
+        }
+        // In each member six bytes and a flag of the header say nothing of the content, and some bits behind the data.
+        assert!(unseen <= 2 * (6 * 8 + 1 + 7), "{unseen} bits");
+    }
+}

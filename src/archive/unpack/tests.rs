@@ -1,0 +1,210 @@
+//! Archives of this program, of other tools, and ones that are wrong in one way each.
+
+use std::fs;
+use std::io::sink;
+use std::process::Command;
+
+use tar::{Builder, Header};
+
+use super::*;
+use crate::archive::gzip;
+use crate::run_record::Interruption;
+
+const NAME: &str = "dump.sql";
+const MODIFIED: u64 = 1_795_000_000;
+
+/// A tar with `members`: type, name, content.
+fn tar_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for (kind, name, content) in members {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(*kind);
+        header.set_size(content.len() as u64);
+        header.set_mtime(MODIFIED);
+        if matches!(kind, EntryType::Symlink | EntryType::Link) {
+            builder.append_link(&mut header, name, "elsewhere").unwrap();
+        } else {
+            // Names that the builder would refuse are the point.
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            builder.append(&header, *content).unwrap();
+        }
+    }
+    builder.into_inner().unwrap()
+}
+
+fn good_tar() -> Vec<u8> {
+    tar_of(&[(EntryType::Regular, NAME, &[b'x'; 2_000])])
+}
+
+fn unpacked(archive: &[u8]) -> Result<(PackedDump, Vec<u8>), String> {
+    unpack(archive, NAME, &Interrupt::new(), |_| Ok(Vec::new())).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn assert_good(archive: &[u8]) {
+    let (dump, content) = unpacked(archive).unwrap();
+    assert_eq!(dump, PackedDump { size: 2_000, modified: DateTime::from_timestamp(MODIFIED as i64, 0) });
+    assert_eq!(content, [b'x'; 2_000]);
+}
+
+#[track_caller]
+fn assert_bad(archive: &[u8], told: &str) {
+    assert_eq!(unpacked(archive).map(|_| ()), Err(told.to_owned()));
+}
+
+fn gzipped(content: &[u8]) -> Vec<u8> {
+    gzip::member(content, 6).unwrap()
+}
+
+#[test]
+fn a_dump_comes_out_of_one_member_and_of_many() {
+    let tar = good_tar();
+    assert_good(&gzipped(&tar));
+    // As pigz and this program cut them, and in the middle of a header.
+    for length in [1, 100, 512, 700] {
+        assert_good(&tar.chunks(length).flat_map(gzipped).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn archives_that_other_tools_made_of_the_one_file_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(NAME), [b'x'; 2_000]).unwrap();
+    let touched =
+        Command::new("touch").arg("-d").arg(format!("@{MODIFIED}")).arg(folder.path().join(NAME)).status().unwrap();
+    assert!(touched.success());
+    for command in [
+        "tar -czf a.tgz dump.sql",
+        "tar -czf a.tgz ./dump.sql",
+        "tar -czf a.tgz -C / \"$PWD/dump.sql\" --transform 's,.*/,,'",
+        "tar --format=posix -czf a.tgz dump.sql",
+        "tar --format=ustar -czf a.tgz dump.sql",
+        "tar --format=v7 -cf - dump.sql | gzip -1 > a.tgz",
+        "tar -cf - dump.sql | split -b 700 --filter 'gzip -9' > a.tgz",
+        "bsdtar -czf a.tgz dump.sql",
+        "bsdtar --format pax -czf a.tgz ./dump.sql",
+        "busybox tar -czf a.tgz dump.sql",
+        "python3 -c 'import tarfile; t = tarfile.open(\"a.tgz\", \"w:gz\"); t.add(\"dump.sql\"); t.close()'",
+    ] {
+        let made = Command::new("sh").current_dir(folder.path()).args(["-ec", command]).output().unwrap();
+        assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
+        let archive = fs::read(folder.path().join("a.tgz")).unwrap();
+        println!("{command}");
+        assert_good(&archive);
+    }
+}
+
+#[test]
+fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
+    let regular = EntryType::Regular;
+    for (members, told) in [
+        (
+            &[(regular, "other.sql", &b"x"[..])][..],
+            "it holds \"other.sql\" instead of \"dump.sql\", which source.dump names",
+        ),
+        (
+            &[(regular, "../dump.sql", b"x")],
+            "it holds \"../dump.sql\" instead of \"dump.sql\", which source.dump names",
+        ),
+        (&[(regular, NAME, b"")], "the dump in it, \"dump.sql\", is empty"),
+        (&[(EntryType::Symlink, NAME, b"")], "it holds \"dump.sql\", which is a symbolic link, not a regular file"),
+        (&[(EntryType::Link, NAME, b"")], "it holds \"dump.sql\", which is a hard link, not a regular file"),
+        (&[(EntryType::Directory, "./", b"")], "it holds \"./\", which is a folder, not a regular file"),
+        (
+            &[(regular, NAME, b"x"), (regular, "b\n", b"y")],
+            "it holds \"b\\n\" beside \"dump.sql\", and must hold one file alone",
+        ),
+        (
+            &[(regular, NAME, b"x"), (EntryType::Symlink, "b", b"")],
+            "it holds \"b\" beside \"dump.sql\", and must hold one file alone",
+        ),
+        (&[], "the tar in it holds no file"),
+    ] {
+        assert_bad(&gzipped(&tar_of(members)), told);
+    }
+}
+
+#[test]
+fn a_tar_that_is_damaged_or_cut_is_told() {
+    let tar = good_tar();
+    let mut damaged = tar.clone();
+    damaged[3] ^= 1;
+    assert_bad(&gzipped(&damaged), "the tar in it is damaged at its beginning, or is none");
+    assert_bad(&gzipped(&tar[..300]), "the tar in it is damaged at its beginning, or is none");
+    for length in [512, 513, 2_511] {
+        assert_bad(&gzipped(&tar[..length]), "the tar in it breaks off: the dump is shorter than its header says");
+    }
+    for length in [2_560, 3_072] {
+        assert_bad(&gzipped(&tar[..length]), "the tar in it breaks off: its end is missing");
+    }
+    let mut other = tar.clone();
+    other[2_560..3_072].fill(b'y');
+    assert_bad(&gzipped(&other), "the tar in it is damaged behind the dump");
+    let mut more = tar;
+    more.extend([vec![0; 512], vec![1; 512]].concat());
+    assert_bad(&gzipped(&more), "something follows behind the end of the tar in it");
+    assert_bad(&gzipped(b"no tar at all"), "the tar in it is damaged at its beginning, or is none");
+}
+
+#[test]
+fn a_gzip_file_that_is_damaged_or_cut_is_told() {
+    let archive = gzipped(&good_tar());
+    assert_bad(b"", "it is empty");
+    assert_bad(b"\0\0\0", "it is no gzip file: it begins with \"\\0\\0\\0\"");
+    for length in [1, 9, archive.len() / 2, archive.len() - 8, archive.len() - 1] {
+        assert_bad(&archive[..length], &format!("it breaks off after {length} bytes"));
+    }
+    let behind = [&archive[..], b"more"].concat();
+    let at = archive.len();
+    assert_bad(&behind, &format!("from byte {at} on, it is no gzip data: it begins with \"more\""));
+    let mut checksum = archive;
+    checksum[at - 8] ^= 1;
+    assert_bad(
+        &checksum,
+        &format!(
+            "its compressed data is damaged, at byte {at} or before: corrupt gzip stream does not have a matching checksum"
+        ),
+    );
+}
+
+#[test]
+fn no_flipped_bit_gives_another_dump() {
+    let archive = gzipped(&good_tar());
+    for (at, bit) in (0..archive.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut bad = archive.clone();
+        bad[at] ^= 1 << bit;
+        if let Ok((dump, content)) = unpacked(&bad) {
+            assert_eq!((dump.size, content), (2_000, vec![b'x'; 2_000]), "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn faults_of_reading_and_of_writing_are_not_the_archives() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the line broke"))
+        }
+    }
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk broke"))
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let archive = gzipped(&good_tar());
+    let half = &archive[..archive.len() / 2];
+    let read = unpack(half.chain(Broken), NAME, &Interrupt::new(), |_| Ok(sink())).map(drop).unwrap_err();
+    assert!(matches!(&read, UnpackError::Read(error) if error.to_string() == "the line broke"), "{read:?}");
+    let write = unpack(archive.as_slice(), NAME, &Interrupt::new(), |_| Ok(Broken)).map(drop).unwrap_err();
+    assert!(matches!(&write, UnpackError::Write(error) if error.to_string() == "the disk broke"), "{write:?}");
+    let interrupt = Interrupt::new();
+    interrupt.trigger(Interruption::Sigint);
+    let told = unpack(archive.as_slice(), NAME, &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
+    assert!(matches!(told, UnpackError::Interrupted(_)), "{told:?}");
+    assert!(![read, write, told].iter().any(UnpackError::is_of_the_archive));
+}

@@ -1,4 +1,7 @@
-//! Whether a folder on this machine has room for what is to be written there, and whether it may be written at all.
+//! Whether a folder on this machine has room for what is to be written there, and whether it may be written at all; and
+//! files that appear there whole.
+
+pub mod whole_file;
 
 use std::fs::OpenOptions;
 use std::io;

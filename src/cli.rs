@@ -33,6 +33,10 @@ pub enum Command {
     /// Check for a monitoring system whether there is a recent archive of a good size.
     #[command(after_help = STATES)]
     Status(Status),
+    /// Read archives back from the server, and tell whether they would give the dump.
+    Verify(Verify),
+    /// Get the dump back out of an archive on the server.
+    Restore(Restore),
     /// Write a configuration to start from.
     GenConfig(GenConfig),
     /// Print the script with which a shell completes commands and options.
@@ -104,6 +108,50 @@ pub struct Status {
     /// How long to wait for the server.
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = seconds_to_an_hour)]
     pub timeout: Duration,
+}
+
+/// The arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// The date of the archive to look at instead of the newest.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "all")]
+    pub date: Option<NaiveDate>,
+
+    /// Look at every archive.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// The arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// The date of the archive to restore.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "latest")]
+    pub date: Option<NaiveDate>,
+
+    /// Restore the newest archive, as without --date.
+    #[arg(long)]
+    pub latest: bool,
+
+    /// The folder for the dump; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+
+    /// Overwrite the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+
+    /// Keep the archive itself, checked just the same, instead of the dump in it.
+    #[arg(long)]
+    pub archive_only: bool,
 }
 
 /// The arguments of `gen-config`.

@@ -14,8 +14,10 @@ use scripting_system::commands::completions::completions;
 use scripting_system::commands::gen_config::gen_config;
 use scripting_system::commands::list::list;
 use scripting_system::commands::man::man;
+use scripting_system::commands::restore::restore;
 use scripting_system::commands::run::run;
 use scripting_system::commands::status::{refuse_command_line, status};
+use scripting_system::commands::verify::verify;
 use scripting_system::config::Environment;
 use scripting_system::exit_code::ExitCode;
 
@@ -27,13 +29,14 @@ fn main() -> process::ExitCode {
         Err(error) if error.use_stderr() && is_for_status() => return refuse_command_line(&error.to_string()).into(),
         Err(error) => error.exit(),
     };
+    let (verbose, environment) = (cli.verbose, Environment::capture());
     let code = match &cli.command {
-        Command::Run(arguments) => run(arguments, cli.verbose, &clock, &Environment::capture()),
-        Command::Check(arguments) => check(arguments, cli.verbose, &clock, &Environment::capture()),
-        Command::List(arguments) => list(arguments, cli.verbose, &clock, &Environment::capture()),
-        Command::Status(arguments) => {
-            return status(arguments, cli.verbose, &clock, &Environment::capture()).into();
-        }
+        Command::Run(arguments) => run(arguments, verbose, &clock, &environment),
+        Command::Check(arguments) => check(arguments, verbose, &clock, &environment),
+        Command::List(arguments) => list(arguments, verbose, &clock, &environment),
+        Command::Verify(arguments) => verify(arguments, verbose, &clock, &environment),
+        Command::Restore(arguments) => restore(arguments, verbose, &clock, &environment),
+        Command::Status(arguments) => return status(arguments, verbose, &clock, &environment).into(),
         Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout(), &mut io::stderr()) {
             Ok(()) => ExitCode::Success,
             Err(error) => {

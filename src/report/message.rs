@@ -13,6 +13,7 @@ mod listing_document;
 mod markdown;
 mod metrics;
 mod plain;
+mod recovery;
 #[cfg(test)]
 pub(crate) mod samples;
 mod terminal;
@@ -26,6 +27,7 @@ pub use listing_document::{listing_json, listing_schema};
 pub use markdown::{MAX_POST, mattermost_text};
 pub use metrics::{Ending, metrics};
 pub use plain::{plain_text, subject};
+pub use recovery::{Dump, Looked, Next, Restored, Verdict, all_looked, looked, restored};
 pub use terminal::{cron_errors, summary};
 
 use crate::config::SendOn;

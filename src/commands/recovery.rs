@@ -1,0 +1,31 @@
+//! What `verify` and `restore` share: which archives lie on the server. Neither changes anything there.
+
+use chrono::Local;
+
+use super::foreground::Site;
+use crate::archive::PackedDump;
+use crate::destination::{Connection, DestinationError, Server};
+use crate::report::message::Dump;
+use crate::rules::recovery::{self, Stored};
+
+/// The server, a connection to it, and the archives that lie there, oldest first, empty ones among them.
+///
+/// # Errors
+/// If the server cannot be reached or does not tell.
+pub(super) fn look(site: &Site) -> Result<(Server, Connection, Vec<Stored>), DestinationError> {
+    let server = Server::new(&site.config.sftp, &site.interrupt, &site.retry, true);
+    let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
+    if let Some(fingerprint) = server.new_fingerprint() {
+        site.progress.show(&format!(
+            "scripting-system: first contact: the host key {fingerprint} is trusted from now on; compare it with the \
+             server's own"
+        ));
+    }
+    let stored = recovery::stored(&listing, &site.config.naming(), site.started.date_naive());
+    Ok((server, connection, stored))
+}
+
+/// `dump` as it is told: its time in the job's zone, as it was then.
+pub(super) fn told_dump(dump: &PackedDump) -> Dump {
+    Dump { size: dump.size, modified: dump.modified.map(|time| time.with_timezone(&Local).fixed_offset()) }
+}

@@ -1,0 +1,60 @@
+//! Which archive is restored.
+
+use std::fs;
+
+use super::day::{assert_refused, assert_restored, day_before, listing, plant, restore};
+use super::support::Night;
+
+#[test]
+fn the_newest_is_restored_unless_a_date_is_given() {
+    Night::on_each_server(|night| {
+        night.run().ended_with(0);
+        let good = fs::read(night.archive()).unwrap();
+        fs::remove_file(night.archive()).unwrap();
+        plant(night, 3, &good);
+        plant(night, 5, b"bad");
+        assert_restored(night, &restore(night, &[]));
+        fs::remove_dir_all(super::day::output(night)).unwrap();
+        let of = |days| day_before(night, days).to_string();
+        assert_refused(night, &restore(night, &["--date", &of(5)]), &["is no gzip file"]);
+        assert_restored(night, &restore(night, &["--date", &of(3)]));
+        fs::remove_dir_all(super::day::output(night)).unwrap();
+        let between = restore(night, &["--date", &of(4)]);
+        let told = format!("there is no archive of {}; the nearest are those of {} and {}", of(4), of(5), of(3));
+        assert_refused(night, &between, &[&told]);
+        let future = restore(night, &["--date", "2999-12-31"]);
+        assert_refused(night, &future, &["there is no archive of 2999-12-31; the nearest is that of "]);
+        let verified = night.ask("verify", &["--date", &of(4)]);
+        assert!(verified.ended_with(4).stderr.contains(&told), "{}", verified.all());
+        restore(night, &["--date", &of(3), "--latest"]).ended_with(2);
+        night.ask("verify", &["--date", &of(3), "--all"]).ended_with(2);
+    });
+}
+
+#[test]
+fn a_folder_without_an_archive_says_so() {
+    Night::on_each_server(|night| {
+        fs::write(night.sshd.directory.join("notes.txt"), "x").unwrap();
+        assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive"]);
+        for arguments in [&[][..], &["--all"], &["--date", "2026-01-01"]] {
+            let ran = night.ask("verify", arguments);
+            assert!(ran.ended_with(4).stderr.contains("sftp.directory holds no archive"), "{}", ran.all());
+        }
+    });
+}
+
+#[test]
+fn a_replaced_archive_that_awaits_its_name_is_restored_where_it_lies() {
+    Night::on_each_server(|night| {
+        night.run().ended_with(0);
+        let old = night.sshd.directory.join(format!(".{}.old", night.archive_name()));
+        fs::rename(night.archive(), old).unwrap();
+        let before = listing(&night.sshd.directory);
+        let ran = night.ask("verify", &[]);
+        assert!(ran.ended_with(0).stdout.starts_with(&night.archive_name()), "{}", ran.all());
+        let ran = restore(night, &["--latest"]);
+        assert_restored(night, &ran);
+        assert!(ran.stdout.contains(&format!("from           {}, ", night.archive_name())), "{}", ran.all());
+        assert!(listing(&night.sshd.directory) == before, "something changed on the server");
+    });
+}

@@ -1,0 +1,133 @@
+//! A day on which the archive is needed: what is asked of the program, and what is looked at afterwards.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::{Days, NaiveDate};
+
+use super::support::Night;
+use super::support::night::{DUMP, Ran, archive_name};
+use super::support::servers::zips::noise;
+
+pub(crate) const MIB: usize = 1024 * 1024;
+
+/// A night whose archive is about as long as its dump of `size` bytes.
+pub(crate) fn night_of(size: usize) -> Night {
+    let mut night = Night::new();
+    night.dump = noise(size);
+    night.publish_dump_of(night.modified);
+    night
+}
+
+/// The folder to restore to, which is not there at first.
+pub(crate) fn output(night: &Night) -> PathBuf {
+    night.path("restored")
+}
+
+/// The dump as it is to come back.
+pub(crate) fn restored(night: &Night) -> PathBuf {
+    output(night).join(DUMP)
+}
+
+/// Restores with further arguments.
+pub(crate) fn restore(night: &Night, arguments: &[&str]) -> Ran {
+    let output = output(night);
+    night.ask("restore", &[&["--output", output.to_str().unwrap()], arguments].concat())
+}
+
+/// The day so many days before the dump was modified.
+pub(crate) fn day_before(night: &Night, days: u64) -> NaiveDate {
+    night.modified.date_naive() - Days::new(days)
+}
+
+/// Puts `bytes` onto the server as the archive of the day so many days before. Gives its name.
+pub(crate) fn plant(night: &Night, days: u64, bytes: &[u8]) -> String {
+    let name = archive_name(day_before(night, days));
+    fs::write(night.sshd.directory.join(&name), bytes).unwrap();
+    name
+}
+
+/// Each name in `folder` with size, time of modification and content; nothing where it is not there.
+pub(crate) fn listing(folder: &Path) -> Vec<(String, u64, i64, Vec<u8>)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut listing: Vec<_> = entries
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            let nanoseconds = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
+            let content = fs::read(entry.path()).unwrap_or_default();
+            (entry.file_name().into_string().unwrap(), metadata.len(), nanoseconds, content)
+        })
+        .collect();
+    listing.sort();
+    listing
+}
+
+/// Asserts that the dump is there, alone, for its owner, byte for byte and with its time.
+#[track_caller]
+pub(crate) fn assert_restored(night: &Night, ran: &Ran) {
+    ran.ended_with(0);
+    let there = listing(&output(night));
+    assert_eq!(there.len(), 1, "{}", ran.all());
+    let metadata = fs::metadata(restored(night)).unwrap();
+    assert!(fs::read(restored(night)).unwrap() == night.dump, "other bytes: {}", ran.all());
+    assert_eq!((metadata.mtime(), metadata.mode() & 0o777), (night.modified.timestamp(), 0o600));
+}
+
+/// Asserts that nothing was restored, and that the reason tells `words`.
+#[track_caller]
+pub(crate) fn assert_refused(night: &Night, ran: &Ran, words: &[&str]) {
+    ran.ended_with(4);
+    for word in words {
+        assert!(ran.stderr.contains(word), "{word:?} is not told: {}", ran.all());
+    }
+    assert_eq!(ran.stdout, "", "{}", ran.all());
+    assert!(listing(&output(night)).is_empty(), "{:?}", fs::read_dir(output(night)).unwrap().collect::<Vec<_>>());
+}
+
+/// What the program printed, with `N` for numbers and dates, without rates, and with columns as near as they can be.
+pub(crate) fn plain(night: &Night, text: &str) -> String {
+    let text = text.replace(night.path("").to_str().unwrap(), "/");
+    let lines = text.lines().map(|line| {
+        let kept: Vec<&str> = line.split(", ").filter(|part| !part.ends_with("/s")).collect();
+        let columns = kept.join(", ");
+        let columns = columns.split("  ").map(str::trim).filter(|column| !column.is_empty());
+        let plain = columns.map(|column| column.split(' ').map(plain_word).collect::<Vec<_>>().join(" "));
+        plain.collect::<Vec<_>>().join("  ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn plain_word(word: &str) -> String {
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    if months.contains(&word) {
+        return "MONTH".to_owned();
+    }
+    if word.len() == 64 && word.chars().all(|character| character.is_ascii_hexdigit()) {
+        return "DIGEST".to_owned();
+    }
+    let characters: Vec<char> = word.chars().collect();
+    let is_digit = |at: usize| characters.get(at).is_some_and(char::is_ascii_digit);
+    let mut plain = String::new();
+    for (at, character) in characters.iter().enumerate() {
+        let goes_on = plain.ends_with('N') && (is_digit(at) || (matches!(character, '.' | ',') && is_digit(at + 1)));
+        match goes_on {
+            true => {}
+            false if is_digit(at) => plain.push('N'),
+            false => plain.push(*character),
+        }
+    }
+    plain
+}
+
+/// Waits until `is_so`.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,138 @@
+//! Long lines and broken ones.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::day::{MIB, assert_refused, assert_restored, night_of, plant, restore};
+use super::support::Night;
+use super::support::servers::Proxy;
+use super::support::servers::listener::loopback;
+use super::support::servers::sftp_faults::Disturbance;
+use super::support::servers::sftp_watch::Moment;
+
+/// Puts a long line between the program and its SFTP server: one that is worth as many connections as there may be.
+fn lengthen_the_line(night: &mut Night) -> Proxy {
+    let port = u16::try_from(night.config["sftp"]["port"].as_u64().unwrap()).unwrap();
+    let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
+    night.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
+    proxy
+}
+
+#[test]
+fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
+    let mut night = night_of(40 * MIB);
+    night.run().ended_with(0);
+    let logins = || night.sshd.log().matches("Accepted publickey").count();
+    let before = logins();
+    let ran = restore(&night, &[]);
+    assert_restored(&night, &ran);
+    assert!(!ran.stdout.contains("over 4"), "{}", ran.all());
+    let short = logins() - before;
+    // A busy machine can look like a longer line for a moment.
+    assert!(short < 4, "{short} logins");
+
+    let _line = lengthen_the_line(&mut night);
+    let before = night.sshd.log().matches("Accepted publickey").count();
+    let ran = restore(&night, &["--force"]);
+    assert_restored(&night, &ran);
+    assert!(ran.stdout.contains(", over 4 connections"), "{}", ran.all());
+    assert_eq!(night.sshd.log().matches("Accepted publickey").count() - before, 4);
+    night.ask("verify", &[]).ended_with(0);
+}
+
+#[test]
+fn a_broken_link_costs_only_what_was_on_its_way() {
+    for connections in [1, 4] {
+        let mut night = night_of(24 * MIB);
+        let left = Arc::new(AtomicU64::new(u64::MAX));
+        let until_cut = left.clone();
+        let server = night.serve_sftp(|sftp| {
+            sftp.on_operation(move |operation| {
+                let is_read = operation.moment == Moment::Before && operation.what.starts_with("read ");
+                // Each read is of 32 KB or so.
+                if is_read && until_cut.fetch_sub(1, Ordering::SeqCst) == 0 {
+                    until_cut.store(u64::MAX, Ordering::SeqCst);
+                    return Disturbance::HangUp;
+                }
+                Disturbance::None
+            })
+        });
+        night.run().ended_with(0);
+        let before = server.bytes_read();
+        left.store(450, Ordering::SeqCst);
+        let _line = lengthen_the_line(&mut night);
+        night.set("sftp.connections", json!(connections));
+        let ran = restore(&night, &["-v"]);
+        assert_restored(&night, &ran);
+        // Where others are left, they take over; where it was the first, another one is made.
+        let told = ["only what has not come yet is asked for again", "going on with one connection fewer"];
+        assert!(told.iter().any(|told| ran.stderr.contains(told)), "{}", ran.all());
+        let read = server.bytes_read() - before;
+        assert!(read < 34 * MIB as u64, "{read} bytes were read over {connections} connections");
+    }
+}
+
+#[test]
+fn a_link_that_breaks_for_good_leaves_nothing() {
+    let mut night = night_of(6 * MIB);
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = is_down.clone();
+    let _server = night.serve_sftp(|sftp| {
+        sftp.on_operation(move |operation| match operation.what.starts_with("read ") {
+            true if down.load(Ordering::SeqCst) => Disturbance::HangUp,
+            _ => Disturbance::None,
+        })
+    });
+    night.run().ended_with(0);
+    is_down.store(true, Ordering::SeqCst);
+    assert_refused(&night, &restore(&night, &[]), &["the connection to the server broke while "]);
+}
+
+#[test]
+fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
+    let mut night = Night::new();
+    let unreadable = Arc::new(std::sync::Mutex::new(String::from("none")));
+    let name = unreadable.clone();
+    let _server = night.serve_sftp(|sftp| {
+        sftp.on_operation(move |operation| {
+            let is_read = operation.what.starts_with("read ") && operation.what.contains(&*name.lock().unwrap());
+            if is_read { Disturbance::HangUp } else { Disturbance::None }
+        })
+    });
+    night.run().ended_with(0);
+    let good = fs::read(night.archive()).unwrap();
+    plant(&night, 1, &good);
+    *unreadable.lock().unwrap() = plant(&night, 2, &good);
+    plant(&night, 3, &good);
+    let ran = night.ask("verify", &["--all"]);
+    ran.ended_with(4);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{}", ran.all());
+    assert!(lines[1].contains("NOT READ: the connection to the server broke while "), "{}", ran.all());
+    assert_eq!(lines[4], "4 archives: 3 good, 1 NOT READ");
+}
+
+#[test]
+fn an_archive_that_changes_meanwhile_is_refused() {
+    let mut night = night_of(6 * MIB);
+    let archive = Arc::new(std::sync::Mutex::new(None));
+    let changing = archive.clone();
+    let _server = night.serve_sftp(|sftp| {
+        sftp.on_operation(move |operation| {
+            if operation.what.starts_with("read ")
+                && let Some(path) = changing.lock().unwrap().take()
+            {
+                fs::write::<std::path::PathBuf, _>(path, "another").unwrap();
+                return Disturbance::HangUp;
+            }
+            Disturbance::None
+        })
+    });
+    night.run().ended_with(0);
+    *archive.lock().unwrap() = Some(night.archive());
+    assert_refused(&night, &restore(&night, &[]), &["has changed while it was read back"]);
+}

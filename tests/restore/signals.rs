@@ -1,0 +1,61 @@
+//! Signals in the middle: nothing is left, and the program ends at once.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::day::{MIB, assert_restored, listing, night_of, output, restore, wait_until};
+use super::support::servers::sftp_faults::Disturbance;
+
+/// A program that a signal reached must have ended by then.
+const LIMIT: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_signal_in_the_middle_of_the_download_leaves_nothing() {
+    let mut night = night_of(6 * MIB);
+    let (is_silent, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (silent, counted) = (is_silent.clone(), reads.clone());
+    let _server = night.serve_sftp(|sftp| {
+        sftp.on_operation(move |operation| {
+            let is_read = operation.what.starts_with("read ") && silent.load(Ordering::SeqCst);
+            if is_read && counted.fetch_add(1, Ordering::SeqCst) >= 60 {
+                Disturbance::Silence
+            } else {
+                Disturbance::None
+            }
+        })
+    });
+    night.run().ended_with(0);
+    is_silent.store(true, Ordering::SeqCst);
+    let output = output(&night);
+    let arguments = ["--output", output.to_str().unwrap()];
+    for (command, code) in [("restore", 143), ("restore", 130), ("restore", -1), ("verify", 143), ("verify", 130)] {
+        for archive_only in [false, true] {
+            let further: &[&str] = match (command, archive_only) {
+                ("restore", true) => &["--archive-only"],
+                ("verify", true) => continue,
+                _ => &[],
+            };
+            reads.store(0, Ordering::SeqCst);
+            let arguments = if command == "restore" { [&arguments[..], further].concat() } else { Vec::new() };
+            let mut program = night.command_of(command, &arguments);
+            let run = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            wait_until("the middle of the download", || reads.load(Ordering::SeqCst) > 60);
+            let begun = Instant::now();
+            let signal = [(143, Signal::TERM), (130, Signal::INT), (-1, Signal::KILL)];
+            let (_, signal) = signal.into_iter().find(|(its_code, _)| *its_code == code).unwrap();
+            kill_process(Pid::from_child(&run), signal).unwrap();
+            let ran = night.ran(run.wait_with_output().unwrap());
+            assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+            ran.ended_with(code);
+            assert!(listing(&output).is_empty(), "{command}: {}", ran.all());
+            assert_eq!(ran.stdout, "");
+            assert!(code < 0 || ran.stderr.contains("interrupted (SIG"), "{}", ran.all());
+        }
+    }
+    is_silent.store(false, Ordering::SeqCst);
+    assert_restored(&night, &restore(&night, &[]));
+}

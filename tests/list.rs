@@ -288,7 +288,7 @@ fn a_first_host_key_is_told_and_remembered() {
     Night::on_each_server(|night| {
         let first = night.ask("list", &[]);
         first.ended_with(0);
-        assert!(first.stderr.contains("new host key SHA256:"), "{}", first.all());
+        assert!(first.stderr.contains("the host key SHA256:"), "{}", first.all());
         assert_eq!(night.ask("list", &[]).ended_with(0).stderr, "");
     });
 }

@@ -11,6 +11,7 @@ use super::panics::redact_panics;
 use super::supervisor::{Ended, Supervisor};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment, LoadError};
+use crate::destination::Server;
 use crate::error_chain::told;
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -33,6 +34,18 @@ pub(super) struct Site {
     pub(super) retry: Retry,
     /// Shows transfers to whoever watches.
     pub(super) progress: Progress,
+}
+
+impl Site {
+    /// Says on stderr which host key `server` has shown, where this is the first time that it is met.
+    pub(super) fn tell_first_contact(&self, server: &Server) {
+        if let Some(fingerprint) = server.new_fingerprint() {
+            self.progress.show(&format!(
+                "scripting-system: first contact: the host key {fingerprint} is trusted from now on; compare it with \
+                 the server's own"
+            ));
+        }
+    }
 }
 
 /// What a command's work comes to: an exit code mostly, or what kept it from its end.

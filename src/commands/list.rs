@@ -37,9 +37,7 @@ fn ask(site: &Site) -> Result<Listing, DestinationError> {
     })?;
     // Everything is known: how the connection ends no longer matters.
     let _ = connection.close();
-    if let Some(fingerprint) = server.new_fingerprint() {
-        site.progress.show(&format!("scripting-system: new host key {fingerprint}; compare it with the server's own"));
-    }
+    site.tell_first_contact(&server);
     let sftp = &config.sftp;
     Ok(Listing {
         inventory: Inventory::of(&entries, &config.naming(), config.retention, site.started.date_naive()),

@@ -15,12 +15,7 @@ use crate::rules::recovery::{self, Stored};
 pub(super) fn look(site: &Site) -> Result<(Server, Connection, Vec<Stored>), DestinationError> {
     let server = Server::new(&site.config.sftp, &site.interrupt, &site.retry, true);
     let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
-    if let Some(fingerprint) = server.new_fingerprint() {
-        site.progress.show(&format!(
-            "scripting-system: first contact: the host key {fingerprint} is trusted from now on; compare it with the \
-             server's own"
-        ));
-    }
+    site.tell_first_contact(&server);
     let stored = recovery::stored(&listing, &site.config.naming(), site.started.date_naive());
     Ok((server, connection, stored))
 }

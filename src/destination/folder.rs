@@ -1,5 +1,6 @@
 //! Looking, renaming and removing in `sftp.directory`.
 
+use std::iter;
 use std::path::Path;
 
 use chrono::DateTime;
@@ -11,6 +12,9 @@ use crate::rules::retention::{Entry, Kind};
 
 /// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);
+
+/// Of so many files the server is asked how much room there is beside them: it may refuse some, and each costs time.
+const FILES_ASKED: usize = 3;
 
 impl Connection {
     /// Everything in the directory. Symbolic links are shown as such.
@@ -34,9 +38,16 @@ impl Connection {
 
     /// How many bytes are free where the directory lies; `None` where the server does not tell.
     pub fn free_space(&self) -> Option<u64> {
-        // OpenSSH answers for files alone, and opens a folder as one where it is only to be read.
-        let as_file = self.sftp.open(self.directory()).ok().and_then(|mut file| free_space(&mut file));
-        as_file.or_else(|| free_space(&mut self.sftp.opendir(self.directory()).ok()?))
+        // Many servers tell it of an open file alone. OpenSSH opens a folder as one where it is only to be read; others
+        // are asked about a file that lies there.
+        let beside = |path: &Path| free_space(&mut self.sftp.open(path).ok()?);
+        beside(self.directory()).or_else(|| {
+            let mut directory = self.sftp.opendir(self.directory()).ok()?;
+            free_space(&mut directory).or_else(|| {
+                let files = iter::from_fn(|| directory.readdir().ok()).filter(|(_, stat)| kind_of(stat) == Kind::File);
+                files.take(FILES_ASKED).find_map(|(name, _)| beside(&self.directory().join(name)))
+            })
+        })
     }
 
     /// The entry called `name`, if there is one; a symbolic link as itself.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::rules::history::{self, Archived};
 use crate::rules::retention::{self, Action, Circumstances, Entry, HoldBack, Naming, Policy, Reason};
@@ -127,31 +127,14 @@ impl Inventory {
     }
 }
 
-/// The nights that none of `archives` is of, from the oldest of them to yesterday.
+/// The nights that none of `archives` is of, from the oldest of them to yesterday: tonight's is yet to come.
 fn gaps(archives: &[Archived], policy: Policy, today: NaiveDate) -> Vec<Gap> {
-    let every_night_from = every_night_from(archives, policy);
-    // Tonight's archive is yet to come.
-    let dates = archives.iter().map(|archive| archive.date).chain([today]);
-    let pairs = dates.clone().zip(dates.skip(1));
-    pairs
-        .filter_map(|(date, next)| {
-            let (first, last) = (date.succ_opt()?, next.pred_opt()?);
-            (first <= last).then(|| Gap { first, last, is_thinned: every_night_from.is_some_and(|from| last < from) })
-        })
+    let (Some(oldest), Some(yesterday)) = (archives.first(), today.pred_opt()) else { return Vec::new() };
+    let complete_since = history::complete_since(archives, policy);
+    history::gaps(archives, oldest.date, yesterday)
+        .into_iter()
+        .map(|(first, last)| Gap { first, last, is_thinned: complete_since.is_some_and(|since| last < since) })
         .collect()
-}
-
-/// The day from which on retention keeps the archive of every night. `None`: it keeps every one, or removes all beyond
-/// some age.
-fn every_night_from(archives: &[Archived], policy: Policy) -> Option<NaiveDate> {
-    if policy.keep_weekly == 0 && policy.keep_monthly == 0 && policy.keep_yearly == 0 {
-        return None;
-    }
-    let reference = archives.last()?.date;
-    let recent = reference.checked_sub_days(Days::new(policy.keep_days.into())).unwrap_or(NaiveDate::MIN);
-    let newest = policy.keep_at_least.max(policy.keep_daily) as usize;
-    let nth_newest = archives.get(archives.len().saturating_sub(newest)).map(|archive| archive.date);
-    Some(nth_newest.map_or(recent, |date| date.min(recent)))
 }
 
 #[cfg(test)]

@@ -250,7 +250,10 @@ fn next_run(inventory: &Inventory) -> String {
     }
     let archives = inventory.archives.iter().map(|archive| &archive.file);
     let files = archives.chain(&inventory.leftovers);
-    let removals = words::count(files.filter(|file| file.action == Action::Remove).count(), "file");
+    let removals = match files.filter(|file| file.action == Action::Remove).count() {
+        0 => "nothing".to_owned(),
+        some => words::count(some, "file"),
+    };
     format!("removes {removals}, as of today: once it has delivered, the archives are a day older")
 }
 

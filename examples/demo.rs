@@ -2,13 +2,19 @@
 //! Mattermost's webhook in this process, and the real program between them.
 //!
 //! It installs nothing, needs no root, speaks to loopback only and leaves nothing running. Everything that it makes
-//! lies in `demo` in cargo's target folder. It ends with 0 only if the run did, and left what it should have.
+//! lies in `demo` in cargo's target folder. After the night it shows what an operator does with what is there.
+//! It ends with 0 only if the run did, and left what it should have.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the demo")]
 #![allow(unreachable_pub, reason = "a program exports nothing")]
 
 #[path = "demo/evidence.rs"]
 mod evidence;
+#[path = "demo/morning.rs"]
+mod morning;
 mod servers;
+#[path = "../tests/support/sshd.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod sshd;
 #[path = "demo/stage.rs"]
 mod stage;
 
@@ -20,6 +26,8 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use chrono::Local;
 use console::style;
 use evidence::Finding;
+use morning::Place;
+use sshd::Sshd;
 use stage::Stage;
 
 /// The shipped binary.
@@ -55,7 +63,39 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     findings.extend(show_archive(&stage)?);
     findings.extend(show_mail(&stage)?);
     findings.extend(show_message(&stage)?);
+    findings.extend(show_watchers(&stage)?);
+    heading("The morning after");
+    let embedded = Place {
+        server: "the embedded SFTP server",
+        config: &stage.config,
+        destination: &stage.destination,
+        output: &stage.folder.join("restored"),
+    };
+    findings.extend(morning::show(&stage, &program, &embedded)?);
+    findings.extend(morning::show_papers(&stage, &program, &Place { server: "without a server", ..embedded })?);
+    findings.extend(show_openssh(&stage, &program)?);
     conclude(&stage, &findings);
+    Ok(findings)
+}
+
+/// The same night and the same morning with OpenSSH in the embedded server's place, where it is installed.
+fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("The same with OpenSSH");
+    if !Sshd::is_installed() {
+        println!("There is no sshd on this machine: left out. (Debian's package openssh-server brings it.)");
+        return Ok(Vec::new());
+    }
+    let sshd = Sshd::start(&["ed25519"]);
+    stage::copy_files(&stage.destination, &sshd.directory)?;
+    let config = stage.lead_to_openssh(&sshd)?;
+    let place = Place {
+        server: "OpenSSH",
+        config: &config,
+        destination: &sshd.directory,
+        output: &stage.folder.join("restored_openssh"),
+    };
+    let mut findings = morning::show_night(stage, program, &place)?;
+    findings.extend(morning::show(stage, program, &place)?);
     Ok(findings)
 }
 
@@ -181,6 +221,24 @@ fn show_message(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     Ok(vec![finding("one message was posted", posts.len() == 1 && stage.webhook.refusals().is_empty())])
 }
 
+fn show_watchers(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    heading("Watched from outside");
+    let pings = stage.monitor.pings();
+    for ping in &pings {
+        println!("{} …{} {}", ping.method, ping.path, ping.body.lines().next().unwrap_or_default());
+    }
+    let metrics = text_of(&stage.folder.join(stage::METRICS))?;
+    let samples: Vec<&str> = metrics.lines().filter(|line| !line.starts_with('#')).collect();
+    println!("\n{}", samples.join("\n"));
+    let paths: Vec<&str> = pings.iter().map(|ping| ping.path.as_str()).collect();
+    Ok(vec![
+        finding("the monitor heard of the beginning and of the success", paths == ["/start", ""]),
+        finding("Prometheus would find when the last success was", {
+            samples.iter().any(|sample| sample.starts_with("scripting_system_last_success_timestamp_seconds"))
+        }),
+    ])
+}
+
 fn conclude(stage: &Stage, findings: &[Finding]) {
     heading("In short");
     for finding in findings {
@@ -190,7 +248,9 @@ fn conclude(stage: &Stage, findings: &[Finding]) {
     let failed = findings.iter().filter(|finding| !finding.holds).count();
     println!("\n{} of {} hold.", findings.len() - failed, findings.len());
     println!("Everything lies in {}:", stage.folder.display());
-    println!("  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md,");
+    println!(
+        "  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md, scripting-system.prom,"
+    );
     println!("  web_server/ (what was published), sftp_server/{}/ (what arrived)", stage::DIRECTORY);
 }
 

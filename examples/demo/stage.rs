@@ -1,20 +1,31 @@
 //! Sets the stage: servers with something in them, and the configuration that leads to them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
 
 use chrono::{DateTime, Days, Local, NaiveDate};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use crate::servers::certificates::write_private;
 use crate::servers::smtp::Security;
-use crate::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips};
+use crate::servers::{
+    Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips,
+};
+use crate::sshd::Sshd;
 
 /// The folder on the SFTP server.
 pub const DIRECTORY: &str = "TSE-INFORX";
 /// The dump's name in the ZIP.
 pub const DUMP: &str = "dumpfile.sql";
+/// Where the figures for Prometheus go.
+pub const METRICS: &str = "scripting-system.prom";
+/// How mysqldump begins.
+const HEADER: &[u8] = b"-- MySQL dump 10.13  Distrib 8.0.40, for Linux (x86_64)\n";
 const ZIP: &str = "my_zip.zip";
 const DUMP_BYTES: usize = 12 * 1024 * 1024;
 const KEEP_DAYS: u64 = 10;
@@ -64,6 +75,8 @@ pub struct Stage {
     pub mail: SmtpServer,
     /// Mattermost's part.
     pub webhook: WebhookServer,
+    /// The monitor that raises the alarm where no ping comes.
+    pub monitor: PingServer,
 }
 
 impl Stage {
@@ -83,7 +96,8 @@ impl Stage {
 
         let modified =
             DateTime::from_timestamp(now.timestamp(), 0).expect("it is a time of today").with_timezone(&Local);
-        let dump = Dump { content: zips::sql_dump(DUMP_BYTES), modified };
+        let content = [HEADER, &zips::sql_dump(DUMP_BYTES)].concat();
+        let dump = Dump { content, modified };
         publish(&dump, &published.join(ZIP));
         let planted = plant(&destination, now.date_naive())?;
 
@@ -92,19 +106,71 @@ impl Stage {
         let sftp = SftpServer::builder(&received).public_key(&user_key).start();
         let mail = SmtpServer::builder(Security::Tls).login(MAIL_USER, MAIL_PASSWORD).start();
         let webhook = WebhookServer::builder().start();
+        let monitor = PingServer::builder().start();
 
         Authority::shared().write(folder);
         user_key.write(&secrets, "sftp_key");
         write_private(&secrets.join("web_password"), WEB_PASSWORD.as_bytes());
         write_private(&secrets.join("mail_password"), MAIL_PASSWORD.as_bytes());
         write_private(&secrets.join("webhook_url"), webhook.url().as_bytes());
+        write_private(&secrets.join("ping_url"), monitor.url().as_bytes());
         let config = folder.join("config.json");
         let text = serde_json::to_string_pretty(&configuration(&web, &sftp, &mail))?;
         write_private(&config, format!("{text}\n").as_bytes());
 
         let archive = archive_name(now.date_naive());
-        Ok(Stage { folder: folder.to_owned(), config, destination, archive, dump, planted, web, sftp, mail, webhook })
+        Ok(Stage {
+            folder: folder.to_owned(),
+            config,
+            destination,
+            archive,
+            dump,
+            planted,
+            web,
+            sftp,
+            mail,
+            webhook,
+            monitor,
+        })
     }
+}
+
+impl Stage {
+    /// Writes a configuration that leads to `sshd` instead of the embedded SFTP server.
+    pub fn lead_to_openssh(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
+        let mut config = configuration(&self.web, &self.sftp, &self.mail);
+        config["sftp"] = json!({
+            "host": "127.0.0.1",
+            "port": sshd.port(),
+            "username": username()?,
+            "private_key": sshd.user_key(),
+            "known_hosts": "known_hosts_openssh",
+            "directory": sshd.directory,
+        });
+        let path = self.folder.join("config_openssh.json");
+        write_private(&path, format!("{}\n", serde_json::to_string_pretty(&config)?).as_bytes());
+        Ok(path)
+    }
+}
+
+/// Who runs this, and so may log in to an sshd of his own.
+fn username() -> std::io::Result<String> {
+    let output = Command::new("id").arg("-un").output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Copies the files of one folder into another, with their times, but for today's archive: that is to be sent.
+pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    let today = archive_name(Local::now().date_naive());
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && entry.file_name().to_string_lossy() != today {
+            let copy = to.join(entry.file_name());
+            fs::copy(entry.path(), &copy)?;
+            File::options().write(true).open(&copy)?.set_modified(entry.metadata()?.modified()?)?;
+        }
+    }
+    Ok(())
 }
 
 /// How the default pattern names an archive: year, day, month.
@@ -119,11 +185,27 @@ fn publish(dump: &Dump, path: &Path) {
     Zip::new().with(entry).with(Entry::new("README.txt", "Made every night.\n")).write(path);
 }
 
+/// The archive of a dump of `size` bytes, as the nights before have left it.
+fn archive_of(date: NaiveDate, size: usize) -> std::io::Result<Vec<u8>> {
+    let content = zips::sql_dump(size);
+    let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc().timestamp();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o600);
+    header.set_mtime(u64::try_from(modified).unwrap());
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    builder.append_data(&mut header, DUMP, content.as_slice())?;
+    builder.into_inner()?.finish()
+}
+
 fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
     let mut planted = Vec::new();
-    for age in [40, 12, 11, 10, 5, 2, 1] {
-        let name = archive_name(today - Days::new(age));
-        fs::write(folder.join(&name), format!("an archive of {age} days ago"))?;
+    for age in [40, 12, 11, 10, 9, 8, 7, 5, 4, 3, 2, 1] {
+        let date = today - Days::new(age);
+        let name = archive_name(date);
+        fs::write(folder.join(&name), archive_of(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap())?)?;
+        let written = SystemTime::from(date.and_hms_opt(22, 5, 0).unwrap().and_utc());
+        File::options().write(true).open(folder.join(&name))?.set_modified(written)?;
         let stays = age <= KEEP_DAYS;
         let days = if age == 1 { "day" } else { "days" };
         let reason = if stays {
@@ -175,6 +257,7 @@ fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Val
             "directory": DIRECTORY,
         },
         "retention": { "keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST },
+        "alarm": {},
         "run": { "deadline_minutes": 2 },
         "log": { "file": "log.log" },
         "email": {
@@ -194,5 +277,7 @@ fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Val
             "username": "scripting-system",
             "ca_file": "ca.pem",
         },
+        "monitor": { "ping_url": { "file": "secrets/ping_url" }, "ca_file": "ca.pem" },
+        "metrics": { "textfile": METRICS },
     })
 }

@@ -21,6 +21,11 @@ pub struct Sshd {
 }
 
 impl Sshd {
+    /// Whether there is an OpenSSH to start.
+    pub fn is_installed() -> bool {
+        Path::new(SSHD).exists()
+    }
+
     /// Starts a server with host keys of the given types (`ed25519`, `rsa`, `ecdsa`), which lets the present user in
     /// with [`user_key`](Sshd::user_key).
     pub fn start(host_keys: &[&str]) -> Sshd {
@@ -29,7 +34,7 @@ impl Sshd {
 
     /// The same, with further lines of sshd_config(5), which win over those given here.
     pub fn start_with(host_keys: &[&str], options: &str) -> Sshd {
-        assert!(Path::new(SSHD).exists(), "{SSHD} is missing: install the Debian package openssh-server");
+        assert!(Sshd::is_installed(), "{SSHD} is missing: install the Debian package openssh-server");
         // Where root runs it, sshd wants this folder for its privilege separation.
         let _ = fs::create_dir("/run/sshd");
         let folder = tempfile::tempdir().unwrap();

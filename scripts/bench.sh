@@ -10,6 +10,7 @@
 #   job       the whole job on loopback, verification included, against curl, unzip, tar and sftp without it
 #   latency   the same where each answer takes 50 ms
 #   upload    an archive of 100 MB alone at 50 ms, against sftp
+#   restore   the dump back from the server, checked, against sftp and tar without that; on loopback and at 50 ms
 #   overlap   whether a slow source and a slow destination cost their times together or only the longer one
 #   memory    the peaks of memory and of disk with dumps of 1 and 8 GiB; ends with 1 where they are too high
 #   links     the speed by round trip and number of connections, against sftp; only where it is named
@@ -38,12 +39,12 @@ while (($# > 0)); do
         rounds=$1
         ;;
     --small) scale=8 ;;
-    stale | company | repack | job | latency | upload | overlap | memory | links) sections+=("$1") ;;
+    stale | company | repack | job | latency | upload | restore | overlap | memory | links) sections+=("$1") ;;
     *) fail_usage "unknown argument: $1" ;;
     esac
     shift
 done
-((${#sections[@]} > 0)) || sections=(stale company repack job latency upload overlap memory)
+((${#sections[@]} > 0)) || sections=(stale company repack job latency upload restore overlap memory)
 
 # The sums are done by awk, and what it reads is written with a point.
 export LC_ALL=C

@@ -196,6 +196,45 @@ get() {
     echo "get $archives/archive.tgz $work/archive.tgz" | sftp_batch "$1"
 }
 
+section_restore() {
+    local dump_mib=$((1024 / scale))
+    publish_sql "$dump_mib"
+    start_web_server "$published"
+    configure "$web_port" "$ssh_port"
+    measure_program
+    end_web_server
+    heading "restore: a dump of $(as_size $((dump_mib * mib))) out of an archive of $(as_size "$(stat -c %s "$archive")")"
+    compare_restores restore-loopback "$ssh_port"
+    start_proxy "$ssh_port" --round-trip-ms 50
+    echo "At a round trip of 50 ms:"
+    compare_restores restore-latency "$proxy_port"
+    end_process "$proxy_process"
+}
+
+# Compares both ways to bring the dump back from the server on the port $2, as the series $1.
+compare_restores() {
+    local round
+    sed -i "s/\"port\": [0-9]*/\"port\": $2/" "$run/config.json"
+    for ((round = 0; round < rounds; round++)); do
+        rm -rf -- "$run/restored" "$work/dumpfile.sql" "$work/archive.tgz"
+        measure restore
+        record "$1-ours" "$seconds"
+        measure get_and_unpack "$2"
+        record "$1-theirs" "$seconds"
+        cmp -- "$run/restored/dumpfile.sql" "$work/dumpfile.sql" || fail "the two dumps differ"
+    done
+    compare "$1" "sftp, tar -xzf; content not compared"
+}
+
+restore() {
+    "$built/scripting-system" restore --config "$run/config.json" --output "$run/restored" >"$run/restored.out"
+}
+
+# Does the same with the shell's own commands, over the port $1, down to the disk.
+get_and_unpack() {
+    echo "get $archive $work/archive.tgz" | sftp_batch "$1" && tar -xzf "$work/archive.tgz" -C "$work" && sync
+}
+
 section_overlap() {
     local round slow verifying rate archive_mib=$((60 / scale))
     rate=$((archive_mib * mib / 6))

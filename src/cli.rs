@@ -218,13 +218,15 @@ One line on standard output, and an exit code:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    delivered and verified, or already there; no warning
-  1    finished with warnings
+  0    done; of a run: delivered and verified, or already there, no warning
+  1    the run finished with warnings
   2    wrong command line
   3    the configuration cannot be used
-  4    the job failed: nothing new was delivered
+  4    the run failed: nothing new was delivered; or what another
+       command was to look at or to restore is bad, missing or not reached
   5    another run with the same configuration is under way
-  130, 143  interrupted";
+  130, 143  interrupted
+The command status has the codes of monitoring plugins instead.";
 
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:

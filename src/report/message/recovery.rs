@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use super::words::{count, exact_size, moment, size, time_taken};
+use super::words::{count, exact_size, moment, rate, size, time_taken};
 use crate::rules::loading::Loading;
-
-/// A shorter time says nothing of a rate.
-const SHORTEST: Duration = Duration::from_millis(10);
 
 /// An archive that was looked at.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ pub fn looked(looked: &Looked<'_>) -> String {
     let size_told = looked.size.map_or_else(|| "? B".to_owned(), size);
     let verdict = match looked.verdict {
         Verdict::Good(dump) => {
-            format!("good: a dump of {}, {}{}", size(dump.size), modified(dump), rate(looked.size, looked.took))
+            format!("good: a dump of {}, {}{}", size(dump.size), modified(dump), at_rate(looked.size, looked.took))
         }
         Verdict::Bad(why) => format!("BAD: {why}"),
         Verdict::Unread(why) => format!("NOT READ: {why}"),
@@ -111,7 +108,7 @@ pub fn restored(restored: &Restored<'_>) -> String {
     let over =
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
     let took = time_taken(restored.took);
-    let rate = rate(Some(restored.archive_size), restored.took);
+    let rate = at_rate(Some(restored.archive_size), restored.took);
     let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let next = match restored.next {
         Next::Unpack(command) => format!("to unpack it   {command}"),
@@ -134,11 +131,9 @@ fn modified(dump: &Dump) -> String {
     dump.modified.map_or_else(|| "without a time".to_owned(), |time| format!("modified {}", moment(time)))
 }
 
-fn rate(bytes: Option<u64>, took: Duration) -> String {
-    match bytes {
-        Some(bytes) if took >= SHORTEST => format!(", {}/s", size((bytes as f64 / took.as_secs_f64()) as u64)),
-        _ => String::new(),
-    }
+/// ", 20.49 MiB/s", where that can be told.
+fn at_rate(bytes: Option<u64>, took: Duration) -> String {
+    bytes.and_then(|bytes| rate(bytes, took)).map(|rate| format!(", {rate}")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -176,11 +176,17 @@ pub(super) fn age(age: TimeDelta) -> String {
     }
 }
 
+/// "20.49 MiB/s": how fast `bytes` moved, where it took long enough to tell.
+pub(super) fn rate(bytes: u64, taken: Duration) -> Option<String> {
+    const SHORTEST: Duration = Duration::from_millis(10);
+    (taken >= SHORTEST).then(|| format!("{}/s", HumanBytes((bytes as f64 / taken.as_secs_f64()) as u64)))
+}
+
 /// "0.6 s, 20.49 MiB/s": how long `bytes` took and how fast they moved, where it took long enough to tell.
 pub(super) fn pace(bytes: u64, taken: Duration) -> Option<String> {
     const SHORTEST: Duration = Duration::from_millis(100);
-    let rate = HumanBytes((bytes as f64 / taken.as_secs_f64()) as u64);
-    (taken >= SHORTEST).then(|| format!("{}, {rate}/s", time_taken(taken)))
+    let rate = rate(bytes, taken).filter(|_| taken >= SHORTEST)?;
+    Some(format!("{}, {rate}", time_taken(taken)))
 }
 
 /// "23 Nov".

@@ -53,7 +53,7 @@ pub struct Run {
     pub config: PathBuf,
 
     /// The date to do the work for instead of today, to repeat a missed night.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     pub date: Option<NaiveDate>,
 
     /// Change nothing: decide, connect, list, and print what would be sent and removed.
@@ -98,7 +98,7 @@ pub struct Status {
     pub config: PathBuf,
 
     /// How old the newest archive may be: 90m, 26h, 2d.
-    #[arg(long, value_name = "AGE", default_value = "26h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", default_value = "26h", value_parser = time)]
     pub max_age: Duration,
 
     /// How small the newest archive may be: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
@@ -118,7 +118,7 @@ pub struct Verify {
     pub config: PathBuf,
 
     /// The date of the archive to look at instead of the newest.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "all")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "all")]
     pub date: Option<NaiveDate>,
 
     /// Look at every archive.
@@ -134,7 +134,7 @@ pub struct Restore {
     pub config: PathBuf,
 
     /// The date of the archive to restore.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "latest")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "latest")]
     pub date: Option<NaiveDate>,
 
     /// Restore the newest archive, as without --date.
@@ -197,13 +197,20 @@ pub fn definition() -> clap::Command {
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
-    text.parse().map(|ByteSize(bytes)| bytes)
+    text.parse().map(|ByteSize(bytes)| bytes).map_err(|_| "give a size such as 500KiB, 1MB or 2GiB".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "give a number and a unit, such as 90m, 26h or 2d".to_owned())
 }
 
 fn seconds_to_an_hour(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let is_within = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time);
-    if is_within { Ok(time) } else { Err("give a time from 1s to 1h".to_owned()) }
+    let is_within = |time: &Duration| (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(time);
+    time(text).ok().filter(is_within).ok_or_else(|| "give a time from 1s to 1h, such as 8s".to_owned())
+}
+
+fn date(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|_| "write it as year, month and day, such as 2026-11-23".to_owned())
 }
 
 const STATES: &str = "\

@@ -132,6 +132,29 @@ fn the_right_dump_of_the_same_night_takes_the_wrong_ones_place_and_ends_the_alar
 }
 
 #[test]
+fn a_good_archive_that_a_suspicious_one_of_the_same_night_replaces_is_kept_beside_it() {
+    Night::on_each_server(|night| {
+        let good = lay_history(night, 1.0);
+        night.config["alarm"] = json!({});
+        run(night, &[]).ended_with(0);
+        let (whole, replaced) = (night.dump.clone(), format!(".{}.old", night.archive_name()));
+        for share in [10, 20] {
+            night.dump = whole[..whole.len() / share].to_vec();
+            night.publish_dump_of(night.modified);
+            let ran = run(night, &[]);
+            ran.ended_with(1).told("it has replaced an archive with other bytes");
+            ran.told(&format!("kept {replaced}: was replaced, its successor is in place; removal is held back"));
+            assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", ran.all());
+        }
+        night.dump = whole;
+        night.publish_dump_of(night.modified);
+        run(night, &[]).ended_with(0).told(&format!("removed {replaced}: was replaced, its successor is in place"));
+        assert!(fs::read(night.archive()).unwrap() == good, "other bytes");
+        assert_eq!(names(night), folder(true));
+    });
+}
+
+#[test]
 fn without_the_section_no_size_is_unusual() {
     for times in [5.0, 0.2] {
         let mut night = Night::new();

@@ -26,7 +26,7 @@ use crate::rules::redaction::Redaction;
 
 /// Looks whether a run with the configuration would work; `verbose` counts the `-v`.
 pub fn check(arguments: &cli::Check, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
-    let surroundings = Surroundings { config: &arguments.config, verbose, clock, environment };
+    let surroundings = Surroundings { config: &arguments.config, load: config::load, verbose, clock, environment };
     let (file, notify) = (arguments.config.clone(), arguments.notify);
     // https://no-color.org: set, and not empty.
     let wants_none = environment.variable("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset};
 use super::panics::redact_panics;
 use super::supervisor::{Ended, Supervisor};
 use crate::clock::Clock;
-use crate::config::{self, Config, Environment, LoadError};
+use crate::config::{Config, Environment, LoadError};
 use crate::destination::Server;
 use crate::error_chain::told;
 use crate::exit_code::ExitCode;
@@ -37,12 +37,13 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Says on stderr which host key `server` has shown, where this is the first time that it is met.
+    /// Says on stderr which host key `server` has shown, where it is not known yet. Only a run remembers it, as its reports
+    /// tell it to everybody.
     pub(super) fn tell_first_contact(&self, server: &Server) {
         if let Some(fingerprint) = server.new_fingerprint() {
             self.progress.show(&format!(
-                "scripting-system: first contact: the host key {fingerprint} is trusted from now on; compare it with \
-                 the server's own"
+                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own before \
+                 the first run trusts it"
             ));
         }
     }
@@ -66,6 +67,8 @@ pub(super) enum Fault {
 pub(super) struct Surroundings<'a> {
     /// The configuration file.
     pub(super) config: &'a Path,
+    /// How it is read.
+    pub(super) load: fn(&Path, &Environment) -> Result<Config, LoadError>,
     /// How many `-v` were given.
     pub(super) verbose: u8,
     /// The time.
@@ -94,7 +97,8 @@ pub(super) fn run_with<Value: Send + 'static>(
     adjust: impl FnOnce(&mut Config),
     work: impl FnOnce(&Site) -> Work<Value> + Send + 'static,
 ) -> Result<Value, Fault> {
-    let mut config = config::load(surroundings.config, surroundings.environment).map_err(Fault::Configuration)?;
+    let mut config =
+        (surroundings.load)(surroundings.config, surroundings.environment).map_err(Fault::Configuration)?;
     adjust(&mut config);
     let redaction = Redaction::new(&config.secrets());
     let progress = Progress::on_terminal();

@@ -7,7 +7,7 @@ use console::Term;
 use super::foreground::{self, Fault, Site, Surroundings};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{self, Environment};
 use crate::destination::{DestinationError, Server};
 use crate::exit_code::ExitCode;
 use crate::report::message::{self, Canvas, Listing};
@@ -18,7 +18,7 @@ pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Env
     let Some(config) = &arguments.config else {
         return foreground::conclude(print_schema());
     };
-    let surroundings = Surroundings { config, verbose, clock, environment };
+    let surroundings = Surroundings { config, load: config::load_to_read_back, verbose, clock, environment };
     let as_json = arguments.json;
     foreground::conclude(foreground::run(&surroundings, move |site| {
         let listing = ask(site)?;
@@ -31,7 +31,7 @@ pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Env
 fn ask(site: &Site) -> Result<Listing, DestinationError> {
     let Site { config, interrupt, retry, progress, .. } = site;
     let _waiting = progress.waiting("asking the SFTP server");
-    let server = Server::new(&config.sftp, interrupt, retry, true);
+    let server = Server::new(&config.sftp, interrupt, retry, false);
     let ((entries, free), connection) = server.with_connection("listing the archives", None, |connection| {
         Ok((connection.list()?, connection.free_space()))
     })?;

@@ -13,7 +13,7 @@ use crate::rules::recovery::{self, Stored};
 /// # Errors
 /// If the server cannot be reached or does not tell.
 pub(super) fn look(site: &Site) -> Result<(Server, Connection, Vec<Stored>), DestinationError> {
-    let server = Server::new(&site.config.sftp, &site.interrupt, &site.retry, true);
+    let server = Server::new(&site.config.sftp, &site.interrupt, &site.retry, false);
     let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
     site.tell_first_contact(&server);
     let stored = recovery::stored(&listing, &site.config.naming(), site.started.date_naive());

@@ -14,7 +14,7 @@ use super::recovery::{look, told_dump};
 use crate::archive::{PackedDump, UnpackError, unpack};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{self, Environment};
 use crate::destination::{Fetched, fetch};
 use crate::disk::check_space;
 use crate::disk::whole_file::WholeFile;
@@ -79,7 +79,8 @@ struct Order {
 
 /// Restores what `arguments` ask for; `verbose` counts the `-v`.
 pub fn restore(arguments: &cli::Restore, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
-    let surroundings = Surroundings { config: &arguments.config, verbose, clock, environment };
+    let surroundings =
+        Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let order = Order {
         wanted: arguments.date.map_or(Wanted::Latest, Wanted::Of),
         folder: arguments.output.clone(),

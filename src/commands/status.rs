@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::foreground::{self, Fault, Site, Surroundings, Work};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, LoadError};
+use crate::config::{self, Config, Environment, LoadError};
 use crate::destination::{DestinationError, Server};
 use crate::error_chain::told;
 use crate::report::message;
@@ -25,7 +25,8 @@ struct Answer {
 
 /// Checks what `arguments` ask for and tells it in one line on standard output; `verbose` counts the `-v`.
 pub fn status(arguments: &cli::Status, verbose: u8, clock: &Clock, environment: &Environment) -> Health {
-    let surroundings = Surroundings { config: &arguments.config, verbose, clock, environment };
+    let surroundings =
+        Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let (timeout, min_size) = (arguments.timeout, arguments.min_size);
     let bounds = Bounds { max_age: TimeDelta::from_std(arguments.max_age).unwrap_or(TimeDelta::MAX), min_size };
     let answer = foreground::run_with(
@@ -64,7 +65,7 @@ fn hurry(config: &mut Config, timeout: Duration) {
 
 fn ask(site: &Site, bounds: Bounds) -> Result<Answer, DestinationError> {
     let Site { config, interrupt, retry, .. } = site;
-    let server = Server::new(&config.sftp, interrupt, retry, true);
+    let server = Server::new(&config.sftp, interrupt, retry, false);
     let ((entries, free), connection) = server.with_connection("checking the archives", None, |connection| {
         Ok((connection.list()?, connection.free_space()))
     })?;
@@ -73,7 +74,9 @@ fn ask(site: &Site, bounds: Bounds) -> Result<Answer, DestinationError> {
     tracing::info!("entries in sftp.directory: {}", entries.len());
     let inventory = Inventory::of(&entries, &config.naming(), config.retention, site.started.date_naive());
     let checkup = health::examine(&inventory, bounds, site.started);
-    let new_key = server.new_fingerprint().map(|key| format!("new host key {key}, compare it with the server's own"));
+    let new_key = server
+        .new_fingerprint()
+        .map(|key| format!("host key {key} is not known yet, compare it with the server's own"));
     let line = message::check_line(&checkup, bounds, free, new_key.as_deref());
     Ok(Answer { health: checkup.health(), line })
 }

@@ -8,7 +8,7 @@ use super::recovery::{look, told_dump};
 use crate::archive::unpack;
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{self, Environment};
 use crate::destination::{Connection, Server, fetch};
 use crate::error_chain::told;
 use crate::exit_code::ExitCode;
@@ -19,7 +19,8 @@ use crate::rules::redaction::Redaction;
 
 /// Reads the archives back that `arguments` ask for; `verbose` counts the `-v`.
 pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
-    let surroundings = Surroundings { config: &arguments.config, verbose, clock, environment };
+    let surroundings =
+        Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let (date, all) = (arguments.date, arguments.all);
     foreground::conclude(foreground::run(&surroundings, move |site| {
         let (server, connection, stored) = look(site)?;

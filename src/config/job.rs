@@ -60,7 +60,9 @@ pub(super) fn archive(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Arch
         walk.accept(section.path("work_directory"), must_be_folder(&default)).map(|()| default)
     };
     section.finish(walk);
-    Some(Archive { name: name?, compression, work_directory: work_directory? })
+    // Where it is a mistake, no command comes to use it.
+    let work_directory = work_directory.unwrap_or_else(|| PathBuf::from(WORK_DIRECTORY));
+    Some(Archive { name: name?, compression, work_directory })
 }
 
 /// The word `"reuse"`, or a number.

@@ -48,6 +48,32 @@ const LOG_BESIDE: &str = "log.log";
 /// Where the file cannot be read, is writable by others than its owner, is not JSON, or holds mistakes; then with
 /// every one of them, in the order in which the keys are documented.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
+    read(path, environment, |_| true)
+}
+
+/// As [`load`], for a command that only reads archives back: on the day that one is needed, another machine may have no
+/// more than the configuration and a way in to the server. Mistakes about what such a command does not use are among the
+/// configuration's warnings.
+///
+/// # Errors
+/// As [`load`], and where the required keys of the other sections are missing.
+pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
+    read(path, environment, matters_to_read_back)
+}
+
+/// Whether a mistake about the key `path` keeps archives from being read back.
+fn matters_to_read_back(path: &str) -> bool {
+    const OF_NO_USE: [&str; 6] = ["alarm", "log", "email", "mattermost", "monitor", "metrics"];
+    match path.split_once('.') {
+        Some(("source", key)) => key == "dump",
+        Some(("archive", key)) => key == "name",
+        Some((section, _)) => !OF_NO_USE.contains(&section),
+        None => true,
+    }
+}
+
+/// Reads the file `path`; of the mistakes about keys that do not matter, warnings are made where that is possible.
+fn read(path: &Path, environment: &Environment, matters: fn(&str) -> bool) -> Result<Config, LoadError> {
     let (text, mode) = read_text(path)?;
     if let Verdict::Refused(problem) = permissions::judge(mode, Holds::Settings) {
         return Err(LoadError::Permissions { file: path.to_owned(), problem });
@@ -56,6 +82,11 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError>
     let folder = folder_of(path);
     let mut walk = Walk::new(Place::new(&folder, environment));
     let mut config = read_sections(&value, path, &mut walk);
+    if let Some(config) = &mut config {
+        let (mistakes, spared) = walk.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
+        walk.mistakes = mistakes;
+        config.warnings.extend(spared.iter().map(Mistake::to_string));
+    }
 
     if !walk.clear.is_empty() {
         let keys = walk.clear.join(", ");

@@ -1,6 +1,6 @@
 //! Where the paths of a configuration start, and the files that have to be there.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::environment::Environment;
@@ -16,6 +16,10 @@ const MAX_PEM_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+/// How a public key for SSH begins (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"), and how much shows it.
+const PUBLIC_KEYS: [&[u8]; 3] = [b"ssh-", b"ecdsa-", b"sk-"];
+const BEGINNING_OF_KEY: usize = 8;
+
 const PRIVATE_KEY_END: &str = "PRIVATE KEY-----";
 const ENCRYPTED_KEYS: [&str; 2] = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"];
 
@@ -107,7 +111,14 @@ impl<'a> Place<'a> {
     /// A private key file for SSH, in whatever form the library reads.
     pub(super) fn ssh_key(self, text: &str) -> Result<PathBuf, Fault> {
         let path = self.path(text)?;
-        let (_, mode) = files::open(&path).map_err(|fault| file_fault(&path, fault, u64::MAX))?;
+        let (mut file, mode) = files::open(&path).map_err(|fault| file_fault(&path, fault, u64::MAX))?;
+        let mut beginning = [0; BEGINNING_OF_KEY];
+        let count =
+            file.read(&mut beginning).map_err(|error| file_fault(&path, FileFault::Unreadable(error), u64::MAX))?;
+        if PUBLIC_KEYS.iter().any(|kind| beginning[..count].starts_with(kind)) {
+            let problem = format!("{} is a public key", shown(&path));
+            return Err(Fault::new(problem, "name the private key: the file without .pub"));
+        }
         must_be_private(&path, mode)?;
         Ok(path)
     }

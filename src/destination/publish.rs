@@ -1,7 +1,8 @@
 //! The final name, which nothing but a verified archive gets.
 //!
 //! libssh2 has no rename that overwrites, so a replacement takes two: the old archive steps aside as `.old`, then
-//! the new one takes its name. Whoever is killed in between leaves the `.old` for the next run to put back.
+//! the new one takes its name. Whoever is killed in between leaves the `.old` for the next run to put back. Once its
+//! successor is in place, what becomes of the `.old` is retention's decision.
 
 use super::{Connection, DestinationError, ReadBack, Server};
 use crate::progress::Bar;
@@ -91,10 +92,11 @@ pub fn publish(
         let is_taken = connection.look(archive)?.is_some();
         if is_taken {
             if connection.look(&old)?.is_some() {
-                // An earlier run's, whose successor came through.
-                connection.remove(&old)?;
+                // Retention has kept what an earlier run replaced: this one has come in between.
+                connection.remove(archive)?;
+            } else {
+                connection.rename(archive, &old)?;
             }
-            connection.rename(archive, &old)?;
         }
         if let Err(error) = connection.rename(&part, archive) {
             if is_taken && let Err(error) = connection.rename(&old, archive) {
@@ -110,13 +112,5 @@ pub fn publish(
             }
         }
     }
-    if connection.look(&old)?.is_none() {
-        return Ok(Published::New);
-    }
-    match connection.remove(&old) {
-        // The delivery is done; the leftover is retention's business, which warns where it cannot go.
-        Err(error @ DestinationError::Refused { .. }) => tracing::debug!("{old:?} could not be removed: {error}"),
-        other => other?,
-    }
-    Ok(Published::Replacement)
+    Ok(if connection.look(&old)?.is_some() { Published::Replacement } else { Published::New })
 }

@@ -250,12 +250,15 @@ impl Job {
         if removed > 0 && removed as usize == planned {
             self.note_free_space(&connection);
         }
-        let kept = plan.archives_kept();
+        let kept = match plan.archives_kept() {
+            1 => "1 archive stays".to_owned(),
+            several => format!("{several} archives stay"),
+        };
         let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
         let text = if self.dry_run {
-            format!("dry run: {planned} would be removed, {kept} archives stay{held_back}")
+            format!("dry run: {planned} would be removed, {kept}{held_back}")
         } else {
-            format!("{removed} removed, {kept} archives stay{held_back}")
+            format!("{removed} removed, {kept}{held_back}")
         };
         {
             let mut record = self.journal.record().lock();

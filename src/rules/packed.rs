@@ -29,7 +29,9 @@ pub enum MemberError {
         kind: MemberKind,
     },
     /// It has another name.
-    #[error("it holds {name:?} instead of {wanted:?}, which source.dump names")]
+    #[error(
+        "it holds {name:?} instead of {wanted:?}, which source.dump names; if the dump was called so then, use a copy of the configuration that says so"
+    )]
     Name {
         /// Its name.
         name: String,
@@ -87,7 +89,12 @@ mod tests {
             ("dump.sql", MemberKind::Symlink, 0, "it holds \"dump.sql\", which is a symbolic link, not a regular file"),
             ("dump.sql", MemberKind::HardLink, 0, "it holds \"dump.sql\", which is a hard link, not a regular file"),
             ("./", MemberKind::Directory, 0, "it holds \"./\", which is a folder, not a regular file"),
-            ("a.sql", MemberKind::File, 1, "it holds \"a.sql\" instead of \"dump.sql\", which source.dump names"),
+            (
+                "a.sql",
+                MemberKind::File,
+                1,
+                "it holds \"a.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
+            ),
         ] {
             assert_eq!(check(name, kind, size, "dump.sql").unwrap_err().to_string(), told);
         }

@@ -77,7 +77,7 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         N.tgz  N-N-N  N B  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N.tgz  N-N-N  N B  BAD: it is no gzip file: it begins with "<html>N</html>"
         N.tgz  N-N-N  N B  BAD: the dump in it, "dumpfile.sql", is empty
-        N.tgz  N-N-N  N B  BAD: it holds "other" instead of "dumpfile.sql", which source.dump names
+        N.tgz  N-N-N  N B  BAD: it holds "other" instead of "dumpfile.sql", which source.dump names; if the dump was called so then, use a copy of the configuration that says so
         N.tgz  N-N-N  N B  BAD: it holds "dumpfile.sql", which is a symbolic link, not a regular file
         N.tgz  N-N-N  N B  BAD: it holds "other" beside "dumpfile.sql", and must hold one file alone
         N.tgz  N-N-N  N B  BAD: it is empty

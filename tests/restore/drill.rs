@@ -21,7 +21,7 @@ fn after_a_night_the_dump_comes_back_byte_for_byte_with_its_time() {
         restored  /restored/dumpfile.sql
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
-        its SHA-N  DIGEST
+        dump's SHA-N DIGEST
         made by  unknown: it begins like no dump that this program knows
         "));
         assert_eq!(ran.stderr, "");
@@ -52,7 +52,7 @@ fn the_archive_itself_can_be_kept() {
         restored  /restored/N.tgz
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
-        its SHA-N  DIGEST
+        dump's SHA-N DIGEST
         to unpack it  tar -xzf /restored/N.tgz
         "));
     });

@@ -101,11 +101,11 @@ fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
     for (members, told) in [
         (
             &[(regular, "other.sql", &b"x"[..])][..],
-            "it holds \"other.sql\" instead of \"dump.sql\", which source.dump names",
+            "it holds \"other.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
         ),
         (
             &[(regular, "../dump.sql", b"x")],
-            "it holds \"../dump.sql\" instead of \"dump.sql\", which source.dump names",
+            "it holds \"../dump.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
         ),
         (&[(regular, NAME, b"")], "the dump in it, \"dump.sql\", is empty"),
         (&[(EntryType::Symlink, NAME, b"")], "it holds \"dump.sql\", which is a symbolic link, not a regular file"),

@@ -180,11 +180,15 @@ fn sent_to_server_with(
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"220 mx ready\r\n").unwrap();
-        let mut heard = Vec::new();
+        let mut heard: Vec<String> = Vec::new();
+        let mut is_content = false;
         for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
             let Ok(line) = line else { break };
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            let reply = replies.iter().find(|(command, _)| line.starts_with(command)).map(|(_, reply)| *reply);
+            // A line of the mail is no command, whatever it begins with.
+            let is_told = |command: &str| if is_content { line == command } else { line.starts_with(command) };
+            let reply = replies.iter().find(|(command, _)| is_told(command)).map(|(_, reply)| *reply);
+            is_content = if is_content { line != "." } else { line == "DATA" };
             heard.push(line);
             match reply {
                 Some(Some(reply)) => stream.write_all(reply.as_bytes()).unwrap(),

@@ -118,7 +118,7 @@ pub fn restored(restored: &Restored<'_>) -> String {
         Next::Load(None, _) => "made by        unknown: it begins like no dump that this program knows".to_owned(),
     };
     format!(
-        "restored       {}\nfrom           {}, {} in {took}{rate}{over}\nthe dump       {}, {}\nits SHA-256    {sha256}\n{next}",
+        "restored       {}\nfrom           {}, {} in {took}{rate}{over}\nthe dump       {}, {}\ndump's SHA-256 {sha256}\n{next}",
         restored.path,
         restored.archive,
         size(restored.archive_size),
@@ -196,20 +196,20 @@ mod tests {
         restored       /srv/r/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s, over 4 connections
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
-        its SHA-256    a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
+        dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        MySQL
         to load it     mysql -u USER -p DATABASE < /srv/r/dumpfile.sql
 
         restored       /srv/r/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
-        its SHA-256    a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
+        dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        unknown: it begins like no dump that this program knows
 
         restored       /srv/r/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
-        its SHA-256    a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
+        dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         to unpack it   tar -xzf /srv/r/20262311.tgz
         ");
     }

@@ -48,7 +48,7 @@ pub(super) fn headline(record: &RunRecord) -> String {
             }
         }
         Outcome::Warnings if is_stale(record) => "Nothing new was delivered: the dump is stale".to_owned(),
-        Outcome::Success if record.dry_run => "Nothing was changed, as asked".to_owned(),
+        Outcome::Success | Outcome::Warnings if record.dry_run => "Nothing was changed, as asked".to_owned(),
         Outcome::Success | Outcome::Warnings => "Nothing new was delivered".to_owned(),
         Outcome::Failed => match (first_failure(record), record.interruption) {
             (Some(task), None) => format!("FAILED at {task}: nothing new was delivered"),

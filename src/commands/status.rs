@@ -28,12 +28,13 @@ pub fn status(arguments: &cli::Status, verbose: u8, clock: &Clock, environment: 
     let surroundings =
         Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let (timeout, min_size) = (arguments.timeout, arguments.min_size);
-    let bounds = Bounds { max_age: TimeDelta::from_std(arguments.max_age).unwrap_or(TimeDelta::MAX), min_size };
+    let max_age = TimeDelta::from_std(arguments.max_age).unwrap_or(TimeDelta::MAX);
     let answer = foreground::run_with(
         &surroundings,
         |config| hurry(config, timeout),
         move |site| -> Work<Answer> {
             let redaction = Redaction::new(&site.config.secrets());
+            let bounds = Bounds { max_age, min_size, alarm: site.config.alarm };
             Ok(ask(site, bounds).unwrap_or_else(|error| {
                 // What lies on this machine says nothing about the archives; all else would keep a run from them too.
                 let is_local = matches!(error, DestinationError::KnownHosts { .. });

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 
+use crate::rules::alarm::{self, Suspicion};
+use crate::rules::history::Archived;
 use crate::rules::inventory::{Archive, File, Inventory};
 use crate::rules::retention::{HoldBack, Reason};
 
@@ -28,6 +30,8 @@ pub struct Bounds {
     pub max_age: TimeDelta,
     /// It must not be smaller, in bytes.
     pub min_size: Option<u64>,
+    /// Which sizes are suspicious beside those of the archives before it, if any are.
+    pub alarm: Option<alarm::Bounds>,
 }
 
 /// What was found.
@@ -63,6 +67,8 @@ pub enum Finding {
     TooSmall,
     /// The newest archive may be smaller than it may be: the server does not tell.
     UnknownSize,
+    /// The newest archive has an unusual size.
+    UnusualSize(Suspicion),
     /// The newest archive was last written in the future, by so much: one of the clocks is wrong, and so is the age.
     ClockAhead {
         /// How far ahead.
@@ -97,6 +103,7 @@ impl Finding {
         match self {
             Finding::NoArchive | Finding::TooOld | Finding::TooSmall => Health::Critical,
             Finding::UnknownSize
+            | Finding::UnusualSize(_)
             | Finding::ClockAhead { .. }
             | Finding::DatedAhead { .. }
             | Finding::HeldBack(_)
@@ -116,7 +123,7 @@ impl Checkup {
 pub fn examine(inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>) -> Checkup {
     let newest = inventory.newest();
     let mut findings = match newest {
-        Some(newest) => about_newest(newest, bounds, now),
+        Some(newest) => about_newest(newest, inventory, bounds, now),
         None => vec![Finding::NoArchive],
     };
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);
@@ -139,7 +146,7 @@ pub fn examine(inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>
     }
 }
 
-fn about_newest(newest: &Archive, bounds: Bounds, now: DateTime<FixedOffset>) -> Vec<Finding> {
+fn about_newest(newest: &Archive, inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if age(newest, now) > bounds.max_age {
         findings.push(Finding::TooOld);
@@ -149,9 +156,19 @@ fn about_newest(newest: &Archive, bounds: Bounds, now: DateTime<FixedOffset>) ->
         (None, Some(_)) => findings.push(Finding::UnknownSize),
         _ => {}
     }
+    let suspicion = bounds.alarm.zip(newest.file.size).and_then(|(alarm, size)| {
+        let history: Vec<Archived> = inventory.archives.iter().filter(|archive| archive.counts).map(archived).collect();
+        alarm::suspicion(alarm, newest.date, size, &history)
+    });
+    findings.extend(suspicion.map(Finding::UnusualSize));
     let ahead = newest.file.modified.map(|modified| modified.signed_duration_since(now));
     findings.extend(ahead.filter(|by| *by > CLOCK_TOLERANCE).map(|by| Finding::ClockAhead { by }));
     findings
+}
+
+fn archived(archive: &Archive) -> Archived {
+    let File { name, size, modified, .. } = &archive.file;
+    Archived { date: archive.date, name: name.clone(), size: *size, modified: *modified }
 }
 
 /// How long ago `archive` was written: by the server's clock, and by its date where the server does not tell.

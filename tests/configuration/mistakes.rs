@@ -1,7 +1,7 @@
 //! What is refused: every mistake in one go, each with its key, its problem and its fix.
 
 use proptest::prelude::*;
-use scripting_system::config::LoadError;
+use scripting_system::config::{self, LoadError};
 use serde_json::{Value, json};
 
 use crate::bad_values::bad_values;
@@ -92,6 +92,49 @@ fn every_bad_value_is_refused_under_its_own_key() {
 
 fn paths_of(fixture: &Fixture, value: &Value) -> Vec<String> {
     fixture.mistakes(value).into_iter().map(|mistake| mistake.path).collect()
+}
+
+#[test]
+fn a_public_key_is_told_from_a_private_one() {
+    let fixture = Fixture::new();
+    for kind in ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"] {
+        fixture.file("id.pub", format!("{kind} AAAA operator"), 0o644);
+        let mistake = fixture.mistake(&with(&minimal(), "sftp.private_key", json!("id.pub")));
+        assert!(mistake.problem.ends_with("is a public key"), "{mistake}");
+    }
+}
+
+#[test]
+fn what_only_a_run_needs_may_be_missing_where_archives_are_read_back() {
+    let fixture = Fixture::new();
+    let read_back = |value: &Value| {
+        let path = fixture.file("config.json", value.to_string(), 0o600);
+        config::load_to_read_back(&path, &fixture.environment())
+    };
+    let spared = [
+        ("source.ca_file", json!("missing.pem")),
+        ("source.timezone", json!("Nowhere")),
+        ("archive.work_directory", json!("missing")),
+        ("email.server.ca_file", json!("missing.pem")),
+        ("email.colour", json!("red")),
+        ("monitor.ping_url", json!({"file": "missing"})),
+    ];
+    for (path, value) in spared {
+        let value = with(&with_reports(), path, value);
+        fixture.mistake(&value);
+        let config = read_back(&value).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.warnings.iter().any(|warning| warning.starts_with(path)), "{path}: {:?}", config.warnings);
+    }
+    for (path, value) in [
+        ("sftp.password", json!({"file": "missing"})),
+        ("source.dump", json!("")),
+        ("archive.name", json!("dump")),
+        ("retention.keep_days", json!(0)),
+        ("colour", json!(1)),
+    ] {
+        let error = read_back(&with(&with_reports(), path, value)).unwrap_err().to_string();
+        assert!(error.contains(&format!(": {path}: ")), "{error}");
+    }
 }
 
 #[test]

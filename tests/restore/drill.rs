@@ -82,6 +82,24 @@ fn archives_of_the_replaced_system_and_of_any_compression_come_back() {
 }
 
 #[test]
+fn a_machine_that_has_no_more_than_the_way_in_brings_the_dump_back() {
+    Night::on_each_server(|night| {
+        night.run().ended_with(0);
+        for key in ["source.ca_file", "email.server.ca_file", "mattermost.ca_file"] {
+            night.set(key, json!("missing.pem"));
+        }
+        night.set("email.server.password", json!({"file": "secrets/missing"}));
+        night.set("mattermost.webhook_url", json!({"file": "secrets/missing"}));
+        night.set("archive.work_directory", json!("missing"));
+        night.run().ended_with(3);
+        assert_restored(night, &restore(night, &[]));
+        for command in ["verify", "list", "status"] {
+            assert_eq!(night.ask(command, &[]).ended_with(0).stderr, "");
+        }
+    });
+}
+
+#[test]
 fn a_dump_is_told_with_the_command_that_loads_it() {
     let mut night = Night::new();
     for (beginning, told) in [

@@ -60,6 +60,7 @@ fn told(finding: &Finding) -> Option<String> {
     Some(match finding {
         Finding::TooOld | Finding::TooSmall | Finding::UnknownSize => return None,
         Finding::NoArchive => "no archive on the server".to_owned(),
+        Finding::UnusualSize(suspicion) => suspicion.to_string(),
         Finding::ClockAhead { by } => {
             format!(
                 "it was written {} in the future: set the clock that is wrong, the server's or ours",

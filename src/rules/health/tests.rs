@@ -11,7 +11,7 @@ use crate::rules::retention::{Entry, Kind, Naming, Policy};
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1000) };
+const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
 
 /// Judging a pattern takes a while.
 fn naming() -> &'static Naming {
@@ -48,6 +48,17 @@ fn examined(listing: &[Entry]) -> Checkup {
 
 fn part(hours_ago: i64) -> Entry {
     file(naming().part("20262311.tgz"), Some(5), Some(hours_ago * 60))
+}
+
+#[test]
+fn a_newest_archive_of_unusual_size_is_worth_a_look() {
+    let alarm = Some(alarm::Bounds { smaller_than_percent: 50, larger_than_percent: 300 });
+    let healths = [1000, 1999, 2000, 12_000, 12_001].map(|size| {
+        let listing = [archive(1, size, 9 * 60), archive(2, 4000, 33 * 60), archive(3, 4000, 57 * 60)];
+        let inventory = Inventory::of(&listing, naming(), POLICY, now().date_naive());
+        examine(&inventory, Bounds { alarm, ..BOUNDS }, now()).health()
+    });
+    assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
 }
 
 #[test]
@@ -139,7 +150,7 @@ proptest! {
     fn a_looser_bound_never_makes_it_worse(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
         let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], naming(), POLICY, now().date_naive());
         let health = |hours, min_size| {
-            severity(examine(&inventory, Bounds { max_age: TimeDelta::hours(hours), min_size }, now()).health())
+            severity(examine(&inventory, Bounds { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
         };
         prop_assert!(health(hours + more, None) <= health(hours, Some(1000)));
     }

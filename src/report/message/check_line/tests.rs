@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::rules::retention::HoldBack;
 
-const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1_000_000) };
+const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1_000_000), alarm: None };
 
 fn newest() -> Newest {
     Newest { name: "20262311.tgz".to_owned(), age: TimeDelta::seconds(32_400), size: Some(3_397_386) }

@@ -380,8 +380,9 @@ What is left to do:
     ~/.ssh/authorized_keys of the user), and set sftp.private_key to
     $key
  2. Fill in $config
- 3. Try it; nothing is sent or removed:
-      $(printf '%q' "$installed") run --config $(printf '%q' "$config") --dry-run
+ 3. Set sftp.host_key to the server's fingerprint, as ssh-keygen -l tells it there
+ 4. See whether a run would work; nothing is sent or removed:
+      $(printf '%q' "$installed") check --config $(printf '%q' "$config")
 Where log.file names another log than $log, its rotation is yours to set up.
 STEPS
 }

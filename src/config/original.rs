@@ -239,6 +239,7 @@ impl Converter {
             self.carry_text("sftp.user", "sftp.username", user, values::name);
         }
         let secret = sftp.required_secret(self, "password", "the password to log in with, or \"\" for none");
+        self.new.set("sftp.private_key", Value::Null);
         match secret.as_deref() {
             Some("") => {
                 self.new.set("sftp.password", Value::Null);

@@ -79,7 +79,8 @@ fn the_template_loads_once_its_secrets_are_there() {
     let error = config::load(&path, &fixture.environment()).unwrap_err();
     assert_eq!(error.lines().len(), 5, "{error}");
 
-    for secret in ["source-password", "sftp-password", "mail-password"] {
+    fixture.file("id_ed25519", "a key", 0o600);
+    for secret in ["source-password", "mail-password"] {
         fixture.file(&format!("secrets/{secret}"), "hunter22\n", 0o600);
     }
     fixture.file("secrets/mattermost-webhook-url", "https://chat.example.com/hooks/x\n", 0o600);

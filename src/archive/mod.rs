@@ -7,6 +7,7 @@
 //! - `content`: the dump's bytes, checked as they pass
 //! - `unpack`: the dump out of the archive again, all of which is checked; `gunzip`: the gzip file around it
 
+mod allowance;
 mod content;
 mod error;
 mod gunzip;

@@ -5,9 +5,10 @@
 use std::io::{self, BufReader, Read, Write};
 
 use chrono::{DateTime, Utc};
-use tar::{Archive, EntryType};
+use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
 
+use super::allowance::{Allowance, Limited};
 use super::content::{Raw, SourceFault};
 use super::gunzip::{Gunzip, GzipFault};
 use super::tar::{BLOCK, END};
@@ -103,13 +104,17 @@ pub fn unpack<W: Write>(
     begin: impl FnOnce(&PackedDump) -> io::Result<W>,
 ) -> Result<(PackedDump, W), UnpackError> {
     let source = BufReader::with_capacity(BUFFER, Raw { inner: reader, interrupt });
-    let mut archive = Archive::new(Gunzip::new(source));
+    let headers = Allowance::default();
+    let mut archive = Archive::new(Limited { inner: Gunzip::new(source), allowance: headers.clone() });
+    headers.limit();
     let mut entries = archive.entries().map_err(|error| UnpackError::of_reading(error, BEFORE))?;
     let first = entries.next().ok_or(UnpackError::NoMember)?;
     let mut entry = first.map_err(|error| UnpackError::of_reading(error, BEFORE))?;
+    headers.lift();
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let size = entry.size();
-    packed::check(&name, kind_of(entry.header().entry_type()), size, wanted)?;
+    let kind = if has_holes(&mut entry)? { MemberKind::Other } else { kind_of(entry.header().entry_type()) };
+    packed::check(&name, kind, size, wanted)?;
     let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
     let dump = PackedDump { size, modified: seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) };
 
@@ -118,12 +123,13 @@ pub fn unpack<W: Write>(
         return Err(UnpackError::BreaksOff("the dump is shorter than its header says"));
     }
     let end = entry.raw_file_position() + size.next_multiple_of(BLOCK);
+    headers.limit();
     if let Some(second) = entries.next() {
         let second = second.map_err(|error| UnpackError::of_reading(error, BEHIND))?;
         let second = String::from_utf8_lossy(&second.path_bytes()).into_owned();
         return Err(UnpackError::Several { first: name, second });
     }
-    let mut gunzip = archive.into_inner();
+    let mut gunzip = archive.into_inner().inner;
     if !is_all_zeros(&mut gunzip)? {
         return Err(UnpackError::Garbage);
     }
@@ -131,6 +137,14 @@ pub fn unpack<W: Write>(
         return Err(UnpackError::BreaksOff("its end is missing"));
     }
     Ok((dump, output))
+}
+
+/// Whether `entry` is a file of which only the parts that are no holes are there. GNU tar's format 0.0 of such a file in
+/// pax tells by these records alone (GNU tar manual, "Storing Sparse Files").
+fn has_holes(entry: &mut Entry<'_, impl Read>) -> Result<bool, UnpackError> {
+    let records = entry.pax_extensions().map_err(|error| UnpackError::of_reading(error, BEFORE))?;
+    let mut records = records.into_iter().flatten();
+    Ok(records.any(|record| record.is_ok_and(|record| record.key_bytes().starts_with(b"GNU.sparse."))))
 }
 
 fn kind_of(kind: EntryType) -> MemberKind {

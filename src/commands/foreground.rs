@@ -120,10 +120,14 @@ pub(super) fn run_with<Value: Send + 'static>(
     let (sender, receiver) = mpsc::channel();
     // Whoever was left behind tells nobody.
     let ended = supervisor.run(move || _ = sender.send(work(&site)), deadline, &interrupt);
-    if let Some(cause) = interrupt.cause() {
+    let result = receiver.try_recv();
+    // What has come to its end by then has done so.
+    if !matches!(result, Ok(Ok(_)))
+        && let Some(cause) = interrupt.cause()
+    {
         return Err(Fault::Interrupted(cause));
     }
-    match (ended, receiver.try_recv()) {
+    match (ended, result) {
         (_, Ok(Ok(value))) => Ok(value),
         (_, Ok(Err(error))) => Err(Fault::Failed(redaction.clean(&told(&*error)))),
         (Ended::Panicked(text), Err(_)) => {

@@ -35,7 +35,9 @@ pub fn status(arguments: &cli::Status, verbose: u8, clock: &Clock, environment: 
         move |site| -> Work<Answer> {
             let redaction = Redaction::new(&site.config.secrets());
             let bounds = Bounds { max_age, min_size, alarm: site.config.alarm };
-            Ok(ask(site, bounds).unwrap_or_else(|error| {
+            let answer = ask(site, bounds);
+            site.interrupt.check()?;
+            Ok(answer.unwrap_or_else(|error| {
                 // What lies on this machine says nothing about the archives; all else would keep a run from them too.
                 let is_local = matches!(error, DestinationError::KnownHosts { .. });
                 let health = if is_local { Health::Unknown } else { Health::Critical };

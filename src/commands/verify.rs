@@ -43,16 +43,20 @@ pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: 
 /// Goes on after a bad one, and after one that could not be read as long as there is a server.
 fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[Stored]) -> Work {
     let mut connection = Some(connection);
-    let mut verdicts = Vec::with_capacity(stored.len());
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(stored.len());
     for archive in stored {
         let begun = Instant::now();
-        let verdict = match connection.take().map_or_else(|| server.connect(), Ok) {
-            Ok(first) => {
-                let (verdict, left) = verify_one(site, server, first, archive);
-                connection = left;
-                verdict
-            }
-            Err(error) => Verdict::Unread(clean(site, &told(&error))),
+        let verdict = match verdicts.last() {
+            // A login that was refused is not tried again: accounts get locked.
+            Some(Verdict::Unread(why)) if server.has_turned_away() => Verdict::Unread(why.clone()),
+            _ => match connection.take().map_or_else(|| server.connect(), Ok) {
+                Ok(first) => {
+                    let (verdict, left) = verify_one(site, server, first, archive);
+                    connection = left;
+                    verdict
+                }
+                Err(error) => Verdict::Unread(clean(site, &told(&error))),
+            },
         };
         // What a signal has cut short says nothing of the archive.
         site.interrupt.check()?;

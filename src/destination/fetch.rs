@@ -54,7 +54,10 @@ pub fn fetch<T: Send>(
         match fetched {
             Err(error) if !was_unwanted => Err(error),
             other => {
-                Ok(Fetched { value, connection: other.ok().map(|((), it)| it), connections: fetch.parts.at_work() })
+                let connection = other.ok().map(|((), it)| it);
+                // What was written meanwhile may have been read half old and half new.
+                connection.as_ref().map_or(Ok(()), |connection| fetch.check_unchanged(connection))?;
+                Ok(Fetched { value, connection, connections: fetch.parts.at_work() })
             }
         }
     })
@@ -70,19 +73,24 @@ struct Fetch<'a> {
 impl Fetch<'_> {
     /// Fetches what is left of it over `connection`, and over further ones where that is worth it.
     fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        match connection.look(&self.file.name)? {
-            None => return Err(self.changed("is gone")),
-            Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
-            Some(entry) if entry.size != self.file.size || entry.modified != self.file.modified => {
-                return Err(self.changed("has changed"));
-            }
-            Some(_) => {}
-        }
+        self.check_unchanged(connection)?;
         if self.parts.reach() > 0 {
             tracing::info!("{:?}: only what has not come yet is asked for again", self.file.name);
         }
         let lane = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
         lanes::run(server, &self.parts, || lane(connection), lane)
+    }
+
+    /// Whether it is still the file that the listing showed.
+    fn check_unchanged(&self, connection: &Connection) -> Result<(), DestinationError> {
+        match connection.look(&self.file.name)? {
+            None => Err(self.changed("is gone")),
+            Some(entry) if entry.kind != Kind::File => Err(DestinationError::NotAFile(entry.name)),
+            Some(entry) if entry.size != self.file.size || entry.modified != self.file.modified => {
+                Err(self.changed("has changed"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Takes parts and fetches them, until there are no more, or nobody wants them.

@@ -67,7 +67,9 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
     // The umask may have taken from the mode.
     file.set_permissions(Permissions::from_mode(MODE))?;
-    file.write_all(text.as_bytes())
+    file.write_all(text.as_bytes())?;
+    // After a power failure the old file must be there, or all of the new one.
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -79,10 +79,21 @@ fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
 #[test]
 fn a_delivery_with_warnings_is_a_success_that_tells_of_them() {
     let (mut night, server) = watched(|server| server);
-    night.set("email.server.password", json!("not the one"));
+    night.set("log.file", json!("missing/log.log"));
     night.run().ended_with(1);
     let ping = last_ping(&server, "");
-    assert!(ping.body.contains("Warnings\n- Report: the mail did not reach"), "{}", ping.body);
+    assert!(ping.body.contains("Warnings\n- Report: cannot open the log file"), "{}", ping.body);
+}
+
+#[test]
+fn a_mail_server_that_stalls_does_not_keep_the_ping_back() {
+    let (mut night, server) = watched(|server| server);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    night.set("email.server.port", json!(silent.local_addr().unwrap().port()));
+    let run = begin(&night);
+    wait_until("the ping", || server.pings().len() == 2);
+    assert_eq!(last_ping(&server, "").path, "");
+    terminate(&night, run).ended_with(1).told("not all reports could be sent");
 }
 
 #[test]

@@ -126,6 +126,32 @@ fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
 }
 
 #[test]
+fn a_file_with_holes_is_not_taken_for_the_dump_in_any_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = fs::File::create(folder.path().join(NAME)).unwrap();
+    file.set_len(3 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_at(&file, b"dump", 2 << 20).unwrap();
+    for format in ["posix --sparse-version=0.0", "posix --sparse-version=0.1", "posix --sparse-version=1.0", "gnu"] {
+        let command = format!("tar --sparse --format={format} -czf - {NAME}");
+        let made = Command::new("sh").current_dir(folder.path()).args(["-ec", &command]).output().unwrap();
+        assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
+        let told = unpacked(&made.stdout).map(|_| ()).unwrap_err();
+        assert!(told.contains("which is something special") || told.contains("instead of"), "{format}: {told}");
+    }
+}
+
+#[test]
+fn headers_that_claim_no_end_are_not_taken_into_memory() {
+    let long = vec![b'n'; 2 << 20];
+    for kind in [EntryType::GNULongName, EntryType::XHeader] {
+        let before = tar_of(&[(kind, "long", &long), (EntryType::Regular, NAME, b"x")]);
+        assert_bad(&gzipped(&before), "the tar in it is damaged at its beginning, or is none");
+        let behind = tar_of(&[(EntryType::Regular, NAME, b"x"), (kind, "long", &long)]);
+        assert_bad(&gzipped(&behind), "the tar in it is damaged behind the dump");
+    }
+}
+
+#[test]
 fn a_tar_that_is_damaged_or_cut_is_told() {
     let tar = good_tar();
     let mut damaged = tar.clone();

@@ -211,6 +211,10 @@ impl WebHost<'_> {
         }
         let trust = Trust { ca_file: self.ca_file, identity: None };
         let shown = reach::shake_hands(stream, &url, trust).map_err(|error| {
+            // Nor are the names that it shows instead.
+            let error = error.to_string();
+            let error = error.split("; certificate is only valid").next().unwrap_or(&error);
+            let error = error.replace(url.host_str().unwrap_or_default(), "[the server]");
             format!(
                 "no trusted TLS connection to {}: {error}; check the host in {address}, and {authorities} for a private \
                  certificate authority",

@@ -81,12 +81,13 @@ impl Sender {
     fn send(&self) {
         let task = self.journal.begin(Task::Report);
         fault_point("reporting");
+        // First, as a monitor that hears nothing raises the alarm: a mail server that stalls may take all the time.
+        if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
+            watchers::ping(monitor, start, &self.retry, &self.journal);
+        }
         let undelivered_mail = self.config.email.as_ref().and_then(|email| self.mail(email));
         if let Some(mattermost) = &self.config.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());
-        }
-        if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
-            watchers::ping(monitor, start, &self.retry, &self.journal);
         }
         task.done("the reports are out");
     }

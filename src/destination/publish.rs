@@ -91,11 +91,16 @@ pub fn publish(
     } else {
         let is_taken = connection.look(archive)?.is_some();
         if is_taken {
-            if connection.look(&old)?.is_some() {
+            match connection.look(&old)? {
                 // Retention has kept what an earlier run replaced: this one has come in between.
-                connection.remove(archive)?;
-            } else {
-                connection.rename(archive, &old)?;
+                Some(Entry { kind: Kind::File, .. }) => connection.remove(archive)?,
+                there => {
+                    if there.is_some() {
+                        // Whatever has the name, nobody could put it back.
+                        connection.remove(&old)?;
+                    }
+                    connection.rename(archive, &old)?;
+                }
             }
         }
         if let Err(error) = connection.rename(&part, archive) {

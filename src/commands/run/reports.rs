@@ -1,4 +1,4 @@
-//! Task 11: the mail, then the Mattermost message, then the ping, then the metrics, then the line of counts. Each is
+//! Task 11: the ping, then the mail, then the Mattermost message, then the metrics, then the line of counts. Each is
 //! tried even if another fails.
 
 use std::time::Duration;

@@ -52,8 +52,8 @@ impl StartPing {
         StartPing { ended }
     }
 
-    /// Waits until it has ended: up to [`monitor::START_LIMIT`], and a moment more for it to say so. Were it overtaken by the ping at the end, the monitor
-    /// would think that the run goes on.
+    /// Waits until it has ended: up to [`monitor::START_LIMIT`], and a moment more for it to say so. Were it overtaken by
+    /// the ping at the end, the monitor would think that the run goes on.
     fn wait(&self) {
         // It ends by closing the channel, so that every answer is an error.
         let _ = self.ended.recv_timeout(monitor::START_LIMIT + Duration::from_secs(1));

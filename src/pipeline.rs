@@ -5,6 +5,7 @@
 mod fault_point;
 mod folder;
 mod from_source;
+mod removal;
 mod to_destination;
 
 use std::error::Error;
@@ -16,7 +17,7 @@ use indicatif::HumanBytes;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::destination::{Connection, Server};
+use crate::destination::{Connection, Replaced, Server};
 use crate::error_chain::told;
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, OpenTask};
@@ -27,7 +28,7 @@ use crate::run_record::{Interruption, Task};
 use crate::spool::Spool;
 pub(crate) use fault_point::fault_point;
 use from_source::Packing;
-use to_destination::Sent;
+use to_destination::{Sent, Verified};
 
 /// A night's work and what it needs.
 #[derive(Clone)]
@@ -59,6 +60,10 @@ struct Delivered {
     /// known.
     archive_size: Option<u64>,
     connection: Connection,
+    /// The archive that was set aside for the new one, if there was one.
+    replaced: Option<Replaced>,
+    /// Whether the server failed to put the new archive on its disk.
+    is_unsynced: bool,
 }
 
 /// A task has failed and told why; what is left to do is to clean up and to report.
@@ -97,10 +102,11 @@ impl Job {
     fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
         let zip = self.request_zip(in_parts)?;
         fault_point("between tasks");
+        let unchanged = |connection| Verified { connection, replaced: None, is_unsynced: false };
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump);
-        let (archive_size, connection) = match (judgement.freshness, judgement.modified) {
+        let (archive_size, verified) = match (judgement.freshness, judgement.modified) {
             (Freshness::Fresh, Some(modified)) if !self.dry_run => {
                 let packing = Packing { zip: &zip, dump: &dump, modified: modified.to_utc(), may_start_over };
                 let Some((archive, sent)) = self.pack_and_send(&packing, server)? else { return Ok(None) };
@@ -111,14 +117,16 @@ impl Job {
                 let connection = self.connect(server)?;
                 self.rehearse_sending(&connection)?;
                 self.skip(&[Task::VerifyArchive], "dry run");
-                (dump.expected_archive_size(self.config.archive.compression), connection)
+                (dump.expected_archive_size(self.config.archive.compression), unchanged(connection))
             }
             (Freshness::Stale(_), _) => {
                 self.skip(&[Task::PackArchive, Task::SendArchive, Task::VerifyArchive], "the dump is stale");
-                (None, self.connect(server)?)
+                (None, unchanged(self.connect(server)?))
             }
         };
-        Ok(Some(Delivered { freshness: judgement.freshness, clock_difference, archive_size, connection }))
+        let Verified { connection, replaced, is_unsynced } = verified;
+        let freshness = judgement.freshness;
+        Ok(Some(Delivered { freshness, clock_difference, archive_size, connection, replaced, is_unsynced }))
     }
 
     /// Tasks 5 to 7 at once: the archive is sent while it grows. `None` where the ZIP has changed.

@@ -4,8 +4,13 @@ use std::io::{self, Write as _};
 
 use flate2::{Compression, GzBuilder};
 
+use crate::rules::origin::Mark;
+
 /// "Unknown" system (RFC 1952 section 2.3.1): the archive does not tell where it was made.
 const UNKNOWN_SYSTEM: u8 = 255;
+
+/// Identifies the extra field that holds the job's mark.
+const FIELD: [u8; 2] = *b"SJ";
 
 /// What stands before a member's deflate data: the magic number, deflate, no flags, no time.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_SYSTEM];
@@ -24,6 +29,33 @@ pub(super) fn member(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let mut encoder = builder().write(Vec::with_capacity(content.len() / 3 + 64), Compression::new(level));
     encoder.write_all(content)?;
     encoder.finish()
+}
+
+/// As [`member`], with `mark` in its header, for the beginning of an archive.
+pub(super) fn first_member(content: &[u8], level: u32, mark: &Mark) -> io::Result<Vec<u8>> {
+    let mut encoder = marked(mark).write(Vec::with_capacity(content.len() + 64), Compression::new(level));
+    encoder.write_all(content)?;
+    encoder.finish()
+}
+
+/// Makes members whose header holds `mark` in an extra field (RFC 1952 section 2.3.1.1).
+pub(super) fn marked(mark: &Mark) -> GzBuilder {
+    let mark = mark.as_str().as_bytes();
+    // 16 bytes.
+    let length = (mark.len() as u16).to_le_bytes();
+    builder().extra([&FIELD[..], &length, mark].concat())
+}
+
+/// The content of this program's field among the extra fields `extra`.
+pub(super) fn field(mut extra: &[u8]) -> Option<&[u8]> {
+    while let [first, second, low, high, rest @ ..] = extra {
+        let content = rest.get(..u16::from_le_bytes([*low, *high]).into())?;
+        if [*first, *second] == FIELD {
+            return Some(content);
+        }
+        extra = &rest[content.len()..];
+    }
+    None
 }
 
 /// Makes members whose header is [`HEADER`].

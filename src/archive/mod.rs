@@ -5,6 +5,7 @@
 //! - `pack`: the archive: a `tar` in a `gzip` file
 //! - `reuse`: the ZIP's own deflate data, not compressed again; `recompress`: any other data
 //! - `content`: the dump's bytes, checked as they pass
+//! - `origin`: whose archive it is, by its first bytes
 //! - `unpack`: the dump out of the archive again, all of which is checked; `gunzip`: the gzip file around it
 
 mod allowance;
@@ -12,6 +13,7 @@ mod content;
 mod error;
 mod gunzip;
 mod gzip;
+mod origin;
 mod pack;
 mod recompress;
 mod reuse;
@@ -20,5 +22,6 @@ mod unpack;
 mod zipped_dump;
 
 pub use error::ArchiveError;
+pub use origin::origin;
 pub use unpack::{PackedDump, UnpackError, unpack};
 pub use zipped_dump::ZippedDump;

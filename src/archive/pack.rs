@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use bzip2::read::BzDecoder;
 use chrono::{DateTime, Utc};
 use deflate64::Deflate64Decoder;
+use flate2::GzBuilder;
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
@@ -14,13 +15,14 @@ use super::{ArchiveError, ZippedDump, gzip, recompress, reuse};
 use crate::config::Compression;
 use crate::interrupt::Interrupt;
 use crate::rules::dump::base_name;
+use crate::rules::origin::Mark;
 
 const BUFFER: usize = 128 * 1024;
 
 impl ZippedDump {
     /// Writes the `.tgz` that holds the dump under its base name, modified at `modified`, into `output`, out of what
-    /// `raw` gives: the dump's [`data`](ZippedDump::data) in the ZIP. The same dump gives the same bytes on any
-    /// machine.
+    /// `raw` gives: the dump's [`data`](ZippedDump::data) in the ZIP. Its header holds `mark`. The same dump and mark give
+    /// the same bytes on any machine.
     ///
     /// # Errors
     /// If the dump is damaged, `raw` or `output` fails, or the run is told to end. What was written by then is no
@@ -30,6 +32,7 @@ impl ZippedDump {
         raw: impl Read,
         compression: Compression,
         modified: DateTime<Utc>,
+        mark: &Mark,
         output: &mut impl Write,
         interrupt: &Interrupt,
     ) -> Result<(), ArchiveError> {
@@ -38,9 +41,9 @@ impl ZippedDump {
         let tail = tar::tail(self.declared.size);
         let mut raw = Raw { inner: raw, interrupt };
         match compression {
-            Compression::Level(level) => self.compress_at(level, [&head, &tail], raw, output),
+            Compression::Level(level) => self.compress_at(gzip::marked(mark), level, [&head, &tail], raw, output),
             Compression::Reuse => {
-                put(output, gzip::member(&head, 0))?;
+                put(output, gzip::first_member(&head, 0, mark))?;
                 if self.method == CompressionMethod::Deflated {
                     reuse::write(&mut raw, self.declared, output)?;
                 } else {
@@ -54,12 +57,13 @@ impl ZippedDump {
     /// Writes head, dump and tail as one member.
     fn compress_at<R: Read>(
         &self,
+        gzip: GzBuilder,
         level: u32,
         [head, tail]: [&[u8]; 2],
         raw: Raw<'_, R>,
         output: &mut impl Write,
     ) -> Result<(), ArchiveError> {
-        let mut encoder = gzip::builder().write(output, flate2::Compression::new(level));
+        let mut encoder = gzip.write(output, flate2::Compression::new(level));
         encoder.write_all(head).map_err(ArchiveError::Write)?;
         let mut decoded = self.decoded(raw)?;
         let mut check = Check::against(self.declared);

@@ -24,6 +24,7 @@ mod watchers;
 
 use std::path::{Path, PathBuf};
 
+use crate::job_id::JobId;
 use permissions::{Holds, Verdict};
 use place::Place;
 use walk::{Section, Walk};
@@ -150,6 +151,7 @@ fn read_sections(value: &json::Value, file: &Path, walk: &mut Walk<'_>) -> Optio
     let metrics = watchers::metrics(&mut top, walk);
     top.finish(walk);
     Some(Config {
+        id: JobId::of(file),
         source: source?,
         archive: archive?,
         sftp: sftp?,

@@ -9,13 +9,18 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
-use crate::rules::retention::{Naming, Policy};
+use crate::rules::naming::Naming;
+use crate::rules::origin::Mark;
+use crate::rules::retention::Policy;
 
 /// A validated configuration. Paths are absolute, secrets are resolved, every value is within its bounds.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The job's id.
+    pub id: JobId,
     /// Where the ZIP comes from.
     pub source: Source,
     /// How the archive is made.
@@ -289,11 +294,20 @@ pub struct Metrics {
 impl Config {
     /// How the names in `sftp.directory` are made.
     pub fn naming(&self) -> Naming {
-        Naming { archive: self.archive.name.clone(), temporary_prefix: self.sftp.temporary_prefix.clone() }
+        Naming {
+            archive: self.archive.name.clone(),
+            temporary_prefix: self.sftp.temporary_prefix.clone(),
+            id: self.id.to_string(),
+        }
     }
 }
 
 impl Source {
+    /// The mark that this job's archives bear.
+    pub fn mark(&self) -> Mark {
+        Mark::new(&self.url, &self.dump)
+    }
+
     /// The ZIP's address as it may be shown: without its query.
     pub fn public_url(&self) -> String {
         let mut url = self.url.clone();

@@ -381,6 +381,17 @@ impl Connection {
         }
     }
 
+    /// Has every call wait `factor` times `sftp.timeout_seconds` for an answer.
+    pub(super) fn limit_answers(&self, factor: u32) {
+        self.session.set_timeout(u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX).saturating_mul(factor));
+    }
+
+    /// Shuts the socket down: no call waits for an answer any more.
+    pub(super) fn cut(&self) {
+        // It may be shut down already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
     fn find_directory(&self) -> Result<(), DestinationError> {
         match self.sftp.stat(self.directory()) {
             Ok(stat) if stat.is_dir() => Ok(()),
@@ -393,7 +404,6 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // It may be closed already, which is as good.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        self.cut();
     }
 }

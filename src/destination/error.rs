@@ -77,6 +77,13 @@ pub enum DestinationError {
     /// The directory is something else.
     #[error("sftp.directory {0:?} is not a folder on the server. Correct the configuration")]
     NotADirectory(String),
+    /// The final name belongs to an archive of another job.
+    #[error(
+        "{0:?} on the server is another job's archive: another job delivers to this folder under the same name. Give one \
+         of them another archive.name or sftp.directory; if source.url or source.dump of this job was changed today, \
+         rename {0:?} on the server"
+    )]
+    OfAnotherJob(String),
     /// Something lies where an archive should.
     #[error("{0:?} on the server is not a regular file. Move it away")]
     NotAFile(String),
@@ -176,6 +183,7 @@ impl Fault for DestinationError {
             | DestinationError::NoDirectory(_)
             | DestinationError::NotADirectory(_)
             | DestinationError::NotAFile(_)
+            | DestinationError::OfAnotherJob(_)
             | DestinationError::NoSpace { .. }
             | DestinationError::Refused { .. }
             | DestinationError::Different { .. }

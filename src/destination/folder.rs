@@ -1,5 +1,6 @@
 //! Looking, renaming and removing in `sftp.directory`.
 
+use std::io::Read as _;
 use std::iter;
 use std::path::Path;
 
@@ -12,6 +13,9 @@ use crate::rules::retention::{Entry, Kind};
 
 /// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);
+
+/// How much of an archive is read to learn whose it is.
+const BEGINNING: u64 = 64 * 1024;
 
 /// Of so many files the server is asked how much room there is beside them: it may refuse some, and each costs time.
 const FILES_ASKED: usize = 3;
@@ -56,6 +60,21 @@ impl Connection {
             Ok(stat) => Ok(Some(entry(name, &stat))),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(self.failed(&format!("to look at {name:?}"), error)),
+        }
+    }
+
+    /// The first 64 KiB of the file called `name`, or all of it.
+    ///
+    /// # Errors
+    /// If the server or the link fails.
+    pub fn beginning(&self, name: &str) -> Result<Vec<u8>, DestinationError> {
+        let what = format!("to read {name:?}");
+        let file = self.sftp.open(self.path(name)).map_err(|error| self.failed(&what, error))?;
+        let mut bytes = Vec::new();
+        match file.take(BEGINNING).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(_) if self.is_alive() => Err(self.failed(&what, ssh2::Error::new(ErrorCode::SFTP(4), "failure"))),
+            Err(error) => Err(self.broken(format!("when it was asked {what}"), error)),
         }
     }
 

@@ -8,11 +8,13 @@
 //! - `fetch`: an archive on its way back to this machine; `incoming`: what has come of it
 //! - `parts`: what of it has yet to cross the link; `lanes`: over how many connections, `reserve`: made in advance;
 //!   `window`: what is on its way; `reading`: a file that is read
+//! - `durability`: whether the server has a file on its disk
 //! - `publish`: the final name, which only a verified archive gets
 //! - `probe`: what a look at the server tells, and a small file to try what an archive needs
 
 mod authentication;
 mod connection;
+mod durability;
 mod error;
 mod fetch;
 mod folder;
@@ -32,9 +34,10 @@ mod window;
 
 pub use authentication::Login;
 pub use connection::{Connection, Server};
+pub use durability::Durability;
 pub use error::DestinationError;
 pub use fetch::{Fetched, fetch};
 pub use probe::{SeenHostKey, Trial, Trust, try_writing};
-pub use publish::{Published, Standing, publish, put_back, standing};
+pub use publish::{Publication, Published, Replaced, Standing, prepare, put_back};
 pub use read_back::ReadBack;
 pub use upload::Upload;

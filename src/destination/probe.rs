@@ -13,7 +13,8 @@ use super::host_key::{algorithm_of, fingerprint};
 use super::upload::{MODE, NO_SPACE, to_create};
 use super::{Connection, DestinationError, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
-use crate::rules::retention::{Entry, Naming};
+use crate::rules::naming::Naming;
+use crate::rules::retention::Entry;
 
 /// A trial takes the names of so many days from 1970 on: no run is for one of them, and each run clears what uploads of
 /// any day have left.
@@ -164,7 +165,11 @@ mod tests {
     use crate::rules::retention::{Action, Circumstances, Kind, Policy, plan};
 
     fn naming(pattern: &str) -> Naming {
-        Naming { archive: ArchiveName::new(pattern).unwrap(), temporary_prefix: ".".to_owned() }
+        Naming {
+            archive: ArchiveName::new(pattern).unwrap(),
+            temporary_prefix: ".".to_owned(),
+            id: "0a1b2c3d".to_owned(),
+        }
     }
 
     fn entry(name: &str) -> Entry {

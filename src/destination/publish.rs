@@ -1,35 +1,56 @@
-//! The final name, which nothing but a verified archive gets.
+//! The final name, which only a verified archive gets.
 //!
-//! libssh2 has no rename that overwrites, so a replacement takes two: the old archive steps aside as `.old`, then
-//! the new one takes its name. Whoever is killed in between leaves the `.old` for the next run to put back. Once its
-//! successor is in place, what becomes of the `.old` is retention's decision.
+//! libssh2 binds no rename that overwrites, so a replacement takes two: the existing archive is set aside, then the new one
+//! gets its name. A run that is killed in between leaves a set-aside archive for the next run to put back.
 
 use super::{Connection, DestinationError, ReadBack, Server};
 use crate::progress::Bar;
-use crate::rules::retention::{Entry, Kind, Naming, to_put_back};
+use crate::rules::naming::{Naming, Which};
+use crate::rules::retention::{Entry, Kind, own_uploads, to_put_back};
 use crate::spool::{Extent, Spool};
 
-/// What lies under an archive's final name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an archive's final name belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// Nothing.
     Free,
     /// The very bytes that are to be delivered.
     Same,
-    /// An archive with other bytes.
-    Other,
+    /// An archive of this job with other bytes.
+    Other(Entry),
 }
 
-/// What a published archive did to the folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How an archive got its final name.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
-    /// Its name was free.
+    /// The name was free.
     New,
-    /// It took the place of an archive with other bytes.
-    Replacement,
+    /// An archive with other bytes had it.
+    Replacement(Replaced),
+    /// During the upload, another machine delivered the same bytes.
+    AlreadyThere,
 }
 
-/// Puts back every replaced archive whose successor never came. Gives the directory as it is then.
+/// An archive that was set aside for a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its name from now on.
+    pub set_aside_as: String,
+    /// Its size in bytes, where the server reports it.
+    pub size: Option<u64>,
+}
+
+/// An archive on its way to its final name, over as many connections as that takes.
+pub struct Publication<'a> {
+    server: &'a Server,
+    naming: &'a Naming,
+    archive: &'a str,
+    spool: &'a Spool,
+    is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    replaced: Option<Replaced>,
+}
+
+/// Puts back every set-aside archive that has no successor, and returns the folder's listing after that.
 ///
 /// # Errors
 /// If the server or the link fails.
@@ -37,7 +58,7 @@ pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, 
     let mut listing = connection.list()?;
     for (old, archive) in to_put_back(&listing, naming) {
         connection.rename(&old, &archive)?;
-        tracing::info!("{archive:?} was put back: an earlier run had moved it aside and did not replace it");
+        tracing::info!("{archive:?} was put back: an earlier run had set it aside and did not replace it");
         if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
             entry.name = archive;
         }
@@ -45,77 +66,118 @@ pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, 
     Ok(listing)
 }
 
-/// What lies under the name `archive` in the directory `listing`, compared with all of `spool`. Where something does,
-/// this waits until the spool is complete.
+/// As [`put_back`]; also removes the unfinished uploads of earlier runs of this job, except the one called `part`.
 ///
 /// # Errors
-/// If something other than a file lies there, the archive is given up, or the server or the link fails.
-pub fn standing(
-    server: &Server,
-    connection: &Connection,
-    listing: &[Entry],
-    archive: &str,
-    spool: &Spool,
-    bar: &Bar,
-) -> Result<Standing, DestinationError> {
-    match listing.iter().find(|entry| entry.name == archive) {
-        None => Ok(Standing::Free),
-        Some(entry) if entry.kind != Kind::File => Err(DestinationError::NotAFile(archive.to_owned())),
-        Some(_) => match ReadBack::new(server, spool, archive)?.run(server, connection, bar) {
-            Ok(()) => Ok(Standing::Same),
-            Err(DestinationError::Different { .. }) => Ok(Standing::Other),
-            Err(error) => Err(error),
-        },
+/// If the server or the link fails. An upload that the server does not remove is not an error.
+pub fn prepare(connection: &Connection, naming: &Naming, part: &str) -> Result<Vec<Entry>, DestinationError> {
+    let mut listing = put_back(connection, naming)?;
+    for name in own_uploads(&listing, naming).into_iter().filter(|name| name != part) {
+        match connection.remove(&name) {
+            Ok(()) => {
+                tracing::info!("removed {name:?}: an unfinished upload of an earlier run");
+                listing.retain(|entry| entry.name != name);
+            }
+            Err(error @ DestinationError::Broken { .. }) => return Err(error),
+            Err(error) => tracing::info!("{name:?}, an unfinished upload of an earlier run, is not removed: {error}"),
+        }
     }
+    Ok(listing)
 }
 
-/// Gives the verified `.part` of `archive` its final name, and proves by a look that it has it. May be called again
-/// after a broken link: what was already done is found out by looking.
-///
-/// # Errors
-/// If the server or the link fails. The archive that was to be replaced is then under its own name, or will be put
-/// back by the next run.
-pub fn publish(
-    server: &Server,
-    connection: &Connection,
-    naming: &Naming,
-    archive: &str,
-    spool: &Spool,
-    bar: &Bar,
-) -> Result<Published, DestinationError> {
-    let (part, old) = (naming.part(archive), naming.old(archive));
-    let Extent { written: size, .. } = spool.extent().map_err(DestinationError::Spool)?;
-    if connection.look(&part)?.is_none() {
-        // An earlier attempt may have come this far and lost the answer: only the content tells.
-        ReadBack::new(server, spool, archive)?.run(server, connection, bar)?;
-    } else {
-        let is_taken = connection.look(archive)?.is_some();
-        if is_taken {
-            match connection.look(&old)? {
-                // Retention has kept what an earlier run replaced: this one has come in between.
-                Some(Entry { kind: Kind::File, .. }) => connection.remove(archive)?,
-                there => {
-                    if there.is_some() {
-                        // Whatever has the name, nobody could put it back.
-                        connection.remove(&old)?;
-                    }
-                    connection.rename(archive, &old)?;
-                }
-            }
+impl<'a> Publication<'a> {
+    /// Of the archive in `spool` under the name `archive`. `is_of_another_job` decides by an archive's first 64 KiB
+    /// whether it belongs to another job and must not be replaced.
+    pub fn new(
+        server: &'a Server,
+        naming: &'a Naming,
+        archive: &'a str,
+        spool: &'a Spool,
+        is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    ) -> Publication<'a> {
+        Publication { server, naming, archive, spool, is_of_another_job, replaced: None }
+    }
+
+    /// What has the archive's final name. Where that is an archive of this job, waits until the spool is complete.
+    ///
+    /// # Errors
+    /// If something other than a file or another job's archive has the name, the archive is given up, or the server or the
+    /// link fails.
+    pub fn standing(&self, connection: &Connection, bar: &Bar) -> Result<Standing, DestinationError> {
+        let entry = match connection.look(self.archive)? {
+            None => return Ok(Standing::Free),
+            Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
+            Some(entry) => entry,
+        };
+        if (self.is_of_another_job)(&connection.beginning(self.archive)?) {
+            return Err(DestinationError::OfAnotherJob(entry.name));
         }
-        if let Err(error) = connection.rename(&part, archive) {
-            if is_taken && let Err(error) = connection.rename(&old, archive) {
-                tracing::debug!("{old:?} could not be put back at once ({error}); the next run does it");
+        match ReadBack::new(self.server, self.spool, self.archive)?.run(self.server, connection, bar) {
+            Ok(()) => Ok(Standing::Same),
+            Err(DestinationError::Different { .. }) => Ok(Standing::Other(entry)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the verified upload its final name, and checks that it has it. May be called again after a broken link: what
+    /// was already done is looked up on the server.
+    ///
+    /// # Errors
+    /// As [`standing`](Publication::standing). An archive that was to be replaced then has its own name, or gets it back by
+    /// the next run.
+    pub fn publish(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
+        let part = self.naming.part(self.archive);
+        let Extent { written: size, .. } = self.spool.extent().map_err(DestinationError::Spool)?;
+        if connection.look(&part)?.is_none() {
+            // The answer to an earlier attempt's rename may be lost: only the content decides.
+            ReadBack::new(self.server, self.spool, self.archive)?.run(self.server, connection, bar)?;
+            return Ok(self.published());
+        }
+        match self.standing(connection, bar)? {
+            Standing::Free => {}
+            Standing::Same => {
+                connection.remove(&part)?;
+                return Ok(Published::AlreadyThere);
+            }
+            Standing::Other(entry) => self.set_aside(connection, &entry)?,
+        }
+        if let Err(error) = connection.rename(&part, self.archive) {
+            if let Some(Replaced { set_aside_as, .. }) = &self.replaced
+                && let Err(error) = connection.rename(set_aside_as, self.archive)
+            {
+                tracing::debug!("{set_aside_as:?} could not be put back at once ({error}); the next run does it");
             }
             return Err(error);
         }
-        match connection.look(archive)? {
-            Some(entry) if entry.size.is_none_or(|there| there == size) => {}
+        match connection.look(self.archive)? {
+            Some(entry) if entry.size.is_none_or(|there| there == size) => Ok(self.published()),
             _ => {
                 let difference = "it did not get its final name".to_owned();
-                return Err(DestinationError::Different { name: archive.to_owned(), difference });
+                Err(DestinationError::Different { name: self.archive.to_owned(), difference })
             }
         }
     }
-    Ok(if connection.look(&old)?.is_some() { Published::Replacement } else { Published::New })
+
+    /// Renames the existing archive: the first one of its date is kept, and the latest.
+    fn set_aside(&mut self, connection: &Connection, existing: &Entry) -> Result<(), DestinationError> {
+        let first = self.naming.old(self.archive, Which::First);
+        let name = if connection.look(&first)?.is_none() {
+            first
+        } else {
+            let last = self.naming.old(self.archive, Which::Last);
+            match connection.look(&last)? {
+                None => {}
+                Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,
+                Some(_) => return Err(DestinationError::NotAFile(last)),
+            }
+            last
+        };
+        // Noted first: if the answer is lost, the next attempt finds the final name free.
+        self.replaced = Some(Replaced { set_aside_as: name.clone(), size: existing.size });
+        connection.rename(self.archive, &name)
+    }
+
+    fn published(&self) -> Published {
+        self.replaced.clone().map_or(Published::New, Published::Replacement)
+    }
 }

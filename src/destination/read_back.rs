@@ -49,12 +49,7 @@ impl<'a> ReadBack<'a> {
         }
         let first = || {
             let mut file = self.open(connection)?;
-            self.read_parts(&mut file, bar)?;
-            // It is about to get its final name, which shall outlast a power failure.
-            if let Err(error) = file.sync() {
-                tracing::debug!("the server does not sync the archive to its disk when asked ({error}); going on");
-            }
-            Ok(())
+            self.read_parts(&mut file, bar)
         };
         let further = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
         lanes::run(server, &self.parts, first, further)?;

@@ -82,14 +82,6 @@ impl<'a> Reading<'a> {
         read.map(|count| count > 0).map_err(|error| self.failed(error))
     }
 
-    /// Asks the server to have the file on its disk.
-    ///
-    /// # Errors
-    /// libssh2's; many servers do not know how.
-    pub(super) fn sync(&mut self) -> Result<(), ssh2::Error> {
-        self.file.fsync()
-    }
-
     fn failed(&self, error: io::Error) -> DestinationError {
         if error.kind() == io::ErrorKind::TimedOut || !self.connection.is_alive() {
             return self.connection.broken(format!("while {:?} was read back", self.name), error);

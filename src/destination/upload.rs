@@ -2,6 +2,7 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::HumanBytes;
 use ssh2::{File, OpenFlags, OpenType};
@@ -11,8 +12,9 @@ use super::folder::free_space;
 use super::lanes;
 use super::parts::{Part, Parts};
 use super::window::Window;
-use super::{Connection, DestinationError, Server};
+use super::{Connection, DestinationError, Durability, Server};
 use crate::progress::Bar;
+use crate::retry::Fault as _;
 use crate::rules::retention::{Entry, Kind};
 use crate::spool::Spool;
 
@@ -33,6 +35,7 @@ pub struct Upload<'a> {
     expected_size: Option<u64>,
     is_begun: bool,
     is_resumed: AtomicBool,
+    durability: Mutex<Durability>,
 }
 
 impl<'a> Upload<'a> {
@@ -46,6 +49,7 @@ impl<'a> Upload<'a> {
             expected_size,
             is_begun: false,
             is_resumed: AtomicBool::new(false),
+            durability: Mutex::new(Durability::NotOffered),
         }
     }
 
@@ -57,6 +61,11 @@ impl<'a> Upload<'a> {
     /// Whether it went on from what the server had of it. That was acknowledged, but has not been looked at.
     pub fn is_resumed(&self) -> bool {
         self.is_resumed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the server has the archive on its disk, once all of it was sent.
+    pub fn durability(&self) -> Durability {
+        self.durability.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends what is left of it over `connection`, and over further ones where that is worth it. What lies under its
@@ -82,7 +91,12 @@ impl<'a> Upload<'a> {
                 this.check_space(&mut file)?;
             }
             this.send_parts(connection, &mut file, bar)?;
-            this.close(connection, file)
+            let durability = connection.sync(&mut file);
+            let closed = this.close(connection, file);
+            let is_synced = !matches!(durability, Durability::Failed(_));
+            *this.durability.lock().unwrap_or_else(PoisonError::into_inner) = durability;
+            // All bytes are acknowledged: after a failed sync, reading them back decides about the archive.
+            closed.or_else(|error| if is_synced { Err(error) } else { Ok(()) })
         };
         let further = |connection: &Connection| {
             if !this.parts.wait_until_open() {
@@ -114,11 +128,18 @@ impl<'a> Upload<'a> {
         }
         self.parts.start_over();
         self.is_resumed.store(false, Ordering::SeqCst);
+        let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         // Some servers allow no removal at all, not even of what is not there.
-        if there.is_some() {
-            connection.remove(self.name)?;
+        if there.is_some()
+            && let Err(error) = connection.remove(self.name)
+        {
+            // A regular file is written again; a link could lead anywhere.
+            match connection.look(self.name)? {
+                Some(entry) if entry.kind == Kind::File && !error.is_transient() => {}
+                _ => return Err(error),
+            }
+            flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
         }
-        let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         self.open_with(connection, flags, &to_create(self.name))
     }
 

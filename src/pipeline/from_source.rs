@@ -108,10 +108,11 @@ impl Job {
         let name = self.archive_name();
         let compression = self.config.archive.compression;
         let Packing { zip, dump, modified, may_start_over } = *packing;
+        let mark = self.config.source.mark();
         let packed = zip
             .flow(dump.data())
             .map_err(ArchiveError::Read)
-            .and_then(|raw| dump.pack(raw, compression, modified, &mut writer, &self.interrupt));
+            .and_then(|raw| dump.pack(raw, compression, modified, &mark, &mut writer, &self.interrupt));
         self.count_received(zip);
         match packed {
             Ok(()) => {

@@ -2,20 +2,16 @@
 
 use indicatif::HumanBytes;
 
-use super::{Delivered, Job, Stop, at_rate, fault_point};
-use crate::destination::{self, Connection, DestinationError, Published, ReadBack, Server, Standing, Upload};
+use super::{Job, Stop, at_rate, fault_point};
+use crate::archive;
+use crate::destination::{
+    self, Connection, DestinationError, Durability, Publication, Published, ReadBack, Replaced, Server, Standing,
+    Upload,
+};
 use crate::error_chain::told;
-use crate::retry::Fault as _;
-use crate::rules::alarm;
-use crate::rules::freshness::Freshness;
-use crate::rules::history;
-use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
+use crate::rules::retention::{Kind, to_put_back};
 use crate::run_record::{Delivery, Task};
 use crate::spool::Spool;
-
-/// How many files that are none of ours are named in the log.
-const FOREIGN_NAMES_TOLD: usize = 100;
 
 /// How the archive stands on the server after task 7.
 pub(super) enum Sent {
@@ -23,9 +19,20 @@ pub(super) enum Sent {
     Part {
         /// Whether that took several links. What the server confirmed over a broken one it may have lost since.
         is_resumed: bool,
+        /// Whether the server has it on its disk.
+        durability: Durability,
     },
     /// The same bytes already had the final name; the connection that proved it.
     AlreadyThere(Connection),
+}
+
+/// What task 8 leads to.
+pub(super) struct Verified {
+    pub(super) connection: Connection,
+    /// The archive that was set aside for the new one, if there was one.
+    pub(super) replaced: Option<Replaced>,
+    /// Whether the server failed to put the new archive on its disk.
+    pub(super) is_unsynced: bool,
 }
 
 impl Job {
@@ -55,27 +62,43 @@ impl Job {
         );
     }
 
-    /// What sending would do, told instead of done.
+    /// Reports what sending would do, and changes nothing.
     pub(super) fn rehearse_sending(&self, connection: &Connection) -> Result<(), Stop> {
-        let name = self.archive_name();
-        let there = match self.list_as_if_put_back(connection) {
-            Ok(listing) => listing.into_iter().find(|entry| entry.name == name),
-            Err(error) => return Err(self.give_up(self.journal.begin(Task::SendArchive), &error)),
-        };
-        let standing = match there {
-            None => "nothing has that name yet".to_owned(),
-            Some(Entry { kind: Kind::File, size, .. }) => {
-                let size = size.map(|size| format!(" of {}", HumanBytes(size))).unwrap_or_default();
-                format!("an archive{size} has that name already: the same bytes would stay, others be replaced")
+        let (name, directory) = (self.archive_name(), &self.config.sftp.directory);
+        match self.rehearsed(connection, &name) {
+            Ok(standing) => {
+                let text = format!("{name} would be sent to {directory}, where {standing}");
+                self.journal.skip(Task::SendArchive, &text);
+                Ok(())
             }
-            Some(entry) => {
-                let error = DestinationError::NotAFile(entry.name);
-                return Err(self.give_up(self.journal.begin(Task::SendArchive), &error));
-            }
+            Err(error) => Err(self.give_up(self.journal.begin(Task::SendArchive), &error)),
+        }
+    }
+
+    /// What has the final name `name`, or would get it back.
+    fn rehearsed(&self, connection: &Connection, name: &str) -> Result<String, DestinationError> {
+        let listing = connection.list()?;
+        let put_back = to_put_back(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
+        let current = put_back.map_or(name.to_owned(), |(old, _)| old);
+        let Some(entry) = listing.into_iter().find(|entry| entry.name == current) else {
+            return Ok("nothing has that name yet".to_owned());
         };
-        let directory = &self.config.sftp.directory;
-        self.journal.skip(Task::SendArchive, &format!("{name} would be sent to {directory}, where {standing}"));
-        Ok(())
+        if entry.kind != Kind::File {
+            return Err(DestinationError::NotAFile(entry.name));
+        }
+        if self.is_of_another_job(&connection.beginning(&current)?) {
+            return Err(DestinationError::OfAnotherJob(current));
+        }
+        let size = entry.size.map(|size| format!(" of {}", HumanBytes(size))).unwrap_or_default();
+        Ok(format!(
+            "an archive{size} has that name already: the same bytes would be kept, others set aside and replaced"
+        ))
+    }
+
+    /// Whether the archive that begins with `beginning` belongs to another job than this one.
+    fn is_of_another_job(&self, beginning: &[u8]) -> bool {
+        let source = &self.config.source;
+        archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
     }
 
     /// Sends the archive, which may still grow meanwhile, to about `expected_size` bytes.
@@ -91,10 +114,12 @@ impl Job {
         let (naming, name) = (self.config.naming(), self.archive_name());
         let part = naming.part(&name);
         let mut upload = Upload::new(server, archive, expected_size, &part);
+        let is_of_another_job = |beginning: &[u8]| self.is_of_another_job(beginning);
+        let publication = Publication::new(server, &naming, &name, archive, &is_of_another_job);
         let sent = server.with_connection("sending the archive", Some(connection), |connection| {
-            let listing = destination::put_back(connection, &naming)?;
+            let listing = destination::prepare(connection, &naming, &part)?;
             let bar = self.progress.bar("Compare", expected_size);
-            if destination::standing(server, connection, &listing, &name, archive, &bar)? == Standing::Same {
+            if publication.standing(connection, &bar)? == Standing::Same {
                 return Ok(true);
             }
             upload.run(server, connection, &listing, &self.progress.bar("Send", expected_size))?;
@@ -114,7 +139,7 @@ impl Job {
                 let rate = at_rate(size, task.elapsed());
                 task.done(&format!("{} as {part}{rate}{over}", HumanBytes(size)));
                 goodbye(connection);
-                Ok(Sent::Part { is_resumed: upload.is_resumed() })
+                Ok(Sent::Part { is_resumed: upload.is_resumed(), durability: upload.durability() })
             }
             Err(_) if archive.is_abandoned() => {
                 // Packing it has ended, and tells why.
@@ -125,24 +150,27 @@ impl Job {
         }
     }
 
-    pub(super) fn verify_archive(&self, server: &Server, sent: Sent, archive: &Spool) -> Result<Connection, Stop> {
+    pub(super) fn verify_archive(&self, server: &Server, sent: Sent, archive: &Spool) -> Result<Verified, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
-        let name = self.archive_name();
-        let (delivery, connection) = match sent {
-            Sent::AlreadyThere(connection) => (Delivery::AlreadyThere, connection),
-            Sent::Part { is_resumed } => {
-                let published = match self.verify_and_publish(server, &name, archive) {
+        let (naming, name) = (self.config.naming(), self.archive_name());
+        let is_of_another_job = |beginning: &[u8]| self.is_of_another_job(beginning);
+        let mut publication = Publication::new(server, &naming, &name, archive, &is_of_another_job);
+        let mut verify = || self.verify_and_publish(server, &naming.part(&name), archive, &mut publication);
+        let (published, connection, durability) = match sent {
+            Sent::AlreadyThere(connection) => (Published::AlreadyThere, connection, Durability::NotOffered),
+            Sent::Part { is_resumed, durability } => {
+                let verified = match verify() {
                     Err(error @ DestinationError::Different { .. }) if is_resumed => {
                         tracing::info!(
                             "not all that was sent before the link broke is there, sending it again: {error}"
                         );
-                        self.send_again(server, &name, archive)
-                            .and_then(|()| self.verify_and_publish(server, &name, archive))
+                        self.send_again(server, &naming.part(&name), archive)
+                            .and_then(|durability| Ok((verify()?, durability)))
                     }
-                    other => other,
+                    other => other.map(|verified| (verified, durability)),
                 };
-                match published {
-                    Ok(published) => published,
+                match verified {
+                    Ok(((published, connection), durability)) => (published, connection, durability),
                     Err(error) => {
                         self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
                         return Err(self.give_up(task, &error));
@@ -150,191 +178,99 @@ impl Job {
                 }
             }
         };
-        self.journal.record().lock().delivery = Some(delivery);
-        let how = match delivery {
-            Delivery::Sent => "read back over a new connection and published",
-            Delivery::Replaced => "read back over a new connection; it has replaced an archive with other bytes",
-            Delivery::AlreadyThere => "read back where it lies",
+        let (delivery, how) = match &published {
+            Published::New => (Delivery::Sent, "read back over a new connection and published"),
+            Published::Replacement(_) => {
+                (Delivery::Replaced, "read back over a new connection; it has replaced an archive with other bytes")
+            }
+            Published::AlreadyThere => (Delivery::AlreadyThere, "read back where it lies"),
         };
+        self.journal.record().lock().delivery = Some(delivery);
         let rate = at_rate(self.size_of(archive), task.elapsed());
+        let replaced = match published {
+            Published::Replacement(replaced) => Some(replaced),
+            Published::New | Published::AlreadyThere => None,
+        };
+        self.report_replaced(&name, replaced.as_ref());
+        let is_unsynced = self.report_durability(&name, &durability);
         task.done(&format!("{name}: {how}{rate}"));
-        Ok(connection)
+        Ok(Verified { connection, replaced, is_unsynced })
+    }
+
+    fn report_replaced(&self, name: &str, replaced: Option<&Replaced>) {
+        let Some(Replaced { set_aside_as, size }) = replaced else { return };
+        let size = size.map(|size| format!(" of {}", HumanBytes(size))).unwrap_or_default();
+        let date = self.today;
+        self.journal.warn(
+            Task::VerifyArchive,
+            &format!(
+                "an archive{size} with other content was already called {name}: it is kept as {set_aside_as}, and \
+                 \"restore --replaced --date {date}\" brings its dump back"
+            ),
+        );
+    }
+
+    /// Reports whether the server has the archive called `name` on its disk, and returns whether it failed to.
+    fn report_durability(&self, name: &str, durability: &Durability) -> bool {
+        match durability {
+            Durability::Synced => false,
+            Durability::NotOffered => {
+                tracing::info!("the server does not say whether {name} is on its disk (no fsync@openssh.com)");
+                false
+            }
+            Durability::Failed(why) => {
+                self.journal.warn(
+                    Task::VerifyArchive,
+                    &format!(
+                        "the server failed to sync {name} to its disk ({why}); check that disk and its free space"
+                    ),
+                );
+                true
+            }
+        }
     }
 
     fn verify_and_publish(
         &self,
         server: &Server,
-        name: &str,
+        part: &str,
         archive: &Spool,
-    ) -> Result<(Delivery, Connection), DestinationError> {
-        let naming = self.config.naming();
-        let part = naming.part(name);
+        publication: &mut Publication<'_>,
+    ) -> Result<(Published, Connection), DestinationError> {
         let bar = || self.progress.bar("Verify", Some(self.size_of(archive)));
-        let read_back = ReadBack::new(server, archive, &part)?;
+        let read_back = ReadBack::new(server, archive, part)?;
         server.expect_transfer(self.size_of(archive));
         let ((), connection) = server.with_connection("verifying the archive", None, |connection| {
             read_back.run(server, connection, &bar()).inspect_err(|error| {
                 if matches!(error, DestinationError::Different { .. })
-                    && let Err(error) = connection.remove(&part)
+                    && let Err(error) = connection.remove(part)
                 {
                     tracing::debug!("{part:?} could not be removed at once ({error}); the next run does it");
                 }
             })
         })?;
-        let (published, connection) =
-            server.with_connection("publishing the archive", Some(connection), |connection| {
-                destination::publish(server, connection, &naming, name, archive, &bar())
-            })?;
-        let delivery = match published {
-            Published::New => Delivery::Sent,
-            Published::Replacement => Delivery::Replaced,
-        };
-        Ok((delivery, connection))
+        server.with_connection("publishing the archive", Some(connection), |connection| {
+            publication.publish(connection, &bar())
+        })
     }
 
-    fn send_again(&self, server: &Server, name: &str, archive: &Spool) -> Result<(), DestinationError> {
-        let (part, size) = (self.config.naming().part(name), self.size_of(archive));
-        let mut upload = Upload::new(server, archive, Some(size), &part);
+    fn send_again(&self, server: &Server, part: &str, archive: &Spool) -> Result<Durability, DestinationError> {
+        let size = self.size_of(archive);
+        let mut upload = Upload::new(server, archive, Some(size), part);
         let ((), connection) = server.with_connection("sending the archive", None, |connection| {
             upload.run(server, connection, &connection.list()?, &self.progress.bar("Send", Some(size)))
         })?;
         goodbye(connection);
-        Ok(())
+        Ok(upload.durability())
     }
 
     pub(super) fn size_of(&self, archive: &Spool) -> u64 {
         archive.extent().map_or(0, |extent| extent.written)
     }
-
-    /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
-    pub(super) fn remove_expired(&self, delivered: Delivered) {
-        let task = self.journal.begin(Task::RemoveExpired);
-        fault_point("removing");
-        let plan = match self.plan_removal(&delivered) {
-            Ok(plan) => plan,
-            Err(error) => {
-                task.warned(&format!("nothing was removed: {}", told(&error)));
-                return;
-            }
-        };
-        let connection = delivered.connection;
-        self.tell(&plan);
-        if let Some(why) = &plan.held_back {
-            self.journal.warn(Task::RemoveExpired, &format!("removal is held back tonight: {why}"));
-        }
-        let planned = plan.removals().count();
-        let mut removed = 0;
-        if !self.dry_run {
-            for decision in plan.removals() {
-                if self.interrupt.check().is_err() {
-                    break;
-                }
-                let name = printable(&decision.name);
-                match connection.remove(&decision.name) {
-                    Ok(()) => {
-                        removed += 1;
-                        self.note_removed(&decision.name);
-                        self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
-                    }
-                    Err(error) => {
-                        let text = format!("{name} ({}) could not be removed: {}", decision.reason, told(&error));
-                        self.journal.warn(Task::RemoveExpired, &text);
-                        if error.is_transient() {
-                            // The link is broken, for the rest too; the next run removes it.
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        if removed > 0 && removed as usize == planned {
-            self.note_free_space(&connection);
-        }
-        let kept = match plan.archives_kept() {
-            1 => "1 archive stays".to_owned(),
-            several => format!("{several} archives stay"),
-        };
-        let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
-        let text = if self.dry_run {
-            format!("dry run: {planned} would be removed, {kept}{held_back}")
-        } else {
-            format!("{removed} removed, {kept}{held_back}")
-        };
-        {
-            let mut record = self.journal.record().lock();
-            record.removed = removed;
-            record.retention = Some(plan);
-        }
-        match self.interrupt.check() {
-            Ok(()) => task.done(&text),
-            Err(interrupted) => task.stopped(&format!("{interrupted}; {text}")),
-        }
-        goodbye(connection);
-    }
-
-    fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
-        let Delivered { freshness, clock_difference, archive_size, connection } = delivered;
-        let naming = self.config.naming();
-        let listing = if self.dry_run {
-            for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
-                self.journal.info(
-                    Task::RemoveExpired,
-                    &format!("{} would be put back as {}", printable(&old), printable(&archive)),
-                );
-            }
-            let mut listing = self.list_as_if_put_back(connection)?;
-            self.note_folder(connection, &listing);
-            if *freshness == Freshness::Fresh {
-                // What would be removed after tonight's archive had arrived.
-                let tonight = self.archive_name();
-                listing.retain(|entry| entry.name != tonight);
-                listing.push(Entry { name: tonight, kind: Kind::File, size: None, modified: None });
-            }
-            listing
-        } else {
-            let listing = destination::put_back(connection, &naming)?;
-            self.note_folder(connection, &listing);
-            listing
-        };
-        let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
-            let history = history::archives(&listing, &naming, self.today);
-            alarm::suspicion(bounds, self.today, size, &history)
-        });
-        let circumstances = Circumstances { today: self.today, clock_difference: *clock_difference, suspicion };
-        Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
-    }
-
-    /// The directory as it would be once every replaced archive without successor had its name back.
-    fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
-        let mut listing = connection.list()?;
-        for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
-            if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
-                entry.name = archive;
-            }
-        }
-        Ok(listing)
-    }
-
-    /// Tells the reason of every decision, in the log alone; of a removal when it is done.
-    fn tell(&self, plan: &Plan) {
-        let (foreign, ours): (Vec<_>, Vec<_>) =
-            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
-        for decision in ours.into_iter().chain(foreign.iter().copied().take(FOREIGN_NAMES_TOLD)) {
-            let (name, reason) = (printable(&decision.name), &decision.reason);
-            match decision.action {
-                Action::Keep => tracing::info!("kept {name}: {reason}"),
-                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
-                Action::Remove => {}
-            }
-        }
-        if foreign.len() > FOREIGN_NAMES_TOLD {
-            tracing::info!("kept {} more files that are none of ours", foreign.len() - FOREIGN_NAMES_TOLD);
-        }
-    }
 }
 
 /// Ends a connection politely; if that fails, it ends all the same.
-fn goodbye(connection: Connection) {
+pub(super) fn goodbye(connection: Connection) {
     if let Err(error) = connection.close() {
         tracing::debug!("{}", told(&error));
     }

@@ -25,12 +25,21 @@ pub struct Bounds {
 pub struct Suspicion {
     /// The new archive's size in bytes.
     pub size: u64,
-    /// The median of the archives before it, in bytes.
+    /// The size that it is compared with, in bytes.
     pub median: u64,
-    /// How many archives that is the median of, 1 to 7.
-    pub compared: usize,
+    /// What that is the size of.
+    pub compared: Compared,
     /// Which bound it is beyond.
     pub beyond: Beyond,
+}
+
+/// What a new archive is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// The median of so many archives before it, 1 to 7.
+    Last(usize),
+    /// The archive of the same date that it replaced.
+    Replaced,
 }
 
 /// A bound, in percent of the median.
@@ -50,7 +59,15 @@ pub fn suspicion(bounds: Bounds, date: NaiveDate, size: u64, history: &[Archived
     sizes.sort_unstable();
     let count = sizes.len();
     let (lower, upper) = (sizes.get(count.checked_sub(1)? / 2)?, sizes.get(count / 2)?);
-    let median = lower.midpoint(*upper);
+    compare(bounds, size, lower.midpoint(*upper), Compared::Last(count))
+}
+
+/// Whether an archive with `size` bytes is suspicious beside the one of the same date that it replaced, of `replaced` bytes.
+pub fn beside(bounds: Bounds, size: u64, replaced: u64) -> Option<Suspicion> {
+    compare(bounds, size, replaced, Compared::Replaced)
+}
+
+fn compare(bounds: Bounds, size: u64, median: u64, compared: Compared) -> Option<Suspicion> {
     let (hundredfold, median_of) = (u128::from(size) * 100, |percent: u32| u128::from(median) * u128::from(percent));
     let beyond = if hundredfold < median_of(bounds.smaller_than_percent) {
         Beyond::Lower(bounds.smaller_than_percent)
@@ -59,7 +76,7 @@ pub fn suspicion(bounds: Bounds, date: NaiveDate, size: u64, history: &[Archived
     } else {
         return None;
     };
-    Some(Suspicion { size, median, compared: count, beyond })
+    Some(Suspicion { size, median, compared, beyond })
 }
 
 impl fmt::Display for Suspicion {
@@ -75,8 +92,9 @@ impl fmt::Display for Suspicion {
         };
         let percent = if percent == 0 { "less than 1".to_owned() } else { percent.to_string() };
         let usual = match self.compared {
-            1 => "size of the last one".to_owned(),
-            several => format!("median size of the last {several}"),
+            Compared::Last(1) => "size of the last one".to_owned(),
+            Compared::Replaced => "size of the archive that it replaced".to_owned(),
+            Compared::Last(several) => format!("median size of the last {several}"),
         };
         write!(
             f,
@@ -136,7 +154,7 @@ mod tests {
         let history = of(&[1, 9_000, 100, 2, 100, 100, 8_000, 77_777, 77_777, 77_777]);
         assert_eq!(
             tonight(49, &history),
-            Some(Suspicion { size: 49, median: 100, compared: 7, beyond: Beyond::Lower(50) })
+            Some(Suspicion { size: 49, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) })
         );
     }
 
@@ -168,7 +186,7 @@ mod tests {
     fn an_archive_whose_size_is_not_known_makes_room_for_an_older_one() {
         let history = nights(&[None, Some(10), None, Some(20), Some(90)]);
         let Suspicion { median, compared, .. } = tonight(9, &history).unwrap();
-        assert_eq!((median, compared), (20, 3));
+        assert_eq!((median, compared), (20, Compared::Last(3)));
     }
 
     #[test]
@@ -215,7 +233,7 @@ mod tests {
             let suspected = suspicion(bounds, TONIGHT, size, &history);
             prop_assert!(suspected.is_some() || suspicion(wide, TONIGHT, size, &history).is_none());
             if let Some(suspected) = suspected {
-                prop_assert!(suspected.median > 0 && (1..=7).contains(&suspected.compared));
+                prop_assert!(suspected.median > 0 && matches!(suspected.compared, Compared::Last(1..=7)));
                 let _ = suspected.to_string();
             }
         }

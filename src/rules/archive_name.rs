@@ -8,10 +8,6 @@ use thiserror::Error;
 
 /// What every archive's name ends with.
 pub const EXTENSION: &str = ".tgz";
-/// What the name of an archive that is not yet verified ends with.
-pub const PART: &str = ".part";
-/// What the name of an archive that is being replaced ends with.
-pub const OLD: &str = ".old";
 
 /// Longest rendered name, in bytes, without extension: leaves room for prefix and suffixes in the 255 bytes that
 /// file systems give a name.

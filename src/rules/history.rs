@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use crate::rules::retention::{Entry, Kind, Naming, Policy};
+use crate::rules::naming::Naming;
+use crate::rules::retention::{Entry, Kind, Policy};
 
 /// An archive that counts: a regular file that is not empty, with a name of ours and a date that is not yet to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +80,11 @@ mod tests {
     const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 
     fn naming() -> Naming {
-        Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() }
+        Naming {
+            archive: ArchiveName::new("%Y%d%m").unwrap(),
+            temporary_prefix: ".".to_owned(),
+            id: "0a1b2c3d".to_owned(),
+        }
     }
 
     fn entry(name: &str, kind: Kind, size: Option<u64>) -> Entry {

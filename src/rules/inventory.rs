@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::rules::history::{self, Archived};
-use crate::rules::retention::{self, Action, Circumstances, Entry, HoldBack, Naming, Policy, Reason};
+use crate::rules::naming::Naming;
+use crate::rules::retention::{self, Action, Circumstances, Entry, HoldBack, Policy, Reason};
 
 /// The directory on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,8 +153,11 @@ mod tests {
 
     /// Judging a pattern takes a while.
     fn naming() -> &'static Naming {
-        static NAMING: LazyLock<Naming> =
-            LazyLock::new(|| Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() });
+        static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
+            archive: ArchiveName::new("%Y%d%m").unwrap(),
+            temporary_prefix: ".".to_owned(),
+            id: "0a1b2c3d".to_owned(),
+        });
         &NAMING
     }
 

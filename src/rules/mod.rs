@@ -8,6 +8,8 @@ pub mod health;
 pub mod history;
 pub mod inventory;
 pub mod loading;
+pub mod naming;
+pub mod origin;
 pub mod packed;
 pub mod recovery;
 pub mod redaction;

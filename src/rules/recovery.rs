@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use thiserror::Error;
 
 use crate::rules::history;
-use crate::rules::retention::{Entry, Naming, to_put_back};
+use crate::rules::naming::Naming;
+use crate::rules::retention::{Entry, to_put_back};
 
 /// An archive that lies on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +119,11 @@ mod tests {
     }
 
     fn stored_of(names: &[(&str, u64)]) -> Vec<Stored> {
-        let naming = Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() };
+        let naming = Naming {
+            archive: ArchiveName::new("%Y%d%m").unwrap(),
+            temporary_prefix: ".".to_owned(),
+            id: "0a1b2c3d".to_owned(),
+        };
         let entry = |&(name, size): &(&str, u64)| Entry {
             name: name.to_owned(),
             kind: Kind::File,

@@ -7,11 +7,11 @@ mod reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use crate::rules::alarm::Suspicion;
-use crate::rules::archive_name::{ArchiveName, OLD, PART};
 use crate::rules::history;
+use crate::rules::naming::{Leftover, Naming, SetAside, Which};
 pub use keeping::{Rule, Slot};
 pub use reason::{HoldBack, Reason};
 
@@ -57,35 +57,6 @@ pub struct Entry {
     pub size: Option<u64>,
     /// When it was last written, by the server's clock, where the server tells.
     pub modified: Option<DateTime<Utc>>,
-}
-
-/// How the names in the directory are made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Naming {
-    /// The pattern of the archives.
-    pub archive: ArchiveName,
-    /// What temporary names begin with.
-    pub temporary_prefix: String,
-}
-
-impl Naming {
-    /// The name that an archive has until it is verified.
-    pub fn part(&self, archive: &str) -> String {
-        format!("{}{archive}{PART}", self.temporary_prefix)
-    }
-
-    /// The name that an archive has while another takes its place.
-    pub fn old(&self, archive: &str) -> String {
-        format!("{}{archive}{OLD}", self.temporary_prefix)
-    }
-
-    /// The archive that `name` is a leftover of, and which suffix it has; `None` where it is no leftover of ours.
-    fn leftover_of<'a>(&self, name: &'a str) -> Option<(&'a str, &'static str)> {
-        let rest = name.strip_prefix(self.temporary_prefix.as_str())?;
-        let (archive, suffix) =
-            [PART, OLD].into_iter().find_map(|suffix| rest.strip_suffix(suffix).map(|archive| (archive, suffix)))?;
-        self.archive.date_of(archive).map(|_| (archive, suffix))
-    }
 }
 
 /// What happens to a file.
@@ -147,12 +118,25 @@ pub struct Circumstances {
     pub clock_difference: Option<TimeDelta>,
     /// What is suspicious about the night's new archive, if anything is.
     pub suspicion: Option<Suspicion>,
+    /// The date whose archive this run has delivered, if it has delivered one.
+    pub delivered: Option<NaiveDate>,
+    /// Whether the server failed to sync the new archive to its disk.
+    pub is_unsynced: bool,
+    /// The server's time at this run, where it is known.
+    pub server_now: Option<DateTime<Utc>>,
 }
 
 impl Circumstances {
     /// A day of which nothing is known that holds removal back.
     pub fn on(today: NaiveDate) -> Circumstances {
-        Circumstances { today, clock_difference: None, suspicion: None }
+        Circumstances {
+            today,
+            clock_difference: None,
+            suspicion: None,
+            delivered: None,
+            is_unsynced: false,
+            server_now: None,
+        }
     }
 }
 
@@ -162,10 +146,10 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         history::archives(listing, naming, circumstances.today).into_iter().map(|archived| archived.date).collect();
     let folder = Folder {
         naming,
-        today: circumstances.today,
+        circumstances,
         reference: counting.last().copied(),
         kept: keeping::rules(policy, &counting),
-        files: listing.iter().filter(|entry| entry.kind == Kind::File).map(|entry| entry.name.as_str()).collect(),
+        to_put_back: to_put_back(listing, naming).into_iter().map(|(old, _)| old).collect(),
     };
     let held_back = hold_back(listing, naming, circumstances);
     let mut decisions: Vec<Decision> = listing
@@ -182,34 +166,43 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
     Plan { reference: folder.reference, held_back, decisions }
 }
 
-/// The replaced archives whose successor never came, as (name now, name to have): a run that was killed between
-/// the two renames of a replacement left them so.
+/// The set-aside archives that have no successor under the final name, as (current name, final name): a run that was
+/// killed between the two renames of a replacement leaves one. Where several are left of a date, the latest is meant.
 pub fn to_put_back(listing: &[Entry], naming: &Naming) -> Vec<(String, String)> {
+    let mut latest: BTreeMap<&str, (Which, &str)> = BTreeMap::new();
+    for entry in listing.iter().filter(|entry| entry.kind == Kind::File) {
+        if let Some(SetAside { archive, which, .. }) = naming.set_aside(&entry.name) {
+            let latest = latest.entry(archive).or_insert((which, &entry.name));
+            *latest = (*latest).max((which, &entry.name));
+        }
+    }
+    latest.retain(|archive, _| !listing.iter().any(|entry| entry.name == *archive));
+    latest.into_iter().map(|(archive, (_, name))| (name.to_owned(), archive.to_owned())).collect()
+}
+
+/// The uploads that earlier runs of this job did not finish. They hold nothing that a later run needs.
+pub fn own_uploads(listing: &[Entry], naming: &Naming) -> Vec<String> {
     listing
         .iter()
-        .filter(|entry| entry.kind == Kind::File)
-        .filter_map(|entry| match naming.leftover_of(&entry.name) {
-            Some((archive, OLD)) => Some((entry.name.clone(), archive.to_owned())),
-            _ => None,
-        })
-        .filter(|(_, archive)| !listing.iter().any(|entry| entry.name == *archive))
+        .filter(|entry| entry.kind == Kind::File && naming.leftover(&entry.name) == Some(Leftover::OwnUpload))
+        .map(|entry| entry.name.clone())
         .collect()
 }
 
 /// What must be known of the whole directory to decide about one entry.
 struct Folder<'a> {
     naming: &'a Naming,
-    today: NaiveDate,
+    circumstances: Circumstances,
     reference: Option<NaiveDate>,
     /// The rules that keep the archive of a date.
     kept: BTreeMap<NaiveDate, Vec<Rule>>,
-    /// The names of the regular files.
-    files: BTreeSet<&'a str>,
+    /// The names of the set-aside archives that are to get their final name back.
+    to_put_back: BTreeSet<String>,
 }
 
 impl Folder<'_> {
     fn decide(&self, entry: &Entry) -> (Action, Reason) {
-        let leftover = self.naming.leftover_of(&entry.name);
+        let leftover = self.naming.leftover(&entry.name);
         let date = self.naming.archive.date_of(&entry.name);
         if date.is_none() && leftover.is_none() {
             return (Action::Keep, Reason::Foreign);
@@ -217,18 +210,15 @@ impl Folder<'_> {
         if entry.kind != Kind::File {
             return (Action::Keep, Reason::NotAFile);
         }
-        if let Some((archive, suffix)) = leftover {
-            return match suffix {
-                PART => (Action::Remove, Reason::UnfinishedUpload),
-                _ if self.files.contains(archive) => (Action::Remove, Reason::Replaced),
-                _ => (Action::Keep, Reason::AwaitsItsName),
-            };
+        if let Some(leftover) = leftover {
+            return self.decide_leftover(entry, leftover);
         }
         if entry.size == Some(0) {
             return (Action::Keep, Reason::Empty);
         }
         // Without a reference day no archive counts, so that this one is of a day to come as well.
-        let (Some(date), Some(reference)) = (date.filter(|date| *date <= self.today), self.reference) else {
+        let (Some(date), Some(reference)) = (date.filter(|date| *date <= self.circumstances.today), self.reference)
+        else {
             return (Action::Keep, Reason::Future);
         };
         let age = (reference - date).num_days();
@@ -237,7 +227,34 @@ impl Folder<'_> {
             None => (Action::Remove, Reason::Expired { age }),
         }
     }
+
+    fn decide_leftover(&self, entry: &Entry, leftover: Leftover<'_>) -> (Action, Reason) {
+        match leftover {
+            Leftover::OwnUpload => (Action::Remove, Reason::UnfinishedUpload),
+            Leftover::OtherUpload => {
+                let age = self.circumstances.server_now.zip(entry.modified).map(|(now, then)| now - then);
+                match age.filter(|age| *age > OTHERS_UPLOAD_TIME) {
+                    Some(age) => (Action::Remove, Reason::AbandonedUpload { hours: age.num_hours() }),
+                    None => (Action::Keep, Reason::OtherUpload),
+                }
+            }
+            Leftover::SetAside(_) if self.to_put_back.contains(&entry.name) => (Action::Keep, Reason::AwaitsItsName),
+            Leftover::SetAside(SetAside { date, .. }) => {
+                let until = date.checked_add_days(DAYS_SET_ASIDE).unwrap_or(NaiveDate::MAX);
+                match self.circumstances.delivered {
+                    Some(delivered) if delivered >= until => (Action::Remove, Reason::Replaced),
+                    _ => (Action::Keep, Reason::SetAside { until }),
+                }
+            }
+        }
+    }
 }
+
+/// Another job's upload may be under way for this long.
+const OTHERS_UPLOAD_TIME: TimeDelta = TimeDelta::hours(24);
+
+/// A replaced archive is kept until an archive of so many days after its own date has been delivered.
+const DAYS_SET_ASIDE: Days = Days::new(3);
 
 /// Clocks that differ by more than this hold removal back.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
@@ -246,6 +263,9 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
 fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<HoldBack> {
     if let Some(suspicion) = circumstances.suspicion {
         return Some(HoldBack::UnusualSize(suspicion));
+    }
+    if circumstances.is_unsynced {
+        return Some(HoldBack::NotSynced);
     }
     let clock_difference = circumstances.clock_difference;
     if let Some(difference) = clock_difference.map(|difference| difference.abs()).filter(|it| *it > CLOCK_TOLERANCE) {

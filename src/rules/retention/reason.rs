@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::NaiveDate;
+
 use super::keeping::{Rule, Slot};
 use crate::rules::alarm::Suspicion;
 
@@ -28,9 +30,21 @@ pub enum Reason {
         /// Days before the reference day.
         age: i64,
     },
-    /// An upload that an earlier run did not finish.
+    /// An upload that an earlier run of this job did not finish.
     UnfinishedUpload,
-    /// What a replaced archive left behind; its successor is in place.
+    /// An upload of another job or machine, which may still be under way.
+    OtherUpload,
+    /// An upload of another job or machine that nobody has written to for so long.
+    AbandonedUpload {
+        /// Whole hours since it was last written, by the server's clock.
+        hours: i64,
+    },
+    /// A replaced archive that is still kept.
+    SetAside {
+        /// It is kept until an archive of this date, or of a later one, has been delivered.
+        until: NaiveDate,
+    },
+    /// A replaced archive that is no longer needed: newer archives have been delivered since.
     Replaced,
     /// A replaced archive whose successor never came: it must be put back, not removed.
     AwaitsItsName,
@@ -55,7 +69,14 @@ impl fmt::Display for Reason {
             Reason::Kept { age, rules } => tell_kept(f, *age, rules),
             Reason::Expired { age } => write!(f, "expired, {} old", days(*age)),
             Reason::UnfinishedUpload => f.write_str("an unfinished upload of an earlier run"),
-            Reason::Replaced => f.write_str("was replaced, its successor is in place"),
+            Reason::OtherUpload => f.write_str("an upload of another job or machine, maybe still under way"),
+            Reason::AbandonedUpload { hours } => {
+                write!(f, "an upload of another job or machine, last written {hours} hours ago")
+            }
+            Reason::SetAside { until } => {
+                write!(f, "was replaced; kept until the archive of {until} or a later one is delivered")
+            }
+            Reason::Replaced => f.write_str("was replaced, and archives of later dates have been delivered since"),
             Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
         }
@@ -96,6 +117,8 @@ pub enum HoldBack {
     /// The new archive has an unusual size: until somebody has looked at the dump, the older ones may be the last good
     /// ones.
     UnusualSize(Suspicion),
+    /// The server failed to sync the new archive to its disk: the older ones may be the last good ones.
+    NotSynced,
     /// The web server's clock and ours differ by this many hours.
     ClockDiffers {
         /// Whole hours, without sign.
@@ -112,6 +135,9 @@ impl fmt::Display for HoldBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HoldBack::UnusualSize(suspicion) => suspicion.fmt(f),
+            HoldBack::NotSynced => f.write_str(
+                "the SFTP server failed to sync the new archive to its disk; check that disk and its free space",
+            ),
             HoldBack::ClockDiffers { hours } => write!(
                 f,
                 "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"

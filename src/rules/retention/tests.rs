@@ -5,14 +5,18 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rules::archive_name::ArchiveName;
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
 fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> =
-        LazyLock::new(|| Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() });
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
+        archive: ArchiveName::new("%Y%d%m").unwrap(),
+        temporary_prefix: ".".to_owned(),
+        id: "0a1b2c3d".to_owned(),
+    });
     &NAMING
 }
 
@@ -120,7 +124,8 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
 #[test]
 fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
     use crate::rules::alarm::Beyond;
-    let suspicion = Suspicion { size: 1, median: 100, compared: 7, beyond: Beyond::Lower(50) };
+    let suspicion =
+        Suspicion { size: 1, median: 100, compared: crate::rules::alarm::Compared::Last(7), beyond: Beyond::Lower(50) };
     let circumstances =
         Circumstances { today: TODAY, clock_difference: Some(TimeDelta::hours(48)), suspicion: Some(suspicion) };
     let listing = [archive(0), archive(1), archive(2), archive(50), file(&naming().part(&archive(7).name))];

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::*;
 use crate::report::message::{listing_json, listing_schema};
 use crate::rules::archive_name::ArchiveName;
-use crate::rules::retention::{Entry, Kind, Naming, Policy};
+use crate::rules::naming::Naming;
+use crate::rules::retention::{Entry, Kind, Policy};
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
@@ -16,8 +17,11 @@ const PAPER: Canvas = Canvas { columns: None, has_colour: false, names_all: fals
 
 /// Judging a pattern takes a while.
 fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> =
-        LazyLock::new(|| Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned() });
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
+        archive: ArchiveName::new("%Y%d%m").unwrap(),
+        temporary_prefix: ".".to_owned(),
+        id: "0a1b2c3d".to_owned(),
+    });
     &NAMING
 }
 

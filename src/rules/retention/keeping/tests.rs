@@ -6,15 +6,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rules::archive_name::ArchiveName;
-use crate::rules::retention::{Action, Circumstances, Entry, Kind, Naming, Plan, Reason, plan};
+use crate::rules::naming::Naming;
+use crate::rules::retention::{Action, Circumstances, Entry, Kind, Plan, Reason, plan};
 
 /// Keeps as little as a policy can: the newest archive, and the day before it.
 const LEAST: Policy =
     Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
 fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> =
-        LazyLock::new(|| Naming { archive: ArchiveName::new("%F").unwrap(), temporary_prefix: ".".to_owned() });
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
+        archive: ArchiveName::new("%F").unwrap(),
+        temporary_prefix: ".".to_owned(),
+        id: "0a1b2c3d".to_owned(),
+    });
     &NAMING
 }
 

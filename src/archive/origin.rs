@@ -1,0 +1,49 @@
+//! Where an archive comes from, as its first bytes say: the job's mark, and the name of the file in it.
+
+use std::io::Read;
+
+use flate2::bufread::{GzDecoder, MultiGzDecoder};
+
+use super::gzip;
+use crate::rules::origin::{Mark, Origin};
+
+/// The origin of the archive that begins with `beginning`: a few KiB hold the mark, which lies in the first gzip header,
+/// and the file's name, which lies in the first bytes behind it.
+pub fn origin(beginning: &[u8]) -> Origin {
+    let mut first = GzDecoder::new(beginning);
+    // Nothing is there before the first byte was asked for.
+    let _ = first.read(&mut [0]);
+    let mark = first.header().and_then(|header| header.extra()).and_then(gzip::field).and_then(Mark::parse);
+    Origin { mark, dump: file_name(beginning) }
+}
+
+fn file_name(beginning: &[u8]) -> Option<String> {
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(beginning));
+    let entry = archive.entries().ok()?.next()?.ok()?;
+    entry.path().ok()?.to_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use url::Url;
+
+    use super::*;
+    use crate::archive::tar::{Member, head};
+
+    #[test]
+    fn the_first_bytes_of_an_archive_say_where_it_comes_from() {
+        let mark = Mark::new(&Url::parse("https://example.com/a.zip").unwrap(), "dump.sql");
+        let modified = DateTime::from_timestamp(0, 0).unwrap();
+        for name in ["dump.sql".to_owned(), "n".repeat(300)] {
+            let tar = head(&Member { name: &name, size: 9, modified }).unwrap();
+            let marked = gzip::first_member(&tar, 0, &mark).unwrap();
+            assert_eq!(origin(&marked), Origin { mark: Some(mark.clone()), dump: Some(name.clone()) });
+            let unmarked = gzip::member(&tar, 6).unwrap();
+            assert_eq!(origin(&unmarked), Origin { mark: None, dump: Some(name) });
+        }
+        for unreadable in [&b""[..], b"<html>", &[0x1f, 0x8b, 8, 4, 0, 0]] {
+            assert_eq!(origin(unreadable), Origin::default());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Task 9: what is removed from the server.
+
+use super::to_destination::goodbye;
+use super::{Delivered, Job, fault_point};
+use crate::destination::{self, Connection, DestinationError};
+use crate::error_chain::told;
+use crate::retry::Fault as _;
+use crate::rules::alarm;
+use crate::rules::freshness::Freshness;
+use crate::rules::history;
+use crate::rules::redaction::printable;
+use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
+use crate::run_record::Task;
+
+/// How many files that are none of ours are named in the log.
+const FOREIGN_NAMES_TOLD: usize = 100;
+
+impl Job {
+    /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
+    pub(super) fn remove_expired(&self, delivered: Delivered) {
+        let task = self.journal.begin(Task::RemoveExpired);
+        fault_point("removing");
+        let plan = match self.plan_removal(&delivered) {
+            Ok(plan) => plan,
+            Err(error) => {
+                task.warned(&format!("nothing was removed: {}", told(&error)));
+                return;
+            }
+        };
+        let connection = delivered.connection;
+        self.tell(&plan);
+        if let Some(why) = &plan.held_back {
+            self.journal.warn(Task::RemoveExpired, &format!("removal is held back tonight: {why}"));
+        }
+        let planned = plan.removals().count();
+        let mut removed = 0;
+        if !self.dry_run {
+            for decision in plan.removals() {
+                if self.interrupt.check().is_err() {
+                    break;
+                }
+                let name = printable(&decision.name);
+                match connection.remove(&decision.name) {
+                    Ok(()) => {
+                        removed += 1;
+                        self.note_removed(&decision.name);
+                        self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
+                    }
+                    Err(error) => {
+                        let text = format!("{name} ({}) could not be removed: {}", decision.reason, told(&error));
+                        self.journal.warn(Task::RemoveExpired, &text);
+                        if error.is_transient() {
+                            // The link is broken, for the rest too; the next run removes it.
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        if removed > 0 && removed as usize == planned {
+            self.note_free_space(&connection);
+        }
+        let kept = match plan.archives_kept() {
+            1 => "1 archive stays".to_owned(),
+            several => format!("{several} archives stay"),
+        };
+        let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
+        let text = if self.dry_run {
+            format!("dry run: {planned} would be removed, {kept}{held_back}")
+        } else {
+            format!("{removed} removed, {kept}{held_back}")
+        };
+        {
+            let mut record = self.journal.record().lock();
+            record.removed = removed;
+            record.retention = Some(plan);
+        }
+        match self.interrupt.check() {
+            Ok(()) => task.done(&text),
+            Err(interrupted) => task.stopped(&format!("{interrupted}; {text}")),
+        }
+        goodbye(connection);
+    }
+
+    fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
+        let Delivered { freshness, clock_difference, archive_size, connection, replaced, is_unsynced } = delivered;
+        let naming = self.config.naming();
+        let listing = if self.dry_run {
+            for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
+                self.journal.info(
+                    Task::RemoveExpired,
+                    &format!("{} would be put back as {}", printable(&old), printable(&archive)),
+                );
+            }
+            let mut listing = self.list_as_if_put_back(connection)?;
+            self.note_folder(connection, &listing);
+            if *freshness == Freshness::Fresh {
+                // What would be removed after tonight's archive had arrived.
+                let tonight = self.archive_name();
+                listing.retain(|entry| entry.name != tonight);
+                listing.push(Entry { name: tonight, kind: Kind::File, size: None, modified: None });
+            }
+            listing
+        } else {
+            let listing = destination::put_back(connection, &naming)?;
+            self.note_folder(connection, &listing);
+            listing
+        };
+        let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
+            let history = history::archives(&listing, &naming, self.today);
+            let beside_replaced = || alarm::beside(bounds, size, replaced.as_ref()?.size?);
+            alarm::suspicion(bounds, self.today, size, &history).or_else(beside_replaced)
+        });
+        let circumstances = Circumstances {
+            clock_difference: *clock_difference,
+            suspicion,
+            delivered: (*freshness == Freshness::Fresh).then_some(self.today),
+            is_unsynced: *is_unsynced,
+            ..Circumstances::on(self.today)
+        };
+        Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
+    }
+
+    /// The directory as it would be once every replaced archive without successor had its name back.
+    pub(super) fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
+        let mut listing = connection.list()?;
+        for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
+            if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
+                entry.name = archive;
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Tells the reason of every decision, in the log alone; of a removal when it is done.
+    fn tell(&self, plan: &Plan) {
+        let (foreign, ours): (Vec<_>, Vec<_>) =
+            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
+        for decision in ours.into_iter().chain(foreign.iter().copied().take(FOREIGN_NAMES_TOLD)) {
+            let (name, reason) = (printable(&decision.name), &decision.reason);
+            match decision.action {
+                Action::Keep => tracing::info!("kept {name}: {reason}"),
+                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
+                Action::Remove => {}
+            }
+        }
+        if foreign.len() > FOREIGN_NAMES_TOLD {
+            tracing::info!("kept {} more files that are none of ours", foreign.len() - FOREIGN_NAMES_TOLD);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Tasks 6 to 9: from this machine to the SFTP server, and what lies there.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::HumanBytes;
 
 use super::{Delivered, Job, Stop, at_rate, fault_point};
@@ -300,8 +301,19 @@ impl Job {
             let history = history::archives(&listing, &naming, self.today);
             alarm::suspicion(bounds, self.today, size, &history)
         });
-        let circumstances = Circumstances { today: self.today, clock_difference: *clock_difference, suspicion };
+        let server_now = Some(self.server_now(&listing, *clock_difference));
+        let circumstances =
+            Circumstances { today: self.today, clock_difference: *clock_difference, suspicion, server_now };
         Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
+    }
+
+    /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have
+    /// it.
+    fn server_now(&self, listing: &[Entry], clock_difference: Option<TimeDelta>) -> DateTime<Utc> {
+        let has_written = matches!(self.journal.record().lock().delivery, Some(Delivery::Sent | Delivery::Replaced));
+        let name = self.archive_name();
+        let delivered = listing.iter().find(|entry| has_written && entry.name == name);
+        retention::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
     }
 
     /// The directory as it would be once every replaced archive without successor had its name back.

@@ -4,6 +4,7 @@
 
 mod keeping;
 mod reason;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,8 @@ use crate::rules::archive_name::{ArchiveName, OLD, PART};
 use crate::rules::history;
 pub use keeping::{Rule, Slot};
 pub use reason::{HoldBack, Reason};
+use witness::Witness;
+pub use witness::server_now;
 
 /// How much history stays: whatever any of the rules keeps. Beside the days and the floor, which are always there, those of
 /// the calendar are off at 0.
@@ -130,7 +133,7 @@ impl Plan {
         self.decisions
             .iter()
             .filter(|decision| match &decision.reason {
-                Reason::Kept { .. } | Reason::Future => true,
+                Reason::Kept { .. } | Reason::Future | Reason::WrittenLater { .. } => true,
                 Reason::HeldBack(reason) => matches!(**reason, Reason::Expired { .. }),
                 _ => false,
             })
@@ -147,12 +150,15 @@ pub struct Circumstances {
     pub clock_difference: Option<TimeDelta>,
     /// What is suspicious about the night's new archive, if anything is.
     pub suspicion: Option<Suspicion>,
+    /// The time by the SFTP server's clock, from [`server_now`]. `None` where it is not known: then a file's date is the
+    /// one in its name, whenever it was written.
+    pub server_now: Option<DateTime<Utc>>,
 }
 
 impl Circumstances {
     /// A day of which nothing is known that holds removal back.
     pub fn on(today: NaiveDate) -> Circumstances {
-        Circumstances { today, clock_difference: None, suspicion: None }
+        Circumstances { today, clock_difference: None, suspicion: None, server_now: None }
     }
 }
 
@@ -165,6 +171,7 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         today: circumstances.today,
         reference: counting.last().copied(),
         kept: keeping::rules(policy, &counting),
+        witness: Witness { server_now: circumstances.server_now, keep_days: policy.keep_days },
         files: listing.iter().filter(|entry| entry.kind == Kind::File).map(|entry| entry.name.as_str()).collect(),
     };
     let held_back = hold_back(listing, naming, circumstances);
@@ -203,6 +210,7 @@ struct Folder<'a> {
     reference: Option<NaiveDate>,
     /// The rules that keep the archive of a date.
     kept: BTreeMap<NaiveDate, Vec<Rule>>,
+    witness: Witness,
     /// The names of the regular files.
     files: BTreeSet<&'a str>,
 }
@@ -232,8 +240,11 @@ impl Folder<'_> {
             return (Action::Keep, Reason::Future);
         };
         let age = (reference - date).num_days();
-        match self.kept.get(&date) {
-            Some(rules) => (Action::Keep, Reason::Kept { age, rules: rules.clone() }),
+        if let Some(rules) = self.kept.get(&date) {
+            return (Action::Keep, Reason::Kept { age, rules: rules.clone() });
+        }
+        match self.witness.days_since_written(entry.modified, date) {
+            Some(written) => (Action::Keep, Reason::WrittenLater { written, named: (self.today - date).num_days() }),
             None => (Action::Remove, Reason::Expired { age }),
         }
     }

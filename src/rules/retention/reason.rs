@@ -28,6 +28,14 @@ pub enum Reason {
         /// Days before the reference day.
         age: i64,
     },
+    /// Old by its name, but by the server's clock it was written within `keep_days`: the folder was copied, or
+    /// `archive.name` was changed and the name is read as another date.
+    WrittenLater {
+        /// Whole days since it was written.
+        written: i64,
+        /// Days from the date in its name to the run date.
+        named: i64,
+    },
     /// An upload that an earlier run did not finish.
     UnfinishedUpload,
     /// What a replaced archive left behind; its successor is in place.
@@ -54,6 +62,9 @@ impl fmt::Display for Reason {
             Reason::Empty => f.write_str("empty"),
             Reason::Kept { age, rules } => tell_kept(f, *age, rules),
             Reason::Expired { age } => write!(f, "expired, {} old", days(*age)),
+            Reason::WrittenLater { written, named } => {
+                write!(f, "written {} ago, though its name says {named}", days(*written))
+            }
             Reason::UnfinishedUpload => f.write_str("an unfinished upload of an earlier run"),
             Reason::Replaced => f.write_str("was replaced, its successor is in place"),
             Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),

@@ -121,8 +121,11 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
 fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
     use crate::rules::alarm::Beyond;
     let suspicion = Suspicion { size: 1, median: 100, compared: 7, beyond: Beyond::Lower(50) };
-    let circumstances =
-        Circumstances { today: TODAY, clock_difference: Some(TimeDelta::hours(48)), suspicion: Some(suspicion) };
+    let circumstances = Circumstances {
+        clock_difference: Some(TimeDelta::hours(48)),
+        suspicion: Some(suspicion),
+        ..Circumstances::on(TODAY)
+    };
     let listing = [archive(0), archive(1), archive(2), archive(50), file(&naming().part(&archive(7).name))];
     let plan = plan(&listing, naming(), POLICY, circumstances);
     assert_eq!(plan.held_back, Some(HoldBack::UnusualSize(suspicion)));

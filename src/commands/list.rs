@@ -40,7 +40,7 @@ fn ask(site: &Site) -> Result<Listing, DestinationError> {
     site.tell_first_contact(&server);
     let sftp = &config.sftp;
     Ok(Listing {
-        inventory: Inventory::of(&entries, &config.naming(), config.retention, site.started.date_naive()),
+        inventory: Inventory::of(&entries, &config.naming(), config.retention, site.started),
         place: format!("{} at {}:{}", sftp.directory, sftp.host, sftp.port),
         asked: site.started,
         free,

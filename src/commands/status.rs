@@ -75,7 +75,7 @@ fn ask(site: &Site, bounds: Bounds) -> Result<Answer, DestinationError> {
     // Everything is known: how the connection ends no longer matters.
     let _ = connection.close();
     tracing::info!("entries in sftp.directory: {}", entries.len());
-    let inventory = Inventory::of(&entries, &config.naming(), config.retention, site.started.date_naive());
+    let inventory = Inventory::of(&entries, &config.naming(), config.retention, site.started);
     let checkup = health::examine(&inventory, bounds, site.started);
     let new_key = server
         .new_fingerprint()

@@ -1,5 +1,7 @@
 //! Task 9: what is removed from the server.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::to_destination::goodbye;
 use super::{Delivered, Job, fault_point};
 use crate::destination::{self, Connection, DestinationError};
@@ -10,7 +12,7 @@ use crate::rules::freshness::Freshness;
 use crate::rules::history;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
-use crate::run_record::Task;
+use crate::run_record::{Delivery, Task};
 
 /// How many files that are none of ours are named in the log.
 const FOREIGN_NAMES_TOLD: usize = 100;
@@ -116,9 +118,19 @@ impl Job {
             suspicion,
             delivered: (*freshness == Freshness::Fresh).then_some(self.today),
             is_unsynced: *is_unsynced,
+            server_now: Some(self.server_now(&listing, *clock_difference)),
             ..Circumstances::on(self.today)
         };
         Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
+    }
+
+    /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have
+    /// it.
+    fn server_now(&self, listing: &[Entry], clock_difference: Option<TimeDelta>) -> DateTime<Utc> {
+        let has_written = matches!(self.journal.record().lock().delivery, Some(Delivery::Sent | Delivery::Replaced));
+        let name = self.archive_name();
+        let delivered = listing.iter().find(|entry| has_written && entry.name == name);
+        retention::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
     }
 
     /// The directory as it would be once every replaced archive without successor had its name back.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 
 use crate::rules::history::{self, Archived};
 use crate::rules::naming::Naming;
@@ -75,9 +75,12 @@ impl Gap {
 }
 
 impl Inventory {
-    /// The inventory of `listing` on the day `today`; files stay or go by `policy`.
-    pub fn of(listing: &[Entry], naming: &Naming, policy: Policy, today: NaiveDate) -> Inventory {
-        let plan = retention::plan(listing, naming, policy, Circumstances::on(today));
+    /// The inventory of `listing` at the time `now`, in the job's zone; `policy` decides which files are kept. The server's
+    /// clock is taken to agree.
+    pub fn of(listing: &[Entry], naming: &Naming, policy: Policy, now: DateTime<FixedOffset>) -> Inventory {
+        let today = now.date_naive();
+        let circumstances = Circumstances { server_now: Some(now.to_utc()), ..Circumstances::on(today) };
+        let plan = retention::plan(listing, naming, policy, circumstances);
         let counting = history::archives(listing, naming, today);
         let entries: HashMap<&str, &Entry> = listing.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let counting_names: BTreeSet<&str> = counting.iter().map(|archive| archive.name.as_str()).collect();
@@ -142,6 +145,8 @@ fn gaps(archives: &[Archived], policy: Policy, today: NaiveDate) -> Vec<Gap> {
 mod tests {
     use std::sync::LazyLock;
 
+    use chrono::NaiveTime;
+
     use super::*;
     use crate::rules::archive_name::ArchiveName;
     use crate::rules::retention::Kind;
@@ -170,7 +175,7 @@ mod tests {
     }
 
     fn inventory(listing: &[Entry], policy: Policy) -> Inventory {
-        Inventory::of(listing, naming(), policy, TODAY)
+        Inventory::of(listing, naming(), policy, TODAY.and_time(NaiveTime::MIN).and_utc().fixed_offset())
     }
 
     fn gaps_of(days_ago: &[i64], policy: Policy) -> Vec<(i64, i64, bool)> {
@@ -204,7 +209,7 @@ mod tests {
         );
         assert_eq!(inventory.reference, Some(TODAY));
         listing.push(entry("20261123.tgz"));
-        let held = Inventory::of(&listing, naming(), POLICY, TODAY);
+        let held = self::inventory(&listing, POLICY);
         assert!(held.held_back.is_some());
         assert!(held.leftovers[0].reason != Reason::UnfinishedUpload && held.leftovers[0].action == Action::Keep);
     }

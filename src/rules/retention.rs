@@ -4,6 +4,7 @@
 
 mod keeping;
 mod reason;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,8 @@ use crate::rules::history;
 use crate::rules::naming::{Leftover, Naming, SetAside, Which};
 pub use keeping::{Rule, Slot};
 pub use reason::{HoldBack, Reason};
+use witness::Witness;
+pub use witness::server_now;
 
 /// How much history stays: whatever any of the rules keeps. Beside the days and the floor, which are always there, those of
 /// the calendar are off at 0.
@@ -101,7 +104,7 @@ impl Plan {
         self.decisions
             .iter()
             .filter(|decision| match &decision.reason {
-                Reason::Kept { .. } | Reason::Future => true,
+                Reason::Kept { .. } | Reason::Future | Reason::WrittenLater { .. } => true,
                 Reason::HeldBack(reason) => matches!(**reason, Reason::Expired { .. }),
                 _ => false,
             })
@@ -122,7 +125,8 @@ pub struct Circumstances {
     pub delivered: Option<NaiveDate>,
     /// Whether the server failed to sync the new archive to its disk.
     pub is_unsynced: bool,
-    /// The server's time at this run, where it is known.
+    /// The time by the SFTP server's clock, from [`server_now`]. `None` where it is not known: then a file's date is the
+    /// one in its name, whenever it was written.
     pub server_now: Option<DateTime<Utc>>,
 }
 
@@ -149,6 +153,7 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         circumstances,
         reference: counting.last().copied(),
         kept: keeping::rules(policy, &counting),
+        witness: Witness { server_now: circumstances.server_now, keep_days: policy.keep_days },
         to_put_back: to_put_back(listing, naming).into_iter().map(|(old, _)| old).collect(),
     };
     let held_back = hold_back(listing, naming, circumstances);
@@ -196,6 +201,7 @@ struct Folder<'a> {
     reference: Option<NaiveDate>,
     /// The rules that keep the archive of a date.
     kept: BTreeMap<NaiveDate, Vec<Rule>>,
+    witness: Witness,
     /// The names of the set-aside archives that are to get their final name back.
     to_put_back: BTreeSet<String>,
 }
@@ -222,8 +228,13 @@ impl Folder<'_> {
             return (Action::Keep, Reason::Future);
         };
         let age = (reference - date).num_days();
-        match self.kept.get(&date) {
-            Some(rules) => (Action::Keep, Reason::Kept { age, rules: rules.clone() }),
+        if let Some(rules) = self.kept.get(&date) {
+            return (Action::Keep, Reason::Kept { age, rules: rules.clone() });
+        }
+        match self.witness.days_since_written(entry.modified, date) {
+            Some(written) => {
+                (Action::Keep, Reason::WrittenLater { written, named: (self.circumstances.today - date).num_days() })
+            }
             None => (Action::Remove, Reason::Expired { age }),
         }
     }

@@ -162,7 +162,9 @@ fn contents(check: &Check<'_>, listing: &[Entry], expected: Expected) {
     let config = &check.site.config;
     let (naming, today) = (config.naming(), check.today());
     let archives = history::archives(listing, &naming, today);
-    let circumstances = Circumstances { clock_difference: expected.clock_difference, ..Circumstances::on(today) };
+    let clock_difference = expected.clock_difference;
+    let server_now = Some(retention::server_now(None, check.site.started.to_utc(), clock_difference));
+    let circumstances = Circumstances { clock_difference, server_now, ..Circumstances::on(today) };
     let plan = retention::plan(listing, &naming, config.retention, circumstances);
     let mut text = format!("{}: {}", config.sftp.directory, count(archives.len(), "archive"));
     if let Some(newest) = archives.last() {

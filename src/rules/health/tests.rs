@@ -47,7 +47,7 @@ fn good() -> Entry {
 }
 
 fn examined(listing: &[Entry]) -> Checkup {
-    examine(&Inventory::of(listing, naming(), POLICY, now().date_naive()), BOUNDS, now())
+    examine(&Inventory::of(listing, naming(), POLICY, now()), BOUNDS, now())
 }
 
 fn part(hours_ago: i64) -> Entry {
@@ -59,7 +59,7 @@ fn a_newest_archive_of_unusual_size_is_worth_a_look() {
     let alarm = Some(alarm::Bounds { smaller_than_percent: 50, larger_than_percent: 300 });
     let healths = [1000, 1999, 2000, 12_000, 12_001].map(|size| {
         let listing = [archive(1, size, 9 * 60), archive(2, 4000, 33 * 60), archive(3, 4000, 57 * 60)];
-        let inventory = Inventory::of(&listing, naming(), POLICY, now().date_naive());
+        let inventory = Inventory::of(&listing, naming(), POLICY, now());
         examine(&inventory, Bounds { alarm, ..BOUNDS }, now()).health()
     });
     assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
@@ -152,7 +152,7 @@ proptest! {
 
     #[test]
     fn a_looser_bound_never_makes_it_worse(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
-        let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], naming(), POLICY, now().date_naive());
+        let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], naming(), POLICY, now());
         let health = |hours, min_size| {
             severity(examine(&inventory, Bounds { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
         };

@@ -30,6 +30,14 @@ pub enum Reason {
         /// Days before the reference day.
         age: i64,
     },
+    /// Old by its name, but by the server's clock it was written within `keep_days`: the folder was copied, or
+    /// `archive.name` was changed and the name is read as another date.
+    WrittenLater {
+        /// Whole days since it was written.
+        written: i64,
+        /// Days from the date in its name to the run date.
+        named: i64,
+    },
     /// An upload that an earlier run of this job did not finish.
     UnfinishedUpload,
     /// An upload of another job or machine, which may still be under way.
@@ -68,6 +76,9 @@ impl fmt::Display for Reason {
             Reason::Empty => f.write_str("empty"),
             Reason::Kept { age, rules } => tell_kept(f, *age, rules),
             Reason::Expired { age } => write!(f, "expired, {} old", days(*age)),
+            Reason::WrittenLater { written, named } => {
+                write!(f, "written {} ago, though its name says {named}", days(*written))
+            }
             Reason::UnfinishedUpload => f.write_str("an unfinished upload of an earlier run"),
             Reason::OtherUpload => f.write_str("an upload of another job or machine, maybe still under way"),
             Reason::AbandonedUpload { hours } => {

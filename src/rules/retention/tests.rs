@@ -82,20 +82,67 @@ fn what_is_not_ours_is_never_touched() {
 }
 
 #[test]
-fn leftovers_of_any_date_go_but_a_replaced_archive_without_successor_is_put_back() {
+fn own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clock() {
+    let now = TODAY.and_hms_opt(23, 0, 0).unwrap().and_utc();
+    let plan_at = |server_now| {
+        let written = |name: String, hours| Entry { modified: Some(now - TimeDelta::hours(hours)), ..file(&name) };
+        let of_another = |days, hours| written(format!(".{}.ffffffff.part", archive(days).name), hours);
+        let without_id = |days, hours| written(format!(".{}.part", archive(days).name), hours);
+        let listing = [
+            archive(0),
+            file(&naming().part(&archive(70).name)),
+            file(&naming().part(&archive(-70).name)),
+            of_another(1, 24),
+            of_another(2, 25),
+            of_another(3, -48),
+            without_id(4, 24),
+            without_id(5, 25),
+            Entry { modified: None, ..without_id(6, 99) },
+        ];
+        let removed =
+            removed(&plan(&listing, naming(), POLICY, Circumstances { server_now, ..Circumstances::on(TODAY) }))
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>();
+        let indices = listing.iter().enumerate().filter(|(_, entry)| removed.contains(&entry.name));
+        indices.map(|(index, _)| index).collect::<Vec<_>>()
+    };
+    assert_eq!(plan_at(Some(now)), [1, 2, 4, 7]);
+    assert_eq!(plan_at(None), [1, 2]);
+}
+
+#[test]
+fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered() {
+    let replaced = archive(3).name;
+    let old = [Which::First, Which::Last, Which::Former].map(|which| naming().old(&replaced, which));
+    let listing: Vec<Entry> =
+        old.iter().map(|name| file(name)).chain([archive(0), archive(1), archive(2), archive(3)]).collect();
+    let removed_after = |delivered: Option<NaiveDate>| {
+        let circumstances = Circumstances { delivered, ..Circumstances::on(TODAY) };
+        plan(&listing, naming(), POLICY, circumstances).removals().count()
+    };
+    assert_eq!(removed_after(Some(TODAY)), 3);
+    assert_eq!(removed_after(Some(TODAY - TimeDelta::days(1))), 0);
+    assert_eq!(removed_after(None), 0, "a run that delivers nothing removes none");
+    let held = Circumstances { delivered: Some(TODAY), is_unsynced: true, ..Circumstances::on(TODAY) };
+    let held = plan(&listing, naming(), POLICY, held);
+    assert_eq!((held.removals().count(), held.held_back), (0, Some(HoldBack::NotSynced)));
+}
+
+#[test]
+fn the_latest_replaced_archive_without_successor_is_put_back() {
     let (finished, lost) = (archive(1).name, archive(5).name);
-    let listing = [
-        file(&finished),
-        file(&naming().part(&archive(70).name)),
-        file(&naming().part(&archive(-70).name)),
-        file(&naming().old(&finished)),
-        file(&naming().old(&lost)),
-    ];
-    let plan = plan_for(&listing);
-    let expected: BTreeSet<String> =
-        [naming().part(&archive(70).name), naming().part(&archive(-70).name), naming().old(&finished)].into();
-    assert_eq!(plan.removals().map(|decision| decision.name.clone()).collect::<BTreeSet<_>>(), expected);
-    assert_eq!(to_put_back(&listing, naming()), [(naming().old(&lost), lost)]);
+    let old = |archive: &str, which| naming().old(archive, which);
+    let of_lost = [Which::Former, Which::First, Which::Last].map(|which| old(&lost, which));
+    for present in 1..=3 {
+        let mut listing = vec![file(&finished), file(&old(&finished, Which::First))];
+        listing.extend(of_lost[..present].iter().map(|name| file(name)));
+        assert_eq!(to_put_back(&listing, naming()), [(of_lost[present - 1].clone(), lost.clone())]);
+        let plan =
+            plan(&listing, naming(), POLICY, Circumstances { delivered: Some(TODAY), ..Circumstances::on(TODAY) });
+        let gone = removed(&plan);
+        assert!(!gone.contains(&of_lost[present - 1].as_str()) && gone.len() == present - 1, "{gone:?}");
+    }
 }
 
 #[test]
@@ -123,11 +170,13 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
 
 #[test]
 fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
-    use crate::rules::alarm::Beyond;
-    let suspicion =
-        Suspicion { size: 1, median: 100, compared: crate::rules::alarm::Compared::Last(7), beyond: Beyond::Lower(50) };
-    let circumstances =
-        Circumstances { today: TODAY, clock_difference: Some(TimeDelta::hours(48)), suspicion: Some(suspicion) };
+    use crate::rules::alarm::{Beyond, Compared};
+    let suspicion = Suspicion { size: 1, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) };
+    let circumstances = Circumstances {
+        clock_difference: Some(TimeDelta::hours(48)),
+        suspicion: Some(suspicion),
+        ..Circumstances::on(TODAY)
+    };
     let listing = [archive(0), archive(1), archive(2), archive(50), file(&naming().part(&archive(7).name))];
     let plan = plan(&listing, naming(), POLICY, circumstances);
     assert_eq!(plan.held_back, Some(HoldBack::UnusualSize(suspicion)));
@@ -138,7 +187,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     let name = prop_oneof![
         (-40_i64..400).prop_map(|days| archive(days).name),
         (-40_i64..400).prop_map(|days| naming().part(&archive(days).name)),
-        (-40_i64..400).prop_map(|days| naming().old(&archive(days).name)),
+        (-40_i64..400).prop_map(|days| naming().old(&archive(days).name, Which::First)),
         "[a-z0-9.\n]{0,14}",
     ];
     let kind = prop_oneof![5 => Just(Kind::File), 1 => Just(Kind::Directory), 1 => Just(Kind::Symlink)];
@@ -174,7 +223,7 @@ proptest! {
             prop_assert_eq!(entry.kind, Kind::File);
             match naming().archive.date_of(&entry.name) {
                 Some(date) => prop_assert!(date < TODAY - TimeDelta::days(keep_days.into())),
-                None => prop_assert!(naming().leftover_of(&entry.name).is_some()),
+                None => prop_assert!(naming().leftover(&entry.name).is_some()),
             }
         }
     }

@@ -66,7 +66,7 @@ fn everything() -> Vec<Entry> {
 
 fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
     Listing {
-        inventory: Inventory::of(entries, naming(), policy, asked().date_naive()),
+        inventory: Inventory::of(entries, naming(), policy, asked()),
         place: "TSE-INFORX at sftp.example.com:22".to_owned(),
         asked: asked(),
         free: Some(118_200_000_000),

@@ -1,0 +1,44 @@
+//! The server's clock, which overrides the date in a name: a file that was written lately is not old.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+/// Modification times further ahead of the server's now than this are ignored.
+const LARGEST_LEAD: TimeDelta = TimeDelta::days(1);
+/// A run may end on the day after its run date, and the server counts days in UTC: only a file written at least this many
+/// days after the date in its name contradicts it.
+const FIRST_CONTRADICTION: i64 = 2;
+
+/// The time by the SFTP server's clock, as far as it is known.
+///
+/// `delivered` is the server's modification time of the archive that this run wrote: `None` where it wrote none or the
+/// server reports no times. Then it is the earlier of `ours`, this machine's clock, and the web server's, which is
+/// `clock_difference` ahead of it.
+pub fn server_now(
+    delivered: Option<DateTime<Utc>>,
+    ours: DateTime<Utc>,
+    clock_difference: Option<TimeDelta>,
+) -> DateTime<Utc> {
+    let theirs = clock_difference.and_then(|difference| ours.checked_add_signed(difference));
+    delivered.unwrap_or_else(|| theirs.map_or(ours, |theirs| theirs.min(ours)))
+}
+
+/// What the modification times of files say about their ages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Witness {
+    /// The time by the server's clock.
+    pub(super) server_now: Option<DateTime<Utc>>,
+    /// Files written at most this many whole days ago are protected.
+    pub(super) keep_days: u32,
+}
+
+impl Witness {
+    /// How many whole days ago the file was written, where that is within `keep_days` and contradicts `date`, the one in
+    /// its name. `None` where there is no contradiction or a time is not known.
+    pub(super) fn days_since_written(&self, modified: Option<DateTime<Utc>>, date: NaiveDate) -> Option<i64> {
+        let modified = modified?;
+        let elapsed = self.server_now?.signed_duration_since(modified);
+        let is_recent = elapsed >= -LARGEST_LEAD && elapsed.num_days() <= self.keep_days.into();
+        let contradicts = (modified.date_naive() - date).num_days() >= FIRST_CONTRADICTION;
+        (is_recent && contradicts).then(|| elapsed.num_days().max(0))
+    }
+}

@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn a_trial_takes_no_name_that_is_there() {
         let naming = naming("%Y%d%m");
-        let listing = [entry(".19700101.tgz.part"), entry(".19700301.tgz.part")];
+        let listing = [entry(".19700101.tgz.0a1b2c3d.part"), entry(".19700301.tgz.0a1b2c3d.part")];
         let free: Vec<String> = free_names(&naming, &listing).take(2).collect();
-        assert_eq!(free, [".19700201.tgz.part", ".19700401.tgz.part"]);
+        assert_eq!(free, [".19700201.tgz.0a1b2c3d.part", ".19700401.tgz.0a1b2c3d.part"]);
     }
 
     #[test]

@@ -85,9 +85,9 @@ impl fmt::Display for Reason {
                 write!(f, "an upload of another job or machine, last written {hours} hours ago")
             }
             Reason::SetAside { until } => {
-                write!(f, "was replaced; kept until the archive of {until} or a later one is delivered")
+                write!(f, "replaced; kept until the archive of {until} or a later one is delivered")
             }
-            Reason::Replaced => f.write_str("was replaced, and archives of later dates have been delivered since"),
+            Reason::Replaced => f.write_str("replaced; archives of later dates have been delivered since"),
             Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
         }

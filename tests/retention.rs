@@ -3,7 +3,11 @@
 
 #[path = "retention/calendar.rs"]
 mod calendar;
+#[path = "retention/server_clock.rs"]
+mod server_clock;
 mod support;
+#[path = "retention/witness.rs"]
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -12,7 +16,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{Days, NaiveDate, TimeDelta};
 use serde_json::json;
 use support::night::archive_name;
 use support::servers::{SftpServer, SshKey, times};
@@ -329,32 +333,6 @@ fn weeks_of_stale_dumps_do_not_eat_the_history() {
     }
     assert_eq!(lengths, [11; 6], "the ten days before the last fresh dump, and its own");
     let kept: BTreeSet<String> = (0..11).map(|days| archive_name(last_fresh - Days::new(days))).collect();
-    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
-}
-
-#[test]
-fn the_newest_archives_stay_however_old_they_are() {
-    let mut night = Night::new();
-    night.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
-    lay(&night, [100, 200, 300, 400, 500].map(|days| today(&night) - Days::new(days)));
-    let ran = run(&night);
-    ran.ended_with(0);
-    let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&night, days)).into();
-    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
-    ran.told(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&night, 300)));
-    ran.told(&format!("removed {}: expired, 400 days old\n", archive(&night, 400)));
-}
-
-#[test]
-fn the_first_fresh_dump_after_a_long_pause_leaves_the_floor() {
-    let mut night = Night::new();
-    let last_fresh = today(&night) - Days::new(40);
-    lay(&night, (0..11).map(|days| last_fresh - Days::new(days)));
-    let evening = NaiveTime::from_hms_opt(22, 0, 0).unwrap();
-    let back = (last_fresh + Days::new(30)).and_time(evening);
-    night.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
-    run(&night).ended_with(0);
-    let kept: BTreeSet<String> = [30, 0, -1].map(|days| archive_name(last_fresh + TimeDelta::days(days))).into();
     assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
 }
 

@@ -33,7 +33,7 @@ pub enum Reason {
     /// Old by its name, but by the server's clock it was written within `keep_days`: the folder was copied, or
     /// `archive.name` was changed and the name is read as another date.
     WrittenLater {
-        /// Whole days since it was written.
+        /// Days since it was written.
         written: i64,
         /// Days from the date in its name to the run date.
         named: i64,

@@ -27,6 +27,34 @@ fn the_template_is_written_to_the_current_folder_unless_told_otherwise() {
 }
 
 #[test]
+fn the_web_servers_folder_is_the_repositorys_or_the_one_that_the_caller_means() {
+    let machine = Machine::installing_to("prefix");
+    machine.add_command(
+        "bin/cargo",
+        "#!/bin/sh\n[ \"$1\" != --version ] || { echo cargo 99.0.0; exit; }\npwd\nprintf '%s|' \"$@\"\n",
+    );
+    let said = |options: &[&str]| {
+        let mut command = Command::new(scripts().join("server.sh"));
+        machine.surround(command.args(options).current_dir(machine.home.path()));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let top = env!("CARGO_MANIFEST_DIR");
+
+    let usual = said(&["--port", "8001"]);
+    assert!(
+        usual.ends_with(&format!(
+            "|--manifest-path|{top}/Cargo.toml|--example|web_server|--|--folder|{top}/Web_Server|--port|8001|"
+        )),
+        "{usual}"
+    );
+    for option in [&["--folder", "my dumps"][..], &["--folder=my dumps"]] {
+        let own = said(option);
+        assert!(own.ends_with(&format!("|web_server|--|{}|", option.join("|"))), "{own}");
+        assert_eq!(Path::new(own.lines().next().unwrap()), machine.home.path().canonicalize().unwrap());
+    }
+}
+
+#[test]
 fn every_script_is_executable_and_can_be_parsed() {
     let mut checked = 0;
     let ci = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run");

@@ -72,17 +72,15 @@ fn assert_refused(machine: &Machine, output: &Output, why: &str) {
 
 #[test]
 fn root_follows_no_link_that_a_user_made() {
-    let made: [(&str, fn(&Path, &Path)); 4] = [
-        ("the configuration", |home, precious| link_as_user(&precious.join("file"), &home.join("config.json"))),
-        ("the log", |home, precious| link_as_user(&precious.join("file"), &home.join("log.log"))),
-        ("a folder", |home, precious| link_as_user(precious, &home.join("job"))),
-        ("nothing", |_, _| ()),
-    ];
-    for (what, make) in made {
+    for link in ["config.json", "log.log", "job", "none"] {
         for config in ["home/config.json", "home/job/config.json"] {
             let mut machine = machine();
             let precious = precious(&machine);
-            make(&machine.path("home"), &precious);
+            match link {
+                "none" => {}
+                "job" => link_as_user(&precious, &machine.path("home/job")),
+                file => link_as_user(&precious.join("file"), &machine.path("home").join(file)),
+            }
             machine.config = machine.path(config);
 
             let output = machine.try_install();
@@ -90,7 +88,7 @@ fn root_follows_no_link_that_a_user_made() {
             let why = format!("{} belongs to user {USER}", machine.path("home").display());
             assert_refused(&machine, &output, &why);
             assert_untouched(&precious);
-            assert_eq!(mode(&machine.path("home")), 0o755, "{what}");
+            assert_eq!(mode(&machine.path("home")), 0o755, "{link}");
             let output = machine.try_script(&["--uninstall", "--purge"]);
             assert_eq!(output.status.code(), Some(1), "{}", said(&output));
             assert_untouched(&precious);

@@ -44,10 +44,20 @@ rotates_the_log() {
             [[ $word == /* ]] || word=${word:1:-1}
             [[ $word != "$log" ]] || return 0
             [[ $word == *[*?[]* ]] || continue
-            ! compgen -G "$word" | grep -Fxq -e "$log" || return 0
+            ! compgen -G "$word" | grep -Fx -e "$log" >/dev/null || return 0
         done
     done <"$1"
     return 1
+}
+
+# Whether logrotate reads the file $1 (tabooext in logrotate(8)), or did until a file of ours was switched off by the
+# ending .disabled.
+is_in_use_or_off() {
+    [[ -f $1 ]] || return 1
+    case ${1##*/} in
+    scripting-system*.disabled) ;;
+    *'~' | *.bak | *.cfsaved | *.disabled | *.dpkg-* | *.rpm* | *.swp | *.ucf-* | *,v) return 1 ;;
+    esac
 }
 
 # Prints the file in logrotate's folder that is for this configuration: the one that names it, or else the
@@ -56,16 +66,13 @@ rotates_the_log() {
 rotation_file() {
     local file old=$logrotate_folder/scripting-system
     for file in "$old" "$old"-*; do
-        [[ -f $file && $file != *'~' ]] || continue
-        ! grep -Fxq -e "# Configuration: $config" -- "$file" || { printf '%s\n' "$file" && return 0; }
+        if is_in_use_or_off "$file" && grep -Fxq -e "# Configuration: $config" -- "$file"; then
+            printf '%s\n' "$file"
+            return 0
+        fi
     done
     for file in "$logrotate_folder"/*; do
-        # logrotate reads none of these (tabooext in logrotate(8)); ours with .disabled was switched off that way.
-        case ${file##*/} in
-        scripting-system*.disabled) ;;
-        *'~' | *.bak | *.cfsaved | *.disabled | *.dpkg-* | *.rpm* | *.swp | *.ucf-* | *,v) continue ;;
-        esac
-        if [[ -f $file ]] && rotates_the_log "$file"; then
+        if is_in_use_or_off "$file" && rotates_the_log "$file"; then
             printf '%s\n' "$file"
             return 0
         fi

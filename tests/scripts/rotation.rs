@@ -91,6 +91,9 @@ fn a_rotation_that_was_changed_is_kept_and_the_installer_says_so() {
 fn a_rotation_that_was_switched_off_by_its_name_stays_off() {
     let machine = Machine::installing_to("prefix");
     machine.install();
+    fs::copy(machine.rotation(), machine.path("logrotate.d/scripting-system-copy.bak")).unwrap();
+    assert!(machine.install().contains("logrotate.d/scripting-system (was there, kept)"));
+    fs::remove_file(machine.path("logrotate.d/scripting-system-copy.bak")).unwrap();
     fs::rename(machine.rotation(), machine.rotation().with_extension("disabled")).unwrap();
 
     let told = machine.install();

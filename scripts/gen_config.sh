@@ -5,8 +5,8 @@
 #
 # Usage: scripts/gen_config.sh [--output FILE] [--force] [other options of `scripting-system gen-config`]
 #
-# Without --output the configuration becomes config.json in the current folder, and the schema config.schema.json. An existing file is kept
-# unless --force is given. The program is taken from the PATH, else from target/release of this
+# Without --output the configuration becomes config.json in the current folder, and the schema config.schema.json.
+# An existing file is kept unless --force is given. The program is taken from the PATH, else from target/release of this
 # repository, else it is built, which takes minutes the first time.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh

@@ -9,32 +9,41 @@
 #   --prefix DIR            the program goes to DIR/bin, its manual pages and its completion for bash below
 #                           DIR/share; default /usr/local, for others than root ~/.local
 #   --config FILE           the configuration; default /etc/scripting-system/config.json, for others than
-#                           root ~/.config/scripting-system/config.json
+#                           root ~/.config/scripting-system/config.json. Run the script once for each configuration
 #   --logrotate-folder DIR  where the log's rotation is written; default /etc/logrotate.d for root, for
 #                           others nowhere: the lines are shown instead
 #   --no-packages           install no Debian packages
 #   --uninstall             take back the cron job, the log's rotation, the program, its manual pages and its
 #                           completion. Needs the same --prefix, --config and --logrotate-folder as the
 #                           installation. The configuration, its schema and the log stay, and so do the
-#                           Debian packages
+#                           Debian packages; the program stays while the crontab runs it for another configuration
 #   --purge                 with --uninstall: remove the configuration, its schema and the log too
 #   --help                  show this text
 #
 # The configuration is made with mode 0600, since it may hold passwords; an existing one is kept, and gets
 # that mode. The schema beside it, with which editors complete and check it, has mode 0644; the log, log.log,
-# has mode 0640. The cron job is added to the crontab of whoever runs
-# this script, once; the crontab's other lines stay as they are.
+# has mode 0640.
+#
+# Each configuration gets one line in the crontab of the user who runs this script, and one file for logrotate.
+# Both are yours to change: another time, a line that is commented out and another rotation are kept.
+#
+# A program that is installed already is replaced only if the new one accepts the configurations that it runs:
+# this is tried with the new program's `check`. As root the script writes only where nobody else can; with
+# SCRIPTING_SYSTEM_TRUST_FILES=1 in the environment it accepts an existing configuration in a folder that another
+# user controls, and changes nothing in that folder.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+# shellcheck source-path=SCRIPTDIR source=install_trust.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/install_trust.sh"
+# shellcheck source-path=SCRIPTDIR source=install_program.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/install_program.sh"
+# shellcheck source-path=SCRIPTDIR source=install_rotation.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/install_rotation.sh"
 
 # The crontab is compared byte by byte, and the messages of other programs are read.
 export LC_ALL=C
 umask 022
-
-# The crontab line below this one is ours. It has a line to itself, so that the job's line is what cron runs
-# and nothing else.
-marker='# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.'
 
 # What the options decide.
 binary=
@@ -44,6 +53,8 @@ logrotate_folder=
 with_packages=yes
 uninstall=
 purge=
+# Set if another user controls the configuration's folder: nothing is written there.
+foreign_folder=
 
 # Temporary files, removed however the script ends.
 temporary=()
@@ -104,8 +115,25 @@ decide_paths() {
     installed=$prefix/bin/scripting-system
     log=$(dirname -- "$config")/log.log
     schema=$(dirname -- "$config")/config.schema.json
+    resolved_config=$(realpath -m -- "$(dirname -- "$config")")/$(basename -- "$config")
     pages=$prefix/share/man/man1
     completion=$prefix/share/bash-completion/completions/scripting-system
+}
+
+# Ends the script where root would write below something that another user controls. It is called again after folders
+# were made, since a name that was free in a folder such as /tmp may have been taken meanwhile.
+require_safe_places() {
+    require_root_control --prefix "$prefix/bin" "$pages" "$(dirname -- "$completion")"
+    [[ -z $logrotate_folder ]] || require_root_control --logrotate-folder "$logrotate_folder"
+    # Uninstalling without --purge leaves the configuration's folder alone.
+    [[ -z $uninstall || -n $purge ]] || return 0
+    only_root_controls "$config" "$log" && return 0
+    if [[ ${SCRIPTING_SYSTEM_TRUST_FILES:-} == 1 && -z $purge ]]; then
+        [[ -f $config ]] || fail "the configuration $config does not exist, and root makes none there: $culprit"
+        foreign_folder=yes
+        return 0
+    fi
+    require_root_control --config "$config" "$log"
 }
 
 # --- packages -------------------------------------------------------------------------------------------
@@ -135,67 +163,18 @@ Then run this script again."
     install_packages "${missing[@]}"
 }
 
-# --- the program ----------------------------------------------------------------------------------------
-
-# Compiles the program, unless --binary named one, and leaves its path in $binary.
-get_binary() {
-    if [[ -n $binary ]]; then
-        [[ -f $binary ]] || fail "--binary $binary is not a file"
-        return 0
-    fi
-    # shellcheck disable=SC2034 # used by require_cargo
-    other_way="Or compile the program elsewhere, also as another user, with: cargo build --release --locked
-and name it here: --binary target/release/scripting-system"
-    require_cargo
-    require_build_packages
-    echo "Compiling the program. The first time this takes several minutes, because OpenSSL is compiled with it."
-    (cd -- "$top" && cargo build --release --locked --bin scripting-system)
-    binary=$(target_folder)/release/scripting-system
-    [[ -f $binary ]] || fail "cargo did not leave the program at $binary; find it, and name it with --binary"
-}
-
-install_binary() {
-    local fresh
-    mkdir -p -- "$prefix/bin" || fail "the folder $prefix/bin could not be made; choose another with --prefix"
-    # The new program takes the old one's place in one step, so that a run that starts now finds one of them.
-    fresh=$(mktemp -- "$prefix/bin/.scripting-system.XXXXXX") ||
-        fail "the folder $prefix/bin cannot be written; choose another with --prefix"
-    temporary+=("$fresh")
-    cp -- "$binary" "$fresh"
-    chmod 0755 -- "$fresh"
-    "$fresh" --version >/dev/null || fail "the program $binary does not run on this machine; nothing was installed"
-    mv -fT -- "$fresh" "$installed"
-    echo "Program:        $installed"
-}
-
-# Manual pages and completion: comfort, so what fails here is told and stops nothing.
-install_comfort() {
-    local workplace page
-    workplace=$(mktemp -d)
-    temporary+=("$workplace")
-    if (umask 022 && mkdir -- "$workplace/pages" && "$installed" man --output "$workplace/pages") &&
-        mkdir -p -- "$pages"; then
-        for page in "$workplace/pages"/*.1; do
-            install -m 0644 -- "$page" "$pages/"
-        done
-        echo "Manual pages:   $pages/scripting-system.1 and others"
-    else
-        echo "Manual pages:   none; the messages are above"
-    fi
-    if "$installed" completions bash >"$workplace/completion" && mkdir -p -- "$(dirname -- "$completion")"; then
-        install -m 0644 -- "$workplace/completion" "$completion"
-        echo "Completion:     $completion"
-    else
-        echo "Completion:     none; the messages are above"
-    fi
-}
-
 # --- configuration and log ------------------------------------------------------------------------------
 
 make_configuration() {
     local folder workplace
+    if [[ -n $foreign_folder ]]; then
+        echo "Configuration:  $config (was there, kept)"
+        echo "                Nothing in its folder was changed, because another user controls it: $culprit."
+        return 0
+    fi
     folder=$(dirname -- "$config")
     mkdir -p -- "$folder" || fail "the folder $folder could not be made; choose another file with --config"
+    require_safe_places
     if [[ -e $config ]]; then
         chmod 0600 -- "$config"
         echo "Configuration:  $config (was there, kept)"
@@ -214,6 +193,7 @@ make_configuration() {
 
 # The schema belongs to the program, so a new program brings a new one.
 install_schema() {
+    [[ -z $foreign_folder ]] || return 0
     local workplace
     workplace=$(mktemp -d -- "$(dirname -- "$config")/.schema.XXXXXX") ||
         fail "the folder $(dirname -- "$config") cannot be written"
@@ -226,134 +206,39 @@ install_schema() {
 }
 
 make_log() {
+    [[ -z $foreign_folder ]] || return 0
     if [[ ! -e $log ]]; then
         (umask 027 && : >>"$log") || fail "the log $log could not be made"
     fi
-    chmod 0640 -- "$log"
+    # Only takes permissions away: a log that its group cannot read remains so.
+    chmod u=rw,g-wx,o= -- "$log"
     echo "Log:            $log"
 }
 
-# Prints logrotate's instructions for the log. The program opens the log when a run begins, so it needs no
-# signal; a run that is under way while the log is rotated goes on in the old file, which is why that one
-# is compressed a week later only.
-rotation() {
-    local user group
-    user=$(id -un)
-    group=$(id -gn)
-    cat <<LINES
-# Written by scripts/install_dependencies.sh of scripting-system.
-"$log" {
-    su $user $group
-    weekly
-    rotate 8
-    compress
-    delaycompress
-    missingok
-    notifempty
-    create 0640 $user $group
-}
-LINES
-}
-
-install_rotation() {
-    if [[ -z $logrotate_folder ]]; then
-        echo "Log rotation:   not set up, because that takes root. As root, put these lines into"
-        echo "                /etc/logrotate.d/scripting-system:"
-        rotation
-        return 0
-    fi
-    local fresh
-    mkdir -p -- "$logrotate_folder" || fail "the folder $logrotate_folder could not be made"
-    # logrotate reads every file of the folder, but none whose name ends in ~ (tabooext in logrotate(8)), so
-    # it never sees half of this one.
-    fresh=$(mktemp -- "$logrotate_folder/scripting-system.XXXXXX~") ||
-        fail "the folder $logrotate_folder cannot be written"
-    temporary+=("$fresh")
-    rotation >"$fresh"
-    chmod 0644 -- "$fresh"
-    mv -fT -- "$fresh" "$logrotate_folder/scripting-system"
-    echo "Log rotation:   $logrotate_folder/scripting-system"
-    package_is_present logrotate || echo "                takes effect once the package logrotate is installed"
-}
-
-# --- crontab --------------------------------------------------------------------------------------------
-
-# Prints path $1 as a word for cron: quoted for the shell where it must be, and with every percent sign
-# escaped, because cron ends a command at a bare one (crontab(5)).
-cron_word() {
-    local word=$1
-    [[ $word != *[!A-Za-z0-9_./%+=:,@-]* ]] || word="'$word'"
-    printf '%s' "${word//\%/\\%}"
-}
-
-# Prints the job's line.
-cron_line() {
-    printf '0 23 * * * %s run --config %s' "$(cron_word "$installed")" "$(cron_word "$config")"
-}
-
-# Reads a crontab and prints it with the line $1 in the place of ours, or at the end where ours was not in
-# it; without ours where $1 is empty. Ours are the line below the marker, unless it is about something else,
-# and any line that is the job's, letter by letter. Every other line stays as it is.
-with_job() {
-    local job=$1 own line below_marker='' placed=''
-    own=$(cron_line)
-    while IFS= read -r line || [[ -n $line ]]; do
-        if [[ $line == "$marker" ]]; then
-            below_marker=yes
-        elif [[ $line == "$own" || ( -n $below_marker && $line == *scripting-system*' run --config '* ) ]]; then
-            below_marker=
-        else
-            below_marker=
-            printf '%s\n' "$line"
-            continue
-        fi
-        if [[ -n $job && -z $placed ]]; then
-            printf '%s\n' "$marker" "$job"
-            placed=yes
-        fi
-    done
-    [[ -z $job || -n $placed ]] || printf '%s\n' "$marker" "$job"
-}
-
-# Puts the job's line $1 into the crontab, or takes it out where $1 is empty, and says what it did.
-change_crontab() {
-    local workplace
-    workplace=$(mktemp -d)
-    temporary+=("$workplace")
-    if ! crontab -l >"$workplace/before" 2>"$workplace/message"; then
-        # Only "there is none" may be read as an empty crontab: with anything else lines would be lost.
-        grep -q 'no crontab for' "$workplace/message" ||
-            fail "the crontab could not be read, so it is left alone: $(<"$workplace/message")"
-        : >"$workplace/before"
-    fi
-    with_job "$1" <"$workplace/before" >"$workplace/after"
-    if cmp -s -- "$workplace/before" "$workplace/after"; then
-        echo "Crontab:        unchanged"
-        return 0
-    elif [[ -s $workplace/after ]]; then
-        # From a complete file: a pipe that is interrupted would leave half a crontab.
-        crontab "$workplace/after" || fail "the crontab was refused; it is as it was before"
-    else
-        crontab -r || fail "the crontab could not be removed; it is as it was before"
-    fi
-    if [[ -n $1 ]]; then
-        echo "Crontab:        changed, the other lines are as they were"
-    else
-        echo "Crontab:        the nightly run was taken out, the other lines are as they were"
-    fi
-}
-
-# Whether a cron daemon runs, as far as the processes tell.
-cron_runs() {
-    grep -qsx -e cron -e crond /proc/[0-9]*/comm
-}
-
-install_job() {
-    package_is_present cron || fail "there is no crontab command to set up the nightly run with.
-Install the package cron, then run this script again; the rest is in place."
-    change_crontab "$(cron_line)"
-    echo "Crontab line:   $(cron_line)"
-    cron_runs || echo "                No cron daemon seems to run: it takes one, for example: service cron start"
+# Says so if the mail would be handed to a sendmail that is not there. awk reads the JSON: the words `server` and
+# `send` of the section `email`. A configuration that awk does not understand is for `check` to judge.
+check_sendmail() {
+    local needs_sendmail
+    ! command -v sendmail >/dev/null || return 0
+    # shellcheck disable=SC2016 # awk expands these
+    needs_sendmail=$(awk '
+        { text = text $0 "\n" }
+        END {
+            while (match(text, /"([^"\\]|\\.)*"|[][{}:,]|[^][{}:," \t\r\n]+/)) {
+                token = substr(text, RSTART, RLENGTH)
+                text = substr(text, RSTART + RLENGTH)
+                if (before == ":" && depth == 1 && key == "\"email\"") has_email = token == "{"
+                if (before == ":" && depth == 2 && section == "\"email\"") value[key] = token
+                if (token == ":") key = before
+                if (token ~ /^[[{]$/ && ++depth == 2) section = before == ":" ? key : ""
+                if (token ~ /^[]}]$/) depth--
+                before = token
+            }
+            server = value["\"server\""]
+            if (has_email && (server == "" || server == "null") && value["\"send\""] != "\"never\"") print "yes"
+        }' "$config" 2>/dev/null) || return 0
+    [[ -z $needs_sendmail ]] ||
+        echo "Mail:           no sendmail is here, and email.server is null: install msmtp-mta or postfix, or set email.server"
 }
 
 # --- the two things that can be asked for ---------------------------------------------------------------
@@ -366,8 +251,13 @@ install_everything() {
     make_configuration
     install_schema
     make_log
-    install_rotation
+    if [[ -n $foreign_folder && -n $logrotate_folder ]]; then
+        echo "Log rotation:   not set up: root would rotate a log in a folder that another user controls"
+    else
+        install_rotation
+    fi
     install_job
+    check_sendmail
 
     local key
     key=$(dirname -- "$config")/id_ed25519
@@ -398,21 +288,39 @@ take_back() {
 }
 
 uninstall_everything() {
+    local file rotation='' users=() kept=()
+    crontab_now=$(mktemp)
+    temporary+=("$crontab_now")
+    ! package_is_present cron || read_crontab "$crontab_now"
+    # Which rotation belongs to the job may follow from the crontab, so it is found while the job is there.
+    [[ -z $logrotate_folder || ! -d $logrotate_folder ]] || rotation=$(rotation_file "$crontab_now")
     # The job first: from here on nothing starts the program any more.
     if package_is_present cron; then
-        change_crontab ''
+        change_crontab remove
+        file=$(lines_of_job "$crontab_now")
+        [[ -z $file ]] || echo "Crontab line:   ${file#* }
+                It was kept, because it runs another configuration too. Change it with: crontab -e"
     fi
-    [[ -z $logrotate_folder ]] || take_back "$logrotate_folder/scripting-system"
-    take_back "$installed"
-    local file kept=()
-    for file in "$completion" "$pages"/scripting-system.1 "$pages"/scripting-system-*.1; do
-        [[ ! -e $file ]] || take_back "$file"
-    done
-    if [[ -n $purge ]]; then
-        take_back "$config"
-        for file in "$schema" "$log" "$log".[0-9]*; do
+    [[ -z $logrotate_folder ]] || uninstall_rotation "$rotation" "$crontab_now"
+    file=$(other_configs "$crontab_now" "$installed")
+    if [[ -n $file ]]; then
+        mapfile -t users <<<"$file"
+        for file in "${users[@]}"; do
+            echo "Kept:           $installed, which the crontab runs for $file"
+        done
+    else
+        take_back "$installed"
+        for file in "$completion" "$pages"/scripting-system.1 "$pages"/scripting-system-*.1; do
             [[ ! -e $file ]] || take_back "$file"
         done
+    fi
+    if [[ -n $purge ]]; then
+        take_back "$config"
+        if [[ -z $(config_in_same_folder "$crontab_now") ]]; then
+            for file in "$schema" "$log" "$log".[0-9]*; do
+                [[ ! -e $file ]] || take_back "$file"
+            done
+        fi
         [[ $(basename -- "$(dirname -- "$config")") != scripting-system ]] ||
             rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$config")" 2>/dev/null || true
     fi
@@ -424,6 +332,7 @@ uninstall_everything() {
 
 read_options "$@"
 decide_paths
+require_safe_places
 if [[ -n $uninstall ]]; then
     uninstall_everything
 else

@@ -18,8 +18,14 @@ case ${1:-} in
     ;;
 esac
 
+folder=(--folder "$top/Web_Server")
+for argument in "$@"; do
+    case $argument in
+    --folder | --folder=*) folder=() ;;
+    esac
+done
+
 require_cargo
 require_build_packages
-cd -- "$top"
-# Port and folder are the example's defaults; the folder is relative to the current one.
-exec cargo run --release --locked --quiet --example web_server -- "$@"
+# The current folder stays the caller's, so that a relative --folder means what the caller sees.
+exec cargo run --release --locked --quiet --manifest-path "$top/Cargo.toml" --example web_server -- "${folder[@]}" "$@"

@@ -1,0 +1,265 @@
+#!/usr/bin/env bash
+# The line in the crontab that runs a configuration every night. There is one per configuration, recognized by the path
+# of the configuration, and it is kept with whatever the operator changed in it.
+# Scripts source this file; run by itself it does nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+# Set by the script that sources this file: the program and the configuration, the latter also with the links in its
+# folder resolved.
+: "${installed:=}" "${config:=}" "${resolved_config:=}"
+
+# The comment above a line that the installer added, and how earlier versions of this script wrote it.
+marker='# The line below was added by scripts/install_dependencies.sh of scripting-system. It keeps your changes to it.'
+old_marker='# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.'
+
+# When a crontab line runs its command: five fields, or a word such as @daily (crontab(5)).
+schedule='(@[a-z]+[[:space:]]+|([0-9*/,~-]+[[:space:]]+){3}([0-9A-Za-z*/,~-]+[[:space:]]+){2})'
+# A word of a command line: quoted, or up to where the shell ends it.
+word="(('[^']*'|\"[^\"]*\"|[^[:space:];&|<>\\\\'\"]|[\\\\].)+)"
+# A nightly run in a command: the program, `run`, and the configuration. The first group is the program, the sixth the
+# configuration.
+run_pattern="$word([[:space:]]+-[^[:space:]]+)*[[:space:]]+run[[:space:]]+([^;&|]*[[:space:]])?--config(=|[[:space:]]+)$word"
+
+# Prints path $1 as a word for cron: quoted for the shell where it must be, and with every percent sign
+# escaped, because cron ends a command at a bare one (crontab(5)).
+cron_word() {
+    local word=$1
+    [[ $word != *[!A-Za-z0-9_./%+=:,@-]* ]] || word="'$word'"
+    printf '%s' "${word//\%/\\%}"
+}
+
+# shellcheck disable=SC2016 # the dollar sign is one in the crontab
+# Leaves the path that the word $1 of a crontab means in $path: reverses cron_word, and reads what people write.
+path_of_word() {
+    path=${1//\\%/%}
+    case $path in
+    "'"*) path=${path:1:-1} ;;
+    '"'*)
+        path=${path:1:-1}
+        path=${path/#'$HOME/'/"${HOME:-}/"}
+        ;;
+    *)
+        path=${path/#'$HOME/'/"${HOME:-}/"}
+        path=${path/#'~/'/"${HOME:-}/"}
+        path=${path//\\/}
+        ;;
+    esac
+}
+
+# Prints the job's line as the installer writes it.
+cron_line() {
+    printf '0 23 * * * %s run --config %s' "$(cron_word "$installed")" "$(cron_word "$config")"
+}
+
+# Finds the nightly runs in the crontab line $1: their programs and configurations in the arrays $run_programs and
+# $run_configs, and in $is_off whether the line is commented out. A sentence that mentions a run has no schedule.
+read_runs() {
+    local rest=$1
+    run_programs=() run_configs=() is_off=
+    [[ $rest =~ ^[[:space:]]*(#[#[:space:]]*)?$schedule ]] || return 0
+    [[ -z ${BASH_REMATCH[1]} ]] || is_off=yes
+    rest=${rest:${#BASH_REMATCH[0]}}
+    while [[ $rest =~ $run_pattern ]]; do
+        local matched=${BASH_REMATCH[0]} program=${BASH_REMATCH[1]} its_config=${BASH_REMATCH[6]}
+        rest=${rest#*"$matched"}
+        [[ $matched != *' --dry-run '* && $rest != ' --dry-run'* ]] || continue
+        path_of_word "$program"
+        [[ $path == scripting-system || $path == */scripting-system ]] || continue
+        run_programs+=("$path")
+        path_of_word "$its_config"
+        run_configs+=("$path")
+    done
+}
+
+# Whether $1 is the configuration, by its path as written or with the links in its folder resolved.
+is_the_config() {
+    [[ $1 == "$config" || $1 == "$resolved_config" ]]
+}
+
+# Whether the crontab line $1 runs the job, commented out or not. What read_runs found is set.
+runs_the_job() {
+    local found
+    read_runs "$1"
+    for found in "${run_configs[@]}"; do
+        ! is_the_config "$found" || return 0
+    done
+    return 1
+}
+
+# Prints the job's line $1 with the installed program in the place of another path to it, if the line's command is
+# otherwise as the installer wrote it. A command that was changed is left alone, and so is a line that is commented out.
+with_installed_program() {
+    local command
+    command=" run --config $(cron_word "$config")"
+    if [[ -z $is_off && $1 =~ ^([[:space:]]*$schedule)$word"$command"$ && ${run_programs[0]} == /* ]]; then
+        printf '%s%s%s' "${BASH_REMATCH[1]}" "$(cron_word "$installed")" "$command"
+    else
+        printf '%s' "$1"
+    fi
+}
+
+# Reads a crontab and prints it. $1 is what to do about the job's lines: `keep` them, and `add` one if there is none,
+# or `remove` them with the comment above them. Every other line is printed as it is.
+edit_crontab() {
+    local task=$1 line held='' others found=''
+    while IFS= read -r line || [[ -n $line ]]; do
+        if [[ $line == "$marker" || $line == "$old_marker" ]]; then
+            [[ -z $held ]] || printf '%s\n' "$held"
+            held=$line
+            continue
+        fi
+        if runs_the_job "$line"; then
+            others=
+            for path in "${run_configs[@]}"; do
+                is_the_config "$path" || others=yes
+            done
+            # A line that runs another job as well cannot be removed for this one.
+            if [[ $task == remove && -z $others ]]; then
+                held=
+                continue
+            fi
+            [[ -z $held ]] || held=$marker
+            line=$(with_installed_program "$line")
+            found=yes
+        fi
+        [[ -z $held ]] || printf '%s\n' "$held"
+        held=
+        printf '%s\n' "$line"
+    done
+    [[ -z $held ]] || printf '%s\n' "$held"
+    [[ $task != add || -n $found ]] || printf '%s\n' "$marker" "$(cron_line)"
+}
+
+# Copies the crontab to the file $1; an empty file if there is none.
+read_crontab() {
+    local message
+    if ! message=$(crontab -l 2>&1 >"$1"); then
+        # Only "there is none" may be read as an empty crontab: with anything else lines would be lost.
+        [[ $message == *'no crontab for'* ]] ||
+            fail "the crontab could not be read, so it is left as it is: $message"
+        : >"$1"
+    fi
+}
+
+# Prints the job's lines in the file $1, `on` or `off` and a space before each. A commented-out line is not printed if
+# another one is in use.
+lines_of_job() {
+    local line on=() off=()
+    while IFS= read -r line || [[ -n $line ]]; do
+        runs_the_job "$line" || continue
+        if [[ -n $is_off ]]; then off+=("off $line"); else on+=("on $line"); fi
+    done <"$1"
+    if ((${#on[@]} > 0)); then
+        printf '%s\n' "${on[@]}"
+    elif ((${#off[@]} > 0)); then
+        printf '%s\n' "${off[@]}"
+    fi
+}
+
+# Prints the configurations, other than this one, whose nightly run is a line in use in the file $1 and starts the
+# program $2, or any program if $2 is empty.
+other_configs() {
+    local line i
+    while IFS= read -r line || [[ -n $line ]]; do
+        read_runs "$line"
+        [[ -z $is_off ]] || continue
+        for ((i = 0; i < ${#run_configs[@]}; i++)); do
+            [[ -z ${2:-} || ${run_programs[i]} == "$2" ]] || continue
+            is_the_config "${run_configs[i]}" || printf '%s\n' "${run_configs[i]}"
+        done
+    done <"$1" | sort -u
+}
+
+# Prints another configuration in the folder of this one, which shares its log and its schema, if the file $1 runs one.
+config_in_same_folder() {
+    local others other
+    others=$(other_configs "$1")
+    while IFS= read -r other; do
+        [[ -n $other && $(dirname -- "$other") == "$(dirname -- "$config")" ]] || continue
+        printf '%s\n' "$other"
+        return 0
+    done <<<"$others"
+}
+
+# Prints the file among the system's crontabs that has a line for the job, if there is one. cron reads only files with
+# such names (cron(8)).
+system_crontab_of_job() {
+    local file line
+    for file in /etc/crontab /etc/cron.d/*; do
+        [[ -r $file && ${file##*/} != *[!A-Za-z0-9_-]* ]] || continue
+        while IFS= read -r line || [[ -n $line ]]; do
+            if runs_the_job "$line"; then
+                printf '%s\n' "$file"
+                return 0
+            fi
+        done <"$file"
+    done
+}
+
+# Does $1 (`add`, `keep` or `remove`, as in edit_crontab) to the job's lines in the crontab, and leaves the crontab as
+# it is now in the file $crontab_now.
+change_crontab() {
+    local workplace
+    workplace=$(mktemp -d)
+    temporary+=("$workplace")
+    crontab_now=$workplace/after
+    read_crontab "$workplace/before"
+    edit_crontab "$1" <"$workplace/before" >"$workplace/after"
+    if cmp -s -- "$workplace/before" "$workplace/after"; then
+        echo "Crontab:        unchanged"
+    elif [[ -s $workplace/after ]]; then
+        # From a complete file: a pipe that is interrupted would leave half a crontab.
+        crontab "$workplace/after" || fail "the crontab was refused; it is as it was before"
+        if [[ $1 == remove ]]; then
+            echo "Crontab:        the nightly run was removed, the other lines are as they were"
+        else
+            echo "Crontab:        changed, the other lines are as they were"
+        fi
+    else
+        crontab -r || fail "the crontab could not be removed; it is as it was before"
+        echo "Crontab:        the nightly run was removed, and nothing else was in it"
+    fi
+}
+
+# Whether a cron daemon runs, as far as the processes tell.
+cron_runs() {
+    grep -qsx -e cron -e crond /proc/[0-9]*/comm
+}
+
+install_job() {
+    package_is_present cron || fail "there is no crontab command to set up the nightly run with.
+Install the package cron, then run this script again; the rest is in place."
+    local elsewhere lines line other
+    elsewhere=$(system_crontab_of_job)
+    if [[ -n $elsewhere ]]; then
+        change_crontab keep
+        echo "                No line was added, because $elsewhere has one for this configuration."
+    else
+        change_crontab add
+    fi
+    lines=$(lines_of_job "$crontab_now")
+    while IFS= read -r line; do
+        case $line in
+        'off '*)
+            echo "Crontab line:   ${line#off }"
+            echo "                It is commented out and was left so: the job does not run. To have it run, remove"
+            echo "                the # with: crontab -e"
+            ;;
+        'on '*)
+            echo "Crontab line:   ${line#on }"
+            [[ ${line#on } == "$(cron_line)" ]] || echo "                It was changed by hand and was kept."
+            read_runs "${line#on }"
+            [[ ${run_programs[0]} != /* || ${run_programs[0]} == "$installed" ]] ||
+                echo "                It runs ${run_programs[0]}, not $installed."
+            ;;
+        esac
+    done <<<"$lines"
+    lines=$(other_configs "$crontab_now")
+    while IFS= read -r other; do
+        [[ $other != /* || -e $other ]] || echo "                The crontab also runs $other, which does not exist.
+                If it is gone for good, remove its line with: crontab -e"
+    done <<<"$lines"
+    cron_runs || echo "                No cron daemon seems to run: it takes one, for example: service cron start"
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# The rotation of the log of a configuration: one file for logrotate per configuration, which is kept with whatever the
+# operator changed in it.
+# Scripts source this file; run by itself it does nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=install_crontab.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/install_crontab.sh"
+
+# Set by the script that sources this file: the log, and the folder of logrotate, empty if there is none.
+: "${log:=}" "${logrotate_folder:=}"
+
+# Prints logrotate's instructions for the log. The program opens the log when a run begins, so it needs no
+# signal; a run that is under way while the log is rotated continues in the old file, which is why that one
+# is compressed a week later only.
+rotation() {
+    local user group
+    user=$(id -un 2>/dev/null) || user=$(id -u)
+    group=$(id -gn 2>/dev/null) || group=$(id -g)
+    cat <<LINES
+# Written by scripts/install_dependencies.sh of scripting-system, which keeps your changes.
+# Configuration: $config
+"$log" {
+    su $user $group
+    weekly
+    rotate 8
+    compress
+    delaycompress
+    missingok
+    notifempty
+    create 0640 $user $group
+}
+LINES
+}
+
+# Whether logrotate's file $1 rotates the log, by its path or by a pattern. Lines that are commented out count:
+# the operator switched them off.
+rotates_the_log() {
+    local line word rest
+    while IFS= read -r line || [[ -n $line ]]; do
+        rest=${line%%\{*}
+        while [[ $rest =~ ^[[:space:]#]*(\"[^\"]*\"|\'[^\']*\'|/[^[:space:]]*) ]]; do
+            word=${BASH_REMATCH[1]}
+            rest=${rest:${#BASH_REMATCH[0]}}
+            [[ $word == /* ]] || word=${word:1:-1}
+            [[ $word != "$log" ]] || return 0
+            [[ $word == *[*?[]* ]] || continue
+            ! compgen -G "$word" | grep -Fx -e "$log" >/dev/null || return 0
+        done
+    done <"$1"
+    return 1
+}
+
+# Whether logrotate reads the file $1 (tabooext in logrotate(8)), or did until a file of ours was switched off by the
+# ending .disabled.
+is_in_use_or_off() {
+    [[ -f $1 ]] || return 1
+    case ${1##*/} in
+    scripting-system*.disabled) ;;
+    *'~' | *.bak | *.cfsaved | *.disabled | *.dpkg-* | *.rpm* | *.swp | *.ucf-* | *,v) return 1 ;;
+    esac
+}
+
+# Prints the file in logrotate's folder that is for this configuration: the one that names it, or else the
+# one that rotates its log. Earlier versions wrote the file `scripting-system` without naming the configuration; if
+# it now rotates a log of another name, it belongs to the configuration that is in the crontab, since there was only one.
+rotation_file() {
+    local file old=$logrotate_folder/scripting-system
+    for file in "$old" "$old"-*; do
+        if is_in_use_or_off "$file" && grep -Fxq -e "# Configuration: $config" -- "$file"; then
+            printf '%s\n' "$file"
+            return 0
+        fi
+    done
+    for file in "$logrotate_folder"/*; do
+        if is_in_use_or_off "$file" && rotates_the_log "$file"; then
+            printf '%s\n' "$file"
+            return 0
+        fi
+    done
+    if [[ -f $old && -n $(lines_of_job "$1") ]] && ! grep -q '^# Configuration: ' -- "$old" &&
+        [[ -z $(other_configs "$1") ]]; then
+        printf '%s\n' "$old"
+    fi
+}
+
+# Prints the file $1 without comments and blank lines.
+without_comments() {
+    grep -v -e '^[[:space:]]*#' -e '^[[:space:]]*$' -- "$1" || true
+}
+
+install_rotation() {
+    if [[ -z $logrotate_folder ]]; then
+        echo "Log rotation:   not set up, because that takes root. As root, put these lines into a file"
+        echo "                of its own in /etc/logrotate.d:"
+        rotation
+        return 0
+    fi
+    local fresh file before
+    mkdir -p -- "$logrotate_folder" || fail "the folder $logrotate_folder could not be made"
+    require_safe_places
+    # logrotate reads every file of the folder, but none whose name ends in ~ (tabooext in logrotate(8)), so
+    # it never reads half of this one.
+    fresh=$(mktemp -- "$logrotate_folder/scripting-system.XXXXXX~") ||
+        fail "the folder $logrotate_folder cannot be written"
+    temporary+=("$fresh")
+    rotation >"$fresh"
+    chmod 0644 -- "$fresh"
+    before=$(mktemp)
+    temporary+=("$before")
+    ! package_is_present cron || read_crontab "$before"
+    file=$(rotation_file "$before")
+    if [[ -n $file ]]; then
+        if [[ $file == *.disabled || -z $(without_comments "$file") ]]; then
+            echo "Log rotation:   $file (was switched off, left so)"
+        elif [[ $(without_comments "$file") == "$(without_comments "$fresh")" ]]; then
+            echo "Log rotation:   $file (was there, kept)"
+        else
+            echo "Log rotation:   $file (was there with changes, kept)"
+        fi
+    else
+        file=$logrotate_folder/scripting-system
+        # Further configurations get files of their own, with a name that follows from the path.
+        [[ ! -e $file && ! -L $file ]] || file+=-$(printf '%s' "$config" | sha256sum | cut -c 1-8)
+        mv -fT -- "$fresh" "$file"
+        echo "Log rotation:   $file"
+    fi
+    package_is_present logrotate || echo "                takes effect once the package logrotate is installed"
+}
+
+# Removes the file $1 with the log's rotation, unless another configuration uses the same log or the file holds more
+# than this one rotation. $2 is the crontab after the job was removed from it.
+uninstall_rotation() {
+    local other
+    if [[ -z $1 ]]; then
+        echo "Was not there:  a rotation of $log in $logrotate_folder"
+        return 0
+    fi
+    other=$(config_in_same_folder "$2")
+    if [[ -n $other ]]; then
+        echo "Kept:           $1, because $other uses the same log"
+        return 0
+    fi
+    if [[ ${1##*/} != scripting-system* ]] || (($(without_comments "$1" | grep -c '{') > 1)); then
+        echo "Kept:           $1, because it holds more than this script wrote"
+        return 0
+    fi
+    take_back "$1"
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Who else could change what the installer writes. Root must not write below a folder that another user controls:
+# that user can replace a folder or a file by a link at any moment, and root would write where the link leads.
+# Scripts source this file; run by itself it does nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+# Whether the group with the number $1 has members other than root. Debian's staff may write /usr/local, and its
+# members are as powerful as root there (Debian policy 9.1.2).
+group_has_others() {
+    local entry name members member
+    [[ $1 != 0 ]] || return 1
+    entry=$(getent group "$1") || entry=
+    IFS=: read -r name _ _ members <<<"$entry"
+    [[ $name != staff ]] || return 1
+    for member in ${members//,/ }; do
+        [[ $member == root ]] || return 0
+    done
+    getent passwd | awk -F: -v gid="$1" '$4 == gid && $3 != 0 { found = 1 } END { exit !found }'
+}
+
+# Judges the existing folder or link $1 by itself: leaves in $culprit who other than root could replace what is in it,
+# or where it leads. A file is not judged: nobody else can replace it by a link in a folder that passes.
+judge_path() {
+    local found uid gid mode kind
+    found=$(stat -c '%u %g %a %F' -- "$1") || fail "the owner of $1 could not be read"
+    read -r uid gid mode kind <<<"$found"
+    [[ $kind == directory || $kind == 'symbolic link' ]] || return 0
+    mode=$((8#$mode))
+    if ((uid != 0)); then
+        culprit="$1 belongs to $(id -nu -- "$uid" 2>/dev/null || echo "user $uid")"
+    elif [[ $kind != directory ]] || ((mode & 8#1000)); then
+        return 0 # in a sticky folder such as /tmp nobody can replace what root owns
+    elif ((mode & 8#002)); then
+        culprit="everyone can write $1 (mode $(printf '%04o' "$mode"))"
+    elif ((mode & 8#020)) && group_has_others "$gid"; then
+        culprit="the group $(stat -c %G -- "$1") can write $1 (mode $(printf '%04o' "$mode"))"
+    fi
+}
+
+# Judges every folder and link on the way to $1 and at its end, as far as they exist. Links are followed as
+# the kernel follows them, and their targets are judged in the same way. $2 is the number of links followed so far.
+judge_way() {
+    local at='' part parts target links=${2:-0}
+    ((links < 40)) || fail "there are too many links on the way to $1"
+    IFS=/ read -r -a parts <<<"$1"
+    judge_path /
+    for part in "${parts[@]}"; do
+        [[ -z $culprit ]] || return 0
+        [[ -n $part && $part != . ]] || continue
+        at+=/$part
+        if [[ -L $at ]]; then
+            judge_path "$at"
+            [[ -z $culprit ]] || return 0
+            target=$(readlink -- "$at")
+            [[ $target == /* ]] || target=${at%/*}/$target
+            judge_way "$target" $((links + 1))
+        elif [[ -e $at ]]; then
+            judge_path "$at"
+        else
+            return 0
+        fi
+    done
+}
+
+# Whether only root can change what the paths $@ lead to; otherwise $culprit says who else can, and why.
+# For users other than root the question does not arise: they write with their own rights only.
+only_root_controls() {
+    local path
+    culprit=
+    ((EUID == 0)) || return 0
+    for path in "$@"; do
+        judge_way "$path"
+        [[ -z $culprit ]] || return 1
+    done
+}
+
+# Ends the script unless only root controls the paths $2...; $1 is the option that names another place.
+require_root_control() {
+    local option=$1
+    shift
+    only_root_controls "$@" || fail "root does not write there: $culprit.
+Whoever controls it could have root write to any file by means of a link.
+Choose a place that only root controls with $option, or run this script as that user, without root."
+}

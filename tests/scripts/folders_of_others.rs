@@ -1,0 +1,220 @@
+//! Root writes nothing where another user could put a link. These tests need root, and say so to others.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::{Machine, PROGRAM, mode, said, scripts};
+
+/// A user of no name and no group with others in it.
+const USER: u32 = 54_321;
+
+/// A machine where root runs the installer, with a folder `home` that belongs to [`USER`].
+fn machine() -> Machine {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test acts as root and as another user, which only root may do: run the tests as root"
+    );
+    let machine = Machine::installing_to("prefix");
+    fs::set_permissions(machine.home.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(machine.path("home")).unwrap();
+    chown(machine.path("home"), Some(USER), Some(USER)).unwrap();
+    machine
+}
+
+/// Runs `command` as [`USER`].
+fn as_user(command: &mut Command) -> Output {
+    let mut other = Command::new("setpriv");
+    other.args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"]);
+    other.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    let output = other.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    output
+}
+
+fn link_as_user(target: &Path, link: &Path) {
+    as_user(Command::new("ln").arg("-s").arg(target).arg(link));
+}
+
+/// A file of root that must remain as it is.
+fn precious(machine: &Machine) -> PathBuf {
+    let folder = machine.path("precious");
+    fs::create_dir(&folder).unwrap();
+    for name in ["file", "config.json", "log.log"] {
+        fs::write(folder.join(name), "precious").unwrap();
+        fs::set_permissions(folder.join(name), Permissions::from_mode(0o604)).unwrap();
+    }
+    folder
+}
+
+fn assert_untouched(folder: &Path) {
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 3);
+    for name in ["file", "config.json", "log.log"] {
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "precious");
+        assert_eq!(mode(&folder.join(name)), 0o604, "{name}");
+    }
+}
+
+fn assert_refused(machine: &Machine, output: &Output, why: &str) {
+    assert_eq!(output.status.code(), Some(1), "{}", said(output));
+    assert!(said(output).contains("root does not write there: "), "{}", said(output));
+    assert!(said(output).contains(why), "{why}: {}", said(output));
+    assert!(!machine.path("crontab").exists(), "nothing runs");
+    assert!(!machine.prefix.exists(), "nothing was installed");
+}
+
+#[test]
+fn root_follows_no_link_that_a_user_made() {
+    for link in ["config.json", "log.log", "job", "none"] {
+        for config in ["home/config.json", "home/job/config.json"] {
+            let mut machine = machine();
+            let precious = precious(&machine);
+            match link {
+                "none" => {}
+                "job" => link_as_user(&precious, &machine.path("home/job")),
+                file => link_as_user(&precious.join("file"), &machine.path("home").join(file)),
+            }
+            machine.config = machine.path(config);
+
+            let output = machine.try_install();
+
+            let why = format!("{} belongs to user {USER}", machine.path("home").display());
+            assert_refused(&machine, &output, &why);
+            assert_untouched(&precious);
+            assert_eq!(mode(&machine.path("home")), 0o755, "{link}");
+            let output = machine.try_script(&["--uninstall", "--purge"]);
+            assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+            assert_untouched(&precious);
+        }
+    }
+}
+
+#[test]
+fn a_link_into_a_users_folder_is_followed_to_its_end_before_anything_is_written() {
+    let mut machine = machine();
+    fs::create_dir(machine.path("etc")).unwrap();
+    symlink("../home/../home/conf", machine.path("etc/job")).unwrap();
+    as_user(Command::new("mkdir").arg(machine.path("home/conf")));
+    machine.config = machine.path("etc/job/config.json");
+
+    let output = machine.try_install();
+
+    assert_refused(&machine, &output, &format!("home belongs to user {USER}"));
+    assert_eq!(fs::read_dir(machine.path("home/conf")).unwrap().count(), 0);
+}
+
+#[test]
+fn links_that_lead_in_a_circle_end_the_installation() {
+    let mut machine = machine();
+    symlink("circle", machine.path("circle")).unwrap();
+    machine.config = machine.path("circle/config.json");
+    let output = machine.try_install();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("too many links"), "{}", said(&output));
+}
+
+#[test]
+fn root_installs_no_program_where_a_user_could_replace_it() {
+    for inside in ["home/local", "home"] {
+        let mut machine = machine();
+        machine.prefix = machine.path(inside);
+        let output = machine.try_install();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("Choose a place that only root controls with --prefix"), "{}", said(&output));
+        assert_eq!(fs::read_dir(machine.path("home")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn folders_that_others_can_write_are_refused_and_those_of_root_alone_accepted() {
+    let group_with_others = {
+        // The group of a user other than root.
+        let passwd = Command::new("getent").arg("passwd").output().unwrap();
+        let passwd = String::from_utf8(passwd.stdout).unwrap();
+        let nobody = passwd.lines().find(|line| line.starts_with("nobody:")).unwrap();
+        nobody.split(':').nth(3).unwrap().parse().unwrap()
+    };
+    for (folder_mode, group, accepted) in [
+        (0o755, 0, true),
+        (0o775, 0, true),
+        (0o775, USER, true),
+        (0o1777, 0, true),
+        (0o777, 0, false),
+        (0o775, group_with_others, false),
+    ] {
+        let mut machine = machine();
+        fs::create_dir(machine.path("etc")).unwrap();
+        chown(machine.path("etc"), Some(0), Some(group)).unwrap();
+        fs::set_permissions(machine.path("etc"), Permissions::from_mode(folder_mode)).unwrap();
+        symlink("etc", machine.path("link")).unwrap();
+        machine.config = machine.path("link/job/config.json");
+
+        let output = machine.try_install();
+
+        if accepted {
+            assert!(output.status.success(), "{folder_mode:o}, group {group}: {}", said(&output));
+            assert_eq!(mode(&machine.config), 0o600);
+        } else {
+            assert_refused(&machine, &output, &format!("can write {}", machine.path("etc").display()));
+        }
+    }
+}
+
+#[test]
+fn an_operator_who_trusts_a_users_folder_has_nothing_changed_in_it() {
+    let mut machine = machine();
+    let precious = precious(&machine);
+    machine.config = machine.path("home/config.json");
+    link_as_user(&precious.join("file"), &machine.config);
+    link_as_user(&precious.join("file"), &machine.path("home/log.log"));
+    link_as_user(&precious.join("file"), &machine.path("home/config.schema.json"));
+
+    let program = machine.path("program");
+    let mut command = machine.command(&["--no-packages", "--binary", program.to_str().unwrap()]);
+    let output = command.env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap();
+
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("Nothing in its folder was changed"), "{}", said(&output));
+    assert_untouched(&precious);
+    assert_eq!(fs::read_dir(machine.path("home")).unwrap().count(), 3);
+    assert_eq!(machine.jobs(), [machine.usual_line()]);
+    assert!(!machine.path("logrotate.d").exists(), "root rotates no log there");
+}
+
+#[test]
+fn a_user_installs_for_himself_without_root() {
+    let mut machine = machine();
+    // The scripts may lie where the user cannot read them.
+    let copy = machine.path("scripts");
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(scripts()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    machine.prefix = machine.path("home/.local");
+    machine.config = machine.path("home/.config/scripting-system/config.json");
+    let install = |machine: &Machine| {
+        let mut command = Command::new(copy.join("install_dependencies.sh"));
+        command.args(["--no-packages", "--binary"]).arg(machine.path("program"));
+        machine.surround(&mut command);
+        command.env("HOME", machine.path("home"));
+        said(&as_user(&mut command))
+    };
+
+    install(&machine);
+    let told = install(&machine);
+
+    assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
+    assert_eq!(mode(&machine.config), 0o600);
+    let crontab = fs::read_to_string(machine.path("home/crontab")).unwrap();
+    assert_eq!(crontab.lines().filter(|line| *line == machine.usual_line()).count(), 1);
+    assert_eq!(crontab.lines().count(), 2);
+    assert!(told.contains("Log rotation:   not set up, because that takes root."), "{told}");
+}

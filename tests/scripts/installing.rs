@@ -1,0 +1,98 @@
+//! What is installed, with which modes, and what uninstalling removes.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::{Machine, OTHER_LINES, PROGRAM, mode};
+
+#[test]
+fn what_is_installed_has_the_modes_that_protect_it() {
+    let machine = Machine::installing_to("prefix");
+    machine.install();
+
+    assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
+    assert_eq!(mode(&machine.installed()), 0o755);
+    assert_eq!(fs::read_to_string(&machine.config).unwrap(), "template");
+    assert_eq!(mode(&machine.config), 0o600);
+    assert_eq!(mode(&machine.log()), 0o640);
+    assert_eq!(fs::read_to_string(machine.schema()).unwrap(), "--schema");
+    assert_eq!(mode(&machine.schema()), 0o644);
+    for (file, content) in machine.comfort().iter().zip(["page", "page", "completion for bash"]) {
+        assert_eq!(fs::read_to_string(file).unwrap(), content);
+        assert_eq!(mode(file), 0o644);
+    }
+    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 3, "nothing temporary is left");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+}
+
+#[test]
+fn a_configuration_and_a_log_that_were_there_are_kept_and_closed_to_others() {
+    let machine = Machine::installing_to("prefix");
+    fs::create_dir_all(machine.config.parent().unwrap()).unwrap();
+    for file in [&machine.config, &machine.log()] {
+        fs::write(file, "the operator's").unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o777)).unwrap();
+    }
+    fs::write(machine.schema(), "an older program's").unwrap();
+    machine.install();
+
+    assert_eq!(fs::read_to_string(machine.schema()).unwrap(), "--schema");
+    assert_eq!(fs::read_to_string(&machine.config).unwrap(), "the operator's");
+    assert_eq!(mode(&machine.config), 0o600);
+    assert_eq!(fs::read_to_string(machine.log()).unwrap(), "the operator's");
+    assert_eq!(mode(&machine.log()), 0o640);
+}
+
+#[test]
+fn uninstalling_takes_back_all_but_the_operators_data() {
+    let machine = Machine::installing_to("prefix");
+    fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
+    machine.install();
+
+    let told = machine.script(&["--uninstall"]);
+
+    assert_eq!(machine.crontab(), OTHER_LINES);
+    assert!(!machine.rotation().exists());
+    assert!(!machine.installed().exists());
+    assert!(machine.comfort().iter().all(|file| !file.exists()));
+    for kept in [&machine.config, &machine.schema(), &machine.log()] {
+        assert!(kept.exists());
+        assert!(told.contains(&format!("Kept:           {}", kept.display())), "{told}");
+    }
+    machine.script(&["--uninstall"]);
+}
+
+#[test]
+fn purging_removes_the_configuration_and_every_log_too() {
+    let machine = Machine::installing_to("prefix");
+    machine.install();
+    fs::write(machine.config.with_file_name("log.log.2.gz"), "").unwrap();
+    fs::write(machine.config.with_file_name("password"), "").unwrap();
+
+    machine.script(&["--uninstall", "--purge"]);
+
+    assert!(!machine.path("crontab").exists(), "there was no crontab before");
+    let left: Vec<_> =
+        fs::read_dir(machine.config.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["password"], "what the script did not make stays");
+}
+
+#[test]
+fn a_program_without_manual_pages_is_installed_all_the_same() {
+    let machine = Machine::installing_to("prefix");
+    machine.add_command("program", &PROGRAM.replace("man)", "man) echo 'no pages here' >&2; exit 4 ;;\nnever)"));
+    let told = machine.install();
+    assert!(told.contains("Manual pages:   none"), "{told}");
+    assert_eq!(machine.jobs().len(), 1);
+}
+
+#[test]
+fn a_wrong_command_line_changes_nothing() {
+    let machine = Machine::installing_to("prefix");
+    for wrong in [&["--no-such-option"][..], &["--purge"], &["--binary", ""]] {
+        let output = machine.try_script(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    assert!(!machine.prefix.exists());
+    assert!(!machine.path("crontab").exists());
+}

@@ -1,0 +1,177 @@
+//! A machine of its own for the installer: a home, a place to install to, and stand-ins for the program and `crontab`.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// Stands in for the program: answers what the installer asks, and notes how it was run.
+pub(crate) const PROGRAM: &str = r#"#!/bin/sh
+case $1 in
+--version) echo "scripting-system 0.0.0" ;;
+gen-config) [ "$2" = --output ] && printf '%s' "${4:-template}" >"$3" ;;
+man) [ "$2" = --output ] && printf 'page' | tee "$3/scripting-system.1" >"$3/scripting-system-run.1" ;;
+completions) printf 'completion for %s' "$2" ;;
+check) echo "$3" >>"$HOME/checked" ;;
+run) printf '%s\n' "$@" >"$HOME/ran" ;;
+esac
+"#;
+
+/// Stands in for `crontab`: keeps the crontab in `$HOME/crontab`, and fails to read where `$HOME/locked` exists.
+const CRONTAB: &str = r#"#!/bin/sh
+case $1 in
+-l) [ ! -e "$HOME/locked" ] || { echo "crontab: you are not allowed to use this program" >&2; exit 1; }
+    cat "$HOME/crontab" 2>/dev/null || { echo "no crontab for you" >&2; exit 1; } ;;
+-r) rm "$HOME/crontab" ;;
+*) cp "$1" "$HOME/crontab" ;;
+esac
+"#;
+
+pub(crate) const OTHER_LINES: &[u8] =
+    b"# m h dom mon dow\nMAILTO=root\n5 5 * * * echo 50\\% caf\xe9 \"a  b\"  \n\n0 23 * * * other run --config x\n";
+
+/// A machine of its own: a home, a place to install to, and the stand-ins first in the PATH.
+pub(crate) struct Machine {
+    pub(crate) home: TempDir,
+    pub(crate) prefix: PathBuf,
+    pub(crate) config: PathBuf,
+}
+
+impl Machine {
+    /// A machine on which the program goes to the folder `place`, its configuration to `etc` in there.
+    pub(crate) fn installing_to(place: &str) -> Self {
+        let home = TempDir::new().unwrap();
+        let prefix = home.path().join(place);
+        let config = prefix.join("etc/config.json");
+        let machine = Self { home, prefix, config };
+        fs::create_dir(machine.path("bin")).unwrap();
+        machine.add_command("program", PROGRAM);
+        machine.add_command("bin/crontab", CRONTAB);
+        machine
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub(crate) fn add_command(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub(crate) fn installed(&self) -> PathBuf {
+        self.prefix.join("bin/scripting-system")
+    }
+
+    pub(crate) fn schema(&self) -> PathBuf {
+        self.config.with_file_name("config.schema.json")
+    }
+
+    /// The manual pages and the completion.
+    pub(crate) fn comfort(&self) -> [PathBuf; 3] {
+        let share = self.prefix.join("share");
+        [
+            "man/man1/scripting-system.1",
+            "man/man1/scripting-system-run.1",
+            "bash-completion/completions/scripting-system",
+        ]
+        .map(|name| share.join(name))
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.config.with_file_name("log.log")
+    }
+
+    pub(crate) fn rotation(&self) -> PathBuf {
+        self.path("logrotate.d/scripting-system")
+    }
+
+    /// The installer as this machine's user starts it, with `options`.
+    pub(crate) fn command(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(scripts().join("install_dependencies.sh"));
+        command.args(options).arg("--prefix").arg(&self.prefix).arg("--config").arg(&self.config);
+        command.arg("--logrotate-folder").arg(self.path("logrotate.d"));
+        self.surround(&mut command);
+        command
+    }
+
+    /// Gives `command` this machine's home and its stand-ins.
+    pub(crate) fn surround(&self, command: &mut Command) {
+        command.env("HOME", self.home.path()).env_remove("SCRIPTING_SYSTEM_TRUST_FILES");
+        command.env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()));
+    }
+
+    pub(crate) fn try_script(&self, options: &[&str]) -> Output {
+        self.command(options).output().unwrap()
+    }
+
+    pub(crate) fn try_install(&self) -> Output {
+        self.try_script(&["--no-packages", "--binary", self.path("program").to_str().unwrap()])
+    }
+
+    /// Installs for the configuration `config` of this machine.
+    pub(crate) fn install_for(&mut self, config: &str) -> String {
+        self.config = self.path(config);
+        self.install()
+    }
+
+    /// Runs the script, which must succeed, and gives what it said.
+    pub(crate) fn script(&self, options: &[&str]) -> String {
+        let output = self.try_script(options);
+        assert!(output.status.success(), "{options:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn install(&self) -> String {
+        self.script(&["--no-packages", "--binary", self.path("program").to_str().unwrap()])
+    }
+
+    /// Replaces `from`, which must be there, by `to` in the crontab.
+    pub(crate) fn edit_crontab(&self, from: &str, to: &str) {
+        // A character for each byte: a crontab need not be UTF-8.
+        let before: String = self.crontab().into_iter().map(char::from).collect();
+        assert!(before.contains(from), "{from} is in {before}");
+        let after: Vec<u8> =
+            before.replacen(from, to, 1).chars().map(|character| u8::try_from(character).unwrap()).collect();
+        fs::write(self.path("crontab"), after).unwrap();
+    }
+
+    /// The line that the installer writes for the configuration.
+    pub(crate) fn usual_line(&self) -> String {
+        format!("0 23 * * * {} run --config {}", self.installed().display(), self.config.display())
+    }
+
+    /// The files of logrotate's folder, by name.
+    pub(crate) fn rotations(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("logrotate.d")).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn crontab(&self) -> Vec<u8> {
+        fs::read(self.path("crontab")).unwrap()
+    }
+
+    /// The crontab's lines that run the program.
+    pub(crate) fn jobs(&self) -> Vec<String> {
+        let crontab = self.crontab();
+        let text = String::from_utf8_lossy(&crontab);
+        text.lines().filter(|line| line.contains("bin/scripting-system")).map(str::to_owned).collect()
+    }
+}
+
+pub(crate) fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
+}
+
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// What `output` printed, on both streams.
+pub(crate) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

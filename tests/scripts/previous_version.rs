@@ -1,0 +1,93 @@
+//! What the previous version of the installer wrote is recognized and kept.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
+
+use crate::{Machine, OTHER_LINES};
+
+const OLD_COMMENT: &str =
+    "# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.";
+
+/// The name of the user with the number `id`, or of the group.
+fn name(of: &str, id: u32) -> String {
+    let output = Command::new("getent").args([of, &id.to_string()]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(':').next().unwrap().to_owned()
+}
+
+/// A machine on which the previous version installed for its configuration.
+fn installed_by_previous_version() -> Machine {
+    let machine = Machine::installing_to("prefix");
+    let crontab = [OTHER_LINES, format!("{OLD_COMMENT}\n{}\n# end\n", machine.usual_line()).as_bytes()].concat();
+    fs::write(machine.path("crontab"), crontab).unwrap();
+    fs::create_dir(machine.path("logrotate.d")).unwrap();
+    let home = fs::metadata(machine.home.path()).unwrap();
+    let (user, group) = (name("passwd", home.uid()), name("group", home.gid()));
+    let rotation = format!(
+        "# Written by scripts/install_dependencies.sh of scripting-system.\n\"{}\" {{\n    su {user} {group}\n    \
+         weekly\n    rotate 8\n    compress\n    delaycompress\n    missingok\n    notifempty\n    create 0640 {user} \
+         {group}\n}}\n",
+        machine.log().display()
+    );
+    fs::write(machine.rotation(), rotation).unwrap();
+    machine
+}
+
+#[test]
+fn its_entries_are_kept_and_not_doubled() {
+    let machine = installed_by_previous_version();
+    let (crontab, rotation) = (machine.crontab(), fs::read(machine.rotation()).unwrap());
+
+    let told = machine.install();
+    machine.install();
+
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let without_comments = |bytes: &[u8]| text(bytes).lines().filter(|it| !it.starts_with('#')).collect::<String>();
+    assert_eq!(without_comments(&machine.crontab()), without_comments(&crontab));
+    assert!(!text(&machine.crontab()).contains(OLD_COMMENT), "its promise to replace the line is gone");
+    assert_eq!(text(&machine.crontab()).lines().count(), text(&crontab).lines().count());
+    assert!(machine.crontab().starts_with(OTHER_LINES));
+    assert_eq!(machine.rotations(), ["scripting-system"]);
+    assert_eq!(fs::read(machine.rotation()).unwrap(), rotation);
+    assert!(told.contains("scripting-system (was there, kept)"), "{told}");
+    assert!(!told.contains("changed by hand"), "{told}");
+}
+
+#[test]
+fn its_entries_keep_what_the_operator_changed_in_them() {
+    for (from, to) in [("0 23 * * * /", "15 3 * * * /"), ("0 23 * * * /", "#0 23 * * * /")] {
+        let machine = installed_by_previous_version();
+        machine.edit_crontab(from, to);
+        let jobs = machine.jobs();
+        // The log's name is the only thing by which this file could be recognized otherwise.
+        let rotation = fs::read_to_string(machine.rotation()).unwrap().replace("log.log", "nightly.log");
+        fs::write(machine.rotation(), &rotation).unwrap();
+
+        machine.install();
+
+        assert_eq!(machine.jobs(), jobs);
+        assert_eq!(machine.rotations(), ["scripting-system"]);
+        assert_eq!(fs::read_to_string(machine.rotation()).unwrap(), rotation);
+    }
+}
+
+#[test]
+fn a_further_configuration_leaves_its_entries_alone() {
+    let mut machine = installed_by_previous_version();
+    let (crontab, rotation) = (machine.crontab(), fs::read(machine.rotation()).unwrap());
+
+    machine.install_for("second/config.json");
+
+    assert!(machine.crontab().starts_with(&crontab));
+    assert_eq!(machine.jobs().len(), 2);
+    assert_eq!(machine.rotations().len(), 2);
+    assert_eq!(fs::read(machine.rotation()).unwrap(), rotation);
+}
+
+#[test]
+fn its_entries_can_be_uninstalled() {
+    let machine = installed_by_previous_version();
+    machine.script(&["--uninstall"]);
+    assert_eq!(machine.crontab(), [OTHER_LINES, b"# end\n"].concat());
+    assert!(machine.rotations().is_empty());
+}

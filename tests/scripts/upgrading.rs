@@ -1,0 +1,126 @@
+//! The new program is tried with the configurations of the installed one before it replaces it.
+
+use std::fs;
+
+use crate::{Machine, PROGRAM, said};
+
+#[test]
+fn a_program_that_does_not_run_here_does_not_replace_one_that_does() {
+    let machine = Machine::installing_to("prefix");
+    machine.install();
+    machine.add_command("broken", "#!/bin/sh\nexit 1\n");
+
+    let broken = machine.path("broken");
+    let output = machine.try_script(&["--no-packages", "--binary", broken.to_str().unwrap()]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+}
+
+/// A machine with the program installed, and a newer one at hand whose `check` prints `words` and ends with `code` for
+/// configurations whose name contains `bad`.
+fn with_newer_program(bad: &str, words: &str, code: i32) -> Machine {
+    let machine = Machine::installing_to("prefix");
+    machine.install();
+    let check = format!("check) case $3 in *{bad}*) echo '{words}'; exit {code} ;; esac ;;\nchecked)");
+    machine.add_command("program", &PROGRAM.replace("check)", &check));
+    machine
+}
+
+fn installed_text(machine: &Machine) -> String {
+    fs::read_to_string(machine.installed()).unwrap()
+}
+
+#[test]
+fn a_program_that_refuses_the_configuration_does_not_replace_one_that_accepts_it() {
+    let machine = with_newer_program("config", "sftp.host is missing", 3);
+    fs::remove_file(machine.schema()).unwrap();
+
+    let output = machine.try_install();
+
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(installed_text(&machine), PROGRAM);
+    assert!(!machine.schema().exists(), "nothing else was changed");
+    let told = said(&output);
+    assert!(told.contains("sftp.host is missing"), "{told}");
+    assert!(told.contains(&format!("refuses the configuration {} (exit code 3", machine.config.display())), "{told}");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+}
+
+#[test]
+fn a_server_that_does_not_answer_now_is_shown_and_stops_nothing() {
+    for code in [1, 4, 5] {
+        let machine = with_newer_program("config", "port 22 does not answer", code);
+        let told = machine.install();
+        assert!(told.contains("port 22 does not answer"), "{told}");
+        assert!(told.contains(&format!("check ended with exit code {code}, which does not stop")), "{told}");
+        assert_ne!(installed_text(&machine), PROGRAM);
+    }
+}
+
+#[test]
+fn a_configuration_that_the_installed_program_refuses_too_stops_no_newer_one() {
+    // The template that is not filled in yet, for example.
+    let machine = with_newer_program("config", "source.url is a template", 3);
+    fs::write(machine.installed(), PROGRAM.replace("check)", "check) exit 3 ;;\nchecked)")).unwrap();
+    let told = machine.install();
+    assert!(told.contains("Both the installed program and the new one refuse it"), "{told}");
+    assert!(installed_text(&machine).contains("source.url is a template"));
+}
+
+#[test]
+fn a_program_is_tried_with_every_configuration_that_the_crontab_runs() {
+    let mut machine = Machine::installing_to("prefix");
+    for config in ["one/config.json", "off/config.json", "second one/config.json"] {
+        machine.install_for(config);
+    }
+    let off = format!("0 23 * * * {} run --config {}", machine.installed().display(), machine.path("off").display());
+    machine.edit_crontab(&off, &format!("#{off}"));
+    machine.add_command("program", &PROGRAM.replace("0.0.0", "0.0.1"));
+
+    let first = machine.path("one/config.json");
+    machine.install_for("one/config.json");
+    let checked = fs::read_to_string(machine.path("checked")).unwrap();
+    let second = machine.path("second one/config.json");
+    assert_eq!(checked, format!("{}\n{}\n", first.display(), second.display()));
+
+    let check = "check) case $3 in *second*) exit 3 ;; esac ;;\nchecked)";
+    machine.add_command("program", &PROGRAM.replace("check)", check));
+    let output = machine.try_install();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains(&format!("refuses the configuration {}", second.display())), "{}", said(&output));
+}
+
+#[test]
+fn the_same_program_is_not_tried_again() {
+    let machine = Machine::installing_to("prefix");
+    machine.install();
+    machine.install();
+    assert!(!machine.path("checked").exists());
+}
+
+#[test]
+fn a_missing_sendmail_is_reported_if_the_mail_needs_it() {
+    let machine = Machine::installing_to("prefix");
+    machine.install();
+    let words = "Mail:           no sendmail is here, and email.server is null: install msmtp-mta or postfix";
+    for (config, needs_it) in [
+        (r#"{"email": {"send": "always", "server": null, "to": ["a@b"]}}"#, true),
+        ("{\n \"source\": {\"server\": 1, \"x\": [{}, \"email\"]},\n \"email\": {\n  \"to\": [\"a\"]\n }\n}", true),
+        (r#"{"email": {"server": {"host": "x", "server": null}}}"#, false),
+        (r#"{"email": {"send": "never", "server": null}}"#, false),
+        (r#"{"email": null, "mattermost": {"server": null}}"#, false),
+        (r#"{"log": {"file": "\"email\": {\"server\": null}"}}"#, false),
+        ("not JSON", false),
+    ] {
+        fs::write(&machine.config, config).unwrap();
+        let told = machine.install();
+        let expected = needs_it && !std::path::Path::new("/usr/sbin/sendmail").exists();
+        assert_eq!(told.contains(words), expected, "{config}: {told}");
+    }
+
+    fs::write(&machine.config, r#"{"email": {"server": null}}"#).unwrap();
+    machine.add_command("bin/sendmail", "#!/bin/sh\n");
+    assert!(!machine.install().contains("Mail: "), "a sendmail is there");
+}

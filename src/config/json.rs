@@ -28,6 +28,8 @@ pub(super) struct SyntaxFault {
     pub(super) problem: String,
 }
 
+const NO_COMMENTS: &str = "a comment, which JSON does not have: remove it, and every other one";
+
 /// Parses `text`, which is one JSON value.
 pub(super) fn parse(text: &str) -> Result<Value, SyntaxFault> {
     if text.trim_ascii().is_empty() {
@@ -37,8 +39,16 @@ pub(super) fn parse(text: &str) -> Result<Value, SyntaxFault> {
         let problem = error.to_string();
         // serde_json ends its message with the place, which is told apart here.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem).to_owned();
-        SyntaxFault { line: error.line().max(1), column: error.column().max(1), problem }
+        let (line, column) = (error.line().max(1), error.column().max(1));
+        let problem = if begins_comment(text, line, column) { NO_COMMENTS.to_owned() } else { problem };
+        SyntaxFault { line, column, problem }
     })
+}
+
+/// Whether a comment as other languages have them begins at `line` and `column`.
+fn begins_comment(text: &str, line: usize, column: usize) -> bool {
+    let rest = text.as_bytes().split(|byte| *byte == b'\n').nth(line - 1).and_then(|line| line.get(column - 1..));
+    rest.is_some_and(|rest| [&b"//"[..], b"/*", b"#"].iter().any(|mark| rest.starts_with(mark)))
 }
 
 impl Value {

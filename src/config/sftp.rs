@@ -10,9 +10,12 @@ use super::place::must_be_file;
 use super::sections::{HostKeyPolicy, Sftp};
 use super::values;
 use super::walk::{Fault, Number, Section, Walk, nearest, quoted};
+use crate::rules::trust::Holds;
 
 pub(super) const PORT: Number<u16> = Number::new(1..=u16::MAX, 22);
 pub(super) const KNOWN_HOSTS: &str = "~/.ssh/known_hosts";
+/// `GlobalKnownHostsFile` of ssh_config(5).
+const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 /// The words of `host_key`; the first is its default.
 pub(super) const HOST_KEY_WORDS: [&str; 2] = [ACCEPT_NEW, STRICT];
 const ACCEPT_NEW: &str = "accept-new";
@@ -57,6 +60,9 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
     };
     let host_key = section.optional(walk, "host_key", host_key_policy).unwrap_or(HostKeyPolicy::AcceptNew);
     if let Some(known_hosts) = &known_hosts {
+        for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
+            place.trust.judge(file, Holds::Settings);
+        }
         walk.accept(section.path("known_hosts"), known_hosts_fit(known_hosts, &host_key));
     }
     let directory_meaning = "the folder for the archives as the server sees it, \".\" for the login folder";

@@ -12,3 +12,4 @@ pub mod packed;
 pub mod recovery;
 pub mod redaction;
 pub mod retention;
+pub mod trust;

@@ -33,11 +33,11 @@ use crate::rules::trust::Holds;
 
 pub use environment::Environment;
 pub use error::{LoadError, Mistake};
-pub use zone::JobZone;
 pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
     MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback,
 };
+pub use zone::JobZone;
 
 /// Longest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;

@@ -3,15 +3,15 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::StatVfsMountFlags;
-use rustix::process::{getegid, geteuid, getgroups};
+use rustix::process::{Gid, getegid, geteuid, getgroups};
 
 use super::environment::Environment;
-use crate::rules::trust::{self, Distrust, Group, Holds, Kind, Step};
+use crate::rules::trust::{self, Distrust, Holds, Kind, Step};
 
 /// Turns refusals into warnings where it is "1".
 const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
@@ -24,6 +24,7 @@ pub(super) struct Trust {
     /// Whether what is found are warnings, not mistakes.
     pub(super) is_lenient: bool,
     user: u32,
+    groups: Vec<u32>,
     /// The folder of systemd's credentials: systemd itself decides who reads them.
     credentials: Option<PathBuf>,
     /// The texts of passwd(5) and group(5), read when a group can write.
@@ -36,6 +37,7 @@ impl Trust {
         Trust {
             is_lenient: environment.variable(TRUST_FILES).is_some_and(|value| value == "1"),
             user: geteuid().as_raw(),
+            groups: getgroups().into_iter().flatten().chain([getegid()]).map(Gid::as_raw).collect(),
             credentials: environment.credentials_directory().map(PathBuf::from),
             accounts: OnceCell::new(),
             found: RefCell::default(),
@@ -94,42 +96,34 @@ impl Trust {
 
     /// What is at `path` in `folder`.
     fn step(&self, folder: &Path, path: PathBuf) -> Step {
-        let Ok(metadata) = path.symlink_metadata() else {
-            return Step { path, kind: Kind::Missing, owner: 0, group: Group::Foreign, mode: 0, is_read_only: false };
-        };
-        let kind = match metadata.file_type() {
-            kind if kind.is_dir() => Kind::Folder,
-            kind if kind.is_symlink() => Kind::Link,
-            _ => Kind::File,
+        let metadata = path.symlink_metadata().ok();
+        let kind = match metadata.as_ref().map(Metadata::file_type) {
+            None => Kind::Missing,
+            Some(kind) if kind.is_dir() => Kind::Folder,
+            Some(kind) if kind.is_symlink() => Kind::Link,
+            Some(_) => Kind::File,
         };
         let mount = rustix::fs::statvfs(if kind == Kind::Link { folder } else { &path });
+        let (owner, group, mode) = metadata.map(|it| (it.uid(), it.gid(), it.mode())).unwrap_or_default();
+        // acl(5): with an access control list the group's bits are the most that any user named there may do.
+        let has_list = rustix::fs::getxattr_query(&path, "system.posix_acl_access").is_ok();
         Step {
             kind,
-            owner: metadata.uid(),
-            group: self.group(&path, metadata.gid(), metadata.mode()),
-            mode: metadata.mode(),
+            owner,
+            is_group_private: !has_list && mode & 0o020 != 0 && self.is_private(group),
+            is_group_own: !has_list && self.groups.contains(&group),
+            mode,
             is_read_only: mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY)),
             path,
         }
     }
 
-    fn group(&self, path: &Path, group: u32, mode: u32) -> Group {
-        // acl(5): with an access control list the group's bits are the most that any user named there may do.
-        if mode & 0o060 == 0 || rustix::fs::getxattr_query(path, "system.posix_acl_access").is_ok() {
-            return Group::Foreign;
-        }
+    fn is_private(&self, group: u32) -> bool {
         let [passwd, groups] = self.accounts.get_or_init(|| {
             ["/etc/passwd", "/etc/group"]
                 .map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned())
         });
-        let mut own = getgroups().unwrap_or_default().into_iter().chain([getegid()]);
-        if trust::is_private_group(passwd, groups, group, self.user) {
-            Group::Private
-        } else if own.any(|own| own.as_raw() == group) {
-            Group::Shared
-        } else {
-            Group::Foreign
-        }
+        trust::is_private_group(passwd, groups, group, self.user)
     }
 }
 

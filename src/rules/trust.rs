@@ -20,8 +20,10 @@ pub struct Step {
     pub kind: Kind,
     /// The owner's user id.
     pub owner: u32,
-    /// Who is in its group.
-    pub group: Group,
+    /// Nobody but root and the job's user is in its group.
+    pub is_group_private: bool,
+    /// The job's process is in its group.
+    pub is_group_own: bool,
     /// Permission bits, with the sticky bit.
     pub mode: u32,
     /// On a mount that nobody can write, such as a Kubernetes secret: neither owner nor mode is judged.
@@ -39,17 +41,6 @@ pub enum Kind {
     File,
     /// Nothing yet: whoever can write the folder can create it.
     Missing,
-}
-
-/// Who is in a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Group {
-    /// Nobody but root and the job's user.
-    Private,
-    /// The job's process, and others.
-    Shared,
-    /// Others, or it is not known: an access control list makes the group's bits a mask for other users.
-    Foreign,
 }
 
 /// What a file holds.
@@ -123,13 +114,13 @@ impl Step {
             Kind::Link | Kind::Missing => true,
             Kind::File => false,
         };
-        let trusted = if self.group == Group::Private { GROUP } else { 0 };
+        let trusted = if self.is_group_private { GROUP } else { 0 };
         who(self.mode & WRITE & !trusted).filter(|_| !is_harmless)
     }
 
     /// The bits of the group that may read a secret. Root itself needs no group for that.
     fn group_readers(&self, user: u32) -> u32 {
-        if self.owner == ROOT && user != ROOT && self.group != Group::Foreign { GROUP } else { 0 }
+        if self.owner == ROOT && user != ROOT && self.is_group_own { GROUP } else { 0 }
     }
 
     fn named(&self) -> String {

@@ -9,4 +9,7 @@ mod generated;
 mod mistakes;
 mod schema;
 mod secrets;
+#[path = "../support/small_disk.rs"]
+mod small_disk;
+mod trust;
 mod values;

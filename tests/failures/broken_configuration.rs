@@ -70,9 +70,13 @@ fn every_mistake_is_told_in_one_go() {
 fn a_configuration_that_others_can_read_or_write_is_refused_with_the_command_that_mends_it() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     let config = bad.write_config();
-    for (mode, who) in [(0o644, "can be read by"), (0o602, "can be written by"), (0o777, "can be written by")] {
+    for (mode, who, chmod) in [
+        (0o644, "can be read by", "chmod 600"),
+        (0o602, "can be written by", "chmod go-w"),
+        (0o777, "can be written by", "chmod go-w"),
+    ] {
         fs::set_permissions(&config, fs::Permissions::from_mode(mode)).unwrap();
-        let chmod = format!("chmod 600 {}", config.display());
+        let chmod = format!("{chmod} {}", config.display());
         must_be_refused(&bad, &run_as_written(&bad), &[who, &chmod]);
     }
 }

@@ -75,26 +75,3 @@ impl fmt::Debug for Environment {
         f.debug_struct("Environment").field("home", &self.home).field("variables", &self.variables.len()).finish()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_home_that_is_not_absolute_is_none() {
-        let none: [(&str, &str); 0] = [];
-        assert_eq!(Environment::new(Some(PathBuf::new()), none).home(), None);
-        assert_eq!(Environment::new(Some("here".into()), none).home(), None);
-    }
-
-    #[test]
-    fn an_empty_socket_is_no_agent() {
-        assert_eq!(Environment::new(None, [("SSH_AUTH_SOCK", "")]).agent_socket(), None);
-    }
-
-    #[test]
-    fn debugging_shows_no_variable() {
-        let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
-        assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
-    }
-}

@@ -36,26 +36,3 @@ pub(super) fn open(path: &Path) -> Result<File, FileFault> {
     }
     Ok(file)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_and_a_pipe_are_no_files() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(read(folder.path(), 10), Err(FileFault::NotAFile)));
-        let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(matches!(read(&pipe, 10), Err(FileFault::NotAFile)));
-    }
-
-    #[test]
-    fn a_file_is_read_up_to_its_cap() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ten");
-        std::fs::write(&path, "0123456789").unwrap();
-        assert_eq!(read(&path, 10).map_err(|_| ()).unwrap(), b"0123456789");
-        assert!(matches!(read(&path, 9), Err(FileFault::TooLarge)));
-    }
-}

@@ -315,26 +315,3 @@ fn likeness(word: &str, candidate: &str) -> f64 {
     let begins_alike = word.len() > 2 && (word.starts_with(candidate) || candidate.starts_with(word));
     if begins_alike { by_letters.max(BEGINNING) } else { by_letters }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_word_is_a_slip_away() {
-        let keys = ["username", "password", "private_key", "host"];
-        assert_eq!(nearest("passwort", &keys), Some("password"));
-        assert_eq!(nearest("privateKey", &keys), Some("private_key"));
-        assert_eq!(nearest("HOST", &keys), Some("host"));
-        assert_eq!(nearest("hostname", &keys), Some("host"));
-        assert_eq!(nearest("pass", &keys), Some("password"));
-        assert_eq!(nearest("colour", &keys), None);
-        assert_eq!(nearest("", &keys), None);
-    }
-
-    #[test]
-    fn a_repeated_value_stays_short_and_on_one_line() {
-        assert_eq!(quoted("a\nb"), "\"a\\nb\"");
-        assert_eq!(quoted(&"é".repeat(100)), format!("\"{}…\"", "é".repeat(60)));
-    }
-}

@@ -10,6 +10,9 @@ mod mistakes;
 mod schema;
 mod secrets;
 #[path = "../support/small_disk.rs"]
+#[allow(unreachable_pub, reason = "shared with other test binaries")]
 mod small_disk;
 mod trust;
 mod values;
+mod words;
+mod zones;

@@ -102,7 +102,8 @@ fn files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_
 
     fs::remove_file(bad.path("log.log")).unwrap();
     let ran = bad.ran(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
-    ran.ended_with(0);
+    ran.ended_with(1);
+    assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
     for word in words {
         assert!(ran.log.lines().any(|line| line.contains("WARNING") && line.contains(word)), "{word}: {}", ran.all());
     }

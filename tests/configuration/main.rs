@@ -6,9 +6,11 @@ mod bad_values;
 mod files;
 mod fixture;
 mod generated;
+mod judgement;
 mod mistakes;
 mod schema;
 mod secrets;
+mod service_user;
 #[path = "../support/small_disk.rs"]
 #[allow(unreachable_pub, reason = "shared with other test binaries")]
 mod small_disk;

@@ -5,7 +5,7 @@ use std::io;
 use std::process;
 use std::sync::Arc;
 
-use chrono::Local;
+use chrono::Utc;
 use clap::Parser as _;
 use scripting_system::cli::{Cli, Command};
 use scripting_system::clock::Clock;
@@ -22,14 +22,16 @@ use scripting_system::config::Environment;
 use scripting_system::exit_code::ExitCode;
 
 fn main() -> process::ExitCode {
-    let clock: Clock = Arc::new(|| Local::now().fixed_offset());
+    let environment = Environment::capture();
+    let zone = environment.zone();
+    let clock: Clock = Arc::new(move || Utc::now().with_timezone(&zone).fixed_offset());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // The usual code for a wrong command line is CRITICAL to a monitoring system.
         Err(error) if error.use_stderr() && is_for_status() => return refuse_command_line(&error.to_string()).into(),
         Err(error) => error.exit(),
     };
-    let (verbose, environment) = (cli.verbose, Environment::capture());
+    let verbose = cli.verbose;
     let code = match &cli.command {
         Command::Run(arguments) => run(arguments, verbose, &clock, &environment),
         Command::Check(arguments) => check(arguments, verbose, &clock, &environment),

@@ -1,9 +1,8 @@
 //! What `verify` and `restore` share: which archives lie on the server. Neither changes anything there.
 
-use chrono::Local;
-
 use super::foreground::Site;
 use crate::archive::PackedDump;
+use crate::config::JobZone;
 use crate::destination::{Connection, DestinationError, Server};
 use crate::report::message::Dump;
 use crate::rules::recovery::{self, Stored};
@@ -21,7 +20,7 @@ pub(super) fn look(site: &Site) -> Result<(Server, Connection, Vec<Entry>, Vec<S
     Ok((server, connection, listing, stored))
 }
 
-/// `dump` as it is told: its time in the job's zone, as it was then.
-pub(super) fn told_dump(dump: &PackedDump) -> Dump {
-    Dump { size: dump.size, modified: dump.modified.map(|time| time.with_timezone(&Local).fixed_offset()) }
+/// `dump` as it is reported: its time in the job's `zone`, as it was then.
+pub(super) fn told_dump(dump: &PackedDump, zone: &JobZone) -> Dump {
+    Dump { size: dump.size, modified: dump.modified.map(|time| time.with_timezone(zone).fixed_offset()) }
 }

@@ -206,7 +206,7 @@ impl Order {
             archive_size: archive.file.size.unwrap_or(0),
             connections: restoration.connections,
             took: restoration.took,
-            dump: told_dump(&restoration.dump),
+            dump: told_dump(&restoration.dump, &site.config.zone),
             sha256: restoration.sum.sha256,
             next,
         });

@@ -93,10 +93,8 @@ fn refuse(arguments: &cli::Run, error: &LoadError, clock: &Clock, environment: &
     let log = config::log_of_broken(&arguments.config, environment);
     for line in error.lines() {
         eprintln!("scripting-system: {line}");
-        if arguments.dry_run {
-            continue;
-        }
-        if let Err(error) = log_file::critical(&log, config::LogFormat::Text, clock, &line) {
+        let Some(log) = log.as_ref().filter(|_| !arguments.dry_run) else { continue };
+        if let Err(error) = log_file::critical(log, config::LogFormat::Text, clock, &line) {
             eprintln!("scripting-system: {}", told(&error));
         }
     }

@@ -79,7 +79,7 @@ fn verify_one(site: &Site, server: &Server, first: Connection, archive: &Stored)
     });
     match fetched {
         Ok(fetched) => match fetched.value {
-            Ok(dump) => (Verdict::Good(told_dump(&dump)), fetched.connection),
+            Ok(dump) => (Verdict::Good(told_dump(&dump, &site.config.zone)), fetched.connection),
             Err(error) if error.is_of_the_archive() => {
                 (Verdict::Bad(clean(site, &error.to_string())), fetched.connection)
             }

@@ -5,10 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The home folder and the variables of a process.
-#[derive(Clone, Default)]
+use super::walk::Fault;
+use super::zone::JobZone;
+
+/// The home folder, the variables and the time zone of a process.
+#[derive(Clone)]
 pub struct Environment {
     home: Option<PathBuf>,
+    zone: Result<JobZone, Fault>,
     variables: HashMap<OsString, OsString>,
 }
 
@@ -24,15 +28,25 @@ impl Environment {
         home: Option<PathBuf>,
         variables: impl IntoIterator<Item = (Name, Text)>,
     ) -> Environment {
-        Environment {
-            home: home.filter(|home| home.is_absolute()),
-            variables: variables.into_iter().map(|(name, text)| (name.into(), text.into())).collect(),
-        }
+        let variables: HashMap<OsString, OsString> =
+            variables.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
+        let [tz, tzdir] = ["TZ", "TZDIR"].map(|name| variables.get(OsStr::new(name)).map(OsString::as_os_str));
+        Environment { home: home.filter(|home| home.is_absolute()), zone: JobZone::of(tz, tzdir), variables }
     }
 
     /// The home folder, where there is one.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()
+    }
+
+    /// The job's time zone; UTC where `TZ` names none that is known, which [`load`](super::load) then refuses.
+    pub fn zone(&self) -> JobZone {
+        self.zone.clone().unwrap_or(JobZone::BuiltIn(chrono_tz::Tz::UTC))
+    }
+
+    /// What is wrong with `TZ`.
+    pub(super) fn zone_fault(&self) -> Option<&Fault> {
+        self.zone.as_ref().err()
     }
 
     /// The variable `name`, where it is set.
@@ -59,28 +73,5 @@ impl fmt::Debug for Environment {
     /// Variables may hold secrets, so they are only counted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment").field("home", &self.home).field("variables", &self.variables.len()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_home_that_is_not_absolute_is_none() {
-        let none: [(&str, &str); 0] = [];
-        assert_eq!(Environment::new(Some(PathBuf::new()), none).home(), None);
-        assert_eq!(Environment::new(Some("here".into()), none).home(), None);
-    }
-
-    #[test]
-    fn an_empty_socket_is_no_agent() {
-        assert_eq!(Environment::new(None, [("SSH_AUTH_SOCK", "")]).agent_socket(), None);
-    }
-
-    #[test]
-    fn debugging_shows_no_variable() {
-        let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
-        assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
     }
 }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::MAX_FILE_BYTES;
-use super::permissions;
 use crate::rules::redaction::printable;
 
 /// One mistake in a configuration.
@@ -58,12 +57,12 @@ pub enum LoadError {
         file: PathBuf,
     },
     /// Whoever can write the configuration steers what is removed, and as whom.
-    #[error("{}: the configuration file {problem}; {}", shown(file), permissions::fix(file))]
+    #[error("{}: the configuration cannot be trusted: {}", shown(file), reasons.join("; "))]
     Permissions {
         /// The configuration file.
         file: PathBuf,
-        /// Who can do what, with the mode.
-        problem: String,
+        /// Who can do what with the file or a folder above it, each with the command that corrects it.
+        reasons: Vec<String>,
     },
     /// The file is not JSON.
     #[error("{}: not JSON at line {line}, column {column}: {problem}; mend the file there", shown(file))]

@@ -2,16 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-
-/// A file's content, and its mode when it was read.
-pub(super) struct Contents {
-    pub(super) bytes: Vec<u8>,
-    pub(super) mode: u32,
-}
 
 /// Why a file was not read.
 #[derive(Debug)]
@@ -21,20 +15,18 @@ pub(super) enum FileFault {
     TooLarge,
 }
 
-/// Reads the regular file `path`, if it has at most `max_bytes`. The mode is that of what was read, whatever takes
-/// its place meanwhile.
-pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Contents, FileFault> {
-    let (file, mode) = open(path)?;
+/// Reads the regular file `path`, if it has at most `max_bytes`.
+pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileFault> {
     let mut bytes = Vec::new();
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(FileFault::Unreadable)?;
+    open(path)?.take(max_bytes + 1).read_to_end(&mut bytes).map_err(FileFault::Unreadable)?;
     if bytes.len() as u64 > max_bytes {
         return Err(FileFault::TooLarge);
     }
-    Ok(Contents { bytes, mode })
+    Ok(bytes)
 }
 
-/// Opens the regular file `path`; gives its mode too.
-pub(super) fn open(path: &Path) -> Result<(File, u32), FileFault> {
+/// Opens the regular file `path`.
+pub(super) fn open(path: &Path) -> Result<File, FileFault> {
     // Without O_NONBLOCK, opening a pipe waits for its other end.
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(FileFault::Unreadable)?;
@@ -42,28 +34,5 @@ pub(super) fn open(path: &Path) -> Result<(File, u32), FileFault> {
     if !metadata.is_file() {
         return Err(FileFault::NotAFile);
     }
-    Ok((file, metadata.mode()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_and_a_pipe_are_no_files() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(read(folder.path(), 10), Err(FileFault::NotAFile)));
-        let pipe = folder.path().join("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(matches!(read(&pipe, 10), Err(FileFault::NotAFile)));
-    }
-
-    #[test]
-    fn a_file_is_read_up_to_its_cap() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ten");
-        std::fs::write(&path, "0123456789").unwrap();
-        assert_eq!(read(&path, 10).map_err(|_| ()).unwrap().bytes, b"0123456789");
-        assert!(matches!(read(&path, 9), Err(FileFault::TooLarge)));
-    }
+    Ok(file)
 }

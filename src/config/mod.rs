@@ -8,7 +8,6 @@ mod files;
 mod job;
 mod json;
 pub mod original;
-mod permissions;
 mod place;
 mod redacted;
 mod reports;
@@ -18,16 +17,20 @@ mod sections;
 mod sftp;
 mod source;
 pub mod template;
+mod trust;
 mod values;
 mod walk;
 mod watchers;
+mod zone;
 
 use std::path::{Path, PathBuf};
 
-use crate::job_id::JobId;
-use permissions::{Holds, Verdict};
 use place::Place;
-use walk::{Section, Walk};
+use trust::Trust;
+use walk::{Fault, Section, Walk};
+
+use crate::job_id::JobId;
+use crate::rules::trust::Holds;
 
 pub use environment::Environment;
 pub use error::{LoadError, Mistake};
@@ -35,6 +38,7 @@ pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
     MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback,
 };
+pub use zone::JobZone;
 
 /// Longest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -46,8 +50,8 @@ const LOG_BESIDE: &str = "log.log";
 /// relative paths start at the folder of `path`.
 ///
 /// # Errors
-/// Where the file cannot be read, is writable by others than its owner, is not JSON, or holds mistakes; then with
-/// every one of them, in the order in which the keys are documented.
+/// Where the file cannot be read, could have been written by others, is not JSON, or holds mistakes; then with every one of
+/// them, in the order in which the keys are documented.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
     read(path, environment, |_| true)
 }
@@ -75,13 +79,20 @@ fn matters_to_read_back(path: &str) -> bool {
 
 /// Reads the file `path`; of the mistakes about keys that do not matter, warnings are made where that is possible.
 fn read(path: &Path, environment: &Environment, matters: fn(&str) -> bool) -> Result<Config, LoadError> {
-    let (text, mode) = read_text(path)?;
-    if let Verdict::Refused(problem) = permissions::judge(mode, Holds::Settings) {
-        return Err(LoadError::Permissions { file: path.to_owned(), problem });
+    let text = read_text(path)?;
+    let trust = Trust::new(environment);
+    trust.judge(path, Holds::Settings);
+    let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
+    if !reasons.is_empty() && !trust.is_lenient {
+        return Err(LoadError::Permissions { file: path.to_owned(), reasons });
     }
     let value = parse(path, &text)?;
     let folder = folder_of(path);
-    let mut walk = Walk::new(Place::new(&folder, environment));
+    let mut walk = Walk::new(Place::new(&folder, environment, &trust));
+    walk.warnings = reasons;
+    if let Some(fault) = environment.zone_fault() {
+        walk.mistake("the variable TZ", fault.clone());
+    }
     let mut config = read_sections(&value, path, &mut walk);
     if let Some(config) = &mut config {
         let (mistakes, spared) = walk.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
@@ -89,48 +100,45 @@ fn read(path: &Path, environment: &Environment, matters: fn(&str) -> bool) -> Re
         config.warnings.extend(spared.iter().map(Mistake::to_string));
     }
 
-    if !walk.clear.is_empty() {
+    if !walk.clear.is_empty()
+        && let Some((reason, is_group_alone)) = trust.read_by_others(path)
+    {
         let keys = walk.clear.join(", ");
-        match permissions::judge(mode, Holds::SettingsAndSecrets) {
-            Verdict::Refused(problem) => {
-                walk.mistakes.push(Mistake {
-                    path: keys,
-                    problem: format!("stands in clear in a file that {problem}"),
-                    fix: permissions::fix(path),
-                });
-            }
-            Verdict::WorthALook => {
-                if let Some(config) = &mut config {
-                    config.warnings.push(format!(
-                        "{}: holds a secret in clear ({keys}) that its group can read; {}",
-                        error::shown(path),
-                        permissions::fix(path)
-                    ));
-                }
-            }
-            Verdict::Fine => {}
+        if is_group_alone {
+            walk.warnings.push(format!(
+                "{}: holds a secret in clear ({keys}) that its group can read; {}",
+                error::shown(path),
+                reason.fix
+            ));
+        } else {
+            walk.distrust(&keys, Fault::new(format!("is in clear, and {}", reason.problem), reason.fix));
         }
     }
     match config {
-        Some(config) if walk.mistakes.is_empty() => Ok(config),
+        Some(mut config) if walk.mistakes.is_empty() => {
+            config.warnings.extend(walk.warnings);
+            Ok(config)
+        }
         _ => Err(LoadError::Mistakes { file: path.to_owned(), mistakes: walk.mistakes }),
     }
 }
 
-/// The log file that the configuration file `path`, which [`load`] refused, names; as far as that can be made out.
-/// Else `log.log` beside it, as for a file that others can write: it is not to choose what is written to.
-pub fn log_of_broken(path: &Path, environment: &Environment) -> PathBuf {
+/// The log file that the configuration file `path`, which [`load`] refused, names, where the file is readable and nobody
+/// else could have written it; otherwise `log.log` in the same folder. `None` where others can write that folder: they could
+/// have put a symbolic link there.
+pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
     let folder = folder_of(path);
-    let named = || {
-        let (text, mode) = read_text(path).ok()?;
-        if permissions::judge(mode, Holds::Settings) != Verdict::Fine {
-            return None;
-        }
-        let value = parse(path, &text).ok()?;
-        let file = value.member("log")?.member("file")?.as_text()?;
-        job::log_path(Place::new(&folder, environment), file, path).ok()
+    let trust = Trust::new(environment);
+    let is_trusted = |path: &Path| {
+        trust.judge(path, Holds::Settings);
+        trust.take().is_empty() || trust.is_lenient
     };
-    named().unwrap_or_else(|| folder.join(LOG_BESIDE))
+    let named = || {
+        let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;
+        let file = value.member("log")?.member("file")?.as_text()?;
+        job::log_path(Place::new(&folder, environment, &trust), file, path).ok()
+    };
+    named().or_else(|| is_trusted(&folder).then(|| folder.join(LOG_BESIDE)))
 }
 
 /// The whole walk, in the order of the documentation. `None` comes with at least one mistake.
@@ -164,20 +172,21 @@ fn read_sections(value: &json::Value, file: &Path, walk: &mut Walk<'_>) -> Optio
         mattermost,
         monitor,
         metrics,
+        zone: walk.place.environment.zone(),
         warnings: Vec::new(),
     })
 }
 
-/// The file's text without a byte order mark, and its mode.
-fn read_text(path: &Path) -> Result<(String, u32), LoadError> {
+/// The file's text without a byte order mark.
+fn read_text(path: &Path) -> Result<String, LoadError> {
     let file = || path.to_owned();
-    let contents = files::read(path, MAX_FILE_BYTES).map_err(|fault| match fault {
+    let bytes = files::read(path, MAX_FILE_BYTES).map_err(|fault| match fault {
         files::FileFault::Unreadable(source) => LoadError::Unreadable { file: file(), source },
         files::FileFault::NotAFile => LoadError::NotAFile { file: file() },
         files::FileFault::TooLarge => LoadError::TooLarge { file: file() },
     })?;
-    let text = String::from_utf8(contents.bytes).map_err(|_| LoadError::NotUtf8 { file: file() })?;
-    Ok((text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text), contents.mode))
+    let text = String::from_utf8(bytes).map_err(|_| LoadError::NotUtf8 { file: file() })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 fn parse(path: &Path, text: &str) -> Result<json::Value, LoadError> {

@@ -86,7 +86,7 @@ impl fmt::Display for Remark {
 /// Where the file cannot be read or is not JSON, or where something is missing without which that system did not work
 /// either; then with every such key.
 pub fn read(path: &Path) -> Result<Conversion, LoadError> {
-    let (text, _) = read_text(path)?;
+    let text = read_text(path)?;
     let value = parse(path, &text)?;
     convert(&value).map_err(|mistakes| LoadError::Mistakes { file: path.to_owned(), mistakes })
 }

@@ -6,8 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use super::environment::Environment;
 use super::error::shown;
 use super::files::{self, FileFault};
-use super::permissions::{self, Holds, Verdict};
+use super::trust::Trust;
 use super::walk::{Fault, quoted};
+use crate::rules::trust::Holds;
 
 /// Longest PEM file that is read, in bytes; the public web's roots take a quarter of one MiB.
 const MAX_PEM_BYTES: u64 = 4 * 1024 * 1024;
@@ -28,12 +29,14 @@ const ENCRYPTED_KEYS: [&str; 2] = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Pro
 pub(super) struct Place<'a> {
     folder: &'a Path,
     pub(super) environment: &'a Environment,
+    /// What is found about the files that are read goes here, from where [`Walk`](super::walk::Walk) takes it.
+    pub(super) trust: &'a Trust,
 }
 
 impl<'a> Place<'a> {
     /// `folder` is absolute: the configuration file's.
-    pub(super) fn new(folder: &'a Path, environment: &'a Environment) -> Place<'a> {
-        Place { folder, environment }
+    pub(super) fn new(folder: &'a Path, environment: &'a Environment, trust: &'a Trust) -> Place<'a> {
+        Place { folder, environment, trust }
     }
 
     /// `text` as an absolute path: `~` is the home, a relative path starts at the configuration's folder.
@@ -76,8 +79,8 @@ impl<'a> Place<'a> {
     /// A PEM file with at least one certificate.
     pub(super) fn certificates(self, text: &str) -> Result<PathBuf, Fault> {
         let path = self.path(text)?;
-        let contents = files::read(&path, MAX_PEM_BYTES).map_err(|fault| file_fault(&path, fault, MAX_PEM_BYTES))?;
-        if !String::from_utf8_lossy(&contents.bytes).lines().any(|line| line.trim() == CERTIFICATE) {
+        let pem = self.read(&path, MAX_PEM_BYTES, Holds::Settings)?;
+        if !String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
             return Err(Fault::new(
                 format!("{} holds no certificate in PEM form", shown(&path)),
                 format!("name a file with a line {CERTIFICATE}"),
@@ -89,9 +92,8 @@ impl<'a> Place<'a> {
     /// A PEM file with a TLS private key that needs no passphrase.
     pub(super) fn tls_key(self, text: &str) -> Result<PathBuf, Fault> {
         let path = self.path(text)?;
-        let contents = files::read(&path, MAX_PEM_BYTES).map_err(|fault| file_fault(&path, fault, MAX_PEM_BYTES))?;
-        must_be_private(&path, contents.mode)?;
-        let pem = String::from_utf8_lossy(&contents.bytes);
+        let bytes = self.read(&path, MAX_PEM_BYTES, Holds::Secret)?;
+        let pem = String::from_utf8_lossy(&bytes);
         if ENCRYPTED_KEYS.iter().any(|mark| pem.contains(mark)) {
             return Err(Fault::new(
                 format!("{} is encrypted, and nobody is there to type its passphrase", shown(&path)),
@@ -111,7 +113,7 @@ impl<'a> Place<'a> {
     /// A private key file for SSH, in whatever form the library reads.
     pub(super) fn ssh_key(self, text: &str) -> Result<PathBuf, Fault> {
         let path = self.path(text)?;
-        let (mut file, mode) = files::open(&path).map_err(|fault| file_fault(&path, fault, u64::MAX))?;
+        let mut file = files::open(&path).map_err(|fault| file_fault(&path, fault, u64::MAX))?;
         let mut beginning = [0; BEGINNING_OF_KEY];
         let count =
             file.read(&mut beginning).map_err(|error| file_fault(&path, FileFault::Unreadable(error), u64::MAX))?;
@@ -119,18 +121,20 @@ impl<'a> Place<'a> {
             let problem = format!("{} is a public key", shown(&path));
             return Err(Fault::new(problem, "name the private key: the file without .pub"));
         }
-        must_be_private(&path, mode)?;
+        self.trust.judge(&path, Holds::Secret);
         Ok(path)
     }
-}
 
-/// The content of the secret file `path`; its mode is judged, unless `is_judged` is false.
-pub(super) fn secret_bytes(path: &Path, is_judged: bool) -> Result<Vec<u8>, Fault> {
-    let contents = files::read(path, MAX_SECRET_BYTES).map_err(|fault| file_fault(path, fault, MAX_SECRET_BYTES))?;
-    if is_judged {
-        must_be_private(path, contents.mode)?;
+    /// The content of the secret file `path`.
+    pub(super) fn secret_bytes(self, path: &Path) -> Result<Vec<u8>, Fault> {
+        self.read(path, MAX_SECRET_BYTES, Holds::Secret)
     }
-    Ok(contents.bytes)
+
+    fn read(self, path: &Path, max_bytes: u64, holds: Holds) -> Result<Vec<u8>, Fault> {
+        let bytes = files::read(path, max_bytes).map_err(|fault| file_fault(path, fault, max_bytes))?;
+        self.trust.judge(path, holds);
+        Ok(bytes)
+    }
 }
 
 /// `path` is an existing regular file that can be opened.
@@ -150,13 +154,6 @@ pub(super) fn must_be_folder(path: &Path) -> Result<(), Fault> {
             format!("the folder {} cannot be looked at: {error}", shown(path)),
             "check the path and who may enter it",
         )),
-    }
-}
-
-fn must_be_private(path: &Path, mode: u32) -> Result<(), Fault> {
-    match permissions::judge(mode, Holds::Secret) {
-        Verdict::Refused(problem) => Err(Fault::new(format!("{} {problem}", shown(path)), permissions::fix(path))),
-        Verdict::Fine | Verdict::WorthALook => Ok(()),
     }
 }
 

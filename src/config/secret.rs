@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::error::shown;
 use super::json::Value;
-use super::place::{self, Place};
+use super::place::Place;
 use super::walk::{Fault, Section, Walk, nearest, quoted};
 
 const WAYS: [&str; 3] = ["file", "env", "credential"];
@@ -60,12 +60,12 @@ fn resolve(value: &Value, place: Place<'_>) -> Result<SecretString, Fault> {
     match way {
         "env" => from_variable(target, place),
         "credential" => from_credential(target, place),
-        _ => from_file(&place.path(target)?, true),
+        _ => from_file(&place.path(target)?, place),
     }
 }
 
-fn from_file(path: &Path, is_judged: bool) -> Result<SecretString, Fault> {
-    let bytes = place::secret_bytes(path, is_judged)?;
+fn from_file(path: &Path, place: Place<'_>) -> Result<SecretString, Fault> {
+    let bytes = place.secret_bytes(path)?;
     let file = format!("the file {}", shown(path));
     let mut text = String::from_utf8(bytes)
         .map_err(|_| Fault::new(format!("{file} is not UTF-8"), "write the secret into it as UTF-8"))?;
@@ -105,8 +105,7 @@ fn from_credential(name: &str, place: Place<'_>) -> Result<SecretString, Fault> 
             "start the job as a systemd service with LoadCredential=, or use {\"file\": …}",
         )
     })?;
-    // systemd itself decides who reads it.
-    from_file(&folder.join(name), false)
+    from_file(&folder.join(name), place)
 }
 
 /// `text` as a secret, if it can be one; `whence` tells where it comes from.

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::Url;
 
+use super::zone::JobZone;
 use crate::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
@@ -45,6 +46,8 @@ pub struct Config {
     pub monitor: Option<Monitor>,
     /// Where figures for Prometheus go, if they are wanted.
     pub metrics: Option<Metrics>,
+    /// The zone of the job's dates and times.
+    pub zone: JobZone,
     /// What is worth a look about the file itself, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -10,9 +10,12 @@ use super::place::must_be_file;
 use super::sections::{HostKeyPolicy, Sftp};
 use super::values;
 use super::walk::{Fault, Number, Section, Walk, nearest, quoted};
+use crate::rules::trust::Holds;
 
 pub(super) const PORT: Number<u16> = Number::new(1..=u16::MAX, 22);
 pub(super) const KNOWN_HOSTS: &str = "~/.ssh/known_hosts";
+/// `GlobalKnownHostsFile` of ssh_config(5).
+const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 /// The words of `host_key`; the first is its default.
 pub(super) const HOST_KEY_WORDS: [&str; 2] = [ACCEPT_NEW, STRICT];
 const ACCEPT_NEW: &str = "accept-new";
@@ -57,6 +60,9 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Sftp> {
     };
     let host_key = section.optional(walk, "host_key", host_key_policy).unwrap_or(HostKeyPolicy::AcceptNew);
     if let Some(known_hosts) = &known_hosts {
+        for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
+            place.trust.judge(file, Holds::Settings);
+        }
         walk.accept(section.path("known_hosts"), known_hosts_fit(known_hosts, &host_key));
     }
     let directory_meaning = "the folder for the archives as the server sees it, \".\" for the login folder";
@@ -125,42 +131,4 @@ fn temporary_prefix(text: &str) -> Result<String, Fault> {
         ));
     }
     Ok(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fingerprint_is_what_ssh_keygen_prints() {
-        let printed = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
-        assert_eq!(host_key_policy(printed), Ok(HostKeyPolicy::Pinned(printed.to_owned())));
-        for bad in [
-            "SHA256:",
-            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8=",
-            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY",
-            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5S_8",
-            "sha256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
-            "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48",
-            "nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
-            "",
-        ] {
-            assert!(host_key_policy(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_policy_is_answered_with_the_nearest() {
-        assert!(host_key_policy("accept_new").unwrap_err().fix.contains("accept-new"));
-    }
-
-    #[test]
-    fn a_prefix_stays_in_its_folder() {
-        for good in ["", ".", "tmp-", "é", &"x".repeat(32)] {
-            assert!(temporary_prefix(good).is_ok(), "{good}");
-        }
-        for bad in ["/", "a/b", "a\0", "a\n", &"x".repeat(33)] {
-            assert!(temporary_prefix(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::sections::{ClientIdentity, Credentials, Source};
 use super::values;
-use super::walk::{Fault, Number, Section, Walk, nearest, quoted};
+use super::walk::{Fault, Number, Section, Walk, quoted};
+use super::zone::iana;
 
 pub(super) const MAX_AGE_DAYS: Number<u32> = Number::new(0..=36_500, 0);
 pub(super) const TIMEOUT_SECONDS: Number<u64> = Number::new(1..=3_600, 30);
@@ -23,7 +23,7 @@ pub(super) fn read(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Source>
         walk.clear.push(section.path("url"));
     }
     let dump = section.required(walk, "dump", "the dump's path in the ZIP, such as \"dump.sql\"", dump_path);
-    let timezone = section.optional(walk, "timezone", timezone);
+    let timezone = section.optional(walk, "timezone", iana);
     let max_age_days = section.integer(walk, "max_age_days", &MAX_AGE_DAYS);
     let ca_file = section.optional(walk, "ca_file", |text| place.certificates(text));
     let certificate = section.optional(walk, "client_certificate", |text| place.certificates(text));
@@ -84,17 +84,6 @@ pub(super) fn dump_path(text: &str) -> Result<String, Fault> {
     }
 }
 
-fn timezone(text: &str) -> Result<Tz, Fault> {
-    text.parse().map_err(|_| {
-        let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
-        let fix = match nearest(text, &names) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => "write a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
-        };
-        Fault::new(format!("{} is not a zone of the IANA database", quoted(text)), fix)
-    })
-}
-
 /// The proxy's address. All of it is treated as secret; what makes a configuration hold a secret in clear is a user
 /// or password in it.
 fn proxy(section: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<SecretString> {
@@ -123,46 +112,4 @@ fn proxy_address(text: &str) -> Result<Url, Fault> {
         return Err(Fault::new("has a path, a query or a fragment", FIX));
     }
     Ok(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dump_is_named_by_a_path_that_ends_in_a_name() {
-        for good in ["dump.sql", "a/b/dump.sql", "/dump.sql", "..dump", "a/../b", "dump\\a.sql"] {
-            assert!(dump_path(good).is_ok(), "{good}");
-        }
-        for bad in ["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b"] {
-            assert!(dump_path(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_zone_is_answered_with_the_nearest() {
-        let fault = timezone("Europe/Berlyn").unwrap_err();
-        assert!(fault.fix.contains("\"Europe/Berlin\""), "{fault:?}");
-        assert!(timezone("UTC").is_ok());
-        assert!(timezone("CEST").is_err());
-    }
-
-    #[test]
-    fn only_an_http_proxy_is_a_proxy() {
-        for good in ["http://proxy:3128", "https://proxy", "http://u:p@proxy:3128/"] {
-            assert!(proxy_address(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "proxy:3128",
-            "socks5://proxy",
-            "http://",
-            "http://proxy:0",
-            "http://proxy/path",
-            "http://p?q",
-            "http://proxy\n",
-            "",
-        ] {
-            assert!(proxy_address(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -6,12 +6,13 @@ use super::error::Mistake;
 use super::json::Value;
 use super::place::Place;
 use crate::rules::redaction::printable;
+use crate::rules::trust::Distrust;
 
 /// Longest part of a value that a message repeats, in characters.
 const LONGEST_QUOTE: usize = 60;
 
 /// What is wrong with one value, and what to do about it; the walk adds the key.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) problem: String,
     pub(super) fix: String,
@@ -52,11 +53,13 @@ pub(super) struct Walk<'a> {
     pub(super) mistakes: Vec<Mistake>,
     /// The keys whose secret stands in the configuration file itself.
     pub(super) clear: Vec<String>,
+    /// What the operator should know, each with its key.
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(place: Place<'a>) -> Walk<'a> {
-        Walk { place, mistakes: Vec::new(), clear: Vec::new() }
+        Walk { place, mistakes: Vec::new(), clear: Vec::new(), warnings: Vec::new() }
     }
 
     /// Adds a mistake about the key `path`.
@@ -64,8 +67,21 @@ impl<'a> Walk<'a> {
         self.mistakes.push(Mistake { path: path.into(), problem: fault.problem, fix: fault.fix });
     }
 
-    /// The value of `result`, or none and a mistake about the key `path`.
+    /// Adds a mistake about the key `path`, or a warning where the operator has taken the responsibility for files.
+    pub(super) fn distrust(&mut self, path: &str, fault: Fault) {
+        self.mistake(path, fault);
+        if self.place.trust.is_lenient {
+            self.warnings.extend(self.mistakes.pop().map(|mistake| mistake.to_string()));
+        }
+    }
+
+    /// The value of `result`, or none and a mistake about the key `path`; with a mistake for each reason not to trust a
+    /// file that was read for it.
     pub(super) fn accept<T>(&mut self, path: impl Into<String>, result: Result<T, Fault>) -> Option<T> {
+        let path = path.into();
+        for Distrust { problem, fix } in self.place.trust.take() {
+            self.distrust(&path, Fault { problem, fix });
+        }
         result.map_err(|fault| self.mistake(path, fault)).ok()
     }
 }
@@ -298,27 +314,4 @@ fn likeness(word: &str, candidate: &str) -> f64 {
     let by_letters = strsim::normalized_damerau_levenshtein(word, candidate);
     let begins_alike = word.len() > 2 && (word.starts_with(candidate) || candidate.starts_with(word));
     if begins_alike { by_letters.max(BEGINNING) } else { by_letters }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_word_is_a_slip_away() {
-        let keys = ["username", "password", "private_key", "host"];
-        assert_eq!(nearest("passwort", &keys), Some("password"));
-        assert_eq!(nearest("privateKey", &keys), Some("private_key"));
-        assert_eq!(nearest("HOST", &keys), Some("host"));
-        assert_eq!(nearest("hostname", &keys), Some("host"));
-        assert_eq!(nearest("pass", &keys), Some("password"));
-        assert_eq!(nearest("colour", &keys), None);
-        assert_eq!(nearest("", &keys), None);
-    }
-
-    #[test]
-    fn a_repeated_value_stays_short_and_on_one_line() {
-        assert_eq!(quoted("a\nb"), "\"a\\nb\"");
-        assert_eq!(quoted(&"é".repeat(100)), format!("\"{}…\"", "é".repeat(60)));
-    }
 }

@@ -1,6 +1,6 @@
 //! Tasks 2 to 5: from the web server to an archive on this machine.
 
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Utc};
 use indicatif::HumanBytes;
 
 use super::{Job, Stop, at_rate, fault_point};
@@ -69,7 +69,7 @@ impl Job {
     pub(super) fn compare_dates(&self, zip: &Zip, dump: &ZippedDump) -> Judgement {
         let task = self.journal.begin(Task::CompareDates);
         let source = &self.config.source;
-        let judgement = judge(dump.entry().time, source.timezone, &Local, self.today, source.max_age_days);
+        let judgement = judge(dump.entry().time, source.timezone, &self.config.zone, self.today, source.max_age_days);
         self.count_received(zip);
         if let Some(facts) = &mut self.journal.record().lock().dump {
             facts.modified = judgement.modified;

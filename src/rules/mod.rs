@@ -14,3 +14,4 @@ pub mod packed;
 pub mod recovery;
 pub mod redaction;
 pub mod retention;
+pub mod trust;

@@ -20,6 +20,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["commands/man.rs"]),
     ("indicatif", &["progress.rs"]),
     ("prometheus_client", &["report/message/metrics.rs"]),
+    // The job's zone is one value, which the configuration holds.
+    ("tz", &["config/zone.rs"]),
     ("schemars", &["config/schema.rs", "config/schema/", "report/message/listing_document.rs"]),
 ];
 
@@ -54,6 +56,10 @@ fn reads_clock(path: &NamedPath) -> bool {
 
 fn clock_faults(sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
+    for source in sources {
+        let zones = source.paths.iter().filter(|path| path.begins_with(&["chrono", "Local"]));
+        faults.extend(zones.map(|path| format!("{}: the job's zone is in the configuration", source.place(path.line))));
+    }
     for source in sources.iter().filter(|source| source.file != "main.rs") {
         let reads = source.paths.iter().filter(|path| reads_clock(path));
         faults.extend(reads.map(|path| format!("{}: the time is passed in, from main.rs on", source.place(path.line))));
@@ -134,6 +140,9 @@ fn a_hidden_clock_is_found() {
     for text in ["fn f() { Local::now(); }", "fn f() { chrono::Utc::now() }", "fn f(a: A) { a.then(SystemTime::now) }"]
     {
         assert_eq!(clock_faults(&[Source::parse("retry.rs", text)]).len(), 1, "{text}");
+    }
+    for text in ["use chrono::Local;", "use chrono::{DateTime, Local};", "fn f() { g(&chrono::Local); }"] {
+        assert_eq!(clock_faults(&[Source::parse("main.rs", text)]).len(), 1, "{text}");
     }
     let fine = "fn f() { Instant::now(); } #[cfg(test)] mod tests { fn g() { Utc::now(); } }";
     assert_none(&clock_faults(&[Source::parse("retry.rs", fine)]));

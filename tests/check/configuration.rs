@@ -108,3 +108,20 @@ fn two_faults_at_once_are_both_told_and_all_else_is_too() {
     insta::assert_snapshot!("two_faults", scrubbed(&night, &ran));
     assert_eq!(files(&night.sshd.directory), before);
 }
+
+#[test]
+fn a_suffix_in_the_pattern_is_a_warning_of_the_check_alone() {
+    for (pattern, doubled) in [("%Y%d%m.tgz", ".tgz.tgz"), ("%Y%d%m.tar.gz", ".tar.gz.tgz")] {
+        let mut night = night();
+        night.set("archive.name", json!(pattern));
+        let ran = must_end_with(&night, 0);
+        let line = ran.stdout.lines().find(|line| line.starts_with("  ! archive name")).unwrap_or_default();
+        assert!(line.contains(doubled), "{}", ran.all());
+        assert!(ran.stdout.contains("→ remove the suffix from archive.name"), "{}", ran.all());
+        let ran = night.run();
+        ran.ended_with(0);
+        assert!(!ran.log.contains("WARNING"), "{}", ran.all());
+    }
+    let ran = must_end_with(&night(), 0);
+    assert!(!ran.stdout.contains("archive name"), "{}", ran.all());
+}

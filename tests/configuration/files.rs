@@ -1,7 +1,7 @@
 //! The file itself: what is JSON, who may read and write it, and where paths start.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use scripting_system::config::{self, Environment, LoadError};
@@ -64,11 +64,11 @@ fn what_is_no_readable_text_file_is_refused_as_what_it_is() {
 #[test]
 fn what_others_can_write_is_refused_and_the_mode_to_set_is_told() {
     let fixture = Fixture::new();
-    for mode in [0o620, 0o602, 0o777] {
+    for mode in [0o622, 0o602, 0o777] {
         let path = fixture.file("config.json", minimal().to_string(), mode);
         let error = config::load(&path, &fixture.environment()).unwrap_err();
         assert!(matches!(error, LoadError::Permissions { .. }), "{error}");
-        assert!(error.to_string().contains(&format!("chmod 600 {}", path.display())), "{error}");
+        assert!(error.to_string().contains(&format!("chmod go-w {}", path.display())), "{error}");
     }
 }
 
@@ -170,10 +170,10 @@ fn a_broken_configuration_still_tells_where_the_log_is() {
         let path = fixture.file("config.json", content, mode);
         config::log_of_broken(&path, &fixture.environment())
     };
-    let beside = fixture.folder().join("log.log");
+    let beside = Some(fixture.folder().join("log.log"));
     let folder = fixture.folder();
-    assert_eq!(log_of(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), fixture.home().join("my.log"));
-    assert_eq!(log_of(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), folder.join("my.log"));
+    assert_eq!(log_of(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), Some(fixture.home().join("my.log")));
+    assert_eq!(log_of(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), Some(folder.join("my.log")));
     for content in [
         "",
         "{",
@@ -193,5 +193,8 @@ fn a_broken_configuration_still_tells_where_the_log_is() {
     let missing = config::log_of_broken(&fixture.folder().join("missing.json"), &fixture.environment());
     assert_eq!(missing, beside);
     let nowhere = config::log_of_broken(Path::new("/nonexistent/a/config.json"), &fixture.environment());
-    assert_eq!(nowhere, PathBuf::from("/nonexistent/a/log.log"));
+    assert_eq!(nowhere, Some(PathBuf::from("/nonexistent/a/log.log")));
+    // A symbolic link could be there.
+    fs::set_permissions(fixture.folder(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(log_of("{", 0o600), None);
 }

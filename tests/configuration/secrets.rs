@@ -80,7 +80,7 @@ fn what_holds_no_secret_is_told_by_its_name() {
 #[test]
 fn a_secret_file_is_for_its_owner_alone() {
     let fixture = Fixture::new();
-    for (mode, told) in [(0o640, "read by its group"), (0o604, "read by others"), (0o620, "written by its group")] {
+    for (mode, told) in [(0o640, "read by its group"), (0o604, "read by others"), (0o622, "written by others")] {
         let path = fixture.file("secret", "hunter22", mode);
         let message = refused(&fixture, json!({"file": "secret"}));
         assert!(message.contains(told) && message.ends_with(&format!("chmod 600 {}", path.display())), "{message}");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::json;
@@ -70,11 +71,63 @@ fn every_mistake_is_told_in_one_go() {
 fn a_configuration_that_others_can_read_or_write_is_refused_with_the_command_that_mends_it() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     let config = bad.write_config();
-    for (mode, who) in [(0o644, "can be read by"), (0o602, "can be written by"), (0o777, "can be written by")] {
+    for (mode, who, chmod) in [
+        (0o644, "can be read by", "chmod 600"),
+        (0o602, "can be written by", "chmod go-w"),
+        (0o777, "can be written by", "chmod go-w"),
+    ] {
         fs::set_permissions(&config, fs::Permissions::from_mode(mode)).unwrap();
-        let chmod = format!("chmod 600 {}", config.display());
+        let chmod = format!("{chmod} {}", config.display());
         must_be_refused(&bad, &run_as_written(&bad), &[who, &chmod]);
     }
+}
+
+#[test]
+fn files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_on_purpose() {
+    let mut bad = BadNight::with_sftp(|sftp| sftp);
+    bad.set("sftp.known_hosts", json!("shared/known_hosts"));
+    fs::create_dir(bad.path("shared")).unwrap();
+    fs::write(bad.path("shared/known_hosts"), "").unwrap();
+    let certificate = PathBuf::from(bad.config["source"]["ca_file"].as_str().unwrap());
+    for path in [&bad.path("shared"), &bad.path("shared/known_hosts"), &certificate] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    bad.write_config();
+    let names =
+        ["sftp.known_hosts: the folder ", "sftp.known_hosts: /", "source.ca_file: /", "email.server.ca_file: /"];
+    let commands = [bad.path("shared"), bad.path("shared/known_hosts"), certificate]
+        .map(|path| format!("chmod go-w {}", path.display()));
+    let words: Vec<&str> = names.iter().copied().chain(commands.iter().map(String::as_str)).collect();
+    must_be_refused(&bad, &run_as_written(&bad), &words);
+
+    fs::remove_file(bad.path("log.log")).unwrap();
+    let ran = bad.ran(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
+    ran.ended_with(1);
+    assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
+    for word in words {
+        assert!(ran.log.lines().any(|line| line.contains("WARNING") && line.contains(word)), "{word}: {}", ran.all());
+    }
+}
+
+#[test]
+fn an_unknown_zone_stops_a_run_before_it_contacts_anyone() {
+    let bad = BadNight::with_sftp(|sftp| sftp);
+    bad.write_config();
+    let output = bad.command().env("TZ", "Europe/Pariss").output().unwrap();
+    must_be_refused(&bad, &bad.ran(output), &["TZ", "Europe/Pariss", "did you mean \"Europe/Paris\"?"]);
+}
+
+#[test]
+fn a_refused_configuration_is_not_logged_where_others_could_have_put_a_link() {
+    let bad = BadNight::with_sftp(|sftp| sftp);
+    bad.write_config();
+    let folder = bad.path("config.json").parent().unwrap().to_owned();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    std::os::unix::fs::symlink(bad.path("work/victim"), bad.path("log.log")).unwrap();
+    let ran = run_as_written(&bad);
+    ran.ended_with(3);
+    assert!(ran.stderr.contains(&format!("chmod go-w {}", folder.display())), "{}", ran.all());
+    assert!(!bad.path("work/victim").exists());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 
 use crate::support::Night;
+use crate::support::night::{archive_name, program};
 use crate::{make_stale, night};
 
 const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
@@ -47,6 +48,32 @@ fn parts(line: &str) -> (&str, &str, &str, &str) {
     assert_eq!(level.len(), 7, "{line}");
     let (run, rest) = rest.strip_prefix(" [").and_then(|rest| rest.split_once("] ")).expect(line);
     (time, level.trim_end(), run, rest)
+}
+
+/// On a machine without a zone database, as a minimal image is, with next to no environment.
+#[test]
+fn run_date_freshness_and_log_agree_on_the_zone_without_a_database() {
+    for (tz, zone) in [("Pacific/Kiritimati", "+14:00"), ("XYZ12", "-12:00")] {
+        let night = night();
+        let script = "mount -t tmpfs tmpfs /usr/share/zoneinfo && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin"]).arg(format!("TZ={tz}"));
+        command.args(["sh", "-c", script, "sh"]).arg(program()).args(["run", "--config"]).arg(night.write_config());
+        let ran = night.ran(command.output().unwrap());
+        ran.ended_with(0).told("fresh: modified ");
+        let begun = ran.log.split_once(' ').unwrap().0;
+        assert!(begun.ends_with(zone), "{begun}");
+        // It ends well even where midnight passes between the dump and the run: a day of age is allowed.
+        let date = DateTime::parse_from_rfc3339(begun).unwrap().date_naive();
+        assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", ran.all());
+        assert!(ran.log.contains(&format!("fresh: modified {}", modified(&night, begun))), "{}", ran.all());
+    }
+}
+
+/// When the dump was modified, as the clocks of the zone of `begun` show it.
+fn modified(night: &Night, begun: &str) -> String {
+    let zone = DateTime::parse_from_rfc3339(begun).unwrap();
+    night.modified.with_timezone(zone.offset()).format("%F %T %:z").to_string()
 }
 
 #[test]

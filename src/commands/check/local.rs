@@ -17,6 +17,14 @@ pub(super) fn look(check: &Check<'_>) {
     for warning in &config.warnings {
         check.tell(Finding { fix: None, ..Finding::warning("file", warning, "") });
     }
+    let name = config.archive.name.file_name(check.today());
+    if [".tgz.tgz", ".tar.gz.tgz"].iter().any(|doubled| name.ends_with(doubled)) {
+        check.tell(Finding::warning(
+            "archive name",
+            format!("archives are called {name}: archive.name is the pattern without suffix"),
+            "remove the suffix from archive.name; rename the archives on the server too, or they no longer count",
+        ));
+    }
     let log = &config.log.file;
     check.tell(match disk::check_writable(log) {
         Ok(()) => Finding::good("log", format!("{} can be written", log.display())),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use chrono::{Local, TimeDelta};
+use chrono::TimeDelta;
 use indicatif::HumanBytes;
 
 use super::reach::{self, Trust};
@@ -155,7 +155,8 @@ pub(super) fn find_dump(check: &Check<'_>, zip: Option<&Zip>) -> Expected {
     };
     let entry = dump.entry();
     check.tell(Finding::good("entry", format!("{}, {}", printable(&entry.name), HumanBytes(entry.size))));
-    let judgement = judge(entry.time, source.timezone, &Local, check.today(), source.max_age_days);
+    let zone = &check.site.config.zone;
+    let judgement = judge(entry.time, source.timezone, zone, check.today(), source.max_age_days);
     check.tell(freshness(check, judgement));
     expected.size = dump.expected_archive_size(check.site.config.archive.compression);
     check.tell(archive(check, expected.size));

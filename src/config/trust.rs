@@ -1,0 +1,133 @@
+//! Who could write, replace or read a file: reads what [`rules::trust`](crate::rules::trust) judges, for every file that
+//! steers the job or authenticates someone.
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::StatVfsMountFlags;
+use rustix::process::{Gid, getegid, geteuid, getgroups};
+
+use super::environment::Environment;
+use crate::rules::trust::{self, Distrust, Holds, Kind, Step};
+
+/// Turns refusals into warnings where it is "1".
+const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
+
+/// More symbolic links than this on one path are a loop (path_resolution(7)).
+const MOST_LINKS: u32 = 40;
+
+/// Judges files for the process that runs the job.
+pub(super) struct Trust {
+    /// Whether what is found are warnings, not mistakes.
+    pub(super) is_lenient: bool,
+    user: u32,
+    groups: Vec<u32>,
+    /// The folder of systemd's credentials: systemd itself decides who reads them.
+    credentials: Option<PathBuf>,
+    /// The texts of passwd(5) and group(5), read when a group can write.
+    accounts: OnceCell<[String; 2]>,
+    found: RefCell<Vec<Distrust>>,
+}
+
+impl Trust {
+    pub(super) fn new(environment: &Environment) -> Trust {
+        Trust {
+            is_lenient: environment.variable(TRUST_FILES).is_some_and(|value| value == "1"),
+            user: geteuid().as_raw(),
+            groups: getgroups().into_iter().flatten().chain([getegid()]).map(Gid::as_raw).collect(),
+            credentials: environment.credentials_directory().map(PathBuf::from),
+            accounts: OnceCell::new(),
+            found: RefCell::default(),
+        }
+    }
+
+    /// Judges the file `path`, which `holds` something and may be missing, with every folder and symbolic link on the way
+    /// to it.
+    pub(super) fn judge(&self, path: &Path, holds: Holds) {
+        let leaves = path.components().any(|component| component == Component::ParentDir);
+        if self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder)) && !leaves {
+            return;
+        }
+        self.found.borrow_mut().extend(trust::distrust(&self.steps(path), path, holds, self.user));
+    }
+
+    /// Why the existing file `path` should hold no secret, and whether only its group can read it.
+    pub(super) fn read_by_others(&self, path: &Path) -> Option<(Distrust, bool)> {
+        trust::read_by_others(self.steps(path).last()?, self.user)
+    }
+
+    /// What was found since this was last asked.
+    pub(super) fn take(&self) -> Vec<Distrust> {
+        self.found.take()
+    }
+
+    /// The way to `path` as the kernel walks it: each folder, each symbolic link, and each folder on the way to its target.
+    fn steps(&self, path: &Path) -> Vec<Step> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut pending = reversed(&absolute);
+        let (mut place, mut links, mut steps) = (PathBuf::new(), 0, Vec::new());
+        while let Some(part) = pending.pop() {
+            let next = place.join(&part);
+            if part == "." {
+                continue;
+            }
+            if part == ".." {
+                place.pop();
+                continue;
+            }
+            let step = self.step(&place, next.clone());
+            let kind = step.kind;
+            steps.push(step);
+            match kind {
+                Kind::Missing => break,
+                Kind::Folder | Kind::File => place = next,
+                Kind::Link => {
+                    links += 1;
+                    let Some(target) = fs::read_link(&next).ok().filter(|_| links <= MOST_LINKS) else { break };
+                    pending.extend(reversed(&target));
+                }
+            }
+        }
+        steps
+    }
+
+    /// What is at `path` in `folder`.
+    fn step(&self, folder: &Path, path: PathBuf) -> Step {
+        let metadata = path.symlink_metadata().ok();
+        let kind = match metadata.as_ref().map(Metadata::file_type) {
+            None => Kind::Missing,
+            Some(kind) if kind.is_dir() => Kind::Folder,
+            Some(kind) if kind.is_symlink() => Kind::Link,
+            Some(_) => Kind::File,
+        };
+        let mount = rustix::fs::statvfs(if kind == Kind::Link { folder } else { &path });
+        let (owner, group, mode) = metadata.map(|it| (it.uid(), it.gid(), it.mode())).unwrap_or_default();
+        // acl(5): with an access control list the group's bits are the most that any user named there may do.
+        let has_list = rustix::fs::getxattr_query(&path, "system.posix_acl_access").is_ok();
+        Step {
+            kind,
+            owner,
+            is_group_private: !has_list && mode & 0o020 != 0 && self.is_private(group),
+            is_group_own: !has_list && self.groups.contains(&group),
+            mode,
+            is_read_only: mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY)),
+            path,
+        }
+    }
+
+    fn is_private(&self, group: u32) -> bool {
+        let [passwd, groups] = self.accounts.get_or_init(|| {
+            ["/etc/passwd", "/etc/group"]
+                .map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned())
+        });
+        trust::is_private_group(passwd, groups, group, self.user)
+    }
+}
+
+/// The components of `path`, the last one first.
+fn reversed(path: &Path) -> Vec<OsString> {
+    path.components().rev().map(|component| component.as_os_str().to_owned()).collect()
+}

@@ -1,0 +1,176 @@
+//! Whether a file can be trusted, judged by who could write it, replace it or read it: owner, mode and folders above.
+
+use std::path::{Path, PathBuf};
+
+use super::redaction::printable;
+
+const ROOT: u32 = 0;
+const STICKY: u32 = 0o1000;
+const GROUP: u32 = 0o070;
+const OTHERS: u32 = 0o007;
+const READ: u32 = 0o044;
+const WRITE: u32 = 0o022;
+
+/// One step on the way to a file: a folder above it, a symbolic link, or the file itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Absolute, without symbolic links above its last component.
+    pub path: PathBuf,
+    /// What is there.
+    pub kind: Kind,
+    /// The owner's user id.
+    pub owner: u32,
+    /// Nobody but root and the job's user is in its group.
+    pub is_group_private: bool,
+    /// The job's process is in its group.
+    pub is_group_own: bool,
+    /// Permission bits, with the sticky bit.
+    pub mode: u32,
+    /// On a mount that nobody can write, such as a Kubernetes secret: neither owner nor mode is judged.
+    pub is_read_only: bool,
+}
+
+/// What a [`Step`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder.
+    Folder,
+    /// A symbolic link, whose mode means nothing.
+    Link,
+    /// The file, or whatever else is at the end of the path.
+    File,
+    /// Nothing yet: whoever can write the folder can create it.
+    Missing,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Nothing secret; but it steers the job, or says who is trusted.
+    Settings,
+    /// A password or a private key.
+    Secret,
+}
+
+/// A reason not to use a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distrust {
+    /// The file or folder, and who can do what with it.
+    pub problem: String,
+    /// The command that corrects it.
+    pub fix: String,
+}
+
+/// Every reason why the user with the id `user`, root or another, should not use the file `path`, which `holds` something
+/// and lies at the end of `steps`.
+///
+/// As OpenSSH's `StrictModes` (sshd_config(5)), but for each folder up to the root and each symbolic link on the way.
+pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Distrust> {
+    let missing = steps.iter().find(|step| step.kind == Kind::Missing);
+    let judged = steps.iter().filter(|step| step.kind != Kind::Missing && !step.is_read_only);
+    let mut reasons = Vec::new();
+    for step in judged {
+        let is_secret = step.kind == Kind::File && holds == Holds::Secret;
+        let reason = |what: String, fix: String| Distrust { problem: format!("{} {what}", step.named()), fix };
+        if step.owner != ROOT && step.owner != user {
+            let owner = if is_secret && user != ROOT { user.to_string() } else { "root".to_owned() };
+            let what = format!("belongs to user {}, neither root nor the job's user", step.owner);
+            let flag = if step.kind == Kind::Link { "-h " } else { "" };
+            reasons.push(reason(what, format!("chown {flag}{owner} {}", typed(&step.path))));
+        }
+        let lacks = missing.filter(|missing| missing.path.parent() == Some(&step.path));
+        let Some(writers) = step.writers(lacks.is_some()) else {
+            reasons.extend(read_by_others(step, user).filter(|_| is_secret).map(|(reason, _)| reason));
+            continue;
+        };
+        let what = format!("can be written by {writers} (mode {:04o})", step.mode & 0o7777);
+        reasons.push(match lacks {
+            Some(missing) if step.mode & STICKY != 0 => {
+                let what = format!("{what}, who could create {} there", shown(&missing.path));
+                reason(what, format!("install -D -m 600 /dev/null {}", typed(path)))
+            }
+            _ if is_secret => reason(what, keep_private(step, user)),
+            _ => reason(what, format!("chmod go-w {}", typed(&step.path))),
+        });
+    }
+    reasons
+}
+
+/// Why the file at `step` should hold no secret, and whether only its group can read it. A file of root's may be readable
+/// for a group of the job's process.
+pub fn read_by_others(step: &Step, user: u32) -> Option<(Distrust, bool)> {
+    let bits = step.mode & READ & !step.group_readers(user);
+    let readers = who(bits)?;
+    let problem = format!("{} can be read by {readers} (mode {:04o})", step.named(), step.mode & 0o7777);
+    (!step.is_read_only).then(|| (Distrust { problem, fix: keep_private(step, user) }, bits & OTHERS == 0))
+}
+
+impl Step {
+    /// Who else can write it. In a sticky folder nobody can replace what is there and belongs to another, but anybody can
+    /// create what `lacks`.
+    fn writers(&self, lacks: bool) -> Option<&'static str> {
+        let is_harmless = match self.kind {
+            Kind::Folder => self.mode & STICKY != 0 && !lacks,
+            Kind::Link | Kind::Missing => true,
+            Kind::File => false,
+        };
+        let trusted = if self.is_group_private { GROUP } else { 0 };
+        who(self.mode & WRITE & !trusted).filter(|_| !is_harmless)
+    }
+
+    /// The bits of the group that may read a secret. Root itself needs no group for that.
+    fn group_readers(&self, user: u32) -> u32 {
+        if self.owner == ROOT && user != ROOT && self.is_group_own { GROUP } else { 0 }
+    }
+
+    fn named(&self) -> String {
+        let path = shown(&self.path);
+        if self.kind == Kind::Folder { format!("the folder {path}") } else { path }
+    }
+}
+
+/// The command that leaves the secret file at `step` to the job's `user`, or to root and the job's group.
+fn keep_private(step: &Step, user: u32) -> String {
+    let path = typed(&step.path);
+    match step.owner {
+        owner if owner == user => format!("chmod 600 {path}"),
+        _ if step.group_readers(user) != 0 => format!("chmod 640 {path}"),
+        _ => format!("chown {user} {path} && chmod 600 {path}"),
+    }
+}
+
+/// Whether `group` has no other member than root and `user`, by the texts of passwd(5) and group(5). Debian gives each user
+/// such a group, and a umask of 002 with it.
+pub fn is_private_group(passwd: &str, groups: &str, group: u32, user: u32) -> bool {
+    let number = |text: Option<&&str>| text.and_then(|text| text.parse::<u32>().ok());
+    let users: Vec<Vec<&str>> = passwd.lines().map(|line| line.split(':').collect()).collect();
+    let is_trusted = |fields: &Vec<&str>| number(fields.get(2)).is_some_and(|id| id == ROOT || id == user);
+    let is_trusted_name = |name: &str| users.iter().filter(|fields| fields[0] == name).any(is_trusted);
+    let lines = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut entries = lines.filter(|fields| number(fields.get(2)) == Some(group)).peekable();
+    entries.peek().is_some()
+        && entries.all(|fields| {
+            let members = fields.get(3).into_iter().flat_map(|members| members.split(','));
+            members.filter(|member| !member.trim().is_empty()).all(|member| is_trusted_name(member.trim()))
+        })
+        && users.iter().filter(|fields| number(fields.get(3)) == Some(group)).all(is_trusted)
+}
+
+fn who(bits: u32) -> Option<&'static str> {
+    match (bits & GROUP != 0, bits & OTHERS != 0) {
+        (false, false) => None,
+        (true, false) => Some("its group"),
+        (false, true) => Some("others"),
+        (true, true) => Some("its group and others"),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+/// `path` as a shell takes it.
+fn typed(path: &Path) -> String {
+    let path = shown(path);
+    shlex::try_quote(&path).map(String::from).unwrap_or(path)
+}

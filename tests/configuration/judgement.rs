@@ -1,0 +1,95 @@
+//! The judgement of owners and modes by itself, and who is alone in a group.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use scripting_system::rules::trust::{Holds, Kind, Step, distrust, is_private_group};
+
+const USER: u32 = 1_000;
+
+fn step(kind: Kind, owner: u32, mode: u32) -> Step {
+    let path = PathBuf::from("/etc/file");
+    Step { path, kind, owner, mode, is_group_private: false, is_group_own: false, is_read_only: false }
+}
+
+fn is_refused(step: &Step, holds: Holds, user: u32) -> bool {
+    !distrust(std::slice::from_ref(step), Path::new("/etc/file"), holds, user).is_empty()
+}
+
+#[test]
+fn a_file_is_judged_by_its_owner_and_by_what_it_holds() {
+    use Holds::{Secret, Settings};
+    for (owner, mode, holds, user, refused) in [
+        (0, 0o644, Settings, 0, false),
+        (0, 0o644, Settings, USER, false),
+        (USER, 0o644, Settings, USER, false),
+        (USER, 0o644, Settings, 0, true),
+        (USER + 1, 0o600, Settings, USER, true),
+        (0, 0o664, Settings, 0, true),
+        (0, 0o646, Settings, 0, true),
+        (USER, 0o400, Secret, USER, false),
+        (USER, 0o700, Secret, USER, false),
+        (USER, 0o640, Secret, USER, true),
+        (USER, 0o604, Secret, USER, true),
+        (0, 0o640, Secret, 0, true),
+        (0, 0o640, Secret, USER, true),
+    ] {
+        assert_eq!(is_refused(&step(Kind::File, owner, mode), holds, user), refused, "{owner} {mode:o} {user}");
+    }
+}
+
+#[test]
+fn a_group_counts_for_what_it_is() {
+    let of_service = Step { is_group_own: true, ..step(Kind::File, 0, 0o640) };
+    assert!(!is_refused(&of_service, Holds::Secret, USER));
+    assert!(is_refused(&Step { owner: USER, ..of_service.clone() }, Holds::Secret, USER), "the user's own group");
+    assert!(
+        is_refused(&Step { mode: 0o660, ..of_service.clone() }, Holds::Secret, USER),
+        "its other members can write"
+    );
+    assert!(is_refused(&Step { mode: 0o644, ..of_service }, Holds::Secret, USER));
+    let private = Step { is_group_private: true, ..step(Kind::File, USER, 0o664) };
+    assert!(!is_refused(&private, Holds::Settings, USER));
+    assert!(is_refused(&Step { mode: 0o666, ..private }, Holds::Settings, USER));
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_others_can_write_is_trusted_and_nothing_on_a_read_only_mount_is_judged(
+        kind in prop::sample::select(vec![Kind::Folder, Kind::File]),
+        owner in 0_u32..3,
+        mode in 0_u32..0o10_000,
+        user in 0_u32..3,
+        is_read_only: bool,
+        is_group_private: bool,
+    ) {
+        let step = Step { is_read_only, is_group_private, ..step(kind, owner, mode) };
+        let is_sticky_folder = kind == Kind::Folder && mode & 0o1000 != 0;
+        let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && !is_group_private;
+        let expected = !is_read_only && ((owner != 0 && owner != user) || others_write && !is_sticky_folder);
+        prop_assert_eq!(is_refused(&step, Holds::Settings, user), expected);
+    }
+}
+
+#[test]
+fn a_private_group_has_no_member_but_root_and_the_user() {
+    let passwd = "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/:/bin/sh\nbert:x:1001:1001::/:/bin/sh\ncarl:x:1002:100::/:/bin/sh\n";
+    let groups = "root:x:0:\nanna:x:1000:\nbert:x:1001:anna\nusers:x:100:\nwheel:x:10:root,anna\nstaff:x:50:bert, anna\nldap:x:60:dora\nempty:x:70:\n\nbroken\n";
+    for (group, is_private) in [
+        (0, true),
+        (1_000, true),
+        (1_001, false),
+        (100, false),
+        (10, true),
+        (50, false),
+        // In no file of this machine, or a member who is in none: who that is nobody knows.
+        (60, false),
+        (61, false),
+        (70, true),
+    ] {
+        assert_eq!(is_private_group(passwd, groups, group, USER), is_private, "{group}");
+    }
+    // Two entries of one number are one group.
+    assert!(!is_private_group(passwd, &format!("{groups}also:x:1000:bert\n"), 1_000, USER));
+    assert!(!is_private_group("", "", 0, 0));
+}

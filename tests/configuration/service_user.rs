@@ -1,0 +1,102 @@
+//! Whose files are trusted where the job runs as a service's user, and what this machine has for every user.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::fixture::PRIVATE_KEY;
+use crate::trust::{SOMEBODY, mode, owner};
+
+/// Runs `check` as a user of no account and no groups but `group`; what it contacts refuses at once.
+fn checked_as_somebody(folder: &Path, group: u32) -> (Option<i32>, String) {
+    let copy = folder.join("program");
+    fs::copy(env!("CARGO_BIN_EXE_scripting-system"), &copy).unwrap();
+    let mut check = Command::new(copy);
+    check.args(["check", "--config"]).arg(folder.join("etc/config.json")).env("HOME", folder.join("home"));
+    let output = check.env("TZ", "UTC").uid(SOMEBODY).gid(group).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// A folder that root has set up for a service's user: everything belongs to root, and the configuration to its group.
+fn service() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    mode(folder.path(), 0o755);
+    for name in ["etc", "home", "log"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    owner(&folder.path().join("log"), SOMEBODY);
+    let value = json!({
+        "source": {"url": "https://127.0.0.1:1/dump.zip", "dump": "dump.sql"},
+        "sftp": {
+            "host": "127.0.0.1", "port": 1, "username": "backup", "password": "sftp-secret", "directory": "in",
+            "passphrase": {"file": "passphrase"}, "private_key": "key",
+        },
+        "log": {"file": folder.path().join("log/log.log")},
+    });
+    for (name, content) in [("config.json", value.to_string().as_str()), ("passphrase", "x"), ("key", PRIVATE_KEY)] {
+        let path = folder.path().join("etc").join(name);
+        fs::write(&path, content).unwrap();
+        mode(&path, 0o640);
+        chown(&path, None, Some(SOMEBODY)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_service_user_reads_what_root_has_given_to_its_group() {
+    let folder = service();
+    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(4), "nothing but the servers is missing: {told}");
+
+    let etc = folder.path().join("etc");
+    mode(&etc.join("key"), 0o644);
+    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("sftp.private_key") && told.contains(&format!("chmod 640 {}/key", etc.display())), "{told}");
+    mode(&etc.join("key"), 0o640);
+
+    // root's group is none of this process.
+    chown(etc.join("key"), None, Some(0)).unwrap();
+    mode(&etc.join("key"), 0o644);
+    let (_, told) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert!(told.contains("chown 54321 ") && told.contains("chmod 600"), "{told}");
+}
+
+#[test]
+fn a_service_user_refuses_what_a_third_user_owns() {
+    let folder = service();
+    owner(&folder.path().join("etc/passphrase"), SOMEBODY + 1);
+    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("sftp.passphrase") && told.contains("belongs to user 54322"), "{told}");
+
+    let folder = service();
+    owner(&folder.path().join("etc"), SOMEBODY + 1);
+    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains(&format!("chown root {}/etc", folder.path().display())), "{told}");
+}
+
+#[test]
+fn the_systems_known_hosts_are_judged_too() {
+    let folder = service();
+    let config = folder.path().join("etc/config.json");
+    let script = "mount -t tmpfs -o mode=0755 tmpfs /etc/ssh && touch /etc/ssh/ssh_known_hosts && \
+                  chmod \"$1\" /etc/ssh/ssh_known_hosts && exec \"$2\" check --config \"$3\"";
+    for (bits, code) in [("0644", 4), ("0666", 3)] {
+        let mut check = Command::new("unshare");
+        check.args(["-m", "sh", "-c", script, "sh", bits, env!("CARGO_BIN_EXE_scripting-system")]).arg(&config);
+        owner(&folder.path().join("log"), 0);
+        for name in ["config.json", "passphrase", "key"] {
+            mode(&folder.path().join("etc").join(name), 0o600);
+        }
+        let output = check.env("HOME", folder.path().join("home")).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert_eq!(told.contains("sftp.known_hosts: /etc/ssh/ssh_known_hosts can be written"), code == 3, "{told}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Single values: which are taken, which are refused, and which of the known ones a message suggests.
+
+use std::path::PathBuf;
+
+use scripting_system::config::{self, Environment, HostKeyPolicy, LoadError};
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, minimal, with};
+
+/// The problems and corrections of `value` for the key `path`.
+fn told(path: &str, value: impl Into<Value>) -> String {
+    match Fixture::new().load_bytes(with(&minimal(), path, value.into()).to_string()) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[track_caller]
+fn taken(path: &str, values: &[&str]) {
+    for value in values {
+        assert_eq!(told(path, *value), "", "{path}: {value:?}");
+    }
+}
+
+#[track_caller]
+fn refused(path: &str, values: &[&str]) {
+    for value in values {
+        assert!(told(path, *value).contains(&format!("{path}: ")), "{path}: {value:?}");
+    }
+}
+
+#[test]
+fn a_dump_is_named_by_a_path_that_ends_in_a_name() {
+    taken("source.dump", &["dump.sql", "a/b/dump.sql", "/dump.sql", "..dump", "a/../b", "dump\\a.sql"]);
+    refused("source.dump", &["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b"]);
+}
+
+#[test]
+fn a_mistyped_zone_is_answered_with_the_nearest() {
+    assert!(told("source.timezone", "Europe/Berlyn").contains("did you mean \"Europe/Berlin\"?"));
+    taken("source.timezone", &["UTC"]);
+    refused("source.timezone", &["CEST"]);
+}
+
+#[test]
+fn only_an_http_proxy_is_a_proxy() {
+    taken("source.proxy", &["http://proxy:3128", "https://proxy", "http://u:p@proxy:3128/"]);
+    refused(
+        "source.proxy",
+        &[
+            "proxy:3128",
+            "socks5://proxy",
+            "http://",
+            "http://proxy:0",
+            "http://proxy/path",
+            "http://p?q",
+            "http://proxy\n",
+            "",
+        ],
+    );
+}
+
+#[test]
+fn a_fingerprint_is_what_ssh_keygen_prints() {
+    let printed = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
+    let config = Fixture::new().loaded(&with(&minimal(), "sftp.host_key", json!(printed)));
+    assert_eq!(config.sftp.host_key, HostKeyPolicy::Pinned(printed.to_owned()));
+    refused(
+        "sftp.host_key",
+        &[
+            "SHA256:",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8=",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY",
+            "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5S_8",
+            "sha256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
+            "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48",
+            "nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8",
+            "",
+        ],
+    );
+}
+
+#[test]
+fn a_mistyped_policy_is_answered_with_the_nearest() {
+    assert!(told("sftp.host_key", "accept_new").contains("did you mean \"accept-new\"?"));
+}
+
+#[test]
+fn a_prefix_stays_in_its_folder() {
+    taken("sftp.temporary_prefix", &["", ".", "tmp-", "é", &"x".repeat(32)]);
+    refused("sftp.temporary_prefix", &["/", "a/b", "a\0", "a\n", &"x".repeat(33)]);
+}
+
+#[test]
+fn the_nearest_known_key_is_a_slip_away() {
+    for (key, near) in [
+        ("passwort", "password"),
+        ("privateKey", "private_key"),
+        ("HOST", "host"),
+        ("hostname", "host"),
+        ("known_host", "known_hosts"),
+    ] {
+        let told = told(&format!("sftp.{key}"), "x");
+        assert!(told.contains(&format!("did you mean \"{near}\"?")), "{key}: {told}");
+    }
+    assert!(told("sftp.colour", "red").contains("known here: "));
+    assert!(told("sftp.", "red").contains("known here: "));
+}
+
+#[test]
+fn a_repeated_value_stays_short_and_on_one_line() {
+    assert!(told("source.timezone", "a\nb").contains("\"a\\nb\" is not"));
+    assert!(told("source.timezone", "é".repeat(100)).contains(&format!("\"{}…\"", "é".repeat(60))));
+}
+
+#[test]
+fn a_comment_is_called_one_with_its_place() {
+    for (text, line, column) in [
+        ("// why\n{}", 1, 1),
+        ("{\n  // why\n  \"source\": {}\n}", 2, 3),
+        ("{\n  \"source\": {}, // why\n  \"sftp\": {}\n}", 2, 17),
+        ("{\n  \"source\": {} // why\n}", 2, 16),
+        ("{\n  \"source\": {}, // why\n}", 2, 17),
+        ("{\"source\": /* why */ {}}", 1, 12),
+        ("{\"source\" /* why */: {}}", 1, 11),
+        ("{\"log\": {\"file\": [1, /* why */ 2]}}", 1, 22),
+        ("{}\n/* why */", 2, 1),
+        ("{\r\n\t# why\r\n}", 2, 2),
+        ("{\"é\": /* why */ 1}", 1, 8),
+    ] {
+        let error = Fixture::new().load_bytes(text).unwrap_err().to_string();
+        let place = format!("not JSON at line {line}, column {column}: a comment, which JSON does not have: remove it");
+        assert!(error.contains(&place), "{text}: {error}");
+    }
+    // Only where one begins, and not in a text.
+    for text in ["{\"source\": /}", "{\"log\": {\"file\": \"//x\"},}", "{\"a\": \"/* x */\" 1}"] {
+        let error = Fixture::new().load_bytes(text).unwrap_err().to_string();
+        assert!(error.contains("not JSON at") && !error.contains("comment"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_pipe_and_what_nests_too_deep_are_no_configuration() {
+    let fixture = Fixture::new();
+    let pipe = fixture.folder().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    assert!(matches!(config::load(&pipe, &fixture.environment()), Err(LoadError::NotAFile { .. })));
+    assert!(fixture.load_bytes("[".repeat(100_000)).unwrap_err().to_string().contains("recursion"));
+}
+
+#[test]
+fn a_home_that_is_not_absolute_is_none_and_an_empty_socket_no_agent() {
+    let none: [(&str, &str); 0] = [];
+    assert_eq!(Environment::new(Some(PathBuf::new()), none).home(), None);
+    assert_eq!(Environment::new(Some("here".into()), none).home(), None);
+    assert_eq!(Environment::new(None, [("SSH_AUTH_SOCK", "")]).agent_socket(), None);
+}
+
+#[test]
+fn debugging_shows_no_variable() {
+    let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
+    assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
+}

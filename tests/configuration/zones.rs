@@ -1,0 +1,157 @@
+//! `TZ`: what names the job's zone, with this machine's database and without one, and what is refused.
+
+use std::process::Command;
+
+use chrono::{DateTime, Local, NaiveDateTime, Offset as _, TimeZone as _, Utc};
+use scripting_system::config::{self, Environment, LoadError};
+
+use crate::fixture::{Fixture, minimal};
+
+/// What the clocks show in the zone of `variables` on a day in winter and one in summer, as hours ahead of UTC.
+fn hours(variables: &[(&str, &str)]) -> [i32; 2] {
+    let zone = Environment::new(None, variables.iter().copied()).zone();
+    ["2026-01-15T12:00:00Z", "2037-07-15T12:00:00Z"]
+        .map(|time| time.parse::<DateTime<Utc>>().unwrap().with_timezone(&zone).offset().fix().local_minus_utc() / 3600)
+}
+
+/// What is refused with `TZ` set to `value`.
+fn told(value: &str) -> String {
+    let fixture = Fixture::new().variable("TZ", value);
+    let path = fixture.file("config.json", minimal().to_string(), 0o600);
+    match config::load(&path, &fixture.environment()) {
+        Ok(_) => String::new(),
+        Err(LoadError::Mistakes { mistakes, .. }) => mistakes.iter().map(ToString::to_string).collect(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+const NAMES: [(&str, [i32; 2]); 7] = [
+    ("Europe/Paris", [1, 2]),
+    (":Europe/Paris", [1, 2]),
+    ("America/New_York", [-5, -4]),
+    ("UTC", [0, 0]),
+    ("Etc/GMT+12", [-12, -12]),
+    ("", [0, 0]),
+    (":", [0, 0]),
+];
+
+#[test]
+fn a_zone_is_named_as_tzset_takes_it() {
+    let rules = [
+        ("CET-1CEST,M3.5.0,M10.5.0/3", [1, 2]),
+        ("XYZ-14", [14, 14]),
+        ("<+0330>-3:30", [3, 3]),
+        ("/usr/share/zoneinfo/Asia/Tokyo", [9, 9]),
+        (":/usr/share/zoneinfo/Asia/Tokyo", [9, 9]),
+    ];
+    for (value, expected) in NAMES.iter().chain(&rules) {
+        assert_eq!(hours(&[("TZ", value)]), *expected, "{value}");
+        assert_eq!(told(value), "", "{value}");
+    }
+}
+
+#[test]
+fn without_a_database_the_built_in_one_is_used() {
+    let empty = tempfile::tempdir().unwrap();
+    for (value, expected) in NAMES {
+        assert_eq!(hours(&[("TZ", value), ("TZDIR", empty.path().to_str().unwrap())]), expected, "{value}");
+    }
+}
+
+#[test]
+fn an_unknown_zone_is_a_mistake_with_the_nearest_known_one() {
+    for (value, near) in [
+        ("Europe/Pariss", "did you mean \"Europe/Paris\"?"),
+        ("europe/paris", "did you mean \"Europe/Paris\"?"),
+        ("Mars/Phobos", "write a name such as"),
+        ("CEST", ""),
+        ("CET-1CEST", ""),
+        ("/etc/passwd", "is not a zone file"),
+        ("/nonexistent", "is not a zone file"),
+        ("../zoneinfo", ""),
+        (" ", ""),
+    ] {
+        let told = told(value);
+        assert!(told.starts_with(&format!("the variable TZ: \"{value}\" ")) && told.contains(near), "{value}: {told}");
+    }
+}
+
+#[test]
+fn times_are_read_and_shown_as_the_system_does() {
+    // chrono's own zone of this machine, which these tests leave as it is.
+    let none: [(&str, &str); 0] = [];
+    let zone = Environment::new(None, none).zone();
+    let days = (0..20_000).filter_map(|hours| DateTime::from_timestamp(1_700_000_000 + hours * 3_600, 0));
+    for time in days {
+        assert_eq!(time.with_timezone(&zone).naive_local(), time.with_timezone(&Local).naive_local());
+    }
+    // Against the database that is built in, over the days on which clocks change.
+    for name in ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "America/St_Johns"] {
+        let (zone, built_in) = (Environment::new(None, [("TZ", name)]).zone(), name.parse::<chrono_tz::Tz>().unwrap());
+        let begin: NaiveDateTime = "2025-01-01T00:00:00".parse().unwrap();
+        for local in (0..365 * 48).map(|halves| begin + chrono::TimeDelta::minutes(30 * halves)) {
+            let (ours, theirs) = (zone.from_local_datetime(&local), built_in.from_local_datetime(&local));
+            assert_eq!(
+                (ours.earliest().map(|it| it.offset().fix()), ours.latest().map(|it| it.offset().fix())),
+                (theirs.earliest().map(|it| it.offset().fix()), theirs.latest().map(|it| it.offset().fix())),
+                "{name} {local}"
+            );
+        }
+    }
+}
+
+/// Runs `script` in a mount namespace of its own, in an empty environment; what `$1` does there is printed.
+fn elsewhere(script: &str) -> (Option<i32>, String) {
+    let output = Command::new("unshare")
+        .args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "sh", "-c", script, "sh"])
+        .arg(env!("CARGO_BIN_EXE_scripting-system"))
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// The date that a run began on, which it prints when it is asked for one to come.
+fn today(prepare: &str, tz: &str) -> String {
+    let run = format!("{prepare}; {tz} exec \"$1\" run --config /nonexistent --date 2999-01-01");
+    let (code, told) = elsewhere(&run);
+    assert_eq!(code, Some(2), "{told}");
+    told.trim().rsplit_once(' ').unwrap().1.to_owned()
+}
+
+#[test]
+fn the_run_date_is_the_zones_on_a_machine_without_a_database() {
+    const BARE: &str = "mount -t tmpfs tmpfs /usr/share/zoneinfo";
+    let in_zone = |name: &str| loop {
+        let date = || Utc::now().with_timezone(&name.parse::<chrono_tz::Tz>().unwrap()).date_naive().to_string();
+        let (before, shown, after) = (date(), today(BARE, &format!("TZ={name}")), date());
+        if before == after {
+            break (shown, before);
+        }
+    };
+    // The dates in these two always differ.
+    for name in ["Pacific/Kiritimati", "Etc/GMT+12"] {
+        let (shown, expected) = in_zone(name);
+        assert_eq!(shown, expected, "{name}");
+    }
+    // A link that leads nowhere any more still names the zone; without one it is UTC.
+    let linked = format!(
+        "{BARE}; mkdir /tmp/etc.$$; mount -t tmpfs tmpfs /tmp/etc.$$; cp -a /etc/. /tmp/etc.$$; mount --move /tmp/etc.$$ \
+         /etc; rmdir /tmp/etc.$$; rm -f /etc/localtime"
+    );
+    let kiritimati = format!("{linked}; ln -s /usr/share/zoneinfo/Pacific/Kiritimati /etc/localtime");
+    let (with_link, without) = (today(&kiritimati, ""), today(&linked, ""));
+    assert_eq!(with_link, in_zone("Pacific/Kiritimati").1);
+    assert_eq!(without, in_zone("UTC").1);
+}
+
+#[test]
+fn an_unusable_localtime_is_a_mistake_and_a_variable_helps() {
+    let fixture = Fixture::new();
+    let path = fixture.file("config.json", "{}", 0o600);
+    let script = format!("mount --bind /etc/passwd /etc/localtime; exec \"$1\" check --config {}", path.display());
+    let (code, told) = elsewhere(&script);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("the variable TZ: is not set, and /etc/localtime is not a zone file"), "{told}");
+    let (_, told) = elsewhere(&script.replace("exec", "TZ=UTC exec"));
+    assert!(!told.contains("TZ"), "{told}");
+}

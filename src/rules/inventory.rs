@@ -220,7 +220,7 @@ mod tests {
         listing.push(entry("20261123.tgz"));
         let held = self::inventory(&listing, POLICY);
         assert!(held.held_back.is_some());
-        assert!(held.leftovers[0].reason != Reason::UnfinishedUpload && held.leftovers[0].action == Action::Keep);
+        assert_eq!((held.archives[0].file.action, held.leftovers[0].action), (Action::Keep, Action::Remove));
     }
 
     #[test]

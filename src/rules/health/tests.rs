@@ -116,7 +116,8 @@ fn the_worst_is_told_first() {
 
 #[test]
 fn leftovers_that_stay_because_removal_is_held_back_are_told_once() {
-    let checkup = examined(&[good(), part(50), file("20261122.tgz".to_owned(), Some(5), None)]);
+    let of_another = Entry { name: ".20262311.tgz.ffffffff.part".to_owned(), ..part(50) };
+    let checkup = examined(&[good(), of_another, file("20261122.tgz".to_owned(), Some(5), None)]);
     assert!(matches!(checkup.findings.as_slice(), [Finding::HeldBack(_)]), "{checkup:?}");
 }
 

@@ -20,6 +20,7 @@ pub mod disk;
 pub mod error_chain;
 pub mod exit_code;
 pub mod interrupt;
+pub mod job_id;
 pub mod journal;
 pub mod lock;
 pub mod pipeline;

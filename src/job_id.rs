@@ -1,0 +1,115 @@
+//! The id of a job: the same for every run of a configuration, different for every other job and machine.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+use rustix::system::uname;
+use sha2::{Digest as _, Sha256};
+
+/// Eight hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobId(String);
+
+impl JobId {
+    /// The id of the job that this process's user runs on this machine with the configuration at `config_path`.
+    pub fn of(config_path: &Path) -> JobId {
+        JobId::derive(&machine(), geteuid().as_raw(), &name_of(config_path))
+    }
+
+    fn derive(machine: &str, uid: u32, config: &Path) -> JobId {
+        let mut hash = Sha256::new();
+        hash.update(format!("{machine}\0{uid}\0"));
+        hash.update(config.as_os_str().as_bytes());
+        JobId(hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The machine-id, or the host name where that is missing, empty or not yet set (machine-id(5)).
+fn machine() -> String {
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    match id.trim() {
+        "" | "uninitialized" => uname().nodename().to_string_lossy().into_owned(),
+        id => id.to_owned(),
+    }
+}
+
+/// The absolute path of the configuration, its folder resolved. The file itself may be a link, which is not followed,
+/// so that the id stays the same when the link is changed to lead to another file.
+fn name_of(config: &Path) -> PathBuf {
+    let absolute = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(folder), Some(name)) => {
+            let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+            without_generation(&folder).join(name)
+        }
+        _ => absolute,
+    }
+}
+
+/// `resolved` with `..data` in place of the folder that Kubernetes links it to, `..2026_11_23_02_00_00.123`: every
+/// update of a ConfigMap or Secret makes a new one (kubernetes/pkg/volume/util/atomic_writer.go).
+fn without_generation(resolved: &Path) -> PathBuf {
+    let is_generation = |name: &[u8]| name.starts_with(b"..") && name.get(2).is_some_and(u8::is_ascii_digit);
+    let parts = resolved.iter().map(|part| if is_generation(part.as_bytes()) { "..data".as_ref() } else { part });
+    parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_id_depends_on_machine_user_and_path_alone() {
+        let derive = |machine, uid, path| JobId::derive(machine, uid, Path::new(path)).to_string();
+        // printf 'm\0000\000/etc/job.json' | sha256sum
+        assert_eq!(derive("m", 0, "/etc/job.json"), "80018dbc");
+        for other in [derive("n", 0, "/etc/job.json"), derive("m", 1, "/etc/job.json"), derive("m", 0, "/etc/j.json")] {
+            assert_ne!(other, derive("m", 0, "/etc/job.json"));
+        }
+    }
+
+    #[test]
+    fn one_file_has_one_id_however_its_folder_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("jobs")).unwrap();
+        fs::write(path("jobs/a.json"), "").unwrap();
+        symlink("jobs", path("link")).unwrap();
+        let id = JobId::of(&path("jobs/a.json"));
+        assert_eq!(JobId::of(&path("link/a.json")), id);
+        assert_eq!(JobId::of(&path("jobs/../link/./a.json")), id);
+        // An editor puts another file there.
+        fs::rename(path("jobs/a.json"), path("old")).unwrap();
+        assert_eq!(JobId::of(&path("jobs/a.json")), id);
+        // A link to the file is a job of its own.
+        symlink("jobs/a.json", path("b.json")).unwrap();
+        assert_ne!(JobId::of(&path("b.json")), id);
+    }
+
+    #[test]
+    fn a_config_map_keeps_its_id_when_it_is_updated() {
+        let mount = tempfile::tempdir().unwrap();
+        let path = |name: &str| mount.path().join(name);
+        symlink("..data/config.json", path("config.json")).unwrap();
+        symlink("..data/jobs", path("jobs")).unwrap();
+        let ids = ["..2026_11_23_02_00_00.123", "..2026_11_24_02_00_00.456"].map(|generation| {
+            fs::create_dir_all(path(generation).join("jobs")).unwrap();
+            symlink(generation, path("..data_tmp")).unwrap();
+            fs::rename(path("..data_tmp"), path("..data")).unwrap();
+            ["config.json", "..data/config.json", "jobs/a.json"].map(|name| JobId::of(&path(name)))
+        });
+        assert_eq!(ids[0], ids[1]);
+    }
+}

@@ -11,6 +11,7 @@
 //! - [`config`]: the JSON file, validated once
 
 pub mod archive;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod commands;

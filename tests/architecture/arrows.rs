@@ -59,7 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("archive", &["config", "interrupt", "rules"]),
     ("destination", &["config", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.
-    ("report", &["clock", "config", "report/message", "rules", "run_record"]),
+    ("report", &["child", "clock", "config", "report/message", "rules", "run_record"]),
     ("report/message", &["config", "rules", "run_record"]),
     ("journal", &["run_record"]),
     ("run_record", &["rules"]),

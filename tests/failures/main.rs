@@ -14,6 +14,7 @@ mod midnight;
 mod odd_servers;
 mod odd_zips;
 mod panics;
+mod power;
 mod random_bytes;
 mod removal;
 mod stale_dumps;

@@ -32,3 +32,4 @@ pub mod rules;
 pub mod run_record;
 pub mod source;
 pub mod spool;
+pub mod state_folder;

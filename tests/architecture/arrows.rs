@@ -68,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // One mechanism each.
     ("exit_code", &["rules", "run_record"]),
     ("interrupt", &["run_record"]),
+    ("lock", &["job_id", "state_folder"]),
     ("retry", &["config", "error_chain", "interrupt"]),
 ];
 

@@ -232,7 +232,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     let config = night.write_config();
     let before = state_of(&night.sshd.directory);
     // Another run is under way: it holds the lock, which a dry run does not ask for.
-    let lock = Lock::acquire(&config, &night.path("work")).unwrap();
+    let _lock = Lock::acquire(&config, &night.path("work")).unwrap();
     run(&night).ended_with(5);
     fs::remove_file(night.path("log.log")).unwrap();
 

@@ -166,7 +166,7 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
     // The shell's own: the script.
     let is_expected =
         |file: &&str| file.starts_with("pipe:") || *file == "/dev/null" || file.starts_with(&*bin.to_string_lossy());
-    assert!(open.len() >= 3 && open.iter().all(|file| is_expected(file)), "{files}");
+    assert!(open.len() >= 3 && open.iter().all(is_expected), "{files}");
 }
 
 #[test]

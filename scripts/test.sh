@@ -32,6 +32,8 @@ packages=(
     zip p7zip-full python3        # who make ZIPs
     python3-venv                  # where Prometheus' own parser is put
     time                          # how much memory was used
+    strace                        # which files were synced, and when
+    util-linux                    # mounts that only one process sees, and other users
     groff-base man-db             # who set and show the manual pages
     shellcheck                    # the lints of the scripts
 )

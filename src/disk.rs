@@ -3,11 +3,13 @@
 
 pub mod whole_file;
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use indicatif::HumanBytes;
+use rustix::fs::OFlags;
 
 /// Looks whether `folder` has room for `needed` bytes more, before they are written.
 ///
@@ -31,12 +33,27 @@ pub fn free_space(folder: &Path) -> Option<u64> {
 /// # Errors
 /// If it may not, or something else than a file lies there.
 pub fn check_writable(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().append(true).open(path) {
+    match open_to_append(path, OpenOptions::new()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             tempfile::tempfile_in(path.parent().unwrap_or(Path::new("/"))).map(drop)
         }
         other => other.map(drop),
     }
+}
+
+/// Opens the regular file `path`, or a link to one, to append to it, with further `options`. It never waits, and never
+/// opens a device: a pipe would block until somebody reads it, and to open a device can be to use it.
+///
+/// # Errors
+/// If the system refuses, or something other than a regular file is there.
+pub fn open_to_append(path: &Path, mut options: OpenOptions) -> io::Result<File> {
+    let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(not_regular());
+    }
+    // Something else may have taken its place since then.
+    let file = options.append(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
 #[cfg(test)]

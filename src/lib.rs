@@ -11,6 +11,7 @@
 //! - [`config`]: the JSON file, validated once
 
 pub mod archive;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -31,3 +32,4 @@ pub mod rules;
 pub mod run_record;
 pub mod source;
 pub mod spool;
+pub mod state_folder;

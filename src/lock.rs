@@ -1,18 +1,26 @@
-//! One run at a time per configuration.
+//! One run of a job at a time.
 //!
-//! The lock is an advisory one (flock(2)) on the configuration file itself: it leaves no file behind, and the
-//! system frees it however a run ends.
+//! The lock is an advisory one (flock(2)) on a file in the job's [state folder](crate::state_folder), named by the
+//! [job's id](JobId): an editor that replaces the configuration does not free it, and no other user can take it. The
+//! system frees it however a run ends; the empty file is kept.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use thiserror::Error;
 
-/// A look shares the lock for some microseconds; whoever meets that tries again after this.
-const LONGEST_LOOK: Duration = Duration::from_millis(50);
+use crate::job_id::JobId;
+use crate::state_folder::{self, StateFolderError};
+
+const MODE: u32 = 0o600;
+
+/// A probe shares the lock for some microseconds; a run that meets one tries again after this.
+const LONGEST_PROBE: Duration = Duration::from_millis(50);
 
 /// Held while a run is under way.
 #[derive(Debug)]
@@ -27,78 +35,66 @@ pub enum LockError {
     /// Another run has the lock.
     #[error("another run with {} is under way; this one ends here", .0.display())]
     Held(PathBuf),
-    /// The lock could not be asked for.
+    /// There is no folder for it.
+    #[error(transparent)]
+    Folder(#[from] StateFolderError),
+    /// It could not be opened or locked.
     #[error("locking {}", path.display())]
     Io {
-        /// The configuration file.
+        /// The lock's file.
         path: PathBuf,
-        /// What happened.
+        /// What the system said.
         source: io::Error,
     },
 }
 
 impl Lock {
-    /// Takes the lock of the configuration at `path`, waiting no longer than somebody's [look](Lock::look) takes.
+    /// Takes the lock of the job with the configuration `config`, waiting no longer than a [probe](Lock::probe) takes.
+    /// For `work_directory` see [`state_folder::find`].
     ///
     /// # Errors
-    /// If another run has it, or the file system cannot lock.
-    pub fn acquire(path: &Path) -> Result<Lock, LockError> {
-        let failed = |source| LockError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+    /// If another run has it, or its file cannot be created, or the file system cannot lock.
+    pub fn acquire(config: &Path, work_directory: &Path) -> Result<Lock, LockError> {
+        let path = path(config, &state_folder::find(work_directory, true)?);
+        let mut options = OpenOptions::new();
+        // An exclusive lock on NFS needs a file that is open for writing.
+        options.read(true).write(true).create(true).mode(MODE).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = match options.open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(LockError::Io { path, source }),
+        };
         let locked = match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                thread::sleep(LONGEST_LOOK);
+                thread::sleep(LONGEST_PROBE);
                 file.try_lock()
             }
             other => other,
         };
-        match locked {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
-        }
+        result(locked, config, path).map(|()| Lock { _file: file })
     }
 
-    /// Looks whether a run has the lock of the configuration at `path`. A run that begins at that very moment is not
-    /// kept from it.
+    /// Checks whether a run has the lock of the job with the configuration `config`. Creates nothing, and does not keep
+    /// a run from beginning.
     ///
     /// # Errors
     /// If a run has it, or the file system cannot lock.
-    pub fn look(path: &Path) -> Result<(), LockError> {
-        let failed = |source| LockError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
-        match file.try_lock_shared() {
-            Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+    pub fn probe(config: &Path, work_directory: &Path) -> Result<(), LockError> {
+        let path = path(config, &state_folder::find(work_directory, false)?);
+        match File::open(&path) {
+            Ok(file) => result(file.try_lock_shared(), config, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(LockError::Io { path, source }),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn path(config: &Path, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.lock", JobId::of(config)))
+}
 
-    #[test]
-    fn a_second_run_must_wait_until_the_first_has_ended() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let first = Lock::acquire(file.path()).unwrap();
-        assert!(matches!(Lock::acquire(file.path()), Err(LockError::Held(_))));
-        assert!(matches!(Lock::look(file.path()), Err(LockError::Held(_))));
-        drop(first);
-        assert!(Lock::look(file.path()).is_ok());
-        assert!(Lock::acquire(file.path()).is_ok());
-    }
-
-    #[test]
-    fn a_look_keeps_no_run_from_beginning() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let looking = File::open(file.path()).unwrap();
-        looking.try_lock_shared().unwrap();
-        let path = file.path().to_owned();
-        let run = thread::spawn(move || Lock::acquire(&path).is_ok());
-        thread::sleep(LONGEST_LOOK / 5);
-        drop(looking);
-        assert!(run.join().unwrap());
-    }
+fn result(locked: Result<(), TryLockError>, config: &Path, path: PathBuf) -> Result<(), LockError> {
+    locked.map_err(|error| match error {
+        TryLockError::WouldBlock => LockError::Held(config.to_owned()),
+        TryLockError::Error(source) => LockError::Io { path, source },
+    })
 }

@@ -11,12 +11,13 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use chrono::{Days, NaiveDate, TimeDelta};
+use scripting_system::lock::Lock;
 use serde_json::json;
 use support::night::archive_name;
 use support::servers::{SftpServer, SshKey, times};
@@ -241,8 +242,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     let config = night.write_config();
     let before = state_of(&night.sshd.directory);
     // Another run is under way: it holds the lock, which a dry run does not ask for.
-    let lock = File::open(&config).unwrap();
-    lock.lock().unwrap();
+    let _lock = Lock::acquire(&config, &night.path("work")).unwrap();
     run(&night).ended_with(5);
     fs::remove_file(night.path("log.log")).unwrap();
 

@@ -5,13 +5,13 @@ mod converted;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, PersistError};
 use thiserror::Error;
 
 use crate::cli;
 use crate::config::LoadError;
 use crate::config::schema::json_schema;
 use crate::config::template::TEMPLATE;
+use crate::disk::whole_file::WholeFile;
 use crate::error_chain::told;
 
 /// For its owner alone: a configuration may hold secrets.
@@ -67,7 +67,7 @@ pub fn gen_config(
     }
     let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (TEMPLATE.to_owned(), PRIVATE) };
     match &arguments.output {
-        Some(file) => Prepared::new(file, &text, mode, arguments.force)?.appear(),
+        Some(file) => appear(prepare(file, &text)?, mode, arguments.force),
         None => print(stdout, &text),
     }
 }
@@ -77,37 +77,17 @@ fn print(stdout: &mut dyn Write, text: &str) -> Result<(), GenConfigError> {
 }
 
 /// A file that is complete and has not got its name yet. It is gone if it never gets one.
-struct Prepared {
-    file: PathBuf,
-    temporary: NamedTempFile,
-    force: bool,
+fn prepare(file: &Path, text: &str) -> Result<WholeFile, GenConfigError> {
+    let failed = |source| GenConfigError::Write { file: file.to_owned(), source };
+    let prepared = WholeFile::create(file).map_err(failed)?;
+    prepared.as_file().write_all(text.as_bytes()).map_err(failed)?;
+    Ok(prepared)
 }
 
-impl Prepared {
-    fn new(file: &Path, text: &str, mode: u32, force: bool) -> Result<Prepared, GenConfigError> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let failed = |source| GenConfigError::Write { file: file.to_owned(), source };
-        // Made with mode 0600.
-        let mut temporary = NamedTempFile::new_in(folder_of(file)).map_err(failed)?;
-        temporary.write_all(text.as_bytes()).map_err(failed)?;
-        temporary.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
-        temporary.as_file().sync_all().map_err(failed)?;
-        Ok(Prepared { file: file.to_owned(), temporary, force })
-    }
-
-    fn appear(self) -> Result<(), GenConfigError> {
-        let Prepared { file, temporary, force } = self;
-        let persisted = if force { temporary.persist(&file) } else { temporary.persist_noclobber(&file) };
-        persisted.map(drop).map_err(|PersistError { error, .. }| match error.kind() {
-            io::ErrorKind::AlreadyExists if !force => GenConfigError::Exists(file),
-            _ => GenConfigError::Write { file, source: error },
-        })
-    }
-}
-
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
+fn appear(prepared: WholeFile, mode: u32, force: bool) -> Result<(), GenConfigError> {
+    let file = prepared.path().to_owned();
+    prepared.publish(mode, force).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists if !force => GenConfigError::Exists(file),
+        _ => GenConfigError::Write { file, source },
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ impl Order {
         };
         let name = if self.archive_only { &archive.name } else { dump_name };
         self.check_free(name)?;
-        let file = self.create()?;
+        let file = self.create(name)?;
         let failed = |source| RestoreError::Write { file: self.folder.join(name), source };
         if self.archive_only {
             check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(failed)?;
@@ -137,7 +137,7 @@ impl Order {
         })?;
         // After the last moment to give up: what has its name by then is whole.
         site.interrupt.check()?;
-        self.publish(file, archive, name, &dump)?;
+        self.publish(file, archive, &dump)?;
         self.tell(site, archive, name, &Restoration { dump, sum, connections, took: begun.elapsed() });
         Ok(ExitCode::Success)
     }
@@ -164,10 +164,10 @@ impl Order {
         }
     }
 
-    /// The file to be, in the folder, which is made where it is missing.
-    fn create(&self) -> Result<WholeFile, RestoreError> {
+    /// The file that will be called `name`, in the folder, which is created where it is missing.
+    fn create(&self, name: &str) -> Result<WholeFile, RestoreError> {
         let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder);
-        made.and_then(|()| WholeFile::create_in(&self.folder)).map_err(|error| self.unusable(error))
+        made.and_then(|()| WholeFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
     }
 
     fn unusable(&self, source: io::Error) -> RestoreError {
@@ -175,17 +175,13 @@ impl Order {
     }
 
     /// Gives the whole file its name, with the dump's time of modification or the archive's own.
-    fn publish(&self, file: WholeFile, archive: &Stored, name: &str, dump: &PackedDump) -> Result<(), RestoreError> {
+    fn publish(&self, file: WholeFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
-        // Whatever the umask has made of it.
-        let mode = file.as_file().set_permissions(fs::Permissions::from_mode(FILE_MODE));
-        let time = mode.and_then(|()| modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into())));
-        time.and_then(|()| file.publish(name, self.force)).map_err(|source| {
-            let path = self.folder.join(name);
-            match source.kind() {
-                io::ErrorKind::AlreadyExists => RestoreError::Exists(path),
-                _ => RestoreError::Write { file: path, source },
-            }
+        let path = file.path().to_owned();
+        let time = modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into()));
+        time.and_then(|()| file.publish(FILE_MODE, self.force)).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => RestoreError::Exists(path),
+            _ => RestoreError::Write { file: path, source },
         })
     }
 

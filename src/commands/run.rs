@@ -48,7 +48,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     let log = begin_log(&config, &record, clock, verbose, &progress, arguments.dry_run);
     redact_panics(Redaction::new(&config.secrets()), io::stderr);
     let journal = Journal::new(record.clone());
-    let lock = match lock(arguments) {
+    let lock = match lock(arguments, &config) {
         Ok(lock) => lock,
         Err(error) => return under_way(&error),
     };
@@ -130,8 +130,11 @@ fn begin_log(
     log
 }
 
-fn lock(arguments: &cli::Run) -> Result<Option<Lock>, LockError> {
-    if arguments.dry_run { Ok(None) } else { Lock::acquire(&arguments.config).map(Some) }
+fn lock(arguments: &cli::Run, config: &Config) -> Result<Option<Lock>, LockError> {
+    if arguments.dry_run {
+        return Ok(None);
+    }
+    Lock::acquire(&arguments.config, &config.archive.work_directory).map(Some)
 }
 
 fn under_way(error: &LockError) -> ExitCode {
@@ -140,7 +143,7 @@ fn under_way(error: &LockError) -> ExitCode {
     eprintln!("scripting-system: {text}");
     match error {
         LockError::Held(_) => ExitCode::UnderWay,
-        LockError::Io { .. } => ExitCode::Configuration,
+        LockError::Folder(_) | LockError::Io { .. } => ExitCode::Configuration,
     }
 }
 

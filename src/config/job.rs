@@ -143,12 +143,15 @@ pub(super) fn log(top: &mut Section<'_>, walk: &mut Walk<'_>, configuration: &Pa
 }
 
 /// The log file `text` of the configuration file `configuration`. It need not exist, nor its folder: a job that
-/// cannot write its log goes on.
+/// cannot write its log goes on. What does exist must be a regular file: a pipe would block the job for ever.
 pub(super) fn log_path(place: Place<'_>, text: &str, configuration: &Path) -> Result<PathBuf, Fault> {
     let path = place.path(text)?;
     let names_folder = matches!(text.rsplit('/').next(), Some("" | "." | ".."));
     if names_folder || path.is_dir() {
         return Err(Fault::new(format!("{} is a folder", shown(&path)), "name a file in it"));
+    }
+    if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+        return Err(Fault::new(format!("{} is not a regular file", shown(&path)), "name a regular file"));
     }
     let is_configuration = match (path.canonicalize(), configuration.canonicalize()) {
         (Ok(log), Ok(configuration)) => log == configuration,

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use ssh2::{CheckResult, KnownHostFileKind, Session};
 
 use super::DestinationError;
+use crate::disk::whole_file::sync_folder_of;
 
 /// Largest known_hosts that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
@@ -147,8 +148,10 @@ pub(super) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
         };
         let end_of_last_line = if before.last().is_some_and(|byte| *byte != b'\n') { "\n" } else { "" };
         let mut file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
+        // Appended in one write, as OpenSSH does: links, modes and what others append at the same time are kept.
         file.write_all(format!("{end_of_last_line}{line}\n").as_bytes())?;
-        file.sync_all()
+        file.sync_all()?;
+        sync_folder_of(&path.canonicalize()?)
     };
     write().map_err(|error| DestinationError::KnownHosts {
         path: PathBuf::from(path),

@@ -1,12 +1,12 @@
-//! A file that appears under its name whole or not at all, however the program ends.
+//! A file that appears under its name whole or not at all, however the program ends, and also if the power fails.
 //!
 //! Until it is whole it has no name (O_TMPFILE, open(2)), so that nothing is left of it even by SIGKILL. Where a file
 //! system has no files without a name, it has a hidden temporary one, which only SIGKILL or a power failure leaves.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
@@ -15,10 +15,10 @@ use tempfile::NamedTempFile;
 /// For its owner alone.
 const MODE: u32 = 0o600;
 
-/// A file that is being written, with mode 0600.
+/// A file that is being written, readable by its owner only.
 #[derive(Debug)]
 pub struct WholeFile {
-    folder: PathBuf,
+    path: PathBuf,
     inner: Inner,
 }
 
@@ -28,17 +28,32 @@ enum Inner {
     Named(NamedTempFile),
 }
 
+/// Writes `bytes` into the file `path` with `mode`, in one step, as [`WholeFile::publish`] does.
+///
+/// # Errors
+/// As [`WholeFile::publish`].
+pub fn write(path: &Path, bytes: &[u8], mode: u32, force: bool) -> io::Result<()> {
+    let file = WholeFile::create(path)?;
+    file.as_file().write_all(bytes)?;
+    file.publish(mode, force)
+}
+
 impl WholeFile {
-    /// An empty one in `folder`.
+    /// An empty file that will be called `path`.
     ///
     /// # Errors
-    /// If no file can be made there.
-    pub fn create_in(folder: &Path) -> io::Result<WholeFile> {
-        let inner = match unnamed(folder)? {
+    /// If no file can be created in its folder.
+    pub fn create(path: &Path) -> io::Result<WholeFile> {
+        let inner = match unnamed(folder_of(path))? {
             Some(file) => Inner::Unnamed(file),
-            None => named(folder)?,
+            None => named(folder_of(path))?,
         };
-        Ok(WholeFile { folder: folder.to_owned(), inner })
+        Ok(WholeFile { path: path.to_owned(), inner })
+    }
+
+    /// The path that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file, to be written.
@@ -49,28 +64,52 @@ impl WholeFile {
         }
     }
 
-    /// Puts the file onto the disk and gives it its `name` in the folder. Whatever has that name by then is replaced if
-    /// `force`, in one step; a symbolic link there is taken for a file and never followed.
+    /// Sets its `mode` whatever the umask, syncs it to the disk, gives it its name, and syncs that as well. If `force`,
+    /// it replaces what has the name, in one step; a symbolic link is replaced, too, and never followed.
     ///
     /// # Errors
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) without `force`; others if the system refuses. Then nothing is
     /// left of the file.
-    pub fn publish(self, name: &str, force: bool) -> io::Result<()> {
+    pub fn publish(self, mode: u32, force: bool) -> io::Result<()> {
+        self.as_file().set_permissions(Permissions::from_mode(mode))?;
         self.as_file().sync_all()?;
-        let path = self.folder.join(name);
-        match self.inner {
-            Inner::Named(file) if force => file.persist(path).map(drop)?,
-            Inner::Named(file) => file.persist_noclobber(path).map(drop)?,
+        let WholeFile { path, inner } = self;
+        match inner {
+            Inner::Named(file) if force => file.persist(&path).map(drop)?,
+            Inner::Named(file) => file.persist_noclobber(&path).map(drop)?,
             Inner::Unnamed(file) => match link(&file, &path) {
                 // A link replaces nothing; a renamed one does.
                 Err(error) if force && error.kind() == io::ErrorKind::AlreadyExists => {
-                    let linked = tempfile::Builder::new().make_in(&self.folder, |path| link(&file, path))?;
-                    linked.persist(path).map(drop)?;
+                    let linked = tempfile::Builder::new().make_in(folder_of(&path), |path| link(&file, path))?;
+                    linked.persist(&path).map(drop)?;
                 }
                 other => other?,
             },
         }
-        Ok(())
+        sync_folder_of(&path)
+    }
+}
+
+/// The folder in which `path` is a name.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Syncs the folder of `path` to the disk: without that, a power failure can undo that the file was created or renamed
+/// (fsync(2)). A folder that cannot be synced, because it may not be read or the file system does not offer it, is as
+/// safe as it can be.
+///
+/// # Errors
+/// If the disk reports an error.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    const NOT_OFFERED: [io::ErrorKind; 3] =
+        [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
+    match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
+        Err(error) if NOT_OFFERED.contains(&error.kind()) => Ok(()),
+        other => other,
     }
 }
 
@@ -103,21 +142,20 @@ fn path_of(file: &File) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
     type Make = fn(&Path) -> WholeFile;
 
-    /// With and without a name meanwhile.
+    /// `dump.sql` in a folder, with and without a temporary name.
     const BOTH: [Make; 2] = [
         |folder| {
-            let file = WholeFile::create_in(folder).unwrap();
+            let file = WholeFile::create(&folder.join("dump.sql")).unwrap();
             assert!(matches!(file.inner, Inner::Unnamed(_)), "the test's own file system has files without a name");
             file
         },
-        |folder| WholeFile { folder: folder.to_owned(), inner: named(folder).unwrap() },
+        |folder| WholeFile { path: folder.join("dump.sql"), inner: named(folder).unwrap() },
     ];
 
     fn names(folder: &Path) -> Vec<String> {
@@ -130,7 +168,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = make(folder.path());
             file.as_file().write_all(b"whole").unwrap();
-            file.publish("dump.sql", false).unwrap();
+            file.publish(MODE, false).unwrap();
             assert_eq!(names(folder.path()), ["dump.sql"]);
             let path = folder.path().join("dump.sql");
             assert_eq!(fs::read(&path).unwrap(), b"whole");
@@ -145,12 +183,12 @@ mod tests {
             let path = folder.path().join("dump.sql");
             fs::write(folder.path().join("victim"), "somebody's").unwrap();
             symlink("victim", &path).unwrap();
-            let refused = make(folder.path()).publish("dump.sql", false).unwrap_err();
+            let refused = make(folder.path()).publish(MODE, false).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
             assert!(path.is_symlink());
             let file = make(folder.path());
             file.as_file().write_all(b"new").unwrap();
-            file.publish("dump.sql", true).unwrap();
+            file.publish(MODE, true).unwrap();
             assert_eq!((fs::read(&path).unwrap(), path.is_symlink()), (b"new".to_vec(), false));
             assert_eq!(fs::read(folder.path().join("victim")).unwrap(), b"somebody's");
             assert_eq!(names(folder.path()).len(), 2);

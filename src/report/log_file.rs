@@ -15,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::disk::open_to_append;
 use crate::report::log_line::{self, Severity, Told, format_line};
 use crate::report::verbose::Verbose;
 use crate::rules::redaction::Redaction;
@@ -205,12 +206,9 @@ pub fn critical(path: &Path, format: LogFormat, clock: &Clock, message: &str) ->
 }
 
 fn open(path: &Path) -> Result<File, LogFileError> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(MODE)
-        .open(path)
-        .map_err(|source| LogFileError::Open { path: path.to_owned(), source })
+    let mut options = OpenOptions::new();
+    options.create(true).mode(MODE);
+    open_to_append(path, options).map_err(|source| LogFileError::Open { path: path.to_owned(), source })
 }
 
 /// Appends `line` in one write, so that lines of two runs do not mix.
@@ -343,8 +341,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told() {
-        let log = Log { file: "/dev/full".into(), format: LogFormat::Text, level: LogLevel::Info };
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log { file: folder.path().join("log.log"), format: LogFormat::Text, level: LogLevel::Info };
         let log_file = LogFile::open(&log, record(), clock());
+        log_file.sink().file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
             tracing::info!("one");
             tracing::info!("two");

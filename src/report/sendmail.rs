@@ -2,12 +2,14 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{Access, access};
+
+use crate::child;
 
 /// Where every mail system puts it; cron's PATH seldom holds that folder.
 const USUAL_PLACE: &str = "/usr/sbin/sendmail";
@@ -49,7 +51,7 @@ pub(super) fn hand_over(
     message: Vec<u8>,
     limit: Duration,
 ) -> io::Result<Result<(), String>> {
-    let mut child = Command::new(program)
+    let mut child = child::command(program)
         .args(["-i", "-f", sender, "--", recipient])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -69,7 +71,7 @@ pub(super) fn hand_over(
             io::copy(&mut output, &mut io::sink())
         });
     }
-    let Some(status) = end_of(&mut child, limit)? else {
+    let Some(status) = child::wait(&mut child, limit)? else {
         return Ok(Err(format!("it did not end within {} s", limit.as_secs())));
     };
     const AFTER_THE_END: Duration = Duration::from_secs(1);
@@ -81,22 +83,6 @@ pub(super) fn hand_over(
         Ok(Ok(())) => Ok(Ok(())),
         Ok(Err(reason)) => Ok(Err(format!("it did not read the whole message: {reason}"))),
         Err(_) => Ok(Err("it did not read the whole message".to_owned())),
-    }
-}
-
-/// How `child` ended; `None` where it had to be killed after `limit`.
-fn end_of(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if begun.elapsed() >= limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -151,9 +137,17 @@ mod tests {
     }
 
     #[test]
-    fn a_sendmail_that_hangs_is_ended() {
-        let (_folder, path) = sendmail("exec sleep 60");
-        let told = deliver(&path, b"x", Duration::from_millis(200)).unwrap_err();
+    fn a_sendmail_that_hangs_is_ended_with_what_it_started() {
+        let (folder, path) = sendmail("sleep 60 & echo $! > id; wait");
+        let told = deliver(&path, b"x", Duration::from_millis(500)).unwrap_err();
         assert!(told.starts_with("it did not end within"), "{told}");
+        let id = fs::read_to_string(folder.path().join("id")).unwrap();
+        // Ended, or waiting for its new parent to take note of that.
+        let status = || fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_else(|_| ") Z".to_owned());
+        let begun = std::time::Instant::now();
+        while !status().contains(") Z") {
+            assert!(begun.elapsed() < LIMIT, "{}", status());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }

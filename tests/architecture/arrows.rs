@@ -57,9 +57,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The rooms, which know neither each other nor what they are for.
     ("source", &["config", "disk", "interrupt", "progress", "retry"]),
     ("archive", &["config", "interrupt", "rules"]),
-    ("destination", &["config", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
+    ("destination", &["config", "disk", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.
-    ("report", &["clock", "config", "report/message", "rules", "run_record"]),
+    ("report", &["child", "clock", "config", "disk", "report/message", "rules", "run_record"]),
     ("report/message", &["config", "rules", "run_record"]),
     ("journal", &["run_record"]),
     ("run_record", &["rules"]),
@@ -68,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // One mechanism each.
     ("exit_code", &["rules", "run_record"]),
     ("interrupt", &["run_record"]),
+    ("lock", &["job_id", "state_folder"]),
     ("retry", &["config", "error_chain", "interrupt"]),
 ];
 

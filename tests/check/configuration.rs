@@ -1,10 +1,9 @@
 //! The configuration itself, and what a run needs of this machine.
 
-use std::fs::File;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::{fs, io};
 
+use scripting_system::lock::Lock;
 use serde_json::json;
 
 use super::{check, files, must_end_with, must_fail, night, scrubbed};
@@ -77,18 +76,11 @@ fn a_work_directory_without_room_for_the_archive_is_told_with_both_figures() {
     must_fail(&night, &[("ZIP", &["archive.work_directory", "256.00 KiB free"])]);
 }
 
-/// flock(2), as a run takes it.
-fn lock(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    file.lock()?;
-    Ok(file)
-}
-
 #[test]
 fn a_run_that_is_under_way_is_told_and_not_disturbed() {
     let night = night();
     let mut command = night.command_of("check", &[]);
-    let lock = lock(&night.path("config.json")).unwrap();
+    let lock = Lock::acquire(&night.path("config.json"), &night.path("work")).unwrap();
     let ran = night.ran(command.output().unwrap());
     ran.ended_with(0);
     assert!(ran.stdout.contains("  ! lock            a run with this configuration is under way\n"), "{}", ran.all());

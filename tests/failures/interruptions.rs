@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
+use scripting_system::disk::check_writable;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::Ran;
+use super::support::{Ran, SmallDisk};
 
 /// A program that a signal reached must have ended by then.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -121,10 +124,14 @@ fn a_second_run_ends_at_once_and_a_crash_frees_the_lock() {
 #[test]
 fn a_log_on_a_full_disk_stops_no_job() {
     let mut bad = BadNight::new();
-    bad.set("log.file", json!("/dev/full"));
+    fs::create_dir(bad.path("logs")).unwrap();
+    let _disk = SmallDisk::over(&bad.path("logs"), "size=64k");
+    fs::write(bad.path("logs/log.log"), "").unwrap();
+    fs::write(bad.path("logs/filling"), vec![1; 128 * 1024]).unwrap_err();
+    bad.set("log.file", json!("logs/log.log"));
     let ran = bad.run();
     ran.ended_with(1);
-    for word in ["cannot write to the log file /dev/full", "No space left"] {
+    for word in ["cannot write to the log file ", "/logs/log.log", "No space left"] {
         assert!(ran.stderr.contains(word), "{}", ran.all());
         assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
     }
@@ -144,4 +151,55 @@ fn a_log_that_cannot_be_written_stops_no_job() {
     }
     assert!(bad.names().contains(&bad.archive_of(0)));
     assert!(bad.the_post().contains("warning"), "{}", bad.the_post());
+}
+
+#[test]
+fn a_log_that_is_no_regular_file_ends_the_program_at_once() {
+    let mut bad = BadNight::new();
+    let pipe = bad.path("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
+    symlink(&pipe, bad.path("link")).unwrap();
+    for file in ["pipe", "link", "/dev/full", "/dev/null"] {
+        bad.set("log.file", json!(file));
+        for command in ["run", "check"] {
+            let begun = Instant::now();
+            let run = bad.command_of(command, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let ran = bad.ran(in_time(run));
+            ran.ended_with(3);
+            let told = [&ran.stdout, &ran.stderr].into_iter().any(|it| it.contains("is not a regular file"));
+            assert!(told && begun.elapsed() < LIMIT, "{file}: {}", ran.all());
+        }
+    }
+    assert_eq!(check_writable(&pipe).unwrap_err().to_string(), "it is not a regular file");
+    // Nor does the log of a configuration that cannot be used block, which is the one beside it here.
+    fs::remove_file(bad.path("log.log")).unwrap();
+    mknodat(CWD, bad.path("log.log"), FileType::Fifo, 0o600.into(), 0).unwrap();
+    let run = bad.command_of("run", &[]).stderr(Stdio::piped()).spawn().unwrap();
+    let output = in_time(run);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("log.log: it is not a regular file"));
+    assert_eq!(bad.web.requests(), 0);
+}
+
+#[test]
+fn a_log_may_be_a_link_to_a_file() {
+    let bad = BadNight::new();
+    symlink("elsewhere.log", bad.path("log.log")).unwrap();
+    for _ in 0..2 {
+        bad.ran(bad.command_of("run", &[]).output().unwrap()).ended_with(0);
+    }
+    assert!(bad.path("log.log").is_symlink() && bad.path("elsewhere.log").is_file());
+}
+
+/// The end of a program that may hang: then it is killed, and the test fails.
+fn in_time(mut run: Child) -> Output {
+    let begun = Instant::now();
+    while run.try_wait().unwrap().is_none() {
+        if begun.elapsed() > LIMIT {
+            run.kill().unwrap();
+            panic!("the program hangs");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    run.wait_with_output().unwrap()
 }

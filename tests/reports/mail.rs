@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use chrono::Utc;
 use serde_json::json;
@@ -129,6 +130,43 @@ fn what_the_local_sendmail_complains_of_is_told() {
     let ran = night.ran(night.command(&[]).env("PATH", path).output().unwrap());
     ran.ended_with(1).told("no account \"default\" (exit status: 78)");
     assert!(crate::only_post(&night.webhook).contains("no account \"default\""));
+}
+
+#[test]
+fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
+    demand_no_real_sendmail();
+    let mut night = night();
+    night.set("email.server", json!(null)).set("log.level", json!("debug"));
+    fs::create_dir(night.path("bin")).unwrap();
+    let bin = night.path("bin");
+    let record = format!("env > '{0}/environment'; ls -l /proc/$$/fd > '{0}/files'", bin.display());
+    write_sendmail(&bin, &record);
+    let run = night.command(&[]);
+    // Whoever starts the program may leave files open in it.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$@\" 7< \"$0\""]).arg(night.path("config.json"));
+    let output = shell
+        .arg(run.get_program())
+        .args(run.get_args())
+        .env_clear()
+        .envs([("PATH", format!("{}:/usr/bin:/bin", bin.display())), ("HOME", night.path("").display().to_string())])
+        .envs([("SFTP_PASSWORD", "hunter22"), ("LC_TIME", "C"), ("TZ", "UTC"), ("LD_LIBRARY_PATH", "/nowhere")])
+        .output()
+        .unwrap();
+    night.ran(output).ended_with(0);
+    let environment = fs::read_to_string(bin.join("environment")).unwrap();
+    // The shell that sendmail is here adds some of its own.
+    let of_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
+    let mut names: Vec<_> = environment.lines().map(|line| line.split('=').next().unwrap()).collect();
+    names.retain(|name| !of_shell.contains(name));
+    names.sort_unstable();
+    assert_eq!(names, ["HOME", "LC_TIME", "PATH", "TZ"], "{environment}");
+    let files = fs::read_to_string(bin.join("files")).unwrap();
+    let open: Vec<_> = files.lines().filter_map(|line| line.split_once(" -> ")).map(|(_, target)| target).collect();
+    // The shell's own: the script.
+    let is_expected =
+        |file: &&str| file.starts_with("pipe:") || *file == "/dev/null" || file.starts_with(&*bin.to_string_lossy());
+    assert!(open.len() >= 3 && open.iter().all(is_expected), "{files}");
 }
 
 #[test]

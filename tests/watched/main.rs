@@ -5,6 +5,7 @@ mod metrics;
 mod monitor;
 #[path = "../support/mod.rs"]
 mod support;
+mod textfile;
 
 use std::process::{Child, Command, Stdio};
 use std::thread;

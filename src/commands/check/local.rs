@@ -32,15 +32,16 @@ pub(super) fn look(check: &Check<'_>) {
             .with_fix("make its folder, or correct its permissions or log.file"),
     });
     check.tell(work_directory(check));
-    check.tell(match Lock::look(&check.file) {
+    check.tell(match Lock::probe(&check.file, &config.archive.work_directory) {
         Ok(()) => Finding::good("lock", "no run with this configuration is under way"),
         Err(LockError::Held(_)) => Finding::warning(
             "lock",
             "a run with this configuration is under way",
             "what is told of the SFTP server may change any moment; check again when it has ended",
         ),
+        Err(error @ LockError::Folder(_)) => Finding::failed("lock", told(&error)),
         Err(error @ LockError::Io { .. }) => {
-            Finding::failed("lock", told(&error)).with_fix("put the configuration on a file system that can lock")
+            Finding::failed("lock", told(&error)).with_fix("put its folder on a file system that can lock")
         }
     });
 }

@@ -127,7 +127,7 @@ fn in_directory(check: &Check<'_>, server: &Server, connection: &Connection, exp
 
 /// Has a small file go through what an archive has to go through; gives how much is free there, if that came out.
 fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
-    if matches!(Lock::look(&check.file), Err(LockError::Held(_))) {
+    if matches!(Lock::probe(&check.file, &check.site.config.archive.work_directory), Err(LockError::Held(_))) {
         check.tell(Finding::skipped("writing", "not tried: the run that is under way shows it"));
         return None;
     }

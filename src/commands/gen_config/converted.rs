@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 
-use super::{GenConfigError, PRIVATE, Prepared, folder_of, print};
+use super::{GenConfigError, PRIVATE, appear, prepare, print};
 use crate::cli;
 use crate::config::original::{self, Conversion, Remark, RemarkKind, SecretFile};
+use crate::disk::whole_file::{WholeFile, folder_of};
 use crate::rules::redaction::printable;
 
 /// Converts the configuration `old`, and tells on `stderr` what was converted, what was assumed and what is left to do.
@@ -61,11 +62,11 @@ fn write_files(output: &Path, conversion: &Conversion, force: bool) -> Result<()
     for secret in missing {
         let file = folder.join(secret.file);
         made.folder_of(&file)?;
-        prepared.push(Prepared::new(&file, secret.content.expose_secret(), PRIVATE, force)?);
+        prepared.push(prepare(&file, secret.content.expose_secret())?);
     }
-    prepared.push(Prepared::new(output, &conversion.configuration, PRIVATE, force)?);
+    prepared.push(prepare(output, &conversion.configuration)?);
     for file in prepared {
-        made.appear(file)?;
+        made.appear(file, force)?;
     }
     made.keep();
     Ok(())
@@ -106,10 +107,10 @@ impl Made {
         Ok(())
     }
 
-    fn appear(&mut self, prepared: Prepared) -> Result<(), GenConfigError> {
-        let file = prepared.file.clone();
+    fn appear(&mut self, prepared: WholeFile, force: bool) -> Result<(), GenConfigError> {
+        let file = prepared.path().to_owned();
         let was_there = fs::symlink_metadata(&file).is_ok();
-        prepared.appear()?;
+        appear(prepared, PRIVATE, force)?;
         if !was_there {
             self.files.push(file);
         }

@@ -1,0 +1,98 @@
+//! The folder for what belongs to a job on this machine and outlasts a run, such as its lock. Only the job's user can
+//! enter it.
+
+use std::fs::{self, DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+use thiserror::Error;
+
+const SYSTEM_WIDE: &str = "/var/lib/scripting-system";
+const IN_HOME: &str = ".local/state/scripting-system";
+const IN_WORK_DIRECTORY: &str = "scripting-system-";
+
+const MODE: u32 = 0o700;
+const GROUP_AND_OTHERS: u32 = 0o077;
+
+/// Why there is no state folder.
+#[derive(Debug, Error)]
+pub enum StateFolderError {
+    /// It is not for this user only.
+    #[error("the state folder {} cannot be used: {problem}", folder.display())]
+    NotPrivate {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// It does not exist and cannot be created, nor can any other.
+    #[error("cannot create the state folder {}; check the permissions of archive.work_directory", folder.display())]
+    Create {
+        /// The last one that was tried.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The state folder of this process's user: `/var/lib/scripting-system` where it belongs to that user, else a folder in
+/// the user's home, else one in `work_directory`. Where it is missing, it is created if `create`; otherwise the result
+/// may be a folder that does not exist.
+///
+/// # Errors
+/// If it cannot be created, or somebody else can enter it or has put it there.
+pub fn find(work_directory: &Path, create: bool) -> Result<PathBuf, StateFolderError> {
+    let uid = geteuid().as_raw();
+    let last = work_directory.join(format!("{IN_WORK_DIRECTORY}{uid}"));
+    let mut failure = None;
+    for folder in system_wide(uid).into_iter().chain(in_home(uid)).chain([last.clone()]) {
+        if create {
+            failure = DirBuilder::new().recursive(true).mode(MODE).create(&folder).err();
+        }
+        if let Ok(found) = fs::symlink_metadata(&folder) {
+            return match problem(&found, uid) {
+                Some(problem) => Err(StateFolderError::NotPrivate { folder, problem }),
+                None => Ok(folder),
+            };
+        }
+    }
+    failure.map_or(Ok(last.clone()), |source| Err(StateFolderError::Create { folder: last, source }))
+}
+
+/// Root may create it; for others it must exist and be theirs.
+fn system_wide(uid: u32) -> Option<PathBuf> {
+    let is_candidate = match fs::symlink_metadata(SYSTEM_WIDE) {
+        Ok(found) => found.is_dir() && found.uid() == uid,
+        Err(_) => uid == 0 && Path::new(SYSTEM_WIDE).parent().is_some_and(Path::is_dir),
+    };
+    is_candidate.then(|| SYSTEM_WIDE.into())
+}
+
+/// In the home that the password database names: `$HOME` may differ between cron and a shell, and the lock must not.
+fn in_home(uid: u32) -> Option<PathBuf> {
+    let users = fs::read("/etc/passwd").ok()?;
+    let home = home_of(&String::from_utf8_lossy(&users), uid)?;
+    (home.is_absolute() && home.is_dir()).then(|| home.join(IN_HOME))
+}
+
+/// The home folder of `uid` in `users` (passwd(5)).
+fn home_of(users: &str, uid: u32) -> Option<PathBuf> {
+    let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let is_user = |fields: &Vec<&str>| fields.len() > 5 && fields[2].parse() == Ok(uid);
+    users.find(is_user).map(|fields| fields[5].into())
+}
+
+fn problem(found: &Metadata, uid: u32) -> Option<String> {
+    let (owner, open_to) = (found.uid(), found.mode() & GROUP_AND_OTHERS);
+    if !found.is_dir() {
+        Some("it is a link or a file, not a folder; remove it".to_owned())
+    } else if owner != uid {
+        let fix = "have it removed, or set archive.work_directory to a folder of this user's own";
+        Some(format!("it belongs to the user {owner}, not to {uid}, who runs this job; {fix}"))
+    } else {
+        let mode = found.mode() & 0o7777;
+        (open_to != 0).then(|| format!("others may enter it (mode {mode:04o}); set its mode with chmod 700"))
+    }
+}

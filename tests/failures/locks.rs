@@ -1,0 +1,216 @@
+//! One run of a job at a time: what frees its lock, who can hold it, and where it is kept.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
+
+use scripting_system::job_id::JobId;
+use scripting_system::lock::Lock;
+use scripting_system::state_folder;
+
+use super::bad_night::BadNight;
+use super::interruptions::{begin, wait_until};
+use super::support::Night;
+use super::support::night::program;
+use super::support::servers::SftpServer;
+
+/// A user that no machine has.
+const STRANGER: u32 = 471_100;
+
+/// The owner and the mode of what is at `path` itself.
+fn owner_and_mode(path: &Path) -> (u32, u32) {
+    let found = fs::symlink_metadata(path).unwrap();
+    (found.uid(), found.mode() & 0o7777)
+}
+
+#[test]
+fn an_editor_that_replaces_the_configuration_does_not_let_a_second_run_in() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.stall_after(20_000, 1));
+    let mut first = begin(&bad);
+    wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
+    fs::copy(bad.path("config.json"), bad.path("config.json~")).unwrap();
+    fs::rename(bad.path("config.json~"), bad.path("config.json")).unwrap();
+    bad.run().ended_with(5).told("another run with");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    bad.run().ended_with(0);
+}
+
+#[test]
+fn whoever_opens_and_locks_the_configuration_blocks_no_run() {
+    let bad = BadNight::new();
+    let config = bad.write_config();
+    let file = fs::File::open(&config).unwrap();
+    file.lock().unwrap();
+    bad.run().ended_with(0);
+    // The lock itself is out of reach.
+    let folder = state_folder::find(&bad.path("work"), false).unwrap();
+    let lock = folder.join(format!("{}.lock", JobId::of(&config)));
+    assert_eq!((owner_and_mode(&folder).1, owner_and_mode(&lock).1), (0o700, 0o600));
+}
+
+#[test]
+fn a_probe_keeps_no_run_from_beginning() {
+    let night = Night::new();
+    let (config, work) = (night.write_config(), night.path("work"));
+    drop(Lock::acquire(&config, &work).unwrap());
+    let lock = state_folder::find(&work, false).unwrap().join(format!("{}.lock", JobId::of(&config)));
+    let probing = fs::File::open(lock).unwrap();
+    probing.try_lock_shared().unwrap();
+    let run = thread::spawn(move || Lock::acquire(&config, &work).is_ok());
+    thread::sleep(Duration::from_millis(10));
+    drop(probing);
+    assert!(run.join().unwrap());
+}
+
+/// A machine of its own for a night of another user: with an empty `/var/lib`, and a `/etc/passwd` that names `user`.
+struct Machine {
+    night: Night,
+    _sftp: SftpServer,
+    uid: u32,
+}
+
+impl Machine {
+    fn of(uid: u32, home: Option<&str>) -> Machine {
+        let mut night = Night::new();
+        let sftp = night.serve_sftp(|server| server);
+        fs::copy(program(), night.path("program")).unwrap();
+        for folder in ["var", "home"] {
+            fs::create_dir(night.path(folder)).unwrap();
+        }
+        let home = home.map(|home| format!("job:x:{uid}:{uid}::{}:/bin/sh\n", night.path(home).display()));
+        let users = format!("root:x:0:0::/missing:/bin/sh\n# none\nbroken:x:{uid}\n{}", home.unwrap_or_default());
+        fs::write(night.path("passwd"), users).unwrap();
+        Machine { night, _sftp: sftp, uid }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.night.path(name)
+    }
+
+    fn in_work_directory(&self) -> PathBuf {
+        self.path(&format!("work/scripting-system-{}", self.uid))
+    }
+
+    /// What the program does with one of its commands, as the user, with the mounts, which only it sees.
+    fn output(&self, command: &[&str]) -> Output {
+        let config = self.night.write_config();
+        let owned = ["", "config.json", "ca.pem", "work", "home", "log.log", "known_hosts"].map(|name| self.path(name));
+        for path in owned.iter().filter(|path| path.exists()) {
+            chown(path, Some(self.uid), Some(self.uid)).unwrap();
+        }
+        let script = "mount --bind var /var/lib; mount --bind passwd /etc/passwd
+            exec setpriv --reuid \"$1\" --regid \"$1\" --clear-groups ./program \"$2\" --config \"$3\" $4";
+        Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-ec", script, "sh", &self.uid.to_string()])
+            .arg(command[0])
+            .arg(config)
+            .args(&command[1..])
+            .current_dir(self.path(""))
+            .env("HOME", self.path("elsewhere"))
+            .env_remove("SSH_AUTH_SOCK")
+            .output()
+            .unwrap()
+    }
+
+    /// Runs the job, which must leave its lock in `folder`, and nowhere else.
+    #[track_caller]
+    fn locks_in(&self, folder: &Path) {
+        for _ in 0..2 {
+            self.night.ran(self.output(&["run"])).ended_with(0);
+        }
+        assert_eq!(owner_and_mode(folder), (self.uid, 0o700));
+        let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        assert_eq!(owner_and_mode(&names[0]), (self.uid, 0o600));
+        for other in self.all_folders().iter().filter(|other| *other != folder) {
+            assert!(!other.exists(), "{}", other.display());
+        }
+    }
+
+    fn all_folders(&self) -> [PathBuf; 3] {
+        let in_home = self.path("home/.local/state/scripting-system");
+        [self.path("var/scripting-system"), in_home, self.in_work_directory()]
+    }
+
+    /// Runs the job, which must refuse its state folder and say why.
+    #[track_caller]
+    fn refuses(&self, reason: &str) {
+        let asked = self.night.web.requests();
+        let ran = self.night.ran(self.output(&["run"]));
+        ran.ended_with(3).told(reason);
+        assert!(ran.stderr.contains(reason), "{}", ran.all());
+        assert_eq!(self.night.web.requests(), asked, "{}", ran.all());
+        let check = self.night.ran(self.output(&["check"]));
+        check.ended_with(4);
+        assert!(check.stdout.contains(reason), "{}", check.all());
+    }
+}
+
+#[test]
+fn the_lock_of_root_is_kept_in_var_lib() {
+    let machine = Machine::of(0, None);
+    machine.locks_in(&machine.path("var/scripting-system"));
+}
+
+#[test]
+fn the_lock_of_the_user_that_var_lib_was_prepared_for_is_kept_there() {
+    let machine = Machine::of(STRANGER, Some("home"));
+    let folder = machine.path("var/scripting-system");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    chown(&folder, Some(STRANGER), Some(STRANGER)).unwrap();
+    machine.locks_in(&folder);
+}
+
+#[test]
+fn the_lock_of_another_user_is_kept_in_the_home_that_the_password_database_names() {
+    let machine = Machine::of(STRANGER, Some("home"));
+    machine.locks_in(&machine.path("home/.local/state/scripting-system"));
+}
+
+#[test]
+fn the_lock_of_a_user_without_a_home_is_kept_in_the_work_directory() {
+    for home in [None, Some("missing")] {
+        let machine = Machine::of(STRANGER, home);
+        machine.locks_in(&machine.in_work_directory());
+        assert!(!machine.path("missing").exists());
+    }
+}
+
+#[test]
+fn a_state_folder_that_somebody_else_has_laid_or_can_enter_is_refused() {
+    let machine = Machine::of(STRANGER, None);
+    let folder = machine.in_work_directory();
+    fs::create_dir(&folder).unwrap();
+    machine.refuses("it belongs to the user 0, not to 471100");
+    chown(&folder, Some(STRANGER), Some(STRANGER)).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).unwrap();
+    machine.refuses("others may enter it (mode 0750); set its mode with chmod 700");
+    fs::remove_dir(&folder).unwrap();
+    for target in ["home", "missing"] {
+        symlink(machine.path(target), &folder).unwrap();
+        machine.refuses("it is a link or a file, not a folder");
+        fs::remove_file(&folder).unwrap();
+    }
+    assert!(!machine.path("missing").exists());
+}
+
+#[test]
+fn commands_that_only_read_create_no_state_folder() {
+    for uid in [0, STRANGER] {
+        let machine = Machine::of(uid, Some("home"));
+        for command in [&["check"][..], &["list"], &["status"], &["run", "--dry-run"]] {
+            let ran = machine.night.ran(machine.output(command));
+            assert!(ran.code < 3, "{command:?}: {}", ran.all());
+            for folder in machine.all_folders() {
+                assert!(!folder.exists(), "{command:?}: {}", folder.display());
+            }
+        }
+        assert!(!machine.path("home/.local").exists());
+    }
+}

@@ -1,0 +1,71 @@
+//! A power failure right after a local file was written leaves the old content or the new: the order of system calls that
+//! makes it so, as strace(1) shows it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::support::Night;
+
+/// The calls of `command` that matter, one per line; descriptors are shown with their paths.
+fn calls(night: &Night, command: &Command) -> Vec<String> {
+    let trace = night.path("trace");
+    let output = Command::new("strace")
+        .args(["-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", "-o"])
+        .arg(&trace)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output()
+        .expect("strace is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::read_to_string(&trace).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Asserts that a file in the folder of `path` was synced before it got its name, and the folder after that.
+#[track_caller]
+fn is_safe(calls: &[String], path: &Path) {
+    let folder = path.parent().unwrap().display();
+    let position = |is_it: &dyn Fn(&String) -> bool| calls.iter().position(is_it);
+    let named = position(&|call| !call.contains("sync(") && call.contains(&format!(", \"{}\"", path.display())));
+    let file = position(&|call| call.contains("sync(") && call.contains(&format!("<{folder}/")));
+    let last = calls.iter().rposition(|call| call.contains("fsync(") && call.contains(&format!("<{folder}>")));
+    let order = [file, named, last];
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?} of {}: {calls:#?}", path.display());
+}
+
+#[test]
+fn a_new_configuration_outlives_a_power_failure() {
+    let night = Night::new();
+    let path = night.path(".").canonicalize().unwrap().join("new.json");
+    let mut command = Command::new(super::support::night::program());
+    command.args(["gen-config", "--output"]).arg(&path);
+    is_safe(&calls(&night, &command), &path);
+    command.arg("--force");
+    is_safe(&calls(&night, &command), &path);
+}
+
+#[test]
+fn metrics_host_keys_and_a_restored_dump_outlive_a_power_failure() {
+    let mut night = Night::new();
+    fs::create_dir(night.path("metrics")).unwrap();
+    night.config["metrics"] = json!({"textfile": "metrics/job.prom"});
+    let folder = night.path(".").canonicalize().unwrap();
+    // The file of host keys is appended to, and may be a link.
+    std::os::unix::fs::symlink("metrics/known", night.path("known_hosts")).unwrap();
+    let run = calls(&night, &night.command(&[]));
+    is_safe(&run, &folder.join("metrics/job.prom"));
+    let position = |path: &str| {
+        let path = format!("<{}>", folder.join(path).display());
+        run.iter().position(|call| call.contains("fsync(") && call.contains(&path))
+    };
+    assert!(position("metrics/known").is_some(), "{run:#?}");
+    assert!(position("metrics/known") < position("metrics"), "{run:#?}");
+    // In the place of an old file, too.
+    is_safe(&calls(&night, &night.command(&[])), &folder.join("metrics/job.prom"));
+
+    let output = folder.join("restored");
+    let restore = night.command_of("restore", &["--output", output.to_str().unwrap()]);
+    is_safe(&calls(&night, &restore), &output.join(super::support::night::DUMP));
+}

@@ -20,5 +20,6 @@ mod unpack;
 mod zipped_dump;
 
 pub use error::ArchiveError;
-pub use unpack::{PackedDump, UnpackError, unpack};
+pub use gunzip::gunzipped;
+pub use unpack::{PackedDump, UnpackError, name_within, unpack};
 pub use zipped_dump::ZippedDump;

@@ -16,7 +16,7 @@ pub(super) fn look(site: &Site) -> Result<(Server, Connection, Vec<Stored>), Des
     let server = Server::new(&site.config.sftp, &site.interrupt, &site.retry, false);
     let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
     site.tell_first_contact(&server);
-    let stored = recovery::stored(&listing, &site.config.naming(), site.started.date_naive());
+    let stored = recovery::stored(&listing, &site.config.naming, site.started.date_naive());
     Ok((server, connection, stored))
 }
 

@@ -289,7 +289,12 @@ pub struct Metrics {
 impl Config {
     /// How the names in `sftp.directory` are made.
     pub fn naming(&self) -> Naming {
-        Naming { archive: self.archive.name.clone(), temporary_prefix: self.sftp.temporary_prefix.clone() }
+        Config::naming_of(&self.archive, &self.sftp)
+    }
+
+    /// The same, of the sections that say so.
+    pub(super) fn naming_of(archive: &Archive, sftp: &Sftp) -> Naming {
+        Naming { archive: archive.name.clone(), temporary_prefix: sftp.temporary_prefix.clone() }
     }
 }
 

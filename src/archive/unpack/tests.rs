@@ -34,17 +34,17 @@ fn tar_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
 }
 
 fn good_tar() -> Vec<u8> {
-    tar_of(&[(EntryType::Regular, NAME, &[b'x'; 2_000])])
+    tar_of(&[(EntryType::Regular, Some(NAME), &[b'x'; 2_000])])
 }
 
 fn unpacked(archive: &[u8]) -> Result<(PackedDump, Vec<u8>), String> {
-    unpack(archive, NAME, &Interrupt::new(), |_| Ok(Vec::new())).map_err(|error| error.to_string())
+    unpack(archive, Some(NAME), &Interrupt::new(), |_| Ok(Vec::new())).map_err(|error| error.to_string())
 }
 
 #[track_caller]
 fn assert_good(archive: &[u8]) {
     let (dump, content) = unpacked(archive).unwrap();
-    assert_eq!(dump, PackedDump { size: 2_000, modified: DateTime::from_timestamp(MODIFIED as i64, 0) });
+    assert_eq!(dump, PackedDump { name: NAME.to_owned(), size: 2_000, modified: DateTime::from_timestamp(MODIFIED as i64, 0) });
     assert_eq!(content, [b'x'; 2_000]);
 }
 
@@ -101,11 +101,11 @@ fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
     for (members, told) in [
         (
             &[(regular, "other.sql", &b"x"[..])][..],
-            "it holds \"other.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
+            "it holds \"other.sql\" instead of \"dump.sql\"",
         ),
         (
             &[(regular, "../dump.sql", b"x")],
-            "it holds \"../dump.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
+            "it holds \"../dump.sql\", which is not the plain name of a file",
         ),
         (&[(regular, NAME, b"")], "the dump in it, \"dump.sql\", is empty"),
         (&[(EntryType::Symlink, NAME, b"")], "it holds \"dump.sql\", which is a symbolic link, not a regular file"),
@@ -224,13 +224,13 @@ fn faults_of_reading_and_of_writing_are_not_the_archives() {
     }
     let archive = gzipped(&good_tar());
     let half = &archive[..archive.len() / 2];
-    let read = unpack(half.chain(Broken), NAME, &Interrupt::new(), |_| Ok(sink())).map(drop).unwrap_err();
+    let read = unpack(half.chain(Broken), Some(NAME), &Interrupt::new(), |_| Ok(sink())).map(drop).unwrap_err();
     assert!(matches!(&read, UnpackError::Read(error) if error.to_string() == "the line broke"), "{read:?}");
-    let write = unpack(archive.as_slice(), NAME, &Interrupt::new(), |_| Ok(Broken)).map(drop).unwrap_err();
+    let write = unpack(archive.as_slice(), Some(NAME), &Interrupt::new(), |_| Ok(Broken)).map(drop).unwrap_err();
     assert!(matches!(&write, UnpackError::Write(error) if error.to_string() == "the disk broke"), "{write:?}");
     let interrupt = Interrupt::new();
     interrupt.trigger(Interruption::Sigint);
-    let told = unpack(archive.as_slice(), NAME, &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
+    let told = unpack(archive.as_slice(), Some(NAME), &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
     assert!(matches!(told, UnpackError::Interrupted(_)), "{told:?}");
     assert!(![read, write, told].iter().any(UnpackError::is_of_the_archive));
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use super::words::{count, exact_size, moment, rate, size, time_taken};
-use crate::rules::loading::Loading;
+use crate::rules::loading::{Loading, Place};
+use crate::rules::redaction::printable;
 
 /// An archive that was looked at.
 #[derive(Debug)]
@@ -27,6 +28,15 @@ pub struct Looked<'a> {
 pub enum Verdict {
     /// All of it is right, and it holds this dump.
     Good(Dump),
+    /// All of it is right, but the dump in it has another name.
+    OtherName {
+        /// The dump.
+        dump: Dump,
+        /// Its name.
+        name: String,
+        /// The name that it should have, in quotes.
+        expected: String,
+    },
     /// It is damaged, or holds something else: why.
     Bad(String),
     /// It could not be read to its end: why.
@@ -68,8 +78,8 @@ pub struct Restored<'a> {
 pub enum Next<'a> {
     /// The archive was kept as it is: the command that unpacks it.
     Unpack(&'a str),
-    /// How the dump is loaded, where that is known, with the file's path as a shell wants it.
-    Load(Option<Loading>, &'a str),
+    /// How the dump is loaded, where that is known, and where.
+    Load(Option<Loading>, Place<'a>),
 }
 
 /// One line about an archive.
@@ -79,28 +89,41 @@ pub fn looked(looked: &Looked<'_>) -> String {
         Verdict::Good(dump) => {
             format!("good: a dump of {}, {}{}", size(dump.size), modified(dump), at_rate(looked.size, looked.took))
         }
+        Verdict::OtherName { dump, name, expected } => printable(&format!(
+            "intact, but it holds {name:?} instead of {expected}: a dump of {}, {}; reach it with --dump {}",
+            size(dump.size),
+            modified(dump),
+            shell_word(name)
+        )),
         Verdict::Bad(why) => format!("BAD: {why}"),
         Verdict::Unread(why) => format!("NOT READ: {why}"),
     };
     format!("{}  {}  {size_told:>10}  {verdict}", looked.name, looked.date)
 }
 
+/// `text` as one word of a shell's command line.
+pub fn shell_word(text: &str) -> String {
+    // Only NUL cannot be quoted, which no argument holds.
+    shlex::try_quote(text).unwrap_or_default().into_owned()
+}
+
 /// The last line, about all of `verdicts`, of archives that were looked at.
 pub fn all_looked<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
-    let (mut good, mut bad, mut unread) = (0, 0, 0);
+    let (mut good, mut renamed, mut bad, mut unread) = (0, 0, 0, 0);
     for verdict in verdicts {
         match verdict {
             Verdict::Good(_) => good += 1,
+            Verdict::OtherName { .. } => renamed += 1,
             Verdict::Bad(_) => bad += 1,
             Verdict::Unread(_) => unread += 1,
         }
     }
-    let told: Vec<String> = [(good, "good"), (bad, "BAD"), (unread, "NOT READ")]
+    let told: Vec<String> = [(good, "good"), (renamed, "with another name"), (bad, "BAD"), (unread, "NOT READ")]
         .into_iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| format!("{number} {what}"))
         .collect();
-    format!("{}: {}", count(good + bad + unread, "archive"), told.join(", "))
+    format!("{}: {}", count(good + renamed + bad + unread, "archive"), told.join(", "))
 }
 
 /// Some lines about what was restored.
@@ -112,8 +135,9 @@ pub fn restored(restored: &Restored<'_>) -> String {
     let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let next = match restored.next {
         Next::Unpack(command) => format!("to unpack it   {command}"),
-        Next::Load(Some(loading), path) => {
-            format!("made by        {}\nto load it     {}", loading.maker(), loading.command(path))
+        Next::Load(Some(loading), place) => {
+            let note = loading.note().map(|note| format!("\nnote           {note}")).unwrap_or_default();
+            format!("made by        {}\nto load it     {}{note}", loading.maker(), loading.command(place))
         }
         Next::Load(None, _) => "made by        unknown: it begins like no dump that this program knows".to_owned(),
     };
@@ -152,10 +176,11 @@ mod tests {
             Verdict::Good(Dump { size: 3, modified: None }),
             Verdict::Bad("it breaks off after 17 bytes".to_owned()),
             Verdict::Unread("the server refused to open it".to_owned()),
+            Verdict::OtherName { dump: dump(), name: "old\n.sql".to_owned(), expected: "\"new.sql\"".to_owned() },
         ];
         let lines: Vec<String> = verdicts
             .iter()
-            .zip([(Some(3_400_000), 100), (Some(90), 1), (Some(17), 1), (None, 1)])
+            .zip([(Some(3_400_000), 100), (Some(90), 1), (Some(17), 1), (None, 1), (Some(90), 1)])
             .map(|(verdict, (size, milliseconds))| {
                 let took = Duration::from_millis(milliseconds);
                 looked(&Looked { name: "20262311.tgz", date, size, verdict, took })
@@ -187,9 +212,10 @@ mod tests {
             })
         };
         let loading = Loading::of(b"-- MySQL dump 10.13\n");
+        let place = Place { file: "/r/dump.sql", database: "new", database_file: "/r/new.db", is_root: true };
         let texts = [
-            told(4, Next::Load(loading, "/srv/r/dumpfile.sql")),
-            told(1, Next::Load(None, "/srv/r/dumpfile.sql")),
+            told(4, Next::Load(loading, place)),
+            told(1, Next::Load(None, place)),
             told(1, Next::Unpack("tar -xzf /srv/r/20262311.tgz")),
         ];
         insta::assert_snapshot!(texts.join("\n\n"), @r"
@@ -198,7 +224,8 @@ mod tests {
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        MySQL
-        to load it     mysql -u USER -p DATABASE < /srv/r/dumpfile.sql
+        to load it     mysql -e 'CREATE DATABASE new' && mysql new < /r/dump.sql
+        note           add -u USER -p where a user with a password loads it
 
         restored       /srv/r/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s

@@ -22,7 +22,7 @@ pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Env
     let as_json = arguments.json;
     foreground::conclude(foreground::run(&surroundings, move |site| {
         for mistake in &site.config.retention_mistakes {
-            site.progress.show(&format!("scripting-system: {mistake}; the default is used until then"));
+            site.progress.show(&format!("scripting-system: {mistake}; its default is used"));
         }
         let listing = ask(site)?;
         let text = if as_json { message::listing_json(&listing)? } else { message::listing(&listing, canvas(verbose)) };

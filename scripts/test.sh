@@ -34,6 +34,8 @@ packages=(
     time                          # how much memory was used
     groff-base man-db             # who set and show the manual pages
     shellcheck                    # the lints of the scripts
+    postgresql mariadb-server     # private servers that load restored dumps; their services are not needed
+    sqlite3                       # the same
 )
 provide_packages "the tests need" "${packages[@]}"
 if ((EUID == 0)); then

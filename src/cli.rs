@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use chrono::NaiveDate;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -127,7 +128,7 @@ pub struct Verify {
     pub all: bool,
 
     /// Another name, beside that in source.dump, that the dump may have in an archive, as before it was renamed.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
 }
 
@@ -151,7 +152,7 @@ pub struct Restore {
     pub output: PathBuf,
 
     /// The dump's name in the archive instead of that in source.dump, as before it was renamed.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
 
     /// Overwrite the file if it exists.

@@ -195,6 +195,3 @@ fn is_all_zeros(reader: &mut impl Read) -> Result<bool, UnpackError> {
         are_zeros &= buffer[..count].iter().all(|byte| *byte == 0);
     }
 }
-
-#[cfg(test)]
-mod tests;

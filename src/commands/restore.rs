@@ -61,8 +61,8 @@ enum RestoreError {
     },
     /// The archive holds a file of another name.
     #[error(
-        "{archive} on the server holds {name:?} instead of {wanted:?}, and nothing was restored. If the dump was called so \
-         then: {command}"
+        "{archive} on the server holds {name:?} instead of {wanted:?}, and nothing was restored. If the dump had that name \
+         at that time: {command}"
     )]
     OtherName {
         /// The archive.
@@ -173,9 +173,8 @@ impl Order {
     fn command_with(&self, name: &str, archive: &Stored) -> String {
         let date = archive.date.to_string();
         let [config, folder] = [&self.config, &self.folder].map(|path| path.to_string_lossy());
-        let words = [
-            "scripting-system", "restore", "--config", &config, "--date", &date, "--output", &folder, "--dump", name,
-        ];
+        let words =
+            ["scripting-system", "restore", "--config", &config, "--date", &date, "--output", &folder, "--dump", name];
         let flags = [(self.force, "--force"), (self.archive_only, "--archive-only")];
         let flags = flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, flag)| flag);
         words.into_iter().chain(flags).map(shell_word).collect::<Vec<_>>().join(" ")
@@ -237,8 +236,12 @@ impl Order {
         let next = if self.archive_only {
             Next::Unpack(&unpack)
         } else {
-            let place =
-                Place { file: &quoted, database: &database, database_file: &database_file, is_root: geteuid().is_root() };
+            let place = Place {
+                file: &quoted,
+                database: &database,
+                database_file: &database_file,
+                is_root: geteuid().is_root(),
+            };
             let beginning = &restoration.sum.beginning;
             let loading = match gunzipped(beginning, BEGINNING) {
                 Some(dump) => Loading::of(&dump).map(Loading::from_gzip),

@@ -45,13 +45,7 @@ pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: 
 
 /// Continues after a bad one, and after one that could not be read as long as there is a server. The dump may have any of
 /// `names`; any name at all where none is known.
-fn verify_each(
-    site: &Site,
-    server: &Server,
-    connection: Connection,
-    stored: &[Stored],
-    names: &[&str],
-) -> Work {
+fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[Stored], names: &[&str]) -> Work {
     let mut connection = Some(connection);
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(stored.len());
     for archive in stored {

@@ -25,10 +25,10 @@ mod watchers;
 
 use std::path::{Path, PathBuf};
 
-use permissions::{Holds, Verdict};
-use place::Place;
 use crate::rules::alarm::Bounds;
 use crate::rules::retention::Policy;
+use permissions::{Holds, Verdict};
+use place::Place;
 use walk::{Section, Walk};
 
 pub use environment::Environment;

@@ -1,5 +1,6 @@
 //! Looking, renaming and removing in `sftp.directory`.
 
+use std::io::Read as _;
 use std::iter;
 use std::path::Path;
 
@@ -33,6 +34,20 @@ impl Connection {
                 Err(error) if error.code() == END_OF_LISTING => return Ok(entries),
                 Err(error) => return Err(failed(error)),
             }
+        }
+    }
+
+    /// The first bytes of the file called `name`: `most` of them, or all where it is shorter.
+    ///
+    /// # Errors
+    /// If the server refuses, or the link fails.
+    pub fn beginning(&self, name: &str, most: u64) -> Result<Vec<u8>, DestinationError> {
+        let what = || format!("to read {name:?}");
+        let file = self.sftp.open(self.path(name)).map_err(|error| self.failed(&what(), error))?;
+        let mut bytes = Vec::new();
+        match file.take(most).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(self.broken(format!("while {name:?} was read"), error)),
         }
     }
 

@@ -8,6 +8,7 @@ pub mod health;
 pub mod history;
 pub mod inventory;
 pub mod loading;
+pub mod other_pattern;
 pub mod packed;
 pub mod recovery;
 pub mod redaction;

@@ -36,6 +36,8 @@ packages=(
     util-linux                    # mounts that only one process sees, and other users
     groff-base man-db             # who set and show the manual pages
     shellcheck                    # the lints of the scripts
+    postgresql mariadb-server     # private servers that load restored dumps; their services are not needed
+    sqlite3                       # the same
 )
 provide_packages "the tests need" "${packages[@]}"
 if ((EUID == 0)); then

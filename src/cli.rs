@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use chrono::NaiveDate;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -112,6 +113,7 @@ pub struct Status {
 
 /// The arguments of `verify`.
 #[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXIT_CODES)]
 pub struct Verify {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
@@ -124,6 +126,10 @@ pub struct Verify {
     /// Look at every archive.
     #[arg(long)]
     pub all: bool,
+
+    /// Another name, beside that in source.dump, that the dump may have in an archive, as before it was renamed.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub dump: Option<String>,
 }
 
 /// The arguments of `restore`.
@@ -155,6 +161,10 @@ pub struct Restore {
     /// The folder for the dump; it is made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
+
+    /// The dump's name in the archive instead of that in source.dump, as before it was renamed.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub dump: Option<String>,
 
     /// Overwrite the file if it exists.
     #[arg(long)]
@@ -254,6 +264,16 @@ Exit codes:
   5    another run with the same configuration is under way
   130, 143  interrupted
 The command status has the codes of monitoring plugins instead.";
+
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0    every archive that was read is good
+  1    all are intact, but the dump in one has another name than
+       source.dump and --dump say
+  2    wrong command line
+  3    the configuration cannot be used
+  4    an archive is bad, missing, or could not be read
+  130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:

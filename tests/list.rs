@@ -78,11 +78,11 @@ fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
         listed.ended_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         assert_eq!(folder_of(night), before, "a listing changes nothing");
-        assert!(line_of(night, &listed, 13).ends_with("remove expired, 12 days old"), "{}", listed.all());
-        assert!(line_of(night, &listed, 12).ends_with("remove expired, 11 days old"), "{}", listed.all());
-        assert!(line_of(night, &listed, 8).ends_with("keep 7 days old"), "{}", listed.all());
+        assert!(line_of(night, &listed, 13).ends_with("remove expired, 13 days old"), "{}", listed.all());
+        assert!(line_of(night, &listed, 12).ends_with("remove expired, 12 days old"), "{}", listed.all());
+        assert!(line_of(night, &listed, 8).ends_with("keep 8 days old"), "{}", listed.all());
         assert!(line_of(night, &listed, 1).contains(&format!("{} 1.24 MiB", archive_name(day(night, 1)))));
-        assert!(line_of(night, &listed, 1).ends_with("keep 0 days old"), "{}", listed.all());
+        assert!(line_of(night, &listed, 1).ends_with("keep 1 day old"), "{}", listed.all());
         assert!(line_of(night, &listed, 6).ends_with("keep empty"), "{}", listed.all());
         assert!(line_of(night, &listed, -1).ends_with("keep dated after today"), "{}", listed.all());
         let names: Vec<usize> = [13, 12, 8, 7, 6, 2, 1, -1]
@@ -95,7 +95,7 @@ fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
             "— 4 nights without an archive: ",
             "\n8 archives, ",
             "; 7 nights without one since ",
-            "\n  next run   removes 3 files, as of today",
+            "\n  next run   removes 3 files once it has delivered; days count to its day, ",
             "\n  leftovers  1 unfinished upload (one may be under way), 1 replaced archive without one, which",
             "\n  others     2 named like an archive, but no regular file, 2 not of this configuration; ",
             ".old: to be put back: its successor never came",
@@ -145,6 +145,51 @@ fn an_empty_folder_says_so() {
     });
 }
 
+/// The names of the archives that `list` says will be removed, by its table and by its document, which must agree in the
+/// ages, too.
+fn predicted(night: &Night) -> Vec<String> {
+    let table = night.ask("list", &[]).stdout;
+    let document: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+    let archives = document["archives"].as_array().unwrap();
+    for archive in archives {
+        let line = table.lines().find(|line| line.contains(archive["name"].as_str().unwrap())).unwrap();
+        assert!(line.contains(&format!("  {} d  ", archive["age_days"])), "{archive}: {line}");
+    }
+    let removed = archives.iter().filter(|archive| archive["action"] == "remove");
+    let names: Vec<String> = removed.map(|archive| archive["name"].as_str().unwrap().to_owned()).collect();
+    let told = if names.is_empty() { "nothing".to_owned() } else { format!("{} files", names.len()) };
+    assert!(table.contains(&format!("next run   removes {told} once it has delivered")), "{table}");
+    names
+}
+
+#[test]
+fn what_the_next_run_will_remove_is_what_it_removes() {
+    Night::on_each_server(|night| {
+        for days_ago in 1..=30 {
+            lay(night, days_ago, b"an archive");
+        }
+        for retention in [json!({}), json!({"keep_days": 4, "keep_weekly": 2, "keep_monthly": 1})] {
+            night.config["retention"] = retention;
+            let predicted = predicted(night);
+            let before = night.sshd.names();
+            night.run().ended_with(0);
+            let after = night.sshd.names();
+            let gone: Vec<String> = before.into_iter().filter(|name| !after.contains(name)).collect();
+            if !is_still_today(night) {
+                return;
+            }
+            let mut expected = predicted;
+            expected.sort();
+            assert_eq!(gone, expected);
+            fs::remove_file(night.archive()).unwrap();
+        }
+        // Once today's archive is there, the next run is tomorrow's.
+        night.run().ended_with(0);
+        let document: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+        assert_eq!(document["next_run"], day(night, -1).to_string());
+    });
+}
+
 #[test]
 fn removal_that_is_held_back_says_why() {
     Night::on_each_server(|night| {
@@ -183,11 +228,12 @@ fn a_program_gets_a_document_that_fits_the_published_schema() {
         let expected = json!({
             "name": archive_name(date), "date": date.to_string(), "size": 200_000,
             "modified": format!("{date}T23:00:00Z"), "age_days": 12, "action": "remove",
-            "reason": "expired, 11 days old",
+            "reason": "expired, 12 days old",
         });
         assert_eq!(document["archives"][1], expected);
         assert_eq!(document["reference_day"], day(night, 1).to_string());
         assert_eq!(document["today"], day(night, 0).to_string());
+        assert_eq!(document["next_run"], day(night, 0).to_string());
         assert!(document["free_bytes"].as_u64().unwrap() > 0);
         let as_of: DateTime<Utc> = document["as_of"].as_str().unwrap().parse().unwrap();
         assert!((Utc::now() - as_of).num_seconds() < 60);

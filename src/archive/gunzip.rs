@@ -84,6 +84,15 @@ impl<R: BufRead> Read for Gunzip<R> {
     }
 }
 
+/// What a gzip file that begins with `beginning` holds at its own beginning, at most `most` bytes of it; `None` where it is
+/// no gzip file.
+pub fn gunzipped(beginning: &[u8], most: usize) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    // Where the file is longer, this fails after everything that could be decompressed.
+    let _ = Gunzip::new(beginning).take(most as u64).read_to_end(&mut content);
+    (!content.is_empty()).then_some(content)
+}
+
 /// What `error` means, met by a decoder that had read so far.
 fn fault(error: io::Error, at: u64) -> io::Error {
     if error.get_ref().is_some_and(|inner| inner.is::<SourceFault>()) {
@@ -140,6 +149,14 @@ mod tests {
     fn all_members_are_read_as_one() {
         assert_eq!(read(&two_members()).unwrap(), b"one two");
         assert_eq!(read(&gzip::member(b"", 6).unwrap()).unwrap(), b"");
+    }
+
+    #[test]
+    fn the_beginning_of_a_gzip_file_shows_what_it_holds() {
+        let whole = gzip::member(b"-- MySQL dump 10.13\n", 6).unwrap();
+        assert_eq!(gunzipped(&whole[..whole.len() - 9], 8), Some(b"-- MySQL".to_vec()));
+        assert_eq!(gunzipped(&two_members(), 100), Some(b"one two".to_vec()));
+        assert_eq!((gunzipped(b"\x1f\x8b", 8), gunzipped(b"-- MySQL", 8)), (None, None));
     }
 
     #[test]

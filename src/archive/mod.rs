@@ -22,6 +22,7 @@ mod unpack;
 mod zipped_dump;
 
 pub use error::ArchiveError;
+pub use gunzip::gunzipped;
 pub use origin::origin;
 pub use unpack::{PackedDump, UnpackError, unpack};
 pub use zipped_dump::ZippedDump;

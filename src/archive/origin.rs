@@ -5,6 +5,7 @@ use std::io::Read;
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
 
 use super::gzip;
+use crate::rules::dump::base_name;
 use crate::rules::origin::{Mark, Origin};
 
 /// The origin of the archive that begins with `beginning`: a few KiB hold the mark, which lies in the first gzip header,
@@ -20,7 +21,8 @@ pub fn origin(beginning: &[u8]) -> Origin {
 fn file_name(beginning: &[u8]) -> Option<String> {
     let mut archive = tar::Archive::new(MultiGzDecoder::new(beginning));
     let entry = archive.entries().ok()?.next()?.ok()?;
-    entry.path().ok()?.to_str().map(str::to_owned)
+    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    Some(base_name(&name).to_owned())
 }
 
 #[cfg(test)]

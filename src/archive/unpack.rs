@@ -23,8 +23,10 @@ const WITHIN: &str = "within the dump";
 const BEHIND: &str = "behind the dump";
 
 /// The dump, as its archive describes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedDump {
+    /// Its name, without folders.
+    pub name: String,
     /// Size in bytes.
     pub size: u64,
     /// When it was modified, in whole seconds; `None` where that makes no time.
@@ -91,15 +93,15 @@ impl UnpackError {
     }
 }
 
-/// Reads the archive that `reader` gives to its end, and writes the dump in it, whose base name is `wanted`, into what
-/// `begin` gives once the dump's size and time are known. What was written is the dump only if this returns it.
+/// Reads the archive that `reader` gives to its end, and writes the dump in it, whose base name is `wanted` where that is
+/// known, into what `begin` gives once the dump's name, size and time are known. What was written is the dump only if this returns it.
 ///
 /// # Errors
 /// If the archive is damaged in any way, or holds anything but this one file, with content; if `reader`, `begin` or the
 /// output fails, or the run is told to end.
 pub fn unpack<W: Write>(
     reader: impl Read,
-    wanted: &str,
+    wanted: Option<&str>,
     interrupt: &Interrupt,
     begin: impl FnOnce(&PackedDump) -> io::Result<W>,
 ) -> Result<(PackedDump, W), UnpackError> {
@@ -114,9 +116,10 @@ pub fn unpack<W: Write>(
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let size = entry.size();
     let kind = if has_holes(&mut entry)? { MemberKind::Other } else { kind_of(entry.header().entry_type()) };
-    packed::check(&name, kind, size, wanted)?;
+    let plain_name = packed::check(&name, kind, size, wanted)?.to_owned();
     let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
-    let dump = PackedDump { size, modified: seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) };
+    let modified = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let dump = PackedDump { name: plain_name, size, modified };
 
     let mut output = begin(&dump).map_err(UnpackError::Write)?;
     if copy(&mut entry, &mut output)? < size {
@@ -183,6 +186,3 @@ fn is_all_zeros(reader: &mut impl Read) -> Result<bool, UnpackError> {
         are_zeros &= buffer[..count].iter().all(|byte| *byte == 0);
     }
 }
-
-#[cfg(test)]
-mod tests;

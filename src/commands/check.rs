@@ -17,7 +17,7 @@ use chrono::{NaiveDate, TimeDelta};
 use super::foreground::{self, Site, Surroundings, Work};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::{self, Environment};
+use crate::config::{self, Config, Environment};
 use crate::exit_code::ExitCode;
 use crate::progress::Waiting;
 use crate::report::message::findings::{self, Finding, Mark};
@@ -36,7 +36,7 @@ pub fn check(arguments: &cli::Check, verbose: u8, clock: &Clock, environment: &E
 
 /// A check under way.
 struct Check<'a> {
-    site: &'a Site,
+    site: &'a Site<Config>,
     /// The configuration file.
     file: PathBuf,
     coloured: bool,
@@ -54,7 +54,7 @@ struct Expected {
 }
 
 impl Check<'_> {
-    fn new(site: &Site, file: PathBuf, coloured: bool) -> Check<'_> {
+    fn new(site: &Site<Config>, file: PathBuf, coloured: bool) -> Check<'_> {
         let redaction = Redaction::new(&site.config.secrets());
         Check { site, file, coloured, redaction, marks: RefCell::default() }
     }

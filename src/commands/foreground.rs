@@ -4,13 +4,15 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
+use secrecy::SecretString;
 
 use super::panics::redact_panics;
 use super::supervisor::{Ended, Supervisor};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, LoadError};
+use crate::config::{self, Config, Environment, LoadError, ReadBack};
 use crate::destination::Server;
 use crate::error_chain::told;
 use crate::exit_code::ExitCode;
@@ -22,10 +24,42 @@ use crate::retry::Retry;
 use crate::rules::redaction::Redaction;
 use crate::run_record::Interruption;
 
+/// What every command takes from its configuration, whatever else it needs of it.
+pub(super) struct Basics {
+    /// What no message may repeat.
+    secrets: Vec<SecretString>,
+    /// What is noteworthy about the file itself, one sentence each.
+    warnings: Vec<String>,
+    /// How often transient errors are retried.
+    retry: config::Retry,
+    /// How long the command may take.
+    deadline: Duration,
+}
+
+/// A configuration that a command can be run with.
+pub(super) trait Settings: Send + 'static {
+    /// What every command takes from it.
+    fn basics(&self) -> Basics;
+}
+
+impl Settings for Config {
+    fn basics(&self) -> Basics {
+        let (secrets, warnings) = (self.secrets(), self.warnings.clone());
+        Basics { secrets, warnings, retry: self.retry, deadline: self.run.deadline }
+    }
+}
+
+impl Settings for ReadBack {
+    fn basics(&self) -> Basics {
+        let (secrets, warnings) = (self.secrets(), self.warnings.clone());
+        Basics { secrets, warnings, retry: self.retry, deadline: self.run.deadline }
+    }
+}
+
 /// What a command has at hand.
-pub(super) struct Site {
+pub(super) struct Site<C = ReadBack> {
     /// The validated configuration.
-    pub(super) config: Config,
+    pub(super) config: C,
     /// When the command began, in the job's zone.
     pub(super) started: DateTime<FixedOffset>,
     /// Ends the command before its end.
@@ -36,7 +70,7 @@ pub(super) struct Site {
     pub(super) progress: Progress,
 }
 
-impl Site {
+impl<C> Site<C> {
     /// Says on stderr which host key `server` has shown, where it is not known yet. Only a run remembers it, as its reports
     /// tell it to everybody.
     pub(super) fn tell_first_contact(&self, server: &Server) {
@@ -64,11 +98,11 @@ pub(super) enum Fault {
 }
 
 /// Where a command finds what it needs.
-pub(super) struct Surroundings<'a> {
+pub(super) struct Surroundings<'a, C> {
     /// The configuration file.
     pub(super) config: &'a Path,
     /// How it is read.
-    pub(super) load: fn(&Path, &Environment) -> Result<Config, LoadError>,
+    pub(super) load: fn(&Path, &Environment) -> Result<C, LoadError>,
     /// How many `-v` were given.
     pub(super) verbose: u8,
     /// The time.
@@ -81,9 +115,9 @@ pub(super) struct Surroundings<'a> {
 ///
 /// # Errors
 /// What kept it from its end.
-pub(super) fn run(
-    surroundings: &Surroundings<'_>,
-    work: impl FnOnce(&Site) -> Work + Send + 'static,
+pub(super) fn run<C: Settings>(
+    surroundings: &Surroundings<'_, C>,
+    work: impl FnOnce(&Site<C>) -> Work + Send + 'static,
 ) -> Result<ExitCode, Fault> {
     run_with(surroundings, |_| (), work)
 }
@@ -92,26 +126,26 @@ pub(super) fn run(
 ///
 /// # Errors
 /// What kept it from its end.
-pub(super) fn run_with<Value: Send + 'static>(
-    surroundings: &Surroundings<'_>,
-    adjust: impl FnOnce(&mut Config),
-    work: impl FnOnce(&Site) -> Work<Value> + Send + 'static,
+pub(super) fn run_with<C: Settings, Value: Send + 'static>(
+    surroundings: &Surroundings<'_, C>,
+    adjust: impl FnOnce(&mut C),
+    work: impl FnOnce(&Site<C>) -> Work<Value> + Send + 'static,
 ) -> Result<Value, Fault> {
     let mut config =
         (surroundings.load)(surroundings.config, surroundings.environment).map_err(Fault::Configuration)?;
     adjust(&mut config);
-    let redaction = Redaction::new(&config.secrets());
+    let Basics { secrets, warnings, retry, deadline } = config.basics();
+    let redaction = Redaction::new(&secrets);
     let progress = Progress::on_terminal();
     begin_telling(surroundings.verbose, &redaction, &progress);
-    for warning in &config.warnings {
+    for warning in warnings {
         tracing::warn!("{warning}");
     }
     let interrupt = Interrupt::new();
     let mut supervisor =
         Supervisor::new().map_err(|error| Fault::Failed(format!("signals cannot be handled: {error}")))?;
-    let deadline = config.run.deadline;
     let site = Site {
-        retry: Retry::new(config.retry, interrupt.clone()),
+        retry: Retry::new(retry, interrupt.clone()),
         config,
         started: (surroundings.clock)(),
         interrupt: interrupt.clone(),

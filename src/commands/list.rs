@@ -21,6 +21,9 @@ pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Env
     let surroundings = Surroundings { config, load: config::load_to_read_back, verbose, clock, environment };
     let as_json = arguments.json;
     foreground::conclude(foreground::run(&surroundings, move |site| {
+        for mistake in &site.config.retention_mistakes {
+            site.progress.show(&format!("scripting-system: {mistake}; its default is used"));
+        }
         let listing = ask(site)?;
         let text = if as_json { message::listing_json(&listing)? } else { message::listing(&listing, canvas(verbose)) };
         print(&text)?;
@@ -40,7 +43,7 @@ fn ask(site: &Site) -> Result<Listing, DestinationError> {
     site.tell_first_contact(&server);
     let sftp = &config.sftp;
     Ok(Listing {
-        inventory: Inventory::of(&entries, &config.naming(), config.retention, site.started),
+        inventory: Inventory::of(&entries, &config.naming, config.retention, site.started),
         place: format!("{} at {}:{}", sftp.directory, sftp.host, sftp.port),
         asked: site.started,
         free,

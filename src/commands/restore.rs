@@ -6,12 +6,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::foreground::{self, Site, Surroundings, Work};
 use super::recovery::{look, told_dump};
-use crate::archive::{PackedDump, UnpackError, unpack};
+use crate::archive::{PackedDump, UnpackError, gunzipped, unpack};
 use crate::cli::{self, Replaced};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
@@ -19,9 +20,10 @@ use crate::destination::{Fetched, fetch};
 use crate::disk::check_space;
 use crate::disk::whole_file::WholeFile;
 use crate::exit_code::ExitCode;
-use crate::report::message::{Next, Restored, restored};
+use crate::report::message::{Next, Restored, restored, shell_word};
 use crate::rules::dump::base_name;
-use crate::rules::loading::{BEGINNING, Loading};
+use crate::rules::loading::{BEGINNING, Loading, Place};
+use crate::rules::packed::MemberError;
 use crate::rules::recovery::{Stored, Wanted, choose, choose_replaced};
 use crate::rules::redaction::printable;
 
@@ -57,6 +59,21 @@ enum RestoreError {
         /// What the system says.
         source: io::Error,
     },
+    /// The archive holds a file of another name.
+    #[error(
+        "{archive} on the server holds {name:?} instead of {wanted:?}, and nothing was restored. If the dump had that name \
+         at that time: {command}"
+    )]
+    OtherName {
+        /// The archive.
+        archive: String,
+        /// What the file in it is called.
+        name: String,
+        /// What the dump is called.
+        wanted: String,
+        /// What restores it.
+        command: String,
+    },
     /// The archive does not give the dump.
     #[error(
         "{archive} on the server is bad, and nothing was restored: {problem}. \"verify --all\" tells which are good"
@@ -69,10 +86,16 @@ enum RestoreError {
     },
 }
 
+/// Stands for a name that only the archive knows.
+const UNNAMED: &str = "dump";
+
 /// What is wanted on this machine.
 struct Order {
+    config: PathBuf,
     wanted: Wanted,
     replaced: Option<Replaced>,
+    /// The dump's name, where it is not the one that the configuration names.
+    dump: Option<String>,
     folder: PathBuf,
     force: bool,
     archive_only: bool,
@@ -83,6 +106,8 @@ pub fn restore(arguments: &cli::Restore, verbose: u8, clock: &Clock, environment
     let surroundings =
         Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let order = Order {
+        config: arguments.config.clone(),
+        dump: arguments.dump.clone(),
         wanted: arguments.date.map_or(Wanted::Latest, Wanted::Of),
         replaced: arguments.replaced,
         folder: arguments.output.clone(),
@@ -95,23 +120,26 @@ pub fn restore(arguments: &cli::Restore, verbose: u8, clock: &Clock, environment
 impl Order {
     fn fill(&self, site: &Site) -> Work {
         let begun = Instant::now();
-        let dump_name = base_name(&site.config.source.dump);
+        let dump_name = self.dump.as_ref().or(site.config.dump.as_ref()).map(|path| base_name(path));
         self.check_folder()?;
-        if !self.archive_only {
-            self.check_free(dump_name)?;
+        if let Some(name) = dump_name.filter(|_| !self.archive_only) {
+            self.check_free(name)?;
         }
         let (server, connection, listing, stored) = look(site)?;
         let archive = match (self.wanted, self.replaced) {
             (Wanted::Of(date), Some(which)) => {
-                &choose_replaced(&listing, &site.config.naming(), date, which == Replaced::Last)?
+                &choose_replaced(&listing, &site.config.naming, date, which == Replaced::Last)?
             }
             (wanted, _) => choose(&stored, wanted)?,
         };
-        let name = if self.archive_only { &archive.name } else { dump_name };
-        self.check_free(name)?;
-        let file = self.create(name)?;
-        let failed = |source| RestoreError::Write { file: self.folder.join(name), source };
+        let known_name = if self.archive_only { Some(archive.name.as_str()) } else { dump_name };
+        let file = self.create(known_name.unwrap_or(UNNAMED))?;
+        let failed = |source: io::Error| match source.downcast::<RestoreError>() {
+            Ok(error) => error,
+            Err(source) => RestoreError::Write { file: self.folder.join(known_name.unwrap_or_default()), source },
+        };
         if self.archive_only {
+            self.check_free(&archive.name)?;
             check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(failed)?;
         }
 
@@ -123,6 +151,7 @@ impl Order {
                     .map(|(dump, output)| (dump, output.finish()))
             } else {
                 let begin = |dump: &PackedDump| {
+                    self.check_free(&dump.name).map_err(io::Error::other)?;
                     check_space(&self.folder, dump.size)?;
                     Ok(Summed::new(file.as_file()))
                 };
@@ -133,17 +162,33 @@ impl Order {
         let Fetched { value, connections, .. } = fetched;
         let (dump, sum) = value.map_err(|error| match error {
             UnpackError::Write(source) | UnpackError::Read(source) => failed(source),
+            UnpackError::Member(MemberError::Name { name, wanted }) => {
+                let command = self.command_with(&name, archive);
+                RestoreError::OtherName { archive: archive.name.clone(), name, wanted, command }
+            }
             error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
         })?;
         // After the last moment to give up: what has its name by then is whole.
         site.interrupt.check()?;
-        self.publish(file, archive, &dump)?;
+        let name = &if self.archive_only { archive.name.clone() } else { dump.name.clone() };
+        self.publish(file.with_name(name), archive, &dump)?;
         self.tell(site, archive, name, &Restoration { dump, sum, connections, took: begun.elapsed() });
         Ok(ExitCode::Success)
     }
 }
 
 impl Order {
+    /// The command that restores `archive` where the dump in it is called `name`.
+    fn command_with(&self, name: &str, archive: &Stored) -> String {
+        let date = archive.date.to_string();
+        let [config, folder] = [&self.config, &self.folder].map(|path| path.to_string_lossy());
+        let words =
+            ["scripting-system", "restore", "--config", &config, "--date", &date, "--output", &folder, "--dump", name];
+        let flags = [(self.force, "--force"), (self.archive_only, "--archive-only")];
+        let flags = flags.into_iter().filter(|(is_given, _)| *is_given).map(|(_, flag)| flag);
+        words.into_iter().chain(flags).map(shell_word).collect::<Vec<_>>().join(" ")
+    }
+
     /// Before anything else: whether the folder can be what it is to be.
     fn check_folder(&self) -> Result<(), RestoreError> {
         match fs::metadata(&self.folder) {
@@ -188,13 +233,26 @@ impl Order {
     fn tell(&self, site: &Site, archive: &Stored, name: &str, restoration: &Restoration) {
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
         let path = folder.join(name).display().to_string();
-        // Only NUL cannot be quoted, which no path holds.
-        let quoted = shlex::try_quote(&path).unwrap_or_default();
+        let quoted = shell_word(&path);
+        // A new one, so that nothing that exists is loaded over.
+        let database = archive.date.format("restored_%Y%m%d").to_string();
+        let database_file = shell_word(&folder.join(format!("{database}.db")).to_string_lossy());
         let unpack = format!("tar -xzf {quoted}");
         let next = if self.archive_only {
             Next::Unpack(&unpack)
         } else {
-            Next::Load(Loading::of(&restoration.sum.beginning), &quoted)
+            let place = Place {
+                file: &quoted,
+                database: &database,
+                database_file: &database_file,
+                is_root: geteuid().is_root(),
+            };
+            let beginning = &restoration.sum.beginning;
+            let loading = match gunzipped(beginning, BEGINNING) {
+                Some(dump) => Loading::of(&dump).map(Loading::from_gzip),
+                None => Loading::of(beginning),
+            };
+            Next::Load(loading, place)
         };
         let text = restored(&Restored {
             path: &path,

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::foreground::{self, Fault, Site, Surroundings, Work};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::{self, Config, Environment, LoadError};
+use crate::config::{self, Environment, LoadError, ReadBack};
 use crate::destination::{DestinationError, Server};
 use crate::error_chain::told;
 use crate::report::message;
@@ -60,7 +60,7 @@ pub fn refuse_command_line(error: &str) -> Health {
 }
 
 /// One connection, one attempt: who monitors asks again, and waits for an answer meanwhile.
-fn hurry(config: &mut Config, timeout: Duration) {
+fn hurry(config: &mut ReadBack, timeout: Duration) {
     config.run.deadline = timeout;
     config.retry.attempts = 1;
     config.sftp.timeout = config.sftp.timeout.min(timeout);
@@ -75,7 +75,7 @@ fn ask(site: &Site, bounds: Bounds) -> Result<Answer, DestinationError> {
     // Everything is known: how the connection ends no longer matters.
     let _ = connection.close();
     tracing::info!("entries in sftp.directory: {}", entries.len());
-    let inventory = Inventory::of(&entries, &config.naming(), config.retention, site.started);
+    let inventory = Inventory::of(&entries, &config.naming, config.retention, site.started);
     let checkup = health::examine(&inventory, bounds, site.started);
     let new_key = server
         .new_fingerprint()

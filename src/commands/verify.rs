@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::foreground::{self, Site, Surroundings, Work};
 use super::recovery::{look, told_dump};
-use crate::archive::unpack;
+use crate::archive::{PackedDump, unpack};
 use crate::cli;
 use crate::clock::Clock;
-use crate::config::{self, Environment};
+use crate::config::{self, Environment, JobZone};
 use crate::destination::{Connection, Server, fetch};
 use crate::error_chain::told;
 use crate::exit_code::ExitCode;
@@ -22,6 +22,7 @@ pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: 
     let surroundings =
         Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let (date, all) = (arguments.date, arguments.all);
+    let other_name = arguments.dump.clone();
     foreground::conclude(foreground::run(&surroundings, move |site| {
         let (server, connection, _, stored) = look(site)?;
         let stored = match date {
@@ -36,12 +37,15 @@ pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: 
         if stored.is_empty() {
             return Err(NoArchive::None.into());
         }
-        verify_each(site, &server, connection, stored)
+        let named = site.config.dump.iter().chain(&other_name);
+        let names: Vec<&str> = named.map(|path| base_name(path)).collect();
+        verify_each(site, &server, connection, stored, &names)
     }))
 }
 
-/// Goes on after a bad one, and after one that could not be read as long as there is a server.
-fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[Stored]) -> Work {
+/// Continues after a bad one, and after one that could not be read as long as there is a server. The dump may have any of
+/// `names`; any name at all where none is known.
+fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[Stored], names: &[&str]) -> Work {
     let mut connection = Some(connection);
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(stored.len());
     for archive in stored {
@@ -51,7 +55,7 @@ fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[S
             Some(Verdict::Unread(why)) if server.has_turned_away() => Verdict::Unread(why.clone()),
             _ => match connection.take().map_or_else(|| server.connect(), Ok) {
                 Ok(first) => {
-                    let (verdict, left) = verify_one(site, server, first, archive);
+                    let (verdict, left) = verify_one(site, server, first, archive, names);
                     connection = left;
                     verdict
                 }
@@ -66,20 +70,30 @@ fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[S
     if verdicts.len() > 1 {
         site.progress.print(&all_looked(verdicts.iter()));
     }
+    let are_intact = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Good(_) | Verdict::OtherName { .. }));
     let are_good = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Good(_)));
-    Ok(if are_good { ExitCode::Success } else { ExitCode::Failed })
+    Ok(match (are_intact, are_good) {
+        (true, true) => ExitCode::Success,
+        (true, false) => ExitCode::Warnings,
+        (false, _) => ExitCode::Failed,
+    })
 }
 
 /// What one archive is, and a connection for the next.
-fn verify_one(site: &Site, server: &Server, first: Connection, archive: &Stored) -> (Verdict, Option<Connection>) {
+fn verify_one(
+    site: &Site,
+    server: &Server,
+    first: Connection,
+    archive: &Stored,
+    names: &[&str],
+) -> (Verdict, Option<Connection>) {
     let bar = site.progress.bar("Verify", archive.file.size);
-    let wanted = base_name(&site.config.source.dump);
     let fetched = fetch(server, first, &archive.file, &bar, |reader| {
-        unpack(reader, wanted, &site.interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
+        unpack(reader, None, &site.interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
     });
     match fetched {
         Ok(fetched) => match fetched.value {
-            Ok(dump) => (Verdict::Good(told_dump(&dump, &site.config.zone)), fetched.connection),
+            Ok(dump) => (verdict(&dump, names, &site.config.zone), fetched.connection),
             Err(error) if error.is_of_the_archive() => {
                 (Verdict::Bad(clean(site, &error.to_string())), fetched.connection)
             }
@@ -87,6 +101,16 @@ fn verify_one(site: &Site, server: &Server, first: Connection, archive: &Stored)
         },
         Err(error) => (Verdict::Unread(clean(site, &told(&error))), None),
     }
+}
+
+/// What an intact archive is that holds `dump`, which should have one of `names`.
+fn verdict(dump: &PackedDump, names: &[&str], zone: &JobZone) -> Verdict {
+    let told = told_dump(dump, zone);
+    if names.is_empty() || names.contains(&dump.name.as_str()) {
+        return Verdict::Good(told);
+    }
+    let expected = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ");
+    Verdict::OtherName { dump: told, name: dump.name.clone(), expected }
 }
 
 fn tell(site: &Site, archive: &Stored, verdict: &Verdict, took: Duration) {

@@ -9,6 +9,7 @@ mod job;
 mod json;
 pub mod original;
 mod place;
+mod read_back;
 mod redacted;
 mod reports;
 pub mod schema;
@@ -30,10 +31,13 @@ use trust::Trust;
 use walk::{Fault, Section, Walk};
 
 use crate::job_id::JobId;
+use crate::rules::alarm::Bounds;
+use crate::rules::retention::Policy;
 use crate::rules::trust::Holds;
 
 pub use environment::Environment;
 pub use error::{LoadError, Mistake};
+pub use read_back::ReadBack;
 pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
     MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback,
@@ -42,6 +46,9 @@ pub use zone::JobZone;
 
 /// Longest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What the mistakes about the job's zone are about.
+const VARIABLE_TZ: &str = "the variable TZ";
 
 /// Name of the log file that stands in where a broken configuration names none, beside the configuration.
 const LOG_BESIDE: &str = "log.log";
@@ -53,32 +60,45 @@ const LOG_BESIDE: &str = "log.log";
 /// Where the file cannot be read, could have been written by others, is not JSON, or holds mistakes; then with every one of
 /// them, in the order in which the keys are documented.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
-    read(path, environment, |_| true)
+    let found = read(path, environment, |_| true, |_, parts, _| parts.whole())?;
+    Ok(Config { warnings: found.warnings, ..found.config })
 }
 
-/// As [`load`], for a command that only reads archives back: on the day that one is needed, another machine may have no
-/// more than the configuration and a way in to the server. Mistakes about what such a command does not use are among the
-/// configuration's warnings.
+/// Reads what a command needs that only reads archives back: the sections `sftp` and `archive`. The rest may be missing;
+/// mistakes in it are warnings.
 ///
 /// # Errors
-/// As [`load`], and where the required keys of the other sections are missing.
-pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
-    read(path, environment, matters_to_read_back)
+/// As [`load`], where what is needed is missing or wrong.
+pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
+    let found = read(path, environment, matters_to_read_back, ReadBack::of)?;
+    let about_retention = |mistake: &&Mistake| mistake.path.split('.').next() == Some("retention");
+    let retention_mistakes = found.spared.iter().filter(about_retention).map(Mistake::to_string).collect();
+    let warnings = found.warnings.into_iter().chain(found.spared.iter().map(Mistake::to_string)).collect();
+    Ok(ReadBack { retention_mistakes, warnings, ..found.config })
 }
 
 /// Whether a mistake about the key `path` keeps archives from being read back.
 fn matters_to_read_back(path: &str) -> bool {
-    const OF_NO_USE: [&str; 6] = ["alarm", "log", "email", "mattermost", "monitor", "metrics"];
-    match path.split_once('.') {
-        Some(("source", key)) => key == "dump",
-        Some(("archive", key)) => key == "name",
-        Some((section, _)) => !OF_NO_USE.contains(&section),
-        None => true,
-    }
+    matches!(path, walk::WHOLE_FILE | VARIABLE_TZ | "archive" | "archive.name" | "sftp") || path.starts_with("sftp.")
 }
 
-/// Reads the file `path`; of the mistakes about keys that do not matter, warnings are made where that is possible.
-fn read(path: &Path, environment: &Environment, matters: fn(&str) -> bool) -> Result<Config, LoadError> {
+/// A configuration as it was read.
+struct Found<C> {
+    config: C,
+    /// The mistakes that do not matter.
+    spared: Vec<Mistake>,
+    /// What else is noteworthy about the file, one sentence each.
+    warnings: Vec<String>,
+}
+
+/// Reads the file `path` and takes from its sections what `choose` wants; mistakes about keys that do not matter are
+/// spared.
+fn read<C>(
+    path: &Path,
+    environment: &Environment,
+    matters: fn(&str) -> bool,
+    choose: fn(&json::Value, Parts, &mut Walk<'_>) -> Option<C>,
+) -> Result<Found<C>, LoadError> {
     let text = read_text(path)?;
     let trust = Trust::new(environment);
     trust.judge(path, Holds::Settings);
@@ -91,14 +111,11 @@ fn read(path: &Path, environment: &Environment, matters: fn(&str) -> bool) -> Re
     let mut walk = Walk::new(Place::new(&folder, environment, &trust));
     walk.warnings = reasons;
     if let Some(fault) = environment.zone_fault() {
-        walk.mistake("the variable TZ", fault.clone());
+        walk.mistake(VARIABLE_TZ, fault.clone());
     }
-    let mut config = read_sections(&value, path, &mut walk);
-    if let Some(config) = &mut config {
-        let (mistakes, spared) = walk.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
-        walk.mistakes = mistakes;
-        config.warnings.extend(spared.iter().map(Mistake::to_string));
-    }
+    let config = read_sections(&value, path, &mut walk).and_then(|parts| choose(&value, parts, &mut walk));
+    let (mistakes, spared) = walk.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
+    walk.mistakes = mistakes;
 
     if !walk.clear.is_empty()
         && let Some((reason, is_group_alone)) = trust.read_by_others(path)
@@ -115,10 +132,7 @@ fn read(path: &Path, environment: &Environment, matters: fn(&str) -> bool) -> Re
         }
     }
     match config {
-        Some(mut config) if walk.mistakes.is_empty() => {
-            config.warnings.extend(walk.warnings);
-            Ok(config)
-        }
+        Some(config) if walk.mistakes.is_empty() => Ok(Found { config, spared, warnings: walk.warnings }),
         _ => Err(LoadError::Mistakes { file: path.to_owned(), mistakes: walk.mistakes }),
     }
 }
@@ -141,40 +155,69 @@ pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> 
     named().or_else(|| is_trusted(&folder).then(|| folder.join(LOG_BESIDE)))
 }
 
+/// The sections as they were read; `None` comes with at least one mistake, or is a section that may be missing.
+struct Parts {
+    id: JobId,
+    zone: JobZone,
+    source: Option<Source>,
+    archive: Option<Archive>,
+    sftp: Option<Sftp>,
+    retention: Option<Policy>,
+    alarm: Option<Bounds>,
+    retry: Option<Retry>,
+    run: Option<Run>,
+    log: Option<Log>,
+    email: Option<Email>,
+    mattermost: Option<Mattermost>,
+    monitor: Option<Monitor>,
+    metrics: Option<Metrics>,
+}
+
+impl Parts {
+    /// All that a run needs.
+    fn whole(self) -> Option<Config> {
+        Some(Config {
+            id: self.id,
+            zone: self.zone,
+            source: self.source?,
+            archive: self.archive?,
+            sftp: self.sftp?,
+            retention: self.retention?,
+            alarm: self.alarm,
+            retry: self.retry?,
+            run: self.run?,
+            log: self.log?,
+            email: self.email,
+            mattermost: self.mattermost,
+            monitor: self.monitor,
+            metrics: self.metrics,
+            warnings: Vec::new(),
+        })
+    }
+}
+
 /// The whole walk, in the order of the documentation. `None` comes with at least one mistake.
-fn read_sections(value: &json::Value, file: &Path, walk: &mut Walk<'_>) -> Option<Config> {
+fn read_sections(value: &json::Value, file: &Path, walk: &mut Walk<'_>) -> Option<Parts> {
     let mut top = Section::top(walk, value)?;
     top.ignore("$schema");
-    let source = source::read(&mut top, walk);
-    let archive = job::archive(&mut top, walk);
-    let sftp = sftp::read(&mut top, walk);
-    let retention = job::retention(&mut top, walk);
-    let alarm = job::alarm(&mut top, walk);
-    let retry = job::retry(&mut top, walk);
-    let run = job::run(&mut top, walk);
-    let log = job::log(&mut top, walk, file);
-    let email = reports::email(&mut top, walk);
-    let mattermost = reports::mattermost(&mut top, walk);
-    let monitor = watchers::monitor(&mut top, walk);
-    let metrics = watchers::metrics(&mut top, walk);
-    top.finish(walk);
-    Some(Config {
+    let parts = Parts {
         id: JobId::of(file),
-        source: source?,
-        archive: archive?,
-        sftp: sftp?,
-        retention: retention?,
-        alarm,
-        retry: retry?,
-        run: run?,
-        log: log?,
-        email,
-        mattermost,
-        monitor,
-        metrics,
         zone: walk.place.environment.zone(),
-        warnings: Vec::new(),
-    })
+        source: source::read(&mut top, walk),
+        archive: job::archive(&mut top, walk),
+        sftp: sftp::read(&mut top, walk),
+        retention: job::retention(&mut top, walk),
+        alarm: job::alarm(&mut top, walk),
+        retry: job::retry(&mut top, walk),
+        run: job::run(&mut top, walk),
+        log: job::log(&mut top, walk, file),
+        email: reports::email(&mut top, walk),
+        mattermost: reports::mattermost(&mut top, walk),
+        monitor: watchers::monitor(&mut top, walk),
+        metrics: watchers::metrics(&mut top, walk),
+    };
+    top.finish(walk);
+    Some(parts)
 }
 
 /// The file's text without a byte order mark.

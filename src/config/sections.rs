@@ -297,11 +297,12 @@ pub struct Metrics {
 impl Config {
     /// How the names in `sftp.directory` are made.
     pub fn naming(&self) -> Naming {
-        Naming {
-            archive: self.archive.name.clone(),
-            temporary_prefix: self.sftp.temporary_prefix.clone(),
-            id: self.id.to_string(),
-        }
+        Config::naming_of(&self.id, &self.archive, &self.sftp)
+    }
+
+    /// The same, of the sections that say so.
+    pub(super) fn naming_of(id: &JobId, archive: &Archive, sftp: &Sftp) -> Naming {
+        Naming { archive: archive.name.clone(), temporary_prefix: sftp.temporary_prefix.clone(), id: id.to_string() }
     }
 }
 

@@ -8,6 +8,9 @@ use super::place::Place;
 use crate::rules::redaction::printable;
 use crate::rules::trust::Distrust;
 
+/// Stands for the key of a mistake about the file as such.
+pub(super) const WHOLE_FILE: &str = "the whole file";
+
 /// Longest part of a value that a message repeats, in characters.
 const LONGEST_QUOTE: usize = 60;
 
@@ -100,10 +103,15 @@ impl<'a> Section<'a> {
             Value::Object(members) => Some(Section { path: String::new(), members, known: Vec::new() }),
             other => {
                 let problem = format!("must be an object, found {}", other.kind());
-                walk.mistake("the whole file", Fault::new(problem, "write {\"source\": {…}, \"sftp\": {…}, …}"));
+                walk.mistake(WHOLE_FILE, Fault::new(problem, "write {\"source\": {…}, \"sftp\": {…}, …}"));
                 None
             }
         }
+    }
+
+    /// A file without any key.
+    pub(super) fn empty() -> Section<'static> {
+        Section { path: String::new(), members: &[], known: Vec::new() }
     }
 
     /// `key` with the sections that it stands in.

@@ -51,6 +51,11 @@ impl WholeFile {
         Ok(WholeFile { path: path.to_owned(), inner })
     }
 
+    /// The same file, which will be called `name` in the same folder.
+    pub fn with_name(self, name: &str) -> WholeFile {
+        WholeFile { path: folder_of(&self.path).join(name), ..self }
+    }
+
     /// The path that it will have.
     pub fn path(&self) -> &Path {
         &self.path

@@ -21,6 +21,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// So much of an answer is read, in bytes; success is two of them.
 const MAX_REPLY: u64 = 4 * 1024;
 
+/// How the standard library reports a name that does not resolve; it has no kind of error for it.
+const LOOKUP_FAILED: &str = "failed to lookup address information";
+
 /// A piece of an address that is shorter is an ordinary word.
 const SHORTEST_PIECE: usize = 4;
 
@@ -196,7 +199,9 @@ impl<'a> Endpoint<'a> {
         let service = self.service;
         let nothing_within = || format!("nothing within {} s", limit.unwrap_or(TIMEOUT).as_secs());
         match error {
-            ureq::Error::HostNotFound => PostError::Unreachable { service, reason: "its name is not known".to_owned() },
+            ureq::Error::HostNotFound => {
+                PostError::Unreachable { service, reason: "its name cannot be resolved".to_owned() }
+            }
             ureq::Error::ConnectionFailed => {
                 PostError::Unreachable { service, reason: "the connection failed".to_owned() }
             }
@@ -215,10 +220,14 @@ impl<'a> Endpoint<'a> {
 
     fn io_error(&self, error: &io::Error) -> PostError {
         let (service, reason) = (self.service, self.hide(&error.to_string()));
+        if reason.starts_with(LOOKUP_FAILED) {
+            return PostError::Unreachable { service, reason: "its name cannot be resolved".to_owned() };
+        }
         match error.kind() {
             io::ErrorKind::ConnectionRefused
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
             | io::ErrorKind::AddrNotAvailable => PostError::Unreachable { service, reason },
             // rustls hands its errors up so.
             io::ErrorKind::InvalidData if error.get_ref().is_some() => PostError::Tls { service, reason },

@@ -27,7 +27,7 @@ pub use listing_document::{listing_json, listing_schema};
 pub use markdown::{MAX_POST, mattermost_text};
 pub use metrics::{Ending, metrics};
 pub use plain::{plain_text, subject};
-pub use recovery::{Dump, Looked, Next, Restored, Verdict, all_looked, looked, restored};
+pub use recovery::{Dump, Looked, Next, Restored, Verdict, all_looked, looked, restored, shell_word};
 pub use terminal::{cron_errors, summary};
 
 use crate::config::SendOn;

@@ -36,7 +36,9 @@ pub(super) fn find() -> io::Result<PathBuf> {
         std::env::split_paths(&folders).map(|folder| folder.join(&program)).collect()
     };
     let is_runnable = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
-    places.into_iter().find(is_runnable).ok_or_else(|| io::ErrorKind::NotFound.into())
+    places.into_iter().find(is_runnable).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("it is neither {USUAL_PLACE} nor in PATH, or not executable"))
+    })
 }
 
 /// Has `program` take `message` from `sender` to `recipient` (addresses without names).

@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, Utc};
 
 use crate::rules::history::{self, Archived};
 use crate::rules::naming::Naming;
-use crate::rules::retention::{self, Action, Circumstances, Entry, HoldBack, Policy, Reason};
+use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, HoldBack, Kind, Plan, Policy, Reason};
 
 /// The directory on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     /// The day that everything is as of.
     pub today: NaiveDate,
-    /// The day from which retention counts ages; `None` where no archive counts.
+    /// The day of the newest archive that counts; `None` where none does.
     pub reference: Option<NaiveDate>,
+    /// The day of the next run: today, unless today's archive is there. What happens to archives is what happens once that
+    /// run has delivered; their ages in its reasons count to that day.
+    pub next_run: NaiveDate,
     /// The regular files with an archive's name, oldest first. Empty ones and those dated after today are among them.
     pub archives: Vec<Archive>,
     /// The stretches of nights without an archive that counts, oldest first: between two archives, and from the newest to
@@ -76,19 +79,27 @@ impl Gap {
     }
 }
 
+impl Archive {
+    /// Days from the date in its name to `today`; negative where that is yet to come.
+    pub fn age_days(&self, today: NaiveDate) -> i64 {
+        (today - self.date).num_days()
+    }
+}
+
 impl Inventory {
     /// The inventory of `listing` at the time `now`, in the job's zone; `policy` decides which files are kept. The server's
     /// clock is taken to agree.
     pub fn of(listing: &[Entry], naming: &Naming, policy: Policy, now: DateTime<FixedOffset>) -> Inventory {
         let today = now.date_naive();
         let circumstances = Circumstances { server_now: Some(now.to_utc()), ..Circumstances::on(today) };
-        let plan = retention::plan(listing, naming, policy, circumstances);
         let counting = history::archives(listing, naming, today);
+        let plan = plan_of_next_run(listing, naming, policy, circumstances);
         let entries: HashMap<&str, &Entry> = listing.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let counting_names: BTreeSet<&str> = counting.iter().map(|archive| archive.name.as_str()).collect();
         let mut inventory = Inventory {
             today,
             reference: plan.reference,
+            next_run: day_of_next_run(plan.reference, today),
             archives: Vec::new(),
             gaps: gaps(&counting, policy, today),
             leftovers: Vec::new(),
@@ -138,6 +149,40 @@ impl Inventory {
     }
 }
 
+/// Today, unless `newest` is the day of an archive of today.
+fn day_of_next_run(newest: Option<NaiveDate>, today: NaiveDate) -> NaiveDate {
+    if newest == Some(today) { today + Days::new(1) } else { today }
+}
+
+/// The plan of the next run, if it delivers: archives are as old as they will be then, and so is what expires. All else is
+/// as `circumstances` have it.
+pub fn plan_of_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: Circumstances) -> Plan {
+    let mut plan = retention::plan(listing, naming, policy, circumstances);
+    let today = day_of_next_run(plan.reference, circumstances.today);
+    let name = naming.archive.file_name(today);
+    let mut then = listing.to_vec();
+    then.push(Entry { name, kind: Kind::File, size: Some(1), modified: None });
+    let server_now = circumstances.server_now.map(|now| now + (today - circumstances.today));
+    let circumstances = Circumstances { today, server_now, delivered: Some(today), ..circumstances };
+    let then = retention::plan(&then, naming, policy, circumstances);
+    let then: HashMap<&str, &Decision> = then.decisions.iter().map(|it| (it.name.as_str(), it)).collect();
+    let ages = |reason: &Reason| match reason {
+        Reason::Kept { .. } | Reason::Expired { .. } | Reason::WrittenLater { .. } => true,
+        Reason::SetAside { .. } | Reason::Replaced => true,
+        _ => false,
+    };
+    for decision in &mut plan.decisions {
+        let is_archive = match &decision.reason {
+            Reason::HeldBack(reason) => ages(reason),
+            reason => ages(reason),
+        };
+        if let Some(then) = then.get(decision.name.as_str()).filter(|_| is_archive) {
+            decision.clone_from(then);
+        }
+    }
+    plan
+}
+
 /// The nights that none of `archives` is of, from the oldest of them to yesterday: tonight's is yet to come.
 fn gaps(archives: &[Archived], policy: Policy, today: NaiveDate) -> Vec<Gap> {
     let (Some(oldest), Some(yesterday)) = (archives.first(), today.pred_opt()) else { return Vec::new() };
@@ -156,7 +201,6 @@ mod tests {
 
     use super::*;
     use crate::rules::archive_name::ArchiveName;
-    use crate::rules::retention::Kind;
 
     const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 

@@ -26,8 +26,23 @@ pub enum Maker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loading {
     maker: Maker,
-    /// Whether the dump itself says which database it is for.
-    names_database: bool,
+    /// Whether the dump itself creates the databases that it is for.
+    creates_database: bool,
+    /// Whether it is a gzip file.
+    is_gzip: bool,
+}
+
+/// Where a dump is loaded from, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The dump's file, quoted for a shell.
+    pub file: &'a str,
+    /// A name for a new database: a word that every database takes without quotes.
+    pub database: &'a str,
+    /// The file of a new SQLite database, quoted for a shell.
+    pub database_file: &'a str,
+    /// Whether root will load it. PostgreSQL does not know root: on Debian the database's administrator is `postgres`.
+    pub is_root: bool,
 }
 
 impl Loading {
@@ -52,9 +67,14 @@ impl Loading {
         } else {
             return None;
         };
-        // With --databases and --all-databases, each database begins with this line.
-        let names_database = has_line("-- Current Database: ");
-        Some(Loading { maker, names_database })
+        // mysqldump's line with --databases and --all-databases; pg_dump's with --create.
+        let creates_database = has_line("-- Current Database: ") || has_line("CREATE DATABASE ");
+        Some(Loading { maker, creates_database, is_gzip: false })
+    }
+
+    /// The same of a gzip file that holds such a dump.
+    pub fn from_gzip(self) -> Loading {
+        Loading { is_gzip: true, ..self }
     }
 
     /// What made it.
@@ -62,17 +82,49 @@ impl Loading {
         self.maker
     }
 
-    /// The command that loads it from the file `path`, which is quoted for a shell. What is in capitals is for the reader
-    /// to fill in.
-    pub fn command(self, path: &str) -> String {
-        let database = if self.names_database { "" } else { " DATABASE" };
+    /// The command that loads it into a new database, as Debian's packages have it: for root, or for someone who may create
+    /// databases. An existing database ends it, unless the dump itself says which it is for.
+    pub fn command(self, place: Place<'_>) -> String {
+        let Place { file, database, database_file, is_root } = place;
+        let postgres = if is_root { "runuser -u postgres -- " } else { "" };
+        let (create, load) = match self.maker {
+            Maker::MySql | Maker::MariaDb => {
+                let client = if self.maker == Maker::MySql { "mysql" } else { "mariadb" };
+                match self.creates_database {
+                    true => (None, client.to_owned()),
+                    false => {
+                        (Some(format!("{client} -e 'CREATE DATABASE {database}'")), format!("{client} {database}"))
+                    }
+                }
+            }
+            // Its first error is that the role exists that initdb has made.
+            Maker::PgDumpAll => (None, format!("{postgres}psql -X -d postgres")),
+            Maker::PgDump if self.creates_database => {
+                (None, format!("{postgres}psql -X -v ON_ERROR_STOP=1 -d postgres"))
+            }
+            Maker::PgDump => (
+                Some(format!("{postgres}createdb {database}")),
+                format!("{postgres}psql -X -v ON_ERROR_STOP=1 -d {database}"),
+            ),
+            Maker::PgDumpCustom => {
+                (Some(format!("{postgres}createdb {database}")), format!("{postgres}pg_restore -d {database}"))
+            }
+            Maker::Sqlite => (None, format!("sqlite3 -bail {database_file}")),
+        };
+        // The shell opens the file, which is for the operator alone: the database's user could not.
+        let load = if self.is_gzip { format!("gunzip < {file} | {load}") } else { format!("{load} < {file}") };
+        create.map_or_else(|| load.clone(), |create| format!("{create} && {load}"))
+    }
+
+    /// What must be known about that command, if anything.
+    pub fn note(self) -> Option<&'static str> {
         match self.maker {
-            Maker::MySql => format!("mysql -u USER -p{database} < {path}"),
-            Maker::MariaDb => format!("mariadb -u USER -p{database} < {path}"),
-            Maker::PgDump => format!("psql -v ON_ERROR_STOP=1 -d DATABASE -f {path}"),
-            Maker::PgDumpCustom => format!("pg_restore -d DATABASE {path}"),
-            Maker::PgDumpAll => format!("psql -d postgres -f {path}"),
-            Maker::Sqlite => format!("sqlite3 DATABASE.db < {path}"),
+            Maker::MySql | Maker::MariaDb => Some("add -u USER -p where a user with a password loads it"),
+            Maker::PgDump | Maker::PgDumpCustom => {
+                Some("the roles that own its objects must exist: create missing ones first (createuser NAME)")
+            }
+            Maker::PgDumpAll => Some("ignore the error that the role \"postgres\" already exists"),
+            Maker::Sqlite => None,
         }
     }
 }
@@ -85,50 +137,5 @@ impl fmt::Display for Maker {
             Maker::PgDump | Maker::PgDumpCustom | Maker::PgDumpAll => "PostgreSQL",
             Maker::Sqlite => "SQLite",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(beginning: &str) -> Option<String> {
-        Loading::of(beginning.as_bytes()).map(|loading| loading.command("/r/dump.sql"))
-    }
-
-    #[test]
-    fn each_maker_is_known_by_how_its_dump_begins() {
-        for (beginning, command) in [
-            (
-                "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n",
-                "mysql -u USER -p DATABASE < /r/dump.sql",
-            ),
-            ("-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB\n--\n", "mariadb -u USER -p DATABASE < /r/dump.sql"),
-            (
-                "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19-12.0.2\n",
-                "mariadb -u USER -p DATABASE < /r/dump.sql",
-            ),
-            ("--\n-- PostgreSQL database dump\n--\n\n", "psql -v ON_ERROR_STOP=1 -d DATABASE -f /r/dump.sql"),
-            ("--\n-- PostgreSQL database cluster dump\n--\n\n", "psql -d postgres -f /r/dump.sql"),
-            ("PGDMP\u{1}\u{e}", "pg_restore -d DATABASE /r/dump.sql"),
-            ("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "sqlite3 DATABASE.db < /r/dump.sql"),
-        ] {
-            assert_eq!(told(beginning).as_deref(), Some(command));
-        }
-    }
-
-    #[test]
-    fn a_dump_that_names_its_databases_needs_none() {
-        let dump =
-            "-- MySQL dump 10.13\n--\n-- Host: localhost    Database: shop\n\n--\n-- Current Database: `shop`\n--\n";
-        assert_eq!(told(dump).as_deref(), Some("mysql -u USER -p < /r/dump.sql"));
-    }
-
-    #[test]
-    fn of_anything_else_nothing_is_said() {
-        for beginning in ["", "INSERT INTO t VALUES ('-- MySQL dump ');\n", "PGDM", "SELECT 1;\n"] {
-            assert_eq!(told(beginning), None, "{beginning}");
-        }
-        assert_eq!(Loading::of(&[0xff; 5000]), None);
     }
 }

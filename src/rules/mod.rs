@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod loading;
 pub mod naming;
 pub mod origin;
+pub mod other_pattern;
 pub mod packed;
 pub mod recovery;
 pub mod redaction;

@@ -57,7 +57,7 @@ impl Origin {
     pub fn is_of_another_job(&self, mark: &Mark, dump: &str) -> bool {
         match (&self.mark, &self.dump) {
             (Some(theirs), _) => theirs != mark,
-            (None, Some(theirs)) => base_name(theirs) != base_name(dump),
+            (None, Some(theirs)) => theirs != base_name(dump),
             (None, None) => false,
         }
     }

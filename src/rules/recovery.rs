@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::rules::history;
 use crate::rules::naming::Naming;
+use crate::rules::other_pattern::OtherPattern;
 use crate::rules::retention::{Entry, Kind, to_put_back};
 
 /// An archive that lies on the server.
@@ -33,6 +34,12 @@ pub enum NoArchive {
     /// There is none at all.
     #[error("sftp.directory holds no archive: no file there has a name that archive.name gives")]
     None,
+    /// There is none, but there is what looks like archives of another pattern.
+    #[error(
+        "sftp.directory holds no archive: no file there has a name that archive.name gives. {:?} looks like an archive of \
+         another pattern{}", .0.example, advice(.0)
+    )]
+    OtherPattern(OtherPattern),
     /// None of that date.
     #[error("there is no archive of {date}; {}", nearest(*before, *after))]
     NotOf {
@@ -59,6 +66,10 @@ pub enum NoArchive {
         /// The first date after it that has one.
         after: Option<NaiveDate>,
     },
+}
+
+fn advice(other: &OtherPattern) -> String {
+    other.pattern.as_ref().map_or_else(String::new, |pattern| format!(": set archive.name to {pattern:?}"))
 }
 
 fn nearest(before: Option<NaiveDate>, after: Option<NaiveDate>) -> String {

@@ -205,3 +205,45 @@ fn names_that_hold_removal_back_are_told() {
         ran.all()
     );
 }
+
+#[test]
+fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows() {
+    let mut night = night();
+    for day in 13..=25 {
+        fs::write(night.sshd.directory.join(format!("2026-{day}-11.tgz")), "an archive").unwrap();
+    }
+    fs::write(night.sshd.directory.join("20262611-keep.tgz"), "kept for ever").unwrap();
+    let ran = must_end_with(&night, 0);
+    for words in [
+        "! archive names   archive.name seems to have been changed: 13 files named after another pattern (\"%Y-%d-%m\"), such",
+        ": retention neither counts nor removes them, and list, verify and restore do not find them",
+        "→ set archive.name to \"%Y-%d-%m\" again, or rename those files",
+    ] {
+        assert!(ran.stdout.contains(words), "{words:?}: {}", ran.all());
+    }
+    night.set("archive.name", json!("%Y-%d-%m"));
+    let ran = must_end_with(&night, 0);
+    assert!(!ran.stdout.contains("archive names"), "{}", ran.all());
+}
+
+#[test]
+fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds() {
+    Night::on_each_server(|night| {
+        prepare(night);
+        night.run().ended_with(0);
+        let ran = must_end_with(night, 0);
+        assert!(!ran.stdout.contains("dump name"), "{}", ran.all());
+        night.set("source.dump", json!("data/new name.sql"));
+        night.publish(&Zip::new().with(Entry::new("data/new name.sql", noise(1000)).extended_time(night.modified)));
+        let ran = must_end_with(night, 0);
+        let held =
+            format!("{}, the newest archive, holds \"dumpfile.sql\", and source.dump names", night.archive_name());
+        for words in [&held, "\"new name.sql\"", "restore and verify reach the older archives with --dump dumpfile.sql"]
+        {
+            assert!(ran.stdout.contains(words), "{words:?}: {}", ran.all());
+        }
+        // An archive that shows no name is `verify`'s business.
+        fs::write(night.archive(), "damaged").unwrap();
+        assert!(!must_end_with(night, 0).stdout.contains("dump name"));
+    });
+}

@@ -101,7 +101,9 @@ fn the_local_sendmail_is_looked_for_and_not_run() {
     };
     let ran = with_path(&night);
     ran.ended_with(4);
-    assert!(ran.stdout.contains("install a local mail system, or set email.server"), "{}", ran.all());
+    let said = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
+                system, or set email.server";
+    assert!(ran.stdout.contains(said), "{}", ran.all());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let ran = with_path(&night);
     ran.ended_with(0);

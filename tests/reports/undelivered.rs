@@ -49,6 +49,26 @@ fn a_mail_server_that_is_down_is_tried_as_often_as_the_configuration_says() {
 }
 
 #[test]
+fn where_a_host_does_not_resolve_nothing_may_have_arrived() {
+    let mut night = night();
+    night.set("email.server.host", json!("no-such-host.invalid"));
+    night.set("mattermost.webhook_url", json!("https://no-such-host.invalid/hooks/s3cr3thook"));
+    night.config["monitor"] = json!({"ping_url": "https://no-such-host.invalid/p1ng-s3cr3t"});
+    let ran = night.run();
+    ran.ended_with(1);
+    ran.told("cannot reach the mail server no-such-host.invalid:");
+    ran.told(
+        "cannot reach the Mattermost server: its name cannot be resolved; check the host in mattermost.webhook_url",
+    );
+    ran.told("cannot reach the monitoring service: its name cannot be resolved; check the host in monitor.ping_url");
+    for wrong in ["may have been posted", "may have arrived"] {
+        assert!(!ran.all().contains(wrong), "{wrong:?}: {}", ran.all());
+    }
+    // What reached nobody is tried again.
+    ran.told("posting to Mattermost failed, trying again");
+}
+
+#[test]
 fn a_wrong_password_is_tried_once_however_many_recipients_there_are() {
     let mut night = night();
     night.set("email.server.password", json!("not the one"));

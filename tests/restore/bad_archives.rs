@@ -77,14 +77,14 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         N.tgz  N-N-N  N B  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N.tgz  N-N-N  N B  BAD: it is no gzip file: it begins with "<html>N</html>"
         N.tgz  N-N-N  N B  BAD: the dump in it, "dumpfile.sql", is empty
-        N.tgz  N-N-N  N B  BAD: it holds "other" instead of "dumpfile.sql", which source.dump names; if the dump was called so then, use a copy of the configuration that says so
+        N.tgz  N-N-N  N B  intact, but it holds "other" instead of "dumpfile.sql": a dump of N B, modified N MONTH N N:N:N +N:N; reach it with --dump other
         N.tgz  N-N-N  N B  BAD: it holds "dumpfile.sql", which is a symbolic link, not a regular file
         N.tgz  N-N-N  N B  BAD: it holds "other" beside "dumpfile.sql", and must hold one file alone
         N.tgz  N-N-N  N B  BAD: it is empty
         N.tgz  N-N-N  N KiB  BAD: it breaks off after N bytes
         N.tgz  N-N-N  N KiB  BAD: from byte N on, it is no gzip data: it begins with "and more"
         N.tgz  N-N-N  N KiB  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
-        N archives: N good, N BAD
+        N archives: N good, N with another name, N BAD
         "#));
         assert_eq!(ran.stderr, "");
         let of_good = night.ask("verify", &["--date", &day_before(night, 9).to_string()]);
@@ -92,7 +92,15 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         night.ask("verify", &["--date", &day_before(night, 3).to_string()]).ended_with(4);
         for days in 1..=8 {
             let ran = restore(night, &["--date", &day_before(night, days).to_string()]);
-            assert_refused(night, &ran, &[if days == 3 { "is empty; the nearest are" } else { "is bad" }]);
+            assert_refused(
+                night,
+                &ran,
+                &[match days {
+                    3 => "is empty; the nearest are",
+                    6 => "holds \"other\" instead of \"dumpfile.sql\"",
+                    _ => "is bad",
+                }],
+            );
         }
     });
 }
@@ -103,7 +111,7 @@ fn no_name_in_a_tar_leads_out_of_the_folder() {
     for name in ["../x/", "/etc/", "a/"] {
         let command = format!("tar -czf a.tgz --transform 's,^,{name},' -P {DUMP}");
         plant(&night, 0, &made_by(&night.path("theirs"), &command));
-        assert_refused(&night, &restore(&night, &[]), &["source.dump names"]);
+        assert_refused(&night, &restore(&night, &[]), &["which is not the plain name of a file"]);
         assert!(!Path::new("/etc").join(DUMP).exists() && !night.path("x").exists());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::day::{assert_refused, assert_restored, day_before, listing, plant, restore};
 use super::support::Night;
 
@@ -56,5 +58,20 @@ fn a_replaced_archive_that_awaits_its_name_is_restored_where_it_lies() {
         assert_restored(night, &ran);
         assert!(ran.stdout.contains(&format!("from           {}, ", night.archive_name())), "{}", ran.all());
         assert!(listing(&night.sshd.directory) == before, "something changed on the server");
+    });
+}
+
+#[test]
+fn archives_of_another_pattern_are_named_with_that_pattern() {
+    Night::on_each_server(|night| {
+        night.run().ended_with(0);
+        let name = night.modified.format("db-%d.%m.%Y.tgz").to_string();
+        fs::rename(night.archive(), night.sshd.directory.join(&name)).unwrap();
+        night.config["archive"] = json!(null);
+        let told = format!("\"{name}\" looks like an archive of another pattern: set archive.name to \"db-%d.%m.%Y\"");
+        assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive: ", &told]);
+        assert!(night.ask("verify", &[]).ended_with(4).stderr.contains(&told));
+        night.config["archive"] = json!({"name": "db-%d.%m.%Y"});
+        assert_restored(night, &restore(night, &[]));
     });
 }

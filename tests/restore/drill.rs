@@ -100,25 +100,34 @@ fn a_machine_that_has_no_more_than_the_way_in_brings_the_dump_back() {
 }
 
 #[test]
-fn a_dump_is_told_with_the_command_that_loads_it() {
-    let mut night = Night::new();
-    for (beginning, told) in [
-        ("-- MySQL dump 10.13  Distrib 8.0.36\n--\n", "mysql -u USER -p DATABASE < "),
-        ("/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n", "mariadb -u USER -p DATABASE < "),
-        ("--\n-- PostgreSQL database dump\n--\n", "psql -v ON_ERROR_STOP=1 -d DATABASE -f "),
-        ("PGDMP\u{1}", "pg_restore -d DATABASE "),
-    ] {
-        night.dump = [beginning.as_bytes(), &[b'x'; 10_000]].concat();
-        night.publish_dump_of(night.modified);
-        let _ = fs::remove_file(night.archive());
+fn the_sections_sftp_and_archive_alone_bring_the_dump_back() {
+    Night::on_each_server(|night| {
         night.run().ended_with(0);
-        let ran = night.ask("restore", &["--force", "--output", night.path("the operator's").to_str().unwrap()]);
-        ran.ended_with(0);
-        let (_, command) = ran.stdout.rsplit_once("to load it     ").unwrap();
-        assert!(command.starts_with(told), "{}", ran.all());
-        // What a shell makes of the path.
-        let path = command.strip_prefix(told).unwrap();
-        let read = Command::new("sh").arg("-c").arg(format!("cat {path}")).output().unwrap();
-        assert!(read.stdout == night.dump, "{}", ran.all());
-    }
+        let whole = night.config.clone();
+        let [sftp, archive] = ["sftp", "archive"].map(|section| whole[section].clone());
+        let mut broken = whole;
+        for section in ["source", "retention", "alarm", "retry", "run", "log", "email", "mattermost", "monitor"] {
+            broken[section] = json!("gone");
+        }
+        broken["hooks"] = json!({"after": "of another version"});
+        let no_url = json!({"source": {"dump": DUMP, "nonsense": 1}, "sftp": sftp, "archive": archive});
+        for config in [json!({"sftp": sftp, "archive": archive}), json!({"sftp": sftp}), broken, no_url] {
+            night.config = config;
+            night.run().ended_with(3);
+            assert_restored(night, &restore(night, &["--force"]));
+            let retention_is_wrong = !night.config["retention"].is_null();
+            for command in ["verify", "list", "status"] {
+                let ran = night.ask(command, &[]);
+                ran.ended_with(0);
+                let is_reported = ran.stderr.contains("retention: must be an object");
+                assert_eq!(is_reported, retention_is_wrong && command == "list", "{command}: {}", ran.all());
+            }
+        }
+        // An existing file of a name that only the archive knows.
+        night.config = json!({"sftp": sftp});
+        let ran = restore(night, &[]);
+        assert!(ran.ended_with(4).stderr.contains("dumpfile.sql already exists and was left alone"), "{}", ran.all());
+        night.config = json!({"archive": archive});
+        assert!(restore(night, &[]).ended_with(3).stderr.contains("sftp.host: is missing"));
+    });
 }

@@ -6,8 +6,14 @@ mod support;
 
 mod bad_archives;
 mod choice;
+mod databases;
 mod day;
 mod drill;
 mod links;
+mod loading;
+mod packed;
 mod places;
+mod renamed;
 mod signals;
+mod unpack;
+mod words;

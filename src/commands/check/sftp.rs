@@ -7,12 +7,17 @@ use indicatif::HumanBytes;
 
 use super::source::named;
 use super::{Check, Expected};
+use crate::archive::origin;
 use crate::destination::{self, Connection, DestinationError, Durability, Login, Server, Trust};
 use crate::disk;
 use crate::error_chain::told;
 use crate::lock::{Lock, LockError};
 use crate::report::message::findings::Finding;
+use crate::report::message::shell_word;
+use crate::rules::dump::base_name;
 use crate::rules::history;
+use crate::rules::inventory;
+use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
 
@@ -115,7 +120,10 @@ fn in_directory(check: &Check<'_>, server: &Server, connection: &Connection, exp
     let listing = connection.list();
     drop(waiting);
     match &listing {
-        Ok(listing) => contents(check, listing, expected),
+        Ok(listing) => {
+            contents(check, listing, expected);
+            names(check, listing, connection);
+        }
         Err(error) => check.tell(Finding::failed("directory", told(error))),
     }
     let free = write(check, server).or_else(|| connection.free_space());
@@ -178,7 +186,7 @@ fn contents(check: &Check<'_>, listing: &[Entry], expected: Expected) {
     let clock_difference = expected.clock_difference;
     let server_now = Some(retention::server_now(None, check.site.started.to_utc(), clock_difference));
     let circumstances = Circumstances { clock_difference, server_now, ..Circumstances::on(today) };
-    let plan = retention::plan(listing, &naming, config.retention, circumstances);
+    let plan = inventory::plan_of_next_run(listing, &naming, config.retention, circumstances);
     let mut text = format!("{}: {}", config.sftp.directory, count(archives.len(), "archive"));
     if let Some(newest) = archives.last() {
         let all = archives.iter().filter_map(|archive| archive.size).sum();
@@ -190,6 +198,36 @@ fn contents(check: &Check<'_>, listing: &[Entry], expected: Expected) {
         // The reason says what to do.
         let finding = Finding::warning("removal", format!("would be held back: {why}"), "");
         check.tell(Finding { fix: None, ..finding });
+    }
+}
+
+/// Whether the archives and the dump in the newest one have the names that the configuration gives them now.
+fn names(check: &Check<'_>, listing: &[Entry], connection: &Connection) {
+    let config = &check.site.config;
+    if let Some(OtherPattern { count: number, example, pattern }) = other_pattern::find(listing, &config.archive.name) {
+        let such = pattern.as_ref().map(|pattern| format!(" ({pattern:?})")).unwrap_or_default();
+        let text = format!(
+            "archive.name seems to have been changed: {} named after another pattern{such}, such as {example:?}: retention \
+             neither counts nor removes them, and list, verify and restore do not find them",
+            count(number, "file")
+        );
+        let back = pattern.map(|pattern| format!("set archive.name to {pattern:?} again, or ")).unwrap_or_default();
+        let fix = format!("{back}rename those files as archive.name says, or move them away");
+        check.tell(Finding::warning("archive names", text, fix));
+    }
+    let archives = history::archives(listing, &config.naming(), check.today());
+    let Some(newest) = archives.last() else { return };
+    let wanted = base_name(&config.source.dump);
+    let beginning = connection.beginning(&newest.name);
+    // `verify` reports what is wrong with an archive that does not show a name.
+    let held = beginning.ok().and_then(|bytes| origin(&bytes).dump);
+    if let Some(held) = held.filter(|held| held != wanted) {
+        let text = format!("{}, the newest archive, holds {held:?}, and source.dump names {wanted:?}", newest.name);
+        let fix = format!(
+            "if the dump was renamed, restore and verify reach the older archives with --dump {}; else correct source.dump",
+            shell_word(&held)
+        );
+        check.tell(Finding::warning("dump name", text, fix));
     }
 }
 

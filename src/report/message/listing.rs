@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use console::{Alignment, Style, measure_text_width, pad_str};
 
 use crate::report::message::words;
@@ -107,14 +107,11 @@ struct Row {
 }
 
 impl Row {
-    fn of(archive: &Archive, asked: DateTime<FixedOffset>) -> Row {
+    fn of(archive: &Archive, today: NaiveDate) -> Row {
         let file = &archive.file;
-        let age = match file.modified {
-            Some(modified) => words::age(asked.signed_duration_since(modified)),
-            None => match asked.date_naive() - archive.date {
-                days if days >= TimeDelta::zero() => format!("{} d", days.num_days()),
-                _ => "-".to_owned(),
-            },
+        let age = match archive.age_days(today) {
+            days if days >= 0 => format!("{days} d"),
+            _ => "-".to_owned(),
         };
         Row {
             date: day(archive.date),
@@ -131,7 +128,7 @@ impl Row {
 
 fn table(listing: &Listing, canvas: Canvas) -> Vec<String> {
     let inventory = &listing.inventory;
-    let rows: Vec<Row> = inventory.archives.iter().map(|archive| Row::of(archive, listing.asked)).collect();
+    let rows: Vec<Row> = inventory.archives.iter().map(|archive| Row::of(archive, inventory.today)).collect();
     let columns = Columns::of(&rows, canvas);
     let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
     let mut gaps = inventory.gaps.iter().peekable();
@@ -255,7 +252,7 @@ fn next_run(inventory: &Inventory) -> String {
         0 => "nothing".to_owned(),
         some => words::count(some, "file"),
     };
-    format!("removes {removals}, as of today: once it has delivered, the archives are a day older")
+    format!("removes {removals} once it has delivered; days count to its day, {}", day(inventory.next_run))
 }
 
 fn leftovers(files: &[File]) -> String {

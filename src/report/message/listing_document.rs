@@ -20,10 +20,14 @@ struct Document {
     /// When the server was asked (RFC 3339, in the job's zone).
     #[schemars(extend("format" = "date-time"))]
     as_of: String,
-    /// The day that actions and ages are as of: today in the job's zone. The next run decides anew.
+    /// The day that `age_days` is as of: today in the job's zone.
     #[schemars(extend("format" = "date"))]
     today: String,
-    /// The day from which retention counts ages, that of the newest archive; null where no archive counts.
+    /// The day of the next run: today, unless today's archive is there. `action` and `reason` say what happens once that
+    /// run has delivered, and days in `reason` count to this day.
+    #[schemars(extend("format" = "date"))]
+    next_run: String,
+    /// The day of the newest archive; null where no archive counts.
     #[schemars(extend("format" = "date"))]
     reference_day: Option<String>,
     /// The regular files with an archive's name, oldest first.
@@ -59,7 +63,7 @@ struct Archive {
     modified: Option<String>,
     /// Days from its date to today; negative where its date is yet to come.
     age_days: i64,
-    /// What retention does to it, as of today.
+    /// What the next run does to it once it has delivered.
     action: Action,
     /// Why, for people: the words may change.
     reason: String,
@@ -121,12 +125,13 @@ pub fn listing_schema() -> Result<String, serde_json::Error> {
 }
 
 fn document(listing: &Listing) -> Document {
-    let Inventory { today, reference, archives, leftovers, replaced, irregular, foreign, held_back, .. } =
+    let Inventory { today, next_run, reference, archives, leftovers, replaced, irregular, foreign, held_back, .. } =
         &listing.inventory;
     Document {
         schema_version: 1,
         as_of: listing.asked.to_rfc3339_opts(SecondsFormat::Secs, false),
         today: today.to_string(),
+        next_run: next_run.to_string(),
         reference_day: reference.map(|day| day.to_string()),
         archives: archives
             .iter()
@@ -135,7 +140,7 @@ fn document(listing: &Listing) -> Document {
                 date: archive.date.to_string(),
                 size: archive.file.size,
                 modified: archive.file.modified.map(moment),
-                age_days: (*today - archive.date).num_days(),
+                age_days: archive.age_days(*today),
                 action: action(&archive.file),
                 reason: archive.file.reason.to_string(),
             })

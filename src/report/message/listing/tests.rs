@@ -181,6 +181,7 @@ fn a_program_gets_every_field_with_null_for_what_is_not_known() {
       "schema_version": 1,
       "as_of": "2026-11-24T08:10:00+01:00",
       "today": "2026-11-24",
+      "next_run": "2026-11-24",
       "reference_day": null,
       "archives": [],
       "nights_without_archive": 0,

@@ -1,14 +1,16 @@
 //! Archives of this program, of other tools, and ones that are wrong in one way each.
 
 use std::fs;
-use std::io::sink;
+use std::io::{self, Read, Write, sink};
 use std::process::Command;
 
-use tar::{Builder, Header};
-
-use super::*;
-use crate::archive::gzip;
-use crate::run_record::Interruption;
+use chrono::DateTime;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use scripting_system::archive::{PackedDump, UnpackError, unpack};
+use scripting_system::interrupt::Interrupt;
+use scripting_system::run_record::Interruption;
+use tar::{Builder, EntryType, Header};
 
 const NAME: &str = "dump.sql";
 const MODIFIED: u64 = 1_795_000_000;
@@ -38,13 +40,16 @@ fn good_tar() -> Vec<u8> {
 }
 
 fn unpacked(archive: &[u8]) -> Result<(PackedDump, Vec<u8>), String> {
-    unpack(archive, NAME, &Interrupt::new(), |_| Ok(Vec::new())).map_err(|error| error.to_string())
+    unpack(archive, Some(NAME), &Interrupt::new(), |_| Ok(Vec::new())).map_err(|error| error.to_string())
 }
 
 #[track_caller]
 fn assert_good(archive: &[u8]) {
     let (dump, content) = unpacked(archive).unwrap();
-    assert_eq!(dump, PackedDump { size: 2_000, modified: DateTime::from_timestamp(MODIFIED as i64, 0) });
+    assert_eq!(
+        dump,
+        PackedDump { name: NAME.to_owned(), size: 2_000, modified: DateTime::from_timestamp(MODIFIED as i64, 0) }
+    );
     assert_eq!(content, [b'x'; 2_000]);
 }
 
@@ -54,7 +59,9 @@ fn assert_bad(archive: &[u8], told: &str) {
 }
 
 fn gzipped(content: &[u8]) -> Vec<u8> {
-    gzip::member(content, 6).unwrap()
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::new(6));
+    gzip.write_all(content).unwrap();
+    gzip.finish().unwrap()
 }
 
 #[test]
@@ -99,14 +106,8 @@ fn archives_that_other_tools_made_of_the_one_file_are_read() {
 fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
     let regular = EntryType::Regular;
     for (members, told) in [
-        (
-            &[(regular, "other.sql", &b"x"[..])][..],
-            "it holds \"other.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
-        ),
-        (
-            &[(regular, "../dump.sql", b"x")],
-            "it holds \"../dump.sql\" instead of \"dump.sql\", which source.dump names; if the dump was called so then, use a copy of the configuration that says so",
-        ),
+        (&[(regular, "other.sql", &b"x"[..])][..], "it holds \"other.sql\" instead of \"dump.sql\""),
+        (&[(regular, "../dump.sql", b"x")], "it holds \"../dump.sql\", which is not the plain name of a file"),
         (&[(regular, NAME, b"")], "the dump in it, \"dump.sql\", is empty"),
         (&[(EntryType::Symlink, NAME, b"")], "it holds \"dump.sql\", which is a symbolic link, not a regular file"),
         (&[(EntryType::Link, NAME, b"")], "it holds \"dump.sql\", which is a hard link, not a regular file"),
@@ -224,13 +225,13 @@ fn faults_of_reading_and_of_writing_are_not_the_archives() {
     }
     let archive = gzipped(&good_tar());
     let half = &archive[..archive.len() / 2];
-    let read = unpack(half.chain(Broken), NAME, &Interrupt::new(), |_| Ok(sink())).map(drop).unwrap_err();
+    let read = unpack(half.chain(Broken), Some(NAME), &Interrupt::new(), |_| Ok(sink())).map(drop).unwrap_err();
     assert!(matches!(&read, UnpackError::Read(error) if error.to_string() == "the line broke"), "{read:?}");
-    let write = unpack(archive.as_slice(), NAME, &Interrupt::new(), |_| Ok(Broken)).map(drop).unwrap_err();
+    let write = unpack(archive.as_slice(), Some(NAME), &Interrupt::new(), |_| Ok(Broken)).map(drop).unwrap_err();
     assert!(matches!(&write, UnpackError::Write(error) if error.to_string() == "the disk broke"), "{write:?}");
     let interrupt = Interrupt::new();
     interrupt.trigger(Interruption::Sigint);
-    let told = unpack(archive.as_slice(), NAME, &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
+    let told = unpack(archive.as_slice(), Some(NAME), &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
     assert!(matches!(told, UnpackError::Interrupted(_)), "{told:?}");
     assert!(![read, write, told].iter().any(UnpackError::is_of_the_archive));
 }

@@ -1,0 +1,267 @@
+//! The printed commands, run as they are against private servers: PostgreSQL, MariaDB and SQLite as Debian packages them,
+//! with Debian's logins: PostgreSQL by peer for its own user, MariaDB by socket for root.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+
+use super::support::Night;
+
+const ROWS: &str = "1000";
+
+/// The user and group ids of `name` where root runs the tests: a database server refuses to be run by root.
+fn ids(name: &str) -> Option<(u32, u32)> {
+    let id = |option: &str| {
+        let output = Command::new("id").args([option, name]).output().unwrap();
+        assert!(output.status.success(), "no user {name}: install the packages that scripts/test.sh names");
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    };
+    geteuid().is_root().then(|| (id("-u"), id("-g")))
+}
+
+fn user_name() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A database server on a socket in a folder of its own.
+struct Server {
+    folder: TempDir,
+    ids: Option<(u32, u32)>,
+    /// What leads a client to it.
+    variables: Vec<(&'static str, PathBuf)>,
+    process: Option<Child>,
+}
+
+impl Server {
+    fn new(user: &str) -> Server {
+        let (folder, ids) = (tempfile::tempdir().unwrap(), ids(user));
+        if let Some((user, group)) = ids {
+            chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        Server { folder, ids, variables: Vec::new(), process: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `program` as the server's user.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        if let Some((user, group)) = self.ids {
+            command.uid(user).gid(group);
+        }
+        command.current_dir(self.folder.path()).envs(self.variables.iter().cloned());
+        command
+    }
+
+    /// Starts `command`, and waits until `is_up`.
+    fn start(&mut self, mut command: Command, is_up: impl Fn(&Server) -> bool) {
+        let log = fs::File::create(self.path("log")).unwrap();
+        self.process = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let begun = Instant::now();
+        while !is_up(self) {
+            let log = || fs::read_to_string(self.path("log")).unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not answer: {}", log());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// PostgreSQL, whose administrator logs in by the name of the system's user.
+    fn postgresql() -> Server {
+        let mut server = Server::new("postgres");
+        let versions = fs::read_dir("/usr/lib/postgresql").expect("install the package postgresql");
+        let programs = versions.map(|entry| entry.unwrap().path().join("bin")).max().unwrap();
+        server.variables = vec![("PGHOST", server.folder.path().to_owned())];
+        let mut initdb = server.command(programs.join("initdb"));
+        initdb.args(["-A", "peer", "--no-sync", "-D"]).arg(server.path("data"));
+        succeed(&mut initdb);
+        let mut postgres = server.command(programs.join("postgres"));
+        postgres.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "dynamic_shared_memory_type=mmap"]);
+        postgres.arg("-k").arg(server.folder.path()).arg("-D").arg(server.path("data"));
+        server.start(postgres, |server| server.command("pg_isready").output().unwrap().status.success());
+        server
+    }
+
+    /// MariaDB, whose administrator is the tests' own user, as on Debian it is root.
+    fn mariadb() -> Server {
+        let mut server = Server::new("mysql");
+        // Debian's own options name another socket; those of the home count more.
+        let socket = server.path("socket");
+        fs::write(server.path(".my.cnf"), format!("[client]\nsocket={}\n", socket.display())).unwrap();
+        server.variables = vec![("HOME", server.folder.path().to_owned())];
+        let mut install = server.command("mariadb-install-db");
+        install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=socket"]);
+        install.arg(format!("--auth-root-socket-user={}", user_name()));
+        install.arg(format!("--datadir={}", server.path("data").display()));
+        succeed(&mut install);
+        let program = ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd"].into_iter().find(|path| Path::new(path).exists());
+        let mut mariadbd = server.command(program.expect("install the package mariadb-server"));
+        mariadbd.args(["--no-defaults", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"]);
+        for (option, path) in [("datadir", server.path("data")), ("socket", socket), ("tmpdir", server.path(""))] {
+            mariadbd.arg(format!("--{option}={}", path.display()));
+        }
+        server.start(mariadbd, |server| server.client("mariadb", &["-e", "SELECT 1"]).status.success());
+        server
+    }
+
+    /// `program` as the tests' own user.
+    fn client(&self, program: &str, arguments: &[&str]) -> std::process::Output {
+        Command::new(program).args(arguments).envs(self.variables.iter().cloned()).output().unwrap()
+    }
+
+    /// What `program` prints as the server's user.
+    fn output(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
+        succeed(self.command(program).args(arguments))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Both servers shut down on it, with all of their processes.
+            let _ = kill_process(Pid::from_child(&process), Signal::TERM);
+            let _ = process.wait();
+        }
+    }
+}
+
+/// What `command` prints; it must succeed.
+#[track_caller]
+fn succeed(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// Delivers `dump`, restores it, and runs the command that is printed, with the variables that lead to `server`. Gives what
+/// was printed.
+#[track_caller]
+fn load(night: &mut Night, dump: Vec<u8>, server: Option<&Server>) -> String {
+    let _ = fs::remove_file(night.archive());
+    night.dump = dump;
+    night.publish_dump_of(night.modified);
+    night.run().ended_with(0);
+    let folder = night.path("the operator's");
+    let ran = night.ask("restore", &["--force", "--output", folder.to_str().unwrap()]);
+    ran.ended_with(0);
+    let (_, printed) = ran.stdout.rsplit_once("to load it     ").unwrap_or_else(|| panic!("{}", ran.all()));
+    let command = printed.lines().next().unwrap();
+    let variables = server.iter().flat_map(|server| server.variables.iter().cloned());
+    // As in a home that no other user may enter.
+    let output = Command::new("sh").args(["-c", command]).current_dir(night.path("")).envs(variables).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}: {said}");
+    let errors = said.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>();
+    let is_expected =
+        |line: &&str| line.contains("role \"postgres\" already exists") && printed.contains("ignore the error");
+    let is_ours = |line: &&str| line.contains(&format!("role \"{}\" already exists", user_name()));
+    assert!(errors.iter().all(|line| is_expected(line) || is_ours(line)), "{command}: {said}");
+    ran.stdout
+}
+
+fn restored_name(night: &Night) -> String {
+    night.modified.format("restored_%Y%m%d").to_string()
+}
+
+#[test]
+fn postgresql_loads_its_dumps_with_the_printed_commands() {
+    let server = Server::postgresql();
+    let mut night = Night::new();
+    let rows = |database: &str| {
+        let count = server.output("psql", &["-X", "-At", "-d", database, "-c", "SELECT count(*) FROM orders"]);
+        String::from_utf8(count).unwrap().trim().to_owned()
+    };
+    let drop = |database: &str| server.output("dropdb", &[database]);
+    server.output("createdb", &["shop"]);
+    let fill = "CREATE TABLE orders (id serial PRIMARY KEY, note text);
+        INSERT INTO orders (note) SELECT E'it''s\\n' || n FROM generate_series(1, 1000) n";
+    server.output("psql", &["-X", "-d", "shop", "-c", fill]);
+
+    let new = restored_name(&night);
+    let dumps: [(&[&str], &str); 4] = [
+        (&["pg_dump", "shop"], &new),
+        (&["pg_dump", "-Fc", "shop"], &new),
+        (&["pg_dump", "--create", "shop"], "shop"),
+        (&["pg_dumpall"], "shop"),
+    ];
+    let dumps = dumps.map(|(words, database)| (words, server.output(words[0], &words[1..]), database));
+    drop("shop");
+    for (words, dump, database) in &dumps {
+        for dump in [dump.clone(), gzipped(dump)] {
+            let printed = load(&mut night, dump, Some(&server));
+            assert_eq!(rows(database), ROWS, "{words:?}: {printed}");
+            drop(database);
+        }
+    }
+    // Nothing that exists is loaded over.
+    server.output("createdb", &[&new]);
+    let command = format!("createdb {new}");
+    assert!(!server.command("sh").args(["-c", &command]).output().unwrap().status.success());
+}
+
+#[test]
+fn mariadb_loads_its_dumps_with_the_printed_commands() {
+    let server = Server::mariadb();
+    let mut night = Night::new();
+    let ask = |statement: &str| {
+        let output = server.client("mariadb", &["-N", "-e", statement]);
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    ask("CREATE DATABASE shop; USE shop; CREATE TABLE orders (id INT PRIMARY KEY, note TEXT);
+        INSERT INTO orders SELECT seq, CONCAT('it''s\\n', seq) FROM seq_1_to_1000");
+    let dump = |arguments: &[&str]| {
+        let output = server.client("mariadb-dump", arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let alone = dump(&["shop"]);
+    // As mysqldump begins; Debian's mysql is MariaDB's client.
+    let text = String::from_utf8(alone.clone()).unwrap();
+    let (_, rest) = text.split_once('\n').filter(|(first, _)| first.contains("sandbox")).unwrap_or(("", &text));
+    let as_mysql = rest.replacen("-- MariaDB dump", "-- MySQL dump", 1).into_bytes();
+    let new = restored_name(&night);
+    let dumps = [(alone, new.as_str()), (as_mysql, &new), (dump(&["--databases", "shop"]), "shop")];
+    ask("DROP DATABASE shop");
+    for (dump, database) in &dumps {
+        for dump in [dump.clone(), gzipped(dump)] {
+            let printed = load(&mut night, dump, Some(&server));
+            assert_eq!(ask(&format!("SELECT COUNT(*) FROM {database}.orders")), ROWS, "{printed}");
+            ask(&format!("DROP DATABASE {database}"));
+        }
+    }
+}
+
+#[test]
+fn sqlite_loads_its_dumps_with_the_printed_commands() {
+    let mut night = Night::new();
+    let shop = night.path("shop.db");
+    let fill = "CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+        INSERT INTO orders SELECT i, 'it''s ' || i FROM n;";
+    succeed(Command::new("sqlite3").arg(&shop).arg(fill));
+    let dump = succeed(Command::new("sqlite3").arg(&shop).arg(".dump"));
+    for dump in [dump.clone(), gzipped(&dump)] {
+        load(&mut night, dump, None);
+        let new = night.path("the operator's").join(format!("{}.db", restored_name(&night)));
+        let count = succeed(Command::new("sqlite3").arg(&new).arg("SELECT count(*) FROM orders"));
+        assert_eq!(String::from_utf8(count).unwrap().trim(), ROWS);
+        fs::remove_file(new).unwrap();
+    }
+}

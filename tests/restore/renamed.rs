@@ -1,0 +1,71 @@
+//! A dump that has another name now than in the older archives.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::day::{assert_refused, assert_restored, day_before, listing, output, plant, restore};
+use super::support::Night;
+use super::support::night::{DUMP, program};
+
+/// A night whose archive of yesterday holds the dump under the name `old`, in a folder that holds today's, too.
+fn renamed(night: &mut Night, old: &str) {
+    night.run().ended_with(0);
+    let folder = night.path("theirs");
+    fs::create_dir_all(&folder).unwrap();
+    let good = fs::read(night.archive()).unwrap();
+    fs::write(folder.join("a.tgz"), good).unwrap();
+    let repack = format!("tar -xzf a.tgz && mv {DUMP} \"$OLD\" && tar -czf b.tgz \"$OLD\"");
+    let repacked = Command::new("sh").args(["-c", &repack]).env("OLD", old).current_dir(&folder).status().unwrap();
+    assert!(repacked.success());
+    plant(night, 1, &fs::read(folder.join("b.tgz")).unwrap());
+}
+
+#[test]
+fn restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it() {
+    Night::on_each_server(|night| {
+        let old = "the old dump's.sql";
+        renamed(night, old);
+        let yesterday = day_before(night, 1).to_string();
+        let ran = restore(night, &["--date", &yesterday]);
+        assert_refused(night, &ran, &["holds \"the old dump's.sql\" instead of \"dumpfile.sql\"", "--dump"]);
+        let (_, command) = ran.stderr.rsplit_once("at that time: scripting-system ").unwrap();
+        let command = format!("'{}' {command}", program().display());
+        let output_of = Command::new("sh").args(["-c", &command]).env("TZ", "UTC").output().unwrap();
+        night.ran(output_of).ended_with(0);
+        assert!(fs::read(output(night).join(old)).unwrap() == night.dump);
+        fs::remove_dir_all(output(night)).unwrap();
+
+        // The same where no name is known, or another one is asked for.
+        night.set("source.dump", json!("elsewhere/renamed again.sql"));
+        let ran = restore(night, &["--date", &yesterday, "--dump", old]);
+        ran.ended_with(0);
+        fs::remove_dir_all(output(night)).unwrap();
+        night.config["source"] = json!(null);
+        restore(night, &["--date", &yesterday]).ended_with(0);
+        assert_eq!(listing(&output(night))[0].0, old);
+        fs::remove_dir_all(output(night)).unwrap();
+        assert_restored(night, &restore(night, &["--dump", DUMP]));
+        restore(night, &["--date", &yesterday, "--dump", DUMP]).ended_with(4);
+    });
+}
+
+#[test]
+fn verify_reports_an_intact_archive_with_another_name_as_a_warning_until_the_name_is_given() {
+    Night::on_each_server(|night| {
+        renamed(night, "old.sql");
+        let ran = night.ask("verify", &["--all"]);
+        ran.ended_with(1);
+        assert!(!ran.stdout.contains("BAD"), "{}", ran.all());
+        assert!(ran.stdout.contains("intact, but it holds \"old.sql\" instead of \"dumpfile.sql\": a dump of "));
+        assert!(ran.stdout.ends_with("2 archives: 1 good, 1 with another name\n"), "{}", ran.all());
+        let ran = night.ask("verify", &["--all", "--dump", "old.sql"]);
+        assert!(ran.ended_with(0).stdout.ends_with("2 archives: 2 good\n"), "{}", ran.all());
+        night.config["source"] = json!(null);
+        night.ask("verify", &["--all"]).ended_with(0);
+        // Damage counts more than a name.
+        plant(night, 2, b"damaged");
+        night.ask("verify", &["--all", "--dump", "other.sql"]).ended_with(4);
+    });
+}

@@ -1,12 +1,19 @@
 //! Which entry of the ZIP is the dump, and what keeps an entry from being one.
 
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+
 use thiserror::Error;
 
 use crate::rules::freshness::DumpTime;
+use crate::rules::loading::Loading;
 use crate::rules::redaction::printable;
 
 /// How many of a ZIP's names are told when the dump is not among them.
 const NAMES_TOLD: usize = 5;
+/// How many characters of each.
+const NAME_LENGTH: usize = 120;
 
 /// What sort of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,14 +106,58 @@ pub struct Names {
     pub count: usize,
 }
 
-fn told(names: &Names) -> String {
-    if names.nearest.is_empty() {
-        return "it holds no file at all".to_owned();
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.nearest.iter().enumerate() {
+            let shown: String = name.chars().take(NAME_LENGTH).collect();
+            let cut = if shown.len() < name.len() { "…" } else { "" };
+            write!(f, "{}\"{}{cut}\"", if index == 0 { "" } else { ", " }, printable(&shown))?;
+        }
+        match self.count - self.nearest.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
-    let list: Vec<String> = names.nearest.iter().map(|name| format!("\"{}\"", printable(name))).collect();
-    let more = names.count - names.nearest.len();
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("it holds {}{more}", list.join(", "))
+}
+
+fn told(names: &Names) -> String {
+    if names.nearest.is_empty() { "it holds no file at all".to_owned() } else { format!("it holds {names}") }
+}
+
+/// Those of `names` that seem to be dumps too, because they have the extension of `sent`; `None` if there are none.
+pub fn unsent<'a>(names: impl Iterator<Item = &'a str>, sent: &str) -> Option<Names> {
+    let extension = |name: &str| Path::new(name).extension().map(OsStr::to_ascii_lowercase);
+    let wanted = extension(sent)?;
+    let is_dump = |name: &&str| {
+        // macOS keeps each file's attributes in a file of their own, whose name begins so.
+        let is_file = !name.ends_with('/') && !base_name(name).starts_with("._");
+        is_file && *name != sent && extension(name).as_ref() == Some(&wanted)
+    };
+    let all: Vec<&str> = names.filter(is_dump).collect();
+    let nearest = all.iter().take(NAMES_TOLD).map(|name| (*name).to_owned()).collect();
+    (!all.is_empty()).then_some(Names { nearest, count: all.len() })
+}
+
+/// What a file is that is not a ZIP and starts with `beginning`, with its article; `None` if it is not recognised. 262
+/// bytes are enough.
+pub fn kind_of(beginning: &[u8]) -> Option<&'static str> {
+    let kinds: [(usize, &[u8], &str); 9] = [
+        (0, b"\x1f\x8b", "a gzip file (.gz, .tgz or .tar.gz)"),
+        (0, b"BZh", "a bzip2 file"),
+        (0, b"\xfd7zXZ\0", "an xz file"),
+        (0, b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+        (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (0, b"Rar!", "a RAR archive"),
+        (257, b"ustar", "a tar archive"),
+        (0, b"--", "a database dump as plain text"),
+        (0, b"/*!", "a database dump as plain text"),
+    ];
+    let found = kinds.iter().find(|(at, magic, _)| beginning.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
+    match found {
+        _ if beginning.is_empty() => Some("an empty file"),
+        None if Loading::of(beginning).is_some() => Some("a database dump that is not packed"),
+        found => found.map(|(_, _, kind)| *kind),
+    }
 }
 
 /// Where `wanted` stands among the ZIP's `names`.

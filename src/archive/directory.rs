@@ -89,7 +89,8 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
         limit: first + at as u64,
     };
     let is_saturated = claim.entries == 0xffff || claim.size == 0xffff_ffff || claim.offset == 0xffff_ffff;
-    if let Some(locator) = at.checked_sub(LOCATOR_LENGTH).filter(|at| is_saturated && tail[*at..].starts_with(LOCATOR)) {
+    if let Some(locator) = at.checked_sub(LOCATOR_LENGTH).filter(|at| is_saturated && tail[*at..].starts_with(LOCATOR))
+    {
         // Bytes before the ZIP shift what the locator says; without an extensible data sector the record is next to it.
         let said = field(locator + 8, 8).checked_sub(first).and_then(|place| usize::try_from(place).ok());
         let record = [said, locator.checked_sub(END_64_LENGTH)].into_iter().flatten().find(|record| {
@@ -97,7 +98,8 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
             fits && tail[*record..].starts_with(END_64) && field(record + 4, 8) == (locator - record - 12) as u64
         });
         let record = record.ok_or(ArchiveError::Inconsistent("it has no ZIP64 end record where one is announced"))?;
-        disks = [field(record + 16, 4), field(record + 20, 4), u64::from(field(record + 24, 8) != field(record + 32, 8))];
+        disks =
+            [field(record + 16, 4), field(record + 20, 4), u64::from(field(record + 24, 8) != field(record + 32, 8))];
         claim = Claim {
             entries: field(record + 32, 8),
             size: field(record + 40, 8),

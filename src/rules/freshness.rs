@@ -5,6 +5,9 @@ use std::fmt;
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
+/// A dump of an earlier date that is not older than this was probably made for this run, before midnight.
+const SAME_NIGHT: TimeDelta = TimeDelta::hours(12);
+
 /// When a ZIP says that an entry was modified, in the best of the forms that it gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DumpTime {
@@ -35,7 +38,7 @@ pub enum Staleness {
         /// How many days before today it was.
         days: i64,
     },
-    /// Modified on a day that is yet to come.
+    /// Modified on a day after the date of the run.
     Future {
         /// That day.
         modified: NaiveDate,
@@ -49,7 +52,7 @@ impl fmt::Display for Staleness {
         match self {
             Staleness::Old { modified, days: 1 } => write!(f, "it was last modified on {modified}, 1 day ago"),
             Staleness::Old { modified, days } => write!(f, "it was last modified on {modified}, {days} days ago"),
-            Staleness::Future { modified } => write!(f, "it was modified on {modified}, which is yet to come"),
+            Staleness::Future { modified } => write!(f, "it was modified on {modified}, after the date of the run"),
             Staleness::Unknown => f.write_str("the ZIP gives no modification time for it, or an impossible one"),
         }
     }
@@ -62,6 +65,45 @@ pub struct Judgement {
     pub modified: Option<DateTime<FixedOffset>>,
     /// Whether it is shipped.
     pub freshness: Freshness,
+}
+
+impl Judgement {
+    /// What the operator can do about a stale dump whose ZIP gives `time`. The run for `today` compares dates at `now`,
+    /// in the job's zone.
+    pub fn advice(
+        &self,
+        time: DumpTime,
+        source_zone: Option<Tz>,
+        today: NaiveDate,
+        now: DateTime<FixedOffset>,
+    ) -> String {
+        match (self.freshness, self.modified, time) {
+            (Freshness::Stale(Staleness::Future { modified: date }), Some(modified), _) if modified <= now => format!(
+                "The web server now has the dump of {date}: the one of {today} can no longer be sent. A run without \
+                 --date sends the one that is there"
+            ),
+            (Freshness::Stale(Staleness::Future { .. }), _, DumpTime::WallClock(naive)) => {
+                let zone = source_zone.map_or_else(
+                    || format!("the job's zone ({})", now.format("%:z")),
+                    |zone| format!("{zone} (source.timezone)"),
+                );
+                format!(
+                    "The ZIP says {naive} without a zone, which was read in {zone}. Put the zone of the machine that \
+                     makes the ZIP into source.timezone; if it is the right one, check that machine's clock"
+                )
+            }
+            (Freshness::Stale(Staleness::Future { .. }), ..) => {
+                "Check the clocks of this machine and of the one that makes the ZIP".to_owned()
+            }
+            (Freshness::Stale(Staleness::Old { days, .. }), Some(modified), _) if now - modified < SAME_NIGHT => {
+                format!(
+                    "It was made at {}. If dumps are made before midnight and sent after it, set source.max_age_days to {days}",
+                    modified.format("%F %T %:z")
+                )
+            }
+            _ => "Look at what dumps the database".to_owned(),
+        }
+    }
 }
 
 /// Judges a dump modified at `time` on a run whose date is `today`. A wall clock's time is read in `source_zone`,

@@ -62,7 +62,10 @@ pub struct Behaviour {
     pub(super) is_silent: bool,
     pub(super) authorization: Option<String>,
     pub(super) fixed_reply: Option<FixedReply>,
-    pub(super) redirect: Option<String>,
+    /// The path that is redirected, or every one, and where to.
+    pub(super) redirect: Option<(Option<String>, String)>,
+    /// The size that files are said to have: zeros, and then the file.
+    pub(super) claimed_size: Option<u64>,
     pub(super) page: Option<String>,
     pub(super) date_shift_hours: i64,
     pub(super) body_fault: Option<(u64, Ending)>,
@@ -92,7 +95,7 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
         status: 0,
         headers: text_of(request.headers()),
     };
-    let mut response = match behaviour.refusal(number, request.headers()) {
+    let mut response = match behaviour.refusal(number, request.uri().path(), request.headers()) {
         Some(refusal) => refusal,
         None => behaviour.file(number, request).await,
     };
@@ -124,6 +127,7 @@ impl Behaviour {
             authorization: None,
             fixed_reply: None,
             redirect: None,
+            claimed_size: None,
             page: None,
             date_shift_hours: 0,
             body_fault: None,
@@ -139,7 +143,7 @@ impl Behaviour {
     }
 
     /// What is answered instead of a file.
-    fn refusal(&self, number: u64, headers: &HeaderMap) -> Option<Response> {
+    fn refusal(&self, number: u64, path: &str, headers: &HeaderMap) -> Option<Response> {
         if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
             return Some(reply.response());
         }
@@ -149,13 +153,19 @@ impl Behaviour {
             let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"dumps\"")];
             return Some((StatusCode::UNAUTHORIZED, challenge, "401 Unauthorized\n").into_response());
         }
-        if let Some(location) = &self.redirect {
-            return Some((StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response());
+        if let Some((from, location)) = &self.redirect
+            && from.as_ref().is_none_or(|from| from == path)
+        {
+            let location = [(header::LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap())];
+            return Some((StatusCode::FOUND, location, "It has moved.\n").into_response());
         }
         self.page.clone().map(|page| Html(page).into_response())
     }
 
     async fn file(&self, number: u64, mut request: Request) -> Response {
+        if let Some(size) = self.claimed_size {
+            return self.serve_claimed(size, request).await.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
+        }
         let validator = request.headers().get(header::IF_RANGE).cloned();
         let has_ranges = self.ranges && self.ranges_end_before.is_none_or(|end| number < end);
         if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
@@ -193,6 +203,29 @@ impl Behaviour {
         let Some(current) = self.serve(head).await else { return false };
         let is = |name: HeaderName| current.headers().get(name) == Some(&validator);
         self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
+    }
+
+    /// The part of a file of the claimed size that `request` asks for; zeros before the file itself.
+    async fn serve_claimed(&self, size: u64, mut request: Request) -> Option<Response> {
+        let range = request.headers().get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.to_owned();
+        let before = size - std::fs::metadata(self.folder.join(&request.uri().path()[1..])).ok()?.len();
+        let (first, last) = match range.split_once('-')? {
+            ("", count) => (size.saturating_sub(count.parse().ok()?), size - 1),
+            (first, last) => (first.parse().ok()?, last.parse().ok()?),
+        };
+        let mut response = if first < before {
+            (StatusCode::PARTIAL_CONTENT, [(header::ETAG, "\"claimed\"")], vec![0; (last - first + 1) as usize])
+                .into_response()
+        } else {
+            let range = format!("bytes={}-{}", first - before, last - before);
+            request.headers_mut().insert(header::RANGE, HeaderValue::from_str(&range).unwrap());
+            let mut response = self.serve(request).await?;
+            response.headers_mut().insert(header::ETAG, HeaderValue::from_static("\"claimed\""));
+            response
+        };
+        let range = HeaderValue::from_str(&format!("bytes {first}-{last}/{size}")).unwrap();
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+        Some(response)
     }
 
     async fn serve_lying(&self, lie: Option<Lie>, mut request: Request) -> Option<Response> {

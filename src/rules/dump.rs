@@ -97,15 +97,25 @@ pub enum DumpError {
     },
 }
 
-/// Some of a ZIP's names.
+/// Some of many names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     /// The nearest to what was looked for, nearest first.
     pub nearest: Vec<String>,
-    /// How many files the ZIP holds.
+    /// How many there are.
     pub count: usize,
 }
 
+impl Names {
+    /// The first few of `names`, nearest first.
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
+        let mut names = names.into_iter();
+        let nearest: Vec<String> = names.by_ref().take(NAMES_TOLD).map(str::to_owned).collect();
+        Names { count: nearest.len() + names.count(), nearest }
+    }
+}
+
+/// In quotation marks, safe to report.
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.nearest.iter().enumerate() {
@@ -133,9 +143,7 @@ pub fn unsent<'a>(names: impl Iterator<Item = &'a str>, sent: &str) -> Option<Na
         let is_file = !name.ends_with('/') && !base_name(name).starts_with("._");
         is_file && *name != sent && extension(name).as_ref() == Some(&wanted)
     };
-    let all: Vec<&str> = names.filter(is_dump).collect();
-    let nearest = all.iter().take(NAMES_TOLD).map(|name| (*name).to_owned()).collect();
-    (!all.is_empty()).then_some(Names { nearest, count: all.len() })
+    Some(Names::of(names.filter(is_dump))).filter(|names| names.count > 0)
 }
 
 /// What a file is that is not a ZIP and starts with `beginning`, with its article; `None` if it is not recognised. 262
@@ -172,8 +180,7 @@ pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> R
         let files = names.filter(|name| !name.ends_with('/'));
         let mut ranked: Vec<(usize, &str)> = files.map(|name| (distance(name, wanted), name)).collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-        let nearest = ranked.iter().take(NAMES_TOLD).map(|(_, name)| (*name).to_owned()).collect();
-        DumpError::Missing { wanted: wanted.to_owned(), names: Names { nearest, count: ranked.len() } }
+        DumpError::Missing { wanted: wanted.to_owned(), names: Names::of(ranked.iter().map(|(_, name)| *name)) }
     })
 }
 
@@ -212,63 +219,4 @@ pub fn check(entry: &Entry, max_bytes: u64) -> Result<(), DumpError> {
         return Err(DumpError::TooLarge { name, size: entry.size, cap: max_bytes });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry() -> Entry {
-        Entry {
-            name: "dumpfile.sql".to_owned(),
-            kind: EntryKind::File,
-            size: 10,
-            encrypted: false,
-            method: Method::Readable,
-            time: DumpTime::Missing,
-        }
-    }
-
-    #[test]
-    fn only_the_exact_path_is_the_dump() {
-        let names = ["a/dumpfile.sql", "dumpfile.sql", "Dumpfile.sql"];
-        assert_eq!(find(names.into_iter(), "dumpfile.sql"), Ok(1));
-    }
-
-    #[test]
-    fn a_missing_dump_is_told_with_the_nearest_names_first() {
-        let names = ["zzz.txt", "backup/", "backup/dumpfile.sql", "Dumpfile.SQL", "b", "c", "d\n"];
-        let error = find(names.into_iter(), "dumpfile.sql").unwrap_err().to_string();
-        assert!(
-            error.starts_with(
-                "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\", \"d\\n\","
-            ),
-            "{error}"
-        );
-        assert!(error.contains(" and 1 more."), "{error}");
-        assert!(find(["x/"].into_iter(), "y").unwrap_err().to_string().contains("no file at all"));
-    }
-
-    #[test]
-    fn a_folder_of_the_dumps_name_is_told_as_such() {
-        let error = find(["dumpfile.sql/", "b"].into_iter(), "dumpfile.sql").unwrap_err().to_string();
-        assert!(error.contains("is a folder, not a regular file"), "{error}");
-    }
-
-    #[test]
-    fn each_defect_of_an_entry_is_named() {
-        assert_eq!(check(&entry(), 10), Ok(()));
-        let defects: [(&str, Entry); 6] = [
-            ("a folder", Entry { kind: EntryKind::Directory, ..entry() }),
-            ("a symbolic link", Entry { kind: EntryKind::Symlink, ..entry() }),
-            ("is encrypted", Entry { encrypted: true, ..entry() }),
-            ("with LZMA", Entry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
-            ("is empty", Entry { size: 0, ..entry() }),
-            ("has 11 bytes", Entry { size: 11, ..entry() }),
-        ];
-        for (told, defect) in defects {
-            let error = check(&defect, 10).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
-        }
-    }
 }

@@ -8,12 +8,7 @@ use thiserror::Error;
 
 use crate::interrupt::Interrupted;
 use crate::retry::Fault;
-use crate::rules::redaction::printable;
-
-/// How many names of a certificate are reported.
-const NAMES_LISTED: usize = 5;
-/// Characters of each; a host name has at most 253 (RFC 1035 section 3.1).
-const MAX_NAME: usize = 253;
+use crate::rules::dump::Names;
 
 /// Why the ZIP could not be had.
 #[derive(Debug, Error)]
@@ -294,15 +289,8 @@ fn tls_problem(error: &rustls::Error) -> String {
     }
 }
 
-/// Some of the names that a certificate holds. rustls writes each as `DnsName("www.example.com")` or `IpAddress(::1)`.
-fn listed(presented: &[String]) -> String {
-    let bare = |name: &String| {
-        let inner = name.split_once('(').map_or(name.as_str(), |(_, inner)| inner.trim_end_matches(')'));
-        printable(&inner.trim_matches('"').chars().take(MAX_NAME).collect::<String>())
-    };
-    let names: Vec<String> = presented.iter().take(NAMES_LISTED).map(bare).collect();
-    match presented.len() - names.len() {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
+/// The names that a certificate holds. rustls writes each as `DnsName("www.example.com")` or `IpAddress(::1)`.
+fn listed(presented: &[String]) -> Names {
+    let inner = |name: &'_ str| name.find('(').map_or(0, |at| at + 1);
+    Names::of(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))
 }

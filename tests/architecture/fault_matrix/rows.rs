@@ -33,10 +33,10 @@ const RETENTION: &str = "tests/retention.rs";
 const LARGE: &str = "tests/transfers.rs";
 const CLIENT: &str = "src/source/client.rs";
 const ARCHIVE_NAME: &str = "src/rules/archive_name.rs";
-const FRESHNESS: &str = "src/rules/freshness.rs";
+const FRESHNESS: &str = "tests/rules/freshness.rs";
 const REDACTION: &str = "src/rules/redaction.rs";
 const RETENTION_RULES: &str = "src/rules/retention/tests.rs";
-const ZIPPED_DUMP: &str = "src/archive/zipped_dump.rs";
+const ZIPPED_DUMP: &str = "tests/hostile.rs";
 const KNOWN_HOSTS: &str = "src/destination/known_hosts.rs";
 const LOG_FILE: &str = "src/report/log_file.rs";
 

@@ -186,6 +186,10 @@ fn every_honest_end_of_a_zip_is_found() {
             "{what}"
         );
     }
+    for length in 0..=22 {
+        let cut = &b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..length];
+        assert!(ZippedDump::find(Cursor::new(cut), DUMP, CAP).is_err(), "{length} bytes");
+    }
     // A comment that is a ZIP: the last end record counts, as for other programs.
     let found = ZippedDump::find(Cursor::new(&commented), "inner", CAP);
     assert!(found.is_ok(), "{found:?}");

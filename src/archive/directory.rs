@@ -57,7 +57,7 @@ pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bo
     let first = size.saturating_sub(TAIL);
     let tail = read(&mut reader, first, size - first)?;
     let comment_end = |at: usize| at + END_LENGTH + number(&tail, at + 20, 2) as usize;
-    let candidates = (0..=tail.len().saturating_sub(END_LENGTH)).rev();
+    let candidates = (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev();
     let mut ends: Vec<usize> =
         candidates.filter(|at| tail[*at..].starts_with(END) && comment_end(*at) <= tail.len()).collect();
     // Some programs append to a ZIP; where a record ends with the file, it is the one.
@@ -111,7 +111,7 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
         return Err(ArchiveError::Inconsistent("it is one part of a ZIP that was split"));
     }
     if claim.entries > MAX_ENTRIES || claim.size > MAX_SIZE {
-        return Err(ArchiveError::LargeDirectory { entries: claim.entries, size: claim.size });
+        return Err(ArchiveError::LargeDirectory(claim.entries, claim.size));
     }
     Ok(claim)
 }
@@ -122,34 +122,28 @@ fn directory<R: Read + Seek>(reader: &mut R, claim: Claim) -> Result<(u64, u64, 
     let Claim { entries, size, offset, limit } = claim;
     // It ends where the end record begins, even if bytes precede the ZIP; or it is where the record says.
     for start in [limit.checked_sub(size), Some(offset)].into_iter().flatten() {
-        let is_inside = start >= offset && start.checked_add(size).is_some_and(|end| end <= limit);
+        // No file has more bytes than a signed number counts (lseek(2)).
+        let last = limit.min(i64::MAX as u64);
+        let is_inside = start >= offset && start.checked_add(size).is_some_and(|end| end <= last);
         if !is_inside || (size > 0 && read(reader, start, size.min(4))? != HEADER) {
             continue;
         }
         let mut bytes = read(reader, start, size)?;
         if count(&bytes) == entries {
-            for part in [
-                END_64,
-                &(END_64_LENGTH as u64 - 12).to_le_bytes(),
-                &[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-                &entries.to_le_bytes(),
-                &entries.to_le_bytes(),
-                &size.to_le_bytes(),
-                &offset.to_le_bytes(),
-                LOCATOR,
-                &[0; 4],
-                &(offset + size).to_le_bytes(),
-                &[1, 0, 0, 0],
-                END,
-                &[0xff; 16],
-                &[0; 2],
-            ] {
-                bytes.extend_from_slice(part);
-            }
+            bytes.extend(end_record(claim));
             return Ok((start, start - offset, bytes));
         }
     }
     Err(ArchiveError::Inconsistent("its directory is not as its end record says"))
+}
+
+/// An end record of ZIP64 with its locator and a plain one, behind the directory that `claim` describes.
+fn end_record(Claim { entries, size, offset, .. }: Claim) -> Vec<u8> {
+    let place = (offset + size).to_le_bytes();
+    let [entries, size, offset] = [entries, size, offset].map(u64::to_le_bytes);
+    let record =
+        [END_64, &[44, 0, 0, 0, 0, 0, 0, 0, 45, 0, 45, 0], &[0; 8], &entries, &entries, &size, &offset].concat();
+    [&record, LOCATOR, &[0; 4], &place, &[1, 0, 0, 0], END, &[0xff; 16], &[0; 2]].concat()
 }
 
 /// How many entries `directory` holds.

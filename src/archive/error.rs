@@ -36,17 +36,12 @@ pub enum ArchiveError {
          the end"
     )]
     Truncated(u64),
-    /// The directory is beyond what is read.
+    /// The directory has more entries or bytes (these many, as the end record says) than are read.
     #[error(
-        "the ZIP's directory is too large: {entries} entries and {size} bytes, where at most 65535 entries and 16777216 \
+        "the ZIP's directory is too large: {0} entries and {1} bytes, where at most 65535 entries and 16777216 \
          bytes are read. Make a ZIP that holds little besides the dump"
     )]
-    LargeDirectory {
-        /// How many entries the end record says there are.
-        entries: u64,
-        /// Its size in bytes, as the end record says.
-        size: u64,
-    },
+    LargeDirectory(u64, u64),
     /// The ZIP is damaged or made to mislead.
     #[error("the ZIP cannot be trusted: {0}. Make it again")]
     Inconsistent(&'static str),

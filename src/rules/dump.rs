@@ -192,7 +192,12 @@ pub fn base_name(path: &str) -> &str {
 /// How far `name` is from `wanted`: the same name in another folder or in other case is nearest.
 fn distance(name: &str, wanted: &str) -> usize {
     let base = |path: &str| base_name(path).to_lowercase();
-    strsim::damerau_levenshtein(&base(name), &base(wanted)) * 1_000 + strsim::damerau_levenshtein(name, wanted).min(999)
+    // At least the difference in length, which is enough where it is large: a name can have 64 KiB.
+    let edits = |a: &str, b: &str| match a.len().abs_diff(b.len()) {
+        far @ 64.. => far,
+        _ => strsim::damerau_levenshtein(a, b),
+    };
+    edits(&base(name), &base(wanted)) * 1_000 + edits(name, wanted).min(999)
 }
 
 /// Whether `entry` can be shipped.

@@ -3,3 +3,5 @@
 
 mod dump;
 mod freshness;
+mod redaction;
+mod redirects;

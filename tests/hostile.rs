@@ -186,6 +186,10 @@ fn every_honest_end_of_a_zip_is_found() {
             "{what}"
         );
     }
+    for zip in [&plain, &as_zip64(&plain, b"", b"")] {
+        let (found, read) = found_in(64 << 40, zip);
+        assert!(found.is_ok() && read < 70_000, "64 TiB before the ZIP: {found:?}, {read} bytes read");
+    }
     for length in 0..=22 {
         let cut = &b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..length];
         assert!(ZippedDump::find(Cursor::new(cut), DUMP, CAP).is_err(), "{length} bytes");

@@ -166,7 +166,7 @@ impl Builder {
         self
     }
 
-    /// Redirects every request to `location` with 302.
+    /// Redirects every request to `location` with 302; `[host]` in it stands for this server's host and port.
     pub fn redirect_to(mut self, location: &str) -> Builder {
         self.behaviour.redirect = Some((None, location.to_owned()));
         self

@@ -156,8 +156,9 @@ impl Behaviour {
         if let Some((from, location)) = &self.redirect
             && from.as_ref().is_none_or(|from| from == path)
         {
-            let location = [(header::LOCATION, HeaderValue::from_bytes(location.as_bytes()).unwrap())];
-            return Some((StatusCode::FOUND, location, "It has moved.\n").into_response());
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            let location = HeaderValue::from_bytes(location.replace("[host]", host).as_bytes()).unwrap();
+            return Some((StatusCode::FOUND, [(header::LOCATION, location)], "It has moved.\n").into_response());
         }
         self.page.clone().map(|page| Html(page).into_response())
     }

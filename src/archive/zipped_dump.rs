@@ -104,9 +104,8 @@ fn without_end(size: u64, beginning: &[u8]) -> ArchiveError {
     if [b"PK\x03\x04", b"PK\x07\x08", b"PK00"].iter().any(|start| beginning.starts_with(*start)) {
         return ArchiveError::Truncated(size);
     }
-    let shown = &beginning[..beginning.len().min(SHOWN)];
-    let beginning_shown = String::from_utf8_lossy(shown).into_owned();
-    ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: beginning_shown, size }
+    let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(SHOWN)]).into_owned();
+    ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: shown, size }
 }
 
 /// The name of every entry. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).

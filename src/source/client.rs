@@ -17,7 +17,7 @@ use url::Url;
 use super::SourceError;
 use super::agent::{agent, authorization};
 use super::error::{from_body, from_ureq};
-use super::redirect::{is_redirect, target};
+use super::redirect::target;
 use crate::config;
 use crate::interrupt::{CloserGuard, Interrupt};
 use crate::retry::Retry;
@@ -139,7 +139,7 @@ impl Client {
             }
             let host = url.host_str().unwrap_or_default();
             let response = request.call().map_err(|error| from_ureq(error, host, self.source.timeout))?;
-            if !is_redirect(response.status()) {
+            if !response.status().is_redirection() {
                 return self.answer(response, &url, is_own);
             }
             let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();

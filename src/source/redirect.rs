@@ -1,6 +1,5 @@
 //! Where a redirect leads (RFC 9110 section 10.2.2), and what of that address may be reported.
 
-use ureq::http::StatusCode;
 use url::Url;
 
 use super::SourceError;
@@ -9,11 +8,6 @@ use crate::rules::redaction::printable;
 
 /// How many characters of a malformed address are reported.
 const SHOWN: usize = 200;
-
-/// Whether an answer with `status` redirects a GET (RFC 9110 section 15.4).
-pub(super) fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
 
 /// The address that the header `location`, in an answer from `current`, stands for, without user, password and fragment.
 ///

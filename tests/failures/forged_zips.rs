@@ -44,7 +44,9 @@ fn must_be_refused(bad: &BadNight, words: &[&str]) {
 #[test]
 fn a_tail_that_claims_billions_of_entries_is_refused_at_once() {
     let mut bad = BadNight::new();
-    bad.publish_bytes(&zip64_tail(64 * TIB - 98, 1 << 33, 46 << 33, 0));
+    let (entries, place) = (1 << 33, 64 * TIB - 98);
+    let size = 46 * entries;
+    bad.publish_bytes(&zip64_tail(place, entries, size, place - size));
     bad.serve(|web| web.claiming_size(64 * TIB));
     must_be_refused(
         &bad,

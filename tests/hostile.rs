@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::io::{Cursor, Read as _};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -123,7 +123,186 @@ fn packed(zip: &[u8], compression: Compression) -> Result<Option<(ZippedDump, Ve
     Ok(Some((dump, tar)))
 }
 
+#[test]
+fn an_entry_that_reaches_into_the_dump_is_found_on_either_side() {
+    let stored = |name| Entry::new(name, [b'x'; 100]).method(Method::Stored);
+    let good = ["before", "dump.sql", "after"].into_iter().fold(Zip::new(), |zip, name| zip.with(stored(name))).bytes();
+    assert!(ZippedDump::find(Cursor::new(&good), "dump.sql", 1_000).is_ok());
+
+    let entries: Vec<usize> = (0..good.len() - 4).filter(|at| good[*at..].starts_with(b"PK\x01\x02")).collect();
+    // The compressed size stands at 20 of an entry of the directory, its local header's place at 42 (APPNOTE 4.3.12).
+    for (entry, field, value) in [(entries[0], 20, 150_u32), (entries[2], 42, 150)] {
+        let mut bad = good.clone();
+        bad[entry + field..entry + field + 4].copy_from_slice(&value.to_le_bytes());
+        let found = ZippedDump::find(Cursor::new(&bad), "dump.sql", 1_000);
+        assert!(matches!(found, Err(ArchiveError::Inconsistent("its entries overlap"))), "{found:?}");
+    }
+}
+
+/// A ZIP64 end record, its locator and the end record, at `place` of a ZIP, that claim these `figures`: entries, and the
+/// directory's size and offset (APPNOTE 4.3.14 to 4.3.16).
+fn zip64_tail(place: u64, figures: [u64; 3], sector: &[u8]) -> Vec<u8> {
+    let [entries, size, offset] = figures.map(u64::to_le_bytes);
+    let length = (44 + sector.len() as u64).to_le_bytes();
+    let (place, disks) = (place.to_le_bytes(), [0; 8]);
+    let record =
+        [&b"PK\x06\x06"[..], &length, &[45, 0, 45, 0], &disks, &entries, &entries, &size, &offset, sector].concat();
+    let locator = [&b"PK\x06\x07"[..], &[0; 4], &place, &[1, 0, 0, 0]].concat();
+    [record, locator, [&b"PK\x05\x06"[..], &[0xff; 16], &[0; 2]].concat()].concat()
+}
+
+/// `zip`, which ends with a plain end record, with the end record of ZIP64 in its place, after `before`.
+fn as_zip64(zip: &[u8], before: &[u8], sector: &[u8]) -> Vec<u8> {
+    let end = zip.len() - 22;
+    let number = |at: usize, length: usize| {
+        zip[end + at..][..length].iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))
+    };
+    let tail = zip64_tail(end as u64, [number(10, 2), number(12, 4), number(16, 4)], sector);
+    [before, &zip[..end], &tail].concat()
+}
+
+#[test]
+fn every_honest_end_of_a_zip_is_found() {
+    let dump = Entry::new(DUMP, "x").extended_time(modified());
+    let plain = Zip::new().with(dump.clone()).with(Entry::new("y", "y")).bytes();
+    let before = b"#!/bin/sh\nexit\n".as_slice();
+    let sector = [7; 100];
+    let inner = Zip::new().with(Entry::new("inner", "z")).bytes();
+    let mut commented = Zip::new().with(dump).comment(&"x".repeat(inner.len())).bytes();
+    let place = commented.len() - inner.len();
+    commented[place..].copy_from_slice(&inner);
+    for (what, zip) in [
+        ("plain", plain.clone()),
+        ("bytes before", [before, &plain].concat()),
+        ("bytes behind", [&plain, b"\n\n".as_slice()].concat()),
+        ("ZIP64", as_zip64(&plain, b"", b"")),
+        ("ZIP64 and bytes before", as_zip64(&plain, before, b"")),
+        ("ZIP64 with a data sector", as_zip64(&plain, b"", &sector)),
+        ("bytes between directory and end", {
+            let (most, end) = plain.split_at(plain.len() - 22);
+            [most, b"0123456789", end].concat()
+        }),
+    ] {
+        assert_eq!(
+            ZippedDump::find(Cursor::new(&zip), DUMP, CAP).map(|dump| dump.entry().size).ok(),
+            Some(1),
+            "{what}"
+        );
+    }
+    for zip in [&plain, &as_zip64(&plain, b"", b"")] {
+        let (found, read) = found_in(64 << 40, zip);
+        assert!(found.is_ok() && read < 70_000, "64 TiB before the ZIP: {found:?}, {read} bytes read");
+    }
+    for length in 0..=22 {
+        let cut = &b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..length];
+        assert!(ZippedDump::find(Cursor::new(cut), DUMP, CAP).is_err(), "{length} bytes");
+    }
+    // A comment that is a ZIP: the last end record counts, as for other programs.
+    let found = ZippedDump::find(Cursor::new(&commented), "inner", CAP);
+    assert!(found.is_ok(), "{found:?}");
+}
+
+/// A file of `size` bytes: zeros, and then `end`. Counts what is read of it.
+struct Sparse<'a> {
+    size: u64,
+    end: &'a [u8],
+    position: u64,
+    read: u64,
+}
+
+impl Read for Sparse<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = (self.size.saturating_sub(self.position)).min(buffer.len() as u64) as usize;
+        let before = self.size - self.end.len() as u64;
+        for (index, byte) in buffer[..count].iter_mut().enumerate() {
+            let at = self.position + index as u64;
+            *byte = at.checked_sub(before).map_or(0, |at| self.end[at as usize]);
+        }
+        (self.position, self.read) = (self.position + count as u64, self.read + count as u64);
+        Ok(count)
+    }
+}
+
+impl Seek for Sparse<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = match to {
+            SeekFrom::Start(position) => position,
+            SeekFrom::End(offset) => self.size.checked_add_signed(offset).unwrap(),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset).unwrap(),
+        };
+        Ok(self.position)
+    }
+}
+
+/// How `find` ends on a file of `size` bytes with this `end`, and how many bytes it reads for that.
+fn found_in(size: u64, end: &[u8]) -> (Result<ZippedDump, ArchiveError>, u64) {
+    let mut file = Sparse { size, end, position: 0, read: 0 };
+    let found = ZippedDump::find(&mut file, DUMP, CAP);
+    (found, file.read)
+}
+
+#[test]
+fn a_directory_beyond_the_bounds_is_refused_with_its_figures_and_unread() {
+    const FILE: u64 = 64 << 40;
+    let place = FILE - 98;
+    for [entries, size, offset] in [
+        [1 << 33, 46 << 33, 0],
+        [5, 64 << 30, 0],
+        [1_000_000, 60_000_000, 4],
+        [65_536, 46 << 16, 0],
+        [1, (16 << 20) + 1, 0],
+    ] {
+        let (found, read) = found_in(FILE, &zip64_tail(place, [entries, size, offset], b""));
+        let told = found.unwrap_err().to_string();
+        assert!(told.contains(&format!("too large: {entries} entries and {size} bytes")), "{told}");
+        assert!(read < 70_000, "{read} bytes were read");
+    }
+}
+
+#[test]
+fn a_claim_that_leads_nowhere_is_not_searched_for() {
+    const FILE: u64 = 64 << 40;
+    let end = |entries: u16, size: u32, offset: u32| {
+        let figures =
+            [&[0; 4][..], &entries.to_le_bytes(), &entries.to_le_bytes(), &size.to_le_bytes(), &offset.to_le_bytes()];
+        [b"PK\x05\x06", figures.concat().as_slice(), &[0; 2]].concat()
+    };
+    let locator_elsewhere = zip64_tail(5, [1, 46, 0], b"")[56..].to_vec();
+    let long_sector = zip64_tail(FILE - 98 - (1 << 20), [1, 46, 0], &vec![0; 1 << 20]);
+    let many = end(1, 46, 7).repeat(3_000);
+    for end in [end(1, 46, 0), end(65_535, 0xff_ffff, 1), end(0, 0, 0xffff_fffe), locator_elsewhere, long_sector, many]
+    {
+        let (found, read) = found_in(FILE, &end);
+        assert!(matches!(found, Err(ArchiveError::Inconsistent(_) | ArchiveError::Dump(_))), "{found:?}");
+        assert!(read < 200_000, "{read} bytes were read");
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_end_of_a_file_makes_much_to_read(
+        size in prop_oneof![0_u64..100_000, Just(64 << 40), Just(u64::MAX - 1)],
+        pieces in prop::collection::vec(
+            prop_oneof![
+                Just(b"PK\x05\x06".to_vec()), Just(b"PK\x06\x06".to_vec()), Just(b"PK\x06\x07".to_vec()),
+                Just(b"PK\x01\x02".to_vec()), Just(vec![0; 8]), Just(vec![0xff; 8]), Just(vec![44, 0, 0, 0, 0, 0, 0, 0]),
+                prop::collection::vec(any::<u8>(), 0..30),
+            ],
+            0..60,
+        ),
+        claims in any::<[u64; 3]>(),
+        is_zip64 in any::<bool>(),
+    ) {
+        let mut end = pieces.concat();
+        if is_zip64 {
+            end.extend(zip64_tail(size.saturating_sub(98), claims, b""));
+        }
+        let (found, read) = found_in(size.max(end.len() as u64), &end);
+        prop_assert!(found.is_err());
+        // The tail, the beginning, and two attempts for each end record that is tried.
+        prop_assert!(read < 70_000 + 16 * 2 * (16 << 20), "{} bytes", read);
+    }
+
     #[test]
     fn a_damaged_zip_gives_no_archive_or_one_that_holds_what_it_declares(
         which in any::<Index>(),

@@ -166,9 +166,21 @@ impl Builder {
         self
     }
 
-    /// Redirects every request to `location` with 302.
+    /// Redirects every request to `location` with 302; `[host]` in it stands for this server's host and port.
     pub fn redirect_to(mut self, location: &str) -> Builder {
-        self.behaviour.redirect = Some(location.to_owned());
+        self.behaviour.redirect = Some((None, location.to_owned()));
+        self
+    }
+
+    /// Redirects requests for `path` alone.
+    pub fn redirect_from(mut self, path: &str, location: &str) -> Builder {
+        self.behaviour.redirect = Some((Some(path.to_owned()), location.to_owned()));
+        self
+    }
+
+    /// Says in answers to ranges that each file has `size` bytes: zeros, and then the file.
+    pub fn claiming_size(mut self, size: u64) -> Builder {
+        self.behaviour.claimed_size = Some(size);
         self
     }
 

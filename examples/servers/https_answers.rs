@@ -62,7 +62,10 @@ pub struct Behaviour {
     pub(super) is_silent: bool,
     pub(super) authorization: Option<String>,
     pub(super) fixed_reply: Option<FixedReply>,
-    pub(super) redirect: Option<String>,
+    /// The path that is redirected, or every one, and where to.
+    pub(super) redirect: Option<(Option<String>, String)>,
+    /// The size that files are said to have: zeros, and then the file.
+    pub(super) claimed_size: Option<u64>,
     pub(super) page: Option<String>,
     pub(super) date_shift_hours: i64,
     pub(super) body_fault: Option<(u64, Ending)>,
@@ -92,7 +95,7 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
         status: 0,
         headers: text_of(request.headers()),
     };
-    let mut response = match behaviour.refusal(number, request.headers()) {
+    let mut response = match behaviour.refusal(number, request.uri().path(), request.headers()) {
         Some(refusal) => refusal,
         None => behaviour.file(number, request).await,
     };
@@ -124,6 +127,7 @@ impl Behaviour {
             authorization: None,
             fixed_reply: None,
             redirect: None,
+            claimed_size: None,
             page: None,
             date_shift_hours: 0,
             body_fault: None,
@@ -139,7 +143,7 @@ impl Behaviour {
     }
 
     /// What is answered instead of a file.
-    fn refusal(&self, number: u64, headers: &HeaderMap) -> Option<Response> {
+    fn refusal(&self, number: u64, path: &str, headers: &HeaderMap) -> Option<Response> {
         if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
             return Some(reply.response());
         }
@@ -149,13 +153,20 @@ impl Behaviour {
             let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"dumps\"")];
             return Some((StatusCode::UNAUTHORIZED, challenge, "401 Unauthorized\n").into_response());
         }
-        if let Some(location) = &self.redirect {
-            return Some((StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response());
+        if let Some((from, location)) = &self.redirect
+            && from.as_ref().is_none_or(|from| from == path)
+        {
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            let location = HeaderValue::from_bytes(location.replace("[host]", host).as_bytes()).unwrap();
+            return Some((StatusCode::FOUND, [(header::LOCATION, location)], "It has moved.\n").into_response());
         }
         self.page.clone().map(|page| Html(page).into_response())
     }
 
     async fn file(&self, number: u64, mut request: Request) -> Response {
+        if let Some(size) = self.claimed_size {
+            return self.claimed(size, &request).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
+        }
         let validator = request.headers().get(header::IF_RANGE).cloned();
         let has_ranges = self.ranges && self.ranges_end_before.is_none_or(|end| number < end);
         if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
@@ -193,6 +204,23 @@ impl Behaviour {
         let Some(current) = self.serve(head).await else { return false };
         let is = |name: HeaderName| current.headers().get(name) == Some(&validator);
         self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
+    }
+
+    /// The part that is asked for of a file that begins with zeros, so that it has the claimed `size`.
+    fn claimed(&self, size: u64, request: &Request) -> Option<Response> {
+        let range = request.headers().get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
+        let (first, last) = match range.split_once('-')? {
+            ("", count) => (size.saturating_sub(count.parse().ok()?), size - 1),
+            (first, last) => (first.parse().ok()?, last.parse().ok()?),
+        };
+        let file = std::fs::read(self.folder.join(&request.uri().path()[1..])).ok()?;
+        let zeros = size - file.len() as u64;
+        let part =
+            (first..=last).map(|at| at.checked_sub(zeros).map_or(0, |at| file[at as usize])).collect::<Vec<u8>>();
+        self.sent.fetch_add(part.len() as u64, Ordering::Relaxed);
+        let range = format!("bytes {first}-{last}/{size}");
+        let headers = [(header::ETAG, "\"claimed\"".to_owned()), (header::CONTENT_RANGE, range)];
+        Some((StatusCode::PARTIAL_CONTENT, headers, part).into_response())
     }
 
     async fn serve_lying(&self, lie: Option<Lie>, mut request: Request) -> Option<Response> {

@@ -11,19 +11,37 @@ use crate::rules::dump::DumpError;
 /// Why there is no archive.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
-    /// What came is no ZIP.
+    /// The web server sent something else.
     #[error(
-        "what the web server sent is not a ZIP, or not all of one ({size} bytes beginning with {beginning:?}). Open \
-         source.url in a browser to see what it is"
+        "what the web server sent is not a ZIP but {} ({size} bytes). {}",
+        .kind.map_or_else(|| format!("something that begins with {beginning:?}"), str::to_owned),
+        if kind.is_some() {
+            "Have the dump published in a ZIP, or correct source.url"
+        } else {
+            "Open source.url in a browser to see what it is"
+        }
     )]
     NotAZip {
-        /// Its size in bytes.
-        size: u64,
+        /// What it is, with its article, if that is recognised.
+        kind: Option<&'static str>,
         /// Its first characters.
         beginning: String,
-        /// What the ZIP's reader says.
-        source: ZipError,
+        /// Its size in bytes.
+        size: u64,
     },
+    /// The end is missing.
+    #[error(
+        "the ZIP is cut off: its {0} bytes begin like a ZIP, but its end record is missing. It was probably fetched \
+         while it was being made or copied. Start the run later, or write the ZIP under another name and rename it at \
+         the end"
+    )]
+    Truncated(u64),
+    /// The directory has more entries or bytes (these many, as the end record says) than are read.
+    #[error(
+        "the ZIP's directory is too large: {0} entries and {1} bytes, where at most 65535 entries and 16777216 \
+         bytes are read. Make a ZIP that holds little besides the dump"
+    )]
+    LargeDirectory(u64, u64),
     /// The ZIP is damaged or made to mislead.
     #[error("the ZIP cannot be trusted: {0}. Make it again")]
     Inconsistent(&'static str),
@@ -45,4 +63,13 @@ pub enum ArchiveError {
     /// The run was told to end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+impl From<ZipError> for ArchiveError {
+    fn from(error: ZipError) -> ArchiveError {
+        match error {
+            ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => ArchiveError::Read(error),
+            other => ArchiveError::Unreadable(other),
+        }
+    }
 }

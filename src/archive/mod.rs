@@ -1,7 +1,7 @@
 //! ROOM: archives. Finds the dump in the ZIP, writes the `.tgz` into any `Write`, and reads it out of any `Read`. Never
 //! touches the disk itself.
 //!
-//! - `zipped_dump`: the dump in the ZIP, found without reading it
+//! - `directory`: the ZIP's directory, found and bounded; `zipped_dump`: the dump in the ZIP, found without reading it
 //! - `pack`: the archive: a `tar` in a `gzip` file
 //! - `reuse`: the ZIP's own deflate data, not compressed again; `recompress`: any other data
 //! - `content`: the dump's bytes, checked as they pass
@@ -10,6 +10,7 @@
 
 mod allowance;
 mod content;
+mod directory;
 mod error;
 mod gunzip;
 mod gzip;

@@ -6,17 +6,19 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDate, Utc};
 use zip::extra_fields::ExtraField;
 use zip::read::ZipFile;
-use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
 use super::ArchiveError;
 use super::content::Declared;
+use super::directory;
 use crate::config::Compression;
-use crate::rules::dump::{self, Entry, EntryKind, Method};
+use crate::rules::dump::{self, Entry, EntryKind, Method, Names};
 use crate::rules::freshness::DumpTime;
 
-/// How much of something that is no ZIP is told.
-const BEGINNING: u64 = 40;
+/// How much of a file is read to recognise what it is.
+const BEGINNING: u64 = 512;
+/// How much of something that is not recognised is reported.
+const SHOWN: usize = 40;
 /// What an entry's local header takes at the least, in bytes, besides its name (APPNOTE 4.3.7).
 const LOCAL_HEADER: u64 = 30;
 
@@ -24,6 +26,7 @@ const LOCAL_HEADER: u64 = 30;
 #[derive(Debug, Clone)]
 pub struct ZippedDump {
     entry: Entry,
+    unsent: Option<Names>,
     data: Range<u64>,
     pub(super) method: CompressionMethod,
     pub(super) declared: Declared,
@@ -38,27 +41,25 @@ impl ZippedDump {
     /// If it is not a ZIP, or there is no such dump.
     pub fn find(mut reader: impl Read + Seek, wanted: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
         let (size, beginning) = look(&mut reader).map_err(ArchiveError::Read)?;
-        let mut zip = ZipArchive::new(reader).map_err(|error| match error {
-            ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => ArchiveError::Read(error),
-            source => ArchiveError::NotAZip { size, beginning, source },
-        })?;
+        let mut zip = directory::open(reader)?.ok_or_else(|| without_end(size, &beginning))?;
         if zip.has_duplicate_names() {
             return Err(ArchiveError::Inconsistent("it holds the same name more than once"));
         }
         let names = names(&zip)?;
         let index = dump::find(names.iter().map(String::as_str), wanted)?;
+        let unsent = dump::unsent(names.iter().map(String::as_str), wanted);
         let entry = describe(&mut zip, index, wanted)?;
         dump::check(&entry, max_bytes)?;
 
         let mut others = Vec::with_capacity(zip.len());
         for other in (0..zip.len()).filter(|other| *other != index) {
-            let other = zip.by_index_data(other).map_err(unreadable)?;
+            let other = zip.by_index_data(other)?;
             let least = (LOCAL_HEADER + other.name_raw().len() as u64).saturating_add(other.compressed_size());
             others.push(other.header_start()..other.header_start().saturating_add(least));
         }
         let directory = zip.central_directory_start();
         let options = ZipReadOptions::new().enforce_header_consistency(true);
-        let file = zip.by_index_with_options(index, options).map_err(unreadable)?;
+        let file = zip.by_index_with_options(index, options)?;
         let start = file.data_start().ok_or(ArchiveError::Inconsistent("it does not say where the dump begins"))?;
         let end = start.checked_add(file.compressed_size()).filter(|end| *end <= directory);
         let end = end.ok_or(ArchiveError::Inconsistent("the dump reaches into its directory"))?;
@@ -68,6 +69,7 @@ impl ZippedDump {
         }
         Ok(ZippedDump {
             entry,
+            unsent,
             data: start..end,
             method: file.compression(),
             declared: Declared { size: file.size(), crc32: file.crc32() },
@@ -77,6 +79,11 @@ impl ZippedDump {
     /// What the ZIP's directory says of the dump.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// The ZIP's other files that seem to be dumps: those with the dump's extension.
+    pub fn unsent(&self) -> Option<&Names> {
+        self.unsent.as_ref()
     }
 
     /// About how many bytes the archive will have, where that can be told beforehand.
@@ -91,21 +98,23 @@ impl ZippedDump {
     }
 }
 
-/// A fault of the ZIP's reader: of what it reads from, or of what it reads.
-fn unreadable(error: ZipError) -> ArchiveError {
-    match error {
-        ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => ArchiveError::Read(error),
-        other => ArchiveError::Unreadable(other),
+/// What a file of `size` bytes is that has no end record and starts with `beginning`.
+fn without_end(size: u64, beginning: &[u8]) -> ArchiveError {
+    // A local file header (APPNOTE 4.3.7), or the mark of a ZIP that was meant to be split (8.5.4).
+    if [b"PK\x03\x04", b"PK\x07\x08", b"PK00"].iter().any(|start| beginning.starts_with(*start)) {
+        return ArchiveError::Truncated(size);
     }
+    let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(SHOWN)]).into_owned();
+    ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: shown, size }
 }
 
 /// The name of every entry. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
 fn names<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<String>, ArchiveError> {
-    zip.file_names().map(|name| name.map(String::from).map_err(unreadable)).collect()
+    zip.file_names().map(|name| name.map(String::from).map_err(ArchiveError::from)).collect()
 }
 
 fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> Result<Entry, ArchiveError> {
-    let file = zip.by_index_raw(index).map_err(unreadable)?;
+    let file = zip.by_index_raw(index)?;
     let kind = if file.is_dir() {
         EntryKind::Directory
     } else if file.is_symlink() {
@@ -179,43 +188,11 @@ fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds - SECONDS_FROM_1601_TO_1970, 0)
 }
 
-/// Size and first characters of what `reader` gives.
-fn look<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, String)> {
+/// Size and first bytes of what `reader` gives.
+fn look<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, Vec<u8>)> {
     let size = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;
     let mut beginning = Vec::new();
     reader.take(BEGINNING).read_to_end(&mut beginning)?;
-    Ok((size, String::from_utf8_lossy(&beginning).into_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Cursor, Write as _};
-
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
-
-    use super::*;
-
-    #[test]
-    fn an_entry_that_reaches_into_the_dump_is_found_on_either_side() {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for name in ["before", "dump.sql", "after"] {
-            writer
-                .start_file(name, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
-                .unwrap();
-            writer.write_all(&[b'x'; 100]).unwrap();
-        }
-        let good = writer.finish().unwrap().into_inner();
-        assert!(ZippedDump::find(Cursor::new(&good), "dump.sql", 1_000).is_ok());
-
-        let entries: Vec<usize> = (0..good.len() - 4).filter(|at| good[*at..].starts_with(b"PK\x01\x02")).collect();
-        // The compressed size stands at 20 of an entry of the directory, its local header's place at 42 (APPNOTE 4.3.12).
-        for (entry, field, value) in [(entries[0], 20, 150_u32), (entries[2], 42, 150)] {
-            let mut bad = good.clone();
-            bad[entry + field..entry + field + 4].copy_from_slice(&value.to_le_bytes());
-            let found = ZippedDump::find(Cursor::new(&bad), "dump.sql", 1_000);
-            assert!(matches!(found, Err(ArchiveError::Inconsistent("its entries overlap"))), "{found:?}");
-        }
-    }
+    Ok((size, beginning))
 }

@@ -40,7 +40,7 @@ pub use error::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
-    MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback,
+    MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback, public_url,
 };
 pub use zone::JobZone;
 

@@ -314,14 +314,19 @@ impl Source {
 
     /// The ZIP's address as it may be shown: without its query.
     pub fn public_url(&self) -> String {
-        let mut url = self.url.clone();
-        if url.query().is_some() {
-            url.set_query(Some("…"));
-        }
-        url.set_fragment(None);
-        // `Url` percent-encodes the ellipsis.
-        url.as_str().replace("%E2%80%A6", "…")
+        public_url(&self.url)
     }
+}
+
+/// `url` as it may be shown: without its query.
+pub fn public_url(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.query().is_some() {
+        url.set_query(Some("…"));
+    }
+    url.set_fragment(None);
+    // `Url` percent-encodes the ellipsis.
+    url.as_str().replace("%E2%80%A6", "…")
 }
 
 impl fmt::Debug for Source {

@@ -49,7 +49,8 @@ impl Job {
             Ok(dump) => {
                 let entry = dump.entry();
                 let name = printable(&entry.name);
-                task.done(&format!("{name}, {}", HumanBytes(entry.size)));
+                let others = dump.unsent().map(|names| format!("; the ZIP also holds {names}, not sent by this job"));
+                task.done(&format!("{name}, {}{}", HumanBytes(entry.size), others.unwrap_or_default()));
                 self.journal.record().lock().dump = Some(DumpFacts { name, size: entry.size, modified: None });
                 Ok(Some(dump))
             }
@@ -79,10 +80,10 @@ impl Job {
                 let modified = judgement.modified.map(|time| time.format("%F %T %:z").to_string());
                 task.done(&format!("fresh: modified {}", modified.unwrap_or_default()));
             }
-            Freshness::Stale(why) => task.warned(&format!(
-                "the dump is stale: {why}; nothing is sent for {}. Look at what dumps the database",
-                self.today
-            )),
+            Freshness::Stale(why) => {
+                let advice = judgement.advice(dump.entry().time, source.timezone, self.today, (self.clock)());
+                task.warned(&format!("the dump is stale: {why}; nothing is sent for {}. {advice}", self.today));
+            }
         }
         judgement
     }

@@ -1,12 +1,19 @@
 //! Which entry of the ZIP is the dump, and what keeps an entry from being one.
 
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+
 use thiserror::Error;
 
 use crate::rules::freshness::DumpTime;
+use crate::rules::loading::Loading;
 use crate::rules::redaction::printable;
 
 /// How many of a ZIP's names are told when the dump is not among them.
 const NAMES_TOLD: usize = 5;
+/// How many characters of each.
+const NAME_LENGTH: usize = 120;
 
 /// What sort of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,23 +97,75 @@ pub enum DumpError {
     },
 }
 
-/// Some of a ZIP's names.
+/// Some of many names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     /// The nearest to what was looked for, nearest first.
     pub nearest: Vec<String>,
-    /// How many files the ZIP holds.
+    /// How many there are.
     pub count: usize,
 }
 
-fn told(names: &Names) -> String {
-    if names.nearest.is_empty() {
-        return "it holds no file at all".to_owned();
+impl Names {
+    /// The first few of `names`, nearest first.
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
+        let mut names = names.into_iter();
+        let nearest: Vec<String> = names.by_ref().take(NAMES_TOLD).map(str::to_owned).collect();
+        Names { count: nearest.len() + names.count(), nearest }
     }
-    let list: Vec<String> = names.nearest.iter().map(|name| format!("\"{}\"", printable(name))).collect();
-    let more = names.count - names.nearest.len();
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("it holds {}{more}", list.join(", "))
+}
+
+/// In quotation marks, safe to report.
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.nearest.iter().enumerate() {
+            let shown: String = name.chars().take(NAME_LENGTH).collect();
+            let cut = if shown.len() < name.len() { "…" } else { "" };
+            write!(f, "{}\"{}{cut}\"", if index == 0 { "" } else { ", " }, printable(&shown))?;
+        }
+        match self.count - self.nearest.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+fn told(names: &Names) -> String {
+    if names.nearest.is_empty() { "it holds no file at all".to_owned() } else { format!("it holds {names}") }
+}
+
+/// Those of `names` that seem to be dumps too, because they have the extension of `sent`; `None` if there are none.
+pub fn unsent<'a>(names: impl Iterator<Item = &'a str>, sent: &str) -> Option<Names> {
+    let extension = |name: &str| Path::new(name).extension().map(OsStr::to_ascii_lowercase);
+    let wanted = extension(sent)?;
+    let is_dump = |name: &&str| {
+        // macOS keeps each file's attributes in a file of their own, whose name begins so.
+        let is_file = !name.ends_with('/') && !base_name(name).starts_with("._");
+        is_file && *name != sent && extension(name).as_ref() == Some(&wanted)
+    };
+    Some(Names::of(names.filter(is_dump))).filter(|names| names.count > 0)
+}
+
+/// What a file is that is not a ZIP and starts with `beginning`, with its article; `None` if it is not recognised. 262
+/// bytes are enough.
+pub fn kind_of(beginning: &[u8]) -> Option<&'static str> {
+    let kinds: [(usize, &[u8], &str); 9] = [
+        (0, b"\x1f\x8b", "a gzip file (.gz, .tgz or .tar.gz)"),
+        (0, b"BZh", "a bzip2 file"),
+        (0, b"\xfd7zXZ\0", "an xz file"),
+        (0, b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+        (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (0, b"Rar!", "a RAR archive"),
+        (257, b"ustar", "a tar archive"),
+        (0, b"--", "a database dump as plain text"),
+        (0, b"/*!", "a database dump as plain text"),
+    ];
+    let found = kinds.iter().find(|(at, magic, _)| beginning.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
+    match found {
+        _ if beginning.is_empty() => Some("an empty file"),
+        None if Loading::of(beginning).is_some() => Some("a database dump that is not packed"),
+        found => found.map(|(_, _, kind)| *kind),
+    }
 }
 
 /// Where `wanted` stands among the ZIP's `names`.
@@ -121,8 +180,7 @@ pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> R
         let files = names.filter(|name| !name.ends_with('/'));
         let mut ranked: Vec<(usize, &str)> = files.map(|name| (distance(name, wanted), name)).collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-        let nearest = ranked.iter().take(NAMES_TOLD).map(|(_, name)| (*name).to_owned()).collect();
-        DumpError::Missing { wanted: wanted.to_owned(), names: Names { nearest, count: ranked.len() } }
+        DumpError::Missing { wanted: wanted.to_owned(), names: Names::of(ranked.iter().map(|(_, name)| *name)) }
     })
 }
 
@@ -134,7 +192,12 @@ pub fn base_name(path: &str) -> &str {
 /// How far `name` is from `wanted`: the same name in another folder or in other case is nearest.
 fn distance(name: &str, wanted: &str) -> usize {
     let base = |path: &str| base_name(path).to_lowercase();
-    strsim::damerau_levenshtein(&base(name), &base(wanted)) * 1_000 + strsim::damerau_levenshtein(name, wanted).min(999)
+    // At least the difference in length, which is enough where it is large: a name can have 64 KiB.
+    let edits = |a: &str, b: &str| match a.len().abs_diff(b.len()) {
+        far @ 64.. => far,
+        _ => strsim::damerau_levenshtein(a, b),
+    };
+    edits(&base(name), &base(wanted)) * 1_000 + edits(name, wanted).min(999)
 }
 
 /// Whether `entry` can be shipped.
@@ -161,63 +224,4 @@ pub fn check(entry: &Entry, max_bytes: u64) -> Result<(), DumpError> {
         return Err(DumpError::TooLarge { name, size: entry.size, cap: max_bytes });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry() -> Entry {
-        Entry {
-            name: "dumpfile.sql".to_owned(),
-            kind: EntryKind::File,
-            size: 10,
-            encrypted: false,
-            method: Method::Readable,
-            time: DumpTime::Missing,
-        }
-    }
-
-    #[test]
-    fn only_the_exact_path_is_the_dump() {
-        let names = ["a/dumpfile.sql", "dumpfile.sql", "Dumpfile.sql"];
-        assert_eq!(find(names.into_iter(), "dumpfile.sql"), Ok(1));
-    }
-
-    #[test]
-    fn a_missing_dump_is_told_with_the_nearest_names_first() {
-        let names = ["zzz.txt", "backup/", "backup/dumpfile.sql", "Dumpfile.SQL", "b", "c", "d\n"];
-        let error = find(names.into_iter(), "dumpfile.sql").unwrap_err().to_string();
-        assert!(
-            error.starts_with(
-                "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\", \"d\\n\","
-            ),
-            "{error}"
-        );
-        assert!(error.contains(" and 1 more."), "{error}");
-        assert!(find(["x/"].into_iter(), "y").unwrap_err().to_string().contains("no file at all"));
-    }
-
-    #[test]
-    fn a_folder_of_the_dumps_name_is_told_as_such() {
-        let error = find(["dumpfile.sql/", "b"].into_iter(), "dumpfile.sql").unwrap_err().to_string();
-        assert!(error.contains("is a folder, not a regular file"), "{error}");
-    }
-
-    #[test]
-    fn each_defect_of_an_entry_is_named() {
-        assert_eq!(check(&entry(), 10), Ok(()));
-        let defects: [(&str, Entry); 6] = [
-            ("a folder", Entry { kind: EntryKind::Directory, ..entry() }),
-            ("a symbolic link", Entry { kind: EntryKind::Symlink, ..entry() }),
-            ("is encrypted", Entry { encrypted: true, ..entry() }),
-            ("with LZMA", Entry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
-            ("is empty", Entry { size: 0, ..entry() }),
-            ("has 11 bytes", Entry { size: 11, ..entry() }),
-        ];
-        for (told, defect) in defects {
-            let error = check(&defect, 10).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
-        }
-    }
 }

@@ -6,20 +6,23 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use ureq::http::HeaderMap;
 use ureq::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE,
-    RETRY_AFTER, TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED,
+    LOCATION, RANGE, RETRY_AFTER, TRANSFER_ENCODING,
 };
+use ureq::http::{HeaderMap, HeaderValue, Response};
 use ureq::{Agent, BodyReader};
+use url::Url;
 
 use super::SourceError;
 use super::agent::{agent, authorization};
 use super::error::{from_body, from_ureq};
+use super::redirect::target;
 use crate::config;
 use crate::interrupt::{CloserGuard, Interrupt};
 use crate::retry::Retry;
 
+const MAX_REDIRECTS: u32 = 5;
 /// A body that brings fewer bytes a second than this, over the whole of `source.timeout_seconds`, has stalled.
 const SLOWEST_RATE: u64 = 1024;
 
@@ -29,7 +32,10 @@ const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(60);
 
 /// Asks one web server for one ZIP. Its connection is kept between requests and ends with the run.
 pub(super) struct Client {
+    /// For the origin (scheme, host and port) of `source.url`.
     agent: Agent,
+    /// For other origins, to which a redirect may lead: without the client certificate.
+    stranger: Agent,
     source: config::Source,
     authorization: Option<SecretString>,
     interrupt: Interrupt,
@@ -69,13 +75,14 @@ pub(super) struct Answer<'a> {
 
 impl Client {
     pub(super) fn new(source: &config::Source, retry: &Retry, interrupt: &Interrupt) -> Result<Client, SourceError> {
-        let agent = agent(source)?;
+        let (own, stranger) = (agent(source)?, agent(&config::Source { client_identity: None, ..source.clone() })?);
         let closer = interrupt.on_trigger({
-            let agent = agent.clone();
-            move || agent.clone().shutdown()
+            let agents = [own.clone(), stranger.clone()];
+            move || agents.clone().into_iter().for_each(Agent::shutdown)
         });
         Ok(Client {
-            agent,
+            agent: own,
+            stranger,
             source: source.clone(),
             authorization: authorization(source),
             interrupt: interrupt.clone(),
@@ -118,15 +125,32 @@ impl Client {
         result
     }
 
+    /// Follows redirects. Credentials are for the origin of `source.url` alone.
     fn get_once(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
-        let mut request = self.agent.get(self.source.url.as_str());
-        if let Some(value) = &self.authorization {
-            request = request.header(AUTHORIZATION, value.expose_secret());
+        let mut url = self.source.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let is_own = url.origin() == self.source.url.origin();
+            let mut request = if is_own { &self.agent } else { &self.stranger }.get(url.as_str());
+            if let Some(value) = self.authorization.as_ref().filter(|_| is_own) {
+                request = request.header(AUTHORIZATION, value.expose_secret());
+            }
+            for (name, value) in headers {
+                request = request.header(name, *value);
+            }
+            let host = url.host_str().unwrap_or_default();
+            let response = request.call().map_err(|error| from_ureq(error, host, self.source.timeout))?;
+            if !response.status().is_redirection() {
+                return self.answer(response, &url, is_own);
+            }
+            let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
+            let next = target(&url, location)?;
+            self.body(response.into_body()).skip();
+            url = next;
         }
-        for (name, value) in headers {
-            request = request.header(name, *value);
-        }
-        let response = request.call().map_err(|error| from_ureq(error, self.host(), self.source.timeout))?;
+        Err(SourceError::TooManyRedirects(self.host().to_owned()))
+    }
+
+    fn answer(&self, response: Response<ureq::Body>, url: &Url, is_own: bool) -> Result<Answer<'_>, SourceError> {
         let status = response.status().as_u16();
         let headers = response.headers();
         let part = match status {
@@ -136,7 +160,10 @@ impl Client {
                     .and_then(|range| content_range(&range))
                     .ok_or_else(|| self.misbehaviour("it does not say which part of the ZIP it sends"))?,
             ),
-            _ => return Err(self.refusal(status, headers)),
+            _ => {
+                let (url, retry_after) = (config::public_url(url), retry_after(headers));
+                return Err(SourceError::Status { url, status, is_own, retry_after });
+            }
         };
         Ok(Answer {
             part,
@@ -145,17 +172,13 @@ impl Client {
             validator: validator(headers),
             content_type: text(headers, &CONTENT_TYPE),
             server_time: date(headers, &DATE),
-            body: Body {
-                client: self,
-                inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
-                received: 0,
-                rate: RateWatch::new(self.source.timeout),
-            },
+            body: self.body(response.into_body()),
         })
     }
 
-    fn refusal(&self, status: u16, headers: &HeaderMap) -> SourceError {
-        SourceError::Status { url: self.source.public_url(), status, retry_after: retry_after(headers) }
+    fn body(&self, body: ureq::Body) -> Body<'_> {
+        let inner = body.into_with_config().limit(u64::MAX).reader();
+        Body { client: self, inner, received: 0, rate: RateWatch::new(self.source.timeout) }
     }
 
     fn host(&self) -> &str {
@@ -172,6 +195,12 @@ pub(super) struct Body<'a> {
 }
 
 impl Body<'_> {
+    /// Reads a short body to its end, so that the connection can be used again.
+    fn skip(mut self) {
+        let mut buffer = [0; 4096];
+        let _ = (0..4).find(|_| !matches!(self.read(&mut buffer), Ok(1..)));
+    }
+
     /// Reads on; 0 is the end. Fails where the run is told to end, and where bytes come too slowly.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let limit = self.client.source.timeout;

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::interrupt::Interrupted;
 use crate::retry::Fault;
+use crate::rules::dump::Names;
 
 /// Why the ZIP could not be had.
 #[derive(Debug, Error)]
@@ -64,16 +65,28 @@ pub enum SourceError {
         "{0} redirects to an address without TLS, which is not followed. Put the final https address into source.url"
     )]
     InsecureRedirect(String),
+    /// A redirect to something that is no address.
+    #[error(
+        "{host} redirects to \"{location}\", which is not an address that can be followed. Correct the redirect there"
+    )]
+    BadRedirect {
+        /// The web server.
+        host: String,
+        /// The address, without its query.
+        location: String,
+    },
     /// More redirects than are followed.
     #[error("{0} redirects in circles. Open source.url in a browser to see where it leads")]
     TooManyRedirects(String),
     /// The server refused.
-    #[error("{url} answered {status}{}", advice(*status))]
+    #[error("{url} answered {status}{}", advice(*status, *is_own))]
     Status {
         /// The address, without its query.
         url: String,
         /// The HTTP status.
         status: u16,
+        /// Whether it has the origin of `source.url`; no credentials are sent to another.
+        is_own: bool,
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
@@ -139,8 +152,12 @@ pub enum SourceError {
     Interrupted(#[from] Interrupted),
 }
 
-fn advice(status: u16) -> &'static str {
+fn advice(status: u16, is_own: bool) -> &'static str {
     match status {
+        401 | 403 if !is_own => {
+            ". It was reached by a redirect, and credentials are sent to the scheme, host and port of source.url alone. \
+             Put the final address into source.url"
+        }
         401 => " (not authorised). Check source.username and source.password",
         403 => " (forbidden). Check what the web server allows this user to read",
         404 | 410 => " (not found). Check source.url, and that the ZIP was published",
@@ -164,6 +181,7 @@ impl Fault for SourceError {
             | SourceError::Proxy
             | SourceError::Tls { .. }
             | SourceError::InsecureRedirect(_)
+            | SourceError::BadRedirect { .. }
             | SourceError::TooManyRedirects(_)
             | SourceError::TooLarge { .. }
             | SourceError::WorkDirectory { .. }
@@ -197,10 +215,13 @@ pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> Sour
         ureq::Error::Rustls(error) => SourceError::Tls { host, problem: tls_problem(&error) },
         ureq::Error::Tls(problem) => SourceError::Tls { host, problem: problem.to_owned() },
         ureq::Error::RequireHttpsOnly(_) => SourceError::InsecureRedirect(host),
-        ureq::Error::TooManyRedirects => SourceError::TooManyRedirects(host),
         ureq::Error::Io(error) => from_io(error, host),
         ureq::Error::ConnectProxyFailed(problem) => {
             SourceError::Protocol { host, problem: format!("the proxy refused the connection ({problem})") }
+        }
+        // Their texts quote the address, with its query.
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            SourceError::Protocol { host, problem: "its address cannot be used in a request".to_owned() }
         }
         other => SourceError::Protocol { host, problem: other.to_string() },
     }
@@ -233,8 +254,15 @@ fn from_io(error: io::Error, host: String) -> SourceError {
 /// What is wrong with TLS, in words for whoever has to mend it.
 fn tls_problem(error: &rustls::Error) -> String {
     use rustls::CertificateError as Certificate;
-    let rustls::Error::InvalidCertificate(certificate) = error else {
-        return error.to_string();
+    let certificate = match error {
+        rustls::Error::InvalidCertificate(certificate) => certificate,
+        // What it sent is no record of TLS at all (RFC 8446 section 5.1).
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            return "the server on this port does not speak TLS. Correct the port in source.url, or have the server \
+                    offer https there"
+                .to_owned();
+        }
+        other => return other.to_string(),
     };
     match certificate {
         Certificate::Expired | Certificate::ExpiredContext { .. } => {
@@ -243,6 +271,11 @@ fn tls_problem(error: &rustls::Error) -> String {
         Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet. Check the clocks of both machines".to_owned()
         }
+        Certificate::NotValidForNameContext { presented, .. } if !presented.is_empty() => format!(
+            "the server's certificate is for another name: it holds {}. Use one of its names in source.url, or renew it \
+             with the right one",
+            listed(presented)
+        ),
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
             "the server's certificate is for another name. Use the name that it is for in source.url".to_owned()
         }
@@ -254,4 +287,10 @@ fn tls_problem(error: &rustls::Error) -> String {
         Certificate::Revoked => "the server's certificate has been revoked. Renew it there".to_owned(),
         other => format!("the server's certificate is not valid ({other:?})"),
     }
+}
+
+/// The names that a certificate holds. rustls writes each as `DnsName("www.example.com")` or `IpAddress(::1)`.
+fn listed(presented: &[String]) -> Names {
+    let inner = |name: &'_ str| name.find('(').map_or(0, |at| at + 1);
+    Names::of(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))
 }

@@ -95,7 +95,7 @@ impl<'a> Looks<'a> {
     fn fetch_here(&mut self) -> Result<(), SourceError> {
         let goes_on = !self.window.bytes.is_empty() && self.position == self.window.end();
         self.length = if goes_on { (self.length * GROWTH).min(LONGEST_LOOK) } else { LOOK };
-        let end = (self.position + self.length).min(self.remote.tail.first.max(self.position + 1));
+        let end = self.position.saturating_add(self.length).min(self.remote.tail.first.max(self.position + 1));
         self.window = self.remote.fetch(self.client, &(self.position..end))?;
         Ok(())
     }

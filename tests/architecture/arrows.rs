@@ -55,7 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // The rooms, which know neither each other nor what they are for.
-    ("source", &["config", "disk", "interrupt", "progress", "retry"]),
+    ("source", &["config", "disk", "interrupt", "progress", "retry", "rules"]),
     ("archive", &["config", "interrupt", "rules"]),
     ("destination", &["config", "disk", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.

@@ -55,7 +55,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_what_to_do() {
     let names = ["127.0.0.1"];
     for (identity, words) in [
         (Authority::new("Somebody else").server(&names), ["unknown authority", "source.ca_file"]),
-        (Authority::shared().server(&["example.org"]), ["is for another name", "source.url"]),
+        (Authority::shared().server(&["example.org"]), ["is for another name: it holds \"example.org\"", "source.url"]),
         (Authority::shared().expired_server(&names), ["has expired", "Renew it"]),
     ] {
         let night = served(|web| web.identity(identity));
@@ -118,7 +118,11 @@ fn a_dump_that_is_stale_by_now_is_worth_a_look_and_no_fault() {
         line.contains("a run now would find it stale and send nothing for ") && line.contains("3 days ago"),
         "{line}"
     );
-    assert!(ran.stdout.contains("→ nothing to do if today's dump is yet to be made; else look at"), "{}", ran.all());
+    assert!(
+        ran.stdout.contains("→ nothing to do if today's dump is not made yet. Otherwise: Look at"),
+        "{}",
+        ran.all()
+    );
 }
 
 #[test]
@@ -174,4 +178,29 @@ fn the_query_of_the_address_stays_a_secret() {
     night.set("source.url", json!(url));
     let ran = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
     assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+}
+
+#[test]
+fn another_dump_in_the_zip_is_a_warning() {
+    let night = night();
+    let dump = Entry::new(DUMP, night.dump.clone()).extended_time(night.modified);
+    night.publish(&Zip::new().with(dump).with(Entry::new("a/blog.SQL", "x")));
+    let ran = must_end_with(&night, 0);
+    assert!(ran.stdout.contains("  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n"), "{}", ran.all());
+    assert!(ran.stdout.contains("→ give each its own job if it must be kept"), "{}", ran.all());
+}
+
+#[test]
+fn a_port_without_tls_is_reported_as_such() {
+    let mut night = served(|web| web.plain_http());
+    let url = night.web.url("/my_zip.zip").replace("http://", "https://");
+    night.set("source.url", json!(url));
+    must_fail(&night, &[("TLS", &["does not speak TLS", "port in source.url"])]);
+}
+
+#[test]
+fn a_zip_that_is_cut_off_is_reported_as_such() {
+    let night = night();
+    night.publish_bytes(b"PK\x03\x04 and a beginning");
+    must_fail(&night, &[("entry", &["the ZIP is cut off", "Start the run later"])]);
 }

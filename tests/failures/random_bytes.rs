@@ -35,7 +35,7 @@ fn random_bytes() -> &'static [u8] {
 /// Does the night's work, watched: it must end in time, in bounds, without a panic, and what it tells must be text
 /// without control characters, in lines that are not too long.
 #[track_caller]
-fn run_watched(bad: &BadNight) -> Ran {
+pub(crate) fn run_watched(bad: &BadNight) -> Ran {
     watch(bad, &bad.command())
 }
 

@@ -50,7 +50,7 @@ fn on_a_stale_night_ages_are_counted_from_the_newest_archive() {
 #[test]
 fn a_dump_from_the_future_is_stale_and_says_so() {
     let bad = night_with(|bad, dump| dump.extended_time(at(bad.date + Days::new(1), 12)));
-    bad.must_warn(&["stale", "yet to come"]);
+    bad.must_warn(&["stale", "after the date of the run", "Check the clocks"]);
     assert!(!bad.names().contains(&bad.archive_of(0)));
 }
 
@@ -67,7 +67,7 @@ fn the_zips_own_clock_counts_where_it_gives_no_zone() {
 #[test]
 fn the_zips_own_clock_is_read_in_the_zone_of_its_maker() {
     let mut bad = night_with(|bad, dump| dump.dos_time(at(bad.date + Days::new(1), 6).naive_utc()));
-    bad.must_warn(&["stale", "yet to come"]);
+    bad.must_warn(&["stale", "after the date of the run", "in the job's zone (+00:00)", "source.timezone"]);
     bad.set("source.timezone", json!("Asia/Tokyo"));
     bad.run().ended_with(0).told("fresh");
 }
@@ -118,4 +118,25 @@ fn a_dump_without_a_time_is_stale_and_says_so() {
     bad.publish_bytes(&zip);
     bad.must_warn(&["the dump is stale: the ZIP gives no modification time"]);
     assert!(!bad.names().contains(&bad.archive_of(0)));
+}
+
+#[test]
+fn a_past_date_whose_dump_is_gone_cannot_be_repeated_and_says_so() {
+    let mut bad = BadNight::new();
+    let now = bad.date;
+    bad.date = now - Days::new(3);
+    bad.must_warn(&[
+        &format!("The web server now has the dump of {now}: the one of {} can no longer be sent", bad.date),
+        "A run without --date sends the one that is there",
+    ]);
+}
+
+#[test]
+fn another_dump_in_the_zip_is_reported_and_is_no_warning() {
+    let bad = BadNight::new();
+    let dump = Entry::new(DUMP, bad.dump.clone()).extended_time(at(bad.date, 0));
+    bad.publish(&Zip::new().with(Entry::new("old/Blog.SQL", "x")).with(dump).with(Entry::new("notes.txt", "x")));
+    bad.run().ended_with(0).told("; the ZIP also holds \"old/Blog.SQL\", not sent by this job");
+    let (_, mail) = bad.the_mail();
+    assert!(mail.contains("the ZIP also holds"), "{mail}");
 }

@@ -100,14 +100,41 @@ fn a_wrong_size_or_checksum_in_the_directory_is_found() {
 }
 
 #[test]
-fn what_is_no_whole_zip_is_told_with_its_beginning() {
+fn what_is_no_zip_is_reported_as_what_it_is_or_how_it_begins() {
+    let bad = BadNight::new();
+    let cases: [(&[u8], &str, &str); 4] = [
+        (b"", "is not a ZIP but an empty file (0 bytes)", "correct source.url"),
+        (b"no such database\nbye", "begins with \"no such database\\nbye\"", "Open source.url in a browser"),
+        (b"-- MySQL dump 10.13\nCREATE", "is not a ZIP but a database dump as plain text (26 bytes)", "in a ZIP"),
+        (b"\x1f\x8b\x08\0\0\0", "is not a ZIP but a gzip file (.gz, .tgz or .tar.gz) (6 bytes)", "in a ZIP"),
+    ];
+    for (bytes, what, fix) in cases {
+        bad.publish_bytes(bytes);
+        bad.must_fail(&[what, fix]);
+    }
+}
+
+#[test]
+fn archives_of_other_kinds_are_named() {
+    let bad = BadNight::new();
+    for (command, arguments, what) in [
+        ("tar", &["-cf", "my_zip.zip", DUMP][..], "a tar archive"),
+        ("sh", &["-c", "xz -c dumpfile.sql > my_zip.zip"], "an xz file"),
+        ("sh", &["-c", "bzip2 -c dumpfile.sql > my_zip.zip"], "a bzip2 file"),
+        ("sh", &["-c", "7z a -bso0 -t7z x.7z dumpfile.sql && mv x.7z my_zip.zip"], "a 7z archive"),
+    ] {
+        made_by(&bad, command, arguments);
+        bad.must_fail(&[&format!("is not a ZIP but {what}"), "Have the dump published in a ZIP"]);
+    }
+}
+
+#[test]
+fn a_zip_whose_end_is_missing_is_reported_as_cut_off() {
     let bad = BadNight::new();
     let zip = Zip::new().with(dump(&bad)).bytes();
-    let cases: [(&[u8], &str); 3] =
-        [(&zip[..zip.len() / 2], "PK"), (b"", "(0 bytes"), (b"no such database\nbye", "no such database")];
-    for (bytes, told) in cases {
-        bad.publish_bytes(bytes);
-        bad.must_fail(&["is not a ZIP", told, "Open source.url in a browser"]);
+    for length in [10, zip.len() / 2, zip.len() - 22, zip.len() - 1] {
+        bad.publish_bytes(&zip[..length]);
+        bad.must_fail(&[&format!("the ZIP is cut off: its {length} bytes begin like a ZIP"), "Start the run later"]);
     }
 }
 

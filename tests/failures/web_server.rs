@@ -57,7 +57,7 @@ fn a_certificate_that_is_not_to_be_trusted_says_why_and_is_not_tried_again() {
     let authority = Authority::shared();
     let cases: [(Identity, [&str; 2]); 3] = [
         (Authority::new("Somebody else").server(&["127.0.0.1"]), ["unknown authority", "source.ca_file"]),
-        (authority.server(&["example.org"]), ["is for another name", "source.url"]),
+        (authority.server(&["example.org"]), ["is for another name: it holds \"example.org\"", "source.url"]),
         (authority.expired_server(&["127.0.0.1"]), ["has expired", "Renew it"]),
     ];
     let mut bad = BadNight::new();
@@ -119,4 +119,22 @@ fn a_download_that_breaks_off_is_done_again() {
     bad.leaves_no_temporary_file();
     bad.serve(|web| web.cut_after(20_000, 10));
     bad.must_fail(&["the download broke off"]);
+}
+
+#[test]
+fn a_port_without_tls_is_reported_as_such() {
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.plain_http());
+    let url = bad.web.url("/my_zip.zip").replace("http://", "https://");
+    bad.set("source.url", json!(url));
+    bad.must_fail(&["TLS with 127.0.0.1 failed: the server on this port does not speak TLS", "port in source.url"]);
+}
+
+#[test]
+fn a_certificate_of_many_names_is_reported_with_a_few() {
+    let names: Vec<String> = (0..40).map(|number| format!("host{number}.example.org")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(["10.0.0.1"]).collect();
+    let mut bad = BadNight::new();
+    bad.serve(|web| web.identity(Authority::shared().server(&names)));
+    bad.must_fail(&["it holds \"host0.example.org\", \"host1.example.org\"", "and 36 more. Use one of its names"]);
 }

@@ -12,7 +12,7 @@ use crate::archive::{ArchiveError, ZippedDump};
 use crate::disk;
 use crate::error_chain::told;
 use crate::report::message::findings::Finding;
-use crate::rules::freshness::{Freshness, Judgement, judge};
+use crate::rules::freshness::{Freshness, Judgement, Staleness, judge};
 use crate::rules::redaction::printable;
 use crate::source::{self, SourceError, Zip};
 
@@ -155,15 +155,19 @@ pub(super) fn find_dump(check: &Check<'_>, zip: Option<&Zip>) -> Expected {
     };
     let entry = dump.entry();
     check.tell(Finding::good("entry", format!("{}, {}", printable(&entry.name), HumanBytes(entry.size))));
-    let zone = &check.site.config.zone;
-    let judgement = judge(entry.time, source.timezone, zone, check.today(), source.max_age_days);
-    check.tell(freshness(check, judgement));
+    if let Some(others) = dump.unsent() {
+        let fix = format!("give each its own job if it must be kept: this one sends only {}", printable(&entry.name));
+        check.tell(Finding::warning("other dumps", format!("the ZIP also holds {others}"), fix));
+    }
+    let judgement = judge(entry.time, source.timezone, &check.site.config.zone, check.today(), source.max_age_days);
+    let advice = judgement.advice(entry.time, source.timezone, check.today(), check.site.started);
+    check.tell(freshness(check, judgement, &advice));
     expected.size = dump.expected_archive_size(check.site.config.archive.compression);
     check.tell(archive(check, expected.size));
     expected
 }
 
-fn freshness(check: &Check<'_>, judgement: Judgement) -> Finding {
+fn freshness(check: &Check<'_>, judgement: Judgement, advice: &str) -> Finding {
     let modified = judgement.modified.map(|time| time.format("%F %T %:z").to_string());
     let Freshness::Stale(why) = judgement.freshness else {
         let modified = modified.unwrap_or_default();
@@ -173,7 +177,10 @@ fn freshness(check: &Check<'_>, judgement: Judgement) -> Finding {
     Finding::warning(
         "freshness",
         format!("{modified}a run now would find it stale and send nothing for {}: {why}", check.today()),
-        "nothing to do if today's dump is yet to be made; else look at what dumps the database",
+        match why {
+            Staleness::Old { .. } => format!("nothing to do if today's dump is not made yet. Otherwise: {advice}"),
+            _ => advice.to_owned(),
+        },
     )
 }
 

@@ -34,10 +34,10 @@ const RETENTION: &str = "tests/retention.rs";
 const LARGE: &str = "tests/transfers.rs";
 const CLIENT: &str = "src/source/client.rs";
 const ARCHIVE_NAME: &str = "src/rules/archive_name.rs";
-const FRESHNESS: &str = "src/rules/freshness.rs";
-const REDACTION: &str = "src/rules/redaction.rs";
+const FRESHNESS: &str = "tests/rules/freshness.rs";
+const REDACTION: &str = "tests/rules/redaction.rs";
 const RETENTION_RULES: &str = "src/rules/retention/tests.rs";
-const ZIPPED_DUMP: &str = "src/archive/zipped_dump.rs";
+const ZIPPED_DUMP: &str = "tests/hostile.rs";
 const KNOWN_HOSTS: &str = "src/destination/known_hosts.rs";
 const LOG_FILE: &str = "src/report/log_file.rs";
 
@@ -121,7 +121,8 @@ pub(super) const ROWS: &[Row] = &[
         (RANGES, "a_file_that_changes_between_two_requests_is_read_from_its_beginning"),
     ]),
     (18, "ZIP empty, truncated, only an end record, garbage", &[
-        (UNUSABLE_ZIPS, "what_is_no_whole_zip_is_told_with_its_beginning"),
+        (UNUSABLE_ZIPS, "what_is_no_zip_is_reported_as_what_it_is_or_how_it_begins"),
+        (UNUSABLE_ZIPS, "a_zip_whose_end_is_missing_is_reported_as_cut_off"),
         (UNUSABLE_ZIPS, "a_zip_without_a_file_says_so"),
         (RANDOM_BYTES, "random_bytes_are_no_zip"),
     ]),

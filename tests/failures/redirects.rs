@@ -1,0 +1,116 @@
+//! Redirects: credentials stay within the origin of `source.url`, and no query is reported.
+
+use serde_json::json;
+
+use super::bad_night::BadNight;
+use super::support::servers::https::Builder;
+use super::support::servers::{Authority, HttpsServer};
+
+const PASSWORD: &str = "r3ader-secret";
+
+/// A run with credentials, whose web server asks for them and is made difficult by `faults`.
+fn with_credentials(faults: impl FnOnce(Builder) -> Builder) -> BadNight {
+    let mut bad = BadNight::new();
+    bad.serve(|web| faults(web.basic_auth("reader", PASSWORD)));
+    bad.set("source.username", json!("reader")).set("source.password", json!(PASSWORD));
+    bad
+}
+
+/// Another web server for the same files, which is another origin because of its port.
+fn elsewhere(bad: &BadNight, faults: impl FnOnce(Builder) -> Builder) -> HttpsServer {
+    faults(HttpsServer::builder(&bad.path("web"))).start()
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect_to_another_port_of_the_host() {
+    let mut bad = with_credentials(|web| web);
+    let other = elsewhere(&bad, |web| web);
+    bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&other.url("/my_zip.zip?token=t0ken-s3cret#part")));
+    let ran = bad.run();
+    ran.ended_with(0);
+    assert!(bad.web.seen().iter().all(|request| request.has_authorization()));
+    let seen = other.seen();
+    assert!(!seen.is_empty() && !seen.iter().any(|request| request.has_authorization()), "{seen:?}");
+    assert!(seen.iter().all(|request| request.target == "/my_zip.zip?token=t0ken-s3cret"), "{seen:?}");
+    assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+}
+
+#[test]
+fn another_origin_that_wants_credentials_is_named_as_such() {
+    let mut bad = with_credentials(|web| web);
+    let other = elsewhere(&bad, |web| web.basic_auth("reader", PASSWORD));
+    // User and password in the address are not sent either.
+    let address = other.url("/my_zip.zip?token=t0ken-s3cret").replace("://", &format!("://reader:{PASSWORD}@"));
+    bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&address));
+    let shown = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
+    let ran = bad.must_fail(&[&shown, "Put the final address into source.url"]);
+    assert!(!other.seen().iter().any(|request| request.has_authorization()));
+    assert!(!ran.all().contains("t0ken-s3cret") && !ran.all().contains(PASSWORD), "{}", ran.all());
+}
+
+#[test]
+fn credentials_follow_a_redirect_within_the_origin() {
+    let mut bad = with_credentials(|web| web);
+    std::fs::copy(bad.path("web/my_zip.zip"), bad.path("web/moved.zip")).unwrap();
+    for location in ["/moved.zip", "moved.zip?x=1", "HTTPS://[host]/moved.zip#part", "//[host]/moved.zip"] {
+        bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_from("/my_zip.zip", location));
+        bad.run().ended_with(0);
+        let seen = bad.web.seen();
+        assert!(seen.iter().any(|request| request.target.starts_with("/moved.zip")), "{location}: {seen:?}");
+        assert!(seen.iter().all(|request| request.has_authorization()), "{location}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_its_own_origin_alone() {
+    let mut bad = BadNight::new();
+    let authority = Authority::new("Authority of the clients");
+    let (certificate, key) = authority.client("backup").write(&bad.path(""), "client");
+    bad.set("source.client_certificate", json!(certificate)).set("source.client_key", json!(key));
+    let other = elsewhere(&bad, |web| web.client_certificates_of(&authority));
+    bad.serve(|web| web.client_certificates_of(&authority).redirect_to(&other.url("/my_zip.zip")));
+    bad.must_fail(&["TLS with 127.0.0.1 failed"]);
+    assert_eq!((bad.web.requests(), other.requests()), (1, 0));
+    // The same without a redirect.
+    bad.set("source.url", json!(other.url("/my_zip.zip")));
+    bad.run().ended_with(0);
+}
+
+#[test]
+fn a_location_that_is_no_address_is_reported_without_its_query() {
+    let mut bad = BadNight::new();
+    for (location, shown) in [
+        ("https://us3r:p4ss@[::1/my_zip.zip?token=t0ken-s3cret", "redirects to \"…@[::1/my_zip.zip\", which is not"),
+        (
+            "https://host:99999/my_zip.zip?token=t0ken-s3cret",
+            "redirects to \"https://host:99999/my_zip.zip\", which is not",
+        ),
+        ("https:///?token=t0ken-s3cret", "redirects to \"https:///\", which is not"),
+        ("", "redirects to \"\", which is not"),
+    ] {
+        bad.serve(|web| web.redirect_to(location));
+        let ran = bad.must_fail(&[shown, "Correct the redirect there"]);
+        assert!(!ran.all().contains("t0ken-s3cret") && !ran.all().contains("p4ss"), "{}", ran.all());
+        assert_eq!(bad.web.requests(), 1, "not tried again");
+    }
+    for location in [
+        "http://127.0.0.1:9/my_zip.zip?token=t0ken-s3cret",
+        "ftp://host/x?token=t0ken-s3cret",
+        "HTTP://host/?token=t0ken-s3cret",
+    ] {
+        bad.serve(|web| web.redirect_to(location));
+        let ran = bad.must_fail(&["redirects to an address without TLS"]);
+        assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+    }
+}
+
+#[test]
+fn the_final_address_is_named_and_redirects_end_after_a_few() {
+    let mut bad = BadNight::new();
+    let circle = elsewhere(&bad, |web| web);
+    bad.serve(|web| web.redirect_to(&circle.url("/missing.zip")));
+    bad.must_fail(&["/missing.zip answered 404", "Check source.url"]);
+    bad.serve(|web| web.redirect_to("?again"));
+    bad.must_fail(&["redirects in circles"]);
+    assert_eq!(bad.web.requests(), 6);
+}

@@ -1,0 +1,93 @@
+//! Which entry of a ZIP is the dump, which others seem to be dumps too, and what a file is that is not a ZIP.
+
+use scripting_system::rules::dump::{Entry, EntryKind, Method, check, find, kind_of, unsent};
+use scripting_system::rules::freshness::DumpTime;
+
+fn entry() -> Entry {
+    Entry {
+        name: "dumpfile.sql".to_owned(),
+        kind: EntryKind::File,
+        size: 10,
+        encrypted: false,
+        method: Method::Readable,
+        time: DumpTime::Missing,
+    }
+}
+
+#[test]
+fn only_the_exact_path_is_the_dump() {
+    let names = ["a/dumpfile.sql", "dumpfile.sql", "Dumpfile.sql"];
+    assert_eq!(find(names.into_iter(), "dumpfile.sql"), Ok(1));
+}
+
+#[test]
+fn a_missing_dump_is_told_with_the_nearest_names_first() {
+    let names = ["zzz.txt", "backup/", "backup/dumpfile.sql", "Dumpfile.SQL", "b", "c", "d\n"];
+    let error = find(names.into_iter(), "dumpfile.sql").unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\", \"d\\n\","
+        ),
+        "{error}"
+    );
+    assert!(error.contains(" and 1 more."), "{error}");
+    assert!(find(["x/"].into_iter(), "y").unwrap_err().to_string().contains("no file at all"));
+}
+
+#[test]
+fn a_folder_of_the_dumps_name_is_told_as_such() {
+    let error = find(["dumpfile.sql/", "b"].into_iter(), "dumpfile.sql").unwrap_err().to_string();
+    assert!(error.contains("is a folder, not a regular file"), "{error}");
+}
+
+#[test]
+fn each_defect_of_an_entry_is_named() {
+    assert_eq!(check(&entry(), 10), Ok(()));
+    let defects: [(&str, Entry); 6] = [
+        ("a folder", Entry { kind: EntryKind::Directory, ..entry() }),
+        ("a symbolic link", Entry { kind: EntryKind::Symlink, ..entry() }),
+        ("is encrypted", Entry { encrypted: true, ..entry() }),
+        ("with LZMA", Entry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
+        ("is empty", Entry { size: 0, ..entry() }),
+        ("has 11 bytes", Entry { size: 11, ..entry() }),
+    ];
+    for (told, defect) in defects {
+        let error = check(&defect, 10).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn other_files_with_the_dumps_extension_are_dumps_too() {
+    let names = ["shop.sql", "old/BLOG.SQL", "x.sql/", "__MACOSX/._shop.sql", "notes.txt", "sql", "a\n.sql"];
+    let others = unsent(names.into_iter(), "shop.sql").unwrap();
+    assert_eq!(others.to_string(), r#""old/BLOG.SQL", "a\n.sql""#);
+    assert_eq!(unsent(names.into_iter(), "sql"), None, "without an extension nothing can be said");
+    assert_eq!(unsent(["shop.sql", "notes.txt"].into_iter(), "shop.sql"), None);
+}
+
+#[test]
+fn of_many_other_dumps_a_few_are_named_and_all_are_counted() {
+    let names: Vec<String> = (0..1_000).map(|number| format!("{number}{}.sql", "x".repeat(60_000))).collect();
+    let others = unsent(names.iter().map(String::as_str), "shop.sql").unwrap().to_string();
+    assert!(others.ends_with("…\" and 995 more") && others.len() < 1_000, "{others}");
+}
+
+#[test]
+fn what_is_not_a_zip_is_recognised_by_how_it_begins() {
+    let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
+    for (beginning, kind) in [
+        (&b"\x1f\x8b\x08"[..], "a gzip file (.gz, .tgz or .tar.gz)"),
+        (b"BZh9", "a bzip2 file"),
+        (b"\xfd7zXZ\0", "an xz file"),
+        (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (&tar, "a tar archive"),
+        (b"-- phpMyAdmin SQL Dump", "a database dump as plain text"),
+        (b"PGDMP\x01", "a database dump that is not packed"),
+        (b"", "an empty file"),
+    ] {
+        assert_eq!(kind_of(beginning), Some(kind));
+    }
+    assert_eq!(kind_of(b"<!doctype html>"), None);
+}

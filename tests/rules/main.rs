@@ -1,0 +1,7 @@
+//! The decisions that need no server: tables of inputs and results.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+
+mod dump;
+mod freshness;
+mod redaction;
+mod redirects;

@@ -11,6 +11,7 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
 use support::night::archive_name;
+use support::servers::times;
 use support::{Night, Ran};
 
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
@@ -42,6 +43,7 @@ fn lay_history(night: &mut Night, times: f64) -> Vec<u8> {
         file.set_len((archive.len() as f64 * times) as u64).unwrap();
     }
     fs::write(night.sshd.directory.join(leftover()), "half an archive").unwrap();
+    times::set_as_named(&night.sshd.directory);
     archive
 }
 

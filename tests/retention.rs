@@ -15,7 +15,7 @@ use std::path::Path;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
 use support::night::archive_name;
-use support::servers::{SftpServer, SshKey};
+use support::servers::{SftpServer, SshKey, times};
 use support::{Night, Ran};
 
 /// The night's own date: a run that is told it does not care whether midnight passes meanwhile.
@@ -47,6 +47,7 @@ fn lay(night: &Night, dates: impl IntoIterator<Item = NaiveDate>) {
         let name = archive_name(date);
         fs::write(night.sshd.directory.join(&name), format!("the archive {name}")).unwrap();
     }
+    times::set_as_named(&night.sshd.directory);
 }
 
 /// All that can be told of what lies in a folder, and below it: by name, what it is, holds, and when it was changed.
@@ -127,6 +128,7 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     fs::write(folder.join(format!("{}\n", a(107))), "ends with a newline").unwrap();
     fs::write(folder.join(format!("forged\n{}", a(107))), "holds a newline").unwrap();
     fs::write(folder.join(OsStr::from_bytes(&[b"\xff", a(108).as_bytes()].concat())), "not UTF-8").unwrap();
+    times::set_as_named(folder);
 
     let others = [
         (a(90), Stays, "empty"),
@@ -199,6 +201,7 @@ fn a_dry_run_foretells_what_the_night_does() {
         let old = format!(".{}.old", archive(&night, days_ago));
         fs::write(night.sshd.directory.join(&old), format!("what {old} holds")).unwrap();
     }
+    times::set_as_named(&night.sshd.directory);
     expected.push((archive(&night, 5), Stays, "5 days old"));
     expected.push((archive(&night, 60), Goes, "expired, 60 days old"));
     expected.push((night.archive_name(), Stays, "0 days old"));
@@ -365,6 +368,7 @@ fn a_removal_that_is_denied_is_a_warning_after_a_delivery() {
     for days in [1, 2, 11, 12] {
         fs::write(folder.path().join(archive(&night, days)), "an archive").unwrap();
     }
+    times::set_as_named(folder.path());
     night.set("sftp.port", json!(server.port()));
     night.set("sftp.username", json!("backup"));
     night.set("sftp.directory", json!("."));

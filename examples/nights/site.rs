@@ -14,7 +14,7 @@ use super::folder::{Listing, settled};
 use super::model::{KEEP_AT_LEAST, KEEP_DAYS};
 use crate::servers::certificates::write_private;
 use crate::servers::smtp::Security;
-use crate::servers::{Authority, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, https, sftp};
+use crate::servers::{Authority, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, https, sftp, times};
 
 /// The folder on the SFTP server.
 pub const DIRECTORY: &str = "archives";
@@ -88,8 +88,10 @@ impl Site {
         server.stat_takes(Duration::from_millis(20))
     }
 
-    /// The command that does the work of the night of `date` against `servers`. The log begins anew.
+    /// The command that does the work of the night of `date` against `servers`. The log begins anew. Nights pass by
+    /// `date` alone, so that archives of earlier ones get the times they would have by now.
     pub fn command(&self, servers: &Servers, date: NaiveDate) -> Command {
+        times::set_as_named(&self.destination());
         let config = json!({
             "source": {
                 "url": servers.web.url(&format!("/{ZIP}")), "dump": dump::NAME, "ca_file": "ca.pem",

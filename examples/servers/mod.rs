@@ -21,6 +21,7 @@ pub mod sftp_watch;
 pub mod smtp;
 pub mod smtp_line;
 pub mod ssh_keys;
+pub mod times;
 pub mod webhook;
 pub mod zips;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::format::{Item, StrftimeItems};
+use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems, parse};
 use chrono::{Days, Months, NaiveDate};
 use thiserror::Error;
 
@@ -17,7 +17,8 @@ const LONGEST_NAME: usize = 200;
 /// to 2069.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveName {
-    pattern: String,
+    /// The pattern's fields and the text between them.
+    items: Vec<Item<'static>>,
 }
 
 /// Why a pattern cannot name archives.
@@ -43,11 +44,8 @@ impl ArchiveName {
     /// # Errors
     /// Where the pattern could not name every date in a way that can be read again.
     pub fn new(pattern: &str) -> Result<ArchiveName, PatternError> {
-        let items: Vec<Item<'_>> = StrftimeItems::new(pattern).collect();
-        if items.contains(&Item::Error) {
-            return Err(PatternError::NotADatePattern);
-        }
-        let name = ArchiveName { pattern: pattern.to_owned() };
+        let items = StrftimeItems::new(pattern).parse_to_owned().map_err(|_| PatternError::NotADatePattern)?;
+        let name = ArchiveName { items };
         for date in sample_dates() {
             let rendered = name.render(date).ok_or(PatternError::NotADatePattern)?;
             let leaves_or_hides = rendered.contains('/') || rendered.contains("..") || rendered.starts_with('.');
@@ -68,7 +66,7 @@ impl ArchiveName {
     pub fn file_name(&self, date: NaiveDate) -> String {
         let mut name = String::new();
         // `new` has formatted dates with this pattern; whether that works depends on the pattern alone.
-        let _ = write!(name, "{}", date.format(&self.pattern));
+        let _ = write!(name, "{}", date.format_with_items(self.items.iter()));
         name.push_str(EXTENSION);
         name
     }
@@ -77,33 +75,36 @@ impl ArchiveName {
     /// [`file_name`](Self::file_name) gives.
     pub fn date_of(&self, file_name: &str) -> Option<NaiveDate> {
         let stem = file_name.strip_suffix(EXTENSION)?;
-        let date = NaiveDate::parse_from_str(stem, &self.pattern).ok()?;
+        let mut parsed = Parsed::new();
+        parse(&mut parsed, stem, self.items.iter()).ok()?;
+        let date = parsed.to_naive_date().ok()?;
         (self.render(date).as_deref() == Some(stem)).then_some(date)
     }
 
-    /// The same pattern with day and month in each other's place, where that is another pattern.
+    /// The same pattern with day and month in each other's place, where that is another pattern. Composite fields such as
+    /// `%F` count as what they stand for.
     pub fn with_day_and_month_swapped(&self) -> Option<ArchiveName> {
-        let mut pattern = String::with_capacity(self.pattern.len());
-        let mut in_specifier = false;
-        for character in self.pattern.chars() {
-            pattern.push(match character {
-                'd' | 'e' if in_specifier => 'm',
-                'm' if in_specifier => 'd',
-                other => other,
-            });
-            in_specifier = match character {
-                '%' => !in_specifier,
-                // Padding modifiers stand between the percent sign and the letter.
-                '-' | '_' | '0' => in_specifier,
-                _ => false,
-            };
+        let mut items = self.items.clone();
+        let position = |is_it: fn(&Item<'_>) -> bool| self.items.iter().position(is_it);
+        if position(|item| matches!(item, Item::Numeric(Numeric::Month, _))).is_some() {
+            for item in &mut items {
+                *item = match item {
+                    Item::Numeric(Numeric::Day, pad) => Item::Numeric(Numeric::Month, *pad),
+                    Item::Numeric(Numeric::Month, pad) => Item::Numeric(Numeric::Day, *pad),
+                    _ => continue,
+                };
+            }
+        } else {
+            let day = position(|item| matches!(item, Item::Numeric(Numeric::Day, _)))?;
+            let month = position(|item| matches!(item, Item::Fixed(Fixed::ShortMonthName | Fixed::LongMonthName)))?;
+            items.swap(day, month);
         }
-        (pattern != self.pattern).then_some(ArchiveName { pattern })
+        (items != self.items).then_some(ArchiveName { items })
     }
 
     fn render(&self, date: NaiveDate) -> Option<String> {
         let mut name = String::new();
-        write!(name, "{}", date.format(&self.pattern)).ok().map(|()| name)
+        write!(name, "{}", date.format_with_items(self.items.iter())).ok().map(|()| name)
     }
 }
 
@@ -164,7 +165,7 @@ mod tests {
     fn patterns_that_are_no_date_or_no_name_are_refused() {
         assert_eq!(ArchiveName::new("%Y%m%d%H"), Err(PatternError::NotADatePattern));
         assert_eq!(ArchiveName::new("%Y%m%d%Q"), Err(PatternError::NotADatePattern));
-        for bad in ["%Y/%m/%d", "%D", "..%Y%m%d", ".%Y%m%d", "%Y%n%m%d"] {
+        for bad in ["%Y/%m/%d", "%D", "%x", "..%Y%m%d", ".%Y%m%d", "%Y%n%m%d"] {
             assert_eq!(ArchiveName::new(bad), Err(PatternError::NotAFileName), "{bad}");
         }
         assert_eq!(ArchiveName::new(&format!("%Y%m%d{}", "x".repeat(200))), Err(PatternError::TooLong));
@@ -172,9 +173,21 @@ mod tests {
 
     #[test]
     fn day_and_month_change_places() {
-        let swapped = ArchiveName::new("100%%d-%Y%-d-%m").unwrap().with_day_and_month_swapped().unwrap();
-        assert_eq!(swapped.pattern, "100%%d-%Y%-m-%d");
-        assert_eq!(ArchiveName::new("%Y-%j").unwrap().with_day_and_month_swapped(), None);
+        let swapped = |pattern| ArchiveName::new(pattern).unwrap().with_day_and_month_swapped();
+        for (pattern, expected) in [
+            ("100%%d-%Y%-d-%m", "100%%d-%Y%-m-%d"),
+            ("%Y%d%m", "%Y%m%d"),
+            ("%F", "%Y-%d-%m"),
+            ("%Y-%d-%m", "%F"),
+            ("%v", "%b-%e-%Y"),
+            ("%d %B %Y", "%B %d %Y"),
+        ] {
+            let swapped = swapped(pattern).unwrap();
+            for day in sample_dates() {
+                assert_eq!(swapped.file_name(day), ArchiveName::new(expected).unwrap().file_name(day), "{pattern}");
+            }
+        }
+        assert_eq!(swapped("%Y-%j"), None);
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::support::night::archive_name;
 use super::support::servers::https::Builder as HttpsBuilder;
 use super::support::servers::sftp::Builder as SftpBuilder;
-use super::support::servers::{HttpsServer, SftpServer};
+use super::support::servers::{HttpsServer, SftpServer, times};
 use super::support::{Night, Ran, Sshd};
 
 /// Ages, in days, of the archives that lie on the server beforehand. A good night removes the last two.
@@ -111,6 +111,7 @@ impl BadNight {
         for age in ages {
             fs::write(self.directory.join(self.archive_of(*age)), format!("{age} days old")).unwrap();
         }
+        times::set_as_named(&self.directory);
     }
 
     /// What lies on the server.

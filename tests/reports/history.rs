@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::letter::Letter;
 use crate::support::Night;
 use crate::support::night::{SFTP_PASSWORD, archive_name};
+use crate::support::servers::times;
 use crate::{make_stale, night};
 
 /// Puts archives of so many days and bytes on the server of `night`, and gives their dates.
@@ -20,7 +21,9 @@ fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {
         fs::write(night.sshd.directory.join(archive_name(date)), vec![7; *size]).unwrap();
         date
     };
-    archives.iter().map(put).collect()
+    let dates = archives.iter().map(put).collect();
+    times::set_as_named(&night.sshd.directory);
+    dates
 }
 
 /// The two parts of the only mail of `night`, and the attachment of its only post in one text.

@@ -12,7 +12,7 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::servers::{HttpsServer, PingServer};
+use crate::support::servers::{HttpsServer, PingServer, times};
 use crate::support::{Night, Ran, SmallDisk};
 use crate::{begin, make_stale, night, terminate, wait_until};
 
@@ -141,6 +141,7 @@ fn a_good_night_leaves_its_times_its_outcome_its_sizes_and_its_counts() {
         night.set("source.max_age_days", json!(1));
         with_metrics(night);
         fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
+        times::set_as_named(&night.sshd.directory);
         night.set("retention", json!({"keep_at_least": 1}));
         let before = Utc::now().timestamp() as u64;
         night.run().ended_with(0).told("wrote the metrics to ");

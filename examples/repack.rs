@@ -12,6 +12,7 @@ use scripting_system::archive::ZippedDump;
 use scripting_system::config::Compression;
 use scripting_system::interrupt::Interrupt;
 use scripting_system::rules::freshness::DumpTime;
+use scripting_system::rules::origin::Mark;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -40,7 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = dump.data();
     zip.seek(SeekFrom::Start(data.start))?;
     let mut output = BufWriter::with_capacity(BUFFER, File::create(&arguments.output)?);
-    dump.pack(zip.take(data.end - data.start), Compression::Reuse, modified, &mut output, &Interrupt::new())?;
+    let mark = Mark::parse(b"0123456789abcdef").ok_or("no mark")?;
+    dump.pack(zip.take(data.end - data.start), Compression::Reuse, modified, &mark, &mut output, &Interrupt::new())?;
     output.flush()?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("{} bytes in {seconds:.3} seconds", output.get_ref().metadata()?.len());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use chrono::NaiveDate;
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Ships a nightly database dump from a web server to an SFTP server, proves that it arrived, and reports.
@@ -141,6 +141,17 @@ pub struct Restore {
     #[arg(long)]
     pub latest: bool,
 
+    /// Restore an archive that a later run of that date replaced: the first one, or with `=last` the latest.
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "first",
+        requires = "date"
+    )]
+    pub replaced: Option<Replaced>,
+
     /// The folder for the dump; it is made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
@@ -152,6 +163,15 @@ pub struct Restore {
     /// Keep the archive itself, checked just the same, instead of the dump in it.
     #[arg(long)]
     pub archive_only: bool,
+}
+
+/// Which of the replaced archives of a date is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Replaced {
+    /// The one that was replaced first.
+    First,
+    /// The one that was replaced last.
+    Last,
 }
 
 /// The arguments of `gen-config`.

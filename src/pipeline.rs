@@ -60,6 +60,8 @@ struct Delivered {
     /// known.
     archive_size: Option<u64>,
     connection: Connection,
+    /// The unfinished uploads of earlier runs that this run has removed already.
+    cleared: Vec<String>,
     /// The archive that was set aside for the new one, if there was one.
     replaced: Option<Replaced>,
     /// Whether the server failed to put the new archive on its disk.
@@ -102,7 +104,7 @@ impl Job {
     fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
         let zip = self.request_zip(in_parts)?;
         fault_point("between tasks");
-        let unchanged = |connection| Verified { connection, replaced: None, is_unsynced: false };
+        let unchanged = |connection| Verified { connection, cleared: Vec::new(), replaced: None, is_unsynced: false };
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump);
@@ -124,9 +126,9 @@ impl Job {
                 (None, unchanged(self.connect(server)?))
             }
         };
-        let Verified { connection, replaced, is_unsynced } = verified;
+        let Verified { connection, cleared, replaced, is_unsynced } = verified;
         let freshness = judgement.freshness;
-        Ok(Some(Delivered { freshness, clock_difference, archive_size, connection, replaced, is_unsynced }))
+        Ok(Some(Delivered { freshness, clock_difference, archive_size, connection, cleared, replaced, is_unsynced }))
     }
 
     /// Tasks 5 to 7 at once: the archive is sent while it grows. `None` where the ZIP has changed.

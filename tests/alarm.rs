@@ -20,9 +20,9 @@ fn before(days: u64) -> String {
     archive_name(DATE - Days::new(days))
 }
 
-/// The leftover of an interrupted run.
+/// An archive that was replaced three days ago.
 fn leftover() -> String {
-    format!(".{}.part", before(3))
+    format!("{}.old", before(3))
 }
 
 fn run(night: &Night, arguments: &[&str]) -> Ran {
@@ -82,7 +82,10 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
         assert!(line.contains("WARNING") && line.contains(told), "{line}");
         assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.all());
         ran.told(&format!("kept {}: expired, 14 days old; removal is held back\n", before(14)));
-        ran.told(&format!("kept {}: an unfinished upload of an earlier run; removal is held back\n", leftover()));
+        ran.told(&format!(
+            "kept {}: replaced; archives of later dates have been delivered since; removal is held back\n",
+            leftover()
+        ));
         let (subject, text) = mail(night);
         assert!(subject.contains("delivered, 1 warning"), "{subject}");
         assert!(text.contains(told), "{text}");
@@ -127,9 +130,9 @@ fn the_right_dump_of_the_same_night_takes_the_wrong_ones_place_and_ends_the_alar
 
         night.dump = whole;
         night.publish_dump_of(night.modified);
-        run(night, &[]).ended_with(0).told("it has replaced an archive with other bytes");
+        run(night, &[]).ended_with(1).told("it has replaced an archive with other bytes");
         assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
-        assert_eq!(names(night), folder(true));
+        assert_eq!(names(night), folder(true).into_iter().chain([format!("{}.old", night.archive_name())]).collect());
     });
 }
 
@@ -139,20 +142,21 @@ fn a_good_archive_that_a_suspicious_one_of_the_same_night_replaces_is_kept_besid
         let good = lay_history(night, 1.0);
         night.config["alarm"] = json!({});
         run(night, &[]).ended_with(0);
-        let (whole, replaced) = (night.dump.clone(), format!(".{}.old", night.archive_name()));
+        let (whole, replaced) = (night.dump.clone(), format!("{}.old", night.archive_name()));
         for share in [10, 20] {
             night.dump = whole[..whole.len() / share].to_vec();
             night.publish_dump_of(night.modified);
             let ran = run(night, &[]);
             ran.ended_with(1).told("it has replaced an archive with other bytes");
-            ran.told(&format!("kept {replaced}: was replaced, its successor is in place; removal is held back"));
+            ran.told(&format!("kept {replaced}: replaced; kept until "));
             assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", ran.all());
         }
         night.dump = whole;
         night.publish_dump_of(night.modified);
-        run(night, &[]).ended_with(0).told(&format!("removed {replaced}: was replaced, its successor is in place"));
+        run(night, &[]).ended_with(1).told(&format!("kept {replaced}: replaced; kept until "));
         assert!(fs::read(night.archive()).unwrap() == good, "other bytes");
-        assert_eq!(names(night), folder(true));
+        let last = format!("{}.last.old", night.archive_name());
+        assert_eq!(names(night), folder(true).into_iter().chain([replaced, last]).collect());
     });
 }
 

@@ -61,8 +61,10 @@ fn a_second_run_finds_the_same_bytes_and_says_so() {
 fn other_bytes_under_the_final_name_are_replaced() {
     let night = Night::new();
     fs::write(night.archive(), "an older attempt").unwrap();
-    night.run().ended_with(0).told("it has replaced an archive with other bytes");
-    assert_eq!(night.sshd.names(), [night.archive_name()]);
+    night.run().ended_with(1).told("it has replaced an archive with other bytes");
+    let old = format!("{}.old", night.archive_name());
+    assert_eq!(night.sshd.names(), [night.archive_name(), old.clone()]);
+    assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");
     assert_holds_dump(&night.archive(), &night);
 }
 
@@ -70,11 +72,11 @@ fn other_bytes_under_the_final_name_are_replaced() {
 fn a_replacement_that_was_killed_half_way_is_put_back_and_then_done() {
     let night = Night::new();
     let old = night.sshd.directory.join(format!(".{}.old", night.archive_name()));
-    fs::write(old, "an older attempt").unwrap();
+    fs::write(&old, "an older attempt").unwrap();
     let lost = archive_name(night.modified.date_naive() - Days::new(2));
     fs::write(night.sshd.directory.join(format!(".{lost}.old")), "an archive of another night").unwrap();
-    night.run().ended_with(0).told("was put back");
-    let mut expected = [night.archive_name(), lost];
+    night.run().ended_with(1).told("was put back");
+    let mut expected = [night.archive_name(), format!("{}.old", night.archive_name()), lost];
     expected.sort();
     assert_eq!(night.sshd.names(), expected);
     assert_holds_dump(&night.archive(), &night);

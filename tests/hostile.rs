@@ -16,8 +16,10 @@ use scripting_system::archive::{ArchiveError, ZippedDump};
 use scripting_system::config::Compression;
 use scripting_system::interrupt::Interrupt;
 use scripting_system::rules::archive_name::ArchiveName;
+use scripting_system::rules::naming::Naming;
+use scripting_system::rules::origin::Mark;
 use scripting_system::rules::redaction::printable;
-use scripting_system::rules::retention::{self, Circumstances, Entry as Listed, Kind, Naming, Policy};
+use scripting_system::rules::retention::{self, Circumstances, Entry as Listed, Kind, Policy};
 use support::night::DUMP;
 use support::servers::{Entry, Method, Zip, zips};
 
@@ -112,7 +114,8 @@ fn packed(zip: &[u8], compression: Compression) -> Result<Option<(ZippedDump, Ve
     let data = dump.data();
     let raw = &zip[usize::try_from(data.start).unwrap()..usize::try_from(data.end).unwrap()];
     let mut archive = Vec::new();
-    if dump.pack(raw, compression, modified(), &mut archive, &Interrupt::new()).is_err() {
+    let mark = Mark::parse(b"0123456789abcdef").unwrap();
+    if dump.pack(raw, compression, modified(), &mark, &mut archive, &Interrupt::new()).is_err() {
         return Ok(None);
     }
     let mut tar = Vec::new();

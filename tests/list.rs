@@ -23,8 +23,8 @@ fn lay_everything(night: &Night) {
     lay(night, -1, b"from tomorrow");
     lay(night, 6, b"");
     let folder = &night.sshd.directory;
-    fs::write(folder.join(format!(".{}.part", archive_name(day(night, 20)))), "left over").unwrap();
-    fs::write(folder.join(format!(".{}.old", archive_name(day(night, 9)))), "without a successor").unwrap();
+    fs::write(folder.join(night.part_of(&archive_name(day(night, 20)))), "left over").unwrap();
+    fs::write(folder.join(format!("{}.old", archive_name(day(night, 9)))), "without a successor").unwrap();
     fs::create_dir(folder.join(archive_name(day(night, 10)))).unwrap();
     symlink("nowhere", folder.join(archive_name(day(night, 11)))).unwrap();
     fs::write(folder.join("notes.txt"), "foreign").unwrap();

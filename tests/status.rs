@@ -168,7 +168,7 @@ fn without_an_archive_it_is_critical() {
         let told = ended(&night.ask("status", &[]), 2);
         assert!(told.text.starts_with("no archive on the server"), "{}", told.text);
         lay(night, 1, b"", HOUR);
-        lay_as(night, &format!(".{}.part", archive_name(night.modified.date_naive())), b"half", HOUR);
+        lay_as(night, &night.part_of(&archive_name(night.modified.date_naive())), b"half", HOUR);
         lay_as(night, "20261311.zip", b"foreign", HOUR);
         fs::create_dir(night.archive()).unwrap();
         let told = ended(&night.ask("status", &[]), 2);
@@ -181,7 +181,7 @@ fn without_an_archive_it_is_critical() {
 #[test]
 fn what_is_worth_a_look_is_a_warning() {
     Night::on_each_server(|night| {
-        let part = format!(".{}.part", archive_name(night.modified.date_naive()));
+        let part = night.part_of(&archive_name(night.modified.date_naive()));
         lay(night, 1, b"an archive", HOUR * 9);
         lay_as(night, &part, b"half of one that is under way", HOUR);
         night.ask("list", &[]).ended_with(0);

@@ -162,7 +162,7 @@ fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
 #[test]
 fn a_part_that_the_server_has_lost_is_sent_again() {
     let mut night = night_of(4 * MIB);
-    let part = night.path("sftp").join(format!(".{}.part", night.archive_name()));
+    let part = night.path("sftp").join(night.part_of(&night.archive_name()));
     // What was acknowledged is gone when the program comes back.
     let server =
         night.serve_sftp(|sftp| sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap()));

@@ -11,6 +11,8 @@ use super::sftp::Builder;
 
 /// What is run on each file that was written.
 type AfterUpload = Box<dyn Fn(&Path) + Send + Sync>;
+/// What is shown of a time.
+type Shown = Box<dyn Fn(u32) -> Option<u32> + Send + Sync>;
 /// What is run once.
 type Once = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
@@ -25,6 +27,7 @@ pub struct Faults {
     pub(super) stat_takes: Duration,
     pub(super) sync: Disturbance,
     pub(super) after_upload: Option<AfterUpload>,
+    times: Option<Shown>,
     full_after: Option<u64>,
     stall_after: Option<(u64, u64)>,
     cut_after: Option<(u64, u64)>,
@@ -74,6 +77,11 @@ impl Faults {
     /// How many bytes were read in all.
     pub(super) fn bytes_read(&self) -> u64 {
         self.all_read.load(Ordering::SeqCst)
+    }
+
+    /// What is shown of a modification time.
+    pub(super) fn time_shown(&self, modified: u32) -> Option<u32> {
+        self.times.as_ref().map_or(Some(modified), |shown| shown(modified))
     }
 
     /// What becomes of a write of `length` bytes.
@@ -191,6 +199,12 @@ impl Builder {
     /// Runs `action` on each written file, by its path on this machine, before its close is answered.
     pub fn after_upload(mut self, action: impl Fn(&Path) + Send + Sync + 'static) -> Builder {
         self.faults.after_upload = Some(Box::new(action));
+        self
+    }
+
+    /// Shows, in place of each modification time in seconds since 1970, what `shown` makes of it, or no time at all.
+    pub fn showing_times(mut self, shown: impl Fn(u32) -> Option<u32> + Send + Sync + 'static) -> Builder {
+        self.faults.times = Some(Box::new(shown));
         self
     }
 

@@ -95,6 +95,20 @@ impl Files {
         }
     }
 
+    fn attributes(&self, metadata: &Metadata) -> FileAttributes {
+        // The protocol has the two times together or not at all.
+        let modified = self.faults.time_shown(metadata.mtime() as u32);
+        FileAttributes {
+            size: Some(metadata.len()),
+            uid: Some(metadata.uid()),
+            gid: Some(metadata.gid()),
+            permissions: Some(metadata.mode()),
+            atime: modified.map(|_| metadata.atime() as u32),
+            mtime: modified,
+            ..FileAttributes::default()
+        }
+    }
+
     async fn hang_up(&self) -> StatusCode {
         let _ = self.connection.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
         std::future::pending().await
@@ -188,31 +202,31 @@ impl russh_sftp::server::Handler for Files {
 
     async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, StatusCode> {
         let metadata = fs::symlink_metadata(self.locate(&path)?).map_err(code)?;
-        Ok(Attrs { id, attrs: attributes(&metadata) })
+        Ok(Attrs { id, attrs: self.attributes(&metadata) })
     }
 
     async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, StatusCode> {
         tokio::time::sleep(self.faults.stat_takes).await;
         let metadata = fs::metadata(self.follow(&path)?).map_err(code)?;
-        Ok(Attrs { id, attrs: attributes(&metadata) })
+        Ok(Attrs { id, attrs: self.attributes(&metadata) })
     }
 
     async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, StatusCode> {
         let metadata = self.file(&handle)?.metadata().map_err(code)?;
-        Ok(Attrs { id, attrs: attributes(&metadata) })
+        Ok(Attrs { id, attrs: self.attributes(&metadata) })
     }
 
     async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, StatusCode> {
         self.tell("opendir", &[&path]);
         let folder = self.follow(&path)?;
-        let own = russh_sftp::protocol::File::new(".", attributes(&fs::metadata(&folder).map_err(code)?));
+        let own = russh_sftp::protocol::File::new(".", self.attributes(&fs::metadata(&folder).map_err(code)?));
         let parent = russh_sftp::protocol::File { filename: "..".to_owned(), ..own.clone() };
         let mut entries = VecDeque::from([own, parent]);
         for entry in fs::read_dir(folder).map_err(code)? {
             let entry = entry.map_err(code)?;
             // The library's names are text; a name that is not can't be shown.
             if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) {
-                entries.push_back(russh_sftp::protocol::File::new(name, attributes(&metadata)));
+                entries.push_back(russh_sftp::protocol::File::new(name, self.attributes(&metadata)));
             }
         }
         Ok(self.keep(id, Open::Folder(entries)))
@@ -336,18 +350,6 @@ fn inside(path: &str) -> PathBuf {
 
 fn is_dotfile(path: &str) -> bool {
     inside(path).file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
-}
-
-fn attributes(metadata: &Metadata) -> FileAttributes {
-    FileAttributes {
-        size: Some(metadata.len()),
-        uid: Some(metadata.uid()),
-        gid: Some(metadata.gid()),
-        permissions: Some(metadata.mode()),
-        atime: Some(metadata.atime() as u32),
-        mtime: Some(metadata.mtime() as u32),
-        ..FileAttributes::default()
-    }
 }
 
 fn ok(id: u32) -> Status {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::foreground::{self, Site, Surroundings, Work};
 use super::recovery::{look, told_dump};
 use crate::archive::{PackedDump, UnpackError, unpack};
-use crate::cli;
+use crate::cli::{self, Replaced};
 use crate::clock::Clock;
 use crate::config::{self, Environment};
 use crate::destination::{Fetched, fetch};
@@ -22,7 +22,7 @@ use crate::exit_code::ExitCode;
 use crate::report::message::{Next, Restored, restored};
 use crate::rules::dump::base_name;
 use crate::rules::loading::{BEGINNING, Loading};
-use crate::rules::recovery::{Stored, Wanted, choose};
+use crate::rules::recovery::{Stored, Wanted, choose, choose_replaced};
 use crate::rules::redaction::printable;
 
 /// For the operator alone, as the dump in it.
@@ -72,6 +72,7 @@ enum RestoreError {
 /// What is wanted on this machine.
 struct Order {
     wanted: Wanted,
+    replaced: Option<Replaced>,
     folder: PathBuf,
     force: bool,
     archive_only: bool,
@@ -83,6 +84,7 @@ pub fn restore(arguments: &cli::Restore, verbose: u8, clock: &Clock, environment
         Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let order = Order {
         wanted: arguments.date.map_or(Wanted::Latest, Wanted::Of),
+        replaced: arguments.replaced,
         folder: arguments.output.clone(),
         force: arguments.force,
         archive_only: arguments.archive_only,
@@ -98,8 +100,13 @@ impl Order {
         if !self.archive_only {
             self.check_free(dump_name)?;
         }
-        let (server, connection, stored) = look(site)?;
-        let archive = choose(&stored, self.wanted)?;
+        let (server, connection, listing, stored) = look(site)?;
+        let archive = match (self.wanted, self.replaced) {
+            (Wanted::Of(date), Some(which)) => {
+                &choose_replaced(&listing, &site.config.naming(), date, which == Replaced::Last)?
+            }
+            (wanted, _) => choose(&stored, wanted)?,
+        };
         let name = if self.archive_only { &archive.name } else { dump_name };
         self.check_free(name)?;
         let file = self.create()?;

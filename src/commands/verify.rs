@@ -23,7 +23,7 @@ pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: 
         Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
     let (date, all) = (arguments.date, arguments.all);
     foreground::conclude(foreground::run(&surroundings, move |site| {
-        let (server, connection, stored) = look(site)?;
+        let (server, connection, _, stored) = look(site)?;
         let stored = match date {
             // An empty one is there, and bad.
             Some(date) => match stored.iter().find(|archive| archive.date == date) {

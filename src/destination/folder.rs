@@ -106,7 +106,9 @@ fn listed(path: &Path, stat: &FileStat) -> Entry {
 }
 
 fn entry(name: &str, stat: &FileStat) -> Entry {
-    let modified = stat.mtime.and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
+    // Servers that do not know a time report 0.
+    let modified = stat.mtime.filter(|seconds| *seconds > 0);
+    let modified = modified.and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
     Entry { name: name.to_owned(), kind: kind_of(stat), size: stat.size, modified }
 }
 

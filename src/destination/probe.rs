@@ -11,7 +11,7 @@ use ssh2::{File, OpenFlags, OpenType};
 use super::folder::free_space;
 use super::host_key::{algorithm_of, fingerprint};
 use super::upload::{MODE, NO_SPACE, to_create};
-use super::{Connection, DestinationError, Login, Server, lanes};
+use super::{Connection, DestinationError, Durability, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Entry;
@@ -51,6 +51,8 @@ pub struct Trial {
     pub free: Option<u64>,
     /// Whether it could be written and renamed.
     pub written: Result<(), DestinationError>,
+    /// Whether the server put it on its disk.
+    pub durability: Durability,
     /// Under which name it is still there, and what the server said when it was to be removed.
     pub left: Option<(String, DestinationError)>,
 }
@@ -125,16 +127,23 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<Trial, Destinatio
         .open_mode(connection.path(&first), flags, MODE, OpenType::File)
         .map_err(|error| connection.failed(&to_create(&first), error))?;
     let free = free_space(&mut file);
-    let renamed = write(&connection, file, &first).and_then(|()| connection.rename(&first, &second));
+    let mut durability = Durability::NotOffered;
+    let renamed = write(&connection, file, &first, &mut durability).and_then(|()| connection.rename(&first, &second));
     let name = if renamed.is_ok() { second } else { first };
     let left = connection.remove(&name).err().map(|error| (name, error));
-    Ok(Trial { free, written: renamed, left })
+    Ok(Trial { free, written: renamed, durability, left })
 }
 
-fn write(connection: &Connection, mut file: File, name: &str) -> Result<(), DestinationError> {
+fn write(
+    connection: &Connection,
+    mut file: File,
+    name: &str,
+    durability: &mut Durability,
+) -> Result<(), DestinationError> {
     let written = file.write_all(CONTENT).is_ok();
     // OpenSSH says no more than "failure" for a full disk; the file's own file system tells.
     let free = free_space(&mut file);
+    *durability = connection.sync(&mut file);
     let closed = file.close();
     if written && closed.is_ok() {
         return Ok(());
@@ -179,9 +188,9 @@ mod tests {
     #[test]
     fn a_trial_takes_no_name_that_is_there() {
         let naming = naming("%Y%d%m");
-        let listing = [entry(".19700101.tgz.part"), entry(".19700301.tgz.part")];
+        let listing = [entry(".19700101.tgz.0a1b2c3d.part"), entry(".19700301.tgz.0a1b2c3d.part")];
         let free: Vec<String> = free_names(&naming, &listing).take(2).collect();
-        assert_eq!(free, [".19700201.tgz.part", ".19700401.tgz.part"]);
+        assert_eq!(free, [".19700201.tgz.0a1b2c3d.part", ".19700401.tgz.0a1b2c3d.part"]);
     }
 
     #[test]

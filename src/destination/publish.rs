@@ -66,17 +66,23 @@ pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, 
     Ok(listing)
 }
 
-/// As [`put_back`]; also removes the unfinished uploads of earlier runs of this job, except the one called `part`.
+/// As [`put_back`]; also removes the unfinished uploads of earlier runs of this job, except the one called `part`, and adds
+/// their names to `cleared`.
 ///
 /// # Errors
 /// If the server or the link fails. An upload that the server does not remove is not an error.
-pub fn prepare(connection: &Connection, naming: &Naming, part: &str) -> Result<Vec<Entry>, DestinationError> {
+pub fn prepare(
+    connection: &Connection,
+    naming: &Naming,
+    part: &str,
+    cleared: &mut Vec<String>,
+) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = put_back(connection, naming)?;
     for name in own_uploads(&listing, naming).into_iter().filter(|name| name != part) {
         match connection.remove(&name) {
             Ok(()) => {
-                tracing::info!("removed {name:?}: an unfinished upload of an earlier run");
                 listing.retain(|entry| entry.name != name);
+                cleared.push(name);
             }
             Err(error @ DestinationError::Broken { .. }) => return Err(error),
             Err(error) => tracing::info!("{name:?}, an unfinished upload of an earlier run, is not removed: {error}"),

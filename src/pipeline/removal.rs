@@ -85,7 +85,8 @@ impl Job {
     }
 
     fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
-        let Delivered { freshness, clock_difference, archive_size, connection, replaced, is_unsynced } = delivered;
+        let Delivered { freshness, clock_difference, archive_size, connection, cleared, replaced, is_unsynced } =
+            delivered;
         let naming = self.config.naming();
         let listing = if self.dry_run {
             for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
@@ -104,13 +105,16 @@ impl Job {
             }
             listing
         } else {
-            let listing = destination::put_back(connection, &naming)?;
+            let mut listing = destination::put_back(connection, &naming)?;
             self.note_folder(connection, &listing);
+            let entry = |name: &String| Entry { name: name.clone(), kind: Kind::File, size: None, modified: None };
+            listing.extend(cleared.iter().map(entry));
             listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
-            let history = history::archives(&listing, &naming, self.today);
-            let beside_replaced = || alarm::beside(bounds, size, replaced.as_ref()?.size?);
+            let mut history = history::archives(&listing, &naming, self.today);
+            history.retain(|archive| archive.date < self.today);
+            let beside_replaced = || alarm::beside(bounds, size, replaced.as_ref()?.size?, &history);
             alarm::suspicion(bounds, self.today, size, &history).or_else(beside_replaced)
         });
         let circumstances = Circumstances {

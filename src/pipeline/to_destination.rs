@@ -13,8 +13,15 @@ use crate::rules::retention::{Kind, to_put_back};
 use crate::run_record::{Delivery, Task};
 use crate::spool::Spool;
 
+/// What task 7 leads to.
+pub(super) struct Sent {
+    state: SentState,
+    /// The unfinished uploads of earlier runs that were removed before.
+    cleared: Vec<String>,
+}
+
 /// How the archive stands on the server after task 7.
-pub(super) enum Sent {
+enum SentState {
     /// All of it lies under its temporary name.
     Part {
         /// Whether that took several links. What the server confirmed over a broken one it may have lost since.
@@ -29,6 +36,8 @@ pub(super) enum Sent {
 /// What task 8 leads to.
 pub(super) struct Verified {
     pub(super) connection: Connection,
+    /// As in [`Sent`].
+    pub(super) cleared: Vec<String>,
     /// The archive that was set aside for the new one, if there was one.
     pub(super) replaced: Option<Replaced>,
     /// Whether the server failed to put the new archive on its disk.
@@ -114,10 +123,11 @@ impl Job {
         let (naming, name) = (self.config.naming(), self.archive_name());
         let part = naming.part(&name);
         let mut upload = Upload::new(server, archive, expected_size, &part);
+        let mut cleared = Vec::new();
         let is_of_another_job = |beginning: &[u8]| self.is_of_another_job(beginning);
         let publication = Publication::new(server, &naming, &name, archive, &is_of_another_job);
         let sent = server.with_connection("sending the archive", Some(connection), |connection| {
-            let listing = destination::prepare(connection, &naming, &part)?;
+            let listing = destination::prepare(connection, &naming, &part, &mut cleared)?;
             let bar = self.progress.bar("Compare", expected_size);
             if publication.standing(connection, &bar)? == Standing::Same {
                 return Ok(true);
@@ -128,7 +138,7 @@ impl Job {
         match sent {
             Ok((true, connection)) => {
                 task.done(&format!("{name} is already there, with the same bytes"));
-                Ok(Sent::AlreadyThere(connection))
+                Ok(Sent { state: SentState::AlreadyThere(connection), cleared })
             }
             Ok((false, connection)) => {
                 let over = match upload.connections() {
@@ -139,7 +149,8 @@ impl Job {
                 let rate = at_rate(size, task.elapsed());
                 task.done(&format!("{} as {part}{rate}{over}", HumanBytes(size)));
                 goodbye(connection);
-                Ok(Sent::Part { is_resumed: upload.is_resumed(), durability: upload.durability() })
+                let state = SentState::Part { is_resumed: upload.is_resumed(), durability: upload.durability() };
+                Ok(Sent { state, cleared })
             }
             Err(_) if archive.is_abandoned() => {
                 // Packing it has ended, and tells why.
@@ -156,9 +167,9 @@ impl Job {
         let is_of_another_job = |beginning: &[u8]| self.is_of_another_job(beginning);
         let mut publication = Publication::new(server, &naming, &name, archive, &is_of_another_job);
         let mut verify = || self.verify_and_publish(server, &naming.part(&name), archive, &mut publication);
-        let (published, connection, durability) = match sent {
-            Sent::AlreadyThere(connection) => (Published::AlreadyThere, connection, Durability::NotOffered),
-            Sent::Part { is_resumed, durability } => {
+        let (published, connection, durability) = match sent.state {
+            SentState::AlreadyThere(connection) => (Published::AlreadyThere, connection, Durability::NotOffered),
+            SentState::Part { is_resumed, durability } => {
                 let verified = match verify() {
                     Err(error @ DestinationError::Different { .. }) if is_resumed => {
                         tracing::info!(
@@ -194,7 +205,7 @@ impl Job {
         self.report_replaced(&name, replaced.as_ref());
         let is_unsynced = self.report_durability(&name, &durability);
         task.done(&format!("{name}: {how}{rate}"));
-        Ok(Verified { connection, replaced, is_unsynced })
+        Ok(Verified { connection, cleared: sent.cleared, replaced, is_unsynced })
     }
 
     fn report_replaced(&self, name: &str, replaced: Option<&Replaced>) {

@@ -63,8 +63,10 @@ pub fn suspicion(bounds: Bounds, date: NaiveDate, size: u64, history: &[Archived
 }
 
 /// Whether an archive with `size` bytes is suspicious beside the one of the same date that it replaced, of `replaced` bytes.
-pub fn beside(bounds: Bounds, size: u64, replaced: u64) -> Option<Suspicion> {
+/// Where `history` says that it is as large as usual, only a smaller one is: the replaced one may have been the bad one.
+pub fn beside(bounds: Bounds, size: u64, replaced: u64, history: &[Archived]) -> Option<Suspicion> {
     compare(bounds, size, replaced, Compared::Replaced)
+        .filter(|suspicion| history.is_empty() || matches!(suspicion.beyond, Beyond::Lower(_)))
 }
 
 fn compare(bounds: Bounds, size: u64, median: u64, compared: Compared) -> Option<Suspicion> {
@@ -214,6 +216,20 @@ mod tests {
         let told = |size| tonight(size, &of(&[1_000_000; 7])).unwrap().to_string();
         assert!(told(499_999).contains(" 49 % "), "{}", told(499_999));
         assert!(told(3_000_001).contains(" 301 % "), "{}", told(3_000_001));
+    }
+
+    #[test]
+    fn a_replaced_archive_is_compared_with_but_a_good_one_may_follow_a_bad_one() {
+        let beside = |size, history: &[Archived]| {
+            let suspicion = beside(BOUNDS, size, 100, history)?;
+            Some((suspicion.compared, suspicion.beyond))
+        };
+        for history in [of(&[]), of(&[100])] {
+            assert_eq!(beside(3, &history), Some((Compared::Replaced, Beyond::Lower(50))));
+            assert_eq!(beside(100, &history), None);
+        }
+        assert_eq!(beside(400, &of(&[])), Some((Compared::Replaced, Beyond::Upper(300))));
+        assert_eq!(beside(400, &of(&[400])), None);
     }
 
     proptest! {

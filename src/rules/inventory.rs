@@ -22,6 +22,8 @@ pub struct Inventory {
     pub gaps: Vec<Gap>,
     /// What interrupted runs left behind, by name.
     pub leftovers: Vec<File>,
+    /// The replaced archives that are still kept, oldest first. None of them counts.
+    pub replaced: Vec<Archive>,
     /// The names of what is named like an archive or a leftover, but is no regular file.
     pub irregular: Vec<String>,
     /// The names of all else.
@@ -90,6 +92,7 @@ impl Inventory {
             archives: Vec::new(),
             gaps: gaps(&counting, policy, today),
             leftovers: Vec::new(),
+            replaced: Vec::new(),
             irregular: Vec::new(),
             foreign: Vec::new(),
             held_back: plan.held_back,
@@ -109,14 +112,18 @@ impl Inventory {
                         action: decision.action,
                         reason,
                     };
-                    match date {
-                        Some(date) => inventory.archives.push(Archive { date, counts, file }),
-                        None => inventory.leftovers.push(file),
+                    let replaced = naming.set_aside(&file.name).filter(|_| file.reason != Reason::AwaitsItsName);
+                    match (date, replaced.map(|replaced| replaced.date)) {
+                        (Some(date), _) => inventory.archives.push(Archive { date, counts, file }),
+                        (None, Some(date)) => inventory.replaced.push(Archive { date, counts, file }),
+                        (None, None) => inventory.leftovers.push(file),
                     }
                 }
             }
         }
-        inventory.archives.sort_by(|one, other| (one.date, &one.file.name).cmp(&(other.date, &other.file.name)));
+        for archives in [&mut inventory.archives, &mut inventory.replaced] {
+            archives.sort_by(|one, other| (one.date, &one.file.name).cmp(&(other.date, &other.file.name)));
+        }
         inventory
     }
 
@@ -192,7 +199,8 @@ mod tests {
             archive(-1),
             Entry { size: Some(0), ..archive(2) },
             Entry { kind: Kind::Directory, ..archive(3) },
-            entry(".20261211.tgz.part"),
+            entry(".20261211.tgz.0a1b2c3d.part"),
+            entry("20262311.tgz.old"),
             entry("notes.txt"),
         ];
         let inventory = inventory(&listing, POLICY);
@@ -203,6 +211,7 @@ mod tests {
         assert_eq!(archives, expected);
         assert_eq!(inventory.newest().unwrap().file.name, "20262311.tgz");
         assert_eq!(inventory.leftovers[0].reason, Reason::UnfinishedUpload);
+        assert_eq!((inventory.replaced.len(), inventory.replaced[0].date), (1, TODAY));
         assert_eq!(
             (inventory.irregular, inventory.foreign),
             (vec!["20262011.tgz".to_owned()], vec!["notes.txt".to_owned()])

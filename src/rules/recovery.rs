@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::rules::history;
 use crate::rules::naming::Naming;
-use crate::rules::retention::{Entry, to_put_back};
+use crate::rules::retention::{Entry, Kind, to_put_back};
 
 /// An archive that lies on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,12 @@ pub enum NoArchive {
         /// The first date after it that has one.
         after: Option<NaiveDate>,
     },
+    /// No replaced one of that date.
+    #[error(
+        "no replaced archive of {0} is kept; one is removed after an archive of a date at least three days later was \
+         delivered (\"list\" shows those that are kept)"
+    )]
+    NotReplaced(NaiveDate),
     /// The one that is meant has no content.
     #[error("{name} is empty; {}", nearest(*before, *after))]
     Empty {
@@ -84,6 +90,27 @@ pub fn stored(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Store
         .collect()
 }
 
+/// The replaced archive of `date` in `listing`: the one that was replaced first, or, if `is_last`, the one that was
+/// replaced last.
+///
+/// # Errors
+/// Where none is kept.
+pub fn choose_replaced(
+    listing: &[Entry],
+    naming: &Naming,
+    date: NaiveDate,
+    is_last: bool,
+) -> Result<Stored, NoArchive> {
+    let of_date = |entry: &&Entry| {
+        entry.kind == Kind::File && naming.set_aside(&entry.name).is_some_and(|set_aside| set_aside.date == date)
+    };
+    let in_order = |entry: &&Entry| naming.set_aside(&entry.name).map(|set_aside| set_aside.which);
+    let replaced = listing.iter().filter(of_date);
+    let chosen = if is_last { replaced.max_by_key(in_order) } else { replaced.min_by_key(in_order) };
+    let file = chosen.ok_or(NoArchive::NotReplaced(date))?;
+    Ok(Stored { date, name: file.name.clone(), file: file.clone() })
+}
+
 /// The one of `stored`, which are in the order of their dates, that is `wanted`. The newest is one with content.
 ///
 /// # Errors
@@ -112,7 +139,6 @@ pub fn choose(stored: &[Stored], wanted: Wanted) -> Result<&Stored, NoArchive> {
 mod tests {
     use super::*;
     use crate::rules::archive_name::ArchiveName;
-    use crate::rules::retention::Kind;
 
     fn day(day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(2026, 11, day).unwrap()

@@ -161,7 +161,9 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         .iter()
         .map(|entry| {
             let (action, reason) = match folder.decide(entry) {
-                (Action::Remove, reason) if held_back.is_some() => (Action::Keep, Reason::HeldBack(Box::new(reason))),
+                (Action::Remove, reason) if held_back.is_some() && reason != Reason::UnfinishedUpload => {
+                    (Action::Keep, Reason::HeldBack(Box::new(reason)))
+                }
                 decided => decided,
             };
             Decision { name: entry.name.clone(), action, reason }

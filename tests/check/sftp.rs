@@ -122,14 +122,19 @@ fn a_missing_directory_is_told_after_the_login_and_not_made() {
 fn a_directory_that_may_not_be_written_is_told() {
     let mut night = Night::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
     prepare(&mut night);
-    let ran =
-        must_fail(&night, &[("writing", &["refused to create \".19700101.tgz.part\"", "Check the permissions of"])]);
+    let ran = must_fail(
+        &night,
+        &[(
+            "writing",
+            &[&format!("refused to create \"{}\"", night.part_of("19700101.tgz")), "Check the permissions of"],
+        )],
+    );
     assert!(ran.stdout.contains("  ✓ space "), "{}", ran.all());
 
     Night::on_each_server(|night| {
         prepare(night);
         let _disk = SmallDisk::over(&night.sshd.directory, "ro");
-        must_fail(night, &[("writing", &["refused to create \".19700101.tgz.part\""])]);
+        must_fail(night, &[("writing", &[&format!("refused to create \"{}\"", night.part_of("19700101.tgz"))])]);
     });
 
     let (mut night, _server) = on_embedded(|sftp| sftp.without_dotfiles());
@@ -150,7 +155,10 @@ fn a_disk_without_room_is_told_with_both_figures() {
     assert_eq!(night.sshd.names(), ["somebody-elses"]);
 
     let (night, _server) = on_embedded(|sftp| sftp.full_after(0));
-    must_fail(&night, &[("writing", &["refused to write \".19700101.tgz.part\"", "no space, a quota"])]);
+    must_fail(
+        &night,
+        &[("writing", &[&format!("refused to write \"{}\"", night.part_of("19700101.tgz")), "no space, a quota"])],
+    );
     assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
 }
 
@@ -159,11 +167,14 @@ fn a_server_that_removes_nothing_is_worth_a_look_and_the_file_that_stays_is_name
     let (night, _server) = on_embedded(|sftp| sftp.without_removal());
     let ran = must_end_with(&night, 0);
     assert!(
-        ran.stdout.contains("! removing        the small file .19700201.tgz.part stays: the server refused to remove"),
+        ran.stdout.contains(&format!(
+            "! removing        the small file {} stays: the server refused to remove",
+            night.part_of("19700201.tgz")
+        )),
         "{}",
         ran.all()
     );
-    assert_eq!(night.sshd.names(), [".19700201.tgz.part"]);
+    assert_eq!(night.sshd.names(), [night.part_of("19700201.tgz")]);
     // It takes no name that is there.
     must_end_with(&night, 0);
     assert_eq!(night.sshd.names().len(), 2);
@@ -173,7 +184,7 @@ fn a_server_that_removes_nothing_is_worth_a_look_and_the_file_that_stays_is_name
 fn what_a_killed_check_left_is_told_as_a_leftover_and_goes_with_the_next_run() {
     Night::on_each_server(|night| {
         prepare(night);
-        fs::write(night.sshd.directory.join(".19700101.tgz.part"), "left").unwrap();
+        fs::write(night.sshd.directory.join(night.part_of("19700101.tgz")), "left").unwrap();
         let before = files(&night.sshd.directory);
         let ran = must_end_with(night, 0);
         assert!(ran.stdout.contains(", 1 leftover of an earlier run"), "{}", ran.all());

@@ -57,7 +57,7 @@ fn an_archive_that_does_not_fit_onto_the_server_is_told_with_the_figures_and_not
     let bad = night_of(2_000_000);
     let _disk = SmallDisk::over(&bad.directory, "size=1m");
     bad.plant(&[1, 2, 20]);
-    let part = format!(".{}.part\" on the server: needs 1.91 MiB, ", bad.archive_of(0));
+    let part = format!("{}\" on the server: needs 1.91 MiB, ", bad.part_of(&bad.archive_of(0)));
     let ran = bad.must_fail(&["no space for", &part, " free"]);
     assert!(!ran.log.contains("trying again"), "{}", ran.all());
 }
@@ -76,7 +76,7 @@ fn a_server_whose_disk_runs_full_during_the_upload_is_told_with_the_figures_that
     let mut bad = night_of(4_000_000);
     bad.serve(|web| web.bytes_per_second(2_000_000));
     let _disk = SmallDisk::over(&bad.directory, "size=5m");
-    let part = bad.directory.join(format!(".{}.part", bad.archive_of(0)));
+    let part = bad.directory.join(bad.part_of(&bad.archive_of(0)));
     let run = bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the upload", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
     // It ends where the disk does.
@@ -117,12 +117,16 @@ fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
     fs::write(&victim, "somebody's work").unwrap();
     // An archive with other bytes makes the program use both temporary names.
     fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    let old = bad.directory.join(format!("{}.old", bad.archive_of(0)));
+    let last = bad.directory.join(format!("{}.last.old", bad.archive_of(0)));
     for target in [&victim, &elsewhere] {
-        for ending in ["part", "old"] {
-            symlink(target, bad.directory.join(format!(".{}.{ending}", bad.archive_of(0)))).unwrap();
-        }
+        symlink(target, bad.directory.join(bad.part_of(&bad.archive_of(0)))).unwrap();
+        symlink(target, &old).unwrap();
         fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
-        bad.run().ended_with(0).told("it has replaced an archive with other bytes");
+        bad.run().ended_with(1).told("it has replaced an archive with other bytes");
+        assert_eq!(fs::read_link(&old).unwrap(), *target);
+        assert_eq!(fs::read(&last).unwrap(), b"an older attempt");
+        fs::remove_file(&old).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"somebody's work");
         assert!(!elsewhere.exists(), "a link to nothing was followed");
         let archive = fs::symlink_metadata(bad.directory.join(bad.archive_of(0))).unwrap();
@@ -139,7 +143,7 @@ fn an_unfinished_upload_of_the_same_night_is_replaced_and_nothing_of_it_is_left(
     let bytes = fs::read(&archive).unwrap();
     fs::remove_file(&archive).unwrap();
     // Longer than the archive: what is only written over would show at its end.
-    fs::write(bad.directory.join(format!(".{}.part", bad.archive_of(0))), vec![b'x'; 500_000]).unwrap();
+    fs::write(bad.directory.join(bad.part_of(&bad.archive_of(0))), vec![b'x'; 500_000]).unwrap();
     bad.run().ended_with(0);
     assert!(fs::read(&archive).unwrap() == bytes);
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());

@@ -58,7 +58,7 @@ fn a_night_that_failed_before_the_server_was_reached_names_the_last_good_archive
         let dates = put_archives(night, &[(5, 4_000), (3, 5_000)]);
         // Neither is a good archive.
         fs::write(night.sshd.directory.join(archive_name(Utc::now().date_naive())), "").unwrap();
-        fs::write(night.sshd.directory.join(format!(".{}.part", night.archive_name())), "half").unwrap();
+        fs::write(night.sshd.directory.join(night.part_of(&night.archive_name())), "half").unwrap();
         let ran = night.run();
         ran.ended_with(4).told("errors 1, warnings 0, files removed 0, retries 0");
         let told = told(night);

@@ -26,11 +26,11 @@ fn a_flipped_bit_is_found_wherever_it_is_and_nothing_is_restored() {
         night.run().ended_with(0);
         let good = fs::read(night.archive()).unwrap();
         let second = good.windows(3).skip(3).position(|bytes| bytes == [0x1f, 0x8b, 8]).unwrap() + 3;
-        // The tar's header is stored between the first gzip header and its trailer.
+        // The tar's header is stored between the first gzip header, which ends with the job's mark, and its trailer.
         let places = [
             ("gzip header", 0),
             ("gzip flags", 3),
-            ("tar header", 20),
+            ("tar header", 60),
             ("trailer of the first member", second - 6),
             ("header of the second member", second),
             ("deflate data", good.len() / 2),

@@ -110,6 +110,7 @@ fn a_dump_is_told_with_the_command_that_loads_it() {
     ] {
         night.dump = [beginning.as_bytes(), &[b'x'; 10_000]].concat();
         night.publish_dump_of(night.modified);
+        let _ = fs::remove_file(night.archive());
         night.run().ended_with(0);
         let ran = night.ask("restore", &["--force", "--output", night.path("the operator's").to_str().unwrap()]);
         ran.ended_with(0);

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::support::Night;
 use super::support::night::archive_name;
-use super::{dry_run, lay, listed, names, removed_by, run};
+use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
 
 /// The night is the one of a Monday, after a leap year of 53 weeks.
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2021, 1, 4).unwrap();
@@ -71,4 +71,30 @@ fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
 
         run(night).ended_with(0).told(&format!("Remove expired: 0 removed, {} archives stay", STAYING.len()));
     });
+}
+
+#[test]
+fn the_newest_archives_stay_however_old_they_are() {
+    let mut night = Night::new();
+    night.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
+    lay(&night, [100, 200, 300, 400, 500].map(|days| today(&night) - Days::new(days)));
+    let ran = run(&night);
+    ran.ended_with(0);
+    let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&night, days)).into();
+    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+    ran.told(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&night, 300)));
+    ran.told(&format!("removed {}: expired, 400 days old\n", archive(&night, 400)));
+}
+
+#[test]
+fn the_first_fresh_dump_after_a_long_pause_leaves_the_floor() {
+    let mut night = Night::new();
+    let last_fresh = today(&night) - Days::new(40);
+    lay(&night, (0..11).map(|days| last_fresh - Days::new(days)));
+    let evening = NaiveTime::from_hms_opt(22, 0, 0).unwrap();
+    let back = (last_fresh + Days::new(30)).and_time(evening);
+    night.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
+    run(&night).ended_with(0);
+    let kept: BTreeSet<String> = [30, 0, -1].map(|days| archive_name(last_fresh + TimeDelta::days(days))).into();
+    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
 }

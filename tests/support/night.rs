@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use scripting_system::job_id::JobId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -201,6 +202,11 @@ impl Night {
     /// The name of the archive of the day on which the dump was modified.
     pub fn archive_name(&self) -> String {
         archive_name(self.modified.date_naive())
+    }
+
+    /// What this night's job calls its upload of the archive called `archive`.
+    pub fn part_of(&self, archive: &str) -> String {
+        format!(".{archive}.{}.part", JobId::of(&self.path("config.json")))
     }
 
     /// Where the archive of that day lies.

@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 
 use super::source::named;
 use super::{Check, Expected};
-use crate::destination::{self, Connection, DestinationError, Login, Server, Trust};
+use crate::destination::{self, Connection, DestinationError, Durability, Login, Server, Trust};
 use crate::disk;
 use crate::error_chain::told;
 use crate::lock::{Lock, LockError};
@@ -141,9 +141,22 @@ fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
             return None;
         }
     };
-    check.tell(match trial.written {
-        Ok(()) => Finding::good("writing", "a small file was created, written and renamed"),
-        Err(error) => Finding::failed("writing", told(&error)),
+    check.tell(match (trial.written, trial.durability) {
+        (Err(error), _) => Finding::failed("writing", told(&error)),
+        (Ok(()), Durability::Synced) => {
+            Finding::good("writing", "a small file was created, written, synced to the disk and renamed")
+        }
+        (Ok(()), Durability::NotOffered) => Finding::good(
+            "writing",
+            "a small file was created, written and renamed; the server does not say when a file is on its disk",
+        ),
+        (Ok(()), Durability::Failed(why)) => Finding::warning(
+            "writing",
+            format!(
+                "a small file was created, written and renamed, but the server failed to sync it to its disk: {why}"
+            ),
+            "check that disk and its free space: while this lasts, each run warns and nothing is removed",
+        ),
     });
     if let Some((name, error)) = trial.left {
         check.tell(Finding::warning(
@@ -186,16 +199,28 @@ fn others(plan: &Plan) -> String {
         Reason::HeldBack(reason) => (**reason).clone(),
         other => other.clone(),
     };
-    let is_leftover =
-        |it: &Reason| matches!(reason(it), Reason::UnfinishedUpload | Reason::Replaced | Reason::AwaitsItsName);
+    let is_leftover = |it: &Reason| {
+        matches!(
+            reason(it),
+            Reason::UnfinishedUpload | Reason::OtherUpload | Reason::AbandonedUpload { .. } | Reason::AwaitsItsName
+        )
+    };
+    let is_replaced = |it: &Reason| matches!(reason(it), Reason::Replaced | Reason::SetAside { .. });
     let leftovers = plan.decisions.iter().filter(|decision| is_leftover(&decision.reason)).count();
     let foreign = plan.decisions.iter().filter(|decision| decision.reason == Reason::Foreign).count();
-    let expired = plan.decisions.iter().filter(|it| it.action == Action::Remove && !is_leftover(&it.reason)).count();
-    [(expired, "expired archive"), (leftovers, "leftover of an earlier run"), (foreign, "other name")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, thing)| format!(", {}", count(number, thing)))
-        .collect()
+    let replaced = plan.decisions.iter().filter(|decision| is_replaced(&decision.reason)).count();
+    let is_expired = |reason: &Reason| !is_leftover(reason) && !is_replaced(reason);
+    let expired = plan.decisions.iter().filter(|it| it.action == Action::Remove && is_expired(&it.reason)).count();
+    [
+        (replaced, "replaced archive"),
+        (expired, "expired archive"),
+        (leftovers, "leftover of an earlier run"),
+        (foreign, "other name"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, thing)| format!(", {}", count(number, thing)))
+    .collect()
 }
 
 fn count(number: usize, thing: &str) -> String {

@@ -49,6 +49,7 @@ pub fn listing(listing: &Listing, canvas: Canvas) -> String {
     lines.extend(table(listing, canvas));
     lines.extend(summary(listing));
     lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| awaits_its_name(file)).map(told)));
+    lines.extend(named("replaced", inventory.replaced.iter().map(replaced)));
     if canvas.names_all {
         lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| !awaits_its_name(file)).map(told)));
         lines.extend(named("no file", inventory.irregular.iter().map(|name| printable(name))));
@@ -248,7 +249,7 @@ fn next_run(inventory: &Inventory) -> String {
     if let Some(cause) = &inventory.held_back {
         return format!("removes nothing, removal is held back: {}", printable(&cause.to_string()));
     }
-    let archives = inventory.archives.iter().map(|archive| &archive.file);
+    let archives = inventory.archives.iter().chain(&inventory.replaced).map(|archive| &archive.file);
     let files = archives.chain(&inventory.leftovers);
     let removals = match files.filter(|file| file.action == Action::Remove).count() {
         0 => "nothing".to_owned(),
@@ -259,14 +260,10 @@ fn next_run(inventory: &Inventory) -> String {
 
 fn leftovers(files: &[File]) -> String {
     let awaiting = files.iter().filter(|file| awaits_its_name(file)).count();
-    let replaced = files.iter().filter(|file| *without_hold(&file.reason) == Reason::Replaced).count();
-    let unfinished = files.len() - awaiting - replaced;
+    let unfinished = files.len() - awaiting;
     let mut told = Vec::new();
     if unfinished > 0 {
         told.push(format!("{} (one may be under way)", words::count(unfinished, "unfinished upload")));
-    }
-    if replaced > 0 {
-        told.push(format!("{} with a successor", words::count(replaced, "replaced archive")));
     }
     if awaiting > 0 {
         told.push(format!("{} without one, which the next run puts back", words::count(awaiting, "replaced archive")));
@@ -278,9 +275,10 @@ fn awaits_its_name(file: &File) -> bool {
     file.reason == Reason::AwaitsItsName
 }
 
-/// Why a file would go, whether or not it does tonight.
-fn without_hold(reason: &Reason) -> &Reason {
-    if let Reason::HeldBack(reason) = reason { reason } else { reason }
+fn replaced(archive: &Archive) -> String {
+    let Archive { date, file, .. } = archive;
+    let size = file.size.map_or_else(|| "size not known".to_owned(), words::size);
+    format!("{}, {size}: {}; \"restore --replaced --date {date}\" restores it", printable(&file.name), file.reason)
 }
 
 fn told(file: &File) -> String {

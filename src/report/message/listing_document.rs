@@ -32,6 +32,8 @@ struct Document {
     nights_without_archive: i64,
     /// What interrupted runs left behind, by name. An unfinished upload may be one that is under way.
     leftovers: Vec<Leftover>,
+    /// The replaced archives that are still kept, oldest first; `restore --replaced` restores one.
+    replaced: Vec<Replaced>,
     /// How many entries are named like an archive or a leftover, but are no regular file.
     irregular: usize,
     /// How many entries are none of this configuration's.
@@ -79,6 +81,17 @@ struct Leftover {
     reason: String,
 }
 
+/// An archive that a later run of the same date replaced.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Replaced {
+    /// The date of the archive.
+    #[schemars(extend("format" = "date"))]
+    date: String,
+    /// The file as it is now.
+    #[serde(flatten)]
+    file: Leftover,
+}
+
 /// What happens to a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -108,7 +121,8 @@ pub fn listing_schema() -> Result<String, serde_json::Error> {
 }
 
 fn document(listing: &Listing) -> Document {
-    let Inventory { today, reference, archives, leftovers, irregular, foreign, held_back, .. } = &listing.inventory;
+    let Inventory { today, reference, archives, leftovers, replaced, irregular, foreign, held_back, .. } =
+        &listing.inventory;
     Document {
         schema_version: 1,
         as_of: listing.asked.to_rfc3339_opts(SecondsFormat::Secs, false),
@@ -127,20 +141,25 @@ fn document(listing: &Listing) -> Document {
             })
             .collect(),
         nights_without_archive: listing.inventory.nights_without(),
-        leftovers: leftovers
+        leftovers: leftovers.iter().map(leftover).collect(),
+        replaced: replaced
             .iter()
-            .map(|file| Leftover {
-                name: file.name.clone(),
-                size: file.size,
-                modified: file.modified.map(moment),
-                action: action(file),
-                reason: file.reason.to_string(),
-            })
+            .map(|archive| Replaced { date: archive.date.to_string(), file: leftover(&archive.file) })
             .collect(),
         irregular: irregular.len(),
         foreign: foreign.len(),
         free_bytes: listing.free,
         held_back: held_back.as_ref().map(ToString::to_string),
+    }
+}
+
+fn leftover(file: &inventory::File) -> Leftover {
+    Leftover {
+        name: file.name.clone(),
+        size: file.size,
+        modified: file.modified.map(moment),
+        action: action(file),
+        reason: file.reason.to_string(),
     }
 }
 

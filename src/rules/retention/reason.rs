@@ -33,7 +33,7 @@ pub enum Reason {
     /// Old by its name, but by the server's clock it was written within `keep_days`: the folder was copied, or
     /// `archive.name` was changed and the name is read as another date.
     WrittenLater {
-        /// Whole days since it was written.
+        /// Days since it was written.
         written: i64,
         /// Days from the date in its name to the run date.
         named: i64,
@@ -85,9 +85,9 @@ impl fmt::Display for Reason {
                 write!(f, "an upload of another job or machine, last written {hours} hours ago")
             }
             Reason::SetAside { until } => {
-                write!(f, "was replaced; kept until the archive of {until} or a later one is delivered")
+                write!(f, "replaced; kept until the archive of {until} or a later one is delivered")
             }
-            Reason::Replaced => f.write_str("was replaced, and archives of later dates have been delivered since"),
+            Reason::Replaced => f.write_str("replaced; archives of later dates have been delivered since"),
             Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
         }

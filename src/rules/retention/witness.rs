@@ -27,18 +27,19 @@ pub fn server_now(
 pub(super) struct Witness {
     /// The time by the server's clock.
     pub(super) server_now: Option<DateTime<Utc>>,
-    /// Files written at most this many whole days ago are protected.
+    /// Files written at most this many calendar days (UTC) ago are protected: as many as names count.
     pub(super) keep_days: u32,
 }
 
 impl Witness {
-    /// How many whole days ago the file was written, where that is within `keep_days` and contradicts `date`, the one in
-    /// its name. `None` where there is no contradiction or a time is not known.
+    /// How many days ago the file was written, where that is within `keep_days` and contradicts `date`, the one in its
+    /// name. `None` where there is no contradiction or a time is not known.
     pub(super) fn days_since_written(&self, modified: Option<DateTime<Utc>>, date: NaiveDate) -> Option<i64> {
-        let modified = modified?;
-        let elapsed = self.server_now?.signed_duration_since(modified);
-        let is_recent = elapsed >= -LARGEST_LEAD && elapsed.num_days() <= self.keep_days.into();
-        let contradicts = (modified.date_naive() - date).num_days() >= FIRST_CONTRADICTION;
-        (is_recent && contradicts).then(|| elapsed.num_days().max(0))
+        let (modified, now) = (modified?, self.server_now?);
+        let written = modified.date_naive();
+        let days = (now.date_naive() - written).num_days();
+        let is_recent = modified.signed_duration_since(now) <= LARGEST_LEAD && days <= self.keep_days.into();
+        let contradicts = (written - date).num_days() >= FIRST_CONTRADICTION;
+        (is_recent && contradicts).then_some(days.max(0))
     }
 }

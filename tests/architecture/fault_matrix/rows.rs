@@ -4,6 +4,7 @@ use super::Row;
 
 const BROKEN_CONFIGURATION: &str = "tests/failures/broken_configuration.rs";
 const BROKEN_LINES: &str = "tests/failures/broken_lines.rs";
+const CALENDAR: &str = "tests/retention/calendar.rs";
 const DISKS: &str = "tests/failures/disks.rs";
 const HOST_KEYS: &str = "tests/failures/host_keys.rs";
 const INTERRUPTIONS: &str = "tests/failures/interruptions.rs";
@@ -274,7 +275,7 @@ pub(super) const ROWS: &[Row] = &[
         (RETENTION_RULES, "whatever_lies_there_only_expired_archives_and_leftovers_go"),
     ]),
     (53, "everything expired", &[
-        (RETENTION, "the_newest_archives_stay_however_old_they_are"),
+        (CALENDAR, "the_newest_archives_stay_however_old_they_are"),
     ]),
     (54, "removal denied; already gone", &[
         (RETENTION, "a_removal_that_is_denied_is_a_warning_after_a_delivery"),

@@ -55,8 +55,8 @@ fn everything() -> Vec<Entry> {
         Entry { size: None, modified: None, ..archive(2, 0) },
         archive(1, 3_397_386),
         archive(-1, 3_400_000),
-        file(".20262211.tgz.part", 900_000),
-        file(".20261311.tgz.old", 900_000),
+        file(".20262211.tgz.0a1b2c3d.part", 900_000),
+        file("20261311.tgz.old", 900_000),
         file(".20261511.tgz.old", 900_000),
         Entry { kind: Kind::Symlink, ..archive(10, 10) },
         file("a\u{202e}gzt.\n\u{1b}[31mb|c", 7),
@@ -114,15 +114,15 @@ fn names_of_others_are_shown_where_they_are_wanted_and_cannot_forge_anything() {
     let all = Canvas { names_all: true, ..PAPER };
     let text = listing(&listing_of(&everything(), POLICY), all);
     let (_, names) = text.split_once("  free       ").unwrap();
-    insta::assert_snapshot!(names, @r"
+    insta::assert_snapshot!(names, @r#"
     110.08 GiB
       leftover   .20261511.tgz.old: to be put back: its successor never came
-      leftover   .20261311.tgz.old: was replaced, its successor is in place
-      leftover   .20262211.tgz.part: an unfinished upload of an earlier run
+      replaced   20261311.tgz.old, 878.91 KiB: replaced; kept until the archive of 2026-11-16 or a later one is delivered; "restore --replaced --date 2026-11-13" restores it
+      leftover   .20262211.tgz.0a1b2c3d.part: an unfinished upload of an earlier run
       no file    20261411.tgz
       foreign    a\u{202e}gzt.\n\u{1b}[31mb|c
       foreign    notes.txt
-    ");
+    "#);
     assert!(!text.contains(['\u{202e}', '\u{1b}']));
 }
 
@@ -185,6 +185,7 @@ fn a_program_gets_every_field_with_null_for_what_is_not_known() {
       "archives": [],
       "nights_without_archive": 0,
       "leftovers": [],
+      "replaced": [],
       "irregular": 0,
       "foreign": 0,
       "free_bytes": null,

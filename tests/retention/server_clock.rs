@@ -1,0 +1,169 @@
+//! Changed patterns, copied folders and odd clocks, on real servers: retention goes by when a file was written.
+
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use serde_json::json;
+
+use super::support::Night;
+use super::support::night::archive_name;
+use super::{archive, lay, removed_by, run, run_on, today};
+
+/// When a run on `date` writes.
+fn evening(date: NaiveDate) -> DateTime<Utc> {
+    date.and_hms_opt(22, 0, 0).unwrap().and_utc()
+}
+
+/// An archive of each of the last `days` days before the night's date, named by `pattern` and written on its day.
+fn lay_named(night: &Night, pattern: &str, days: u64) {
+    for age in 1..=days {
+        let date = today(night) - Days::new(age);
+        let path = night.sshd.directory.join(format!("{}.tgz", date.format(pattern)));
+        fs::write(&path, date.to_string()).unwrap();
+        set_modified(&path, evening(date));
+    }
+}
+
+fn set_modified(path: &std::path::Path, time: DateTime<Utc>) {
+    File::options().append(true).open(path).unwrap().set_modified(SystemTime::from(time)).unwrap();
+}
+
+/// Gives every file in the night's folder the time `time`.
+fn set_all_modified(night: &Night, time: DateTime<Utc>) {
+    for name in night.sshd.names() {
+        set_modified(&night.sshd.directory.join(name), time);
+    }
+}
+
+/// Runs after each change of the pattern, and nothing may be removed.
+fn must_lose_nothing(night: &mut Night, patterns: &[&str]) {
+    let mut files = night.sshd.names().len();
+    for pattern in patterns {
+        night.set("archive.name", json!(pattern));
+        let ran = run(night);
+        assert_eq!(removed_by(&ran).len(), 0, "{pattern}: {}", ran.all());
+        assert!(night.sshd.names().len() >= files, "{pattern}: {}", ran.all());
+        files = night.sshd.names().len();
+    }
+}
+
+#[test]
+fn a_pattern_that_is_changed_and_changed_back_removes_nothing_of_the_last_days() {
+    for [old, new] in [["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"], ["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"]] {
+        let mut night = Night::new();
+        lay_named(&night, old, 10);
+        must_lose_nothing(&mut night, &[new, old, new]);
+    }
+}
+
+/// The embedded server in the month and on the day of `date`: its clock is set so.
+fn on_date(date: NaiveDate, try_on: impl Fn(&mut Night)) {
+    let mut night = Night::new();
+    let lead = (Utc::now() - evening(date)).num_seconds();
+    // What a test lays there has the times of that calendar; what a run writes has this machine's.
+    let begun = u32::try_from(Utc::now().timestamp()).unwrap() - 60;
+    let shown = move |time: u32| Some(if time < begun { time } else { (i64::from(time) - lead) as u32 });
+    let _server = night.serve_sftp(|server| server.showing_times(shown));
+    night.publish_dump_of(evening(date));
+    try_on(&mut night);
+}
+
+#[test]
+fn in_the_first_twelve_days_of_a_month_when_all_names_fit_both_patterns_the_times_keep_the_archives() {
+    // All are of 2 to 11 November: the old names are read as of the 11th of each month.
+    let date = NaiveDate::from_ymd_opt(2025, 11, 12).unwrap();
+    for [old, new] in [["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"], ["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"]] {
+        on_date(date, |night| {
+            lay_named(night, old, 10);
+            night.set("archive.name", json!(new));
+            let ran = run(night);
+            ran.ended_with(0).told("Remove expired: 0 removed, 11 archives stay\n");
+            // The 2nd of November reads as the 11th of February.
+            let name = format!("{}.tgz", (date - Days::new(10)).format(old));
+            ran.told("warnings 0");
+            ran.told(&format!("Remove expired: kept {name}: written 10 days ago, though its name says 274\n"));
+            must_lose_nothing(night, &[old]);
+        });
+    }
+}
+
+#[test]
+fn later_in_a_month_a_change_to_a_composite_field_is_noticed_too() {
+    on_date(NaiveDate::from_ymd_opt(2025, 11, 20).unwrap(), |night| {
+        lay_named(night, "%Y-%d-%m", 10);
+        night.set("archive.name", json!("%F"));
+        run(night)
+            .ended_with(1)
+            .told("removal is held back tonight: \"2025-1")
+            .told("fits archive.name only with day and month");
+        must_lose_nothing(night, &["%Y-%d-%m"]);
+    });
+}
+
+#[test]
+fn a_folder_that_was_copied_loses_nothing_until_the_copy_is_old() {
+    Night::on_each_server(|night| {
+        lay(night, [1, 2, 10, 11, 12, 40].map(|age| today(night) - Days::new(age)));
+        set_all_modified(night, Utc::now() - Duration::from_secs(3 * 86_400));
+        for listed in [night.ask("list", &[]).stdout, night.ask("list", &["--json"]).stdout] {
+            assert!(listed.contains("written 3 days ago, though its name says 40"), "{listed}");
+        }
+        let ran = run(night);
+        ran.ended_with(0).told("Remove expired: 0 removed, 7 archives stay\n").told("warnings 0");
+        let name = archive(night, 40);
+        ran.told(&format!("kept {name}: written 3 days ago, though its name says 40\n"));
+
+        set_all_modified(night, Utc::now() - Duration::from_secs(11 * 86_400));
+        run(night).ended_with(0).told("Remove expired: 3 removed, 4 archives stay\n");
+    });
+}
+
+#[test]
+fn on_a_server_without_modification_times_the_names_decide() {
+    for shown in [None, Some(0)] {
+        let mut night = Night::new();
+        let _server = night.serve_sftp(|server| server.showing_times(move |_| shown));
+        lay(&night, [1, 2, 10, 11, 40].map(|age| today(&night) - Days::new(age)));
+        set_all_modified(&night, Utc::now());
+        let listed = night.ask("list", &["--json"]);
+        assert_eq!(listed.stdout.matches("\"modified\": null").count(), 5, "{}", listed.all());
+        let ran = run(&night);
+        ran.ended_with(0);
+        assert_eq!(removed_by(&ran), [11, 40].map(|age| archive(&night, age)).into(), "{}", ran.all());
+    }
+}
+
+#[test]
+fn a_server_whose_clock_is_years_off_removes_as_any_other() {
+    for (years, is_fresh) in [(-4, true), (-4, false), (4, true), (4, false)] {
+        let mut night = Night::new();
+        let off = years * 365 * 86_400;
+        let _server = night.serve_sftp(|sftp| sftp.showing_times(move |time| Some((i64::from(time) + off) as u32)));
+        let (date, ages) = (today(&night), [1, 2, 10, 11, 12, 40]);
+        lay(&night, ages.map(|age| date - Days::new(age)));
+        if !is_fresh {
+            night.publish_dump_of(night.modified - Days::new(1));
+        }
+        let ran = run_on(&night, date, &[]);
+        ran.ended_with(i32::from(!is_fresh));
+        // Ages count from the newest archive, which is of yesterday where the dump is stale.
+        let expired = &ages[if is_fresh { 3 } else { 4 }..];
+        let expired = expired.iter().map(|age| archive_name(date - Days::new(*age))).collect();
+        assert_eq!(removed_by(&ran), expired, "{years}: {}", ran.all());
+    }
+}
+
+#[test]
+fn an_archive_of_a_night_that_was_repeated_late_stays_as_long_as_any_other() {
+    let mut night = Night::new();
+    let (tonight, missed) = (night.modified, night.modified - Days::new(20));
+    night.publish_dump_of(missed);
+    run(&night).ended_with(0);
+    night.publish_dump_of(tonight);
+    lay_named(&night, "%Y%d%m", 10);
+    let ran = run(&night);
+    ran.ended_with(0).told("Remove expired: 0 removed, 12 archives stay\n");
+    let name = archive_name(missed.date_naive());
+    ran.told(&format!("kept {name}: written 0 days ago, though its name says 20\n"));
+}

@@ -61,7 +61,7 @@ pub struct Connection {
     pub(super) interrupt: Interrupt,
     directory: String,
     timeout: Duration,
-    session: Session,
+    pub(super) session: Session,
     socket: TcpStream,
     _closer: CloserGuard,
 }
@@ -81,11 +81,6 @@ impl Server {
             connections: Arc::new(AtomicU64::new(1)),
             reserve: Arc::default(),
         }
-    }
-
-    /// The same server, whose connections nothing ends before their work is done.
-    pub(super) fn undisturbed(&self) -> Server {
-        Server { interrupt: Interrupt::new(), ..self.clone() }
     }
 
     /// An archive of about `size` bytes is to be sent or read back: further connections that are worth it are made as
@@ -379,11 +374,6 @@ impl Connection {
             Ok(_) => true,
             Err(error) => !is_link(&error),
         }
-    }
-
-    /// Has every call wait `factor` times `sftp.timeout_seconds` for an answer.
-    pub(super) fn limit_answers(&self, factor: u32) {
-        self.session.set_timeout(u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX).saturating_mul(factor));
     }
 
     /// Shuts the socket down: no call waits for an answer any more.

@@ -23,9 +23,10 @@ impl Connection {
     /// Asks the server to put `file`, which is open for writing, on its disk (`fsync@openssh.com`, OpenSSH's PROTOCOL
     /// file, section 4.4). Waits up to ten times `sftp.timeout_seconds`. After a broken link the connection is cut.
     pub(super) fn sync(&self, file: &mut File) -> Durability {
-        self.limit_answers(PATIENCE);
+        let usual = self.session.timeout();
+        self.session.set_timeout(usual.saturating_mul(PATIENCE));
         let synced = file.fsync();
-        self.limit_answers(1);
+        self.session.set_timeout(usual);
         match synced.map_err(|error| (error.code(), error)) {
             Ok(()) => Durability::Synced,
             // Permission denied, bad message and unsupported (draft-ietf-secsh-filexfer-02 section 7): servers answer so to

@@ -13,6 +13,7 @@ use super::host_key::{algorithm_of, fingerprint};
 use super::upload::{MODE, NO_SPACE, to_create};
 use super::{Connection, DestinationError, Durability, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
+use crate::interrupt::Interrupt;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Entry;
 
@@ -66,6 +67,13 @@ impl Server {
         let (host, port) = (self.config.host.as_str(), self.config.port);
         let unknown = |source| DestinationError::UnknownHost { host: host.to_owned(), source };
         Ok((host, port).to_socket_addrs().map_err(unknown)?.collect())
+    }
+
+    /// The same server, whose connections nothing ends before their work is done.
+    fn undisturbed(&self) -> Server {
+        let mut server = self.clone();
+        server.interrupt = Interrupt::new();
+        server
     }
 
     /// The host key that was trusted, once there was a connection that came so far.

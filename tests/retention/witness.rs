@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::archive_name::ArchiveName;
-use scripting_system::rules::retention::{self, Circumstances, Entry, HoldBack, Kind, Naming, Policy, Reason};
+use scripting_system::rules::naming::Naming;
+use scripting_system::rules::retention::{self, Circumstances, Entry, HoldBack, Kind, Policy, Reason};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
@@ -24,7 +25,11 @@ const SWAPPED: [[&str; 2]; 6] = [
 /// Checking a pattern takes a while.
 fn naming(pattern: &str) -> &'static Naming {
     static NAMINGS: LazyLock<BTreeMap<&str, Naming>> = LazyLock::new(|| {
-        let naming = |pattern| Naming { archive: ArchiveName::new(pattern).unwrap(), temporary_prefix: ".".to_owned() };
+        let naming = |pattern| Naming {
+            archive: ArchiveName::new(pattern).unwrap(),
+            temporary_prefix: ".".to_owned(),
+            id: "0a1b2c3d".to_owned(),
+        };
         SWAPPED.as_flattened().iter().map(|pattern| (*pattern, naming(pattern))).collect()
     });
     &NAMINGS[pattern]

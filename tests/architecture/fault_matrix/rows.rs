@@ -267,7 +267,7 @@ pub(super) const ROWS: &[Row] = &[
         (RETENTION, "only_expired_archives_and_leftovers_go_and_the_log_gives_every_reason"),
         (DISKS, "an_unfinished_upload_of_the_same_night_is_replaced_and_nothing_of_it_is_left"),
         (DELIVERY, "a_replacement_that_was_killed_half_way_is_put_back_and_then_done"),
-        (RETENTION_RULES, "leftovers_of_any_date_go_but_a_replaced_archive_without_successor_is_put_back"),
+        (RETENTION_RULES, "own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clock"),
     ]),
     (52, "what is none of ours in the directory", &[
         (RETENTION, "only_expired_archives_and_leftovers_go_and_the_log_gives_every_reason"),

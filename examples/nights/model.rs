@@ -165,6 +165,7 @@ impl Model {
     /// anything between the state before and that is right.
     pub fn follow(&mut self, night: &Night, ending: Ending, could_finish: bool, found: Listing) -> Vec<String> {
         let before = self.with_names_back();
+        let names_before: BTreeSet<NaiveDate> = self.archives.keys().copied().collect();
         let was_of_another_job = self.standing(night) == Standing::OfAnotherJob;
         let foreign = std::mem::take(&mut self.foreign);
         let uploads = self.uploads.clone();
@@ -185,13 +186,17 @@ impl Model {
         }
         let may_remove =
             (is_there || night.dumps.is_empty()) && !night.is_held_back && (has_ended_well || ending == Ending::Killed);
+        let expired = if may_remove { expired(target.archives.keys().copied(), night) } else { BTreeSet::new() };
         let run = Run {
             night,
+            expired: &expired,
             may_remove,
             has_ended_well,
             is_finished: has_ended_well && could_finish && !night.is_held_back,
         };
-        let after = self.with_names_back();
+        // An expired archive may be gone before what it had replaced, which then gets its name, and expires as well.
+        let is_removed = |date: &NaiveDate| expired.contains(date) && names_before.contains(date);
+        let after = self.with_names_back_unless(is_removed);
         faults.extend(run.archive_faults(&target.archives, &after.archives));
         faults.extend(run.set_aside_faults(&target.set_aside, &after.set_aside));
         faults.extend(run.upload_faults(&uploads, &self.uploads));
@@ -209,9 +214,13 @@ impl Model {
 
     /// The same after the latest archive set aside of each date without an archive got its name back.
     fn with_names_back(&self) -> Model {
+        self.with_names_back_unless(|_| false)
+    }
+
+    fn with_names_back_unless(&self, is_removed: impl Fn(&NaiveDate) -> bool) -> Model {
         let mut model = self.clone();
         for ((date, which), archive) in self.set_aside.iter().rev() {
-            if !model.archives.contains_key(date) {
+            if !model.archives.contains_key(date) && !is_removed(date) {
                 model.archives.insert(*date, archive.clone());
                 model.set_aside.remove(&(*date, *which));
             }
@@ -223,6 +232,8 @@ impl Model {
 /// A run that is over.
 struct Run<'a> {
     night: &'a Night,
+    /// The dates whose archives it may have removed.
+    expired: &'a BTreeSet<NaiveDate>,
     /// Whether it may have removed what is no longer kept.
     may_remove: bool,
     has_ended_well: bool,
@@ -232,8 +243,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn archive_faults(&self, target: &Archives, after: &Archives) -> Vec<String> {
-        let expired = if self.may_remove { expired(target.keys().copied(), self.night) } else { BTreeSet::new() };
-        let changes = changes(target, after, |date| expired.contains(date), self.is_finished);
+        let changes = changes(target, after, |date| self.expired.contains(date), self.is_finished);
         changes.map(|(date, what)| format!("the archive of {date} {what}")).collect()
     }
 

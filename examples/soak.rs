@@ -54,6 +54,10 @@ fn show(summary: &Summary) {
     println!("\nnights with a fresh dump          {:>5}, delivered: {}", summary.fresh, summary.delivered);
     println!("nights with a stale dump          {:>5}", summary.stale);
     println!("runs beyond one a night           {:>5}", summary.again);
+    let (second, at_once) = summary.second;
+    println!("runs on a second machine          {second:>5}, at the same time as the first: {at_once}");
+    println!("runs of another job               {:>5}", summary.other);
+    println!("archives replaced                 {:>5}", summary.replaced);
     println!("archives at the end               {:>5}", summary.archives.len());
     let dates: Vec<String> = summary.archives.iter().map(ToString::to_string).collect();
     println!("  {}\n", dates.join(", "));

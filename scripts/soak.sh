@@ -5,7 +5,9 @@
 # Usage: scripts/soak.sh [--nights N] [--seed N]
 #
 # The faults: a web server that breaks off, stalls, answers 503 or changes the ZIP meanwhile; an SFTP link that breaks, a
-# lost reply to a rename, a server that lets nobody in or whose disk is full; kill -9; refused mails and messages.
+# lost reply to a rename, a server that lets nobody in, whose disk is full or that fails to sync; a clock that is off;
+# kill -9; refused mails and messages. On some nights the dump is made several times, the folder is copied, a second
+# machine runs the same job or another job delivers to the same folder.
 # There are 300 nights unless told otherwise. The seed is printed; the same one draws the same nights (kills depend
 # on the time, too). It ends with 1 at any difference. It starts its own servers, on loopback only, and leaves what it
 # made in soak/ in cargo's target folder.

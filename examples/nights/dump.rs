@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use fastrand::Rng;
+use flate2::Compression;
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 
 use crate::servers::{Entry, Zip};
 
@@ -44,6 +46,17 @@ impl Dump {
     pub fn zip(&self) -> Zip {
         let entry = Entry::new(NAME, self.content.to_vec()).extended_time(self.modified);
         Zip::new().with(Entry::new("README.txt", "Made every night.\n")).with(entry)
+    }
+
+    /// A `.tgz` with it alone, as other programs make them.
+    pub fn archive(&self) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o600);
+        header.set_size(self.content.len() as u64);
+        header.set_mtime(u64::try_from(self.modified.timestamp()).unwrap());
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        archive.append_data(&mut header, NAME, self.content.as_slice()).unwrap();
+        archive.into_inner().unwrap().finish().unwrap()
     }
 
     /// Why `archive` is not a `.tgz` of this dump and nothing else; `None` if it is.

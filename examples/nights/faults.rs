@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use russh_sftp::protocol::StatusCode;
 
+use super::model::Standing;
 use crate::servers::sftp_faults::Disturbance;
 use crate::servers::sftp_watch::Moment;
 use crate::servers::{https, sftp};
@@ -36,6 +38,10 @@ pub enum Fault {
     TurnedAway(u64, u64),
     /// The SFTP server's disk takes only so many bytes.
     DiskFull(u64),
+    /// The SFTP server answers `fsync@openssh.com` so.
+    Sync(Disturbance),
+    /// The web server's clock is so many hours ahead.
+    ClockDiffers(i64),
     /// The program is killed after so long.
     Killed(Duration),
     /// The mail server refuses the mail.
@@ -46,7 +52,7 @@ pub enum Fault {
 
 impl Fault {
     /// The faults' names, in the order of a table.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 16] = [
         "none",
         "web server breaks off",
         "web server stalls",
@@ -58,6 +64,8 @@ impl Fault {
         "reply to a rename is lost",
         "SFTP server lets nobody in",
         "SFTP server's disk is full",
+        "SFTP server fails to sync",
+        "web server's clock is off",
         "kill -9 at a random time",
         "mail is refused",
         "Mattermost answers 500",
@@ -89,8 +97,14 @@ impl Fault {
                 Fault::TurnedAway(first, if random.bool() { first + random.u64(1..=2) } else { ALWAYS })
             }
             10 => Fault::DiskFull(few),
-            11 => Fault::Killed(usual.mul_f64(random.f64() * 1.1)),
-            12 => Fault::MailRefused,
+            11 => Fault::Sync(match random.u8(0..3) {
+                0 => Disturbance::HangUp,
+                1 => Disturbance::Failure,
+                _ => Disturbance::Status(StatusCode::OpUnsupported),
+            }),
+            12 => Fault::ClockDiffers([-50, -26, -22, 22, 26, 50][random.usize(0..6)]),
+            13 => Fault::Killed(usual.mul_f64(random.f64() * 1.1)),
+            14 => Fault::MailRefused,
             _ => Fault::WebhookFails,
         }
     }
@@ -109,9 +123,11 @@ impl Fault {
             Fault::RenameReplyLost => 8,
             Fault::TurnedAway(..) => 9,
             Fault::DiskFull(_) => 10,
-            Fault::Killed(_) => 11,
-            Fault::MailRefused => 12,
-            Fault::WebhookFails => 13,
+            Fault::Sync(_) => 11,
+            Fault::ClockDiffers(_) => 12,
+            Fault::Killed(_) => 13,
+            Fault::MailRefused => 14,
+            Fault::WebhookFails => 15,
         }
     }
 
@@ -121,6 +137,7 @@ impl Fault {
             Fault::WebCut(bytes, times) => web.cut_after(bytes, times),
             Fault::WebStall(bytes, times) => web.stall_after(bytes, times),
             Fault::WebUnavailable(times) => web.status_for(503, times),
+            Fault::ClockDiffers(hours) => web.date_shifted_by_hours(hours),
             _ => web,
         }
     }
@@ -137,6 +154,7 @@ impl Fault {
             Fault::RenameReplyLost => sftp.losing_the_rename_reply(),
             Fault::TurnedAway(first, end) => sftp.turn_away(first..end),
             Fault::DiskFull(bytes) => sftp.full_after(bytes),
+            Fault::Sync(disturbance) => sftp.on_sync(disturbance),
             _ => sftp,
         }
     }
@@ -153,27 +171,39 @@ impl Fault {
         )
     }
 
-    /// The exit codes that a run may end with where the dump is fresh or not, and may be there already or not. A kill
-    /// may come too late.
-    pub fn codes(&self, is_fresh: bool, is_there: bool) -> &'static [i32] {
+    /// Whether a run removes nothing, where it `uploads` an archive or not.
+    pub fn holds_removal_back(&self, uploads: bool) -> bool {
         match *self {
+            Fault::ClockDiffers(hours) => hours.abs() > 24,
+            Fault::Sync(disturbance) => uploads && !matches!(disturbance, Disturbance::Status(_)),
+            _ => false,
+        }
+    }
+
+    /// The exit codes that a run may end with where its dump is fresh or not, and `standing` has the archive's name. A
+    /// kill may come too late.
+    pub fn codes(&self, is_fresh: bool, standing: Standing) -> Vec<i32> {
+        if is_fresh && standing == Standing::OfAnotherJob {
+            return vec![4];
+        }
+        let is_there = standing == Standing::Same;
+        // A stale dump, and an archive that is replaced, are warnings.
+        let well = i32::from(!is_fresh || standing == Standing::Other);
+        let codes: &[i32] = match *self {
             Fault::WebUnavailable(times) if times >= ALWAYS => &[4],
-            Fault::WebCut(_, times) | Fault::WebStall(_, times) if times >= ALWAYS => {
-                if is_fresh {
-                    &[0, 4]
-                } else {
-                    &[1, 4]
-                }
-            }
-            // What breaks while a stale night's or a removal's folder is looked at is a warning.
+            Fault::WebCut(_, times) | Fault::WebStall(_, times) if times >= ALWAYS => &[well, 4],
+            // What breaks while a stale night's or a removal's folder is listed is a warning.
             Fault::TurnedAway(1, end) if end >= ALWAYS => &[4],
             _ if !is_fresh => &[1],
             Fault::MailRefused | Fault::WebhookFails => &[1],
-            Fault::LinkBreaks(..) => &[0, 1],
-            Fault::TurnedAway(_, end) if end >= ALWAYS => &[0, 4],
-            Fault::WritesCut(_, times) | Fault::ReadsCut(_, times) if times >= ALWAYS => &[0, 4],
+            _ if self.holds_removal_back(!is_there) => &[1],
+            // The second of the two dumps may replace the archive of the first.
+            Fault::LinkBreaks(..) | Fault::ZipChanges(_) => &[well, 1],
+            Fault::TurnedAway(_, end) if end >= ALWAYS => &[well, 4],
+            Fault::WritesCut(_, times) | Fault::ReadsCut(_, times) if times >= ALWAYS => &[well, 4],
             Fault::DiskFull(_) if !is_there => &[4],
-            _ => &[0],
-        }
+            _ => &[well],
+        };
+        codes.to_vec()
     }
 }

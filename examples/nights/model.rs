@@ -1,41 +1,71 @@
-//! What must be in the folder after a night, reckoned without the program's own code: from what was there before, what
-//! the web server had, how the run ended, and the retention rule.
+//! What must be in the folder after a run, computed without the program's own code: from what was there before, what
+//! the web server had, how the run ended, and the rules of retention and replacement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, Utc};
 
 use super::dump::Dump;
-use super::folder::{Item, Listing, differences};
+use super::folder::{Listing, differences};
+use super::names::Name;
+pub use super::names::{Which, archive_name};
 
 /// The retention that is configured.
 pub const KEEP_DAYS: u64 = 10;
-/// So many archives stay however old they are.
+/// At least this many archives are kept, however old they are.
 pub const KEEP_AT_LEAST: usize = 3;
+/// A replaced archive is kept until an archive of so many days later has been delivered.
+const DAYS_SET_ASIDE: Days = Days::new(3);
 
-/// Archives by the night that they are of.
+/// Archives by date.
 type Archives = BTreeMap<NaiveDate, Vec<u8>>;
+/// Replaced archives by date.
+type SetAside = BTreeMap<(NaiveDate, Which), Vec<u8>>;
 
 /// The folder, sorted by what its names mean.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     /// Under their final names.
     pub archives: Archives,
-    /// Moved aside, as `.old`.
-    pub aside: Archives,
-    /// Under way, as `.part`.
-    pub parts: BTreeSet<NaiveDate>,
-    /// What is none of the program's business.
+    /// Replaced and set aside.
+    pub set_aside: SetAside,
+    /// Unfinished uploads, by name.
+    pub uploads: BTreeMap<String, Upload>,
+    /// What the program must never touch.
     pub foreign: Listing,
+    /// The source of each archive that a run has delivered.
+    sources: BTreeMap<NaiveDate, &'static str>,
 }
 
-/// A night's work.
+/// An unfinished upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The date of its archive.
+    pub date: NaiveDate,
+    /// The id of the job that it belongs to; uploads of the former version have none.
+    pub id: Option<String>,
+    /// The date on which it was last written.
+    pub written: NaiveDate,
+    content: Vec<u8>,
+}
+
+/// What a run is for, and what it meets.
 #[derive(Debug, Clone)]
 pub struct Night {
-    /// The date that the run is for.
+    /// The run date.
     pub date: NaiveDate,
-    /// The fresh dumps that the web server had during the run: several where the ZIP changed; none where all was stale.
+    /// The date on which the run takes place: later than `date` where a missed night is repeated.
+    pub today: NaiveDate,
+    /// The fresh dumps that the web server had during the run: several where the ZIP changed; none where all were stale.
     pub dumps: Vec<Dump>,
+    /// Where the dumps come from: another job has another source.
+    pub source: &'static str,
+    /// The ids of the job; several where machines ran it at the same time.
+    pub ids: Vec<String>,
+    /// Whether the run had a reason to remove nothing.
+    pub is_held_back: bool,
+    /// Whether the folder was copied just before, so that every file has a new modification time.
+    pub is_copied: bool,
 }
 
 /// How a run ended.
@@ -47,28 +77,49 @@ pub enum Ending {
     Killed,
 }
 
+/// What has the final name of a run's archive, or will get it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Free,
+    /// An archive of one of the run's dumps.
+    Same,
+    /// An archive of this job with other content.
+    Other,
+    /// An archive of another job.
+    OfAnotherJob,
+}
+
 impl Night {
-    /// Whether `archive` is of one of this night's dumps.
+    /// A run for `date` on that date, of the job with `id`.
+    pub fn new(date: NaiveDate, dumps: Vec<Dump>, source: &'static str, id: &str) -> Night {
+        let ids = vec![id.to_owned()];
+        Night { date, today: date, dumps, source, ids, is_held_back: false, is_copied: false }
+    }
+
     fn is_archive_of_dump(&self, archive: &[u8]) -> bool {
         self.dumps.iter().any(|dump| dump.difference(archive).is_none())
+    }
+
+    fn is_own(&self, upload: &Upload) -> bool {
+        upload.id.as_ref().is_some_and(|id| self.ids.contains(id))
     }
 }
 
 impl Model {
-    /// What `listing` means.
+    /// What `listing` means. Uploads count as written on the date of their archive.
     pub fn of(listing: Listing) -> Model {
         let mut model = Model::default();
         for (name, item) in listing {
-            let leftover = |suffix: &str| date_of(name.strip_prefix('.')?.strip_suffix(suffix)?);
-            match (&item, date_of(&name), leftover(".part"), leftover(".old")) {
-                (Item::File(bytes), Some(date), _, _) if !bytes.is_empty() => {
-                    model.archives.insert(date, bytes.clone());
+            match Name::parse(&name, &item) {
+                Some((Name::Archive(date), content)) if !content.is_empty() => {
+                    model.archives.insert(date, content.to_vec());
                 }
-                (Item::File(_), _, Some(date), _) => {
-                    model.parts.insert(date);
+                Some((Name::SetAside(date, which), content)) => {
+                    model.set_aside.insert((date, which), content.to_vec());
                 }
-                (Item::File(bytes), _, _, Some(date)) => {
-                    model.aside.insert(date, bytes.clone());
+                Some((Name::Upload(date, id), content)) => {
+                    model.uploads.insert(name, Upload { date, id, written: date, content: content.to_vec() });
                 }
                 _ => {
                     model.foreign.insert(name, item);
@@ -78,106 +129,198 @@ impl Model {
         model
     }
 
-    /// Whether tonight's archive, of one of tonight's dumps, has its final name.
+    /// Accepts what was `found` on the date `today`, whatever has changed since.
+    pub fn observe(&mut self, found: Listing, today: NaiveDate) {
+        let mut found = Model::of(found);
+        for (name, upload) in &mut found.uploads {
+            let known = self.uploads.get(name).filter(|known| known.content == upload.content);
+            upload.written = known.map_or(today, |known| known.written);
+        }
+        let present = found.with_names_back().archives;
+        found.sources = std::mem::take(&mut self.sources);
+        found.sources.retain(|date, _| present.contains_key(date));
+        *self = found;
+    }
+
+    /// What has the final name of this run's archive.
+    pub fn standing(&self, night: &Night) -> Standing {
+        match self.with_names_back().archives.get(&night.date) {
+            None => Standing::Free,
+            Some(_) if self.sources.get(&night.date).is_some_and(|source| *source != night.source) => {
+                Standing::OfAnotherJob
+            }
+            Some(archive) if night.is_archive_of_dump(archive) => Standing::Same,
+            Some(_) => Standing::Other,
+        }
+    }
+
+    /// Whether an archive of one of the run's dumps has its final name.
     pub fn has_delivered(&self, night: &Night) -> bool {
         self.archives.get(&night.date).is_some_and(|archive| night.is_archive_of_dump(archive))
     }
 
-    /// Goes on to what was `found` after a run, and tells all that must not be so.
+    /// Advances to what was `found` after a run, and returns every contradiction to the rules.
     ///
-    /// Where `could_finish`, an exit code of 0 or 1 means that all that had to go is gone; else, as after a kill,
+    /// Where `could_finish`, an exit code of 0 or 1 means that everything to be removed is gone; else, as after a kill,
     /// anything between the state before and that is right.
     pub fn follow(&mut self, night: &Night, ending: Ending, could_finish: bool, found: Listing) -> Vec<String> {
-        let found = Model::of(found);
-        let mut faults = differences(&self.foreign, &found.foreign);
-        let before = self.as_put_back();
-        let after = found.as_put_back();
-
-        let is_there = found.has_delivered(night);
+        let before = self.with_names_back();
+        let names_before: BTreeSet<NaiveDate> = self.archives.keys().copied().collect();
+        let was_of_another_job = self.standing(night) == Standing::OfAnotherJob;
+        let foreign = std::mem::take(&mut self.foreign);
+        let uploads = self.uploads.clone();
+        self.observe(found, night.today);
+        let mut faults = differences(&foreign, &self.foreign);
         let has_ended_well = matches!(ending, Ending::Code(0 | 1));
+        let is_there = self.has_delivered(night);
         if has_ended_well && !night.dumps.is_empty() && !is_there {
-            let archive = found.archives.get(&night.date);
+            let archive = self.archives.get(&night.date);
             let difference = archive.and_then(|archive| night.dumps[0].difference(archive));
             let difference = difference.unwrap_or_else(|| "it is not there".to_owned());
             faults.push(format!("no archive of {} though the run ended well: {difference}", night.date));
         }
         let mut target = before;
-        if is_there && (has_ended_well || ending == Ending::Killed) {
-            target.insert(night.date, found.archives[&night.date].clone());
+        if is_there && !was_of_another_job && (has_ended_well || ending == Ending::Killed) {
+            target.deliver(night.date, self.archives[&night.date].clone());
+            self.sources.insert(night.date, night.source);
         }
-        let removes = is_there || night.dumps.is_empty();
-        let expired = if removes && !matches!(ending, Ending::Code(code) if code > 1) {
-            expired(target.keys().copied(), night.date)
-        } else {
-            BTreeSet::new()
+        let may_remove =
+            (is_there || night.dumps.is_empty()) && !night.is_held_back && (has_ended_well || ending == Ending::Killed);
+        let expired = if may_remove { expired(target.archives.keys().copied(), night) } else { BTreeSet::new() };
+        let run = Run {
+            night,
+            expired: &expired,
+            may_remove,
+            has_ended_well,
+            is_finished: has_ended_well && could_finish && !night.is_held_back,
         };
-        let is_finished = has_ended_well && could_finish;
-        for (date, bytes) in &target {
-            match after.get(date) {
-                None if expired.contains(date) => {}
-                None => faults.push(format!("the archive of {date} is gone")),
-                Some(there) if there != bytes => faults.push(format!("the archive of {date} has other bytes")),
-                Some(_) if is_finished && expired.contains(date) => {
-                    faults.push(format!("the archive of {date} is expired and still there"));
-                }
-                Some(_) => {}
-            }
-        }
-        let appeared = after.keys().filter(|date| !target.contains_key(date));
-        faults.extend(appeared.map(|date| format!("an archive of {date} has appeared")));
-        faults.extend(self.leftover_faults(&found, night, is_finished));
-        *self = found;
+        // An expired archive may be gone before what it had replaced, which then gets its name, and expires as well.
+        let is_removed = |date: &NaiveDate| expired.contains(date) && names_before.contains(date);
+        let after = self.with_names_back_unless(is_removed);
+        faults.extend(run.archive_faults(&target.archives, &after.archives));
+        faults.extend(run.set_aside_faults(&target.set_aside, &after.set_aside));
+        faults.extend(run.upload_faults(&uploads, &self.uploads));
         faults
     }
 
-    /// What of the leftovers in `found` must not be there.
-    fn leftover_faults(&self, found: &Model, night: &Night, is_finished: bool) -> Vec<String> {
-        let mut faults = Vec::new();
-        for date in &found.parts {
-            let may_be = self.parts.contains(date) || (*date == night.date && !night.dumps.is_empty());
-            if is_finished || !may_be {
-                faults.push(format!("there is a .part of {date}"));
-            }
+    /// Gives the archive of `date` its final name; the first archive that it replaces is kept, and the latest.
+    fn deliver(&mut self, date: NaiveDate, archive: Vec<u8>) {
+        let replaced = self.archives.insert(date, archive);
+        if let Some(replaced) = replaced.filter(|replaced| *replaced != self.archives[&date]) {
+            let is_first = !self.set_aside.contains_key(&(date, Which::First));
+            self.set_aside.insert((date, if is_first { Which::First } else { Which::Last }), replaced);
         }
-        for (date, bytes) in &found.aside {
-            let stood = *date == night.date && self.archives.get(date) == Some(bytes);
-            if is_finished || !(stood || self.aside.get(date) == Some(bytes)) {
-                faults.push(format!("there is an .old of {date}"));
-            }
-        }
-        faults
     }
 
-    /// The archives, with those back under their names whose successor never came.
-    fn as_put_back(&self) -> Archives {
-        let mut archives = self.archives.clone();
-        for (date, bytes) in &self.aside {
-            archives.entry(*date).or_insert_with(|| bytes.clone());
+    /// The same after the latest archive set aside of each date without an archive got its name back.
+    fn with_names_back(&self) -> Model {
+        self.with_names_back_unless(|_| false)
+    }
+
+    fn with_names_back_unless(&self, is_removed: impl Fn(&NaiveDate) -> bool) -> Model {
+        let mut model = self.clone();
+        for ((date, which), archive) in self.set_aside.iter().rev() {
+            if !model.archives.contains_key(date) && !is_removed(date) {
+                model.archives.insert(*date, archive.clone());
+                model.set_aside.remove(&(*date, *which));
+            }
         }
-        archives
+        model
     }
 }
 
-/// Which of the archives of `dates` go after a run for `today`: those older than the policy allows, counted from the
-/// newest not after today, except the newest few.
-fn expired(dates: impl Iterator<Item = NaiveDate>, today: NaiveDate) -> BTreeSet<NaiveDate> {
-    let mut counting: Vec<NaiveDate> = dates.filter(|date| *date <= today).collect();
+/// A run that is over.
+struct Run<'a> {
+    night: &'a Night,
+    /// The dates whose archives it may have removed.
+    expired: &'a BTreeSet<NaiveDate>,
+    /// Whether it may have removed what is no longer kept.
+    may_remove: bool,
+    has_ended_well: bool,
+    /// Whether it must have.
+    is_finished: bool,
+}
+
+impl Run<'_> {
+    fn archive_faults(&self, target: &Archives, after: &Archives) -> Vec<String> {
+        let changes = changes(target, after, |date| self.expired.contains(date), self.is_finished);
+        changes.map(|(date, what)| format!("the archive of {date} {what}")).collect()
+    }
+
+    fn set_aside_faults(&self, target: &SetAside, after: &SetAside) -> Vec<String> {
+        let Night { date: delivered, dumps, .. } = self.night;
+        let is_over = |(date, _): &(NaiveDate, Which)| {
+            self.may_remove && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
+        };
+        // The latest one is removed before the next one gets its name.
+        let gives_way =
+            |key: &(NaiveDate, Which)| *key == (*delivered, Which::Last) && !self.has_ended_well && !dumps.is_empty();
+        // Where two machines replace an archive at once, one of them may set aside what the other has just delivered.
+        let is_twin = |key: &(NaiveDate, Which)| {
+            key.0 == *delivered && self.night.ids.len() > 1 && self.night.is_archive_of_dump(&after[key])
+        };
+        let changes = changes(target, after, |key| is_over(key) || gives_way(key), false);
+        let kept = after.keys().filter(|key| self.is_finished && is_over(key)).map(|key| (key, "is still there"));
+        changes
+            .chain(kept)
+            .filter(|(key, what)| !(*what == APPEARED && is_twin(key)))
+            .map(|((date, which), what)| format!("the archive of {date} that was set aside ({which:?}) {what}"))
+            .collect()
+    }
+
+    fn upload_faults(&self, before: &BTreeMap<String, Upload>, after: &BTreeMap<String, Upload>) -> Vec<String> {
+        let mut faults = Vec::new();
+        // 24 hours later somebody else's upload counts as abandoned.
+        let is_abandoned =
+            |upload: &Upload| self.may_remove && !self.night.is_copied && upload.written < self.night.today;
+        for (name, upload) in before.iter().filter(|(_, upload)| !self.night.is_own(upload)) {
+            match after.get(name) {
+                None if is_abandoned(upload) => {}
+                None => faults.push(format!("{name}, which may be under way, is gone")),
+                Some(there) if there.content != upload.content => faults.push(format!("{name} has changed")),
+                Some(_) if self.is_finished && is_abandoned(upload) => faults.push(format!("{name} is still there")),
+                Some(_) => {}
+            }
+        }
+        for (name, upload) in after {
+            let is_tonights = upload.date == self.night.date && !self.night.dumps.is_empty();
+            let is_left = self.night.is_own(upload) && (is_tonights || before.contains_key(name));
+            if !before.contains_key(name) && !is_left || self.night.is_own(upload) && self.is_finished {
+                faults.push(format!("there is {name}"));
+            }
+        }
+        faults
+    }
+}
+
+const APPEARED: &str = "has appeared";
+
+/// How `after` differs from `target`, where what `may_be_gone` may be missing, or must be where all is `finished`.
+fn changes<'a, K: Ord>(
+    target: &'a BTreeMap<K, Vec<u8>>,
+    after: &'a BTreeMap<K, Vec<u8>>,
+    may_be_gone: impl Fn(&K) -> bool + 'a,
+    is_finished: bool,
+) -> impl Iterator<Item = (&'a K, &'static str)> {
+    let of_target = target.iter().filter_map(move |(key, content)| match after.get(key) {
+        None if may_be_gone(key) => None,
+        None => Some((key, "is gone")),
+        Some(there) if there != content => Some((key, "has other bytes")),
+        Some(_) if is_finished && may_be_gone(key) => Some((key, "is expired and still there")),
+        Some(_) => None,
+    });
+    of_target.chain(after.keys().filter(|key| !target.contains_key(key)).map(|key| (key, APPEARED)))
+}
+
+/// Which of the archives of `dates` expire in a run: those older than the policy allows, counted from the newest not
+/// after the run date, except the newest few, and those that were written long after their date.
+fn expired(dates: impl Iterator<Item = NaiveDate>, night: &Night) -> BTreeSet<NaiveDate> {
+    let mut counting: Vec<NaiveDate> = dates.filter(|date| *date <= night.date).collect();
     counting.sort();
     counting.reverse();
     let Some(oldest_kept) = counting.first().map(|newest| *newest - Days::new(KEEP_DAYS)) else {
         return BTreeSet::new();
     };
-    counting.into_iter().skip(KEEP_AT_LEAST).filter(|date| *date < oldest_kept).collect()
-}
-
-/// The name of the archive of `date`: year, day, month.
-pub fn archive_name(date: NaiveDate) -> String {
-    date.format("%Y%d%m.tgz").to_string()
-}
-
-/// The date of which `name` is an archive's.
-fn date_of(name: &str) -> Option<NaiveDate> {
-    let digits = name.strip_suffix(".tgz").filter(|it| it.len() == 8 && it.bytes().all(|b| b.is_ascii_digit()))?;
-    let number = |range: std::ops::Range<usize>| digits[range].parse().ok();
-    NaiveDate::from_ymd_opt(number(0..4)? as i32, number(6..8)?, number(4..6)?)
+    let is_written_later = |date: &NaiveDate| night.is_copied && *date + Days::new(2) <= Utc::now().date_naive();
+    counting.into_iter().skip(KEEP_AT_LEAST).filter(|date| *date < oldest_kept && !is_written_later(date)).collect()
 }

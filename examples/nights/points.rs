@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::sweep::Scene;
 use crate::servers::sftp_watch::Moment;
 
-/// No sweep has fewer: each kind of point gets one, and the two renames of a replacement all of theirs.
-pub const FEWEST: usize = 16;
+/// No sweep has fewer: each kind of point gets one, and the renames of replacements all of theirs.
+pub const FEWEST: usize = 22;
 
 /// The tasks of a run, as the log names them.
 pub const TASKS: [&str; 11] = [
@@ -79,28 +79,34 @@ impl When {
     }
 }
 
-/// `count` points in runs that left these `traces`. At least [`FEWEST`].
-pub fn plan(count: usize, traces: &[Traces]) -> Vec<Point> {
+/// `count` points in runs that deliver `archive` and left these `traces`. At least [`FEWEST`].
+pub fn plan(count: usize, archive: &str, traces: &[Traces]) -> Vec<Point> {
     let mut points = Vec::new();
-    let is_turn_of = |what: &str| what.starts_with("rename") && (what.ends_with(".old") || what.contains(".part "));
     let mut add = |kind: &'static str, percent: usize, least: usize, scenes: &[Scene], is_it: &dyn Fn(&str) -> bool| {
         let of_scenes = traces.iter().filter(|traces| scenes.contains(&traces.scene));
         let candidates: Vec<Point> = of_scenes.flat_map(|traces| operations(kind, traces, is_it)).collect();
         points.extend(spread(&candidates, (percent * count / 100).max(least)));
     };
     let small = [Scene::FreshName, Scene::Replacement];
-    add("the two renames of a replacement", 4, 4, &[Scene::Replacement], &is_turn_of);
-    let is_other_rename = |what: &str| what.starts_with("rename");
-    add("another rename", 6, 1, &[Scene::FreshName], &is_other_rename);
-    add("a removal", 10, 1, &small, &|what| what.starts_with("remove"));
+    let last_old = format!("{archive}.last.old");
+    let is_turn = |what: &str| {
+        let is_rename = what.starts_with("rename") && (what.ends_with(".old") || what.contains(".part "));
+        is_rename || what.starts_with("remove") && what.ends_with(&last_old)
+    };
+    add("the two renames of a replacement", 4, 4, &[Scene::Replacement], &is_turn);
+    add("removal and renames of a third replacement", 6, 6, &[Scene::ThirdReplacement], &is_turn);
+    add("another job's archive has the name", 4, 1, &[Scene::OfAnotherJob], &|_| true);
+    add("a second machine is uploading", 8, 1, &[Scene::SecondMachine], &|_| true);
+    add("another rename", 4, 1, &[Scene::FreshName], &|what| what.starts_with("rename"));
+    add("a removal", 8, 1, &small, &|what| what.starts_with("remove"));
     let is_ends_of_file = |what: &str| what.starts_with("open") || what.starts_with("close") || what.contains("sync");
     add("a file is opened, synced or closed", 6, 1, &small, &is_ends_of_file);
-    add("a write", 14, 1, &small, &|what| what.starts_with("write"));
+    add("a write", 9, 1, &small, &|what| what.starts_with("write"));
     add("a write, over several connections", 6, 0, &[Scene::Large], &|what| what.starts_with("write"));
-    add("a read back", 6, 1, &small, &|what| what.starts_with("read "));
+    add("a read back", 5, 1, &small, &|what| what.starts_with("read "));
     add("a read back, over several connections", 3, 0, &[Scene::Large], &|what| what.starts_with("read "));
-    let is_look = |what: &str| what.contains("stat") || what.contains("dir") || what == "init";
-    add("a look at the folder", 6, 1, &small, &is_look);
+    let is_lookup = |what: &str| what.contains("stat") || what.contains("dir") || what == "init";
+    add("a lookup in the folder", 5, 1, &small, &is_lookup);
 
     let of_small = || traces.iter().filter(|traces| small.contains(&traces.scene));
     let kind = "a request to the web server";
@@ -109,12 +115,12 @@ pub fn plan(count: usize, traces: &[Traces]) -> Vec<Point> {
             (1..=traces.requests).map(move |number| Point { kind, scene: traces.scene, when: When::Request(number) })
         })
         .collect();
-    points.extend(spread(&requests, (6 * count / 100).max(1)));
+    points.extend(spread(&requests, (5 * count / 100).max(1)));
     // After the last one has ended, the run is over.
     let ended = TASKS[..TASKS.len() - 1].iter().map(|task| When::Ended(task));
-    points.extend(spread(&in_turn("a task has just ended", ended), (10 * count / 100).max(1)));
+    points.extend(spread(&in_turn("a task has just ended", ended), (8 * count / 100).max(1)));
     let reported = [1, 1, 2, 2, 3, 3].map(When::Reported);
-    points.extend(spread(&in_turn("a report is under way", reported), (6 * count / 100).max(1)));
+    points.extend(spread(&in_turn("a report is under way", reported), (5 * count / 100).max(1)));
     let begun = [0.0, 0.005, 0.01, 0.015].map(When::Share);
     points.extend(spread(&in_turn("it has just begun", begun), (4 * count / 100).max(1)));
 

@@ -1,36 +1,54 @@
-//! Where the nights take place: the folders, the servers and the configuration that leads to them.
+//! Where the nights take place: the folders, the servers and the configurations that lead to them.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use chrono::NaiveDate;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::dump;
 use super::folder::{Listing, settled};
 use super::model::{KEEP_AT_LEAST, KEEP_DAYS};
 use crate::servers::certificates::write_private;
+use crate::servers::listener::loopback;
 use crate::servers::smtp::Security;
 use crate::servers::{Authority, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, https, sftp, times};
 
 /// The folder on the SFTP server.
 pub const DIRECTORY: &str = "archives";
-const ZIP: &str = "my_zip.zip";
 const PASSWORD: &str = "sftp-p4ssword";
+/// Below the ports that systems give to outgoing connections.
+const WEB_PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A configuration that delivers to the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// The one that the nights are about.
+    Own,
+    /// The same on another machine: only the path of the configuration differs, and with it the id.
+    OnSecondMachine,
+    /// Another one, with another ZIP, which was given the same folder by mistake.
+    Other,
+}
 
 /// Folders, and the program that is tried.
 pub struct Site {
     folder: PathBuf,
     program: PathBuf,
     host_key: SshKey,
+    web_port: u16,
 }
 
 /// Everything that a run meets.
 pub struct Servers {
-    /// Publishes the ZIP.
+    /// Publishes the ZIPs.
     pub web: HttpsServer,
     /// Takes the archives.
     pub sftp: SftpServer,
@@ -38,6 +56,28 @@ pub struct Servers {
     pub mail: SmtpServer,
     /// Mattermost's part.
     pub webhook: WebhookServer,
+}
+
+impl Job {
+    const ALL: [Job; 3] = [Job::Own, Job::OnSecondMachine, Job::Other];
+
+    /// The name of its ZIP on the web server.
+    pub fn zip(self) -> &'static str {
+        match self {
+            Job::Own | Job::OnSecondMachine => "my_zip.zip",
+            Job::Other => "other_zip.zip",
+        }
+    }
+
+    /// The name of one of its files.
+    fn file(self, name: &str) -> String {
+        let prefix = match self {
+            Job::Own => "",
+            Job::OnSecondMachine => "second_",
+            Job::Other => "other_",
+        };
+        format!("{prefix}{name}")
+    }
 }
 
 impl Site {
@@ -54,7 +94,8 @@ impl Site {
         }
         fs::create_dir_all(folder.join("sftp").join(DIRECTORY))?;
         Authority::shared().write(folder);
-        Ok(Site { folder: folder.to_owned(), program: program.to_owned(), host_key: SshKey::ed25519() })
+        let (folder, program) = (folder.canonicalize()?, program.to_owned());
+        Ok(Site { folder, program, host_key: SshKey::ed25519(), web_port: free_port() })
     }
 
     /// A file or folder of it.
@@ -72,14 +113,18 @@ impl Site {
         settled(&self.destination())
     }
 
-    /// Where the ZIP lies that the web server publishes.
-    pub fn zip(&self) -> PathBuf {
-        self.path("web").join(ZIP)
+    /// Where the ZIP lies that the web server publishes for `job`.
+    pub fn zip(&self, job: Job) -> PathBuf {
+        self.path("web").join(job.zip())
     }
 
-    /// A web server to be.
+    /// A web server to be, always on the same port: archives are marked with the address of their ZIP.
     pub fn web(&self) -> https::Builder {
-        HttpsServer::builder(&self.path("web"))
+        // Connections to the server before may take a moment to end.
+        while TcpListener::bind(loopback(self.web_port)).is_err() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        HttpsServer::builder(&self.path("web")).port(self.web_port)
     }
 
     /// An SFTP server to be, always with the same host key. It seems far enough for several connections.
@@ -88,23 +133,39 @@ impl Site {
         server.stat_takes(Duration::from_millis(20))
     }
 
-    /// The command that does the work of the night of `date` against `servers`. The log begins anew. Nights pass by
-    /// `date` alone, so that archives of earlier ones get the times they would have by now.
-    pub fn command(&self, servers: &Servers, date: NaiveDate) -> Command {
+    /// The id of `job`: the first four bytes of SHA-256 over machine, user and configuration.
+    pub fn id(&self, job: Job) -> String {
+        let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+        let machine = match machine.trim() {
+            "" | "uninitialized" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            id => id.to_owned(),
+        };
+        let (user, config) = (rustix::process::geteuid().as_raw(), self.path(&job.file("config.json")));
+        let digest = Sha256::digest(format!("{machine}\0{user}\0{}", config.display()));
+        digest[..4].iter().fold(String::new(), |mut id, byte| {
+            write!(id, "{byte:02x}").unwrap();
+            id
+        })
+    }
+
+    /// The command that does the work of `job` for the night of `date` against `servers`, with another SFTP server where
+    /// `sftp` is one. The log begins anew. Nights pass by `date` alone, so that archives of earlier ones get the times
+    /// they would have by now.
+    pub fn command(&self, job: Job, servers: &Servers, sftp: &SftpServer, date: NaiveDate) -> Command {
         times::set_as_named(&self.destination());
         let config = json!({
             "source": {
-                "url": servers.web.url(&format!("/{ZIP}")), "dump": dump::NAME, "ca_file": "ca.pem",
+                "url": servers.web.url(&format!("/{}", job.zip())), "dump": dump::NAME, "ca_file": "ca.pem",
                 "timeout_seconds": 2,
             },
             "archive": {"work_directory": "work"},
             "sftp": {
-                "host": servers.sftp.host(), "port": servers.sftp.port(), "username": servers.sftp.username(),
-                "password": PASSWORD, "known_hosts": "known_hosts", "directory": DIRECTORY, "timeout_seconds": 10,
+                "host": sftp.host(), "port": sftp.port(), "username": sftp.username(), "password": PASSWORD,
+                "known_hosts": job.file("known_hosts"), "directory": DIRECTORY, "timeout_seconds": 10,
             },
             "retention": {"keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST},
             "retry": {"attempts": 3, "first_pause_seconds": 0, "max_pause_seconds": 0},
-            "log": {"file": "log.log"},
+            "log": {"file": job.file("log.log")},
             "email": {
                 "server": {
                     "host": servers.mail.host(), "port": servers.mail.port(), "security": "tls", "ca_file": "ca.pem",
@@ -113,10 +174,10 @@ impl Site {
             },
             "mattermost": {"webhook_url": servers.webhook.url(), "ca_file": "ca.pem"},
         });
-        let path = self.path("config.json");
+        let path = self.path(&job.file("config.json"));
         write_private(&path, config.to_string().as_bytes());
-        let _ = fs::remove_file(self.path("log.log"));
-        let output = File::create(self.path("output.txt")).unwrap();
+        let _ = fs::remove_file(self.path(&job.file("log.log")));
+        let output = File::create(self.path(&job.file("output.txt"))).unwrap();
         let mut command = Command::new(&self.program);
         command.args(["run", "--config"]).arg(path).args(["--date", &date.to_string()]);
         command.env("TZ", "UTC").env("TMPDIR", self.path("tmp")).env_remove("SSH_AUTH_SOCK");
@@ -124,20 +185,36 @@ impl Site {
         command
     }
 
-    /// The log of the last run.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.path("log.log")).unwrap_or_default()
+    /// Sets the modification time of the file called `name` on the server to so long ago.
+    pub fn set_age(&self, name: &str, age: Duration) {
+        let file = File::options().append(true).open(self.destination().join(name)).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
     }
 
-    /// What the last run left on this machine and should not have.
+    /// The log of the last run of `job`.
+    pub fn log(&self, job: Job) -> String {
+        fs::read_to_string(self.path(&job.file("log.log"))).unwrap_or_default()
+    }
+
+    /// What the last runs left on this machine and should not have.
     pub fn local_leftovers(&self) -> Vec<String> {
         let names =
             |folder: &'static str| settled(&self.path(folder)).into_keys().map(move |name| format!("{folder}/{name}"));
-        let known = ["web", "work", "tmp", "sftp", "ca.pem", "config.json", "known_hosts", "log.log", "output.txt"];
-        let own = settled(&self.folder).into_keys().filter(|name| !known.contains(&name.as_str()));
+        let of_jobs = ["config.json", "known_hosts", "log.log", "output.txt"];
+        let is_known = |name: &str| {
+            ["web", "work", "tmp", "sftp", "ca.pem"].contains(&name)
+                || Job::ALL.iter().any(|job| of_jobs.iter().any(|file| job.file(file) == name))
+        };
+        let own = settled(&self.folder).into_keys().filter(|name| !is_known(name));
         let left = own.chain(names("work")).chain(names("tmp"));
         left.map(|name| format!("{name} is left on this machine")).collect()
     }
+}
+
+/// A port on which nothing listens, and that no outgoing connection takes.
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(WEB_PORTS));
+    ports.find(|port| TcpListener::bind(loopback(*port)).is_ok()).unwrap()
 }
 
 /// A mail server that takes every mail.

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use chrono::{Days, NaiveDate, Utc};
@@ -13,9 +14,10 @@ use fastrand::Rng;
 
 use super::dump::Dump;
 use super::faults::Fault;
-use super::model::{Ending, Model, Night};
-use super::site::{Servers, Site, mail, webhook};
-use super::sweep::plant_foreign;
+use super::folder::Item;
+use super::history::plant_foreign;
+use super::model::{Ending, Model, Night, Standing, archive_name};
+use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
 use crate::servers::smtp::Security;
 use crate::servers::{SmtpServer, WebhookServer};
@@ -45,6 +47,12 @@ pub struct Summary {
     pub stale: u64,
     /// Runs beyond one a night: nights that were repeated, or done again with another dump.
     pub again: u64,
+    /// Runs on a second machine, and how many of them at the same time as the first.
+    pub second: (u64, u64),
+    /// Runs of another job.
+    pub other: u64,
+    /// Runs that replaced an archive of the same date.
+    pub replaced: u64,
     /// Nights whose archive was delivered.
     pub delivered: u64,
     /// By the fault's place in [`Fault::NAMES`] and by exit code, -1 for a kill: how many runs.
@@ -60,13 +68,26 @@ pub struct Soak {
     site: Site,
     random: Rng,
     model: Model,
-    /// What the web server has.
-    published: Option<(NaiveDate, Dump)>,
+    /// The day that it is.
+    today: NaiveDate,
+    /// What the web server has for a job.
+    published: BTreeMap<&'static str, (NaiveDate, Dump)>,
     /// The dump of which each night's archive is.
     dumps: BTreeMap<NaiveDate, Dump>,
     usual: Duration,
     large_dumps: f64,
     summary: Summary,
+}
+
+/// What a run is like beside its fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// It is alone.
+    None,
+    /// The second machine runs the same job at the same time.
+    SecondMachine,
+    /// The folder was copied just before.
+    Copied,
 }
 
 /// Lets `options.nights` nights pass with `program` in `folder`, which is made anew, and shows each one's number to
@@ -80,7 +101,8 @@ pub fn soak(program: &Path, folder: &Path, options: &Options, progress: impl Fn(
         site,
         random: Rng::with_seed(options.seed),
         model,
-        published: None,
+        today: first,
+        published: BTreeMap::new(),
         dumps: BTreeMap::new(),
         usual: USUAL,
         large_dumps: options.large_dumps,
@@ -90,12 +112,13 @@ pub fn soak(program: &Path, folder: &Path, options: &Options, progress: impl Fn(
     for number in 0..options.nights {
         progress(number + 1);
         let (date, is_last) = (first + Days::new(number), number + 1 == options.nights);
+        soak.today = date;
         if stale_nights == 0 && number > 0 && soak.random.f64() < 0.06 {
             // For once, or for weeks.
             stale_nights = if soak.random.bool() { 1 } else { soak.random.u64(2..20) };
         }
         if stale_nights == 0 || is_last {
-            soak.publish(date);
+            soak.publish(Job::Own, date);
         }
         stale_nights = stale_nights.saturating_sub(1);
         soak.pass(date, is_last);
@@ -106,42 +129,87 @@ pub fn soak(program: &Path, folder: &Path, options: &Options, progress: impl Fn(
 impl Soak {
     /// A night, and what an operator may do after it.
     fn pass(&mut self, date: NaiveDate, is_last: bool) {
-        let is_fresh = self.is_fresh(date);
+        let is_fresh = self.is_fresh(Job::Own, date);
         *(if is_fresh { &mut self.summary.fresh } else { &mut self.summary.stale }) += 1;
+        if !is_last {
+            self.leave_something(date);
+            if self.random.f64() < 0.03 {
+                self.run_other_job(date);
+            }
+        }
         let fault = if is_last { Fault::None } else { self.draw_fault() };
-        let ending = self.run(date, &fault);
+        let ending = match self.random.f64() {
+            chance if chance < 0.05 => self.run(Job::Own, date, &Fault::None, Company::SecondMachine),
+            chance if chance < 0.08 => self.run(Job::Own, date, &fault, Company::Copied),
+            _ => self.run(Job::Own, date, &fault, Company::None),
+        };
         let is_missed = is_fresh && !matches!(ending, Ending::Code(0 | 1));
         if is_missed && self.random.f64() < 0.4 {
-            self.run_again(date);
-        } else if is_fresh && self.random.f64() < 0.08 {
-            // The database is dumped again on the same day.
-            self.publish(date);
-            self.run_again(date);
+            self.run_again(Job::Own, date);
+        } else if is_fresh && self.random.f64() < 0.1 {
+            // The database is dumped again on the same day, maybe several times.
+            for _ in 0..self.random.u8(1..5) {
+                self.publish(Job::Own, date);
+                self.run_again(Job::Own, date);
+            }
         } else if !is_last && self.random.f64() < 0.04 {
             // A night of some days before is made good.
             let before = date - Days::new(self.random.u64(1..5));
-            self.publish(before);
-            self.run_again(before);
+            self.publish(Job::Own, before);
+            self.run_again(Job::Own, before);
+        }
+        if self.random.f64() < 0.1 {
+            self.summary.second.0 += 1;
+            self.run_again(Job::OnSecondMachine, date);
+        }
+        if self.random.f64() < 0.06 {
+            self.run_other_job(date);
         }
         if is_last {
-            self.run(date, &Fault::None);
+            self.run(Job::Own, date, &Fault::None, Company::None);
         }
         self.summary.delivered += u64::from(is_fresh && self.dumps.contains_key(&date));
     }
 
-    fn run_again(&mut self, date: NaiveDate) {
+    fn run_again(&mut self, job: Job, date: NaiveDate) {
         self.summary.again += 1;
         let fault = self.draw_fault();
-        self.run(date, &fault);
+        self.run(job, date, &fault, Company::None);
+    }
+
+    /// Another job delivers, or tries to.
+    fn run_other_job(&mut self, date: NaiveDate) {
+        self.summary.other += 1;
+        self.publish(Job::Other, date);
+        let fault = self.draw_fault();
+        self.run(Job::Other, date, &fault, Company::None);
+    }
+
+    /// Now and then, another machine or the former version of the program leaves something.
+    fn leave_something(&mut self, date: NaiveDate) {
+        let folder = self.site.destination();
+        let yesterday = archive_name(date - Days::new(1));
+        match self.random.u8(0..60) {
+            0 => fs::write(folder.join(format!(".{}.part", archive_name(date))), "by the former version").unwrap(),
+            1 => fs::write(folder.join(format!(".{yesterday}.0ff1ce00.part")), "on some machine").unwrap(),
+            2 if folder.join(&yesterday).exists() => {
+                fs::write(folder.join(format!(".{yesterday}.old")), "replaced by the former version").unwrap();
+            }
+            3 if folder.join(&yesterday).exists() && self.model.set_aside.is_empty() => {
+                fs::rename(folder.join(&yesterday), folder.join(format!(".{yesterday}.old"))).unwrap();
+            }
+            _ => return,
+        }
+        self.model.observe(self.site.listing(), self.today);
     }
 
     fn draw_fault(&mut self) -> Fault {
-        let size = fs::metadata(self.site.zip()).map_or(1, |metadata| metadata.len());
+        let size = fs::metadata(self.site.zip(Job::Own)).map_or(1, |metadata| metadata.len());
         Fault::draw(size, self.usual, &mut self.random)
     }
 
-    fn is_fresh(&self, date: NaiveDate) -> bool {
-        self.published.as_ref().is_some_and(|(of, _)| *of == date)
+    fn is_fresh(&self, job: Job, date: NaiveDate) -> bool {
+        self.published.get(job.zip()).is_some_and(|(of, _)| *of == date)
     }
 
     fn draw_dump(&mut self, date: NaiveDate) -> Dump {
@@ -152,33 +220,38 @@ impl Soak {
         Dump::draw(date, size, &mut self.random)
     }
 
-    /// Dumps the database on `date`.
-    fn publish(&mut self, date: NaiveDate) {
+    /// Dumps the database of `job` on `date`.
+    fn publish(&mut self, job: Job, date: NaiveDate) {
         let dump = self.draw_dump(date);
-        dump.zip().write(&self.site.zip());
-        self.published = Some((date, dump));
+        dump.zip().write(&self.site.zip(job));
+        self.published.insert(job.zip(), (date, dump));
     }
 
-    /// One run for `date`, and all that must be so after it.
-    fn run(&mut self, date: NaiveDate, fault: &Fault) -> Ending {
-        let is_fresh = self.is_fresh(date);
-        let mut night = Night { date, dumps: Vec::new() };
+    /// One run of `job` for `date`, and all that must be so after it.
+    fn run(&mut self, job: Job, date: NaiveDate, fault: &Fault, company: Company) -> Ending {
+        let is_fresh = self.is_fresh(job, date);
+        let mut night = Night::new(date, Vec::new(), job.zip(), &self.site.id(job));
+        night.today = self.today;
+        night.is_copied = company == Company::Copied;
         if is_fresh {
-            night.dumps.extend(self.published.iter().map(|(_, dump)| dump.clone()));
+            night.dumps.extend(self.published.get(job.zip()).map(|(_, dump)| dump.clone()));
         }
-        let is_there = self.model.has_delivered(&night);
+        let standing = self.model.standing(&night);
+        let uploads = is_fresh && !matches!(standing, Standing::Same | Standing::OfAnotherJob);
+        night.is_held_back = fault.holds_removal_back(uploads);
         let has_changed = Arc::new(AtomicBool::new(false));
         let mut web = fault.on_web(self.site.web());
         let mut successor = None;
-        if let (Fault::ZipChanges(request), Some((of, _))) = (fault, self.published.clone()) {
+        if let (Fault::ZipChanges(request), Some((of, _))) = (fault, self.published.get(job.zip()).cloned()) {
             let dump = self.draw_dump(of);
-            let (path, zip, has_changed) = (self.site.path("successor.zip"), self.site.zip(), Arc::clone(&has_changed));
+            let path = self.site.path("successor.zip");
+            let (from, to, has_changed) = (path.clone(), self.site.zip(job), Arc::clone(&has_changed));
             dump.zip().write(&path);
             // Times count in whole seconds on the web: another one must tell the two apart.
             File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now() + HOUR).unwrap();
             web = web.before_request(*request, move || {
                 has_changed.store(true, Ordering::SeqCst);
-                fs::rename(path, zip).unwrap();
+                fs::rename(from, to).unwrap();
             });
             night.dumps.extend(is_fresh.then(|| dump.clone()));
             successor = Some((of, dump));
@@ -195,41 +268,92 @@ impl Soak {
                 _ => webhook(),
             },
         };
-        let command = self.site.command(&servers, date);
+        let command = self.site.command(job, &servers, &servers.sftp, date);
+        let second = (company == Company::SecondMachine).then(|| {
+            self.summary.second.0 += 1;
+            self.summary.second.1 += 1;
+            night.ids.push(self.site.id(Job::OnSecondMachine));
+            self.site.command(Job::OnSecondMachine, &servers, &servers.sftp, date)
+        });
+        self.set_ages(company);
+        let second = second.map(|second| thread::spawn(|| Victim::default().run(second, |_| false)));
         let ended = Victim::default().run(command, |duration| matches!(fault, Fault::Killed(at) if duration >= *at));
+        let second = second.map(|second| second.join().unwrap().ending);
         drop(servers);
         if successor.is_some() {
             let _ = fs::remove_file(self.site.path("successor.zip"));
         }
-
-        let mut wrong = Vec::new();
         if has_changed.load(Ordering::SeqCst) {
-            self.published = successor;
+            self.published.extend(successor.map(|successor| (job.zip(), successor)));
         }
-        let code = match ended.ending {
-            Ending::Code(code) => code,
-            Ending::Killed => -1,
-        };
-        *self.summary.runs.entry((fault.index(), code)).or_default() += 1;
-        let expected = fault.codes(is_fresh, is_there);
-        let may_be_killed = matches!(fault, Fault::Killed(_));
-        if !(expected.contains(&code) || code == -1 && may_be_killed) {
-            wrong.push(format!("it ended with {code} instead of one of {expected:?}"));
-        }
-        let could_finish = code == 0 || !fault.may_stop_removal();
-        wrong.extend(self.model.follow(&night, ended.ending, could_finish, self.site.listing()));
+        let mut endings = vec![ended.ending];
+        endings.extend(second);
+        let mut wrong = self.check_endings(&night, fault, standing, &endings);
+        // Of two machines one may find that the other was faster; it says so and ends with 4.
+        let is_well = |ending: &Ending| matches!(ending, Ending::Code(0 | 1));
+        let ending = endings.iter().copied().find(is_well).unwrap_or(ended.ending);
+        let could_finish = ending == Ending::Code(0) || !fault.may_stop_removal();
+        let could_finish = could_finish && endings.iter().all(is_well);
+        wrong.extend(self.model.follow(&night, ending, could_finish, self.site.listing()));
         wrong.extend(self.site.local_leftovers());
         if !wrong.is_empty() {
-            wrong.push(format!("the log was:\n{}", self.site.log()));
+            wrong.push(format!("the log was:\n{}", self.site.log(job)));
+        }
+        if second.is_some() && !wrong.is_empty() {
+            wrong.push(format!("the second machine's log was:\n{}", self.site.log(Job::OnSecondMachine)));
         }
         let which = if is_fresh { "fresh" } else { "stale" };
-        self.summary.wrong.extend(wrong.into_iter().map(|what| format!("{date} ({which}, {fault:?}): {what}")));
+        let what = format!("{date} ({job:?}, {which}, {standing:?}, {fault:?}, {company:?})");
+        self.summary.wrong.extend(wrong.into_iter().map(|wrong| format!("{what}: {wrong}")));
 
+        let is_replaced = standing == Standing::Other && is_well(&ending) && is_fresh;
+        self.summary.replaced += u64::from(is_replaced);
         self.remember(&night);
-        if matches!(fault, Fault::None) {
+        if matches!(fault, Fault::None) && company == Company::None {
             self.usual = ended.duration;
         }
-        ended.ending
+        ending
+    }
+
+    /// Lets every file be as old as it would be by now.
+    fn set_ages(&self, company: Company) {
+        let day = Duration::from_secs(24 * 3600);
+        for (name, upload) in &self.model.uploads {
+            let days = (self.today - upload.written).num_days();
+            self.site.set_age(name, HOUR + day * u32::try_from(days).unwrap());
+        }
+        if company == Company::Copied {
+            let names = self.site.listing().into_iter();
+            for (name, _) in names.filter(|(_, item)| matches!(item, Item::File(_))) {
+                self.site.set_age(&name, Duration::ZERO);
+            }
+        }
+    }
+
+    /// Counts how the runs of a night ended, and returns what is wrong about it.
+    fn check_endings(&mut self, night: &Night, fault: &Fault, standing: Standing, endings: &[Ending]) -> Vec<String> {
+        let mut expected = fault.codes(!night.dumps.is_empty(), standing);
+        if endings.len() > 1 && !night.dumps.is_empty() {
+            // The second of two machines finds the archive there, or in the way.
+            expected.extend([0, 1, 4]);
+        }
+        let may_be_killed = matches!(fault, Fault::Killed(_));
+        let mut wrong = Vec::new();
+        for ending in endings {
+            let code = match *ending {
+                Ending::Code(code) => code,
+                Ending::Killed => -1,
+            };
+            *self.summary.runs.entry((fault.index(), code)).or_default() += 1;
+            if !(expected.contains(&code) || code == -1 && may_be_killed) {
+                wrong.push(format!("it ended with {code} instead of one of {expected:?}"));
+            }
+        }
+        let is_well = endings.iter().any(|ending| matches!(ending, Ending::Code(0 | 1)));
+        if endings.len() > 1 && standing != Standing::OfAnotherJob && !is_well {
+            wrong.push("neither of the two machines has delivered".to_owned());
+        }
+        wrong
     }
 
     /// Keeps the dump of each archive that is there.
@@ -240,7 +364,9 @@ impl Soak {
             self.dumps.insert(night.date, dump.clone());
         }
         let is_kept = |date: &NaiveDate| {
-            self.model.archives.contains_key(date) || self.model.aside.contains_key(date) || *date == night.date
+            self.model.archives.contains_key(date)
+                || self.model.set_aside.keys().any(|(of, _)| of == date)
+                || *date == night.date
         };
         self.dumps.retain(|date, _| is_kept(date));
     }

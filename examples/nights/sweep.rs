@@ -3,19 +3,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{Days, NaiveDate, Utc};
+use chrono::{NaiveDate, Utc};
 use fastrand::Rng;
 
 use super::dump::Dump;
-use super::model::{Ending, Model, Night, archive_name};
+use super::history::plant;
+use super::model::{Ending, Model, Night, Standing, archive_name};
 use super::points::{Point, TASKS, Traces, When, plan};
-use super::site::{Servers, Site, mail, webhook};
+use super::second_machine::SecondMachine;
+use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
 use crate::servers::sftp_faults::Disturbance;
 use crate::servers::sftp_watch::{Moment, Operation};
@@ -33,7 +35,13 @@ pub enum Scene {
     FreshName,
     /// An archive with other bytes has it.
     Replacement,
-    /// The same, and the new archive is large enough for several connections.
+    /// The same, and two others were set aside on that day.
+    ThirdReplacement,
+    /// Another job's archive has it.
+    OfAnotherJob,
+    /// Nothing has it, and a second machine is about to deliver the same dump.
+    SecondMachine,
+    /// An archive with other bytes has it, and the new archive is large enough for several connections.
     Large,
 }
 
@@ -53,8 +61,18 @@ pub struct Sweep {
     program: PathBuf,
     folder: PathBuf,
     date: NaiveDate,
-    dumps: [(Scene, Dump, Vec<u8>); 3],
+    small: (Dump, Vec<u8>),
+    large: (Dump, Vec<u8>),
+    other: (Dump, Vec<u8>),
     durations: Vec<(Scene, Duration)>,
+}
+
+/// A scene that is set.
+struct Stage {
+    site: Site,
+    servers: Servers,
+    model: Model,
+    second: Option<SecondMachine>,
 }
 
 /// What disturbs a run.
@@ -64,20 +82,23 @@ impl Sweep {
     /// A sweep with `program` in `folder`, which is made anew for each point.
     pub fn new(program: &Path, folder: &Path) -> Sweep {
         let (date, mut random) = (Utc::now().date_naive(), Rng::with_seed(1));
-        let small = Dump::draw_noise(date, SMALL_DUMP, &mut random);
-        let large = Dump::draw_noise(date, LARGE_DUMP, &mut random);
-        let dumps = [(Scene::FreshName, &small), (Scene::Replacement, &small), (Scene::Large, &large)];
-        let dumps = dumps.map(|(scene, dump)| (scene, dump.clone(), dump.zip().bytes()));
-        Sweep { program: program.to_owned(), folder: folder.to_owned(), date, dumps, durations: Vec::new() }
+        let mut draw = |size| {
+            let dump = Dump::draw_noise(date, size, &mut random);
+            let zip = dump.zip().bytes();
+            (dump, zip)
+        };
+        let (small, large, other) = (draw(SMALL_DUMP), draw(LARGE_DUMP), draw(SMALL_DUMP));
+        let (program, folder) = (program.to_owned(), folder.to_owned());
+        Sweep { program, folder, date, small, large, other, durations: Vec::new() }
     }
 
     /// Tries `count` points and shows each one's number to `progress`.
     pub fn run(&mut self, count: usize, progress: impl Fn(usize)) -> Result {
         let mut result = Result::default();
         // A few points are none for the large scene, which takes its time.
-        let scenes = if count < 40 { &[Scene::FreshName, Scene::Replacement][..] } else { &Scene::ALL };
+        let scenes = if count < 40 { &Scene::ALL[..Scene::ALL.len() - 1] } else { &Scene::ALL };
         let traces: Vec<Traces> = scenes.iter().map(|scene| self.measure(*scene, &mut result.faults)).collect();
-        for (number, point) in plan(count, &traces).iter().enumerate() {
+        for (number, point) in plan(count, &archive_name(self.date), &traces).iter().enumerate() {
             progress(number + 1);
             let faults = self.try_point(point, &mut result);
             if result.kinds.last().is_none_or(|(kind, _, _)| *kind != point.kind) {
@@ -94,12 +115,12 @@ impl Sweep {
         result
     }
 
-    fn dump(&self, scene: Scene) -> &(Scene, Dump, Vec<u8>) {
-        self.dumps.iter().find(|(of, _, _)| *of == scene).unwrap()
+    fn dump(&self, scene: Scene) -> &(Dump, Vec<u8>) {
+        if scene == Scene::Large { &self.large } else { &self.small }
     }
 
-    fn night(&self, scene: Scene) -> Night {
-        Night { date: self.date, dumps: vec![self.dump(scene).1.clone()] }
+    fn night(&self, scene: Scene, site: &Site) -> Night {
+        Night::new(self.date, vec![self.dump(scene).0.clone()], Job::Own.zip(), &site.id(Job::Own))
     }
 
     /// Undisturbed runs: what they ask for, and how long they take.
@@ -115,16 +136,21 @@ impl Sweep {
                 }
                 Disturbance::None
             });
-            let (site, mut model) = self.set(scene);
-            let servers = serve(&site, watcher, None);
-            let ended = Victim::default().run(site.command(&servers, self.date), |_| false);
-            if ended.ending != Ending::Code(0) {
-                faults.push(format!("an undisturbed run of {scene:?} ends with {:?}:\n{}", ended.ending, site.log()));
+            let mut stage = self.set(scene, watcher, None);
+            let requests = stage.servers.web.requests();
+            let night = self.night(scene, &stage.site);
+            let expected = expected_ending(stage.model.standing(&night));
+            let ended = Victim::default().run(stage.command(self.date), |_| false);
+            if ended.ending != expected {
+                let log = stage.site.log(Job::Own);
+                faults.push(format!("an undisturbed run of {scene:?} ends with {:?}:\n{log}", ended.ending));
             }
-            let wrong = model.follow(&self.night(scene), ended.ending, true, site.listing());
+            let mut wrong = stage.model.follow(&night, ended.ending, true, stage.site.listing());
+            let requests = stage.servers.web.requests() - requests;
+            wrong.extend(self.finish_second(&mut stage, night));
             faults.extend(wrong.into_iter().map(|fault| format!("after an undisturbed run of {scene:?}: {fault}")));
             durations.push(ended.duration);
-            last = Some((servers.web.requests(), operations.lock().unwrap().clone()));
+            last = Some((requests, operations.lock().unwrap().clone()));
         }
         durations.sort();
         self.durations.push((scene, durations[1]));
@@ -132,76 +158,138 @@ impl Sweep {
         Traces { scene, requests, operations }
     }
 
-    /// Kills a run at `point`, looks, and lets the next run put it right. Gives all that must not be.
+    /// Kills a run at `point`, checks the folder, and lets the next run put it right. Returns every fault.
     fn try_point(&self, point: &Point, result: &mut Result) -> Vec<String> {
         let mut when = point.when.clone();
         for _ in 0..TRIES {
             let victim = Victim::default();
             let trigger = Trigger::new(&victim, &when);
-            let (site, mut model) = self.set(point.scene);
             let request = if let When::Request(number) = when { Some((number, victim.clone())) } else { None };
-            let servers = serve(&site, Box::new(move |operation| trigger.meet(operation)), request);
-            let ended = victim.run(site.command(&servers, self.date), |duration| {
-                self.is_time(&site, &servers, point.scene, &when, duration)
-            });
+            let mut stage = self.set(point.scene, Box::new(move |operation| trigger.meet(operation)), request);
+            let ended =
+                victim.run(stage.command(self.date), |duration| self.is_time(&stage, point.scene, &when, duration));
             if ended.ending != Ending::Killed {
+                if let Some(second) = stage.second {
+                    second.finish();
+                }
                 when = when.earlier();
                 continue;
             }
-            let under_way = task_under_way(&site.log());
+            let under_way = task_under_way(&stage.site.log(Job::Own));
             *result.tasks.entry(under_way).or_default() += 1;
-            return self.look_and_mend(point.scene, &site, &servers, &mut model);
+            return self.recover(point.scene, &mut stage);
         }
         vec![format!("no run came to that point in {TRIES} tries")]
     }
 
-    fn is_time(&self, site: &Site, servers: &Servers, scene: Scene, when: &When, duration: Duration) -> bool {
+    fn is_time(&self, stage: &Stage, scene: Scene, when: &When, duration: Duration) -> bool {
         match when {
             When::Share(share) => {
                 let (_, whole) = self.durations.iter().find(|(of, _)| *of == scene).unwrap();
                 duration >= whole.mul_f64(*share)
             }
-            When::Ended(task) => has_ended(task, &site.log()),
+            When::Ended(task) => has_ended(task, &stage.site.log(Job::Own)),
             When::Reported(count) => {
-                let mails = servers.mail.connections() + servers.mail.messages().len() as u64;
-                mails + servers.webhook.requests() >= *count
+                let Servers { mail, webhook, .. } = &stage.servers;
+                let mails = mail.connections() + mail.messages().len() as u64;
+                mails + webhook.requests() >= *count
             }
             When::Request(_) | When::Operation { .. } => false,
         }
     }
 
-    /// The state after the kill, and after the next run, against the model.
-    fn look_and_mend(&self, scene: Scene, site: &Site, servers: &Servers, model: &mut Model) -> Vec<String> {
-        let night = self.night(scene);
+    /// Checks the state after the kill, and after the next run, against the model.
+    fn recover(&self, scene: Scene, stage: &mut Stage) -> Vec<String> {
+        let night = self.night(scene, &stage.site);
         let mut faults = Vec::new();
-        let mut tell = |when: &str, found: Vec<String>| {
+        let mut note = |when: &str, found: Vec<String>| {
             faults.extend(found.into_iter().map(|fault| format!("{when}: {fault}")));
         };
-        tell("right after the kill", model.follow(&night, Ending::Killed, false, site.listing()));
-        tell("right after the kill", site.local_leftovers());
-        let log_before = site.log();
-        let next = Victim::default().run(site.command(servers, self.date), |_| false);
-        if next.ending != Ending::Code(0) {
-            let logs = format!("the killed run told:\n{log_before}the next one:\n{}", site.log());
-            tell("the next run", vec![format!("it ends with {:?}; {logs}", next.ending)]);
+        note("right after the kill", stage.model.follow(&night, Ending::Killed, false, stage.site.listing()));
+        note("right after the kill", stage.site.local_leftovers());
+        let log_before = stage.site.log(Job::Own);
+        let expected = expected_ending(stage.model.standing(&night));
+        let next = Victim::default().run(stage.command(self.date), |_| false);
+        if next.ending != expected {
+            let logs = format!("the log of the killed run:\n{log_before}the next one:\n{}", stage.site.log(Job::Own));
+            note("the next run", vec![format!("it ends with {:?} instead of {expected:?}; {logs}", next.ending)]);
         }
-        tell("after the next run", model.follow(&night, Ending::Code(0), true, site.listing()));
-        tell("after the next run", site.local_leftovers());
+        note("after the next run", stage.model.follow(&night, expected, true, stage.site.listing()));
+        note("after the next run", self.finish_second(stage, night));
+        note("after the next run", stage.site.local_leftovers());
         faults
     }
 
-    /// A site with a history, and what it means.
-    fn set(&self, scene: Scene) -> (Site, Model) {
+    /// Lets a second machine go on to its end, which finds the archive of `night` delivered. Returns every fault.
+    fn finish_second(&self, stage: &mut Stage, mut night: Night) -> Vec<String> {
+        let Some(second) = stage.second.take() else { return Vec::new() };
+        let (ended, expected) = (second.finish(), expected_ending(stage.model.standing(&night)));
+        night.ids = vec![stage.site.id(Job::OnSecondMachine)];
+        let mut faults = stage.model.follow(&night, expected, true, stage.site.listing());
+        if ended.ending != expected {
+            let log = stage.site.log(Job::OnSecondMachine);
+            faults.push(format!("the second machine ends with {:?} instead of {expected:?}:\n{log}", ended.ending));
+        }
+        faults
+    }
+
+    /// A site with a history, servers disturbed by `watcher` and by the death of a run at a request to the web server, and
+    /// what the folder means.
+    fn set(&self, scene: Scene, watcher: Watcher, request: Option<(u64, Victim)>) -> Stage {
         let site = Site::new(&self.folder, &self.program).unwrap();
-        fs::write(site.zip(), &self.dump(scene).2).unwrap();
-        plant(&site.destination(), self.date, scene != Scene::FreshName).unwrap();
-        let model = Model::of(site.listing());
-        (site, model)
+        fs::write(site.zip(Job::Own), &self.dump(scene).1).unwrap();
+        fs::write(site.zip(Job::Other), &self.other.1).unwrap();
+        let (folder, archive) = (site.destination(), archive_name(self.date));
+        plant(&folder, self.date, &site.id(Job::Own)).unwrap();
+        if matches!(scene, Scene::Replacement | Scene::ThirdReplacement | Scene::Large) {
+            fs::write(folder.join(&archive), "an archive with other bytes".repeat(1000)).unwrap();
+        }
+        if scene == Scene::ThirdReplacement {
+            fs::write(folder.join(format!("{archive}.old")), "the first archive of tonight").unwrap();
+            fs::write(folder.join(format!("{archive}.last.old")), "the second archive of tonight").unwrap();
+        }
+        let mut model = Model::of(site.listing());
+        let servers = serve(&site, watcher, request);
+        let mut second = None;
+        if scene == Scene::OfAnotherJob {
+            let night = Night::new(self.date, vec![self.other.0.clone()], Job::Other.zip(), &site.id(Job::Other));
+            let sftp = site.sftp().start();
+            let ended = Victim::default().run(site.command(Job::Other, &servers, &sftp, self.date), |_| false);
+            let faults = model.follow(&night, ended.ending, true, site.listing());
+            assert!(faults.is_empty(), "{faults:?}: {}", site.log(Job::Other));
+        } else if scene == Scene::SecondMachine {
+            second = Some(SecondMachine::stop_at("write", &site, &servers, self.date));
+            model.observe(site.listing(), self.date);
+        }
+        Stage { site, servers, model, second }
     }
 }
 
+impl Stage {
+    /// The command of the run that the sweep is about.
+    fn command(&self, date: NaiveDate) -> Command {
+        self.site.command(Job::Own, &self.servers, &self.servers.sftp, date)
+    }
+}
+
+/// How an undisturbed run ends where something has the archive's final name.
+fn expected_ending(standing: Standing) -> Ending {
+    Ending::Code(match standing {
+        Standing::Free | Standing::Same => 0,
+        Standing::Other => 1,
+        Standing::OfAnotherJob => 4,
+    })
+}
+
 impl Scene {
-    const ALL: [Scene; 3] = [Scene::FreshName, Scene::Replacement, Scene::Large];
+    const ALL: [Scene; 6] = [
+        Scene::FreshName,
+        Scene::Replacement,
+        Scene::ThirdReplacement,
+        Scene::OfAnotherJob,
+        Scene::SecondMachine,
+        Scene::Large,
+    ];
 }
 
 /// Kills a run at one of its requests to the SFTP server, once.
@@ -253,36 +341,10 @@ fn has_ended(task: &str, log: &str) -> bool {
     let is_end = |text: &str| match task {
         "Connect to SFTP" => !text.starts_with("first contact"),
         "Send archive" => !text.ends_with("did not replace it"),
+        "Verify archive" => !text.contains(" with other content was already called "),
         "Remove expired" => !text.starts_with("kept ") && !text.starts_with("removed "),
         "Report" => text.starts_with("the run has ended"),
         _ => true,
     };
     log.lines().filter_map(|line| line.split_once(&format!("] {task}: "))).any(|(_, text)| is_end(text))
-}
-
-/// A history: archives that stay and that go, leftovers of other nights, and what is none of ours.
-fn plant(folder: &Path, tonight: NaiveDate, has_other_bytes: bool) -> std::io::Result<()> {
-    let of = |age: u64| archive_name(tonight - Days::new(age));
-    for age in [1, 2, 3, 5, 10, 11, 12, 40] {
-        fs::write(folder.join(of(age)), format!("an archive of {age} days ago"))?;
-    }
-    if has_other_bytes {
-        fs::write(folder.join(of(0)), "an archive with other bytes".repeat(1000))?;
-    }
-    fs::write(folder.join(format!(".{}.part", of(4))), "cut off")?;
-    fs::write(folder.join(format!(".{}.old", of(6))), "replaced, but its successor never came")?;
-    fs::write(folder.join(format!(".{}.old", of(2))), "replaced, and its successor came")?;
-    plant_foreign(folder, tonight)
-}
-
-/// What a run must never touch.
-pub fn plant_foreign(folder: &Path, tonight: NaiveDate) -> std::io::Result<()> {
-    let long_ago = |days: u64| archive_name(tonight - Days::new(1000 + days));
-    fs::create_dir(folder.join(long_ago(1)))?;
-    symlink("notes.txt", folder.join(long_ago(2)))?;
-    fs::write(folder.join(long_ago(3)), "")?;
-    for name in ["notes.txt", "20263002.tgz", ".notes.txt.part", "20203112.tgz.bak", "20993112.tgz"] {
-        fs::write(folder.join(name), "not ours")?;
-    }
-    Ok(())
 }

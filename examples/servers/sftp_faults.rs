@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use russh_sftp::protocol::StatusCode;
+
 use super::sftp::Builder;
 
 /// What is run on each file that was written.
@@ -23,6 +25,7 @@ pub struct Faults {
     pub(super) failing_close: bool,
     pub(super) corrupting: bool,
     pub(super) stat_takes: Duration,
+    pub(super) sync: Disturbance,
     pub(super) after_upload: Option<AfterUpload>,
     times: Option<Shown>,
     full_after: Option<u64>,
@@ -50,9 +53,13 @@ enum Lost {
 }
 
 /// What happens instead of an answer.
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Disturbance {
     /// Nothing: all goes well.
+    #[default]
     None,
+    /// This status.
+    Status(StatusCode),
     /// The catch-all of SFTP's errors.
     Failure,
     /// Nothing more is said.
@@ -233,6 +240,12 @@ impl Builder {
     /// Takes this long to tell what a path is, as at the end of a long line.
     pub fn stat_takes(mut self, pause: Duration) -> Builder {
         self.faults.stat_takes = pause;
+        self
+    }
+
+    /// Answers `fsync@openssh.com` with `disturbance`, without syncing anything.
+    pub fn on_sync(mut self, disturbance: Disturbance) -> Builder {
+        self.faults.sync = disturbance;
         self
     }
 

@@ -118,6 +118,7 @@ impl Files {
     pub(super) async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
         match disturbance {
             Disturbance::None => Ok(()),
+            Disturbance::Status(status) => Err(status),
             Disturbance::Failure => Err(StatusCode::Failure),
             Disturbance::Silence => std::future::pending().await,
             Disturbance::HangUp => Err(self.hang_up().await),
@@ -291,6 +292,7 @@ impl russh_sftp::server::Handler for Files {
         match request.as_str() {
             FSYNC => {
                 let asked: FsyncExtension = decode(payload)?;
+                self.disturb(self.faults.sync).await?;
                 self.file(&asked.handle)?.sync_all().map_err(code)?;
                 Ok(Packet::Status(ok(id)))
             }

@@ -132,6 +132,14 @@ impl<'a> Publication<'a> {
     /// As [`standing`](Publication::standing). An archive that was to be replaced then has its own name, or gets it back by
     /// the next run.
     pub fn publish(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
+        match self.try_publishing(connection, bar) {
+            // Since the name was looked up, another machine may have delivered: what has it now decides.
+            Err(DestinationError::Refused { .. }) => self.try_publishing(connection, bar),
+            other => other,
+        }
+    }
+
+    fn try_publishing(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
         let part = self.naming.part(self.archive);
         let Extent { written: size, .. } = self.spool.extent().map_err(DestinationError::Spool)?;
         if connection.look(&part)?.is_none() {
@@ -143,7 +151,7 @@ impl<'a> Publication<'a> {
             Standing::Free => {}
             Standing::Same => {
                 connection.remove(&part)?;
-                return Ok(Published::AlreadyThere);
+                return Ok(self.replaced.clone().map_or(Published::AlreadyThere, Published::Replacement));
             }
             Standing::Other(entry) => self.set_aside(connection, &entry)?,
         }

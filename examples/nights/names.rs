@@ -1,0 +1,61 @@
+//! What the names in the folder mean, read without the program's own code.
+
+use chrono::NaiveDate;
+
+use super::folder::Item;
+
+/// A name that the program gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// `20262311.tgz`.
+    Archive(NaiveDate),
+    /// `20262311.tgz.old`, `20262311.tgz.last.old`, `.20262311.tgz.old`.
+    SetAside(NaiveDate, Which),
+    /// `.20262311.tgz.0a1b2c3d.part` with its id, `.20262311.tgz.part` without.
+    Upload(NaiveDate, Option<String>),
+}
+
+/// Which of the replaced archives of a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Which {
+    /// One that the former version set aside.
+    Former,
+    /// The first one.
+    First,
+    /// The latest one.
+    Last,
+}
+
+impl Name {
+    /// What the name of `item` means, and its content; `None` where the program does not give such names or it is not a
+    /// file.
+    pub fn parse<'a>(name: &str, item: &'a Item) -> Option<(Name, &'a [u8])> {
+        let Item::File(content) = item else { return None };
+        let parts: Vec<&str> = name.strip_prefix('.').unwrap_or(name).split('.').collect();
+        let (["tgz", ending @ ..], date) = (parts.get(1..)?, date_of(parts[0])?) else { return None };
+        let is_hidden = name.starts_with('.');
+        let is_id = |id: &str| id.len() == 8 && id.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it));
+        let name = match (is_hidden, ending) {
+            (false, []) => Name::Archive(date),
+            (false, ["old"]) => Name::SetAside(date, Which::First),
+            (false, ["last", "old"]) => Name::SetAside(date, Which::Last),
+            (true, ["old"]) => Name::SetAside(date, Which::Former),
+            (true, ["part"]) => Name::Upload(date, None),
+            (true, [id, "part"]) if is_id(id) => Name::Upload(date, Some((*id).to_owned())),
+            _ => return None,
+        };
+        Some((name, content))
+    }
+}
+
+/// The name of the archive of `date`: year, day, month.
+pub fn archive_name(date: NaiveDate) -> String {
+    date.format("%Y%d%m.tgz").to_string()
+}
+
+/// The date that these eight digits mean.
+fn date_of(digits: &str) -> Option<NaiveDate> {
+    let digits = Some(digits).filter(|it| it.len() == 8 && it.bytes().all(|b| b.is_ascii_digit()))?;
+    let number = |range: std::ops::Range<usize>| digits[range].parse().ok();
+    NaiveDate::from_ymd_opt(number(0..4)? as i32, number(6..8)?, number(4..6)?)
+}

@@ -1,0 +1,168 @@
+//! Several dumps of one day: the first archive that is replaced is kept, and the latest, until later days have arrived.
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use chrono::{Days, TimeDelta};
+
+use super::bad_night::BadNight;
+use super::interruptions::wait_until;
+use super::support::servers::sftp_faults::Disturbance;
+use super::support::servers::sftp_watch::{Moment, Operation};
+use super::support::servers::zips::sql_dump;
+
+/// A night whose folder is empty.
+fn emptied(bad: BadNight) -> BadNight {
+    for name in bad.names() {
+        fs::remove_file(bad.directory.join(name)).unwrap();
+    }
+    bad
+}
+
+/// Moves the night, with its dump, to another date.
+fn move_by(bad: &mut BadNight, days: i64) {
+    let modified = bad.modified + TimeDelta::days(days);
+    bad.date = modified.date_naive();
+    bad.publish_dump_of(modified);
+}
+
+/// Publishes another dump of the same date.
+fn dump_again(bad: &mut BadNight, dump: &[u8]) {
+    bad.dump = dump.to_vec();
+    move_by(bad, 0);
+}
+
+/// What the archive of tonight is.
+fn archive(bad: &BadNight) -> Vec<u8> {
+    fs::read(bad.directory.join(bad.archive_of(0))).unwrap()
+}
+
+/// What is set aside of tonight: the first replaced archive and the latest.
+fn set_aside(bad: &BadNight) -> [Option<Vec<u8>>; 2] {
+    ["old", "last.old"].map(|ending| fs::read(bad.directory.join(format!("{}.{ending}", bad.archive_of(0)))).ok())
+}
+
+#[test]
+fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_days_later() {
+    for mut bad in [BadNight::new(), BadNight::with_sftp(|sftp| sftp)].map(emptied) {
+        move_by(&mut bad, -4);
+        bad.run().ended_with(0);
+        let (first, old) = (archive(&bad), format!("{}.old", bad.archive_of(0)));
+        let whole = bad.dump.clone();
+        dump_again(&mut bad, b"abc");
+        let ran = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
+        ran.told("it has replaced an archive with other bytes");
+        assert!(archive(&bad).len() < first.len() / 10);
+        assert!(bad.listing()[&old].as_deref() == Some(&first));
+
+        bad.dump = whole;
+        for days_later in [1, 2] {
+            move_by(&mut bad, 1);
+            let ran = bad.run();
+            ran.ended_with(0).told(&format!("kept {old}: replaced; kept until the archive of "));
+            assert!(bad.listing()[&old].as_deref() == Some(&first), "{days_later} days later");
+        }
+        // A stale night delivers nothing.
+        let modified = bad.modified;
+        bad.date = bad.date + Days::new(1);
+        bad.must_warn(&["stale"]);
+        assert!(bad.listing().contains_key(&old));
+        bad.publish_dump_of(modified + TimeDelta::days(1));
+        bad.run().ended_with(0).told(&format!("removed {old}: replaced"));
+        assert!(!bad.listing().contains_key(&old));
+    }
+}
+
+#[test]
+fn an_earlier_date_that_is_repeated_does_not_end_the_time_of_a_replaced_archive() {
+    let mut bad = emptied(BadNight::new());
+    move_by(&mut bad, -1);
+    bad.run().ended_with(0);
+    dump_again(&mut bad, b"abc");
+    bad.run().ended_with(1);
+    let old = format!("{}.old", bad.archive_of(0));
+    for days in [-6, 7] {
+        move_by(&mut bad, days);
+        bad.run().ended_with(0);
+        assert!(bad.listing().contains_key(&old), "{}", bad.date);
+    }
+}
+
+/// A request after which a run is killed: it contains the first text and ends with the second.
+type Target = Arc<Mutex<Option<(String, String)>>>;
+
+/// A night whose SFTP server never answers the request in the target, once it has carried it out.
+fn night_with_target() -> (BadNight, Target) {
+    let target = Target::default();
+    let watched = Arc::clone(&target);
+    let bad = BadNight::with_sftp(|sftp| {
+        sftp.on_operation(move |operation: Operation<'_>| {
+            let mut target = watched.lock().unwrap();
+            let is_it = |(part, end): &(String, String)| {
+                operation.moment == Moment::After && operation.what.contains(part) && operation.what.ends_with(end)
+            };
+            if target.as_ref().is_some_and(is_it) {
+                *target = None;
+                return Disturbance::Silence;
+            }
+            Disturbance::None
+        })
+    });
+    (bad, target)
+}
+
+/// Does the night's work and kills it right after the request in `target`.
+fn kill_after(bad: &BadNight, target: &Target, part: &str, end: &str) {
+    *target.lock().unwrap() = Some((part.to_owned(), end.to_owned()));
+    let mut run = bad.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(&format!("{part} … {end}"), || target.lock().unwrap().is_none());
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
+fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_the_runs_are_killed() {
+    let (mut bad, target) = night_with_target();
+    bad.run().ended_with(0);
+    let (first, name) = (archive(&bad), bad.archive_of(0));
+    let [old, last_old] = ["old", "last.old"].map(|ending| format!("{name}.{ending}"));
+    let dumps = [b"bad".to_vec(), sql_dump(190_000), b"bad again".to_vec()];
+    let mut before = first.clone();
+    for (number, dump) in dumps.iter().enumerate() {
+        dump_again(&mut bad, dump);
+        let new_name = if number == 0 { &old } else { &last_old };
+        // Set aside, put back by the next run, set aside again, delivered.
+        let mut kills =
+            vec![("rename", new_name.as_str()), (".old ", name.as_str()), ("rename", new_name), (".part ", &name)];
+        if number > 1 {
+            kills.insert(0, ("remove", last_old.as_str()));
+        }
+        for (part, end) in kills {
+            kill_after(&bad, &target, part, end);
+            let is_there = |archive: &[u8]| bad.listing().values().any(|content| content.as_deref() == Some(archive));
+            assert!(is_there(&first) && is_there(&before), "{number}, {part} {end}: {:?}", bad.names());
+        }
+        // The archive had its final name already when the last of them was killed.
+        bad.run().ended_with(0).told("is already there, with the same bytes");
+        let [there_first, there_last] = set_aside(&bad);
+        assert!(there_first.as_ref() == Some(&first), "{number}: {:?}", bad.names());
+        assert!(there_last == (number > 0).then_some(before), "{number}: {:?}", bad.names());
+        before = archive(&bad);
+    }
+    let expected = [1, 2, 3].map(|age| bad.archive_of(age)).into_iter().chain([name, old, last_old]);
+    let mut expected: Vec<String> = expected.collect();
+    expected.sort();
+    assert_eq!(bad.names(), expected);
+}
+
+#[test]
+fn a_run_that_repeats_what_is_there_sets_nothing_aside() {
+    let mut bad = BadNight::new();
+    bad.run().ended_with(0);
+    dump_again(&mut bad, b"abc");
+    bad.run().ended_with(1);
+    let before = bad.listing();
+    bad.run().ended_with(0).told("is already there, with the same bytes");
+    assert!(bad.listing() == before, "{:?}", bad.names());
+}

@@ -275,7 +275,11 @@ fn awaits_its_name(file: &File) -> bool {
 fn replaced(archive: &Archive) -> String {
     let Archive { date, file, .. } = archive;
     let size = file.size.map_or_else(|| "size not known".to_owned(), words::size);
-    format!("{}, {size}: {}; \"restore --replaced --date {date}\" restores it", printable(&file.name), file.reason)
+    let fate = match file.action {
+        Action::Keep => file.reason.to_string(),
+        Action::Remove => "the next run removes it once it has delivered".to_owned(),
+    };
+    format!("{}, {size}: {fate}; \"restore --replaced --date {date}\" restores it", printable(&file.name))
 }
 
 fn told(file: &File) -> String {

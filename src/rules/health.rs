@@ -191,6 +191,3 @@ fn old_leftovers(inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffse
     let old: Vec<&File> = inventory.leftovers.iter().filter(|file| is_old(file) && !is_told(file)).collect();
     old.first().map(|example| Finding::Leftovers { count: old.len(), example: example.name.clone() })
 }
-
-#[cfg(test)]
-mod tests;

@@ -291,6 +291,3 @@ fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -
         .find(|entry| naming.archive.date_of(&entry.name).is_none() && swapped.date_of(&entry.name).is_some())
         .map(|entry| HoldBack::DayAndMonthSwapped { example: entry.name.clone() })
 }
-
-#[cfg(test)]
-mod tests;

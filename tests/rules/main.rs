@@ -3,5 +3,8 @@
 
 mod dump;
 mod freshness;
+mod health;
+mod keeping;
 mod redaction;
 mod redirects;
+mod retention;

@@ -94,6 +94,3 @@ fn by_slot(dates: &BTreeSet<NaiveDate>, count: usize, slot_of: SlotOf) -> Vec<(N
     let newest = newest.into_iter().map(|(date, slot)| (date, Rule::NewestOf(slot)));
     newest.chain(oldest.map(|(date, slot)| (date, Rule::Oldest(slot)))).collect()
 }
-
-#[cfg(test)]
-mod tests;

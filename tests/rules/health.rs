@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use chrono::{NaiveDate, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
-
-use super::*;
-use crate::rules::archive_name::ArchiveName;
-use crate::rules::naming::Naming;
-use crate::rules::retention::{Entry, Kind, Policy};
+use scripting_system::rules::alarm;
+use scripting_system::rules::archive_name::ArchiveName;
+use scripting_system::rules::health::{Bounds, Checkup, Finding, Health, examine};
+use scripting_system::rules::inventory::Inventory;
+use scripting_system::rules::naming::Naming;
+use scripting_system::rules::retention::{Entry, Kind, Policy};
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };

@@ -1,13 +1,13 @@
 //! What the rules of the calendar keep: by hand, and beside a naive count.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use chrono::NaiveDate;
 use proptest::prelude::*;
-
-use super::*;
-use crate::rules::archive_name::ArchiveName;
-use crate::rules::naming::Naming;
-use crate::rules::retention::{Action, Circumstances, Entry, Kind, Plan, Reason, plan};
+use scripting_system::rules::archive_name::ArchiveName;
+use scripting_system::rules::naming::Naming;
+use scripting_system::rules::retention::{Action, Circumstances, Entry, Kind, Plan, Policy, Reason, Rule, Slot, plan};
 
 /// Keeps as little as a policy can: the newest archive, and the day before it.
 const LEAST: Policy =

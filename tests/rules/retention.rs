@@ -1,11 +1,16 @@
 //! What stays and what goes, by example and by property.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
-
-use super::*;
-use crate::rules::archive_name::ArchiveName;
+use scripting_system::rules::alarm::Suspicion;
+use scripting_system::rules::archive_name::ArchiveName;
+use scripting_system::rules::naming::{Naming, Which};
+use scripting_system::rules::retention::{
+    Circumstances, Entry, HoldBack, Kind, Plan, Policy, Reason, plan, to_put_back,
+};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
@@ -170,7 +175,7 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
 
 #[test]
 fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
-    use crate::rules::alarm::{Beyond, Compared};
+    use scripting_system::rules::alarm::{Beyond, Compared};
     let suspicion = Suspicion { size: 1, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) };
     let circumstances = Circumstances {
         clock_difference: Some(TimeDelta::hours(48)),

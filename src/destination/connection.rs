@@ -13,12 +13,13 @@ use super::DestinationError;
 use super::authentication::{Failure, Login, authenticate};
 use super::error::{is_link, is_missing};
 use super::host_key::{self, Verdict};
-use super::known_hosts::{self, HostName};
+use super::known_hosts::{self, Known, Place};
 use super::lanes;
 use super::reserve::Reserve;
 use crate::config::{self, HostKeyPolicy};
 use crate::interrupt::{CloserGuard, Interrupt};
 use crate::retry::Retry;
+use crate::rules::known_hosts::HostName;
 
 /// How often a handshake waits for an answer: identification, key exchange, new keys, the service of logging in
 /// (RFC 4253).
@@ -47,8 +48,8 @@ pub struct Server {
 #[derive(Debug)]
 pub(super) struct HostKey {
     pub(super) key: Vec<u8>,
-    /// The line of known_hosts that has it.
-    pub(super) line: Option<usize>,
+    /// Where it is known from.
+    pub(super) place: Option<Place>,
     pub(super) new_fingerprint: Option<String>,
 }
 
@@ -177,13 +178,14 @@ impl Server {
 
     fn open_trusted(&self) -> Result<Connection, DestinationError> {
         if let Some(first) = self.host_key.get() {
-            return self.open_asking_for(&host_key::algorithms_of(&first.key));
+            return self.open_asking_for(&host_key::algorithms_of(&first.key), &Known::default());
         }
+        let known = known_hosts::read(&self.config.known_hosts, &self.name())?;
         match &self.config.host_key {
             HostKeyPolicy::Pinned(_) => {
                 let mut last = None;
                 for algorithms in host_key::pinned_attempts() {
-                    match self.open_asking_for(&algorithms) {
+                    match self.open_asking_for(&algorithms, &known) {
                         // The server has no key of that type, or one that is not pinned: it may have another.
                         Err(error @ (DestinationError::HostKey(_) | DestinationError::Handshake { .. })) => {
                             // The refusal of a key says more than "no key of that type".
@@ -197,14 +199,13 @@ impl Server {
                 Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
             }
             HostKeyPolicy::AcceptNew | HostKeyPolicy::Strict => {
-                let known = self.known_keys()?;
-                match self.open_asking_for(&host_key::wanted_algorithms(&known)) {
+                match self.open_asking_for(&host_key::wanted_algorithms(&known), &known) {
                     // The server may have a new key of another type: asked for any, it shows which, and the refusal
                     // can name both.
                     Err(DestinationError::Handshake { source, .. })
-                        if has_no_common(&source) && !known.keys.is_empty() =>
+                        if has_no_common(&source) && known.keys().next().is_some() =>
                     {
-                        self.open_asking_for(&host_key::wanted_algorithms(&known_hosts::Known::default()))
+                        self.open_asking_for(&host_key::wanted_algorithms(&Known::default()), &known)
                     }
                     other => other,
                 }
@@ -212,12 +213,7 @@ impl Server {
         }
     }
 
-    fn known_keys(&self) -> Result<known_hosts::Known, DestinationError> {
-        let lender = Session::new().map_err(|error| self.handshake_error(error))?;
-        known_hosts::read(&lender, &self.config.known_hosts, &self.name())
-    }
-
-    fn open_asking_for(&self, algorithms: &str) -> Result<Connection, DestinationError> {
+    fn open_asking_for(&self, algorithms: &str, known: &Known) -> Result<Connection, DestinationError> {
         let config = &*self.config;
         let socket = self.tcp()?;
         let closing = |error| DestinationError::Connection { address: self.address(), source: error };
@@ -235,7 +231,7 @@ impl Server {
         let greeted = Instant::now();
         session.handshake().map_err(|error| self.handshake_error(error))?;
         let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
-        self.check_host_key(&session)?;
+        self.check_host_key(&session, known)?;
         let login = authenticate(&session, config).map_err(|failure| match failure {
             Failure::Link(error) => self.broken("while logging in", error),
             Failure::Refused(problem) => {
@@ -280,7 +276,8 @@ impl Server {
         Err(DestinationError::Connection { address: self.address(), source: last })
     }
 
-    fn check_host_key(&self, session: &Session) -> Result<(), DestinationError> {
+    /// `known` is what known_hosts says before the first connection.
+    fn check_host_key(&self, session: &Session, known: &Known) -> Result<(), DestinationError> {
         let refused = |reason: &str| DestinationError::HostKey(format!("{}: {reason}", self.address()));
         let (key, _) = session.host_key().ok_or_else(|| refused("the server showed no host key"))?;
         if let Some(first) = self.host_key.get() {
@@ -294,9 +291,8 @@ impl Server {
                 )))
             };
         }
-        let known = known_hosts::read(session, &self.config.known_hosts, &self.name())?;
         let file = self.config.known_hosts.display().to_string();
-        let new_fingerprint = match host_key::judge(key, &self.name(), &known, &self.config.host_key, &file) {
+        let new_fingerprint = match host_key::judge(key, &self.name(), known, &self.config.host_key, &file) {
             Verdict::Trusted => None,
             Verdict::New { line, fingerprint } => {
                 if self.remembers {
@@ -306,8 +302,8 @@ impl Server {
             }
             Verdict::Refused(reason) => return Err(DestinationError::HostKey(reason)),
         };
-        let line = known.keys.iter().find(|known| known.key == key).map(|known| known.line);
-        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), line, new_fingerprint });
+        let place = known.place_of(key).cloned();
+        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), place, new_fingerprint });
         Ok(())
     }
 

@@ -34,6 +34,7 @@ pub use authentication::Login;
 pub use connection::{Connection, Server};
 pub use error::DestinationError;
 pub use fetch::{Fetched, fetch};
+pub use known_hosts::Place;
 pub use probe::{SeenHostKey, Trial, Trust, try_writing};
 pub use publish::{Published, Standing, publish, put_back, standing};
 pub use read_back::ReadBack;

@@ -9,10 +9,12 @@ use chrono::{DateTime, NaiveDate};
 use ssh2::{File, OpenFlags, OpenType};
 
 use super::folder::free_space;
-use super::host_key::{algorithm_of, fingerprint};
+use super::host_key::fingerprint;
+use super::known_hosts::Place;
 use super::upload::{MODE, NO_SPACE, to_create};
 use super::{Connection, DestinationError, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
+use crate::rules::known_hosts::algorithm_of;
 use crate::rules::retention::{Entry, Naming};
 
 /// A trial takes the names of so many days from 1970 on: no run is for one of them, and each run clears what uploads of
@@ -33,10 +35,10 @@ pub struct SeenHostKey {
 }
 
 /// Why a host key is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// This line (from 1) of known_hosts has it.
-    Known(usize),
+    /// This line of a known_hosts file has it.
+    Known(Place),
     /// `sftp.host_key` pins it.
     Pinned,
     /// It is the first one, and `sftp.host_key` is `accept-new`.
@@ -68,9 +70,9 @@ impl Server {
     /// The host key that was trusted, once there was a connection that came so far.
     pub fn host_key(&self) -> Option<SeenHostKey> {
         let seen = self.host_key.get()?;
-        let trust = match (&self.config.host_key, seen.line) {
+        let trust = match (&self.config.host_key, &seen.place) {
             (HostKeyPolicy::Pinned(_), _) => Trust::Pinned,
-            (_, Some(line)) => Trust::Known(line),
+            (_, Some(place)) => Trust::Known(place.clone()),
             (_, None) => Trust::First,
         };
         Some(SeenHostKey {

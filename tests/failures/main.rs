@@ -9,6 +9,7 @@ mod disks;
 mod host_keys;
 mod interruptions;
 mod kills;
+mod like_openssh;
 mod logins;
 mod midnight;
 mod odd_servers;

@@ -85,9 +85,10 @@ fn host_key(check: &Check<'_>, server: &Server) {
     let Some(key) = server.host_key() else { return };
     let shown = format!("{} {}", key.algorithm, key.fingerprint);
     let file = &sftp.known_hosts;
+    let is_first = key.trust == Trust::First;
     check.tell(match key.trust {
-        Trust::Known(line) => {
-            Finding::good("host key", format!("{shown}, known from line {line} of {}", file.display()))
+        Trust::Known(place) => {
+            Finding::good("host key", format!("{shown}, known from line {} of {}", place.line, place.file.display()))
         }
         Trust::Pinned => Finding::good("host key", format!("{shown}, the one that sftp.host_key pins")),
         Trust::First => Finding::warning(
@@ -96,9 +97,7 @@ fn host_key(check: &Check<'_>, server: &Server) {
             "compare it with the server's own, and best set sftp.host_key to it",
         ),
     });
-    if key.trust == Trust::First
-        && let Err(error) = disk::check_writable(&nearest(file))
-    {
+    if is_first && let Err(error) = disk::check_writable(&nearest(file)) {
         let text = format!("known_hosts ({}) cannot be written: {error}", file.display());
         check.tell(Finding::failed("host key", text).with_fix("make it writable: the first run adds the key to it"));
     }

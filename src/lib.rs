@@ -19,6 +19,7 @@ pub mod destination;
 pub mod disk;
 pub mod error_chain;
 pub mod exit_code;
+mod fault_point;
 pub mod interrupt;
 pub mod journal;
 pub mod lock;

@@ -2,7 +2,6 @@
 //!
 //! [`Job::run`] is that order. Each step tells the record how its task went; a task that fails stops the rest.
 
-mod fault_point;
 mod folder;
 mod from_source;
 mod to_destination;
@@ -18,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::destination::{Connection, Server};
 use crate::error_chain::told;
+pub(crate) use crate::fault_point::fault_point;
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, OpenTask};
 use crate::progress::Progress;
@@ -25,7 +25,6 @@ use crate::retry::Retry;
 use crate::rules::freshness::Freshness;
 use crate::run_record::{Interruption, Task};
 use crate::spool::Spool;
-pub(crate) use fault_point::fault_point;
 use from_source::Packing;
 use to_destination::Sent;
 

@@ -62,7 +62,7 @@ pub struct Connection {
     pub(super) interrupt: Interrupt,
     directory: String,
     timeout: Duration,
-    session: Session,
+    pub(super) session: Session,
     socket: TcpStream,
     _closer: CloserGuard,
 }
@@ -169,6 +169,11 @@ impl Server {
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
+        if self.has_turned_away() {
+            let (address, username) = (self.address(), self.config.username.clone());
+            let problem = "an earlier login of this run was refused, and none is tried again".to_owned();
+            return Err(DestinationError::Authentication { address, username, problem });
+        }
         self.open_trusted().inspect_err(|error| {
             if error.is_refusal() {
                 self.has_turned_away.store(true, Ordering::SeqCst);
@@ -232,19 +237,19 @@ impl Server {
         session.handshake().map_err(|error| self.handshake_error(error))?;
         let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
         self.check_host_key(&session, known)?;
-        let login = authenticate(&session, config).map_err(|failure| match failure {
+        let (address, username) = (self.address(), config.username.clone());
+        let login = authenticate(&session, config, self.login()).map_err(|failure| match failure {
             Failure::Link(error) => self.broken("while logging in", error),
-            Failure::Refused(problem) => {
-                DestinationError::Authentication { address: self.address(), username: config.username.clone(), problem }
-            }
+            Failure::Refused(problem) => DestinationError::Authentication { address, username, problem },
+            Failure::Unable(problem) => DestinationError::NoCredential { address, username, problem },
         })?;
         self.login.get_or_init(|| login);
         // From here on a login is known to be good. The directory will tell the round trip more exactly.
         self.reserve.fill(self, self.worth_over(round_trip));
-        let sftp = session.sftp().map_err(|source| DestinationError::NoSftp {
+        let sftp = session.sftp().map_err(|error| DestinationError::NoSftp {
             address: self.address(),
             username: config.username.clone(),
-            source,
+            error,
         })?;
         Ok(Connection {
             sftp,

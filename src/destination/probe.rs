@@ -11,7 +11,7 @@ use ssh2::{File, OpenFlags, OpenType};
 use super::folder::free_space;
 use super::host_key::fingerprint;
 use super::known_hosts::Place;
-use super::upload::{MODE, NO_SPACE, to_create};
+use super::upload::{MODE, NO_SPACE};
 use super::{Connection, DestinationError, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
 use crate::rules::known_hosts::algorithm_of;
@@ -124,7 +124,7 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<Trial, Destinatio
     let mut file = connection
         .sftp
         .open_mode(connection.path(&first), flags, MODE, OpenType::File)
-        .map_err(|error| connection.failed(&to_create(&first), error))?;
+        .map_err(|error| connection.create_failed(&first, None, error))?;
     let free = free_space(&mut file);
     let renamed = write(&connection, file, &first).and_then(|()| connection.rename(&first, &second));
     let name = if renamed.is_ok() { second } else { first };

@@ -11,7 +11,7 @@ use crate::rules::freshness::Freshness;
 use crate::rules::history;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
-use crate::run_record::{Delivery, Task};
+use crate::run_record::{Delivery, NOT_KNOWN_YET, Task};
 use crate::spool::Spool;
 
 /// How many files that are none of ours are named in the log.
@@ -48,7 +48,7 @@ impl Job {
         if self.journal.record().lock().new_host_key.replace(fingerprint.to_owned()).is_some() {
             return;
         }
-        let trust = if self.dry_run { "would be trusted from the next run on" } else { "is trusted from now on" };
+        let trust = if self.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
         self.journal.info(
             Task::ConnectToSftp,
             &format!("first contact: the host key {fingerprint} {trust}; compare it with the server's own"),

@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "destination",
             "disk",
             "error_chain",
+            "fault_point",
             "interrupt",
             "journal",
             "progress",
@@ -57,7 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The rooms, which know neither each other nor what they are for.
     ("source", &["config", "disk", "interrupt", "progress", "retry"]),
     ("archive", &["config", "interrupt", "rules"]),
-    ("destination", &["config", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
+    ("destination", &["config", "error_chain", "fault_point", "interrupt", "progress", "retry", "rules", "spool"]),
     // Telling.
     ("report", &["clock", "config", "report/message", "rules", "run_record"]),
     ("report/message", &["config", "rules", "run_record"]),

@@ -59,7 +59,7 @@ fn the_command_that_the_refusal_names_accepts_the_new_key() {
     let old = SshKey::ed25519();
     let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     let ran = bad.must_fail(&["has CHANGED"]);
-    let error = ran.stderr.lines().find(|line| line.contains("has CHANGED")).unwrap();
+    let error = ran.stderr.lines().find(|line| line.contains("ssh-keygen")).unwrap();
     let command = &error[error.find("ssh-keygen").unwrap()..];
     let done = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
     assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));

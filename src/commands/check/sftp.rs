@@ -15,6 +15,7 @@ use crate::report::message::findings::Finding;
 use crate::rules::history;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
+use crate::run_record::NOT_KNOWN_YET;
 
 /// The steps to the directory, in their order, as findings name them.
 const STEPS: [&str; 5] = ["name", "connection", "host key", "login", "directory"];
@@ -47,7 +48,9 @@ fn step(error: &DestinationError) -> &'static str {
         DestinationError::UnknownHost { .. } => "name",
         DestinationError::Connection { .. } | DestinationError::Handshake { .. } => "connection",
         DestinationError::KnownHosts { .. } | DestinationError::HostKey(_) => "host key",
-        DestinationError::Authentication { .. } | DestinationError::NoSftp { .. } => "login",
+        DestinationError::Authentication { .. }
+        | DestinationError::NoCredential { .. }
+        | DestinationError::NoSftp { .. } => "login",
         _ => "directory",
     }
 }
@@ -93,7 +96,7 @@ fn host_key(check: &Check<'_>, server: &Server) {
         Trust::Pinned => Finding::good("host key", format!("{shown}, the one that sftp.host_key pins")),
         Trust::First => Finding::warning(
             "host key",
-            format!("{shown} is not known yet; the first run will trust it"),
+            format!("{shown} {NOT_KNOWN_YET}"),
             "compare it with the server's own, and best set sftp.host_key to it",
         ),
     });

@@ -1,6 +1,6 @@
 //! ROOM: SFTP. Where the archive goes: the server's identity, sending, proving, publishing, removing.
 //!
-//! - `known_hosts`: which host keys are known; `host_key`: whether the server's is to be trusted
+//! - `known_hosts`: the files of known host keys; `host_key`: whether the server's is to be trusted
 //! - `authentication`: key, agent or password
 //! - `connection`: one connection, from the first packet to a directory that is there
 //! - `folder`: looking, renaming and removing in that directory; `glance`: a quick look after a failure

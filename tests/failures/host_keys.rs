@@ -89,6 +89,10 @@ fn a_revoked_key_is_refused_even_if_it_is_also_known() {
         format!("{known}@revoked * {}\n", bad.sftp().host_keys()[0].public_line())
     });
     must_refuse(&bad, &["is marked @revoked", "administrator"]);
+    let mut bad = bad;
+    let pin = bad.sftp().fingerprint();
+    bad.set("sftp.host_key", json!(pin));
+    must_refuse(&bad, &["is marked @revoked"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub mod destination;
 pub mod disk;
 pub mod error_chain;
 pub mod exit_code;
+mod fault_point;
 pub mod interrupt;
 pub mod job_id;
 pub mod journal;

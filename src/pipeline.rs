@@ -2,7 +2,6 @@
 //!
 //! [`Job::run`] is that order. Each step tells the record how its task went; a task that fails stops the rest.
 
-mod fault_point;
 mod folder;
 mod from_source;
 mod removal;
@@ -19,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::destination::{Connection, Replaced, Server};
 use crate::error_chain::told;
+pub(crate) use crate::fault_point::fault_point;
 use crate::interrupt::Interrupt;
 use crate::journal::{Journal, OpenTask};
 use crate::progress::Progress;
@@ -26,7 +26,6 @@ use crate::retry::Retry;
 use crate::rules::freshness::Freshness;
 use crate::run_record::{Interruption, Task};
 use crate::spool::Spool;
-pub(crate) use fault_point::fault_point;
 use from_source::Packing;
 use to_destination::{Sent, Verified};
 

@@ -16,6 +16,9 @@ use crate::rules::retention;
 
 pub use task::Task;
 
+/// What only a run changes about a host key that is met for the first time.
+pub const NOT_KNOWN_YET: &str = "is not known yet; the first run will trust it";
+
 /// How far a task got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {

@@ -230,3 +230,21 @@ fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
     let end = (SIZE as u32).to_le_bytes();
     assert!(archive.windows(6).any(|window| window[..4] == end && window[4..] == [0x1f, 0x8b]), "no trailer of 5 GiB");
 }
+
+#[test]
+fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_reported_once() {
+    let mut night = night_of(100 * MIB);
+    let _line = lengthen_the_line(&mut night);
+    night.set("sftp.connections", json!(2));
+    let mut command = night.command(&[]);
+    command.env("SCRIPTING_SYSTEM_PANIC_AT", "further connection: out of bounds");
+    let ran = night.ran(command.output().unwrap());
+    ran.ended_with(4)
+        .told("Send archive: internal error, please report it: out of bounds")
+        .told("errors 1, warnings 0");
+    let part = fs::metadata(night.sshd.directory.join(format!(".{}.part", night.archive_name()))).unwrap();
+    assert!(part.len() < 50 * MIB as u64, "it went on to {} bytes", part.len());
+    assert!(!night.archive().exists());
+    assert!(night.work_directory_is_empty());
+    assert_delivered(&night, night.run().ended_with(0));
+}

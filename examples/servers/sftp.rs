@@ -42,6 +42,7 @@ struct Door {
     public_keys: Vec<PublicKey>,
     has_sftp: bool,
     turned_away: Range<u64>,
+    hung_up_on: Range<u64>,
     root: PathBuf,
     faults: Arc<Faults>,
     watch: Watch,
@@ -83,6 +84,7 @@ impl SftpServer {
                 public_keys: Vec::new(),
                 has_sftp: true,
                 turned_away: 0..0,
+                hung_up_on: 0..0,
                 root: folder.canonicalize().expect("the served folder exists"),
                 faults: Arc::default(),
                 watch: Watch::default(),
@@ -205,6 +207,12 @@ impl Builder {
         self
     }
 
+    /// Ends the connections with these numbers (from 1) instead of answering to a password.
+    pub fn hang_up_on_passwords(mut self, connections: Range<u64>) -> Builder {
+        self.door.hung_up_on = connections;
+        self
+    }
+
     /// Starts the server.
     pub fn start(mut self) -> SftpServer {
         if self.host_keys.is_empty() {
@@ -272,6 +280,10 @@ impl Visitor {
         if accepted { Auth::Accept } else { Auth::reject() }
     }
 
+    fn unless_hung_up(&self, answer: Auth) -> Result<Auth, russh::Error> {
+        if self.door.hung_up_on.contains(&self.number) { Err(russh::Error::Disconnect) } else { Ok(answer) }
+    }
+
     fn knows(&self, key: &PublicKey) -> bool {
         // Without the comment, which is not part of the key.
         self.door.public_keys.iter().any(|known| known.key_data() == key.key_data())
@@ -286,7 +298,8 @@ impl Handler for Visitor {
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        Ok(self.decide("password", user, self.door.password.as_deref() == Some(password)))
+        let answer = self.decide("password", user, self.door.password.as_deref() == Some(password));
+        self.unless_hung_up(answer)
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -304,7 +317,9 @@ impl Handler for Visitor {
         };
         let given = response.next();
         let expected = self.door.interactive_password.as_deref().map(str::as_bytes);
-        Ok(self.decide("keyboard-interactive", user, expected.is_some() && given.as_deref() == expected))
+        let is_right = expected.is_some() && given.as_deref() == expected;
+        let answer = self.decide("keyboard-interactive", user, is_right);
+        self.unless_hung_up(answer)
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {

@@ -24,6 +24,7 @@ pub struct Faults {
     pub(super) no_removal: bool,
     pub(super) failing_close: bool,
     pub(super) corrupting: bool,
+    pub(super) endless_names: Option<fn(u64) -> String>,
     pub(super) stat_takes: Duration,
     pub(super) sync: Disturbance,
     pub(super) after_upload: Option<AfterUpload>,
@@ -169,6 +170,12 @@ impl Builder {
     /// Answers `Failure` to every write once `bytes` bytes were written in all, as on a full disk.
     pub fn full_after(mut self, bytes: u64) -> Builder {
         self.faults.full_after = Some(bytes);
+        self
+    }
+
+    /// Lists a folder without end: the names that `name` makes of 0, 1, 2 and so on.
+    pub fn listing_without_end(mut self, name: fn(u64) -> String) -> Builder {
+        self.faults.endless_names = Some(name);
         self
     }
 

@@ -39,12 +39,13 @@ pub struct Files {
     connection: russh::server::Handle,
     open: HashMap<String, Open>,
     opened: u64,
+    listed: u64,
 }
 
 impl Files {
     /// The files under `root`, for the client behind `connection`.
     pub fn new(root: PathBuf, faults: Arc<Faults>, operations: Operations, connection: russh::server::Handle) -> Files {
-        Files { root, faults, operations, connection, open: HashMap::new(), opened: 0 }
+        Files { root, faults, operations, connection, open: HashMap::new(), opened: 0, listed: 0 }
     }
 
     fn tell(&self, operation: &str, paths: &[&str]) {
@@ -233,6 +234,16 @@ impl russh_sftp::server::Handler for Files {
     }
 
     async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, StatusCode> {
+        if let Some(name) = self.faults.endless_names {
+            self.listed += 1;
+            // Longer names do not fit into one answer together.
+            let count = if name(0).len() > 1_000 { 1 } else { NAMES_AT_ONCE as u64 };
+            let numbers = (self.listed - 1) * count..self.listed * count;
+            let attributes =
+                FileAttributes { size: Some(1), permissions: Some(0o100_600), ..FileAttributes::default() };
+            let file = |number| russh_sftp::protocol::File::new(name(number), attributes.clone());
+            return Ok(Name { id, files: numbers.map(file).collect() });
+        }
         match self.open.get_mut(&handle) {
             Some(Open::Folder(entries)) if entries.is_empty() => Err(StatusCode::Eof),
             Some(Open::Folder(entries)) => {
@@ -248,7 +259,8 @@ impl russh_sftp::server::Handler for Files {
         if self.faults.no_removal {
             return Err(StatusCode::PermissionDenied);
         }
-        self.faults.before_removal();
+        // What it runs may take its time: other connections go on.
+        tokio::task::block_in_place(|| self.faults.before_removal());
         fs::remove_file(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
     }

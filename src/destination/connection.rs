@@ -13,12 +13,13 @@ use super::DestinationError;
 use super::authentication::{Failure, Login, authenticate};
 use super::error::{is_link, is_missing};
 use super::host_key::{self, Verdict};
-use super::known_hosts::{self, HostName};
+use super::known_hosts::{self, Known, Place};
 use super::lanes;
 use super::reserve::Reserve;
 use crate::config::{self, HostKeyPolicy};
 use crate::interrupt::{CloserGuard, Interrupt};
 use crate::retry::Retry;
+use crate::rules::known_hosts::HostName;
 
 /// How often a handshake waits for an answer: identification, key exchange, new keys, the service of logging in
 /// (RFC 4253).
@@ -47,8 +48,8 @@ pub struct Server {
 #[derive(Debug)]
 pub(super) struct HostKey {
     pub(super) key: Vec<u8>,
-    /// The line of known_hosts that has it.
-    pub(super) line: Option<usize>,
+    /// Where it is known from.
+    pub(super) place: Option<Place>,
     pub(super) new_fingerprint: Option<String>,
 }
 
@@ -163,6 +164,11 @@ impl Server {
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
+        if self.has_turned_away() {
+            let (address, username) = (self.address(), self.config.username.clone());
+            let problem = "an earlier login of this run was refused, and none is tried again".to_owned();
+            return Err(DestinationError::Authentication { address, username, problem });
+        }
         self.open_trusted().inspect_err(|error| {
             if error.is_refusal() {
                 self.has_turned_away.store(true, Ordering::SeqCst);
@@ -172,13 +178,14 @@ impl Server {
 
     fn open_trusted(&self) -> Result<Connection, DestinationError> {
         if let Some(first) = self.host_key.get() {
-            return self.open_asking_for(&host_key::algorithms_of(&first.key));
+            return self.open_asking_for(&host_key::algorithms_of(&first.key), &Known::default());
         }
+        let known = known_hosts::read(&self.config.known_hosts, &self.name())?;
         match &self.config.host_key {
             HostKeyPolicy::Pinned(_) => {
                 let mut last = None;
                 for algorithms in host_key::pinned_attempts() {
-                    match self.open_asking_for(&algorithms) {
+                    match self.open_asking_for(&algorithms, &known) {
                         // The server has no key of that type, or one that is not pinned: it may have another.
                         Err(error @ (DestinationError::HostKey(_) | DestinationError::Handshake { .. })) => {
                             // The refusal of a key says more than "no key of that type".
@@ -192,14 +199,13 @@ impl Server {
                 Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
             }
             HostKeyPolicy::AcceptNew | HostKeyPolicy::Strict => {
-                let known = self.known_keys()?;
-                match self.open_asking_for(&host_key::wanted_algorithms(&known)) {
+                match self.open_asking_for(&host_key::wanted_algorithms(&known), &known) {
                     // The server may have a new key of another type: asked for any, it shows which, and the refusal
                     // can name both.
                     Err(DestinationError::Handshake { source, .. })
-                        if has_no_common(&source) && !known.keys.is_empty() =>
+                        if has_no_common(&source) && known.keys().next().is_some() =>
                     {
-                        self.open_asking_for(&host_key::wanted_algorithms(&known_hosts::Known::default()))
+                        self.open_asking_for(&host_key::wanted_algorithms(&Known::default()), &known)
                     }
                     other => other,
                 }
@@ -207,12 +213,7 @@ impl Server {
         }
     }
 
-    fn known_keys(&self) -> Result<known_hosts::Known, DestinationError> {
-        let lender = Session::new().map_err(|error| self.handshake_error(error))?;
-        known_hosts::read(&lender, &self.config.known_hosts, &self.name())
-    }
-
-    fn open_asking_for(&self, algorithms: &str) -> Result<Connection, DestinationError> {
+    fn open_asking_for(&self, algorithms: &str, known: &Known) -> Result<Connection, DestinationError> {
         let config = &*self.config;
         let socket = self.tcp()?;
         let closing = |error| DestinationError::Connection { address: self.address(), source: error };
@@ -230,20 +231,20 @@ impl Server {
         let greeted = Instant::now();
         session.handshake().map_err(|error| self.handshake_error(error))?;
         let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
-        self.check_host_key(&session)?;
-        let login = authenticate(&session, config).map_err(|failure| match failure {
+        self.check_host_key(&session, known)?;
+        let (address, username) = (self.address(), config.username.clone());
+        let login = authenticate(&session, config, self.login()).map_err(|failure| match failure {
             Failure::Link(error) => self.broken("while logging in", error),
-            Failure::Refused(problem) => {
-                DestinationError::Authentication { address: self.address(), username: config.username.clone(), problem }
-            }
+            Failure::Refused(problem) => DestinationError::Authentication { address, username, problem },
+            Failure::Unable(problem) => DestinationError::NoCredential { address, username, problem },
         })?;
         self.login.get_or_init(|| login);
         // From here on a login is known to be good. The directory will tell the round trip more exactly.
         self.reserve.fill(self, self.worth_over(round_trip));
-        let sftp = session.sftp().map_err(|source| DestinationError::NoSftp {
+        let sftp = session.sftp().map_err(|error| DestinationError::NoSftp {
             address: self.address(),
             username: config.username.clone(),
-            source,
+            error,
         })?;
         Ok(Connection {
             sftp,
@@ -275,7 +276,8 @@ impl Server {
         Err(DestinationError::Connection { address: self.address(), source: last })
     }
 
-    fn check_host_key(&self, session: &Session) -> Result<(), DestinationError> {
+    /// `known` is what known_hosts says before the first connection.
+    fn check_host_key(&self, session: &Session, known: &Known) -> Result<(), DestinationError> {
         let refused = |reason: &str| DestinationError::HostKey(format!("{}: {reason}", self.address()));
         let (key, _) = session.host_key().ok_or_else(|| refused("the server showed no host key"))?;
         if let Some(first) = self.host_key.get() {
@@ -289,9 +291,8 @@ impl Server {
                 )))
             };
         }
-        let known = known_hosts::read(session, &self.config.known_hosts, &self.name())?;
         let file = self.config.known_hosts.display().to_string();
-        let new_fingerprint = match host_key::judge(key, &self.name(), &known, &self.config.host_key, &file) {
+        let new_fingerprint = match host_key::judge(key, &self.name(), known, &self.config.host_key, &file) {
             Verdict::Trusted => None,
             Verdict::New { line, fingerprint } => {
                 if self.remembers {
@@ -301,8 +302,8 @@ impl Server {
             }
             Verdict::Refused(reason) => return Err(DestinationError::HostKey(reason)),
         };
-        let line = known.keys.iter().find(|known| known.key == key).map(|known| known.line);
-        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), line, new_fingerprint });
+        let place = known.place_of(key).cloned();
+        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), place, new_fingerprint });
         Ok(())
     }
 

@@ -61,15 +61,25 @@ pub enum DestinationError {
         /// What was refused, and what to do.
         problem: String,
     },
+    /// There is nothing to log in with. The server was offered no credential, or none that it takes.
+    #[error("logging in to {address} as {username:?} is not possible: {problem}")]
+    NoCredential {
+        /// Host and port.
+        address: String,
+        /// `sftp.username`.
+        username: String,
+        /// What is missing, and what to do.
+        problem: String,
+    },
     /// The session has no SFTP.
-    #[error("{address} offers no SFTP. Enable its sftp subsystem for {username:?}")]
+    #[error("{address} accepted the login of {username:?}, but {}", no_sftp(error))]
     NoSftp {
         /// Host and port.
         address: String,
         /// `sftp.username`.
         username: String,
-        /// What happened.
-        source: ssh2::Error,
+        /// What happened, in words that name a time-out whatever it was.
+        error: ssh2::Error,
     },
     /// The directory is not there.
     #[error("sftp.directory {0:?} does not exist on the server. Create it there, or correct the configuration")]
@@ -97,6 +107,20 @@ pub enum DestinationError {
         /// Bytes free, where the server tells.
         free: Option<u64>,
     },
+    /// The file system there is mounted read-only.
+    #[error(
+        "the server refused {what}: the file system of sftp.directory {directory:?} is mounted read-only there. \
+             Mount it writable; if the server did that itself, look for disk errors in its log"
+    )]
+    ReadOnly {
+        /// What was tried: "to create …".
+        what: String,
+        /// `sftp.directory`.
+        directory: String,
+    },
+    /// The listing is larger than any folder of archives.
+    #[error("listing sftp.directory was given up: {0}. Give the archives a directory of their own")]
+    ListingTooLarge(&'static str),
     /// The server refused something by SFTP.
     #[error("the server refused {what}{}", advice(source))]
     Refused {
@@ -151,6 +175,25 @@ fn figures(needed: Option<u64>, free: Option<u64>) -> String {
     }
 }
 
+/// Why there is no SFTP after a login. Tried with OpenSSH 9.2, which says no more to the client in each of these cases.
+fn no_sftp(error: &ssh2::Error) -> &'static str {
+    match error.code() {
+        ErrorCode::Session(CHANNEL_PACKET_EXCEEDED | SFTP_PROTOCOL) => {
+            "what answered is not SFTP. See that neither a login shell such as nologin nor its start-up files print text, \
+             or use sshd's internal-sftp"
+        }
+        ErrorCode::Session(TIMEOUT | SOCKET_TIMEOUT) => {
+            "its SFTP did not answer in time (sftp.timeout_seconds). See the server's log"
+        }
+        _ if is_link(error) => {
+            "ended the session before SFTP began. The server's log has the reason: often a ChrootDirectory that, with the \
+             folders above it, does not belong to root or is writable by others; a ForceCommand or a login shell that \
+             ends at once; or a missing sftp-server program"
+        }
+        _ => "offers no SFTP to that user. Enable its sftp subsystem",
+    }
+}
+
 fn advice(error: &ssh2::Error) -> &'static str {
     match error.code() {
         ErrorCode::SFTP(PERMISSION_DENIED) => ". Check the permissions of sftp.directory there",
@@ -166,6 +209,7 @@ impl DestinationError {
             DestinationError::KnownHosts { .. }
                 | DestinationError::HostKey(_)
                 | DestinationError::Authentication { .. }
+                | DestinationError::NoCredential { .. }
         )
     }
 }
@@ -176,15 +220,20 @@ impl Fault for DestinationError {
             DestinationError::UnknownHost { .. }
             | DestinationError::Connection { .. }
             | DestinationError::Broken { .. } => true,
-            DestinationError::Handshake { source, .. } | DestinationError::NoSftp { source, .. } => is_link(source),
+            DestinationError::Handshake { source: error, .. } | DestinationError::NoSftp { error, .. } => {
+                is_link(error)
+            }
             DestinationError::KnownHosts { .. }
             | DestinationError::HostKey(_)
             | DestinationError::Authentication { .. }
+            | DestinationError::NoCredential { .. }
             | DestinationError::NoDirectory(_)
             | DestinationError::NotADirectory(_)
             | DestinationError::NotAFile(_)
             | DestinationError::OfAnotherJob(_)
             | DestinationError::NoSpace { .. }
+            | DestinationError::ReadOnly { .. }
+            | DestinationError::ListingTooLarge(_)
             | DestinationError::Refused { .. }
             | DestinationError::Different { .. }
             | DestinationError::Changed { .. }
@@ -203,6 +252,7 @@ const SOCKET_SEND: i32 = -7;
 const TIMEOUT: i32 = -9;
 const DECRYPT: i32 = -12;
 const SOCKET_DISCONNECT: i32 = -13;
+const CHANNEL_PACKET_EXCEEDED: i32 = -25;
 const CHANNEL_CLOSED: i32 = -26;
 const CHANNEL_EOF_SENT: i32 = -27;
 const SOCKET_TIMEOUT: i32 = -30;
@@ -211,6 +261,7 @@ const SOCKET_RECV: i32 = -43;
 const BAD_SOCKET: i32 = -45;
 const NO_SUCH_FILE: i32 = 2;
 const PERMISSION_DENIED: i32 = 3;
+const FAILURE: i32 = 4;
 const NO_CONNECTION: i32 = 6;
 const CONNECTION_LOST: i32 = 7;
 const NO_SUCH_PATH: i32 = 10;
@@ -243,6 +294,16 @@ pub(super) fn is_link(error: &ssh2::Error) -> bool {
 /// Whether `error` says that there is no such file.
 pub(super) fn is_missing(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH))
+}
+
+/// Whether `error` says no more than "failure", with which OpenSSH answers a full disk and much else.
+pub(super) fn is_failure(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::SFTP(FAILURE))
+}
+
+/// Whether `error` is a refusal that may mean a read-only file system: OpenSSH says no more than "failure".
+pub(super) fn is_refusal_to_write(error: &ssh2::Error) -> bool {
+    is_failure(error) || matches!(error.code(), ErrorCode::SFTP(PERMISSION_DENIED))
 }
 
 /// Whether `error` says that the disk is full. OpenSSH says no more than "failure".

@@ -7,12 +7,21 @@ use std::path::Path;
 use chrono::DateTime;
 use ssh2::{ErrorCode, File, FileStat};
 
-use super::error::is_missing;
+use super::error::{is_failure, is_missing, is_no_space, is_refusal_to_write};
 use super::{Connection, DestinationError};
 use crate::rules::retention::{Entry, Kind};
 
 /// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);
+/// `LIBSSH2_ERROR_PROTO`, which is also what libssh2 1.11 says where a name does not fit into ssh2's buffer.
+const NAME_TOO_LONG: ErrorCode = ErrorCode::Session(-14);
+
+/// `SSH_FXE_STATVFS_ST_RDONLY` of OpenSSH's PROTOCOL, section 4.4.
+const READ_ONLY: u64 = 1;
+
+/// A listing that goes beyond these bounds is no folder of archives, and may have no end.
+const MAX_ENTRIES: usize = 100_000;
+const MAX_NAMES: usize = 32 * 1024 * 1024;
 
 /// How much of an archive is read to learn whose it is.
 const BEGINNING: u64 = 64 * 1024;
@@ -29,29 +38,76 @@ impl Connection {
         let failed = |error| self.failed("to list sftp.directory", error);
         let mut directory = self.sftp.opendir(self.directory()).map_err(failed)?;
         let mut entries = Vec::new();
-        loop {
+        let mut bytes = 0;
+        // Beside the entries, a folder lists itself and its parent.
+        for _ in 0..MAX_ENTRIES + 3 {
             self.interrupt.check()?;
             match directory.readdir() {
                 Ok((path, _)) if path == Path::new(".") || path == Path::new("..") => {}
-                Ok((path, stat)) => entries.push(listed(&path, &stat)),
+                Ok((path, stat)) => {
+                    bytes += path.as_os_str().len();
+                    if bytes > MAX_NAMES {
+                        return Err(DestinationError::ListingTooLarge("its names have more than 32 MiB"));
+                    }
+                    entries.push(listed(&path, &stat));
+                }
                 Err(error) if error.code() == END_OF_LISTING => return Ok(entries),
+                Err(error) if error.code() == NAME_TOO_LONG => {
+                    return Err(DestinationError::ListingTooLarge(
+                        "it has a name of more than 4 KiB, or a malformed one",
+                    ));
+                }
                 Err(error) => return Err(failed(error)),
             }
         }
+        Err(DestinationError::ListingTooLarge("it has more than 100,000 names"))
     }
 
     /// How many bytes are free where the directory lies; `None` where the server does not tell.
     pub fn free_space(&self) -> Option<u64> {
+        self.file_system().map(|there| there.free)
+    }
+
+    /// The file system where the directory lies; `None` where the server does not tell.
+    pub(super) fn file_system(&self) -> Option<FileSystem> {
         // Many servers tell it of an open file alone. OpenSSH opens a folder as one where it is only to be read; others
         // are asked about a file that lies there.
-        let beside = |path: &Path| free_space(&mut self.sftp.open(path).ok()?);
+        let beside = |path: &Path| file_system(&mut self.sftp.open(path).ok()?);
         beside(self.directory()).or_else(|| {
             let mut directory = self.sftp.opendir(self.directory()).ok()?;
-            free_space(&mut directory).or_else(|| {
-                let files = iter::from_fn(|| directory.readdir().ok()).filter(|(_, stat)| kind_of(stat) == Kind::File);
+            file_system(&mut directory).or_else(|| {
+                let entries = iter::from_fn(|| directory.readdir().ok()).take(MAX_ENTRIES);
+                let files = entries.filter(|(_, stat)| kind_of(stat) == Kind::File);
                 files.take(FILES_ASKED).find_map(|(name, _)| beside(&self.directory().join(name)))
             })
         })
+    }
+
+    /// As [`failed`](Connection::failed), where the server was asked to change something.
+    pub(super) fn change_failed(&self, what: &str, error: ssh2::Error) -> DestinationError {
+        if is_refusal_to_write(&error) && self.file_system().is_some_and(|there| there.is_read_only) {
+            return DestinationError::ReadOnly {
+                what: what.to_owned(),
+                directory: self.directory().display().to_string(),
+            };
+        }
+        self.failed(what, error)
+    }
+
+    /// Why the file called `name`, of about `needed` bytes, could not be created.
+    pub(super) fn create_failed(&self, name: &str, needed: Option<u64>, error: ssh2::Error) -> DestinationError {
+        let is_full = || self.file_system().is_some_and(|there| there.free == 0 || !there.has_inodes);
+        if is_no_space(&error) || is_failure(&error) && is_full() {
+            return DestinationError::NoSpace { name: name.to_owned(), needed, free: self.free_space() };
+        }
+        // OpenSSH forbids no name.
+        let is_openssh = self.session.banner().is_some_and(|banner| banner.contains("OpenSSH"));
+        let advice = if name.starts_with('.') && !is_openssh {
+            " (if it forbids names that begin with a dot, set sftp.temporary_prefix)"
+        } else {
+            ""
+        };
+        self.change_failed(&format!("to create {name:?}{advice}"), error)
     }
 
     /// The entry called `name`, if there is one; a symbolic link as itself.
@@ -84,7 +140,7 @@ impl Connection {
     /// If the server refuses.
     pub fn remove(&self, name: &str) -> Result<(), DestinationError> {
         match self.sftp.unlink(&self.path(name)) {
-            Err(error) if !is_missing(&error) => Err(self.failed(&format!("to remove {name:?}"), error)),
+            Err(error) if !is_missing(&error) => Err(self.change_failed(&format!("to remove {name:?}"), error)),
             _ => Ok(()),
         }
     }
@@ -93,7 +149,7 @@ impl Connection {
     pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), DestinationError> {
         self.sftp
             .rename(&self.path(from), &self.path(to), None)
-            .map_err(|error| self.failed(&format!("to rename {from:?} to {to:?}"), error))
+            .map_err(|error| self.change_failed(&format!("to rename {from:?} to {to:?}"), error))
     }
 }
 
@@ -112,10 +168,29 @@ fn entry(name: &str, stat: &FileStat) -> Entry {
     Entry { name: name.to_owned(), kind: kind_of(stat), size: stat.size, modified }
 }
 
-/// How many bytes are free where `file` lies; `None` where the server does not tell, or makes nothing of the question.
-pub(super) fn free_space(file: &mut File) -> Option<u64> {
+/// A file system on the server.
+pub(super) struct FileSystem {
+    /// Bytes that this user may still write.
+    pub(super) free: u64,
+    /// Whether a file can still be created there.
+    pub(super) has_inodes: bool,
+    pub(super) is_read_only: bool,
+}
+
+/// The file system where `file` lies; `None` where the server does not tell, or makes nothing of the question.
+fn file_system(file: &mut File) -> Option<FileSystem> {
     let stat = file.statvfs().ok().filter(|stat| stat.f_blocks > 0)?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    Some(FileSystem {
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        // Some file systems count none.
+        has_inodes: stat.f_files == 0 || stat.f_favail > 0,
+        is_read_only: stat.f_flag & READ_ONLY != 0,
+    })
+}
+
+/// How many bytes are free where `file` lies, as far as the server tells.
+pub(super) fn free_space(file: &mut File) -> Option<u64> {
+    file_system(file).map(|there| there.free)
 }
 
 fn kind_of(stat: &FileStat) -> Kind {

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::known_hosts::{self, HostName, Known};
+use super::known_hosts::{self, Known};
 use crate::config::HostKeyPolicy;
+use crate::rules::known_hosts::{HostName, algorithm_of};
 
 /// The host key types that are asked for, in the order of preference, with the signature algorithms of each. RSA
 /// only with SHA-2 (RFC 8332).
@@ -36,10 +37,7 @@ pub(super) enum Verdict {
 /// The signature algorithms to ask the server for, as a list for the key exchange. Where keys of the host are
 /// known, only of their types: a server with several keys would else show one that nobody knows.
 pub(super) fn wanted_algorithms(known: &Known) -> String {
-    if known.keys.is_empty() {
-        return list(|_| true);
-    }
-    list(|algorithm| known.keys.iter().any(|key| key.algorithm == algorithm))
+    list(|algorithm| known.keys().any(|(_, entry)| entry.algorithm == algorithm))
 }
 
 /// The signature algorithms with which the server can show `key` again.
@@ -68,13 +66,14 @@ pub(super) fn fingerprint(key: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
 }
 
-/// Judges `key`, which the server called `name` shows. `file` is known_hosts as the operator would type it.
+/// Judges `key`, which the server called `name` shows. `file` is the known_hosts that a new key is added to, as the
+/// operator would type it.
 pub(super) fn judge(key: &[u8], name: &HostName, known: &Known, policy: &HostKeyPolicy, file: &str) -> Verdict {
     let host = name.pattern();
     let shown = fingerprint(key);
-    if known.revoked.iter().any(|revoked| revoked == key) {
+    if let Some(place) = known.revocation_of(key) {
         return Verdict::Refused(format!(
-            "the host key of {host} ({shown}) is marked @revoked in {file}. Ask the server's administrator for its \
+            "the host key of {host} ({shown}) is marked @revoked in {place}. Ask the server's administrator for its \
              new key"
         ));
     }
@@ -88,96 +87,38 @@ pub(super) fn judge(key: &[u8], name: &HostName, known: &Known, policy: &HostKey
             ))
         };
     }
-    if known.keys.iter().any(|known| known.key == key) {
+    if known.place_of(key).is_some() {
         return Verdict::Trusted;
     }
     let Some(algorithm) = algorithm_of(key) else {
         return Verdict::Refused(format!("the host key of {host} ({shown}) cannot be read"));
     };
     let line = known_hosts::line(name, algorithm, key);
-    if let Some(other) = known.keys.first() {
+    if let Some((place, other)) = known.binding_key() {
+        let file = place.file.display();
+        // ssh-keygen removes whole lines, with what they say about other hosts.
+        let fix = if other.is_shared {
+            format!("correct that line, which may be about other hosts too; the new key as a line of its own: {line}")
+        } else {
+            format!("ssh-keygen -R '{host}' -f {file} && echo '{line}' >> {file}")
+        };
         return Verdict::Refused(format!(
-            "the host key of {host} has CHANGED: {file} line {} has {}, the server shows {shown}. Somebody may be \
-             listening in. Only if its administrator confirms the new key: ssh-keygen -R '{host}' -f {file} && echo \
-             '{line}' >> {file}",
-            other.line,
+            "the host key of {host} has CHANGED: {place} has {}, the server shows {shown}. Somebody may be listening \
+             in. Only if its administrator confirms the new key: {fix}",
             fingerprint(&other.key)
+        ));
+    }
+    let add = format!("If its administrator confirms it: echo '{line}' >> {file}");
+    if let Some(place) = known.authority() {
+        return Verdict::Refused(format!(
+            "the host key of {host} is not known: {place} has a @cert-authority for it, but host certificates are not \
+             supported; the server shows {shown}. {add}"
         ));
     }
     match policy {
         HostKeyPolicy::AcceptNew => Verdict::New { line, fingerprint: shown },
         HostKeyPolicy::Strict | HostKeyPolicy::Pinned(_) => Verdict::Refused(format!(
-            "the host key of {host} is not known, and sftp.host_key is \"strict\"; the server shows {shown}. If its \
-             administrator confirms it: echo '{line}' >> {file}"
+            "the host key of {host} is not known, and sftp.host_key is \"strict\"; the server shows {shown}. {add}"
         )),
-    }
-}
-
-/// The key's type, which a key names first (RFC 4253 section 6.6).
-pub(super) fn algorithm_of(key: &[u8]) -> Option<&str> {
-    let length = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) as usize;
-    let name = std::str::from_utf8(key.get(4..)?.get(..length)?).ok()?;
-    name.bytes().all(|byte| byte.is_ascii_graphic()).then_some(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::known_hosts::KnownKey;
-    use super::*;
-
-    fn key(algorithm: &str, rest: &[u8]) -> Vec<u8> {
-        [&u32::try_from(algorithm.len()).unwrap().to_be_bytes(), algorithm.as_bytes(), rest].concat()
-    }
-
-    fn known(keys: &[(&str, &[u8])]) -> Known {
-        let keys = keys.iter().enumerate().map(|(index, (algorithm, rest))| KnownKey {
-            line: index + 1,
-            algorithm: (*algorithm).to_owned(),
-            key: key(algorithm, rest),
-        });
-        Known { keys: keys.collect(), revoked: vec![] }
-    }
-
-    fn judged(shown: &[u8], known: &Known, policy: &HostKeyPolicy) -> Verdict {
-        judge(shown, &HostName::new("backup.example", 2222), known, policy, "~/.ssh/known_hosts")
-    }
-
-    #[test]
-    fn only_types_that_are_known_are_asked_for() {
-        assert_eq!(wanted_algorithms(&known(&[("ssh-rsa", b"1")])), "rsa-sha2-512,rsa-sha2-256");
-        assert!(wanted_algorithms(&Known::default()).starts_with("ssh-ed25519,ecdsa-sha2-nistp256,"));
-        assert!(!wanted_algorithms(&Known::default()).contains("ssh-rsa"));
-    }
-
-    #[test]
-    fn a_known_key_is_trusted_and_a_changed_one_refused_with_both_fingerprints() {
-        let known = known(&[("ssh-rsa", b"1"), ("ssh-ed25519", b"2")]);
-        let (good, changed) = (key("ssh-ed25519", b"2"), key("ssh-ed25519", b"3"));
-        for policy in [HostKeyPolicy::AcceptNew, HostKeyPolicy::Strict] {
-            assert_eq!(judged(&good, &known, &policy), Verdict::Trusted);
-            let Verdict::Refused(reason) = judged(&changed, &known, &policy) else { panic!("trusted") };
-            assert!(reason.contains(&fingerprint(&changed)) && reason.contains(&fingerprint(&known.keys[0].key)));
-            assert!(reason.contains("ssh-keygen -R '[backup.example]:2222'"), "{reason}");
-        }
-    }
-
-    #[test]
-    fn a_first_key_is_new_or_refused_by_policy() {
-        let shown = key("ssh-ed25519", b"1");
-        assert!(matches!(
-            judged(&shown, &Known::default(), &HostKeyPolicy::AcceptNew),
-            Verdict::New { line, .. } if line.starts_with("[backup.example]:2222 ssh-ed25519 AAAA")
-        ));
-        assert!(matches!(judged(&shown, &Known::default(), &HostKeyPolicy::Strict), Verdict::Refused(_)));
-    }
-
-    #[test]
-    fn a_pin_counts_alone_but_a_revoked_key_never_does() {
-        let shown = key("ssh-ed25519", b"1");
-        let pin = |key: &[u8]| HostKeyPolicy::Pinned(fingerprint(key));
-        assert_eq!(judged(&shown, &known(&[("ssh-ed25519", b"9")]), &pin(&shown)), Verdict::Trusted);
-        assert!(matches!(judged(&shown, &known(&[("ssh-ed25519", b"1")]), &pin(b"other")), Verdict::Refused(_)));
-        let revoked = Known { keys: vec![], revoked: vec![shown.clone()] };
-        assert!(matches!(judged(&shown, &revoked, &pin(&shown)), Verdict::Refused(_)));
     }
 }

@@ -1,9 +1,7 @@
-//! The file of known host keys, in OpenSSH's format (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
-//!
-//! Names are matched by libssh2, which knows hashed entries and `[host]:port`. What it does not know is decided
-//! here: `@revoked` keys are refused, `@cert-authority` lines are passed over, and a line that cannot be read
-//! makes the whole file unusable, since it may be the one that counts.
+//! The files of known host keys: the configured one, to which a first key is added, and the system's, which is only
+//! read. What their lines mean is decided in [`crate::rules::known_hosts`].
 
+use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,123 +9,118 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ssh2::{CheckResult, KnownHostFileKind, Session};
 
 use super::DestinationError;
 use crate::disk::whole_file::sync_folder_of;
+use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
 
+/// The machine's own file (ssh(1), FILES), which is read after the configured one.
+const SYSTEM_FILE: &str = "/etc/ssh/ssh_known_hosts";
 /// Largest known_hosts that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
 /// A new file is for its owner alone.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
-/// A host and its port, as known_hosts writes them.
+/// A line of a known_hosts file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HostName {
-    host: String,
-    port: u16,
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line's number, from 1.
+    pub line: usize,
 }
 
-impl HostName {
-    /// Names are the same in upper and lower case.
-    pub(super) fn new(host: &str, port: u16) -> HostName {
-        HostName { host: host.to_lowercase(), port }
-    }
-
-    /// The name as a line begins with it, and as `ssh-keygen -R` takes it.
-    pub(super) fn pattern(&self) -> String {
-        if self.port == 22 { self.host.clone() } else { format!("[{}]:{}", self.host, self.port) }
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} line {}", self.file.display(), self.line)
     }
 }
 
-/// A key that the file holds for the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KnownKey {
-    /// Line in the file, from 1.
-    pub(super) line: usize,
-    /// The key's type: `ssh-ed25519`.
-    pub(super) algorithm: String,
-    /// The key, as the wire has it.
-    pub(super) key: Vec<u8>,
-}
-
-/// What the file says of one host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What the files say about one host.
+#[derive(Debug, Default)]
 pub(super) struct Known {
-    /// The host's keys.
-    pub(super) keys: Vec<KnownKey>,
-    /// Keys that nobody may show any more.
-    pub(super) revoked: Vec<Vec<u8>>,
+    entries: Vec<(Place, Entry)>,
 }
 
-/// Reads what the file at `path` says of `name`; a missing file says nothing. `session` only lends libssh2's
-/// reader.
-pub(super) fn read(session: &Session, path: &Path, name: &HostName) -> Result<Known, DestinationError> {
-    let unusable = |problem: String| DestinationError::KnownHosts { path: path.to_owned(), problem };
-    let mut bytes = Vec::new();
-    match OpenOptions::new().read(true).open(path) {
-        Ok(file) => {
-            file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(|error| unusable(error.to_string()))?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Known::default()),
-        Err(error) => return Err(unusable(error.to_string())),
+impl Known {
+    /// The host's keys: those that its name and port have, else those that its name has without the port.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &(Place, Entry)> {
+        let lacks_port = !self.has_port();
+        self.marked(Marker::HostKey).filter(move |(_, entry)| entry.lacks_port == lacks_port)
     }
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(unusable(format!("it is larger than {MAX_SIZE} bytes")));
+
+    /// A key of the host that makes any other one a changed key.
+    pub(super) fn binding_key(&self) -> Option<&(Place, Entry)> {
+        self.keys().find(|(_, entry)| !entry.lacks_port)
     }
-    let mut known = Known::default();
-    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let number = index + 1;
-        let malformed = || unusable(format!("line {number} cannot be read. Correct it or remove it"));
-        match parse(line).ok_or_else(malformed)? {
-            Line::Nothing => {}
-            Line::Revoked(key) => known.revoked.push(key),
-            Line::Key { text, algorithm, key } => {
-                if belongs(session, text, name, &key).ok_or_else(malformed)? {
-                    known.keys.push(KnownKey { line: number, algorithm: algorithm.to_owned(), key });
+
+    /// Where the host has `key`.
+    pub(super) fn place_of(&self, key: &[u8]) -> Option<&Place> {
+        self.keys().find(|(_, entry)| entry.key == key).map(|(place, _)| place)
+    }
+
+    /// Where `key` is revoked for the host, with or without its port.
+    pub(super) fn revocation_of(&self, key: &[u8]) -> Option<&Place> {
+        self.marked(Marker::Revoked).find(|(_, entry)| entry.key == key).map(|(place, _)| place)
+    }
+
+    /// Where an authority for the host's certificates is named.
+    pub(super) fn authority(&self) -> Option<&Place> {
+        self.marked(Marker::Authority).find(|(_, entry)| !entry.lacks_port).map(|(place, _)| place)
+    }
+
+    fn has_port(&self) -> bool {
+        self.marked(Marker::HostKey).any(|(_, entry)| !entry.lacks_port)
+    }
+
+    fn marked(&self, marker: Marker) -> impl Iterator<Item = &(Place, Entry)> {
+        self.entries.iter().filter(move |(_, entry)| entry.marker == marker)
+    }
+}
+
+/// Reads what `own` and the system's file say about `name`; a missing file says nothing.
+///
+/// # Errors
+/// If a file cannot be read, or a line that may be about the host cannot be parsed.
+pub(super) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationError> {
+    let mut entries = Vec::new();
+    for file in [own, Path::new(SYSTEM_FILE)] {
+        let problem = |problem: String| DestinationError::KnownHosts { path: file.to_owned(), problem };
+        let content = contents(file).map_err(|error| problem(error.to_string()))?;
+        let mut skipped = Vec::new();
+        for (line, text) in (1..).zip(content.split(|byte| *byte == b'\n')) {
+            match parse(text, name) {
+                Line::Unrelated => {}
+                Line::Entry(entry) => entries.push((Place { file: file.to_owned(), line }, entry)),
+                Line::Malformed { may_match: false } => skipped.push(line),
+                Line::Malformed { may_match: true } => {
+                    return Err(problem(format!(
+                        "line {line} cannot be read, and may be about {}. Correct it or remove it",
+                        name.pattern()
+                    )));
                 }
             }
         }
+        if let Some(first) = skipped.first() {
+            let (file, count) = (file.display(), skipped.len());
+            tracing::info!("{file}: {count} malformed line(s) about other hosts skipped, the first is line {first}");
+        }
     }
-    Ok(known)
+    Ok(Known { entries })
 }
 
-/// A line, as far as it is understood without knowing the host.
-#[derive(Debug, PartialEq, Eq)]
-enum Line<'a> {
-    /// Blank, a comment, or an authority for host certificates, which are not used here.
-    Nothing,
-    /// A key that is revoked, for whatever host.
-    Revoked(Vec<u8>),
-    /// A key and the hosts that it belongs to.
-    Key { text: &'a str, algorithm: &'a str, key: Vec<u8> },
-}
-
-fn parse(line: &[u8]) -> Option<Line<'_>> {
-    let text = std::str::from_utf8(line).ok()?.trim();
-    if text.contains('\0') {
-        return None;
-    }
-    if text.is_empty() || text.starts_with('#') || text.starts_with("@cert-authority") {
-        return Some(Line::Nothing);
-    }
-    let (revoked, fields) = match text.strip_prefix("@revoked") {
-        Some(rest) => (true, rest),
-        None if text.starts_with('@') => return None,
-        None => (false, text),
+fn contents(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match OpenOptions::new().read(true).open(file) {
+        Ok(file) => file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
     };
-    let mut fields = fields.split_ascii_whitespace();
-    let (_hosts, algorithm, key) = (fields.next()?, fields.next()?, fields.next()?);
-    let key = STANDARD.decode(key).ok()?;
-    Some(if revoked { Line::Revoked(key) } else { Line::Key { text, algorithm, key } })
-}
-
-/// Whether the line is about the host; `None` where libssh2 cannot read it.
-fn belongs(session: &Session, line: &str, name: &HostName, key: &[u8]) -> Option<bool> {
-    let mut hosts = session.known_hosts().ok()?;
-    hosts.read_str(line, KnownHostFileKind::OpenSSH).ok()?;
-    Some(matches!(hosts.check_port(&name.host, name.port, key), CheckResult::Match))
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(io::Error::other(format!("it is larger than {MAX_SIZE} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// The line that makes `key` known for `name`, as OpenSSH writes it, without its end.
@@ -161,33 +154,9 @@ pub(super) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
-
-    fn known(content: &[u8], host: &str, port: u16) -> Result<Known, DestinationError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("known_hosts");
-        std::fs::write(&path, content).unwrap();
-        read(&Session::new().unwrap(), &path, &HostName::new(host, port))
-    }
-
-    fn lines_of(content: &str, host: &str, port: u16) -> Vec<usize> {
-        known(content.as_bytes(), host, port).unwrap().keys.iter().map(|key| key.line).collect()
-    }
-
-    #[test]
-    fn a_host_is_found_by_name_port_and_list() {
-        let content = format!(
-            "# comment\n\nbackup.example,192.0.2.7 ssh-ed25519 {KEY} someone\n[backup.example]:2222 ssh-ed25519 {KEY}\n"
-        );
-        assert_eq!(lines_of(&content, "backup.example", 22), [3]);
-        assert_eq!(lines_of(&content, "192.0.2.7", 22), [3]);
-        assert!(lines_of(&content, "BACKUP.example", 2222).contains(&4));
-        assert_eq!(lines_of(&content, "other.example", 22), [0_usize; 0]);
-    }
 
     #[test]
     fn an_added_line_is_found_again() {
@@ -199,47 +168,6 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("[::1]:2222 ssh-ed25519 {KEY}\n"));
         std::fs::write(&path, "# no end of line").unwrap();
         append(&path, &line(&name, "ssh-ed25519", &key)).unwrap();
-        let known = read(&Session::new().unwrap(), &path, &name).unwrap();
-        assert_eq!(known.keys, [KnownKey { line: 2, algorithm: "ssh-ed25519".to_owned(), key }]);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_to_its_end_is_not_used_at_all() {
-        let good = format!("host ssh-ed25519 {KEY}\n");
-        for bad in [
-            b"host ssh-ed25519\n".as_slice(),
-            b"h\xffst ssh-ed25519 AAAA\n",
-            b"h\0st ssh-ed25519 AAAA\n",
-            b"@what ever it is\n",
-        ] {
-            let content = [good.as_bytes(), bad].concat();
-            let error = known(&content, "host", 22).unwrap_err().to_string();
-            assert!(error.contains("line 2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn revoked_keys_are_known_as_such_and_authorities_are_passed_over() {
-        let content = format!("@revoked * ssh-ed25519 {KEY}\n@cert-authority *.example ssh-ed25519 {KEY}\n");
-        let known = known(content.as_bytes(), "host", 22).unwrap();
-        assert_eq!(known, Known { keys: vec![], revoked: vec![STANDARD.decode(KEY).unwrap()] });
-    }
-
-    #[test]
-    fn no_file_knows_no_host() {
-        let missing = Path::new("/nonexistent/known_hosts");
-        assert_eq!(read(&Session::new().unwrap(), missing, &HostName::new("h", 22)).unwrap(), Known::default());
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_without_a_panic(content in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = known(&content, "host", 22);
-        }
-
-        #[test]
-        fn any_line_is_read_without_a_panic(line in "(@revoked |@cert-authority |\\|1\\|)?[a-z*,\\[\\]:!|=]{0,20} ssh-[a-z0-9]{1,8} [A-Za-z0-9+/]{0,40}={0,2}( .{0,10})?") {
-            let _ = known(line.as_bytes(), "host", 22);
-        }
+        assert_eq!(read(&path, &name).unwrap().place_of(&key), Some(&Place { file: path, line: 2 }));
     }
 }

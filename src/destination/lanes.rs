@@ -1,11 +1,12 @@
 //! A transfer over several connections: the one at hand, and further ones for a large archive.
 
-use std::thread;
 use std::time::Duration;
+use std::{panic, thread};
 
 use super::parts::{Parts, Ready};
 use super::{Connection, DestinationError, Server};
 use crate::error_chain::told;
+use crate::fault_point::fault_point;
 
 /// Each further connection takes as many more bytes to be worth its handshake.
 const BYTES_PER_CONNECTION: u64 = 8 * 1024 * 1024;
@@ -51,15 +52,39 @@ pub(super) fn run<R: Ready>(
 ) -> Result<(), DestinationError> {
     parts.resume();
     let result = thread::scope(|scope| {
+        let mut assistants = Vec::new();
         for number in 1..server.connections() {
             let further = &further;
             let span = tracing::Span::current();
-            scope.spawn(move || span.in_scope(|| assist(server, parts, number, further)));
+            assistants.push(scope.spawn(move || {
+                let _stop = StopOnPanic(parts);
+                span.in_scope(|| assist(server, parts, number, further));
+            }));
         }
-        first().inspect_err(|_| parts.stop())
+        let result = {
+            let _stop = StopOnPanic(parts);
+            first().inspect_err(|_| parts.stop())
+        };
+        for assistant in assistants {
+            // Raised here with its own text, and once.
+            assistant.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
+        }
+        result
     });
     server.reserve.dismiss();
     result
+}
+
+/// Ends the transfer for all its connections when the thread of one of them panics: the others would wait for it, or
+/// send all the rest in vain.
+struct StopOnPanic<'a, R: Ready>(&'a Parts<R>);
+
+impl<R: Ready> Drop for StopOnPanic<'_, R> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
 }
 
 /// What a further connection does, from before there is one to its end.
@@ -74,6 +99,7 @@ fn assist<R: Ready>(
     }
     let connection = server.reserve.take().unwrap_or_else(|| server.connect_further());
     let result = connection.and_then(|connection| {
+        fault_point("further connection");
         work(&connection)?;
         parts.count_connection();
         connection.close()

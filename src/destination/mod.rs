@@ -1,6 +1,6 @@
 //! ROOM: SFTP. Where the archive goes: the server's identity, sending, proving, publishing, removing.
 //!
-//! - `known_hosts`: which host keys are known; `host_key`: whether the server's is to be trusted
+//! - `known_hosts`: the files of known host keys; `host_key`: whether the server's is to be trusted
 //! - `authentication`: key, agent or password
 //! - `connection`: one connection, from the first packet to a directory that is there
 //! - `folder`: looking, renaming and removing in that directory; `glance`: a quick look after a failure
@@ -37,6 +37,7 @@ pub use connection::{Connection, Server};
 pub use durability::Durability;
 pub use error::DestinationError;
 pub use fetch::{Fetched, fetch};
+pub use known_hosts::Place;
 pub use probe::{SeenHostKey, Trial, Trust, try_writing};
 pub use publish::{Publication, Published, Replaced, Standing, prepare, put_back};
 pub use read_back::ReadBack;

@@ -9,11 +9,13 @@ use chrono::{DateTime, NaiveDate};
 use ssh2::{File, OpenFlags, OpenType};
 
 use super::folder::free_space;
-use super::host_key::{algorithm_of, fingerprint};
-use super::upload::{MODE, NO_SPACE, to_create};
+use super::host_key::fingerprint;
+use super::known_hosts::Place;
+use super::upload::{MODE, NO_SPACE};
 use super::{Connection, DestinationError, Durability, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
 use crate::interrupt::Interrupt;
+use crate::rules::known_hosts::algorithm_of;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Entry;
 
@@ -35,10 +37,10 @@ pub struct SeenHostKey {
 }
 
 /// Why a host key is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// This line (from 1) of known_hosts has it.
-    Known(usize),
+    /// This line of a known_hosts file has it.
+    Known(Place),
     /// `sftp.host_key` pins it.
     Pinned,
     /// It is the first one, and `sftp.host_key` is `accept-new`.
@@ -79,9 +81,9 @@ impl Server {
     /// The host key that was trusted, once there was a connection that came so far.
     pub fn host_key(&self) -> Option<SeenHostKey> {
         let seen = self.host_key.get()?;
-        let trust = match (&self.config.host_key, seen.line) {
+        let trust = match (&self.config.host_key, &seen.place) {
             (HostKeyPolicy::Pinned(_), _) => Trust::Pinned,
-            (_, Some(line)) => Trust::Known(line),
+            (_, Some(place)) => Trust::Known(place.clone()),
             (_, None) => Trust::First,
         };
         Some(SeenHostKey {
@@ -133,7 +135,7 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<Trial, Destinatio
     let mut file = connection
         .sftp
         .open_mode(connection.path(&first), flags, MODE, OpenType::File)
-        .map_err(|error| connection.failed(&to_create(&first), error))?;
+        .map_err(|error| connection.create_failed(&first, None, error))?;
     let free = free_space(&mut file);
     let mut durability = Durability::NotOffered;
     let renamed = write(&connection, file, &first, &mut durability).and_then(|()| connection.rename(&first, &second));

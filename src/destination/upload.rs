@@ -21,6 +21,8 @@ use crate::spool::Spool;
 /// How much more is handed to libssh2 at a time. The session's time limit counts one such call, which returns with
 /// the first acknowledgement, so this is what must get through within `sftp.timeout_seconds`.
 const STEP: usize = 256 * 1024;
+/// How long the removal of a failed upload is waited for, in milliseconds.
+const CLEAN_UP_LIMIT: u32 = 5_000;
 /// Servers answer a full disk and its like with "failure" alone.
 pub(super) const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
 /// A database is nobody's business but its owner's.
@@ -58,7 +60,7 @@ impl<'a> Upload<'a> {
         self.parts.at_work()
     }
 
-    /// Whether it went on from what the server had of it. That was acknowledged, but has not been looked at.
+    /// Whether a link broke. What the server acknowledged before, and the file itself, may be gone since.
     pub fn is_resumed(&self) -> bool {
         self.is_resumed.load(Ordering::SeqCst)
     }
@@ -87,7 +89,7 @@ impl<'a> Upload<'a> {
             let mut file = this.open(connection, listing, is_begun)?;
             // Further connections may be there by now: they were made meanwhile.
             this.parts.open();
-            if !this.is_resumed() {
+            if this.parts.reach() == 0 {
                 this.check_space(&mut file)?;
             }
             this.send_parts(connection, &mut file, bar)?;
@@ -108,6 +110,8 @@ impl<'a> Upload<'a> {
         };
         lanes::run(server, &this.parts, first, further).inspect_err(|error| {
             let is_linked = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
+            // The link may be dead all the same, and nobody waits for this removal.
+            connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));
             if is_linked && let Err(error) = connection.remove(this.name) {
                 tracing::debug!("{:?} could not be removed at once ({error}); the next run does it", this.name);
             }
@@ -117,17 +121,19 @@ impl<'a> Upload<'a> {
     fn open(&self, connection: &Connection, listing: &[Entry], is_begun: bool) -> Result<File, DestinationError> {
         let there = listing.iter().find(|entry| entry.name == self.name);
         let reach = self.parts.reach();
-        if is_begun
+        // Before its first byte, what has the name is of an earlier run.
+        if reach > 0
             && let Some(entry) = there
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= reach)
         {
             tracing::info!("the upload goes on; the server has parts of the first {}", HumanBytes(reach));
-            self.is_resumed.store(reach > 0, Ordering::SeqCst);
+            self.is_resumed.store(true, Ordering::SeqCst);
             return self.open_again(connection);
         }
         self.parts.start_over();
-        self.is_resumed.store(false, Ordering::SeqCst);
+        // What was asked over a broken connection, a removal too, the server may still carry out.
+        self.is_resumed.store(is_begun, Ordering::SeqCst);
         let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         // Some servers allow no removal at all, not even of what is not there.
         if there.is_some()
@@ -140,18 +146,17 @@ impl<'a> Upload<'a> {
             }
             flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
         }
-        self.open_with(connection, flags, &to_create(self.name))
+        self.open_with(connection, flags)
+            .map_err(|error| connection.create_failed(self.name, self.expected_size, error))
     }
 
     fn open_again(&self, connection: &Connection) -> Result<File, DestinationError> {
-        self.open_with(connection, OpenFlags::WRITE, &format!("to open {:?} again", self.name))
+        let refused = |error| self.refused(connection, &format!("to open {:?} again", self.name), error);
+        self.open_with(connection, OpenFlags::WRITE).map_err(refused)
     }
 
-    fn open_with(&self, connection: &Connection, flags: OpenFlags, what: &str) -> Result<File, DestinationError> {
-        connection
-            .sftp
-            .open_mode(connection.path(self.name), flags, MODE, OpenType::File)
-            .map_err(|error| self.refused(connection, what, error))
+    fn open_with(&self, connection: &Connection, flags: OpenFlags) -> Result<File, ssh2::Error> {
+        connection.sftp.open_mode(connection.path(self.name), flags, MODE, OpenType::File)
     }
 
     /// Whether the server has room for it, where it tells.
@@ -246,14 +251,4 @@ impl<'a> Upload<'a> {
         }
         connection.failed(what, error)
     }
-}
-
-/// Some servers forbid names that begin with a dot, as temporary ones do unless told otherwise.
-pub(super) fn to_create(name: &str) -> String {
-    let advice = if name.starts_with('.') {
-        " (if it forbids names that begin with a dot, set sftp.temporary_prefix)"
-    } else {
-        ""
-    };
-    format!("to create {name:?}{advice}")
 }

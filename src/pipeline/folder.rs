@@ -35,10 +35,19 @@ impl Job {
         if self.interrupt.check().is_err() {
             return;
         }
-        let has_failed = self.journal.record().lock().task(Task::ConnectToSftp).state == State::Failed;
-        if has_failed || server.has_turned_away() {
-            self.journal.record().lock().folder_unseen = Some("connecting to the SFTP server failed".to_owned());
-            return;
+        {
+            let mut record = self.journal.record().lock();
+            let connecting = record.task(Task::ConnectToSftp);
+            let why = match connecting.state {
+                // The task itself has the rest, and the fix.
+                State::Failed => connecting.text.split(". ").next().map(str::to_owned),
+                _ if server.has_turned_away() => Some("a later connection was refused".to_owned()),
+                _ => None,
+            };
+            if why.is_some() {
+                record.folder_unseen = why;
+                return;
+            }
         }
         let looked = server.glance();
         self.tell_first_contact(server);

@@ -10,7 +10,7 @@ use crate::destination::{
 };
 use crate::error_chain::told;
 use crate::rules::retention::{Kind, to_put_back};
-use crate::run_record::{Delivery, Task};
+use crate::run_record::{Delivery, NOT_KNOWN_YET, Task};
 use crate::spool::Spool;
 
 /// What task 7 leads to.
@@ -64,7 +64,7 @@ impl Job {
         if self.journal.record().lock().new_host_key.replace(fingerprint.to_owned()).is_some() {
             return;
         }
-        let trust = if self.dry_run { "would be trusted from the next run on" } else { "is trusted from now on" };
+        let trust = if self.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
         self.journal.info(
             Task::ConnectToSftp,
             &format!("first contact: the host key {fingerprint} {trust}; compare it with the server's own"),

@@ -7,6 +7,7 @@ pub mod freshness;
 pub mod health;
 pub mod history;
 pub mod inventory;
+pub mod known_hosts;
 pub mod loading;
 pub mod naming;
 pub mod origin;

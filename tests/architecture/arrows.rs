@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "destination",
             "disk",
             "error_chain",
+            "fault_point",
             "interrupt",
             "journal",
             "progress",
@@ -57,7 +58,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The rooms, which know neither each other nor what they are for.
     ("source", &["config", "disk", "interrupt", "progress", "retry", "rules"]),
     ("archive", &["config", "interrupt", "rules"]),
-    ("destination", &["config", "disk", "error_chain", "interrupt", "progress", "retry", "rules", "spool"]),
+    (
+        "destination",
+        &["config", "disk", "error_chain", "fault_point", "interrupt", "progress", "retry", "rules", "spool"],
+    ),
     // Telling.
     ("report", &["child", "clock", "config", "disk", "report/message", "rules", "run_record"]),
     ("report/message", &["config", "rules", "run_record"]),

@@ -138,3 +138,17 @@ fn a_terminal_gets_colours_unless_none_are_wanted_and_sees_what_is_waited_for() 
     let elsewhere = check(&night);
     assert!(!elsewhere.stdout.contains('\u{1b}') && elsewhere.stderr.is_empty(), "{}", elsewhere.all());
 }
+
+#[test]
+fn a_host_that_is_not_known_is_called_so_in_the_same_words_by_check_and_a_dry_run() {
+    let mut night = night();
+    fs::remove_file(night.path("known_hosts")).unwrap();
+    night.set("log.level", json!("info"));
+    let words = "is not known yet; the first run will trust it";
+    assert!(night.ask("check", &[]).stdout.contains(words));
+    let dry = night.run_with(&["--dry-run", "--verbose"]);
+    assert!(dry.stdout.contains(words) && dry.stderr.contains(words), "{}", dry.all());
+    assert!(!dry.all().contains("is trusted") && !dry.all().contains("would be trusted"), "{}", dry.all());
+    assert!(!night.path("known_hosts").exists());
+    night.run().ended_with(0).told("is trusted from now on");
+}

@@ -66,3 +66,39 @@ fn reports_keep_a_run_no_longer_than_their_limits_say() {
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// The most memory that the last child processes took, in KiB.
+fn peak(bad: &BadNight) -> (super::support::Ran, u64) {
+    let program = bad.command();
+    let mut command = std::process::Command::new("sh");
+    // The shell's own figure is read after the program has ended; zero is the program's exit code as it was.
+    let script = "\"$@\" & pid=$!; peak=0; while kill -0 $pid 2>/dev/null; do now=$(awk '/VmHWM/ {print $2}' \
+                  /proc/$pid/status 2>/dev/null); [ \"${now:-0}\" -gt $peak ] && peak=$now; sleep 0.02; done; \
+                  wait $pid; code=$?; echo $peak > \"$0\"; exit $code";
+    command.args(["-c", script]).arg(bad.path("peak")).arg(program.get_program()).args(program.get_args());
+    command.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
+    let ran = bad.ran(command.output().unwrap());
+    (ran, std::fs::read_to_string(bad.path("peak")).unwrap().trim().parse().unwrap())
+}
+
+#[test]
+fn a_listing_without_end_ends_the_run_with_a_clear_error_and_takes_little_memory() {
+    let (_, usual) = peak(&BadNight::with_sftp(|sftp| sftp));
+    for (name, told) in [
+        ((|number| format!("archive-{number}.tgz")) as fn(u64) -> String, "it has more than 100,000 names"),
+        (|_| ".".to_owned(), "it has more than 100,000 names"),
+        (|_| "n".repeat(65 * 1024), "it has a name of more than 4 KiB"),
+        (|number| format!("{number}{}", "n".repeat(4_000)), "its names have more than 32 MiB"),
+    ] {
+        let bad = BadNight::with_sftp(|sftp| sftp.listing_without_end(name));
+        let before = bad.names();
+        let begun = Instant::now();
+        let (ran, taken) = peak(&bad);
+        ran.ended_with(4).told(&format!("listing sftp.directory was given up: {told}"));
+        assert!(ran.log.contains("ERROR") && !ran.log.contains("trying again"), "{}", ran.all());
+        assert_eq!(bad.names(), before);
+        println!("{told}: {taken} KiB, usually {usual} KiB, in {:?}", begun.elapsed());
+        assert!(taken < usual + 100 * 1024, "{taken} KiB instead of {usual} KiB");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}

@@ -3,13 +3,16 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::bad_night::BadNight;
+use super::interruptions::wait_until;
 use super::support::servers::Proxy;
 use super::support::servers::zips::noise;
 
@@ -199,4 +202,31 @@ fn a_host_that_cannot_be_reached_is_tried_again_and_given_up_in_time() {
     assert!((2..10).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     holder.kill().unwrap();
     holder.wait().unwrap();
+}
+
+#[test]
+fn a_removal_that_a_server_carries_out_after_the_link_broke_costs_a_second_upload_and_not_the_run() {
+    let part = Arc::new(Mutex::new(PathBuf::new()));
+    let path = part.clone();
+    let mut bad = BadNight::with_sftp(|sftp| {
+        sftp.before_removal(move || {
+            // Asked over the first connection, done when the second one has begun to write.
+            let path = path.lock().unwrap().clone();
+            wait_until("a second upload", || fs::metadata(&path).is_ok_and(|part| part.len() > 1_000));
+        })
+    });
+    *part.lock().unwrap() = bad.directory.join(format!(".{}.part", bad.archive_of(0)));
+    fs::write(&*part.lock().unwrap(), "left").unwrap();
+    bad.set("sftp.timeout_seconds", json!(1));
+    bad.run().ended_with(0).told("sending it again").told("it is not there");
+    assert!(bad.names().contains(&bad.archive_of(0)) && !part.lock().unwrap().exists(), "{:?}", bad.names());
+}
+
+#[test]
+fn the_removal_of_a_failed_upload_is_not_waited_for_where_the_server_has_fallen_silent() {
+    let bad =
+        BadNight::with_sftp(|sftp| sftp.full_after(20_000).before_removal(|| thread::sleep(Duration::from_secs(20))));
+    let begun = Instant::now();
+    bad.run().ended_with(4).told("no space, a quota");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
 }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use super::bad_night::BadNight;
 use super::interruptions::wait_until;
-use super::support::SmallDisk;
 use super::support::servers::zips::noise;
+use super::support::{SmallDisk, Sshd};
 
 /// A night whose archive has about `size` bytes.
 fn night_of(size: usize) -> BadNight {
@@ -60,6 +60,34 @@ fn an_archive_that_does_not_fit_onto_the_server_is_told_with_the_figures_and_not
     let part = format!("{}\" on the server: needs 1.91 MiB, ", bad.part_of(&bad.archive_of(0)));
     let ran = bad.must_fail(&["no space for", &part, " free"]);
     assert!(!ran.log.contains("trying again"), "{}", ran.all());
+}
+
+#[test]
+fn a_file_system_that_is_read_only_or_without_inodes_on_the_server_is_told_as_such() {
+    for leftover in [false, true] {
+        let bad = BadNight::new();
+        let _disk = SmallDisk::over(&bad.directory, "size=1m");
+        if leftover {
+            fs::write(bad.directory.join(format!(".{}.part", bad.archive_of(0))), "").unwrap();
+        }
+        let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&bad.directory).status().unwrap();
+        assert!(remounted.success());
+        let ran =
+            bad.must_fail(&["the file system of sftp.directory", "is mounted read-only there. Mount it writable"]);
+        assert!(!ran.all().contains("temporary_prefix") && !ran.all().contains("no space"), "{}", ran.all());
+    }
+    let bad = BadNight::new();
+    let _disk = SmallDisk::over(&bad.directory, "nr_inodes=1");
+    let ran = bad.must_fail(&["no space for", " on the server"]);
+    assert!(!ran.all().contains("temporary_prefix"), "{}", ran.all());
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_is_told_without_a_word_about_names() {
+    let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
+    let ran = bad.must_fail(&["the server refused to create", "Check the permissions of sftp.directory"]);
+    assert!(!ran.all().contains("temporary_prefix"), "{}", ran.all());
+    BadNight::with_sftp(|sftp| sftp.without_dotfiles()).must_fail(&["set sftp.temporary_prefix"]);
 }
 
 #[test]

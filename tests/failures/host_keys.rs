@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::Sshd;
 use super::support::servers::SshKey;
+use super::support::{Ran, Sshd};
 
 /// A night against the embedded server, with this known_hosts.
 fn night_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
@@ -58,7 +59,7 @@ fn the_command_that_the_refusal_names_accepts_the_new_key() {
     let old = SshKey::ed25519();
     let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     let ran = bad.must_fail(&["has CHANGED"]);
-    let error = ran.stderr.lines().find(|line| line.contains("has CHANGED")).unwrap();
+    let error = ran.stderr.lines().find(|line| line.contains("ssh-keygen")).unwrap();
     let command = &error[error.find("ssh-keygen").unwrap()..];
     let done = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
     assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
@@ -88,15 +89,110 @@ fn a_revoked_key_is_refused_even_if_it_is_also_known() {
         format!("{known}@revoked * {}\n", bad.sftp().host_keys()[0].public_line())
     });
     must_refuse(&bad, &["is marked @revoked", "administrator"]);
+    let mut bad = bad;
+    let pin = bad.sftp().fingerprint();
+    bad.set("sftp.host_key", json!(pin));
+    must_refuse(&bad, &["is marked @revoked"]);
 }
 
 #[test]
-fn a_known_hosts_that_cannot_be_read_to_its_end_is_not_used() {
-    for line in [b"host ssh-ed25519\n".as_slice(), b"h\xffst ssh-ed25519 AAAA\n"] {
+fn a_malformed_line_that_may_be_about_the_host_refuses_it_and_others_are_an_info_line() {
+    for line in [b"[127.0.0.*]:* ssh-ed25519\n".as_slice(), b"127.0.\xff.1 ssh-ed25519 AAAA\n", b"|1|AAAA|AAAA x y\n"] {
         let bad = night_that_knows(|bad| bad.sftp().known_hosts());
         fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), line].concat()).unwrap();
-        must_refuse(&bad, &["known_hosts", "line 2 cannot be read. Correct it or remove it"]);
+        must_refuse(
+            &bad,
+            &["known_hosts", "line 2 cannot be read, and may be about [127.0.0.1]:", "Correct it or remove"],
+        );
     }
+    let bad = night_that_knows(|bad| format!("host ssh-ed25519\n{}", bad.sftp().known_hosts()));
+    fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), b"h\xffst ssh-ed25519 AAAA\n"].concat())
+        .unwrap();
+    bad.run().ended_with(0).told("1 malformed line(s) about other hosts skipped, the first is line 2");
+}
+
+/// Names by which known_hosts may mean the server at localhost. The last one is hashed.
+const NAMES: [&str; 6] = [
+    "[local*]:{p}",
+    "[localhos?]:{p}",
+    "*,!other",
+    "[LOCALHOST]:{p}",
+    "backup.example,[localhost]:{p}",
+    "[localhost]:{p}",
+];
+
+/// Hashes the names in known_hosts, as OpenSSH does on Debian.
+fn hash_names(bad: &BadNight) {
+    let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(bad.path("known_hosts")).status().unwrap();
+    assert!(hashed.success() && fs::read_to_string(bad.path("known_hosts")).unwrap().starts_with("|1|"));
+}
+
+#[test]
+fn another_key_under_any_name_of_the_host_is_a_changed_one_and_the_right_key_connects() {
+    let old = SshKey::ed25519().public_line();
+    let mut bad = BadNight::with_sftp(|sftp| sftp);
+    let right = bad.sftp().host_keys()[0].public_line();
+    bad.set("sftp.host", json!("localhost"));
+    for template in NAMES {
+        let name = template.replace("{p}", &bad.sftp().port().to_string());
+        let is_hashed = NAMES.last() == Some(&template);
+        for policy in ["accept-new", "strict"] {
+            bad.set("sftp.host_key", json!(policy));
+            fs::write(bad.path("known_hosts"), format!("{name} {old}\n")).unwrap();
+            if is_hashed {
+                hash_names(&bad);
+            }
+            let before = bad.sftp().auth_attempts().len();
+            bad.must_fail(&["has CHANGED", "known_hosts line 1 has SHA256:", &bad.sftp().fingerprint()]);
+            assert_eq!(bad.sftp().auth_attempts().len(), before, "{name}: a credential was sent");
+        }
+        let file = format!("{name} {right}\n");
+        fs::write(bad.path("known_hosts"), &file).unwrap();
+        if is_hashed {
+            hash_names(&bad);
+        }
+        bad.ask("list", &[]).ended_with(0);
+        if !is_hashed {
+            assert_eq!(fs::read_to_string(bad.path("known_hosts")).unwrap(), file);
+        }
+    }
+}
+
+/// Runs the program in a mount namespace of its own, in which /etc/ssh holds nothing but `known_hosts`.
+fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Ran {
+    fs::write(bad.path("system"), known_hosts).unwrap();
+    let program = bad.command();
+    let script = "mount -t tmpfs tmpfs /etc/ssh && cp \"$0\" /etc/ssh/ssh_known_hosts && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(bad.path("system"));
+    command.arg(program.get_program()).args(program.get_args()).env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
+    bad.ran(command.output().unwrap())
+}
+
+#[test]
+fn the_system_s_known_hosts_counts_too_and_is_never_written() {
+    assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
+    let mut bad = BadNight::with_sftp(|sftp| sftp);
+    let (right, old) = (bad.sftp().known_hosts(), SshKey::ed25519().known_hosts_line("127.0.0.1", bad.sftp().port()));
+    let ran = run_where_the_system_knows(&bad, &(old + "\n"));
+    ran.ended_with(4).told("has CHANGED: /etc/ssh/ssh_known_hosts line 1 has SHA256:");
+    let revoked = format!("{right}@revoked * {}\n", bad.sftp().host_keys()[0].public_line());
+    run_where_the_system_knows(&bad, &revoked)
+        .ended_with(4)
+        .told("is marked @revoked in /etc/ssh/ssh_known_hosts line 2");
+    assert_eq!(bad.sftp().auth_attempts(), [], "no credential is sent");
+    assert!(!bad.path("known_hosts").exists());
+
+    fs::write(bad.path("known_hosts"), "").unwrap();
+    bad.set("sftp.host_key", json!("strict"));
+    run_where_the_system_knows(&bad, &right).ended_with(0);
+    assert_eq!(fs::read_to_string(bad.path("known_hosts")).unwrap(), "");
+}
+
+#[test]
+fn a_host_known_by_an_authority_alone_is_refused_and_says_so() {
+    let bad = night_that_knows(|bad| format!("@cert-authority * {}\n", bad.sftp().host_keys()[0].public_line()));
+    must_refuse(&bad, &["known_hosts line 1 has a @cert-authority for it, but host certificates are not supported"]);
 }
 
 #[test]

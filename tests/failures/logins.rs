@@ -1,13 +1,16 @@
 //! The SFTP server does not let us in, or is none.
 
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::bad_night::BadNight;
+use super::bad_night::{BadNight, PASSWORD};
 use super::support::Sshd;
 use super::support::sshd::generate;
 
@@ -25,6 +28,35 @@ fn a_wrong_password_is_tried_once() {
 }
 
 #[test]
+fn a_server_that_hangs_up_on_a_wrong_password_gets_it_once() {
+    let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "MaxAuthTries 1\nPasswordAuthentication yes"));
+    bad.set("sftp.private_key", json!(null)).set("sftp.password", json!("wr0ng-password"));
+    bad.set("retry.attempts", json!(3));
+    let ran =
+        bad.must_fail(&["refused the login of", "sftp.password was offered, and the connection ended", "tried once"]);
+    assert_eq!(bad.sshd.log().matches("Failed password").count(), 1, "{}", bad.sshd.log());
+    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+
+    for interactive in [false, true] {
+        let mut bad = BadNight::with_sftp(|sftp| {
+            let sftp = if interactive { sftp.keyboard_interactive(PASSWORD) } else { sftp };
+            sftp.hang_up_on_passwords(1..9)
+        });
+        bad.set("retry.attempts", json!(3));
+        bad.must_fail(&["sftp.password was offered, and the connection ended, which counts as refused"]);
+        assert_eq!(bad.sftp().auth_attempts().len(), 1, "{:?}", bad.sftp().auth_attempts());
+        assert_eq!(bad.sftp().connections(), 1, "nor for the reports");
+    }
+}
+
+#[test]
+fn once_a_password_was_accepted_a_connection_that_ends_at_the_login_is_a_broken_link() {
+    let bad = BadNight::with_sftp(|sftp| sftp.hang_up_on_passwords(2..3));
+    bad.run().ended_with(0).told("trying again").told("broke while logging in");
+    assert!(bad.names().contains(&bad.archive_of(0)));
+}
+
+#[test]
 fn openssh_refuses_a_key_that_it_does_not_know_once() {
     let mut bad = BadNight::new();
     let key = bad.path("stranger");
@@ -36,16 +68,80 @@ fn openssh_refuses_a_key_that_it_does_not_know_once() {
 
 #[test]
 fn a_wrong_passphrase_is_told_apart_from_a_refused_key() {
-    for passphrase in [json!("wr0ng-phrase"), json!(null)] {
-        let mut bad = BadNight::new();
-        let key = bad.path("locked");
-        generate("ed25519", &key, "the right phrase");
-        bad.sshd.authorize(&key);
-        bad.set("sftp.private_key", json!(key)).set("sftp.passphrase", passphrase);
-        let ran = bad.must_fail(&["locked) cannot be used", "sftp.passphrase"]);
-        assert!(!ran.all().contains("wr0ng-phrase"));
-        assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
+    let missing = ["logging in to 127.0.0.1", "locked) is encrypted, and sftp.passphrase is not set. Set it"];
+    let wrong =
+        ["logging in to 127.0.0.1", "locked) is encrypted, and sftp.passphrase is not its passphrase. Correct it"];
+    for (passphrase, words) in [(json!("wr0ng-phrase"), wrong), (json!(null), missing)] {
+        for kind in ["ed25519", "rsa"] {
+            let mut bad = BadNight::new();
+            let key = bad.path("locked");
+            generate(kind, &key, "the right phrase");
+            if kind == "rsa" {
+                let mut change = Command::new("ssh-keygen");
+                change.args(["-q", "-p", "-m", "PEM", "-P", "the right phrase", "-N", "the right phrase", "-f"]);
+                assert!(change.arg(&key).status().unwrap().success());
+            }
+            bad.sshd.authorize(&key);
+            bad.set("sftp.private_key", json!(key)).set("sftp.passphrase", passphrase.clone());
+            let ran = bad.must_fail(&words);
+            assert!(!ran.all().contains("wr0ng-phrase") && !ran.all().contains("refused"), "{}", ran.all());
+            assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
+        }
     }
+}
+
+#[test]
+fn a_key_file_that_holds_no_usable_key_is_told_as_such() {
+    for (content, words) in [
+        (&b"just a text"[..], "is not a private key. Name a key"),
+        (b"\xff\xfe", "is not a private key. Name a key"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "is not a private key"),
+        (
+            b"-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----\n",
+            "is of a type that is not supported",
+        ),
+    ] {
+        let mut bad = BadNight::new();
+        let key = bad.path("no-key");
+        fs::write(&key, content).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        bad.set("sftp.private_key", json!(key));
+        let ran = bad.must_fail(&["logging in to 127.0.0.1", words]);
+        assert!(!ran.all().contains("refused"), "{}", ran.all());
+    }
+}
+
+#[test]
+fn a_key_that_the_server_may_not_trust_is_told_with_what_to_check_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("open");
+    let bad = BadNight::with_sshd(Sshd::start_with(
+        &["ed25519"],
+        &format!("StrictModes yes\nAuthorizedKeysFile {}", keys.display()),
+    ));
+    fs::copy(bad.sshd.user_key().with_extension("pub"), &keys).unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o666)).unwrap();
+    bad.must_fail(&["refused the login of", "must belong to the user or root and be writable by nobody else"]);
+    let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "AllowUsers nobody"));
+    bad.must_fail(&["refused the login of", "the account must not be locked"]);
+}
+
+#[test]
+fn a_session_that_ends_before_sftp_begins_is_told_with_its_causes() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let chroot = format!("ChrootDirectory {}", folder.path().display());
+    for options in [&chroot, "ForceCommand /bin/false", "ForceCommand /no/such/sftp-server"] {
+        let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], options));
+        let ran =
+            bad.must_fail(&["accepted the login of", "ended the session before SFTP began", "ChrootDirectory that"]);
+        assert!(!ran.all().contains("offers no SFTP") && !ran.all().contains("Timeout"), "{}", ran.all());
+    }
+    let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand /usr/sbin/nologin"));
+    bad.must_fail(&[
+        "accepted the login of",
+        "what answered is not SFTP. See that neither a login shell such as nologin",
+    ]);
 }
 
 #[test]
@@ -53,7 +149,10 @@ fn a_missing_directory_is_not_made() {
     let mut bad = BadNight::new();
     let missing = bad.directory.join("TSE-INFORX");
     bad.set("sftp.directory", json!(missing));
-    bad.must_fail(&["TSE-INFORX", "does not exist on the server. Create it there, or correct the configuration"]);
+    let ran =
+        bad.must_fail(&["TSE-INFORX", "does not exist on the server. Create it there, or correct the configuration"]);
+    assert!(ran.stderr.contains("could not be looked at (sftp.directory \""), "{}", ran.all());
+    assert!(!ran.all().contains("connecting to the SFTP server failed"), "{}", ran.all());
 }
 
 #[test]
@@ -66,9 +165,8 @@ fn a_file_is_no_directory() {
 
 #[test]
 fn a_server_without_sftp_says_so() {
-    BadNight::with_sftp(|sftp| sftp.without_sftp()).must_fail(&["offers no SFTP. Enable its sftp subsystem"]);
-    let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand /bin/false"));
-    bad.must_fail(&["offers no SFTP. Enable its sftp subsystem"]);
+    let bad = BadNight::with_sftp(|sftp| sftp.without_sftp());
+    bad.must_fail(&["accepted the login of", "offers no SFTP to that user. Enable its sftp subsystem"]);
 }
 
 #[test]

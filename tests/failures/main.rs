@@ -10,6 +10,7 @@ mod forged_zips;
 mod host_keys;
 mod interruptions;
 mod kills;
+mod like_openssh;
 mod locks;
 mod logins;
 mod midnight;

@@ -97,7 +97,7 @@ fn a_night_that_could_not_connect_does_not_try_again_for_the_reports() {
     ran.ended_with(4);
     assert!(!ran.log.contains("the folder on the server"), "{}", ran.all());
     let [text, html, _] = told(&night);
-    assert_told(&[text, html], &["could not be looked at (connecting to the SFTP server failed)"]);
+    assert_told(&[text, html], &["could not be looked at (no connection to 127.0.0.1:"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::rules::inventory;
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
+use crate::run_record::NOT_KNOWN_YET;
 
 /// The steps to the directory, in their order, as findings name them.
 const STEPS: [&str; 5] = ["name", "connection", "host key", "login", "directory"];
@@ -52,7 +53,9 @@ fn step(error: &DestinationError) -> &'static str {
         DestinationError::UnknownHost { .. } => "name",
         DestinationError::Connection { .. } | DestinationError::Handshake { .. } => "connection",
         DestinationError::KnownHosts { .. } | DestinationError::HostKey(_) => "host key",
-        DestinationError::Authentication { .. } | DestinationError::NoSftp { .. } => "login",
+        DestinationError::Authentication { .. }
+        | DestinationError::NoCredential { .. }
+        | DestinationError::NoSftp { .. } => "login",
         _ => "directory",
     }
 }
@@ -90,20 +93,19 @@ fn host_key(check: &Check<'_>, server: &Server) {
     let Some(key) = server.host_key() else { return };
     let shown = format!("{} {}", key.algorithm, key.fingerprint);
     let file = &sftp.known_hosts;
+    let is_first = key.trust == Trust::First;
     check.tell(match key.trust {
-        Trust::Known(line) => {
-            Finding::good("host key", format!("{shown}, known from line {line} of {}", file.display()))
+        Trust::Known(place) => {
+            Finding::good("host key", format!("{shown}, known from line {} of {}", place.line, place.file.display()))
         }
         Trust::Pinned => Finding::good("host key", format!("{shown}, the one that sftp.host_key pins")),
         Trust::First => Finding::warning(
             "host key",
-            format!("{shown} is not known yet; the first run will trust it"),
+            format!("{shown} {NOT_KNOWN_YET}"),
             "compare it with the server's own, and best set sftp.host_key to it",
         ),
     });
-    if key.trust == Trust::First
-        && let Err(error) = disk::check_writable(&nearest(file))
-    {
+    if is_first && let Err(error) = disk::check_writable(&nearest(file)) {
         let text = format!("known_hosts ({}) cannot be written: {error}", file.display());
         check.tell(Finding::failed("host key", text).with_fix("make it writable: the first run adds the key to it"));
     }

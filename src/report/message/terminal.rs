@@ -2,7 +2,7 @@
 
 use crate::report::message::{figures, words};
 use crate::rules::retention::{Action, Decision};
-use crate::run_record::{Level, Outcome, RunRecord, State, Task};
+use crate::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State, Task};
 
 /// The run in a few lines for a terminal, each ended by a newline.
 ///
@@ -17,7 +17,8 @@ pub fn summary(record: &RunRecord) -> String {
         lines.push(format!("  archive  {}, {}", archive.name, words::size(archive.size)));
     }
     if let Some(fingerprint) = &record.new_host_key {
-        lines.push(format!("  new host key  {fingerprint}; compare it with the server's own"));
+        let trust = if record.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
+        lines.push(format!("  new host key  {fingerprint} {trust}; compare it with the server's own"));
     }
     if record.dry_run {
         lines.extend(rehearsal(record));

@@ -9,6 +9,7 @@ const DISKS: &str = "tests/failures/disks.rs";
 const HOST_KEYS: &str = "tests/failures/host_keys.rs";
 const INTERRUPTIONS: &str = "tests/failures/interruptions.rs";
 const KILLS: &str = "tests/failures/kills.rs";
+const LIKE_OPENSSH: &str = "tests/failures/like_openssh.rs";
 const LOGINS: &str = "tests/failures/logins.rs";
 const MIDNIGHT: &str = "tests/failures/midnight.rs";
 const ODD_SERVERS: &str = "tests/failures/odd_servers.rs";
@@ -38,7 +39,6 @@ const FRESHNESS: &str = "tests/rules/freshness.rs";
 const REDACTION: &str = "tests/rules/redaction.rs";
 const RETENTION_RULES: &str = "tests/rules/retention.rs";
 const ZIPPED_DUMP: &str = "tests/hostile.rs";
-const KNOWN_HOSTS: &str = "src/destination/known_hosts.rs";
 const LOG_FILE: &str = "src/report/log_file.rs";
 
 /// Every row: its number, the fault, and its tests by the file that they stand in.
@@ -211,12 +211,12 @@ pub(super) const ROWS: &[Row] = &[
     (38, "hashed entries, other port, IPv6", &[
         (DELIVERY, "hashed_entries_are_found"),
         (ODD_SERVERS, "a_server_is_reached_and_known_by_its_ipv6_address"),
-        (KNOWN_HOSTS, "a_host_is_found_by_name_port_and_list"),
+        (LIKE_OPENSSH, "the_lines_about_a_host_are_those_that_ssh_keygen_finds"),
     ]),
     (39, "revoked key; lines that cannot be read", &[
         (HOST_KEYS, "a_revoked_key_is_refused_even_if_it_is_also_known"),
-        (HOST_KEYS, "a_known_hosts_that_cannot_be_read_to_its_end_is_not_used"),
-        (KNOWN_HOSTS, "any_bytes_are_read_without_a_panic"),
+        (HOST_KEYS, "a_malformed_line_that_may_be_about_the_host_refuses_it_and_others_are_an_info_line"),
+        (LIKE_OPENSSH, "any_line_is_parsed_without_a_panic"),
         (RANDOM_BYTES, "random_bytes_are_no_known_hosts"),
     ]),
     (40, "wrong password, wrong passphrase, key refused", &[

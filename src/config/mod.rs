@@ -42,6 +42,7 @@ pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
     MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback, public_url,
 };
+pub use sftp::SYSTEM_KNOWN_HOSTS;
 pub use zone::JobZone;
 
 /// Longest configuration file that is read, in bytes.

@@ -14,8 +14,8 @@ use crate::rules::trust::Holds;
 
 pub(super) const PORT: Number<u16> = Number::new(1..=u16::MAX, 22);
 pub(super) const KNOWN_HOSTS: &str = "~/.ssh/known_hosts";
-/// `GlobalKnownHostsFile` of ssh_config(5).
-const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
+/// The machine's own file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).
+pub const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 /// The words of `host_key`; the first is its default.
 pub(super) const HOST_KEY_WORDS: [&str; 2] = [ACCEPT_NEW, STRICT];
 const ACCEPT_NEW: &str = "accept-new";

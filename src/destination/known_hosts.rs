@@ -11,11 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::DestinationError;
+use crate::config::SYSTEM_KNOWN_HOSTS;
 use crate::disk::whole_file::sync_folder_of;
 use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
 
-/// The machine's own file (ssh(1), FILES), which is read after the configured one.
-const SYSTEM_FILE: &str = "/etc/ssh/ssh_known_hosts";
 /// Largest known_hosts that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
 /// A new file is for its owner alone.
@@ -85,7 +84,7 @@ impl Known {
 /// If a file cannot be read, or a line that may be about the host cannot be parsed.
 pub(super) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationError> {
     let mut entries = Vec::new();
-    for file in [own, Path::new(SYSTEM_FILE)] {
+    for file in [own, Path::new(SYSTEM_KNOWN_HOSTS)] {
         let problem = |problem: String| DestinationError::KnownHosts { path: file.to_owned(), problem };
         let content = contents(file).map_err(|error| problem(error.to_string()))?;
         let mut skipped = Vec::new();

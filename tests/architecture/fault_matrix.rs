@@ -1,24 +1,26 @@
 //! Each row of the fault matrix has its tests: that none is missing, and that each one that is named is there.
 
 mod rows;
+mod trust_and_loss;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assert_none;
 use crate::sources::{files_below, tests_in};
-use rows::ROWS;
 
 /// A row: its number, the fault in words, and its tests: the file and the name.
 type Row = (u32, &'static str, &'static [(&'static str, &'static str)]);
 
-/// How many rows there are.
-const LAST: u32 = 72;
+/// The numbers of the rows that are covered: those in between are about what is still to be built.
+fn numbers() -> impl Iterator<Item = u32> {
+    (1..=98).chain([122])
+}
 
 /// What is wrong with `rows`, given the names of the tests in each file.
 fn matrix_faults(rows: &[Row], tests: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut faults = Vec::new();
-    if !rows.iter().map(|(number, ..)| *number).eq(1..=LAST) {
-        faults.push(format!("the rows are not those from 1 to {LAST}, each once and in order"));
+    if !rows.iter().map(|(number, ..)| *number).eq(numbers()) {
+        faults.push("a row is missing, there twice or out of order".to_owned());
     }
     for (number, fault, named) in rows {
         if named.is_empty() {
@@ -37,13 +39,13 @@ fn matrix_faults(rows: &[Row], tests: &BTreeMap<String, BTreeSet<String>>) -> Ve
 fn every_row_of_the_fault_matrix_has_its_tests() {
     let files = ["src", "tests"].into_iter().flat_map(files_below);
     let tests = files.map(|(file, text)| (file, tests_in(&text))).collect();
-    assert_none(&matrix_faults(ROWS, &tests));
+    assert_none(&matrix_faults(&[rows::ROWS, trust_and_loss::ROWS].concat(), &tests));
 }
 
 #[test]
 fn a_row_that_is_missing_or_names_no_test_is_found() {
     let file = |text| BTreeMap::from([("tests/a.rs".to_owned(), tests_in(text))]);
-    let whole: Vec<Row> = (1..=LAST).map(|number| (number, "fault", &[("tests/a.rs", "it_holds")][..])).collect();
+    let whole: Vec<Row> = numbers().map(|number| (number, "fault", &[("tests/a.rs", "it_holds")][..])).collect();
     let there = "mod inner { #[test] #[ignore = \"no\"] fn ignored() {} #[test]\n fn it_holds() {} } fn helper() {}";
     assert_none(&matrix_faults(&whole, &file(there)));
     assert_eq!(matrix_faults(&whole[1..], &file(there)).len(), 1);

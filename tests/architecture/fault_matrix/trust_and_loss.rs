@@ -1,0 +1,300 @@
+//! The faults about whom the program trusts, what it must not lose, and what its messages name: rows 73 to 98, and 122.
+
+use super::Row;
+
+const BOUNDS: &str = "tests/failures/bounds.rs";
+const BROKEN_CONFIGURATION: &str = "tests/failures/broken_configuration.rs";
+const CHECK_SFTP: &str = "tests/check/sftp.rs";
+const CHECK_SOURCE: &str = "tests/check/source.rs";
+const CONFIG_TRUST: &str = "tests/configuration/trust.rs";
+const CONFIG_ZONES: &str = "tests/configuration/zones.rs";
+const CRONTAB: &str = "tests/scripts/crontab.rs";
+const DISKS: &str = "tests/failures/disks.rs";
+const FORGED_ZIPS: &str = "tests/failures/forged_zips.rs";
+const HOSTILE: &str = "tests/hostile.rs";
+const HOST_KEYS: &str = "tests/failures/host_keys.rs";
+const INTERRUPTIONS: &str = "tests/failures/interruptions.rs";
+const JOB_ID: &str = "src/job_id.rs";
+const LIKE_OPENSSH: &str = "tests/failures/like_openssh.rs";
+const LOCKS: &str = "tests/failures/locks.rs";
+const LOG: &str = "tests/reports/log.rs";
+const LOGINS: &str = "tests/failures/logins.rs";
+const MAIL: &str = "tests/reports/mail.rs";
+const POWER: &str = "tests/failures/power.rs";
+const REDIRECTS: &str = "tests/failures/redirects.rs";
+const RENAMED: &str = "tests/restore/renamed.rs";
+const RULES_DUMP: &str = "tests/rules/dump.rs";
+const RULES_FRESHNESS: &str = "tests/rules/freshness.rs";
+const RULES_REDIRECTS: &str = "tests/rules/redirects.rs";
+const RULES_RETENTION: &str = "tests/rules/retention.rs";
+const SAME_DAY: &str = "tests/failures/same_day.rs";
+const SENDMAIL: &str = "src/report/sendmail.rs";
+const SERVER_CLOCK: &str = "tests/retention/server_clock.rs";
+const SERVICE_USER: &str = "tests/configuration/service_user.rs";
+const SHARED_FOLDER: &str = "tests/failures/shared_folder.rs";
+const STALE_DUMPS: &str = "tests/failures/stale_dumps.rs";
+const SYNC: &str = "tests/failures/sync.rs";
+const TEXTFILE: &str = "tests/watched/textfile.rs";
+const UNDELIVERED: &str = "tests/reports/undelivered.rs";
+const WEB_SERVER: &str = "tests/failures/web_server.rs";
+const WITNESS: &str = "tests/retention/witness.rs";
+
+pub(super) const ROWS: &[Row] = &[
+    (
+        73,
+        "host named by patterns, upper case, hashes, the system's file; another key there",
+        &[
+            (HOST_KEYS, "another_key_under_any_name_of_the_host_is_a_changed_one_and_the_right_key_connects"),
+            (HOST_KEYS, "the_system_s_known_hosts_counts_too_and_is_never_written"),
+            (LIKE_OPENSSH, "the_lines_about_a_host_are_those_that_ssh_keygen_finds"),
+            (LIKE_OPENSSH, "a_server_is_accepted_where_ssh_accepts_it"),
+            (LIKE_OPENSSH, "names_are_compared_in_lower_case_as_ssh_does"),
+        ],
+    ),
+    (
+        74,
+        "server hangs up after a password was sent",
+        &[
+            (LOGINS, "a_server_that_hangs_up_on_a_wrong_password_gets_it_once"),
+            (LOGINS, "once_a_password_was_accepted_a_connection_that_ends_at_the_login_is_a_broken_link"),
+        ],
+    ),
+    (
+        75,
+        "a file that steers the job, or a folder above it, is writable by others or of somebody else",
+        &[
+            (CONFIG_TRUST, "a_file_that_others_could_write_or_replace_is_refused_with_the_path_and_the_command"),
+            (CONFIG_TRUST, "a_link_is_judged_where_it_is_and_where_it_leads"),
+            (CONFIG_TRUST, "missing_known_hosts_are_judged_by_the_nearest_folder"),
+            (CONFIG_TRUST, "a_sticky_folder_above_a_file_of_ones_own_is_fine_and_above_anothers_is_not"),
+            (CONFIG_TRUST, "a_group_without_other_members_may_write_but_not_through_an_access_control_list"),
+            (CONFIG_TRUST, "on_a_read_only_mount_neither_owner_nor_mode_is_judged"),
+            (CONFIG_TRUST, "trust_files_turns_refusals_into_warnings"),
+            (SERVICE_USER, "a_service_user_reads_what_root_has_given_to_its_group"),
+            (SERVICE_USER, "a_service_user_refuses_what_a_third_user_owns"),
+            (
+                BROKEN_CONFIGURATION,
+                "files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_on_purpose",
+            ),
+        ],
+    ),
+    (
+        76,
+        "redirect to another origin",
+        &[
+            (REDIRECTS, "credentials_do_not_follow_a_redirect_to_another_port_of_the_host"),
+            (REDIRECTS, "credentials_follow_a_redirect_within_the_origin"),
+            (REDIRECTS, "a_client_certificate_is_shown_to_its_own_origin_alone"),
+            (RULES_REDIRECTS, "a_location_is_resolved_and_its_origin_compared_as_browsers_do"),
+        ],
+    ),
+    (
+        77,
+        "redirect with a malformed Location",
+        &[(REDIRECTS, "a_location_that_is_no_address_is_reported_without_its_query")],
+    ),
+    (
+        78,
+        "ZIP that claims billions of entries, 64 TiB, a million entries",
+        &[
+            (FORGED_ZIPS, "a_tail_that_claims_billions_of_entries_is_refused_at_once"),
+            (FORGED_ZIPS, "a_zip_of_64_tib_is_not_searched_for_what_its_end_does_not_lead_to"),
+            (FORGED_ZIPS, "a_directory_of_a_million_entries_is_refused_at_once"),
+            (FORGED_ZIPS, "a_directory_with_more_entries_than_its_end_says_is_refused"),
+            (HOSTILE, "a_directory_beyond_the_bounds_is_refused_with_its_figures_and_unread"),
+            (HOSTILE, "no_end_of_a_file_makes_much_to_read"),
+        ],
+    ),
+    (
+        79,
+        "folder listing without end",
+        &[(BOUNDS, "a_listing_without_end_ends_the_run_with_a_clear_error_and_takes_little_memory")],
+    ),
+    (
+        80,
+        "log is a pipe, a device, a link to one",
+        &[
+            (INTERRUPTIONS, "a_log_that_is_no_regular_file_ends_the_program_at_once"),
+            (INTERRUPTIONS, "a_log_may_be_a_link_to_a_file"),
+        ],
+    ),
+    (
+        81,
+        "child processes get none of our secrets",
+        &[
+            (MAIL, "the_local_sendmail_gets_neither_our_environment_nor_an_open_file"),
+            (SENDMAIL, "a_sendmail_that_hangs_is_ended_with_what_it_started"),
+        ],
+    ),
+    (
+        82,
+        "two jobs, one folder, one pattern",
+        &[
+            (SHARED_FOLDER, "the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing"),
+            (SHARED_FOLDER, "an_archive_of_the_predecessor_belongs_to_another_job_where_it_holds_another_dump"),
+            (
+                SHARED_FOLDER,
+                "another_jobs_archive_that_was_set_aside_without_a_successor_gets_its_name_back_and_is_not_replaced",
+            ),
+        ],
+    ),
+    (
+        83,
+        "second run of the day with a tiny dump",
+        &[
+            (SAME_DAY, "a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_days_later"),
+            (SAME_DAY, "an_earlier_date_that_is_repeated_does_not_end_the_time_of_a_replaced_archive"),
+        ],
+    ),
+    (
+        84,
+        "replaced three times in one day, killed in between",
+        &[(
+            SAME_DAY,
+            "of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_the_runs_are_killed",
+        )],
+    ),
+    (
+        85,
+        "two machines upload to one folder at once",
+        &[
+            (SHARED_FOLDER, "two_machines_that_upload_at_the_same_time_leave_each_others_uploads_alone"),
+            (SHARED_FOLDER, "a_machine_that_is_overtaken_during_its_upload_finds_the_archive_delivered"),
+            (SHARED_FOLDER, "a_machine_that_is_overtaken_right_before_its_last_rename_finds_the_archive_delivered"),
+        ],
+    ),
+    (
+        86,
+        "leftovers of others",
+        &[
+            (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
+            (SHARED_FOLDER, "the_age_of_an_upload_counts_by_the_servers_clock"),
+            (RULES_RETENTION, "own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clock"),
+        ],
+    ),
+    (
+        87,
+        "pattern changed, and changed back",
+        &[
+            (SERVER_CLOCK, "a_pattern_that_is_changed_and_changed_back_removes_nothing_of_the_last_days"),
+            (
+                SERVER_CLOCK,
+                "in_the_first_twelve_days_of_a_month_when_all_names_fit_both_patterns_the_times_keep_the_archives",
+            ),
+            (SERVER_CLOCK, "later_in_a_month_a_change_to_a_composite_field_is_noticed_too"),
+            (WITNESS, "a_changed_pattern_removes_nothing_that_was_written_within_keep_days"),
+        ],
+    ),
+    (
+        88,
+        "folder copied; server without modification times",
+        &[
+            (SERVER_CLOCK, "a_folder_that_was_copied_loses_nothing_until_the_copy_is_old"),
+            (SERVER_CLOCK, "on_a_server_without_modification_times_the_names_decide"),
+        ],
+    ),
+    (
+        89,
+        "fsync fails, or is not offered",
+        &[
+            (SYNC, "an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_nothing_is_removed"),
+            (SYNC, "a_replacement_that_the_server_fails_to_sync_leaves_what_it_replaced_set_aside"),
+            (SYNC, "a_server_that_does_not_offer_to_sync_is_an_info_line"),
+        ],
+    ),
+    (
+        90,
+        "configuration replaced during a run; opened and locked by another user",
+        &[
+            (LOCKS, "an_editor_that_replaces_the_configuration_does_not_let_a_second_run_in"),
+            (LOCKS, "whoever_opens_and_locks_the_configuration_blocks_no_run"),
+            (LOCKS, "a_state_folder_that_somebody_else_has_laid_or_can_enter_is_refused"),
+            (LOCKS, "commands_that_only_read_create_no_state_folder"),
+            (JOB_ID, "a_config_map_keeps_its_id_when_it_is_updated"),
+        ],
+    ),
+    (
+        91,
+        "power fails right after a local file was replaced",
+        &[
+            (POWER, "a_new_configuration_outlives_a_power_failure"),
+            (POWER, "metrics_host_keys_and_a_restored_dump_outlive_a_power_failure"),
+            (TEXTFILE, "a_reader_finds_the_old_or_the_new_and_never_a_half"),
+        ],
+    ),
+    (
+        92,
+        "installer run twice, for two configurations, after edits",
+        &[
+            (CRONTAB, "two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other"),
+            (CRONTAB, "a_line_that_was_changed_keeps_its_changes"),
+            (CRONTAB, "a_line_that_was_commented_out_stays_so_and_the_installer_says_so"),
+        ],
+    ),
+    (
+        93,
+        "source.dump renamed, archive.name changed",
+        &[
+            (CHECK_SFTP, "archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows"),
+            (CHECK_SFTP, "a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds"),
+            (RENAMED, "restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it"),
+            (RENAMED, "verify_reports_an_intact_archive_with_another_name_as_a_warning_until_the_name_is_given"),
+        ],
+    ),
+    (
+        94,
+        "second file with the dump's extension",
+        &[
+            (STALE_DUMPS, "another_dump_in_the_zip_is_reported_and_is_no_warning"),
+            (CHECK_SOURCE, "another_dump_in_the_zip_is_a_warning"),
+            (RULES_DUMP, "other_files_with_the_dumps_extension_are_dumps_too"),
+        ],
+    ),
+    (
+        95,
+        "dump of tomorrow by a zone, made after midnight, --date of a past night",
+        &[
+            (RULES_FRESHNESS, "a_time_of_tomorrow_without_a_zone_names_the_zone_in_which_it_was_read"),
+            (RULES_FRESHNESS, "a_dump_made_before_midnight_for_a_run_after_it_names_its_moment_and_max_age_days"),
+            (RULES_FRESHNESS, "a_past_date_whose_dump_has_been_replaced_cannot_be_repeated"),
+            (STALE_DUMPS, "a_past_date_whose_dump_is_gone_cannot_be_repeated_and_says_so"),
+        ],
+    ),
+    (
+        96,
+        "chroot, missing directory, read-only file system, encrypted key",
+        &[
+            (LOGINS, "a_session_that_ends_before_sftp_begins_is_told_with_its_causes"),
+            (LOGINS, "a_wrong_passphrase_is_told_apart_from_a_refused_key"),
+            (LOGINS, "a_key_file_that_holds_no_usable_key_is_told_as_such"),
+            (LOGINS, "a_missing_directory_is_not_made"),
+            (DISKS, "a_file_system_that_is_read_only_or_without_inodes_on_the_server_is_told_as_such"),
+            (DISKS, "a_folder_that_may_not_be_written_is_told_without_a_word_about_names"),
+        ],
+    ),
+    (
+        97,
+        "https to a plain-text port; certificate for another name",
+        &[
+            (WEB_SERVER, "a_port_without_tls_is_reported_as_such"),
+            (WEB_SERVER, "a_certificate_of_many_names_is_reported_with_a_few"),
+            (CHECK_SOURCE, "a_port_without_tls_is_reported_as_such"),
+        ],
+    ),
+    (
+        98,
+        "Mattermost or mail host does not resolve",
+        &[(UNDELIVERED, "where_a_host_does_not_resolve_nothing_may_have_arrived")],
+    ),
+    (
+        122,
+        "unknown TZ; no zone database",
+        &[
+            (CONFIG_ZONES, "an_unknown_zone_is_a_mistake_with_the_nearest_known_one"),
+            (CONFIG_ZONES, "without_a_database_the_built_in_one_is_used"),
+            (CONFIG_ZONES, "the_run_date_is_the_zones_on_a_machine_without_a_database"),
+            (BROKEN_CONFIGURATION, "an_unknown_zone_stops_a_run_before_it_contacts_anyone"),
+            (LOG, "run_date_freshness_and_log_agree_on_the_zone_without_a_database"),
+        ],
+    ),
+];

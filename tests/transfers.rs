@@ -242,7 +242,7 @@ fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_report
     ran.ended_with(4)
         .told("Send archive: internal error, please report it: out of bounds")
         .told("errors 1, warnings 0");
-    let part = fs::metadata(night.sshd.directory.join(format!(".{}.part", night.archive_name()))).unwrap();
+    let part = fs::metadata(night.sshd.directory.join(night.part_of(&night.archive_name()))).unwrap();
     assert!(part.len() < 50 * MIB as u64, "it went on to {} bytes", part.len());
     assert!(!night.archive().exists());
     assert!(night.work_directory_is_empty());

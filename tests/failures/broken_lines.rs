@@ -215,7 +215,7 @@ fn a_removal_that_a_server_carries_out_after_the_link_broke_costs_a_second_uploa
             wait_until("a second upload", || fs::metadata(&path).is_ok_and(|part| part.len() > 1_000));
         })
     });
-    *part.lock().unwrap() = bad.directory.join(format!(".{}.part", bad.archive_of(0)));
+    *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_of(0)));
     fs::write(&*part.lock().unwrap(), "left").unwrap();
     bad.set("sftp.timeout_seconds", json!(1));
     bad.run().ended_with(0).told("sending it again").told("it is not there");

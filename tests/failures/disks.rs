@@ -68,7 +68,7 @@ fn a_file_system_that_is_read_only_or_without_inodes_on_the_server_is_told_as_su
         let bad = BadNight::new();
         let _disk = SmallDisk::over(&bad.directory, "size=1m");
         if leftover {
-            fs::write(bad.directory.join(format!(".{}.part", bad.archive_of(0))), "").unwrap();
+            fs::write(bad.directory.join(bad.part_of(&bad.archive_of(0))), "").unwrap();
         }
         let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&bad.directory).status().unwrap();
         assert!(remounted.success());

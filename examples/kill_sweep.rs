@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
     let seconds = begun.elapsed().as_secs();
     if result.faults.is_empty() && sums.0 == points {
-        println!("After each of {points} kills, the next run ended with 0 and left what it must. {seconds} s.");
+        println!("After each of {points} kills, the next run ended as it must and left what it must. {seconds} s.");
         return ExitCode::SUCCESS;
     }
     println!("{} things were not as they must be. {seconds} s.", result.faults.len());

@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::alarm;
-use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::health::{Bounds, Checkup, Finding, Health, examine};
 use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::naming::Naming;
@@ -15,13 +14,8 @@ const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
 
-/// Judging a pattern takes a while.
 fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
-        archive: ArchiveName::new("%Y%d%m").unwrap(),
-        temporary_prefix: ".".to_owned(),
-        id: "0a1b2c3d".to_owned(),
-    });
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%Y%d%m"));
     &NAMING
 }
 

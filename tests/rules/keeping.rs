@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use proptest::prelude::*;
-use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::naming::Naming;
 use scripting_system::rules::retention::{Action, Circumstances, Entry, Kind, Plan, Policy, Reason, Rule, Slot, plan};
 
@@ -14,11 +13,7 @@ const LEAST: Policy =
     Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
 fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
-        archive: ArchiveName::new("%F").unwrap(),
-        temporary_prefix: ".".to_owned(),
-        id: "0a1b2c3d".to_owned(),
-    });
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%F"));
     &NAMING
 }
 

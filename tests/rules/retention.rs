@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
-use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::naming::{Naming, Which};
 use scripting_system::rules::retention::{
     Circumstances, Entry, HoldBack, Kind, Plan, Policy, Reason, plan, to_put_back,
@@ -17,11 +16,7 @@ const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
 fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
-        archive: ArchiveName::new("%Y%d%m").unwrap(),
-        temporary_prefix: ".".to_owned(),
-        id: "0a1b2c3d".to_owned(),
-    });
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%Y%d%m"));
     &NAMING
 }
 

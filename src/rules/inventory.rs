@@ -166,10 +166,9 @@ pub fn plan_of_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circ
     let circumstances = Circumstances { today, server_now, delivered: Some(today), ..circumstances };
     let then = retention::plan(&then, naming, policy, circumstances);
     let then: HashMap<&str, &Decision> = then.decisions.iter().map(|it| (it.name.as_str(), it)).collect();
-    let ages = |reason: &Reason| match reason {
-        Reason::Kept { .. } | Reason::Expired { .. } | Reason::WrittenLater { .. } => true,
-        Reason::SetAside { .. } | Reason::Replaced => true,
-        _ => false,
+    let ages = |reason: &Reason| {
+        matches!(reason, Reason::Kept { .. } | Reason::Expired { .. } | Reason::WrittenLater { .. })
+            || matches!(reason, Reason::SetAside { .. } | Reason::Replaced)
     };
     for decision in &mut plan.decisions {
         let is_archive = match &decision.reason {

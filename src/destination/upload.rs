@@ -140,9 +140,9 @@ impl<'a> Upload<'a> {
             && let Err(error) = connection.remove(self.name)
         {
             // A regular file is written again; a link could lead anywhere.
-            match connection.look(self.name)? {
-                Some(entry) if entry.kind == Kind::File && !error.is_transient() => {}
-                _ => return Err(error),
+            let is_file = || connection.look(self.name).map(|there| there.is_some_and(|it| it.kind == Kind::File));
+            if error.is_transient() || !is_file()? {
+                return Err(error);
             }
             flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
         }

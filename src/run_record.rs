@@ -17,7 +17,7 @@ use crate::rules::retention;
 pub use task::Task;
 
 /// What only a run changes about a host key that is met for the first time.
-pub const NOT_KNOWN_YET: &str = "is not known yet; the first run will trust it";
+pub const NOT_KNOWN_YET: &str = "is not known yet: compare it with the server's own; the first run will trust it";
 
 /// How far a task got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +176,8 @@ pub struct RunRecord {
     pub folder: Option<FolderFacts>,
     /// Why the run has not seen it, where it failed and that was tried or given up; escaped for display.
     pub folder_unseen: Option<String>,
+    /// Whether the archive that has this run's name on the server belongs to another job.
+    pub is_name_taken: bool,
     /// How many times something was tried again.
     pub retries: u32,
     /// Set when a signal or the deadline ended the run.
@@ -240,6 +242,7 @@ impl RunRecord {
             removed: 0,
             folder: None,
             folder_unseen: None,
+            is_name_taken: false,
             retries: 0,
             interruption: None,
             log_lines: Vec::new(),

@@ -83,7 +83,7 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
         assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.all());
         ran.told(&format!("kept {}: expired, 14 days old; removal is held back\n", before(14)));
         ran.told(&format!(
-            "kept {}: replaced; archives of later dates have been delivered since; removal is held back\n",
+            "kept {}: replaced, and archives of later dates have been delivered since; removal is held back\n",
             leftover()
         ));
         let (subject, text) = mail(night);
@@ -148,12 +148,12 @@ fn a_good_archive_that_a_suspicious_one_of_the_same_night_replaces_is_kept_besid
             night.publish_dump_of(night.modified);
             let ran = run(night, &[]);
             ran.ended_with(1).told("it has replaced an archive with other bytes");
-            ran.told(&format!("kept {replaced}: replaced; kept until "));
+            ran.told(&format!("kept {replaced}: set aside until "));
             assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", ran.all());
         }
         night.dump = whole;
         night.publish_dump_of(night.modified);
-        run(night, &[]).ended_with(1).told(&format!("kept {replaced}: replaced; kept until "));
+        run(night, &[]).ended_with(1).told(&format!("kept {replaced}: set aside until "));
         assert!(fs::read(night.archive()).unwrap() == good, "other bytes");
         let last = format!("{}.last.old", night.archive_name());
         assert_eq!(names(night), folder(true).into_iter().chain([replaced, last]).collect());

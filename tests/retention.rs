@@ -91,7 +91,7 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     let no_file = "named like an archive, but not a regular file";
     let unfinished = "an unfinished upload of an earlier run";
     let until = today(night) + Days::new(2);
-    let until = format!("replaced; kept until the archive of {until} or a later one is delivered").leak();
+    let until = format!("set aside until the archive of {until} or a later one is delivered").leak();
     let files = [
         (a(1), Stays, "1 day old"),
         (a(2), Stays, "2 days old"),
@@ -106,7 +106,7 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
         (night.part_of(&a(-70)), Goes, unfinished),
         (format!(".{}.part", a(-70)), Stays, "an upload of another job or machine, maybe still under way"),
         (format!(".{}.old", a(1)), Stays, until),
-        (format!("{}.old", a(50)), Goes, "replaced; archives of later dates have been delivered since"),
+        (format!("{}.old", a(50)), Goes, "replaced, and archives of later dates have been delivered since"),
         ("20263213.tgz".to_owned(), Stays, foreign),
         ("20263002.tgz".to_owned(), Stays, foreign),
         (".20263002.tgz.part".to_owned(), Stays, foreign),

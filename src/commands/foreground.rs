@@ -76,8 +76,8 @@ impl<C> Site<C> {
     pub(super) fn tell_first_contact(&self, server: &Server) {
         if let Some(fingerprint) = server.new_fingerprint() {
             self.progress.show(&format!(
-                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own before \
-                 the first run trusts it"
+                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own, or pin that \
+                 one with sftp.host_key, before the first run trusts it"
             ));
         }
     }

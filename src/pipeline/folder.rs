@@ -71,7 +71,8 @@ impl Job {
         let mut record = self.journal.record().lock();
         // A night that is repeated later has archives after it, which are as good.
         let today = self.today.max(record.started.date_naive());
-        let archives = history::archives(listing, &self.config.naming(), today);
+        let mut archives = history::archives(listing, &self.config.naming(), today);
+        archives.retain(|archive| !record.is_name_taken || archive.date != self.today);
         let complete_since = history::complete_since(&archives, self.config.retention);
         record.folder = Some(FolderFacts { archives, complete_since, free });
     }

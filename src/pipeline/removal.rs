@@ -122,10 +122,19 @@ impl Job {
             suspicion,
             delivered: (*freshness == Freshness::Fresh).then_some(self.today),
             is_unsynced: *is_unsynced,
+            is_of_another_job: self.follows_another_job(connection, &listing),
             server_now: Some(self.server_now(&listing, *clock_difference)),
             ..Circumstances::on(self.today)
         };
         Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
+    }
+
+    /// Whether another job has made the newest archive in `listing` of an earlier date. One that cannot be read is none of
+    /// another job's.
+    fn follows_another_job(&self, connection: &Connection, listing: &[Entry]) -> bool {
+        history::newest_before(listing, &self.config.naming(), self.today)
+            .and_then(|newest| connection.beginning(&newest.name).ok())
+            .is_some_and(|beginning| self.is_of_another_job(&beginning))
     }
 
     /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have

@@ -9,6 +9,7 @@ use crate::destination::{
     Upload,
 };
 use crate::error_chain::told;
+use crate::rules::naming::restore_option;
 use crate::rules::retention::{Kind, to_put_back};
 use crate::run_record::{Delivery, NOT_KNOWN_YET, Task};
 use crate::spool::Spool;
@@ -54,7 +55,11 @@ impl Job {
                 task.done(&format!("{} at {}:{}", sftp.username, sftp.host, sftp.port));
                 Ok(connection)
             }
-            Err(error) => Err(self.give_up(task, &error)),
+            Err(error) => {
+                // known_hosts may hold it from now on, so that no later run reports it.
+                self.tell_first_contact(server);
+                Err(self.give_up(task, &error))
+            }
         }
     }
 
@@ -105,7 +110,7 @@ impl Job {
     }
 
     /// Whether the archive that begins with `beginning` belongs to another job than this one.
-    fn is_of_another_job(&self, beginning: &[u8]) -> bool {
+    pub(super) fn is_of_another_job(&self, beginning: &[u8]) -> bool {
         let source = &self.config.source;
         archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
     }
@@ -157,7 +162,12 @@ impl Job {
                 task.leave();
                 Err(Stop)
             }
-            Err(error) => Err(self.give_up(task, &error)),
+            Err(error) => {
+                if matches!(error, DestinationError::OfAnotherJob(_)) {
+                    self.journal.record().lock().is_name_taken = true;
+                }
+                Err(self.give_up(task, &error))
+            }
         }
     }
 
@@ -168,7 +178,7 @@ impl Job {
         let mut publication = Publication::new(server, &naming, &name, archive, &is_of_another_job);
         let mut verify = || self.verify_and_publish(server, &naming.part(&name), archive, &mut publication);
         let (published, connection, durability) = match sent.state {
-            SentState::AlreadyThere(connection) => (Published::AlreadyThere, connection, Durability::NotOffered),
+            SentState::AlreadyThere(connection) => (Published::AlreadyThere, connection, None),
             SentState::Part { is_resumed, durability } => {
                 let verified = match verify() {
                     Err(error @ DestinationError::Different { .. }) if is_resumed => {
@@ -181,7 +191,7 @@ impl Job {
                     other => other.map(|verified| (verified, durability)),
                 };
                 match verified {
-                    Ok(((published, connection), durability)) => (published, connection, durability),
+                    Ok(((published, connection), durability)) => (published, connection, Some(durability)),
                     Err(error) => {
                         self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
                         return Err(self.give_up(task, &error));
@@ -203,7 +213,7 @@ impl Job {
             Published::New | Published::AlreadyThere => None,
         };
         self.report_replaced(&name, replaced.as_ref());
-        let is_unsynced = self.report_durability(&name, &durability);
+        let is_unsynced = durability.is_some_and(|durability| self.report_durability(&name, &durability));
         task.done(&format!("{name}: {how}{rate}"));
         Ok(Verified { connection, cleared: sent.cleared, replaced, is_unsynced })
     }
@@ -215,8 +225,9 @@ impl Job {
         self.journal.warn(
             Task::VerifyArchive,
             &format!(
-                "an archive{size} with other content was already called {name}: it is kept as {set_aside_as}, and \
-                 \"restore --replaced --date {date}\" brings its dump back"
+                "an archive{size} with other content was already called {name}: it is kept as {set_aside_as}, from which \
+                 restore {} --date {date} restores the dump",
+                restore_option(set_aside_as)
             ),
         );
     }

@@ -119,11 +119,18 @@ impl Loading {
     /// What must be known about that command, if anything.
     pub fn note(self) -> Option<&'static str> {
         match self.maker {
+            Maker::MySql | Maker::MariaDb if self.creates_database => Some(
+                "this loads into the databases that the dump names, and changes existing ones; add -u USER -p where a user \
+                 with a password loads it",
+            ),
             Maker::MySql | Maker::MariaDb => Some("add -u USER -p where a user with a password loads it"),
             Maker::PgDump | Maker::PgDumpCustom => {
                 Some("the roles that own its objects must exist: create missing ones first (createuser NAME)")
             }
-            Maker::PgDumpAll => Some("ignore the error that the role \"postgres\" already exists"),
+            Maker::PgDumpAll => Some(
+                "this loads into the databases that the dump names, and changes existing ones; ignore the error that the role \
+                 \"postgres\" already exists",
+            ),
             Maker::Sqlite => None,
         }
     }

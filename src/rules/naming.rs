@@ -56,6 +56,11 @@ pub enum Which {
     Last,
 }
 
+/// The option with which `restore` restores the replaced archive that is set aside as `name`.
+pub fn restore_option(name: &str) -> &'static str {
+    if name.ends_with(LAST_OLD) { "--replaced=last" } else { "--replaced" }
+}
+
 impl Naming {
     /// The name of this job's upload of `archive`.
     pub fn part(&self, archive: &str) -> String {
@@ -128,6 +133,9 @@ mod tests {
                 assert_eq!(naming.leftover(&format!("{prefix}{archive}{foreign}")), None, "{foreign}");
             }
             assert_eq!(naming.leftover(&format!("{prefix}20269911.tgz.old")), None);
+            let options =
+                [Which::Former, Which::First, Which::Last].map(|which| restore_option(&naming.old(archive, which)));
+            assert_eq!(options, ["--replaced", "--replaced", "--replaced=last"]);
         }
     }
 }

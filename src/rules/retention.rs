@@ -125,6 +125,8 @@ pub struct Circumstances {
     pub delivered: Option<NaiveDate>,
     /// Whether the server failed to sync the new archive to its disk.
     pub is_unsynced: bool,
+    /// Whether another job has made the [newest of the earlier archives](history::newest_before).
+    pub is_of_another_job: bool,
     /// The time by the SFTP server's clock, from [`server_now`]. `None` where it is not known: then a file's date is the
     /// one in its name, whenever it was written.
     pub server_now: Option<DateTime<Utc>>,
@@ -139,6 +141,7 @@ impl Circumstances {
             suspicion: None,
             delivered: None,
             is_unsynced: false,
+            is_of_another_job: false,
             server_now: None,
         }
     }
@@ -279,6 +282,11 @@ fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -
     }
     if circumstances.is_unsynced {
         return Some(HoldBack::NotSynced);
+    }
+    if circumstances.is_of_another_job
+        && let Some(newest) = history::newest_before(listing, naming, circumstances.today)
+    {
+        return Some(HoldBack::OtherJob { example: newest.name });
     }
     let clock_difference = circumstances.clock_difference;
     if let Some(difference) = clock_difference.map(|difference| difference.abs()).filter(|it| *it > CLOCK_TOLERANCE) {

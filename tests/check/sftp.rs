@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use super::{files, must_end_with, must_fail, night, prepare, scrubbed};
-use crate::support::night::DUMP;
+use crate::support::night::{DUMP, archive_name};
 use crate::support::servers::sftp::Builder;
 use crate::support::servers::zips::noise;
 use crate::support::servers::{Entry, SftpServer, SshKey, Zip};
@@ -217,7 +217,7 @@ fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows()
     for words in [
         "! archive names   archive.name seems to have been changed: 13 files named after another pattern (\"%Y-%d-%m\"), such",
         ": retention neither counts nor removes them, and list, verify and restore do not find them",
-        "→ set archive.name to \"%Y-%d-%m\" again, or rename those files",
+        "→ if another job delivers here, leave its files alone; else set archive.name to \"%Y-%d-%m\" again, or rename",
     ] {
         assert!(ran.stdout.contains(words), "{words:?}: {}", ran.all());
     }
@@ -235,9 +235,12 @@ fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_hol
         assert!(!ran.stdout.contains("dump name"), "{}", ran.all());
         night.set("source.dump", json!("data/new name.sql"));
         night.publish(&Zip::new().with(Entry::new("data/new name.sql", noise(1000)).extended_time(night.modified)));
+        // The archive of today would be another job's.
+        assert!(must_end_with(night, 4).stdout.contains("✗ archive         \"20"));
+        let yesterday = archive_name(night.modified.date_naive() - chrono::Days::new(1));
+        fs::rename(night.archive(), night.sshd.directory.join(&yesterday)).unwrap();
         let ran = must_end_with(night, 0);
-        let held =
-            format!("{}, the newest archive, holds \"dumpfile.sql\", and source.dump names", night.archive_name());
+        let held = format!("{yesterday}, the newest archive, holds \"dumpfile.sql\", and source.dump names");
         for words in [&held, "\"new name.sql\"", "restore and verify reach the older archives with --dump dumpfile.sql"]
         {
             assert!(ran.stdout.contains(words), "{words:?}: {}", ran.all());

@@ -60,7 +60,7 @@ fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_da
         for days_later in [1, 2] {
             move_by(&mut bad, 1);
             let ran = bad.run();
-            ran.ended_with(0).told(&format!("kept {old}: replaced; kept until the archive of "));
+            ran.ended_with(0).told(&format!("kept {old}: set aside until the archive of "));
             assert!(bad.listing()[&old].as_deref() == Some(&first), "{days_later} days later");
         }
         // A stale night delivers nothing.

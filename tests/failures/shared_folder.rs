@@ -95,6 +95,29 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
     });
 }
 
+#[test]
+fn where_another_job_made_the_newest_earlier_archive_nothing_is_removed_that_night() {
+    on_each_server(|bad| {
+        bad.run().ended_with(0);
+        fs::rename(bad.directory.join(bad.archive_of(0)), bad.directory.join(bad.archive_of(1))).unwrap();
+        bad.plant(&[20, 30]);
+        times::set_as_named(&bad.directory);
+        let before = bad.names();
+        let mut other = OtherJob::new(&bad, "other");
+        Zip::new().with(Entry::new(DUMP, "SELECT 2;\n").extended_time(bad.modified)).write(&bad.path("web/blog.zip"));
+        other.config["source"]["url"] = json!(bad.web.url("/blog.zip"));
+        let ran = other.run();
+        ran.ended_with(1)
+            .told("removal is held back tonight: ")
+            .told("was made from another source.url or source.dump");
+        assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
+        // The job itself, or one whose keys were changed for good, removes again.
+        bad.plant(&[1]);
+        times::set_as_named(&bad.directory);
+        other.run().ended_with(0).told("2 removed");
+    });
+}
+
 /// Packs `content` as `entry` into the archive of tonight with tar(1), as the program's predecessor did.
 fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u8> {
     let folder = bad.path("packing");

@@ -214,7 +214,10 @@ fn names(check: &Check<'_>, listing: &[Entry], connection: &Connection) {
             count(number, "file")
         );
         let back = pattern.map(|pattern| format!("set archive.name to {pattern:?} again, or ")).unwrap_or_default();
-        let fix = format!("{back}rename those files as archive.name says, or move them away");
+        let fix = format!(
+            "if another job delivers here, leave its files alone; else {back}rename those files as archive.name says, or \
+             move them away"
+        );
         check.tell(Finding::warning("archive names", text, fix));
     }
     let archives = history::archives(listing, &config.naming(), check.today());
@@ -222,14 +225,23 @@ fn names(check: &Check<'_>, listing: &[Entry], connection: &Connection) {
     let wanted = base_name(&config.source.dump);
     let beginning = connection.beginning(&newest.name);
     // `verify` reports what is wrong with an archive that does not show a name.
-    let held = beginning.ok().and_then(|bytes| origin(&bytes).dump);
-    if let Some(held) = held.filter(|held| held != wanted) {
+    let origin = beginning.map(|bytes| origin(&bytes)).unwrap_or_default();
+    if newest.date == check.today() && origin.is_of_another_job(&config.source.mark(), &config.source.dump) {
+        check.tell(Finding::failed("archive", DestinationError::OfAnotherJob(newest.name.clone()).to_string()));
+    }
+    const OTHER_JOB: &str =
+        "if another job delivers to this folder, give one of them another archive.name or sftp.directory";
+    if let Some(held) = origin.dump.filter(|held| held != wanted) {
         let text = format!("{}, the newest archive, holds {held:?}, and source.dump names {wanted:?}", newest.name);
         let fix = format!(
-            "if the dump was renamed, restore and verify reach the older archives with --dump {}; else correct source.dump",
+            "if the dump was renamed, restore and verify reach the older archives with --dump {}; {OTHER_JOB}; else correct \
+             source.dump",
             shell_word(&held)
         );
         check.tell(Finding::warning("dump name", text, fix));
+    } else if origin.mark.is_some_and(|mark| mark != config.source.mark()) {
+        let text = format!("{}, the newest archive, was made from another source.url or source.dump", newest.name);
+        check.tell(Finding::warning("archive", text, OTHER_JOB));
     }
 }
 

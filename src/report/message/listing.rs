@@ -7,6 +7,7 @@ use console::{Alignment, Style, measure_text_width, pad_str};
 
 use crate::report::message::words;
 use crate::rules::inventory::{Archive, File, Gap, Inventory};
+use crate::rules::naming::restore_option;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{Action, Reason};
 
@@ -279,7 +280,8 @@ fn replaced(archive: &Archive) -> String {
         Action::Keep => file.reason.to_string(),
         Action::Remove => "the next run removes it once it has delivered".to_owned(),
     };
-    format!("{}, {size}: {fate}; \"restore --replaced --date {date}\" restores it", printable(&file.name))
+    let option = restore_option(&file.name);
+    format!("{}, {size}: {fate}; restore {option} --date {date} restores it", printable(&file.name))
 }
 
 fn told(file: &File) -> String {

@@ -85,9 +85,9 @@ impl fmt::Display for Reason {
                 write!(f, "an upload of another job or machine, last written {hours} hours ago")
             }
             Reason::SetAside { until } => {
-                write!(f, "replaced; kept until the archive of {until} or a later one is delivered")
+                write!(f, "set aside until the archive of {until} or a later one is delivered")
             }
-            Reason::Replaced => f.write_str("replaced; archives of later dates have been delivered since"),
+            Reason::Replaced => f.write_str("replaced, and archives of later dates have been delivered since"),
             Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
         }
@@ -130,6 +130,11 @@ pub enum HoldBack {
     UnusualSize(Suspicion),
     /// The server failed to sync the new archive to its disk: the older ones may be the last good ones.
     NotSynced,
+    /// Another job has made the newest of the earlier archives.
+    OtherJob {
+        /// Its name.
+        example: String,
+    },
     /// The web server's clock and ours differ by this many hours.
     ClockDiffers {
         /// Whole hours, without sign.
@@ -149,6 +154,11 @@ impl fmt::Display for HoldBack {
             HoldBack::NotSynced => f.write_str(
                 "the SFTP server failed to sync the new archive to its disk; check that disk and its free space",
             ),
+            HoldBack::OtherJob { example } => write!(
+                f,
+                "{example:?} was made from another source.url or source.dump; if another job delivers to this folder, give \
+                 one of them another archive.name or sftp.directory; if these keys were changed, the next run removes again"
+            ),
             HoldBack::ClockDiffers { hours } => write!(
                 f,
                 "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
@@ -156,7 +166,7 @@ impl fmt::Display for HoldBack {
             HoldBack::DayAndMonthSwapped { example } => write!(
                 f,
                 "{example:?} fits archive.name only with day and month swapped, so the pattern seems to have been \
-                 changed over a folder of older names; rename those files, or move them away"
+                 changed over a folder of older names; set it back, rename those files, or move them away"
             ),
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::fs::OFlags;
 
 use super::DestinationError;
 use crate::config::SYSTEM_KNOWN_HOSTS;
@@ -111,7 +112,9 @@ pub(super) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationErro
 
 fn contents(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    match OpenOptions::new().read(true).open(file) {
+    // Opening a pipe would wait for its writer.
+    match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file) {
+        Ok(file) if !file.metadata()?.is_file() => return Err(io::Error::other("it is not a regular file")),
         Ok(file) => file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),

@@ -57,8 +57,14 @@ pub struct Publication<'a> {
 pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = connection.list()?;
     for (old, archive) in to_put_back(&listing, naming) {
-        connection.rename(&old, &archive)?;
-        tracing::info!("{archive:?} was put back: an earlier run had set it aside and did not replace it");
+        match connection.rename(&old, &archive) {
+            Ok(()) => tracing::info!("{archive:?} was put back: it was set aside, and nothing has its name"),
+            Err(error @ DestinationError::Broken { .. }) => return Err(error),
+            Err(error) => {
+                tracing::info!("{archive:?} is not put back, and {old:?} is kept: {error}");
+                continue;
+            }
+        }
         if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
             entry.name = archive;
         }
@@ -155,21 +161,23 @@ impl<'a> Publication<'a> {
             }
             Standing::Other(entry) => self.set_aside(connection, &entry)?,
         }
-        if let Err(error) = connection.rename(&part, self.archive) {
-            if let Some(Replaced { set_aside_as, .. }) = &self.replaced
-                && let Err(error) = connection.rename(set_aside_as, self.archive)
-            {
-                tracing::debug!("{set_aside_as:?} could not be put back at once ({error}); the next run does it");
+        let renamed = connection.rename(&part, self.archive).and_then(|()| {
+            // A server may answer that it has renamed a file, and not have done so.
+            match (connection.look(self.archive)?, connection.look(&part)?) {
+                (Some(entry), None) if entry.size.is_none_or(|there| there == size) => Ok(()),
+                _ => {
+                    let difference = "it did not get its final name".to_owned();
+                    Err(DestinationError::Different { name: self.archive.to_owned(), difference })
+                }
             }
-            return Err(error);
+        });
+        if renamed.is_err()
+            && let Some(Replaced { set_aside_as, .. }) = &self.replaced
+            && let Err(error) = connection.rename(set_aside_as, self.archive)
+        {
+            tracing::debug!("{set_aside_as:?} could not be put back at once ({error}); the next run does it");
         }
-        match connection.look(self.archive)? {
-            Some(entry) if entry.size.is_none_or(|there| there == size) => Ok(self.published()),
-            _ => {
-                let difference = "it did not get its final name".to_owned();
-                Err(DestinationError::Different { name: self.archive.to_owned(), difference })
-            }
-        }
+        renamed.map(|()| self.published())
     }
 
     /// Renames the existing archive: the first one of its date is kept, and the latest.

@@ -11,11 +11,17 @@ use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
 use crate::rules::history;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Circumstances, Entry, Kind, Plan, Reason};
+use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, HoldBack, Kind, Plan, Reason};
 use crate::run_record::{Delivery, Task};
 
 /// How many files that are none of ours are named in the log.
 const FOREIGN_NAMES_TOLD: usize = 100;
+
+/// Of so many archives that are to be removed the beginning is read, to see whose they are.
+const ARCHIVES_READ: usize = 16;
+
+/// Another job has stopped delivering, or this one's source was changed for good, once so many archives are this job's.
+const RECENT: usize = 7;
 
 impl Job {
     /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
@@ -122,19 +128,25 @@ impl Job {
             suspicion,
             delivered: (*freshness == Freshness::Fresh).then_some(self.today),
             is_unsynced: *is_unsynced,
-            is_of_another_job: self.follows_another_job(connection, &listing),
             server_now: Some(self.server_now(&listing, *clock_difference)),
             ..Circumstances::on(self.today)
         };
-        Ok(retention::plan(&listing, &naming, self.config.retention, circumstances))
+        let plan = retention::plan(&listing, &naming, self.config.retention, circumstances);
+        Ok(match self.another_jobs_archive(connection, &listing, &plan) {
+            Some(example) => plan.hold_back(HoldBack::OtherJob { example }),
+            None => plan,
+        })
     }
 
-    /// Whether another job has made the newest archive in `listing` of an earlier date. One that cannot be read is none of
-    /// another job's.
-    fn follows_another_job(&self, connection: &Connection, listing: &[Entry]) -> bool {
-        history::newest_before(listing, &self.config.naming(), self.today)
-            .and_then(|newest| connection.beginning(&newest.name).ok())
-            .is_some_and(|beginning| self.is_of_another_job(&beginning))
+    /// An archive of another job among the last ones in `listing`, where `plan` removes archives that are not this job's. One
+    /// that cannot be read is of no other job.
+    fn another_jobs_archive(&self, connection: &Connection, listing: &[Entry], plan: &Plan) -> Option<String> {
+        let is_theirs =
+            |name: &String| connection.beginning(name).is_ok_and(|beginning| self.is_of_another_job(&beginning));
+        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
+        plan.removals().filter(is_archive).take(ARCHIVES_READ).find(|decision| is_theirs(&decision.name))?;
+        let recent = history::archives(listing, &self.config.naming(), self.today).into_iter().rev();
+        recent.map(|archive| archive.name).take(RECENT).find(is_theirs)
     }
 
     /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have

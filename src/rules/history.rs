@@ -39,11 +39,6 @@ pub fn with_empty_ones(listing: &[Entry], naming: &Naming, today: NaiveDate) -> 
     archives
 }
 
-/// The newest archive in `listing` that counts and is dated before `date`.
-pub fn newest_before(listing: &[Entry], naming: &Naming, date: NaiveDate) -> Option<Archived> {
-    archives(listing, naming, date).into_iter().rfind(|archive| archive.date < date)
-}
-
 /// How many days from `first` to `last`, both included, have none of `archives`.
 pub fn days_without(archives: &[Archived], first: NaiveDate, last: NaiveDate) -> u32 {
     let has_one = |date: &NaiveDate| archives.iter().any(|archive| archive.date == *date);

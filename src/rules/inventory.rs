@@ -168,7 +168,7 @@ pub fn plan_of_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circ
     let then: HashMap<&str, &Decision> = then.decisions.iter().map(|it| (it.name.as_str(), it)).collect();
     let ages = |reason: &Reason| {
         matches!(reason, Reason::Kept { .. } | Reason::Expired { .. } | Reason::WrittenLater { .. })
-            || matches!(reason, Reason::SetAside { .. } | Reason::Replaced)
+            || matches!(reason, Reason::SetAside { .. } | Reason::ReplacedLately | Reason::Replaced)
     };
     for decision in &mut plan.decisions {
         let is_archive = match &decision.reason {

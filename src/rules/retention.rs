@@ -99,6 +99,18 @@ impl Plan {
         self.decisions.iter().filter(|decision| decision.action == Action::Remove)
     }
 
+    /// The same plan with removal held back: nothing is removed but own uploads, which hold nothing that is needed. A plan that
+    /// is held back already keeps its reason.
+    pub fn hold_back(mut self, why: HoldBack) -> Plan {
+        let kept = self.decisions.iter_mut().filter(|decision| decision.action == Action::Remove);
+        for decision in kept.filter(|decision| decision.reason != Reason::UnfinishedUpload) {
+            decision.action = Action::Keep;
+            decision.reason = Reason::HeldBack(Box::new(decision.reason.clone()));
+        }
+        self.held_back.get_or_insert(why);
+        self
+    }
+
     /// How many archives of this configuration stay.
     pub fn archives_kept(&self) -> usize {
         self.decisions
@@ -125,8 +137,6 @@ pub struct Circumstances {
     pub delivered: Option<NaiveDate>,
     /// Whether the server failed to sync the new archive to its disk.
     pub is_unsynced: bool,
-    /// Whether another job has made the [newest of the earlier archives](history::newest_before).
-    pub is_of_another_job: bool,
     /// The time by the SFTP server's clock, from [`server_now`]. `None` where it is not known: then a file's date is the
     /// one in its name, whenever it was written.
     pub server_now: Option<DateTime<Utc>>,
@@ -141,7 +151,6 @@ impl Circumstances {
             suspicion: None,
             delivered: None,
             is_unsynced: false,
-            is_of_another_job: false,
             server_now: None,
         }
     }
@@ -158,22 +167,21 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         kept: keeping::rules(policy, &counting),
         witness: Witness { server_now: circumstances.server_now, keep_days: policy.keep_days },
         to_put_back: to_put_back(listing, naming).into_iter().map(|(old, _)| old).collect(),
+        written: listing.iter().filter_map(|entry| Some((entry.name.as_str(), entry.modified?))).collect(),
     };
-    let held_back = hold_back(listing, naming, circumstances);
     let mut decisions: Vec<Decision> = listing
         .iter()
         .map(|entry| {
-            let (action, reason) = match folder.decide(entry) {
-                (Action::Remove, reason) if held_back.is_some() && reason != Reason::UnfinishedUpload => {
-                    (Action::Keep, Reason::HeldBack(Box::new(reason)))
-                }
-                decided => decided,
-            };
+            let (action, reason) = folder.decide(entry);
             Decision { name: entry.name.clone(), action, reason }
         })
         .collect();
     decisions.sort_by(|a, b| a.name.cmp(&b.name));
-    Plan { reference: folder.reference, held_back, decisions }
+    let plan = Plan { reference: folder.reference, held_back: None, decisions };
+    match hold_back(listing, naming, circumstances) {
+        Some(why) => plan.hold_back(why),
+        None => plan,
+    }
 }
 
 /// The set-aside archives that have no successor under the final name, as (current name, final name): a run that was
@@ -209,6 +217,8 @@ struct Folder<'a> {
     witness: Witness,
     /// The names of the set-aside archives that are to get their final name back.
     to_put_back: BTreeSet<String>,
+    /// When each file was last written, where that is known.
+    written: BTreeMap<&'a str, DateTime<Utc>>,
 }
 
 impl Folder<'_> {
@@ -255,9 +265,13 @@ impl Folder<'_> {
                 }
             }
             Leftover::SetAside(_) if self.to_put_back.contains(&entry.name) => (Action::Keep, Reason::AwaitsItsName),
-            Leftover::SetAside(SetAside { date, .. }) => {
+            Leftover::SetAside(SetAside { archive, date, .. }) => {
                 let until = date.checked_add_days(DAYS_SET_ASIDE).unwrap_or(NaiveDate::MAX);
+                // A past night that is repeated replaces an archive long after its date.
+                let written = self.circumstances.server_now.zip(self.written.get(archive));
+                let is_late = written.is_some_and(|(now, then)| now - *then < LATELY);
                 match self.circumstances.delivered {
+                    Some(delivered) if delivered >= until && is_late => (Action::Keep, Reason::ReplacedLately),
                     Some(delivered) if delivered >= until => (Action::Remove, Reason::Replaced),
                     _ => (Action::Keep, Reason::SetAside { until }),
                 }
@@ -272,6 +286,9 @@ const OTHERS_UPLOAD_TIME: TimeDelta = TimeDelta::hours(24);
 /// A replaced archive is kept until an archive of so many days after its own date has been delivered.
 const DAYS_SET_ASIDE: Days = Days::new(3);
 
+/// And in any case for so long after its successor was written.
+const LATELY: TimeDelta = TimeDelta::hours(48);
+
 /// Clocks that differ by more than this hold removal back.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
 
@@ -282,11 +299,6 @@ fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -
     }
     if circumstances.is_unsynced {
         return Some(HoldBack::NotSynced);
-    }
-    if circumstances.is_of_another_job
-        && let Some(newest) = history::newest_before(listing, naming, circumstances.today)
-    {
-        return Some(HoldBack::OtherJob { example: newest.name });
     }
     let clock_difference = circumstances.clock_difference;
     if let Some(difference) = clock_difference.map(|difference| difference.abs()).filter(|it| *it > CLOCK_TOLERANCE) {

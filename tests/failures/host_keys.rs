@@ -210,3 +210,15 @@ fn a_changed_host_key_of_another_type_is_told_in_the_same_words() {
     let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     must_refuse(&bad, &["has CHANGED", &old.fingerprint(), &bad.sftp().fingerprint(), "ssh-keygen -R"]);
 }
+
+#[test]
+fn a_known_hosts_that_is_a_pipe_keeps_no_run_waiting() {
+    let mut bad = BadNight::new();
+    let pipe = bad.path("known_hosts");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for policy in ["accept-new", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        bad.set("sftp.host_key", json!(policy));
+        let ran = bad.run();
+        assert!([3, 4].contains(&ran.code) && ran.stderr.contains("not a regular file"), "{}", ran.all());
+    }
+}

@@ -10,6 +10,7 @@ use super::bad_night::BadNight;
 use super::interruptions::wait_until;
 use super::support::servers::sftp_faults::Disturbance;
 use super::support::servers::sftp_watch::{Moment, Operation};
+use super::support::servers::times;
 use super::support::servers::zips::sql_dump;
 
 /// A night whose folder is empty.
@@ -69,6 +70,10 @@ fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_da
         bad.must_warn(&["stale"]);
         assert!(bad.listing().contains_key(&old));
         bad.publish_dump_of(modified + TimeDelta::days(1));
+        // The replacement is some minutes old in truth, as where a past night is repeated.
+        bad.run().ended_with(0).told(&format!("kept {old}: set aside less than two days ago"));
+        assert!(bad.listing()[&old].as_deref() == Some(&first));
+        times::set_as_named(&bad.directory);
         bad.run().ended_with(0).told(&format!("removed {old}: replaced"));
         assert!(!bad.listing().contains_key(&old));
     }

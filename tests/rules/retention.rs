@@ -124,6 +124,14 @@ fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered()
     assert_eq!(removed_after(Some(TODAY)), 3);
     assert_eq!(removed_after(Some(TODAY - TimeDelta::days(1))), 0);
     assert_eq!(removed_after(None), 0, "a run that delivers nothing removes none");
+    // A past night that is repeated replaces an archive only now.
+    let now = TODAY.and_hms_opt(23, 0, 0).unwrap().and_utc();
+    for (hours, removed) in [(47, 0), (49, 3)] {
+        let mut listing = listing.clone();
+        listing.last_mut().unwrap().modified = Some(now - TimeDelta::hours(hours));
+        let circumstances = Circumstances { delivered: Some(TODAY), server_now: Some(now), ..Circumstances::on(TODAY) };
+        assert_eq!(plan(&listing, naming(), POLICY, circumstances).removals().count(), removed, "{hours}");
+    }
     let held = Circumstances { delivered: Some(TODAY), is_unsynced: true, ..Circumstances::on(TODAY) };
     let held = plan(&listing, naming(), POLICY, held);
     assert_eq!((held.removals().count(), held.held_back), (0, Some(HoldBack::NotSynced)));

@@ -257,7 +257,8 @@ fn others(plan: &Plan) -> String {
             Reason::UnfinishedUpload | Reason::OtherUpload | Reason::AbandonedUpload { .. } | Reason::AwaitsItsName
         )
     };
-    let is_replaced = |it: &Reason| matches!(reason(it), Reason::Replaced | Reason::SetAside { .. });
+    let is_replaced =
+        |it: &Reason| matches!(reason(it), Reason::Replaced | Reason::ReplacedLately | Reason::SetAside { .. });
     let leftovers = plan.decisions.iter().filter(|decision| is_leftover(&decision.reason)).count();
     let foreign = plan.decisions.iter().filter(|decision| decision.reason == Reason::Foreign).count();
     let replaced = plan.decisions.iter().filter(|decision| is_replaced(&decision.reason)).count();

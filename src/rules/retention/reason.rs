@@ -52,6 +52,8 @@ pub enum Reason {
         /// It is kept until an archive of this date, or of a later one, has been delivered.
         until: NaiveDate,
     },
+    /// A replaced archive whose successor was written less than two days ago.
+    ReplacedLately,
     /// A replaced archive that is no longer needed: newer archives have been delivered since.
     Replaced,
     /// A replaced archive whose successor never came: it must be put back, not removed.
@@ -87,6 +89,7 @@ impl fmt::Display for Reason {
             Reason::SetAside { until } => {
                 write!(f, "set aside until the archive of {until} or a later one is delivered")
             }
+            Reason::ReplacedLately => f.write_str("set aside less than two days ago"),
             Reason::Replaced => f.write_str("replaced, and archives of later dates have been delivered since"),
             Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
@@ -130,9 +133,9 @@ pub enum HoldBack {
     UnusualSize(Suspicion),
     /// The server failed to sync the new archive to its disk: the older ones may be the last good ones.
     NotSynced,
-    /// Another job has made the newest of the earlier archives.
+    /// Another job delivers to the folder, or did so within the last seven archives.
     OtherJob {
-        /// Its name.
+        /// One of its archives.
         example: String,
     },
     /// The web server's clock and ours differ by this many hours.
@@ -157,7 +160,8 @@ impl fmt::Display for HoldBack {
             HoldBack::OtherJob { example } => write!(
                 f,
                 "{example:?} was made from another source.url or source.dump; if another job delivers to this folder, give \
-                 one of them another archive.name or sftp.directory; if these keys were changed, the next run removes again"
+                 one of them another archive.name or sftp.directory; if these keys were changed, this ends once the last \
+                 seven archives are this job's"
             ),
             HoldBack::ClockDiffers { hours } => write!(
                 f,

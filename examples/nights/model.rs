@@ -17,6 +17,9 @@ pub const KEEP_AT_LEAST: usize = 3;
 /// A replaced archive is kept until an archive of so many days later has been delivered.
 const DAYS_SET_ASIDE: Days = Days::new(3);
 
+/// Another job's archive among so many of the last ones keeps its older ones.
+const LAST: usize = 7;
+
 /// Archives by date.
 type Archives = BTreeMap<NaiveDate, Vec<u8>>;
 /// Replaced archives by date.
@@ -154,6 +157,22 @@ impl Model {
         }
     }
 
+    /// Whether a run that does all its work would remove archives of another job while one of the last seven is another
+    /// job's: then it removes nothing.
+    pub fn is_shared(&self, night: &Night) -> bool {
+        let is_theirs = |date: &NaiveDate| self.sources.get(date).is_some_and(|source| *source != night.source);
+        let before = self.with_names_back();
+        let delivered = (!night.dumps.is_empty()).then_some(night.date);
+        let dates: BTreeSet<NaiveDate> = before.archives.keys().copied().chain(delivered).collect();
+        let is_over = |date: &NaiveDate| {
+            !night.is_copied && delivered.is_some_and(|delivered| *date + DAYS_SET_ASIDE <= delivered)
+        };
+        let replaced = before.set_aside.keys().map(|(date, _)| *date).filter(is_over);
+        let mut removed = expired(dates.iter().copied(), night).into_iter().chain(replaced);
+        let mut recent = dates.iter().rev().filter(|date| **date <= night.date).take(LAST);
+        removed.any(|date| is_theirs(&date)) && recent.any(is_theirs)
+    }
+
     /// Whether an archive of one of the run's dumps has its final name.
     pub fn has_delivered(&self, night: &Night) -> bool {
         self.archives.get(&night.date).is_some_and(|archive| night.is_archive_of_dump(archive))
@@ -249,8 +268,9 @@ impl Run<'_> {
 
     fn set_aside_faults(&self, target: &SetAside, after: &SetAside) -> Vec<String> {
         let Night { date: delivered, dumps, .. } = self.night;
+        // In a copied folder, all successors were written lately.
         let is_over = |(date, _): &(NaiveDate, Which)| {
-            self.may_remove && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
+            self.may_remove && !self.night.is_copied && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
         };
         // The latest one is removed before the next one gets its name.
         let gives_way =

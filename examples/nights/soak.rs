@@ -238,7 +238,7 @@ impl Soak {
         }
         let standing = self.model.standing(&night);
         let uploads = is_fresh && !matches!(standing, Standing::Same | Standing::OfAnotherJob);
-        night.is_held_back = fault.holds_removal_back(uploads);
+        night.is_held_back = self.model.is_shared(&night) || fault.holds_removal_back(uploads);
         let has_changed = Arc::new(AtomicBool::new(false));
         let mut web = fault.on_web(self.site.web());
         let mut successor = None;
@@ -333,6 +333,10 @@ impl Soak {
     /// Counts how the runs of a night ended, and returns what is wrong about it.
     fn check_endings(&mut self, night: &Night, fault: &Fault, standing: Standing, endings: &[Ending]) -> Vec<String> {
         let mut expected = fault.codes(!night.dumps.is_empty(), standing);
+        if night.is_held_back {
+            // That is a warning.
+            expected.iter_mut().filter(|code| **code == 0).for_each(|code| *code = 1);
+        }
         if endings.len() > 1 && !night.dumps.is_empty() {
             // The second of two machines finds the archive there, or in the way.
             expected.extend([0, 1, 4]);

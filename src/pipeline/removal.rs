@@ -132,21 +132,37 @@ impl Job {
             ..Circumstances::on(self.today)
         };
         let plan = retention::plan(&listing, &naming, self.config.retention, circumstances);
-        Ok(match self.another_jobs_archive(connection, &listing, &plan) {
+        Ok(match self.another_jobs_archive(connection, &listing, &plan)? {
             Some(example) => plan.hold_back(HoldBack::OtherJob { example }),
             None => plan,
         })
     }
 
     /// An archive of another job among the last ones in `listing`, where `plan` removes archives that are not this job's. One
-    /// that cannot be read is of no other job.
-    fn another_jobs_archive(&self, connection: &Connection, listing: &[Entry], plan: &Plan) -> Option<String> {
-        let is_theirs =
-            |name: &String| connection.beginning(name).is_ok_and(|beginning| self.is_of_another_job(&beginning));
+    /// that the server does not let be read is of no other job.
+    fn another_jobs_archive(
+        &self,
+        connection: &Connection,
+        listing: &[Entry],
+        plan: &Plan,
+    ) -> Result<Option<String>, DestinationError> {
+        let first_of_theirs = |names: &mut dyn Iterator<Item = String>| {
+            for name in names {
+                match connection.beginning(&name) {
+                    Ok(beginning) if self.is_of_another_job(&beginning) => return Ok(Some(name)),
+                    Err(error) if error.is_transient() => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(None)
+        };
         let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
-        plan.removals().filter(is_archive).take(ARCHIVES_READ).find(|decision| is_theirs(&decision.name))?;
-        let recent = history::archives(listing, &self.config.naming(), self.today).into_iter().rev();
-        recent.map(|archive| archive.name).take(RECENT).find(is_theirs)
+        let mut removals = plan.removals().filter(is_archive).take(ARCHIVES_READ).map(|decision| decision.name.clone());
+        if first_of_theirs(&mut removals)?.is_none() {
+            return Ok(None);
+        }
+        let archives = history::archives(listing, &self.config.naming(), self.today);
+        first_of_theirs(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
     }
 
     /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have

@@ -41,18 +41,26 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens the regular file `path`, or a link to one, to append to it, with further `options`. It never waits, and never
-/// opens a device: a pipe would block until somebody reads it, and to open a device can be to use it.
+/// Opens the regular file `path`, or a link to one, to append to it, with further `options`.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_to_append(path: &Path, mut options: OpenOptions) -> io::Result<File> {
+    open_regular(path, options.append(true))
+}
+
+/// Opens the regular file `path`, or a link to one, with `options`. It never waits, and never opens a device: a pipe would
+/// block until somebody uses its other end, and to open a device can be to use it.
 ///
 /// # Errors
 /// If the system refuses, or something other than a regular file is there.
-pub fn open_to_append(path: &Path, mut options: OpenOptions) -> io::Result<File> {
+pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(not_regular());
     }
     // Something else may have taken its place since then.
-    let file = options.append(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 

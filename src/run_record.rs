@@ -17,7 +17,7 @@ use crate::rules::retention;
 pub use task::Task;
 
 /// What only a run changes about a host key that is met for the first time.
-pub const NOT_KNOWN_YET: &str = "is not known yet: compare it with the server's own; the first run will trust it";
+pub const NOT_KNOWN_YET: &str = "is not known yet; the first run will trust it";
 
 /// How far a task got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustix::fs::OFlags;
 
 use super::DestinationError;
 use crate::config::SYSTEM_KNOWN_HOSTS;
-use crate::disk::whole_file::sync_folder_of;
+use crate::disk::{self, whole_file::sync_folder_of};
 use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
 
 /// Largest known_hosts that is read, in bytes.
@@ -112,9 +111,7 @@ pub(super) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationErro
 
 fn contents(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // Opening a pipe would wait for its writer.
-    match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file) {
-        Ok(file) if !file.metadata()?.is_file() => return Err(io::Error::other("it is not a regular file")),
+    match disk::open_regular(file, OpenOptions::new().read(true)) {
         Ok(file) => file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),

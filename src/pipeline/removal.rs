@@ -175,7 +175,7 @@ impl Job {
     }
 
     /// The directory as it would be once every replaced archive without successor had its name back.
-    pub(super) fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
+    fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
         for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
             if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {

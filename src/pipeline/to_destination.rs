@@ -1,4 +1,4 @@
-//! Tasks 6 to 9: from this machine to the SFTP server, and what lies there.
+//! Tasks 6 to 8: from this machine to the SFTP server.
 
 use indicatif::HumanBytes;
 

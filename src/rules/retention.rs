@@ -269,9 +269,9 @@ impl Folder<'_> {
                 let until = date.checked_add_days(DAYS_SET_ASIDE).unwrap_or(NaiveDate::MAX);
                 // A past night that is repeated replaces an archive long after its date.
                 let written = self.circumstances.server_now.zip(self.written.get(archive));
-                let is_late = written.is_some_and(|(now, then)| now - *then < LATELY);
+                let is_recent = written.is_some_and(|(now, then)| now - *then < LATELY);
                 match self.circumstances.delivered {
-                    Some(delivered) if delivered >= until && is_late => (Action::Keep, Reason::ReplacedLately),
+                    Some(delivered) if delivered >= until && is_recent => (Action::Keep, Reason::ReplacedLately),
                     Some(delivered) if delivered >= until => (Action::Remove, Reason::Replaced),
                     _ => (Action::Keep, Reason::SetAside { until }),
                 }

@@ -10,9 +10,9 @@ use chrono::DateTime;
 use clap::Parser;
 use scripting_system::archive::ZippedDump;
 use scripting_system::config::Compression;
-use scripting_system::interrupt::Interrupt;
 use scripting_system::rules::freshness::DumpTime;
 use scripting_system::rules::origin::Mark;
+use scripting_system::runtime::interrupt::Interrupt;
 
 const BUFFER: usize = 256 * 1024;
 

@@ -2,8 +2,9 @@
 
 use std::process;
 
+use crate::record::run_record::Outcome;
 use crate::rules::health::Health;
-use crate::run_record::{Interruption, Outcome};
+use crate::runtime::interrupt::Interruption;
 
 /// What the program's exit code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

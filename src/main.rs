@@ -8,7 +8,6 @@ use std::sync::Arc;
 use chrono::Utc;
 use clap::Parser as _;
 use scripting_system::cli::{Cli, Command};
-use scripting_system::clock::Clock;
 use scripting_system::commands::check::check;
 use scripting_system::commands::completions::completions;
 use scripting_system::commands::gen_config::gen_config;
@@ -20,6 +19,7 @@ use scripting_system::commands::status::{refuse_command_line, status};
 use scripting_system::commands::verify::verify;
 use scripting_system::config::Environment;
 use scripting_system::exit_code::ExitCode;
+use scripting_system::runtime::clock::Clock;
 
 fn main() -> process::ExitCode {
     let environment = Environment::capture();

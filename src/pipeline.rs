@@ -14,20 +14,21 @@ use std::{panic, thread};
 use chrono::{NaiveDate, TimeDelta};
 use indicatif::HumanBytes;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::destination::{Connection, Replaced, Server};
-use crate::error_chain::told;
-pub(crate) use crate::fault_point::fault_point;
-use crate::interrupt::Interrupt;
-use crate::journal::{Journal, OpenTask};
-use crate::progress::Progress;
-use crate::retry::Retry;
+use crate::disk::spool::Spool;
+use crate::pipeline::from_source::Packing;
+use crate::pipeline::to_destination::{Sent, Verified};
+use crate::record::journal::{Journal, OpenTask};
+use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
-use crate::run_record::{Interruption, Task};
-use crate::spool::Spool;
-use from_source::Packing;
-use to_destination::{Sent, Verified};
+use crate::runtime::clock::Clock;
+use crate::runtime::error_chain::told;
+pub(crate) use crate::runtime::failpoint::fault_point;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::interrupt::Interruption;
+use crate::runtime::progress::Progress;
+use crate::runtime::retry::Retry;
 
 /// A night's work and what it needs.
 #[derive(Clone)]

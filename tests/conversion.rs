@@ -9,7 +9,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use scripting_system::config::{self, Environment};
+use scripting_system::config;
+use scripting_system::config::Environment;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use support::night::{DUMP, MAIL_LOGIN, SFTP_PASSWORD, program};

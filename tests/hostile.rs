@@ -14,12 +14,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use scripting_system::archive::{ArchiveError, ZippedDump};
 use scripting_system::config::Compression;
-use scripting_system::interrupt::Interrupt;
 use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::naming::Naming;
 use scripting_system::rules::origin::Mark;
 use scripting_system::rules::redaction::printable;
-use scripting_system::rules::retention::{self, Circumstances, Entry as Listed, Kind, Policy};
+use scripting_system::rules::retention;
+use scripting_system::rules::retention::{Circumstances, Entry as Listed, Kind, Policy};
+use scripting_system::runtime::interrupt::Interrupt;
 use support::night::DUMP;
 use support::servers::{Entry, Method, Zip, zips};
 

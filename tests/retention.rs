@@ -17,7 +17,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use chrono::{Days, NaiveDate, TimeDelta};
-use scripting_system::lock::Lock;
+use scripting_system::disk::lock::Lock;
 use serde_json::json;
 use support::night::archive_name;
 use support::servers::{SftpServer, SshKey, times};

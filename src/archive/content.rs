@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use crc32fast::Hasher;
 
-use super::ArchiveError;
-use crate::interrupt::{Interrupt, Interrupted};
+use crate::archive::error::ArchiveError;
+use crate::runtime::interrupt::{Interrupt, Interrupted};
 
 /// What the ZIP's directory says of the dump's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

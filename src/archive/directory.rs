@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config};
 
-use super::ArchiveError;
+use crate::archive::error::ArchiveError;
 
 const MAX_ENTRIES: u64 = 65_535;
 const MAX_SIZE: u64 = 16 * 1024 * 1024;

@@ -5,8 +5,8 @@ use std::io;
 use thiserror::Error;
 use zip::result::ZipError;
 
-use crate::interrupt::Interrupted;
 use crate::rules::dump::DumpError;
+use crate::runtime::interrupt::Interrupted;
 
 /// Why there is no archive.
 #[derive(Debug, Error)]

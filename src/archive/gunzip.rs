@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::GzDecoder;
 use thiserror::Error;
 
-use super::content::SourceFault;
+use crate::archive::content::SourceFault;
 
 /// What every member begins with (RFC 1952 section 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::bufread::{GzDecoder, MultiGzDecoder};
 
-use super::gzip;
+use crate::archive::gzip;
 use crate::rules::dump::base_name;
 use crate::rules::origin::{Mark, Origin};
 

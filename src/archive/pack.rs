@@ -9,13 +9,15 @@ use flate2::GzBuilder;
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
-use super::content::{Check, Raw};
-use super::tar::{self, Member};
-use super::{ArchiveError, ZippedDump, gzip, recompress, reuse};
+use crate::archive::content::{Check, Raw};
+use crate::archive::error::ArchiveError;
+use crate::archive::tar::{self, Member};
+use crate::archive::zipped_dump::ZippedDump;
+use crate::archive::{gzip, recompress, reuse};
 use crate::config::Compression;
-use crate::interrupt::Interrupt;
 use crate::rules::dump::base_name;
 use crate::rules::origin::Mark;
+use crate::runtime::interrupt::Interrupt;
 
 const BUFFER: usize = 128 * 1024;
 

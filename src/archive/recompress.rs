@@ -6,9 +6,9 @@ use std::io::{self, Read, Write};
 use std::num::NonZero;
 use std::thread;
 
-use super::ArchiveError;
-use super::content::{Check, Declared, fill};
-use super::gzip;
+use crate::archive::content::{Check, Declared, fill};
+use crate::archive::error::ArchiveError;
+use crate::archive::gzip;
 
 const BLOCK: usize = 1024 * 1024;
 /// zlib's usual level.

@@ -7,9 +7,9 @@ use std::io::{Read, Write};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::ArchiveError;
-use super::content::{Check, Declared, damaged, fill};
-use super::gzip;
+use crate::archive::content::{Check, Declared, damaged, fill};
+use crate::archive::error::ArchiveError;
+use crate::archive::gzip;
 
 const COMPRESSED: usize = 128 * 1024;
 const INFLATED: usize = 256 * 1024;

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
 
-use super::allowance::{Allowance, Limited};
-use super::content::{Raw, SourceFault};
-use super::gunzip::{Gunzip, GzipFault};
-use super::tar::{BLOCK, END};
-use crate::interrupt::{Interrupt, Interrupted};
+use crate::archive::allowance::{Allowance, Limited};
+use crate::archive::content::{Raw, SourceFault};
+use crate::archive::gunzip::{Gunzip, GzipFault};
+use crate::archive::tar::{BLOCK, END};
 use crate::rules::packed::{self, MemberError, MemberKind};
+use crate::runtime::interrupt::{Interrupt, Interrupted};
 
 const BUFFER: usize = 256 * 1024;
 

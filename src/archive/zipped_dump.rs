@@ -8,9 +8,9 @@ use zip::extra_fields::ExtraField;
 use zip::read::ZipFile;
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
-use super::ArchiveError;
-use super::content::Declared;
-use super::directory;
+use crate::archive::content::Declared;
+use crate::archive::directory;
+use crate::archive::error::ArchiveError;
 use crate::config::Compression;
 use crate::rules::dump::{self, Entry, EntryKind, Method, Names};
 use crate::rules::freshness::DumpTime;

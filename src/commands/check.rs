@@ -1,6 +1,7 @@
 //! `check`: whether tonight's run will work: everything that it needs is reached, and nothing is sent or changed.
 
 mod certificate;
+pub mod findings;
 mod local;
 mod reach;
 mod reports;
@@ -14,15 +15,15 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::foreground::{self, Site, Surroundings, Work};
 use crate::cli;
-use crate::clock::Clock;
+use crate::commands::check::findings::{Finding, Mark};
+use crate::commands::foreground::{self, Site, Surroundings, Work};
 use crate::config::{self, Config, Environment};
 use crate::exit_code::ExitCode;
-use crate::progress::Waiting;
-use crate::report::message::findings::{self, Finding, Mark};
-use crate::retry::Retry;
 use crate::rules::redaction::Redaction;
+use crate::runtime::clock::Clock;
+use crate::runtime::progress::Waiting;
+use crate::runtime::retry::Retry;
 
 /// Looks whether a run with the configuration would work; `verbose` counts the `-v`.
 pub fn check(arguments: &cli::Check, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use crate::cli;
-use crate::error_chain::told;
 use crate::exit_code::ExitCode;
+use crate::runtime::error_chain::told;
 
 /// Prints to `stdout` the script for the shell that `arguments` name.
 pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> ExitCode {

@@ -9,20 +9,20 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 use secrecy::SecretString;
 
-use super::panics::redact_panics;
-use super::supervisor::{Ended, Supervisor};
-use crate::clock::Clock;
+use crate::commands::panics::redact_panics;
 use crate::config::{self, Config, Environment, LoadError, ReadBack};
 use crate::destination::Server;
-use crate::error_chain::told;
 use crate::exit_code::ExitCode;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-use crate::report::log_file;
-use crate::report::verbose::Verbose;
-use crate::retry::Retry;
+use crate::report::log::log_file;
+use crate::report::log::verbose::Verbose;
 use crate::rules::redaction::Redaction;
-use crate::run_record::Interruption;
+use crate::runtime::clock::Clock;
+use crate::runtime::error_chain::told;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::interrupt::Interruption;
+use crate::runtime::progress::Progress;
+use crate::runtime::retry::Retry;
+use crate::runtime::supervisor::{Ended, Supervisor};
 
 /// What every command takes from its configuration, whatever else it needs of it.
 pub(super) struct Basics {
@@ -194,7 +194,7 @@ impl Fault {
         match self {
             Fault::Configuration(error) => error.lines(),
             Fault::Failed(text) => vec![text.clone()],
-            Fault::Interrupted(cause) => vec![crate::interrupt::Interrupted(*cause).to_string()],
+            Fault::Interrupted(cause) => vec![crate::runtime::interrupt::Interrupted(*cause).to_string()],
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::cli;
 use crate::config::LoadError;
 use crate::config::schema::json_schema;
 use crate::config::template::TEMPLATE;
-use crate::disk::whole_file::WholeFile;
-use crate::error_chain::told;
+use crate::disk::atomic_file::WholeFile;
+use crate::runtime::error_chain::told;
 
 /// For its owner alone: a configuration may hold secrets.
 const PRIVATE: u32 = 0o600;

@@ -1,17 +1,20 @@
 //! `list`: the archives on the server, and what retention will do to each.
 
+mod document;
+mod table;
+
 use std::io::{self, Write as _};
 
 use console::Term;
 
-use super::foreground::{self, Fault, Site, Surroundings};
 use crate::cli;
-use crate::clock::Clock;
+use crate::commands::foreground::{self, Fault, Site, Surroundings};
+use crate::commands::list::table::{Canvas, Listing};
 use crate::config::{self, Environment};
 use crate::destination::{DestinationError, Server};
 use crate::exit_code::ExitCode;
-use crate::report::message::{self, Canvas, Listing};
 use crate::rules::inventory::Inventory;
+use crate::runtime::clock::Clock;
 
 /// Lists what lies on the server as `arguments` ask for it; `verbose` counts the `-v`. Changes nothing there.
 pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
@@ -25,7 +28,7 @@ pub fn list(arguments: &cli::List, verbose: u8, clock: &Clock, environment: &Env
             site.progress.show(&format!("scripting-system: {mistake}; its default is used"));
         }
         let listing = ask(site)?;
-        let text = if as_json { message::listing_json(&listing)? } else { message::listing(&listing, canvas(verbose)) };
+        let text = if as_json { document::listing_json(&listing)? } else { table::listing(&listing, canvas(verbose)) };
         print(&text)?;
         Ok(ExitCode::Success)
     }))
@@ -61,7 +64,7 @@ fn canvas(verbose: u8) -> Canvas {
 }
 
 fn print_schema() -> Result<ExitCode, Fault> {
-    let printed = message::listing_schema().map_err(io::Error::from).and_then(|schema| print(&schema));
+    let printed = document::listing_schema().map_err(io::Error::from).and_then(|schema| print(&schema));
     printed.map(|()| ExitCode::Success).map_err(|error| Fault::Failed(error.to_string()))
 }
 

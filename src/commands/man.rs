@@ -6,8 +6,8 @@ use std::path::Path;
 use clap_mangen::Man;
 
 use crate::cli;
-use crate::error_chain::told;
 use crate::exit_code::ExitCode;
+use crate::runtime::error_chain::told;
 
 /// Prints the main page to `stdout`; or, where `arguments` name a folder, writes the page of the program and one for each
 /// command into it, over those of the same names.

@@ -1,10 +1,12 @@
 //! What `verify` and `restore` share: which archives lie on the server. Neither changes anything there.
 
-use super::foreground::{Site, Work};
+pub mod report;
+
 use crate::archive::PackedDump;
+use crate::commands::foreground::{Site, Work};
+use crate::commands::recovery::report::Dump;
 use crate::config::JobZone;
 use crate::destination::{Connection, Server};
-use crate::report::message::Dump;
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, Stored};
 use crate::rules::retention::Entry;

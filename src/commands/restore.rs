@@ -10,22 +10,23 @@ use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::foreground::{self, Site, Surroundings, Work};
-use super::recovery::{look, told_dump};
 use crate::archive::{PackedDump, UnpackError, gunzipped, unpack};
 use crate::cli::{self, Replaced};
-use crate::clock::Clock;
+use crate::commands::foreground::{self, Site, Surroundings, Work};
+use crate::commands::recovery::report::{Next, Restored, restored, shell_word};
+use crate::commands::recovery::{look, told_dump};
 use crate::config::{self, Environment};
-use crate::destination::{Fetched, fetch};
-use crate::disk::check_space;
-use crate::disk::whole_file::WholeFile;
+use crate::destination::Fetched;
+use crate::destination::fetch;
+use crate::disk::atomic_file::WholeFile;
+use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
-use crate::report::message::{Next, Restored, restored, shell_word};
 use crate::rules::dump::base_name;
 use crate::rules::loading::{BEGINNING, Loading, Place};
 use crate::rules::packed::MemberError;
 use crate::rules::recovery::{Stored, Wanted, choose, choose_replaced};
 use crate::rules::redaction::printable;
+use crate::runtime::clock::Clock;
 
 /// For the operator alone, as the dump in it.
 const FOLDER_MODE: u32 = 0o700;

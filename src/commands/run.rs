@@ -1,7 +1,6 @@
 //! `run`: a night's work, under supervision, and the reports of it.
 
-mod reports;
-mod watchers;
+mod summary;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -9,25 +8,27 @@ use std::time::Instant;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use self::watchers::StartPing;
-use super::panics::redact_panics;
-use super::supervisor::{Ended, Supervisor};
 use crate::cli;
-use crate::clock::Clock;
+use crate::commands::panics::redact_panics;
 use crate::config::{self, Config, Environment, LoadError};
-use crate::error_chain::told;
+use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
-use crate::interrupt::Interrupt;
-use crate::journal::Journal;
-use crate::lock::{Lock, LockError};
 use crate::pipeline::Job;
-use crate::progress::Progress;
-use crate::report::log_file::{self, LogFile};
-use crate::report::message;
-use crate::report::verbose::Verbose;
-use crate::retry::Retry;
+use crate::record::journal::Journal;
+use crate::record::run_record::{RunRecord, SharedRecord};
+use crate::record::task::Task;
+use crate::report::log::log_file::{self, LogFile};
+use crate::report::log::verbose::Verbose;
+use crate::report::send;
+use crate::report::watchers::StartPing;
 use crate::rules::redaction::Redaction;
-use crate::run_record::{Interruption, RunRecord, SharedRecord, Task};
+use crate::runtime::clock::Clock;
+use crate::runtime::error_chain::told;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::interrupt::Interruption;
+use crate::runtime::progress::Progress;
+use crate::runtime::retry::Retry;
+use crate::runtime::supervisor::{Ended, Supervisor};
 
 /// Does what `arguments` ask for and tells about it; `verbose` counts the `-v`.
 pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
@@ -80,7 +81,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     if arguments.dry_run {
         journal.skip(Task::Report, "dry run");
     } else {
-        reports::send(&mut supervisor, config, start, &journal, log.as_ref(), clock);
+        send::send(&mut supervisor, config, start, &journal, log.as_ref(), clock);
     }
     record.lock().duration = begun.elapsed();
     drop(lock);
@@ -172,9 +173,9 @@ fn conclude(record: &SharedRecord, verbose: u8) -> ExitCode {
     let mut output = io::stdout();
     // Where the output is closed, nobody wants to read it.
     if output.is_terminal() || record.dry_run {
-        let _ = write!(output, "{}", message::summary(&record));
+        let _ = write!(output, "{}", summary::summary(&record));
     } else if verbose == 0 {
-        let _ = write!(io::stderr(), "{}", message::cron_errors(&record));
+        let _ = write!(io::stderr(), "{}", summary::cron_errors(&record));
     }
     record.outcome().into()
 }

@@ -1,21 +1,22 @@
 //! `status`: a check by the Monitoring Plugins Development Guidelines: one line on standard output, and an exit code.
 
+mod plugin_line;
+
 use std::io::{self, Write as _};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::foreground::{self, Fault, Site, Surroundings, Work};
 use crate::cli;
-use crate::clock::Clock;
+use crate::commands::foreground::{self, Fault, Site, Surroundings, Work};
 use crate::config::{self, Environment, LoadError, ReadBack};
 use crate::destination::{DestinationError, Server};
-use crate::error_chain::told;
-use crate::report::message;
 use crate::rules::health::{self, Bounds, Health};
 use crate::rules::inventory::Inventory;
 use crate::rules::redaction::Redaction;
-use crate::run_record::Interruption;
+use crate::runtime::clock::Clock;
+use crate::runtime::error_chain::told;
+use crate::runtime::interrupt::Interruption;
 
 /// What a check comes to.
 struct Answer {
@@ -41,7 +42,7 @@ pub fn status(arguments: &cli::Status, verbose: u8, clock: &Clock, environment: 
                 // What lies on this machine says nothing about the archives; all else would keep a run from them too.
                 let is_local = matches!(error, DestinationError::KnownHosts { .. });
                 let health = if is_local { Health::Unknown } else { Health::Critical };
-                Answer { health, line: message::plain_check_line(health, &redaction.clean(&told(&error))) }
+                Answer { health, line: plugin_line::plain_check_line(health, &redaction.clean(&told(&error))) }
             }))
         },
     );
@@ -55,7 +56,7 @@ pub fn status(arguments: &cli::Status, verbose: u8, clock: &Clock, environment: 
 pub fn refuse_command_line(error: &str) -> Health {
     let problem = error.split("\n\n").next().unwrap_or(error);
     let words: Vec<&str> = problem.trim_start_matches("error: ").split_whitespace().collect();
-    print(&message::plain_check_line(Health::Unknown, &words.join(" ")));
+    print(&plugin_line::plain_check_line(Health::Unknown, &words.join(" ")));
     Health::Unknown
 }
 
@@ -80,7 +81,7 @@ fn ask(site: &Site, bounds: Bounds) -> Result<Answer, DestinationError> {
     let new_key = server
         .new_fingerprint()
         .map(|key| format!("host key {key} is not known yet, compare it with the server's own"));
-    let line = message::check_line(&checkup, bounds, free, new_key.as_deref());
+    let line = plugin_line::check_line(&checkup, bounds, free, new_key.as_deref());
     Ok(Answer { health: checkup.health(), line })
 }
 
@@ -95,7 +96,7 @@ fn unanswered(fault: &Fault, timeout: Duration) -> Answer {
         Fault::Configuration(error) => (Health::Unknown, mistakes(error)),
         Fault::Interrupted(_) | Fault::Failed(_) => (Health::Unknown, fault.lines().join("; ")),
     };
-    Answer { health, line: message::plain_check_line(health, &text) }
+    Answer { health, line: plugin_line::plain_check_line(health, &text) }
 }
 
 /// The first mistake, and how many more there are.

@@ -3,19 +3,20 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::foreground::{self, Site, Surroundings, Work};
-use super::recovery::{look, told_dump};
 use crate::archive::{PackedDump, unpack};
 use crate::cli;
-use crate::clock::Clock;
+use crate::commands::foreground::{self, Site, Surroundings, Work};
+use crate::commands::recovery::report::{Looked, Verdict, all_looked, looked};
+use crate::commands::recovery::{look, told_dump};
 use crate::config::{self, Environment, JobZone};
-use crate::destination::{Connection, Server, fetch};
-use crate::error_chain::told;
+use crate::destination::fetch;
+use crate::destination::{Connection, Server};
 use crate::exit_code::ExitCode;
-use crate::report::message::{Looked, Verdict, all_looked, looked};
 use crate::rules::dump::base_name;
 use crate::rules::recovery::{NoArchive, Stored, Wanted, choose};
 use crate::rules::redaction::Redaction;
+use crate::runtime::clock::Clock;
+use crate::runtime::error_chain::told;
 
 /// Reads the archives back that `arguments` ask for; `verbose` counts the `-v`.
 pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::walk::Fault;
-use super::zone::JobZone;
+use crate::config::walk::Fault;
+use crate::config::zone::JobZone;
 
 /// The home folder, the variables and the time zone of a process.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::MAX_FILE_BYTES;
+use crate::config::MAX_FILE_BYTES;
 use crate::rules::redaction::printable;
 
 /// One mistake in a configuration.

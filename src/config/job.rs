@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::shown;
-use super::place::{Place, must_be_folder};
-use super::sections::{Archive, Compression, Log, LogFormat, LogLevel, Retry, Run};
-use super::walk::{Choice, Fault, Number, Section, Walk, quoted};
+use crate::config::error::shown;
+use crate::config::place::{Place, must_be_folder};
+use crate::config::sections::{Archive, Compression, Log, LogFormat, LogLevel, Retry, Run};
+use crate::config::walk::{Choice, Fault, Number, Section, Walk, quoted};
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
 use crate::rules::retention::Policy;

@@ -26,11 +26,11 @@ mod zone;
 
 use std::path::{Path, PathBuf};
 
-use place::Place;
-use trust::Trust;
-use walk::{Fault, Section, Walk};
+use crate::config::place::Place;
+use crate::config::trust::Trust;
+use crate::config::walk::{Fault, Section, Walk};
 
-use crate::job_id::JobId;
+use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::retention::Policy;
 use crate::rules::trust::Holds;

@@ -14,13 +14,13 @@ use std::path::Path;
 use secrecy::SecretString;
 use url::Url;
 
-use super::error::{LoadError, Mistake};
-use super::json::{self, Value};
-use super::template::TEMPLATE;
-use super::walk::{Fault, quoted};
-use super::{job, parse, read_text, source, values};
+use crate::config::error::{LoadError, Mistake};
+use crate::config::json::{self, Value};
+use crate::config::original::old::Old;
+use crate::config::template::TEMPLATE;
+use crate::config::walk::{Fault, quoted};
+use crate::config::{job, parse, read_text, source, values};
 use crate::rules::redaction::printable;
-use old::Old;
 
 /// The web server that it always asked.
 const WEB_SERVER: &str = "http://localhost:8000/";

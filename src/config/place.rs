@@ -3,11 +3,11 @@
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::environment::Environment;
-use super::error::shown;
-use super::files::{self, FileFault};
-use super::trust::Trust;
-use super::walk::{Fault, quoted};
+use crate::config::environment::Environment;
+use crate::config::error::shown;
+use crate::config::files::{self, FileFault};
+use crate::config::trust::Trust;
+use crate::config::walk::{Fault, quoted};
 use crate::rules::trust::Holds;
 
 /// Longest PEM file that is read, in bytes; the public web's roots take a quarter of one MiB.

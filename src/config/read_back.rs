@@ -2,10 +2,10 @@
 
 use secrecy::SecretString;
 
-use super::sections::{Config, Retry, Run, Sftp};
-use super::walk::{Section, Walk};
-use super::zone::JobZone;
-use super::{Parts, job, json, source};
+use crate::config::sections::{Config, Retry, Run, Sftp};
+use crate::config::walk::{Section, Walk};
+use crate::config::zone::JobZone;
+use crate::config::{Parts, job, json, source};
 use crate::rules::alarm::Bounds;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Policy;

@@ -3,11 +3,11 @@
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::json::Value;
-use super::sections::{Email, MailSecurity, MailServer, Mattermost, SendOn, is_loopback};
-use super::source::credentials;
-use super::values;
-use super::walk::{Choice, Fault, Number, Section, Walk, wrong_type};
+use crate::config::json::Value;
+use crate::config::sections::{Email, MailSecurity, MailServer, Mattermost, SendOn, is_loopback};
+use crate::config::source::credentials;
+use crate::config::values;
+use crate::config::walk::{Choice, Fault, Number, Section, Walk, wrong_type};
 
 pub(super) const SEND: Choice<SendOn> = Choice {
     words: &[("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)],

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::error::shown;
-use super::json::Value;
-use super::place::Place;
-use super::walk::{Fault, Section, Walk, nearest, quoted};
+use crate::config::error::shown;
+use crate::config::json::Value;
+use crate::config::place::Place;
+use crate::config::walk::{Fault, Section, Walk, nearest, quoted};
 
 const WAYS: [&str; 3] = ["file", "env", "credential"];
 const HOW: &str = r#"write it as a text, or {"file": "path"}, {"env": "NAME"} or {"credential": "name"}"#;

@@ -9,8 +9,8 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::Url;
 
-use super::zone::JobZone;
-use crate::job_id::JobId;
+use crate::config::zone::JobZone;
+use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
 use crate::rules::naming::Naming;

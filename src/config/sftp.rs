@@ -6,10 +6,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::place::must_be_file;
-use super::sections::{HostKeyPolicy, Sftp};
-use super::values;
-use super::walk::{Fault, Number, Section, Walk, nearest, quoted};
+use crate::config::place::must_be_file;
+use crate::config::sections::{HostKeyPolicy, Sftp};
+use crate::config::values;
+use crate::config::walk::{Fault, Number, Section, Walk, nearest, quoted};
 use crate::rules::trust::Holds;
 
 pub(super) const PORT: Number<u16> = Number::new(1..=u16::MAX, 22);

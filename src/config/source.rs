@@ -5,10 +5,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::sections::{ClientIdentity, Credentials, Source};
-use super::values;
-use super::walk::{Fault, Number, Section, Walk, quoted};
-use super::zone::iana;
+use crate::config::sections::{ClientIdentity, Credentials, Source};
+use crate::config::values;
+use crate::config::walk::{Fault, Number, Section, Walk, quoted};
+use crate::config::zone::iana;
 
 pub(super) const MAX_AGE_DAYS: Number<u32> = Number::new(0..=36_500, 0);
 pub(super) const TIMEOUT_SECONDS: Number<u64> = Number::new(1..=3_600, 30);

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Gid, getegid, geteuid, getgroups};
 
-use super::environment::Environment;
+use crate::config::environment::Environment;
 use crate::rules::trust::{self, Distrust, Holds, Kind, Step};
 
 /// Turns refusals into warnings where it is "1".

@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use lettre::message::Mailbox;
 use url::Url;
 
-use super::sections::is_loopback;
-use super::walk::{Fault, quoted};
+use crate::config::sections::is_loopback;
+use crate::config::walk::{Fault, quoted};
 
 /// Longest name in the DNS, in characters (RFC 1035, section 2.3.4).
 pub(super) const LONGEST_HOST: usize = 253;

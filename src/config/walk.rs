@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::error::Mistake;
-use super::json::Value;
-use super::place::Place;
+use crate::config::error::Mistake;
+use crate::config::json::Value;
+use crate::config::place::Place;
 use crate::rules::redaction::printable;
 use crate::rules::trust::Distrust;
 

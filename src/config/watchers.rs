@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::error::shown;
-use super::place::Place;
-use super::sections::{Metrics, Monitor};
-use super::values;
-use super::walk::{Fault, Section, Walk};
+use crate::config::error::shown;
+use crate::config::place::Place;
+use crate::config::sections::{Metrics, Monitor};
+use crate::config::values;
+use crate::config::walk::{Fault, Section, Walk};
 
 /// What node_exporter's textfile collector reads are the files whose names end so, and no others.
 const TEXTFILE_EXTENSION: &str = "prom";

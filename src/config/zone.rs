@@ -11,8 +11,8 @@ use chrono::{
 use chrono_tz::Tz;
 use tz::TimeZoneSettings;
 
-use super::files::{self, FileFault};
-use super::walk::{Fault, nearest, quoted};
+use crate::config::files::{self, FileFault};
+use crate::config::walk::{Fault, nearest, quoted};
 
 const LOCALTIME: &str = "/etc/localtime";
 const FIX: &str = "write a name such as \"Europe/Berlin\" or \"UTC\"";

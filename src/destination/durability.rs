@@ -2,8 +2,8 @@
 
 use ssh2::{ErrorCode, File};
 
-use super::Connection;
-use super::error::is_link;
+use crate::destination::error::is_link;
+use crate::destination::session::connection::Connection;
 
 /// A disk may need longer to write what it has buffered than a server needs for other answers.
 const PATIENCE: u32 = 10;

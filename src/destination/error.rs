@@ -8,8 +8,8 @@ use indicatif::HumanBytes;
 use ssh2::ErrorCode;
 use thiserror::Error;
 
-use crate::interrupt::Interrupted;
-use crate::retry::Fault;
+use crate::runtime::interrupt::Interrupted;
+use crate::runtime::retry::Fault;
 
 /// Why the archive could not be delivered.
 #[derive(Debug, Error)]

@@ -12,33 +12,20 @@
 //! - `publish`: the final name, which only a verified archive gets
 //! - `probe`: what a look at the server tells, and a small file to try what an archive needs
 
-mod authentication;
-mod connection;
 mod durability;
 mod error;
-mod fetch;
-mod folder;
-mod glance;
-mod host_key;
-mod incoming;
-mod known_hosts;
-mod lanes;
-mod parts;
 mod probe;
 mod publish;
-mod read_back;
-mod reading;
-mod reserve;
-mod upload;
-mod window;
+mod session;
+mod transfer;
 
-pub use authentication::Login;
-pub use connection::{Connection, Server};
 pub use durability::Durability;
 pub use error::DestinationError;
-pub use fetch::{Fetched, fetch};
-pub use known_hosts::Place;
 pub use probe::{SeenHostKey, Trial, Trust, try_writing};
 pub use publish::{Publication, Published, Replaced, Standing, prepare, put_back};
-pub use read_back::ReadBack;
-pub use upload::Upload;
+pub use session::authentication::Login;
+pub use session::connection::{Connection, Server};
+pub use session::known_hosts::Place;
+pub use transfer::fetch::{Fetched, fetch};
+pub use transfer::read_back::ReadBack;
+pub use transfer::upload::Upload;

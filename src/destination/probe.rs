@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate};
 use ssh2::{File, OpenFlags, OpenType};
 
-use super::folder::free_space;
-use super::host_key::fingerprint;
-use super::known_hosts::Place;
-use super::upload::{MODE, NO_SPACE};
-use super::{Connection, DestinationError, Durability, Login, Server, lanes};
 use crate::config::HostKeyPolicy;
-use crate::interrupt::Interrupt;
+use crate::destination::durability::Durability;
+use crate::destination::error::DestinationError;
+use crate::destination::session::authentication::Login;
+use crate::destination::session::connection::{Connection, Server};
+use crate::destination::session::folder::free_space;
+use crate::destination::session::host_key::fingerprint;
+use crate::destination::session::known_hosts::Place;
+use crate::destination::transfer::lanes;
+use crate::destination::transfer::upload::{MODE, NO_SPACE};
 use crate::rules::known_hosts::algorithm_of;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Entry;
+use crate::runtime::interrupt::Interrupt;
 
 /// A trial takes the names of so many days from 1970 on: no run is for one of them, and each run clears what uploads of
 /// any day have left.

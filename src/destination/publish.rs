@@ -3,11 +3,13 @@
 //! libssh2 binds no rename that overwrites, so a replacement takes two: the existing archive is set aside, then the new one
 //! gets its name. A run that is killed in between leaves a set-aside archive for the next run to put back.
 
-use super::{Connection, DestinationError, ReadBack, Server};
-use crate::progress::Bar;
+use crate::destination::error::DestinationError;
+use crate::destination::session::connection::{Connection, Server};
+use crate::destination::transfer::read_back::ReadBack;
+use crate::disk::spool::{Extent, Spool};
 use crate::rules::naming::{Naming, Which};
 use crate::rules::retention::{Entry, Kind, own_uploads, to_put_back};
-use crate::spool::{Extent, Spool};
+use crate::runtime::progress::Bar;
 
 /// What an archive's final name belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! What lies in the folder on the server, for the reports: noted on the way, or looked up after a failure.
 
-use super::Job;
 use crate::destination::{Connection, Server};
-use crate::error_chain::told;
+use crate::pipeline::Job;
+use crate::record::run_record::{FolderFacts, State};
+use crate::record::task::Task;
 use crate::rules::history;
 use crate::rules::retention::Entry;
-use crate::run_record::{FolderFacts, State, Task};
+use crate::runtime::error_chain::told;
 
 impl Job {
     /// Notes the archives of `listing` and the space that is free there.

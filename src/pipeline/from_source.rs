@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 use indicatif::HumanBytes;
 
-use super::{Job, Stop, at_rate, fault_point};
 use crate::archive::{ArchiveError, ZippedDump};
-use crate::disk;
-use crate::error_chain::told;
+use crate::disk::space;
+use crate::disk::spool::{self, Spool, SpoolWriter};
+use crate::pipeline::{Job, Stop, at_rate, fault_point};
+use crate::record::run_record::{ArchiveFacts, DumpFacts};
+use crate::record::task::Task;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
-use crate::run_record::{ArchiveFacts, DumpFacts, Task};
+use crate::runtime::error_chain::told;
 use crate::source::{self, Zip};
-use crate::spool::{self, Spool, SpoolWriter};
 
 /// What is packed.
 pub(super) struct Packing<'a> {
@@ -91,7 +92,7 @@ impl Job {
     /// Where the archive will grow on this machine, to about `expected_size` bytes.
     pub(super) fn create_spool(&self, expected_size: Option<u64>) -> Result<(SpoolWriter, Spool), Stop> {
         let folder = &self.config.archive.work_directory;
-        disk::check_space(folder, expected_size.unwrap_or(0))
+        space::check_space(folder, expected_size.unwrap_or(0))
             .and_then(|()| spool::create(folder))
             .map_err(|error| self.give_up(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
     }

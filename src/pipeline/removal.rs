@@ -2,17 +2,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::to_destination::goodbye;
-use super::{Delivered, Job, fault_point};
 use crate::destination::{self, Connection, DestinationError};
-use crate::error_chain::told;
-use crate::retry::Fault as _;
+use crate::pipeline::to_destination::goodbye;
+use crate::pipeline::{Delivered, Job, fault_point};
+use crate::record::run_record::Delivery;
+use crate::record::task::Task;
 use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
 use crate::rules::history;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, HoldBack, Kind, Plan, Reason};
-use crate::run_record::{Delivery, Task};
+use crate::runtime::error_chain::told;
+use crate::runtime::retry::Fault as _;
 
 /// How many files that are none of ours are named in the log.
 const FOREIGN_NAMES_TOLD: usize = 100;

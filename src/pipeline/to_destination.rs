@@ -2,17 +2,18 @@
 
 use indicatif::HumanBytes;
 
-use super::{Job, Stop, at_rate, fault_point};
 use crate::archive;
 use crate::destination::{
     self, Connection, DestinationError, Durability, Publication, Published, ReadBack, Replaced, Server, Standing,
     Upload,
 };
-use crate::error_chain::told;
+use crate::disk::spool::Spool;
+use crate::pipeline::{Job, Stop, at_rate, fault_point};
+use crate::record::run_record::{Delivery, NOT_KNOWN_YET};
+use crate::record::task::Task;
 use crate::rules::naming::restore_option;
 use crate::rules::retention::{Kind, to_put_back};
-use crate::run_record::{Delivery, NOT_KNOWN_YET, Task};
-use crate::spool::Spool;
+use crate::runtime::error_chain::told;
 
 /// What task 7 leads to.
 pub(super) struct Sent {

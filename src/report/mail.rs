@@ -4,6 +4,8 @@
 //! from getting it.
 
 mod error;
+pub mod html;
+mod sendmail;
 mod trial;
 
 use std::path::PathBuf;
@@ -21,11 +23,11 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use secrecy::ExposeSecret as _;
 
-pub use self::error::MailError;
-pub use self::trial::{Welcome, build_test, try_server};
 use crate::config::{Email, MailSecurity, MailServer};
-use crate::report::{message, sendmail};
-use crate::run_record::RunRecord;
+use crate::record::run_record::RunRecord;
+use crate::report::message::plain;
+pub use error::MailError;
+pub use trial::{Welcome, build_test, try_server};
 
 /// To connect to the mail server, and for any one answer of it.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,14 +56,14 @@ pub fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> 
     let build_error = |error: lettre::error::Error| MailError::Build { reason: error.to_string() };
     let mut builder = Message::builder()
         .from(email.from.clone())
-        .subject(message::subject(record, &email.subject))
+        .subject(plain::subject(record, &email.subject))
         .date(date.into())
         .message_id(Some(format!("<{}@{}>", name_part(&record.run_id), name_part(&record.host))))
         .raw_header(auto_generated());
     for recipient in &email.to {
         builder = builder.to(recipient.clone());
     }
-    let told = MultiPart::alternative_plain_html(message::plain_text(record), message::html(record));
+    let told = MultiPart::alternative_plain_html(plain::plain_text(record), html::html(record));
     let mut parts = MultiPart::mixed().multipart(told);
     if email.attach_log {
         let name = format!("scripting-system-{}.log", name_part(&record.run_id));

@@ -2,13 +2,16 @@
 //!
 //! The webhook's address lets anyone post: no error text holds it, nor the host's name in it.
 
+pub mod attachment;
+pub mod markdown;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::config;
-use crate::report::https::{Endpoint, Message, PostError, Service};
-use crate::report::message::Attachment;
+use crate::report::mattermost::attachment::Attachment;
+use crate::report::post::{Endpoint, Message, PostError, Service};
 
 static MATTERMOST: Service = Service {
     name: "the Mattermost server",

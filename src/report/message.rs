@@ -1,37 +1,16 @@
 //! PURE: what the reports say of a run. A record goes in, text comes out: no I/O, no clock, no logging.
 
-mod attachment;
-mod chart;
-mod check_line;
-mod colour;
-mod facts;
-mod figures;
-pub mod findings;
-mod html;
-mod listing;
-mod listing_document;
-mod markdown;
-mod metrics;
-mod plain;
-mod recovery;
+pub(crate) mod chart;
+pub(crate) mod colour;
+pub(crate) mod facts;
+pub(crate) mod figures;
+pub(crate) mod headline;
+pub(crate) mod plain;
 #[cfg(test)]
 pub(crate) mod samples;
-mod terminal;
-mod words;
-
-pub use attachment::{Attachment, Field, mattermost_attachment};
-pub use check_line::{check_line, plain_check_line};
-pub use html::html;
-pub use listing::{Canvas, Listing, listing};
-pub use listing_document::{listing_json, listing_schema};
-pub use markdown::{MAX_POST, mattermost_text};
-pub use metrics::{Ending, metrics};
-pub use plain::{plain_text, subject};
-pub use recovery::{Dump, Looked, Next, Restored, Verdict, all_looked, looked, restored, shell_word};
-pub use terminal::{cron_errors, summary};
 
 use crate::config::SendOn;
-use crate::run_record::{Outcome, RunRecord};
+use crate::record::run_record::{Outcome, RunRecord};
 
 /// Whether a report with the setting `send_on` is sent for the run of `record`.
 ///
@@ -52,7 +31,7 @@ pub fn is_wanted(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_record::Interruption;
+    use crate::runtime::interrupt::Interruption;
 
     #[test]
     fn always_and_never_do_not_look_at_the_run() {

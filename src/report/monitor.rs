@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use crate::config;
-use crate::report::https::{Answer, Endpoint, Message, PostError, Service};
-use crate::report::message;
-use crate::run_record::RunRecord;
+use crate::record::run_record::RunRecord;
+use crate::report::message::plain;
+use crate::report::post::{Answer, Endpoint, Message, PostError, Service};
 
 /// For the whole ping as the run begins, which is a courtesy: the monitor then knows how long a run takes.
 pub const START_LIMIT: Duration = Duration::from_secs(5);
@@ -102,7 +102,7 @@ impl MonitorError {
 
 /// The body that goes with the ping at the end of the run of `record`: the mail's plain text.
 pub fn body(record: &RunRecord) -> String {
-    let mut body = message::plain_text(record);
+    let mut body = plain::plain_text(record);
     body.truncate(body.floor_char_boundary(MAX_BODY));
     body
 }
@@ -132,8 +132,10 @@ fn judge(answer: Answer) -> Result<(), MonitorError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::run_record::Level;
+    use crate::record::task::Task;
     use crate::report::message::samples;
-    use crate::run_record::{Interruption, Level, Task};
+    use crate::runtime::interrupt::Interruption;
 
     #[test]
     fn a_delivery_is_success_and_everything_else_is_failure() {

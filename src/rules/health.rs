@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 use crate::rules::alarm::{self, Suspicion};
 use crate::rules::history::Archived;
 use crate::rules::inventory::{Archive, File, Inventory};
-use crate::rules::retention::{HoldBack, Reason};
+use crate::rules::retention::reason::{HoldBack, Reason};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

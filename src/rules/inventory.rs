@@ -6,7 +6,8 @@ use chrono::{DateTime, Days, FixedOffset, NaiveDate, Utc};
 
 use crate::rules::history::{self, Archived};
 use crate::rules::naming::Naming;
-use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, HoldBack, Kind, Plan, Policy, Reason};
+use crate::rules::retention::reason::{HoldBack, Reason};
+use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, Kind, Plan, Policy};
 
 /// The directory on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]

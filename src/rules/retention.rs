@@ -2,9 +2,9 @@
 //!
 //! [`plan`] is the decision; carrying it out is the destination's business.
 
-mod keeping;
-mod reason;
-mod witness;
+pub mod keeping;
+pub mod reason;
+pub mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,9 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use crate::rules::alarm::Suspicion;
 use crate::rules::history;
 use crate::rules::naming::{Leftover, Naming, SetAside, Which};
+use crate::rules::retention::witness::Witness;
 pub use keeping::{Rule, Slot};
 pub use reason::{HoldBack, Reason};
-use witness::Witness;
 pub use witness::server_now;
 
 /// How much history stays: whatever any of the rules keeps. Beside the days and the floor, which are always there, those of

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::redaction::printable;
+use crate::rules::redaction::printable;
 
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;

@@ -14,13 +14,13 @@ use ureq::http::{HeaderMap, HeaderValue, Response};
 use ureq::{Agent, BodyReader};
 use url::Url;
 
-use super::SourceError;
-use super::agent::{agent, authorization};
-use super::error::{from_body, from_ureq};
-use super::redirect::target;
 use crate::config;
-use crate::interrupt::{CloserGuard, Interrupt};
-use crate::retry::Retry;
+use crate::https::agent::{agent, authorization};
+use crate::runtime::interrupt::{CloserGuard, Interrupt};
+use crate::runtime::retry::Retry;
+use crate::source::error::SourceError;
+use crate::source::error::{from_body, from_ureq};
+use crate::source::redirect::target;
 
 const MAX_REDIRECTS: u32 = 5;
 /// A body that brings fewer bytes a second than this, over the whole of `source.timeout_seconds`, has stalled.

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::SourceError;
-use super::client::Answer;
-use super::remote::TAIL;
-use crate::disk;
-use crate::progress::Progress;
+use crate::disk::space;
+use crate::runtime::progress::Progress;
+use crate::source::client::Answer;
+use crate::source::error::SourceError;
+use crate::source::remote::TAIL;
 
 const BUFFER: usize = 128 * 1024;
 /// The record that ends a ZIP's directory begins so, and takes so many bytes at the least (APPNOTE 4.3.16).
@@ -27,7 +27,7 @@ pub(super) fn download(
         return Err(SourceError::TooLarge { size, cap });
     }
     let local = |error| SourceError::WorkDirectory { folder: work_directory.to_owned(), source: error };
-    disk::check_space(work_directory, answer.length.unwrap_or(0)).map_err(local)?;
+    space::check_space(work_directory, answer.length.unwrap_or(0)).map_err(local)?;
     let mut file = tempfile::tempfile_in(work_directory).map_err(local)?;
     let bar = progress.bar("Download", answer.length);
     let mut buffer = vec![0; BUFFER];

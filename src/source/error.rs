@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::interrupt::Interrupted;
-use crate::retry::Fault;
 use crate::rules::dump::Names;
+use crate::runtime::interrupt::Interrupted;
+use crate::runtime::retry::Fault;
 
 /// Why the ZIP could not be had.
 #[derive(Debug, Error)]

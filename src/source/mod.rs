@@ -4,10 +4,9 @@
 //! - `remote`: the ZIP read in parts; `download`: all of it, where the server sends no parts
 //! - `zip_file`: either of them
 
-mod agent;
 mod client;
 mod download;
-mod error;
+pub mod error;
 mod redirect;
 mod remote;
 mod zip_file;

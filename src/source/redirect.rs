@@ -2,9 +2,9 @@
 
 use url::Url;
 
-use super::SourceError;
 use crate::config::is_loopback;
 use crate::rules::redaction::printable;
+use crate::source::error::SourceError;
 
 /// How many characters of a malformed address are reported.
 const SHOWN: usize = 200;

@@ -4,8 +4,8 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use super::SourceError;
-use super::client::{Answer, Body, Client, Part};
+use crate::source::client::{Answer, Body, Client, Part};
+use crate::source::error::SourceError;
 
 /// A ZIP's directory ends with a record of 22 bytes and a comment of up to 65,535 (APPNOTE 4.3.16); this finds it,
 /// and most directories whole.

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::SourceError;
-use super::client::{Answer, Client};
-use super::download::download;
-use super::remote::{Flow, Looks, Remote, TAIL};
 use crate::config;
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-use crate::retry::Retry;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::progress::Progress;
+use crate::runtime::retry::Retry;
+use crate::source::client::{Answer, Client};
+use crate::source::download::download;
+use crate::source::error::SourceError;
+use crate::source::remote::{Flow, Looks, Remote, TAIL};
 
 const BUFFER: usize = 128 * 1024;
 

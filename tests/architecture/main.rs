@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
-mod arrows;
 mod fault_matrix;
 mod files;
+mod floors;
 mod places;
 mod sources;
 

@@ -31,6 +31,8 @@ pub struct NamedPath {
     pub line: usize,
     /// Whether it is imported here.
     pub is_import: bool,
+    /// Whether this import is visible outside the module.
+    pub is_exported: bool,
 }
 
 /// `.method(…)`.
@@ -68,6 +70,17 @@ impl Source {
         source
     }
 
+    /// The module that the file defines, as a path from the crate's root.
+    pub fn module(&self) -> Vec<String> {
+        module_of(&self.file)
+    }
+
+    /// The same as one word, such as `rules/retention`; `main` and `lib` for the crate's roots.
+    pub fn name(&self) -> String {
+        let module = self.module();
+        if module.is_empty() { self.file.trim_end_matches(".rs").to_owned() } else { module.join("/") }
+    }
+
     /// `file:line`, for a message.
     pub fn place(&self, line: usize) -> String {
         format!("src/{}:{line}", self.file)
@@ -86,7 +99,12 @@ impl Source {
                     self.read(&trees(group.stream()), module);
                     at += 1;
                 }
-                TokenTree::Ident(word) if word == "use" => at = self.read_import(tokens, at + 1, &[], module),
+                TokenTree::Ident(word) if word == "use" => {
+                    let first = self.paths.len();
+                    let is_exported = is_public(&tokens[..at]);
+                    at = self.read_import(tokens, at + 1, &[], module);
+                    self.paths[first..].iter_mut().for_each(|path| path.is_exported = is_exported);
+                }
                 TokenTree::Ident(word) if word == "mod" && braced(tokens.get(at + 2)).is_some() => {
                     let inner = [module, &[tokens[at + 1].to_string()]].concat();
                     self.read(&braced(tokens.get(at + 2)).unwrap(), &inner);
@@ -104,7 +122,7 @@ impl Source {
                         parts.push(part);
                         at += 3;
                     }
-                    self.name(parts, module, line, false);
+                    self.note_path(parts, module, line, false);
                 }
                 _ => at += 1,
             }
@@ -143,12 +161,12 @@ impl Source {
             at += 1;
         }
         if parts.len() > before.len() {
-            self.name(parts, module, line, true);
+            self.note_path(parts, module, line, true);
         }
         at
     }
 
-    fn name(&mut self, mut parts: Vec<String>, module: &[String], line: usize, is_import: bool) {
+    fn note_path(&mut self, mut parts: Vec<String>, module: &[String], line: usize, is_import: bool) {
         if parts.last().is_some_and(|last| last == "self") && parts.len() > 1 {
             parts.pop();
         }
@@ -163,7 +181,7 @@ impl Source {
             absolute.extend(parts.drain(supers.max(1)..));
             parts = absolute;
         }
-        self.paths.push(NamedPath { parts, line, is_import });
+        self.paths.push(NamedPath { parts, line, is_import, is_exported: false });
     }
 
     /// Passes over the item at `at`, which is there for tests only. Gives where it ends.
@@ -281,6 +299,17 @@ fn attribute(tokens: &[TokenTree], at: usize) -> Option<(String, usize)> {
             Some((content.stream().to_string(), group + 1))
         }
         _ => None,
+    }
+}
+
+/// Whether the tokens before an item end with `pub` or `pub(…)`.
+fn is_public(before: &[TokenTree]) -> bool {
+    let is_pub = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Ident(word)) if word == "pub");
+    match before {
+        [.., TokenTree::Group(group)] if group.delimiter() == Delimiter::Parenthesis => {
+            is_pub(before.iter().nth_back(1))
+        }
+        _ => is_pub(before.last()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use scripting_system::lock::Lock;
+use scripting_system::disk::lock::Lock;
 use serde_json::json;
 
 use super::{check, files, must_end_with, must_fail, night, scrubbed};

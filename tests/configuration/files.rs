@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use scripting_system::config::{self, Environment, LoadError};
+use scripting_system::config;
+use scripting_system::config::{Environment, LoadError};
 use serde_json::json;
 
 use crate::fixture::{Fixture, minimal, with};

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use scripting_system::config::{self, Config, Environment, LoadError, Mistake};
+use scripting_system::config;
+use scripting_system::config::{Config, Environment, LoadError, Mistake};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

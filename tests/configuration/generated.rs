@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use scripting_system::cli;
-use scripting_system::commands::gen_config::{self, GenConfigError};
+use scripting_system::commands::gen_config;
+use scripting_system::commands::gen_config::GenConfigError;
 use scripting_system::config;
 use serde_json::Value;
 

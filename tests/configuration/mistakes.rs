@@ -1,7 +1,8 @@
 //! What is refused: every mistake in one go, each with its key, its problem and its fix.
 
 use proptest::prelude::*;
-use scripting_system::config::{self, LoadError};
+use scripting_system::config;
+use scripting_system::config::LoadError;
 use serde_json::{Value, json};
 
 use crate::bad_values::bad_values;

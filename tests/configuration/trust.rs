@@ -5,7 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use scripting_system::config::{self, LoadError};
+use scripting_system::config;
+use scripting_system::config::LoadError;
 use serde_json::{Value, json};
 
 use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};

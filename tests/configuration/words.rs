@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use scripting_system::config::{self, Environment, HostKeyPolicy, LoadError};
+use scripting_system::config;
+use scripting_system::config::{Environment, HostKeyPolicy, LoadError};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, minimal, with};

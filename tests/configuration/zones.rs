@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use chrono::{DateTime, Local, NaiveDateTime, Offset as _, TimeZone as _, Utc};
-use scripting_system::config::{self, Environment, LoadError};
+use scripting_system::config;
+use scripting_system::config::{Environment, LoadError};
 
 use crate::fixture::{Fixture, minimal};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
-use scripting_system::disk::check_writable;
+use scripting_system::disk::space::check_writable;
 use serde_json::json;
 
 use super::bad_night::BadNight;

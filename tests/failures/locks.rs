@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
-use scripting_system::job_id::JobId;
-use scripting_system::lock::Lock;
-use scripting_system::state_folder;
+use scripting_system::disk::job_id::JobId;
+use scripting_system::disk::lock::Lock;
+use scripting_system::disk::state_folder;
 
 use super::bad_night::BadNight;
 use super::interruptions::{begin, wait_until};

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{Days, Local, NaiveTime};
 use scripting_system::cli;
-use scripting_system::clock::Clock;
 use scripting_system::commands::run::run;
 use scripting_system::config::Environment;
 use scripting_system::exit_code::ExitCode;
+use scripting_system::runtime::clock::Clock;
 
 use super::bad_night::BadNight;
 

@@ -8,8 +8,8 @@ use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use scripting_system::archive::{PackedDump, UnpackError, unpack};
-use scripting_system::interrupt::Interrupt;
-use scripting_system::run_record::Interruption;
+use scripting_system::runtime::interrupt::Interrupt;
+use scripting_system::runtime::interrupt::Interruption;
 use tar::{Builder, EntryType, Header};
 
 const NAME: &str = "dump.sql";

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
-use scripting_system::report::message::{Dump, Looked, Next, Restored, Verdict, all_looked, looked, restored};
+use scripting_system::commands::recovery::report::{
+    Dump, Looked, Next, Restored, Verdict, all_looked, looked, restored,
+};
 use scripting_system::rules::loading::{Loading, Place};
 
 fn dump() -> Dump {

@@ -7,7 +7,8 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::naming::Naming;
-use scripting_system::rules::retention::{self, Circumstances, Entry, HoldBack, Kind, Policy, Reason};
+use scripting_system::rules::retention;
+use scripting_system::rules::retention::{Circumstances, Entry, HoldBack, Kind, Policy, Reason};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =

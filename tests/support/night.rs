@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
-use scripting_system::job_id::JobId;
+use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

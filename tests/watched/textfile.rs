@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
 
-use scripting_system::report::textfile::{read, write};
+use scripting_system::report::metrics::textfile::{read, write};
 
 #[test]
 fn the_file_takes_the_old_one_s_place_and_nothing_is_left_beside_it() {

@@ -5,7 +5,7 @@ use x509_cert::Certificate as X509;
 use x509_cert::der::Decode as _;
 use x509_cert::name::Name;
 
-use crate::report::message::findings::Finding;
+use crate::commands::check::findings::Finding;
 
 /// With fewer days left than this, somebody should renew it: what renews by itself does so earlier.
 const FEW_DAYS: i64 = 14;
@@ -68,7 +68,7 @@ mod tests {
     use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 
     use super::*;
-    use crate::report::message::findings::Mark;
+    use crate::commands::check::findings::Mark;
 
     fn certificate(common_name: Option<&str>) -> Certificate {
         let mut params = CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();

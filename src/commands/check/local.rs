@@ -2,12 +2,12 @@
 
 use indicatif::HumanBytes;
 
-use super::Check;
-use crate::disk;
-use crate::error_chain::told;
-use crate::lock::{Lock, LockError};
-use crate::report::message::findings::Finding;
-use crate::spool;
+use crate::commands::check::Check;
+use crate::commands::check::findings::Finding;
+use crate::disk::lock::{Lock, LockError};
+use crate::disk::space;
+use crate::disk::spool;
+use crate::runtime::error_chain::told;
 
 /// Looks at all of it.
 pub(super) fn look(check: &Check<'_>) {
@@ -26,7 +26,7 @@ pub(super) fn look(check: &Check<'_>) {
         ));
     }
     let log = &config.log.file;
-    check.tell(match disk::check_writable(log) {
+    check.tell(match space::check_writable(log) {
         Ok(()) => Finding::good("log", format!("{} can be written", log.display())),
         Err(error) => Finding::failed("log", format!("{} cannot be written: {error}", log.display()))
             .with_fix("make its folder, or correct its permissions or log.file"),
@@ -51,7 +51,7 @@ fn work_directory(check: &Check<'_>) -> Finding {
     let folder = &check.site.config.archive.work_directory;
     match spool::create(folder) {
         Ok(_) => {
-            let free = disk::free_space(folder).map(|free| format!(", {} free", HumanBytes(free)));
+            let free = space::free_space(folder).map(|free| format!(", {} free", HumanBytes(free)));
             let text = format!("{} can be written{}", folder.display(), free.unwrap_or_default());
             Finding::good("work directory", text)
         }

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use url::Url;
 
-use super::certificate::Certificate;
+use crate::commands::check::certificate::Certificate;
 use crate::config::ClientIdentity;
 
 /// Whom to trust, and who we are.

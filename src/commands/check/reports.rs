@@ -7,16 +7,16 @@ use indicatif::HumanCount;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::Check;
-use super::certificate::Certificate;
-use super::reach::{self, Trust};
+use crate::commands::check::Check;
+use crate::commands::check::certificate::Certificate;
+use crate::commands::check::findings::{self, Finding};
+use crate::commands::check::reach::{self, Trust};
 use crate::config::{Email, MailSecurity, MailServer, Mattermost, SendOn};
-use crate::disk;
-use crate::error_chain::told;
-use crate::report::https::TIMEOUT;
+use crate::disk::space;
 use crate::report::mail::{self, MailError, Welcome};
 use crate::report::mattermost;
-use crate::report::message::findings::{self, Finding};
+use crate::report::post::TIMEOUT;
+use crate::runtime::error_chain::told;
 
 /// Looks at each report that the configuration names; with `notify`, sends a test of each that a run would send.
 pub(super) fn look(check: &Check<'_>, notify: bool) {
@@ -65,7 +65,7 @@ pub(super) fn look(check: &Check<'_>, notify: bool) {
     if let Some(metrics) = &config.metrics {
         let file = &metrics.textfile;
         // The file is replaced as a whole, so it is the folder that counts.
-        check.tell(match disk::check_writable(&file.with_extension("check")) {
+        check.tell(match space::check_writable(&file.with_extension("check")) {
             Ok(()) => Finding::good("metrics", format!("{} can be written", file.display())),
             Err(error) => Finding::failed("metrics", format!("{} cannot be written: {error}", file.display()))
                 .with_fix("make its folder, or correct its permissions or metrics.textfile"),

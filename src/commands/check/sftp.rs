@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 
-use super::source::named;
-use super::{Check, Expected};
 use crate::archive::origin;
+use crate::commands::check::findings::Finding;
+use crate::commands::check::source::named;
+use crate::commands::check::{Check, Expected};
+use crate::commands::recovery::report::shell_word;
 use crate::destination::{self, Connection, DestinationError, Durability, Login, Server, Trust};
-use crate::disk;
-use crate::error_chain::told;
-use crate::lock::{Lock, LockError};
-use crate::report::message::findings::Finding;
-use crate::report::message::shell_word;
+use crate::disk::lock::{Lock, LockError};
+use crate::disk::space;
+use crate::record::run_record::NOT_KNOWN_YET;
 use crate::rules::dump::base_name;
 use crate::rules::history;
 use crate::rules::inventory;
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
-use crate::run_record::NOT_KNOWN_YET;
+use crate::runtime::error_chain::told;
 
 /// The steps to the directory, in their order, as findings name them.
 const STEPS: [&str; 5] = ["name", "connection", "host key", "login", "directory"];
@@ -105,7 +105,7 @@ fn host_key(check: &Check<'_>, server: &Server) {
             "compare it with the server's own, and best set sftp.host_key to it",
         ),
     });
-    if is_first && let Err(error) = disk::check_writable(&nearest(file)) {
+    if is_first && let Err(error) = space::check_writable(&nearest(file)) {
         let text = format!("known_hosts ({}) cannot be written: {error}", file.display());
         check.tell(Finding::failed("host key", text).with_fix("make it writable: the first run adds the key to it"));
     }

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 use indicatif::HumanBytes;
 
-use super::reach::{self, Trust};
-use super::{Check, Expected};
 use crate::archive::{ArchiveError, ZippedDump};
-use crate::disk;
-use crate::error_chain::told;
-use crate::report::message::findings::Finding;
+use crate::commands::check::findings::Finding;
+use crate::commands::check::reach::{self, Trust};
+use crate::commands::check::{Check, Expected};
+use crate::disk::space;
 use crate::rules::freshness::{Freshness, Judgement, Staleness, judge};
 use crate::rules::redaction::printable;
+use crate::runtime::error_chain::told;
 use crate::source::{self, SourceError, Zip};
 
 /// Clocks that differ by no more are as good as the same.
@@ -191,7 +191,7 @@ fn archive(check: &Check<'_>, size: Option<u64>) -> Finding {
     let Some(size) = size else {
         return Finding::good("archive", format!("{name}; how large it is shows when it is packed"));
     };
-    match disk::check_space(&archive.work_directory, size) {
+    match space::check_space(&archive.work_directory, size) {
         Ok(()) => Finding::good("archive", format!("{name}, about {}: there is room for it here", HumanBytes(size))),
         Err(error) => Finding::failed("archive", format!("no room for {name} here: {error}"))
             .with_fix("make room in archive.work_directory, or name another folder"),

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 
-use super::{GenConfigError, PRIVATE, appear, prepare, print};
 use crate::cli;
+use crate::commands::gen_config::{GenConfigError, PRIVATE, appear, prepare, print};
 use crate::config::original::{self, Conversion, Remark, RemarkKind, SecretFile};
-use crate::disk::whole_file::{WholeFile, folder_of};
+use crate::disk::atomic_file::{WholeFile, folder_of};
 use crate::rules::redaction::printable;
 
 /// Converts the configuration `old`, and tells on `stderr` what was converted, what was assumed and what is left to do.

@@ -1,7 +1,7 @@
 //! Walking an old configuration key by key. Of a key that stands twice the last one counts, as Python's `json` has it.
 
-use super::Converter;
 use crate::config::json::Value;
+use crate::config::original::Converter;
 use crate::config::walk::{Fault, quoted, wrong_type};
 
 /// A JSON object of the old configuration.

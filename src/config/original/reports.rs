@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::Converter;
-use super::old::Old;
 use crate::config::json::Value;
+use crate::config::original::Converter;
+use crate::config::original::old::Old;
 use crate::config::reports;
 use crate::config::values;
 use crate::config::walk::{quoted, wrong_type};

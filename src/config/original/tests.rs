@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 
-use super::*;
+use crate::config::original::*;
 
 /// The configuration that the replaced system came with.
 const SAMPLE: &str = r#"{

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::patterns;
 use crate::config::job;
+use crate::config::schema::patterns;
 use crate::config::walk::{Choice, Number};
 
 /// A whole number within its bounds. One whose default lies beyond them has none: it follows from something else.

@@ -3,9 +3,9 @@
 use schemars::{JsonSchema, Schema};
 use serde_json::json;
 
-use super::kinds::{Secret, SecretAddress, add_rule, given, number, together, word};
-use super::patterns;
 use crate::config::reports;
+use crate::config::schema::kinds::{Secret, SecretAddress, add_rule, given, number, together, word};
+use crate::config::schema::patterns;
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -2,8 +2,8 @@
 
 use schemars::JsonSchema;
 
-use super::kinds::{Compression, HostKey, Secret, SecretProxy, needs, number, together, zone};
-use super::{kinds, patterns};
+use crate::config::schema::kinds::{Compression, HostKey, Secret, SecretProxy, needs, number, together, zone};
+use crate::config::schema::{kinds, patterns};
 use crate::config::{job, sftp, source};
 
 #[derive(JsonSchema)]

@@ -7,8 +7,8 @@ use std::thread;
 
 use mail_parser::{MessageParser, MimeHeaders as _};
 
-use super::*;
 use crate::config::SendOn;
+use crate::report::mail::*;
 use crate::report::message::samples;
 
 fn email(to: &[&str]) -> Email {
@@ -56,9 +56,9 @@ fn a_mail_reader_finds_headers_both_texts_and_the_log() {
     assert_eq!(to, ["ops@example.org", "dba@example.org"]);
 
     let text = mail.body_text(0).unwrap();
-    assert_eq!(text.replace("\r\n", "\n"), message::plain_text(&record));
+    assert_eq!(text.replace("\r\n", "\n"), plain::plain_text(&record));
     let page = mail.body_html(0).unwrap();
-    assert_eq!(page.replace("\r\n", "\n"), message::html(&record));
+    assert_eq!(page.replace("\r\n", "\n"), html::html(&record));
     let log = mail.attachment(0).unwrap();
     assert_eq!(log.attachment_name(), Some("scripting-system-20261123-230000-4711.log"));
     assert_eq!(log.text_contents().unwrap().replace("\r\n", "\n"), "line one é\nline two\n");

@@ -6,9 +6,10 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::client::SmtpConnection;
 use lettre::transport::smtp::commands::{Mail, Rcpt, Rset};
 
-use super::{GOODBYE, MailError, broken, connect, name_part, options, refused};
+use crate::commands::check::findings;
 use crate::config::{Email, MailServer};
-use crate::report::message::findings;
+use crate::report::mail::error::MailError;
+use crate::report::mail::{GOODBYE, broken, connect, name_part, options, refused};
 
 /// What a mail server that let us in showed.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use crate::report::message::words;
+use crate::record::run_record::{FolderFacts, RunRecord};
+use crate::report::message::headline;
 use crate::rules::history::{self, Archived};
-use crate::run_record::{FolderFacts, RunRecord};
 
 /// So many archives are drawn.
 const MAX_ARCHIVES: usize = 30;
@@ -22,7 +22,7 @@ const HIGHEST: u64 = 3;
 
 /// One column of the chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// An archive.
     Archive {
         /// The date in its name.
@@ -38,17 +38,17 @@ pub(super) enum Column {
 
 /// The last archives, oldest first, with the nights in between that have none.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Chart {
+pub(crate) struct Chart {
     /// What is drawn, from left to right.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// The size in bytes that is drawn in full height; at least 1.
-    pub(super) ceiling: u64,
+    pub(crate) ceiling: u64,
     archives: Vec<Archived>,
 }
 
 impl Chart {
     /// The chart for `record`; `None` where there is no history to show.
-    pub(super) fn of(record: &RunRecord) -> Option<Chart> {
+    pub(crate) fn of(record: &RunRecord) -> Option<Chart> {
         let folder = record.folder.as_ref()?;
         let archives = last_archives(folder);
         if archives.len() < 2 {
@@ -66,12 +66,12 @@ impl Chart {
     }
 
     /// "The last 30 archives".
-    pub(super) fn title(&self) -> String {
-        format!("The last {}", words::count(self.archives.len(), "archive"))
+    pub(crate) fn title(&self) -> String {
+        format!("The last {}", headline::count(self.archives.len(), "archive"))
     }
 
     /// The dates of the first and of the last column.
-    pub(super) fn span(&self) -> Option<(NaiveDate, NaiveDate)> {
+    pub(crate) fn span(&self) -> Option<(NaiveDate, NaiveDate)> {
         let date = |column: &Column| match column {
             Column::Archive { date, .. } | Column::Gap(date) => *date,
         };
@@ -79,46 +79,46 @@ impl Chart {
     }
 
     /// "12.10 MiB to 14.20 MiB, median 12.90 MiB", where any size is known.
-    pub(super) fn sizes(&self) -> Option<String> {
+    pub(crate) fn sizes(&self) -> Option<String> {
         let sizes = sorted_sizes(&self.archives);
         let (smallest, largest) = (*sizes.first()?, *sizes.last()?);
         if smallest == largest {
-            return Some(format!("each {}", words::size(largest)));
+            return Some(format!("each {}", headline::size(largest)));
         }
-        let median = words::size(sizes[sizes.len() / 2]);
-        Some(format!("{} to {}, median {median}", words::size(smallest), words::size(largest)))
+        let median = headline::size(sizes[sizes.len() / 2]);
+        Some(format!("{} to {}, median {median}", headline::size(smallest), headline::size(largest)))
     }
 
     /// What stands out, as sentences: archives that do not fit into the chart.
-    pub(super) fn cut_off(&self) -> Option<String> {
+    pub(crate) fn cut_off(&self) -> Option<String> {
         let higher: Vec<String> = self
             .archives
             .iter()
             .filter_map(|archive| Some((archive.date, archive.size?)))
             .filter(|(_, size)| self.is_cut_off(*size))
-            .map(|(date, size)| format!("{} of {}", words::size(size), words::day(date)))
+            .map(|(date, size)| format!("{} of {}", headline::size(size), headline::day(date)))
             .collect();
         (!higher.is_empty()).then(|| format!("cut off: {}", higher.join(", ")))
     }
 
     /// Whether an archive of `size` bytes is higher than the chart.
-    pub(super) fn is_cut_off(&self, size: u64) -> bool {
+    pub(crate) fn is_cut_off(&self, size: u64) -> bool {
         size > self.ceiling
     }
 
     /// The height of an archive of `size` bytes in a chart that is `full` high; at least 1.
-    pub(super) fn height(&self, size: u64, full: u64) -> u64 {
+    pub(crate) fn height(&self, size: u64, full: u64) -> u64 {
         let exact = u128::from(size.min(self.ceiling)) * u128::from(full) / u128::from(self.ceiling);
         u64::try_from(exact).unwrap_or(full).max(1)
     }
 
     /// Whether a night without an archive is drawn.
-    pub(super) fn has_gaps(&self) -> bool {
+    pub(crate) fn has_gaps(&self) -> bool {
         self.columns.iter().any(|column| matches!(column, Column::Gap(_)))
     }
 
     /// The chart as one line of block characters; a dot is a night without an archive.
-    pub(super) fn sparkline(&self) -> String {
+    pub(crate) fn sparkline(&self) -> String {
         const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let block = |column: &Column| match column {
             Column::Archive { size: Some(size), .. } => {
@@ -138,13 +138,13 @@ fn last_archives(folder: &FolderFacts) -> &[Archived] {
 }
 
 /// From which night to which one an archive can be missed: `None` where there is none that could be.
-pub(super) fn nights(record: &RunRecord, folder: &FolderFacts) -> Option<(NaiveDate, NaiveDate)> {
+pub(crate) fn nights(record: &RunRecord, folder: &FolderFacts) -> Option<(NaiveDate, NaiveDate)> {
     let (oldest, newest) = (last_archives(folder).first()?.date, folder.archives.last()?.date);
     Some((folder.complete_since?.max(oldest), record.today.max(newest)))
 }
 
 /// The stretches of nights without an archive, as the first and the last night of each.
-pub(super) fn gaps(record: &RunRecord, folder: &FolderFacts) -> Vec<(NaiveDate, NaiveDate)> {
+pub(crate) fn gaps(record: &RunRecord, folder: &FolderFacts) -> Vec<(NaiveDate, NaiveDate)> {
     nights(record, folder).map(|(first, last)| history::gaps(&folder.archives, first, last)).unwrap_or_default()
 }
 

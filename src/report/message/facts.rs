@@ -1,41 +1,41 @@
 //! What is worth knowing of a run, as labelled lines that the mail's two parts share. (Of a dry run there is no mail.)
 
-use crate::report::message::words;
+use crate::record::run_record::{Delivery, RunRecord};
+use crate::report::message::headline;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
-use crate::run_record::{Delivery, RunRecord};
 
 /// So many files are named in one list; the log names all.
 const MAX_NAMED: usize = 20;
 
 /// Something worth knowing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fact {
+pub(crate) struct Fact {
     /// What it is about.
-    pub(super) label: &'static str,
+    pub(crate) label: &'static str,
     /// One or more lines.
-    pub(super) lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// All facts of `record`, in the order of a run, without secrets and control characters.
-pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
+pub(crate) fn facts(record: &RunRecord) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut tell = |label, lines: Vec<String>| {
         facts.push(Fact { label, lines: lines.iter().map(|line| record.clean(line)).collect() });
     };
     if let Some(bytes) = record.received {
         let not_downloaded = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
-        let rest = not_downloaded.map(|rest| format!("{} of the zip were not downloaded", words::exact_size(rest)));
-        tell("Received", [Some(words::exact_size(bytes)), rest].into_iter().flatten().collect());
+        let rest = not_downloaded.map(|rest| format!("{} of the zip were not downloaded", headline::exact_size(rest)));
+        tell("Received", [Some(headline::exact_size(bytes)), rest].into_iter().flatten().collect());
     }
     if let Some(dump) = &record.dump {
         tell("Dump", vec![dump.name.clone()]);
-        tell("Dump's size", vec![words::exact_size(dump.size)]);
-        let modified = dump.modified.map(words::moment);
+        tell("Dump's size", vec![headline::exact_size(dump.size)]);
+        let modified = dump.modified.map(headline::moment);
         tell("Dump modified", vec![modified.unwrap_or_else(|| "unknown: the zip holds no valid time".to_owned())]);
     }
     if let Some(archive) = &record.archive {
         tell("Archive", vec![archive.name.clone()]);
-        tell("Archive's size", vec![words::exact_size(archive.size)]);
+        tell("Archive's size", vec![headline::exact_size(archive.size)]);
         tell("Archive's SHA-256", vec![archive.sha256.clone()]);
         let how = match record.delivery {
             Some(Delivery::Sent) => "new on the server, verified",
@@ -58,16 +58,16 @@ pub(super) fn facts(record: &RunRecord) -> Vec<Fact> {
         tell("Kept", kept(plan));
     }
     if record.retries > 0 {
-        tell("Tried again", vec![words::count(record.retries as usize, "time")]);
+        tell("Tried again", vec![headline::count(record.retries as usize, "time")]);
     }
-    tell("Took", vec![words::time_taken(record.duration)]);
+    tell("Took", vec![headline::time_taken(record.duration)]);
     facts
 }
 
 fn kept(plan: &Plan) -> Vec<String> {
-    let archives = words::count(plan.archives_kept(), "archive");
+    let archives = headline::count(plan.archives_kept(), "archive");
     let mut lines = vec![match plan.reference {
-        Some(newest) => format!("{archives}, the newest of {}", words::date(newest)),
+        Some(newest) => format!("{archives}, the newest of {}", headline::date(newest)),
         None => archives,
     }];
     let staying = plan.decisions.iter().filter(|decision| decision.action == Action::Keep);
@@ -76,13 +76,13 @@ fn kept(plan: &Plan) -> Vec<String> {
     let unusual: Vec<&Decision> = ours.into_iter().filter(|decision| !decision.reason.is_recent()).collect();
     lines.extend(named(&unusual));
     if !foreign.is_empty() {
-        lines.push(format!("{}, never touched", words::count(foreign.len(), "other file")));
+        lines.push(format!("{}, never touched", headline::count(foreign.len(), "other file")));
     }
     lines
 }
 
 /// Each file with its reason, up to [`MAX_NAMED`] of them.
-pub(super) fn named(decisions: &[&Decision]) -> Vec<String> {
+pub(crate) fn named(decisions: &[&Decision]) -> Vec<String> {
     let mut lines: Vec<String> =
         decisions.iter().take(MAX_NAMED).map(|decision| format!("{}: {}", decision.name, decision.reason)).collect();
     if decisions.len() > MAX_NAMED {

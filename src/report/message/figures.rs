@@ -4,31 +4,31 @@
 use chrono::NaiveDate;
 use indicatif::HumanCount;
 
+use crate::record::run_record::{Delivery, FolderFacts, RunRecord};
+use crate::record::task::Task;
 use crate::report::message::chart;
 use crate::report::message::facts::named;
-use crate::report::message::words;
-use crate::rules::history;
-use crate::rules::history::Archived;
+use crate::report::message::headline;
+use crate::rules::history::{self, Archived};
 use crate::rules::retention::Decision;
-use crate::run_record::{Delivery, FolderFacts, RunRecord, Task};
 
 /// So many stretches of nights are named, the last ones.
 const MAX_GAPS: usize = 5;
 
 /// A figure that stands for itself, with what is to be said of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Figure {
+pub(crate) struct Figure {
     /// What it is about.
-    pub(super) label: &'static str,
+    pub(crate) label: &'static str,
     /// The figure.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// More about it, a line each.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// How old the last good archive is, as a sentence; `None` after a delivery, of which [`sent`] tells, and after a dry
 /// run that saw none.
-pub(super) fn last_good(record: &RunRecord) -> Option<String> {
+pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
     if record.is_delivered() {
         return None;
     }
@@ -38,7 +38,7 @@ pub(super) fn last_good(record: &RunRecord) -> Option<String> {
                 "The last good archive is {}: {} of {}.",
                 age(record, archive),
                 archive.name,
-                words::date(archive.date)
+                headline::date(archive.date)
             ),
             None => "There is no good archive on the server.".to_owned(),
         },
@@ -56,18 +56,18 @@ pub(super) fn last_good(record: &RunRecord) -> Option<String> {
 fn age(record: &RunRecord, archive: &Archived) -> String {
     match (record.started.date_naive() - archive.date).num_days() {
         ..=0 => "of today".to_owned(),
-        days => format!("{} old", words::count(usize::try_from(days).unwrap_or(usize::MAX), "day")),
+        days => format!("{} old", headline::count(usize::try_from(days).unwrap_or(usize::MAX), "day")),
     }
 }
 
 /// What was sent, how long it took and at which rate; `None` where nothing was delivered.
-pub(super) fn sent(record: &RunRecord) -> Option<Figure> {
+pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
     let archive = record.archive.as_ref()?;
-    let size = words::size(archive.size);
+    let size = headline::size(archive.size);
     let (value, how) = match record.delivery? {
         Delivery::AlreadyThere => ("nothing".to_owned(), format!(", {size}: the same bytes already lay there")),
         delivery => {
-            let pace = record.task(Task::SendArchive).duration.and_then(|took| words::pace(archive.size, took));
+            let pace = record.task(Task::SendArchive).duration.and_then(|took| headline::pace(archive.size, took));
             let pace = pace.map_or(String::new(), |pace| format!(" in {pace}"));
             let replaced = if delivery == Delivery::Replaced { "; it took the place of other content" } else { "" };
             (format!("{size}{pace}"), format!(", read back and verified{replaced}"))
@@ -77,14 +77,14 @@ pub(super) fn sent(record: &RunRecord) -> Option<Figure> {
 }
 
 /// What was removed, and why; `None` where removal was not reached.
-pub(super) fn removed(record: &RunRecord) -> Option<Figure> {
+pub(crate) fn removed(record: &RunRecord) -> Option<Figure> {
     let plan = record.retention.as_ref()?;
     let going: Vec<&Decision> = plan.removals().collect();
     let gone = record.removed as usize;
     let value = match going.len() {
         0 if gone == 0 => "nothing".to_owned(),
-        planned if gone < planned => format!("{gone} of {}", words::count(planned, "file")),
-        _ => words::count(gone, "file"),
+        planned if gone < planned => format!("{gone} of {}", headline::count(planned, "file")),
+        _ => headline::count(gone, "file"),
     };
     let held_back = plan.held_back.iter().map(|why| format!("held back: {why}"));
     let notes = held_back.chain(named(&going)).map(|line| record.clean(&line)).collect();
@@ -92,13 +92,13 @@ pub(super) fn removed(record: &RunRecord) -> Option<Figure> {
 }
 
 /// How many nights have no archive, and which; `None` where there is no history that could miss one.
-pub(super) fn nights_without(record: &RunRecord) -> Option<Figure> {
+pub(crate) fn nights_without(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
     let (first, last) = chart::nights(record, folder).filter(|(first, last)| first < last)?;
     let nights = (last - first).num_days() + 1;
     let missing = history::days_without(&folder.archives, first, last);
     let value = if missing == 0 { format!("none of {nights}") } else { format!("{missing} of {nights}") };
-    let mut notes = vec![format!("counted from {}", words::date(first))];
+    let mut notes = vec![format!("counted from {}", headline::date(first))];
     let gaps = chart::gaps(record, folder);
     if let Some((begin, end)) = gaps.last().filter(|(_, end)| *end == last) {
         let since = (*end - *begin).num_days() + 1;
@@ -114,16 +114,16 @@ pub(super) fn nights_without(record: &RunRecord) -> Option<Figure> {
 
 /// "3 Nov", "3 Nov to 5 Nov".
 fn stretch((first, last): (NaiveDate, NaiveDate)) -> String {
-    if first == last { words::day(first) } else { format!("{} to {}", words::day(first), words::day(last)) }
+    if first == last { headline::day(first) } else { format!("{} to {}", headline::day(first), headline::day(last)) }
 }
 
 /// What is free on the server; `None` where the folder was not seen or the server does not tell.
-pub(super) fn free(record: &RunRecord) -> Option<Figure> {
+pub(crate) fn free(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
     let free = folder.free?;
     Some(Figure {
         label: "Free on the server",
-        value: words::size(free),
+        value: headline::size(free),
         notes: room(folder, free).into_iter().collect(),
     })
 }

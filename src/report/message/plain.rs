@@ -2,26 +2,26 @@
 
 use std::iter;
 
+use crate::record::run_record::{Level, RunRecord};
 use crate::report::message::chart::Chart;
 use crate::report::message::facts::facts;
 use crate::report::message::figures::{self, Figure};
-use crate::report::message::words;
-use crate::run_record::{Level, RunRecord};
+use crate::report::message::headline;
 
 /// The mail's subject: `prefix`, the outcome, the host and the date. One line without control characters.
-pub fn subject(record: &RunRecord, prefix: &str) -> String {
-    let told = format!("{}, {} ({})", words::outcome(record), record.host, words::date(record.today));
+pub(crate) fn subject(record: &RunRecord, prefix: &str) -> String {
+    let told = format!("{}, {} ({})", headline::outcome(record), record.host, headline::date(record.today));
     let prefix = prefix.trim().trim_end_matches(':');
     record.clean(&if prefix.is_empty() { told } else { format!("{prefix}: {told}") })
 }
 
 /// The run as an operator reads it at breakfast: the outcome, what went wrong, the facts, the tasks.
-pub fn plain_text(record: &RunRecord) -> String {
-    let mut lines = vec![words::headline(record)];
+pub(crate) fn plain_text(record: &RunRecord) -> String {
+    let mut lines = vec![headline::headline(record)];
     lines.extend(figures::last_good(record));
-    lines.push(words::place_and_counts(record));
+    lines.push(headline::place_and_counts(record));
     for (level, title) in [(Level::Error, "Errors"), (Level::Warning, "Warnings")] {
-        let notes = words::notes(record, level);
+        let notes = headline::notes(record, level);
         if !notes.is_empty() {
             lines.extend([String::new(), title.to_owned()]);
             lines.extend(notes.into_iter().map(|note| format!("- {}: {}", note.task, note.text)));
@@ -39,8 +39,8 @@ pub fn plain_text(record: &RunRecord) -> String {
         lines.extend(labelled(fact.label, fact.lines));
     }
     lines.extend([String::new(), "Tasks".to_owned()]);
-    for report in words::told_tasks(record) {
-        let line = format!("{:<10} {:<18} {}", words::state(report.state), report.task, words::ending(report));
+    for report in headline::told_tasks(record) {
+        let line = format!("{:<10} {:<18} {}", headline::state(report.state), report.task, headline::ending(report));
         lines.push(line.trim_end().to_owned());
     }
     lines.extend([String::new(), origin(record)]);
@@ -51,7 +51,7 @@ pub fn plain_text(record: &RunRecord) -> String {
 /// What is read first, with the chart among it.
 fn read_first(record: &RunRecord) -> Vec<Figure> {
     let chart = Chart::of(record).map(|chart| {
-        let span = chart.span().map(|(first, last)| format!("{} to {}", words::date(first), words::date(last)));
+        let span = chart.span().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
         let dot = chart.has_gaps().then(|| "a dot is a night without".to_owned());
         let told = [span, chart.sizes(), chart.cut_off(), dot].into_iter().flatten().collect();
         Figure { label: "Last archives", value: chart.sparkline(), notes: told }
@@ -73,21 +73,22 @@ fn labelled(label: &str, lines: impl IntoIterator<Item = String>) -> Vec<String>
 }
 
 /// Which run this is: its name, host, date and start.
-pub(super) fn origin(record: &RunRecord) -> String {
+pub(crate) fn origin(record: &RunRecord) -> String {
     record.clean(&format!(
         "Run {} on {} for {}, begun {}.",
         record.run_id,
         record.host,
-        words::date(record.today),
-        words::moment(record.started)
+        headline::date(record.today),
+        headline::moment(record.started)
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::task::Task;
     use crate::report::message::samples;
-    use crate::run_record::{Interruption, Task};
+    use crate::runtime::interrupt::Interruption;
 
     #[test]
     fn the_subject_tells_outcome_host_and_date() {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
 
+use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State};
+use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention::{Action, Decision, HoldBack, Plan, Reason, Rule};
-use crate::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State, Task};
 
 pub(crate) use history::{
     first_night, fourth_night, good_night, refused_login, stale_after_many_nights, unreachable_web_server, warned_night,

@@ -10,7 +10,7 @@ use std::fmt;
 
 use chrono::{Datelike as _, Days, IsoWeek, NaiveDate};
 
-use super::Policy;
+use crate::rules::retention::Policy;
 
 /// A stretch of the calendar of which one archive stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use super::keeping::{Rule, Slot};
 use crate::rules::alarm::Suspicion;
+use crate::rules::retention::keeping::{Rule, Slot};
 
 /// Why a file stays or goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,7 @@ const FRESHNESS: &str = "tests/rules/freshness.rs";
 const REDACTION: &str = "tests/rules/redaction.rs";
 const RETENTION_RULES: &str = "tests/rules/retention.rs";
 const ZIPPED_DUMP: &str = "tests/hostile.rs";
-const LOG_FILE: &str = "src/report/log_file.rs";
+const LOG_FILE: &str = "src/report/log/log_file.rs";
 
 /// Every row: its number, the fault, and its tests by the file that they stand in.
 #[rustfmt::skip]

@@ -2,11 +2,11 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::{clean_night, decision, done, recent, stale_night};
-use crate::report::message::samples;
+use crate::record::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, State};
+use crate::record::task::Task;
+use crate::report::message::samples::{self, clean_night, decision, done, recent, stale_night};
 use crate::rules::history::Archived;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
-use crate::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, State, Task};
 
 const MIB: u64 = 1024 * 1024;
 

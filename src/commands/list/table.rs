@@ -1,0 +1,324 @@
+//! The archives on the server as a person reads them: a line for each, with bars and gaps, and a summary.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, FixedOffset, NaiveDate};
+use console::{Alignment, Style, measure_text_width, pad_str};
+
+use crate::report::message::headline;
+use crate::rules::inventory::{Archive, File, Gap, Inventory};
+use crate::rules::naming::restore_option;
+use crate::rules::redaction::printable;
+use crate::rules::retention::{Action, Reason};
+
+/// What is listed.
+#[derive(Debug, Clone)]
+pub(super) struct Listing {
+    /// What lies in the directory.
+    pub inventory: Inventory,
+    /// Which directory on which server.
+    pub place: String,
+    /// When the server was asked, in the job's zone.
+    pub asked: DateTime<FixedOffset>,
+    /// Bytes free there, where the server tells.
+    pub free: Option<u64>,
+}
+
+/// What a listing is written on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Canvas {
+    /// How many columns a terminal has; `None` where it is no terminal.
+    pub columns: Option<usize>,
+    /// Whether it takes colours.
+    pub has_colour: bool,
+    /// Whether the names of what is none of ours are wanted.
+    pub names_all: bool,
+}
+
+const LONGEST_BAR: usize = 32;
+const SHORTEST_BAR: usize = 5;
+/// Beside a bar, a reason that is longer than this may be wrapped.
+const SHORTEST_REASON: usize = 20;
+/// With less, a line is rather left to the terminal to wrap.
+const NARROWEST_REASON: usize = 12;
+
+/// `listing` in lines, each ended by a newline.
+pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
+    let inventory = &listing.inventory;
+    let asked = listing.asked.format("%a %Y-%m-%d %H:%M %:z");
+    let mut lines = vec![format!("{}, as of {asked}", printable(&listing.place))];
+    lines.extend(table(listing, canvas));
+    lines.extend(summary(listing));
+    lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| awaits_its_name(file)).map(told)));
+    lines.extend(named("replaced", inventory.replaced.iter().map(replaced)));
+    if canvas.names_all {
+        lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| !awaits_its_name(file)).map(told)));
+        lines.extend(named("no file", inventory.irregular.iter().map(|name| printable(name))));
+        lines.extend(named("foreign", inventory.foreign.iter().map(|name| printable(name))));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// How wide each column is.
+struct Columns {
+    name: usize,
+    size: usize,
+    bar: Option<usize>,
+    age: usize,
+    /// Where reasons are wrapped.
+    reason: Option<usize>,
+    /// How far the reasons are from the left.
+    before_reason: usize,
+}
+
+impl Columns {
+    fn of(rows: &[Row], canvas: Canvas) -> Columns {
+        let widest = |text: fn(&Row) -> &str| rows.iter().map(|row| measure_text_width(text(row))).max().unwrap_or(0);
+        let (name, size, age) = (widest(|row| &row.name), widest(|row| &row.size), widest(|row| &row.age));
+        let longest_reason = widest(|row| &row.reason);
+        let [date, action] = [14, 6];
+        let before_reason = date + 1 + name + 2 + size + 2 + age + 2 + action + 1;
+        let room = canvas.columns.map(|columns| columns.saturating_sub(before_reason));
+        let (bar, reason) = match room {
+            None => (None, None),
+            Some(room) if room > longest_reason + SHORTEST_BAR => {
+                (Some((room - longest_reason - 1).min(LONGEST_BAR)), None)
+            }
+            Some(room) if room > SHORTEST_REASON + SHORTEST_BAR => {
+                let bar = (room - SHORTEST_REASON - 1).min(LONGEST_BAR / 2);
+                (Some(bar), Some(room - bar - 1))
+            }
+            Some(room) => (None, (room >= NARROWEST_REASON).then_some(room)),
+        };
+        let before_reason = before_reason + bar.map_or(0, |bar| bar + 1);
+        Columns { name, size, bar, age, reason, before_reason }
+    }
+}
+
+/// An archive's line, before it is laid out.
+struct Row {
+    date: String,
+    name: String,
+    size: String,
+    bytes: u64,
+    age: String,
+    action: Action,
+    counts: bool,
+    reason: String,
+}
+
+impl Row {
+    fn of(archive: &Archive, today: NaiveDate) -> Row {
+        let file = &archive.file;
+        let age = match archive.age_days(today) {
+            days if days >= 0 => format!("{days} d"),
+            _ => "-".to_owned(),
+        };
+        Row {
+            date: day(archive.date),
+            name: printable(&file.name),
+            size: file.size.map_or_else(|| "?".to_owned(), headline::size),
+            bytes: file.size.unwrap_or(0),
+            age,
+            action: file.action,
+            counts: archive.counts,
+            reason: file.reason.to_string(),
+        }
+    }
+}
+
+fn table(listing: &Listing, canvas: Canvas) -> Vec<String> {
+    let inventory = &listing.inventory;
+    let rows: Vec<Row> = inventory.archives.iter().map(|archive| Row::of(archive, inventory.today)).collect();
+    let columns = Columns::of(&rows, canvas);
+    let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
+    let mut gaps = inventory.gaps.iter().peekable();
+    let mut lines = Vec::new();
+    for (archive, row) in inventory.archives.iter().zip(&rows) {
+        while let Some(gap) = gaps.next_if(|gap| gap.last < archive.date) {
+            lines.push(told_gap(gap, canvas));
+        }
+        lines.push(told_row(row, &columns, largest, canvas));
+    }
+    lines.extend(gaps.map(|gap| told_gap(gap, canvas)));
+    lines
+}
+
+fn told_row(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> String {
+    let pad = |text: &str, width: usize, side: Alignment| pad_str(text, width, side, None).into_owned();
+    let bar = columns.bar.map_or_else(String::new, |width| {
+        let bar = pad(&bar(row.bytes, largest, width), width, Alignment::Left);
+        format!(" {}", style(canvas).cyan().apply_to(bar))
+    });
+    let action = match row.action {
+        Action::Keep => "keep",
+        Action::Remove => "remove",
+    };
+    let reason = match columns.reason {
+        Some(width) => {
+            let next_line = format!("\n{}", " ".repeat(columns.before_reason));
+            textwrap::wrap(&row.reason, width).join(&next_line)
+        }
+        None => row.reason.clone(),
+    };
+    let emphasis = match row.action {
+        Action::Remove => style(canvas).red(),
+        Action::Keep if !row.counts => style(canvas).yellow(),
+        Action::Keep => style(canvas),
+    };
+    format!(
+        "{} {}  {}{bar}  {}  {}",
+        row.date,
+        pad(&row.name, columns.name, Alignment::Left),
+        pad(&row.size, columns.size, Alignment::Right),
+        pad(&row.age, columns.age, Alignment::Right),
+        emphasis.apply_to(format!("{} {reason}", pad(action, 6, Alignment::Left))),
+    )
+}
+
+fn told_gap(gap: &Gap, canvas: Canvas) -> String {
+    let nights = headline::count(usize::try_from(gap.nights()).unwrap_or(0), "night");
+    if gap.is_thinned {
+        return style(canvas).dim().apply_to(format!("— {nights} not kept")).to_string();
+    }
+    let dates = match gap.first.cmp(&gap.last) {
+        Ordering::Equal => day(gap.first),
+        _ => format!("{} to {}", day(gap.first), day(gap.last)),
+    };
+    style(canvas).yellow().apply_to(format!("— {nights} without an archive: {dates}")).to_string()
+}
+
+fn summary(listing: &Listing) -> Vec<String> {
+    let inventory = &listing.inventory;
+    let has_nothing = inventory.archives.is_empty()
+        && inventory.leftovers.is_empty()
+        && inventory.irregular.is_empty()
+        && inventory.foreign.is_empty();
+    let mut lines = vec![if has_nothing {
+        "The folder is empty.".to_owned()
+    } else if inventory.archives.is_empty() {
+        "No archive lies there.".to_owned()
+    } else {
+        totals(inventory)
+    }];
+    if let Some(newest) = inventory.newest() {
+        let age = newest.file.modified.map_or_else(
+            || format!("of {}", day(newest.date)),
+            |modified| format!("{} old", headline::age(listing.asked.signed_duration_since(modified))),
+        );
+        lines.push(line("newest", &format!("{}, {age}", printable(&newest.file.name))));
+    }
+    if !inventory.archives.is_empty() || !inventory.leftovers.is_empty() {
+        lines.push(line("next run", &next_run(inventory)));
+    }
+    if !inventory.leftovers.is_empty() {
+        lines.push(line("leftovers", &leftovers(&inventory.leftovers)));
+    }
+    let others = [
+        (inventory.irregular.len(), "named like an archive, but no regular file"),
+        (inventory.foreign.len(), "not of this configuration"),
+    ];
+    let others: Vec<String> =
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if !others.is_empty() {
+        lines.push(line("others", &format!("{}; they are left alone (-v names them)", others.join(", "))));
+    }
+    lines.push(line("free", &listing.free.map_or_else(|| "not known".to_owned(), headline::size)));
+    lines
+}
+
+fn totals(inventory: &Inventory) -> String {
+    let sizes = inventory.archives.iter().map(|archive| archive.file.size);
+    let at_least = if sizes.clone().all(|size| size.is_some()) { "" } else { "at least " };
+    let total = sizes.flatten().fold(0, u64::saturating_add);
+    let archives = headline::count(inventory.archives.len(), "archive");
+    let missing = match inventory.archives.iter().find(|archive| archive.counts) {
+        Some(oldest) if inventory.nights_without() > 0 => {
+            let nights = headline::count(usize::try_from(inventory.nights_without()).unwrap_or(0), "night");
+            format!("; {nights} without one since {}", day(oldest.date))
+        }
+        _ => String::new(),
+    };
+    format!("{archives}, {at_least}{}{missing}", headline::size(total))
+}
+
+/// What will be removed, and that it has not been decided yet.
+fn next_run(inventory: &Inventory) -> String {
+    if let Some(cause) = &inventory.held_back {
+        return format!("removes nothing, removal is held back: {}", printable(&cause.to_string()));
+    }
+    let archives = inventory.archives.iter().chain(&inventory.replaced).map(|archive| &archive.file);
+    let files = archives.chain(&inventory.leftovers);
+    let removals = match files.filter(|file| file.action == Action::Remove).count() {
+        0 => "nothing".to_owned(),
+        some => headline::count(some, "file"),
+    };
+    format!("removes {removals} once it has delivered; days count to its day, {}", day(inventory.next_run))
+}
+
+fn leftovers(files: &[File]) -> String {
+    let awaiting = files.iter().filter(|file| awaits_its_name(file)).count();
+    let unfinished = files.len() - awaiting;
+    let mut told = Vec::new();
+    if unfinished > 0 {
+        told.push(format!("{} (one may be under way)", headline::count(unfinished, "unfinished upload")));
+    }
+    if awaiting > 0 {
+        told.push(format!(
+            "{} without one, which the next run puts back",
+            headline::count(awaiting, "replaced archive")
+        ));
+    }
+    told.join(", ")
+}
+
+fn awaits_its_name(file: &File) -> bool {
+    file.reason == Reason::AwaitsItsName
+}
+
+fn replaced(archive: &Archive) -> String {
+    let Archive { date, file, .. } = archive;
+    let size = file.size.map_or_else(|| "size not known".to_owned(), headline::size);
+    let fate = match file.action {
+        Action::Keep => file.reason.to_string(),
+        Action::Remove => "the next run removes it once it has delivered".to_owned(),
+    };
+    let option = restore_option(&file.name);
+    format!("{}, {size}: {fate}; restore {option} --date {date} restores it", printable(&file.name))
+}
+
+fn told(file: &File) -> String {
+    format!("{}: {}", printable(&file.name), file.reason)
+}
+
+fn named(label: &str, names: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    names.map(move |name| line(label, &name))
+}
+
+fn line(label: &str, text: &str) -> String {
+    format!("  {label:<9}  {text}")
+}
+
+/// "Mon 2026-11-23".
+fn day(date: NaiveDate) -> String {
+    date.format("%a %Y-%m-%d").to_string()
+}
+
+/// A style that holds whatever the process's own output is.
+fn style(canvas: Canvas) -> Style {
+    Style::new().force_styling(canvas.has_colour)
+}
+
+/// `bytes` of `largest` as a bar of up to `width` characters, in eighths of one; something is never nothing.
+fn bar(bytes: u64, largest: u64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if bytes == 0 {
+        return String::new();
+    }
+    let scaled = u128::from(bytes) * (width as u128 * 8) / u128::from(largest.max(bytes));
+    let eighths = usize::try_from(scaled).unwrap_or(usize::MAX).clamp(1, width * 8);
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+}
+
+#[cfg(test)]
+mod tests;

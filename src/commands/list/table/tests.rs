@@ -1,0 +1,229 @@
+//! Listings of a directory with everything in it, on every canvas.
+
+use std::sync::LazyLock;
+
+use chrono::{TimeDelta, Utc};
+use serde_json::Value;
+
+use crate::commands::list::document::{listing_json, listing_schema};
+use crate::commands::list::table::*;
+use crate::rules::archive_name::ArchiveName;
+use crate::rules::naming::Naming;
+use crate::rules::retention::{Entry, Kind, Policy};
+
+const POLICY: Policy =
+    Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+const PAPER: Canvas = Canvas { columns: None, has_colour: false, names_all: false };
+
+/// Judging a pattern takes a while.
+fn naming() -> &'static Naming {
+    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
+        archive: ArchiveName::new("%Y%d%m").unwrap(),
+        temporary_prefix: ".".to_owned(),
+        id: "0a1b2c3d".to_owned(),
+    });
+    &NAMING
+}
+
+fn asked() -> DateTime<FixedOffset> {
+    "2026-11-24T08:10:00+01:00".parse().unwrap()
+}
+
+fn file(name: &str, size: u64) -> Entry {
+    let modified = Some("2026-11-20T22:00:00Z".parse().unwrap());
+    Entry { name: name.to_owned(), kind: Kind::File, size: Some(size), modified }
+}
+
+/// The archive of so many days before the morning of the 24th, written at 23:00 of its day.
+fn archive(days_ago: i64, size: u64) -> Entry {
+    let date = asked().date_naive() - TimeDelta::days(days_ago);
+    let modified = Some(date.and_hms_opt(22, 0, 0).unwrap().and_local_timezone(Utc).unwrap());
+    Entry { modified, ..file(&naming().archive.file_name(date), size) }
+}
+
+fn everything() -> Vec<Entry> {
+    vec![
+        archive(14, 2_900_000),
+        archive(13, 2_950_000),
+        archive(12, 3_000_000),
+        archive(11, 3_100_000),
+        archive(7, 3_200_000),
+        archive(6, 3_250_000),
+        archive(5, 1),
+        archive(4, 3_300_000),
+        archive(3, 0),
+        Entry { size: None, modified: None, ..archive(2, 0) },
+        archive(1, 3_397_386),
+        archive(-1, 3_400_000),
+        file(".20262211.tgz.0a1b2c3d.part", 900_000),
+        file("20261311.tgz.old", 900_000),
+        file(".20261511.tgz.old", 900_000),
+        Entry { kind: Kind::Symlink, ..archive(10, 10) },
+        file("a\u{202e}gzt.\n\u{1b}[31mb|c", 7),
+        file("notes.txt", 7),
+    ]
+}
+
+fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
+    Listing {
+        inventory: Inventory::of(entries, naming(), policy, asked()),
+        place: "TSE-INFORX at sftp.example.com:22".to_owned(),
+        asked: asked(),
+        free: Some(118_200_000_000),
+    }
+}
+
+fn on(columns: usize) -> Canvas {
+    Canvas { columns: Some(columns), ..PAPER }
+}
+
+#[test]
+fn without_a_terminal_there_is_a_line_for_each_archive_and_no_bar() {
+    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), PAPER));
+}
+
+#[test]
+fn a_wide_terminal_shows_how_the_sizes_went() {
+    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), on(130)));
+}
+
+#[test]
+fn a_usual_terminal_has_room_for_short_bars_and_wraps_long_reasons() {
+    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), on(84)));
+}
+
+#[test]
+fn a_narrow_terminal_has_no_bars() {
+    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), on(70)));
+    let narrowest = listing(&listing_of(&everything(), POLICY), on(20));
+    assert_eq!(narrowest, listing(&listing_of(&everything(), POLICY), PAPER), "the terminal wraps");
+}
+
+#[test]
+fn no_line_of_an_archive_is_longer_than_the_terminal_that_has_room_for_it() {
+    for columns in 66..200 {
+        let text = listing(&listing_of(&everything(), POLICY), on(columns));
+        for line in text.lines().filter(|line| line.contains("2026-11-") && line.contains(".tgz  ")) {
+            assert!(measure_text_width(line) <= columns, "{columns}: {line}");
+        }
+    }
+}
+
+#[test]
+fn names_of_others_are_shown_where_they_are_wanted_and_cannot_forge_anything() {
+    let all = Canvas { names_all: true, ..PAPER };
+    let text = listing(&listing_of(&everything(), POLICY), all);
+    let (_, names) = text.split_once("  free       ").unwrap();
+    insta::assert_snapshot!(names, @r#"
+    110.08 GiB
+      leftover   .20261511.tgz.old: to be put back: its successor never came
+      replaced   20261311.tgz.old, 878.91 KiB: the next run removes it once it has delivered; restore --replaced --date 2026-11-13 restores it
+      leftover   .20262211.tgz.0a1b2c3d.part: an unfinished upload of an earlier run
+      no file    20261411.tgz
+      foreign    a\u{202e}gzt.\n\u{1b}[31mb|c
+      foreign    notes.txt
+    "#);
+    assert!(!text.contains(['\u{202e}', '\u{1b}']));
+}
+
+#[test]
+fn colours_are_for_terminals_that_have_them() {
+    let colourful = Canvas { has_colour: true, ..on(130) };
+    let text = listing(&listing_of(&everything(), POLICY), colourful);
+    assert!(text.contains("\u{1b}[31mremove expired, 11 days old"), "{text}");
+    assert_eq!(console::strip_ansi_codes(&text), listing(&listing_of(&everything(), POLICY), on(130)));
+}
+
+#[test]
+fn nights_that_retention_thins_out_are_not_missing() {
+    let weekly = Policy { keep_weekly: 4, ..POLICY };
+    let text = listing(&listing_of(&[archive(1, 5), archive(8, 5), archive(15, 5), archive(22, 5)], weekly), PAPER);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn held_back_removal_says_why() {
+    let entries = [archive(1, 5), archive(40, 5), archive(41, 5), archive(42, 5), file("20261122.tgz", 5)];
+    insta::assert_snapshot!(listing(&listing_of(&entries, POLICY), PAPER));
+}
+
+#[test]
+fn an_empty_folder_says_so() {
+    insta::assert_snapshot!(listing(&listing_of(&[], POLICY), PAPER), @r"
+    TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
+    The folder is empty.
+      free       110.08 GiB
+    ");
+    let foreign = listing(&Listing { free: None, ..listing_of(&[file("notes.txt", 7)], POLICY) }, PAPER);
+    insta::assert_snapshot!(foreign, @r"
+    TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
+    No archive lies there.
+      others     1 not of this configuration; they are left alone (-v names them)
+      free       not known
+    ");
+}
+
+#[test]
+fn bars_are_in_proportion_and_something_is_never_nothing() {
+    assert_eq!(bar(0, 100, 10), "");
+    assert_eq!(bar(1, u64::MAX, 10), "▏");
+    assert_eq!(bar(50, 100, 10), "█████");
+    assert_eq!(bar(99, 100, 10), "█████████▉");
+    assert_eq!(bar(u64::MAX, u64::MAX, 10), "█".repeat(10));
+}
+
+#[test]
+fn a_program_gets_every_field_with_null_for_what_is_not_known() {
+    insta::assert_snapshot!(listing_json(&listing_of(&everything(), POLICY)).unwrap());
+    let unknown = Listing { free: None, ..listing_of(&[], POLICY) };
+    insta::assert_snapshot!(listing_json(&unknown).unwrap(), @r#"
+    {
+      "schema_version": 1,
+      "as_of": "2026-11-24T08:10:00+01:00",
+      "today": "2026-11-24",
+      "next_run": "2026-11-24",
+      "reference_day": null,
+      "archives": [],
+      "nights_without_archive": 0,
+      "leftovers": [],
+      "replaced": [],
+      "irregular": 0,
+      "foreign": 0,
+      "free_bytes": null,
+      "held_back": null
+    }
+    "#);
+}
+
+#[test]
+fn every_document_fits_the_schema_and_another_does_not() {
+    let schema: Value = serde_json::from_str(&listing_schema().unwrap()).unwrap();
+    let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    for entries in [everything(), Vec::new(), vec![file("20261122.tgz", 5)]] {
+        let mut document: Value = serde_json::from_str(&listing_json(&listing_of(&entries, POLICY)).unwrap()).unwrap();
+        schema.validate(&document).unwrap();
+        document["today"] = "yesterday".into();
+        assert!(!schema.is_valid(&document));
+        document["today"] = "2026-11-24".into();
+        assert!(schema.is_valid(&document));
+        document.as_object_mut().unwrap().remove("held_back");
+        assert!(!schema.is_valid(&document), "what is not known is null, not missing");
+    }
+}
+
+#[test]
+fn the_schema_describes_every_field() {
+    fn check(place: &str, schema: &Value) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let is_described = field["description"].as_str().is_some_and(|text| text.len() > 10);
+            assert!(is_described, "{place}/{name}: {field}");
+        }
+        for (name, inner) in schema["$defs"].as_object().into_iter().flatten() {
+            assert!(inner["description"].is_string(), "{name}");
+            check(name, inner);
+        }
+    }
+    let schema: Value = serde_json::from_str(&listing_schema().unwrap()).unwrap();
+    assert!(schema["properties"].as_object().unwrap().len() > 8);
+    check("", &schema);
+}

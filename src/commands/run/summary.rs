@@ -1,0 +1,187 @@
+//! What the command prints when it is done: a summary on a terminal, and for cron what is wrong.
+
+use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State};
+use crate::record::task::Task;
+use crate::report::message::{figures, headline};
+use crate::rules::retention::{Action, Decision};
+
+/// The run in a few lines for a terminal, each ended by a newline.
+///
+/// A dry run tells what would be sent, and of every file on the server whether it would go or stay, and why.
+pub(super) fn summary(record: &RunRecord) -> String {
+    let mut lines = vec![headline::headline(record)];
+    if let Some(dump) = &record.dump {
+        let modified = dump.modified.map_or_else(|| "at an unknown time".to_owned(), headline::moment);
+        lines.push(format!("  dump     {}, {}, modified {modified}", dump.name, headline::size(dump.size)));
+    }
+    if let Some(archive) = &record.archive {
+        lines.push(format!("  archive  {}, {}", archive.name, headline::size(archive.size)));
+    }
+    if let Some(fingerprint) = &record.new_host_key {
+        let trust = if record.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
+        lines.push(format!("  new host key  {fingerprint} {trust}; compare it with the server's own"));
+    }
+    if record.dry_run {
+        lines.extend(rehearsal(record));
+    } else if let Some(plan) = &record.retention {
+        let kept = headline::count(plan.archives_kept(), "archive");
+        lines.push(format!("  removed  {}; {kept} kept", headline::count(record.removed as usize, "file")));
+    }
+    lines.extend(figures::last_good(record).map(|sentence| format!("  {sentence}")));
+    if let Some(free) = figures::free(record) {
+        lines.push(format!("  free     {}", [free.value].into_iter().chain(free.notes).collect::<Vec<_>>().join(", ")));
+    }
+    let retries = match record.retries {
+        0 => String::new(),
+        retries => format!(", tried again {}", headline::count(retries as usize, "time")),
+    };
+    lines.push(format!("  took     {}{retries}", headline::time_taken(record.duration)));
+    lines.extend(notes(record, Level::Error));
+    lines.extend(notes(record, Level::Warning));
+    finish(record, &lines)
+}
+
+/// What a dry run found that a real one would do. Nothing is left out: this is what was asked for.
+fn rehearsal(record: &RunRecord) -> Vec<String> {
+    let mut lines = Vec::new();
+    let sending = record.task(Task::SendArchive);
+    if sending.state == State::Skipped {
+        let nothing = if headline::is_stale(record) { "nothing would be sent: " } else { "" };
+        lines.push(format!("  archive  {nothing}{}", sending.text));
+    }
+    let removing = record.task(Task::RemoveExpired);
+    let put_back = headline::notes(record, Level::Info)
+        .into_iter()
+        .filter(|note| note.task == removing.task && note.text != removing.text)
+        .map(|note| format!("  leftover {}", note.text));
+    lines.extend(put_back);
+    if let Some(plan) = &record.retention {
+        let (going, staying): (Vec<&Decision>, Vec<&Decision>) =
+            plan.decisions.iter().partition(|decision| decision.action == Action::Remove);
+        let named = |decision: &&Decision| format!("      {}: {}", decision.name, decision.reason);
+        lines.push(format!("  would be removed: {}", headline::count(going.len(), "file")));
+        lines.extend(going.iter().map(named));
+        let others = staying.len().saturating_sub(plan.archives_kept());
+        let archives = headline::count(plan.archives_kept(), "archive");
+        lines.push(format!("  would stay: {archives}, {}", headline::count(others, "other")));
+        lines.extend(staying.iter().map(named));
+    }
+    lines
+}
+
+/// What cron should mail: nothing after a success, else the outcome and each error; the warnings too where they are
+/// what kept the run from being a success. Each line is ended by a newline.
+pub(super) fn cron_errors(record: &RunRecord) -> String {
+    let outcome = record.outcome();
+    if outcome == Outcome::Success {
+        return String::new();
+    }
+    let mut lines = vec![format!("scripting-system: {}", headline::headline(record))];
+    lines.extend(figures::last_good(record));
+    lines.extend(notes(record, Level::Error));
+    if outcome == Outcome::Warnings {
+        lines.extend(notes(record, Level::Warning));
+    }
+    finish(record, &lines)
+}
+
+fn notes(record: &RunRecord, level: Level) -> impl Iterator<Item = String> {
+    let word = if level == Level::Error { "error" } else { "warning" };
+    headline::notes(record, level).into_iter().map(move |note| format!("{word}: {}: {}", note.task, note.text))
+}
+
+/// The lines, without what could move the terminal's cursor.
+fn finish(record: &RunRecord, lines: &[String]) -> String {
+    lines.iter().map(|line| record.clean(line) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::message::samples;
+
+    #[test]
+    fn cron_hears_nothing_of_a_success() {
+        assert_eq!(cron_errors(&samples::clean_night()), "");
+    }
+
+    #[test]
+    fn cron_hears_the_warnings_of_a_night_that_ended_with_them() {
+        insta::assert_snapshot!(cron_errors(&samples::stale_night()), @r"
+        scripting-system: Nothing new was delivered: the dump is stale.
+        The last good archive is not known: the folder on the server was not looked at.
+        warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today
+        warning: Remove expired: 20261111.tgz could not be removed: permission denied
+        ");
+    }
+
+    #[test]
+    fn cron_hears_the_errors_of_a_failed_night() {
+        let told = cron_errors(&samples::failed_night());
+        assert!(told.contains("error: Find dump: "), "{told}");
+        assert!(!told.contains("warning: "), "{told}");
+    }
+
+    #[test]
+    fn a_terminal_gets_a_few_lines() {
+        insta::assert_snapshot!(summary(&samples::clean_night()), @r"
+        The dump was delivered and verified.
+          dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00
+          archive  20262311.tgz, 12.50 MiB
+          removed  1 file; 3 archives kept
+          took     2.4 s
+        ");
+    }
+
+    #[test]
+    fn a_terminal_gets_the_state_of_the_server_too() {
+        insta::assert_snapshot!(summary(&samples::unreachable_web_server()), @r"
+        FAILED at Request zip: nothing new was delivered.
+          The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.
+          free     41.20 GiB, room for 3,360 more like the last
+          took     1 min 34 s, tried again 2 times
+        error: Request zip: no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server runs
+        ");
+    }
+
+    #[test]
+    fn a_dry_run_tells_what_would_be_sent_and_of_every_file_whether_it_would_go_and_why() {
+        insta::assert_snapshot!(summary(&samples::dry_run()), @r"
+        Dry run. Nothing was changed, as asked.
+          dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00
+          archive  20262311.tgz would be sent to TSE-INFORX, where nothing has that name yet
+          leftover .20262111.tgz.old would be put back as 20262111.tgz
+          would be removed: 1 file
+              20261211.tgz: expired, 11 days old
+          would stay: 3 archives, 1 other
+              20262111.tgz: 2 days old
+              20262311.tgz: 0 days old
+              20262411.tgz: dated after today
+              notes.txt: not one of this configuration's archives
+          took     2.4 s
+        ");
+    }
+
+    #[test]
+    fn a_dry_run_with_a_stale_dump_would_send_nothing() {
+        let mut record = samples::stale_night();
+        record.dry_run = true;
+        let told = summary(&record);
+        assert!(told.contains("  archive  nothing would be sent: the dump is stale\n"), "{told}");
+    }
+
+    #[test]
+    fn a_dry_run_names_every_file_however_many_there_are() {
+        let mut record = samples::dry_run();
+        let decisions = &mut record.retention.as_mut().unwrap().decisions;
+        *decisions = decisions.iter().cycle().take(5_000).cloned().collect();
+        assert!(summary(&record).lines().count() > 5_000);
+    }
+
+    #[test]
+    fn a_name_on_the_server_cannot_forge_a_line_of_a_dry_run() {
+        let mut record = samples::dry_run();
+        record.retention.as_mut().unwrap().decisions[0].name = "a\n  would stay: forged".to_owned();
+        assert!(summary(&record).contains("      a\\n  would stay: forged: "));
+    }
+}

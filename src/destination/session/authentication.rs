@@ -1,0 +1,249 @@
+//! Logging in: with the private key, else the agent, else the password. Each is tried once: accounts get locked.
+
+use std::path::Path;
+use std::{fs, io};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt, Session};
+
+use crate::config;
+use crate::destination::error::is_link;
+
+/// `LIBSSH2_ERROR_FILE` and, for a key in PEM format, `LIBSSH2_ERROR_KEYFILE_AUTH_FAILED`: the private key cannot be read
+/// or decrypted.
+const UNUSABLE_KEY: [ErrorCode; 2] = [ErrorCode::Session(-16), ErrorCode::Session(-48)];
+
+/// `LIBSSH2_ERROR_PASSWORD_EXPIRED`: the server demands a new password.
+const PASSWORD_EXPIRED: ErrorCode = ErrorCode::Session(-15);
+/// What a private key begins with in OpenSSH's format (PROTOCOL.key), and, after a length, the cipher of one without
+/// passphrase.
+const OPENSSH_KEY: &[u8] = b"openssh-key-v1\0";
+const NO_CIPHER: &[u8] = b"\0\0\0\x04none";
+
+/// Why a login failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The connection broke.
+    Link(ssh2::Error),
+    /// The server refused what it was offered, and what to do about it.
+    Refused(String),
+    /// There was nothing to offer, and what to do about it.
+    Unable(String),
+}
+
+/// One method of logging in that failed.
+enum Refusal {
+    /// The server refused it.
+    ByServer(String),
+    /// It could not be tried.
+    Untried(String),
+}
+
+/// With what a login succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// `sftp.private_key`.
+    Key,
+    /// A key of the running agent.
+    Agent,
+    /// `sftp.password`.
+    Password,
+    /// `sftp.private_key`, and then `sftp.password` too.
+    KeyAndPassword,
+}
+
+impl Login {
+    /// Whether the password was accepted.
+    fn has_password(self) -> bool {
+        matches!(self, Login::Password | Login::KeyAndPassword)
+    }
+}
+
+/// Logs in as the configuration says. Where the server wants a password after the key, it gets both. `earlier` is how
+/// this run logged in before: a password that was accepted then is offered again where the connection breaks.
+pub(crate) fn authenticate(session: &Session, sftp: &config::Sftp, earlier: Option<Login>) -> Result<Login, Failure> {
+    let mut refusals = Vec::new();
+    let mut methods = String::new();
+    let mut login = if sftp.private_key.is_some() { Login::Key } else { Login::Agent };
+    // A key is shown unasked: to ask what the server accepts would cost a round trip.
+    if let Some(path) = &sftp.private_key {
+        refusals.extend(with_key(session, sftp, path)?);
+    } else if sftp.password.is_none() {
+        refusals.extend(with_agent(session, sftp)?);
+    }
+    if let Some(password) = &sftp.password
+        && !session.authenticated()
+    {
+        // A key that was not refused was the first of two proofs.
+        let has_key = sftp.private_key.is_some() && refusals.is_empty();
+        login = if has_key { Login::KeyAndPassword } else { Login::Password };
+        // What is offered can have changed after a key was accepted as the first of two proofs.
+        methods = offered(session, &sftp.username)?;
+        if !session.authenticated() {
+            let was_accepted = earlier.is_some_and(Login::has_password);
+            refusals.extend(with_password(session, &sftp.username, password, &methods, was_accepted)?);
+        }
+    } else if !session.authenticated() && refusals.iter().any(Refusal::is_by_server) {
+        // The connection may have ended with the refusal, which is the news.
+        methods = offered(session, &sftp.username).unwrap_or_default();
+    }
+    if session.authenticated() {
+        return Ok(login);
+    }
+    let is_by_server = refusals.iter().any(Refusal::is_by_server);
+    let texts: Vec<String> = refusals.into_iter().map(Refusal::text).collect();
+    let methods = if methods.is_empty() { String::new() } else { format!(" (the server accepts: {methods})") };
+    let text = texts.join("; ") + &methods;
+    Err(if is_by_server { Failure::Refused(text) } else { Failure::Unable(text) })
+}
+
+impl Refusal {
+    fn is_by_server(&self) -> bool {
+        matches!(self, Refusal::ByServer(_))
+    }
+
+    fn text(self) -> String {
+        match self {
+            Refusal::ByServer(text) | Refusal::Untried(text) => text,
+        }
+    }
+}
+
+/// The methods that the server accepts by now, separated by commas; none where it has let us in unasked.
+fn offered(session: &Session, username: &str) -> Result<String, Failure> {
+    match session.auth_methods(username) {
+        Ok(methods) => Ok(methods.to_owned()),
+        Err(_) if session.authenticated() => Ok(String::new()),
+        Err(error) => Err(Failure::Link(error)),
+    }
+}
+
+fn with_key(session: &Session, sftp: &config::Sftp, path: &Path) -> Result<Option<Refusal>, Failure> {
+    let shown = path.display();
+    let untried = |problem: String| Ok(Some(Refusal::Untried(format!("sftp.private_key ({shown}) {problem}"))));
+    let key = match fs::read_to_string(path) {
+        Ok(key) => SecretString::from(key),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return untried("is not a private key. Name a key in OpenSSH's or in PEM format".to_owned());
+        }
+        Err(error) => return untried(format!("cannot be read: {error}")),
+    };
+    let passphrase = sftp.passphrase.as_ref().map(ExposeSecret::expose_secret);
+    match session.userauth_pubkey_memory(&sftp.username, None, key.expose_secret(), passphrase) {
+        Ok(()) => Ok(None),
+        Err(error) if is_link(&error) => Err(Failure::Link(error)),
+        Err(error) if UNUSABLE_KEY.contains(&error.code()) => untried(
+            match (is_encrypted(key.expose_secret()), passphrase) {
+                (Some(true), None) => "is encrypted, and sftp.passphrase is not set. Set it, or name a key without one",
+                (Some(true), Some(_)) => "is encrypted, and sftp.passphrase is not its passphrase. Correct it",
+                (Some(false), _) => "is of a type that is not supported. Name an Ed25519, ECDSA or RSA key",
+                (None, _) => "is not a private key. Name a key in OpenSSH's or in PEM format",
+            }
+            .to_owned(),
+        ),
+        Err(_) => Ok(Some(Refusal::ByServer(format!(
+            "the key {shown} was refused. On the server, add its public part to the user's authorized_keys; that file \
+             and the folders above it must belong to the user or root and be writable by nobody else, and the account \
+             must not be locked"
+        )))),
+    }
+}
+
+/// Whether the private key `text` needs a passphrase; `None` where it is no private key.
+fn is_encrypted(text: &str) -> Option<bool> {
+    let (_, rest) = text.split_once("-----BEGIN ")?;
+    let (kind, rest) = rest.split_once("-----")?;
+    let kind = kind.strip_suffix("PRIVATE KEY")?;
+    if kind != "OPENSSH " {
+        return Some(kind == "ENCRYPTED " || rest.contains("4,ENCRYPTED"));
+    }
+    let encoded: String = rest.split("-----").next()?.split_ascii_whitespace().collect();
+    let key = STANDARD.decode(encoded).ok()?;
+    Some(!key.strip_prefix(OPENSSH_KEY)?.starts_with(NO_CIPHER))
+}
+
+fn with_agent(session: &Session, sftp: &config::Sftp) -> Result<Option<Refusal>, Failure> {
+    let Some(socket) = &sftp.agent_socket else {
+        let text = "neither sftp.password nor sftp.private_key is set, and no agent runs";
+        return Ok(Some(Refusal::Untried(text.to_owned())));
+    };
+    let unusable =
+        |error: ssh2::Error| format!("the agent at {} cannot be used: {}", socket.display(), error.message());
+    let identities = session.agent().and_then(|mut agent| {
+        agent.set_identity_path(socket)?;
+        agent.connect()?;
+        agent.list_identities()?;
+        agent.identities().map(|identities| (agent, identities))
+    });
+    let (agent, identities) = match identities {
+        Ok((_, identities)) if identities.is_empty() => {
+            let text = format!("the agent at {} has no key. Add one with ssh-add", socket.display());
+            return Ok(Some(Refusal::Untried(text)));
+        }
+        Ok(found) => found,
+        Err(error) => return Ok(Some(Refusal::Untried(unusable(error)))),
+    };
+    for identity in &identities {
+        match agent.userauth(&sftp.username, identity) {
+            Ok(()) => return Ok(None),
+            Err(error) if is_link(&error) => return Err(Failure::Link(error)),
+            Err(_) => {}
+        }
+    }
+    Ok(Some(Refusal::ByServer(format!("none of the agent's {} keys was accepted", identities.len()))))
+}
+
+/// Offers the password once, by the first of the `methods` that takes one. A connection that ends then has refused it,
+/// unless it `was_accepted` before: sshd hangs up instead of answering where `MaxAuthTries` is 1.
+fn with_password(
+    session: &Session,
+    username: &str,
+    password: &SecretString,
+    methods: &str,
+    was_accepted: bool,
+) -> Result<Option<Refusal>, Failure> {
+    let offers = |method: &str| methods.split(',').any(|offered| offered == method);
+    let mut answer = AnswerPassword { password, answered: false };
+    let result = if offers("password") {
+        answer.answered = true;
+        session.userauth_password(username, password.expose_secret())
+    } else if offers("keyboard-interactive") {
+        session.userauth_keyboard_interactive(username, &mut answer)
+    } else {
+        return Ok(Some(Refusal::Untried("the server takes no password; set sftp.private_key".to_owned())));
+    };
+    let problem = match result {
+        Ok(()) => return Ok(None),
+        Err(error) if is_link(&error) && (was_accepted || !answer.answered) => return Err(Failure::Link(error)),
+        Err(error) if is_link(&error) => "was offered, and the connection ended, which counts as refused",
+        Err(error) if error.code() == PASSWORD_EXPIRED => "has expired; set a new one on the server and here",
+        Err(_) => "was refused",
+    };
+    Ok(Some(Refusal::ByServer(format!(
+        "sftp.password {problem}; it was tried once, so that the account is not locked"
+    ))))
+}
+
+/// Answers the first hidden prompt with the password, and every other one with nothing: a second question would
+/// be a second attempt, or a one-time code.
+struct AnswerPassword<'a> {
+    password: &'a SecretString,
+    answered: bool,
+}
+
+impl KeyboardInteractivePrompt for AnswerPassword<'_> {
+    fn prompt<'b>(&mut self, _username: &str, _instructions: &str, prompts: &[Prompt<'b>]) -> Vec<String> {
+        prompts
+            .iter()
+            .map(|prompt| {
+                if prompt.echo || self.answered {
+                    return String::new();
+                }
+                self.answered = true;
+                self.password.expose_secret().to_owned()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! The files of known host keys: the configured one, to which a first key is added, and the system's, which is only
+//! read. What their lines mean is decided in [`crate::rules::known_hosts`].
+
+use std::fmt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::config::SYSTEM_KNOWN_HOSTS;
+use crate::destination::error::DestinationError;
+use crate::disk::atomic_file::sync_folder_of;
+use crate::disk::space;
+use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
+
+/// Largest known_hosts that is read, in bytes.
+const MAX_SIZE: u64 = 4 * 1024 * 1024;
+/// A new file is for its owner alone.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+/// A line of a known_hosts file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line's number, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} line {}", self.file.display(), self.line)
+    }
+}
+
+/// What the files say about one host.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    entries: Vec<(Place, Entry)>,
+}
+
+impl Known {
+    /// The host's keys: those that its name and port have, else those that its name has without the port.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, Entry)> {
+        let lacks_port = !self.has_port();
+        self.marked(Marker::HostKey).filter(move |(_, entry)| entry.lacks_port == lacks_port)
+    }
+
+    /// A key of the host that makes any other one a changed key.
+    pub(crate) fn binding_key(&self) -> Option<&(Place, Entry)> {
+        self.keys().find(|(_, entry)| !entry.lacks_port)
+    }
+
+    /// Where the host has `key`.
+    pub(crate) fn place_of(&self, key: &[u8]) -> Option<&Place> {
+        self.keys().find(|(_, entry)| entry.key == key).map(|(place, _)| place)
+    }
+
+    /// Where `key` is revoked for the host, with or without its port.
+    pub(crate) fn revocation_of(&self, key: &[u8]) -> Option<&Place> {
+        self.marked(Marker::Revoked).find(|(_, entry)| entry.key == key).map(|(place, _)| place)
+    }
+
+    /// Where an authority for the host's certificates is named.
+    pub(crate) fn authority(&self) -> Option<&Place> {
+        self.marked(Marker::Authority).find(|(_, entry)| !entry.lacks_port).map(|(place, _)| place)
+    }
+
+    fn has_port(&self) -> bool {
+        self.marked(Marker::HostKey).any(|(_, entry)| !entry.lacks_port)
+    }
+
+    fn marked(&self, marker: Marker) -> impl Iterator<Item = &(Place, Entry)> {
+        self.entries.iter().filter(move |(_, entry)| entry.marker == marker)
+    }
+}
+
+/// Reads what `own` and the system's file say about `name`; a missing file says nothing.
+///
+/// # Errors
+/// If a file cannot be read, or a line that may be about the host cannot be parsed.
+pub(crate) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationError> {
+    let mut entries = Vec::new();
+    for file in [own, Path::new(SYSTEM_KNOWN_HOSTS)] {
+        let problem = |problem: String| DestinationError::KnownHosts { path: file.to_owned(), problem };
+        let content = contents(file).map_err(|error| problem(error.to_string()))?;
+        let mut skipped = Vec::new();
+        for (line, text) in (1..).zip(content.split(|byte| *byte == b'\n')) {
+            match parse(text, name) {
+                Line::Unrelated => {}
+                Line::Entry(entry) => entries.push((Place { file: file.to_owned(), line }, entry)),
+                Line::Malformed { may_match: false } => skipped.push(line),
+                Line::Malformed { may_match: true } => {
+                    return Err(problem(format!(
+                        "line {line} cannot be read, and may be about {}. Correct it or remove it",
+                        name.pattern()
+                    )));
+                }
+            }
+        }
+        if let Some(first) = skipped.first() {
+            let (file, count) = (file.display(), skipped.len());
+            tracing::info!("{file}: {count} malformed line(s) about other hosts skipped, the first is line {first}");
+        }
+    }
+    Ok(Known { entries })
+}
+
+fn contents(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match space::open_regular(file, OpenOptions::new().read(true)) {
+        Ok(file) => file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(io::Error::other(format!("it is larger than {MAX_SIZE} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// The line that makes `key` known for `name`, as OpenSSH writes it, without its end.
+pub(crate) fn line(name: &HostName, algorithm: &str, key: &[u8]) -> String {
+    format!("{} {algorithm} {}", name.pattern(), STANDARD.encode(key))
+}
+
+/// Adds `line` to the file at `path`, which is made, with its folder, where it does not exist.
+pub(crate) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
+        }
+        let before = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let end_of_last_line = if before.last().is_some_and(|byte| *byte != b'\n') { "\n" } else { "" };
+        let mut file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
+        // Appended in one write, as OpenSSH does: links, modes and what others append at the same time are kept.
+        file.write_all(format!("{end_of_last_line}{line}\n").as_bytes())?;
+        file.sync_all()?;
+        sync_folder_of(&path.canonicalize()?)
+    };
+    write().map_err(|error| DestinationError::KnownHosts {
+        path: PathBuf::from(path),
+        problem: format!("the server's host key cannot be added to it ({error}). Make it writable"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
+
+    #[test]
+    fn an_added_line_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("known_hosts");
+        let name = HostName::new("::1", 2222);
+        let key = STANDARD.decode(KEY).unwrap();
+        append(&path, &line(&name, "ssh-ed25519", &key)).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("[::1]:2222 ssh-ed25519 {KEY}\n"));
+        std::fs::write(&path, "# no end of line").unwrap();
+        append(&path, &line(&name, "ssh-ed25519", &key)).unwrap();
+        assert_eq!(read(&path, &name).unwrap().place_of(&key), Some(&Place { file: path, line: 2 }));
+    }
+}

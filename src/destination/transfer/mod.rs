@@ -1,0 +1,10 @@
+//! Bytes to and from the SFTP server, over several connections.
+
+pub(super) mod fetch;
+pub(super) mod lanes;
+pub(super) mod parts;
+pub(super) mod read_back;
+pub(super) mod reading;
+pub(super) mod reorder_buffer;
+pub(super) mod upload;
+pub(super) mod window;

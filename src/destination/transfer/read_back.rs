@@ -1,0 +1,118 @@
+//! What the server really holds: the whole file is read back and compared.
+
+use sha2::{Digest, Sha256};
+
+use crate::destination::error::DestinationError;
+use crate::destination::error::is_missing;
+use crate::destination::session::connection::{Connection, Server};
+use crate::destination::transfer::lanes;
+use crate::destination::transfer::parts::{Part, Parts};
+use crate::destination::transfer::reading::{End, Reading};
+use crate::disk::spool::{BLOCK, Content, Spool};
+use crate::rules::retention::Kind;
+use crate::runtime::progress::Bar;
+
+/// The proof that a file on the server holds an archive. Where the link breaks, it can go on over another one.
+pub struct ReadBack<'a> {
+    name: &'a str,
+    content: Content,
+    parts: Parts<Spool>,
+    connections: u64,
+}
+
+impl<'a> ReadBack<'a> {
+    /// Of the file called `name`, against all of `spool`, which must be complete.
+    ///
+    /// # Errors
+    /// If the archive is given up.
+    pub fn new(server: &Server, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
+        let connections = server.connections();
+        Ok(ReadBack {
+            name,
+            content: spool.wait_until_complete().map_err(DestinationError::Spool)?,
+            parts: Parts::new(spool.clone(), connections),
+            connections,
+        })
+    }
+
+    /// Reads what is left of it over `connection`, and over further ones where that is worth it.
+    ///
+    /// # Errors
+    /// [`DestinationError::Different`] if it holds something else; others if the server or the link fails.
+    pub fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+        let size = match connection.look(self.name)? {
+            None => return Err(self.different("it is not there")),
+            Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(self.name.to_owned())),
+            Some(entry) => entry.size,
+        };
+        if let Some(size) = size.filter(|size| *size != self.content.size) {
+            return Err(self.different(&format!("it has {size} bytes instead of {}", self.content.size)));
+        }
+        let first = || {
+            let mut file = self.open(connection)?;
+            self.read_parts(&mut file, bar)
+        };
+        let further = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
+        lanes::run(server, &self.parts, first, further)?;
+        // Asked of servers that do not tell sizes.
+        if size.is_none() && self.open(connection)?.has_more(self.content.size)? {
+            return Err(self.different(&format!("it has more than {} bytes", self.content.size)));
+        }
+        Ok(())
+    }
+
+    /// Takes parts and compares them, until there are no more.
+    fn read_parts(&self, file: &mut Reading<'_>, bar: &Bar) -> Result<(), DestinationError> {
+        while let Some(mut part) = self.parts.take()? {
+            self.compare(file, &mut part, bar)?;
+        }
+        Ok(())
+    }
+
+    /// Compares block by block: parts begin where blocks do.
+    fn compare(&self, file: &mut Reading<'_>, part: &mut Part<'_, Spool>, bar: &Bar) -> Result<(), DestinationError> {
+        let mut position = part.start();
+        let mut hasher = Sha256::new();
+        let end = file.read(part.start()..part.end(), bar, |mut bytes| {
+            while !bytes.is_empty() {
+                let block_end = self.content.size.min((position / BLOCK + 1) * BLOCK);
+                let left = usize::try_from(block_end - position).unwrap_or(usize::MAX);
+                let (in_block, rest) = bytes.split_at(left.min(bytes.len()));
+                hasher.update(in_block);
+                position += in_block.len() as u64;
+                bytes = rest;
+                if position == block_end {
+                    self.check_block(part.start(), &hasher.finalize_reset().into())?;
+                    part.advance(block_end - part.start());
+                }
+            }
+            Ok(!self.parts.is_stopped())
+        })?;
+        match end {
+            End::Wanted => Ok(()),
+            End::OfFile(size) => Err(self.different(&format!("it ends after {size} bytes"))),
+        }
+    }
+
+    /// Compares the digest of the block that begins at `start`.
+    fn check_block(&self, start: u64, digest: &[u8; 32]) -> Result<(), DestinationError> {
+        let expected = usize::try_from(start / BLOCK).ok().and_then(|index| self.content.blocks.get(index));
+        if expected == Some(digest) {
+            return Ok(());
+        }
+        Err(self.different(&format!("it has the right size, but other bytes (in the MiB from byte {start} on)")))
+    }
+
+    fn open<'b>(&'b self, connection: &'b Connection) -> Result<Reading<'b>, DestinationError> {
+        Reading::open(connection, self.name, self.connections).map_err(|error| {
+            if is_missing(&error) {
+                return self.different("it is gone");
+            }
+            connection.failed(&format!("to open {:?}", self.name), error)
+        })
+    }
+
+    fn different(&self, difference: &str) -> DestinationError {
+        DestinationError::Different { name: self.name.to_owned(), difference: difference.to_owned() }
+    }
+}

@@ -1,0 +1,100 @@
+//! One run of a job at a time.
+//!
+//! The lock is an advisory one (flock(2)) on a file in the job's [state folder](crate::disk::state_folder), named by the
+//! [job's id](JobId): an editor that replaces the configuration does not free it, and no other user can take it. The
+//! system frees it however a run ends; the empty file is kept.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use thiserror::Error;
+
+use crate::disk::job_id::JobId;
+use crate::disk::state_folder::{self, StateFolderError};
+
+const MODE: u32 = 0o600;
+
+/// A probe shares the lock for some microseconds; a run that meets one tries again after this.
+const LONGEST_PROBE: Duration = Duration::from_millis(50);
+
+/// Held while a run is under way.
+#[derive(Debug)]
+#[must_use = "dropping the lock lets the next run begin"]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another run has the lock.
+    #[error("another run with {} is under way; this one ends here", .0.display())]
+    Held(PathBuf),
+    /// There is no folder for it.
+    #[error(transparent)]
+    Folder(#[from] StateFolderError),
+    /// It could not be opened or locked.
+    #[error("locking {}", path.display())]
+    Io {
+        /// The lock's file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock of the job with the configuration `config`, waiting no longer than a [probe](Lock::probe) takes.
+    /// For `work_directory` see [`state_folder::find`].
+    ///
+    /// # Errors
+    /// If another run has it, or its file cannot be created, or the file system cannot lock.
+    pub fn acquire(config: &Path, work_directory: &Path) -> Result<Lock, LockError> {
+        let path = path(config, &state_folder::find(work_directory, true)?);
+        let mut options = OpenOptions::new();
+        // An exclusive lock on NFS needs a file that is open for writing.
+        options.read(true).write(true).create(true).mode(MODE).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = match options.open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(LockError::Io { path, source }),
+        };
+        let locked = match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                thread::sleep(LONGEST_PROBE);
+                file.try_lock()
+            }
+            other => other,
+        };
+        result(locked, config, path).map(|()| Lock { _file: file })
+    }
+
+    /// Checks whether a run has the lock of the job with the configuration `config`. Creates nothing, and does not keep
+    /// a run from beginning.
+    ///
+    /// # Errors
+    /// If a run has it, or the file system cannot lock.
+    pub fn probe(config: &Path, work_directory: &Path) -> Result<(), LockError> {
+        let path = path(config, &state_folder::find(work_directory, false)?);
+        match File::open(&path) {
+            Ok(file) => result(file.try_lock_shared(), config, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(LockError::Io { path, source }),
+        }
+    }
+}
+
+fn path(config: &Path, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.lock", JobId::of(config)))
+}
+
+fn result(locked: Result<(), TryLockError>, config: &Path, path: PathBuf) -> Result<(), LockError> {
+    locked.map_err(|error| match error {
+        TryLockError::WouldBlock => LockError::Held(config.to_owned()),
+        TryLockError::Error(source) => LockError::Io { path, source },
+    })
+}

@@ -1,0 +1,8 @@
+//! Files on this machine.
+
+pub mod atomic_file;
+pub mod job_id;
+pub mod lock;
+pub mod space;
+pub mod spool;
+pub mod state_folder;

@@ -1,0 +1,3 @@
+//! HTTPS, for the source and the reports.
+
+pub mod agent;

@@ -1,0 +1,5 @@
+//! What happened in a run.
+
+pub mod journal;
+pub mod run_record;
+pub mod task;

@@ -1,0 +1,374 @@
+//! The log file: each of the program's own events becomes a line of it, and of the run's record.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::{Log, LogFormat, LogLevel};
+use crate::disk::space::open_to_append;
+use crate::record::run_record::{RunRecord, SharedRecord};
+use crate::report::log::log_line::{self, Severity, Told, format_line};
+use crate::report::log::verbose::Verbose;
+use crate::rules::redaction::Redaction;
+use crate::runtime::clock::Clock;
+
+/// So many of a run's lines are kept for the mail; the file gets them all.
+pub const MAX_LINES: usize = 10_000;
+
+/// Mode of a log file that is created: names of files and servers are not for all. An existing file keeps its mode.
+const MODE: u32 = 0o640;
+
+/// A log file that could not be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogFileError {
+    /// It could not be opened or created.
+    #[error(
+        "cannot open the log file {}: {source}; create its folder, set its permissions, or change log.file",
+        path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line could not be written.
+    #[error("cannot write to the log file {}: {source}; lines of this run are missing there", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The log file of one run, as a layer of tracing. Cheap to clone; all clones write the same file.
+///
+/// Whoever emits an event must not hold the lock of the run's record: the line would wait for it a while, and
+/// then be missing in the record.
+#[derive(Clone)]
+pub struct LogFile(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    format: LogFormat,
+    level: LogLevel,
+    run_id: String,
+    redaction: Redaction,
+    record: SharedRecord,
+    clock: Clock,
+    sink: Mutex<Sink>,
+}
+
+#[derive(Default)]
+struct Sink {
+    file: Option<File>,
+    undelivered: Option<String>,
+}
+
+impl LogFile {
+    /// Opens the log file for the run of `record`, to append to it.
+    ///
+    /// A file that cannot be opened does not stop the job: it is told on stderr and by
+    /// [`undelivered`](LogFile::undelivered), and the record still gets its lines.
+    pub fn open(log: &Log, record: SharedRecord, clock: Clock) -> LogFile {
+        let (run_id, redaction) = {
+            let record = record.lock();
+            (record.clean(&record.run_id), record.redaction().clone())
+        };
+        let log_file = LogFile(Arc::new(Inner {
+            path: log.file.clone(),
+            format: log.format,
+            level: log.level,
+            run_id,
+            redaction,
+            record,
+            clock,
+            sink: Mutex::default(),
+        }));
+        match open(&log.file) {
+            Ok(file) => log_file.sink().file = Some(file),
+            Err(error) => log_file.remember(&mut log_file.sink(), &error),
+        }
+        log_file
+    }
+
+    /// Why lines are missing in the file, where some are.
+    pub fn undelivered(&self) -> Option<String> {
+        self.sink().undelivered.clone()
+    }
+
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.0.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, line: &str) {
+        let mut sink = self.sink();
+        let Some(file) = &mut sink.file else { return };
+        if let Err(error) = write(file, &self.0.path, line) {
+            self.remember(&mut sink, &error);
+        }
+    }
+
+    /// Remembers and tells `error`, if it is the first.
+    fn remember(&self, sink: &mut Sink, error: &LogFileError) {
+        if sink.undelivered.is_none() {
+            let text = self.0.redaction.clean(&error.to_string());
+            // stderr is the last place to tell it; where that is closed, there is none.
+            let _ = writeln!(io::stderr(), "scripting-system: {text}");
+            sink.undelivered = Some(text);
+        }
+    }
+
+    /// Does `act` with the record, unless that stays locked for too long: a log line is not worth a run that hangs.
+    fn with_record<T>(&self, act: impl FnOnce(&mut RunRecord) -> T) -> Option<T> {
+        const TRIES: u32 = 100;
+        for _ in 0..TRIES {
+            if let Some(mut record) = self.0.record.try_lock() {
+                return Some(act(&mut record));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        None
+    }
+}
+
+/// The task that a span stands for.
+struct SpanTask(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let (Some(task), Some(span)) = (log_line::task_of(attributes), context.span(id)) {
+            span.extensions_mut().insert(SpanTask(task));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let Some(mut told) = Told::by(event).filter(|told| told.severity.reaches(self.0.level)) else { return };
+        if told.task.is_none() {
+            // Several tasks may be under way; the span tells which of them this thread works on.
+            let of_span = context.event_scope(event).and_then(|mut spans| {
+                spans.find_map(|span| span.extensions().get::<SpanTask>().map(|task| task.0.clone()))
+            });
+            let current = || self.with_record(|record| record.current_task()).flatten();
+            told.task = of_span.or_else(|| current().map(|task| task.title().to_owned()));
+        }
+        let line = format_line(&told.cleaned(&self.0.redaction), (self.0.clock)(), &self.0.run_id, self.0.format);
+        self.write(&line);
+        self.with_record(|record| keep(&mut record.log_lines, line));
+    }
+}
+
+/// Adds `line` to `lines`, up to [`MAX_LINES`] and a last one that says so.
+fn keep(lines: &mut Vec<String>, line: String) {
+    match lines.len() {
+        0..MAX_LINES => lines.push(line),
+        MAX_LINES => lines.push("The further lines of this run are in the log file only.".to_owned()),
+        _ => {}
+    }
+}
+
+/// Makes `log_file` and `verbose` hear the events of the whole program, from now on and until it ends.
+///
+/// # Errors
+/// If that was done before in this process.
+pub fn install(
+    log_file: Option<LogFile>,
+    verbose: Option<Verbose>,
+) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log_file).with(verbose))
+}
+
+/// Writes one CRITICAL line: `message`, that the configuration cannot be used, into the log file at `path`. For use
+/// before anything is installed, when no run has begun.
+///
+/// # Errors
+/// If the file cannot be opened or written.
+pub fn critical(path: &Path, format: LogFormat, clock: &Clock, message: &str) -> Result<(), LogFileError> {
+    let told = Told {
+        severity: Severity::Critical,
+        task: None,
+        seconds: None,
+        message: message.to_owned(),
+        fields: Vec::new(),
+    };
+    let line = format_line(&told.cleaned(&Redaction::default()), clock(), "-", format);
+    write(&mut open(path)?, path, &line)
+}
+
+fn open(path: &Path) -> Result<File, LogFileError> {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(MODE);
+    open_to_append(path, options).map_err(|source| LogFileError::Open { path: path.to_owned(), source })
+}
+
+/// Appends `line` in one write, so that lines of two runs do not mix.
+fn write(file: &mut File, path: &Path, line: &str) -> Result<(), LogFileError> {
+    file.write_all(format!("{line}\n").as_bytes())
+        .map_err(|source| LogFileError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::record::journal::Journal;
+    use crate::record::task::Task;
+
+    fn clock() -> Clock {
+        Arc::new(|| DateTime::parse_from_rfc3339("2026-11-23T23:00:01.123+01:00").unwrap())
+    }
+
+    fn record() -> SharedRecord {
+        let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+        let redaction = Redaction::new(&["hunter22".into()]);
+        SharedRecord::new(RunRecord::new("r1".to_owned(), "db1".to_owned(), today, clock()(), redaction))
+    }
+
+    /// What `act` leaves in a new log file and in the record.
+    fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce(&SharedRecord)) -> (String, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.log");
+        let record = record();
+        let log_file = LogFile::open(&Log { file: file.clone(), format, level }, record.clone(), clock());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || act(&record));
+        assert_eq!(log_file.undelivered(), None);
+        let lines = record.lock().log_lines.clone();
+        (fs::read_to_string(file).unwrap(), lines)
+    }
+
+    #[test]
+    fn a_task_leaves_its_line_in_the_file_and_in_the_record() {
+        let (file, lines) = logged(LogFormat::Text, LogLevel::Info, |record| {
+            Journal::new(record.clone()).begin(Task::RequestZip).done("12 bytes with hunter22");
+        });
+        assert_eq!(file, "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes with [redacted]\n");
+        assert_eq!(lines, [file.trim_end()]);
+    }
+
+    #[test]
+    fn an_event_without_a_task_belongs_to_the_one_under_way() {
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
+            record.lock().begin(Task::SendArchive);
+            tracing::warn!("slow");
+        });
+        assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Send archive: slow\n");
+    }
+
+    #[test]
+    fn of_several_tasks_under_way_an_event_belongs_to_the_one_whose_thread_it_is() {
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
+            let journal = Journal::new(record.clone());
+            let _packing = journal.begin(Task::PackArchive);
+            record.lock().begin(Task::SendArchive);
+            tracing::warn!("slow");
+        });
+        assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Pack archive: slow\n");
+    }
+
+    #[test]
+    fn only_the_programs_own_events_are_written() {
+        let (file, _) = logged(LogFormat::Text, LogLevel::Debug, |_| {
+            tracing::error!(target: "lettre", "AUTH PLAIN aHVudGVyMjI=");
+            tracing::error!(target: "scripting_system_of_another", "no");
+            tracing::debug!(target: "scripting_system", "yes");
+        });
+        assert_eq!(file, "2026-11-23T23:00:01.123+01:00 DEBUG   [r1] yes\n");
+    }
+
+    #[test]
+    fn the_level_is_a_floor_and_critical_is_a_word_of_its_own() {
+        let (file, _) = logged(LogFormat::Text, LogLevel::Error, |_| {
+            tracing::warn!("below");
+            tracing::error!(critical = true, "the configuration");
+        });
+        assert_eq!(file, "2026-11-23T23:00:01.123+01:00 CRITICAL [r1] the configuration\n");
+    }
+
+    #[test]
+    fn each_line_of_json_is_an_object() {
+        let (file, _) = logged(LogFormat::Json, LogLevel::Info, |_| {
+            tracing::info!(bytes = 12_u64, path = ?Path::new("/a\nb"), "packed");
+        });
+        let object: serde_json::Value = serde_json::from_str(file.trim_end()).unwrap();
+        assert_eq!(object["bytes"], 12);
+        assert_eq!(object["message"], "packed");
+        assert_eq!(file.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_is_not_readable_by_all_and_an_old_one_keeps_mode_and_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.log");
+        critical(&file, LogFormat::Text, &clock(), "first\nline").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o137, 0);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
+        critical(&file, LogFormat::Text, &clock(), "second").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o604);
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            "2026-11-23T23:00:01.123+01:00 CRITICAL [-] first\\nline\n\
+             2026-11-23T23:00:01.123+01:00 CRITICAL [-] second\n"
+        );
+    }
+
+    #[test]
+    fn without_its_folder_the_file_is_told_missing_and_the_record_still_gets_its_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("missing/log.log");
+        let record = record();
+        let log = Log { file, format: LogFormat::Text, level: LogLevel::Info };
+        let log_file = LogFile::open(&log, record.clone(), clock());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
+            tracing::info!("on it goes");
+        });
+        let told = log_file.undelivered().unwrap();
+        assert!(told.contains("missing/log.log: No such file or directory"), "{told}");
+        assert_eq!(record.lock().log_lines.len(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log { file: folder.path().join("log.log"), format: LogFormat::Text, level: LogLevel::Info };
+        let log_file = LogFile::open(&log, record(), clock());
+        log_file.sink().file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
+            tracing::info!("one");
+            tracing::info!("two");
+        });
+        let told = log_file.undelivered().unwrap();
+        assert!(told.contains("No space left on device"), "{told}");
+    }
+
+    #[test]
+    fn an_event_under_the_records_lock_does_not_hang_the_run() {
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
+            let _guard = record.lock();
+            tracing::info!("held");
+        });
+        assert!(file.ends_with("held\n"), "{file}");
+    }
+
+    #[test]
+    fn a_run_of_very_many_lines_says_where_the_others_are() {
+        let mut lines = Vec::new();
+        for number in 0..MAX_LINES + 5 {
+            keep(&mut lines, number.to_string());
+        }
+        assert_eq!(lines.len(), MAX_LINES + 1);
+        assert!(lines[MAX_LINES].contains("log file"));
+    }
+}

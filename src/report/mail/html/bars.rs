@@ -1,0 +1,121 @@
+//! The chart as a table: each bar is a cell with a ground colour and a height, which every mail reader draws.
+
+use maud::{Markup, html};
+
+use crate::record::run_record::RunRecord;
+use crate::report::mail::html::QUIET;
+use crate::report::message::chart::{Chart, Column};
+use crate::report::message::colour::{AMBER, BLUE, GREEN, GREY};
+use crate::report::message::headline;
+
+/// The height of the highest bar, in pixels.
+const HEIGHT: u64 = 84;
+
+/// The widest that a column gets, in pixels.
+const WIDEST: usize = 22;
+
+/// So many columns are wide enough for a date at each end.
+const ROOM_FOR_DATES: usize = 10;
+
+/// How much of an archive that does not fit is drawn above the cut, in pixels.
+const TIP: u64 = 8;
+
+/// The chart of `record`, its title and its legend; nothing where there is no history.
+pub(crate) fn chart(record: &RunRecord) -> Markup {
+    let Some(chart) = Chart::of(record) else { return html! {} };
+    let width =
+        format!("border-collapse:collapse;table-layout:fixed;width:100%;max-width:{}px", chart.columns.len() * WIDEST);
+    html! {
+        div style=(format!("{QUIET};margin-top:24px")) { (caption(&chart)) }
+        table role="img" aria-label=(caption(&chart)) cellpadding="0" cellspacing="0" border="0"
+            style=(format!("{width};margin-top:8px")) {
+            tr { @for column in &chart.columns { (cell(&chart, column)) } }
+        }
+        (dates(&chart, &width))
+        (legend(&chart))
+    }
+}
+
+/// The dates of the first and the last bar: below them where the chart is `width` wide enough.
+fn dates(chart: &Chart, width: &str) -> Markup {
+    let Some((first, last)) = chart.span() else { return html! {} };
+    if chart.columns.len() < ROOM_FOR_DATES {
+        return html! {
+            div style=(format!("{QUIET};padding-top:3px")) { (headline::day(first)) " to " (headline::date(last)) }
+        };
+    }
+    html! {
+        table role="presentation" cellpadding="0" cellspacing="0" border="0" style=(width) {
+            tr {
+                td style=(format!("{QUIET};padding-top:3px;text-align:left")) { (headline::day(first)) }
+                td style=(format!("{QUIET};padding-top:3px;text-align:right")) { (headline::date(last)) }
+            }
+        }
+    }
+}
+
+/// What is to be seen, in words.
+fn caption(chart: &Chart) -> String {
+    let told: Vec<String> = [chart.sizes(), chart.cut_off()].into_iter().flatten().collect();
+    if told.is_empty() { chart.title() } else { format!("{}: {}", chart.title(), told.join("; ")) }
+}
+
+fn cell(chart: &Chart, column: &Column) -> Markup {
+    let (title, bar) = match column {
+        Column::Gap(date) => (format!("{}: none", headline::date(*date)), bar(AMBER, 5)),
+        Column::Archive { date, size: None, .. } => {
+            (format!("{}: of unknown size", headline::date(*date)), bar(GREY, 5))
+        }
+        Column::Archive { date, size: Some(size), is_tonights } => {
+            let colour = if *is_tonights { GREEN } else { BLUE };
+            let height = chart.height(*size, HEIGHT);
+            let drawn = if chart.is_cut_off(*size) {
+                html! { (bar(colour, TIP)) (gap()) (bar(colour, height - TIP - 3)) }
+            } else {
+                bar(colour, height)
+            };
+            (format!("{}: {}", headline::date(*date), headline::size(*size)), drawn)
+        }
+    };
+    html! {
+        td title=(title) height=(HEIGHT) valign="bottom"
+            style=(format!("height:{HEIGHT}px;padding:0 1px;vertical-align:bottom;border-bottom:1px solid #888")) {
+            table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"
+                style="border-collapse:collapse;width:100%" { (bar) }
+        }
+    }
+}
+
+fn bar(colour: &str, height: u64) -> Markup {
+    html! {
+        tr { td height=(height) bgcolor=(colour)
+            style=(format!("height:{height}px;background:{colour};font-size:1px;line-height:1px")) {} }
+    }
+}
+
+/// What shows that a bar is cut off.
+fn gap() -> Markup {
+    html! { tr { td height="3" style="height:3px;font-size:1px;line-height:1px" {} } }
+}
+
+/// What the colours mean, where there is more than one.
+fn legend(chart: &Chart) -> Markup {
+    let is_tonights = |column: &Column| matches!(column, Column::Archive { is_tonights: true, .. });
+    let entries = [
+        (GREEN, "tonight's", chart.columns.iter().any(is_tonights)),
+        (BLUE, "earlier", true),
+        (AMBER, "a night without", chart.has_gaps()),
+    ];
+    html! {
+        @if entries.iter().filter(|(.., is_there)| *is_there).count() > 1 {
+            div style="font-size:13px;margin-top:2px" {
+                @for (colour, what, _) in entries.iter().filter(|(.., is_there)| *is_there) {
+                    span style=(format!("color:{colour}")) { "\u{25a0}" }
+                    " "
+                    span style="opacity:0.7;margin-right:12px" { (what) }
+                    " "
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The local sendmail program, for machines whose own mail system knows the way.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{Access, access};
+
+use crate::runtime::child;
+
+/// Where every mail system puts it; cron's PATH seldom holds that folder.
+const USUAL_PLACE: &str = "/usr/sbin/sendmail";
+
+/// So much of what it says is told, in bytes.
+const MAX_SAID: u64 = 4 * 1024;
+
+/// The program to run: the one in its usual place, else the first in PATH.
+pub(crate) fn program() -> PathBuf {
+    let usual = PathBuf::from(USUAL_PLACE);
+    if usual.is_file() { usual } else { PathBuf::from("sendmail") }
+}
+
+/// Looks whether there is a program to run, and where.
+///
+/// # Errors
+/// If nothing that could be run is there.
+pub(crate) fn find() -> io::Result<PathBuf> {
+    let program = program();
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let places: Vec<PathBuf> = if program.is_absolute() {
+        vec![program]
+    } else {
+        std::env::split_paths(&folders).map(|folder| folder.join(&program)).collect()
+    };
+    let is_runnable = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    places.into_iter().find(is_runnable).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, format!("it is neither {USUAL_PLACE} nor in PATH, or not executable"))
+    })
+}
+
+/// Has `program` take `message` from `sender` to `recipient` (addresses without names).
+///
+/// # Errors
+/// If the program cannot be started. Inside: what it said and how it ended, if it did not take the message or had
+/// not ended after `limit`.
+pub(crate) fn hand_over(
+    program: &Path,
+    sender: &str,
+    recipient: &str,
+    message: Vec<u8>,
+    limit: Duration,
+) -> io::Result<Result<(), String>> {
+    let mut child = child::command(program)
+        .args(["-i", "-f", sender, "--", recipient])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // Both ends are served by threads, which are left behind if the program, or one that it started, hangs.
+    let (written, is_written) = mpsc::channel();
+    if let Some(mut input) = child.stdin.take() {
+        thread::spawn(move || written.send(input.write_all(&message).map_err(|error| error.to_string())));
+    }
+    let (said, is_said) = mpsc::channel();
+    if let Some(mut output) = child.stderr.take() {
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = output.by_ref().take(MAX_SAID).read_to_end(&mut text);
+            let _ = said.send(String::from_utf8_lossy(&text).trim().to_owned());
+            io::copy(&mut output, &mut io::sink())
+        });
+    }
+    let Some(status) = child::wait(&mut child, limit)? else {
+        return Ok(Err(format!("it did not end within {} s", limit.as_secs())));
+    };
+    const AFTER_THE_END: Duration = Duration::from_secs(1);
+    if !status.success() {
+        let said = is_said.recv_timeout(AFTER_THE_END).unwrap_or_default();
+        return Ok(Err(if said.is_empty() { status.to_string() } else { format!("{said} ({status})") }));
+    }
+    match is_written.recv_timeout(AFTER_THE_END) {
+        Ok(Ok(())) => Ok(Ok(())),
+        Ok(Err(reason)) => Ok(Err(format!("it did not read the whole message: {reason}"))),
+        Err(_) => Ok(Err("it did not read the whole message".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// A sendmail that does `script`, and its folder.
+    fn sendmail(script: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sendmail");
+        fs::write(&path, format!("#!/bin/sh\ncd {:?} || exit 9\n{script}\n", folder.path())).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        (folder, path)
+    }
+
+    fn deliver(path: &Path, message: &[u8], limit: Duration) -> Result<(), String> {
+        // Another test's fork can hold the script open for writing for a moment: ETXTBSY.
+        loop {
+            match hand_over(path, "from@example.org", "to@example.org", message.to_vec(), limit) {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
+                other => return other.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn sender_recipient_and_message_are_handed_over() {
+        let (folder, path) = sendmail("echo \"$@\" > arguments; cat > message");
+        deliver(&path, b"Subject: x\r\n\r\n.\r\nend\r\n", LIMIT).unwrap();
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("arguments"), "-i -f from@example.org -- to@example.org\n");
+        assert_eq!(read("message"), "Subject: x\r\n\r\n.\r\nend\r\n");
+    }
+
+    #[test]
+    fn what_sendmail_complains_of_is_told_even_if_it_reads_nothing() {
+        let (_folder, path) = sendmail("echo 'account default not found' >&2; exit 78");
+        let told = deliver(&path, &[b'x'; 1_000_000], LIMIT).unwrap_err();
+        assert_eq!(told, "account default not found (exit status: 78)");
+    }
+
+    #[test]
+    fn a_message_that_was_not_read_whole_is_not_delivered() {
+        let (_folder, path) = sendmail("exit 0");
+        assert!(deliver(&path, &[b'x'; 1_000_000], LIMIT).unwrap_err().contains("did not read the whole message"));
+    }
+
+    #[test]
+    fn a_sendmail_that_hangs_is_ended_with_what_it_started() {
+        let (folder, path) = sendmail("sleep 60 & echo $! > id; wait");
+        let told = deliver(&path, b"x", Duration::from_millis(500)).unwrap_err();
+        assert!(told.starts_with("it did not end within"), "{told}");
+        let id = fs::read_to_string(folder.path().join("id")).unwrap();
+        // Ended, or waiting for its new parent to take note of that.
+        let status = || fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_else(|_| ") Z".to_owned());
+        let begun = std::time::Instant::now();
+        while !status().contains(") Z") {
+            assert!(begun.elapsed() < LIMIT, "{}", status());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The Mattermost message: a headline and a Markdown table, escaped so that text from outside stays text.
+
+use crate::record::run_record::{Level, RunRecord, State, TaskReport};
+use crate::record::task::Task;
+use crate::report::message::headline;
+
+/// Longest post that Mattermost stores whole, in characters (runes); it splits a longer one.
+pub const MAX_POST: usize = 16_383;
+
+/// Longest text of a cell before escaping, from what is wanted to what is put up with.
+const CELL_LIMITS: [usize; 4] = [1_000, 300, 100, 40];
+
+/// Longest host name of the DNS (RFC 1035, 2.3.4), and so of a headline.
+const MAX_HOST: usize = 255;
+
+/// Keeps two characters apart without being seen. Text from outside never holds it unescaped.
+const APART: char = '\u{200b}';
+
+struct Row {
+    icon: &'static str,
+    task: Task,
+    text: String,
+}
+
+const GOOD: &str = ":white_check_mark:";
+const BAD: &str = ":no_entry:";
+
+/// The text of the Mattermost message, at most [`MAX_POST`] characters.
+///
+/// A headline with the outcome and the counts, then a row for each task that did its work and for each error.
+/// Warnings are counted only; a task that ended in one, was skipped or never ran has no row.
+/// `undelivered_mail` tells whom the mail did not reach and why, where it did not.
+pub fn mattermost_text(record: &RunRecord, undelivered_mail: Option<&str>) -> String {
+    let rows = rows(record, undelivered_mail);
+    let head = head(record);
+    for limit in CELL_LIMITS {
+        let text = format!("{head}{}", rows.iter().map(|row| line(row, limit)).collect::<String>());
+        if text.chars().count() <= MAX_POST {
+            return text;
+        }
+    }
+    first_rows(head, &rows)
+}
+
+/// As many rows as fit, and how many did not.
+fn first_rows(head: String, rows: &[Row]) -> String {
+    let [.., shortest] = CELL_LIMITS;
+    let mut text = head;
+    let mut length = text.chars().count();
+    for (index, row) in rows.iter().enumerate() {
+        let line = line(row, shortest);
+        let rest = format!("| {BAD} | … | {} more |\n", rows.len() - index);
+        if length + line.chars().count() + rest.chars().count() > MAX_POST {
+            return text + &rest;
+        }
+        length += line.chars().count();
+        text.push_str(&line);
+    }
+    text
+}
+
+fn head(record: &RunRecord) -> String {
+    let mut head = format!(
+        "**{}**\n{}, {}: {}, {}\n",
+        escape(&headline::headline(record)),
+        escape(&cut(&record.clean(&record.host), MAX_HOST)),
+        headline::date(record.today),
+        headline::count(record.errors(), "error"),
+        headline::count(record.warnings(), "warning"),
+    );
+    if let Some(fingerprint) = &record.new_host_key {
+        let fingerprint = code(&cut(&record.clean(fingerprint), MAX_HOST));
+        head.push_str(&format!("New host key {fingerprint}: compare it with the SFTP server's own.\n"));
+    }
+    // A table needs an empty line before it.
+    head + "\n| State | Task | What happened |\n|:---|:---|:---|\n"
+}
+
+fn rows(record: &RunRecord, undelivered_mail: Option<&str>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for report in record.tasks() {
+        let mut told = None;
+        if report.state == State::Failed || has_done_its_work(record, report) {
+            let icon = if report.state == State::Failed { BAD } else { GOOD };
+            rows.push(Row { icon, task: report.task, text: headline::ending(report) });
+            told = Some(&report.text);
+        }
+        let errors = record.notes().iter().filter(|note| note.task == report.task && note.level == Level::Error);
+        for error in errors.filter(|error| report.state != State::Failed || Some(&error.text) != told) {
+            rows.push(Row { icon: BAD, task: report.task, text: error.text.clone() });
+        }
+        if let Some(reason) = undelivered_mail.filter(|_| report.task == Task::Report) {
+            rows.push(Row { icon: BAD, task: report.task, text: record.clean(reason) });
+        }
+    }
+    rows
+}
+
+/// Whether `report`'s task went well, whatever was warned on the way: then its end is told as information.
+fn has_done_its_work(record: &RunRecord, report: &TaskReport) -> bool {
+    match report.state {
+        State::Done => true,
+        State::Warned => record
+            .notes()
+            .iter()
+            .any(|note| note.task == report.task && note.level == Level::Info && note.text == report.text),
+        State::Pending | State::UnderWay | State::Failed | State::Skipped | State::Stopped => false,
+    }
+}
+
+fn line(row: &Row, limit: usize) -> String {
+    format!("| {} | {} | {} |\n", row.icon, row.task, escape(&cut(&row.text, limit)))
+}
+
+/// `text`, cut to `limit` characters with an ellipsis for what is missing.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit).chain(['…']).collect()
+}
+
+/// `text` so that Mattermost shows it as it is: no Markdown, no link, no mention, no channel, hashtag or emoji.
+///
+/// Markdown's own characters get a backslash. What Mattermost finds in finished text (`@all`, `~channel`, `#tag`,
+/// `:emoji:`, `scheme:/`, `www.`) and what it rewrites before (`<!channel>`, `<@user>`) is broken by a character
+/// that is not seen.
+pub(crate) fn escape(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len() + 16);
+    for (index, &character) in characters.iter().enumerate() {
+        if matches!(
+            character,
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '>' | '~' | '|' | '$'
+        ) {
+            out.push('\\');
+        }
+        match character {
+            // What has no backslash form in every client of Mattermost.
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            // Never reaches a message otherwise; a line break would end the row.
+            '\n' | '\r' => out.push(' '),
+            other => out.push(other),
+        }
+        let before = &characters[..index];
+        let after = &characters[index + 1..];
+        let is_magic = match character {
+            '@' | '<' | '~' | '#' => true,
+            ':' => after.first() == Some(&'/') || begins_emoji(after),
+            'w' | 'W' => before.len() >= 2 && before[before.len() - 2..].iter().all(|c| c.eq_ignore_ascii_case(&'w')),
+            _ => false,
+        };
+        if is_magic {
+            out.push(APART);
+        }
+    }
+    out
+}
+
+/// Whether `after` goes on as an emoji's name and the colon that ends it. Two digits are a time of day.
+fn begins_emoji(after: &[char]) -> bool {
+    let name = after.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-')).count();
+    let is_time = name == 2 && after[..name].iter().all(char::is_ascii_digit);
+    name > 0 && !is_time && after.get(name) == Some(&':')
+}
+
+/// A fingerprint as code, which can be copied to compare it; anything else is escaped like other text.
+fn code(text: &str) -> String {
+    let is_fingerprint = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '+' | '/' | '='));
+    if is_fingerprint && !text.is_empty() { format!("`{text}`") } else { escape(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::message::samples;
+
+    /// What is between the unescaped pipes of a table's line.
+    fn cells(line: &str) -> Vec<String> {
+        let mut cells = vec![String::new()];
+        let mut escaped = false;
+        for character in line.chars() {
+            match character {
+                '|' if !escaped => cells.push(String::new()),
+                _ => cells.last_mut().unwrap().push(character),
+            }
+            escaped = character == '\\' && !escaped;
+        }
+        cells
+    }
+
+    fn assert_is_well_formed(text: &str) {
+        assert!(text.chars().count() <= MAX_POST, "{} characters", text.chars().count());
+        let (_, table) = text.split_once("\n\n").expect("an empty line before the table");
+        for line in table.lines() {
+            let cells = cells(line);
+            assert_eq!(cells.len(), 5, "{line:?}");
+            assert_eq!((cells[0].as_str(), cells[4].as_str()), ("", ""), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn clean_night() {
+        insta::assert_snapshot!(mattermost_text(&samples::clean_night(), None));
+    }
+
+    #[test]
+    fn stale_night() {
+        insta::assert_snapshot!(mattermost_text(&samples::stale_night(), None));
+    }
+
+    #[test]
+    fn failed_night() {
+        insta::assert_snapshot!(mattermost_text(&samples::failed_night(), None));
+    }
+
+    #[test]
+    fn first_host_key() {
+        insta::assert_snapshot!(mattermost_text(&samples::first_host_key(), None));
+    }
+
+    #[test]
+    fn held_back_removal() {
+        insta::assert_snapshot!(mattermost_text(&samples::held_back_removal(), None));
+    }
+
+    #[test]
+    fn an_undelivered_mail_is_a_row() {
+        let text = mattermost_text(&samples::clean_night(), Some("no mail to ops@example.org"));
+        assert!(text.ends_with("| :no_entry: | Report | no mail to ops@\u{200b}example.org |\n"), "{text}");
+    }
+
+    #[test]
+    fn a_warning_has_no_row() {
+        let text = mattermost_text(&samples::stale_night(), None);
+        assert!(text.contains(": 0 errors, 2 warnings"), "{text}");
+        assert!(!text.contains("Compare dates"), "{text}");
+        assert!(!text.contains("permission denied"), "{text}");
+        assert!(text.contains("| :white_check_mark: | Remove expired |"), "{text}");
+    }
+
+    #[test]
+    fn an_error_told_beside_a_tasks_end_is_a_row() {
+        let mut record = samples::clean_night();
+        record.note(Level::Error, Task::CleanUp, "the worker died");
+        assert!(mattermost_text(&record, None).contains("| :no_entry: | Clean up | the worker died |"));
+    }
+
+    #[test]
+    fn nothing_from_outside_is_a_mention_a_link_an_emoji_or_markup() {
+        let cases = [
+            ("@all @channel @here", "@\u{200b}all @\u{200b}channel @\u{200b}here"),
+            ("<!channel> <@U1>", "&lt;\u{200b}\\!channel\\> &lt;\u{200b}@\u{200b}U1\\>"),
+            ("[a](http://x)", "\\[a\\]\\(http:\u{200b}//x\\)"),
+            ("www.example.org", "www\u{200b}.example.org"),
+            (":smile: at 23:00:01", ":\u{200b}smile: at 23:00:01"),
+            ("*a* _b_ `c` #d ~e", "\\*a\\* \\_b\\_ \\`c\\` \\#\u{200b}d \\~\u{200b}e"),
+            ("a|b\\|c", "a\\|b\\\\\\|c"),
+        ];
+        for (text, escaped) in cases {
+            assert_eq!(escape(text), escaped);
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_can_be_copied() {
+        assert_eq!(code("SHA256:ab+/9"), "`SHA256:ab+/9`");
+        assert_eq!(code("SHA256:`@all"), "SHA256:\\`@\u{200b}all");
+    }
+
+    #[test]
+    fn very_many_errors_are_cut_with_their_number() {
+        let mut record = samples::begun();
+        for number in 0..2_000 {
+            record.note(Level::Error, Task::RequestZip, &format!("{number} {}", "|".repeat(50)));
+        }
+        let text = mattermost_text(&record, None);
+        assert_is_well_formed(&text);
+        assert!(text.trim_end().ends_with("more |"), "{text}");
+    }
+
+    /// A text with what Markdown, tables and lines are made of.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof!["\\PC{0,60}", "[|\\\\`@:<>\n\r\\p{Z}\\p{C}a]{0,40}", "[|\\\\a]{900,1100}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn no_text_breaks_the_table(
+            endings in proptest::collection::vec((hostile(), 0..Task::ALL.len(), any::<bool>()), 0..30),
+            host in hostile(),
+            mail in proptest::option::of(hostile()),
+        ) {
+            let mut record = samples::begun();
+            record.host = host;
+            for (text, task, has_failed) in &endings {
+                let state = if *has_failed { State::Failed } else { State::Done };
+                record.end(Task::ALL[*task], state, text, None);
+            }
+            assert_is_well_formed(&mattermost_text(&record, mail.as_deref()));
+        }
+
+        #[test]
+        fn no_text_mentions_anybody(text in ".{0,40}@(all|channel|here|name).{0,40}") {
+            let mut record = samples::begun();
+            record.end(Task::FindDump, State::Failed, &text, None);
+            let told = mattermost_text(&record, None);
+            for mention in ["@all", "@channel", "@here", "@name"] {
+                prop_assert!(!told.contains(mention));
+            }
+        }
+    }
+}

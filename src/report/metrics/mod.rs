@@ -1,0 +1,4 @@
+//! The Prometheus textfile.
+
+pub mod text;
+pub mod textfile;

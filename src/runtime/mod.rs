@@ -1,0 +1,10 @@
+//! Mechanisms that know nothing of the job.
+
+pub mod child;
+pub mod clock;
+pub mod error_chain;
+pub mod failpoint;
+pub mod interrupt;
+pub mod progress;
+pub mod retry;
+pub mod supervisor;

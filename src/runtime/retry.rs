@@ -1,0 +1,152 @@
+//! Trying again: how often, after which pauses, and what is worth it. Source, destination and reports share it.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::config;
+use crate::runtime::error_chain::told;
+use crate::runtime::interrupt::Interrupt;
+
+/// An error that knows whether another try can help.
+pub trait Fault: Error {
+    /// Whether the fault may pass by itself. A refused password, a changed host key or a missing page does not.
+    fn is_transient(&self) -> bool;
+
+    /// How long the other side asked to wait, if it did (RFC 9110 section 10.2.3).
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Tries again, by one policy, and counts. Cheap to clone; all clones count together.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    policy: config::Retry,
+    interrupt: Interrupt,
+    retries: Arc<AtomicU32>,
+}
+
+impl Retry {
+    /// Retries by `policy` until `interrupt` is triggered.
+    pub fn new(policy: config::Retry, interrupt: Interrupt) -> Retry {
+        Retry { policy, interrupt, retries: Arc::default() }
+    }
+
+    /// How many times something was tried again so far.
+    pub fn count(&self) -> u32 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Calls `attempt` until it succeeds, fails for good, or has been called as often as the policy allows. `what`
+    /// names it in the log: "downloading the ZIP".
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub fn run<T, E: Fault>(&self, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+        let mut failures = 0;
+        loop {
+            let error = match attempt() {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            failures += 1;
+            if !error.is_transient() || failures >= self.policy.attempts {
+                return Err(error);
+            }
+            let pause = jittered(pause_after(failures, self.policy), fastrand::f64());
+            let asked = error.retry_after().map_or(Duration::ZERO, |asked| asked.min(self.policy.max_pause));
+            let pause = pause.max(asked);
+            tracing::info!(
+                "{what} failed, trying again in {:.1} s ({} of {}): {}",
+                pause.as_secs_f64(),
+                failures + 1,
+                self.policy.attempts,
+                told(&error)
+            );
+            if self.interrupt.pause(pause).is_err() {
+                return Err(error);
+            }
+            self.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The pause after the `failures`-th failure (from 1): it doubles from the first pause up to the longest.
+fn pause_after(failures: u32, policy: config::Retry) -> Duration {
+    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+    policy.first_pause.saturating_mul(factor).min(policy.max_pause)
+}
+
+/// `pause`, shortened by up to a half as `chance` (0 to 1) falls, so that many machines do not come back at once.
+fn jittered(pause: Duration, chance: f64) -> Duration {
+    pause.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::interrupt::Interruption;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("fault")]
+    struct TestFault {
+        transient: bool,
+    }
+
+    impl Fault for TestFault {
+        fn is_transient(&self) -> bool {
+            self.transient
+        }
+    }
+
+    const POLICY: config::Retry =
+        config::Retry { attempts: 3, first_pause: Duration::from_secs(1), max_pause: Duration::from_secs(30) };
+
+    fn quick() -> config::Retry {
+        config::Retry { first_pause: Duration::ZERO, max_pause: Duration::ZERO, ..POLICY }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let seconds: Vec<u64> = (1..8).map(|failures| pause_after(failures, POLICY).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(pause_after(u32::MAX, POLICY), POLICY.max_pause);
+        assert_eq!(jittered(Duration::from_secs(2), 0.0), Duration::from_secs(1));
+        assert_eq!(jittered(Duration::from_secs(2), 1.0), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_passing_fault_is_met_again_and_a_lasting_one_is_not() {
+        let retry = Retry::new(quick(), Interrupt::new());
+        let mut calls = 0;
+        let result = retry.run("testing", || {
+            calls += 1;
+            if calls < 3 { Err(TestFault { transient: true }) } else { Ok(calls) }
+        });
+        assert_eq!((result.unwrap(), retry.count()), (3, 2));
+
+        let mut calls = 0;
+        let result: Result<(), _> = retry.run("testing", || {
+            calls += 1;
+            Err(TestFault { transient: false })
+        });
+        assert!(result.is_err());
+        assert_eq!((calls, retry.count()), (1, 2));
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_end_with_the_run() {
+        let interrupt = Interrupt::new();
+        let mut calls = 0;
+        let mut failing = || -> Result<(), _> {
+            calls += 1;
+            Err(TestFault { transient: true })
+        };
+        assert!(Retry::new(quick(), interrupt.clone()).run("testing", &mut failing).is_err());
+        interrupt.trigger(Interruption::Sigterm);
+        assert!(Retry::new(POLICY, interrupt).run("testing", &mut failing).is_err());
+        assert_eq!(calls, 3 + 1);
+    }
+}

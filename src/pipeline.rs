@@ -23,8 +23,8 @@ use crate::record::journal::{Journal, OpenTask};
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::clock::Clock;
-use crate::runtime::error_chain::told;
-pub(crate) use crate::runtime::failpoint::fault_point;
+use crate::runtime::error_chain::with_causes;
+pub(crate) use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::interrupt::Interruption;
 use crate::runtime::progress::Progress;
@@ -103,7 +103,7 @@ impl Job {
     /// `None` where the ZIP changes and `may_start_over` holds; else that is a fault like any other.
     fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
         let zip = self.request_zip(in_parts)?;
-        fault_point("between tasks");
+        failpoint("between tasks");
         let unchanged = |connection| Verified { connection, cleared: Vec::new(), replaced: None, is_unsynced: false };
         let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
@@ -163,7 +163,7 @@ impl Job {
 
     /// Ends `task` with `error`: as failed, or as stopped where a signal is the cause.
     fn give_up(&self, task: OpenTask<'_>, error: &dyn Error) -> Stop {
-        self.give_up_telling(task, &told(error))
+        self.give_up_telling(task, &with_causes(error))
     }
 
     /// As [`give_up`](Job::give_up), with the error in words. Of several tasks that end at once only the first has

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::cli;
 use crate::exit_code::ExitCode;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// Prints to `stdout` the script for the shell that `arguments` name.
 pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> ExitCode {
@@ -17,7 +17,7 @@ pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> Exit
     match stdout.write_all(script.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
-            eprintln!("scripting-system: cannot print the script: {}", told(&error));
+            eprintln!("scripting-system: cannot print the script: {}", with_causes(&error));
             ExitCode::Failed
         }
     }

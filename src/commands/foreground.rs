@@ -17,7 +17,7 @@ use crate::report::log::log_file;
 use crate::report::log::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::interrupt::Interruption;
 use crate::runtime::progress::Progress;
@@ -163,7 +163,7 @@ pub(super) fn run_with<C: Settings, Value: Send + 'static>(
     }
     match (ended, result) {
         (_, Ok(Ok(value))) => Ok(value),
-        (_, Ok(Err(error))) => Err(Fault::Failed(redaction.clean(&told(&*error)))),
+        (_, Ok(Err(error))) => Err(Fault::Failed(redaction.clean(&with_causes(&*error)))),
         (Ended::Panicked(text), Err(_)) => {
             Err(Fault::Failed(format!("internal error, please report it: {}", redaction.clean(&text))))
         }
@@ -205,6 +205,6 @@ fn begin_telling(verbose: u8, redaction: &Redaction, progress: &Progress) {
     let verbose = (verbose > 0)
         .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.show(line))));
     if let Err(error) = log_file::install(None, verbose) {
-        eprintln!("scripting-system: {}", told(&error));
+        eprintln!("scripting-system: {}", with_causes(&error));
     }
 }

@@ -12,7 +12,7 @@ use crate::config::LoadError;
 use crate::config::schema::json_schema;
 use crate::config::template::TEMPLATE;
 use crate::disk::atomic_file::WholeFile;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// For its owner alone: a configuration may hold secrets.
 const PRIVATE: u32 = 0o600;
@@ -46,7 +46,7 @@ impl GenConfigError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             GenConfigError::Old(error) => error.lines(),
-            other => vec![told(other)],
+            other => vec![with_causes(other)],
         }
     }
 }

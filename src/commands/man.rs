@@ -7,7 +7,7 @@ use clap_mangen::Man;
 
 use crate::cli;
 use crate::exit_code::ExitCode;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// Prints the main page to `stdout`; or, where `arguments` name a folder, writes the page of the program and one for each
 /// command into it, over those of the same names.
@@ -23,7 +23,7 @@ pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
     match result.and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
-            eprintln!("scripting-system: cannot {tried}: {}", told(&error));
+            eprintln!("scripting-system: cannot {tried}: {}", with_causes(&error));
             ExitCode::Failed
         }
     }

@@ -23,7 +23,7 @@ use crate::report::send;
 use crate::report::watchers::StartPing;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::interrupt::Interruption;
 use crate::runtime::progress::Progress;
@@ -96,7 +96,7 @@ fn refuse(arguments: &cli::Run, error: &LoadError, clock: &Clock, environment: &
         eprintln!("scripting-system: {line}");
         let Some(log) = log.as_ref().filter(|_| !arguments.dry_run) else { continue };
         if let Err(error) = log_file::critical(log, config::LogFormat::Text, clock, &line) {
-            eprintln!("scripting-system: {}", told(&error));
+            eprintln!("scripting-system: {}", with_causes(&error));
         }
     }
     ExitCode::Configuration
@@ -126,7 +126,7 @@ fn begin_log(
         Verbose::new(verbose, Redaction::new(&config.secrets()), Box::new(move |line| progress.show(line)))
     });
     if let Err(error) = log_file::install(log.clone(), verbose) {
-        eprintln!("scripting-system: {}", told(&error));
+        eprintln!("scripting-system: {}", with_causes(&error));
     }
     log
 }
@@ -139,7 +139,7 @@ fn lock(arguments: &cli::Run, config: &Config) -> Result<Option<Lock>, LockError
 }
 
 fn under_way(error: &LockError) -> ExitCode {
-    let text = told(error);
+    let text = with_causes(error);
     tracing::error!("{text}");
     eprintln!("scripting-system: {text}");
     match error {

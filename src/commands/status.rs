@@ -15,7 +15,7 @@ use crate::rules::health::{self, Bounds, Health};
 use crate::rules::inventory::Inventory;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interruption;
 
 /// What a check comes to.
@@ -42,7 +42,7 @@ pub fn status(arguments: &cli::Status, verbose: u8, clock: &Clock, environment: 
                 // What lies on this machine says nothing about the archives; all else would keep a run from them too.
                 let is_local = matches!(error, DestinationError::KnownHosts { .. });
                 let health = if is_local { Health::Unknown } else { Health::Critical };
-                Answer { health, line: plugin_line::plain_check_line(health, &redaction.clean(&told(&error))) }
+                Answer { health, line: plugin_line::plain_check_line(health, &redaction.clean(&with_causes(&error))) }
             }))
         },
     );

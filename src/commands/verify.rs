@@ -16,7 +16,7 @@ use crate::rules::dump::base_name;
 use crate::rules::recovery::{NoArchive, Stored, Wanted, choose};
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// Reads the archives back that `arguments` ask for; `verbose` counts the `-v`.
 pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
@@ -60,7 +60,7 @@ fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[S
                     connection = left;
                     verdict
                 }
-                Err(error) => Verdict::Unread(clean(site, &told(&error))),
+                Err(error) => Verdict::Unread(clean(site, &with_causes(&error))),
             },
         };
         // What a signal has cut short says nothing of the archive.
@@ -98,9 +98,9 @@ fn verify_one(
             Err(error) if error.is_of_the_archive() => {
                 (Verdict::Bad(clean(site, &error.to_string())), fetched.connection)
             }
-            Err(error) => (Verdict::Unread(clean(site, &told(&error))), fetched.connection),
+            Err(error) => (Verdict::Unread(clean(site, &with_causes(&error))), fetched.connection),
         },
-        Err(error) => (Verdict::Unread(clean(site, &told(&error))), None),
+        Err(error) => (Verdict::Unread(clean(site, &with_causes(&error))), None),
     }
 }
 

@@ -9,7 +9,7 @@ use ssh2::ErrorCode;
 use thiserror::Error;
 
 use crate::runtime::interrupt::Interrupted;
-use crate::runtime::retry::Fault;
+use crate::runtime::retry::Retryable;
 
 /// Why the archive could not be delivered.
 #[derive(Debug, Error)]
@@ -214,7 +214,7 @@ impl DestinationError {
     }
 }
 
-impl Fault for DestinationError {
+impl Retryable for DestinationError {
     fn is_transient(&self) -> bool {
         match self {
             DestinationError::UnknownHost { .. }

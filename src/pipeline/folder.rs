@@ -6,7 +6,7 @@ use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
 use crate::rules::history;
 use crate::rules::retention::Entry;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 impl Job {
     /// Notes the archives of `listing` and the space that is free there.
@@ -60,7 +60,7 @@ impl Job {
             // The run has to end, which is told elsewhere.
             Err(_) if self.interrupt.check().is_err() => {}
             Err(error) => {
-                let why = told(&error);
+                let why = with_causes(&error);
                 tracing::info!("the folder on the server could not be looked at: {why}");
                 let mut record = self.journal.record().lock();
                 record.folder_unseen = Some(record.clean(&why));

@@ -6,12 +6,12 @@ use indicatif::HumanBytes;
 use crate::archive::{ArchiveError, ZippedDump};
 use crate::disk::space;
 use crate::disk::spool::{self, Spool, SpoolWriter};
-use crate::pipeline::{Job, Stop, at_rate, fault_point};
+use crate::pipeline::{Job, Stop, at_rate, failpoint};
 use crate::record::run_record::{ArchiveFacts, DumpFacts};
 use crate::record::task::Task;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::source::{self, Zip};
 
 /// What is packed.
@@ -57,7 +57,7 @@ impl Job {
             }
             Err(error) if may_start_over && has_changed(&error) => Ok(None),
             Err(error) => {
-                let mut text = told(&error);
+                let mut text = with_causes(&error);
                 if matches!(error, ArchiveError::NotAZip { .. })
                     && let Some(content_type) = &zip.content_type
                 {
@@ -106,7 +106,7 @@ impl Job {
         spool: &Spool,
     ) -> Result<bool, Stop> {
         let task = self.journal.begin(Task::PackArchive);
-        fault_point("packing");
+        failpoint("packing");
         let name = self.archive_name();
         let compression = self.config.archive.compression;
         let Packing { zip, dump, modified, may_start_over } = *packing;

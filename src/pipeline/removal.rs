@@ -4,16 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::destination::{self, Connection, DestinationError};
 use crate::pipeline::to_destination::goodbye;
-use crate::pipeline::{Delivered, Job, fault_point};
+use crate::pipeline::{Delivered, Job, failpoint};
 use crate::record::run_record::Delivery;
 use crate::record::task::Task;
 use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
 use crate::rules::history;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, HoldBack, Kind, Plan, Reason};
-use crate::runtime::error_chain::told;
-use crate::runtime::retry::Fault as _;
+use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, Kind, Plan, Reason, RemovalHold};
+use crate::runtime::error_chain::with_causes;
+use crate::runtime::retry::Retryable as _;
 
 /// How many files that are none of ours are named in the log.
 const FOREIGN_NAMES_TOLD: usize = 100;
@@ -28,11 +28,11 @@ impl Job {
     /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
     pub(super) fn remove_expired(&self, delivered: Delivered) {
         let task = self.journal.begin(Task::RemoveExpired);
-        fault_point("removing");
+        failpoint("removing");
         let plan = match self.plan_removal(&delivered) {
             Ok(plan) => plan,
             Err(error) => {
-                task.warned(&format!("nothing was removed: {}", told(&error)));
+                task.warned(&format!("nothing was removed: {}", with_causes(&error)));
                 return;
             }
         };
@@ -56,7 +56,8 @@ impl Job {
                         self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
                     }
                     Err(error) => {
-                        let text = format!("{name} ({}) could not be removed: {}", decision.reason, told(&error));
+                        let text =
+                            format!("{name} ({}) could not be removed: {}", decision.reason, with_causes(&error));
                         self.journal.warn(Task::RemoveExpired, &text);
                         if error.is_transient() {
                             // The link is broken, for the rest too; the next run removes it.
@@ -134,7 +135,7 @@ impl Job {
         };
         let plan = retention::plan(&listing, &naming, self.config.retention, circumstances);
         Ok(match self.another_jobs_archive(connection, &listing, &plan)? {
-            Some(example) => plan.hold_back(HoldBack::OtherJob { example }),
+            Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
             None => plan,
         })
     }

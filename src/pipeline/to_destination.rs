@@ -8,12 +8,12 @@ use crate::destination::{
     Upload,
 };
 use crate::disk::spool::Spool;
-use crate::pipeline::{Job, Stop, at_rate, fault_point};
+use crate::pipeline::{Job, Stop, at_rate, failpoint};
 use crate::record::run_record::{Delivery, NOT_KNOWN_YET};
 use crate::record::task::Task;
 use crate::rules::naming::restore_option;
 use crate::rules::retention::{Kind, to_put_back};
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// What task 7 leads to.
 pub(super) struct Sent {
@@ -125,7 +125,7 @@ impl Job {
         expected_size: Option<u64>,
     ) -> Result<Sent, Stop> {
         let task = self.journal.begin(Task::SendArchive);
-        fault_point("sending");
+        failpoint("sending");
         let (naming, name) = (self.config.naming(), self.archive_name());
         let part = naming.part(&name);
         let mut upload = Upload::new(server, archive, expected_size, &part);
@@ -295,6 +295,6 @@ impl Job {
 /// Ends a connection politely; if that fails, it ends all the same.
 pub(super) fn goodbye(connection: Connection) {
     if let Err(error) = connection.close() {
-        tracing::debug!("{}", told(&error));
+        tracing::debug!("{}", with_causes(&error));
     }
 }

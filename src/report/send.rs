@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::config::{Config, Email, Mattermost};
-use crate::pipeline::fault_point;
+use crate::pipeline::failpoint;
 use crate::record::journal::Journal;
 use crate::record::task::Task;
 use crate::report::log::log_file::LogFile;
@@ -15,18 +15,18 @@ use crate::report::mattermost::{self, MattermostError};
 use crate::report::message;
 use crate::report::watchers::{self, StartPing};
 use crate::runtime::clock::Clock;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::retry::{Fault, Retry};
+use crate::runtime::retry::{Retry, Retryable};
 use crate::runtime::supervisor::{Ended, Supervisor};
 
-impl Fault for MailError {
+impl Retryable for MailError {
     fn is_transient(&self) -> bool {
         MailError::is_transient(self)
     }
 }
 
-impl Fault for MattermostError {
+impl Retryable for MattermostError {
     fn is_transient(&self) -> bool {
         MattermostError::is_transient(self)
     }
@@ -82,7 +82,7 @@ struct Sender {
 impl Sender {
     fn send(&self) {
         let task = self.journal.begin(Task::Report);
-        fault_point("reporting");
+        failpoint("reporting");
         // First, as a monitor that hears nothing raises the alarm: a mail server that stalls may take all the time.
         if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
             watchers::ping(monitor, start, &self.retry, &self.journal);
@@ -104,7 +104,7 @@ impl Sender {
             mail::build(email, &record, (self.clock)())
         };
         let undelivered = match message {
-            Err(error) => Some(told(&error)),
+            Err(error) => Some(with_causes(&error)),
             Ok(message) => {
                 let deliveries = mail::send(email, &message, |attempt| self.retry.run("sending the mail", attempt));
                 for delivery in deliveries.iter().filter(|delivery| delivery.result.is_ok()) {
@@ -130,7 +130,7 @@ impl Sender {
         };
         match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => tracing::info!("posted to Mattermost"),
-            Err(error) => self.journal.warn(Task::Report, &format!("no Mattermost message: {}", told(&error))),
+            Err(error) => self.journal.warn(Task::Report, &format!("no Mattermost message: {}", with_causes(&error))),
         }
     }
 }

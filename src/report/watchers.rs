@@ -13,10 +13,10 @@ use crate::record::task::Task;
 use crate::report::metrics::text::{self, Ending};
 use crate::report::metrics::textfile;
 use crate::report::monitor::{self, MonitorError, Ping};
-use crate::runtime::error_chain::told;
-use crate::runtime::retry::{Fault, Retry};
+use crate::runtime::error_chain::with_causes;
+use crate::runtime::retry::{Retry, Retryable};
 
-impl Fault for MonitorError {
+impl Retryable for MonitorError {
     fn is_transient(&self) -> bool {
         MonitorError::is_transient(self)
     }
@@ -41,7 +41,7 @@ impl StartPing {
                 Err(error) => tracing::info!(
                     task = Task::Report.title(),
                     "the monitor does not know that the run has begun: {}",
-                    told(&error)
+                    with_causes(&error)
                 ),
             }
             drop(sender);
@@ -69,7 +69,7 @@ pub(crate) fn ping(monitor: &Monitor, start: &StartPing, retry: &Retry, journal:
     };
     match retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
         Ok(()) => tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" }),
-        Err(error) => journal.warn(Task::Report, &format!("the monitor was not pinged: {}", told(&error))),
+        Err(error) => journal.warn(Task::Report, &format!("the monitor was not pinged: {}", with_causes(&error))),
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<
         text::metrics(&record, ending)
     };
     let written = text.map_err(|error| error.to_string());
-    let written = written.and_then(|text| textfile::write(path, &text).map_err(|error| told(&error)));
+    let written = written.and_then(|text| textfile::write(path, &text).map_err(|error| with_causes(&error)));
     match written {
         Ok(()) => tracing::info!(task = Task::Report.title(), "wrote the metrics to {}", path.display()),
         Err(why) => journal.warn(Task::Report, &format!("no new metrics: {why}")),

@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 use crate::rules::alarm::{self, Suspicion};
 use crate::rules::history::Archived;
 use crate::rules::inventory::{Archive, File, Inventory};
-use crate::rules::retention::reason::{HoldBack, Reason};
+use crate::rules::retention::reason::{Reason, RemovalHold};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum Finding {
         name: String,
     },
     /// Nothing is removed.
-    HeldBack(HoldBack),
+    HeldBack(RemovalHold),
     /// Interrupted runs left this behind, and no run has cleared it up for longer than the newest archive may be old.
     Leftovers {
         /// How many files.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, FixedOffset, NaiveDate, Utc};
 
 use crate::rules::history::{self, Archived};
 use crate::rules::naming::Naming;
-use crate::rules::retention::reason::{HoldBack, Reason};
+use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, Kind, Plan, Policy};
 
 /// The directory on one day.
@@ -33,7 +33,7 @@ pub struct Inventory {
     /// The names of all else.
     pub foreign: Vec<String>,
     /// Why removal is held back, if it is.
-    pub held_back: Option<HoldBack>,
+    pub held_back: Option<RemovalHold>,
 }
 
 /// A file of ours, and what retention will do to it.

@@ -15,7 +15,7 @@ use crate::rules::history;
 use crate::rules::naming::{Leftover, Naming, SetAside, Which};
 use crate::rules::retention::witness::Witness;
 pub use keeping::{Rule, Slot};
-pub use reason::{HoldBack, Reason};
+pub use reason::{Reason, RemovalHold};
 pub use witness::server_now;
 
 /// How much history stays: whatever any of the rules keeps. Beside the days and the floor, which are always there, those of
@@ -88,7 +88,7 @@ pub struct Plan {
     /// The day from which ages are counted; `None` where no archive counts.
     pub reference: Option<NaiveDate>,
     /// Why removal is held back, if it is.
-    pub held_back: Option<HoldBack>,
+    pub held_back: Option<RemovalHold>,
     /// Every entry of the listing, in the order of names.
     pub decisions: Vec<Decision>,
 }
@@ -101,7 +101,7 @@ impl Plan {
 
     /// The same plan with removal held back: nothing is removed but own uploads, which hold nothing that is needed. A plan that
     /// is held back already keeps its reason.
-    pub fn hold_back(mut self, why: HoldBack) -> Plan {
+    pub fn hold_back(mut self, why: RemovalHold) -> Plan {
         let kept = self.decisions.iter_mut().filter(|decision| decision.action == Action::Remove);
         for decision in kept.filter(|decision| decision.reason != Reason::UnfinishedUpload) {
             decision.action = Action::Keep;
@@ -293,21 +293,21 @@ const LATELY: TimeDelta = TimeDelta::hours(48);
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
 
 /// The first reason to hold removal back: before all others the one that another night would not tell again.
-fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<HoldBack> {
+fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<RemovalHold> {
     if let Some(suspicion) = circumstances.suspicion {
-        return Some(HoldBack::UnusualSize(suspicion));
+        return Some(RemovalHold::UnusualSize(suspicion));
     }
     if circumstances.is_unsynced {
-        return Some(HoldBack::NotSynced);
+        return Some(RemovalHold::NotSynced);
     }
     let clock_difference = circumstances.clock_difference;
     if let Some(difference) = clock_difference.map(|difference| difference.abs()).filter(|it| *it > CLOCK_TOLERANCE) {
-        return Some(HoldBack::ClockDiffers { hours: difference.num_hours() });
+        return Some(RemovalHold::ClockDiffers { hours: difference.num_hours() });
     }
     let swapped = naming.archive.with_day_and_month_swapped()?;
     listing
         .iter()
         .filter(|entry| entry.kind == Kind::File)
         .find(|entry| naming.archive.date_of(&entry.name).is_none() && swapped.date_of(&entry.name).is_some())
-        .map(|entry| HoldBack::DayAndMonthSwapped { example: entry.name.clone() })
+        .map(|entry| RemovalHold::DayAndMonthSwapped { example: entry.name.clone() })
 }

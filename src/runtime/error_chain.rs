@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// `error` and what caused it, joined by colons. A cause whose text the error before it already told is left out.
-pub fn told(error: &dyn Error) -> String {
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -29,8 +29,8 @@ mod tests {
 
     #[test]
     fn each_cause_is_told_once() {
-        assert_eq!(told(&Outer(io::Error::other("no such file"))), "reading config.json: no such file");
+        assert_eq!(with_causes(&Outer(io::Error::other("no such file"))), "reading config.json: no such file");
         let nested = io::Error::other(io::Error::other("broken pipe"));
-        assert_eq!(told(&Outer(nested)), "reading config.json: broken pipe");
+        assert_eq!(with_causes(&Outer(nested)), "reading config.json: broken pipe");
     }
 }

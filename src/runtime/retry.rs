@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::config;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
 
 /// An error that knows whether another try can help.
-pub trait Fault: Error {
+pub trait Retryable: Error {
     /// Whether the fault may pass by itself. A refused password, a changed host key or a missing page does not.
     fn is_transient(&self) -> bool;
 
@@ -44,7 +44,7 @@ impl Retry {
     ///
     /// # Errors
     /// The last attempt's.
-    pub fn run<T, E: Fault>(&self, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    pub fn run<T, E: Retryable>(&self, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let mut failures = 0;
         loop {
             let error = match attempt() {
@@ -63,7 +63,7 @@ impl Retry {
                 pause.as_secs_f64(),
                 failures + 1,
                 self.policy.attempts,
-                told(&error)
+                with_causes(&error)
             );
             if self.interrupt.pause(pause).is_err() {
                 return Err(error);
@@ -95,7 +95,7 @@ mod tests {
         transient: bool,
     }
 
-    impl Fault for TestFault {
+    impl Retryable for TestFault {
         fn is_transient(&self) -> bool {
             self.transient
         }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::rules::dump::Names;
 use crate::runtime::interrupt::Interrupted;
-use crate::runtime::retry::Fault;
+use crate::runtime::retry::Retryable;
 
 /// Why the ZIP could not be had.
 #[derive(Debug, Error)]
@@ -167,7 +167,7 @@ fn advice(status: u16, is_own: bool) -> &'static str {
     }
 }
 
-impl Fault for SourceError {
+impl Retryable for SourceError {
     fn is_transient(&self) -> bool {
         match self {
             SourceError::UnknownHost { .. }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::naming::Naming;
 use scripting_system::rules::retention;
-use scripting_system::rules::retention::{Circumstances, Entry, HoldBack, Kind, Policy, Reason};
+use scripting_system::rules::retention::{Circumstances, Entry, Kind, Policy, Reason, RemovalHold};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
@@ -229,7 +229,7 @@ proptest! {
                 }
                 // Where day and month cannot be swapped, no one has to find out by himself.
                 let has_swapped = folder.keys().any(|name| naming.archive.date_of(name).is_none());
-                let is_held_back = matches!(plan.held_back, Some(HoldBack::DayAndMonthSwapped { .. }));
+                let is_held_back = matches!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { .. }));
                 prop_assert_eq!(has_swapped, is_held_back, "{:?}", folder);
                 let removed: Vec<String> = plan.removals().map(|removal| removal.name.clone()).collect();
                 folder.retain(|name, _| !removed.contains(name));

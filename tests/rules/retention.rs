@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
 use scripting_system::rules::naming::{Naming, Which};
 use scripting_system::rules::retention::{
-    Circumstances, Entry, HoldBack, Kind, Plan, Policy, Reason, plan, to_put_back,
+    Circumstances, Entry, Kind, Plan, Policy, Reason, RemovalHold, plan, to_put_back,
 };
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
@@ -134,7 +134,7 @@ fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered()
     }
     let held = Circumstances { delivered: Some(TODAY), is_unsynced: true, ..Circumstances::on(TODAY) };
     let held = plan(&listing, naming(), POLICY, held);
-    assert_eq!((held.removals().count(), held.held_back), (0, Some(HoldBack::NotSynced)));
+    assert_eq!((held.removals().count(), held.held_back), (0, Some(RemovalHold::NotSynced)));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_pattern_changed_over_old_names_holds_removal_back() {
     let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz"), leftover];
     let plan = plan_for(&listing);
     assert_eq!(plan.archives_kept(), 4, "a leftover is no archive");
-    assert_eq!(plan.held_back, Some(HoldBack::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
+    assert_eq!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
     assert_eq!(removed(&plan), [naming().part(&archive(7).name)], "an own upload holds nothing that is needed");
     assert!(plan.decisions.iter().any(|decision| matches!(decision.reason, Reason::HeldBack(_))));
 }
@@ -187,7 +187,7 @@ fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
     };
     let listing = [archive(0), archive(1), archive(2), archive(50), file(&naming().part(&archive(7).name))];
     let plan = plan(&listing, naming(), POLICY, circumstances);
-    assert_eq!(plan.held_back, Some(HoldBack::UnusualSize(suspicion)));
+    assert_eq!(plan.held_back, Some(RemovalHold::UnusualSize(suspicion)));
     assert_eq!((removed(&plan), plan.archives_kept()), (vec![naming().part(&archive(7).name).as_str()], 4));
 }
 

@@ -7,7 +7,7 @@ use crate::commands::check::findings::Finding;
 use crate::disk::lock::{Lock, LockError};
 use crate::disk::space;
 use crate::disk::spool;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// Looks at all of it.
 pub(super) fn look(check: &Check<'_>) {
@@ -39,9 +39,9 @@ pub(super) fn look(check: &Check<'_>) {
             "a run with this configuration is under way",
             "what is told of the SFTP server may change any moment; check again when it has ended",
         ),
-        Err(error @ LockError::Folder(_)) => Finding::failed("lock", told(&error)),
+        Err(error @ LockError::Folder(_)) => Finding::failed("lock", with_causes(&error)),
         Err(error @ LockError::Io { .. }) => {
-            Finding::failed("lock", told(&error)).with_fix("put its folder on a file system that can lock")
+            Finding::failed("lock", with_causes(&error)).with_fix("put its folder on a file system that can lock")
         }
     });
 }

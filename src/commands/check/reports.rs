@@ -16,7 +16,7 @@ use crate::disk::space;
 use crate::report::mail::{self, MailError, Welcome};
 use crate::report::mattermost;
 use crate::report::post::TIMEOUT;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// Looks at each report that the configuration names; with `notify`, sends a test of each that a run would send.
 pub(super) fn look(check: &Check<'_>, notify: bool) {
@@ -82,7 +82,7 @@ fn reach_mail(check: &Check<'_>, email: &Email) -> bool {
                 true
             }
             Err(error) => {
-                check.tell(Finding::failed("mail", told(&error)));
+                check.tell(Finding::failed("mail", with_causes(&error)));
                 false
             }
         };
@@ -96,7 +96,10 @@ fn reach_mail(check: &Check<'_>, email: &Email) -> bool {
             true
         }
         Err(error) => {
-            check.tell(Finding::failed(if is_login(&error) { "mail login" } else { "mail server" }, told(&error)));
+            check.tell(Finding::failed(
+                if is_login(&error) { "mail login" } else { "mail server" },
+                with_causes(&error),
+            ));
             false
         }
     }
@@ -124,9 +127,9 @@ fn welcomed(check: &Check<'_>, server: &MailServer, welcome: &Welcome) {
         check.tell(match result {
             Ok(()) => Finding::good("recipient", format!("{address}: a mail would be taken")),
             Err(error) if error.is_transient() => {
-                Finding::warning("recipient", told(error), "nothing to do if it passes: a run tries again")
+                Finding::warning("recipient", with_causes(error), "nothing to do if it passes: a run tries again")
             }
-            Err(error) => Finding::failed("recipient", told(error)).with_fix("correct email.from or email.to"),
+            Err(error) => Finding::failed("recipient", with_causes(error)).with_fix("correct email.from or email.to"),
         });
     }
 }
@@ -135,7 +138,7 @@ fn send_mail(check: &Check<'_>, email: &Email) {
     let host = host_name();
     let message = match mail::build_test(email, &host, check.site.started) {
         Ok(message) => message,
-        Err(error) => return check.tell(Finding::failed("test mail", told(&error))),
+        Err(error) => return check.tell(Finding::failed("test mail", with_causes(&error))),
     };
     let waiting = check.waiting("sending the test mail");
     let deliveries = mail::send(email, &message, |attempt| attempt());
@@ -144,7 +147,7 @@ fn send_mail(check: &Check<'_>, email: &Email) {
         let recipient = &delivery.recipient.email;
         check.tell(match delivery.result {
             Ok(()) => Finding::good("test mail", format!("taken for {recipient}; look whether it arrives")),
-            Err(error) => Finding::failed("test mail", told(&error)),
+            Err(error) => Finding::failed("test mail", with_causes(&error)),
         });
     }
 }
@@ -156,7 +159,7 @@ fn post(check: &Check<'_>, mattermost: &Mattermost) {
     drop(waiting);
     check.tell(match posted {
         Ok(()) => Finding::good("test message", "posted to Mattermost; look whether it is in the right channel"),
-        Err(error) => Finding::failed("test message", told(&error)),
+        Err(error) => Finding::failed("test message", with_causes(&error)),
     });
 }
 

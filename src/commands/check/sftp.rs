@@ -20,7 +20,7 @@ use crate::rules::inventory;
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 
 /// The steps to the directory, in their order, as findings name them.
 const STEPS: [&str; 5] = ["name", "connection", "host key", "login", "directory"];
@@ -41,7 +41,7 @@ pub(super) fn look(check: &Check<'_>, expected: Expected) {
         Ok(connection) => in_directory(check, &server, &connection, expected),
         Err(error) => {
             // Where it is a folder or a login that is wrong, the key is known by now.
-            check.tell(Finding::failed(step(&error), told(&error)));
+            check.tell(Finding::failed(step(&error), with_causes(&error)));
             check.tell(Finding::skipped("writing", "not tried: the directory was not reached"));
         }
     }
@@ -66,7 +66,7 @@ fn reached(check: &Check<'_>, server: &Server, what: &'static str) {
     match what {
         "name" => match server.addresses() {
             Ok(addresses) => check.tell(Finding::good(what, named(&sftp.host, &addresses))),
-            Err(error) => check.tell(Finding::failed(what, told(&error))),
+            Err(error) => check.tell(Finding::failed(what, with_causes(&error))),
         },
         "connection" => check.tell(Finding::good(what, format!("port {} answers", sftp.port))),
         "host key" => host_key(check, server),
@@ -126,7 +126,7 @@ fn in_directory(check: &Check<'_>, server: &Server, connection: &Connection, exp
             contents(check, listing, expected);
             names(check, listing, connection);
         }
-        Err(error) => check.tell(Finding::failed("directory", told(error))),
+        Err(error) => check.tell(Finding::failed("directory", with_causes(error))),
     }
     let free = write(check, server).or_else(|| connection.free_space());
     check.tell(space(free, expected));
@@ -147,12 +147,12 @@ fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
     let trial = match trial {
         Ok(trial) => trial,
         Err(error) => {
-            check.tell(Finding::failed("writing", told(&error)));
+            check.tell(Finding::failed("writing", with_causes(&error)));
             return None;
         }
     };
     check.tell(match (trial.written, trial.durability) {
-        (Err(error), _) => Finding::failed("writing", told(&error)),
+        (Err(error), _) => Finding::failed("writing", with_causes(&error)),
         (Ok(()), Durability::Synced) => {
             Finding::good("writing", "a small file was created, written, synced to the disk and renamed")
         }
@@ -171,7 +171,7 @@ fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
     if let Some((name, error)) = trial.left {
         check.tell(Finding::warning(
             "removing",
-            format!("the small file {} stays: {}", printable(&name), told(&error)),
+            format!("the small file {} stays: {}", printable(&name), with_causes(&error)),
             "let this user remove files there: else expired archives stay too, with a warning each night",
         ));
     } else {

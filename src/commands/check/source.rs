@@ -13,7 +13,7 @@ use crate::commands::check::{Check, Expected};
 use crate::disk::space;
 use crate::rules::freshness::{Freshness, Judgement, Staleness, judge};
 use crate::rules::redaction::printable;
-use crate::runtime::error_chain::told;
+use crate::runtime::error_chain::with_causes;
 use crate::source::{self, SourceError, Zip};
 
 /// Clocks that differ by no more are as good as the same.
@@ -28,7 +28,7 @@ pub(super) fn reach(check: &Check<'_>) -> Option<Zip> {
     if source.proxy.is_some() {
         check.tell(Finding::skipped("connection", "made by source.proxy, which looks up the name too"));
     } else if let Err((what, error)) = by_hand(check) {
-        check.tell(Finding::failed(what, told(&error)));
+        check.tell(Finding::failed(what, with_causes(&error)));
         check.tell(Finding::skipped("ZIP", "not asked for: there is no connection"));
         return None;
     }
@@ -43,7 +43,7 @@ pub(super) fn reach(check: &Check<'_>) -> Option<Zip> {
             Some(zip)
         }
         Err(error) => {
-            check.tell(Finding::failed("ZIP", told(&error)));
+            check.tell(Finding::failed("ZIP", with_causes(&error)));
             None
         }
     }
@@ -149,7 +149,7 @@ pub(super) fn find_dump(check: &Check<'_>, zip: Option<&Zip>) -> Expected {
     let dump = match found {
         Ok(dump) => dump,
         Err(error) => {
-            check.tell(Finding::failed("entry", told(&error)));
+            check.tell(Finding::failed("entry", with_causes(&error)));
             return expected;
         }
     };

@@ -6,8 +6,8 @@ use std::{panic, thread};
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::{Connection, Server};
 use crate::destination::transfer::parts::{Parts, Ready};
-use crate::runtime::error_chain::told;
-use crate::runtime::failpoint::fault_point;
+use crate::runtime::error_chain::with_causes;
+use crate::runtime::failpoint::failpoint;
 
 /// Each further connection takes as many more bytes to be worth its handshake.
 const BYTES_PER_CONNECTION: u64 = 8 * 1024 * 1024;
@@ -100,7 +100,7 @@ fn assist<R: Ready>(
     }
     let connection = server.reserve.take().unwrap_or_else(|| server.connect_further());
     let result = connection.and_then(|connection| {
-        fault_point("further connection");
+        failpoint("further connection");
         work(&connection)?;
         parts.count_connection();
         connection.close()
@@ -108,7 +108,7 @@ fn assist<R: Ready>(
     if let Err(error) = result
         && !parts.is_stopped()
     {
-        tracing::info!("going on with one connection fewer: {}", told(&error));
+        tracing::info!("going on with one connection fewer: {}", with_causes(&error));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::destination::transfer::window::Window;
 use crate::disk::spool::Spool;
 use crate::rules::retention::{Entry, Kind};
 use crate::runtime::progress::Bar;
-use crate::runtime::retry::Fault as _;
+use crate::runtime::retry::Retryable as _;
 
 /// How much more is handed to libssh2 at a time. The session's time limit counts one such call, which returns with
 /// the first acknowledgement, so this is what must get through within `sftp.timeout_seconds`.

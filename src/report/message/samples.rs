@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate};
 use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
-use crate::rules::retention::{Action, Decision, HoldBack, Plan, Reason, Rule};
+use crate::rules::retention::{Action, Decision, Plan, Reason, RemovalHold, Rule};
 
 pub(crate) use history::{
     first_night, fourth_night, good_night, refused_login, stale_after_many_nights, unreachable_web_server, warned_night,
@@ -149,7 +149,7 @@ pub(crate) fn first_host_key() -> RunRecord {
 /// As [`clean_night`], but the clocks differ, so that nothing was removed.
 pub(crate) fn held_back_removal() -> RunRecord {
     let mut record = clean_night();
-    let reason = HoldBack::ClockDiffers { hours: 49 };
+    let reason = RemovalHold::ClockDiffers { hours: 49 };
     record.removed = 0;
     record.end(Task::RemoveExpired, State::Done, "none removed, 4 kept", None);
     record.note(Level::Warning, Task::RemoveExpired, &format!("removal is held back: {reason}"));

@@ -127,7 +127,7 @@ fn days(count: i64) -> String {
 
 /// Why nothing at all is removed tonight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HoldBack {
+pub enum RemovalHold {
     /// The new archive has an unusual size: until somebody has looked at the dump, the older ones may be the last good
     /// ones.
     UnusualSize(Suspicion),
@@ -150,24 +150,24 @@ pub enum HoldBack {
     },
 }
 
-impl fmt::Display for HoldBack {
+impl fmt::Display for RemovalHold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HoldBack::UnusualSize(suspicion) => suspicion.fmt(f),
-            HoldBack::NotSynced => f.write_str(
+            RemovalHold::UnusualSize(suspicion) => suspicion.fmt(f),
+            RemovalHold::NotSynced => f.write_str(
                 "the SFTP server failed to sync the new archive to its disk; check that disk and its free space",
             ),
-            HoldBack::OtherJob { example } => write!(
+            RemovalHold::OtherJob { example } => write!(
                 f,
                 "{example:?} was made from another source.url or source.dump; if another job delivers to this folder, give \
                  one of them another archive.name or sftp.directory; if these keys were changed, this ends once the last \
                  seven archives are this job's"
             ),
-            HoldBack::ClockDiffers { hours } => write!(
+            RemovalHold::ClockDiffers { hours } => write!(
                 f,
                 "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
             ),
-            HoldBack::DayAndMonthSwapped { example } => write!(
+            RemovalHold::DayAndMonthSwapped { example } => write!(
                 f,
                 "{example:?} fits archive.name only with day and month swapped, so the pattern seems to have been \
                  changed over a folder of older names; set it back, rename those files, or move them away"

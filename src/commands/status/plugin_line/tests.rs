@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::commands::status::plugin_line::*;
-use crate::rules::retention::HoldBack;
+use crate::rules::retention::RemovalHold;
 
 const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1_000_000), alarm: None };
 
@@ -45,7 +45,7 @@ fn every_finding_is_told() {
         Finding::UnknownSize,
         Finding::ClockAhead { by: TimeDelta::hours(5) },
         Finding::DatedAhead { name: "20262511.tgz".to_owned() },
-        Finding::HeldBack(HoldBack::ClockDiffers { hours: 25 }),
+        Finding::HeldBack(RemovalHold::ClockDiffers { hours: 25 }),
         Finding::Leftovers { count: 2, example: ".20262211.tgz.part".to_owned() },
     ];
     insta::assert_snapshot!(line(&checkup(Some(newest()), findings)), @"SCRIPTING-SYSTEM WARNING - 20262311.tgz is 9 h old, 3.24 MiB; it was written 5 h in the future: set the clock that is wrong, the server's or ours; 20262511.tgz is dated after today; removal is held back: the web server's clock and this machine's differ by 25 hours; set the one that is wrong; 2 leftovers of interrupted runs stayed, such as .20262211.tgz.part | age=32400s;;93600;0 size=3397386B;;1000000:;0 archives=12;;;0 free=118200000000B;;;0");

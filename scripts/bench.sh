@@ -56,7 +56,7 @@ find_missing_packages openssh-server openssh-client time curl unzip tar
 require_cargo
 require_build_packages
 cd -- "$top"
-cargo build --release --locked --bin scripting-system "${trial_examples[@]}" --example large_zip --example repack
+cargo build --release --locked --workspace --bin scripting-system "${trial_tools[@]}" --bin large_zip --bin repack
 
 mkdir -p -- "$kept"
 begin_trial "$kept"

@@ -93,7 +93,7 @@ section_repack() {
     heading "repack: from the ZIP to the .tgz, dump of $(as_size $((dump_mib * mib)))"
     for ((round = 0; round < rounds; round++)); do
         run_folder
-        measure "$built/examples/repack" "$zip" dumpfile.sql "$work/archive.tgz" >/dev/null
+        measure "$built/repack" "$zip" dumpfile.sql "$work/archive.tgz" >/dev/null
         record repack-ours "$seconds"
         run_folder
         measure unzip_and_tar "$zip"

@@ -20,7 +20,7 @@ run_folder() {
     mkdir -- "$run" "$work" "$archives"
 }
 
-# Has a ZIP in the folder $published, made by the example large_zip with the options $@ unless an earlier trial has
+# Has a ZIP in the folder $published, made by the tool large_zip with the options $@ unless an earlier trial has
 # made it. $1 is its name here.
 publish_zip() {
     local name=$1
@@ -30,7 +30,7 @@ publish_zip() {
     [[ ! -e $zip ]] || return 0
     echo "Making the ZIP $name" >&2
     mkdir -p -- "$published"
-    start_process "$built/examples/large_zip" "$@" "$trial/my_zip.zip"
+    start_process "$built/large_zip" "$@" "$trial/my_zip.zip"
     wait_for_process "$started"
     mv -- "$trial/my_zip.zip" "$zip"
 }

@@ -23,5 +23,5 @@ require_cargo
 require_build_packages
 cd -- "$top"
 echo "Building the program and the demo. The first build takes several minutes, because OpenSSL is compiled with it."
-cargo build --release --locked --bin scripting-system --example demo
-exec cargo run --release --locked --quiet --example demo
+cargo build --release --locked --workspace --bin scripting-system --bin demo
+exec cargo run --release --locked --quiet --package testkit --bin demo

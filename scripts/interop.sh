@@ -55,7 +55,7 @@ provide_packages "these trials need" "${packages[@]}"
 require_cargo
 require_build_packages
 cd -- "$top"
-cargo build --release --locked --bin scripting-system "${trial_examples[@]}"
+cargo build --release --locked --workspace --bin scripting-system "${trial_tools[@]}"
 
 begin_trial "${TMPDIR:-/tmp}"
 prepare_trial

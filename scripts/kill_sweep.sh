@@ -32,5 +32,5 @@ done
 require_cargo
 require_build_packages
 cd -- "$top"
-cargo build --release --locked --bin scripting-system --example kill_sweep
-exec "$(target_folder)/release/examples/kill_sweep" "${arguments[@]}"
+cargo build --release --locked --workspace --bin scripting-system --bin kill_sweep
+exec "$(target_folder)/release/kill_sweep" "${arguments[@]}"

@@ -35,5 +35,5 @@ done
 require_cargo
 require_build_packages
 cd -- "$top"
-cargo build --release --locked --bin scripting-system --example soak
-exec "$(target_folder)/release/examples/soak" "${arguments[@]}"
+cargo build --release --locked --workspace --bin scripting-system --bin soak
+exec "$(target_folder)/release/soak" "${arguments[@]}"

@@ -70,7 +70,7 @@ step() {
 
 export OPENSSL_NO_VENDOR=1
 step shellcheck --external-sources scripts/*.sh .ci/run
-step cargo fmt --check
-step cargo clippy --all-targets --locked -- -D warnings
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo test --locked "$@"
 printf '\nEverything passed.\n'

@@ -10,7 +10,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
 # What the scripts need to have built: cargo's options.
 # shellcheck disable=SC2034 # used by the scripts that source this file
-trial_examples=(--example web_server --example proxy)
+trial_tools=(--bin web_server --bin proxy)
 # Where cargo put it.
 built=$(target_folder)/release
 
@@ -113,12 +113,12 @@ END
     fail "sshd does not start: $(cat "$trial/sshd.log")"
 }
 
-# Starts a web server for the folder $1, with the further options $@ of the example, as the process $web_process on
+# Starts a web server for the folder $1, with the further options $@ of the tool, as the process $web_process on
 # the port $web_port. What a client is to trust is $ca_file.
 start_web_server() {
     local folder=$1
     shift
-    start_process "$built/examples/web_server" --port 0 --folder "$folder" "$@" >"$trial/web.out"
+    start_process "$built/web_server" --port 0 --folder "$folder" "$@" >"$trial/web.out"
     web_process=$started
     wait_until grep -q '^Serving ' "$trial/web.out"
     # shellcheck disable=SC2034 # used by the scripts that source this file
@@ -134,13 +134,13 @@ end_web_server() {
     web_bytes=$(sed -n 's/.* requests, \([0-9]*\) bytes sent\.$/\1/p' "$trial/web.out")
 }
 
-# Starts a proxy to the port $1, with the further options $@ of the example, as the process $proxy_process on the port
+# Starts a proxy to the port $1, with the further options $@ of the tool, as the process $proxy_process on the port
 # $proxy_port.
 start_proxy() {
     local to=$1 out
     shift
     out=$(mktemp -- "$trial/proxy.XXXXXX")
-    start_process "$built/examples/proxy" --to "127.0.0.1:$to" "$@" >"$out"
+    start_process "$built/proxy" --to "127.0.0.1:$to" "$@" >"$out"
     # shellcheck disable=SC2034 # used by the scripts that source this file
     proxy_process=$started
     wait_until grep -q '^Listening on ' "$out"

@@ -2,28 +2,17 @@
 //! `scripts/soak.sh`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-#[path = "../examples/nights/mod.rs"]
-mod nights;
-#[path = "../examples/servers/mod.rs"]
-mod servers;
-
-use std::path::Path;
-
 use chrono::{Days, NaiveDate};
-use nights::dump::Dump;
-use nights::folder::{Item, Listing};
-use nights::model::{Ending, Model, Night, archive_name};
-use nights::soak::{Options, soak};
-use nights::sweep::Sweep;
-
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_scripting-system"))
-}
+use testkit::nights::dump::Dump;
+use testkit::nights::folder::{Item, Listing};
+use testkit::nights::model::{Ending, Model, Night, archive_name};
+use testkit::nights::soak::{Options, soak};
+use testkit::nights::sweep::Sweep;
 
 #[test]
 fn after_a_kill_at_any_point_the_next_run_puts_all_right() {
     let folder = tempfile::tempdir().unwrap();
-    let result = Sweep::new(program(), &folder.path().join("sweep")).run(22, |_| {});
+    let result = Sweep::new(&folder.path().join("sweep")).run(22, |_| {});
     assert!(result.faults.is_empty(), "{}", result.faults.join("\n"));
     assert_eq!(result.kinds.iter().map(|(_, points, _)| points).sum::<usize>(), 22, "{:?}", result.kinds);
     assert_eq!(result.kinds[0], ("the two renames of a replacement", 4, 4));
@@ -34,7 +23,7 @@ fn after_a_kill_at_any_point_the_next_run_puts_all_right() {
 fn after_each_night_of_many_the_folder_holds_exactly_what_it_must() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { nights: 15, seed: 1, large_dumps: 0.0 };
-    let summary = soak(program(), &folder.path().join("soak"), &options, |_| {});
+    let summary = soak(&folder.path().join("soak"), &options, |_| {});
     assert!(summary.wrong.is_empty(), "{}", summary.wrong.join("\n"));
     assert_eq!(summary.fresh + summary.stale, 15);
     assert!(!summary.archives.is_empty());

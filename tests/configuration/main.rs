@@ -11,9 +11,6 @@ mod mistakes;
 mod schema;
 mod secrets;
 mod service_user;
-#[path = "../support/small_disk.rs"]
-#[allow(unreachable_pub, reason = "shared with other test binaries")]
-mod small_disk;
 mod trust;
 mod values;
 mod words;

@@ -14,7 +14,7 @@ use crate::trust::{SOMEBODY, mode, owner};
 /// Runs `check` as a user of no account and no groups but `group`; what it contacts refuses at once.
 fn checked_as_somebody(folder: &Path, group: u32) -> (Option<i32>, String) {
     let copy = folder.join("program");
-    fs::copy(env!("CARGO_BIN_EXE_scripting-system"), &copy).unwrap();
+    fs::copy(testkit::program(), &copy).unwrap();
     let mut check = Command::new(copy);
     check.args(["check", "--config"]).arg(folder.join("etc/config.json")).env("HOME", folder.join("home"));
     let output = check.env("TZ", "UTC").uid(SOMEBODY).gid(group).output().unwrap();
@@ -89,7 +89,7 @@ fn the_systems_known_hosts_are_judged_too() {
                   chmod \"$1\" /etc/ssh/ssh_known_hosts && exec \"$2\" check --config \"$3\"";
     for (bits, code) in [("0644", 4), ("0666", 3)] {
         let mut check = Command::new("unshare");
-        check.args(["-m", "sh", "-c", script, "sh", bits, env!("CARGO_BIN_EXE_scripting-system")]).arg(&config);
+        check.args(["-m", "sh", "-c", script, "sh", bits]).arg(testkit::program()).arg(&config);
         owner(&folder.path().join("log"), 0);
         for name in ["config.json", "passphrase", "key"] {
             mode(&folder.path().join("etc").join(name), 0o600);

@@ -6,8 +6,8 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport};
 
-use crate::servers::smtp::Security;
-use crate::servers::{Authority, SmtpServer};
+use testkit::servers::smtp::Security;
+use testkit::servers::{Authority, SmtpServer};
 
 fn message() -> lettre::Message {
     lettre::Message::builder()

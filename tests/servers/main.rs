@@ -3,8 +3,6 @@
 
 mod mail;
 mod proxy;
-#[path = "../../examples/servers/mod.rs"]
-mod servers;
 mod sftp;
 mod web;
 mod webhook;
@@ -13,8 +11,8 @@ mod zips;
 use std::fs;
 use std::time::Duration;
 
-use servers::Authority;
 use tempfile::TempDir;
+use testkit::servers::Authority;
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};

@@ -5,8 +5,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::servers::Proxy;
-use crate::servers::listener::loopback;
+use testkit::servers::Proxy;
+use testkit::servers::listener::loopback;
 
 /// A server that sends back what it gets, until the client's end, and then says "bye".
 fn echo() -> std::net::SocketAddr {

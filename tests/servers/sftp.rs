@@ -8,7 +8,7 @@ use std::path::Path;
 use ssh2::{OpenFlags, OpenType, RenameFlags, Session};
 
 use crate::folder_with_file;
-use crate::servers::{SftpServer, SshKey, zips};
+use testkit::servers::{SftpServer, SshKey, zips};
 
 fn try_to_connect(server: &SftpServer) -> Result<Session, ssh2::Error> {
     let mut session = Session::new()?;

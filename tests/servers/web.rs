@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ureq::tls::{ClientCert, PrivateKey};
 
-use crate::servers::{Authority, HttpsServer};
 use crate::{CONTENT, agent, folder_with_file, get, header, text};
+use testkit::servers::{Authority, HttpsServer};
 
 #[test]
 fn the_web_server_serves_files_and_ranges_of_them() {

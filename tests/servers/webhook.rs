@@ -1,7 +1,7 @@
 //! The webhook, told by ureq.
 
-use crate::servers::WebhookServer;
 use crate::{client, get, header, text};
+use testkit::servers::WebhookServer;
 
 #[test]
 fn the_webhook_takes_what_mattermost_takes_and_nothing_else() {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::servers::{Entry, Method, Zip, zips};
+use testkit::servers::{Entry, Method, Zip, zips};
 
 #[test]
 fn zips_hold_their_entries_and_the_times_that_they_were_given() {

@@ -3,10 +3,6 @@
 //!
 //! [`sweep`] kills one night at many points; [`soak`] lets many nights follow each other.
 
-#![allow(dead_code, unreachable_pub, reason = "each example and each test uses its own part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot be set up ends the trial")]
-
-pub mod command_line;
 pub mod dump;
 pub mod faults;
 pub mod folder;

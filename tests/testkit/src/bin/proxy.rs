@@ -1,17 +1,15 @@
 //! A TCP proxy that stands in for a line with latency or a limited speed, for trying the program over one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a proxy that cannot start ends the trial")]
 
-mod servers;
-
 use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use servers::Proxy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use testkit::servers::Proxy;
 
 /// Pass connections on to a server as a longer or a thinner line would
 #[derive(Parser)]

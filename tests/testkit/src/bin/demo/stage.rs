@@ -11,19 +11,19 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::servers::certificates::write_private;
-use crate::servers::smtp::Security;
-use crate::servers::{
+use testkit::Sshd;
+use testkit::servers::certificates::write_private;
+use testkit::servers::smtp::Security;
+use testkit::servers::{
     Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips,
 };
-use crate::sshd::Sshd;
 
 /// The folder on the SFTP server.
-pub const DIRECTORY: &str = "TSE-INFORX";
+pub(crate) const DIRECTORY: &str = "TSE-INFORX";
 /// The dump's name in the ZIP.
-pub const DUMP: &str = "dumpfile.sql";
+pub(crate) const DUMP: &str = "dumpfile.sql";
 /// Where the figures for Prometheus go.
-pub const METRICS: &str = "scripting-system.prom";
+pub(crate) const METRICS: &str = "scripting-system.prom";
 /// How mysqldump begins.
 const HEADER: &[u8] = b"-- MySQL dump 10.13  Distrib 8.0.40, for Linux (x86_64)\n";
 const ZIP: &str = "my_zip.zip";
@@ -36,7 +36,7 @@ const MAIL_USER: &str = "reports@example.org";
 const MAIL_PASSWORD: &str = "a password for the mail server";
 
 /// Something that lay on the SFTP server before the run, and what must become of it.
-pub struct Planted {
+pub(crate) struct Planted {
     /// Its name in the folder.
     pub name: String,
     /// Whether it must still be there afterwards.
@@ -46,7 +46,7 @@ pub struct Planted {
 }
 
 /// The dump that is published.
-pub struct Dump {
+pub(crate) struct Dump {
     /// Its bytes.
     pub content: Vec<u8>,
     /// When it was modified, in whole seconds.
@@ -54,7 +54,7 @@ pub struct Dump {
 }
 
 /// Everything that the run meets.
-pub struct Stage {
+pub(crate) struct Stage {
     /// Where all of it lies.
     pub folder: PathBuf,
     /// The configuration file.
@@ -81,7 +81,7 @@ pub struct Stage {
 
 impl Stage {
     /// Makes `folder` anew, and in it all that a run on the date of `now` needs; starts the servers.
-    pub fn set(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
+    pub(crate) fn set(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -137,7 +137,7 @@ impl Stage {
 
 impl Stage {
     /// Writes a configuration that leads to `sshd` instead of the embedded SFTP server.
-    pub fn lead_to_openssh(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
+    pub(crate) fn lead_to_openssh(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
         let mut config = configuration(&self.web, &self.sftp, &self.mail);
         config["sftp"] = json!({
             "host": "127.0.0.1",
@@ -160,7 +160,7 @@ fn username() -> std::io::Result<String> {
 }
 
 /// Copies the files of one folder into another, with their times, but for today's archive: that is to be sent.
-pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     let today = archive_name(Local::now().date_naive());
     for entry in fs::read_dir(from)? {
         let entry = entry?;

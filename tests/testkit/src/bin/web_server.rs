@@ -4,8 +4,6 @@
 //! and its private key lie in a hidden folder *beside* the served one, where no request can reach them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the trial")]
 
-mod servers;
-
 use std::error::Error;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -16,10 +14,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local};
 use clap::Parser;
-use servers::certificates::DAYS_VALID;
-use servers::{Authority, Entry, HttpsServer, Identity, Zip, zips};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use testkit::servers::certificates::DAYS_VALID;
+use testkit::servers::{Authority, Entry, HttpsServer, Identity, Zip, zips};
 
 const ZIP: &str = "my_zip.zip";
 const DUMP: &str = "dumpfile.sql";

@@ -4,9 +4,6 @@
 //! Each is a handle made by a builder. It listens on 127.0.0.1, on a port that the system chooses unless one is
 //! given, works in background threads, keeps what it received, and stops when it is dropped.
 
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "every example and every test uses its own part of them")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the trial")]
-
 pub mod certificates;
 pub mod faults;
 pub mod https;

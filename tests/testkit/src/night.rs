@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
@@ -11,10 +11,10 @@ use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::Sshd;
-use super::servers::sftp::Builder;
-use super::servers::smtp::Security;
-use super::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, WebhookServer, Zip, zips};
+use crate::servers::sftp::Builder;
+use crate::servers::smtp::Security;
+use crate::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, WebhookServer, Zip, zips};
+use crate::sshd::Sshd;
 
 /// The dump's name in the ZIP.
 pub const DUMP: &str = "dumpfile.sql";
@@ -44,7 +44,7 @@ pub struct Night {
 }
 
 /// How a run went.
-pub struct Ran {
+pub struct Outcome {
     /// Exit code.
     pub code: i32,
     /// Standard output.
@@ -134,14 +134,14 @@ impl Night {
     }
 
     /// Runs the program in the job's zone UTC.
-    pub fn run(&self) -> Ran {
+    pub fn run(&self) -> Outcome {
         self.run_with(&[])
     }
 
     /// Runs the program with further arguments.
-    pub fn run_with(&self, arguments: &[&str]) -> Ran {
+    pub fn run_with(&self, arguments: &[&str]) -> Outcome {
         let mut command = self.command(arguments);
-        self.ran(command.output().unwrap())
+        self.outcome(command.output().unwrap())
     }
 
     /// The command that runs the program.
@@ -150,13 +150,13 @@ impl Night {
     }
 
     /// Gives another of the program's commands than `run`, in the job's zone UTC.
-    pub fn ask(&self, command: &str, arguments: &[&str]) -> Ran {
-        self.ran(self.command_of(command, arguments).output().unwrap())
+    pub fn call(&self, command: &str, arguments: &[&str]) -> Outcome {
+        self.outcome(self.command_of(command, arguments).output().unwrap())
     }
 
     /// The program with one of its commands, and this night's configuration.
     pub fn command_of(&self, command: &str, arguments: &[&str]) -> Command {
-        let mut program = Command::new(program());
+        let mut program = Command::new(crate::program());
         let command = program.arg(command).arg("--config").arg(self.write_config()).args(arguments);
         command.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
         program
@@ -183,8 +183,8 @@ impl Night {
     }
 
     /// What `output` and the log tell.
-    pub fn ran(&self, output: Output) -> Ran {
-        Ran {
+    pub fn outcome(&self, output: Output) -> Outcome {
+        Outcome {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -220,7 +220,7 @@ impl Night {
     }
 }
 
-impl Ran {
+impl Outcome {
     /// Everything that the run told, for a test's message.
     pub fn all(&self) -> String {
         format!("exit {}\nstdout: {}\nstderr: {}\nlog:\n{}", self.code, self.stdout, self.stderr, self.log)
@@ -228,22 +228,17 @@ impl Ran {
 
     /// Asserts that the run ended with `code`.
     #[track_caller]
-    pub fn ended_with(&self, code: i32) -> &Ran {
+    pub fn exited_with(&self, code: i32) -> &Outcome {
         assert_eq!(self.code, code, "{}", self.all());
         self
     }
 
     /// Asserts that the log holds `text`.
     #[track_caller]
-    pub fn told(&self, text: &str) -> &Ran {
+    pub fn logged(&self, text: &str) -> &Outcome {
         assert!(self.log.contains(text), "the log does not tell {text:?}: {}", self.all());
         self
     }
-}
-
-/// The program under test.
-pub fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_scripting-system"))
 }
 
 /// The name of the archive of `date`.

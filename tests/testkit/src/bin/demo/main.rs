@@ -5,33 +5,22 @@
 //! lies in `demo` in cargo's target folder. After the night it shows what an operator does with what is there.
 //! It ends with 0 only if the run did, and left what it should have.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the demo")]
-#![allow(unreachable_pub, reason = "a program exports nothing")]
 
-#[path = "demo/evidence.rs"]
 mod evidence;
-#[path = "demo/morning.rs"]
 mod morning;
-mod servers;
-#[path = "../tests/support/sshd.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod sshd;
-#[path = "demo/stage.rs"]
 mod stage;
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
 use chrono::Local;
 use console::style;
 use evidence::Finding;
 use morning::Place;
-use sshd::Sshd;
 use stage::Stage;
-
-/// The shipped binary.
-const PROGRAM: &str = "scripting-system";
+use testkit::Sshd;
 
 fn main() -> ExitCode {
     match show() {
@@ -46,10 +35,10 @@ fn main() -> ExitCode {
 
 /// Runs the program and shows what it did. Gives all that was checked.
 fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
-    let (program, folder) = places()?;
-    let stage = Stage::set(&folder, Local::now())?;
-    introduce(&stage, &program);
-    let output = Command::new(&program)
+    let program = testkit::program();
+    let stage = Stage::set(&testkit::target_folder().join("demo"), Local::now())?;
+    introduce(&stage, program);
+    let output = Command::new(program)
         .args(["run", "--config"])
         .arg(&stage.config)
         .env_remove("SSH_AUTH_SOCK")
@@ -71,9 +60,9 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
         destination: &stage.destination,
         output: &stage.folder.join("restored"),
     };
-    findings.extend(morning::show(&stage, &program, &embedded)?);
-    findings.extend(morning::show_papers(&stage, &program, &Place { server: "without a server", ..embedded })?);
-    findings.extend(show_openssh(&stage, &program)?);
+    findings.extend(morning::show(&stage, program, &embedded)?);
+    findings.extend(morning::show_papers(&stage, program, &Place { server: "without a server", ..embedded })?);
+    findings.extend(show_openssh(&stage, program)?);
     conclude(&stage, &findings);
     Ok(findings)
 }
@@ -97,19 +86,6 @@ fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn E
     let mut findings = morning::show_night(stage, program, &place)?;
     findings.extend(morning::show(stage, program, &place)?);
     Ok(findings)
-}
-
-/// The program, and the demo's folder: this example lies in `<target>/<profile>/examples`.
-fn places() -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
-    let own = std::env::current_exe()?;
-    let profile = own.ancestors().nth(2).ok_or("The demo must be run from cargo's target folder.")?;
-    let target = profile.parent().ok_or("The demo must be run from cargo's target folder.")?;
-    let program = profile.join(PROGRAM);
-    if !program.exists() {
-        let hint = "scripts/demo.sh builds it and then runs the demo.";
-        return Err(format!("The program is not where it should be: {}. {hint}", program.display()).into());
-    }
-    Ok((program, target.join("demo")))
 }
 
 fn introduce(stage: &Stage, program: &Path) {

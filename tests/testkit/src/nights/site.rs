@@ -38,10 +38,9 @@ pub enum Job {
     Other,
 }
 
-/// Folders, and the program that is tried.
+/// The folders of a trial.
 pub struct Site {
     folder: PathBuf,
-    program: PathBuf,
     host_key: SshKey,
     web_port: u16,
 }
@@ -85,7 +84,7 @@ impl Site {
     ///
     /// # Errors
     /// Where that cannot be done.
-    pub fn new(folder: &Path, program: &Path) -> io::Result<Site> {
+    pub fn new(folder: &Path) -> io::Result<Site> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -94,8 +93,8 @@ impl Site {
         }
         fs::create_dir_all(folder.join("sftp").join(DIRECTORY))?;
         Authority::shared().write(folder);
-        let (folder, program) = (folder.canonicalize()?, program.to_owned());
-        Ok(Site { folder, program, host_key: SshKey::ed25519(), web_port: free_port() })
+        let folder = folder.canonicalize()?;
+        Ok(Site { folder, host_key: SshKey::ed25519(), web_port: free_port() })
     }
 
     /// A file or folder of it.
@@ -178,7 +177,7 @@ impl Site {
         write_private(&path, config.to_string().as_bytes());
         let _ = fs::remove_file(self.path(&job.file("log.log")));
         let output = File::create(self.path(&job.file("output.txt"))).unwrap();
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(crate::program());
         command.args(["run", "--config"]).arg(path).args(["--date", &date.to_string()]);
         command.env("TZ", "UTC").env("TMPDIR", self.path("tmp")).env_remove("SSH_AUTH_SOCK");
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);

@@ -90,10 +90,10 @@ enum Company {
     Copied,
 }
 
-/// Lets `options.nights` nights pass with `program` in `folder`, which is made anew, and shows each one's number to
+/// Lets `options.nights` nights pass in `folder`, which is made anew, and shows each one's number to
 /// `progress`.
-pub fn soak(program: &Path, folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary {
-    let site = Site::new(folder, program).unwrap();
+pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary {
+    let site = Site::new(folder).unwrap();
     let first = Utc::now().date_naive() - Days::new(options.nights);
     plant_foreign(&site.destination(), first).unwrap();
     let model = Model::of(site.listing());

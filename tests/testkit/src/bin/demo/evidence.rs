@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::stage::{DUMP, Stage};
 
 /// One thing that must hold.
-pub struct Finding {
+pub(crate) struct Finding {
     /// What it is.
     pub claim: String,
     /// Whether it holds.
@@ -22,7 +22,7 @@ pub struct Finding {
 }
 
 /// One name in the SFTP server's folder.
-pub struct Place {
+pub(crate) struct Place {
     /// The name.
     pub name: String,
     /// Whether it was there before the run.
@@ -36,7 +36,7 @@ pub struct Place {
 }
 
 /// What lies in an archive.
-pub struct Content {
+pub(crate) struct Content {
     /// The entry's name.
     pub name: String,
     /// Its size in bytes.
@@ -48,7 +48,7 @@ pub struct Content {
 }
 
 /// The mail in the forms in which a person looks at it.
-pub struct Letter {
+pub(crate) struct Letter {
     /// The subject.
     pub subject: String,
     /// The plain-text part.
@@ -60,7 +60,7 @@ pub struct Letter {
 }
 
 /// The SFTP server's folder now, against what lay there before; sorted by name.
-pub fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
+pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
     let mut places = BTreeMap::new();
     for planted in &stage.planted {
         let place = Place {
@@ -93,7 +93,7 @@ pub fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
 }
 
 /// The entries of the archive at `path`.
-pub fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
+pub(crate) fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
     let mut contents = Vec::new();
     // An archive may be several gzip members one after another.
     let mut archive = tar::Archive::new(MultiGzDecoder::new(File::open(path)?));
@@ -110,7 +110,7 @@ pub fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
 }
 
 /// What holds and what does not about the archive's `contents`.
-pub fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
+pub(crate) fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
     let is = |claim: &str, test: fn(&Stage, &Content) -> bool| Finding {
         claim: claim.to_owned(),
         holds: contents.first().is_some_and(|content| test(stage, content)),
@@ -125,7 +125,7 @@ pub fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
 }
 
 /// The parts of a mail as it came.
-pub fn letter(raw: &[u8]) -> Option<Letter> {
+pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {
     let message = MessageParser::default().parse(raw)?;
     let attached = |part: &mail_parser::MessagePart<'_>| {
         use mail_parser::MimeHeaders as _;
@@ -140,6 +140,6 @@ pub fn letter(raw: &[u8]) -> Option<Letter> {
 }
 
 /// The SHA-256 of `bytes`, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

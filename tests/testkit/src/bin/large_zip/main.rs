@@ -1,7 +1,6 @@
 //! Writes a ZIP with a dump of any size, without ever holding it in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool for trials ends by panicking")]
 
-#[path = "large_zip/rows.rs"]
 mod rows;
 
 use std::error::Error;

@@ -58,7 +58,6 @@ pub struct Result {
 
 /// A sweep.
 pub struct Sweep {
-    program: PathBuf,
     folder: PathBuf,
     date: NaiveDate,
     small: (Dump, Vec<u8>),
@@ -79,8 +78,8 @@ struct Stage {
 type Watcher = Box<dyn Fn(Operation<'_>) -> Disturbance + Send + Sync>;
 
 impl Sweep {
-    /// A sweep with `program` in `folder`, which is made anew for each point.
-    pub fn new(program: &Path, folder: &Path) -> Sweep {
+    /// A sweep in `folder`, which is made anew for each point.
+    pub fn new(folder: &Path) -> Sweep {
         let (date, mut random) = (Utc::now().date_naive(), Rng::with_seed(1));
         let mut draw = |size| {
             let dump = Dump::draw_noise(date, size, &mut random);
@@ -88,8 +87,8 @@ impl Sweep {
             (dump, zip)
         };
         let (small, large, other) = (draw(SMALL_DUMP), draw(LARGE_DUMP), draw(SMALL_DUMP));
-        let (program, folder) = (program.to_owned(), folder.to_owned());
-        Sweep { program, folder, date, small, large, other, durations: Vec::new() }
+        let folder = folder.to_owned();
+        Sweep { folder, date, small, large, other, durations: Vec::new() }
     }
 
     /// Tries `count` points and shows each one's number to `progress`.
@@ -236,7 +235,7 @@ impl Sweep {
     /// A site with a history, servers disturbed by `watcher` and by the death of a run at a request to the web server, and
     /// what the folder means.
     fn set(&self, scene: Scene, watcher: Watcher, request: Option<(u64, Victim)>) -> Stage {
-        let site = Site::new(&self.folder, &self.program).unwrap();
+        let site = Site::new(&self.folder).unwrap();
         fs::write(site.zip(Job::Own), &self.dump(scene).1).unwrap();
         fs::write(site.zip(Job::Other), &self.other.1).unwrap();
         let (folder, archive) = (site.destination(), archive_name(self.date));

@@ -4,27 +4,35 @@
 //! It speaks to loopback only. What it makes lies in `soak` in cargo's target folder. It ends with 1 if anything was
 //! not as it must be.
 
-mod nights;
-mod servers;
-
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use nights::command_line::{numbers, places};
-use nights::faults::Fault;
-use nights::soak::{Options, Summary, soak};
+use clap::Parser;
+use testkit::nights::faults::Fault;
+use testkit::nights::soak::{Options, Summary, soak};
 
 /// How many nights have a dump that takes several connections.
 const LARGE_DUMPS: f64 = 0.02;
 
+/// Run hundreds of nights with random faults against one folder, and compare it with a model after each
+#[derive(Parser)]
+struct Arguments {
+    /// Number of nights
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    nights: u64,
+    /// The same seed draws the same nights; random unless given
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
 fn main() -> ExitCode {
-    let [nights, seed] = numbers(["--nights", "--seed"]);
-    let (nights, seed) = (nights.unwrap_or(300), seed.unwrap_or_else(|| fastrand::u64(..1_000_000)));
-    let (program, folder) = places("soak");
+    let arguments = Arguments::parse();
+    let (nights, seed) = (arguments.nights, arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000)));
+    let folder = testkit::target_folder().join("soak");
     println!("{nights} nights, --seed {seed}");
     let begun = Instant::now();
-    let summary = soak(&program, &folder, &Options { nights, seed, large_dumps: LARGE_DUMPS }, |night| {
+    let summary = soak(&folder, &Options { nights, seed, large_dumps: LARGE_DUMPS }, |night| {
         if std::io::stderr().is_terminal() {
             eprint!("\r{night} of {nights}");
             let _ = std::io::stderr().flush();

@@ -4,26 +4,27 @@
 //! It speaks to loopback only. What it makes lies in `kill_sweep` in cargo's target folder. It ends with 1 if anything
 //! was not as it must be.
 
-mod nights;
-mod servers;
-
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use nights::command_line::{fail, numbers, places};
-use nights::points::{FEWEST, TASKS};
-use nights::sweep::Sweep;
+use clap::Parser;
+use testkit::nights::points::{FEWEST, TASKS};
+use testkit::nights::sweep::Sweep;
+
+/// Kill a night's run at many points, each followed by an undisturbed run that must put everything right
+#[derive(Parser)]
+struct Arguments {
+    /// Number of kills
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(FEWEST as i64..))]
+    points: u16,
+}
 
 fn main() -> ExitCode {
-    let [points] = numbers(["--points"]);
-    let points = points.unwrap_or(100);
-    if points < FEWEST {
-        fail(&format!("--points needs a number from {FEWEST} on"));
-    }
-    let (program, folder) = places("kill_sweep");
+    let points = usize::from(Arguments::parse().points);
+    let folder = testkit::target_folder().join("kill_sweep");
     let begun = Instant::now();
-    let result = Sweep::new(&program, &folder).run(points, |number| {
+    let result = Sweep::new(&folder).run(points, |number| {
         if std::io::stderr().is_terminal() {
             eprint!("\r{number} of {points}");
             let _ = std::io::stderr().flush();

@@ -19,7 +19,7 @@ const ORIGINAL: &str = r#"{"zip": "my_zip", "file": "dumpfile", "time-to-save": 
 const NAME: &str = "scripting-system";
 
 /// An SFTP server whose archives are looked at.
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// What it is called in what is told.
     pub server: &'static str,
     /// The configuration that leads to it.
@@ -39,7 +39,7 @@ struct Morning<'a> {
 }
 
 /// Shows what an operator does with what the night has left at `place`. Gives all that was checked.
-pub fn show(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
+pub(crate) fn show(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     morning.ask("check", &[], 0, "check finds everything that a run needs")?;
     morning.ask("list", &[], 0, "list shows the archives")?;
@@ -54,7 +54,7 @@ pub fn show(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Find
 }
 
 /// Has the program do the night's work once more, with `place` to send to.
-pub fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
+pub(crate) fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     morning.ask("run", &[], 0, "the run ends with 0")?;
     let archive = fs::read(place.destination.join(&stage.archive)).unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Ve
 }
 
 /// Shows what needs no server at `place`: the schema, what a shell completes with, the manual, a converted configuration.
-pub fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
+pub(crate) fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     for (arguments, claim) in [
         (vec!["gen-config", "--schema"], "gen-config --schema prints the schema"),

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use russh_sftp::protocol::StatusCode;
+pub use russh_sftp::protocol::StatusCode;
 
 use super::sftp::Builder;
 

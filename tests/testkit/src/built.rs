@@ -1,0 +1,25 @@
+//! Where cargo put the program under test.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// `<target>/<profile>`: this process runs from there (a tool) or from the folder `deps` in it (a test).
+static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let own = std::env::current_exe().expect("Linux knows the path of each process");
+    let folder = own.parent().unwrap();
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
+    let program = profile.join("scripting-system");
+    assert!(program.exists(), "{} is missing: build it with `cargo build` in the same profile", program.display());
+    profile.to_owned()
+});
+
+/// The program under test.
+pub fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| PROFILE.join("scripting-system"));
+    &PROGRAM
+}
+
+/// Cargo's target folder.
+pub fn target_folder() -> &'static Path {
+    PROFILE.parent().expect("a profile's folder is in the target folder")
+}

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: commands, options, and their help texts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,40 +9,40 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Ships a nightly database dump from a web server to an SFTP server, proves that it arrived, and reports.
+/// Ship a nightly database dump from a web server to an SFTP server, verify it there, and report.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 
-    /// Say more on stderr; twice for even more.
+    /// Print more on standard error; give it twice for even more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// What the program can do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Do a night's work: get the ZIP, send the archive, prove it, remove what has expired, report.
+    /// Fetch the dump, send the archive, verify it, remove expired archives, and report.
     Run(Run),
-    /// Look whether tonight's run will work: reach all that it needs, and send and change nothing.
+    /// Check that the next run will work: try everything it needs, and send no dump.
     Check(Check),
-    /// List the archives on the server, and what retention will do to each.
+    /// List the archives on the server, and what retention will do with each.
     List(List),
-    /// Check for a monitoring system whether there is a recent archive of a good size.
+    /// Report to a monitoring system whether there is a recent archive.
     #[command(after_help = STATES)]
     Status(Status),
-    /// Read archives back from the server, and tell whether they would give the dump.
+    /// Read archives back from the server, and check that each can be restored.
     Verify(Verify),
-    /// Get the dump back out of an archive on the server.
+    /// Restore the dump from an archive on the server.
     Restore(Restore),
-    /// Write a configuration to start from.
+    /// Write a configuration template.
     GenConfig(GenConfig),
-    /// Print the script with which a shell completes commands and options.
+    /// Print the completion script for a shell.
     Completions(Completions),
-    /// Print the manual page, or write those of all commands.
+    /// Print the manual page, or write the pages of all commands.
     Man(Man),
 }
 
@@ -53,11 +53,11 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// The date to do the work for instead of today, to repeat a missed night.
+    /// Run for this date instead of today, to repeat a missed night.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     pub date: Option<NaiveDate>,
 
-    /// Change nothing: decide, connect, list, and print what would be sent and removed.
+    /// Change nothing: connect, decide, and print what would be sent and removed.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -70,7 +70,7 @@ pub struct Check {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// Send a test mail and a test message too.
+    /// Also send a test mail and a test message.
     #[arg(long)]
     pub notify: bool,
 }
@@ -86,7 +86,7 @@ pub struct List {
     #[arg(long)]
     pub json: bool,
 
-    /// Print the JSON Schema of that document, and ask no server.
+    /// Print the JSON Schema of that document, without connecting.
     #[arg(long, exclusive = true)]
     pub json_schema: bool,
 }
@@ -98,15 +98,15 @@ pub struct Status {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// How old the newest archive may be: 90m, 26h, 2d.
+    /// Maximum age of the newest archive, such as 90m, 26h or 2d.
     #[arg(long, value_name = "AGE", default_value = "26h", value_parser = time)]
     pub max_age: Duration,
 
-    /// How small the newest archive may be: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
+    /// Minimum size of the newest archive: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub min_size: Option<u64>,
 
-    /// How long to wait for the server.
+    /// Maximum time to wait for the server, from 1s to 1h.
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = seconds_to_an_hour)]
     pub timeout: Duration,
 }
@@ -119,15 +119,15 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// The date of the archive to look at instead of the newest.
+    /// Read the archive of this date instead of the newest.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "all")]
     pub date: Option<NaiveDate>,
 
-    /// Look at every archive.
+    /// Read every archive.
     #[arg(long)]
     pub all: bool,
 
-    /// Another name, beside that in source.dump, that the dump may have in an archive, as before it was renamed.
+    /// Also accept this name for the dump, for archives from before source.dump was changed.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
 }
@@ -139,7 +139,7 @@ pub struct Restore {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// The date of the archive to restore.
+    /// Restore the archive of this date.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "latest")]
     pub date: Option<NaiveDate>,
 
@@ -158,11 +158,11 @@ pub struct Restore {
     )]
     pub replaced: Option<Replaced>,
 
-    /// The folder for the dump; it is made if it is not there.
+    /// Write the dump to this folder; it is created if missing.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
 
-    /// The dump's name in the archive instead of that in source.dump, as before it was renamed.
+    /// The dump's name in the archive, if it differs from source.dump.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
 
@@ -170,24 +170,24 @@ pub struct Restore {
     #[arg(long)]
     pub force: bool,
 
-    /// Keep the archive itself, checked just the same, instead of the dump in it.
+    /// Write the checked archive instead of the dump in it.
     #[arg(long)]
     pub archive_only: bool,
 }
 
-/// Which of the replaced archives of a date is meant.
+/// Which replaced archive of a date to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Replaced {
-    /// The one that was replaced first.
+    /// The first one that was replaced.
     First,
-    /// The one that was replaced last.
+    /// The last one that was replaced.
     Last,
 }
 
 /// The arguments of `gen-config`.
 #[derive(Debug, Args)]
 pub struct GenConfig {
-    /// The file to write instead of standard output.
+    /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -195,7 +195,7 @@ pub struct GenConfig {
     #[arg(long, requires = "output")]
     pub force: bool,
 
-    /// Write the JSON Schema of configurations instead, with which editors complete and check them.
+    /// Write the JSON Schema of configurations instead, which editors use to complete and check them.
     #[arg(long, conflicts_with = "from")]
     pub schema: bool,
 
@@ -216,12 +216,12 @@ pub struct Completions {
 /// The arguments of `man`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Write the pages of all commands into this folder instead of printing the main one.
+    /// Write the pages of all commands to this folder instead of printing the main page.
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
 }
 
-/// The whole command line, for what is made of it: completion scripts and manual pages.
+/// The whole command line, from which completion scripts and manual pages are made.
 pub fn definition() -> clap::Command {
     Cli::command()
 }
@@ -247,7 +247,7 @@ const STATES: &str = "\
 One line on standard output, and an exit code:
   0    OK
   1    WARNING: removal is held back, leftovers of interrupted runs
-       stayed, a clock is wrong, or the size is not told
+       remain, a clock is wrong, or the server reports no size
   2    CRITICAL: no archive, the newest one is too old or too small,
        or the server cannot be reached or used
   3    UNKNOWN: the command line, the configuration or known_hosts
@@ -255,21 +255,21 @@ One line on standard output, and an exit code:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; of a run: delivered and verified, or already there, no warning
+  0    success; run: delivered and verified, or already there, no warning
   1    the run finished with warnings
   2    wrong command line
   3    the configuration cannot be used
-  4    the run failed: nothing new was delivered; or what another
-       command was to look at or to restore is bad, missing or not reached
+  4    the run failed: nothing new was delivered; or another command
+       found a problem, or an archive is bad, missing or unreachable
   5    another run with the same configuration is under way
   130, 143  interrupted
-The command status has the codes of monitoring plugins instead.";
+The command status has the exit codes of monitoring plugins instead.";
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:
   0    every archive that was read is good
-  1    all are intact, but the dump in one has another name than
-       source.dump and --dump say
+  1    all are intact, but one holds the dump under another name than
+       source.dump and --dump
   2    wrong command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
@@ -277,8 +277,8 @@ Exit codes:
 
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
-  0    nothing stands in the way of a run
+  0    nothing prevents a run
   2    wrong command line
   3    the configuration cannot be used
-  4    something has to be mended
+  4    there is a problem to fix
   130, 143  interrupted";

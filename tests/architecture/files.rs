@@ -1,4 +1,4 @@
-//! What every file looks like, and that the README's map shows them all.
+//! What every file looks like, and that docs/design.md shows every module.
 
 use std::fs;
 use std::path::Path;
@@ -29,11 +29,11 @@ fn panic_faults(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// The names directly below `src` that `readme` does not show.
-fn missing_in_map<'a>(names: &'a [String], readme: &str) -> Vec<&'a String> {
+/// The names directly below `src` that `page` does not show.
+fn missing_in_map<'a>(names: &'a [String], page: &str) -> Vec<&'a String> {
     let is_shown = |name: &String| {
         let path = format!("src/{name}");
-        let mut ends = readme.match_indices(&path).map(|(at, _)| &readme[at + path.len()..]);
+        let mut ends = page.match_indices(&path).map(|(at, _)| &page[at + path.len()..]);
         ends.any(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
     };
     names.iter().filter(|name| !is_shown(name)).collect()
@@ -65,11 +65,11 @@ fn nothing_panics_without_a_proof_that_it_does_not() {
 }
 
 #[test]
-fn the_readme_shows_every_module() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap_or_default();
+fn the_design_page_shows_every_module() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/design.md")).unwrap();
     let names = names_in_src();
-    let missing = missing_in_map(&names, &readme);
-    assert!(missing.is_empty(), "README.md's map of src does not name src/ and then: {missing:?}");
+    let missing = missing_in_map(&names, &page);
+    assert!(missing.is_empty(), "docs/design.md does not show src/ and then: {missing:?}");
 }
 
 #[test]

@@ -102,14 +102,6 @@ fn the_template_names_the_schema_and_fits_it() {
 }
 
 #[test]
-fn the_readmes_configuration_fits_the_schema() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, rest) = readme.split_once("```json\n").unwrap();
-    let (sample, _) = rest.split_once("```").unwrap();
-    assert_eq!(faults(&serde_json::from_str(sample).unwrap()), [""; 0]);
-}
-
-#[test]
 fn every_key_stands_in_the_schema_with_a_description_and_no_other() {
     let mut paths = Vec::new();
     paths_in(&SCHEMA, "", &mut paths);

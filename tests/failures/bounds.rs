@@ -1,5 +1,5 @@
-//! How long a fault can keep a run: the bounds that the README states, measured with small values. `--nocapture` shows
-//! what was measured.
+//! How long a failure can keep a run: the bounds that docs/operations.md states, measured with small values.
+//! `--nocapture` shows what was measured.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

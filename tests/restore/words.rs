@@ -46,7 +46,7 @@ fn an_archive_has_a_line_with_its_verdict() {
 fn what_was_restored_is_told_with_what_comes_next() {
     let told = |connections, next| {
         restored(&Restored {
-            path: "/srv/r/dumpfile.sql",
+            path: "/srv/restored/dumpfile.sql",
             archive: "20262311.tgz",
             archive_size: 3_400_000,
             connections,
@@ -57,31 +57,36 @@ fn what_was_restored_is_told_with_what_comes_next() {
         })
     };
     let loading = Loading::of(b"-- MySQL dump 10.13\n");
-    let place = Place { file: "/r/dump.sql", database: "new", database_file: "/r/new.db", is_root: true };
+    let place = Place {
+        file: "/srv/restored/dumpfile.sql",
+        database: "restored_20261123",
+        database_file: "/srv/restored/restored_20261123.db",
+        is_root: true,
+    };
     let texts = [
         told(4, Next::Load(loading, place)),
         told(1, Next::Load(None, place)),
-        told(1, Next::Unpack("tar -xzf /srv/r/20262311.tgz")),
+        told(1, Next::Unpack("tar -xzf /srv/restored/20262311.tgz")),
     ];
     insta::assert_snapshot!(texts.join("\n\n"), @r"
-    restored       /srv/r/dumpfile.sql
+    restored       /srv/restored/dumpfile.sql
     from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s, over 4 connections
     the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
     dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
     made by        MySQL
-    to load it     mysql -e 'CREATE DATABASE new' && mysql new < /r/dump.sql
+    to load it     mysql -e 'CREATE DATABASE restored_20261123' && mysql restored_20261123 < /srv/restored/dumpfile.sql
     note           add -u USER -p where a user with a password loads it
 
-    restored       /srv/r/dumpfile.sql
+    restored       /srv/restored/dumpfile.sql
     from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
     the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
     dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
     made by        unknown: it begins like no dump that this program knows
 
-    restored       /srv/r/dumpfile.sql
+    restored       /srv/restored/dumpfile.sql
     from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
     the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
     dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
-    to unpack it   tar -xzf /srv/r/20262311.tgz
+    to unpack it   tar -xzf /srv/restored/20262311.tgz
     ");
 }

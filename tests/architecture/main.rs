@@ -9,8 +9,8 @@ mod floors;
 mod places;
 mod sources;
 
-/// Fails with every fault, one per line.
+/// Fails with every breach, one per line.
 #[track_caller]
-fn assert_none(faults: &[String]) {
-    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+fn assert_none(breaches: &[String]) {
+    assert!(breaches.is_empty(), "\n{}\n", breaches.join("\n"));
 }

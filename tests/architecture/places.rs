@@ -55,32 +55,34 @@ fn uses_library(path: &NamedPath, library: &str) -> bool {
     path.parts[0] == library && (path.parts.len() > 1 || path.is_import) && !is_number_for_people
 }
 
-fn library_faults(sources: &[Source]) -> Vec<String> {
-    let mut faults = Vec::new();
+fn library_breaches(sources: &[Source]) -> Vec<String> {
+    let mut breaches = Vec::new();
     for (library, doors) in DOORS {
         for source in sources.iter().filter(|source| !is_below(&source.file, doors)) {
             let uses = source.paths.iter().filter(|path| uses_library(path, library));
-            faults.extend(uses.map(|path| format!("{}: {library} is for {doors:?}", source.place(path.line))));
+            breaches.extend(uses.map(|path| format!("{}: {library} is for {doors:?}", source.place(path.line))));
         }
     }
-    faults
+    breaches
 }
 
 fn reads_clock(path: &NamedPath) -> bool {
     ["Local", "Utc", "SystemTime"].iter().any(|clock| path.ends_with(&[clock, "now"]))
 }
 
-fn clock_faults(sources: &[Source]) -> Vec<String> {
-    let mut faults = Vec::new();
+fn clock_breaches(sources: &[Source]) -> Vec<String> {
+    let mut breaches = Vec::new();
     for source in sources {
         let zones = source.paths.iter().filter(|path| path.begins_with(&["chrono", "Local"]));
-        faults.extend(zones.map(|path| format!("{}: the job's zone is in the configuration", source.place(path.line))));
+        breaches
+            .extend(zones.map(|path| format!("{}: the job's zone is in the configuration", source.place(path.line))));
     }
     for source in sources.iter().filter(|source| source.file != "main.rs") {
         let reads = source.paths.iter().filter(|path| reads_clock(path));
-        faults.extend(reads.map(|path| format!("{}: the time is passed in, from main.rs on", source.place(path.line))));
+        breaches
+            .extend(reads.map(|path| format!("{}: the time is passed in, from main.rs on", source.place(path.line))));
     }
-    faults
+    breaches
 }
 
 fn is_impure(path: &NamedPath) -> bool {
@@ -95,21 +97,21 @@ fn is_impure(path: &NamedPath) -> bool {
     }
 }
 
-fn purity_faults(sources: &[Source]) -> Vec<String> {
-    let mut faults = Vec::new();
+fn purity_breaches(sources: &[Source]) -> Vec<String> {
+    let mut breaches = Vec::new();
     for source in sources.iter().filter(|source| is_below(&source.file, PURE)) {
         let impure = source.paths.iter().filter(|path| is_impure(path));
-        faults.extend(
+        breaches.extend(
             impure.map(|path| format!("{}: {} in a pure module", source.place(path.line), path.parts.join("::"))),
         );
     }
-    faults
+    breaches
 }
 
 #[test]
 fn each_library_is_used_behind_its_door_alone() {
     let sources = sources::all();
-    assert_none(&library_faults(&sources));
+    assert_none(&library_breaches(&sources));
     for (library, doors) in DOORS {
         for door in *doors {
             let users = sources.iter().filter(|source| is_below(&source.file, &[door]));
@@ -122,14 +124,14 @@ fn each_library_is_used_behind_its_door_alone() {
 #[test]
 fn the_wall_clock_is_read_in_main_alone() {
     let sources = sources::all();
-    assert_none(&clock_faults(&sources));
+    assert_none(&clock_breaches(&sources));
     assert!(sources.iter().any(|source| source.file == "main.rs" && source.paths.iter().any(reads_clock)));
 }
 
 #[test]
 fn rules_record_and_messages_are_pure() {
     let sources = sources::all();
-    assert_none(&purity_faults(&sources));
+    assert_none(&purity_breaches(&sources));
     for place in PURE {
         assert!(sources.iter().any(|source| is_below(&source.file, &[place])), "{place} is gone");
     }
@@ -145,23 +147,23 @@ fn a_library_out_of_place_is_found() {
         ("commands/run.rs", "#[derive(clap::Args)] struct A(clap::ArgAction);"),
         ("pipeline.rs", "use indicatif::{HumanBytes, ProgressBar};"),
     ] {
-        assert!(!library_faults(&[Source::parse(file, text)]).is_empty(), "{file}: {text}");
+        assert!(!library_breaches(&[Source::parse(file, text)]).is_empty(), "{file}: {text}");
     }
     let fine = "use indicatif::HumanBytes; fn f(zip: Zip) { let tar = zip; }";
-    assert_none(&library_faults(&[Source::parse("pipeline.rs", fine)]));
+    assert_none(&library_breaches(&[Source::parse("pipeline.rs", fine)]));
 }
 
 #[test]
 fn a_hidden_clock_is_found() {
     for text in ["fn f() { Local::now(); }", "fn f() { chrono::Utc::now() }", "fn f(a: A) { a.then(SystemTime::now) }"]
     {
-        assert_eq!(clock_faults(&[Source::parse("retry.rs", text)]).len(), 1, "{text}");
+        assert_eq!(clock_breaches(&[Source::parse("retry.rs", text)]).len(), 1, "{text}");
     }
     for text in ["use chrono::Local;", "use chrono::{DateTime, Local};", "fn f() { g(&chrono::Local); }"] {
-        assert_eq!(clock_faults(&[Source::parse("main.rs", text)]).len(), 1, "{text}");
+        assert_eq!(clock_breaches(&[Source::parse("main.rs", text)]).len(), 1, "{text}");
     }
     let fine = "fn f() { Instant::now(); } #[cfg(test)] mod tests { fn g() { Utc::now(); } }";
-    assert_none(&clock_faults(&[Source::parse("retry.rs", fine)]));
+    assert_none(&clock_breaches(&[Source::parse("retry.rs", fine)]));
 }
 
 #[test]
@@ -176,8 +178,8 @@ fn an_impurity_is_found() {
         "fn f() { tracing::debug!(\"x\"); }",
         "fn f() { println!(\"x\"); }",
     ] {
-        assert_eq!(purity_faults(&[Source::parse("rules/dump.rs", text)]).len(), 1, "{text}");
+        assert_eq!(purity_breaches(&[Source::parse("rules/dump.rs", text)]).len(), 1, "{text}");
     }
     let fine = "use std::{fmt, io::Write}; use std::time::Duration; enum T { Instant } fn f() { T::Instant; }";
-    assert_none(&purity_faults(&[Source::parse("rules/dump.rs", fine)]));
+    assert_none(&purity_breaches(&[Source::parse("rules/dump.rs", fine)]));
 }

@@ -20,6 +20,7 @@ use crate::disk::spool::Spool;
 use crate::pipeline::from_source::Packing;
 use crate::pipeline::to_destination::{Sent, Verified};
 use crate::record::journal::{Journal, OpenTask};
+use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::clock::Clock;
@@ -158,7 +159,7 @@ impl Job {
     /// Temporary files have no names and connections end with what used them: both are gone by now.
     fn clean_up(&self) {
         self.journal.begin(Task::CleanUp).done("temporary files and connections are gone");
-        self.journal.record().lock().retries = self.retry.count();
+        self.journal.set_retries(self.retry.count());
     }
 
     /// Ends `task` with `error`: as failed, or as stopped where a signal is the cause.
@@ -169,7 +170,7 @@ impl Job {
     /// As [`give_up`](Job::give_up), with the error in words. Of several tasks that end at once only the first has
     /// failed.
     fn give_up_telling(&self, task: OpenTask<'_>, text: &str) -> Stop {
-        if self.journal.record().lock().errors() > 0 {
+        if self.journal.read(RunRecord::errors) > 0 {
             task.leave();
             return Stop;
         }

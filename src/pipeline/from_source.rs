@@ -52,7 +52,7 @@ impl Job {
                 let name = printable(&entry.name);
                 let others = dump.unsent().map(|names| format!("; the ZIP also holds {names}, not sent by this job"));
                 task.done(&format!("{name}, {}{}", HumanBytes(entry.size), others.unwrap_or_default()));
-                self.journal.record().lock().dump = Some(DumpFacts { name, size: entry.size, modified: None });
+                self.journal.set_dump(DumpFacts { name, size: entry.size, modified: None });
                 Ok(Some(dump))
             }
             Err(error) if may_start_over && has_changed(&error) => Ok(None),
@@ -73,9 +73,7 @@ impl Job {
         let source = &self.config.source;
         let judgement = judge(dump.entry().time, source.timezone, &self.config.zone, self.today, source.max_age_days);
         self.count_received(zip);
-        if let Some(facts) = &mut self.journal.record().lock().dump {
-            facts.modified = judgement.modified;
-        }
+        self.journal.set_modified(judgement.modified);
         match judgement.freshness {
             Freshness::Fresh => {
                 let modified = judgement.modified.map(|time| time.format("%F %T %:z").to_string());
@@ -122,7 +120,7 @@ impl Job {
                 let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
                 let rate = at_rate(content.size, task.elapsed());
                 task.done(&format!("{name}, {}{rate}", HumanBytes(content.size)));
-                self.journal.record().lock().archive = Some(ArchiveFacts { name, size: content.size, sha256 });
+                self.journal.set_archive(ArchiveFacts { name, size: content.size, sha256 });
                 Ok(true)
             }
             Err(_) if spool.is_discarded() => {
@@ -139,9 +137,7 @@ impl Job {
     }
 
     fn count_received(&self, zip: &Zip) {
-        let mut record = self.journal.record().lock();
-        record.received = Some(zip.received());
-        record.zip_size = Some(zip.size);
+        self.journal.set_received(zip.size, zip.received());
     }
 }
 

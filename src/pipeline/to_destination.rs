@@ -67,7 +67,7 @@ impl Job {
     /// Tells the fingerprint of a host key that this run is the first to meet, once.
     pub(super) fn tell_first_contact(&self, server: &Server) {
         let Some(fingerprint) = server.new_fingerprint() else { return };
-        if self.journal.record().lock().new_host_key.replace(fingerprint.to_owned()).is_some() {
+        if !self.journal.set_new_host_key(fingerprint) {
             return;
         }
         let trust = if self.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
@@ -165,7 +165,7 @@ impl Job {
             }
             Err(error) => {
                 if matches!(error, DestinationError::OfAnotherJob(_)) {
-                    self.journal.record().lock().is_name_taken = true;
+                    self.journal.set_name_taken();
                 }
                 Err(self.give_up(task, &error))
             }
@@ -207,7 +207,7 @@ impl Job {
             }
             Published::AlreadyThere => (Delivery::AlreadyThere, "read back where it lies"),
         };
-        self.journal.record().lock().delivery = Some(delivery);
+        self.journal.set_delivery(delivery);
         let rate = at_rate(self.size_of(archive), task.elapsed());
         let replaced = match published {
             Published::Replacement(replaced) => Some(replaced),

@@ -8,11 +8,9 @@ mod removal;
 mod to_destination;
 
 use std::error::Error;
-use std::time::Duration;
 use std::{panic, thread};
 
 use chrono::{NaiveDate, TimeDelta};
-use indicatif::HumanBytes;
 
 use crate::config::Config;
 use crate::destination::{Connection, Replaced, Server};
@@ -191,13 +189,4 @@ impl Job {
     fn archive_name(&self) -> String {
         self.config.archive.name.file_name(self.today)
     }
-}
-
-/// ", 12.5 MiB/s": how fast `bytes` moved, where it took long enough to tell.
-fn at_rate(bytes: u64, elapsed: Duration) -> String {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    if elapsed < SHORTEST {
-        return String::new();
-    }
-    format!(", {}/s", HumanBytes((bytes as f64 / elapsed.as_secs_f64()) as u64))
 }

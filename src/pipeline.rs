@@ -8,11 +8,9 @@ mod removal;
 mod to_destination;
 
 use std::error::Error;
-use std::time::Duration;
 use std::{panic, thread};
 
 use chrono::{NaiveDate, TimeDelta};
-use indicatif::HumanBytes;
 
 use crate::config::Config;
 use crate::destination::{Connection, Replaced, Server};
@@ -20,6 +18,7 @@ use crate::disk::spool::Spool;
 use crate::pipeline::from_source::Packing;
 use crate::pipeline::to_destination::{Sent, Verified};
 use crate::record::journal::{Journal, OpenTask};
+use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::clock::Clock;
@@ -158,7 +157,7 @@ impl Job {
     /// Temporary files have no names and connections end with what used them: both are gone by now.
     fn clean_up(&self) {
         self.journal.begin(Task::CleanUp).done("temporary files and connections are gone");
-        self.journal.record().lock().retries = self.retry.count();
+        self.journal.set_retries(self.retry.count());
     }
 
     /// Ends `task` with `error`: as failed, or as stopped where a signal is the cause.
@@ -169,7 +168,7 @@ impl Job {
     /// As [`give_up`](Job::give_up), with the error in words. Of several tasks that end at once only the first has
     /// failed.
     fn give_up_telling(&self, task: OpenTask<'_>, text: &str) -> Stop {
-        if self.journal.record().lock().errors() > 0 {
+        if self.journal.read(RunRecord::errors) > 0 {
             task.leave();
             return Stop;
         }
@@ -190,13 +189,4 @@ impl Job {
     fn archive_name(&self) -> String {
         self.config.archive.name.file_name(self.today)
     }
-}
-
-/// ", 12.5 MiB/s": how fast `bytes` moved, where it took long enough to tell.
-fn at_rate(bytes: u64, elapsed: Duration) -> String {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    if elapsed < SHORTEST {
-        return String::new();
-    }
-    format!(", {}/s", HumanBytes((bytes as f64 / elapsed.as_secs_f64()) as u64))
 }

@@ -9,6 +9,7 @@ use std::thread;
 use crate::archive::content::{Check, Declared, fill};
 use crate::archive::error::ArchiveError;
 use crate::archive::gzip;
+use crate::runtime::worker::joined;
 
 const BLOCK: usize = 1024 * 1024;
 /// zlib's usual level.
@@ -50,9 +51,6 @@ fn compress(blocks: &[Vec<u8>], filled: &[usize]) -> Vec<io::Result<Vec<u8>>> {
             .filter(|(_, count)| **count > 0)
             .map(|(block, count)| scope.spawn(|| gzip::member(&block[..*count], LEVEL)))
             .collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| Err(io::Error::other("a compressing thread has died"))))
-            .collect()
+        workers.into_iter().map(|worker| joined(worker.join())).collect()
     })
 }

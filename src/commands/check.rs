@@ -23,7 +23,7 @@ use crate::exit_code::ExitCode;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
 use crate::runtime::progress::Waiting;
-use crate::runtime::retry::Retry;
+use crate::runtime::retry::{Retry, RetryPolicy};
 
 /// Looks whether a run with the configuration would work; `verbose` counts the `-v`.
 pub fn check(arguments: &cli::Check, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
@@ -105,7 +105,7 @@ impl Check<'_> {
 
     /// Makes one attempt of everything: whoever waits wants to know now.
     fn once(&self) -> Retry {
-        let policy = config::Retry { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
+        let policy = RetryPolicy { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
         Retry::new(policy, self.site.interrupt.clone())
     }
 

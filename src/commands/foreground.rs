@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset};
 use secrecy::SecretString;
 
 use crate::commands::panics::redact_panics;
-use crate::config::{self, Config, Environment, LoadError, ReadBack};
+use crate::config::{Config, Environment, LoadError, ReadBack};
 use crate::destination::Server;
 use crate::exit_code::ExitCode;
 use crate::report::log::log_file;
@@ -21,7 +21,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::interrupt::Interruption;
 use crate::runtime::progress::Progress;
-use crate::runtime::retry::Retry;
+use crate::runtime::retry::{Retry, RetryPolicy};
 use crate::runtime::supervisor::{Ended, Supervisor};
 
 /// What every command takes from its configuration, whatever else it needs of it.
@@ -31,7 +31,7 @@ pub(super) struct Basics {
     /// What is noteworthy about the file itself, one sentence each.
     warnings: Vec<String>,
     /// How often transient errors are retried.
-    retry: config::Retry,
+    retry: RetryPolicy,
     /// How long the command may take.
     deadline: Duration,
 }

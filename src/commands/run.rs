@@ -15,7 +15,7 @@ use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
 use crate::pipeline::Job;
 use crate::record::journal::Journal;
-use crate::record::run_record::{RunRecord, SharedRecord};
+use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::report::log::log_file::{self, LogFile};
 use crate::report::log::verbose::Verbose;
@@ -45,10 +45,9 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     };
 
     let progress = Progress::on_terminal();
-    let record = SharedRecord::new(new_record(&config, today, started, arguments.dry_run));
-    let log = begin_log(&config, &record, clock, verbose, &progress, arguments.dry_run);
+    let journal = Journal::new(new_record(&config, today, started, arguments.dry_run));
+    let log = begin_log(&config, &journal, clock, verbose, &progress, arguments.dry_run);
     redact_panics(Redaction::new(&config.secrets()), io::stderr);
-    let journal = Journal::new(record.clone());
     let lock = match lock(arguments, &config) {
         Ok(lock) => lock,
         Err(error) => return under_way(&error),
@@ -77,15 +76,15 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     let ended = supervisor.run(move || job.run(), config.run.deadline, &interrupt);
     tell_end(&journal, &ended, &interrupt);
 
-    record.lock().duration = begun.elapsed();
+    journal.set_duration(begun.elapsed());
     if arguments.dry_run {
         journal.skip(Task::Report, "dry run");
     } else {
         send::send(&mut supervisor, config, start, &journal, log.as_ref(), clock);
     }
-    record.lock().duration = begun.elapsed();
+    journal.set_duration(begun.elapsed());
     drop(lock);
-    conclude(&record, verbose)
+    conclude(&journal, verbose)
 }
 
 /// A configuration that cannot be used is told in the log file and on stderr, and nowhere else: nothing in it can be
@@ -113,14 +112,14 @@ fn new_record(config: &Config, today: NaiveDate, started: DateTime<FixedOffset>,
 /// From here on, what the program tells reaches the log file, and stderr where `-v` asks for it.
 fn begin_log(
     config: &Config,
-    record: &SharedRecord,
+    journal: &Journal,
     clock: &Clock,
     verbose: u8,
     progress: &Progress,
     dry_run: bool,
 ) -> Option<LogFile> {
     // A dry run leaves no trace, in the log either.
-    let log = (!dry_run).then(|| LogFile::open(&config.log, record.clone(), clock.clone()));
+    let log = (!dry_run).then(|| LogFile::open(&config.log, journal.clone(), clock.clone()));
     let verbose = (verbose > 0).then(|| {
         let progress = progress.clone();
         Verbose::new(verbose, Redaction::new(&config.secrets()), Box::new(move |line| progress.show(line)))
@@ -159,7 +158,7 @@ fn tell_configuration(journal: &Journal, config: &Config, path: &Path) {
 /// Tells what ended the job, where it did not end by itself.
 fn tell_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
     if let Err(interrupted) = interrupt.check() {
-        journal.record().lock().interruption = Some(interrupted.0);
+        journal.set_interruption(interrupted.0);
         journal.cut_off(&interrupted.to_string(), interrupted.0 == Interruption::Deadline);
     }
     if let Ended::Panicked(message) = ended {
@@ -168,14 +167,15 @@ fn tell_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
 }
 
 /// What a person or cron is told at the very end.
-fn conclude(record: &SharedRecord, verbose: u8) -> ExitCode {
-    let record = record.lock();
-    let mut output = io::stdout();
-    // Where the output is closed, nobody wants to read it.
-    if output.is_terminal() || record.dry_run {
-        let _ = write!(output, "{}", summary::summary(&record));
-    } else if verbose == 0 {
-        let _ = write!(io::stderr(), "{}", summary::cron_errors(&record));
-    }
-    record.outcome().into()
+fn conclude(journal: &Journal, verbose: u8) -> ExitCode {
+    journal.read(|record| {
+        let mut output = io::stdout();
+        // Where the output is closed, nobody wants to read it.
+        if output.is_terminal() || record.dry_run {
+            let _ = write!(output, "{}", summary::summary(record));
+        } else if verbose == 0 {
+            let _ = write!(io::stderr(), "{}", summary::cron_errors(record));
+        }
+        record.outcome().into()
+    })
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::config::error::shown;
 use crate::config::place::{Place, must_be_folder};
-use crate::config::sections::{Archive, Compression, Log, LogFormat, LogLevel, Retry, Run};
+use crate::config::sections::{Archive, Compression, Log, LogFormat, LogLevel, Run};
 use crate::config::walk::{Choice, Fault, Number, Section, Walk, quoted};
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
 use crate::rules::retention::Policy;
+use crate::runtime::retry::RetryPolicy;
 
 /// Year, day, month: the order of the names that already lie on the servers.
 pub(super) const ARCHIVE_NAME: &str = "%Y%d%m";
@@ -106,7 +107,7 @@ pub(super) fn alarm(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Bounds
     Some(Bounds { smaller_than_percent, larger_than_percent })
 }
 
-pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Retry> {
+pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<RetryPolicy> {
     let mut section = top.section(walk, "retry")?;
     let attempts = section.integer(walk, "attempts", &ATTEMPTS);
     let first = section.integer(walk, "first_pause_seconds", &FIRST_PAUSE_SECONDS);
@@ -116,7 +117,7 @@ pub(super) fn retry(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Retry>
         walk.mistake(section.path("max_pause_seconds"), Fault::new(problem, "raise this one or lower that one"));
     }
     section.finish(walk);
-    Some(Retry { attempts, first_pause: Duration::from_secs(first), max_pause: Duration::from_secs(longest) })
+    Some(RetryPolicy { attempts, first_pause: Duration::from_secs(first), max_pause: Duration::from_secs(longest) })
 }
 
 pub(super) fn run(top: &mut Section<'_>, walk: &mut Walk<'_>) -> Option<Run> {

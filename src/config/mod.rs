@@ -34,13 +34,14 @@ use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::retention::Policy;
 use crate::rules::trust::Holds;
+use crate::runtime::retry::RetryPolicy;
 
 pub use environment::Environment;
 pub use error::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::{
     Archive, ClientIdentity, Compression, Config, Credentials, Email, HostKeyPolicy, Log, LogFormat, LogLevel,
-    MailSecurity, MailServer, Mattermost, Metrics, Monitor, Retry, Run, SendOn, Sftp, Source, is_loopback, public_url,
+    MailSecurity, MailServer, Mattermost, Metrics, Monitor, Run, SendOn, Sftp, Source, is_loopback, public_url,
 };
 pub use sftp::SYSTEM_KNOWN_HOSTS;
 pub use zone::JobZone;
@@ -165,7 +166,7 @@ struct Parts {
     sftp: Option<Sftp>,
     retention: Option<Policy>,
     alarm: Option<Bounds>,
-    retry: Option<Retry>,
+    retry: Option<RetryPolicy>,
     run: Option<Run>,
     log: Option<Log>,
     email: Option<Email>,

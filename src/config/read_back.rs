@@ -2,13 +2,14 @@
 
 use secrecy::SecretString;
 
-use crate::config::sections::{Config, Retry, Run, Sftp};
+use crate::config::sections::{Config, Run, Sftp};
 use crate::config::walk::{Section, Walk};
 use crate::config::zone::JobZone;
 use crate::config::{Parts, job, json, source};
 use crate::rules::alarm::Bounds;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Policy;
+use crate::runtime::retry::RetryPolicy;
 
 /// The configuration of a command that only reads archives back. After a disaster, no more than the sections `sftp` and
 /// `archive` may be left of it.
@@ -29,7 +30,7 @@ pub struct ReadBack {
     /// Which sizes of an archive are unusual, if any.
     pub alarm: Option<Bounds>,
     /// How often transient errors are retried.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// Bounds of the whole command.
     pub run: Run,
     /// Every mistake that does not keep archives from being read back, one sentence each.

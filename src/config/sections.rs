@@ -16,6 +16,7 @@ use crate::rules::archive_name::ArchiveName;
 use crate::rules::naming::Naming;
 use crate::rules::origin::Mark;
 use crate::rules::retention::Policy;
+use crate::runtime::retry::RetryPolicy;
 
 /// A validated configuration. Paths are absolute, secrets are resolved, every value is within its bounds.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ pub struct Config {
     /// Which sizes of an archive are worth a warning, if any.
     pub alarm: Option<Bounds>,
     /// How often a passing fault is met with another try.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// Bounds of the whole run.
     pub run: Run,
     /// Where the log goes.
@@ -156,17 +157,6 @@ pub enum HostKeyPolicy {
     /// Only the key with this fingerprint is accepted: `SHA256:` and 43 characters of base64, as `ssh-keygen -l`
     /// prints it.
     Pinned(String),
-}
-
-/// The section `retry`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// How many times something is tried in all; at least 1.
-    pub attempts: u32,
-    /// The pause after the first failure.
-    pub first_pause: Duration,
-    /// The longest pause.
-    pub max_pause: Duration,
 }
 
 /// The section `run`.

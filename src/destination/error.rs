@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use indicatif::HumanBytes;
 use ssh2::ErrorCode;
 use thiserror::Error;
 
+use crate::rules::units;
 use crate::runtime::interrupt::Interrupted;
 use crate::runtime::retry::Retryable;
 
@@ -169,8 +169,8 @@ pub enum DestinationError {
 /// What a full disk was asked for, and what it has.
 fn figures(needed: Option<u64>, free: Option<u64>) -> String {
     match (needed, free) {
-        (Some(needed), Some(free)) => format!(": needs {}, {} free", HumanBytes(needed), HumanBytes(free)),
-        (None, Some(free)) => format!(": {} free", HumanBytes(free)),
+        (Some(needed), Some(free)) => format!(": needs {}, {} free", units::size(needed), units::size(free)),
+        (None, Some(free)) => format!(": {} free", units::size(free)),
         (_, None) => String::new(),
     }
 }

@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use indicatif::HumanBytes;
 use rustix::fs::OFlags;
+
+use crate::rules::units;
 
 /// Looks whether `folder` has room for `needed` bytes more, before they are written.
 ///
@@ -15,7 +16,7 @@ use rustix::fs::OFlags;
 /// If it has not, with both figures. Where the file system does not tell, writing will.
 pub fn check_space(folder: &Path, needed: u64) -> io::Result<()> {
     let Some(free) = free_space(folder).filter(|free| *free < needed) else { return Ok(()) };
-    let figures = format!("needs {}, {} free", HumanBytes(needed), HumanBytes(free));
+    let figures = format!("needs {}, {} free", units::size(needed), units::size(free));
     Err(io::Error::new(io::ErrorKind::StorageFull, figures))
 }
 

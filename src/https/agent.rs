@@ -1,80 +1,85 @@
-//! How the web server is spoken to: TLS always verified, every phase with its time limit, no proxy from the environment.
+//! HTTP agents: TLS always verified, every step with a time limit, no redirects, no proxy from the environment.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::{ExposeSecret, SecretString};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{ClientCert, RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
-use crate::config;
-use crate::source::error::SourceError;
+use crate::https::pem::{PemError, certificates, private_key};
 
 const USER_AGENT: &str = concat!("scripting-system/", env!("CARGO_PKG_VERSION"));
 
-/// A client for the web server that `source` names.
-pub(crate) fn agent(source: &config::Source) -> Result<Agent, SourceError> {
-    let proxy = match &source.proxy {
-        Some(address) => Some(Proxy::new(address.expose_secret()).map_err(|_| SourceError::Proxy)?),
-        None => None,
-    };
-    let limit = Some(source.timeout);
-    Ok(Agent::config_builder()
-        .https_only(source.url.scheme() == "https")
+/// What an agent is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    /// Whether plain HTTP is refused.
+    pub(crate) https_only: bool,
+    /// The only certificate authorities to trust, a PEM file; `None` trusts those of the public web.
+    pub(crate) ca_file: Option<&'a Path>,
+    /// The client's certificate chain and its private key, PEM files.
+    pub(crate) identity: Option<(&'a Path, &'a Path)>,
+    /// The proxy's address. It may hold a password.
+    pub(crate) proxy: Option<&'a str>,
+    /// For each step until the answer, and for each read and write.
+    pub(crate) step_limit: Duration,
+    /// For each of the two bodies; `None` sets no limit.
+    pub(crate) body_limit: Option<Duration>,
+    /// For the whole request; `None` sets no limit.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug)]
+pub(crate) enum AgentError {
+    CaFile(PemError),
+    Certificate(PemError),
+    Key(PemError),
+    Proxy,
+}
+
+/// An agent by `settings`. It returns every HTTP status as a response.
+pub(crate) fn agent(settings: Settings<'_>) -> Result<Agent, AgentError> {
+    let proxy = settings.proxy.map(Proxy::new).transpose().map_err(|_| AgentError::Proxy)?;
+    let step_limit = Some(settings.step_limit);
+    let config = Agent::config_builder()
+        .https_only(settings.https_only)
         .http_status_as_error(false)
-        // Its own rule compares hosts, not ports, and its errors quote the whole address: `client` follows redirects.
+        // ureq compares hosts, not ports, and its errors quote the whole address: callers follow redirects themselves.
         .max_redirects(0)
         .proxy(proxy)
-        .tls_config(tls(source)?)
+        .tls_config(tls(settings)?)
         .user_agent(USER_AGENT)
         .accept_encoding("identity")
-        .timeout_resolve(limit)
-        .timeout_connect(limit)
-        .timeout_send_request(limit)
-        .timeout_recv_response(limit)
-        .timeout_per_read(limit)
-        .timeout_per_write(limit)
-        .build()
-        .new_agent())
+        .timeout_global(settings.limit)
+        .timeout_resolve(step_limit)
+        .timeout_connect(step_limit)
+        .timeout_send_request(step_limit)
+        .timeout_send_body(settings.body_limit)
+        .timeout_recv_response(step_limit)
+        .timeout_recv_body(settings.body_limit)
+        .timeout_per_read(step_limit)
+        .timeout_per_write(step_limit);
+    Ok(config.build().new_agent())
 }
 
-/// The value of the Authorization header (RFC 7617), where the configuration has credentials.
-pub(crate) fn authorization(source: &config::Source) -> Option<SecretString> {
-    let credentials = source.credentials.as_ref()?;
-    let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-    Some(format!("Basic {}", STANDARD.encode(pair)).into())
-}
-
-fn tls(source: &config::Source) -> Result<TlsConfig, SourceError> {
+fn tls(settings: Settings<'_>) -> Result<TlsConfig, AgentError> {
     let mut tls = TlsConfig::builder();
-    if let Some(path) = &source.ca_file {
-        tls = tls.root_certs(RootCerts::Specific(Arc::new(certificates("source.ca_file", path)?)));
+    if let Some(path) = settings.ca_file {
+        let authorities = certificates(path).map_err(AgentError::CaFile)?;
+        tls = tls.root_certs(RootCerts::Specific(Arc::new(authorities)));
     }
-    if let Some(identity) = &source.client_identity {
-        let chain = certificates("source.client_certificate", &identity.certificate)?;
-        let key = private_key("source.client_key", &identity.key)?;
+    if let Some((certificate, key)) = settings.identity {
+        let chain = certificates(certificate).map_err(AgentError::Certificate)?;
+        let key = private_key(key).map_err(AgentError::Key)?;
         tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(tls.build())
 }
 
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<Certificate<'static>>, SourceError> {
-    let unusable = |problem: String| SourceError::Pem { key, path: path.to_owned(), problem };
-    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| unusable(error.to_string()))? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() { Err(unusable("it holds no certificate".to_owned())) } else { Ok(certificates) }
-}
-
-fn private_key(key: &'static str, path: &Path) -> Result<PrivateKey<'static>, SourceError> {
-    let unusable = |problem: String| SourceError::Pem { key, path: path.to_owned(), problem };
-    let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    PrivateKey::from_pem(&pem).map_err(|error| unusable(error.to_string()))
+/// Whether `error` says that a name does not resolve; the standard library has no kind of error for that.
+pub(crate) fn is_unknown_host(error: &io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address information")
 }

@@ -1,3 +1,5 @@
-//! HTTPS, for the source and the reports.
+//! HTTPS for the source and the reports.
 
-pub mod agent;
+pub(crate) mod agent;
+pub(crate) mod pem;
+pub(crate) mod retry_after;

@@ -14,21 +14,6 @@ impl Job {
         self.note(listing, connection.free_space());
     }
 
-    /// The file called `name` is gone.
-    pub(super) fn note_removed(&self, name: &str) {
-        if let Some(folder) = &mut self.journal.record().lock().folder {
-            folder.archives.retain(|archive| archive.name != name);
-        }
-    }
-
-    /// Notes the space that is free now.
-    pub(super) fn note_free_space(&self, connection: &Connection) {
-        let free = connection.free_space();
-        if let Some(folder) = &mut self.journal.record().lock().folder {
-            folder.free = free;
-        }
-    }
-
     /// After a failure: looks what lies there, so that the reports can tell how old the last good archive is. It is one
     /// attempt, and none where the server has just been tried in vain, has turned us away, or the run has to end. What
     /// it comes to is no task and no fault of the run.
@@ -36,19 +21,16 @@ impl Job {
         if self.interrupt.check().is_err() {
             return;
         }
-        {
-            let mut record = self.journal.record().lock();
-            let connecting = record.task(Task::ConnectToSftp);
-            let why = match connecting.state {
-                // The task itself has the rest, and the fix.
-                State::Failed => connecting.text.split(". ").next().map(str::to_owned),
-                _ if server.has_turned_away() => Some("a later connection was refused".to_owned()),
-                _ => None,
-            };
-            if why.is_some() {
-                record.folder_unseen = why;
-                return;
-            }
+        let connecting = self.journal.read(|record| record.task(Task::ConnectToSftp).clone());
+        let why = match connecting.state {
+            // The task itself has the rest, and the fix.
+            State::Failed => connecting.text.split(". ").next(),
+            _ if server.has_turned_away() => Some("a later connection was refused"),
+            _ => None,
+        };
+        if let Some(why) = why {
+            self.journal.set_folder_unseen(why);
+            return;
         }
         let looked = server.glance();
         self.tell_first_contact(server);
@@ -62,19 +44,19 @@ impl Job {
             Err(error) => {
                 let why = with_causes(&error);
                 tracing::info!("the folder on the server could not be looked at: {why}");
-                let mut record = self.journal.record().lock();
-                record.folder_unseen = Some(record.clean(&why));
+                self.journal.set_folder_unseen(&why);
             }
         }
     }
 
     fn note(&self, listing: &[Entry], free: Option<u64>) {
-        let mut record = self.journal.record().lock();
-        // A night that is repeated later has archives after it, which are as good.
-        let today = self.today.max(record.started.date_naive());
-        let mut archives = history::archives(listing, &self.config.naming(), today);
-        archives.retain(|archive| !record.is_name_taken || archive.date != self.today);
-        let complete_since = history::complete_since(&archives, self.config.retention);
-        record.folder = Some(FolderFacts { archives, complete_since, free });
+        self.journal.set_folder(|record| {
+            // A night that is repeated later has archives after it, which are as good.
+            let today = self.today.max(record.started.date_naive());
+            let mut archives = history::archives(listing, &self.config.naming(), today);
+            archives.retain(|archive| !record.is_name_taken || archive.date != self.today);
+            let complete_since = history::complete_since(&archives, self.config.retention);
+            FolderFacts { archives, complete_since, free }
+        });
     }
 }

@@ -1,16 +1,16 @@
 //! Tasks 2 to 5: from the web server to an archive on this machine.
 
 use chrono::{DateTime, Utc};
-use indicatif::HumanBytes;
 
 use crate::archive::{ArchiveError, ZippedDump};
 use crate::disk::space;
 use crate::disk::spool::{self, Spool, SpoolWriter};
-use crate::pipeline::{Job, Stop, at_rate, failpoint};
+use crate::pipeline::{Job, Stop, failpoint};
 use crate::record::run_record::{ArchiveFacts, DumpFacts};
 use crate::record::task::Task;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::source::{self, Zip};
 
@@ -31,7 +31,7 @@ impl Job {
         match source::open(&config.source, in_parts, folder, &self.retry, &self.interrupt, &self.progress) {
             Ok(zip) => {
                 let how = if zip.is_remote() { ", read in parts" } else { "" };
-                task.done(&format!("{} at {}{how}", HumanBytes(zip.size), config.source.public_url()));
+                task.done(&format!("{} at {}{how}", units::size(zip.size), config.source.public_url()));
                 Ok(zip)
             }
             Err(error) => Err(self.give_up(task, &error)),
@@ -51,8 +51,8 @@ impl Job {
                 let entry = dump.entry();
                 let name = printable(&entry.name);
                 let others = dump.unsent().map(|names| format!("; the ZIP also holds {names}, not sent by this job"));
-                task.done(&format!("{name}, {}{}", HumanBytes(entry.size), others.unwrap_or_default()));
-                self.journal.record().lock().dump = Some(DumpFacts { name, size: entry.size, modified: None });
+                task.done(&format!("{name}, {}{}", units::size(entry.size), others.unwrap_or_default()));
+                self.journal.set_dump(DumpFacts { name, size: entry.size, modified: None });
                 Ok(Some(dump))
             }
             Err(error) if may_start_over && has_changed(&error) => Ok(None),
@@ -73,9 +73,7 @@ impl Job {
         let source = &self.config.source;
         let judgement = judge(dump.entry().time, source.timezone, &self.config.zone, self.today, source.max_age_days);
         self.count_received(zip);
-        if let Some(facts) = &mut self.journal.record().lock().dump {
-            facts.modified = judgement.modified;
-        }
+        self.journal.set_modified(judgement.modified);
         match judgement.freshness {
             Freshness::Fresh => {
                 let modified = judgement.modified.map(|time| time.format("%F %T %:z").to_string());
@@ -120,9 +118,9 @@ impl Job {
             Ok(()) => {
                 let content = writer.finish();
                 let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-                let rate = at_rate(content.size, task.elapsed());
-                task.done(&format!("{name}, {}{rate}", HumanBytes(content.size)));
-                self.journal.record().lock().archive = Some(ArchiveFacts { name, size: content.size, sha256 });
+                let rate = units::at_rate(content.size, task.elapsed());
+                task.done(&format!("{name}, {}{rate}", units::size(content.size)));
+                self.journal.set_archive(ArchiveFacts { name, size: content.size, sha256 });
                 Ok(true)
             }
             Err(_) if spool.is_discarded() => {
@@ -139,9 +137,7 @@ impl Job {
     }
 
     fn count_received(&self, zip: &Zip) {
-        let mut record = self.journal.record().lock();
-        record.received = Some(zip.received());
-        record.zip_size = Some(zip.size);
+        self.journal.set_received(zip.size, zip.received());
     }
 }
 

@@ -52,7 +52,7 @@ impl Job {
                 match connection.remove(&decision.name) {
                     Ok(()) => {
                         removed += 1;
-                        self.note_removed(&decision.name);
+                        self.journal.forget_archive(&decision.name);
                         self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
                     }
                     Err(error) => {
@@ -68,7 +68,7 @@ impl Job {
             }
         }
         if removed > 0 && removed as usize == planned {
-            self.note_free_space(&connection);
+            self.journal.set_free_space(connection.free_space());
         }
         let kept = match plan.archives_kept() {
             1 => "1 archive stays".to_owned(),
@@ -80,11 +80,7 @@ impl Job {
         } else {
             format!("{removed} removed, {kept}{held_back}")
         };
-        {
-            let mut record = self.journal.record().lock();
-            record.removed = removed;
-            record.retention = Some(plan);
-        }
+        self.journal.set_removal(plan, removed);
         match self.interrupt.check() {
             Ok(()) => task.done(&text),
             Err(interrupted) => task.stopped(&format!("{interrupted}; {text}")),
@@ -170,7 +166,8 @@ impl Job {
     /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have
     /// it.
     fn server_now(&self, listing: &[Entry], clock_difference: Option<TimeDelta>) -> DateTime<Utc> {
-        let has_written = matches!(self.journal.record().lock().delivery, Some(Delivery::Sent | Delivery::Replaced));
+        let delivery = self.journal.read(|record| record.delivery);
+        let has_written = matches!(delivery, Some(Delivery::Sent | Delivery::Replaced));
         let name = self.archive_name();
         let delivered = listing.iter().find(|entry| has_written && entry.name == name);
         retention::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)

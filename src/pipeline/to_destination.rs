@@ -1,18 +1,17 @@
 //! Tasks 6 to 8: from this machine to the SFTP server.
 
-use indicatif::HumanBytes;
-
 use crate::archive;
 use crate::destination::{
     self, Connection, DestinationError, Durability, Publication, Published, ReadBack, Replaced, Server, Standing,
     Upload,
 };
 use crate::disk::spool::Spool;
-use crate::pipeline::{Job, Stop, at_rate, failpoint};
+use crate::pipeline::{Job, Stop, failpoint};
 use crate::record::run_record::{Delivery, NOT_KNOWN_YET};
 use crate::record::task::Task;
 use crate::rules::naming::restore_option;
 use crate::rules::retention::{Kind, to_put_back};
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 
 /// What task 7 leads to.
@@ -67,7 +66,7 @@ impl Job {
     /// Tells the fingerprint of a host key that this run is the first to meet, once.
     pub(super) fn tell_first_contact(&self, server: &Server) {
         let Some(fingerprint) = server.new_fingerprint() else { return };
-        if self.journal.record().lock().new_host_key.replace(fingerprint.to_owned()).is_some() {
+        if !self.journal.set_new_host_key(fingerprint) {
             return;
         }
         let trust = if self.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
@@ -104,7 +103,7 @@ impl Job {
         if self.is_of_another_job(&connection.beginning(&current)?) {
             return Err(DestinationError::OfAnotherJob(current));
         }
-        let size = entry.size.map(|size| format!(" of {}", HumanBytes(size))).unwrap_or_default();
+        let size = entry.size.map(|size| format!(" of {}", units::size(size))).unwrap_or_default();
         Ok(format!(
             "an archive{size} has that name already: the same bytes would be kept, others set aside and replaced"
         ))
@@ -152,8 +151,8 @@ impl Job {
                     several => format!(" over {several} connections"),
                 };
                 let size = self.size_of(archive);
-                let rate = at_rate(size, task.elapsed());
-                task.done(&format!("{} as {part}{rate}{over}", HumanBytes(size)));
+                let rate = units::at_rate(size, task.elapsed());
+                task.done(&format!("{} as {part}{rate}{over}", units::size(size)));
                 goodbye(connection);
                 let state = SentState::Part { is_resumed: upload.is_resumed(), durability: upload.durability() };
                 Ok(Sent { state, cleared })
@@ -165,7 +164,7 @@ impl Job {
             }
             Err(error) => {
                 if matches!(error, DestinationError::OfAnotherJob(_)) {
-                    self.journal.record().lock().is_name_taken = true;
+                    self.journal.set_name_taken();
                 }
                 Err(self.give_up(task, &error))
             }
@@ -207,8 +206,8 @@ impl Job {
             }
             Published::AlreadyThere => (Delivery::AlreadyThere, "read back where it lies"),
         };
-        self.journal.record().lock().delivery = Some(delivery);
-        let rate = at_rate(self.size_of(archive), task.elapsed());
+        self.journal.set_delivery(delivery);
+        let rate = units::at_rate(self.size_of(archive), task.elapsed());
         let replaced = match published {
             Published::Replacement(replaced) => Some(replaced),
             Published::New | Published::AlreadyThere => None,
@@ -221,7 +220,7 @@ impl Job {
 
     fn report_replaced(&self, name: &str, replaced: Option<&Replaced>) {
         let Some(Replaced { set_aside_as, size }) = replaced else { return };
-        let size = size.map(|size| format!(" of {}", HumanBytes(size))).unwrap_or_default();
+        let size = size.map(|size| format!(" of {}", units::size(size))).unwrap_or_default();
         let date = self.today;
         self.journal.warn(
             Task::VerifyArchive,

@@ -1,77 +1,108 @@
-//! Telling what happens, once: each call enters the shared record and becomes a line of the log.
+//! Reports what happens in a run, once: each call changes the record and writes a line of the log.
+//!
+//! The job's worker and the main thread, which sends the reports, share one record, so that a report can say all that is
+//! known even if the worker is stuck or has panicked. Only this file locks it.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, FixedOffset};
 use tracing::span::EnteredSpan;
 
-use crate::record::run_record::{Level, SharedRecord, State};
+use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, FolderFacts, Level, RunRecord, State};
 use crate::record::task::Task;
+use crate::rules::retention::Plan;
+use crate::runtime::interrupt::Interruption;
 
-/// Tells what happens in a run. Cheap to clone; all clones tell the same record.
+/// The shared record of one run. Cheap to clone; all clones share the record.
 #[derive(Debug, Clone)]
-pub struct Journal {
-    record: SharedRecord,
-}
+pub struct Journal(Arc<Mutex<RunRecord>>);
 
-/// A task that is under way.
-///
-/// Ended by [`done`](OpenTask::done), [`failed`](OpenTask::failed) or one of the others; each takes the line that
-/// tells how.
+/// A task under way. One of the methods that consume it must end it; their text says how it ended.
 #[derive(Debug)]
 #[must_use = "a task that has begun must be ended"]
 pub struct OpenTask<'a> {
     journal: &'a Journal,
     task: Task,
     begun: Instant,
-    /// What this thread tells meanwhile belongs to the task.
+    /// Until the task ends, this thread's log lines belong to it.
     _span: EnteredSpan,
 }
 
 impl Journal {
-    /// Tells into `record`.
-    pub fn new(record: SharedRecord) -> Journal {
-        Journal { record }
+    pub fn new(record: RunRecord) -> Journal {
+        Journal(Arc::new(Mutex::new(record)))
     }
 
-    /// The record that this journal fills.
-    pub fn record(&self) -> &SharedRecord {
-        &self.record
+    /// The result of `read`, which must not write to the log or use this journal: the record is locked.
+    pub fn read<T>(&self, read: impl FnOnce(&RunRecord) -> T) -> T {
+        read(&self.record())
     }
 
-    /// `task` begins.
+    /// The record, locked. A thread that panicked while it held the lock leaves plain data, which is still the best that
+    /// is known.
+    fn record(&self) -> MutexGuard<'_, RunRecord> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record, locked; `None` if it stays locked for 100 ms: a log line is not worth a run that hangs.
+    fn record_for_log(&self) -> Option<MutexGuard<'_, RunRecord>> {
+        const TRIES: u32 = 100;
+        for _ in 0..TRIES {
+            match self.0.try_lock() {
+                Ok(record) => return Some(record),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        None
+    }
+
+    /// The task under way, the last of several; `None` also if the record stays locked.
+    pub fn current_task(&self) -> Option<Task> {
+        self.record_for_log()?.current_task()
+    }
+
+    /// Keeps a line of the log for the reports, unless the record stays locked.
+    pub fn keep_log_line(&self, line: String) {
+        if let Some(mut record) = self.record_for_log() {
+            record.keep_log_line(line);
+        }
+    }
+
     pub fn begin(&self, task: Task) -> OpenTask<'_> {
-        self.record.lock().begin(task);
+        self.record().begin(task);
         tracing::debug!(task = task.title(), "begins");
         let span = tracing::info_span!("task", task = task.title()).entered();
         OpenTask { journal: self, task, begun: Instant::now(), _span: span }
     }
 
-    /// `task` has nothing to do, as it should be.
+    /// Records that `task` has nothing to do, as intended.
     pub fn skip(&self, task: Task, reason: &str) {
-        let text = self.record.lock().end(task, State::Skipped, reason, None);
+        let text = self.record().end(task, State::Skipped, reason, None);
         tracing::info!(task = task.title(), "skipped: {text}");
     }
 
-    /// `task` will not run, or was cut off, because of what happened before.
+    /// Records that `task` will not run, or was cut off, because of an earlier event.
     pub fn stop(&self, task: Task, reason: &str) {
-        let text = self.record.lock().end(task, State::Stopped, reason, None);
+        let text = self.record().end(task, State::Stopped, reason, None);
         tracing::debug!(task = task.title(), "stopped: {text}");
     }
 
-    /// Every task that has not ended by now, up to the report, was cut off for `reason`. If `is_fault`, the first that
-    /// was under way has failed, or where none was, the one that would have been next.
-    pub fn cut_off(&self, reason: &str, is_fault: bool) {
-        let unfinished: Vec<(Task, State)> = {
-            let record = self.record.lock();
+    /// Stops every unfinished task before the report for `reason`. If `is_failure`, one of them fails instead: the first
+    /// under way, or else the first pending one.
+    pub fn cut_off(&self, reason: &str, is_failure: bool) {
+        let unfinished: Vec<(Task, State)> = self.read(|record| {
             let reports = record.tasks().iter().filter(|report| report.task < Task::Report);
             let reports = reports.filter(|report| matches!(report.state, State::UnderWay | State::Pending));
             reports.map(|report| (report.task, report.state)).collect()
-        };
+        });
         let first = |wanted| unfinished.iter().find(|(_, state)| *state == wanted).map(|(task, _)| *task);
-        let failed = first(State::UnderWay).or_else(|| first(State::Pending)).filter(|_| is_fault);
+        let failed = first(State::UnderWay).or_else(|| first(State::Pending)).filter(|_| is_failure);
         for (task, _) in &unfinished {
             if failed == Some(*task) {
-                let text = self.record.lock().end(*task, State::Failed, reason, None);
+                let text = self.record().end(*task, State::Failed, reason, None);
                 tracing::error!(task = task.title(), "{text}");
             } else {
                 self.stop(*task, reason);
@@ -79,99 +110,171 @@ impl Journal {
         }
     }
 
-    /// Something about `task` that is as it should be, and worth telling in every channel.
+    /// Reports something expected about `task` in every channel.
     pub fn info(&self, task: Task, text: &str) {
-        let text = self.record.lock().note(Level::Info, task, text);
+        let text = self.record().note(Level::Info, task, text);
         tracing::info!(task = task.title(), "{text}");
     }
 
-    /// Something about `task` that is worth a look.
     pub fn warn(&self, task: Task, text: &str) {
-        let text = self.record.lock().note(Level::Warning, task, text);
+        let text = self.record().note(Level::Warning, task, text);
         tracing::warn!(task = task.title(), "{text}");
+    }
+
+    /// Sizes in bytes: of the ZIP on the web server, and of the part of it that was received.
+    pub fn set_received(&self, zip_size: u64, received: u64) {
+        let mut record = self.record();
+        (record.zip_size, record.received) = (Some(zip_size), Some(received));
+    }
+
+    pub fn set_dump(&self, dump: DumpFacts) {
+        self.record().dump = Some(dump);
+    }
+
+    /// When the dump that was found was modified.
+    pub fn set_modified(&self, modified: Option<DateTime<FixedOffset>>) {
+        if let Some(dump) = &mut self.record().dump {
+            dump.modified = modified;
+        }
+    }
+
+    pub fn set_archive(&self, archive: ArchiveFacts) {
+        self.record().archive = Some(archive);
+    }
+
+    /// Records a host key seen for the first time; returns whether that is news to this record.
+    pub fn set_new_host_key(&self, fingerprint: &str) -> bool {
+        self.record().new_host_key.replace(fingerprint.to_owned()).is_none()
+    }
+
+    /// Records that the archive with this run's name belongs to another job.
+    pub fn set_name_taken(&self) {
+        self.record().is_name_taken = true;
+    }
+
+    pub fn set_delivery(&self, delivery: Delivery) {
+        self.record().delivery = Some(delivery);
+    }
+
+    /// Records what is on the server, as `facts` reads it with the help of the record.
+    pub fn set_folder(&self, facts: impl FnOnce(&RunRecord) -> FolderFacts) {
+        let mut record = self.record();
+        record.folder = Some(facts(&record));
+    }
+
+    /// Records why the folder on the server was not listed; `why` is cleaned.
+    pub fn set_folder_unseen(&self, why: &str) {
+        let mut record = self.record();
+        record.folder_unseen = Some(record.clean(why));
+    }
+
+    pub fn set_free_space(&self, free: Option<u64>) {
+        if let Some(folder) = &mut self.record().folder {
+            folder.free = free;
+        }
+    }
+
+    /// Records that the archive called `name` is no longer on the server.
+    pub fn forget_archive(&self, name: &str) {
+        if let Some(folder) = &mut self.record().folder {
+            folder.archives.retain(|archive| archive.name != name);
+        }
+    }
+
+    pub fn set_removal(&self, plan: Plan, removed: u32) {
+        let mut record = self.record();
+        (record.retention, record.removed) = (Some(plan), removed);
+    }
+
+    pub fn set_retries(&self, retries: u32) {
+        self.record().retries = retries;
+    }
+
+    pub fn set_interruption(&self, cause: Interruption) {
+        self.record().interruption = Some(cause);
+    }
+
+    pub fn set_duration(&self, duration: Duration) {
+        self.record().duration = duration;
     }
 }
 
 impl OpenTask<'_> {
-    /// How long it has been under way.
     pub fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// The task went well.
     pub fn done(self, text: &str) {
         let (text, seconds) = self.end(State::Done, text);
         tracing::info!(task = self.task.title(), seconds, "{text}");
     }
 
-    /// The task ended in a way that is worth a look.
+    /// Ends the task with a warning.
     pub fn warned(self, text: &str) {
         let (text, seconds) = self.end(State::Warned, text);
         tracing::warn!(task = self.task.title(), seconds, "{text}");
     }
 
-    /// The task failed.
     pub fn failed(self, text: &str) {
         let (text, seconds) = self.end(State::Failed, text);
         tracing::error!(task = self.task.title(), seconds, "{text}");
     }
 
-    /// The task was cut off by the end of the run.
+    /// Ends the task because the run has to end.
     pub fn stopped(self, text: &str) {
         let (text, seconds) = self.end(State::Stopped, text);
         tracing::warn!(task = self.task.title(), seconds, "stopped: {text}");
     }
 
-    /// The task ends because another one did: what becomes of it is told with [`Journal::cut_off`], unless it begins
-    /// again.
+    /// Stops working on the task because another one has ended. It remains under way in the record, until
+    /// [`Journal::cut_off`] ends it or it begins again.
     pub fn leave(self) {}
 
-    /// Gives the text as it was recorded, and the task's seconds.
+    /// The text as recorded, and the task's seconds.
     fn end(&self, state: State, text: &str) -> (String, f64) {
         let elapsed = self.begun.elapsed();
-        let text = self.journal.record.lock().end(self.task, state, text, Some(elapsed));
+        let text = self.journal.record().end(self.task, state, text, Some(elapsed));
         (text, elapsed.as_secs_f64())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
-    use crate::record::run_record::{Outcome, RunRecord};
+    use crate::record::run_record::Outcome;
     use crate::rules::redaction::Redaction;
 
     fn journal() -> Journal {
         let started = DateTime::parse_from_rfc3339("2026-11-23T23:00:00+01:00").unwrap();
         let redaction = Redaction::new(&[]);
-        let record = RunRecord::new("id".to_owned(), "host".to_owned(), started.date_naive(), started, redaction);
-        Journal::new(SharedRecord::new(record))
+        Journal::new(RunRecord::new("id".to_owned(), "host".to_owned(), started.date_naive(), started, redaction))
     }
 
     fn failed(journal: &Journal) -> Vec<Task> {
-        let record = journal.record().lock();
-        record.tasks().iter().filter(|report| report.state == State::Failed).map(|report| report.task).collect()
+        journal.read(|record| {
+            let reports = record.tasks().iter().filter(|report| report.state == State::Failed);
+            reports.map(|report| report.task).collect()
+        })
     }
 
     #[test]
-    fn a_fault_between_two_tasks_fails_the_next_one() {
+    fn an_error_between_two_tasks_fails_the_next_one() {
         let journal = journal();
         journal.begin(Task::ReadConfiguration).done("read");
-        journal.begin(Task::RequestZip).done("there");
-        journal.cut_off("a fault", true);
+        journal.begin(Task::RequestZip).done("received");
+        journal.cut_off("an error", true);
         assert_eq!(failed(&journal), [Task::FindDump]);
-        assert_eq!(journal.record().lock().outcome(), Outcome::Failed);
+        assert_eq!(journal.read(RunRecord::outcome), Outcome::Failed);
     }
 
     #[test]
-    fn of_several_tasks_under_way_the_first_has_failed() {
+    fn only_the_first_of_several_tasks_under_way_fails() {
         let journal = journal();
         journal.begin(Task::PackArchive).leave();
         journal.begin(Task::SendArchive).leave();
-        journal.cut_off("a fault", true);
+        journal.cut_off("an error", true);
         assert_eq!(failed(&journal), [Task::PackArchive]);
-        assert_eq!(journal.record().lock().task(Task::SendArchive).state, State::Stopped);
+        assert_eq!(journal.read(|record| record.task(Task::SendArchive).state), State::Stopped);
     }
 
     #[test]

@@ -1,19 +1,15 @@
-//! The steps of a run, as the reader of a report sees them.
+//! The tasks of a run, as the reports show them.
 
 use std::fmt;
 
-/// One step of a run as the reader of a report sees it, in the order of a run.
+/// In the order of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
-    /// Parse and validate the configuration, resolve its secrets.
     ReadConfiguration,
-    /// Get the ZIP from the web server.
     RequestZip,
-    /// Find the one entry of the ZIP that is shipped.
     FindDump,
     /// Decide whether the dump is fresh or stale.
     CompareDates,
-    /// Write the dump into the archive.
     PackArchive,
     /// Reach the SFTP server, check its host key, authenticate.
     ConnectToSftp,
@@ -21,7 +17,6 @@ pub enum Task {
     SendArchive,
     /// Prove over a new connection that the archive arrived, and publish it.
     VerifyArchive,
-    /// Delete the expired archives on the server.
     RemoveExpired,
     /// Remove local temporary files, close connections.
     CleanUp,
@@ -30,7 +25,6 @@ pub enum Task {
 }
 
 impl Task {
-    /// Every task, in the order of a run.
     pub const ALL: [Task; 11] = [
         Task::ReadConfiguration,
         Task::RequestZip,
@@ -62,7 +56,7 @@ impl Task {
         }
     }
 
-    /// Whether the job itself has failed when this task fails: tasks 2 to 8.
+    /// Whether the job fails when this task fails: tasks 2 to 8.
     pub fn is_essential(self) -> bool {
         (Task::RequestZip..=Task::VerifyArchive).contains(&self)
     }

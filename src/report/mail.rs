@@ -8,9 +8,9 @@ pub mod html;
 mod sendmail;
 mod trial;
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{fs, io};
 
 use chrono::{DateTime, FixedOffset};
 use lettre::Message;
@@ -24,6 +24,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use secrecy::ExposeSecret as _;
 
 use crate::config::{Email, MailSecurity, MailServer};
+use crate::https::pem::certificates;
 use crate::record::run_record::RunRecord;
 use crate::report::message::plain;
 pub use error::MailError;
@@ -192,14 +193,16 @@ fn connect(server: &MailServer) -> Result<SmtpConnection, MailError> {
 }
 
 fn tls_parameters(server: &MailServer) -> Result<TlsParameters, MailError> {
+    let error = |source: smtp::Error| MailError::Tls { server: name(server), reason: reason(&source) };
     let mut builder = TlsParameters::builder(server.host.clone());
     if let Some(path) = &server.ca_file {
-        let error = |reason: String| MailError::CaFile { path: path.clone(), reason };
-        let pem = fs::read(path).map_err(|source| error(source.to_string()))?;
-        let authorities = Certificate::from_pem(&pem).map_err(|source| error(source.to_string()))?;
-        builder = builder.certificate_store(CertificateStore::None).add_root_certificate(authorities);
+        builder = builder.certificate_store(CertificateStore::None);
+        for authority in certificates(path).map_err(MailError::CaFile)? {
+            let authority = Certificate::from_der(authority.der().to_vec());
+            builder = builder.add_root_certificate(authority.map_err(error)?);
+        }
     }
-    builder.build().map_err(|source| MailError::Tls { server: name(server), reason: reason(&source) })
+    builder.build().map_err(error)
 }
 
 /// Hands `message` over, step by step, to know whether its content was under way when something broke.

@@ -3,26 +3,24 @@
 //! TLS is always verified, no redirect is followed, the environment's proxies are not used, and no error text holds
 //! the address or the host's name in it.
 
-use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Timeout};
 use url::Url;
 
 use crate::config::is_loopback;
+use crate::https::agent::{AgentError, Settings, agent, is_unknown_host};
+use crate::https::pem::PemError;
+use crate::https::retry_after::retry_after;
 
 /// To connect, and for each further step until the answer.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// So much of an answer is read, in bytes; success is two of them.
 const MAX_REPLY: u64 = 4 * 1024;
-
-/// How the standard library reports a name that does not resolve; it has no kind of error for it.
-const LOOKUP_FAILED: &str = "failed to lookup address information";
 
 /// A piece of an address that is shorter is an ordinary word.
 const SHORTEST_PIECE: usize = 4;
@@ -50,14 +48,11 @@ pub enum PostError {
         service: &'static Service,
     },
     /// The private certificate authorities could not be read.
-    #[error("{}: {}: {reason}", service.ca_key, path.display())]
+    #[error("{}: {pem}", service.ca_key)]
     CaFile {
         /// Whose they are.
         service: &'static Service,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+        pem: PemError,
     },
     /// There was no connection, so nothing was posted.
     #[error("cannot reach {}: {reason}; check the host in {}", service.name, service.address_key)]
@@ -151,11 +146,7 @@ impl<'a> Endpoint<'a> {
             .send(message.body)
             .map_err(|error| self.request_error(error, message.limit))?;
         let status = response.status();
-        let retry_after = response
-            .headers()
-            .get("Retry-After")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = retry_after(response.headers());
         let mut reply = Vec::new();
         let read = response.into_body().into_reader().take(MAX_REPLY).read_to_end(&mut reply);
         if status.is_success()
@@ -169,30 +160,22 @@ impl<'a> Endpoint<'a> {
     }
 
     fn agent(&self, limit: Option<Duration>) -> Result<Agent, PostError> {
-        let roots = match self.ca_file {
-            None => RootCerts::WebPki,
-            Some(path) => authorities(path).map_err(|reason| PostError::CaFile {
-                service: self.service,
-                path: path.to_owned(),
-                reason,
-            })?,
+        let service = self.service;
+        let settings = Settings {
+            https_only: self.address.scheme() == "https",
+            ca_file: self.ca_file,
+            identity: None,
+            proxy: None,
+            step_limit: TIMEOUT,
+            body_limit: Some(TIMEOUT),
+            limit,
         };
-        let config = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            // The environment's proxies are not used, and a redirect would hand the report to someone else.
-            .proxy(None)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .timeout_global(limit)
-            .timeout_resolve(Some(TIMEOUT))
-            .timeout_connect(Some(TIMEOUT))
-            .timeout_send_request(Some(TIMEOUT))
-            .timeout_send_body(Some(TIMEOUT))
-            .timeout_recv_response(Some(TIMEOUT))
-            .timeout_recv_body(Some(TIMEOUT))
-            .build();
-        Ok(config.into())
+        agent(settings).map_err(|error| match error {
+            AgentError::CaFile(pem) | AgentError::Certificate(pem) | AgentError::Key(pem) => {
+                PostError::CaFile { service, pem }
+            }
+            AgentError::Proxy => PostError::Address { service },
+        })
     }
 
     fn request_error(&self, error: ureq::Error, limit: Option<Duration>) -> PostError {
@@ -220,7 +203,7 @@ impl<'a> Endpoint<'a> {
 
     fn io_error(&self, error: &io::Error) -> PostError {
         let (service, reason) = (self.service, self.hide(&error.to_string()));
-        if reason.starts_with(LOOKUP_FAILED) {
+        if is_unknown_host(error) {
             return PostError::Unreachable { service, reason: "its name cannot be resolved".to_owned() };
         }
         match error.kind() {
@@ -253,21 +236,6 @@ impl<'a> Endpoint<'a> {
         }
         text
     }
-}
-
-/// The certificates in the PEM file `path`, as the only authorities to trust.
-fn authorities(path: &Path) -> Result<RootCerts, String> {
-    let pem = fs::read(path).map_err(|source| source.to_string())?;
-    let mut authorities = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(authority) = item.map_err(|source| source.to_string())? {
-            authorities.push(authority);
-        }
-    }
-    if authorities.is_empty() {
-        return Err("holds no certificate in PEM form".to_owned());
-    }
-    Ok(RootCerts::new_with_certs(&authorities))
 }
 
 #[cfg(test)]

@@ -96,14 +96,11 @@ impl Sender {
 
     /// Sends the mail, if one is wanted. Gives what was told of recipients who did not get it, if there are any.
     fn mail(&self, email: &Email) -> Option<String> {
-        let message = {
-            let record = self.journal.record().lock();
-            if !message::is_wanted(email.send, &record, false) {
-                return None;
-            }
-            mail::build(email, &record, (self.clock)())
-        };
-        let undelivered = match message {
+        let message = self.journal.read(|record| {
+            let is_wanted = message::is_wanted(email.send, record, false);
+            is_wanted.then(|| mail::build(email, record, (self.clock)()))
+        });
+        let undelivered = match message? {
             Err(error) => Some(with_causes(&error)),
             Ok(message) => {
                 let deliveries = mail::send(email, &message, |attempt| self.retry.run("sending the mail", attempt));
@@ -120,14 +117,13 @@ impl Sender {
     }
 
     fn post(&self, mattermost: &Mattermost, undelivered_mail: Option<&str>) {
-        let payload = {
-            let record = self.journal.record().lock();
-            if !message::is_wanted(mattermost.send, &record, undelivered_mail.is_some()) {
-                return;
-            }
-            let text = markdown::mattermost_text(&record, undelivered_mail);
-            mattermost::build(mattermost, &text, &[attachment::mattermost_attachment(&record)])
-        };
+        let payload = self.journal.read(|record| {
+            message::is_wanted(mattermost.send, record, undelivered_mail.is_some()).then(|| {
+                let text = markdown::mattermost_text(record, undelivered_mail);
+                mattermost::build(mattermost, &text, &[attachment::mattermost_attachment(record)])
+            })
+        });
+        let Some(payload) = payload else { return };
         match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => tracing::info!("posted to Mattermost"),
             Err(error) => self.journal.warn(Task::Report, &format!("no Mattermost message: {}", with_causes(&error))),
@@ -137,10 +133,8 @@ impl Sender {
 
 /// The log's last line.
 fn tell_counts(journal: &Journal) {
-    let (errors, warnings, removed, retries) = {
-        let record = journal.record().lock();
-        (record.errors(), record.warnings(), record.removed, record.retries)
-    };
+    let (errors, warnings, removed, retries) =
+        journal.read(|record| (record.errors(), record.warnings(), record.removed, record.retries));
     tracing::info!(
         task = Task::Report.title(),
         "the run has ended: errors {errors}, warnings {warnings}, files removed {removed}, retries {retries}"
@@ -150,7 +144,7 @@ fn tell_counts(journal: &Journal) {
 /// A log line that could not be written is worth a warning, once.
 fn tell_lost_lines(journal: &Journal, log: Option<&LogFile>) {
     let Some(lost) = log.and_then(LogFile::undelivered) else { return };
-    let is_told = journal.record().lock().notes().iter().any(|note| note.text == lost);
+    let is_told = journal.read(|record| record.notes().iter().any(|note| note.text == lost));
     if !is_told {
         journal.warn(Task::Report, &lost);
     }

@@ -63,10 +63,7 @@ impl StartPing {
 /// Tells the monitor how the run of `journal` went, once it can have no doubt that it began.
 pub(crate) fn ping(monitor: &Monitor, start: &StartPing, retry: &Retry, journal: &Journal) {
     start.wait();
-    let (ping, body) = {
-        let record = journal.record().lock();
-        (Ping::of(&record), monitor::body(&record))
-    };
+    let (ping, body) = journal.read(|record| (Ping::of(record), monitor::body(record)));
     match retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
         Ok(()) => tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" }),
         Err(error) => journal.warn(Task::Report, &format!("the monitor was not pinged: {}", with_causes(&error))),
@@ -78,12 +75,11 @@ pub(crate) fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<
     let path = &metrics.textfile;
     let previous = textfile::read(path);
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let text = {
-        let record = journal.record().lock();
+    let text = journal.read(|record| {
         let exit_code = ExitCode::from(record.outcome()) as u8;
         let ending = Ending { name: &name, at: now, exit_code, previous: previous.as_deref() };
-        text::metrics(&record, ending)
-    };
+        text::metrics(record, ending)
+    });
     let written = text.map_err(|error| error.to_string());
     let written = written.and_then(|text| textfile::write(path, &text).map_err(|error| with_causes(&error)));
     match written {

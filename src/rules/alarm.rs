@@ -3,9 +3,9 @@
 use std::fmt;
 
 use chrono::NaiveDate;
-use indicatif::HumanBytes;
 
 use crate::rules::history::Archived;
+use crate::rules::units;
 
 /// So many of the last archives are what a new one is compared with: a week of nights, so that a few odd ones among them do
 /// not move the median.
@@ -83,7 +83,7 @@ fn compare(bounds: Bounds, size: u64, median: u64, compared: Compared) -> Option
 
 impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (size, median) = (HumanBytes(self.size), HumanBytes(self.median));
+        let (size, median) = (units::size(self.size), units::size(self.median));
         let (hundredfold, divisor) = (u128::from(self.size) * 100, u128::from(self.median.max(1)));
         // Rounded away from the bound, which the percentage must be seen to be beyond.
         let (percent, advice) = match self.beyond {

@@ -1,4 +1,4 @@
-//! PURE: the decisions of a run. No I/O, no clock, no logging: values in, values out.
+//! Pure decisions: values in, values out. No I/O, no clock, no logging.
 
 pub mod alarm;
 pub mod archive_name;
@@ -17,3 +17,4 @@ pub mod recovery;
 pub mod redaction;
 pub mod retention;
 pub mod trust;
+pub mod units;

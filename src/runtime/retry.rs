@@ -1,46 +1,56 @@
-//! Trying again: how often, after which pauses, and what is worth it. Source, destination and reports share it.
+//! Retries: how many, after which pauses, and of which errors. Source, destination and reports share them.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::config;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
 
-/// An error that knows whether another try can help.
+/// An error that knows whether a retry can help.
 pub trait Retryable: Error {
-    /// Whether the fault may pass by itself. A refused password, a changed host key or a missing page does not.
+    /// Whether the cause may pass by itself. A refused password, a changed host key or a missing page does not.
     fn is_transient(&self) -> bool;
 
-    /// How long the other side asked to wait, if it did (RFC 9110 section 10.2.3).
+    /// How long the server asked to wait (RFC 9110 section 10.2.3).
     fn retry_after(&self) -> Option<Duration> {
         None
     }
 }
 
-/// Tries again, by one policy, and counts. Cheap to clone; all clones count together.
+/// How often something is tried, and the pauses between: they double.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How many attempts there are in all, from 1.
+    pub attempts: u32,
+    /// The pause after the first failure.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub max_pause: Duration,
+}
+
+/// Retries by one policy, and counts the retries. Cheap to clone; all clones count together.
 #[derive(Debug, Clone)]
 pub struct Retry {
-    policy: config::Retry,
+    policy: RetryPolicy,
     interrupt: Interrupt,
     retries: Arc<AtomicU32>,
 }
 
 impl Retry {
-    /// Retries by `policy` until `interrupt` is triggered.
-    pub fn new(policy: config::Retry, interrupt: Interrupt) -> Retry {
+    /// No retry begins once `interrupt` is triggered.
+    pub fn new(policy: RetryPolicy, interrupt: Interrupt) -> Retry {
         Retry { policy, interrupt, retries: Arc::default() }
     }
 
-    /// How many times something was tried again so far.
+    /// How many retries there were so far, of everything that shares this.
     pub fn count(&self) -> u32 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Calls `attempt` until it succeeds, fails for good, or has been called as often as the policy allows. `what`
-    /// names it in the log: "downloading the ZIP".
+    /// Calls `attempt` until it succeeds, fails with a permanent error, or has used up its attempts. `what` names it in
+    /// the log: "downloading the ZIP".
     ///
     /// # Errors
     /// The last attempt's.
@@ -74,12 +84,12 @@ impl Retry {
 }
 
 /// The pause after the `failures`-th failure (from 1): it doubles from the first pause up to the longest.
-fn pause_after(failures: u32, policy: config::Retry) -> Duration {
+fn pause_after(failures: u32, policy: RetryPolicy) -> Duration {
     let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
     policy.first_pause.saturating_mul(factor).min(policy.max_pause)
 }
 
-/// `pause`, shortened by up to a half as `chance` (0 to 1) falls, so that many machines do not come back at once.
+/// `pause` shortened by up to a half, as `chance` (0 to 1) falls, so that many machines do not retry at the same moment.
 fn jittered(pause: Duration, chance: f64) -> Duration {
     pause.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
@@ -90,22 +100,22 @@ mod tests {
     use crate::runtime::interrupt::Interruption;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("fault")]
-    struct TestFault {
+    #[error("test error")]
+    struct TestError {
         transient: bool,
     }
 
-    impl Retryable for TestFault {
+    impl Retryable for TestError {
         fn is_transient(&self) -> bool {
             self.transient
         }
     }
 
-    const POLICY: config::Retry =
-        config::Retry { attempts: 3, first_pause: Duration::from_secs(1), max_pause: Duration::from_secs(30) };
+    const POLICY: RetryPolicy =
+        RetryPolicy { attempts: 3, first_pause: Duration::from_secs(1), max_pause: Duration::from_secs(30) };
 
-    fn quick() -> config::Retry {
-        config::Retry { first_pause: Duration::ZERO, max_pause: Duration::ZERO, ..POLICY }
+    fn quick() -> RetryPolicy {
+        RetryPolicy { first_pause: Duration::ZERO, max_pause: Duration::ZERO, ..POLICY }
     }
 
     #[test]
@@ -118,31 +128,31 @@ mod tests {
     }
 
     #[test]
-    fn a_passing_fault_is_met_again_and_a_lasting_one_is_not() {
+    fn a_transient_error_is_retried_and_a_permanent_one_is_not() {
         let retry = Retry::new(quick(), Interrupt::new());
         let mut calls = 0;
         let result = retry.run("testing", || {
             calls += 1;
-            if calls < 3 { Err(TestFault { transient: true }) } else { Ok(calls) }
+            if calls < 3 { Err(TestError { transient: true }) } else { Ok(calls) }
         });
         assert_eq!((result.unwrap(), retry.count()), (3, 2));
 
         let mut calls = 0;
         let result: Result<(), _> = retry.run("testing", || {
             calls += 1;
-            Err(TestFault { transient: false })
+            Err(TestError { transient: false })
         });
         assert!(result.is_err());
         assert_eq!((calls, retry.count()), (1, 2));
     }
 
     #[test]
-    fn attempts_are_bounded_and_end_with_the_run() {
+    fn attempts_are_limited_and_end_with_the_run() {
         let interrupt = Interrupt::new();
         let mut calls = 0;
         let mut failing = || -> Result<(), _> {
             calls += 1;
-            Err(TestFault { transient: true })
+            Err(TestError { transient: true })
         };
         assert!(Retry::new(quick(), interrupt.clone()).run("testing", &mut failing).is_err());
         interrupt.trigger(Interruption::Sigterm);

@@ -13,7 +13,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::exit_code::ExitCode;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::interrupt::Interruption;
 
@@ -52,9 +51,9 @@ impl Supervisor {
     pub(crate) fn new() -> io::Result<Supervisor> {
         let (sender, events) = mpsc::channel();
         let is_second = Arc::new(AtomicBool::new(false));
-        for (signal, code) in [(SIGINT, ExitCode::Interrupted), (SIGTERM, ExitCode::Terminated)] {
+        for signal in [SIGINT, SIGTERM] {
             // The order counts: the first signal finds the flag down and puts it up.
-            flag::register_conditional_shutdown(signal, code as i32, is_second.clone())?;
+            flag::register_conditional_shutdown(signal, 128 + signal, is_second.clone())?;
             flag::register(signal, is_second.clone())?;
         }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;

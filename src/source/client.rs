@@ -4,18 +4,21 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED,
-    LOCATION, RANGE, RETRY_AFTER, TRANSFER_ENCODING,
+    LOCATION, RANGE, TRANSFER_ENCODING,
 };
 use ureq::http::{HeaderMap, HeaderValue, Response};
 use ureq::{Agent, BodyReader};
 use url::Url;
 
 use crate::config;
-use crate::https::agent::{agent, authorization};
+use crate::https::agent::{Settings, agent};
+use crate::https::retry_after::{date, retry_after};
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
 use crate::source::error::SourceError;
@@ -75,7 +78,17 @@ pub(super) struct Answer<'a> {
 
 impl Client {
     pub(super) fn new(source: &config::Source, retry: &Retry, interrupt: &Interrupt) -> Result<Client, SourceError> {
-        let (own, stranger) = (agent(source)?, agent(&config::Source { client_identity: None, ..source.clone() })?);
+        let identity = source.client_identity.as_ref();
+        let settings = Settings {
+            https_only: source.url.scheme() == "https",
+            ca_file: source.ca_file.as_deref(),
+            identity: identity.map(|identity| (identity.certificate.as_path(), identity.key.as_path())),
+            proxy: source.proxy.as_ref().map(SecretString::expose_secret),
+            step_limit: source.timeout,
+            body_limit: None,
+            limit: None,
+        };
+        let (own, stranger) = (agent(settings)?, agent(Settings { identity: None, ..settings })?);
         let closer = interrupt.on_trigger({
             let agents = [own.clone(), stranger.clone()];
             move || agents.clone().into_iter().for_each(Agent::shutdown)
@@ -84,7 +97,7 @@ impl Client {
             agent: own,
             stranger,
             source: source.clone(),
-            authorization: authorization(source),
+            authorization: source.credentials.as_ref().map(authorization),
             interrupt: interrupt.clone(),
             retry: retry.clone(),
             received: AtomicU64::new(0),
@@ -242,22 +255,14 @@ impl Body<'_> {
     }
 }
 
+/// The value of the Authorization header (RFC 7617).
+fn authorization(credentials: &config::Credentials) -> SecretString {
+    let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
+    format!("Basic {}", STANDARD.encode(pair)).into()
+}
+
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// RFC 9110 section 5.6.7: IMF-fixdate, which is a date of RFC 5322 too.
-fn date(headers: &HeaderMap, name: &HeaderName) -> Option<DateTime<Utc>> {
-    text(headers, name).and_then(|date| DateTime::parse_from_rfc2822(&date).ok()).map(|date| date.to_utc())
-}
-
-/// How long the server asks to wait: in seconds, or until a date of its own clock (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    if let Ok(seconds) = text(headers, &RETRY_AFTER)?.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = date(headers, &RETRY_AFTER)?;
-    until.signed_duration_since(date(headers, &DATE)?).to_std().ok()
 }
 
 /// What identifies this state of the file. A weak ETag does not, byte for byte (RFC 9110 section 8.8.3).
@@ -309,23 +314,6 @@ mod tests {
         assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
         for wrong in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
             assert_eq!(content_range(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_wait_is_asked_for_in_seconds_or_until_a_date_of_the_servers_clock() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(retry_after(&headers), None);
-        headers.insert(DATE, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
-        for (asked, seconds) in [
-            ("120", Some(120)),
-            ("Mon, 23 Nov 2026 23:01:30 GMT", Some(90)),
-            ("Mon, 23 Nov 2026 22:00:00 GMT", None),
-            ("soon", None),
-            ("-5", None),
-        ] {
-            headers.insert(RETRY_AFTER, asked.parse().unwrap());
-            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{asked}");
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::https::agent::{AgentError, is_unknown_host};
+use crate::https::pem::PemError;
 use crate::rules::dump::Names;
 use crate::runtime::interrupt::Interrupted;
 use crate::runtime::retry::Retryable;
@@ -14,14 +16,11 @@ use crate::runtime::retry::Retryable;
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// A certificate or key file cannot be used.
-    #[error("{key} ({}) cannot be used: {problem}. It must be a PEM file", path.display())]
+    #[error("{key} ({}) cannot be used: {}. It must be a PEM file", pem.path.display(), pem.reason)]
     Pem {
         /// The configuration's key.
         key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
+        pem: PemError,
     },
     /// `source.proxy` is not one that can be used. Its value is a secret.
     #[error("source.proxy is not the address of a proxy")]
@@ -199,6 +198,17 @@ impl Retryable for SourceError {
     }
 }
 
+impl From<AgentError> for SourceError {
+    fn from(error: AgentError) -> SourceError {
+        match error {
+            AgentError::CaFile(pem) => SourceError::Pem { key: "source.ca_file", pem },
+            AgentError::Certificate(pem) => SourceError::Pem { key: "source.client_certificate", pem },
+            AgentError::Key(pem) => SourceError::Pem { key: "source.client_key", pem },
+            AgentError::Proxy => SourceError::Proxy,
+        }
+    }
+}
+
 /// What `error`, met while talking to `host`, means. `limit` is the time limit in force.
 pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> SourceError {
     let host = host.to_owned();
@@ -240,13 +250,10 @@ pub fn from_handshake(error: io::Error, host: &str) -> SourceError {
     from_io(error, host.to_owned())
 }
 
-/// How the standard library tells a name that does not resolve; it has no kind of error for it.
-const LOOKUP_FAILED: &str = "failed to lookup address information";
-
 fn from_io(error: io::Error, host: String) -> SourceError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => SourceError::Tls { host, problem: tls_problem(tls) },
-        None if error.to_string().starts_with(LOOKUP_FAILED) => SourceError::UnknownHost { host, source: Some(error) },
+        None if is_unknown_host(&error) => SourceError::UnknownHost { host, source: Some(error) },
         None => SourceError::Connection { host, source: error },
     }
 }

@@ -1,12 +1,11 @@
 //! What a run needs of this machine: its configuration, the log, the work directory, and no other run.
 
-use indicatif::HumanBytes;
-
 use crate::commands::check::Check;
 use crate::commands::check::findings::Finding;
 use crate::disk::lock::{Lock, LockError};
 use crate::disk::space;
 use crate::disk::spool;
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 
 /// Looks at all of it.
@@ -51,7 +50,7 @@ fn work_directory(check: &Check<'_>) -> Finding {
     let folder = &check.site.config.archive.work_directory;
     match spool::create(folder) {
         Ok(_) => {
-            let free = space::free_space(folder).map(|free| format!(", {} free", HumanBytes(free)));
+            let free = space::free_space(folder).map(|free| format!(", {} free", units::size(free)));
             let text = format!("{} can be written{}", folder.display(), free.unwrap_or_default());
             Finding::good("work directory", text)
         }

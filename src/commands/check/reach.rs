@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use url::Url;
 
 use crate::commands::check::certificate::Certificate;
 use crate::config::ClientIdentity;
+use crate::https::pem::{certificates, private_key};
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone, Copy, Default)]
@@ -81,7 +81,8 @@ fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
     match trust.ca_file {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(path) => {
-            roots.add_parsable_certificates(certificates(path)?);
+            let authorities = certificates(path).map_err(invalid)?;
+            roots.add_parsable_certificates(authorities.iter().map(|it| CertificateDer::from(it.der())));
         }
     }
     // By name: where a build has two providers, there is no default one.
@@ -90,12 +91,11 @@ fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
         .map_err(io::Error::other)?
         .with_root_certificates(roots);
     let Some(identity) = trust.identity else { return Ok(builder.with_no_client_auth()) };
-    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(invalid)?;
-    builder.with_client_auth_cert(certificates(&identity.certificate)?, key).map_err(io::Error::other)
-}
-
-fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(invalid)
+    let chain =
+        certificates(&identity.certificate).map_err(invalid)?.iter().map(|it| it.der().to_vec().into()).collect();
+    let key = private_key(&identity.key).map_err(invalid)?;
+    let key = PrivateKeyDer::try_from(key.der().to_vec()).map_err(invalid)?;
+    builder.with_client_auth_cert(chain, key).map_err(io::Error::other)
 }
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

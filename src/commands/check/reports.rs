@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use indicatif::HumanCount;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -207,7 +206,7 @@ impl WebHost<'_> {
         let stream = reach::connect(&addresses, TIMEOUT).map_err(unreachable)?;
         let found = match addresses.len() {
             1 => "its name is known, and it answers".to_owned(),
-            several => format!("its name stands for {} addresses, and it answers", HumanCount(several as u64)),
+            several => format!("its name stands for {several} addresses, and it answers"),
         };
         if url.scheme() != "https" {
             return Ok((format!("{found}; plain HTTP, which is for this machine alone"), None));

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use indicatif::HumanBytes;
-
 use crate::archive::origin;
 use crate::commands::check::findings::Finding;
 use crate::commands::check::source::named;
@@ -20,6 +18,7 @@ use crate::rules::inventory;
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 
 /// The steps to the directory, in their order, as findings name them.
@@ -189,10 +188,10 @@ fn contents(check: &Check<'_>, listing: &[Entry], expected: Expected) {
     let server_now = Some(retention::server_now(None, check.site.started.to_utc(), clock_difference));
     let circumstances = Circumstances { clock_difference, server_now, ..Circumstances::on(today) };
     let plan = inventory::plan_of_next_run(listing, &naming, config.retention, circumstances);
-    let mut text = format!("{}: {}", config.sftp.directory, count(archives.len(), "archive"));
+    let mut text = format!("{}: {}", config.sftp.directory, units::count(archives.len(), "archive"));
     if let Some(newest) = archives.last() {
         let all = archives.iter().filter_map(|archive| archive.size).sum();
-        text.push_str(&format!(", {}, the newest {}", HumanBytes(all), printable(&newest.name)));
+        text.push_str(&format!(", {}, the newest {}", units::size(all), printable(&newest.name)));
     }
     text.push_str(&others(&plan));
     check.tell(Finding::good("directory", text));
@@ -211,7 +210,7 @@ fn names(check: &Check<'_>, listing: &[Entry], connection: &Connection) {
         let text = format!(
             "archive.name seems to have been changed: {} named after another pattern{such}, such as {example:?}: retention \
              neither counts nor removes them, and list, verify and restore do not find them",
-            count(number, "file")
+            units::count(number, "file")
         );
         let back = pattern.map(|pattern| format!("set archive.name to {pattern:?} again, or ")).unwrap_or_default();
         let fix = format!(
@@ -265,36 +264,28 @@ fn others(plan: &Plan) -> String {
     let is_expired = |reason: &Reason| !is_leftover(reason) && !is_replaced(reason);
     let expired = plan.decisions.iter().filter(|it| it.action == Action::Remove && is_expired(&it.reason)).count();
     [
-        (replaced, "replaced archive"),
-        (expired, "expired archive"),
-        (leftovers, "leftover of an earlier run"),
-        (foreign, "other name"),
+        (replaced, "replaced archive", ""),
+        (expired, "expired archive", ""),
+        (leftovers, "leftover", " of an earlier run"),
+        (foreign, "other name", ""),
     ]
     .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, thing)| format!(", {}", count(number, thing)))
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, thing, rest)| format!(", {}{rest}", units::count(number, thing)))
     .collect()
-}
-
-fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    match thing.split_once(' ') {
-        Some((first, rest)) if first == "leftover" => format!("{number} {first}{plural} {rest}"),
-        _ => format!("{number} {thing}{plural}"),
-    }
 }
 
 fn space(free: Option<u64>, expected: Expected) -> Finding {
     match (free, expected.size) {
         (None, _) => Finding::skipped("space", "the server does not tell how much is free"),
         (Some(free), Some(needed)) if free < needed => {
-            let text = format!("{} free, the archive needs about {}", HumanBytes(free), HumanBytes(needed));
+            let text = format!("{} free, the archive needs about {}", units::size(free), units::size(needed));
             Finding::failed("space", text).with_fix("make room on the server, or raise the quota there")
         }
         (Some(free), Some(needed)) => {
-            Finding::good("space", format!("{} free, about {} needed", HumanBytes(free), HumanBytes(needed)))
+            Finding::good("space", format!("{} free, about {} needed", units::size(free), units::size(needed)))
         }
-        (Some(free), None) => Finding::good("space", format!("{} free", HumanBytes(free))),
+        (Some(free), None) => Finding::good("space", format!("{} free", units::size(free))),
     }
 }
 

@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use chrono::TimeDelta;
-use indicatif::HumanBytes;
 
 use crate::archive::{ArchiveError, ZippedDump};
 use crate::commands::check::findings::Finding;
@@ -13,6 +12,7 @@ use crate::commands::check::{Check, Expected};
 use crate::disk::space;
 use crate::rules::freshness::{Freshness, Judgement, Staleness, judge};
 use crate::rules::redaction::printable;
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::source::{self, SourceError, Zip};
 
@@ -95,9 +95,9 @@ pub(super) fn named(host: &str, addresses: &[SocketAddr]) -> String {
 
 /// The ZIP, and what a look at it costs.
 fn traffic(zip: &Zip, url: &str) -> String {
-    let size = HumanBytes(zip.size);
+    let size = units::size(zip.size);
     if zip.is_remote() {
-        let received = HumanBytes(zip.received());
+        let received = units::size(zip.received());
         return format!("{url}: {size}, sent in parts: {received} tell whether the dump is fresh");
     }
     if zip.size <= SMALL {
@@ -154,7 +154,7 @@ pub(super) fn find_dump(check: &Check<'_>, zip: Option<&Zip>) -> Expected {
         }
     };
     let entry = dump.entry();
-    check.tell(Finding::good("entry", format!("{}, {}", printable(&entry.name), HumanBytes(entry.size))));
+    check.tell(Finding::good("entry", format!("{}, {}", printable(&entry.name), units::size(entry.size))));
     if let Some(others) = dump.unsent() {
         let fix = format!("give each its own job if it must be kept: this one sends only {}", printable(&entry.name));
         check.tell(Finding::warning("other dumps", format!("the ZIP also holds {others}"), fix));
@@ -192,7 +192,7 @@ fn archive(check: &Check<'_>, size: Option<u64>) -> Finding {
         return Finding::good("archive", format!("{name}; how large it is shows when it is packed"));
     };
     match space::check_space(&archive.work_directory, size) {
-        Ok(()) => Finding::good("archive", format!("{name}, about {}: there is room for it here", HumanBytes(size))),
+        Ok(()) => Finding::good("archive", format!("{name}, about {}: there is room for it here", units::size(size))),
         Err(error) => Finding::failed("archive", format!("no room for {name} here: {error}"))
             .with_fix("make room in archive.work_directory, or name another folder"),
     }

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use console::{Alignment, Style, measure_text_width, pad_str};
 
-use crate::report::message::headline;
 use crate::rules::inventory::{Archive, File, Gap, Inventory};
 use crate::rules::naming::restore_option;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{Action, Reason};
+use crate::rules::units;
 
 /// What is listed.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl Row {
         Row {
             date: day(archive.date),
             name: printable(&file.name),
-            size: file.size.map_or_else(|| "?".to_owned(), headline::size),
+            size: file.size.map_or_else(|| "?".to_owned(), units::size),
             bytes: file.size.unwrap_or(0),
             age,
             action: file.action,
@@ -177,7 +177,7 @@ fn told_row(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> Strin
 }
 
 fn told_gap(gap: &Gap, canvas: Canvas) -> String {
-    let nights = headline::count(usize::try_from(gap.nights()).unwrap_or(0), "night");
+    let nights = units::count(gap.nights(), "night");
     if gap.is_thinned {
         return style(canvas).dim().apply_to(format!("— {nights} not kept")).to_string();
     }
@@ -204,7 +204,7 @@ fn summary(listing: &Listing) -> Vec<String> {
     if let Some(newest) = inventory.newest() {
         let age = newest.file.modified.map_or_else(
             || format!("of {}", day(newest.date)),
-            |modified| format!("{} old", headline::age(listing.asked.signed_duration_since(modified))),
+            |modified| format!("{} old", units::age(listing.asked.signed_duration_since(modified))),
         );
         lines.push(line("newest", &format!("{}, {age}", printable(&newest.file.name))));
     }
@@ -223,7 +223,7 @@ fn summary(listing: &Listing) -> Vec<String> {
     if !others.is_empty() {
         lines.push(line("others", &format!("{}; they are left alone (-v names them)", others.join(", "))));
     }
-    lines.push(line("free", &listing.free.map_or_else(|| "not known".to_owned(), headline::size)));
+    lines.push(line("free", &listing.free.map_or_else(|| "not known".to_owned(), units::size)));
     lines
 }
 
@@ -231,15 +231,15 @@ fn totals(inventory: &Inventory) -> String {
     let sizes = inventory.archives.iter().map(|archive| archive.file.size);
     let at_least = if sizes.clone().all(|size| size.is_some()) { "" } else { "at least " };
     let total = sizes.flatten().fold(0, u64::saturating_add);
-    let archives = headline::count(inventory.archives.len(), "archive");
+    let archives = units::count(inventory.archives.len(), "archive");
     let missing = match inventory.archives.iter().find(|archive| archive.counts) {
         Some(oldest) if inventory.nights_without() > 0 => {
-            let nights = headline::count(usize::try_from(inventory.nights_without()).unwrap_or(0), "night");
+            let nights = units::count(usize::try_from(inventory.nights_without()).unwrap_or(0), "night");
             format!("; {nights} without one since {}", day(oldest.date))
         }
         _ => String::new(),
     };
-    format!("{archives}, {at_least}{}{missing}", headline::size(total))
+    format!("{archives}, {at_least}{}{missing}", units::size(total))
 }
 
 /// What will be removed, and that it has not been decided yet.
@@ -251,7 +251,7 @@ fn next_run(inventory: &Inventory) -> String {
     let files = archives.chain(&inventory.leftovers);
     let removals = match files.filter(|file| file.action == Action::Remove).count() {
         0 => "nothing".to_owned(),
-        some => headline::count(some, "file"),
+        some => units::count(some, "file"),
     };
     format!("removes {removals} once it has delivered; days count to its day, {}", day(inventory.next_run))
 }
@@ -261,13 +261,10 @@ fn leftovers(files: &[File]) -> String {
     let unfinished = files.len() - awaiting;
     let mut told = Vec::new();
     if unfinished > 0 {
-        told.push(format!("{} (one may be under way)", headline::count(unfinished, "unfinished upload")));
+        told.push(format!("{} (one may be under way)", units::count(unfinished, "unfinished upload")));
     }
     if awaiting > 0 {
-        told.push(format!(
-            "{} without one, which the next run puts back",
-            headline::count(awaiting, "replaced archive")
-        ));
+        told.push(format!("{} without one, which the next run puts back", units::count(awaiting, "replaced archive")));
     }
     told.join(", ")
 }
@@ -278,7 +275,7 @@ fn awaits_its_name(file: &File) -> bool {
 
 fn replaced(archive: &Archive) -> String {
     let Archive { date, file, .. } = archive;
-    let size = file.size.map_or_else(|| "size not known".to_owned(), headline::size);
+    let size = file.size.map_or_else(|| "size not known".to_owned(), units::size);
     let fate = match file.action {
         Action::Keep => file.reason.to_string(),
         Action::Remove => "the next run removes it once it has delivered".to_owned(),

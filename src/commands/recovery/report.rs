@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use crate::report::message::headline::{count, exact_size, moment, rate, size, time_taken};
+use crate::report::message::headline::moment;
 use crate::rules::loading::{Loading, Place};
 use crate::rules::redaction::printable;
+use crate::rules::units::{at_rate, count, duration, exact_size, size};
 
 /// An archive that was looked at.
 #[derive(Debug)]
@@ -87,7 +88,12 @@ pub fn looked(looked: &Looked<'_>) -> String {
     let size_told = looked.size.map_or_else(|| "? B".to_owned(), size);
     let verdict = match looked.verdict {
         Verdict::Good(dump) => {
-            format!("good: a dump of {}, {}{}", size(dump.size), modified(dump), at_rate(looked.size, looked.took))
+            format!(
+                "good: a dump of {}, {}{}",
+                size(dump.size),
+                modified(dump),
+                looked.size.map_or_else(String::new, |size| at_rate(size, looked.took))
+            )
         }
         Verdict::OtherName { dump, name, expected } => printable(&format!(
             "intact, but it holds {name:?} instead of {expected}: a dump of {}, {}; reach it with --dump {}",
@@ -130,8 +136,8 @@ pub fn all_looked<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
 pub fn restored(restored: &Restored<'_>) -> String {
     let over =
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
-    let took = time_taken(restored.took);
-    let rate = at_rate(Some(restored.archive_size), restored.took);
+    let took = duration(restored.took);
+    let rate = at_rate(restored.archive_size, restored.took);
     let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let next = match restored.next {
         Next::Unpack(command) => format!("to unpack it   {command}"),
@@ -153,9 +159,4 @@ pub fn restored(restored: &Restored<'_>) -> String {
 
 fn modified(dump: &Dump) -> String {
     dump.modified.map_or_else(|| "without a time".to_owned(), |time| format!("modified {}", moment(time)))
-}
-
-/// ", 20.49 MiB/s", where that can be told.
-fn at_rate(bytes: Option<u64>, took: Duration) -> String {
-    bytes.and_then(|bytes| rate(bytes, took)).map(|rate| format!(", {rate}")).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State}
 use crate::record::task::Task;
 use crate::report::message::{figures, headline};
 use crate::rules::retention::{Action, Decision};
+use crate::rules::units;
 
 /// The run in a few lines for a terminal, each ended by a newline.
 ///
@@ -12,10 +13,10 @@ pub(super) fn summary(record: &RunRecord) -> String {
     let mut lines = vec![headline::headline(record)];
     if let Some(dump) = &record.dump {
         let modified = dump.modified.map_or_else(|| "at an unknown time".to_owned(), headline::moment);
-        lines.push(format!("  dump     {}, {}, modified {modified}", dump.name, headline::size(dump.size)));
+        lines.push(format!("  dump     {}, {}, modified {modified}", dump.name, units::size(dump.size)));
     }
     if let Some(archive) = &record.archive {
-        lines.push(format!("  archive  {}, {}", archive.name, headline::size(archive.size)));
+        lines.push(format!("  archive  {}, {}", archive.name, units::size(archive.size)));
     }
     if let Some(fingerprint) = &record.new_host_key {
         let trust = if record.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
@@ -24,8 +25,8 @@ pub(super) fn summary(record: &RunRecord) -> String {
     if record.dry_run {
         lines.extend(rehearsal(record));
     } else if let Some(plan) = &record.retention {
-        let kept = headline::count(plan.archives_kept(), "archive");
-        lines.push(format!("  removed  {}; {kept} kept", headline::count(record.removed as usize, "file")));
+        let kept = units::count(plan.archives_kept(), "archive");
+        lines.push(format!("  removed  {}; {kept} kept", units::count(record.removed, "file")));
     }
     lines.extend(figures::last_good(record).map(|sentence| format!("  {sentence}")));
     if let Some(free) = figures::free(record) {
@@ -33,9 +34,9 @@ pub(super) fn summary(record: &RunRecord) -> String {
     }
     let retries = match record.retries {
         0 => String::new(),
-        retries => format!(", tried again {}", headline::count(retries as usize, "time")),
+        retries => format!(", tried again {}", units::count(retries, "time")),
     };
-    lines.push(format!("  took     {}{retries}", headline::time_taken(record.duration)));
+    lines.push(format!("  took     {}{retries}", units::duration(record.duration)));
     lines.extend(notes(record, Level::Error));
     lines.extend(notes(record, Level::Warning));
     finish(record, &lines)
@@ -59,11 +60,11 @@ fn rehearsal(record: &RunRecord) -> Vec<String> {
         let (going, staying): (Vec<&Decision>, Vec<&Decision>) =
             plan.decisions.iter().partition(|decision| decision.action == Action::Remove);
         let named = |decision: &&Decision| format!("      {}: {}", decision.name, decision.reason);
-        lines.push(format!("  would be removed: {}", headline::count(going.len(), "file")));
+        lines.push(format!("  would be removed: {}", units::count(going.len(), "file")));
         lines.extend(going.iter().map(named));
         let others = staying.len().saturating_sub(plan.archives_kept());
-        let archives = headline::count(plan.archives_kept(), "archive");
-        lines.push(format!("  would stay: {archives}, {}", headline::count(others, "other")));
+        let archives = units::count(plan.archives_kept(), "archive");
+        lines.push(format!("  would stay: {archives}, {}", units::count(others, "other")));
         lines.extend(staying.iter().map(named));
     }
     lines

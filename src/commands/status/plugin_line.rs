@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::report::message::headline;
 use crate::rules::health::{Bounds, Checkup, Finding, Health, Newest};
 use crate::rules::redaction::printable;
+use crate::rules::units;
 
 /// Beyond this many characters a text is cut: pagers and databases cut it anyway, and the performance data must stay.
 const LONGEST_TEXT: usize = 500;
@@ -42,14 +42,14 @@ pub(super) fn plain_check_line(health: Health, text: &str) -> String {
 /// "20262311.tgz is 9 h old, 3.24 MiB", with the bounds that it breaks.
 fn about(newest: &Newest, findings: &[Finding], bounds: Bounds) -> String {
     let age = if findings.contains(&Finding::TooOld) {
-        let age = headline::time_taken(newest.age.to_std().unwrap_or(Duration::ZERO));
+        let age = units::duration(newest.age.to_std().unwrap_or(Duration::ZERO));
         format!("{age} old (more than {})", limit(bounds.max_age))
     } else {
-        format!("{} old", headline::age(newest.age))
+        format!("{} old", units::age(newest.age))
     };
-    let size = newest.size.map_or_else(|| "of unknown size".to_owned(), headline::size);
+    let size = newest.size.map_or_else(|| "of unknown size".to_owned(), units::size);
     let least = match bounds.min_size {
-        Some(least) if findings.contains(&Finding::TooSmall) => format!(" (less than {})", headline::exact_size(least)),
+        Some(least) if findings.contains(&Finding::TooSmall) => format!(" (less than {})", units::exact_size(least)),
         _ => String::new(),
     };
     format!("{} is {age}, {size}{least}", newest.name)
@@ -64,13 +64,13 @@ fn told(finding: &Finding) -> Option<String> {
         Finding::ClockAhead { by } => {
             format!(
                 "it was written {} in the future: set the clock that is wrong, the server's or ours",
-                headline::age(*by)
+                units::age(*by)
             )
         }
         Finding::DatedAhead { name } => format!("{name} is dated after today"),
         Finding::HeldBack(cause) => format!("removal is held back: {cause}"),
         Finding::Leftovers { count, example } => {
-            format!("{} of interrupted runs stayed, such as {example}", headline::count(*count, "leftover"))
+            format!("{} of interrupted runs stayed, such as {example}", units::count(*count, "leftover"))
         }
     })
 }

@@ -4,7 +4,6 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::HumanBytes;
 use ssh2::{File, OpenFlags, OpenType};
 
 use crate::destination::durability::Durability;
@@ -17,6 +16,7 @@ use crate::destination::transfer::parts::{Part, Parts};
 use crate::destination::transfer::window::Window;
 use crate::disk::spool::Spool;
 use crate::rules::retention::{Entry, Kind};
+use crate::rules::units;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 
@@ -129,7 +129,7 @@ impl<'a> Upload<'a> {
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= reach)
         {
-            tracing::info!("the upload goes on; the server has parts of the first {}", HumanBytes(reach));
+            tracing::info!("the upload goes on; the server has parts of the first {}", units::size(reach));
             self.is_resumed.store(true, Ordering::SeqCst);
             return self.open_again(connection);
         }

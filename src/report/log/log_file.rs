@@ -5,8 +5,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
@@ -15,14 +13,11 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::disk::space::open_to_append;
-use crate::record::run_record::{RunRecord, SharedRecord};
+use crate::record::journal::Journal;
 use crate::report::log::log_line::{self, Severity, Told, format_line};
 use crate::report::log::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
-
-/// So many of a run's lines are kept for the mail; the file gets them all.
-pub const MAX_LINES: usize = 10_000;
 
 /// Mode of a log file that is created: names of files and servers are not for all. An existing file keeps its mode.
 const MODE: u32 = 0o640;
@@ -53,8 +48,7 @@ pub enum LogFileError {
 
 /// The log file of one run, as a layer of tracing. Cheap to clone; all clones write the same file.
 ///
-/// Whoever emits an event must not hold the lock of the run's record: the line would wait for it a while, and
-/// then be missing in the record.
+/// An event emitted while the run's record is locked waits a while, and its line is then missing in the record.
 #[derive(Clone)]
 pub struct LogFile(Arc<Inner>);
 
@@ -64,7 +58,7 @@ struct Inner {
     level: LogLevel,
     run_id: String,
     redaction: Redaction,
-    record: SharedRecord,
+    journal: Journal,
     clock: Clock,
     sink: Mutex<Sink>,
 }
@@ -80,18 +74,15 @@ impl LogFile {
     ///
     /// A file that cannot be opened does not stop the job: it is told on stderr and by
     /// [`undelivered`](LogFile::undelivered), and the record still gets its lines.
-    pub fn open(log: &Log, record: SharedRecord, clock: Clock) -> LogFile {
-        let (run_id, redaction) = {
-            let record = record.lock();
-            (record.clean(&record.run_id), record.redaction().clone())
-        };
+    pub fn open(log: &Log, journal: Journal, clock: Clock) -> LogFile {
+        let (run_id, redaction) = journal.read(|record| (record.clean(&record.run_id), record.redaction().clone()));
         let log_file = LogFile(Arc::new(Inner {
             path: log.file.clone(),
             format: log.format,
             level: log.level,
             run_id,
             redaction,
-            record,
+            journal,
             clock,
             sink: Mutex::default(),
         }));
@@ -128,18 +119,6 @@ impl LogFile {
             sink.undelivered = Some(text);
         }
     }
-
-    /// Does `act` with the record, unless that stays locked for too long: a log line is not worth a run that hangs.
-    fn with_record<T>(&self, act: impl FnOnce(&mut RunRecord) -> T) -> Option<T> {
-        const TRIES: u32 = 100;
-        for _ in 0..TRIES {
-            if let Some(mut record) = self.0.record.try_lock() {
-                return Some(act(&mut record));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        None
-    }
 }
 
 /// The task that a span stands for.
@@ -159,21 +138,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
             let of_span = context.event_scope(event).and_then(|mut spans| {
                 spans.find_map(|span| span.extensions().get::<SpanTask>().map(|task| task.0.clone()))
             });
-            let current = || self.with_record(|record| record.current_task()).flatten();
-            told.task = of_span.or_else(|| current().map(|task| task.title().to_owned()));
+            told.task = of_span.or_else(|| self.0.journal.current_task().map(|task| task.title().to_owned()));
         }
         let line = format_line(&told.cleaned(&self.0.redaction), (self.0.clock)(), &self.0.run_id, self.0.format);
         self.write(&line);
-        self.with_record(|record| keep(&mut record.log_lines, line));
-    }
-}
-
-/// Adds `line` to `lines`, up to [`MAX_LINES`] and a last one that says so.
-fn keep(lines: &mut Vec<String>, line: String) {
-    match lines.len() {
-        0..MAX_LINES => lines.push(line),
-        MAX_LINES => lines.push("The further lines of this run are in the log file only.".to_owned()),
-        _ => {}
+        self.0.journal.keep_log_line(line);
     }
 }
 
@@ -224,35 +193,35 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::record::journal::Journal;
+    use crate::record::run_record::RunRecord;
     use crate::record::task::Task;
 
     fn clock() -> Clock {
         Arc::new(|| DateTime::parse_from_rfc3339("2026-11-23T23:00:01.123+01:00").unwrap())
     }
 
-    fn record() -> SharedRecord {
+    fn journal() -> Journal {
         let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         let redaction = Redaction::new(&["hunter22".into()]);
-        SharedRecord::new(RunRecord::new("r1".to_owned(), "db1".to_owned(), today, clock()(), redaction))
+        Journal::new(RunRecord::new("r1".to_owned(), "db1".to_owned(), today, clock()(), redaction))
     }
 
     /// What `act` leaves in a new log file and in the record.
-    fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce(&SharedRecord)) -> (String, Vec<String>) {
+    fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce(&Journal)) -> (String, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.log");
-        let record = record();
-        let log_file = LogFile::open(&Log { file: file.clone(), format, level }, record.clone(), clock());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || act(&record));
+        let journal = journal();
+        let log_file = LogFile::open(&Log { file: file.clone(), format, level }, journal.clone(), clock());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || act(&journal));
         assert_eq!(log_file.undelivered(), None);
-        let lines = record.lock().log_lines.clone();
+        let lines = journal.read(|record| record.log_lines.clone());
         (fs::read_to_string(file).unwrap(), lines)
     }
 
     #[test]
     fn a_task_leaves_its_line_in_the_file_and_in_the_record() {
-        let (file, lines) = logged(LogFormat::Text, LogLevel::Info, |record| {
-            Journal::new(record.clone()).begin(Task::RequestZip).done("12 bytes with hunter22");
+        let (file, lines) = logged(LogFormat::Text, LogLevel::Info, |journal| {
+            journal.begin(Task::RequestZip).done("12 bytes with hunter22");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes with [redacted]\n");
         assert_eq!(lines, [file.trim_end()]);
@@ -260,8 +229,8 @@ mod tests {
 
     #[test]
     fn an_event_without_a_task_belongs_to_the_one_under_way() {
-        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
-            record.lock().begin(Task::SendArchive);
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
+            journal.begin(Task::SendArchive).leave();
             tracing::warn!("slow");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Send archive: slow\n");
@@ -269,10 +238,9 @@ mod tests {
 
     #[test]
     fn of_several_tasks_under_way_an_event_belongs_to_the_one_whose_thread_it_is() {
-        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
-            let journal = Journal::new(record.clone());
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             let _packing = journal.begin(Task::PackArchive);
-            record.lock().begin(Task::SendArchive);
+            journal.begin(Task::SendArchive).leave();
             tracing::warn!("slow");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Pack archive: slow\n");
@@ -328,22 +296,22 @@ mod tests {
     fn without_its_folder_the_file_is_told_missing_and_the_record_still_gets_its_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("missing/log.log");
-        let record = record();
+        let journal = journal();
         let log = Log { file, format: LogFormat::Text, level: LogLevel::Info };
-        let log_file = LogFile::open(&log, record.clone(), clock());
+        let log_file = LogFile::open(&log, journal.clone(), clock());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
             tracing::info!("on it goes");
         });
         let told = log_file.undelivered().unwrap();
         assert!(told.contains("missing/log.log: No such file or directory"), "{told}");
-        assert_eq!(record.lock().log_lines.len(), 1);
+        assert_eq!(journal.read(|record| record.log_lines.len()), 1);
     }
 
     #[test]
     fn a_full_disk_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let log = Log { file: folder.path().join("log.log"), format: LogFormat::Text, level: LogLevel::Info };
-        let log_file = LogFile::open(&log, record(), clock());
+        let log_file = LogFile::open(&log, journal(), clock());
         log_file.sink().file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
             tracing::info!("one");
@@ -355,20 +323,9 @@ mod tests {
 
     #[test]
     fn an_event_under_the_records_lock_does_not_hang_the_run() {
-        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |record| {
-            let _guard = record.lock();
-            tracing::info!("held");
+        let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
+            journal.read(|_| tracing::info!("held"));
         });
         assert!(file.ends_with("held\n"), "{file}");
-    }
-
-    #[test]
-    fn a_run_of_very_many_lines_says_where_the_others_are() {
-        let mut lines = Vec::new();
-        for number in 0..MAX_LINES + 5 {
-            keep(&mut lines, number.to_string());
-        }
-        assert_eq!(lines.len(), MAX_LINES + 1);
-        assert!(lines[MAX_LINES].contains("log file"));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::https::pem::PemError;
+
 /// Why a mail did not reach someone. Never holds a password; may hold what the server said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
@@ -12,13 +14,8 @@ pub enum MailError {
         reason: String,
     },
     /// The private certificate authorities could not be read.
-    #[error("email.server.ca_file: {}: {reason}", path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("email.server.ca_file: {0}")]
+    CaFile(PemError),
     /// No connection, or none that speaks SMTP.
     #[error("cannot reach the mail server {server}: {reason}; check email.server.host, port and security")]
     Unreachable {
@@ -130,7 +127,7 @@ impl MailError {
             | MailError::Refused { transient, .. } => *transient,
             MailError::Lost { has_content, .. } => !has_content,
             MailError::Build { .. }
-            | MailError::CaFile { .. }
+            | MailError::CaFile(_)
             | MailError::Tls { .. }
             | MailError::NoStarttls { .. }
             | MailError::NoSendmail { .. }

@@ -1,10 +1,7 @@
 //! The local sendmail program, for machines whose own mail system knows the way.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
@@ -13,9 +10,6 @@ use crate::runtime::child;
 
 /// Where every mail system puts it; cron's PATH seldom holds that folder.
 const USUAL_PLACE: &str = "/usr/sbin/sendmail";
-
-/// So much of what it says is told, in bytes.
-const MAX_SAID: u64 = 4 * 1024;
 
 /// The program to run: the one in its usual place, else the first in PATH.
 pub(crate) fn program() -> PathBuf {
@@ -53,45 +47,26 @@ pub(crate) fn hand_over(
     message: Vec<u8>,
     limit: Duration,
 ) -> io::Result<Result<(), String>> {
-    let mut child = child::command(program)
-        .args(["-i", "-f", sender, "--", recipient])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    // Both ends are served by threads, which are left behind if the program, or one that it started, hangs.
-    let (written, is_written) = mpsc::channel();
-    if let Some(mut input) = child.stdin.take() {
-        thread::spawn(move || written.send(input.write_all(&message).map_err(|error| error.to_string())));
-    }
-    let (said, is_said) = mpsc::channel();
-    if let Some(mut output) = child.stderr.take() {
-        thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = output.by_ref().take(MAX_SAID).read_to_end(&mut text);
-            let _ = said.send(String::from_utf8_lossy(&text).trim().to_owned());
-            io::copy(&mut output, &mut io::sink())
-        });
-    }
-    let Some(status) = child::wait(&mut child, limit)? else {
+    let ended = child::run(program, &["-i", "-f", sender, "--", recipient], message, limit)?;
+    let Some(status) = ended.status else {
         return Ok(Err(format!("it did not end within {} s", limit.as_secs())));
     };
-    const AFTER_THE_END: Duration = Duration::from_secs(1);
     if !status.success() {
-        let said = is_said.recv_timeout(AFTER_THE_END).unwrap_or_default();
+        let said = ended.stderr;
         return Ok(Err(if said.is_empty() { status.to_string() } else { format!("{said} ({status})") }));
     }
-    match is_written.recv_timeout(AFTER_THE_END) {
-        Ok(Ok(())) => Ok(Ok(())),
-        Ok(Err(reason)) => Ok(Err(format!("it did not read the whole message: {reason}"))),
-        Err(_) => Ok(Err("it did not read the whole message".to_owned())),
-    }
+    Ok(match ended.input {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(format!("it did not read the whole message: {error}")),
+        None => Err("it did not read the whole message".to_owned()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::thread;
 
     use super::*;
 

@@ -3,6 +3,7 @@
 use crate::record::run_record::{Level, RunRecord, State, TaskReport};
 use crate::record::task::Task;
 use crate::report::message::headline;
+use crate::rules::units;
 
 /// Longest post that Mattermost stores whole, in characters (runes); it splits a longer one.
 pub const MAX_POST: usize = 16_383;
@@ -65,8 +66,8 @@ fn head(record: &RunRecord) -> String {
         escape(&headline::headline(record)),
         escape(&cut(&record.clean(&record.host), MAX_HOST)),
         headline::date(record.today),
-        headline::count(record.errors(), "error"),
-        headline::count(record.warnings(), "warning"),
+        units::count(record.errors(), "error"),
+        units::count(record.warnings(), "warning"),
     );
     if let Some(fingerprint) = &record.new_host_key {
         let fingerprint = code(&cut(&record.clean(fingerprint), MAX_HOST));

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use crate::record::run_record::{FolderFacts, RunRecord};
 use crate::report::message::headline;
 use crate::rules::history::{self, Archived};
+use crate::rules::units;
 
 /// So many archives are drawn.
 const MAX_ARCHIVES: usize = 30;
@@ -67,7 +68,7 @@ impl Chart {
 
     /// "The last 30 archives".
     pub(crate) fn title(&self) -> String {
-        format!("The last {}", headline::count(self.archives.len(), "archive"))
+        format!("The last {}", units::count(self.archives.len(), "archive"))
     }
 
     /// The dates of the first and of the last column.
@@ -83,10 +84,10 @@ impl Chart {
         let sizes = sorted_sizes(&self.archives);
         let (smallest, largest) = (*sizes.first()?, *sizes.last()?);
         if smallest == largest {
-            return Some(format!("each {}", headline::size(largest)));
+            return Some(format!("each {}", units::size(largest)));
         }
-        let median = headline::size(sizes[sizes.len() / 2]);
-        Some(format!("{} to {}, median {median}", headline::size(smallest), headline::size(largest)))
+        let median = units::size(sizes[sizes.len() / 2]);
+        Some(format!("{} to {}, median {median}", units::size(smallest), units::size(largest)))
     }
 
     /// What stands out, as sentences: archives that do not fit into the chart.
@@ -96,7 +97,7 @@ impl Chart {
             .iter()
             .filter_map(|archive| Some((archive.date, archive.size?)))
             .filter(|(_, size)| self.is_cut_off(*size))
-            .map(|(date, size)| format!("{} of {}", headline::size(size), headline::day(date)))
+            .map(|(date, size)| format!("{} of {}", units::size(size), headline::day(date)))
             .collect();
         (!higher.is_empty()).then(|| format!("cut off: {}", higher.join(", ")))
     }

@@ -3,6 +3,7 @@
 use crate::record::run_record::{Delivery, RunRecord};
 use crate::report::message::headline;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
+use crate::rules::units;
 
 /// So many files are named in one list; the log names all.
 const MAX_NAMED: usize = 20;
@@ -24,18 +25,18 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Fact> {
     };
     if let Some(bytes) = record.received {
         let not_downloaded = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
-        let rest = not_downloaded.map(|rest| format!("{} of the zip were not downloaded", headline::exact_size(rest)));
-        tell("Received", [Some(headline::exact_size(bytes)), rest].into_iter().flatten().collect());
+        let rest = not_downloaded.map(|rest| format!("{} of the zip were not downloaded", units::exact_size(rest)));
+        tell("Received", [Some(units::exact_size(bytes)), rest].into_iter().flatten().collect());
     }
     if let Some(dump) = &record.dump {
         tell("Dump", vec![dump.name.clone()]);
-        tell("Dump's size", vec![headline::exact_size(dump.size)]);
+        tell("Dump's size", vec![units::exact_size(dump.size)]);
         let modified = dump.modified.map(headline::moment);
         tell("Dump modified", vec![modified.unwrap_or_else(|| "unknown: the zip holds no valid time".to_owned())]);
     }
     if let Some(archive) = &record.archive {
         tell("Archive", vec![archive.name.clone()]);
-        tell("Archive's size", vec![headline::exact_size(archive.size)]);
+        tell("Archive's size", vec![units::exact_size(archive.size)]);
         tell("Archive's SHA-256", vec![archive.sha256.clone()]);
         let how = match record.delivery {
             Some(Delivery::Sent) => "new on the server, verified",
@@ -58,14 +59,14 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Fact> {
         tell("Kept", kept(plan));
     }
     if record.retries > 0 {
-        tell("Tried again", vec![headline::count(record.retries as usize, "time")]);
+        tell("Tried again", vec![units::count(record.retries, "time")]);
     }
-    tell("Took", vec![headline::time_taken(record.duration)]);
+    tell("Took", vec![units::duration(record.duration)]);
     facts
 }
 
 fn kept(plan: &Plan) -> Vec<String> {
-    let archives = headline::count(plan.archives_kept(), "archive");
+    let archives = units::count(plan.archives_kept(), "archive");
     let mut lines = vec![match plan.reference {
         Some(newest) => format!("{archives}, the newest of {}", headline::date(newest)),
         None => archives,
@@ -76,7 +77,7 @@ fn kept(plan: &Plan) -> Vec<String> {
     let unusual: Vec<&Decision> = ours.into_iter().filter(|decision| !decision.reason.is_recent()).collect();
     lines.extend(named(&unusual));
     if !foreign.is_empty() {
-        lines.push(format!("{}, never touched", headline::count(foreign.len(), "other file")));
+        lines.push(format!("{}, never touched", units::count(foreign.len(), "other file")));
     }
     lines
 }

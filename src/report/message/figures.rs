@@ -2,7 +2,6 @@
 //! All reports share it.
 
 use chrono::NaiveDate;
-use indicatif::HumanCount;
 
 use crate::record::run_record::{Delivery, FolderFacts, RunRecord};
 use crate::record::task::Task;
@@ -11,6 +10,7 @@ use crate::report::message::facts::named;
 use crate::report::message::headline;
 use crate::rules::history::{self, Archived};
 use crate::rules::retention::Decision;
+use crate::rules::units;
 
 /// So many stretches of nights are named, the last ones.
 const MAX_GAPS: usize = 5;
@@ -56,19 +56,22 @@ pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
 fn age(record: &RunRecord, archive: &Archived) -> String {
     match (record.started.date_naive() - archive.date).num_days() {
         ..=0 => "of today".to_owned(),
-        days => format!("{} old", headline::count(usize::try_from(days).unwrap_or(usize::MAX), "day")),
+        days => format!("{} old", units::count(days, "day")),
     }
 }
 
 /// What was sent, how long it took and at which rate; `None` where nothing was delivered.
 pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
     let archive = record.archive.as_ref()?;
-    let size = headline::size(archive.size);
+    let size = units::size(archive.size);
     let (value, how) = match record.delivery? {
         Delivery::AlreadyThere => ("nothing".to_owned(), format!(", {size}: the same bytes already lay there")),
         delivery => {
-            let pace = record.task(Task::SendArchive).duration.and_then(|took| headline::pace(archive.size, took));
-            let pace = pace.map_or(String::new(), |pace| format!(" in {pace}"));
+            let pace = record.task(Task::SendArchive).duration.and_then(|took| {
+                let rate = units::rate(archive.size, took)?;
+                Some(format!(" in {}, {rate}", units::duration(took)))
+            });
+            let pace = pace.unwrap_or_default();
             let replaced = if delivery == Delivery::Replaced { "; it took the place of other content" } else { "" };
             (format!("{size}{pace}"), format!(", read back and verified{replaced}"))
         }
@@ -83,8 +86,8 @@ pub(crate) fn removed(record: &RunRecord) -> Option<Figure> {
     let gone = record.removed as usize;
     let value = match going.len() {
         0 if gone == 0 => "nothing".to_owned(),
-        planned if gone < planned => format!("{gone} of {}", headline::count(planned, "file")),
-        _ => headline::count(gone, "file"),
+        planned if gone < planned => format!("{gone} of {}", units::count(planned, "file")),
+        _ => units::count(gone, "file"),
     };
     let held_back = plan.held_back.iter().map(|why| format!("held back: {why}"));
     let notes = held_back.chain(named(&going)).map(|line| record.clean(&line)).collect();
@@ -123,7 +126,7 @@ pub(crate) fn free(record: &RunRecord) -> Option<Figure> {
     let free = folder.free?;
     Some(Figure {
         label: "Free on the server",
-        value: headline::size(free),
+        value: units::size(free),
         notes: room(folder, free).into_iter().collect(),
     })
 }
@@ -133,7 +136,7 @@ fn room(folder: &FolderFacts, free: u64) -> Option<String> {
     Some(match free / size {
         0 => "too little for another archive like the last".to_owned(),
         1 => "room for one more archive like the last".to_owned(),
-        more => format!("room for {} more like the last", HumanCount(more)),
+        more => format!("room for {} more like the last", units::number(more)),
     })
 }
 

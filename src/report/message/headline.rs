@@ -1,12 +1,12 @@
-//! The words that all reports share: outcomes, states, sizes, times, counts.
+//! The words that all reports share: outcomes, states, dates.
 
 use std::time::Duration;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta};
-use indicatif::{HumanBytes, HumanCount};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::record::run_record::{Delivery, Level, Note, Outcome, RunRecord, State, TaskReport};
 use crate::record::task::Task;
+use crate::rules::units;
 use crate::runtime::interrupt::Interruption;
 
 /// The outcome in a few words, for a subject line.
@@ -90,10 +90,10 @@ fn first_failure(record: &RunRecord) -> Option<Task> {
 fn with_counts(record: &RunRecord, told: usize) -> String {
     let mut words = String::new();
     if record.errors() > 0 {
-        words.push_str(&format!(", {}", count(record.errors(), "error")));
+        words.push_str(&format!(", {}", units::count(record.errors(), "error")));
     }
     if record.warnings() > told {
-        words.push_str(&format!(", {}", count(record.warnings(), "warning")));
+        words.push_str(&format!(", {}", units::count(record.warnings(), "warning")));
     }
     words
 }
@@ -101,12 +101,6 @@ fn with_counts(record: &RunRecord, told: usize) -> String {
 /// "db1, 23 Nov 2026, 1 error, 2 warnings", free of control characters.
 pub(crate) fn place_and_counts(record: &RunRecord) -> String {
     record.clean(&format!("{}, {}{}", record.host, date(record.today), with_counts(record, 0)))
-}
-
-/// "1 warning", "2 warnings".
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 /// A task's state in one or two words.
@@ -133,8 +127,8 @@ pub(crate) fn told_tasks(record: &RunRecord) -> impl Iterator<Item = &TaskReport
 /// How a task ended, with how long it took where that is worth knowing.
 pub(crate) fn ending(report: &TaskReport) -> String {
     match report.duration.filter(|duration| *duration >= Duration::from_millis(100)) {
-        Some(duration) if report.text.is_empty() => time_taken(duration),
-        Some(duration) => format!("{} ({})", report.text, time_taken(duration)),
+        Some(duration) if report.text.is_empty() => units::duration(duration),
+        Some(duration) => format!("{} ({})", report.text, units::duration(duration)),
         None => report.text.clone(),
     }
 }
@@ -142,53 +136,6 @@ pub(crate) fn ending(report: &TaskReport) -> String {
 /// The notes of `level`, in the order in which they were told.
 pub(crate) fn notes(record: &RunRecord, level: Level) -> Vec<&Note> {
     record.notes().iter().filter(|note| note.level == level).collect()
-}
-
-/// "12.50 MiB (13,107,200 bytes)".
-pub(crate) fn exact_size(bytes: u64) -> String {
-    if bytes < 1024 {
-        count(usize::try_from(bytes).unwrap_or(usize::MAX), "byte")
-    } else {
-        format!("{} ({} bytes)", HumanBytes(bytes), HumanCount(bytes))
-    }
-}
-
-/// "12.50 MiB".
-pub(crate) fn size(bytes: u64) -> String {
-    HumanBytes(bytes).to_string()
-}
-
-/// "2.4 s", "3 min 5 s", "1 h 2 min".
-pub(crate) fn time_taken(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..60 => format!("{:.1} s", (duration.as_secs_f64() * 10.0).floor() / 10.0),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// "45 min", "9 h", "3 d": how old something is; nothing is younger than "0 min".
-pub(crate) fn age(age: TimeDelta) -> String {
-    match age.num_minutes() {
-        ..0 => "0 min".to_owned(),
-        minutes @ 0..120 => format!("{minutes} min"),
-        minutes @ 120..2880 => format!("{} h", minutes / 60),
-        minutes => format!("{} d", minutes / 1440),
-    }
-}
-
-/// "20.49 MiB/s": how fast `bytes` moved, where it took long enough to tell.
-pub(crate) fn rate(bytes: u64, taken: Duration) -> Option<String> {
-    const SHORTEST: Duration = Duration::from_millis(10);
-    (taken >= SHORTEST).then(|| format!("{}/s", HumanBytes((bytes as f64 / taken.as_secs_f64()) as u64)))
-}
-
-/// "0.6 s, 20.49 MiB/s": how long `bytes` took and how fast they moved, where it took long enough to tell.
-pub(crate) fn pace(bytes: u64, taken: Duration) -> Option<String> {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    let rate = rate(bytes, taken).filter(|_| taken >= SHORTEST)?;
-    Some(format!("{}, {rate}", time_taken(taken)))
 }
 
 /// "23 Nov".
@@ -210,26 +157,6 @@ pub(crate) fn moment(moment: DateTime<FixedOffset>) -> String {
 mod tests {
     use super::*;
     use crate::report::message::samples;
-
-    #[test]
-    fn times_are_told_in_the_two_largest_units() {
-        let told: Vec<String> = [0, 2_449, 59_990, 60_000, 185_000, 3_720_000]
-            .map(|milliseconds| time_taken(Duration::from_millis(milliseconds)))
-            .to_vec();
-        assert_eq!(told, ["0.0 s", "2.4 s", "59.9 s", "1 min 0 s", "3 min 5 s", "1 h 2 min"]);
-    }
-
-    #[test]
-    fn ages_are_told_in_one_unit() {
-        let told = [-5, 0, 119, 120, 2879, 2880, 100_000].map(|minutes| age(TimeDelta::minutes(minutes)));
-        assert_eq!(told, ["0 min", "0 min", "119 min", "2 h", "47 h", "2 d", "69 d"]);
-    }
-
-    #[test]
-    fn sizes_are_told_for_people_and_to_the_byte() {
-        assert_eq!(exact_size(1), "1 byte");
-        assert_eq!(exact_size(13_107_200), "12.50 MiB (13,107,200 bytes)");
-    }
 
     #[test]
     fn a_signal_after_the_delivery_does_not_hide_the_delivery() {

@@ -33,7 +33,6 @@ const DELIVERY: &str = "tests/delivery.rs";
 const RANGES: &str = "tests/ranges.rs";
 const RETENTION: &str = "tests/retention.rs";
 const LARGE: &str = "tests/transfers.rs";
-const CLIENT: &str = "src/source/client.rs";
 const ARCHIVE_NAME: &str = "src/rules/archive_name.rs";
 const FRESHNESS: &str = "tests/rules/freshness.rs";
 const REDACTION: &str = "tests/rules/redaction.rs";
@@ -95,7 +94,7 @@ pub(super) const ROWS: &[Row] = &[
         (WEB_SERVER, "an_overload_is_tried_again_and_then_told"),
         (WEB_SERVER, "an_overload_that_passes_does_no_harm"),
         (BROKEN_LINES, "a_retry_after_is_waited_for_as_long_as_the_longest_pause_allows"),
-        (CLIENT, "a_wait_is_asked_for_in_seconds_or_until_a_date_of_the_servers_clock"),
+        ("src/https/retry_after.rs", "the_wait_is_in_seconds_or_until_a_date_of_the_servers_clock"),
     ]),
     (12, "redirects in circles or out of TLS", &[
         (WEB_SERVER, "a_redirect_is_not_followed_out_of_tls_or_in_circles"),

@@ -7,6 +7,7 @@ use crate::report::mail::html::QUIET;
 use crate::report::message::chart::{Chart, Column};
 use crate::report::message::colour::{AMBER, BLUE, GREEN, GREY};
 use crate::report::message::headline;
+use crate::rules::units;
 
 /// The height of the highest bar, in pixels.
 const HEIGHT: u64 = 84;
@@ -74,7 +75,7 @@ fn cell(chart: &Chart, column: &Column) -> Markup {
             } else {
                 bar(colour, height)
             };
-            (format!("{}: {}", headline::date(*date), headline::size(*size)), drawn)
+            (format!("{}: {}", headline::date(*date), units::size(*size)), drawn)
         }
     };
     html! {

@@ -21,7 +21,6 @@ const FLOORS: &[&[&str]] = &[
 const PENDING: &[&str] = &[
     "https/agent must not import config",
     "https/agent must not import source/error",
-    "report/mail/trial must not import commands/check/findings",
     "runtime/retry must not import config",
     "runtime/supervisor must not import exit_code",
     "commands/check, commands/check/local, commands/check/reports, commands/check/sftp, commands/check/source",
@@ -30,7 +29,6 @@ const PENDING: &[&str] = &[
     "config/original, config/original/old",
     "destination/session/connection, destination/session/connection_pool, destination/transfer/lanes",
     "pipeline, pipeline/from_source, pipeline/to_destination",
-    "report/mail/html, report/mail/html/bars",
     "rules/alarm, rules/history, rules/retention, rules/retention/keeping",
 ];
 

@@ -1,15 +1,20 @@
-//! What a mail reader finds in the mail, and whom the sending tries.
+//! The mail as a mail reader decodes it, and which recipients are tried.
 
 use std::cell::Cell;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
+use chrono::{DateTime, FixedOffset};
 use mail_parser::{MessageParser, MimeHeaders as _};
 
-use crate::config::SendOn;
-use crate::report::mail::*;
-use crate::report::message::samples;
+use crate::config::{Credentials, Email, MailSecurity, MailServer, SendOn};
+use crate::report::mail::build::build;
+use crate::report::mail::error::MailError;
+use crate::report::mail::html;
+use crate::report::mail::send::{send, send_to, undelivered};
+use crate::report::message::{plain, samples};
+use crate::runtime::retry::Retryable as _;
 
 fn email(to: &[&str]) -> Email {
     Email {
@@ -202,8 +207,7 @@ fn sent_to_server_with(
     let mail_server = email.server.as_mut().unwrap();
     mail_server.port = port;
     mail_server.security = security;
-    mail_server.credentials =
-        Some(crate::config::Credentials { username: "backup".to_owned(), password: "hunter22".into() });
+    mail_server.credentials = Some(Credentials { username: "backup".to_owned(), password: "hunter22".into() });
     let message = build(&email, &samples::clean_night(), date()).unwrap();
     let result = send_to(&email, &message, &email.to[1]);
     (result, server.join().unwrap())

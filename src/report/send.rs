@@ -101,17 +101,17 @@ impl Sender {
             if !message::is_wanted(email.send, &record, false) {
                 return None;
             }
-            mail::build::build(email, &record, (self.clock)())
+            mail::build(email, &record, (self.clock)())
         };
         let undelivered = match message {
             Err(error) => Some(with_causes(&error)),
             Ok(message) => {
                 let attempt = |attempt: &dyn Fn() -> _| self.retry.run("sending the mail", attempt);
-                let deliveries = mail::send::send(email, &message, attempt);
+                let deliveries = mail::send(email, &message, attempt);
                 for delivery in deliveries.iter().filter(|delivery| delivery.result.is_ok()) {
                     tracing::info!("mailed to {}", delivery.recipient.email);
                 }
-                mail::send::undelivered(&deliveries)
+                mail::undelivered(&deliveries)
             }
         };
         undelivered.inspect(|why| self.warn(why))
@@ -123,9 +123,9 @@ impl Sender {
             if !message::is_wanted(mattermost.send, &record, undelivered_mail.is_some()) {
                 return;
             }
-            mattermost::build::build(mattermost, &record, undelivered_mail)
+            mattermost::build(mattermost, &record, undelivered_mail)
         };
-        match self.retry.run("posting to Mattermost", || mattermost::send::send(mattermost, &payload)) {
+        match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => tracing::info!("posted to Mattermost"),
             Err(error) => self.warn(&format!("no Mattermost message: {}", with_causes(&error))),
         }

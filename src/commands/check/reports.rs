@@ -13,9 +13,7 @@ use crate::commands::check::findings::Finding;
 use crate::commands::check::reach::{self, Trust};
 use crate::config::{Email, MailSecurity, MailServer, Mattermost, SendOn};
 use crate::disk::space;
-use crate::report::mail;
-use crate::report::mail::error::MailError;
-use crate::report::mail::trial::Welcome;
+use crate::report::mail::{self, MailError, Welcome};
 use crate::report::mattermost;
 use crate::report::post::TIMEOUT;
 use crate::runtime::error_chain::with_causes;
@@ -79,7 +77,7 @@ pub(super) fn look(check: &Check<'_>, notify: bool) {
 /// Whether a mail would be taken, as far as that can be known without one.
 fn reach_mail(check: &Check<'_>, email: &Email) -> bool {
     let Some(server) = &email.server else {
-        return match mail::send::local_sendmail() {
+        return match mail::local_sendmail() {
             Ok(program) => {
                 check.tell(Finding::good("mail", format!("{} is there to take it", program.display())));
                 true
@@ -91,7 +89,7 @@ fn reach_mail(check: &Check<'_>, email: &Email) -> bool {
         };
     };
     let waiting = check.waiting("asking the mail server");
-    let welcome = mail::trial::try_server(email, server);
+    let welcome = mail::try_server(email, server);
     drop(waiting);
     match welcome {
         Ok(welcome) => {
@@ -139,12 +137,12 @@ fn welcomed(check: &Check<'_>, server: &MailServer, welcome: &Welcome) {
 
 fn send_mail(check: &Check<'_>, email: &Email) {
     let host = host_name();
-    let message = match mail::build::build_trial(email, &host, check.site.started, std::process::id()) {
+    let message = match mail::build_trial(email, &host, check.site.started, std::process::id()) {
         Ok(message) => message,
         Err(error) => return check.tell(Finding::failed("test mail", with_causes(&error))),
     };
     let waiting = check.waiting("sending the test mail");
-    let deliveries = mail::send::send(email, &message, |attempt| attempt());
+    let deliveries = mail::send(email, &message, |attempt| attempt());
     drop(waiting);
     for delivery in deliveries {
         let recipient = &delivery.recipient.email;
@@ -156,9 +154,9 @@ fn send_mail(check: &Check<'_>, email: &Email) {
 }
 
 fn post(check: &Check<'_>, mattermost: &Mattermost) {
-    let payload = mattermost::build::build_trial(mattermost, &host_name());
+    let payload = mattermost::build_trial(mattermost, &host_name());
     let waiting = check.waiting("posting the test message");
-    let posted = mattermost::send::send(mattermost, &payload);
+    let posted = mattermost::send(mattermost, &payload);
     drop(waiting);
     check.tell(match posted {
         Ok(()) => Finding::good("test message", "posted to Mattermost; look whether it is in the right channel"),

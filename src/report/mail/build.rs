@@ -15,7 +15,7 @@ use crate::report::message::{headline, plain, trial};
 ///
 /// # Errors
 /// If lettre rejects a part, which the checks of the configuration should have prevented.
-pub fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
+pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
     let subject = headline::subject(record, &email.subject);
     let text = MultiPart::alternative_plain_html(plain::plain_text(record), html::html(record));
     let mut parts = MultiPart::mixed().multipart(text);
@@ -35,7 +35,12 @@ pub fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> 
 ///
 /// # Errors
 /// If lettre rejects a part.
-pub fn build_trial(email: &Email, host: &str, date: DateTime<FixedOffset>, id: u32) -> Result<Message, MailError> {
+pub(crate) fn build_trial(
+    email: &Email,
+    host: &str,
+    date: DateTime<FixedOffset>,
+    id: u32,
+) -> Result<Message, MailError> {
     let id = format!("check-{}-{id}", date.format("%Y%m%dT%H%M%S"));
     headers(email, &id, host, trial::subject(&email.subject, host), date)
         .body(trial::text(host) + "\n")

@@ -6,7 +6,7 @@ use crate::runtime::retry::Retryable;
 
 /// Never holds a password; may hold the server's reply. `server` is host and port, `recipient` an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MailError {
+pub(crate) enum MailError {
     #[error("the mail could not be put together: {reason}")]
     Build { reason: String },
     #[error("email.server.ca_file: {}: {reason}", path.display())]
@@ -64,7 +64,7 @@ impl Retryable for MailError {
 impl MailError {
     /// Whether it would be the same for every recipient: trying the next one would only cost time, or a failed login that
     /// may lock the account.
-    pub fn is_about_server(&self) -> bool {
+    pub(crate) fn is_about_server(&self) -> bool {
         !matches!(self, MailError::Refused { .. } | MailError::Lost { .. } | MailError::Sendmail { .. })
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn html(record: &RunRecord) -> String {
                 @for it in figures::of_folder(record) {
                     div style=(FIGURE) { (figure(&it, 20)) }
                 }
-                h2 style=(TITLE) { "Facts" }
+                h2 style=(TITLE) { "Details" }
                 (facts_table(record))
                 h2 style=(TITLE) { "Tasks" }
                 (tasks_table(record))

@@ -15,16 +15,16 @@ const SENDMAIL_LIMIT: Duration = Duration::from_secs(120);
 
 /// The result for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    pub recipient: Mailbox,
-    pub result: Result<(), MailError>,
+pub(crate) struct Delivery {
+    pub(crate) recipient: Mailbox,
+    pub(crate) result: Result<(), MailError>,
 }
 
 /// Sends `message` to each recipient of `email`. After an error that is about the server, the remaining recipients are
 /// not tried.
 ///
 /// `attempt` calls the function that it gets, again after transient errors, and returns the last result.
-pub fn send(
+pub(crate) fn send(
     email: &Email,
     message: &Message,
     attempt: impl Fn(&dyn Fn() -> Result<(), MailError>) -> Result<(), MailError>,
@@ -43,7 +43,7 @@ pub fn send(
 }
 
 /// Which recipients the mail did not reach and why, as one sentence for the other channels; `None` if it reached all.
-pub fn undelivered(deliveries: &[Delivery]) -> Option<String> {
+pub(crate) fn undelivered(deliveries: &[Delivery]) -> Option<String> {
     let errors: Vec<String> =
         deliveries.iter().filter_map(|delivery| Some(delivery.result.as_ref().err()?.to_string())).collect();
     let mut reasons: Vec<&str> = Vec::new();
@@ -60,7 +60,7 @@ pub fn undelivered(deliveries: &[Delivery]) -> Option<String> {
 ///
 /// # Errors
 /// If neither accepted it.
-pub fn send_to(email: &Email, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
+pub(crate) fn send_to(email: &Email, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
     if let Some(server) = &email.server {
         return smtp::send(server, &email.from, message, recipient);
     }
@@ -75,6 +75,6 @@ pub fn send_to(email: &Email, message: &Message, recipient: &Mailbox) -> Result<
 ///
 /// # Errors
 /// If there is none that can be run.
-pub fn local_sendmail() -> Result<PathBuf, MailError> {
+pub(crate) fn local_sendmail() -> Result<PathBuf, MailError> {
     sendmail::find().map_err(|error| MailError::NoSendmail { program: sendmail::program(), reason: error.to_string() })
 }

@@ -10,18 +10,18 @@ use crate::report::mail::smtp::{broken, connect, options, quit, refused};
 
 /// What a mail server reported after the login.
 #[derive(Debug)]
-pub struct Welcome {
+pub(crate) struct Welcome {
     /// Its certificate in DER, if the connection has TLS.
-    pub certificate: Option<Vec<u8>>,
+    pub(crate) certificate: Option<Vec<u8>>,
     /// For each recipient, whether the server accepted it in the envelope.
-    pub recipients: Vec<(Mailbox, Result<(), MailError>)>,
+    pub(crate) recipients: Vec<(Mailbox, Result<(), MailError>)>,
 }
 
 /// Connects to `server` and logs in as for a mail of `email`, names sender and recipients, and quits: no mail is sent.
 ///
 /// # Errors
 /// If the connection or the login failed.
-pub fn try_server(email: &Email, server: &MailServer) -> Result<Welcome, MailError> {
+pub(crate) fn try_server(email: &Email, server: &MailServer) -> Result<Welcome, MailError> {
     let mut connection = connect(server)?;
     let certificate = connection.peer_certificate().ok();
     let recipients = email.to.iter().cloned();

@@ -9,14 +9,14 @@ use crate::report::mattermost::markdown;
 use crate::report::message::trial;
 
 /// The payload about the run of `record`. `undelivered_mail`: which recipients the mail did not reach and why.
-pub fn build(mattermost: &Mattermost, record: &RunRecord, undelivered_mail: Option<&str>) -> Value {
+pub(crate) fn build(mattermost: &Mattermost, record: &RunRecord, undelivered_mail: Option<&str>) -> Value {
     let mut payload = with_text(mattermost, &markdown::text(record, undelivered_mail));
     payload["attachments"] = json!([attachment(record)]);
     payload
 }
 
 /// A test message from the machine `host`.
-pub fn build_trial(mattermost: &Mattermost, host: &str) -> Value {
+pub(crate) fn build_trial(mattermost: &Mattermost, host: &str) -> Value {
     with_text(mattermost, &trial::text(host))
 }
 

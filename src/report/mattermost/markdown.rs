@@ -205,15 +205,6 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_has_no_row() {
-        let text = super::text(&samples::stale_night(), None);
-        assert!(text.contains(": 0 errors, 2 warnings"), "{text}");
-        assert!(!text.contains("Compare dates"), "{text}");
-        assert!(!text.contains("permission denied"), "{text}");
-        assert!(text.contains("| :white_check_mark: | Remove expired |"), "{text}");
-    }
-
-    #[test]
     fn an_error_apart_from_the_ending_has_a_row() {
         let mut record = samples::clean_night();
         record.note(Level::Error, Task::CleanUp, "the worker died");

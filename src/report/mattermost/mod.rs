@@ -1,6 +1,9 @@
-//! The Mattermost message: [`build`](build::build) makes the payload, [`send`](send::send) posts it to the incoming webhook.
+//! The Mattermost message: [`build`](build()) makes the payload, [`send`](send()) posts it to the incoming webhook.
 
 mod attachment;
-pub mod build;
+mod build;
 mod markdown;
-pub mod send;
+mod send;
+
+pub(crate) use build::{build, build_trial};
+pub(crate) use send::send;

@@ -127,7 +127,8 @@ fn missing(record: &RunRecord) -> Option<Figure> {
     let gaps = chart::gaps(record, folder);
     let mut notes = Vec::new();
     if let Some((begin, end)) = gaps.last().filter(|(_, end)| *end == last) {
-        notes.push(format!("{} since the last archive", (*end - *begin).num_days() + 1));
+        let nights = usize::try_from((*end - *begin).num_days() + 1).unwrap_or(usize::MAX);
+        notes.push(format!("{} since the last archive", headline::count(nights, "night")));
     }
     if !gaps.is_empty() {
         let latest: Vec<String> = gaps.iter().skip(gaps.len().saturating_sub(MAX_GAPS)).map(gap).collect();

@@ -1,7 +1,5 @@
-//! Telling people: the log file, the mail, the Mattermost message, the ping of a monitor, the metrics, and what
-//! they say.
-//!
-//! [`message`] makes the words out of a [`RunRecord`](crate::record::run_record::RunRecord); the others carry them.
+//! Reports by channel: [`log`], [`mail`], [`mattermost`], [`monitor`] and [`metrics`]. [`message`] is what they say about a
+//! run; [`send`] sends them when it ends.
 
 pub mod log;
 pub mod mail;
@@ -11,4 +9,3 @@ pub mod metrics;
 pub mod monitor;
 pub mod post;
 pub mod send;
-pub mod watchers;

@@ -1,22 +1,26 @@
-//! The ping of a monitor, which raises the alarm where none comes: healthchecks.io's convention.
+//! Pings a monitor, which raises the alarm if no ping arrives: the convention of healthchecks.io.
 //!
-//! `<address>/start` as the run begins, then `<address>` or `<address>/fail`, each a POST
-//! (<https://healthchecks.io/docs/http_api/>). The address lets anyone ping: no error text holds it.
+//! `<address>/start` when the run starts, then `<address>` or `<address>/fail`, each as a POST
+//! (<https://healthchecks.io/docs/http_api/>). Anyone who knows the address can ping.
 
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::Duration;
 
-use crate::config;
+use crate::config::Monitor;
 use crate::record::run_record::RunRecord;
+use crate::record::task::Task;
 use crate::report::message::plain;
 use crate::report::post::{Answer, Endpoint, Message, PostError, Service};
+use crate::runtime::error_chain::with_causes;
 
-/// For the whole ping as the run begins, which is a courtesy: the monitor then knows how long a run takes.
-pub const START_LIMIT: Duration = Duration::from_secs(5);
+/// For the ping at the start, which only lets the monitor measure the duration.
+const START_LIMIT: Duration = Duration::from_secs(5);
 
-/// Longest body in bytes: healthchecks.io keeps so much of it, an installation of one's own often the first 10 kB.
-pub const MAX_BODY: usize = 100_000;
+/// In bytes: healthchecks.io's limit. Self-hosted installations may keep only the first 10 kB.
+const MAX_BODY: usize = 100_000;
 
-/// With these, and status 200, healthchecks.io says that it made nothing of a ping.
+/// healthchecks.io's answers, with status 200, to a ping that it ignored.
 const NOT_FOUND: &str = "OK (not found)";
 const RATE_LIMITED: &str = "OK (rate limited)";
 
@@ -24,23 +28,22 @@ static MONITOR: Service = Service {
     name: "the monitoring service",
     address_key: "monitor.ping_url",
     ca_key: "monitor.ca_file",
+    refused: "did not accept the ping",
     unanswered: "the ping may have arrived",
+    is_repeatable: true,
 };
 
-/// What a ping says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ping {
-    /// The run has begun.
+pub(crate) enum Ping {
     Start,
-    /// A verified archive of the run's date lies on the server.
+    /// A verified archive of the run's date is on the server.
     Success,
-    /// None does: the run failed, was ended before its end, or found a stale dump.
+    /// There is none: the run failed, was interrupted, or found a stale dump.
     Failure,
 }
 
 impl Ping {
-    /// What the run of `record` comes to, warnings or not.
-    pub fn of(record: &RunRecord) -> Ping {
+    pub(crate) fn of(record: &RunRecord) -> Ping {
         if record.is_delivered() { Ping::Success } else { Ping::Failure }
     }
 
@@ -53,80 +56,67 @@ impl Ping {
     }
 }
 
-/// Why a ping did not get through.
-#[derive(Debug, thiserror::Error)]
-pub enum MonitorError {
-    /// The server did not get as far as an answer.
-    #[error(transparent)]
-    Post(#[from] PostError),
-    /// The server answered something else than that it took the ping.
-    #[error("the monitoring service did not take the ping: status {status}{reply}{}", advice(*status))]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// What it said, after a colon; empty where it said nothing.
-        reply: String,
-        /// Whether another try may go better.
-        is_transient: bool,
-        /// How long it wants to be left alone.
-        retry_after: Option<Duration>,
-    },
+/// The ping at the start, which is sent during the job.
+pub(crate) struct StartPing {
+    ended: Receiver<()>,
 }
 
-fn advice(status: u16) -> &'static str {
-    match status {
-        200..=499 if status != 429 => "; check monitor.ping_url",
-        _ => "",
-    }
-}
-
-impl MonitorError {
-    /// Whether another try may go better. A ping that arrives twice does no harm, so a time-out is worth one too.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            MonitorError::Post(error) => {
-                matches!(error, PostError::Unreachable { .. } | PostError::NoAnswer { .. })
+impl StartPing {
+    /// Sends it, once, on its own thread, so that it neither delays the job nor makes it fail.
+    pub(crate) fn send(monitor: Monitor) -> StartPing {
+        let (sender, ended) = mpsc::channel();
+        let ping = move || {
+            match send(&monitor, Ping::Start, String::new()) {
+                Ok(()) => tracing::debug!(task = Task::Report.title(), "pinged the monitor: start"),
+                Err(error) => tracing::info!(
+                    task = Task::Report.title(),
+                    "the monitor was not pinged at the start: {}",
+                    with_causes(&error)
+                ),
             }
-            MonitorError::Refused { is_transient, .. } => *is_transient,
+            drop(sender);
+        };
+        if let Err(error) = thread::Builder::new().spawn(ping) {
+            tracing::info!(task = Task::Report.title(), "the monitor was not pinged at the start: {error}");
         }
+        StartPing { ended }
     }
 
-    /// How long the service wants to be left alone before another try, where it says so.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            MonitorError::Refused { retry_after, .. } => *retry_after,
-            MonitorError::Post(_) => None,
-        }
+    /// Waits until it has ended, up to [`START_LIMIT`] and a second: if it arrived after the ping at the end, the monitor
+    /// would consider the run unfinished.
+    pub(crate) fn wait(&self) {
+        // The thread closes the channel when it ends, so the result is always an error.
+        let _ = self.ended.recv_timeout(START_LIMIT + Duration::from_secs(1));
     }
 }
 
-/// The body that goes with the ping at the end of the run of `record`: the mail's plain text.
-pub fn body(record: &RunRecord) -> String {
+/// The body of the ping at the end: the mail's plain text.
+pub(crate) fn body(record: &RunRecord) -> String {
     let mut body = plain::plain_text(record);
     body.truncate(body.floor_char_boundary(MAX_BODY));
     body
 }
 
-/// Sends `ping` with `body`, once; the one at the start within [`START_LIMIT`].
+/// Sends `ping` with `body`, once; [`Ping::Start`] within [`START_LIMIT`].
 ///
 /// # Errors
-/// If the service did not say that it took it; [`is_transient`](MonitorError::is_transient) tells whether another try
-/// makes sense.
-pub fn send(monitor: &config::Monitor, ping: Ping, body: String) -> Result<(), MonitorError> {
+/// If the service did not confirm it.
+pub(crate) fn send(monitor: &Monitor, ping: Ping, body: String) -> Result<(), PostError> {
     let endpoint = Endpoint::new(&MONITOR, &monitor.ping_url, monitor.ca_file.as_deref())?;
     let limit = (ping == Ping::Start).then_some(START_LIMIT);
-    let answer = endpoint.post(ping.suffix(), Message { content_type: "text/plain; charset=utf-8", body, limit })?;
-    judge(answer)
+    let message = Message { content_type: "text/plain; charset=utf-8", body, limit };
+    judge(endpoint.post(ping.suffix(), message)?)
 }
 
-fn judge(answer: Answer) -> Result<(), MonitorError> {
+fn judge(answer: Answer) -> Result<(), PostError> {
     let is_success = (200..300).contains(&answer.status);
-    let is_transient = matches!(answer.status, 429 | 500..=599) || answer.body == RATE_LIMITED;
     if is_success && ![NOT_FOUND, RATE_LIMITED].contains(&answer.body.as_str()) {
         return Ok(());
     }
-    let Answer { status, told: reply, retry_after, .. } = answer;
-    Err(MonitorError::Refused { status, reply, is_transient, retry_after })
+    let is_transient = matches!(answer.status, 429 | 500..=599) || answer.body == RATE_LIMITED;
+    let is_about_address = answer.status < 500 && answer.status != 429;
+    let advice = if is_about_address { "; check monitor.ping_url" } else { "" };
+    Err(PostError::refused(&MONITOR, answer, advice, is_transient))
 }
 
 #[cfg(test)]
@@ -136,9 +126,10 @@ mod tests {
     use crate::record::task::Task;
     use crate::report::message::samples;
     use crate::runtime::interrupt::Interruption;
+    use crate::runtime::retry::Retryable as _;
 
     #[test]
-    fn a_delivery_is_success_and_everything_else_is_failure() {
+    fn only_a_delivery_is_a_success() {
         let mut cut_off = samples::clean_night();
         cut_off.interruption = Some(Interruption::Sigterm);
         for record in [samples::clean_night(), samples::held_back_removal(), cut_off] {
@@ -152,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_body_is_cut_between_two_characters_and_begins_with_what_matters() {
+    fn a_long_body_is_cut_at_its_end() {
         let mut record = samples::failed_night();
         for _ in 0..100 {
             record.note(Level::Warning, Task::RemoveExpired, &"é".repeat(1_001));
@@ -163,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_200_can_still_say_that_nothing_came_of_the_ping() {
+    fn status_200_can_still_mean_that_the_ping_was_ignored() {
         let answer = |status, body: &str| {
-            judge(Answer { status, body: body.to_owned(), told: format!(": {body}"), retry_after: None })
+            judge(Answer { status, body: body.to_owned(), shown: format!(": {body}"), retry_after: None })
         };
         assert!(answer(200, "OK").is_ok() && answer(201, "").is_ok() && answer(204, "").is_ok());
         let unknown = answer(200, NOT_FOUND).unwrap_err();
         assert!(!unknown.is_transient());
-        insta::assert_snapshot!(unknown, @"the monitoring service did not take the ping: status 200: OK (not found); check monitor.ping_url");
+        insta::assert_snapshot!(unknown, @"the monitoring service did not accept the ping: status 200: OK (not found); check monitor.ping_url");
         assert!(answer(200, RATE_LIMITED).unwrap_err().is_transient());
         for (status, is_transient) in [(302, false), (404, false), (409, false), (429, true), (500, true), (503, true)]
         {

@@ -1,7 +1,7 @@
-//! What the reports that go over HTTPS share: one POST to an address that is itself the secret.
+//! Posts a report over HTTPS to an address that is itself a secret.
 //!
-//! TLS is always verified, no redirect is followed, the environment's proxies are not used, and no error text holds
-//! the address or the host's name in it.
+//! TLS is always verified, redirects and the environment's proxies are not followed, and no error contains the address or its
+//! host.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -15,105 +15,108 @@ use crate::config::is_loopback;
 use crate::https::agent::{AgentError, Settings, agent, is_unknown_host};
 use crate::https::pem::PemError;
 use crate::https::retry_after::retry_after;
+use crate::runtime::retry::Retryable;
 
-/// To connect, and for each further step until the answer.
+/// For each step: to resolve, connect, send and receive.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// So much of an answer is read, in bytes; success is two of them.
+/// How much of an answer is read, in bytes.
 const MAX_REPLY: u64 = 4 * 1024;
 
-/// A piece of an address that is shorter is an ordinary word.
+/// A shorter piece of an address is an ordinary word, and not hidden.
 const SHORTEST_PIECE: usize = 4;
 
-/// Who is posted to, in the words of the error texts.
+/// A service, as the error texts need it.
 #[derive(Debug)]
 pub struct Service {
     /// "the Mattermost server".
     pub name: &'static str,
-    /// The configuration's key of the address.
     pub address_key: &'static str,
-    /// The configuration's key of the private certificate authorities.
     pub ca_key: &'static str,
-    /// What is open, and what follows, where no answer came.
+    /// What it did instead of accepting the report: "did not post the message".
+    pub refused: &'static str,
+    /// What is unknown, and what follows from it, if no answer arrived.
     pub unanswered: &'static str,
+    /// Whether a report may arrive twice.
+    pub is_repeatable: bool,
 }
 
-/// Why nothing can be said of how a POST was taken.
+/// Why a report was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// The address cannot be used.
     #[error("{} is not an https address (http is for this machine only)", service.address_key)]
-    Address {
-        /// Whose it is.
-        service: &'static Service,
-    },
-    /// The private certificate authorities could not be read.
+    Address { service: &'static Service },
     #[error("{}: {pem}", service.ca_key)]
-    CaFile {
-        /// Whose they are.
-        service: &'static Service,
-        pem: PemError,
-    },
+    CaFile { service: &'static Service, pem: PemError },
     /// There was no connection, so nothing was posted.
     #[error("cannot reach {}: {reason}; check the host in {}", service.name, service.address_key)]
-    Unreachable {
-        /// Who was to be reached.
-        service: &'static Service,
-        /// What happened.
-        reason: String,
-    },
-    /// The server's certificate is not trusted.
+    Unreachable { service: &'static Service, reason: String },
     #[error(
         "no trusted TLS connection to {}: {reason}; check the host in {}, and {} for a private certificate authority",
         service.name, service.address_key, service.ca_key
     )]
-    Tls {
-        /// Who was to be reached.
-        service: &'static Service,
-        /// What happened.
-        reason: String,
-    },
-    /// The connection broke or fell silent after it was made.
+    Tls { service: &'static Service, reason: String },
+    /// The connection broke or timed out.
     #[error("no answer from {}: {reason}; {}", service.name, service.unanswered)]
-    NoAnswer {
-        /// Who was posted to.
+    NoAnswer { service: &'static Service, reason: String },
+    /// `reply` begins with a colon unless it is empty; `advice` with a semicolon.
+    #[error("{} {}: status {status}{reply}{advice}", service.name, service.refused)]
+    Refused {
         service: &'static Service,
-        /// What happened.
-        reason: String,
+        status: u16,
+        reply: String,
+        advice: &'static str,
+        is_transient: bool,
+        retry_after: Option<Duration>,
     },
 }
 
-/// Where a report goes.
+impl PostError {
+    pub fn refused(service: &'static Service, answer: Answer, advice: &'static str, is_transient: bool) -> PostError {
+        let Answer { status, shown: reply, retry_after, .. } = answer;
+        PostError::Refused { service, status, reply, advice, is_transient, retry_after }
+    }
+}
+
+impl Retryable for PostError {
+    fn is_transient(&self) -> bool {
+        match self {
+            PostError::Unreachable { .. } => true,
+            PostError::NoAnswer { service, .. } => service.is_repeatable,
+            PostError::Refused { is_transient, .. } => *is_transient,
+            PostError::Address { .. } | PostError::CaFile { .. } | PostError::Tls { .. } => false,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        if let PostError::Refused { retry_after, .. } = self { *retry_after } else { None }
+    }
+}
+
 pub struct Endpoint<'a> {
     service: &'static Service,
     address: Url,
     ca_file: Option<&'a Path>,
 }
 
-/// What is posted.
 pub struct Message {
-    /// Stands in the header `Content-Type`.
     pub content_type: &'static str,
-    /// The body.
     pub body: String,
     /// For the whole POST; `None` is [`TIMEOUT`] for each step.
     pub limit: Option<Duration>,
 }
 
-/// What a server answered.
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The body without white space around it, as the server sent it: not to be told.
+    /// The trimmed body as received: not to be shown.
     pub body: String,
-    /// The same after a colon, as it may be told; empty where the server said nothing.
-    pub told: String,
-    /// How long it wants to be left alone.
+    /// The body after a colon, without the address; empty if there is none.
+    pub shown: String,
     pub retry_after: Option<Duration>,
 }
 
 impl<'a> Endpoint<'a> {
-    /// The endpoint of `service` at `address`, where the authorities in `ca_file`, if given, are the only ones to trust.
+    /// If there is a `ca_file`, only its authorities are trusted.
     ///
     /// # Errors
     /// If the address is neither https nor this machine's.
@@ -130,10 +133,10 @@ impl<'a> Endpoint<'a> {
         Ok(Endpoint { service, address, ca_file })
     }
 
-    /// Posts `message`, once, to the address with `suffix` at the end of its path.
+    /// Posts `message`, once, to the address with `suffix` appended to its path.
     ///
     /// # Errors
-    /// If there was no whole answer. Every status is one.
+    /// If there was no complete answer; any status is an answer.
     pub fn post(&self, suffix: &str, message: Message) -> Result<Answer, PostError> {
         let agent = self.agent(message.limit)?;
         let mut address = self.address.clone();
@@ -155,8 +158,8 @@ impl<'a> Endpoint<'a> {
             return Err(PostError::NoAnswer { service: self.service, reason: self.hide(&error.to_string()) });
         }
         let body = String::from_utf8_lossy(&reply).trim().to_owned();
-        let told = if body.is_empty() { String::new() } else { format!(": {}", self.hide(&body)) };
-        Ok(Answer { status: status.as_u16(), body, told, retry_after })
+        let shown = if body.is_empty() { String::new() } else { format!(": {}", self.hide(&body)) };
+        Ok(Answer { status: status.as_u16(), body, shown, retry_after })
     }
 
     fn agent(&self, limit: Option<Duration>) -> Result<Agent, PostError> {
@@ -212,7 +215,7 @@ impl<'a> Endpoint<'a> {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::AddrNotAvailable => PostError::Unreachable { service, reason },
-            // rustls hands its errors up so.
+            // rustls wraps its errors so.
             io::ErrorKind::InvalidData if error.get_ref().is_some() => PostError::Tls { service, reason },
             _ => PostError::NoAnswer { service, reason },
         }
@@ -228,7 +231,7 @@ impl<'a> Endpoint<'a> {
             pieces.push(query);
         }
         pieces.retain(|piece| piece.len() >= SHORTEST_PIECE);
-        // The longest first: what holds another piece goes as a whole.
+        // Longest first, as a piece may contain another one.
         pieces.sort_by_key(|piece| usize::MAX - piece.len());
         let mut text = pieces.iter().fold(text.to_owned(), |text, piece| text.replace(piece, "[the address]"));
         if let Some(host) = address.host_str() {
@@ -242,15 +245,21 @@ impl<'a> Endpoint<'a> {
 mod tests {
     use super::*;
 
-    static SERVICE: Service =
-        Service { name: "the server", address_key: "a.url", ca_key: "a.ca_file", unanswered: "it is open" };
+    static SERVICE: Service = Service {
+        name: "the server",
+        address_key: "a.url",
+        ca_key: "a.ca_file",
+        refused: "refused",
+        unanswered: "it is unknown",
+        is_repeatable: true,
+    };
 
     fn hidden(address: &str, text: &str) -> String {
         Endpoint::new(&SERVICE, &address.into(), None).unwrap().hide(text)
     }
 
     #[test]
-    fn nothing_of_the_address_is_told() {
+    fn no_part_of_the_address_is_shown() {
         let address = "https://hc.example.org/ping-key-7Yx/nightly?create=1&token=s3cr3t";
         for text in [
             address,
@@ -258,9 +267,9 @@ mod tests {
             "no /ping-key-7Yx/nightly/start",
             "neither ping-key-7Yx nor nightly nor s3cr3t at hc.example.org",
         ] {
-            let told = hidden(address, text);
+            let shown = hidden(address, text);
             for secret in ["ping-key-7Yx", "nightly", "s3cr3t", "hc.example.org"] {
-                assert!(!told.contains(secret), "{told}");
+                assert!(!shown.contains(secret), "{shown}");
             }
         }
         assert_eq!(hidden("https://h.example.org/a/b", "a bad day"), "a bad day", "short pieces are ordinary words");

@@ -1,45 +1,31 @@
-//! Task 11: the ping, then the mail, then the Mattermost message, then the metrics, then the line of counts. Each is
-//! tried even if another fails.
+//! The task Report: ping, mail, Mattermost message, metrics and the log's last line, in this order. If one fails, the
+//! others are still sent. The only file that knows all channels.
 
 use std::time::Duration;
 
-use crate::config::{Config, Email, Mattermost};
-use crate::pipeline::failpoint;
+use chrono::{DateTime, FixedOffset};
+
+use crate::config::{Config, Email, Mattermost, Metrics, Monitor};
+use crate::exit_code::ExitCode;
+
 use crate::record::journal::Journal;
 use crate::record::task::Task;
 use crate::report::log::log_file::LogFile;
-use crate::report::mail::{self, MailError};
-use crate::report::mattermost::attachment;
-use crate::report::mattermost::markdown;
-use crate::report::mattermost::{self, MattermostError};
-use crate::report::message;
-use crate::report::watchers::{self, StartPing};
+use crate::report::metrics::text::{self, Ending};
+use crate::report::metrics::textfile;
+use crate::report::monitor::{Ping, StartPing};
+use crate::report::{mail, mattermost, message, monitor};
 use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
+use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::retry::{Retry, Retryable};
+use crate::runtime::retry::Retry;
 use crate::runtime::supervisor::{Ended, Supervisor};
 
-impl Retryable for MailError {
-    fn is_transient(&self) -> bool {
-        MailError::is_transient(self)
-    }
-}
-
-impl Retryable for MattermostError {
-    fn is_transient(&self) -> bool {
-        MattermostError::is_transient(self)
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        MattermostError::retry_after(self)
-    }
-}
-
-/// The reports may take so long after the job, which `run.deadline_minutes` limits.
+/// For all reports together, after the job, which has `run.deadline_minutes`.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Tells everybody who wants to know how the run of `journal` went; `start` is how the monitor was told of its begin.
+/// Reports the run of `journal` to every channel. `start`: the ping that was sent when it started.
 pub(crate) fn send(
     supervisor: &mut Supervisor,
     config: Config,
@@ -48,7 +34,7 @@ pub(crate) fn send(
     log: Option<&LogFile>,
     clock: &Clock,
 ) {
-    tell_lost_lines(journal, log);
+    warn_of_lost_lines(journal, log);
     let interrupt = Interrupt::new();
     let metrics = config.metrics.clone();
     let sender = Sender {
@@ -63,12 +49,12 @@ pub(crate) fn send(
         Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
         Ended::Stuck => journal.warn(Task::Report, "not all reports could be sent before the program had to end"),
     }
-    // Here, because nothing that got stuck may keep them back; all that happened is in them.
+    // Outside the supervised part, so that a stuck report cannot prevent them, and last, so that they count every warning.
     if let Some(metrics) = &metrics {
-        watchers::write_metrics(metrics, journal, clock());
+        write_metrics(metrics, journal, clock());
     }
-    tell_counts(journal);
-    tell_lost_lines(journal, log);
+    log_counts(journal);
+    warn_of_lost_lines(journal, log);
 }
 
 struct Sender {
@@ -83,56 +69,79 @@ impl Sender {
     fn send(&self) {
         let task = self.journal.begin(Task::Report);
         failpoint("reporting");
-        // First, as a monitor that hears nothing raises the alarm: a mail server that stalls may take all the time.
+        // First, as a mail server that stalls may use up the time, and a monitor without a ping raises the alarm.
         if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
-            watchers::ping(monitor, start, &self.retry, &self.journal);
+            self.ping(monitor, start);
         }
         let undelivered_mail = self.config.email.as_ref().and_then(|email| self.mail(email));
         if let Some(mattermost) = &self.config.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());
         }
-        task.done("the reports are out");
+        task.done("all reports were handled");
     }
 
-    /// Sends the mail, if one is wanted. Gives what was told of recipients who did not get it, if there are any.
+    fn ping(&self, monitor: &Monitor, start: &StartPing) {
+        start.wait();
+        let (ping, body) = self.journal.read(|record| (Ping::of(record), monitor::body(record)));
+        match self.retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
+            Ok(()) => {
+                tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" });
+            }
+            Err(error) => self.warn(&format!("the monitor was not pinged: {}", with_causes(&error))),
+        }
+    }
+
+    /// Which recipients the mail did not reach and why, if any.
     fn mail(&self, email: &Email) -> Option<String> {
         let message = self.journal.read(|record| {
-            let is_wanted = message::is_wanted(email.send, record, false);
-            is_wanted.then(|| mail::build(email, record, (self.clock)()))
+            message::is_wanted(email.send, record, false).then(|| mail::build(email, record, (self.clock)()))
         });
         let undelivered = match message? {
             Err(error) => Some(with_causes(&error)),
             Ok(message) => {
-                let deliveries = mail::send(email, &message, |attempt| self.retry.run("sending the mail", attempt));
+                let attempt = |attempt: &dyn Fn() -> _| self.retry.run("sending the mail", attempt);
+                let deliveries = mail::send(email, &message, attempt);
                 for delivery in deliveries.iter().filter(|delivery| delivery.result.is_ok()) {
                     tracing::info!("mailed to {}", delivery.recipient.email);
                 }
                 mail::undelivered(&deliveries)
             }
         };
-        if let Some(why) = &undelivered {
-            self.journal.warn(Task::Report, why);
-        }
-        undelivered
+        undelivered.inspect(|why| self.warn(why))
     }
 
     fn post(&self, mattermost: &Mattermost, undelivered_mail: Option<&str>) {
         let payload = self.journal.read(|record| {
-            message::is_wanted(mattermost.send, record, undelivered_mail.is_some()).then(|| {
-                let text = markdown::mattermost_text(record, undelivered_mail);
-                mattermost::build(mattermost, &text, &[attachment::mattermost_attachment(record)])
-            })
+            let is_wanted = message::is_wanted(mattermost.send, record, undelivered_mail.is_some());
+            is_wanted.then(|| mattermost::build(mattermost, record, undelivered_mail))
         });
         let Some(payload) = payload else { return };
         match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => tracing::info!("posted to Mattermost"),
-            Err(error) => self.journal.warn(Task::Report, &format!("no Mattermost message: {}", with_causes(&error))),
+            Err(error) => self.warn(&format!("no Mattermost message: {}", with_causes(&error))),
         }
+    }
+
+    fn warn(&self, text: &str) {
+        self.journal.warn(Task::Report, text);
     }
 }
 
-/// The log's last line.
-fn tell_counts(journal: &Journal) {
+fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset>) {
+    let path = &metrics.textfile;
+    let previous = textfile::read(path);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let text = journal.read(|record| {
+        let exit_code = ExitCode::from(record.outcome()) as u8;
+        text::metrics(record, Ending { name: &name, at: now, exit_code, previous: previous.as_deref() })
+    });
+    match textfile::write(path, &text) {
+        Ok(()) => tracing::info!(task = Task::Report.title(), "wrote the metrics to {}", path.display()),
+        Err(error) => journal.warn(Task::Report, &format!("no new metrics: {}", with_causes(&error))),
+    }
+}
+
+fn log_counts(journal: &Journal) {
     let (errors, warnings, removed, retries) =
         journal.read(|record| (record.errors(), record.warnings(), record.removed, record.retries));
     tracing::info!(
@@ -141,11 +150,11 @@ fn tell_counts(journal: &Journal) {
     );
 }
 
-/// A log line that could not be written is worth a warning, once.
-fn tell_lost_lines(journal: &Journal, log: Option<&LogFile>) {
-    let Some(lost) = log.and_then(LogFile::undelivered) else { return };
-    let is_told = journal.read(|record| record.notes().iter().any(|note| note.text == lost));
-    if !is_told {
-        journal.warn(Task::Report, &lost);
+/// Warns once if a log line could not be written.
+fn warn_of_lost_lines(journal: &Journal, log: Option<&LogFile>) {
+    let Some(error) = log.and_then(LogFile::error) else { return };
+    let is_known = journal.read(|record| record.notes().iter().any(|note| note.text == error));
+    if !is_known {
+        journal.warn(Task::Report, &error);
     }
 }

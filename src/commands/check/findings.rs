@@ -1,4 +1,4 @@
-//! What `check` found, line by line, and what it comes to; and the words of its test messages.
+//! What `check` found, line by line, and what it comes to.
 
 use console::{Style, style};
 
@@ -92,19 +92,6 @@ pub fn verdict(marks: &[Mark]) -> String {
         1 => format!("One thing has to be mended (✗){worth_a_look}."),
         several => format!("{several} things have to be mended (✗){worth_a_look}."),
     }
-}
-
-/// The subject of a test mail, where reports have `subject` and this machine is `host`.
-pub fn test_subject(subject: &str, host: &str) -> String {
-    format!("{subject}: TEST, reports from {host} will arrive here")
-}
-
-/// The text of a test message.
-pub fn test_text(host: &str) -> String {
-    format!(
-        "TEST. This is no report: somebody on {host} had scripting-system check try whether its reports arrive. They \
-         will arrive here."
-    )
 }
 
 #[cfg(test)]

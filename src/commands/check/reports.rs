@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::commands::check::Check;
 use crate::commands::check::certificate::Certificate;
-use crate::commands::check::findings::{self, Finding};
+use crate::commands::check::findings::Finding;
 use crate::commands::check::reach::{self, Trust};
 use crate::config::{Email, MailSecurity, MailServer, Mattermost, SendOn};
 use crate::disk::space;
@@ -16,6 +16,7 @@ use crate::report::mail::{self, MailError, Welcome};
 use crate::report::mattermost;
 use crate::report::post::TIMEOUT;
 use crate::runtime::error_chain::with_causes;
+use crate::runtime::retry::Retryable as _;
 
 /// Looks at each report that the configuration names; with `notify`, sends a test of each that a run would send.
 pub(super) fn look(check: &Check<'_>, notify: bool) {
@@ -135,7 +136,7 @@ fn welcomed(check: &Check<'_>, server: &MailServer, welcome: &Welcome) {
 
 fn send_mail(check: &Check<'_>, email: &Email) {
     let host = host_name();
-    let message = match mail::build_test(email, &host, check.site.started) {
+    let message = match mail::build_trial(email, &host, check.site.started, std::process::id()) {
         Ok(message) => message,
         Err(error) => return check.tell(Finding::failed("test mail", with_causes(&error))),
     };
@@ -152,7 +153,7 @@ fn send_mail(check: &Check<'_>, email: &Email) {
 }
 
 fn post(check: &Check<'_>, mattermost: &Mattermost) {
-    let payload = mattermost::build(mattermost, &findings::test_text(&host_name()), &[]);
+    let payload = mattermost::build_trial(mattermost, &host_name());
     let waiting = check.waiting("posting the test message");
     let posted = mattermost::send(mattermost, &payload);
     drop(waiting);

@@ -2,7 +2,7 @@
 
 use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State};
 use crate::record::task::Task;
-use crate::report::message::{figures, headline};
+use crate::report::message::{figures, headline, tasks};
 use crate::rules::retention::{Action, Decision};
 use crate::rules::units;
 
@@ -51,8 +51,7 @@ fn rehearsal(record: &RunRecord) -> Vec<String> {
         lines.push(format!("  archive  {nothing}{}", sending.text));
     }
     let removing = record.task(Task::RemoveExpired);
-    let put_back = headline::notes(record, Level::Info)
-        .into_iter()
+    let put_back = tasks::notes(record, Level::Info)
         .filter(|note| note.task == removing.task && note.text != removing.text)
         .map(|note| format!("  leftover {}", note.text));
     lines.extend(put_back);
@@ -88,7 +87,7 @@ pub(super) fn cron_errors(record: &RunRecord) -> String {
 
 fn notes(record: &RunRecord, level: Level) -> impl Iterator<Item = String> {
     let word = if level == Level::Error { "error" } else { "warning" };
-    headline::notes(record, level).into_iter().map(move |note| format!("{word}: {}: {}", note.task, note.text))
+    tasks::notes(record, level).map(move |note| format!("{word}: {}: {}", note.task, note.text))
 }
 
 /// The lines, without what could move the terminal's cursor.
@@ -110,7 +109,7 @@ mod tests {
     fn cron_hears_the_warnings_of_a_night_that_ended_with_them() {
         insta::assert_snapshot!(cron_errors(&samples::stale_night()), @r"
         scripting-system: Nothing new was delivered: the dump is stale.
-        The last good archive is not known: the folder on the server was not looked at.
+        The last good archive is unknown: the folder on the server was not listed.
         warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today
         warning: Remove expired: 20261111.tgz could not be removed: permission denied
         ");
@@ -148,7 +147,7 @@ mod tests {
     #[test]
     fn a_dry_run_tells_what_would_be_sent_and_of_every_file_whether_it_would_go_and_why() {
         insta::assert_snapshot!(summary(&samples::dry_run()), @r"
-        Dry run. Nothing was changed, as asked.
+        Dry run. Nothing was changed.
           dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00
           archive  20262311.tgz would be sent to TSE-INFORX, where nothing has that name yet
           leftover .20262111.tgz.old would be put back as 20262111.tgz

@@ -1,4 +1,4 @@
-//! The log file: each of the program's own events becomes a line of it, and of the run's record.
+//! The log file: each of the program's own events is appended to it and to the run's record.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,41 +14,28 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::disk::space::open_to_append;
 use crate::record::journal::Journal;
-use crate::report::log::log_line::{self, Severity, Told, format_line};
+use crate::report::log::log_line::{self, LogLine, Severity, format_line};
 use crate::report::log::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
 
-/// Mode of a log file that is created: names of files and servers are not for all. An existing file keeps its mode.
+/// Of a new log file, as it names files and servers. An existing file keeps its mode.
 const MODE: u32 = 0o640;
 
-/// A log file that could not be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFileError {
-    /// It could not be opened or created.
     #[error(
         "cannot open the log file {}: {source}; create its folder, set its permissions, or change log.file",
         path.display()
     )]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A line could not be written.
+    Open { path: PathBuf, source: io::Error },
     #[error("cannot write to the log file {}: {source}; lines of this run are missing there", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
-/// The log file of one run, as a layer of tracing. Cheap to clone; all clones write the same file.
+/// The log file of one run, as a tracing layer. Clones share the file.
 ///
-/// An event emitted while the run's record is locked waits a while, and its line is then missing in the record.
+/// An event must not be emitted with the run's record locked: the record would lack the line, after a delay.
 #[derive(Clone)]
 pub struct LogFile(Arc<Inner>);
 
@@ -66,14 +53,14 @@ struct Inner {
 #[derive(Default)]
 struct Sink {
     file: Option<File>,
-    undelivered: Option<String>,
+    error: Option<String>,
 }
 
 impl LogFile {
-    /// Opens the log file for the run of `record`, to append to it.
+    /// Opens the log file for the run of `journal`, to append to it.
     ///
-    /// A file that cannot be opened does not stop the job: it is told on stderr and by
-    /// [`undelivered`](LogFile::undelivered), and the record still gets its lines.
+    /// If the file cannot be opened, the job continues: stderr and [`error`](LogFile::error) report it, and the record still
+    /// gets the lines.
     pub fn open(log: &Log, journal: Journal, clock: Clock) -> LogFile {
         let (run_id, redaction) = journal.read(|record| (record.clean(&record.run_id), record.redaction().clone()));
         let log_file = LogFile(Arc::new(Inner {
@@ -93,9 +80,9 @@ impl LogFile {
         log_file
     }
 
-    /// Why lines are missing in the file, where some are.
-    pub fn undelivered(&self) -> Option<String> {
-        self.sink().undelivered.clone()
+    /// Why lines are missing in the file, if any are.
+    pub fn error(&self) -> Option<String> {
+        self.sink().error.clone()
     }
 
     fn sink(&self) -> MutexGuard<'_, Sink> {
@@ -110,18 +97,17 @@ impl LogFile {
         }
     }
 
-    /// Remembers and tells `error`, if it is the first.
+    /// Keeps and prints the first error.
     fn remember(&self, sink: &mut Sink, error: &LogFileError) {
-        if sink.undelivered.is_none() {
+        if sink.error.is_none() {
             let text = self.0.redaction.clean(&error.to_string());
-            // stderr is the last place to tell it; where that is closed, there is none.
+            // A closed stderr leaves nothing to report to.
             let _ = writeln!(io::stderr(), "scripting-system: {text}");
-            sink.undelivered = Some(text);
+            sink.error = Some(text);
         }
     }
 }
 
-/// The task that a span stands for.
 struct SpanTask(String);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
@@ -132,24 +118,24 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let Some(mut told) = Told::by(event).filter(|told| told.severity.reaches(self.0.level)) else { return };
-        if told.task.is_none() {
-            // Several tasks may be under way; the span tells which of them this thread works on.
+        let Some(mut line) = LogLine::of(event).filter(|line| line.severity.reaches(self.0.level)) else { return };
+        if line.task.is_none() {
+            // Several tasks may be under way; the span is the one of this thread.
             let of_span = context.event_scope(event).and_then(|mut spans| {
                 spans.find_map(|span| span.extensions().get::<SpanTask>().map(|task| task.0.clone()))
             });
-            told.task = of_span.or_else(|| self.0.journal.current_task().map(|task| task.title().to_owned()));
+            line.task = of_span.or_else(|| self.0.journal.current_task().map(|task| task.title().to_owned()));
         }
-        let line = format_line(&told.cleaned(&self.0.redaction), (self.0.clock)(), &self.0.run_id, self.0.format);
+        let line = format_line(&line.cleaned(&self.0.redaction), (self.0.clock)(), &self.0.run_id, self.0.format);
         self.write(&line);
         self.0.journal.keep_log_line(line);
     }
 }
 
-/// Makes `log_file` and `verbose` hear the events of the whole program, from now on and until it ends.
+/// Passes the events of the whole program to `log_file` and `verbose` from now on.
 ///
 /// # Errors
-/// If that was done before in this process.
+/// On the second call in a process.
 pub fn install(
     log_file: Option<LogFile>,
     verbose: Option<Verbose>,
@@ -157,20 +143,11 @@ pub fn install(
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log_file).with(verbose))
 }
 
-/// Writes one CRITICAL line: `message`, that the configuration cannot be used, into the log file at `path`. For use
-/// before anything is installed, when no run has begun.
-///
-/// # Errors
-/// If the file cannot be opened or written.
+/// Appends one CRITICAL line to the log file at `path`, for a configuration that cannot be used.
 pub fn critical(path: &Path, format: LogFormat, clock: &Clock, message: &str) -> Result<(), LogFileError> {
-    let told = Told {
-        severity: Severity::Critical,
-        task: None,
-        seconds: None,
-        message: message.to_owned(),
-        fields: Vec::new(),
-    };
-    let line = format_line(&told.cleaned(&Redaction::default()), clock(), "-", format);
+    let message = message.to_owned();
+    let line = LogLine { severity: Severity::Critical, task: None, seconds: None, message, fields: Vec::new() };
+    let line = format_line(&line.cleaned(&Redaction::default()), clock(), "-", format);
     write(&mut open(path)?, path, &line)
 }
 
@@ -180,7 +157,7 @@ fn open(path: &Path) -> Result<File, LogFileError> {
     open_to_append(path, options).map_err(|source| LogFileError::Open { path: path.to_owned(), source })
 }
 
-/// Appends `line` in one write, so that lines of two runs do not mix.
+/// In one write, so that the lines of two runs don't mix.
 fn write(file: &mut File, path: &Path, line: &str) -> Result<(), LogFileError> {
     file.write_all(format!("{line}\n").as_bytes())
         .map_err(|source| LogFileError::Write { path: path.to_owned(), source })
@@ -213,13 +190,13 @@ mod tests {
         let journal = journal();
         let log_file = LogFile::open(&Log { file: file.clone(), format, level }, journal.clone(), clock());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || act(&journal));
-        assert_eq!(log_file.undelivered(), None);
+        assert_eq!(log_file.error(), None);
         let lines = journal.read(|record| record.log_lines.clone());
         (fs::read_to_string(file).unwrap(), lines)
     }
 
     #[test]
-    fn a_task_leaves_its_line_in_the_file_and_in_the_record() {
+    fn a_task_adds_its_line_to_the_file_and_the_record() {
         let (file, lines) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             journal.begin(Task::RequestZip).done("12 bytes with hunter22");
         });
@@ -228,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_a_task_belongs_to_the_one_under_way() {
+    fn an_event_without_a_task_gets_the_current_one() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             journal.begin(Task::SendArchive).leave();
             tracing::warn!("slow");
@@ -237,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_tasks_under_way_an_event_belongs_to_the_one_whose_thread_it_is() {
+    fn an_event_without_a_task_gets_the_one_of_its_thread() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             let _packing = journal.begin(Task::PackArchive);
             journal.begin(Task::SendArchive).leave();
@@ -257,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_a_floor_and_critical_is_a_word_of_its_own() {
+    fn lower_levels_are_omitted_and_critical_is_a_level_of_its_own() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Error, |_| {
             tracing::warn!("below");
             tracing::error!(critical = true, "the configuration");
@@ -277,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_not_readable_by_all_and_an_old_one_keeps_mode_and_lines() {
+    fn a_new_file_is_private_and_an_existing_one_keeps_its_mode_and_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.log");
         critical(&file, LogFormat::Text, &clock(), "first\nline").unwrap();
@@ -293,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_folder_the_file_is_told_missing_and_the_record_still_gets_its_lines() {
+    fn without_its_folder_the_error_is_reported_and_the_record_gets_its_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("missing/log.log");
         let journal = journal();
@@ -302,13 +279,13 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
             tracing::info!("on it goes");
         });
-        let told = log_file.undelivered().unwrap();
-        assert!(told.contains("missing/log.log: No such file or directory"), "{told}");
+        let error = log_file.error().unwrap();
+        assert!(error.contains("missing/log.log: No such file or directory"), "{error}");
         assert_eq!(journal.read(|record| record.log_lines.len()), 1);
     }
 
     #[test]
-    fn a_full_disk_is_told() {
+    fn a_full_disk_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let log = Log { file: folder.path().join("log.log"), format: LogFormat::Text, level: LogLevel::Info };
         let log_file = LogFile::open(&log, journal(), clock());
@@ -317,12 +294,12 @@ mod tests {
             tracing::info!("one");
             tracing::info!("two");
         });
-        let told = log_file.undelivered().unwrap();
-        assert!(told.contains("No space left on device"), "{told}");
+        let error = log_file.error().unwrap();
+        assert!(error.contains("No space left on device"), "{error}");
     }
 
     #[test]
-    fn an_event_under_the_records_lock_does_not_hang_the_run() {
+    fn an_event_with_the_record_locked_does_not_block_the_run() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             journal.read(|_| tracing::info!("held"));
         });

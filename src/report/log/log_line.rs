@@ -1,4 +1,4 @@
-//! PURE: one event of the program as one line of the log.
+//! One tracing event as one line of the log, in text or JSON. Pure.
 
 use std::fmt;
 
@@ -12,26 +12,21 @@ use tracing::{Event, Metadata};
 use crate::config::{LogFormat, LogLevel};
 use crate::rules::redaction::Redaction;
 
-/// In seconds.
-const SHORTEST_TOLD: f64 = 0.1;
+/// In seconds; a shorter duration is omitted.
+const SHORTEST_SHOWN: f64 = 0.1;
 
-/// How much a line matters, in the log's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing when looking for a fault.
     Debug,
-    /// A task went well.
     Info,
-    /// Worth a look.
     Warning,
-    /// A task failed.
     Error,
-    /// The configuration can't be used.
+    /// The configuration cannot be used.
     Critical,
 }
 
 impl Severity {
-    /// Whether a line of this severity is written where `least` is the least level.
+    /// Whether a line of this severity is written at the level `least`.
     pub fn reaches(self, least: LogLevel) -> bool {
         let least = match least {
             LogLevel::Debug => Severity::Debug,
@@ -55,26 +50,23 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What the program told by a tracing event, as it came: not yet cleaned.
+/// An event of this program.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
-    /// How much it matters.
+pub struct LogLine {
     pub severity: Severity,
-    /// The event's field `task`.
     pub task: Option<String>,
-    /// The event's field `seconds`: how long it took.
+    /// A duration.
     pub seconds: Option<f64>,
-    /// The event's message.
     pub message: String,
     /// The event's other fields.
     pub fields: Vec<(&'static str, Value)>,
 }
 
-impl Told {
-    /// What `event` tells; `None` where it is not the program's own, but a library's.
+impl LogLine {
+    /// `event` as it is, not yet cleaned; `None` for a library's event.
     ///
-    /// An event of tracing's level ERROR with the field `critical = true` is [`Severity::Critical`].
-    pub fn by(event: &Event<'_>) -> Option<Told> {
+    /// The level ERROR with the field `critical = true` is [`Severity::Critical`].
+    pub fn of(event: &Event<'_>) -> Option<LogLine> {
         if !is_own(event.metadata()) {
             return None;
         }
@@ -87,37 +79,31 @@ impl Told {
             tracing::Level::INFO => Severity::Info,
             _ => Severity::Debug,
         };
-        Some(Told {
-            severity,
-            task: fields.task,
-            seconds: fields.seconds,
-            message: fields.message,
-            fields: fields.others,
-        })
+        let Fields { task, seconds, message, others, .. } = fields;
+        Some(LogLine { severity, task, seconds, message, fields: others })
     }
 
-    /// The same as it may be written: each text on one line, without what `redaction` removes.
-    pub fn cleaned(self, redaction: &Redaction) -> Told {
+    /// Makes each text one line without secrets.
+    pub fn cleaned(self, redaction: &Redaction) -> LogLine {
         let fields = self.fields.into_iter().map(|(name, value)| match value {
             Value::String(text) => (name, Value::String(redaction.clean(&text))),
             other => (name, other),
         });
-        Told {
-            severity: self.severity,
+        LogLine {
             task: self.task.map(|task| redaction.clean(&task)),
-            seconds: self.seconds,
             message: redaction.clean(&self.message),
             fields: fields.collect(),
+            ..self
         }
     }
 
-    /// "task: message (1.2 s) field=value"; times that are too short to care for are left out.
+    /// "task: message (1.2 s) field=value".
     pub fn sentence(&self) -> String {
         let mut sentence = match &self.task {
             Some(task) => format!("{task}: {}", self.message),
             None => self.message.clone(),
         };
-        if let Some(seconds) = self.seconds.filter(|seconds| *seconds >= SHORTEST_TOLD) {
+        if let Some(seconds) = self.seconds.filter(|seconds| *seconds >= SHORTEST_SHOWN) {
             sentence.push_str(&format!(" ({seconds:.1} s)"));
         }
         for (name, value) in &self.fields {
@@ -130,38 +116,37 @@ impl Told {
     }
 }
 
-/// Whether it comes from this program, and not from a library.
 fn is_own(metadata: &Metadata<'_>) -> bool {
     metadata.target().strip_prefix("scripting_system").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The line, without a line break, that tells what was told (and cleaned) at `time` in the run `run`.
-pub fn format_line(told: &Told, time: DateTime<FixedOffset>, run: &str, format: LogFormat) -> String {
+/// The cleaned `line`, logged at `time` in the run `run`, without a line break.
+pub fn format_line(line: &LogLine, time: DateTime<FixedOffset>, run: &str, format: LogFormat) -> String {
     let time = time.to_rfc3339_opts(SecondsFormat::Millis, false);
     match format {
-        LogFormat::Text => format!("{time} {:<7} [{run}] {}", told.severity, told.sentence()),
+        LogFormat::Text => format!("{time} {:<7} [{run}] {}", line.severity, line.sentence()),
         LogFormat::Json => {
             let object = Object {
                 time,
-                level: told.severity.to_string(),
+                level: line.severity.to_string(),
                 run,
-                task: told.task.as_deref(),
-                message: &told.message,
-                seconds: told.seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
-                fields: told
+                task: line.task.as_deref(),
+                message: &line.message,
+                seconds: line.seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
+                fields: line
                     .fields
                     .iter()
                     .filter(|(name, _)| !["time", "level", "run", "task", "message", "seconds"].contains(name))
                     .map(|(name, value)| ((*name).to_owned(), value.clone()))
                     .collect(),
             };
-            // Texts, numbers and truth values: nothing of that can fail to be written.
+            // Texts, numbers and booleans can always be serialised.
             serde_json::to_string(&object).unwrap_or_default()
         }
     }
 }
 
-/// The field `task` of a span of the program's own.
+/// The field `task` of a span of this program.
 pub fn task_of(span: &Attributes<'_>) -> Option<String> {
     let mut fields = Fields::default();
     span.record(&mut fields);
@@ -240,8 +225,8 @@ mod tests {
 
     use super::*;
 
-    fn told(message: &str) -> Told {
-        Told {
+    fn line(message: &str) -> LogLine {
+        LogLine {
             severity: Severity::Info,
             task: Some("Request zip".to_owned()),
             seconds: Some(2.34567),
@@ -255,17 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_text_tells_time_level_run_task_and_message() {
+    fn a_line_of_text_has_time_level_run_task_and_message() {
         assert_eq!(
-            format_line(&told("12 bytes"), time(), "r1", LogFormat::Text),
+            format_line(&line("12 bytes"), time(), "r1", LogFormat::Text),
             "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes (2.3 s) bytes=12 server=a b"
         );
     }
 
     #[test]
-    fn a_line_of_json_tells_the_same_in_fields() {
+    fn a_line_of_json_has_the_same_in_fields() {
         assert_eq!(
-            format_line(&told("say \"hi\""), time(), "r1", LogFormat::Json),
+            format_line(&line("say \"hi\""), time(), "r1", LogFormat::Json),
             concat!(
                 r#"{"time":"2026-11-23T23:00:01.123+01:00","level":"INFO","run":"r1","task":"Request zip","#,
                 r#""message":"say \"hi\"","seconds":2.346,"bytes":12,"server":"a b"}"#
@@ -274,18 +259,18 @@ mod tests {
     }
 
     #[test]
-    fn a_message_can_neither_forge_a_line_nor_tell_a_secret() {
+    fn a_message_can_neither_forge_a_line_nor_contain_a_secret() {
         let redaction = Redaction::new(&[SecretString::from("hunter22")]);
         for format in [LogFormat::Text, LogFormat::Json] {
-            let mut told = told("a\n2026-11-23 ERROR hunter22");
-            told.fields.push(("reply", "hunter22\n".into()));
-            let line = format_line(&told.cleaned(&redaction), time(), "r1", format);
-            assert!(!line.contains(['\n']) && !line.contains("hunter22"), "{line}");
+            let mut line = line("a\n2026-11-23 ERROR hunter22");
+            line.fields.push(("reply", "hunter22\n".into()));
+            let line = format_line(&line.cleaned(&redaction), time(), "r1", format);
+            assert!(!line.contains('\n') && !line.contains("hunter22"), "{line}");
         }
     }
 
     #[test]
-    fn levels_are_ordered_as_the_configuration_orders_them() {
+    fn severities_are_ordered() {
         assert!(Severity::Critical.reaches(LogLevel::Error));
         assert!(!Severity::Warning.reaches(LogLevel::Error));
         assert!(!Severity::Debug.reaches(LogLevel::Info));

@@ -1,16 +1,15 @@
-//! What `-v` shows: the program's own events as lines for a person who watches.
+//! The output of `-v`: the program's own events as lines.
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::config::LogLevel;
-use crate::report::log::log_line::{Severity, Told};
+use crate::report::log::log_line::{LogLine, Severity};
 use crate::rules::redaction::Redaction;
 
-/// Where a line goes, which comes without a line break.
+/// Prints a line, which has no line break.
 pub type Show = Box<dyn Fn(&str) + Send + Sync>;
 
-/// A layer of tracing that shows events as they happen.
 pub struct Verbose {
     least: LogLevel,
     redaction: Redaction,
@@ -18,8 +17,8 @@ pub struct Verbose {
 }
 
 impl Verbose {
-    /// Shows with `show` what happens: for `-v` as [`LogLevel::Info`], for more of them all; without the secrets of
-    /// `redaction`. `show` must not emit events itself; where progress is drawn, it has to make room for the line.
+    /// `count`: how many `-v` there are; one shows [`LogLevel::Info`], two everything. `show` must not emit events, and must
+    /// not disturb a progress bar.
     pub fn new(count: u8, redaction: Redaction, show: Show) -> Verbose {
         Verbose { least: if count > 1 { LogLevel::Debug } else { LogLevel::Info }, redaction, show }
     }
@@ -27,10 +26,10 @@ impl Verbose {
 
 impl<S: Subscriber> Layer<S> for Verbose {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let Some(told) = Told::by(event).filter(|told| told.severity.reaches(self.least)) else { return };
-        let told = told.cleaned(&self.redaction);
-        let sentence = told.sentence();
-        match told.severity {
+        let Some(line) = LogLine::of(event).filter(|line| line.severity.reaches(self.least)) else { return };
+        let line = line.cleaned(&self.redaction);
+        let sentence = line.sentence();
+        match line.severity {
             Severity::Info => (self.show)(&sentence),
             severity => (self.show)(&format!("{} {sentence}", severity.to_string().to_lowercase())),
         }
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn one_v_shows_what_is_done_and_two_show_more() {
+    fn one_v_shows_info_and_two_show_debug() {
         assert_eq!(shown(1), ["Find dump: a\\nb [redacted]"]);
         assert_eq!(shown(2), ["debug Find dump: begins", "Find dump: a\\nb [redacted]"]);
     }

@@ -1,4 +1,4 @@
-//! The local sendmail program, for machines whose own mail system knows the way.
+//! The local sendmail program, for machines with their own mail system.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,16 @@ use rustix::fs::{Access, access};
 
 use crate::runtime::child;
 
-/// Where every mail system puts it; cron's PATH seldom holds that folder.
+/// Every mail system installs it there; cron's PATH often lacks that folder.
 const USUAL_PLACE: &str = "/usr/sbin/sendmail";
 
-/// The program to run: the one in its usual place, else the first in PATH.
+/// The one in its usual place, else the first in PATH.
 pub(crate) fn program() -> PathBuf {
     let usual = PathBuf::from(USUAL_PLACE);
     if usual.is_file() { usual } else { PathBuf::from("sendmail") }
 }
 
-/// Looks whether there is a program to run, and where.
-///
-/// # Errors
-/// If nothing that could be run is there.
+/// The path of an executable sendmail.
 pub(crate) fn find() -> io::Result<PathBuf> {
     let program = program();
     let folders = std::env::var_os("PATH").unwrap_or_default();
@@ -35,11 +32,11 @@ pub(crate) fn find() -> io::Result<PathBuf> {
     })
 }
 
-/// Has `program` take `message` from `sender` to `recipient` (addresses without names).
+/// Passes `message` from `sender` to `recipient` (addresses without names) to `program`.
 ///
 /// # Errors
-/// If the program cannot be started. Inside: what it said and how it ended, if it did not take the message or had
-/// not ended after `limit`.
+/// If the program cannot be started. Inner: its stderr and exit status if it did not accept the message, or that it did not
+/// end within `limit`.
 pub(crate) fn hand_over(
     program: &Path,
     sender: &str,
@@ -92,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn sender_recipient_and_message_are_handed_over() {
+    fn sender_recipient_and_message_are_passed() {
         let (folder, path) = sendmail("echo \"$@\" > arguments; cat > message");
         deliver(&path, b"Subject: x\r\n\r\n.\r\nend\r\n", LIMIT).unwrap();
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
@@ -101,25 +98,25 @@ mod tests {
     }
 
     #[test]
-    fn what_sendmail_complains_of_is_told_even_if_it_reads_nothing() {
+    fn stderr_is_reported_even_if_the_message_is_not_read() {
         let (_folder, path) = sendmail("echo 'account default not found' >&2; exit 78");
-        let told = deliver(&path, &[b'x'; 1_000_000], LIMIT).unwrap_err();
-        assert_eq!(told, "account default not found (exit status: 78)");
+        let error = deliver(&path, &[b'x'; 1_000_000], LIMIT).unwrap_err();
+        assert_eq!(error, "account default not found (exit status: 78)");
     }
 
     #[test]
-    fn a_message_that_was_not_read_whole_is_not_delivered() {
+    fn a_message_that_was_not_read_to_its_end_is_not_delivered() {
         let (_folder, path) = sendmail("exit 0");
         assert!(deliver(&path, &[b'x'; 1_000_000], LIMIT).unwrap_err().contains("did not read the whole message"));
     }
 
     #[test]
-    fn a_sendmail_that_hangs_is_ended_with_what_it_started() {
+    fn a_hanging_sendmail_is_killed_with_its_children() {
         let (folder, path) = sendmail("sleep 60 & echo $! > id; wait");
-        let told = deliver(&path, b"x", Duration::from_millis(500)).unwrap_err();
-        assert!(told.starts_with("it did not end within"), "{told}");
+        let error = deliver(&path, b"x", Duration::from_millis(500)).unwrap_err();
+        assert!(error.starts_with("it did not end within"), "{error}");
         let id = fs::read_to_string(folder.path().join("id")).unwrap();
-        // Ended, or waiting for its new parent to take note of that.
+        // Gone, or a zombie until its new parent reaps it.
         let status = || fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_else(|_| ") Z".to_owned());
         let begun = std::time::Instant::now();
         while !status().contains(") Z") {

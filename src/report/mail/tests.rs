@@ -1,15 +1,20 @@
-//! What a mail reader finds in the mail, and whom the sending tries.
+//! The mail as a mail reader decodes it, and which recipients are tried.
 
 use std::cell::Cell;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
+use chrono::{DateTime, FixedOffset};
 use mail_parser::{MessageParser, MimeHeaders as _};
 
-use crate::config::SendOn;
-use crate::report::mail::*;
-use crate::report::message::samples;
+use crate::config::{Credentials, Email, MailSecurity, MailServer, SendOn};
+use crate::report::mail::build::build;
+use crate::report::mail::error::MailError;
+use crate::report::mail::html;
+use crate::report::mail::send::{send, send_to, undelivered};
+use crate::report::message::{plain, samples};
+use crate::runtime::retry::Retryable as _;
 
 fn email(to: &[&str]) -> Email {
     Email {
@@ -32,17 +37,8 @@ fn date() -> DateTime<FixedOffset> {
     DateTime::parse_from_rfc3339("2026-11-23T23:00:05+01:00").unwrap()
 }
 
-fn refused(recipient: &str) -> MailError {
-    MailError::Refused {
-        server: "mx:25".to_owned(),
-        recipient: recipient.to_owned(),
-        reply: "550 no such user".to_owned(),
-        transient: false,
-    }
-}
-
 #[test]
-fn a_mail_reader_finds_headers_both_texts_and_the_log() {
+fn a_mail_has_its_headers_both_texts_and_the_log() {
     let mut record = samples::clean_night();
     record.log_lines = vec!["line one é".to_owned(), "line two".to_owned()];
     let bytes = build(&email(&["Ops <ops@example.org>", "dba@example.org"]), &record, date()).unwrap().formatted();
@@ -66,7 +62,7 @@ fn a_mail_reader_finds_headers_both_texts_and_the_log() {
 }
 
 #[test]
-fn without_attach_log_nothing_is_attached() {
+fn without_attach_log_there_is_no_attachment() {
     let mut email = email(&["ops@example.org"]);
     email.attach_log = false;
     let bytes = build(&email, &samples::clean_night(), date()).unwrap().formatted();
@@ -74,7 +70,7 @@ fn without_attach_log_nothing_is_attached() {
 }
 
 #[test]
-fn what_travels_is_ascii_in_short_lines() {
+fn a_mail_is_ascii_in_short_lines() {
     let mut record = samples::failed_night();
     record.log_lines = vec!["é".repeat(5_000)];
     let bytes = build(&email(&["ops@example.org"]), &record, date()).unwrap().formatted();
@@ -84,7 +80,7 @@ fn what_travels_is_ascii_in_short_lines() {
 }
 
 #[test]
-fn a_strange_host_name_still_makes_one_message_id() {
+fn an_unusual_host_name_makes_a_valid_message_id() {
     let mut record = samples::clean_night();
     record.host = "a b>\r\nBcc: x@example.org".to_owned();
     let bytes = build(&email(&["ops@example.org"]), &record, date()).unwrap().formatted();
@@ -94,83 +90,45 @@ fn a_strange_host_name_still_makes_one_message_id() {
 }
 
 #[test]
-fn one_refused_recipient_does_not_keep_the_others_from_it() {
+fn an_error_about_the_server_ends_the_attempts_and_is_reported_once() {
     let email = email(&["a@example.org", "b@example.org", "c@example.org"]);
     let message = build(&email, &samples::clean_night(), date()).unwrap();
-    let tries = Cell::new(0);
-    let deliveries = send(&email, &message, |_| {
-        tries.set(tries.get() + 1);
-        if tries.get() == 2 { Err(refused("b@example.org")) } else { Ok(()) }
-    });
-    let delivered: Vec<bool> = deliveries.iter().map(|delivery| delivery.result.is_ok()).collect();
-    assert_eq!(delivered, [true, false, true]);
-    assert_eq!(
-        undelivered(&deliveries).unwrap(),
-        "the mail did not reach 1 of 3 recipients: the mail server mx:25 refused the mail to b@example.org: 550 no such \
-         user"
-    );
-}
-
-#[test]
-fn a_refused_login_is_not_repeated_for_each_recipient() {
-    let email = email(&["a@example.org", "b@example.org", "c@example.org"]);
-    let message = build(&email, &samples::clean_night(), date()).unwrap();
-    let tries = Cell::new(0);
-    let login = MailError::Authentication {
-        server: "mx:465".to_owned(),
-        username: "backup".to_owned(),
-        reply: "535 no".to_owned(),
+    let (server, reply) = ("mx:465".to_owned(), "no".to_owned());
+    let refused = MailError::Refused {
+        server: server.clone(),
+        recipient: "b@example.org".to_owned(),
+        reply: reply.clone(),
         transient: false,
     };
-    let deliveries = send(&email, &message, |_| {
-        tries.set(tries.get() + 1);
-        Err(login.clone())
-    });
-    assert_eq!(tries.get(), 1);
-    assert!(deliveries.iter().all(|delivery| delivery.result == Err(login.clone())));
-    let told = undelivered(&deliveries).unwrap();
-    assert!(told.starts_with("the mail did not reach 3 of 3 recipients: "), "{told}");
-    assert_eq!(told.matches("535 no").count(), 1);
+    let login = MailError::Authentication { server, username: "backup".to_owned(), reply, transient: false };
+    let sent = |fails_at: u32, error: MailError| {
+        let attempts = Cell::new(0);
+        let deliveries = send(&email, &message, |_| {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() == fails_at { Err(error.clone()) } else { Ok(()) }
+        });
+        (attempts.get(), undelivered(&deliveries))
+    };
+    let (attempts, sentence) = sent(2, refused.clone());
+    assert_eq!((attempts, sentence), (3, Some(format!("the mail did not reach 1 of 3 recipients: {refused}"))));
+    let (attempts, sentence) = sent(1, login.clone());
+    assert_eq!((attempts, sentence), (1, Some(format!("the mail did not reach 3 of 3 recipients: {login}"))));
+    assert_eq!(sent(4, login), (3, None));
 }
 
 #[test]
-fn a_server_that_is_down_is_worth_another_try_and_names_the_keys() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut email = email(&["a@example.org"]);
-    email.server.as_mut().unwrap().port = port;
-    let message = build(&email, &samples::clean_night(), date()).unwrap();
-    let error = send_to(&email, &message, &email.to[0]).unwrap_err();
-    assert!(error.is_transient());
-    let told = error.to_string();
-    assert!(told.contains("Connection refused") && told.contains("email.server.host"), "{told}");
-}
-
-#[test]
-fn a_missing_ca_file_is_told_by_its_key() {
+fn a_missing_ca_file_is_reported_with_its_key() {
     let mut email = email(&["a@example.org"]);
     let server = email.server.as_mut().unwrap();
     server.security = MailSecurity::Tls;
     server.ca_file = Some("/nonexistent/ca.pem".into());
     let message = build(&email, &samples::clean_night(), date()).unwrap();
-    let told = send_to(&email, &message, &email.to[0]).unwrap_err().to_string();
-    assert!(told.starts_with("email.server.ca_file: /nonexistent/ca.pem: No such file"), "{told}");
+    let error = send_to(&email, &message, &email.to[0]).unwrap_err().to_string();
+    assert!(error.starts_with("email.server.ca_file: /nonexistent/ca.pem: No such file"), "{error}");
 }
 
-#[test]
-fn what_may_have_arrived_is_not_sent_again() {
-    let lost = |has_content| MailError::Lost {
-        server: "mx:25".to_owned(),
-        recipient: "a@example.org".to_owned(),
-        reason: "no answer within 30 s".to_owned(),
-        has_content,
-    };
-    assert!(!lost(true).is_transient());
-    assert!(lost(true).to_string().contains("may have arrived"));
-    assert!(lost(false).is_transient());
-}
-
-/// Sends a mail to a server that greets and then answers each command that begins as in `replies` with the reply beside
-/// it; `None` hangs up. Gives the result and what the server was sent.
+/// Sends a mail to a server that replies to each command by its beginning, as in `replies`; `None` hangs up. Returns the
+/// result and the lines that the server received.
 fn sent_to_server_with(
     security: MailSecurity,
     replies: &'static [(&'static str, Option<&'static str>)],
@@ -180,30 +138,29 @@ fn sent_to_server_with(
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"220 mx ready\r\n").unwrap();
-        let mut heard: Vec<String> = Vec::new();
+        let mut received: Vec<String> = Vec::new();
         let mut is_content = false;
         for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
             let Ok(line) = line else { break };
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            // A line of the mail is no command, whatever it begins with.
-            let is_told = |command: &str| if is_content { line == command } else { line.starts_with(command) };
-            let reply = replies.iter().find(|(command, _)| is_told(command)).map(|(_, reply)| *reply);
+            // A line of the mail is not a command.
+            let is_command = |command: &str| if is_content { line == command } else { line.starts_with(command) };
+            let reply = replies.iter().find(|(command, _)| is_command(command)).map(|(_, reply)| *reply);
             is_content = if is_content { line != "." } else { line == "DATA" };
-            heard.push(line);
+            received.push(line);
             match reply {
                 Some(Some(reply)) => stream.write_all(reply.as_bytes()).unwrap(),
                 Some(None) => break,
                 None => {}
             }
         }
-        heard
+        received
     });
     let mut email = email(&["ops@example.org", "dba@example.org"]);
     let mail_server = email.server.as_mut().unwrap();
     mail_server.port = port;
     mail_server.security = security;
-    mail_server.credentials =
-        Some(crate::config::Credentials { username: "backup".to_owned(), password: "hunter22".into() });
+    mail_server.credentials = Some(Credentials { username: "backup".to_owned(), password: "hunter22".into() });
     let message = build(&email, &samples::clean_night(), date()).unwrap();
     let result = send_to(&email, &message, &email.to[1]);
     (result, server.join().unwrap())
@@ -216,18 +173,18 @@ const RCPT: (&str, Option<&str>) = ("RCPT", Some("250 ok\r\n"));
 const DATA: (&str, Option<&str>) = ("DATA", Some("354 go on\r\n"));
 
 #[test]
-fn the_envelope_names_one_recipient_and_a_rude_goodbye_does_not_matter() {
-    let (result, heard) = sent_to_server_with(
+fn the_envelope_names_one_recipient_and_an_error_after_it_is_ignored() {
+    let (result, received) = sent_to_server_with(
         MailSecurity::None,
         &[HELLO, AUTH, MAIL, RCPT, DATA, (".", Some("250 taken\r\n")), ("QUIT", None)],
     );
     assert_eq!(result, Ok(()));
-    let recipients: Vec<_> = heard.iter().filter(|line| line.starts_with("RCPT")).collect();
+    let recipients: Vec<_> = received.iter().filter(|line| line.starts_with("RCPT")).collect();
     assert_eq!(recipients, ["RCPT TO:<dba@example.org>"]);
 }
 
 #[test]
-fn a_refusal_is_told_with_the_servers_words_and_tried_again_only_if_passing() {
+fn a_refusal_contains_the_reply_and_is_retried_only_if_transient() {
     let (result, _) = sent_to_server_with(
         MailSecurity::None,
         &[HELLO, AUTH, MAIL, ("RCPT", Some("550 no such user\r\n")), ("QUIT", None)],
@@ -243,7 +200,7 @@ fn a_refusal_is_told_with_the_servers_words_and_tried_again_only_if_passing() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_met_again_only_before_the_content() {
+fn a_broken_connection_is_retried_only_before_the_content() {
     let (result, _) = sent_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, ("DATA", None)]);
     let error = result.unwrap_err();
     assert!(matches!(error, MailError::Lost { has_content: false, .. }) && error.is_transient(), "{error}");
@@ -257,20 +214,20 @@ fn a_refused_login_names_the_keys_and_not_the_password() {
     let (result, _) =
         sent_to_server_with(MailSecurity::None, &[HELLO, ("AUTH", Some("535 wrong\r\n")), ("QUIT", None)]);
     let error = result.unwrap_err();
-    let told = format!("{error} {error:?}");
-    assert!(told.contains("login of backup: 535 wrong; check email.server.username"), "{told}");
-    assert!(!told.contains("hunter22") && !error.is_transient(), "{told}");
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains("login of backup: 535 wrong; check email.server.username"), "{shown}");
+    assert!(!shown.contains("hunter22") && !error.is_transient(), "{shown}");
 }
 
 #[test]
 fn without_starttls_neither_login_nor_mail_is_sent() {
-    let (result, heard) = sent_to_server_with(MailSecurity::Starttls, &[HELLO, AUTH, MAIL]);
+    let (result, received) = sent_to_server_with(MailSecurity::Starttls, &[HELLO, AUTH, MAIL]);
     assert!(matches!(result, Err(MailError::NoStarttls { .. })), "{result:?}");
-    assert!(heard.iter().all(|line| line.starts_with("EHLO")), "{heard:?}");
+    assert!(received.iter().all(|line| line.starts_with("EHLO")), "{received:?}");
 }
 
 #[test]
-fn a_server_without_tls_is_told_as_a_tls_fault() {
+fn a_server_without_tls_is_a_tls_error() {
     let (result, _) = sent_to_server_with(MailSecurity::Tls, &[]);
     let error = result.unwrap_err();
     assert!(matches!(error, MailError::Tls { .. }) && !error.is_transient(), "{error}");

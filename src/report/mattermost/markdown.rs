@@ -1,21 +1,21 @@
-//! The Mattermost message: a headline and a Markdown table, escaped so that text from outside stays text.
+//! The Mattermost message's text: a headline and a Markdown table. Text from outside is escaped.
 
 use crate::record::run_record::{Level, RunRecord, State, TaskReport};
 use crate::record::task::Task;
-use crate::report::message::headline;
+use crate::report::message::{headline, tasks};
 use crate::rules::units;
 
-/// Longest post that Mattermost stores whole, in characters (runes); it splits a longer one.
-pub const MAX_POST: usize = 16_383;
+/// In characters (runes); Mattermost splits a longer post.
+const MAX_POST: usize = 16_383;
 
-/// Longest text of a cell before escaping, from what is wanted to what is put up with.
+/// Longest text of a cell before escaping, from the preferred to the smallest acceptable limit.
 const CELL_LIMITS: [usize; 4] = [1_000, 300, 100, 40];
 
-/// Longest host name of the DNS (RFC 1035, 2.3.4), and so of a headline.
+/// Longest host name (RFC 1035, 2.3.4).
 const MAX_HOST: usize = 255;
 
-/// Keeps two characters apart without being seen. Text from outside never holds it unescaped.
-const APART: char = '\u{200b}';
+/// Invisible; separates two characters. In text from outside, it is always escaped.
+const SEPARATOR: char = '\u{200b}';
 
 struct Row {
     icon: &'static str,
@@ -26,12 +26,9 @@ struct Row {
 const GOOD: &str = ":white_check_mark:";
 const BAD: &str = ":no_entry:";
 
-/// The text of the Mattermost message, at most [`MAX_POST`] characters.
-///
-/// A headline with the outcome and the counts, then a row for each task that did its work and for each error.
-/// Warnings are counted only; a task that ended in one, was skipped or never ran has no row.
-/// `undelivered_mail` tells whom the mail did not reach and why, where it did not.
-pub fn mattermost_text(record: &RunRecord, undelivered_mail: Option<&str>) -> String {
+/// A headline with the outcome and the counts, then a row for each completed task and for each error. Warnings are only
+/// counted; a task that ended in one, was skipped or never ran has no row. At most [`MAX_POST`] characters.
+pub(super) fn text(record: &RunRecord, undelivered_mail: Option<&str>) -> String {
     let rows = rows(record, undelivered_mail);
     let head = head(record);
     for limit in CELL_LIMITS {
@@ -43,7 +40,7 @@ pub fn mattermost_text(record: &RunRecord, undelivered_mail: Option<&str>) -> St
     first_rows(head, &rows)
 }
 
-/// As many rows as fit, and how many did not.
+/// As many rows as fit, and the number of the others.
 fn first_rows(head: String, rows: &[Row]) -> String {
     let [.., shortest] = CELL_LIMITS;
     let mut text = head;
@@ -80,14 +77,14 @@ fn head(record: &RunRecord) -> String {
 fn rows(record: &RunRecord, undelivered_mail: Option<&str>) -> Vec<Row> {
     let mut rows = Vec::new();
     for report in record.tasks() {
-        let mut told = None;
-        if report.state == State::Failed || has_done_its_work(record, report) {
+        let mut ending = None;
+        if report.state == State::Failed || is_completed(record, report) {
             let icon = if report.state == State::Failed { BAD } else { GOOD };
-            rows.push(Row { icon, task: report.task, text: headline::ending(report) });
-            told = Some(&report.text);
+            rows.push(Row { icon, task: report.task, text: tasks::ending(report) });
+            ending = Some(&report.text);
         }
         let errors = record.notes().iter().filter(|note| note.task == report.task && note.level == Level::Error);
-        for error in errors.filter(|error| report.state != State::Failed || Some(&error.text) != told) {
+        for error in errors.filter(|error| report.state != State::Failed || Some(&error.text) != ending) {
             rows.push(Row { icon: BAD, task: report.task, text: error.text.clone() });
         }
         if let Some(reason) = undelivered_mail.filter(|_| report.task == Task::Report) {
@@ -97,8 +94,8 @@ fn rows(record: &RunRecord, undelivered_mail: Option<&str>) -> Vec<Row> {
     rows
 }
 
-/// Whether `report`'s task went well, whatever was warned on the way: then its end is told as information.
-fn has_done_its_work(record: &RunRecord, report: &TaskReport) -> bool {
+/// Whether the task completed, with or without warnings: then its ending is a note of level Info.
+fn is_completed(record: &RunRecord, report: &TaskReport) -> bool {
     match report.state {
         State::Done => true,
         State::Warned => record
@@ -113,20 +110,19 @@ fn line(row: &Row, limit: usize) -> String {
     format!("| {} | {} | {} |\n", row.icon, row.task, escape(&cut(&row.text, limit)))
 }
 
-/// `text`, cut to `limit` characters with an ellipsis for what is missing.
-pub(crate) fn cut(text: &str, limit: usize) -> String {
+/// `text`, at most `limit` characters and an ellipsis.
+pub(super) fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
     text.chars().take(limit).chain(['…']).collect()
 }
 
-/// `text` so that Mattermost shows it as it is: no Markdown, no link, no mention, no channel, hashtag or emoji.
+/// Makes Mattermost show `text` literally, without Markdown, links, mentions, channels, hashtags and emoji.
 ///
-/// Markdown's own characters get a backslash. What Mattermost finds in finished text (`@all`, `~channel`, `#tag`,
-/// `:emoji:`, `scheme:/`, `www.`) and what it rewrites before (`<!channel>`, `<@user>`) is broken by a character
-/// that is not seen.
-pub(crate) fn escape(text: &str) -> String {
+/// Markdown's own characters get a backslash. Patterns that Mattermost detects in plain text (`@all`, `~channel`, `#tag`,
+/// `:emoji:`, `scheme:/`, `www.`) or rewrites (`<!channel>`, `<@user>`) are broken by an invisible character.
+pub(super) fn escape(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len() + 16);
     for (index, &character) in characters.iter().enumerate() {
@@ -137,10 +133,10 @@ pub(crate) fn escape(text: &str) -> String {
             out.push('\\');
         }
         match character {
-            // What has no backslash form in every client of Mattermost.
+            // Not every client of Mattermost knows a backslash form of these.
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
-            // Never reaches a message otherwise; a line break would end the row.
+            // A line break would end the row.
             '\n' | '\r' => out.push(' '),
             other => out.push(other),
         }
@@ -153,20 +149,20 @@ pub(crate) fn escape(text: &str) -> String {
             _ => false,
         };
         if is_magic {
-            out.push(APART);
+            out.push(SEPARATOR);
         }
     }
     out
 }
 
-/// Whether `after` goes on as an emoji's name and the colon that ends it. Two digits are a time of day.
+/// Whether `after` begins with an emoji's name and a colon. Two digits are a time of day.
 fn begins_emoji(after: &[char]) -> bool {
     let name = after.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-')).count();
     let is_time = name == 2 && after[..name].iter().all(char::is_ascii_digit);
     name > 0 && !is_time && after.get(name) == Some(&':')
 }
 
-/// A fingerprint as code, which can be copied to compare it; anything else is escaped like other text.
+/// A fingerprint as code, for copying; anything else is escaped.
 fn code(text: &str) -> String {
     let is_fingerprint = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '+' | '/' | '='));
     if is_fingerprint && !text.is_empty() { format!("`{text}`") } else { escape(text) }
@@ -179,7 +175,7 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    /// What is between the unescaped pipes of a table's line.
+    /// The cells of a table's line.
     fn cells(line: &str) -> Vec<String> {
         let mut cells = vec![String::new()];
         let mut escaped = false;
@@ -204,54 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn clean_night() {
-        insta::assert_snapshot!(mattermost_text(&samples::clean_night(), None));
-    }
-
-    #[test]
-    fn stale_night() {
-        insta::assert_snapshot!(mattermost_text(&samples::stale_night(), None));
-    }
-
-    #[test]
-    fn failed_night() {
-        insta::assert_snapshot!(mattermost_text(&samples::failed_night(), None));
-    }
-
-    #[test]
-    fn first_host_key() {
-        insta::assert_snapshot!(mattermost_text(&samples::first_host_key(), None));
-    }
-
-    #[test]
-    fn held_back_removal() {
-        insta::assert_snapshot!(mattermost_text(&samples::held_back_removal(), None));
-    }
-
-    #[test]
-    fn an_undelivered_mail_is_a_row() {
-        let text = mattermost_text(&samples::clean_night(), Some("no mail to ops@example.org"));
+    fn an_undelivered_mail_has_a_row() {
+        let text = super::text(&samples::clean_night(), Some("no mail to ops@example.org"));
         assert!(text.ends_with("| :no_entry: | Report | no mail to ops@\u{200b}example.org |\n"), "{text}");
     }
 
     #[test]
-    fn a_warning_has_no_row() {
-        let text = mattermost_text(&samples::stale_night(), None);
-        assert!(text.contains(": 0 errors, 2 warnings"), "{text}");
-        assert!(!text.contains("Compare dates"), "{text}");
-        assert!(!text.contains("permission denied"), "{text}");
-        assert!(text.contains("| :white_check_mark: | Remove expired |"), "{text}");
-    }
-
-    #[test]
-    fn an_error_told_beside_a_tasks_end_is_a_row() {
+    fn an_error_apart_from_the_ending_has_a_row() {
         let mut record = samples::clean_night();
         record.note(Level::Error, Task::CleanUp, "the worker died");
-        assert!(mattermost_text(&record, None).contains("| :no_entry: | Clean up | the worker died |"));
+        assert!(super::text(&record, None).contains("| :no_entry: | Clean up | the worker died |"));
     }
 
     #[test]
-    fn nothing_from_outside_is_a_mention_a_link_an_emoji_or_markup() {
+    fn mentions_links_emoji_and_markup_are_escaped() {
         let cases = [
             ("@all @channel @here", "@\u{200b}all @\u{200b}channel @\u{200b}here"),
             ("<!channel> <@U1>", "&lt;\u{200b}\\!channel\\> &lt;\u{200b}@\u{200b}U1\\>"),
@@ -273,17 +235,17 @@ mod tests {
     }
 
     #[test]
-    fn very_many_errors_are_cut_with_their_number() {
+    fn omitted_errors_are_counted() {
         let mut record = samples::begun();
         for number in 0..2_000 {
             record.note(Level::Error, Task::RequestZip, &format!("{number} {}", "|".repeat(50)));
         }
-        let text = mattermost_text(&record, None);
+        let text = super::text(&record, None);
         assert_is_well_formed(&text);
         assert!(text.trim_end().ends_with("more |"), "{text}");
     }
 
-    /// A text with what Markdown, tables and lines are made of.
+    /// Text full of the syntax of Markdown and tables.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof!["\\PC{0,60}", "[|\\\\`@:<>\n\r\\p{Z}\\p{C}a]{0,40}", "[|\\\\a]{900,1100}"]
     }
@@ -303,16 +265,16 @@ mod tests {
                 let state = if *has_failed { State::Failed } else { State::Done };
                 record.end(Task::ALL[*task], state, text, None);
             }
-            assert_is_well_formed(&mattermost_text(&record, mail.as_deref()));
+            assert_is_well_formed(&super::text(&record, mail.as_deref()));
         }
 
         #[test]
         fn no_text_mentions_anybody(text in ".{0,40}@(all|channel|here|name).{0,40}") {
             let mut record = samples::begun();
             record.end(Task::FindDump, State::Failed, &text, None);
-            let told = mattermost_text(&record, None);
+            let text = super::text(&record, None);
             for mention in ["@all", "@channel", "@here", "@name"] {
-                prop_assert!(!told.contains(mention));
+                prop_assert!(!text.contains(mention));
             }
         }
     }

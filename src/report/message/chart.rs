@@ -1,4 +1,4 @@
-//! The sizes of the last archives as a chart, and in words: what is drawn, whatever it is drawn with.
+//! The sizes of the last archives, as columns to draw and in words.
 
 use std::collections::BTreeSet;
 
@@ -9,46 +9,38 @@ use crate::report::message::headline;
 use crate::rules::history::{self, Archived};
 use crate::rules::units;
 
-/// So many archives are drawn.
+/// How many archives are drawn.
 const MAX_ARCHIVES: usize = 30;
 
-/// A longer stretch of nights without an archive is drawn as if it were so long; words tell how long it is.
+/// How many nights of one gap are drawn; a figure states its real length.
 const LONGEST_GAP: usize = 10;
 
-/// Where there would be more columns than this, nights without an archive have none.
+/// With more columns than this, nights without an archive are not drawn.
 const MAX_COLUMNS: usize = 60;
 
-/// An archive of more than so many times the median is cut off, so that the others can be told apart.
+/// An archive larger than this many medians is cut off, so that the others keep a visible difference.
 const HIGHEST: u64 = 3;
 
-/// One column of the chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Column {
-    /// An archive.
-    Archive {
-        /// The date in its name.
-        date: NaiveDate,
-        /// Its size in bytes, where the server tells.
-        size: Option<u64>,
-        /// Whether this run has delivered it.
-        is_tonights: bool,
-    },
-    /// A night without one.
+    /// `size` in bytes, if the server reports it; `is_new` if this run delivered it.
+    Archive { date: NaiveDate, size: Option<u64>, is_new: bool },
+    /// A night without an archive.
     Gap(NaiveDate),
 }
 
-/// The last archives, oldest first, with the nights in between that have none.
+/// The last archives and the nights without one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chart {
-    /// What is drawn, from left to right.
+    /// Oldest first.
     pub(crate) columns: Vec<Column>,
     /// The size in bytes that is drawn in full height; at least 1.
-    pub(crate) ceiling: u64,
+    ceiling: u64,
     archives: Vec<Archived>,
 }
 
 impl Chart {
-    /// The chart for `record`; `None` where there is no history to show.
+    /// `None` for fewer than two archives, or if no size is known.
     pub(crate) fn of(record: &RunRecord) -> Option<Chart> {
         let folder = record.folder.as_ref()?;
         let archives = last_archives(folder);
@@ -66,8 +58,7 @@ impl Chart {
         })
     }
 
-    /// "The last 30 archives".
-    pub(crate) fn title(&self) -> String {
+    fn title(&self) -> String {
         format!("The last {}", units::count(self.archives.len(), "archive"))
     }
 
@@ -79,7 +70,7 @@ impl Chart {
         Some((date(self.columns.first()?), date(self.columns.last()?)))
     }
 
-    /// "12.10 MiB to 14.20 MiB, median 12.90 MiB", where any size is known.
+    /// "12.10 MiB to 14.20 MiB, median 12.90 MiB".
     pub(crate) fn sizes(&self) -> Option<String> {
         let sizes = sorted_sizes(&self.archives);
         let (smallest, largest) = (*sizes.first()?, *sizes.last()?);
@@ -90,7 +81,7 @@ impl Chart {
         Some(format!("{} to {}, median {median}", units::size(smallest), units::size(largest)))
     }
 
-    /// What stands out, as sentences: archives that do not fit into the chart.
+    /// "cut off: 27.38 MiB of 10 Nov", if there are any.
     pub(crate) fn cut_off(&self) -> Option<String> {
         let higher: Vec<String> = self
             .archives
@@ -102,23 +93,26 @@ impl Chart {
         (!higher.is_empty()).then(|| format!("cut off: {}", higher.join(", ")))
     }
 
-    /// Whether an archive of `size` bytes is higher than the chart.
+    /// The title, the sizes and what is cut off, in one line.
+    pub(crate) fn caption(&self) -> String {
+        let words: Vec<String> = self.sizes().into_iter().chain(self.cut_off()).collect();
+        if words.is_empty() { self.title() } else { format!("{}: {}", self.title(), words.join("; ")) }
+    }
+
     pub(crate) fn is_cut_off(&self, size: u64) -> bool {
         size > self.ceiling
     }
 
-    /// The height of an archive of `size` bytes in a chart that is `full` high; at least 1.
+    /// The height of an archive of `size` bytes in a chart of height `full`; at least 1.
     pub(crate) fn height(&self, size: u64, full: u64) -> u64 {
         let exact = u128::from(size.min(self.ceiling)) * u128::from(full) / u128::from(self.ceiling);
         u64::try_from(exact).unwrap_or(full).max(1)
     }
 
-    /// Whether a night without an archive is drawn.
     pub(crate) fn has_gaps(&self) -> bool {
         self.columns.iter().any(|column| matches!(column, Column::Gap(_)))
     }
 
-    /// The chart as one line of block characters; a dot is a night without an archive.
     pub(crate) fn sparkline(&self) -> String {
         const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let block = |column: &Column| match column {
@@ -133,30 +127,30 @@ impl Chart {
     }
 }
 
-/// The last archives in `folder` that are drawn, oldest first.
+/// The archives that are drawn, oldest first.
 fn last_archives(folder: &FolderFacts) -> &[Archived] {
     &folder.archives[folder.archives.len().saturating_sub(MAX_ARCHIVES)..]
 }
 
-/// From which night to which one an archive can be missed: `None` where there is none that could be.
+/// The first and the last night on which a missing archive counts as missing.
 pub(crate) fn nights(record: &RunRecord, folder: &FolderFacts) -> Option<(NaiveDate, NaiveDate)> {
     let (oldest, newest) = (last_archives(folder).first()?.date, folder.archives.last()?.date);
     Some((folder.complete_since?.max(oldest), record.today.max(newest)))
 }
 
-/// The stretches of nights without an archive, as the first and the last night of each.
+/// The first and the last night of each gap.
 pub(crate) fn gaps(record: &RunRecord, folder: &FolderFacts) -> Vec<(NaiveDate, NaiveDate)> {
     nights(record, folder).map(|(first, last)| history::gaps(&folder.archives, first, last)).unwrap_or_default()
 }
 
 fn columns(archives: &[Archived], gaps: &[(NaiveDate, NaiveDate)], delivered: Option<&str>) -> Vec<Column> {
     let bars = archives.iter().map(|archive| {
-        let is_tonights = delivered == Some(archive.name.as_str());
-        (archive.date, Column::Archive { date: archive.date, size: archive.size, is_tonights })
+        let is_new = delivered == Some(archive.name.as_str());
+        (archive.date, Column::Archive { date: archive.date, size: archive.size, is_new })
     });
     let nights: BTreeSet<NaiveDate> = gaps
         .iter()
-        // The last nights of a long one: it ends beside the archive that ended it.
+        // The last nights of a long gap, next to the archive that ended it.
         .flat_map(|(first, last)| {
             first.iter_days().take_while(|day| day <= last).collect::<Vec<_>>().into_iter().rev().take(LONGEST_GAP)
         })
@@ -182,7 +176,7 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    /// A run after which archives of so many days and bytes lie on the server, retention keeping each of the last 1000 days.
+    /// A run that left archives of these ages in days and sizes in bytes on the server.
     fn after(archives: &[(u64, u64)]) -> RunRecord {
         let mut record = samples::begun();
         let archives: Vec<Archived> = archives
@@ -197,29 +191,35 @@ mod tests {
         record
     }
 
+    fn sparkline(archives: &[(u64, u64)]) -> String {
+        Chart::of(&after(archives)).unwrap().sparkline()
+    }
+
     #[test]
-    fn the_sparkline_shows_sizes_from_zero_on_and_nights_without() {
+    fn the_sparkline_starts_at_zero_and_shows_gaps() {
         let chart = Chart::of(&after(&[(5, 800), (4, 400), (2, 100), (1, 750), (0, 1)])).unwrap();
         assert_eq!(chart.sparkline(), "█▄·▁▇▁");
         assert_eq!(chart.sizes().unwrap(), "1 B to 800 B, median 400 B");
     }
 
     #[test]
-    fn one_archive_alone_is_no_history() {
-        assert_eq!(Chart::of(&after(&[(0, 5)])), None);
-        assert_eq!(Chart::of(&after(&[])), None);
-        assert_eq!(Chart::of(&samples::begun()), None);
+    fn a_chart_needs_two_archives_and_a_size() {
+        let mut unknown = after(&[(1, 7), (0, 7)]);
+        unknown.folder.as_mut().unwrap().archives.iter_mut().for_each(|archive| archive.size = None);
+        for record in [after(&[(0, 5)]), after(&[]), samples::begun(), unknown] {
+            assert_eq!(Chart::of(&record), None);
+        }
     }
 
     #[test]
-    fn an_archive_far_beyond_the_others_is_cut_off_and_told() {
+    fn a_far_larger_archive_is_cut_off_and_named() {
         let chart = Chart::of(&after(&[(3, 100), (2, 5_000_000), (1, 120), (0, 110)])).unwrap();
         assert_eq!((chart.ceiling, chart.sparkline().as_str()), (360, "▂█▂▂"));
         assert_eq!(chart.cut_off().unwrap(), "cut off: 4.77 MiB of 21 Nov");
     }
 
     #[test]
-    fn an_archive_whose_size_the_server_does_not_tell_is_shown_all_the_same() {
+    fn an_archive_of_unknown_size_is_shown() {
         let mut record = after(&[(1, 7), (0, 7)]);
         record.folder.as_mut().unwrap().archives[0].size = None;
         let chart = Chart::of(&record).unwrap();
@@ -229,25 +229,16 @@ mod tests {
     #[test]
     fn only_the_last_archives_are_drawn_and_long_gaps_are_shortened() {
         let ages: Vec<(u64, u64)> = (0..50).rev().map(|age| (age + 100, 9)).collect();
-        let chart = Chart::of(&after(&ages)).unwrap();
-        assert_eq!(chart.title(), "The last 30 archives");
-        assert_eq!(chart.sparkline(), format!("{}{}", "█".repeat(30), "·".repeat(LONGEST_GAP)));
-        // Where many nights are missing, the archives alone are drawn.
+        assert_eq!(sparkline(&ages), format!("{}{}", "█".repeat(30), "·".repeat(LONGEST_GAP)));
+        // With too many gaps, only the archives are drawn.
         let ages: Vec<(u64, u64)> = (0..50).rev().map(|number| (number * 7, 9)).collect();
-        assert_eq!(Chart::of(&after(&ages)).unwrap().sparkline(), "█".repeat(30));
+        assert_eq!(sparkline(&ages), "█".repeat(30));
     }
 
     #[test]
-    fn nights_that_retention_has_thinned_out_are_not_missed() {
+    fn nights_that_retention_removed_are_not_missing() {
         let mut record = after(&[(40, 9), (10, 9), (2, 9), (1, 9), (0, 9)]);
         record.folder.as_mut().unwrap().complete_since = Some(record.today - Days::new(2));
         assert_eq!(Chart::of(&record).unwrap().sparkline(), "█████");
-    }
-
-    #[test]
-    fn archives_of_no_known_size_have_no_chart() {
-        let mut record = after(&[(1, 7), (0, 7)]);
-        record.folder.as_mut().unwrap().archives.iter_mut().for_each(|archive| archive.size = None);
-        assert_eq!(Chart::of(&record), None);
     }
 }

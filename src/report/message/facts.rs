@@ -1,95 +1,69 @@
-//! What is worth knowing of a run, as labelled lines that the mail's two parts share. (Of a dry run there is no mail.)
+//! Facts about a run, for both parts of the mail.
 
 use crate::record::run_record::{Delivery, RunRecord};
+use crate::report::message::figures::{Figure, named};
 use crate::report::message::headline;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
 use crate::rules::units;
 
-/// So many files are named in one list; the log names all.
-const MAX_NAMED: usize = 20;
-
-/// Something worth knowing.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fact {
-    /// What it is about.
-    pub(crate) label: &'static str,
-    /// One or more lines.
-    pub(crate) lines: Vec<String>,
-}
-
-/// All facts of `record`, in the order of a run, without secrets and control characters.
-pub(crate) fn facts(record: &RunRecord) -> Vec<Fact> {
+/// All facts of `record`, in the order of a run.
+pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     let mut facts = Vec::new();
-    let mut tell = |label, lines: Vec<String>| {
-        facts.push(Fact { label, lines: lines.iter().map(|line| record.clean(line)).collect() });
+    let mut add = |label, value: String, notes: Vec<String>| {
+        let notes = notes.iter().map(|note| record.clean(note)).collect();
+        facts.push(Figure { label, value: record.clean(&value), notes });
     };
     if let Some(bytes) = record.received {
-        let not_downloaded = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
-        let rest = not_downloaded.map(|rest| format!("{} of the zip were not downloaded", units::exact_size(rest)));
-        tell("Received", [Some(units::exact_size(bytes)), rest].into_iter().flatten().collect());
+        let rest = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
+        let rest = rest.map(|rest| format!("{} of the ZIP were not downloaded", units::exact_size(rest)));
+        add("Received", units::exact_size(bytes), rest.into_iter().collect());
     }
     if let Some(dump) = &record.dump {
-        tell("Dump", vec![dump.name.clone()]);
-        tell("Dump's size", vec![units::exact_size(dump.size)]);
         let modified = dump.modified.map(headline::moment);
-        tell("Dump modified", vec![modified.unwrap_or_else(|| "unknown: the zip holds no valid time".to_owned())]);
-    }
-    if let Some(archive) = &record.archive {
-        tell("Archive", vec![archive.name.clone()]);
-        tell("Archive's size", vec![units::exact_size(archive.size)]);
-        tell("Archive's SHA-256", vec![archive.sha256.clone()]);
-        let how = match record.delivery {
-            Some(Delivery::Sent) => "new on the server, verified",
-            Some(Delivery::Replaced) => "took the place of an archive of the same name with other content, verified",
-            Some(Delivery::AlreadyThere) => "the same bytes already lay on the server",
-            None => "not delivered",
-        };
-        tell("Delivery", vec![how.to_owned()]);
-    }
-    if let Some(fingerprint) = &record.new_host_key {
-        tell(
-            "New host key",
-            vec![
-                fingerprint.clone(),
-                "First contact with this SFTP server: compare this fingerprint with the server's own.".to_owned(),
-            ],
+        add("Dump", dump.name.clone(), vec![]);
+        add("Dump size", units::exact_size(dump.size), vec![]);
+        add(
+            "Dump modified",
+            modified.unwrap_or_else(|| "unknown: the ZIP has no valid time for it".to_owned()),
+            vec![],
         );
     }
+    if let Some(archive) = &record.archive {
+        let delivery = match record.delivery {
+            Some(Delivery::Sent) => "new on the server, verified",
+            Some(Delivery::Replaced) => "replaced an archive of the same name with other content, verified",
+            Some(Delivery::AlreadyThere) => "the same bytes were already on the server",
+            None => "not delivered",
+        };
+        add("Archive", archive.name.clone(), vec![]);
+        add("Archive size", units::exact_size(archive.size), vec![]);
+        add("Archive SHA-256", archive.sha256.clone(), vec![]);
+        add("Delivery", delivery.to_owned(), vec![]);
+    }
+    if let Some(fingerprint) = &record.new_host_key {
+        let note = "First contact with this SFTP server: compare this fingerprint with the server's own.";
+        add("New host key", fingerprint.clone(), vec![note.to_owned()]);
+    }
     if let Some(plan) = &record.retention {
-        tell("Kept", kept(plan));
+        let archives = units::count(plan.archives_kept(), "archive");
+        let newest = plan.reference.map(|newest| format!(", the newest of {}", headline::date(newest)));
+        add("Kept", archives + &newest.unwrap_or_default(), unusual(plan));
     }
     if record.retries > 0 {
-        tell("Tried again", vec![units::count(record.retries, "time")]);
+        add("Retries", record.retries.to_string(), vec![]);
     }
-    tell("Took", vec![units::duration(record.duration)]);
+    add("Duration", units::duration(record.duration), vec![]);
     facts
 }
 
-fn kept(plan: &Plan) -> Vec<String> {
-    let archives = units::count(plan.archives_kept(), "archive");
-    let mut lines = vec![match plan.reference {
-        Some(newest) => format!("{archives}, the newest of {}", headline::date(newest)),
-        None => archives,
-    }];
-    let staying = plan.decisions.iter().filter(|decision| decision.action == Action::Keep);
-    let (foreign, ours): (Vec<&Decision>, Vec<&Decision>) =
-        staying.partition(|decision| decision.reason == Reason::Foreign);
-    let unusual: Vec<&Decision> = ours.into_iter().filter(|decision| !decision.reason.is_recent()).collect();
-    lines.extend(named(&unusual));
-    if !foreign.is_empty() {
-        lines.push(format!("{}, never touched", units::count(foreign.len(), "other file")));
-    }
-    lines
-}
-
-/// Each file with its reason, up to [`MAX_NAMED`] of them.
-pub(crate) fn named(decisions: &[&Decision]) -> Vec<String> {
-    let mut lines: Vec<String> =
-        decisions.iter().take(MAX_NAMED).map(|decision| format!("{}: {}", decision.name, decision.reason)).collect();
-    if decisions.len() > MAX_NAMED {
-        lines.push(format!("and {} more", decisions.len() - MAX_NAMED));
-    }
-    lines
+/// Archives that are kept although they are not recent, and the number of files that are not archives.
+fn unusual(plan: &Plan) -> Vec<String> {
+    let kept = plan.decisions.iter().filter(|decision| decision.action == Action::Keep);
+    let (others, archives): (Vec<&Decision>, Vec<&Decision>) =
+        kept.partition(|decision| decision.reason == Reason::Foreign);
+    let archives: Vec<&Decision> = archives.into_iter().filter(|decision| !decision.reason.is_recent()).collect();
+    let others = (!others.is_empty()).then(|| format!("{}, never touched", units::count(others.len(), "other file")));
+    named(&archives).into_iter().chain(others).collect()
 }
 
 #[cfg(test)]
@@ -101,7 +75,7 @@ mod tests {
     fn a_name_on_the_server_cannot_forge_a_line() {
         let mut record = samples::clean_night();
         record.retention.as_mut().unwrap().decisions[3].name = "a\nDelivery: forged".to_owned();
-        let text = facts(&record).into_iter().flat_map(|fact| fact.lines).collect::<Vec<_>>().join("\n");
-        assert!(text.contains("a\\nDelivery: forged"), "{text}");
+        let lines: Vec<String> = facts(&record).iter().flat_map(Figure::lines).cloned().collect();
+        assert!(lines.iter().any(|line| line.starts_with("a\\nDelivery: forged")), "{lines:?}");
     }
 }

@@ -1,140 +1,163 @@
-//! What is read first of a run: what was sent, removed and missed, what is free, and how old the last good archive is.
-//! All reports share it.
+//! The figures that are read first: what was sent and removed, which archives are missing, what is free on the server,
+//! and how old the last good archive is.
 
 use chrono::NaiveDate;
 
 use crate::record::run_record::{Delivery, FolderFacts, RunRecord};
 use crate::record::task::Task;
-use crate::report::message::chart;
-use crate::report::message::facts::named;
+use crate::report::message::chart::{self, Chart};
 use crate::report::message::headline;
-use crate::rules::history::{self, Archived};
+use crate::rules::history;
 use crate::rules::retention::Decision;
 use crate::rules::units;
 
-/// So many stretches of nights are named, the last ones.
+/// How many gaps are listed, the latest ones.
 const MAX_GAPS: usize = 5;
 
-/// A figure that stands for itself, with what is to be said of it.
+/// How many files one list names; the log names all.
+const MAX_NAMED: usize = 20;
+
+/// A labelled value. Free of secrets and control characters.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Figure {
-    /// What it is about.
     pub(crate) label: &'static str,
-    /// The figure.
     pub(crate) value: String,
-    /// More about it, a line each.
+    /// Further lines.
     pub(crate) notes: Vec<String>,
 }
 
-/// How old the last good archive is, as a sentence; `None` after a delivery, of which [`sent`] tells, and after a dry
-/// run that saw none.
+impl Figure {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &String> {
+        [&self.value].into_iter().chain(&self.notes)
+    }
+}
+
+/// How old the last good archive is, as a sentence; `None` after a delivery, and after a dry run that saw none.
 pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
     if record.is_delivered() {
         return None;
     }
     let sentence = match &record.folder {
         Some(folder) => match folder.archives.last() {
-            Some(archive) => format!(
-                "The last good archive is {}: {} of {}.",
-                age(record, archive),
-                archive.name,
-                headline::date(archive.date)
-            ),
+            Some(archive) => {
+                let age = match (record.started.date_naive() - archive.date).num_days() {
+                    ..=0 => "from today".to_owned(),
+                    days => format!("{} old", units::count(days, "day")),
+                };
+                let date = headline::date(archive.date);
+                format!("The last good archive is {age}: {} of {date}.", archive.name)
+            }
             None => "There is no good archive on the server.".to_owned(),
         },
         None if record.dry_run => return None,
         None => {
             let why = record.folder_unseen.as_deref();
-            let why = why.map_or("was not looked at".to_owned(), |why| format!("could not be looked at ({why})"));
-            format!("The last good archive is not known: the folder on the server {why}.")
+            let why = why.map_or("was not listed".to_owned(), |why| format!("could not be listed ({why})"));
+            format!("The last good archive is unknown: the folder on the server {why}.")
         }
     };
     Some(record.clean(&sentence))
 }
 
-/// "3 days old", as of the day of the run.
-fn age(record: &RunRecord, archive: &Archived) -> String {
-    match (record.started.date_naive() - archive.date).num_days() {
-        ..=0 => "of today".to_owned(),
-        days => format!("{} old", units::count(days, "day")),
-    }
-}
-
-/// What was sent, how long it took and at which rate; `None` where nothing was delivered.
+/// What was sent, how long it took and at which rate; `None` if nothing was delivered.
 pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
     let archive = record.archive.as_ref()?;
     let size = units::size(archive.size);
-    let (value, how) = match record.delivery? {
-        Delivery::AlreadyThere => ("nothing".to_owned(), format!(", {size}: the same bytes already lay there")),
+    let (value, note) = match record.delivery? {
+        Delivery::AlreadyThere => {
+            ("nothing".to_owned(), format!(", {size}: the same bytes were already on the server"))
+        }
         delivery => {
             let pace = record.task(Task::SendArchive).duration.and_then(|took| {
                 let rate = units::rate(archive.size, took)?;
-                Some(format!(" in {}, {rate}", units::duration(took)))
+                Some(format!("{}, {rate}", units::duration(took)))
             });
-            let pace = pace.unwrap_or_default();
-            let replaced = if delivery == Delivery::Replaced { "; it took the place of other content" } else { "" };
+            let pace = pace.map_or(String::new(), |pace| format!(" in {pace}"));
+            let replaced = if delivery == Delivery::Replaced { "; replaced an archive of the same name" } else { "" };
             (format!("{size}{pace}"), format!(", read back and verified{replaced}"))
         }
     };
-    Some(Figure { label: "Sent", value, notes: vec![record.clean(&format!("{}{how}", archive.name))] })
+    Some(Figure { label: "Sent", value, notes: vec![record.clean(&format!("{}{note}", archive.name))] })
 }
 
-/// What was removed, and why; `None` where removal was not reached.
-pub(crate) fn removed(record: &RunRecord) -> Option<Figure> {
+/// The chart in characters; `None` without a history.
+pub(crate) fn last_archives(record: &RunRecord) -> Option<Figure> {
+    let chart = Chart::of(record)?;
+    let span = chart.span().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
+    let dot = chart.has_gaps().then(|| "a dot is a night without an archive".to_owned());
+    let notes = [span, chart.sizes(), chart.cut_off(), dot].into_iter().flatten().collect();
+    Some(Figure { label: "Last archives", value: chart.sparkline(), notes })
+}
+
+/// Removed files, missing archives and free space, in this order, as far as the run got there.
+pub(crate) fn of_folder(record: &RunRecord) -> impl Iterator<Item = Figure> {
+    [removed(record), missing(record), free(record)].into_iter().flatten()
+}
+
+fn removed(record: &RunRecord) -> Option<Figure> {
     let plan = record.retention.as_ref()?;
-    let going: Vec<&Decision> = plan.removals().collect();
-    let gone = record.removed as usize;
-    let value = match going.len() {
-        0 if gone == 0 => "nothing".to_owned(),
-        planned if gone < planned => format!("{gone} of {}", units::count(planned, "file")),
-        _ => units::count(gone, "file"),
+    let planned: Vec<&Decision> = plan.removals().collect();
+    let removed = record.removed as usize;
+    let value = match planned.len() {
+        0 if removed == 0 => "nothing".to_owned(),
+        planned if removed < planned => format!("{removed} of {}", units::count(planned, "file")),
+        _ => units::count(removed, "file"),
     };
     let held_back = plan.held_back.iter().map(|why| format!("held back: {why}"));
-    let notes = held_back.chain(named(&going)).map(|line| record.clean(&line)).collect();
+    let notes = held_back.chain(named(&planned)).map(|line| record.clean(&line)).collect();
     Some(Figure { label: "Removed", value, notes })
 }
 
-/// How many nights have no archive, and which; `None` where there is no history that could miss one.
-pub(crate) fn nights_without(record: &RunRecord) -> Option<Figure> {
+/// Each file with its reason, up to [`MAX_NAMED`] of them.
+pub(crate) fn named(decisions: &[&Decision]) -> Vec<String> {
+    let line = |decision: &&Decision| format!("{}: {}", decision.name, decision.reason);
+    let mut lines: Vec<String> = decisions.iter().take(MAX_NAMED).map(line).collect();
+    if decisions.len() > MAX_NAMED {
+        lines.push(format!("and {} more", decisions.len() - MAX_NAMED));
+    }
+    lines
+}
+
+/// How many nights have no archive, and which; `None` without a history.
+fn missing(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
     let (first, last) = chart::nights(record, folder).filter(|(first, last)| first < last)?;
     let nights = (last - first).num_days() + 1;
-    let missing = history::days_without(&folder.archives, first, last);
-    let value = if missing == 0 { format!("none of {nights}") } else { format!("{missing} of {nights}") };
-    let mut notes = vec![format!("counted from {}", headline::date(first))];
+    let value = match history::days_without(&folder.archives, first, last) {
+        0 => format!("none in {nights} nights"),
+        missing => format!("{missing} of {nights} nights"),
+    };
     let gaps = chart::gaps(record, folder);
+    let mut notes = Vec::new();
     if let Some((begin, end)) = gaps.last().filter(|(_, end)| *end == last) {
-        let since = (*end - *begin).num_days() + 1;
-        notes.insert(0, format!("{since} since the last archive"));
+        let nights = usize::try_from((*end - *begin).num_days() + 1).unwrap_or(usize::MAX);
+        notes.push(format!("{} since the last archive", units::count(nights, "night")));
     }
     if !gaps.is_empty() {
-        let told: Vec<String> = gaps.iter().rev().take(MAX_GAPS).rev().map(|gap| stretch(*gap)).collect();
-        let more = if gaps.len() > MAX_GAPS { "…, " } else { "" };
-        notes.push(format!("{more}{}", told.join(", ")));
+        let latest: Vec<String> = gaps.iter().skip(gaps.len().saturating_sub(MAX_GAPS)).map(gap).collect();
+        notes.push(format!("{}{}", if gaps.len() > MAX_GAPS { "…, " } else { "" }, latest.join(", ")));
     }
-    Some(Figure { label: "Nights without an archive", value, notes })
+    notes.push(format!("counted from {}", headline::date(first)));
+    Some(Figure { label: "Missing archives", value, notes })
 }
 
 /// "3 Nov", "3 Nov to 5 Nov".
-fn stretch((first, last): (NaiveDate, NaiveDate)) -> String {
-    if first == last { headline::day(first) } else { format!("{} to {}", headline::day(first), headline::day(last)) }
+fn gap((first, last): &(NaiveDate, NaiveDate)) -> String {
+    if first == last { headline::day(*first) } else { format!("{} to {}", headline::day(*first), headline::day(*last)) }
 }
 
-/// What is free on the server; `None` where the folder was not seen or the server does not tell.
+/// `None` if the folder was not seen or the server does not report it.
 pub(crate) fn free(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
     let free = folder.free?;
-    Some(Figure {
-        label: "Free on the server",
-        value: units::size(free),
-        notes: room(folder, free).into_iter().collect(),
-    })
+    let notes = archives_that_fit(folder, free).into_iter().collect();
+    Some(Figure { label: "Free on the server", value: units::size(free), notes })
 }
 
-fn room(folder: &FolderFacts, free: u64) -> Option<String> {
+fn archives_that_fit(folder: &FolderFacts, free: u64) -> Option<String> {
     let size = folder.archives.last()?.size.filter(|size| *size > 0)?;
     Some(match free / size {
-        0 => "too little for another archive like the last".to_owned(),
+        0 => "not enough for another archive like the last".to_owned(),
         1 => "room for one more archive like the last".to_owned(),
         more => format!("room for {} more like the last", units::number(more)),
     })
@@ -144,75 +167,72 @@ fn room(folder: &FolderFacts, free: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::report::message::samples;
+    use crate::rules::history::Archived;
     use crate::rules::retention::{Action, Reason};
 
     #[test]
     fn a_failure_says_how_old_the_last_good_archive_is() {
         let mut record = samples::unreachable_web_server();
-        let told = |record: &RunRecord| last_good(record).unwrap();
-        assert_eq!(told(&record), "The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.");
+        let mut sentences = vec![last_good(&record)];
         record.folder.as_mut().unwrap().archives.clear();
-        assert_eq!(told(&record), "There is no good archive on the server.");
+        sentences.push(last_good(&record));
         record.folder = None;
-        assert_eq!(told(&record), "The last good archive is not known: the folder on the server was not looked at.");
+        sentences.push(last_good(&record));
         record.folder_unseen = Some("no connection".to_owned());
-        assert_eq!(
-            told(&record),
-            "The last good archive is not known: the folder on the server could not be looked at (no connection)."
-        );
+        sentences.push(last_good(&record));
+        insta::assert_snapshot!(sentences.into_iter().map(Option::unwrap).collect::<Vec<_>>().join("\n"), @r"
+        The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.
+        There is no good archive on the server.
+        The last good archive is unknown: the folder on the server was not listed.
+        The last good archive is unknown: the folder on the server could not be listed (no connection).
+        ");
         assert_eq!(last_good(&samples::good_night()), None);
     }
 
     #[test]
-    fn what_lay_there_already_was_not_sent() {
+    fn an_archive_that_was_already_there_was_not_sent() {
         let mut record = samples::clean_night();
         record.delivery = Some(Delivery::AlreadyThere);
         let sent = sent(&record).unwrap();
         assert_eq!(sent.value, "nothing");
-        assert_eq!(sent.notes, ["20262311.tgz, 12.50 MiB: the same bytes already lay there"]);
+        assert_eq!(sent.notes, ["20262311.tgz, 12.50 MiB: the same bytes were already on the server"]);
     }
 
     #[test]
-    fn a_removal_that_failed_is_not_counted_as_done() {
+    fn failed_removals_are_not_counted_and_long_lists_are_cut() {
         let mut record = samples::clean_night();
         record.removed = 0;
         assert_eq!(removed(&record).unwrap().value, "0 of 1 file");
-    }
-
-    #[test]
-    fn a_long_list_of_files_is_cut_and_says_so() {
-        let mut record = samples::clean_night();
         record.removed = 27;
-        record.retention.as_mut().unwrap().decisions = (0..27)
-            .map(|number| Decision {
-                name: format!("{number}.tgz"),
-                action: Action::Remove,
-                reason: Reason::Expired { age: 99 },
-            })
-            .collect();
+        let expired = |number| Decision {
+            name: format!("{number}.tgz"),
+            action: Action::Remove,
+            reason: Reason::Expired { age: 99 },
+        };
+        record.retention.as_mut().unwrap().decisions = (0..27).map(expired).collect();
         let removed = removed(&record).unwrap();
         assert_eq!((removed.value.as_str(), removed.notes.len()), ("27 files", 21));
         assert_eq!(removed.notes.last().unwrap(), "and 7 more");
     }
 
     #[test]
-    fn a_full_server_is_told_by_what_no_longer_fits() {
+    fn a_nearly_full_server_is_reported() {
         let mut record = samples::good_night();
-        let mut room = |free| {
+        let mut note = |free| {
             record.folder.as_mut().unwrap().free = Some(free);
             super::free(&record).unwrap().notes.join(" ")
         };
-        assert_eq!(room(1_000), "too little for another archive like the last");
-        assert_eq!(room(14_000_000), "room for one more archive like the last");
+        assert_eq!(note(1_000), "not enough for another archive like the last");
+        assert_eq!(note(14_000_000), "room for one more archive like the last");
     }
 
     #[test]
-    fn a_night_that_is_repeated_later_does_not_miss_those_after_it() {
+    fn a_run_for_a_past_date_counts_the_nights_after_it() {
         let mut record = samples::good_night();
         let folder = record.folder.as_mut().unwrap();
         let next = record.today.succ_opt().unwrap();
         folder.archives.push(Archived { date: next, name: "next".to_owned(), size: Some(1), modified: None });
-        assert_eq!(nights_without(&record).unwrap().value, "4 of 34");
+        assert_eq!(missing(&record).unwrap().value, "4 of 34 nights");
     }
 
     #[test]

@@ -1,29 +1,34 @@
-//! The words that all reports share: outcomes, states, dates.
-
-use std::time::Duration;
+//! The first line of every report, the mail's subject, and the outcome in words. Below them: sizes, times and counts.
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use crate::record::run_record::{Delivery, Level, Note, Outcome, RunRecord, State, TaskReport};
+use crate::record::run_record::{Delivery, Outcome, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::units;
 use crate::runtime::interrupt::Interruption;
 
-/// The outcome in a few words, for a subject line.
-pub(crate) fn outcome(record: &RunRecord) -> String {
+/// The mail's subject: `prefix`, the outcome, the host and the date. One line without control characters.
+pub(crate) fn subject(record: &RunRecord, prefix: &str) -> String {
+    let subject = format!("{}, {} ({})", outcome(record), record.host, date(record.today));
+    let prefix = prefix.trim().trim_end_matches(':');
+    record.clean(&if prefix.is_empty() { subject } else { format!("{prefix}: {subject}") })
+}
+
+/// The outcome in a few words, for the subject.
+fn outcome(record: &RunRecord) -> String {
     let words = match record.outcome() {
         Outcome::Success if record.is_delivered() => delivered(record).to_owned(),
-        Outcome::Success => "nothing was changed".to_owned(),
+        Outcome::Success => "nothing changed".to_owned(),
         Outcome::Warnings if record.is_delivered() => {
             let end = match record.interruption {
-                Some(Interruption::Deadline) => ", then out of time",
+                Some(Interruption::Deadline) => ", then timed out",
                 Some(_) => ", then interrupted",
                 None => "",
             };
-            format!("{}{end}{}", delivered(record), with_counts(record, 0))
+            format!("{}{end}{}", delivered(record), counts(record, 0))
         }
-        Outcome::Warnings if is_stale(record) => format!("nothing new: the dump is stale{}", with_counts(record, 1)),
-        Outcome::Warnings => format!("nothing new{}", with_counts(record, 0)),
+        Outcome::Warnings if is_stale(record) => format!("nothing new: the dump is stale{}", counts(record, 1)),
+        Outcome::Warnings => format!("nothing new{}", counts(record, 0)),
         Outcome::Failed => match first_failure(record) {
             Some(task) => format!("FAILED at {task}"),
             None => "FAILED".to_owned(),
@@ -33,45 +38,58 @@ pub(crate) fn outcome(record: &RunRecord) -> String {
     if record.dry_run { format!("dry run: {words}") } else { words }
 }
 
-/// The outcome as a sentence, for the top of a report.
+/// The outcome as a sentence: the first line of the mail, of Mattermost's message, and of what the command prints.
 pub(crate) fn headline(record: &RunRecord) -> String {
     let sentence = match record.outcome() {
         Outcome::Success | Outcome::Warnings if record.is_delivered() => {
-            let how = match record.delivery {
+            let delivery = match record.delivery {
                 Some(Delivery::Replaced) => {
-                    "The dump was delivered and verified; it took the place of an archive of the same name"
+                    "The dump was delivered and verified; it replaced an archive of the same name"
                 }
-                Some(Delivery::AlreadyThere) => "Already delivered: the same archive lies on the server",
+                Some(Delivery::AlreadyThere) => "Already delivered: the same archive is on the server",
                 Some(Delivery::Sent) | None => "The dump was delivered and verified",
             };
             match record.interruption {
-                Some(interruption) => format!("{how}. Then {}", cut_off(interruption)),
-                None => how.to_owned(),
+                Some(interruption) => format!("{delivery}. Then {}", interrupted_by(interruption)),
+                None => delivery.to_owned(),
             }
         }
         Outcome::Warnings if is_stale(record) => "Nothing new was delivered: the dump is stale".to_owned(),
-        Outcome::Success | Outcome::Warnings if record.dry_run => "Nothing was changed, as asked".to_owned(),
+        Outcome::Success | Outcome::Warnings if record.dry_run => "Nothing was changed".to_owned(),
         Outcome::Success | Outcome::Warnings => "Nothing new was delivered".to_owned(),
         Outcome::Failed => match (first_failure(record), record.interruption) {
             (Some(task), None) => format!("FAILED at {task}: nothing new was delivered"),
-            (_, Some(interruption)) => format!("FAILED: {}; nothing new was delivered", cut_off(interruption)),
+            (_, Some(interruption)) => format!("FAILED: {}; nothing new was delivered", interrupted_by(interruption)),
             (None, None) => "FAILED: nothing new was delivered".to_owned(),
         },
-        Outcome::Interrupted(signal) => format!("Interrupted: {}; nothing new was delivered", cut_off(signal)),
+        Outcome::Interrupted(signal) => {
+            format!("Interrupted: {}; nothing new was delivered", interrupted_by(signal))
+        }
     };
-    let rehearsal = if record.dry_run { "Dry run. " } else { "" };
-    format!("{rehearsal}{sentence}.")
+    let dry_run = if record.dry_run { "Dry run. " } else { "" };
+    format!("{dry_run}{sentence}.")
+}
+
+/// "db1, 23 Nov 2026, 1 error, 2 warnings": the second line. Free of control characters.
+pub(crate) fn place_and_counts(record: &RunRecord) -> String {
+    record.clean(&format!("{}, {}{}", record.host, date(record.today), counts(record, 0)))
+}
+
+/// The last line: the run's ID, host, date and start.
+pub(crate) fn origin(record: &RunRecord) -> String {
+    let (today, started) = (date(record.today), moment(record.started));
+    record.clean(&format!("Run {} on {} for {today}, started {started}.", record.run_id, record.host))
 }
 
 fn delivered(record: &RunRecord) -> &'static str {
     if record.delivery == Some(Delivery::AlreadyThere) { "already delivered" } else { "delivered" }
 }
 
-fn cut_off(interruption: Interruption) -> &'static str {
+fn interrupted_by(interruption: Interruption) -> &'static str {
     match interruption {
         Interruption::Sigint => "SIGINT (Ctrl-C) ended the run",
         Interruption::Sigterm => "SIGTERM ended the run",
-        Interruption::Deadline => "the run was ended after run.deadline_minutes",
+        Interruption::Deadline => "the run reached run.deadline_minutes",
     }
 }
 
@@ -86,56 +104,11 @@ fn first_failure(record: &RunRecord) -> Option<Task> {
     essential.find(|report| report.state == State::Failed).map(|report| report.task)
 }
 
-/// ", 1 error, 2 warnings": what there is of them, where there are more warnings than `told` already.
-fn with_counts(record: &RunRecord, told: usize) -> String {
-    let mut words = String::new();
-    if record.errors() > 0 {
-        words.push_str(&format!(", {}", units::count(record.errors(), "error")));
-    }
-    if record.warnings() > told {
-        words.push_str(&format!(", {}", units::count(record.warnings(), "warning")));
-    }
-    words
-}
-
-/// "db1, 23 Nov 2026, 1 error, 2 warnings", free of control characters.
-pub(crate) fn place_and_counts(record: &RunRecord) -> String {
-    record.clean(&format!("{}, {}{}", record.host, date(record.today), with_counts(record, 0)))
-}
-
-/// A task's state in one or two words.
-pub(crate) fn state(state: State) -> &'static str {
-    match state {
-        State::Pending => "not begun",
-        State::UnderWay => "unfinished",
-        State::Done => "ok",
-        State::Warned => "warning",
-        State::Failed => "FAILED",
-        State::Skipped => "skipped",
-        State::Stopped => "stopped",
-    }
-}
-
-/// The tasks for a table: all, but for the report itself while it is being made.
-pub(crate) fn told_tasks(record: &RunRecord) -> impl Iterator<Item = &TaskReport> {
-    record
-        .tasks()
-        .iter()
-        .filter(|report| report.task != Task::Report || !matches!(report.state, State::Pending | State::UnderWay))
-}
-
-/// How a task ended, with how long it took where that is worth knowing.
-pub(crate) fn ending(report: &TaskReport) -> String {
-    match report.duration.filter(|duration| *duration >= Duration::from_millis(100)) {
-        Some(duration) if report.text.is_empty() => units::duration(duration),
-        Some(duration) => format!("{} ({})", report.text, units::duration(duration)),
-        None => report.text.clone(),
-    }
-}
-
-/// The notes of `level`, in the order in which they were told.
-pub(crate) fn notes(record: &RunRecord, level: Level) -> Vec<&Note> {
-    record.notes().iter().filter(|note| note.level == level).collect()
+/// ", 1 error, 2 warnings": omits errors if there are none, and warnings up to `expected`.
+fn counts(record: &RunRecord, expected: usize) -> String {
+    let errors = (record.errors() > 0).then(|| format!(", {}", units::count(record.errors(), "error")));
+    let warnings = (record.warnings() > expected).then(|| format!(", {}", units::count(record.warnings(), "warning")));
+    errors.into_iter().chain(warnings).collect()
 }
 
 /// "23 Nov".
@@ -156,31 +129,54 @@ pub(crate) fn moment(moment: DateTime<FixedOffset>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::run_record::Level;
     use crate::report::message::samples;
 
     #[test]
-    fn a_signal_after_the_delivery_does_not_hide_the_delivery() {
-        let mut record = samples::clean_night();
-        record.interruption = Some(Interruption::Sigterm);
-        assert_eq!(outcome(&record), "delivered, then interrupted");
-        assert_eq!(headline(&record), "The dump was delivered and verified. Then SIGTERM ended the run.");
-    }
-
-    #[test]
-    fn a_run_out_of_time_has_failed_and_says_why() {
-        let mut record = samples::begun();
-        record.interruption = Some(Interruption::Deadline);
-        assert_eq!(outcome(&record), "FAILED");
+    fn the_subject_has_the_outcome_the_host_and_the_date() {
+        let mut interrupted = samples::begun();
+        interrupted.interruption = Some(Interruption::Sigint);
+        let mut warned = samples::clean_night();
+        warned.note(Level::Warning, Task::RemoveExpired, "20261211.tgz could not be removed");
+        let records = [samples::clean_night(), warned, samples::stale_night(), samples::failed_night(), interrupted];
         assert_eq!(
-            headline(&record),
-            "FAILED: the run was ended after run.deadline_minutes; nothing new was delivered."
+            records.map(|record| subject(&record, "My daily report")),
+            [
+                "My daily report: delivered, db1 (23 Nov 2026)",
+                "My daily report: delivered, 1 warning, db1 (23 Nov 2026)",
+                "My daily report: nothing new: the dump is stale, 2 warnings, db1 (23 Nov 2026)",
+                "My daily report: FAILED at Find dump, db1 (23 Nov 2026)",
+                "My daily report: interrupted, db1 (23 Nov 2026)",
+            ]
         );
     }
 
     #[test]
-    fn a_dry_run_never_claims_a_delivery() {
-        let mut record = samples::begun();
-        record.dry_run = true;
-        assert_eq!(headline(&record), "Dry run. Nothing was changed, as asked.");
+    fn a_host_name_cannot_add_a_header() {
+        let mut record = samples::clean_night();
+        record.host = "db1\r\nBcc: x@example.org".to_owned();
+        let subject = subject(&record, "a\nb");
+        assert!(!subject.contains(['\r', '\n']), "{subject}");
+    }
+
+    #[test]
+    fn interruptions_and_dry_runs_are_named() {
+        let mut delivered = samples::clean_night();
+        delivered.interruption = Some(Interruption::Sigterm);
+        let mut timed_out = samples::begun();
+        timed_out.interruption = Some(Interruption::Deadline);
+        let mut dry_run = samples::begun();
+        dry_run.dry_run = true;
+        for (record, words, sentence) in [
+            (
+                delivered,
+                "delivered, then interrupted",
+                "The dump was delivered and verified. Then SIGTERM ended the run.",
+            ),
+            (timed_out, "FAILED", "FAILED: the run reached run.deadline_minutes; nothing new was delivered."),
+            (dry_run, "dry run: nothing changed", "Dry run. Nothing was changed."),
+        ] {
+            assert_eq!((outcome(&record).as_str(), headline(&record).as_str()), (words, sentence));
+        }
     }
 }

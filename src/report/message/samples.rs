@@ -1,4 +1,4 @@
-//! The nights that the tests tell of.
+//! Records of runs, for tests.
 
 mod history;
 
@@ -11,11 +11,23 @@ use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention::{Action, Decision, Plan, Reason, RemovalHold, Rule};
 
-pub(crate) use history::{
-    first_night, fourth_night, good_night, refused_login, stale_after_many_nights, unreachable_web_server, warned_night,
-};
+pub(crate) use history::{good_night, stale_after_many_nights, unreachable_web_server};
 
-/// A run that has only begun.
+/// Each kind of run, with a name for its snapshot and its picture.
+pub(crate) fn all() -> [(&'static str, RunRecord); 9] {
+    [
+        ("good", good_night()),
+        ("warned", history::warned_night()),
+        ("held_back", held_back_removal()),
+        ("stale", stale_after_many_nights()),
+        ("failed", unreachable_web_server()),
+        ("unseen", history::refused_login()),
+        ("first", history::first_night()),
+        ("fourth", history::fourth_night()),
+        ("hostile", failed_night()),
+    ]
+}
+
 pub(crate) fn begun() -> RunRecord {
     RunRecord::new(
         "20261123-230000-4711".to_owned(),
@@ -54,7 +66,7 @@ fn recent(age: i64) -> Reason {
     Reason::Kept { age, rules: vec![Rule::Age] }
 }
 
-/// All went well, and one archive was removed.
+/// Delivered; one archive was removed.
 pub(crate) fn clean_night() -> RunRecord {
     let mut record = connected();
     done(&mut record, Task::CompareDates, "fresh: modified 23 Nov 2026", 0);
@@ -86,7 +98,7 @@ pub(crate) fn clean_night() -> RunRecord {
     record
 }
 
-/// The dump is of yesterday, and an expired archive could not be removed.
+/// The dump is from yesterday, and an expired archive could not be removed.
 pub(crate) fn stale_night() -> RunRecord {
     let mut record = connected();
     let yesterday = DateTime::parse_from_rfc3339("2026-11-22T22:58:04+01:00").unwrap();
@@ -117,7 +129,7 @@ pub(crate) fn stale_night() -> RunRecord {
     record
 }
 
-/// The ZIP does not hold the dump, and what it holds is named to do harm.
+/// The ZIP holds hostile names, but not the dump.
 pub(crate) fn failed_night() -> RunRecord {
     let mut record = begun();
     record.duration = Duration::from_secs(185);
@@ -139,14 +151,7 @@ pub(crate) fn failed_night() -> RunRecord {
     record
 }
 
-/// As [`clean_night`], and the SFTP server was met for the first time.
-pub(crate) fn first_host_key() -> RunRecord {
-    let mut record = clean_night();
-    record.new_host_key = Some("SHA256:uNiVztksCsDhcc0u9e8BrwxXzXJ1cXH0Xz0oVZ0kzqE".to_owned());
-    record
-}
-
-/// As [`clean_night`], but the clocks differ, so that nothing was removed.
+/// As [`clean_night`], but nothing was removed, as the clocks differ.
 pub(crate) fn held_back_removal() -> RunRecord {
     let mut record = clean_night();
     let reason = RemovalHold::ClockDiffers { hours: 49 };
@@ -159,7 +164,7 @@ pub(crate) fn held_back_removal() -> RunRecord {
     record
 }
 
-/// As [`clean_night`], but nothing was to be changed.
+/// As [`clean_night`], with `--dry-run`.
 pub(crate) fn dry_run() -> RunRecord {
     let mut record = connected();
     record.dry_run = true;

@@ -1,95 +1,67 @@
-//! The run as metrics for Prometheus, in the text format 0.0.4 that node_exporter's textfile collector reads.
-//!
-//! The crate writes OpenMetrics. Of gauges, which are all that there is here, the two formats say the same; the last
-//! line, `# EOF`, is a comment in the older one (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+//! The run as metrics for Prometheus, in the text format 0.0.4 that node_exporter's textfile collector reads
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
-use std::borrow::Cow;
-use std::fmt;
-use std::iter;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
 
 use crate::record::run_record::{Outcome, RunRecord};
 
-/// Each metric's name begins so.
 const PREFIX: &str = "scripting_system";
 
-/// What the next run finds again in the file: the only memory there is.
+/// The next run reads it back from the file: there is no other memory.
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 
-/// What each outcome is called.
 const OUTCOMES: [&str; 4] = ["success", "warnings", "failed", "interrupted"];
 
-/// What of a run its record does not tell.
+/// Run facts that the record lacks.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
-    /// Tells several jobs on one machine apart: the label `textfile` of every sample.
+    /// The label `textfile` of every sample, which distinguishes the jobs on one machine.
     pub name: &'a str,
-    /// When the run ended.
     pub at: DateTime<FixedOffset>,
-    /// The program's exit code.
     pub exit_code: u8,
-    /// The metrics of the run before, if there are any. What is not ours counts as none.
+    /// The content of the file, which may be anything.
     pub previous: Option<&'a str>,
 }
 
-/// The metrics of the run of `record`, which ended as `ending` says.
-///
-/// # Errors
-/// None that is known: text is written into a text.
-pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> Result<String, fmt::Error> {
-    let label = (Cow::from("textfile"), Cow::from(ending.name.to_owned()));
-    let mut registry = Registry::with_prefix_and_labels(PREFIX, iter::once(label));
-    registry.register_collector(Box::new(Families(families(record, ending))));
-    let mut text = String::new();
-    text::encode(&mut text, &registry)?;
-    Ok(text)
-}
-
-/// A metric with its samples.
-#[derive(Debug)]
 struct Family {
     name: &'static str,
     help: &'static str,
     samples: Vec<Sample>,
 }
 
-#[derive(Debug)]
 struct Sample {
     label: Option<(&'static str, &'static str)>,
-    value: Value,
+    value: String,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Value {
-    Whole(u64),
-    Seconds(Duration),
-}
-
-/// All metrics, in the order in which they are written.
-#[derive(Debug)]
-struct Families(Vec<Family>);
-
-impl Collector for Families {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for family in &self.0 {
-            let mut encoder = encoder.encode_descriptor(family.name, family.help, None, MetricType::Gauge)?;
-            for sample in &family.samples {
-                let labels: Vec<(&str, &str)> = sample.label.into_iter().collect();
-                let encoder = encoder.encode_family(&labels)?;
-                match sample.value {
-                    Value::Whole(number) => ConstGauge::new(number).encode(encoder)?,
-                    Value::Seconds(time) => ConstGauge::new(time.as_secs_f64()).encode(encoder)?,
-                }
-            }
+/// The metrics of the run of `record`. The last line is a comment in this format, and ends the text in OpenMetrics.
+pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
+    let job = format!("textfile=\"{}\"", escaped(ending.name));
+    let mut text = String::new();
+    for Family { name, help, samples } in families(record, ending) {
+        text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
+        for Sample { label, value } in samples {
+            let label = label.map_or(String::new(), |(label, value)| format!(",{label}=\"{value}\""));
+            text.push_str(&format!("{PREFIX}_{name}{{{job}{label}}} {value}\n"));
         }
-        Ok(())
+    }
+    text + "# EOF\n"
+}
+
+/// A label's value.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// In seconds: "185.0", "0.322", "4.2e-7".
+fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match (time.as_nanos(), time.subsec_nanos()) {
+        (1..1_000, _) => format!("{seconds:e}"),
+        (_, 0) => format!("{seconds:.1}"),
+        _ => seconds.to_string(),
     }
 }
 
@@ -99,7 +71,7 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> Vec<Family> {
     let archive_size = record.archive.as_ref().map(|archive| archive.size);
     let kept = record.retention.as_ref().map(|plan| plan.archives_kept() as u64);
     let whole = |name, help, number: Option<u64>| {
-        let samples = number.map(|number| Sample { label: None, value: Value::Whole(number) });
+        let samples = number.map(|number| Sample { label: None, value: number.to_string() });
         Family { name, help, samples: samples.into_iter().collect() }
     };
     let mut families = vec![
@@ -123,7 +95,7 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> Vec<Family> {
         Family {
             name: "last_run_duration_seconds",
             help: "How long the last run took, its reports aside.",
-            samples: vec![Sample { label: None, value: Value::Seconds(record.duration) }],
+            samples: vec![Sample { label: None, value: seconds(record.duration) }],
         },
         Family {
             name: "last_run_task_duration_seconds",
@@ -145,23 +117,23 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> Vec<Family> {
 }
 
 fn outcome(outcome: Outcome) -> Vec<Sample> {
-    let met = match outcome {
+    let actual = match outcome {
         Outcome::Success => OUTCOMES[0],
         Outcome::Warnings => OUTCOMES[1],
         Outcome::Failed => OUTCOMES[2],
         Outcome::Interrupted(_) => OUTCOMES[3],
     };
-    let sample = |name| Sample { label: Some(("outcome", name)), value: Value::Whole(u64::from(name == met)) };
+    let sample = |name| Sample { label: Some(("outcome", name)), value: u8::from(name == actual).to_string() };
     OUTCOMES.into_iter().map(sample).collect()
 }
 
 fn tasks(record: &RunRecord) -> Vec<Sample> {
     let ended = record.tasks().iter().filter_map(|report| Some((report.task, report.duration?)));
-    ended.map(|(task, time)| Sample { label: Some(("task", task.title())), value: Value::Seconds(time) }).collect()
+    ended.map(|(task, time)| Sample { label: Some(("task", task.title())), value: seconds(time) }).collect()
 }
 
-/// The last success that the metrics of the run before tell of, in Unix time, unless it is later than `now`: a time
-/// that is yet to come would keep every alarm silent.
+/// The last success in the previous metrics, in Unix time, unless it is later than `now`: a time in the future would
+/// silence every alarm.
 fn last_success(previous: Option<&str>, now: u64) -> Option<u64> {
     let name = format!("{PREFIX}_{LAST_SUCCESS}{{");
     let sample = previous?.lines().find_map(|line| line.strip_prefix(&name))?;
@@ -180,14 +152,14 @@ mod tests {
         Ending { name: "backup", at, exit_code: 4, previous: None }
     }
 
-    fn told(record: &RunRecord) -> String {
-        metrics(record, ending(record)).unwrap()
+    fn written(record: &RunRecord) -> String {
+        metrics(record, ending(record))
     }
 
-    /// What the run after a success keeps of `previous`, which ended in the second 1,795,471,400.
+    /// The last success after a failed run, whose previous metrics are `previous`.
     fn kept(previous: &str) -> Option<String> {
         let record = samples::failed_night();
-        let text = metrics(&record, Ending { previous: Some(previous), ..ending(&record) }).unwrap();
+        let text = metrics(&record, Ending { previous: Some(previous), ..ending(&record) });
         let line = text.lines().find(|line| line.starts_with("scripting_system_last_success"))?;
         Some(line.rsplit_once(' ').unwrap().1.to_owned())
     }
@@ -196,41 +168,45 @@ mod tests {
     fn clean_night() {
         let mut record = samples::clean_night();
         record.zip_size = Some(734_003_200);
-        let text = metrics(&record, Ending { exit_code: 0, ..ending(&record) }).unwrap();
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(metrics(&record, Ending { exit_code: 0, ..ending(&record) }));
     }
 
     #[test]
     fn failed_night() {
-        let text = told(&samples::failed_night());
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(written(&samples::failed_night()));
     }
 
     #[test]
-    fn the_outcome_is_one_of_four() {
+    fn seconds_are_decimal_numbers() {
+        let shown = [0, 420, 4_000, 322_000_000, 185_000_000_000].map(|nanos| seconds(Duration::from_nanos(nanos)));
+        assert_eq!(shown, ["0.0", "4.2e-7", "0.000004", "0.322", "185.0"]);
+    }
+
+    #[test]
+    fn exactly_one_outcome_is_1() {
         let mut interrupted = samples::begun();
         interrupted.interruption = Some(Interruption::Sigint);
         let nights = [samples::clean_night(), samples::stale_night(), samples::failed_night(), interrupted];
-        for (record, met) in nights.iter().zip(OUTCOMES) {
-            let text = told(record);
+        for (record, outcome) in nights.iter().zip(OUTCOMES) {
+            let text = written(record);
             let ones: Vec<&str> =
                 text.lines().filter(|line| line.contains("_outcome{") && line.ends_with(" 1")).collect();
             assert_eq!(ones.len(), 1, "{text}");
-            assert!(ones[0].contains(&format!("outcome=\"{met}\"")), "{text}");
+            assert!(ones[0].contains(&format!("outcome=\"{outcome}\"")), "{text}");
         }
     }
 
     #[test]
-    fn a_success_is_remembered_by_the_nights_after_it() {
-        let success = told(&samples::clean_night());
+    fn a_success_is_kept_by_later_runs() {
+        let success = written(&samples::clean_night());
         assert_eq!(kept(&success).as_deref(), Some("1795471400"));
         let stale = samples::stale_night();
-        let after = metrics(&stale, Ending { previous: Some(&success), ..ending(&stale) }).unwrap();
+        let after = metrics(&stale, Ending { previous: Some(&success), ..ending(&stale) });
         assert_eq!(kept(&after).as_deref(), Some("1795471400"));
     }
 
     #[test]
-    fn what_is_not_a_past_success_is_not_remembered() {
+    fn anything_but_a_past_success_is_ignored() {
         for previous in [
             "",
             "node_load1 3\n",
@@ -249,9 +225,9 @@ mod tests {
     fn a_name_cannot_forge_a_sample() {
         let record = samples::clean_night();
         let name = "a\"} 1\nnode_load1 99\\";
-        let text = metrics(&record, Ending { name, ..ending(&record) }).unwrap();
+        let text = metrics(&record, Ending { name, ..ending(&record) });
         assert!(text.contains(r#"{textfile="a\"} 1\nnode_load1 99\\"}"#), "{text}");
         assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with(PREFIX)), "{text}");
-        assert_eq!(kept(&text).as_deref(), Some("1795471400"), "and is no hindrance");
+        assert_eq!(kept(&text).as_deref(), Some("1795471400"));
     }
 }

@@ -1,4 +1,4 @@
-//! The file with the metrics, which node_exporter's textfile collector reads at any moment: it is never half there.
+//! The metrics file, which node_exporter's textfile collector may read at any moment: it is always complete.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::atomic_file;
 
-/// node_exporter runs as a user of its own.
+/// node_exporter runs as another user.
 const MODE: u32 = 0o644;
 
-/// So much of the file is read, in bytes; ours has some thousand.
+/// In bytes; the program writes a few thousand.
 const MAX_READ: u64 = 1024 * 1024;
 
-/// The metrics could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot write {}; its folder must be there, and this job's user must be able to write in it",
+    "cannot write {}; its folder must exist, and this job's user must be able to write in it",
     path.display()
 )]
 pub struct TextfileError {
@@ -23,9 +22,9 @@ pub struct TextfileError {
     source: io::Error,
 }
 
-/// What the file holds, where it is one and can be read.
+/// The file's text; `None` if there is none or it cannot be read.
 pub fn read(path: &Path) -> Option<String> {
-    // Opening something else, such as a pipe, could wait for ever.
+    // Opening a pipe could block forever.
     if !fs::metadata(path).ok()?.is_file() {
         return None;
     }
@@ -34,10 +33,10 @@ pub fn read(path: &Path) -> Option<String> {
     Some(text)
 }
 
-/// Replaces the file by `text` in one step: a reader finds the old or the new, also after a power failure.
+/// Replaces the file in one step: a reader finds the old or the new text, even after a power failure.
 ///
 /// # Errors
-/// If the folder is missing or cannot be written, or has no room. The file is unchanged then.
+/// If the folder is missing, not writable or full. The file is then unchanged.
 pub fn write(path: &Path, text: &str) -> Result<(), TextfileError> {
     atomic_file::write(path, text.as_bytes(), MODE, true)
         .map_err(|source| TextfileError { path: path.to_owned(), source })

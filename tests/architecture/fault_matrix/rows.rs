@@ -244,7 +244,7 @@ pub(super) const ROWS: &[Row] = &[
     (45, "disk full or quota on the server", &[
         (DISKS, "an_archive_that_does_not_fit_onto_the_server_is_told_with_the_figures_and_not_begun"),
         (DISKS, "a_server_whose_disk_runs_full_during_the_upload_is_told_with_the_figures_that_are_known"),
-        (TRANSFERS, "a_full_disk_is_told_and_leaves_no_part_behind"),
+        (TRANSFERS, "a_full_disk_is_reported_and_leaves_no_part_behind"),
     ]),
     (46, "directory missing, not writable", &[
         (LOGINS, "a_missing_directory_is_not_made"),
@@ -317,7 +317,7 @@ pub(super) const ROWS: &[Row] = &[
     (61, "log not writable, disk full", &[
         (INTERRUPTIONS, "a_log_that_cannot_be_written_stops_no_job"),
         (INTERRUPTIONS, "a_log_on_a_full_disk_stops_no_job"),
-        (LOG_FILE, "a_full_disk_is_told"),
+        (LOG_FILE, "a_full_disk_is_reported"),
     ]),
     (62, "kill -9", &[
         (KILLS, "after_a_kill_at_any_moment_the_next_run_succeeds_and_leaves_nothing_behind"),

@@ -123,7 +123,7 @@ pub(super) const ROWS: &[Row] = &[
         "child processes get none of our secrets",
         &[
             (MAIL, "the_local_sendmail_gets_neither_our_environment_nor_an_open_file"),
-            (SENDMAIL, "a_sendmail_that_hangs_is_ended_with_what_it_started"),
+            (SENDMAIL, "a_hanging_sendmail_is_killed_with_its_children"),
         ],
     ),
     (

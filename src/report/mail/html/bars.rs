@@ -1,34 +1,35 @@
-//! The chart as a table: each bar is a cell with a ground colour and a height, which every mail reader draws.
+//! The chart as a table: each bar is a cell with a background colour and a height, which every mail reader draws.
 
 use maud::{Markup, html};
 
 use crate::record::run_record::RunRecord;
-use crate::report::mail::html::QUIET;
+use crate::report::mail::html::style::QUIET;
 use crate::report::message::chart::{Chart, Column};
 use crate::report::message::colour::{AMBER, BLUE, GREEN, GREY};
 use crate::report::message::headline;
 use crate::rules::units;
 
-/// The height of the highest bar, in pixels.
+/// In pixels, as the other lengths.
 const HEIGHT: u64 = 84;
 
-/// The widest that a column gets, in pixels.
-const WIDEST: usize = 22;
+const MAX_COLUMN_WIDTH: usize = 22;
 
-/// So many columns are wide enough for a date at each end.
-const ROOM_FOR_DATES: usize = 10;
+/// From this number of columns on, both dates fit below the chart.
+const COLUMNS_FOR_DATES: usize = 10;
 
-/// How much of an archive that does not fit is drawn above the cut, in pixels.
+/// The part of a cut bar above the cut.
 const TIP: u64 = 8;
 
-/// The chart of `record`, its title and its legend; nothing where there is no history.
+/// Caption, chart, dates and legend; nothing without a history.
 pub(crate) fn chart(record: &RunRecord) -> Markup {
     let Some(chart) = Chart::of(record) else { return html! {} };
-    let width =
-        format!("border-collapse:collapse;table-layout:fixed;width:100%;max-width:{}px", chart.columns.len() * WIDEST);
+    let width = format!(
+        "border-collapse:collapse;table-layout:fixed;width:100%;max-width:{}px",
+        chart.columns.len() * MAX_COLUMN_WIDTH
+    );
     html! {
-        div style=(format!("{QUIET};margin-top:24px")) { (caption(&chart)) }
-        table role="img" aria-label=(caption(&chart)) cellpadding="0" cellspacing="0" border="0"
+        div style=(format!("{QUIET};margin-top:24px")) { (chart.caption()) }
+        table role="img" aria-label=(chart.caption()) cellpadding="0" cellspacing="0" border="0"
             style=(format!("{width};margin-top:8px")) {
             tr { @for column in &chart.columns { (cell(&chart, column)) } }
         }
@@ -37,10 +38,10 @@ pub(crate) fn chart(record: &RunRecord) -> Markup {
     }
 }
 
-/// The dates of the first and the last bar: below them where the chart is `width` wide enough.
+/// The first and the last date: below their bars if they fit, else in one line.
 fn dates(chart: &Chart, width: &str) -> Markup {
     let Some((first, last)) = chart.span() else { return html! {} };
-    if chart.columns.len() < ROOM_FOR_DATES {
+    if chart.columns.len() < COLUMNS_FOR_DATES {
         return html! {
             div style=(format!("{QUIET};padding-top:3px")) { (headline::day(first)) " to " (headline::date(last)) }
         };
@@ -55,20 +56,12 @@ fn dates(chart: &Chart, width: &str) -> Markup {
     }
 }
 
-/// What is to be seen, in words.
-fn caption(chart: &Chart) -> String {
-    let told: Vec<String> = [chart.sizes(), chart.cut_off()].into_iter().flatten().collect();
-    if told.is_empty() { chart.title() } else { format!("{}: {}", chart.title(), told.join("; ")) }
-}
-
 fn cell(chart: &Chart, column: &Column) -> Markup {
     let (title, bar) = match column {
-        Column::Gap(date) => (format!("{}: none", headline::date(*date)), bar(AMBER, 5)),
-        Column::Archive { date, size: None, .. } => {
-            (format!("{}: of unknown size", headline::date(*date)), bar(GREY, 5))
-        }
-        Column::Archive { date, size: Some(size), is_tonights } => {
-            let colour = if *is_tonights { GREEN } else { BLUE };
+        Column::Gap(date) => (format!("{}: no archive", headline::date(*date)), bar(AMBER, 5)),
+        Column::Archive { date, size: None, .. } => (format!("{}: unknown size", headline::date(*date)), bar(GREY, 5)),
+        Column::Archive { date, size: Some(size), is_new } => {
+            let colour = if *is_new { GREEN } else { BLUE };
             let height = chart.height(*size, HEIGHT);
             let drawn = if chart.is_cut_off(*size) {
                 html! { (bar(colour, TIP)) (gap()) (bar(colour, height - TIP - 3)) }
@@ -94,18 +87,18 @@ fn bar(colour: &str, height: u64) -> Markup {
     }
 }
 
-/// What shows that a bar is cut off.
+/// The gap that marks a cut bar.
 fn gap() -> Markup {
     html! { tr { td height="3" style="height:3px;font-size:1px;line-height:1px" {} } }
 }
 
-/// What the colours mean, where there is more than one.
+/// The meaning of the colours, if there is more than one.
 fn legend(chart: &Chart) -> Markup {
-    let is_tonights = |column: &Column| matches!(column, Column::Archive { is_tonights: true, .. });
+    let is_new = |column: &Column| matches!(column, Column::Archive { is_new: true, .. });
     let entries = [
-        (GREEN, "tonight's", chart.columns.iter().any(is_tonights)),
+        (GREEN, "tonight's", chart.columns.iter().any(is_new)),
         (BLUE, "earlier", true),
-        (AMBER, "a night without", chart.has_gaps()),
+        (AMBER, "no archive", chart.has_gaps()),
     ];
     html! {
         @if entries.iter().filter(|(.., is_there)| *is_there).count() > 1 {

@@ -1,4 +1,4 @@
-//! Nights after many others: with a history of archives on the server, or with none.
+//! Records of runs with a history of archives on the server, or with none yet.
 
 use chrono::{Days, NaiveDate};
 
@@ -14,9 +14,9 @@ fn archived(date: NaiveDate, size: u64) -> Archived {
     Archived { date, name: date.format("%Y%d%m.tgz").to_string(), size: Some(size), modified: None }
 }
 
-/// The archives of the last 36 nights up to `ages` days before tonight: one is missing, then three, and one is of more
-/// than twice the usual size.
-fn folder(ages: u64) -> FolderFacts {
+/// The archives of the 36 nights up to `newest` days before the run. Four are missing, and one has more than twice the
+/// usual size.
+fn folder(newest: u64) -> FolderFacts {
     let tonight = samples::begun().today;
     let sizes = |age: u64| {
         let grown = 11 * MIB + (36 - age) * MIB / 24;
@@ -25,22 +25,21 @@ fn folder(ages: u64) -> FolderFacts {
     };
     let is_there = |age: &u64| !matches!(age, 9 | 20..=22);
     let archives: Vec<Archived> =
-        (ages..36).rev().filter(is_there).map(|age| archived(tonight - Days::new(age), sizes(age))).collect();
+        (newest..36).rev().filter(is_there).map(|age| archived(tonight - Days::new(age), sizes(age))).collect();
     let complete_since = archives.first().map(|archive| archive.date);
     FolderFacts { archives, complete_since, free: Some(44_238_315_520) }
 }
 
-/// A plan by which all of `folder` stays, and `others` besides.
+/// A plan that keeps all of `folder`, followed by `others`.
 fn plan(folder: &FolderFacts, others: Vec<Decision>) -> Plan {
     let newest = folder.archives.last().unwrap().date;
-    let staying = folder.archives.iter().map(|archive| {
+    let kept = folder.archives.iter().map(|archive| {
         let age = (newest - archive.date).num_days();
         decision(&archive.name, Action::Keep, recent(age))
     });
-    Plan { reference: Some(newest), held_back: None, decisions: staying.chain(others).collect() }
+    Plan { reference: Some(newest), held_back: None, decisions: kept.chain(others).collect() }
 }
 
-/// All went well, after many other nights.
 pub(crate) fn good_night() -> RunRecord {
     let mut record = clean_night();
     let folder = folder(0);
@@ -59,7 +58,7 @@ pub(crate) fn good_night() -> RunRecord {
     record
 }
 
-/// As [`good_night`], but an expired archive could not be removed, and the link broke twice.
+/// As [`good_night`], but an expired archive could not be removed, and there were two retries.
 pub(crate) fn warned_night() -> RunRecord {
     let mut record = good_night();
     record.begin(Task::RemoveExpired);
@@ -72,19 +71,19 @@ pub(crate) fn warned_night() -> RunRecord {
     record
 }
 
-/// The dump is of yesterday, whose archive is there.
+/// The dump is from yesterday and was delivered then.
 pub(crate) fn stale_after_many_nights() -> RunRecord {
     let mut record = stale_night();
     let folder = folder(1);
-    let going =
+    let removals =
         record.retention.take().unwrap().decisions.into_iter().filter(|it| it.action == Action::Remove).collect();
-    record.retention = Some(plan(&folder, going));
+    record.retention = Some(plan(&folder, removals));
     record.end(Task::RemoveExpired, State::Done, "1 of 2 removed, 31 archives stay", None);
     record.folder = Some(folder);
     record
 }
 
-/// The web server gave no answer; what lies on the SFTP server was looked up.
+/// The web server did not answer; the folder on the SFTP server was listed.
 pub(crate) fn unreachable_web_server() -> RunRecord {
     let mut record = samples::begun();
     record.duration = std::time::Duration::from_millis(94_210);
@@ -98,7 +97,7 @@ pub(crate) fn unreachable_web_server() -> RunRecord {
     record
 }
 
-/// The SFTP server refused the login, so that nobody knows what lies there.
+/// The SFTP server refused the login, so that its folder is unknown.
 pub(crate) fn refused_login() -> RunRecord {
     let mut record = clean_night();
     record.begin(Task::ConnectToSftp);
@@ -121,7 +120,7 @@ fn stop_the_rest(record: &mut RunRecord, first: Task) {
     done(record, Task::CleanUp, "temporary files and connections are gone", 0);
 }
 
-/// As [`good_night`], but the fourth on its server, one of the others being far larger.
+/// As [`good_night`], but with four archives, one of them far larger than the others.
 pub(crate) fn fourth_night() -> RunRecord {
     let mut record = good_night();
     let folder = record.folder.as_mut().unwrap();
@@ -134,9 +133,10 @@ pub(crate) fn fourth_night() -> RunRecord {
     record
 }
 
-/// The first archive on a new server.
+/// The first archive on a server that was not known before.
 pub(crate) fn first_night() -> RunRecord {
     let mut record = clean_night();
+    record.new_host_key = Some("SHA256:uNiVztksCsDhcc0u9e8BrwxXzXJ1cXH0Xz0oVZ0kzqE".to_owned());
     let archives = vec![archived(record.today, 13_107_200)];
     record.retention = Some(Plan {
         reference: Some(record.today),

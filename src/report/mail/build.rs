@@ -1,0 +1,71 @@
+//! The mail as a message: headers, plain text, HTML, and the log lines as an attachment.
+
+use chrono::{DateTime, FixedOffset};
+use lettre::Message;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, MessageBuilder, MultiPart};
+
+use crate::config::Email;
+use crate::record::run_record::RunRecord;
+use crate::report::mail::error::MailError;
+use crate::report::mail::html;
+use crate::report::message::{headline, plain, trial};
+
+/// The mail about the run of `record`, dated `date`.
+///
+/// # Errors
+/// If lettre rejects a part, which the checks of the configuration should have prevented.
+pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
+    let subject = headline::subject(record, &email.subject);
+    let text = MultiPart::alternative_plain_html(plain::plain_text(record), html::html(record));
+    let mut parts = MultiPart::mixed().multipart(text);
+    if email.attach_log {
+        let name = format!("scripting-system-{}.log", name_part(&record.run_id));
+        let lines: String = record.log_lines.iter().map(|line| format!("{line}\n")).collect();
+        let plain = ContentType::parse("text/plain; charset=utf-8")
+            .map_err(|error| MailError::Build { reason: error.to_string() })?;
+        parts = parts.singlepart(Attachment::new(name).body(lines, plain));
+    }
+    headers(email, &record.run_id, &record.host, subject, date)
+        .multipart(parts)
+        .map_err(|error| MailError::Build { reason: error.to_string() })
+}
+
+/// A test mail from the machine `host`, dated `date`; `id` distinguishes it from others of the same second.
+///
+/// # Errors
+/// If lettre rejects a part.
+pub(crate) fn build_trial(
+    email: &Email,
+    host: &str,
+    date: DateTime<FixedOffset>,
+    id: u32,
+) -> Result<Message, MailError> {
+    let id = format!("check-{}-{id}", date.format("%Y%m%dT%H%M%S"));
+    headers(email, &id, host, trial::subject(&email.subject, host), date)
+        .body(trial::text(host) + "\n")
+        .map_err(|error| MailError::Build { reason: error.to_string() })
+}
+
+fn headers(email: &Email, id: &str, host: &str, subject: String, date: DateTime<FixedOffset>) -> MessageBuilder {
+    // RFC 3834: prevents automatic replies.
+    let auto_submitted =
+        HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned());
+    let builder = Message::builder()
+        .from(email.from.clone())
+        .subject(subject)
+        .date(date.into())
+        .message_id(Some(format!("<{}@{}>", name_part(id), name_part(host))))
+        .raw_header(auto_submitted);
+    email.to.iter().fold(builder, |builder, recipient| builder.to(recipient.clone()))
+}
+
+/// `text` reduced to what a Message-ID (RFC 5322, 3.6.4) and a file name allow.
+fn name_part(text: &str) -> String {
+    let part: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '-' }).collect();
+    match part.trim_matches('.').replace("..", ".") {
+        part if part.is_empty() => "unknown".to_owned(),
+        part => part,
+    }
+}

@@ -1,0 +1,62 @@
+//! The payload of the incoming webhook.
+
+use serde_json::{Value, json};
+
+use crate::config::Mattermost;
+use crate::record::run_record::RunRecord;
+use crate::report::mattermost::attachment::attachment;
+use crate::report::mattermost::markdown;
+use crate::report::message::trial;
+
+/// The payload about the run of `record`. `undelivered_mail`: which recipients the mail did not reach and why.
+pub(crate) fn build(mattermost: &Mattermost, record: &RunRecord, undelivered_mail: Option<&str>) -> Value {
+    let mut payload = with_text(mattermost, &markdown::text(record, undelivered_mail));
+    payload["attachments"] = json!([attachment(record)]);
+    payload
+}
+
+/// A test message from the machine `host`.
+pub(crate) fn build_trial(mattermost: &Mattermost, host: &str) -> Value {
+    with_text(mattermost, &trial::text(host))
+}
+
+fn with_text(mattermost: &Mattermost, text: &str) -> Value {
+    let mut payload = json!({ "text": text });
+    for (key, value) in [("username", &mattermost.username), ("icon_url", &mattermost.icon_url)] {
+        if let Some(value) = value {
+            payload[key] = json!(value);
+        }
+    }
+    payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SendOn;
+    use crate::report::message::samples;
+
+    fn mattermost() -> Mattermost {
+        let webhook_url = "https://chat.example.org/hooks/x".into();
+        Mattermost { send: SendOn::Always, webhook_url, username: None, icon_url: None, ca_file: None }
+    }
+
+    #[test]
+    fn each_kind_of_run_in_mattermost() {
+        for (name, record) in samples::all() {
+            let payload = build(&mattermost(), &record, None);
+            let attachments = serde_json::to_string_pretty(&payload["attachments"]).unwrap();
+            insta::assert_snapshot!(name, format!("{}\n{attachments}", payload["text"].as_str().unwrap()));
+        }
+    }
+
+    #[test]
+    fn name_and_picture_are_sent_only_if_configured() {
+        let mut mattermost = mattermost();
+        assert_eq!(with_text(&mattermost, "a"), json!({"text": "a"}));
+        mattermost.username = Some("backup".to_owned());
+        mattermost.icon_url = Some("https://example.org/i.png".to_owned());
+        let expected = json!({"text": "a", "username": "backup", "icon_url": "https://example.org/i.png"});
+        assert_eq!(with_text(&mattermost, "a"), expected);
+    }
+}

@@ -1,0 +1,54 @@
+//! What the reports say about a run: a record goes in, text comes out. No I/O, no clock, no logging.
+
+pub(crate) mod chart;
+pub(crate) mod colour;
+pub(crate) mod facts;
+pub(crate) mod figures;
+pub(crate) mod headline;
+pub(crate) mod plain;
+#[cfg(test)]
+pub(crate) mod samples;
+pub(crate) mod tasks;
+pub(crate) mod trial;
+
+use crate::config::SendOn;
+use crate::record::run_record::{Outcome, RunRecord};
+
+/// Whether a channel with the setting `send_on` reports the run of `record`.
+///
+/// `mail_failed`: a mail was due and did not reach every recipient, which counts as an error for the other channels. A run
+/// that only warns does not count as one.
+pub fn is_wanted(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bool {
+    match send_on {
+        SendOn::Always => true,
+        SendOn::Never => false,
+        SendOn::Error => {
+            let has_failed = matches!(record.outcome(), Outcome::Failed | Outcome::Interrupted(_));
+            has_failed || record.errors() > 0 || mail_failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::interrupt::Interruption;
+
+    #[test]
+    fn a_report_is_wanted_always_never_or_after_an_error() {
+        let mut interrupted = samples::begun();
+        interrupted.interruption = Some(Interruption::Sigterm);
+        assert_eq!(interrupted.errors(), 0);
+        for (send_on, record, mail_failed, expected) in [
+            (SendOn::Always, samples::clean_night(), false, true),
+            (SendOn::Never, samples::failed_night(), true, false),
+            (SendOn::Error, samples::failed_night(), false, true),
+            (SendOn::Error, samples::stale_night(), false, false),
+            (SendOn::Error, samples::clean_night(), false, false),
+            (SendOn::Error, samples::clean_night(), true, true),
+            (SendOn::Error, interrupted, false, true),
+        ] {
+            assert_eq!(is_wanted(send_on, &record, mail_failed), expected, "{send_on:?} {:?}", record.outcome());
+        }
+    }
+}

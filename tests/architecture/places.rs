@@ -29,7 +29,6 @@ const PURE: &[&str] = &[
     "rules/",
     "record/run_record.rs",
     "record/task.rs",
-    "report/log/log_line.rs",
     "report/message/",
     "report/mail/build.rs",
     "report/mail/html.rs",

@@ -153,7 +153,7 @@ fn a_missing_directory_is_not_made() {
         bad.must_fail(&["TSE-INFORX", "does not exist on the server. Create it there, or correct the configuration"]);
     // No later run would report the key, which is known from now on.
     ran.told("first contact: the host key SHA256:");
-    assert!(ran.stderr.contains("could not be looked at (sftp.directory \""), "{}", ran.all());
+    assert!(ran.stderr.contains("could not be listed (sftp.directory \""), "{}", ran.all());
     assert!(!ran.all().contains("connecting to the SFTP server failed"), "{}", ran.all());
 }
 

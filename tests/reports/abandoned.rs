@@ -41,11 +41,11 @@ fn silent_servers_time_out_and_nothing_is_sent_twice() {
         assert_eq!((server.requests(), server.posts().len()), (1, 1));
         assert_eq!(night.mail.messages().len(), 1);
     });
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     for run in [from_the_start, after_data, mattermost] {
         if let Err(panic) = run.join() {
             std::panic::resume_unwind(panic);
         }
     }
-    assert!(begun.elapsed() < std::time::Duration::from_secs(45), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(45), "{:?}", started.elapsed());
 }

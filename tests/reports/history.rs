@@ -115,9 +115,9 @@ fn a_silent_server_delays_a_failed_run_by_one_timeout_at_most() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
     night.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(3));
-    let begun = Instant::now();
+    let started = Instant::now();
     night.run().ended_with(4).told("the folder on the server could not be looked at");
-    assert!(begun.elapsed() < Duration::from_secs(2 + 4), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2 + 4), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -61,18 +61,18 @@ fn run_date_freshness_and_log_use_the_same_zone_without_a_database() {
         command.args(["sh", "-c", script, "sh"]).arg(program()).args(["run", "--config"]).arg(night.write_config());
         let ran = night.ran(command.output().unwrap());
         ran.ended_with(0).told("fresh: modified ");
-        let begun = ran.log.split_once(' ').unwrap().0;
-        assert!(begun.ends_with(zone), "{begun}");
+        let started = ran.log.split_once(' ').unwrap().0;
+        assert!(started.ends_with(zone), "{started}");
         // It succeeds even if midnight passes, as `night` allows an age of one day.
-        let date = DateTime::parse_from_rfc3339(begun).unwrap().date_naive();
+        let date = DateTime::parse_from_rfc3339(started).unwrap().date_naive();
         assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", ran.all());
-        assert!(ran.log.contains(&format!("fresh: modified {}", modified(&night, begun))), "{}", ran.all());
+        assert!(ran.log.contains(&format!("fresh: modified {}", modified(&night, started))), "{}", ran.all());
     }
 }
 
-/// The dump's time of modification in the zone of `begun`.
-fn modified(night: &Night, begun: &str) -> String {
-    let zone = DateTime::parse_from_rfc3339(begun).unwrap();
+/// The dump's time of modification in the zone of `started`.
+fn modified(night: &Night, started: &str) -> String {
+    let zone = DateTime::parse_from_rfc3339(started).unwrap();
     night.modified.with_timezone(zone.offset()).format("%F %T %:z").to_string()
 }
 

@@ -155,8 +155,8 @@ fn a_failed_connection_is_retried_and_an_untrusted_one_is_not() {
     let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
     let server = WebhookServer::builder().identity(identity).start();
     use_webhook(&mut night, &server);
-    let begun = night.run();
-    begun.ended_with(1).told("no trusted TLS connection to the Mattermost server");
-    assert!(!begun.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
+    let untrusted = night.run();
+    untrusted.ended_with(1).told("no trusted TLS connection to the Mattermost server");
+    assert!(!untrusted.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
     assert_eq!(server.requests(), 0);
 }

@@ -27,16 +27,16 @@ fn make_stale(night: &mut Night) {
     night.publish_dump_of(night.modified - TimeDelta::days(3));
 }
 
-fn begin(night: &Night) -> Child {
+fn start(night: &Night) -> Child {
     night.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until `condition` holds; `what` names it in the failure.
 #[track_caller]
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
+        assert!(started.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::support::servers::{HttpsServer, PingServer, times};
 use crate::support::{Night, Ran, SmallDisk};
-use crate::{begin, make_stale, night, terminate, wait_until};
+use crate::{make_stale, night, start, terminate, wait_until};
 
 const PREFIX: &str = "scripting_system_";
 
@@ -207,7 +207,7 @@ fn runs_without_a_delivery_keep_the_last_success() {
 
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the run's request", || web.requests() > 0);
     terminate(&night, run).ended_with(143);
     Metrics::of(&night).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
@@ -247,11 +247,11 @@ fn hanging_reports_do_not_prevent_the_metrics() {
     let server = PingServer::builder().silent_at("").start();
     let ca = night.config["mattermost"]["ca_file"].clone();
     night.set("monitor", json!({"ping_url": server.url(), "ca_file": ca}));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
-    let begun = Instant::now();
+    let started = Instant::now();
     terminate(&night, run).ended_with(1).told("not all reports could be sent");
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }
 
@@ -289,7 +289,7 @@ fn a_run_without_a_job_does_not_touch_the_metrics() {
     night.set("sftp.port", json!(night.sshd.port()));
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let first = begin(&night);
+    let first = start(&night);
     wait_until("the first run's request", || web.requests() > 0);
     night.run().ended_with(5);
     same(&night);

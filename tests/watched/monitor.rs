@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::servers::pings::{Builder, Ping};
 use crate::support::servers::{Authority, HttpsServer, PingServer};
 use crate::support::{Night, Ran};
-use crate::{begin, make_stale, night, terminate, wait_until};
+use crate::{make_stale, night, start, terminate, wait_until};
 
 /// The longest run without the wait for the monitor, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);
@@ -90,7 +90,7 @@ fn a_stalled_mail_server_does_not_delay_the_ping() {
     let (mut night, server) = watched(|server| server);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("email.server.port", json!(silent.local_addr().unwrap().port()));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
     assert_eq!(last_ping(&server, "").path, "");
     terminate(&night, run).ended_with(1).told("not all reports could be sent");
@@ -101,7 +101,7 @@ fn an_interrupted_run_pings_a_failure() {
     let (mut night, server) = watched(|server| server);
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the run's request", || web.requests() > 0 && !server.pings().is_empty());
     terminate(&night, run).ended_with(143);
     let ping = last_ping(&server, "/fail");
@@ -182,12 +182,12 @@ fn a_server_with_an_untrusted_certificate_gets_no_ping() {
 #[test]
 fn a_silent_monitor_at_the_start_does_not_delay_the_job() {
     let (night, server) = watched(|server| server.silent_at("/start"));
-    let begun = Instant::now();
-    let run = begin(&night);
+    let started = Instant::now();
+    let run = start(&night);
     wait_until("the archive", || night.archive().exists());
-    let delivered = begun.elapsed();
+    let delivered = started.elapsed();
     let ran = night.ran(run.wait_with_output().unwrap());
-    let taken = begun.elapsed();
+    let taken = started.elapsed();
     println!("delivered after {delivered:.1?}, ended after {taken:.1?}, limit 5 s");
     assert!(delivered < Duration::from_secs(5), "the job waited {delivered:?}");
     assert!(taken < Duration::from_secs(5) + WORK, "{taken:?}");
@@ -209,7 +209,7 @@ fn a_run_that_finds_another_one_under_way_sends_no_ping() {
     let (mut night, server) = watched(|server| server);
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let first = begin(&night);
+    let first = start(&night);
     wait_until("the first run's request", || web.requests() > 0 && !server.pings().is_empty());
     night.run().ended_with(5);
     assert_eq!(paths(&server), ["/start"]);

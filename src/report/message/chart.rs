@@ -177,7 +177,7 @@ mod tests {
 
     /// A run that left archives of these ages in days and sizes in bytes on the server.
     fn after(archives: &[(u64, u64)]) -> RunRecord {
-        let mut record = samples::begun();
+        let mut record = samples::started();
         let archives: Vec<Archived> = archives
             .iter()
             .map(|(age, size)| {
@@ -205,7 +205,7 @@ mod tests {
     fn a_chart_needs_two_archives_and_a_size() {
         let mut unknown = after(&[(1, 7), (0, 7)]);
         unknown.folder.as_mut().unwrap().archives.iter_mut().for_each(|archive| archive.size = None);
-        for record in [after(&[(0, 5)]), after(&[]), samples::begun(), unknown] {
+        for record in [after(&[(0, 5)]), after(&[]), samples::started(), unknown] {
             assert_eq!(Chart::of(&record), None);
         }
     }

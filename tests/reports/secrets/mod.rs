@@ -286,9 +286,9 @@ fn an_interrupted_run_leaks_no_secret() {
     guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
     let mut command = guarded.night.command(&["-vv"]);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     while web.requests() == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "no request arrived");
+        assert!(started.elapsed() < Duration::from_secs(20), "no request arrived");
         thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());

@@ -176,22 +176,6 @@ fn the_envelope_names_one_recipient_and_an_error_after_it_is_ignored() {
 }
 
 #[test]
-fn a_refusal_contains_the_reply_and_is_retried_only_if_transient() {
-    let (result, _) = sent_to_server_with(
-        MailSecurity::None,
-        &[HELLO, AUTH, MAIL, ("RCPT", Some("550 no such user\r\n")), ("QUIT", None)],
-    );
-    let error = result.unwrap_err();
-    assert!(error.to_string().ends_with("refused the mail to dba@example.org: 550 no such user"), "{error}");
-    assert!(!error.is_transient() && !error.is_about_server());
-    let (result, _) = sent_to_server_with(
-        MailSecurity::None,
-        &[HELLO, AUTH, MAIL, RCPT, DATA, (".", Some("451 later\r\n")), ("QUIT", None)],
-    );
-    assert!(result.unwrap_err().is_transient());
-}
-
-#[test]
 fn a_broken_connection_is_retried_only_before_the_content() {
     let (result, _) = sent_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, ("DATA", None)]);
     let error = result.unwrap_err();

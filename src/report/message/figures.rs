@@ -82,7 +82,7 @@ pub(crate) fn last_archives(record: &RunRecord) -> Option<Figure> {
     let chart = Chart::of(record)?;
     let span = chart.span().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
     let dot = chart.has_gaps().then(|| "a dot is a night without an archive".to_owned());
-    let notes = [span, chart.sizes(), chart.cut_off(), dot].into_iter().flatten().collect();
+    let notes = [span, Some(chart.sizes()), chart.cut_off(), dot].into_iter().flatten().collect();
     Some(Figure { label: "Last archives", value: chart.sparkline(), notes })
 }
 

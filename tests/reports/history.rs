@@ -8,10 +8,10 @@ use chrono::{Days, NaiveDate, Utc};
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::support::Night;
-use crate::support::night::{SFTP_PASSWORD, archive_name};
-use crate::support::servers::times;
 use crate::{make_stale, night};
+use testkit::Night;
+use testkit::night::{SFTP_PASSWORD, archive_name};
+use testkit::servers::times;
 
 /// Puts archives of these ages in days and sizes in bytes on the server of `night`. Returns their dates.
 fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {
@@ -58,8 +58,8 @@ fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
         // Neither of these is a good archive.
         fs::write(night.sshd.directory.join(archive_name(Utc::now().date_naive())), "").unwrap();
         fs::write(night.sshd.directory.join(night.part_of(&night.archive_name())), "half").unwrap();
-        let ran = night.run();
-        ran.ended_with(4).told("errors 1, warnings 0, files removed 0, retries 0");
+        let outcome = night.run();
+        outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
         let reports = reports(night);
         let last = dates[1];
         let sentence = format!("{} of {}", archive_name(last), last.format("%-d %b %Y"));
@@ -78,10 +78,10 @@ fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
 fn a_failed_run_with_an_unreachable_server_reports_the_last_good_archive_as_unknown() {
     let mut night = night();
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(free_port())).set("retry.attempts", json!(3));
-    let ran = night.run();
+    let outcome = night.run();
     // One attempt, which is not an error of its own.
-    ran.ended_with(4).told("errors 1, warnings 0, files removed 0, retries 0");
-    ran.told("the folder on the server could not be looked at: no connection to 127.0.0.1:");
+    outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
+    outcome.logged("the folder on the server could not be looked at: no connection to 127.0.0.1:");
     let sentence = "The last good archive is unknown: the folder on the server could not be listed";
     let [text, html, fields] = reports(&night);
     assert_each_has(&[text, html], &[sentence, "no connection to 127.0.0.1:"]);
@@ -92,9 +92,9 @@ fn a_failed_run_with_an_unreachable_server_reports_the_last_good_archive_as_unkn
 fn a_run_that_could_not_connect_does_not_retry_for_the_reports() {
     let mut night = night();
     night.set("sftp.port", json!(free_port()));
-    let ran = night.run();
-    ran.ended_with(4);
-    assert!(!ran.log.contains("the folder on the server"), "{}", ran.all());
+    let outcome = night.run();
+    outcome.exited_with(4);
+    assert!(!outcome.log.contains("the folder on the server"), "{}", outcome.all());
     let [text, html, _] = reports(&night);
     assert_each_has(&[text, html], &["could not be listed (no connection to 127.0.0.1:"]);
 }
@@ -104,7 +104,7 @@ fn a_refused_login_is_not_repeated_for_the_reports() {
     let mut night = night();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!(format!("not {SFTP_PASSWORD}")));
-    night.run().ended_with(4).told("refused the login");
+    night.run().exited_with(4).logged("refused the login");
     assert_eq!(server.connections(), 1);
     assert!(reports(&night)[0].contains("The last good archive is unknown"));
 }
@@ -116,7 +116,7 @@ fn a_silent_server_delays_a_failed_run_by_one_timeout_at_most() {
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
     night.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(3));
     let started = Instant::now();
-    night.run().ended_with(4).told("the folder on the server could not be looked at");
+    night.run().exited_with(4).logged("the folder on the server could not be looked at");
     assert!(started.elapsed() < Duration::from_secs(2 + 4), "{:?}", started.elapsed());
 }
 
@@ -125,7 +125,7 @@ fn a_delivery_is_reported_with_the_history_of_archives() {
     Night::on_each_server(|night| {
         night.set("source.max_age_days", json!(1));
         let dates = put_archives(night, &[(40, 4_000), (4, 4_000), (3, 5_000), (2, 9_000)]);
-        night.run().ended_with(0).told("files removed 1, ");
+        night.run().exited_with(0).logged("files removed 1, ");
         let reports = reports(night);
         let removed = format!("{}: expired, ", archive_name(dates[0]));
         assert_each_has(
@@ -145,7 +145,7 @@ fn a_stale_dump_is_reported_with_the_age_of_the_last_good_archive() {
     let mut night = night();
     make_stale(&mut night);
     let dates = put_archives(&night, &[(2, 4_000)]);
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let sentence = format!(" old: {} of {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
     assert_each_has(&reports(&night), &[&sentence]);
     assert_eq!(colour(&night), "#b06900");
@@ -160,8 +160,8 @@ fn a_new_host_key_is_reported_once() {
     let mut night = night();
     let server = night.serve_sftp(|builder| builder.stall_after(20_000));
     night.set("sftp.timeout_seconds", json!(1)).set("retry.attempts", json!(1));
-    let ran = night.run();
-    ran.ended_with(4);
-    assert_eq!(ran.log.matches("first contact: the host key ").count(), 1, "{}", ran.all());
+    let outcome = night.run();
+    outcome.exited_with(4);
+    assert_eq!(outcome.log.matches("first contact: the host key ").count(), 1, "{}", outcome.all());
     assert!(server.connections() > 1, "the folder was listed over the same connection");
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::Night;
 use crate::{make_stale, night};
+use testkit::Night;
 
 /// The settings of `email.send` and `mattermost.send`.
 const SETTINGS: [&str; 3] = ["always", "error", "never"];
@@ -36,9 +36,9 @@ fn each_setting_reports_the_outcomes_that_it_names() {
             // Different settings show that the channels are independent.
             let mattermost = SETTINGS[(index + 1) % SETTINGS.len()];
             night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
-            let ran = night.run();
-            ran.ended_with(code);
-            let case = format!("{ending}, email.send {mail}, mattermost.send {mattermost}: {}", ran.all());
+            let outcome = night.run();
+            outcome.exited_with(code);
+            let case = format!("{ending}, email.send {mail}, mattermost.send {mattermost}: {}", outcome.all());
             mails += usize::from(is_wanted(mail, code));
             posts += usize::from(is_wanted(mattermost, code));
             assert_eq!(night.mail.messages().len(), mails, "mails after {case}");
@@ -61,7 +61,7 @@ fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
         ("error", "error", 0, false),
     ] {
         night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
-        night.run().ended_with(code);
+        night.run().exited_with(code);
         posts += usize::from(is_posted);
         assert_eq!(night.webhook.posts().len(), posts, "email.send {mail}, mattermost.send {mattermost}");
     }
@@ -74,6 +74,6 @@ fn a_missing_section_sends_nothing() {
     let mut night = night();
     night.config["email"] = json!(null);
     night.config["mattermost"] = json!(null);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_eq!((night.mail.connections(), night.webhook.requests()), (0, 0));
 }

@@ -3,8 +3,6 @@
 
 mod metrics;
 mod monitor;
-#[path = "../support/mod.rs"]
-mod support;
 mod textfile;
 
 use std::process::{Child, Command, Stdio};
@@ -13,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use support::{Night, Ran};
+use testkit::{Night, Outcome};
 
 /// A night that succeeds even if midnight passes between the dump and the run.
 fn night() -> Night {
@@ -42,7 +40,7 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Ends the run of `night` by SIGTERM.
-fn terminate(night: &Night, process: Child) -> Ran {
+fn terminate(night: &Night, process: Child) -> Outcome {
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    night.ran(process.wait_with_output().unwrap())
+    night.outcome(process.wait_with_output().unwrap())
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::servers::pings::{Builder, Ping};
-use crate::support::servers::{Authority, HttpsServer, PingServer};
-use crate::support::{Night, Ran};
 use crate::{make_stale, night, start, terminate, wait_until};
+use testkit::servers::pings::{Builder, Ping};
+use testkit::servers::{Authority, HttpsServer, PingServer};
+use testkit::{Night, Outcome};
 
 /// The longest run without the wait for the monitor, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);
@@ -41,9 +41,9 @@ fn last_ping(server: &PingServer, path: &str) -> Ping {
 
 /// Asserts that the archive was delivered, and that a warning says why the monitor was not pinged.
 #[track_caller]
-fn assert_delivered_without_ping(night: &Night, ran: &Ran, why: &str) {
-    ran.ended_with(1).told("WARNING").told(&format!("Report: the monitor was not pinged: {why}"));
-    assert!(night.archive().exists(), "{}", ran.all());
+fn assert_delivered_without_ping(night: &Night, outcome: &Outcome, why: &str) {
+    outcome.exited_with(1).logged("WARNING").logged(&format!("Report: the monitor was not pinged: {why}"));
+    assert!(night.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn a_successful_run_pings_at_its_start_and_with_its_report_at_its_end() {
         night.set("source.max_age_days", json!(1));
         let server = PingServer::builder().start();
         watch(night, &server, "");
-        let ran = night.run();
-        ran.ended_with(0).told("Report: pinged the monitor: success");
+        let outcome = night.run();
+        outcome.exited_with(0).logged("Report: pinged the monitor: success");
         let ping = last_ping(&server, "");
         assert!(server.pings().iter().all(|ping| ping.method == "POST"), "{:?}", server.pings());
         assert_eq!(ping.content_type, "text/plain; charset=utf-8");
@@ -66,12 +66,12 @@ fn a_successful_run_pings_at_its_start_and_with_its_report_at_its_end() {
 fn a_stale_or_failed_run_pings_a_failure_with_its_report() {
     let (mut night, server) = watched(|server| server);
     make_stale(&mut night);
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     assert!(last_ping(&server, "/fail").body.starts_with("Nothing new was delivered: the dump is stale.\n"));
 
     let (mut night, server) = watched(|server| server);
     night.set("source.dump", json!("other.sql"));
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     let ping = last_ping(&server, "/fail");
     assert!(ping.body.starts_with("FAILED at Find dump") && ping.body.contains("other.sql"), "{}", ping.body);
 }
@@ -80,7 +80,7 @@ fn a_stale_or_failed_run_pings_a_failure_with_its_report() {
 fn a_delivery_with_warnings_pings_a_success_that_lists_them() {
     let (mut night, server) = watched(|server| server);
     night.set("log.file", json!("missing/log.log"));
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let ping = last_ping(&server, "");
     assert!(ping.body.contains("Warnings\n- Report: cannot open the log file"), "{}", ping.body);
 }
@@ -93,7 +93,7 @@ fn a_stalled_mail_server_does_not_delay_the_ping() {
     let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
     assert_eq!(last_ping(&server, "").path, "");
-    terminate(&night, run).ended_with(1).told("not all reports could be sent");
+    terminate(&night, run).exited_with(1).logged("not all reports could be sent");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn an_interrupted_run_pings_a_failure() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let run = start(&night);
     wait_until("the run's request", || web.requests() > 0 && !server.pings().is_empty());
-    terminate(&night, run).ended_with(143);
+    terminate(&night, run).exited_with(143);
     let ping = last_ping(&server, "/fail");
     assert!(ping.body.starts_with("Interrupted: SIGTERM ended the run"), "{}", ping.body);
 }
@@ -113,7 +113,7 @@ fn a_query_is_kept() {
     let mut night = night();
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
     watch(&mut night, &server, "?create=1");
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let asked: Vec<(String, Option<String>)> = server.pings().into_iter().map(|ping| (ping.path, ping.query)).collect();
     let query = Some("create=1".to_owned());
     assert_eq!(asked, [("/start".to_owned(), query.clone()), (String::new(), query)]);
@@ -125,18 +125,18 @@ fn an_unreachable_monitor_is_a_warning() {
     drop(server);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
-    let ran = night.run();
-    assert_delivered_without_ping(&night, &ran, "cannot reach the monitoring service: ");
-    ran.told("INFO").told("the monitor was not pinged at the start: cannot reach the monitoring service");
-    ran.told("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
-    ran.told("errors 0, warnings 1");
+    let outcome = night.run();
+    assert_delivered_without_ping(&night, &outcome, "cannot reach the monitoring service: ");
+    outcome.logged("INFO").logged("the monitor was not pinged at the start: cannot reach the monitoring service");
+    outcome.logged("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
+    outcome.logged("errors 0, warnings 1");
     assert_eq!(night.mail.messages().len(), 1, "the mail was sent all the same");
 }
 
 #[test]
 fn a_failing_monitor_is_retried_as_configured() {
     let (night, server) = watched(|server| server.status(503, "", Some(2)));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_eq!(paths(&server), ["/start", "", ""]);
 
     let (night, server) = watched(|server| server.status(500, "", None));
@@ -153,13 +153,13 @@ fn an_unknown_check_is_not_retried() {
     let (mut night, server) = watched(|server| server);
     let url = server.url().replace("5bf6", "5bf7");
     night.set("monitor.ping_url", json!(url));
-    let ran = night.run();
+    let outcome = night.run();
     assert_delivered_without_ping(
         &night,
-        &ran,
+        &outcome,
         "the monitoring service did not accept the ping: status 200: OK (not found)",
     );
-    ran.told("check monitor.ping_url");
+    outcome.logged("check monitor.ping_url");
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn a_server_with_an_untrusted_certificate_gets_no_ping() {
     let (mut night, server) = watched(|server| server);
     let folder = tempfile::tempdir().unwrap();
     night.set("monitor.ca_file", json!(Authority::new("Somebody else").write(folder.path())));
-    let ran = night.run();
-    assert_delivered_without_ping(&night, &ran, "no trusted TLS connection to the monitoring service: ");
+    let outcome = night.run();
+    assert_delivered_without_ping(&night, &outcome, "no trusted TLS connection to the monitoring service: ");
     assert_eq!(server.pings(), []);
 }
 
@@ -186,21 +186,21 @@ fn a_silent_monitor_at_the_start_does_not_delay_the_job() {
     let run = start(&night);
     wait_until("the archive", || night.archive().exists());
     let delivered = started.elapsed();
-    let ran = night.ran(run.wait_with_output().unwrap());
+    let outcome = night.outcome(run.wait_with_output().unwrap());
     let taken = started.elapsed();
     println!("delivered after {delivered:.1?}, ended after {taken:.1?}, limit 5 s");
     assert!(delivered < Duration::from_secs(5), "the job waited {delivered:?}");
     assert!(taken < Duration::from_secs(5) + WORK, "{taken:?}");
-    ran.ended_with(0).told("the monitor was not pinged at the start: no answer from the monitoring service");
+    outcome.exited_with(0).logged("the monitor was not pinged at the start: no answer from the monitoring service");
     assert_eq!(paths(&server), ["/start", ""]);
 }
 
 #[test]
 fn a_run_without_a_job_sends_no_ping() {
     let (mut night, server) = watched(|server| server);
-    night.run_with(&["--dry-run"]).ended_with(0);
+    night.run_with(&["--dry-run"]).exited_with(0);
     night.set("sftp.port", json!(0));
-    night.run().ended_with(3);
+    night.run().exited_with(3);
     assert_eq!(server.pings(), []);
 }
 
@@ -211,9 +211,9 @@ fn a_run_that_finds_another_one_under_way_sends_no_ping() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let first = start(&night);
     wait_until("the first run's request", || web.requests() > 0 && !server.pings().is_empty());
-    night.run().ended_with(5);
+    night.run().exited_with(5);
     assert_eq!(paths(&server), ["/start"]);
-    terminate(&night, first).ended_with(143);
+    terminate(&night, first).exited_with(143);
     assert_eq!(paths(&server), ["/start", "/fail"]);
     assert!(fs::metadata(night.path("log.log")).unwrap().len() > 0);
 }

@@ -1,4 +1,4 @@
-//! A dump of an unusual size: it is delivered like any other, somebody is told, and the older archives stay.
+//! A dump of an unusual size is delivered with a warning, and the older archives are kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::collections::BTreeSet;
@@ -28,9 +28,9 @@ fn run(night: &Night, arguments: &[&str]) -> Outcome {
     night.run_with(&[&["--date", &date], arguments].concat())
 }
 
-/// Has the night of [`DATE`] follow 14 others, 4 of them expired, whose archives have so many times as many bytes as the
-/// new one will have. Gives the bytes of the new one.
-fn lay_history(night: &mut Night, times: f64) -> Vec<u8> {
+/// Puts the archives of the 14 nights before [`DATE`] on the server, 4 of them expired, each `times` as large as the one of
+/// [`DATE`] will be. Returns the bytes of that one.
+fn put_history(night: &mut Night, times: f64) -> Vec<u8> {
     night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
     run(night, &[]).exited_with(0);
     let archive = fs::read(night.archive()).unwrap();
@@ -49,7 +49,7 @@ fn names(night: &Night) -> BTreeSet<String> {
     night.sshd.names().into_iter().collect()
 }
 
-/// What lies there after a night on which nothing, or what is due, was removed.
+/// The files on the server after a run that removed nothing, or every expired one.
 fn folder(has_removed: bool) -> BTreeSet<String> {
     let oldest = if has_removed { 10 } else { 14 };
     (0..=oldest).map(before).chain((!has_removed).then(leftover)).collect()
@@ -62,10 +62,10 @@ fn mail(night: &Night) -> (String, String) {
     (mail.subject().unwrap().to_owned(), mail.body_text(0).unwrap().replace("\r\n", "\n"))
 }
 
-/// Runs a night whose size must raise the alarm with the words `told`, on each server.
-fn must_alarm(times: f64, alarm: &Value, told: &str) {
+/// Asserts on each server that a dump of an unusual size raises the alarm with the text `expected`.
+fn assert_alarm(times: f64, alarm: &Value, expected: &str) {
     Night::on_each_server(|night| {
-        let archive = lay_history(night, times);
+        let archive = put_history(night, times);
         night.config["alarm"] = alarm.clone();
         let outcome = run(night, &[]);
         outcome.exited_with(1);
@@ -78,8 +78,8 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
         let warning = "Remove expired: removal is held back tonight: the new archive of ";
         let line =
             outcome.log.lines().find(|line| line.contains(warning)).unwrap_or_else(|| panic!("{}", outcome.all()));
-        assert!(line.contains("WARNING") && line.contains(told), "{line}");
-        assert_eq!(outcome.stderr.matches(told).count(), 1, "{}", outcome.all());
+        assert!(line.contains("WARNING") && line.contains(expected), "{line}");
+        assert_eq!(outcome.stderr.matches(expected).count(), 1, "{}", outcome.all());
         outcome.logged(&format!("kept {}: expired, 14 days old; removal is held back\n", before(14)));
         outcome.logged(&format!(
             "kept {}: replaced, and archives of later dates have been delivered since; removal is held back\n",
@@ -87,15 +87,15 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
         ));
         let (subject, text) = mail(night);
         assert!(subject.contains("delivered, 1 warning"), "{subject}");
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(expected), "{text}");
         let post = night.webhook.posts().last().unwrap().text.clone();
         assert!(post.contains("0 errors, 1 warning") && post.contains("removal is held back"), "{post}");
 
-        // The same night once more finds the same bytes, which are no less suspicious.
+        // A second run finds the same bytes, which are still suspicious.
         run(night, &[]).exited_with(1).logged("is already there, with the same bytes");
         assert_eq!(names(night), folder(false));
 
-        // What is as it should be is said so, and all is as usual.
+        // With limits that allow the size, expired files are removed again.
         night.config["alarm"] = json!({"smaller_than_percent": 10, "larger_than_percent": 1000});
         run(night, &[]).exited_with(0).logged("errors 0, warnings 0, files removed 5");
         assert_eq!(names(night), folder(true));
@@ -104,22 +104,22 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
 
 #[test]
 fn a_much_smaller_dump_is_delivered_with_a_warning_and_nothing_is_removed() {
-    let told = "has 20 % of the median size of the last 7 (";
-    must_alarm(5.0, &json!({}), told);
+    let comparison = "has 20 % of the median size of the last 7 (";
+    assert_alarm(5.0, &json!({}), comparison);
     let advice = "look at the dump, and if it is as it should be, lower alarm.smaller_than_percent (now 30)";
-    must_alarm(5.0, &json!({"smaller_than_percent": 30}), advice);
+    assert_alarm(5.0, &json!({"smaller_than_percent": 30}), advice);
 }
 
 #[test]
 fn a_much_larger_dump_is_delivered_with_a_warning_and_nothing_is_removed() {
     let advice = "look at the dump, and if it is as it should be, raise alarm.larger_than_percent (now 300)";
-    must_alarm(0.2, &json!({}), advice);
+    assert_alarm(0.2, &json!({}), advice);
 }
 
 #[test]
-fn the_right_dump_of_the_same_night_takes_the_wrong_ones_place_and_ends_the_alarm() {
+fn the_right_dump_of_the_same_night_replaces_the_wrong_one_and_ends_the_alarm() {
     Night::on_each_server(|night| {
-        let archive = lay_history(night, 1.0);
+        let archive = put_history(night, 1.0);
         night.config["alarm"] = json!({});
         let whole = night.dump.clone();
         night.dump.truncate(whole.len() / 10);
@@ -136,9 +136,9 @@ fn the_right_dump_of_the_same_night_takes_the_wrong_ones_place_and_ends_the_alar
 }
 
 #[test]
-fn a_good_archive_that_a_suspicious_one_of_the_same_night_replaces_is_kept_beside_it() {
+fn a_good_archive_is_kept_when_a_suspicious_one_of_the_same_night_replaces_it() {
     Night::on_each_server(|night| {
-        let good = lay_history(night, 1.0);
+        let good = put_history(night, 1.0);
         night.config["alarm"] = json!({});
         run(night, &[]).exited_with(0);
         let (whole, replaced) = (night.dump.clone(), format!("{}.old", night.archive_name()));
@@ -163,7 +163,7 @@ fn a_good_archive_that_a_suspicious_one_of_the_same_night_replaces_is_kept_besid
 fn without_the_section_no_size_is_unusual() {
     for times in [5.0, 0.2] {
         let mut night = Night::new();
-        lay_history(&mut night, times);
+        put_history(&mut night, times);
         let outcome = run(&night, &[]);
         outcome.exited_with(0).logged("files removed 5");
         assert_eq!((names(&night), outcome.stderr.as_str()), (folder(true), ""));
@@ -174,16 +174,16 @@ fn without_the_section_no_size_is_unusual() {
 fn a_usual_size_and_a_first_archive_raise_no_alarm() {
     let mut night = Night::new();
     night.config["alarm"] = json!({"smaller_than_percent": 99, "larger_than_percent": 101});
-    // With nothing to compare with, and then with archives like itself.
-    lay_history(&mut night, 1.0);
+    // First without archives to compare with, then with archives of the same size.
+    put_history(&mut night, 1.0);
     run(&night, &[]).exited_with(0);
     assert_eq!(names(&night), folder(true));
 }
 
 #[test]
-fn a_stale_night_has_no_new_archive_to_be_alarmed_about() {
+fn a_stale_dump_raises_no_size_alarm() {
     let mut night = Night::new();
-    lay_history(&mut night, 5.0);
+    put_history(&mut night, 5.0);
     night.config["alarm"] = json!({});
     night.publish_dump_of(night.modified - Days::new(3));
     let outcome = run(&night, &[]);
@@ -192,9 +192,9 @@ fn a_stale_night_has_no_new_archive_to_be_alarmed_about() {
 }
 
 #[test]
-fn a_dry_run_foretells_the_alarm() {
+fn a_dry_run_announces_the_alarm() {
     Night::on_each_server(|night| {
-        lay_history(night, 5.0);
+        put_history(night, 5.0);
         night.config["alarm"] = json!({});
         let before = names(night);
         let dry = run(night, &["--dry-run"]);
@@ -207,7 +207,7 @@ fn a_dry_run_foretells_the_alarm() {
         assert!(dry.stdout.contains("would be removed: 0 files"), "{}", dry.all());
         assert_eq!(names(night), before);
 
-        // How large an archive will be that is compressed anew, nobody can know before.
+        // The size of an archive that has to be compressed again is not known before.
         night.config["archive"]["compression"] = json!(6);
         let dry = run(night, &["--dry-run"]);
         dry.exited_with(0);

@@ -130,21 +130,21 @@ mod tests {
 
     #[test]
     fn only_a_delivery_is_a_success() {
-        let mut cut_off = samples::clean_night();
+        let mut cut_off = samples::delivered();
         cut_off.interruption = Some(Interruption::Sigterm);
-        for record in [samples::clean_night(), samples::held_back_removal(), cut_off] {
+        for record in [samples::delivered(), samples::held_back_removal(), cut_off] {
             assert_eq!(Ping::of(&record), Ping::Success);
         }
-        let mut late = samples::begun();
+        let mut late = samples::started();
         late.interruption = Some(Interruption::Deadline);
-        for record in [samples::stale_night(), samples::failed_night(), late] {
+        for record in [samples::stale(), samples::hostile(), late] {
             assert_eq!(Ping::of(&record), Ping::Failure);
         }
     }
 
     #[test]
     fn a_long_body_is_cut_at_its_end() {
-        let mut record = samples::failed_night();
+        let mut record = samples::hostile();
         for _ in 0..100 {
             record.note(Level::Warning, Task::RemoveExpired, &"é".repeat(1_001));
         }

@@ -77,7 +77,7 @@ impl Sender {
         if let Some(mattermost) = &self.config.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());
         }
-        task.done("all reports were handled");
+        task.done("finished sending the reports");
     }
 
     fn ping(&self, monitor: &Monitor, start: &StartPing) {

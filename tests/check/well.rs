@@ -85,10 +85,10 @@ fn a_test_of_each_report_is_sent_where_it_is_asked_for() {
     );
     let mail = String::from_utf8(mails[0].raw.clone()).unwrap();
     assert!(mail.contains("Subject: My daily report: TEST, reports from "), "{mail}");
-    assert!(mail.contains("TEST. This is no report: "), "{mail}");
+    assert!(mail.contains("TEST. This is not a report: "), "{mail}");
     let posts = night.webhook.posts();
     assert_eq!(posts.len(), 1);
-    assert!(posts[0].text.starts_with("TEST. This is no report: "), "{}", posts[0].text);
+    assert!(posts[0].text.starts_with("TEST. This is not a report: "), "{}", posts[0].text);
     assert!(!night.sshd.directory.join(night.archive_name()).exists());
 }
 

@@ -154,7 +154,7 @@ fn a_missing_directory_is_not_made() {
         bad.must_fail(&["TSE-INFORX", "does not exist on the server. Create it there, or correct the configuration"]);
     // No later run would report the key, which is known from now on.
     outcome.logged("first contact: the host key SHA256:");
-    assert!(outcome.stderr.contains("could not be looked at (sftp.directory \""), "{}", outcome.all());
+    assert!(outcome.stderr.contains("could not be listed (sftp.directory \""), "{}", outcome.all());
     assert!(!outcome.all().contains("connecting to the SFTP server failed"), "{}", outcome.all());
 }
 

@@ -1,6 +1,6 @@
-//! Servers that take a report and fall silent: they are left in time, and nothing is sent twice.
+//! Servers that accept a connection and then fall silent: they time out, and nothing is sent twice.
 //!
-//! These runs take 30 seconds; under this name they are begun first, beside all others.
+//! These runs take 30 seconds. Tests start in alphabetical order, so this module's name makes them start first.
 
 use std::thread;
 
@@ -11,9 +11,9 @@ use crate::{night, use_mail_server, use_webhook};
 use testkit::servers::smtp::Security;
 use testkit::servers::{SmtpServer, WebhookServer};
 
-/// The limit for an answer is 30 seconds, so all that fall silent do so at the same time.
+/// Each timeout is 30 seconds, so the runs share them.
 #[test]
-fn servers_that_fall_silent_are_left_in_time_and_nothing_is_sent_twice() {
+fn silent_servers_time_out_and_nothing_is_sent_twice() {
     let from_the_start = thread::spawn(|| {
         let mut night = night();
         let server = SmtpServer::builder(Security::Tls).silent().start();
@@ -41,11 +41,11 @@ fn servers_that_fall_silent_are_left_in_time_and_nothing_is_sent_twice() {
         assert_eq!((server.requests(), server.posts().len()), (1, 1));
         assert_eq!(night.mail.messages().len(), 1);
     });
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     for run in [from_the_start, after_data, mattermost] {
         if let Err(panic) = run.join() {
             std::panic::resume_unwind(panic);
         }
     }
-    assert!(begun.elapsed() < std::time::Duration::from_secs(45), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(45), "{:?}", started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! Under cron: no terminal, hardly an environment, and a mail to the operator for every line of output.
+//! Under cron: no terminal, almost no environment, and cron mails every line of output.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use crate::{make_stale, night};
 use testkit::program;
 use testkit::{Night, Outcome};
 
-/// Runs the program as cron does, with `locale` as the only further variable.
+/// Runs the program as cron does, with one more variable for the locale.
 fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
     let mut command = Command::new("env");
     command.arg("-i").arg("PATH=/usr/bin:/bin").args(locale.map(|(name, value)| format!("{name}={value}")));
@@ -17,9 +17,9 @@ fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
 }
 
 #[test]
-fn success_prints_nothing_at_all() {
+fn success_prints_nothing() {
     let night = night();
-    // Whether no locale is set, or one that this machine does not have.
+    // Without a locale, and with one that this machine lacks.
     for locale in [None, Some(("LC_ALL", "C")), Some(("LANG", "xx_YY.ISO-8859-15"))] {
         let outcome = run_by_cron(&night, locale);
         outcome.exited_with(0);
@@ -29,9 +29,9 @@ fn success_prints_nothing_at_all() {
 }
 
 #[test]
-fn without_a_home_in_the_environment_the_passwd_entry_tells_it() {
+fn without_home_the_passwd_entry_is_used() {
     let mut night = night();
-    // The default, ~/.ssh/known_hosts; with a pinned key nothing is written there.
+    // The default is ~/.ssh/known_hosts; with a pinned key nothing is written there.
     let fingerprint = night.sshd.fingerprint("ed25519");
     night.set("sftp.known_hosts", json!(null)).set("sftp.host_key", json!(fingerprint));
     let outcome = run_by_cron(&night, None);
@@ -40,7 +40,7 @@ fn without_a_home_in_the_environment_the_passwd_entry_tells_it() {
 }
 
 #[test]
-fn a_failure_is_told_on_stderr_alone() {
+fn a_failure_is_printed_only_on_stderr() {
     let mut night = night();
     night.set("source.dump", json!("ötherdump.sql"));
     let outcome = run_by_cron(&night, None);
@@ -54,7 +54,7 @@ fn a_failure_is_told_on_stderr_alone() {
 }
 
 #[test]
-fn warnings_are_told_on_stderr_alone() {
+fn warnings_are_printed_only_on_stderr() {
     let mut night = night();
     make_stale(&mut night);
     let outcome = run_by_cron(&night, None);
@@ -64,7 +64,7 @@ fn warnings_are_told_on_stderr_alone() {
 }
 
 #[test]
-fn a_broken_configuration_is_told_on_stderr_and_in_the_log() {
+fn an_invalid_configuration_is_reported_on_stderr_and_in_the_log() {
     let mut night = night();
     night.set("sftp.port", json!(0));
     let outcome = run_by_cron(&night, None);

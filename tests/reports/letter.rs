@@ -1,8 +1,7 @@
-//! A mail as its reader's program decodes it.
+//! A mail as a mail reader decodes it.
 
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 
-/// What a mail says.
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) subject: String,
@@ -20,7 +19,6 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    /// Decodes `raw`.
     #[track_caller]
     pub(crate) fn decode(raw: &[u8]) -> Letter {
         let message = MessageParser::default().parse(raw).expect("it is a mail");

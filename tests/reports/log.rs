@@ -1,4 +1,4 @@
-//! The log file: what a line looks like in each format, who may read it, what its levels leave out.
+//! The log file: its formats, its mode, its levels.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -41,19 +41,19 @@ fn each_line_of_json_is_an_object_with_time_level_run_task_and_message() {
     assert!(last.starts_with("the run has ended: errors 0, warnings 1, "), "{last}");
 }
 
-/// Time, level, run and the rest of a line of text.
+/// Time, level, run and message of a line.
 fn parts(line: &str) -> (&str, &str, &str, &str) {
     let (time, rest) = line.split_once(' ').expect(line);
-    // The level is followed by spaces up to the seventh column.
+    // The level is padded to seven characters.
     let (level, rest) = rest.split_at(rest.find(" [").expect(line));
     assert_eq!(level.len(), 7, "{line}");
     let (run, rest) = rest.strip_prefix(" [").and_then(|rest| rest.split_once("] ")).expect(line);
     (time, level.trim_end(), run, rest)
 }
 
-/// On a machine without a zone database, as a minimal image is, with next to no environment.
+/// As on a minimal image, which has no zone database and almost no environment.
 #[test]
-fn run_date_freshness_and_log_agree_on_the_zone_without_a_database() {
+fn run_date_freshness_and_log_use_the_same_zone_without_a_database() {
     for (tz, zone) in [("Pacific/Kiritimati", "+14:00"), ("XYZ12", "-12:00")] {
         let night = night();
         let script = "mount -t tmpfs tmpfs /usr/share/zoneinfo && exec \"$@\"";
@@ -62,18 +62,18 @@ fn run_date_freshness_and_log_agree_on_the_zone_without_a_database() {
         command.args(["sh", "-c", script, "sh"]).arg(program()).args(["run", "--config"]).arg(night.write_config());
         let outcome = night.outcome(command.output().unwrap());
         outcome.exited_with(0).logged("fresh: modified ");
-        let begun = outcome.log.split_once(' ').unwrap().0;
-        assert!(begun.ends_with(zone), "{begun}");
-        // It ends well even where midnight passes between the dump and the run: a day of age is allowed.
-        let date = DateTime::parse_from_rfc3339(begun).unwrap().date_naive();
+        let started = outcome.log.split_once(' ').unwrap().0;
+        assert!(started.ends_with(zone), "{started}");
+        // It succeeds even if midnight passes, as `night` allows an age of one day.
+        let date = DateTime::parse_from_rfc3339(started).unwrap().date_naive();
         assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", outcome.all());
-        assert!(outcome.log.contains(&format!("fresh: modified {}", modified(&night, begun))), "{}", outcome.all());
+        assert!(outcome.log.contains(&format!("fresh: modified {}", modified(&night, started))), "{}", outcome.all());
     }
 }
 
-/// When the dump was modified, as the clocks of the zone of `begun` show it.
-fn modified(night: &Night, begun: &str) -> String {
-    let zone = DateTime::parse_from_rfc3339(begun).unwrap();
+/// The dump's time of modification in the zone of `started`.
+fn modified(night: &Night, started: &str) -> String {
+    let zone = DateTime::parse_from_rfc3339(started).unwrap();
     night.modified.with_timezone(zone.offset()).format("%F %T %:z").to_string()
 }
 
@@ -89,7 +89,7 @@ fn each_line_of_text_begins_with_time_level_and_run() {
         let (time, level, of_run, message) = parts(line);
         assert!(time.ends_with("+05:30"), "{line}");
         let time = DateTime::parse_from_rfc3339(time).unwrap();
-        assert!(before.is_none_or(|before| before <= time), "the time runs back at {line}");
+        assert!(before.is_none_or(|before| before <= time), "the time goes backwards at {line}");
         before = Some(time);
         assert!(LEVELS.contains(&level) && of_run == run && !message.is_empty(), "{line}");
     }
@@ -109,7 +109,7 @@ fn the_last_line_counts_errors_and_warnings() {
 }
 
 #[test]
-fn a_new_log_file_is_for_its_owner_and_group_and_an_old_one_keeps_its_mode() {
+fn a_new_log_file_is_for_owner_and_group_and_an_existing_one_keeps_its_mode() {
     for (umask, expected) in [("000", 0o640), ("077", 0o600)] {
         let night = night();
         let run = || {
@@ -132,7 +132,7 @@ fn a_new_log_file_is_for_its_owner_and_group_and_an_old_one_keeps_its_mode() {
 }
 
 #[test]
-fn the_level_leaves_out_what_is_below_it() {
+fn lines_below_the_level_are_omitted() {
     let mut night = night();
     make_stale(&mut night);
     night.set("email.attach_log", json!(true));
@@ -141,7 +141,7 @@ fn the_level_leaves_out_what_is_below_it() {
         night.set("log.level", json!(least));
         let outcome = night.run();
         outcome.exited_with(1);
-        // A stale night has no error.
+        // A stale dump is not an error.
         for level in LEVELS.iter().take(3) {
             let is_written = outcome.log.lines().any(|line| parts(line).1 == *level);
             let position = LEVELS.iter().position(|known| known == level).unwrap();

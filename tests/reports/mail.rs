@@ -1,4 +1,4 @@
-//! The mail that arrives: by which ways, and what it says.
+//! The mail that arrives: each transport, and its content.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::SmtpServer;
 use testkit::servers::smtp::Security;
 
-/// Runs the good `night` and gives the one mail that `server` took of it.
+/// Runs `night`, which succeeds, and returns the only mail that `server` accepted.
 #[track_caller]
 fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
     night.run().exited_with(0).logged("mailed to operator@example.org");
@@ -26,7 +26,7 @@ fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
 }
 
 #[test]
-fn a_mail_through_tls_after_a_login_says_all_in_two_parts() {
+fn a_mail_over_tls_with_a_login_has_text_and_html() {
     let night = night();
     let before = Utc::now().timestamp();
     let letter = mail_to(&night.mail, &night);
@@ -44,9 +44,9 @@ fn a_mail_through_tls_after_a_login_says_all_in_two_parts() {
 
     assert!(letter.text.starts_with("The dump was delivered and verified.\r\n"), "{}", letter.text);
     for part in [&letter.text, &letter.html] {
-        for told in ["The dump was delivered and verified.", DUMP, "Verify archive", &night.sshd.fingerprint("ed25519")]
+        for text in ["The dump was delivered and verified.", DUMP, "Verify archive", &night.sshd.fingerprint("ed25519")]
         {
-            assert!(part.contains(told), "no {told:?} in {part}");
+            assert!(part.contains(text), "no {text:?} in {part}");
         }
     }
     assert!(letter.html.starts_with("<!DOCTYPE html>"), "{}", letter.html);
@@ -54,7 +54,7 @@ fn a_mail_through_tls_after_a_login_says_all_in_two_parts() {
 }
 
 #[test]
-fn a_mail_goes_through_starttls_after_a_login() {
+fn a_mail_is_sent_over_starttls_with_a_login() {
     let mut night = night();
     let server = SmtpServer::builder(Security::StartTls).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
@@ -65,7 +65,7 @@ fn a_mail_goes_through_starttls_after_a_login() {
 }
 
 #[test]
-fn a_mail_goes_in_the_clear_where_no_login_is_asked_for() {
+fn a_mail_is_sent_without_tls_if_there_is_no_login() {
     let mut night = night();
     let server = SmtpServer::builder(Security::None).start();
     use_mail_server(&mut night, &server, Security::None);
@@ -75,7 +75,7 @@ fn a_mail_goes_in_the_clear_where_no_login_is_asked_for() {
 }
 
 #[test]
-fn starttls_that_is_not_offered_is_never_done_without() {
+fn missing_starttls_is_an_error() {
     let mut night = night();
     let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
@@ -84,10 +84,11 @@ fn starttls_that_is_not_offered_is_never_done_without() {
     assert_eq!((server.messages().len(), server.logins().len()), (0, 0));
 }
 
-/// A program called sendmail in `folder` that keeps its arguments and its input there, one file for each recipient.
-fn write_sendmail(folder: &Path, complaint: &str) {
+/// Writes a sendmail into `folder` that runs `commands`, then stores its arguments and its input there, one file for each
+/// recipient.
+fn write_sendmail(folder: &Path, commands: &str) {
     let script = format!(
-        "#!/bin/sh\n{complaint}\nfor to; do :; done\necho \"$@\" > '{0}'/arguments-$to\ncat > '{0}'/mail-$to\n",
+        "#!/bin/sh\n{commands}\nfor to; do :; done\necho \"$@\" > '{0}'/arguments-$to\ncat > '{0}'/mail-$to\n",
         folder.display()
     );
     let path = folder.join("sendmail");
@@ -95,15 +96,15 @@ fn write_sendmail(folder: &Path, complaint: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The program prefers a real sendmail to any in PATH, and a test's mail must not leave the machine.
-fn demand_no_real_sendmail() {
-    let is_there = Path::new("/usr/sbin/sendmail").exists();
-    assert!(!is_there, "/usr/sbin/sendmail is installed and would be used: run this test where no mail system is");
+/// The program would prefer a real sendmail to the one in PATH, and the test's mail would leave the machine.
+fn require_no_real_sendmail() {
+    let exists = Path::new("/usr/sbin/sendmail").exists();
+    assert!(!exists, "/usr/sbin/sendmail would be used: run this test on a machine without a mail system");
 }
 
 #[test]
 fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
-    demand_no_real_sendmail();
+    require_no_real_sendmail();
     let mut night = night();
     night.set("email.server", json!(null)).set("email.to", json!(["a@example.org", "B <b@example.org>"]));
     fs::create_dir(night.path("bin")).unwrap();
@@ -120,8 +121,8 @@ fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
 }
 
 #[test]
-fn what_the_local_sendmail_complains_of_is_told() {
-    demand_no_real_sendmail();
+fn the_stderr_of_the_local_sendmail_is_reported() {
+    require_no_real_sendmail();
     let mut night = night();
     night.set("email.server", json!(null));
     fs::create_dir(night.path("bin")).unwrap();
@@ -133,8 +134,8 @@ fn what_the_local_sendmail_complains_of_is_told() {
 }
 
 #[test]
-fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
-    demand_no_real_sendmail();
+fn the_local_sendmail_gets_neither_the_environment_nor_an_open_file() {
+    require_no_real_sendmail();
     let mut night = night();
     night.set("email.server", json!(null)).set("log.level", json!("debug"));
     fs::create_dir(night.path("bin")).unwrap();
@@ -142,7 +143,7 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
     let record = format!("env > '{0}/environment'; ls -l /proc/$$/fd > '{0}/files'", bin.display());
     write_sendmail(&bin, &record);
     let run = night.command(&[]);
-    // Whoever starts the program may leave files open in it.
+    // The program may inherit open files.
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec \"$@\" 7< \"$0\""]).arg(night.path("config.json"));
     let output = shell
@@ -155,7 +156,7 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
         .unwrap();
     night.outcome(output).exited_with(0);
     let environment = fs::read_to_string(bin.join("environment")).unwrap();
-    // The shell that sendmail is here adds some of its own.
+    // The shell that runs this sendmail adds its own.
     let of_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
     let mut names: Vec<_> = environment.lines().map(|line| line.split('=').next().unwrap()).collect();
     names.retain(|name| !of_shell.contains(name));
@@ -163,18 +164,18 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
     assert_eq!(names, ["HOME", "LC_TIME", "PATH", "TZ"], "{environment}");
     let files = fs::read_to_string(bin.join("files")).unwrap();
     let open: Vec<_> = files.lines().filter_map(|line| line.split_once(" -> ")).map(|(_, target)| target).collect();
-    // The shell's own: the script.
+    // The shell opens the script.
     let is_expected =
         |file: &&str| file.starts_with("pipe:") || *file == "/dev/null" || file.starts_with(&*bin.to_string_lossy());
     assert!(open.len() >= 3 && open.iter().all(is_expected), "{files}");
 }
 
 #[test]
-fn this_runs_log_is_attached_and_no_others() {
+fn only_the_log_of_this_run_is_attached() {
     let night = night();
     night.run().exited_with(0);
     let first = night.run_id();
-    // Names are made of whole seconds and the process.
+    // A run's ID has whole seconds and the process ID.
     night.run().exited_with(0);
     let second = night.run_id();
     assert_ne!(first, second);
@@ -186,7 +187,7 @@ fn this_runs_log_is_attached_and_no_others() {
         let log = fs::read_to_string(night.path("log.log")).unwrap();
         let of_run: Vec<&str> = log.lines().filter(|line| line.contains(&format!("[{run}]"))).collect();
         let attached: Vec<&str> = attached.lines().collect();
-        // What is told of the reports themselves comes after the mail was made.
+        // Lines about the reports follow after the mail was built.
         assert!(attached.len() > 10 && of_run.starts_with(&attached), "attached: {attached:#?}\nlog: {of_run:#?}");
         let clean_up = attached.iter().find(|line| line.contains("Clean up"));
         assert!(clean_up.is_some(), "{attached:#?}");
@@ -194,7 +195,7 @@ fn this_runs_log_is_attached_and_no_others() {
 }
 
 #[test]
-fn no_log_is_attached_where_none_is_wanted() {
+fn attach_log_false_omits_the_log() {
     let mut night = night();
     night.set("email.attach_log", json!(false));
     let letter = mail_to(&night.mail, &night);

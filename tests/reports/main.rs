@@ -1,4 +1,4 @@
-//! What a run tells, and whom: mail, Mattermost, the log file, cron; and that no secret is in any of it.
+//! The reports of a run: mail, Mattermost, the log file, cron's output; and that no secret is in any of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod abandoned;
@@ -20,19 +20,19 @@ use testkit::Night;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
-/// A good night that stays one when the clock passes midnight between the dump and the run.
+/// A night that succeeds even if midnight passes between the dump and the run.
 fn night() -> Night {
     let mut night = Night::new();
     night.set("source.max_age_days", json!(1));
     night
 }
 
-/// Makes the dump of `night` stale, whatever the clock does.
+/// Makes the dump of `night` stale, even around midnight.
 fn make_stale(night: &mut Night) {
     night.publish_dump_of(night.modified - TimeDelta::days(3));
 }
 
-/// Has `night` use `server` without a login, instead of its own.
+/// Replaces the mail server of `night` by `server`, without a login.
 fn use_mail_server(night: &mut Night, server: &SmtpServer, security: Security) {
     let word = match security {
         Security::Tls => "tls",
@@ -44,18 +44,17 @@ fn use_mail_server(night: &mut Night, server: &SmtpServer, security: Security) {
     night.set("email.server", server);
 }
 
-/// Has `night` post to `server`.
 fn use_webhook(night: &mut Night, server: &WebhookServer) {
     night.set("mattermost.webhook_url", json!(server.url()));
 }
 
-/// The name of this machine, as uname(1) tells it.
+/// The name of this machine from uname(1).
 fn host_name() -> String {
     let output = Command::new("uname").arg("-n").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The only post that `server` took.
+/// The only post that `server` accepted.
 #[track_caller]
 fn only_post(server: &WebhookServer) -> String {
     let posts = server.posts();

@@ -1,4 +1,4 @@
-//! On which nights a report is sent: every ending of a night with every setting, for both channels.
+//! When a report is sent: every outcome with every setting, for mail and Mattermost.
 
 use serde_json::json;
 
@@ -8,10 +8,10 @@ use testkit::Night;
 /// The settings of `email.send` and `mattermost.send`.
 const SETTINGS: [&str; 3] = ["always", "error", "never"];
 
-/// How a night ends: its name, its exit code, and what makes it so.
+/// An outcome's name, its exit code, and how to cause it.
 type Ending = (&'static str, i32, fn(&mut Night));
 
-/// From the best to the worst, each made of the one before.
+/// From the best to the worst, each based on the one before.
 const ENDINGS: [Ending; 3] = [("clean", 0, |_| {}), ("warnings only", 1, make_stale), ("error", 4, lose_dump)];
 
 fn lose_dump(night: &mut Night) {
@@ -27,13 +27,13 @@ fn is_wanted(setting: &str, code: i32) -> bool {
 }
 
 #[test]
-fn each_ending_sets_off_what_each_setting_wants() {
+fn each_setting_reports_the_outcomes_that_it_names() {
     let mut night = night();
     let (mut mails, mut posts) = (0, 0);
     for (ending, code, make) in ENDINGS {
         make(&mut night);
         for (index, mail) in SETTINGS.into_iter().enumerate() {
-            // Another setting each, so that neither channel can be seen to follow the other.
+            // Different settings show that the channels are independent.
             let mattermost = SETTINGS[(index + 1) % SETTINGS.len()];
             night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
             let outcome = night.run();
@@ -45,18 +45,18 @@ fn each_ending_sets_off_what_each_setting_wants() {
             assert_eq!(night.webhook.posts().len(), posts, "posts after {case}");
         }
     }
-    assert_eq!((mails, posts), (4, 4), "three nights of \"always\" and one of \"error\" for each channel");
+    assert_eq!((mails, posts), (4, 4), "three for \"always\" and one for \"error\" for each channel");
 }
 
 #[test]
-fn an_undelivered_mail_sets_off_what_mattermost_tells_of_errors() {
+fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
     let mut night = night();
     night.set("email.server.password", json!("not the one"));
     let mut posts = 0;
     for (mail, mattermost, code, is_posted) in [
         ("always", "error", 1, true),
         ("always", "never", 1, false),
-        // A mail that nobody wanted is not an undelivered one.
+        // A mail that was not due is not undelivered.
         ("never", "error", 0, false),
         ("error", "error", 0, false),
     ] {
@@ -65,12 +65,12 @@ fn an_undelivered_mail_sets_off_what_mattermost_tells_of_errors() {
         posts += usize::from(is_posted);
         assert_eq!(night.webhook.posts().len(), posts, "email.send {mail}, mattermost.send {mattermost}");
     }
-    let told = &night.webhook.posts()[0].text;
-    assert!(told.contains("the mail did not reach 1 of 1 recipients"), "{told}");
+    let post = &night.webhook.posts()[0].text;
+    assert!(post.contains("the mail did not reach 1 of 1 recipients"), "{post}");
 }
 
 #[test]
-fn a_section_that_is_not_there_sends_nothing() {
+fn a_missing_section_sends_nothing() {
     let mut night = night();
     night.config["email"] = json!(null);
     night.config["mattermost"] = json!(null);

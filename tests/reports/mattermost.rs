@@ -1,11 +1,11 @@
-//! The Mattermost message: one post with a table that nothing from outside can break, and what refuses it.
+//! The Mattermost message: one post with a table that text from outside cannot break; servers that refuse it.
 
 use serde_json::json;
 
 use crate::{host_name, make_stale, night, only_post, use_webhook};
 use testkit::servers::{Authority, Entry, WebhookServer, Zip};
 
-/// The cells of each row of the table in `post`, its two head lines left out; a row that is none fails the test.
+/// The cells of each row of the table in `post`, without the header; an invalid row fails the test.
 #[track_caller]
 fn rows(post: &str) -> Vec<[String; 3]> {
     let (_, table) = post.split_once("\n\n").expect("an empty line before the table");
@@ -82,7 +82,7 @@ fn a_warning_is_counted_and_has_no_row() {
 fn hostile_names_can_forge_neither_rows_nor_mentions() {
     let hostile =
         "a|b\n| :white_check_mark: | Verify archive | `forged` |\n@all <!channel> [x](http://e.org) ~town :+1:";
-    // A dump that is called so, and an entry that is so called where the dump is missing.
+    // As the dump's name, and as the name of another entry while the dump is missing.
     for (dump, code) in [(hostile, 0), ("missing.sql", 4)] {
         let mut night = night();
         night.publish(&Zip::new().with(Entry::new(hostile, night.dump.clone()).extended_time(night.modified)));
@@ -90,15 +90,15 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
         night.run().exited_with(code);
         let post = only_post(&night.webhook);
         let rows = rows(&post);
-        let [_, _, told] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the dump");
-        assert!(told.contains("a\\|b") && told.contains("forged"), "{post}");
+        let [_, _, text] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the dump");
+        assert!(text.contains("a\\|b") && text.contains("forged"), "{post}");
         assert_eq!(
             rows.iter().filter(|[_, task, _]| task == "Verify archive").count(),
             usize::from(code == 0),
             "{post}"
         );
         for markup in ["@all", "<!channel", "](http", "http://", " `forged`", " ~town", ":+1:"] {
-            assert!(!told.contains(markup), "{markup:?} in {told:?}");
+            assert!(!text.contains(markup), "{markup:?} in {text:?}");
         }
     }
 }
@@ -114,14 +114,14 @@ fn a_very_long_error_is_cut_and_still_one_post() {
     night.run().exited_with(4);
     let post = only_post(&night.webhook);
     let rows = rows(&post);
-    let [state, _, told] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the error");
+    let [state, _, text] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the error");
     assert_eq!(state, ":no_entry:");
-    assert!(told.contains('…') && told.chars().count() < 4_000, "{told}");
+    assert!(text.contains('…') && text.chars().count() < 4_000, "{text}");
 }
 
 #[test]
-fn what_the_server_says_decides_whether_it_is_tried_again() {
-    // 501 is how Mattermost says that webhooks are switched off.
+fn the_status_decides_whether_a_post_is_retried() {
+    // 501 is Mattermost's answer while webhooks are disabled.
     for (status, requests) in [(400, 1), (403, 1), (404, 1), (501, 1), (429, 2), (500, 2), (503, 2)] {
         let mut night = night();
         let server = WebhookServer::builder().status(status).start();
@@ -131,22 +131,22 @@ fn what_the_server_says_decides_whether_it_is_tried_again() {
             .exited_with(1)
             .logged(&format!("no Mattermost message: the Mattermost server did not post the message: status {status}"));
         assert_eq!(server.requests(), requests, "status {status}: {}", outcome.all());
-        assert_eq!(night.mail.messages().len(), 1, "the mail is out: {}", outcome.all());
+        assert_eq!(night.mail.messages().len(), 1, "the mail was sent: {}", outcome.all());
     }
 }
 
 #[test]
-fn a_server_that_was_busy_for_a_moment_gets_the_message_once() {
+fn a_briefly_busy_server_gets_the_message_once() {
     let mut night = night();
     let server = WebhookServer::builder().status_for(503, 1).retry_after(3_600).start();
     use_webhook(&mut night, &server);
-    // The pause that the server asks for is bounded by retry.max_pause_seconds, which is 0 here.
+    // retry.max_pause_seconds, which is 0 here, limits the pause that the server asks for.
     night.run().exited_with(0).logged("posting to Mattermost failed, trying again in 0.0 s (2 of 2)");
     assert_eq!((server.requests(), server.posts().len()), (2, 1));
 }
 
 #[test]
-fn a_failed_connection_is_tried_again_and_an_untrusted_one_is_not() {
+fn a_failed_connection_is_retried_and_an_untrusted_one_is_not() {
     let mut night = night();
     let server = WebhookServer::builder().start();
     use_webhook(&mut night, &server);
@@ -156,8 +156,8 @@ fn a_failed_connection_is_tried_again_and_an_untrusted_one_is_not() {
     let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
     let server = WebhookServer::builder().identity(identity).start();
     use_webhook(&mut night, &server);
-    let begun = night.run();
-    begun.exited_with(1).logged("no trusted TLS connection to the Mattermost server");
-    assert!(!begun.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
+    let untrusted = night.run();
+    untrusted.exited_with(1).logged("no trusted TLS connection to the Mattermost server");
+    assert!(!untrusted.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
     assert_eq!(server.requests(), 0);
 }

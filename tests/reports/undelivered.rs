@@ -1,4 +1,4 @@
-//! Mail that does not arrive: the job has done its work all the same, and the other channels tell.
+//! Mail that does not arrive: the job still succeeds, and the other channels report the mail.
 
 use std::net::TcpListener;
 
@@ -10,19 +10,19 @@ use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer};
 use testkit::{Night, Outcome};
 
-/// Runs `night`, whose mail cannot arrive; asserts that the archive did, and that the log and Mattermost tell `why`.
+/// Runs `night`, whose mail cannot arrive. Asserts that the archive was delivered, and that the log and Mattermost say `why`.
 #[track_caller]
 pub(crate) fn run_undelivered(night: &Night, why: &str) -> Outcome {
     let outcome = night.run();
     outcome.exited_with(1).logged(why).logged("WARNING");
-    assert_eq!(night.sshd.names().len(), 1, "the archive is there: {}", outcome.all());
+    assert_eq!(night.sshd.names().len(), 1, "no archive: {}", outcome.all());
     let post = only_post(&night.webhook);
     let row = post.lines().find(|line| line.starts_with("| :no_entry: | Report | the mail did not reach "));
-    assert!(row.is_some_and(|row| row.contains(why)), "no row tells {why:?} in {post}");
+    assert!(row.is_some_and(|row| row.contains(why)), "no row says {why:?} in {post}");
     outcome
 }
 
-/// A port of loopback on which nobody listens.
+/// A loopback port on which nothing listens.
 fn dead_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -41,7 +41,7 @@ fn a_refused_recipient_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_mail_server_that_is_down_is_tried_as_often_as_the_configuration_says() {
+fn an_unreachable_mail_server_is_retried_as_configured() {
     let mut night = night();
     night.set("email.server.port", json!(dead_port()));
     let outcome = run_undelivered(&night, "cannot reach the mail server");
@@ -49,7 +49,7 @@ fn a_mail_server_that_is_down_is_tried_as_often_as_the_configuration_says() {
 }
 
 #[test]
-fn where_a_host_does_not_resolve_nothing_may_have_arrived() {
+fn an_unknown_host_is_reported_as_unreachable() {
     let mut night = night();
     night.set("email.server.host", json!("no-such-host.invalid"));
     night.set("mattermost.webhook_url", json!("https://no-such-host.invalid/hooks/s3cr3thook"));
@@ -65,12 +65,11 @@ fn where_a_host_does_not_resolve_nothing_may_have_arrived() {
     for wrong in ["may have been posted", "may have arrived"] {
         assert!(!outcome.all().contains(wrong), "{wrong:?}: {}", outcome.all());
     }
-    // What reached nobody is tried again.
     outcome.logged("posting to Mattermost failed, trying again");
 }
 
 #[test]
-fn a_wrong_password_is_tried_once_however_many_recipients_there_are() {
+fn a_wrong_password_is_tried_once_for_all_recipients() {
     let mut night = night();
     night.set("email.server.password", json!("not the one"));
     night.set("email.to", json!(["a@example.org", "b@example.org"]));
@@ -90,7 +89,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_at_once() {
 }
 
 #[test]
-fn a_message_that_is_refused_after_data_is_sent_again_only_where_the_server_says_later() {
+fn a_message_that_is_refused_after_data_is_retried_only_if_transient() {
     for (status, connections) in [(554, 1), (452, 2)] {
         let mut night = night();
         let server = SmtpServer::builder(Security::None).refuse_messages(status).start();
@@ -101,7 +100,7 @@ fn a_message_that_is_refused_after_data_is_sent_again_only_where_the_server_says
 }
 
 #[test]
-fn a_night_that_failed_keeps_its_exit_code_when_the_mail_fails_too() {
+fn a_failed_run_keeps_its_exit_code_if_the_mail_fails_too() {
     let mut night = night();
     night.set("email.server.port", json!(dead_port())).set("source.dump", json!("other.sql"));
     night.run().exited_with(4);

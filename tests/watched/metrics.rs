@@ -1,4 +1,4 @@
-//! The metrics that a run leaves, as Prometheus' own parser reads them.
+//! The metrics of a run, read by Prometheus' own parser.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,13 +12,13 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{begin, make_stale, night, terminate, wait_until};
+use crate::{make_stale, night, start, terminate, wait_until};
 use testkit::servers::{HttpsServer, PingServer, times};
 use testkit::{Night, Outcome, SmallDisk};
 
 const PREFIX: &str = "scripting_system_";
 
-/// Reads the file that is its argument, and tells in JSON what it holds.
+/// Prints the metrics in its argument, a file, as JSON.
 const READER: &str = "
 import json, sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -44,23 +44,22 @@ struct Sample {
     value: f64,
 }
 
-/// The metrics in the file `path`.
 #[track_caller]
 fn read(path: &Path) -> Vec<Family> {
-    // Where cargo puts what it builds, scripts/test.sh puts the parser.
+    // scripts/test.sh installs the parser into cargo's target folder.
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("prometheus_client/bin/python");
     let output = Command::new(&python).args(["-c", READER]).arg(path).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}; run scripts/test.sh once", python.display()));
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}; is it there? run scripts/test.sh once\n{told}", python.display());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: run scripts/test.sh once to install it\n{stderr}", python.display());
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The samples, each under what tells it apart: `outcome failed`.
+/// The samples by name without prefix and label: `last_run_outcome failed`.
 struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
-    /// Reads the metrics of `night`, and asserts of each what holds of all.
+    /// Reads the metrics of `night`, and checks the type, help and labels of each.
     #[track_caller]
     fn of(night: &Night) -> Metrics {
         let mut metrics = BTreeMap::new();
@@ -70,12 +69,12 @@ impl Metrics {
             for mut sample in family.samples {
                 assert_eq!(sample.name, family.name);
                 assert_eq!(sample.labels.remove("textfile").as_deref(), Some("job"), "{sample:?}");
-                let mut key = sample.name.strip_prefix(PREFIX).expect("a name of ours").to_owned();
+                let mut key = sample.name.strip_prefix(PREFIX).expect("the prefix").to_owned();
                 for (label, value) in sample.labels {
                     assert!(["outcome", "task"].contains(&label.as_str()), "{label}");
                     key = format!("{key} {value}");
                 }
-                assert!(metrics.insert(key, sample.value).is_none(), "twice the same");
+                assert!(metrics.insert(key, sample.value).is_none(), "a duplicate");
             }
         }
         Metrics(metrics)
@@ -86,7 +85,6 @@ impl Metrics {
         *self.0.get(key).unwrap_or_else(|| panic!("no {key} in {:?}", self.0))
     }
 
-    /// Asserts that `keys` have these whole values.
     #[track_caller]
     fn are(&self, keys: &[(&str, u64)]) -> &Metrics {
         for (key, value) in keys {
@@ -103,7 +101,7 @@ impl Metrics {
         self
     }
 
-    /// The last success, in Unix time.
+    /// In Unix time.
     fn last_success(&self) -> Option<u64> {
         self.0.get("last_success_timestamp_seconds").map(|seconds| *seconds as u64)
     }
@@ -120,23 +118,22 @@ fn measured() -> Night {
     night
 }
 
-/// Asserts that nothing lies beside the metrics of `night`.
 #[track_caller]
-fn nothing_beside(night: &Night) {
+fn assert_no_other_file(night: &Night) {
     let names: Vec<_> = fs::read_dir(night.path("metrics")).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(names, ["job.prom"]);
 }
 
-/// Asserts that the archive of `night` is there, and that `outcome` tells in a warning why there are no new metrics.
+/// Asserts that the archive was delivered, and that a warning says why there are no new metrics.
 #[track_caller]
-fn delivered_without_metrics(night: &Night, outcome: &Outcome, why: &str) {
+fn assert_delivered_without_metrics(night: &Night, outcome: &Outcome, why: &str) {
     outcome.exited_with(1).logged("WARNING").logged("Report: no new metrics: cannot write ").logged(why);
     outcome.logged("errors 0, warnings 1");
     assert!(night.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
-fn a_good_night_leaves_its_times_its_outcome_its_sizes_and_its_counts() {
+fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
     Night::on_each_server(|night| {
         night.set("source.max_age_days", json!(1));
         with_metrics(night);
@@ -173,12 +170,12 @@ fn a_good_night_leaves_its_times_its_outcome_its_sizes_and_its_counts() {
             metrics.value(&format!("last_run_task_duration_seconds {task}"));
         }
         assert_eq!(fs::metadata(night.path("metrics/job.prom")).unwrap().permissions().mode() & 0o777, 0o644);
-        nothing_beside(night);
+        assert_no_other_file(night);
     });
 }
 
 #[test]
-fn nights_without_a_delivery_remember_the_last_one() {
+fn runs_without_a_delivery_keep_the_last_success() {
     let mut night = measured();
     night.set("source.dump", json!("other.sql"));
     night.run().exited_with(4);
@@ -194,7 +191,7 @@ fn nights_without_a_delivery_remember_the_last_one() {
     let success = Metrics::of(&night).last_success().unwrap();
 
     make_stale(&mut night);
-    // So that the times differ.
+    // Otherwise the times could be the same.
     thread::sleep(Duration::from_millis(1_100));
     night.run().exited_with(1);
     let stale = Metrics::of(&night);
@@ -210,7 +207,7 @@ fn nights_without_a_delivery_remember_the_last_one() {
 
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the run's request", || web.requests() > 0);
     terminate(&night, run).exited_with(143);
     Metrics::of(&night).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
@@ -218,11 +215,11 @@ fn nights_without_a_delivery_remember_the_last_one() {
         ("last_run_outcome interrupted", 1),
         ("last_run_exit_code", 143),
     ]);
-    nothing_beside(&night);
+    assert_no_other_file(&night);
 }
 
 #[test]
-fn a_foreign_file_in_its_place_is_replaced_and_teaches_nothing() {
+fn a_foreign_file_is_replaced_and_its_content_ignored() {
     for foreign in
         [&b"scripting_system_last_success_timestamp_seconds{textfile=\"job\"} 99999999999\n"[..], b"\xff\xfe"]
     {
@@ -245,25 +242,25 @@ fn undelivered_reports_are_in_the_metrics() {
 }
 
 #[test]
-fn reports_that_hang_keep_no_metrics_back() {
+fn hanging_reports_do_not_prevent_the_metrics() {
     let mut night = measured();
     let server = PingServer::builder().silent_at("").start();
     let ca = night.config["mattermost"]["ca_file"].clone();
     night.set("monitor", json!({"ping_url": server.url(), "ca_file": ca}));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
-    let begun = Instant::now();
+    let started = Instant::now();
     terminate(&night, run).exited_with(1).logged("not all reports could be sent");
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }
 
 #[test]
-fn metrics_that_cannot_be_written_cost_a_warning() {
+fn metrics_that_cannot_be_written_are_a_warning() {
     let mut night = measured();
     night.set("metrics.textfile", json!("missing/job.prom"));
     let outcome = night.run();
-    delivered_without_metrics(&night, &outcome, "missing/job.prom; its folder must be there");
+    assert_delivered_without_metrics(&night, &outcome, "missing/job.prom; its folder must exist");
     outcome.logged("this job's user must be able to write in it: No such file or directory");
 
     let disk = SmallDisk::over(&night.path("metrics"), "size=64k");
@@ -271,14 +268,14 @@ fn metrics_that_cannot_be_written_cost_a_warning() {
     night.run().exited_with(0);
     let old = fs::read(night.path("metrics/job.prom")).unwrap();
     fs::write(night.path("metrics/filling"), vec![1; 128 * 1024]).unwrap_err();
-    delivered_without_metrics(&night, &night.run(), "No space left on device");
-    assert!(fs::read(night.path("metrics/job.prom")).unwrap() == old, "half a file is worse than an old one");
-    assert_eq!(fs::read_dir(night.path("metrics")).unwrap().count(), 2, "nothing but the two files");
+    assert_delivered_without_metrics(&night, &night.run(), "No space left on device");
+    assert!(fs::read(night.path("metrics/job.prom")).unwrap() == old, "the old file was changed");
+    assert_eq!(fs::read_dir(night.path("metrics")).unwrap().count(), 2, "a third file");
     drop(disk);
 }
 
 #[test]
-fn a_run_that_does_nothing_leaves_the_metrics_alone() {
+fn a_run_without_a_job_does_not_touch_the_metrics() {
     let mut night = measured();
     night.run().exited_with(0);
     let old = fs::read_to_string(night.path("metrics/job.prom")).unwrap();
@@ -292,7 +289,7 @@ fn a_run_that_does_nothing_leaves_the_metrics_alone() {
     night.set("sftp.port", json!(night.sshd.port()));
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let first = begin(&night);
+    let first = start(&night);
     wait_until("the first run's request", || web.requests() > 0);
     night.run().exited_with(5);
     same(&night);
@@ -300,7 +297,7 @@ fn a_run_that_does_nothing_leaves_the_metrics_alone() {
 }
 
 #[test]
-fn jobs_on_one_machine_are_told_apart() {
+fn jobs_on_one_machine_have_different_labels() {
     let mut night = measured();
     night.run().exited_with(0);
     night.set("metrics.textfile", json!("metrics/the \"other\" job.prom"));

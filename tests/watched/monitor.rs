@@ -1,4 +1,4 @@
-//! The monitor is pinged as a run begins and ends, and a monitor that is out of order keeps nothing from its end.
+//! The pings of a monitor; a monitor that fails does not delay the job.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::{begin, make_stale, night, terminate, wait_until};
+use crate::{make_stale, night, start, terminate, wait_until};
 use testkit::servers::pings::{Builder, Ping};
 use testkit::servers::{Authority, HttpsServer, PingServer};
 use testkit::{Night, Outcome};
 
-/// What a run takes beside waiting for the monitor, on a busy machine.
+/// The longest run without the wait for the monitor, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);
 
-/// Has `night` ping `server`, with `rest` at the end of the address.
+/// Makes `night` ping `server`, with `rest` at the end of the address.
 fn watch(night: &mut Night, server: &PingServer, rest: &str) {
     let ca = Authority::shared().write(&night.path(""));
     night.set("monitor", json!({"ping_url": format!("{}{rest}", server.url()), "ca_file": ca}));
@@ -27,27 +27,27 @@ fn watched(behave: impl FnOnce(Builder) -> Builder) -> (Night, PingServer) {
     (night, server)
 }
 
-/// The ends of the paths that were pinged.
+/// The suffixes of the paths that were pinged.
 fn paths(server: &PingServer) -> Vec<String> {
     server.pings().into_iter().map(|ping| ping.path).collect()
 }
 
-/// The one ping after the start's.
+/// The only ping after the one at the start.
 #[track_caller]
 fn last_ping(server: &PingServer, path: &str) -> Ping {
     assert_eq!(paths(server), ["/start", path]);
     server.pings().remove(1)
 }
 
-/// Asserts that the archive of `night` is there, and that `outcome` tells in a warning that the monitor was not pinged.
+/// Asserts that the archive was delivered, and that a warning says why the monitor was not pinged.
 #[track_caller]
-fn delivered_with_a_warning(night: &Night, outcome: &Outcome, why: &str) {
+fn assert_delivered_without_ping(night: &Night, outcome: &Outcome, why: &str) {
     outcome.exited_with(1).logged("WARNING").logged(&format!("Report: the monitor was not pinged: {why}"));
     assert!(night.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
-fn a_good_night_is_pinged_as_it_begins_and_as_it_ends_with_what_happened() {
+fn a_successful_run_pings_at_its_start_and_with_its_report_at_its_end() {
     Night::on_each_server(|night| {
         night.set("source.max_age_days", json!(1));
         let server = PingServer::builder().start();
@@ -63,7 +63,7 @@ fn a_good_night_is_pinged_as_it_begins_and_as_it_ends_with_what_happened() {
 }
 
 #[test]
-fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
+fn a_stale_or_failed_run_pings_a_failure_with_its_report() {
     let (mut night, server) = watched(|server| server);
     make_stale(&mut night);
     night.run().exited_with(1);
@@ -77,7 +77,7 @@ fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
 }
 
 #[test]
-fn a_delivery_with_warnings_is_a_success_that_tells_of_them() {
+fn a_delivery_with_warnings_pings_a_success_that_lists_them() {
     let (mut night, server) = watched(|server| server);
     night.set("log.file", json!("missing/log.log"));
     night.run().exited_with(1);
@@ -86,22 +86,22 @@ fn a_delivery_with_warnings_is_a_success_that_tells_of_them() {
 }
 
 #[test]
-fn a_mail_server_that_stalls_does_not_keep_the_ping_back() {
+fn a_stalled_mail_server_does_not_delay_the_ping() {
     let (mut night, server) = watched(|server| server);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("email.server.port", json!(silent.local_addr().unwrap().port()));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
     assert_eq!(last_ping(&server, "").path, "");
     terminate(&night, run).exited_with(1).logged("not all reports could be sent");
 }
 
 #[test]
-fn an_interrupted_night_is_pinged_as_a_failure() {
+fn an_interrupted_run_pings_a_failure() {
     let (mut night, server) = watched(|server| server);
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let run = begin(&night);
+    let run = start(&night);
     wait_until("the run's request", || web.requests() > 0 && !server.pings().is_empty());
     terminate(&night, run).exited_with(143);
     let ping = last_ping(&server, "/fail");
@@ -109,7 +109,7 @@ fn an_interrupted_night_is_pinged_as_a_failure() {
 }
 
 #[test]
-fn a_query_stays_a_query() {
+fn a_query_is_kept() {
     let mut night = night();
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
     watch(&mut night, &server, "?create=1");
@@ -120,46 +120,44 @@ fn a_query_stays_a_query() {
 }
 
 #[test]
-fn a_monitor_that_is_not_there_costs_a_warning() {
+fn an_unreachable_monitor_is_a_warning() {
     let (mut night, server) = watched(|server| server);
     drop(server);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
     let outcome = night.run();
-    delivered_with_a_warning(&night, &outcome, "cannot reach the monitoring service: ");
-    outcome
-        .logged("INFO")
-        .logged("the monitor does not know that the run has begun: cannot reach the monitoring service");
+    assert_delivered_without_ping(&night, &outcome, "cannot reach the monitoring service: ");
+    outcome.logged("INFO").logged("the monitor was not pinged at the start: cannot reach the monitoring service");
     outcome.logged("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
     outcome.logged("errors 0, warnings 1");
-    assert_eq!(night.mail.messages().len(), 1, "the mail is out before the ping");
+    assert_eq!(night.mail.messages().len(), 1, "the mail was sent all the same");
 }
 
 #[test]
-fn a_monitor_that_is_out_of_order_is_tried_as_often_as_the_configuration_says() {
+fn a_failing_monitor_is_retried_as_configured() {
     let (night, server) = watched(|server| server.status(503, "", Some(2)));
     night.run().exited_with(0);
     assert_eq!(paths(&server), ["/start", "", ""]);
 
     let (night, server) = watched(|server| server.status(500, "", None));
-    delivered_with_a_warning(&night, &night.run(), "the monitoring service did not take the ping: status 500");
+    assert_delivered_without_ping(&night, &night.run(), "the monitoring service did not accept the ping: status 500");
     assert_eq!(paths(&server), ["/start", "", ""]);
 }
 
 #[test]
-fn a_check_that_the_monitor_does_not_know_is_asked_for_once() {
+fn an_unknown_check_is_not_retried() {
     let (night, server) = watched(|server| server.status(404, "", None));
-    delivered_with_a_warning(&night, &night.run(), "the monitoring service did not take the ping: status 404");
+    assert_delivered_without_ping(&night, &night.run(), "the monitoring service did not accept the ping: status 404");
     assert_eq!(paths(&server), ["/start", ""]);
 
     let (mut night, server) = watched(|server| server);
     let url = server.url().replace("5bf6", "5bf7");
     night.set("monitor.ping_url", json!(url));
     let outcome = night.run();
-    delivered_with_a_warning(
+    assert_delivered_without_ping(
         &night,
         &outcome,
-        "the monitoring service did not take the ping: status 200: OK (not found)",
+        "the monitoring service did not accept the ping: status 200: OK (not found)",
     );
     outcome.logged("check monitor.ping_url");
 }
@@ -167,40 +165,38 @@ fn a_check_that_the_monitor_does_not_know_is_asked_for_once() {
 #[test]
 fn a_redirect_is_not_followed() {
     let (night, server) = watched(|server| server.status(302, "", None));
-    delivered_with_a_warning(&night, &night.run(), "the monitoring service did not take the ping: status 302");
+    assert_delivered_without_ping(&night, &night.run(), "the monitoring service did not accept the ping: status 302");
     assert_eq!(paths(&server), ["/start", ""]);
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority_gets_no_ping() {
+fn a_server_with_an_untrusted_certificate_gets_no_ping() {
     let (mut night, server) = watched(|server| server);
     let folder = tempfile::tempdir().unwrap();
     night.set("monitor.ca_file", json!(Authority::new("Somebody else").write(folder.path())));
     let outcome = night.run();
-    delivered_with_a_warning(&night, &outcome, "no trusted TLS connection to the monitoring service: ");
+    assert_delivered_without_ping(&night, &outcome, "no trusted TLS connection to the monitoring service: ");
     assert_eq!(server.pings(), []);
 }
 
 #[test]
-fn a_monitor_that_is_silent_as_the_run_begins_keeps_neither_the_job_nor_the_run_for_long() {
+fn a_silent_monitor_at_the_start_does_not_delay_the_job() {
     let (night, server) = watched(|server| server.silent_at("/start"));
-    let begun = Instant::now();
-    let run = begin(&night);
+    let started = Instant::now();
+    let run = start(&night);
     wait_until("the archive", || night.archive().exists());
-    let delivered = begun.elapsed();
+    let delivered = started.elapsed();
     let outcome = night.outcome(run.wait_with_output().unwrap());
-    let taken = begun.elapsed();
-    println!("delivered after {delivered:.1?}, ended after {taken:.1?}, stated 5 s");
-    assert!(delivered < Duration::from_secs(5), "{delivered:?}: the job waits for nobody");
+    let taken = started.elapsed();
+    println!("delivered after {delivered:.1?}, ended after {taken:.1?}, limit 5 s");
+    assert!(delivered < Duration::from_secs(5), "the job waited {delivered:?}");
     assert!(taken < Duration::from_secs(5) + WORK, "{taken:?}");
-    outcome
-        .exited_with(0)
-        .logged("the monitor does not know that the run has begun: no answer from the monitoring service");
+    outcome.exited_with(0).logged("the monitor was not pinged at the start: no answer from the monitoring service");
     assert_eq!(paths(&server), ["/start", ""]);
 }
 
 #[test]
-fn a_run_that_does_nothing_pings_nobody() {
+fn a_run_without_a_job_sends_no_ping() {
     let (mut night, server) = watched(|server| server);
     night.run_with(&["--dry-run"]).exited_with(0);
     night.set("sftp.port", json!(0));
@@ -209,11 +205,11 @@ fn a_run_that_does_nothing_pings_nobody() {
 }
 
 #[test]
-fn a_run_that_finds_another_one_under_way_pings_nobody() {
+fn a_run_that_finds_another_one_under_way_sends_no_ping() {
     let (mut night, server) = watched(|server| server);
     let web = HttpsServer::builder(&night.path("web")).silent().start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
-    let first = begin(&night);
+    let first = start(&night);
     wait_until("the first run's request", || web.requests() > 0 && !server.pings().is_empty());
     night.run().exited_with(5);
     assert_eq!(paths(&server), ["/start"]);

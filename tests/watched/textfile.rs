@@ -1,4 +1,4 @@
-//! The file with the metrics: whole at any moment, readable by node_exporter's own user.
+//! The metrics file: complete at any moment, and readable by node_exporter's user.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use std::thread;
 use scripting_system::report::metrics::textfile::{read, write};
 
 #[test]
-fn the_file_takes_the_old_one_s_place_and_nothing_is_left_beside_it() {
+fn the_file_replaces_the_old_one_and_leaves_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.prom");
     assert_eq!(read(&path), None);
@@ -20,7 +20,7 @@ fn the_file_takes_the_old_one_s_place_and_nothing_is_left_beside_it() {
 }
 
 #[test]
-fn a_reader_finds_the_old_or_the_new_and_never_a_half() {
+fn a_reader_never_finds_a_partial_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.prom");
     let texts = ["a".repeat(100_000), "b".repeat(50_000)];
@@ -37,7 +37,7 @@ fn a_reader_finds_the_old_or_the_new_and_never_a_half() {
 }
 
 #[test]
-fn what_cannot_be_read_is_no_hindrance() {
+fn an_unreadable_file_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.prom");
     fs::write(&path, [0xff, 0xfe]).unwrap();
@@ -50,7 +50,7 @@ fn what_cannot_be_read_is_no_hindrance() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_told_with_what_to_do() {
-    let told = write(Path::new("/missing/job.prom"), "new").unwrap_err().to_string();
-    insta::assert_snapshot!(told, @"cannot write /missing/job.prom; its folder must be there, and this job's user must be able to write in it");
+fn a_missing_folder_is_reported_with_the_fix() {
+    let error = write(Path::new("/missing/job.prom"), "new").unwrap_err().to_string();
+    insta::assert_snapshot!(error, @"cannot write /missing/job.prom; its folder must exist, and this job's user must be able to write in it");
 }

@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn cron_hears_nothing_of_a_success() {
-        assert_eq!(cron_errors(&samples::clean_night()), "");
+        assert_eq!(cron_errors(&samples::delivered()), "");
     }
 
     #[test]
     fn cron_hears_the_warnings_of_a_night_that_ended_with_them() {
-        insta::assert_snapshot!(cron_errors(&samples::stale_night()), @r"
+        insta::assert_snapshot!(cron_errors(&samples::stale()), @r"
         scripting-system: Nothing new was delivered: the dump is stale.
         The last good archive is unknown: the folder on the server was not listed.
         warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today
@@ -117,14 +117,14 @@ mod tests {
 
     #[test]
     fn cron_hears_the_errors_of_a_failed_night() {
-        let told = cron_errors(&samples::failed_night());
+        let told = cron_errors(&samples::hostile());
         assert!(told.contains("error: Find dump: "), "{told}");
         assert!(!told.contains("warning: "), "{told}");
     }
 
     #[test]
     fn a_terminal_gets_a_few_lines() {
-        insta::assert_snapshot!(summary(&samples::clean_night()), @r"
+        insta::assert_snapshot!(summary(&samples::delivered()), @r"
         The dump was delivered and verified.
           dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00
           archive  20262311.tgz, 12.50 MiB
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_dry_run_with_a_stale_dump_would_send_nothing() {
-        let mut record = samples::stale_night();
+        let mut record = samples::stale();
         record.dry_run = true;
         let told = summary(&record);
         assert!(told.contains("  archive  nothing would be sent: the dump is stale\n"), "{told}");

@@ -243,17 +243,6 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_json_is_an_object() {
-        let (file, _) = logged(LogFormat::Json, LogLevel::Info, |_| {
-            tracing::info!(bytes = 12_u64, path = ?Path::new("/a\nb"), "packed");
-        });
-        let object: serde_json::Value = serde_json::from_str(file.trim_end()).unwrap();
-        assert_eq!(object["bytes"], 12);
-        assert_eq!(object["message"], "packed");
-        assert_eq!(file.lines().count(), 1);
-    }
-
-    #[test]
     fn a_new_file_is_private_and_an_existing_one_keeps_its_mode_and_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.log");

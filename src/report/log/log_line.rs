@@ -1,4 +1,4 @@
-//! One tracing event as one line of the log, in text or JSON. Pure.
+//! One tracing event as one line of the log, in text or JSON.
 
 use std::fmt;
 

@@ -163,7 +163,7 @@ mod tests {
                 assert!(!page.contains(reference), "{name}: {reference}");
             }
         }
-        assert!(html(&samples::failed_night()).contains("&lt;script&gt;"));
+        assert!(html(&samples::hostile()).contains("&lt;script&gt;"));
     }
 
     /// Writes the mails into the folder `$MAIL_PICTURES`.

@@ -89,15 +89,6 @@ mod tests {
     }
 
     #[test]
-    fn sender_recipient_and_message_are_passed() {
-        let (folder, path) = sendmail("echo \"$@\" > arguments; cat > message");
-        deliver(&path, b"Subject: x\r\n\r\n.\r\nend\r\n", LIMIT).unwrap();
-        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-        assert_eq!(read("arguments"), "-i -f from@example.org -- to@example.org\n");
-        assert_eq!(read("message"), "Subject: x\r\n\r\n.\r\nend\r\n");
-    }
-
-    #[test]
     fn stderr_is_reported_even_if_the_message_is_not_read() {
         let (_folder, path) = sendmail("echo 'account default not found' >&2; exit 78");
         let error = deliver(&path, &[b'x'; 1_000_000], LIMIT).unwrap_err();

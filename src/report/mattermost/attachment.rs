@@ -67,7 +67,7 @@ mod tests {
         fn names_cannot_mention_link_or_exceed_their_field(
             name in ".{0,40}@(all|here).{0,40}<!channel> \\[a\\]\\(http://x\\)|.{5000}",
         ) {
-            let mut record = samples::stale_after_many_nights();
+            let mut record = samples::stale_with_history();
             record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|it| it.name.clone_from(&name));
             record.folder.as_mut().unwrap().archives.iter_mut().for_each(|it| it.name.clone_from(&name));
             for field in attachment(&record).fields {

@@ -201,13 +201,13 @@ mod tests {
 
     #[test]
     fn an_undelivered_mail_has_a_row() {
-        let text = super::text(&samples::clean_night(), Some("no mail to ops@example.org"));
+        let text = super::text(&samples::delivered(), Some("no mail to ops@example.org"));
         assert!(text.ends_with("| :no_entry: | Report | no mail to ops@\u{200b}example.org |\n"), "{text}");
     }
 
     #[test]
     fn an_error_apart_from_the_ending_has_a_row() {
-        let mut record = samples::clean_night();
+        let mut record = samples::delivered();
         record.note(Level::Error, Task::CleanUp, "the worker died");
         assert!(super::text(&record, None).contains("| :no_entry: | Clean up | the worker died |"));
     }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn omitted_errors_are_counted() {
-        let mut record = samples::begun();
+        let mut record = samples::started();
         for number in 0..2_000 {
             record.note(Level::Error, Task::RequestZip, &format!("{number} {}", "|".repeat(50)));
         }
@@ -259,7 +259,7 @@ mod tests {
             host in hostile(),
             mail in proptest::option::of(hostile()),
         ) {
-            let mut record = samples::begun();
+            let mut record = samples::started();
             record.host = host;
             for (text, task, has_failed) in &endings {
                 let state = if *has_failed { State::Failed } else { State::Done };
@@ -270,7 +270,7 @@ mod tests {
 
         #[test]
         fn no_text_mentions_anybody(text in ".{0,40}@(all|channel|here|name).{0,40}") {
-            let mut record = samples::begun();
+            let mut record = samples::started();
             record.end(Task::FindDump, State::Failed, &text, None);
             let text = super::text(&record, None);
             for mention in ["@all", "@channel", "@here", "@name"] {

@@ -36,7 +36,8 @@ pub(crate) struct Chart {
     pub(crate) columns: Vec<Column>,
     /// The size in bytes that is drawn in full height; at least 1.
     ceiling: u64,
-    archives: Vec<Archived>,
+    /// The known sizes, sorted; at least one.
+    sizes: Vec<u64>,
 }
 
 impl Chart {
@@ -47,19 +48,15 @@ impl Chart {
         if archives.len() < 2 {
             return None;
         }
-        let sizes = sorted_sizes(archives);
-        let largest = *sizes.last()?;
-        let median = sizes[sizes.len() / 2];
+        let mut sizes: Vec<u64> = archives.iter().filter_map(|archive| archive.size).collect();
+        sizes.sort_unstable();
+        let highest = sizes.get(sizes.len() / 2)?.saturating_mul(HIGHEST);
         let delivered = record.archive.as_ref().filter(|_| record.is_delivered()).map(|archive| archive.name.as_str());
         Some(Chart {
             columns: columns(archives, &gaps(record, folder), delivered),
-            ceiling: largest.min(median.saturating_mul(HIGHEST)).max(1),
-            archives: archives.to_vec(),
+            ceiling: highest.min(*sizes.last()?).max(1),
+            sizes,
         })
-    }
-
-    fn title(&self) -> String {
-        format!("The last {}", units::count(self.archives.len(), "archive"))
     }
 
     /// The dates of the first and of the last column.
@@ -71,32 +68,32 @@ impl Chart {
     }
 
     /// "12.10 MiB to 14.20 MiB, median 12.90 MiB".
-    pub(crate) fn sizes(&self) -> Option<String> {
-        let sizes = sorted_sizes(&self.archives);
-        let (smallest, largest) = (*sizes.first()?, *sizes.last()?);
+    pub(crate) fn sizes(&self) -> String {
+        let [smallest, median, largest] =
+            [0, self.sizes.len() / 2, self.sizes.len() - 1].map(|index| units::size(self.sizes[index]));
         if smallest == largest {
-            return Some(format!("each {}", units::size(largest)));
+            format!("each {largest}")
+        } else {
+            format!("{smallest} to {largest}, median {median}")
         }
-        let median = units::size(sizes[sizes.len() / 2]);
-        Some(format!("{} to {}, median {median}", units::size(smallest), units::size(largest)))
     }
 
     /// "cut off: 27.38 MiB of 10 Nov", if there are any.
     pub(crate) fn cut_off(&self) -> Option<String> {
-        let higher: Vec<String> = self
-            .archives
-            .iter()
-            .filter_map(|archive| Some((archive.date, archive.size?)))
-            .filter(|(_, size)| self.is_cut_off(*size))
-            .map(|(date, size)| format!("{} of {}", units::size(size), headline::day(date)))
-            .collect();
+        let words = |column: &Column| match column {
+            Column::Archive { date, size: Some(size), .. } if self.is_cut_off(*size) => {
+                Some(format!("{} of {}", units::size(*size), headline::day(*date)))
+            }
+            _ => None,
+        };
+        let higher: Vec<String> = self.columns.iter().filter_map(words).collect();
         (!higher.is_empty()).then(|| format!("cut off: {}", higher.join(", ")))
     }
 
-    /// The title, the sizes and what is cut off, in one line.
     pub(crate) fn caption(&self) -> String {
-        let words: Vec<String> = self.sizes().into_iter().chain(self.cut_off()).collect();
-        if words.is_empty() { self.title() } else { format!("{}: {}", self.title(), words.join("; ")) }
+        let archives = self.columns.iter().filter(|column| matches!(column, Column::Archive { .. })).count();
+        let cut_off = self.cut_off().map_or(String::new(), |cut_off| format!("; {cut_off}"));
+        format!("The last {archives} archives: {}{cut_off}", self.sizes())
     }
 
     pub(crate) fn is_cut_off(&self, size: u64) -> bool {
@@ -163,12 +160,6 @@ fn columns(archives: &[Archived], gaps: &[(NaiveDate, NaiveDate)], delivered: Op
     columns.into_iter().map(|(_, column)| column).collect()
 }
 
-fn sorted_sizes(archives: &[Archived]) -> Vec<u64> {
-    let mut sizes: Vec<u64> = archives.iter().filter_map(|archive| archive.size).collect();
-    sizes.sort_unstable();
-    sizes
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::Days;
@@ -178,7 +169,7 @@ mod tests {
 
     /// A run that left archives of these ages in days and sizes in bytes on the server.
     fn after(archives: &[(u64, u64)]) -> RunRecord {
-        let mut record = samples::begun();
+        let mut record = samples::started();
         let archives: Vec<Archived> = archives
             .iter()
             .map(|(age, size)| {
@@ -199,14 +190,14 @@ mod tests {
     fn the_sparkline_starts_at_zero_and_shows_gaps() {
         let chart = Chart::of(&after(&[(5, 800), (4, 400), (2, 100), (1, 750), (0, 1)])).unwrap();
         assert_eq!(chart.sparkline(), "█▄·▁▇▁");
-        assert_eq!(chart.sizes().unwrap(), "1 B to 800 B, median 400 B");
+        assert_eq!(chart.sizes(), "1 B to 800 B, median 400 B");
     }
 
     #[test]
     fn a_chart_needs_two_archives_and_a_size() {
         let mut unknown = after(&[(1, 7), (0, 7)]);
         unknown.folder.as_mut().unwrap().archives.iter_mut().for_each(|archive| archive.size = None);
-        for record in [after(&[(0, 5)]), after(&[]), samples::begun(), unknown] {
+        for record in [after(&[(0, 5)]), after(&[]), samples::started(), unknown] {
             assert_eq!(Chart::of(&record), None);
         }
     }
@@ -223,7 +214,7 @@ mod tests {
         let mut record = after(&[(1, 7), (0, 7)]);
         record.folder.as_mut().unwrap().archives[0].size = None;
         let chart = Chart::of(&record).unwrap();
-        assert_eq!((chart.sparkline().as_str(), chart.sizes().unwrap().as_str()), ("?█", "each 7 B"));
+        assert_eq!((chart.sparkline().as_str(), chart.sizes().as_str()), ("?█", "each 7 B"));
     }
 
     #[test]

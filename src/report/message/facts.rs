@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_name_on_the_server_cannot_forge_a_line() {
-        let mut record = samples::clean_night();
+        let mut record = samples::delivered();
         record.retention.as_mut().unwrap().decisions[3].name = "a\nDelivery: forged".to_owned();
         let lines: Vec<String> = facts(&record).iter().flat_map(Figure::lines).cloned().collect();
         assert!(lines.iter().any(|line| line.starts_with("a\\nDelivery: forged")), "{lines:?}");

@@ -85,7 +85,7 @@ pub(crate) fn last_archives(record: &RunRecord) -> Option<Figure> {
     let chart = Chart::of(record)?;
     let span = chart.span().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
     let dot = chart.has_gaps().then(|| "a dot is a night without an archive".to_owned());
-    let notes = [span, chart.sizes(), chart.cut_off(), dot].into_iter().flatten().collect();
+    let notes = [span, Some(chart.sizes()), chart.cut_off(), dot].into_iter().flatten().collect();
     Some(Figure { label: "Last archives", value: chart.sparkline(), notes })
 }
 
@@ -186,12 +186,12 @@ mod tests {
         The last good archive is unknown: the folder on the server was not listed.
         The last good archive is unknown: the folder on the server could not be listed (no connection).
         ");
-        assert_eq!(last_good(&samples::good_night()), None);
+        assert_eq!(last_good(&samples::delivered_with_history()), None);
     }
 
     #[test]
     fn an_archive_that_was_already_there_was_not_sent() {
-        let mut record = samples::clean_night();
+        let mut record = samples::delivered();
         record.delivery = Some(Delivery::AlreadyThere);
         let sent = sent(&record).unwrap();
         assert_eq!(sent.value, "nothing");
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn failed_removals_are_not_counted_and_long_lists_are_cut() {
-        let mut record = samples::clean_night();
+        let mut record = samples::delivered();
         record.removed = 0;
         assert_eq!(removed(&record).unwrap().value, "0 of 1 file");
         record.removed = 27;
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_nearly_full_server_is_reported() {
-        let mut record = samples::good_night();
+        let mut record = samples::delivered_with_history();
         let mut note = |free| {
             record.folder.as_mut().unwrap().free = Some(free);
             super::free(&record).unwrap().notes.join(" ")
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_run_for_a_past_date_counts_the_nights_after_it() {
-        let mut record = samples::good_night();
+        let mut record = samples::delivered_with_history();
         let folder = record.folder.as_mut().unwrap();
         let next = record.today.succ_opt().unwrap();
         folder.archives.push(Archived { date: next, name: "next".to_owned(), size: Some(1), modified: None });
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_name_on_the_server_cannot_forge_a_line() {
-        let mut record = samples::stale_after_many_nights();
+        let mut record = samples::stale_with_history();
         record.folder.as_mut().unwrap().archives.last_mut().unwrap().name = "a\nb".to_owned();
         record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|it| it.name = "c\nd".to_owned());
         assert!(last_good(&record).unwrap().contains("a\\nb"));

@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn the_subject_has_the_outcome_the_host_and_the_date() {
-        let mut interrupted = samples::begun();
+        let mut interrupted = samples::started();
         interrupted.interruption = Some(Interruption::Sigint);
-        let mut warned = samples::clean_night();
+        let mut warned = samples::delivered();
         warned.note(Level::Warning, Task::RemoveExpired, "20261211.tgz could not be removed");
-        let records = [samples::clean_night(), warned, samples::stale_night(), samples::failed_night(), interrupted];
+        let records = [samples::delivered(), warned, samples::stale(), samples::hostile(), interrupted];
         assert_eq!(
             records.map(|record| subject(&record, "My daily report")),
             [
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_host_name_cannot_add_a_header() {
-        let mut record = samples::clean_night();
+        let mut record = samples::delivered();
         record.host = "db1\r\nBcc: x@example.org".to_owned();
         let subject = subject(&record, "a\nb");
         assert!(!subject.contains(['\r', '\n']), "{subject}");
@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn interruptions_and_dry_runs_are_named() {
-        let mut delivered = samples::clean_night();
+        let mut delivered = samples::delivered();
         delivered.interruption = Some(Interruption::Sigterm);
-        let mut timed_out = samples::begun();
+        let mut timed_out = samples::started();
         timed_out.interruption = Some(Interruption::Deadline);
-        let mut dry_run = samples::begun();
+        let mut dry_run = samples::started();
         dry_run.dry_run = true;
         for (record, words, sentence) in [
             (

@@ -36,16 +36,16 @@ mod tests {
 
     #[test]
     fn a_report_is_wanted_always_never_or_after_an_error() {
-        let mut interrupted = samples::begun();
+        let mut interrupted = samples::started();
         interrupted.interruption = Some(Interruption::Sigterm);
         assert_eq!(interrupted.errors(), 0);
         for (send_on, record, mail_failed, expected) in [
-            (SendOn::Always, samples::clean_night(), false, true),
-            (SendOn::Never, samples::failed_night(), true, false),
-            (SendOn::Error, samples::failed_night(), false, true),
-            (SendOn::Error, samples::stale_night(), false, false),
-            (SendOn::Error, samples::clean_night(), false, false),
-            (SendOn::Error, samples::clean_night(), true, true),
+            (SendOn::Always, samples::delivered(), false, true),
+            (SendOn::Never, samples::hostile(), true, false),
+            (SendOn::Error, samples::hostile(), false, true),
+            (SendOn::Error, samples::stale(), false, false),
+            (SendOn::Error, samples::delivered(), false, false),
+            (SendOn::Error, samples::delivered(), true, true),
             (SendOn::Error, interrupted, false, true),
         ] {
             assert_eq!(is_wanted(send_on, &record, mail_failed), expected, "{send_on:?} {:?}", record.outcome());

@@ -11,24 +11,24 @@ use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention::{Action, Decision, Plan, Reason, RemovalHold, Rule};
 
-pub(crate) use history::{good_night, stale_after_many_nights, unreachable_web_server};
+pub(crate) use history::{delivered_with_history, stale_with_history, unreachable_web_server};
 
 /// Each kind of run, with a name for its snapshot and its picture.
 pub(crate) fn all() -> [(&'static str, RunRecord); 9] {
     [
-        ("good", good_night()),
-        ("warned", history::warned_night()),
+        ("good", delivered_with_history()),
+        ("warned", history::warned()),
         ("held_back", held_back_removal()),
-        ("stale", stale_after_many_nights()),
+        ("stale", stale_with_history()),
         ("failed", unreachable_web_server()),
         ("unseen", history::refused_login()),
-        ("first", history::first_night()),
-        ("fourth", history::fourth_night()),
-        ("hostile", failed_night()),
+        ("first", history::first()),
+        ("fourth", history::fourth()),
+        ("hostile", hostile()),
     ]
 }
 
-pub(crate) fn begun() -> RunRecord {
+pub(crate) fn started() -> RunRecord {
     RunRecord::new(
         "20261123-230000-4711".to_owned(),
         "db1".to_owned(),
@@ -44,7 +44,7 @@ fn done(record: &mut RunRecord, task: Task, text: &str, milliseconds: u64) {
 }
 
 fn connected() -> RunRecord {
-    let mut record = begun();
+    let mut record = started();
     record.duration = Duration::from_millis(2_449);
     done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
     done(&mut record, Task::RequestZip, "12.60 MiB from https://www.example.org/dump.zip", 812);
@@ -67,7 +67,7 @@ fn recent(age: i64) -> Reason {
 }
 
 /// Delivered; one archive was removed.
-pub(crate) fn clean_night() -> RunRecord {
+pub(crate) fn delivered() -> RunRecord {
     let mut record = connected();
     done(&mut record, Task::CompareDates, "fresh: modified 23 Nov 2026", 0);
     done(&mut record, Task::PackArchive, "20262311.tgz, 12.50 MiB", 540);
@@ -99,7 +99,7 @@ pub(crate) fn clean_night() -> RunRecord {
 }
 
 /// The dump is from yesterday, and an expired archive could not be removed.
-pub(crate) fn stale_night() -> RunRecord {
+pub(crate) fn stale() -> RunRecord {
     let mut record = connected();
     let yesterday = DateTime::parse_from_rfc3339("2026-11-22T22:58:04+01:00").unwrap();
     record.dump.as_mut().unwrap().modified = Some(yesterday);
@@ -130,8 +130,8 @@ pub(crate) fn stale_night() -> RunRecord {
 }
 
 /// The ZIP holds hostile names, but not the dump.
-pub(crate) fn failed_night() -> RunRecord {
-    let mut record = begun();
+pub(crate) fn hostile() -> RunRecord {
+    let mut record = started();
     record.duration = Duration::from_secs(185);
     done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
     record.begin(Task::RequestZip);
@@ -151,9 +151,9 @@ pub(crate) fn failed_night() -> RunRecord {
     record
 }
 
-/// As [`clean_night`], but nothing was removed, as the clocks differ.
+/// As [`delivered`], but nothing was removed, as the clocks differ.
 pub(crate) fn held_back_removal() -> RunRecord {
-    let mut record = clean_night();
+    let mut record = delivered();
     let reason = RemovalHold::ClockDiffers { hours: 49 };
     record.removed = 0;
     record.end(Task::RemoveExpired, State::Done, "none removed, 4 kept", None);
@@ -164,7 +164,7 @@ pub(crate) fn held_back_removal() -> RunRecord {
     record
 }
 
-/// As [`clean_night`], with `--dry-run`.
+/// As [`delivered`], with `--dry-run`.
 pub(crate) fn dry_run() -> RunRecord {
     let mut record = connected();
     record.dry_run = true;
@@ -177,7 +177,7 @@ pub(crate) fn dry_run() -> RunRecord {
     record.begin(Task::RemoveExpired);
     record.note(Level::Info, Task::RemoveExpired, ".20262111.tgz.old would be put back as 20262111.tgz");
     done(&mut record, Task::RemoveExpired, "dry run: 1 would be removed, 3 archives stay", 20);
-    record.retention = clean_night().retention;
+    record.retention = delivered().retention;
     done(&mut record, Task::CleanUp, "nothing is left behind", 1);
     record.end(Task::Report, State::Skipped, "dry run", None);
     record

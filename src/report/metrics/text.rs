@@ -12,8 +12,6 @@ const PREFIX: &str = "scripting_system";
 /// The next run reads it back from the file: there is no other memory.
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 
-const OUTCOMES: [&str; 4] = ["success", "warnings", "failed", "interrupted"];
-
 /// Run facts that the record lacks.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
@@ -25,26 +23,18 @@ pub struct Ending<'a> {
     pub previous: Option<&'a str>,
 }
 
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    samples: Vec<Sample>,
-}
-
-struct Sample {
-    label: Option<(&'static str, &'static str)>,
-    value: String,
-}
+/// Labels and value of each sample.
+type Samples = Vec<(String, String)>;
 
 /// The metrics of the run of `record`. The last line is a comment in this format, and ends the text in OpenMetrics.
 pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
-    let job = format!("textfile=\"{}\"", escaped(ending.name));
     let mut text = String::new();
-    for Family { name, help, samples } in families(record, ending) {
-        text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
-        for Sample { label, value } in samples {
-            let label = label.map_or(String::new(), |(label, value)| format!(",{label}=\"{value}\""));
-            text.push_str(&format!("{PREFIX}_{name}{{{job}{label}}} {value}\n"));
+    for (name, help, samples) in families(record, ending) {
+        if !samples.is_empty() {
+            text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
+        }
+        for (labels, value) in samples {
+            text.push_str(&format!("{PREFIX}_{name}{{textfile=\"{}\"{labels}}} {value}\n", escaped(ending.name)));
         }
     }
     text + "# EOF\n"
@@ -53,6 +43,53 @@ pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
 /// A label's value.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Name, help and samples, in the order of the file.
+fn families(record: &RunRecord, ending: Ending<'_>) -> [(&'static str, &'static str, Samples); 16] {
+    let now = u64::try_from(ending.at.timestamp()).unwrap_or_default();
+    let last_success = if record.is_delivered() { Some(now) } else { last_success(ending.previous, now) };
+    let (dump, archive) = (record.dump.as_ref(), record.archive.as_ref());
+    let kept = record.retention.as_ref().map(|plan| plan.archives_kept() as u64);
+    [
+        ("last_run_timestamp_seconds", "When the last run ended, in Unix time.", one(now)),
+        (
+            LAST_SUCCESS,
+            "When the last run ended that left a verified archive of its date on the server, in Unix time.",
+            if_known(last_success),
+        ),
+        ("last_run_outcome", "1 for how the last run ended, 0 for the others.", outcomes(record.outcome())),
+        (
+            "last_run_delivered",
+            "Whether the last run left a verified archive of its date on the server.",
+            one(u8::from(record.is_delivered())),
+        ),
+        ("last_run_exit_code", "The last run's exit code.", one(ending.exit_code)),
+        ("last_run_duration_seconds", "How long the last run took, its reports aside.", one(seconds(record.duration))),
+        (
+            "last_run_task_duration_seconds",
+            "How long each task of the last run took; tasks overlap.",
+            task_durations(record),
+        ),
+        ("last_run_zip_bytes", "The size of the ZIP on the web server.", if_known(record.zip_size)),
+        ("last_run_received_bytes", "How much of the ZIP was received.", if_known(record.received)),
+        ("last_run_dump_bytes", "The size of the dump.", if_known(dump.map(|dump| dump.size))),
+        ("last_run_archive_bytes", "The size of the archive.", if_known(archive.map(|archive| archive.size))),
+        ("last_run_archives_kept", "How many archives the last run left on the server.", if_known(kept)),
+        ("last_run_files_removed", "How many files the last run removed there.", one(record.removed)),
+        ("last_run_errors", "How many errors the last run told of.", one(record.errors())),
+        ("last_run_warnings", "How many warnings the last run told of.", one(record.warnings())),
+        ("last_run_retries", "How often the last run tried something again.", one(record.retries)),
+    ]
+}
+
+/// A sample without a label.
+fn one(value: impl ToString) -> Samples {
+    vec![(String::new(), value.to_string())]
+}
+
+fn if_known(value: Option<u64>) -> Samples {
+    value.map(one).unwrap_or_default()
 }
 
 /// In seconds: "185.0", "0.322", "4.2e-7".
@@ -65,71 +102,20 @@ fn seconds(time: Duration) -> String {
     }
 }
 
-fn families(record: &RunRecord, ending: Ending<'_>) -> Vec<Family> {
-    let now = u64::try_from(ending.at.timestamp()).unwrap_or_default();
-    let last_success = if record.is_delivered() { Some(now) } else { last_success(ending.previous, now) };
-    let archive_size = record.archive.as_ref().map(|archive| archive.size);
-    let kept = record.retention.as_ref().map(|plan| plan.archives_kept() as u64);
-    let whole = |name, help, number: Option<u64>| {
-        let samples = number.map(|number| Sample { label: None, value: number.to_string() });
-        Family { name, help, samples: samples.into_iter().collect() }
-    };
-    let mut families = vec![
-        whole("last_run_timestamp_seconds", "When the last run ended, in Unix time.", Some(now)),
-        whole(
-            LAST_SUCCESS,
-            "When the last run ended that left a verified archive of its date on the server, in Unix time.",
-            last_success,
-        ),
-        Family {
-            name: "last_run_outcome",
-            help: "1 for how the last run ended, 0 for the others.",
-            samples: outcome(record.outcome()),
-        },
-        whole(
-            "last_run_delivered",
-            "Whether the last run left a verified archive of its date on the server.",
-            Some(u64::from(record.is_delivered())),
-        ),
-        whole("last_run_exit_code", "The last run's exit code.", Some(u64::from(ending.exit_code))),
-        Family {
-            name: "last_run_duration_seconds",
-            help: "How long the last run took, its reports aside.",
-            samples: vec![Sample { label: None, value: seconds(record.duration) }],
-        },
-        Family {
-            name: "last_run_task_duration_seconds",
-            help: "How long each task of the last run took; tasks overlap.",
-            samples: tasks(record),
-        },
-        whole("last_run_zip_bytes", "The size of the ZIP on the web server.", record.zip_size),
-        whole("last_run_received_bytes", "How much of the ZIP was received.", record.received),
-        whole("last_run_dump_bytes", "The size of the dump.", record.dump.as_ref().map(|dump| dump.size)),
-        whole("last_run_archive_bytes", "The size of the archive.", archive_size),
-        whole("last_run_archives_kept", "How many archives the last run left on the server.", kept),
-        whole("last_run_files_removed", "How many files the last run removed there.", Some(record.removed.into())),
-        whole("last_run_errors", "How many errors the last run told of.", Some(record.errors() as u64)),
-        whole("last_run_warnings", "How many warnings the last run told of.", Some(record.warnings() as u64)),
-        whole("last_run_retries", "How often the last run tried something again.", Some(record.retries.into())),
-    ];
-    families.retain(|family| !family.samples.is_empty());
-    families
-}
-
-fn outcome(outcome: Outcome) -> Vec<Sample> {
+fn outcomes(outcome: Outcome) -> Samples {
     let actual = match outcome {
-        Outcome::Success => OUTCOMES[0],
-        Outcome::Warnings => OUTCOMES[1],
-        Outcome::Failed => OUTCOMES[2],
-        Outcome::Interrupted(_) => OUTCOMES[3],
+        Outcome::Success => "success",
+        Outcome::Warnings => "warnings",
+        Outcome::Failed => "failed",
+        Outcome::Interrupted(_) => "interrupted",
     };
-    let sample = |name| Sample { label: Some(("outcome", name)), value: u8::from(name == actual).to_string() };
-    OUTCOMES.into_iter().map(sample).collect()
+    let sample = |name| (format!(",outcome=\"{name}\""), u8::from(name == actual).to_string());
+    ["success", "warnings", "failed", "interrupted"].map(sample).into()
 }
 
-fn tasks(record: &RunRecord) -> Vec<Sample> {
+fn task_durations(record: &RunRecord) -> Samples {
     let ended = record.tasks().iter().filter_map(|report| Some((report.task, report.duration?)));
-    ended.map(|(task, time)| Sample { label: Some(("task", task.title())), value: seconds(time) }).collect()
+    ended.map(|(task, time)| (format!(",task=\"{task}\""), seconds(time))).collect()
 }
 
 /// The last success in the previous metrics, in Unix time, unless it is later than `now`: a time in the future would
@@ -145,7 +131,6 @@ fn last_success(previous: Option<&str>, now: u64) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::report::message::samples;
-    use crate::runtime::interrupt::Interruption;
 
     fn ending(record: &RunRecord) -> Ending<'static> {
         let at = record.started + Duration::from_secs(200);
@@ -158,22 +143,22 @@ mod tests {
 
     /// The last success after a failed run, whose previous metrics are `previous`.
     fn kept(previous: &str) -> Option<String> {
-        let record = samples::failed_night();
+        let record = samples::hostile();
         let text = metrics(&record, Ending { previous: Some(previous), ..ending(&record) });
         let line = text.lines().find(|line| line.starts_with("scripting_system_last_success"))?;
         Some(line.rsplit_once(' ').unwrap().1.to_owned())
     }
 
     #[test]
-    fn clean_night() {
-        let mut record = samples::clean_night();
+    fn delivered() {
+        let mut record = samples::delivered();
         record.zip_size = Some(734_003_200);
         insta::assert_snapshot!(metrics(&record, Ending { exit_code: 0, ..ending(&record) }));
     }
 
     #[test]
-    fn failed_night() {
-        insta::assert_snapshot!(written(&samples::failed_night()));
+    fn failed() {
+        insta::assert_snapshot!(written(&samples::hostile()));
     }
 
     #[test]
@@ -183,24 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_outcome_is_1() {
-        let mut interrupted = samples::begun();
-        interrupted.interruption = Some(Interruption::Sigint);
-        let nights = [samples::clean_night(), samples::stale_night(), samples::failed_night(), interrupted];
-        for (record, outcome) in nights.iter().zip(OUTCOMES) {
-            let text = written(record);
-            let ones: Vec<&str> =
-                text.lines().filter(|line| line.contains("_outcome{") && line.ends_with(" 1")).collect();
-            assert_eq!(ones.len(), 1, "{text}");
-            assert!(ones[0].contains(&format!("outcome=\"{outcome}\"")), "{text}");
-        }
-    }
-
-    #[test]
     fn a_success_is_kept_by_later_runs() {
-        let success = written(&samples::clean_night());
+        let success = written(&samples::delivered());
         assert_eq!(kept(&success).as_deref(), Some("1795471400"));
-        let stale = samples::stale_night();
+        let stale = samples::stale();
         let after = metrics(&stale, Ending { previous: Some(&success), ..ending(&stale) });
         assert_eq!(kept(&after).as_deref(), Some("1795471400"));
     }
@@ -223,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_a_sample() {
-        let record = samples::clean_night();
+        let record = samples::delivered();
         let name = "a\"} 1\nnode_load1 99\\";
         let text = metrics(&record, Ending { name, ..ending(&record) });
         assert!(text.contains(r#"{textfile="a\"} 1\nnode_load1 99\\"}"#), "{text}");

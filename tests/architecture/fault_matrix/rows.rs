@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
     (7, "a secret that is not there", &[
         (CONFIG_SECRETS, "what_holds_no_secret_is_told_by_its_name"),
         (CONFIG_SECRETS, "no_message_repeats_a_secret"),
-        (SECRETS, "a_broken_configuration_tells_no_secret"),
+        (SECRETS, "an_invalid_configuration_leaks_no_secret"),
     ]),
     (8, "web server: name unknown, refused, reset", &[
         (WEB_SERVER, "an_unknown_name_is_told"),
@@ -244,7 +244,7 @@ pub(super) const ROWS: &[Row] = &[
     (45, "disk full or quota on the server", &[
         (DISKS, "an_archive_that_does_not_fit_onto_the_server_is_told_with_the_figures_and_not_begun"),
         (DISKS, "a_server_whose_disk_runs_full_during_the_upload_is_told_with_the_figures_that_are_known"),
-        (TRANSFERS, "a_full_disk_is_reported_and_leaves_no_part_behind"),
+        (TRANSFERS, "a_full_disk_is_told_and_leaves_no_part_behind"),
     ]),
     (46, "directory missing, not writable", &[
         (LOGINS, "a_missing_directory_is_not_made"),
@@ -295,23 +295,23 @@ pub(super) const ROWS: &[Row] = &[
         (TRANSFERS, "a_verification_without_a_connection_says_that_the_archive_is_sent_but_not_verified"),
     ]),
     (58, "mail undeliverable", &[
-        (UNDELIVERED, "a_mail_server_that_is_down_is_tried_as_often_as_the_configuration_says"),
+        (UNDELIVERED, "an_unreachable_mail_server_is_retried_as_configured"),
         (UNDELIVERED, "a_refused_recipient_does_not_stop_the_others"),
-        (UNDELIVERED, "a_message_that_is_refused_after_data_is_sent_again_only_where_the_server_says_later"),
-        (ABANDONED, "servers_that_fall_silent_are_left_in_time_and_nothing_is_sent_twice"),
+        (UNDELIVERED, "a_message_that_is_refused_after_data_is_retried_only_if_transient"),
+        (ABANDONED, "silent_servers_time_out_and_nothing_is_sent_twice"),
         (RANDOM_BYTES, "random_bytes_are_no_mail_server"),
     ]),
     (59, "Mattermost refuses or says nothing", &[
-        (MATTERMOST, "what_the_server_says_decides_whether_it_is_tried_again"),
-        (MATTERMOST, "a_failed_connection_is_tried_again_and_an_untrusted_one_is_not"),
-        (ABANDONED, "servers_that_fall_silent_are_left_in_time_and_nothing_is_sent_twice"),
+        (MATTERMOST, "the_status_decides_whether_a_post_is_retried"),
+        (MATTERMOST, "a_failed_connection_is_retried_and_an_untrusted_one_is_not"),
+        (ABANDONED, "silent_servers_time_out_and_nothing_is_sent_twice"),
         (RANDOM_BYTES, "random_bytes_are_no_answer_of_mattermost"),
     ]),
     (60, "very long or binary error text", &[
         (MATTERMOST, "a_very_long_error_is_cut_and_still_one_post"),
         (MATTERMOST, "hostile_names_can_forge_neither_rows_nor_mentions"),
         (ODD_ZIPS, "names_that_are_no_text_do_no_harm_and_are_escaped"),
-        (SECRETS, "a_webhook_that_repeats_its_path_gives_away_no_secret"),
+        (SECRETS, "a_webhook_that_echoes_its_path_leaks_no_secret"),
         (REDACTION, "a_long_text_is_cut_and_says_so"),
     ]),
     (61, "log not writable, disk full", &[
@@ -334,8 +334,8 @@ pub(super) const ROWS: &[Row] = &[
         (INTERRUPTIONS, "a_second_run_ends_at_once_and_a_crash_frees_the_lock"),
     ]),
     (65, "cron's bare environment", &[
-        (CRON, "success_prints_nothing_at_all"),
-        (CRON, "without_a_home_in_the_environment_the_passwd_entry_tells_it"),
+        (CRON, "success_prints_nothing"),
+        (CRON, "without_home_the_passwd_entry_is_used"),
     ]),
     (66, "panic", &[
         (PANICS, "a_panic_before_the_delivery_fails_the_run_and_is_reported"),

@@ -122,7 +122,7 @@ pub(super) const ROWS: &[Row] = &[
         81,
         "child processes get none of our secrets",
         &[
-            (MAIL, "the_local_sendmail_gets_neither_our_environment_nor_an_open_file"),
+            (MAIL, "the_local_sendmail_gets_neither_the_environment_nor_an_open_file"),
             (SENDMAIL, "a_hanging_sendmail_is_killed_with_its_children"),
         ],
     ),
@@ -219,7 +219,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (POWER, "a_new_configuration_outlives_a_power_failure"),
             (POWER, "metrics_host_keys_and_a_restored_dump_outlive_a_power_failure"),
-            (TEXTFILE, "a_reader_finds_the_old_or_the_new_and_never_a_half"),
+            (TEXTFILE, "a_reader_never_finds_a_partial_file"),
         ],
     ),
     (
@@ -281,11 +281,7 @@ pub(super) const ROWS: &[Row] = &[
             (CHECK_SOURCE, "a_port_without_tls_is_reported_as_such"),
         ],
     ),
-    (
-        98,
-        "Mattermost or mail host does not resolve",
-        &[(UNDELIVERED, "where_a_host_does_not_resolve_nothing_may_have_arrived")],
-    ),
+    (98, "Mattermost or mail host does not resolve", &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")]),
     (
         122,
         "unknown TZ; no zone database",
@@ -294,7 +290,7 @@ pub(super) const ROWS: &[Row] = &[
             (CONFIG_ZONES, "without_a_database_the_built_in_one_is_used"),
             (CONFIG_ZONES, "the_run_date_is_the_zones_on_a_machine_without_a_database"),
             (BROKEN_CONFIGURATION, "an_unknown_zone_stops_a_run_before_it_contacts_anyone"),
-            (LOG, "run_date_freshness_and_log_agree_on_the_zone_without_a_database"),
+            (LOG, "run_date_freshness_and_log_use_the_same_zone_without_a_database"),
         ],
     ),
 ];

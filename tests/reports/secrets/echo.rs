@@ -1,4 +1,4 @@
-//! Servers that answer with what they were told, secrets and all, as no server should.
+//! Servers that echo requests, including the secrets in them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 
 use super::leaks::forms;
 
-/// Serves each connection on a port of loopback with `converse`, in threads that end with the test. Gives the port.
+/// Serves each connection on a loopback port with `converse`, in threads that end with the test. Returns the port.
 fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -24,9 +24,10 @@ fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// A request's path with its query, its Authorization as it is and decoded, and its body.
 struct Request {
+    /// Path and query.
     target: String,
+    /// As received, and decoded.
     authorization: String,
     body: String,
 }
@@ -63,7 +64,7 @@ pub(crate) struct HttpEcho {
 }
 
 impl HttpEcho {
-    /// Answers every request with `status` and all that it was told, in the headers and in the page.
+    /// Answers every request with `status`, and echoes it in the headers and in the page.
     pub(crate) fn start(status: u16) -> HttpEcho {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let received = Arc::clone(&bodies);
@@ -86,39 +87,38 @@ impl HttpEcho {
         HttpEcho { port, bodies }
     }
 
-    /// What was posted.
     pub(crate) fn bodies(&self) -> Vec<String> {
         self.bodies.lock().unwrap().clone()
     }
 }
 
-/// A mail server without TLS that refuses the login (`535`) or, where it lets in, the recipient (`550`), with the
-/// password in every form. Gives the port.
-pub(crate) fn smtp_echo(password: &'static str, lets_in: bool) -> u16 {
-    serve(move |stream| drop(converse(&stream, password, lets_in)))
+/// A mail server without TLS that refuses the login (`535`) or, if `accepts_login`, the recipient (`550`), with the password
+/// in every form. Returns the port.
+pub(crate) fn smtp_echo(password: &'static str, accepts_login: bool) -> u16 {
+    serve(move |stream| drop(converse(&stream, password, accepts_login)))
 }
 
-fn converse(stream: &TcpStream, password: &str, lets_in: bool) -> std::io::Result<()> {
-    let mut say = stream;
-    let refuse = |code: u16, heard: &str| {
-        let mut told = forms(password);
-        told.push(heard.to_owned());
-        told.extend(["", "u", "us"].map(|before| BASE64_STANDARD_NO_PAD.encode(format!("{before}{password}!"))));
-        let lines: Vec<String> = told.iter().map(|form| format!("{code}-{form}\r\n")).collect();
+fn converse(stream: &TcpStream, password: &str, accepts_login: bool) -> std::io::Result<()> {
+    let mut output = stream;
+    let refuse = |code: u16, received: &str| {
+        let mut echoes = forms(password);
+        echoes.push(received.to_owned());
+        echoes.extend(["", "u", "us"].map(|before| BASE64_STANDARD_NO_PAD.encode(format!("{before}{password}!"))));
+        let lines: Vec<String> = echoes.iter().map(|form| format!("{code}-{form}\r\n")).collect();
         format!("{}{code} that is all\r\n", lines.concat())
     };
-    say.write_all(b"220 echo\r\n")?;
+    output.write_all(b"220 echo\r\n")?;
     for line in BufReader::new(stream).lines() {
         let line = line?;
         let reply = match line.split(' ').next().unwrap_or("") {
             "EHLO" => "250-echo\r\n250 AUTH PLAIN\r\n".to_owned(),
-            "AUTH" if lets_in => "235 welcome\r\n".to_owned(),
+            "AUTH" if accepts_login => "235 welcome\r\n".to_owned(),
             "AUTH" => refuse(535, &line),
             "RCPT" => refuse(550, &line),
             "QUIT" => "221 bye\r\n".to_owned(),
             _ => "250 ok\r\n".to_owned(),
         };
-        say.write_all(reply.as_bytes())?;
+        output.write_all(reply.as_bytes())?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Finds a secret in a text, in the forms that protocols and reports give it.
+//! Finds a secret in a text, in every encoding that protocols and reports use.
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
-/// `secret` as it is, percent-encoded, in base64, and as JSON writes it. The base64 forms are those characters that
-/// the secret alone decides, for each of the three places where it can begin within three bytes.
+/// `secret` in clear text, percent-encoded, in base64, and escaped for JSON. The base64 forms have only the characters that
+/// depend on nothing but the secret, for each of its three positions within three bytes.
 pub(crate) fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned()];
     for (kept, is_upper) in [("", true), ("", false), ("-._~", true), ("-._~", false)] {
@@ -12,7 +12,7 @@ pub(crate) fn forms(secret: &str) -> Vec<String> {
     }
     for before in 0..3 {
         let bytes = [vec![0; before], secret.as_bytes().to_vec()].concat();
-        // Six bits a character; what shares bits with its neighbours depends on them.
+        // Six bits per character; the ones at both ends share bits with their neighbours.
         let (first, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
         for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
             forms.push(engine.encode(&bytes)[first..end].to_owned());
@@ -34,7 +34,7 @@ fn percent_encoded(text: &str, kept: &str, is_upper: bool) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// The forms of `secrets` that `text` holds, be it escaped for JSON, Markdown or HTML once more.
+/// The forms of `secrets` in `text`, also if it is escaped again for JSON, Markdown or HTML.
 pub(crate) fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
     let bare = without_escapes(text);
     secrets
@@ -44,7 +44,7 @@ pub(crate) fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// `text` without what is put before or into a character to keep it from meaning something.
+/// `text` without the escapes of JSON, Markdown and HTML.
 fn without_escapes(text: &str) -> String {
     let mut text = text.replace(['\\', '\u{200b}'], "");
     for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
@@ -53,11 +53,11 @@ fn without_escapes(text: &str) -> String {
     text
 }
 
-/// Asserts that none of `secrets` stands in `text`, which is called `what` and where each line is told that holds one.
+/// Asserts that `text` contains none of `secrets`; `what` names it in the failure.
 #[track_caller]
 pub(crate) fn assert_without(secrets: &[&str], what: &str, text: &str) {
     let leaks = leaks(text, secrets);
-    assert!(leaks.is_empty(), "{what} holds {leaks:?}:\n{text}");
+    assert!(leaks.is_empty(), "{what} contains {leaks:?}:\n{text}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! No secret reaches any channel, on good nights and on bad ones, whatever servers answer.
+//! No secret leaks into any channel, after success and failure, whatever the servers answer.
 
 mod echo;
 mod leaks;
@@ -26,15 +26,15 @@ const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";
 const BASIC_PASSWORD: &str = "bA~s:ic?Pa\"ss-w0rD";
 const MAIL_PASSWORD: &str = "mAil@L<og>in!-{9}Gh";
 const WEBHOOK_ID: &str = "hOOkqe1x5bnmyjbjfqjz6pxqk7";
-/// The key, and the check's id behind it.
+/// The ping key and the check's slug after it.
 const PING: [&str; 2] = ["pInGkEy_x5bnmyjbjfqj-z", "cHeck-5bf66975-d4c7"];
-/// As it stands in the address, and as it is meant.
+/// As written in the address, and decoded.
 const TOKEN: [&str; 2] = ["T0k%2FAbc-dEf_9.%C3%A9Zz", "T0k/Abc-dEf_9.éZz"];
 
 const SECRETS: [&str; 9] =
     [SFTP_PASSWORD, PASSPHRASE, BASIC_PASSWORD, MAIL_PASSWORD, WEBHOOK_ID, PING[0], PING[1], TOKEN[0], TOKEN[1]];
 
-/// A night on which every secret is needed, and given in clear in the configuration.
+/// A night that needs every secret, each in clear text in the configuration.
 struct Guarded {
     night: Night,
     sftp: SftpServer,
@@ -84,19 +84,19 @@ impl Guarded {
         self
     }
 
-    /// Runs the program quietly and with `-vv`, in both formats of the log; asserts that each run ends with `code`, and
-    /// that nothing that it told anybody holds a secret. Gives the last run.
+    /// Runs the program without options and with `-vv`, and with each log format. Asserts that each run ends with `code` and
+    /// leaks no secret. Returns the last run.
     #[track_caller]
     fn run(&mut self, code: i32) -> Outcome {
         self.set("log.format", json!("json"));
         let quiet = self.night.run();
         self.set("log.format", json!("text"));
-        let wordy = self.night.run_with(&["-vv"]);
-        for outcome in [&quiet, &wordy] {
+        let verbose = self.night.run_with(&["-vv"]);
+        for outcome in [&quiet, &verbose] {
             self.assert_clean(outcome);
             outcome.exited_with(code);
         }
-        wordy
+        verbose
     }
 
     #[track_caller]
@@ -119,7 +119,7 @@ impl Guarded {
     }
 }
 
-/// A private key that the embedded server does not know, under the passphrase.
+/// A private key with the passphrase, which the embedded server does not accept.
 fn protected_key(night: &Night) -> PathBuf {
     let key = night.path("protected_key");
     generate("ed25519", &key, PASSPHRASE);
@@ -127,10 +127,10 @@ fn protected_key(night: &Night) -> PathBuf {
 }
 
 #[test]
-fn a_good_night_tells_no_secret() {
+fn a_successful_run_leaks_no_secret() {
     let mut guarded = Guarded::new();
     let outcome = guarded.run(0);
-    // That the secrets were used, and that there was something to look through.
+    // The secrets were used, and the channels were not empty.
     outcome.logged("DEBUG").logged("posted to Mattermost").logged("my_zip.zip?…");
     assert!(outcome.stderr.contains("Request zip"), "{}", outcome.all());
     assert!(guarded.sftp.auth_attempts().iter().any(|attempt| attempt.method == "password" && attempt.accepted));
@@ -139,7 +139,7 @@ fn a_good_night_tells_no_secret() {
 }
 
 #[test]
-fn a_key_under_a_passphrase_tells_no_secret_whether_it_opens_or_not() {
+fn a_key_with_a_passphrase_leaks_no_secret() {
     let mut guarded = Guarded::new();
     let (port, directory) = (guarded.night.sshd.port(), guarded.night.sshd.directory.clone());
     guarded.night.sshd.authorize(&guarded.night.path("protected_key"));
@@ -154,7 +154,7 @@ fn a_key_under_a_passphrase_tells_no_secret_whether_it_opens_or_not() {
 }
 
 #[test]
-fn refused_logins_tell_no_secret() {
+fn refused_logins_leak_no_secret() {
     let mut guarded = Guarded::with_sftp(|server| server.password("another"));
     guarded.run(4).logged("sftp.password was refused");
 
@@ -170,18 +170,18 @@ fn refused_logins_tell_no_secret() {
 }
 
 #[test]
-fn a_web_server_that_repeats_what_it_was_told_gives_away_no_secret() {
+fn a_web_server_that_echoes_the_request_leaks_no_secret() {
     for (status, code) in [(404, 4), (200, 4), (302, 4), (500, 4)] {
         let mut guarded = Guarded::new();
         let echo = HttpEcho::start(status);
         guarded.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip?token={}", echo.port, TOKEN[0])));
         let outcome = guarded.run(code);
-        assert!(!echo.bodies().is_empty(), "the server was asked: {}", outcome.all());
+        assert!(!echo.bodies().is_empty(), "no request arrived: {}", outcome.all());
     }
 }
 
 #[test]
-fn a_zip_with_names_like_secrets_gives_away_none() {
+fn a_zip_with_secrets_as_names_leaks_none() {
     let mut guarded = Guarded::new();
     for secret in SECRETS {
         let name = forms(secret).join(" ");
@@ -191,22 +191,22 @@ fn a_zip_with_names_like_secrets_gives_away_none() {
 }
 
 #[test]
-fn a_mail_server_that_repeats_the_password_gives_away_no_secret() {
-    for lets_in in [false, true] {
+fn a_mail_server_that_echoes_the_password_leaks_no_secret() {
+    for accepts_login in [false, true] {
         let mut guarded = Guarded::new();
-        let port = smtp_echo(MAIL_PASSWORD, lets_in);
+        let port = smtp_echo(MAIL_PASSWORD, accepts_login);
         guarded.set(
             "email.server",
             json!({"host": "127.0.0.1", "port": port, "security": "none",
             "username": MAIL_LOGIN.0, "password": MAIL_PASSWORD}),
         );
-        guarded.run(1).logged(if lets_in { "550" } else { "535" }).logged("[redacted]");
+        guarded.run(1).logged(if accepts_login { "550" } else { "535" }).logged("[redacted]");
         assert!(guarded.webhook.posts()[0].text.contains("the mail did not reach"));
     }
 }
 
 #[test]
-fn a_webhook_that_repeats_its_path_gives_away_no_secret() {
+fn a_webhook_that_echoes_its_path_leaks_no_secret() {
     for status in [404, 500] {
         let mut guarded = Guarded::new();
         let echo = HttpEcho::start(status);
@@ -221,13 +221,13 @@ fn a_webhook_that_repeats_its_path_gives_away_no_secret() {
 }
 
 #[test]
-fn a_monitor_that_repeats_its_address_gives_away_no_secret() {
+fn a_monitor_that_echoes_its_address_leaks_no_secret() {
     for status in [404, 500] {
         let mut guarded = Guarded::new();
         let echo = HttpEcho::start(status);
         let address = format!("http://127.0.0.1:{}/{}?token={}", echo.port, PING.join("/"), TOKEN[0]);
         guarded.set("monitor.ping_url", json!(address));
-        guarded.run(1).logged(&format!("did not take the ping: status {status}: no "));
+        guarded.run(1).logged(&format!("did not accept the ping: status {status}: no "));
         assert!(echo.bodies().len() >= 4, "{:?}", echo.bodies());
         for body in echo.bodies() {
             assert_without(&SECRETS, "a ping", &body);
@@ -236,7 +236,7 @@ fn a_monitor_that_repeats_its_address_gives_away_no_secret() {
 }
 
 #[test]
-fn untrusted_certificates_tell_no_secret() {
+fn untrusted_certificates_leak_no_secret() {
     let mut guarded = Guarded::new();
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("Somebody else").write(folder.path());
@@ -250,7 +250,7 @@ fn untrusted_certificates_tell_no_secret() {
 }
 
 #[test]
-fn dead_servers_tell_no_secret() {
+fn unreachable_servers_leak_no_secret() {
     let mut guarded = Guarded::new();
     let Guarded { night, sftp, mail, webhook, monitor, _web } = guarded;
     drop((sftp, mail, webhook, monitor));
@@ -270,21 +270,21 @@ fn dead_servers_tell_no_secret() {
 }
 
 #[test]
-fn an_archive_that_arrives_damaged_tells_no_secret() {
+fn a_damaged_upload_leaks_no_secret() {
     let mut guarded = Guarded::with_sftp(|server| server.corrupting_writes());
     guarded.run(4).logged("is not what was sent");
 }
 
 #[test]
-fn an_interrupted_run_tells_no_secret() {
+fn an_interrupted_run_leaks_no_secret() {
     let mut guarded = Guarded::new();
     let web = HttpsServer::builder(&guarded.night.path("web")).silent().start();
     guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
     let mut command = guarded.night.command(&["-vv"]);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     while web.requests() == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the web server was not asked");
+        assert!(started.elapsed() < Duration::from_secs(20), "no request arrived");
         thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
@@ -295,7 +295,7 @@ fn an_interrupted_run_tells_no_secret() {
 }
 
 #[test]
-fn a_broken_configuration_tells_no_secret() {
+fn an_invalid_configuration_leaks_no_secret() {
     let mistakes: [(&str, serde_json::Value, &str); 11] = [
         ("sftp.port", json!(0), "sftp.port"),
         ("source.url", json!(format!("https://u:{BASIC_PASSWORD}@h/z?token={}", TOKEN[0])), "source.url"),
@@ -310,14 +310,14 @@ fn a_broken_configuration_tells_no_secret() {
         ("source.proxy", json!(format!("socks5://u:{SFTP_PASSWORD}@h")), "source.proxy"),
     ];
     let mut guarded = Guarded::new();
-    for (key, value, told) in mistakes {
+    for (key, value, mistake) in mistakes {
         let (section, name) = key.rsplit_once('.').unwrap();
         let before = guarded.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
         guarded.set(key, value);
-        guarded.run(3).logged(told).logged("CRITICAL");
+        guarded.run(3).logged(mistake).logged("CRITICAL");
         guarded.set(key, before.unwrap_or(json!(null)));
     }
-    // Read by others: the mode is the mistake, and each secret in clear is named by its key.
+    // Others can read the file: each secret in clear text is reported by its key.
     let path = guarded.night.write_config();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let output = Command::new(testkit::program()).args(["run", "--config"]).arg(path).output().unwrap();
@@ -329,7 +329,7 @@ fn a_broken_configuration_tells_no_secret() {
 }
 
 #[test]
-fn a_dry_run_tells_no_secret() {
+fn a_dry_run_leaks_no_secret() {
     let guarded = Guarded::new();
     let outcome = guarded.night.run_with(&["--dry-run", "-vv"]);
     outcome.exited_with(0);

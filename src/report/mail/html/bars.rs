@@ -96,7 +96,7 @@ fn gap() -> Markup {
 fn legend(chart: &Chart) -> Markup {
     let is_new = |column: &Column| matches!(column, Column::Archive { is_new: true, .. });
     let entries = [
-        (GREEN, "tonight's", chart.columns.iter().any(is_new)),
+        (GREEN, "new", chart.columns.iter().any(is_new)),
         (BLUE, "earlier", true),
         (AMBER, "no archive", chart.has_gaps()),
     ];

@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 
 use crate::record::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, State};
 use crate::record::task::Task;
-use crate::report::message::samples::{self, clean_night, decision, done, recent, stale_night};
+use crate::report::message::samples::{self, decision, delivered, done, recent, stale};
 use crate::rules::history::Archived;
 use crate::rules::retention::{Action, Decision, Plan, Reason};
 
@@ -17,7 +17,7 @@ fn archived(date: NaiveDate, size: u64) -> Archived {
 /// The archives of the 36 nights up to `newest` days before the run. Four are missing, and one has more than twice the
 /// usual size.
 fn folder(newest: u64) -> FolderFacts {
-    let tonight = samples::begun().today;
+    let tonight = samples::started().today;
     let sizes = |age: u64| {
         let grown = 11 * MIB + (36 - age) * MIB / 24;
         let of_weekday = [0, 310_000, 520_000, 190_000, 700_000, 40_000, 95_000][age as usize % 7];
@@ -40,8 +40,8 @@ fn plan(folder: &FolderFacts, others: Vec<Decision>) -> Plan {
     Plan { reference: Some(newest), held_back: None, decisions: kept.chain(others).collect() }
 }
 
-pub(crate) fn good_night() -> RunRecord {
-    let mut record = clean_night();
+pub(crate) fn delivered_with_history() -> RunRecord {
+    let mut record = delivered();
     let folder = folder(0);
     let tonights = folder.archives.last().unwrap();
     record.archive = Some(ArchiveFacts {
@@ -58,9 +58,9 @@ pub(crate) fn good_night() -> RunRecord {
     record
 }
 
-/// As [`good_night`], but an expired archive could not be removed, and there were two retries.
-pub(crate) fn warned_night() -> RunRecord {
-    let mut record = good_night();
+/// As [`delivered_with_history`], but an expired archive could not be removed, and there were two retries.
+pub(crate) fn warned() -> RunRecord {
+    let mut record = delivered_with_history();
     record.begin(Task::RemoveExpired);
     let text = "20261810.tgz (expired, 36 days old) could not be removed: the server refused to remove \
                 \"20261810.tgz\": permission denied";
@@ -72,8 +72,8 @@ pub(crate) fn warned_night() -> RunRecord {
 }
 
 /// The dump is from yesterday and was delivered then.
-pub(crate) fn stale_after_many_nights() -> RunRecord {
-    let mut record = stale_night();
+pub(crate) fn stale_with_history() -> RunRecord {
+    let mut record = stale();
     let folder = folder(1);
     let removals =
         record.retention.take().unwrap().decisions.into_iter().filter(|it| it.action == Action::Remove).collect();
@@ -85,7 +85,7 @@ pub(crate) fn stale_after_many_nights() -> RunRecord {
 
 /// The web server did not answer; the folder on the SFTP server was listed.
 pub(crate) fn unreachable_web_server() -> RunRecord {
-    let mut record = samples::begun();
+    let mut record = samples::started();
     record.duration = std::time::Duration::from_millis(94_210);
     done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
     record.begin(Task::RequestZip);
@@ -99,7 +99,7 @@ pub(crate) fn unreachable_web_server() -> RunRecord {
 
 /// The SFTP server refused the login, so that its folder is unknown.
 pub(crate) fn refused_login() -> RunRecord {
-    let mut record = clean_night();
+    let mut record = delivered();
     record.begin(Task::ConnectToSftp);
     let text = "sftp.example.org:22 refused the login of \"backup\": the key is not accepted. Add its public half to \
                 authorized_keys there";
@@ -120,9 +120,9 @@ fn stop_the_rest(record: &mut RunRecord, first: Task) {
     done(record, Task::CleanUp, "temporary files and connections are gone", 0);
 }
 
-/// As [`good_night`], but with four archives, one of them far larger than the others.
-pub(crate) fn fourth_night() -> RunRecord {
-    let mut record = good_night();
+/// As [`delivered_with_history`], but with four archives, one of them far larger than the others.
+pub(crate) fn fourth() -> RunRecord {
+    let mut record = delivered_with_history();
     let folder = record.folder.as_mut().unwrap();
     folder.archives.drain(..folder.archives.len() - 4);
     folder.archives[1].size = Some(700 * MIB);
@@ -134,8 +134,8 @@ pub(crate) fn fourth_night() -> RunRecord {
 }
 
 /// The first archive on a server that was not known before.
-pub(crate) fn first_night() -> RunRecord {
-    let mut record = clean_night();
+pub(crate) fn first() -> RunRecord {
+    let mut record = delivered();
     record.new_host_key = Some("SHA256:uNiVztksCsDhcc0u9e8BrwxXzXJ1cXH0Xz0oVZ0kzqE".to_owned());
     let archives = vec![archived(record.today, 13_107_200)];
     record.retention = Some(Plan {

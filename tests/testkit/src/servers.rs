@@ -4,6 +4,17 @@
 //! Each is a handle made by a builder. It listens on 127.0.0.1, on a port that the system chooses unless one is
 //! given, works in background threads, keeps what it received, and stops when it is dropped.
 
+/// Methods of a builder: each does what its body says and returns the builder.
+macro_rules! setters {
+    ($this:ident; $($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut $this $(, $argument: $type)*) -> Self {
+            $($body)*
+            $this
+        }
+    )*};
+}
+
 pub mod certificates;
 pub mod faults;
 pub mod https;

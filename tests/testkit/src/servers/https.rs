@@ -75,145 +75,70 @@ impl HttpsServer {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
-    }
-
-    /// Listens on this address.
-    pub fn address(mut self, address: SocketAddr) -> Builder {
-        self.address = address;
-        self
-    }
-
-    /// Shows this certificate.
-    pub fn identity(mut self, identity: Identity) -> Builder {
-        self.identity = Some(identity);
-        self
-    }
-
-    /// Lets in only clients with a certificate of `authority`.
-    pub fn client_certificates_of(mut self, authority: &Authority) -> Builder {
-        self.clients = Some(authority.pem());
-        self
-    }
-
-    /// Speaks HTTP without TLS.
-    pub fn plain_http(mut self) -> Builder {
-        self.is_plain = true;
-        self
-    }
-
-    /// Ignores `Range` and does not announce ranges.
-    pub fn without_ranges(mut self) -> Builder {
-        self.behaviour.ranges = false;
-        self
-    }
-
-    /// Ignores `Range` from the request with this number (from 1) on.
-    pub fn without_ranges_from(mut self, request: u64) -> Builder {
-        self.behaviour.ranges_end_before = Some(request);
-        self
-    }
-
-    /// Lies so in answers to ranges, from the request with this number (from 1) on.
-    pub fn lying(mut self, lie: Lie, request: u64) -> Builder {
-        self.behaviour.lie = Some((lie, request));
-        self
-    }
-
-    /// Sends neither `ETag` nor `Last-Modified`.
-    pub fn without_validators(mut self) -> Builder {
-        self.behaviour.validators = false;
-        self
-    }
-
-    /// Sends bodies in chunks, without `Content-Length`.
-    pub fn without_length(mut self) -> Builder {
-        self.behaviour.has_length = false;
-        self
-    }
-
-    /// Takes requests and never answers.
-    pub fn silent(mut self) -> Builder {
-        self.behaviour.is_silent = true;
-        self
-    }
-
-    /// Answers 401 to who does not send this user and password.
-    pub fn basic_auth(mut self, username: &str, password: &str) -> Builder {
-        let credentials = BASE64_STANDARD.encode(format!("{username}:{password}"));
-        self.behaviour.authorization = Some(format!("Basic {credentials}"));
-        self
-    }
-
-    /// Answers every request with `status`.
-    pub fn status(mut self, status: u16) -> Builder {
-        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
-        self
-    }
-
-    /// Answers the first `requests` requests with `status`.
-    pub fn status_for(mut self, status: u16, requests: u64) -> Builder {
-        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
-        self
-    }
-
-    /// Adds `Retry-After` to the fixed status, which must be set before.
-    pub fn retry_after(mut self, seconds: u64) -> Builder {
-        self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
-        self
-    }
-
-    /// Redirects every request to `location` with 302; `[host]` in it stands for this server's host and port.
-    pub fn redirect_to(mut self, location: &str) -> Builder {
-        self.behaviour.redirect = Some((None, location.to_owned()));
-        self
-    }
-
-    /// Redirects requests for `path` alone.
-    pub fn redirect_from(mut self, path: &str, location: &str) -> Builder {
-        self.behaviour.redirect = Some((Some(path.to_owned()), location.to_owned()));
-        self
-    }
-
-    /// Says in answers to ranges that each file has `size` bytes: zeros, and then the file.
-    pub fn claiming_size(mut self, size: u64) -> Builder {
-        self.behaviour.claimed_size = Some(size);
-        self
-    }
-
-    /// Answers every request with 200 and an HTML page, as login portals do.
-    pub fn html_page(mut self, page: &str) -> Builder {
-        self.behaviour.page = Some(page.to_owned());
-        self
-    }
-
-    /// Shifts the header `Date` by so many hours.
-    pub fn date_shifted_by_hours(mut self, hours: i64) -> Builder {
-        self.behaviour.date_shift_hours = hours;
-        self
-    }
-
-    /// Closes the connection after `bytes` bytes of a body, for the first `requests` requests that get a file.
-    pub fn cut_after(mut self, bytes: u64, requests: u64) -> Builder {
-        self.behaviour.body_fault = Some((bytes, Ending::Cut));
-        self.behaviour.faulty_requests = requests;
-        self
-    }
-
-    /// Falls silent after `bytes` bytes of a body, for the first `requests` requests that get a file.
-    pub fn stall_after(mut self, bytes: u64, requests: u64) -> Builder {
-        self.behaviour.body_fault = Some((bytes, Ending::Stall));
-        self.behaviour.faulty_requests = requests;
-        self
-    }
-
-    /// Sends each body at this speed at most.
-    pub fn bytes_per_second(mut self, rate: u64) -> Builder {
-        self.behaviour.bytes_per_second = Some(rate);
-        self
+    setters! { self;
+        /// Listens on this port of loopback.
+        port(port: u16) { self.address.set_port(port); }
+        /// Listens on this address.
+        address(address: SocketAddr) { self.address = address; }
+        /// Shows this certificate.
+        identity(identity: Identity) { self.identity = Some(identity); }
+        /// Lets in only clients with a certificate of `authority`.
+        client_certificates_of(authority: &Authority) { self.clients = Some(authority.pem()); }
+        /// Speaks HTTP without TLS.
+        plain_http() { self.is_plain = true; }
+        /// Ignores `Range` and does not announce ranges.
+        without_ranges() { self.behaviour.ranges = false; }
+        /// Ignores `Range` from the request with this number (from 1) on.
+        without_ranges_from(request: u64) { self.behaviour.ranges_end_before = Some(request); }
+        /// Lies so in answers to ranges, from the request with this number (from 1) on.
+        lying(lie: Lie, request: u64) { self.behaviour.lie = Some((lie, request)); }
+        /// Sends neither `ETag` nor `Last-Modified`.
+        without_validators() { self.behaviour.validators = false; }
+        /// Sends bodies in chunks, without `Content-Length`.
+        without_length() { self.behaviour.has_length = false; }
+        /// Takes requests and never answers.
+        silent() { self.behaviour.is_silent = true; }
+        /// Answers 401 to who does not send this user and password.
+        basic_auth(username: &str, password: &str) {
+            let credentials = BASE64_STANDARD.encode(format!("{username}:{password}"));
+            self.behaviour.authorization = Some(format!("Basic {credentials}"));
+        }
+        /// Answers every request with `status`.
+        status(status: u16) {
+            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
+        }
+        /// Answers the first `requests` requests with `status`.
+        status_for(status: u16, requests: u64) {
+            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
+        }
+        /// Adds `Retry-After` to the fixed status, which must be set before.
+        retry_after(seconds: u64) {
+            self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
+        }
+        /// Redirects every request to `location` with 302; `[host]` in it stands for this server's host and port.
+        redirect_to(location: &str) { self.behaviour.redirect = Some((None, location.to_owned())); }
+        /// Redirects requests for `path` alone.
+        redirect_from(path: &str, location: &str) {
+            self.behaviour.redirect = Some((Some(path.to_owned()), location.to_owned()));
+        }
+        /// Says in answers to ranges that each file has `size` bytes: zeros, and then the file.
+        claiming_size(size: u64) { self.behaviour.claimed_size = Some(size); }
+        /// Answers every request with 200 and an HTML page, as login portals do.
+        html_page(page: &str) { self.behaviour.page = Some(page.to_owned()); }
+        /// Shifts the header `Date` by so many hours.
+        date_shifted_by_hours(hours: i64) { self.behaviour.date_shift_hours = hours; }
+        /// Closes the connection after `bytes` bytes of a body, for the first `requests` requests that get a file.
+        cut_after(bytes: u64, requests: u64) {
+            self.behaviour.body_fault = Some((bytes, Ending::Cut));
+            self.behaviour.faulty_requests = requests;
+        }
+        /// Falls silent after `bytes` bytes of a body, for the first `requests` requests that get a file.
+        stall_after(bytes: u64, requests: u64) {
+            self.behaviour.body_fault = Some((bytes, Ending::Stall));
+            self.behaviour.faulty_requests = requests;
+        }
+        /// Sends each body at this speed at most.
+        bytes_per_second(rate: u64) { self.behaviour.bytes_per_second = Some(rate); }
     }
 
     /// Runs `action` before the request with this number (from 1) is answered, say to change the file.

@@ -67,22 +67,15 @@ impl PingServer {
 }
 
 impl Builder {
-    /// Has the check at this path, without a slash in front.
-    pub fn id(mut self, id: &str) -> Builder {
-        id.clone_into(&mut self.behaviour.id);
-        self
-    }
-
-    /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
-    pub fn status(mut self, status: u16, suffix: &'static str, requests: Option<u64>) -> Builder {
-        self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
-        self
-    }
-
-    /// Takes the requests whose path ends with `suffix`, and never answers them.
-    pub fn silent_at(mut self, suffix: &'static str) -> Builder {
-        self.behaviour.silent_at = Some(suffix);
-        self
+    setters! { self;
+        /// Has the check at this path, without a slash in front.
+        id(id: &str) { id.clone_into(&mut self.behaviour.id); }
+        /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
+        status(status: u16, suffix: &'static str, requests: Option<u64>) {
+            self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
+        }
+        /// Takes the requests whose path ends with `suffix`, and never answers them.
+        silent_at(suffix: &'static str) { self.behaviour.silent_at = Some(suffix); }
     }
 
     /// Starts the endpoint.

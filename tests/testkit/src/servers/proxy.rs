@@ -60,30 +60,17 @@ impl Proxy {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.port = port;
-        self
-    }
-
-    /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
-    /// TCP's handshake would. How much passes in a second stays unlimited.
-    pub fn round_trip(mut self, round_trip: Duration) -> Builder {
-        self.round_trip = round_trip;
-        self
-    }
-
-    /// Passes so many bytes per second each way, all connections together.
-    pub fn bytes_per_second(mut self, rate: u64) -> Builder {
-        self.bytes_per_second = Some(rate);
-        self
-    }
-
-    /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
-    /// that are made later stay.
-    pub fn cut_after(mut self, bytes: u64) -> Builder {
-        self.cut_after = Some(bytes);
-        self
+    setters! { self;
+        /// Listens on this port of loopback.
+        port(port: u16) { self.port = port; }
+        /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
+        /// TCP's handshake would. How much passes in a second stays unlimited.
+        round_trip(round_trip: Duration) { self.round_trip = round_trip; }
+        /// Passes so many bytes per second each way, all connections together.
+        bytes_per_second(rate: u64) { self.bytes_per_second = Some(rate); }
+        /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
+        /// that are made later stay.
+        cut_after(bytes: u64) { self.cut_after = Some(bytes); }
     }
 
     /// Once `bytes` bytes in all were passed to the server, carries nothing more over the connection that brought the

@@ -159,58 +159,25 @@ impl Drop for SftpServer {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
-    }
-
-    /// Knows this user instead of `backup`.
-    pub fn username(mut self, username: &str) -> Builder {
-        username.clone_into(&mut self.door.username);
-        self
-    }
-
-    /// Takes this password by the method `password`.
-    pub fn password(mut self, password: &str) -> Builder {
-        self.door.password = Some(password.to_owned());
-        self
-    }
-
-    /// Takes this password by the method `keyboard-interactive`.
-    pub fn keyboard_interactive(mut self, password: &str) -> Builder {
-        self.door.interactive_password = Some(password.to_owned());
-        self
-    }
-
-    /// Takes this user key; may be called again.
-    pub fn public_key(mut self, key: &SshKey) -> Builder {
-        self.door.public_keys.push(key.public().clone());
-        self
-    }
-
-    /// Shows this host key; may be called again.
-    pub fn host_key(mut self, key: SshKey) -> Builder {
-        self.host_keys.push(key);
-        self
-    }
-
-    /// Refuses the subsystem `sftp`.
-    pub fn without_sftp(mut self) -> Builder {
-        self.door.has_sftp = false;
-        self
-    }
-
-    /// Ends the connections with these numbers (from 1) before their user can log in.
-    pub fn turn_away(mut self, connections: Range<u64>) -> Builder {
-        self.door.turned_away = connections;
-        self
-    }
-
-    /// Ends the connections with these numbers (from 1) instead of answering to a password.
-    pub fn hang_up_on_passwords(mut self, connections: Range<u64>) -> Builder {
-        self.door.hung_up_on = connections;
-        self
+    setters! { self;
+        /// Listens on this port of loopback.
+        port(port: u16) { self.address.set_port(port); }
+        /// Knows this user instead of `backup`.
+        username(username: &str) { username.clone_into(&mut self.door.username); }
+        /// Takes this password by the method `password`.
+        password(password: &str) { self.door.password = Some(password.to_owned()); }
+        /// Takes this password by the method `keyboard-interactive`.
+        keyboard_interactive(password: &str) { self.door.interactive_password = Some(password.to_owned()); }
+        /// Takes this user key; may be called again.
+        public_key(key: &SshKey) { self.door.public_keys.push(key.public().clone()); }
+        /// Shows this host key; may be called again.
+        host_key(key: SshKey) { self.host_keys.push(key); }
+        /// Refuses the subsystem `sftp`.
+        without_sftp() { self.door.has_sftp = false; }
+        /// Ends the connections with these numbers (from 1) before their user can log in.
+        turn_away(connections: Range<u64>) { self.door.turned_away = connections; }
+        /// Ends the connections with these numbers (from 1) instead of answering to a password.
+        hang_up_on_passwords(connections: Range<u64>) { self.door.hung_up_on = connections; }
     }
 
     /// Starts the server.

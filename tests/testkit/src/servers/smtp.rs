@@ -132,46 +132,21 @@ impl Drop for SmtpServer {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
-    }
-
-    /// Shows this certificate.
-    pub fn identity(mut self, identity: Identity) -> Builder {
-        self.identity = Some(identity);
-        self
-    }
-
-    /// Takes mail only after this login, by `AUTH PLAIN` or `AUTH LOGIN`.
-    pub fn login(mut self, username: &str, password: &str) -> Builder {
-        self.login = Some((username.to_owned(), password.to_owned()));
-        self
-    }
-
-    /// Answers 550 to this recipient; may be called again.
-    pub fn refuse_recipient(mut self, address: &str) -> Builder {
-        self.refused_recipients.push(address.to_owned());
-        self
-    }
-
-    /// Answers `status` (4xx or 5xx) once a message was received, and does not keep it.
-    pub fn refuse_messages(mut self, status: u16) -> Builder {
-        self.refused_messages = Some(status);
-        self
-    }
-
-    /// Accepts connections and says nothing, ever.
-    pub fn silent(mut self) -> Builder {
-        self.is_silent = true;
-        self
-    }
-
-    /// Keeps a message and never says so.
-    pub fn silent_after_data(mut self) -> Builder {
-        self.is_silent_after_data = true;
-        self
+    setters! { self;
+        /// Listens on this port of loopback.
+        port(port: u16) { self.address.set_port(port); }
+        /// Shows this certificate.
+        identity(identity: Identity) { self.identity = Some(identity); }
+        /// Takes mail only after this login, by `AUTH PLAIN` or `AUTH LOGIN`.
+        login(username: &str, password: &str) { self.login = Some((username.to_owned(), password.to_owned())); }
+        /// Answers 550 to this recipient; may be called again.
+        refuse_recipient(address: &str) { self.refused_recipients.push(address.to_owned()); }
+        /// Answers `status` (4xx or 5xx) once a message was received, and does not keep it.
+        refuse_messages(status: u16) { self.refused_messages = Some(status); }
+        /// Accepts connections and says nothing, ever.
+        silent() { self.is_silent = true; }
+        /// Keeps a message and never says so.
+        silent_after_data() { self.is_silent_after_data = true; }
     }
 
     /// Starts the server.

@@ -174,52 +174,29 @@ impl WebhookServer {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
-    }
-
-    /// Shows this certificate.
-    pub fn identity(mut self, identity: Identity) -> Builder {
-        self.identity = Some(identity);
-        self
-    }
-
-    /// Speaks HTTP without TLS.
-    pub fn plain_http(mut self) -> Builder {
-        self.is_plain = true;
-        self
-    }
-
-    /// Takes messages at `/hooks/<id>`.
-    pub fn id(mut self, id: &str) -> Builder {
-        id.clone_into(&mut self.behaviour.id);
-        self
-    }
-
-    /// Answers every request with `status`.
-    pub fn status(mut self, status: u16) -> Builder {
-        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
-        self
-    }
-
-    /// Answers the first `requests` requests with `status`.
-    pub fn status_for(mut self, status: u16, requests: u64) -> Builder {
-        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
-        self
-    }
-
-    /// Adds `Retry-After` to the fixed status, which must be set before.
-    pub fn retry_after(mut self, seconds: u64) -> Builder {
-        self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
-        self
-    }
-
-    /// Takes the message and never answers.
-    pub fn silent(mut self) -> Builder {
-        self.behaviour.is_silent = true;
-        self
+    setters! { self;
+        /// Listens on this port of loopback.
+        port(port: u16) { self.address.set_port(port); }
+        /// Shows this certificate.
+        identity(identity: Identity) { self.identity = Some(identity); }
+        /// Speaks HTTP without TLS.
+        plain_http() { self.is_plain = true; }
+        /// Takes messages at `/hooks/<id>`.
+        id(id: &str) { id.clone_into(&mut self.behaviour.id); }
+        /// Answers every request with `status`.
+        status(status: u16) {
+            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
+        }
+        /// Answers the first `requests` requests with `status`.
+        status_for(status: u16, requests: u64) {
+            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
+        }
+        /// Adds `Retry-After` to the fixed status, which must be set before.
+        retry_after(seconds: u64) {
+            self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
+        }
+        /// Takes the message and never answers.
+        silent() { self.behaviour.is_silent = true; }
     }
 
     /// Starts the endpoint.

@@ -68,29 +68,20 @@ impl Entry {
         Entry { link: Some(target.to_owned()), ..Entry::new(name, "") }
     }
 
-    /// The DOS time: local to whoever wrote it, without a zone, in steps of two seconds (odd ones are rounded down).
-    pub fn dos_time(mut self, local: NaiveDateTime) -> Entry {
-        self.dos = Some(local);
-        self
-    }
-
-    /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
-    pub fn extended_time(mut self, time: DateTime<Utc>) -> Entry {
-        self.extended = Some(u32::try_from(time.timestamp()).expect("the time lies between 1970 and 2106"));
-        self
-    }
-
-    /// The NTFS time, in UTC.
-    pub fn ntfs_time(mut self, time: DateTime<Utc>) -> Entry {
-        let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
-        self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
-        self
-    }
-
-    /// Compresses it so.
-    pub fn method(mut self, method: Method) -> Entry {
-        self.method = method;
-        self
+    setters! { self;
+        /// The DOS time: local to whoever wrote it, without a zone, in steps of two seconds (odd ones are rounded down).
+        dos_time(local: NaiveDateTime) { self.dos = Some(local); }
+        /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
+        extended_time(time: DateTime<Utc>) {
+            self.extended = Some(u32::try_from(time.timestamp()).expect("the time lies between 1970 and 2106"));
+        }
+        /// The NTFS time, in UTC.
+        ntfs_time(time: DateTime<Utc>) {
+            let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
+            self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
+        }
+        /// Compresses it so.
+        method(method: Method) { self.method = method; }
     }
 }
 
@@ -100,16 +91,11 @@ impl Zip {
         Zip::default()
     }
 
-    /// Adds an entry.
-    pub fn with(mut self, entry: Entry) -> Zip {
-        self.entries.push(entry);
-        self
-    }
-
-    /// Sets the comment at the end.
-    pub fn comment(mut self, comment: &str) -> Zip {
-        comment.clone_into(&mut self.comment);
-        self
+    setters! { self;
+        /// Adds an entry.
+        with(entry: Entry) { self.entries.push(entry); }
+        /// Sets the comment at the end.
+        comment(comment: &str) { comment.clone_into(&mut self.comment); }
     }
 
     /// The ZIP's bytes.

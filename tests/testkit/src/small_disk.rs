@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A tmpfs, mounted until this is dropped.
+/// A mounted tmpfs; dropping it unmounts it.
 pub struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts a tmpfs with `options` (tmpfs(5)) over the existing folder.
-    ///
-    /// Only root may mount. For others the test fails and says so: what it would show is not shown elsewhere.
+    /// Mounts a tmpfs with `options` (tmpfs(5)) over the existing folder. Panics without root's rights: no other test
+    /// covers what this one shows.
     pub fn over(folder: &Path, options: &str) -> SmallDisk {
         assert!(
             rustix::process::geteuid().is_root(),

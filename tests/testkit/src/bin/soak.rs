@@ -12,7 +12,7 @@ use clap::Parser;
 use testkit::nights::faults::Fault;
 use testkit::nights::soak::{Options, Summary, soak};
 
-/// How many nights have a dump that takes several connections.
+/// The share of nights with a dump large enough for several connections.
 const LARGE_DUMPS: f64 = 0.02;
 
 /// Run hundreds of nights with random faults against one folder, and compare it with a model after each

@@ -46,7 +46,6 @@ struct Arguments {
     without_ranges: bool,
 }
 
-/// What the server shows, and what a client needs to trust it.
 struct Trust {
     identity: Identity,
     ca_file: PathBuf,
@@ -104,7 +103,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The names under which the server will be asked for.
+/// The names for the certificate.
 fn names(bind: IpAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -119,7 +118,7 @@ fn names(bind: IpAddr) -> Vec<String> {
     names
 }
 
-/// The certificate of the last start, or a new one where there is none, it is about to expire, or the names differ.
+/// Reuses the certificate of the last start unless it expires within 30 days or is for other names.
 fn trust(folder: &Path, names: &[String]) -> Result<Trust, Box<dyn Error>> {
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
         return Err(
@@ -158,7 +157,7 @@ fn make_sample(path: &Path) {
     Zip::new().with(dump).write(path);
 }
 
-/// Says how old the ZIP is: one of yesterday holds a stale dump.
+/// When the ZIP was made: yesterday's holds a stale dump.
 fn age_of(zip: &Path) -> Result<String, Box<dyn Error>> {
     let made = DateTime::<Local>::from(fs::metadata(zip)?.modified()?);
     let hint = if made.date_naive() == Local::now().date_naive() { "" } else { "; --fresh makes it of today" };

@@ -10,10 +10,7 @@ use chrono::{Days, NaiveDate};
 
 use super::names::archive_name;
 
-/// Plants a history in `folder` before the night of `tonight`, with leftovers of the job with `id` and of others.
-///
-/// # Errors
-/// Where that cannot be written.
+/// Creates a history before the run of `tonight`, with leftovers of the job `id` and of others.
 pub fn plant(folder: &Path, tonight: NaiveDate, id: &str) -> io::Result<()> {
     let of = |age: u64| archive_name(tonight - Days::new(age));
     for age in [1, 2, 3, 4, 5, 10, 11, 12, 40] {
@@ -41,10 +38,7 @@ pub fn plant(folder: &Path, tonight: NaiveDate, id: &str) -> io::Result<()> {
     plant_foreign(folder, tonight)
 }
 
-/// Plants what a run must never touch.
-///
-/// # Errors
-/// Where that cannot be written.
+/// Creates what a run must never touch.
 pub fn plant_foreign(folder: &Path, tonight: NaiveDate) -> io::Result<()> {
     let long_ago = |days: u64| archive_name(tonight - Days::new(1000 + days));
     fs::create_dir(folder.join(long_ago(1)))?;

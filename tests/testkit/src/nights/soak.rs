@@ -25,73 +25,62 @@ use crate::servers::{SmtpServer, WebhookServer};
 const LARGEST_SMALL_DUMP: usize = 300_000;
 /// Enough for three connections.
 const LARGE_DUMP: usize = 18 * 1024 * 1024;
-/// What an undisturbed run takes, before one was seen.
+/// The assumed duration of an undisturbed run, until one is measured.
 const USUAL: Duration = Duration::from_millis(200);
 
-/// What a soak is like.
 pub struct Options {
-    /// How many nights.
     pub nights: u64,
-    /// Where chance begins.
     pub seed: u64,
-    /// How likely a night's dump is a large one.
+    /// The probability that a dump is large.
     pub large_dumps: f64,
 }
 
-/// What a soak came to.
 #[derive(Default)]
 pub struct Summary {
-    /// Nights with a fresh dump.
     pub fresh: u64,
-    /// Nights with a stale one.
     pub stale: u64,
-    /// Runs beyond one a night: nights that were repeated, or done again with another dump.
+    /// Runs beyond the first of a night.
     pub again: u64,
     /// Runs on a second machine, and how many of them at the same time as the first.
     pub second: (u64, u64),
-    /// Runs of another job.
     pub other: u64,
     /// Runs that replaced an archive of the same date.
     pub replaced: u64,
     /// Nights whose archive was delivered.
     pub delivered: u64,
-    /// By the fault's place in [`Fault::NAMES`] and by exit code, -1 for a kill: how many runs.
+    /// The number of runs by [`Fault::index`] and exit code (-1: killed).
     pub runs: BTreeMap<(usize, i32), u64>,
     /// The archives in the folder at the end.
     pub archives: Vec<NaiveDate>,
-    /// All that must not be.
+    /// Everything that was wrong.
     pub wrong: Vec<String>,
 }
 
-/// A soak under way.
 pub struct Soak {
     site: Site,
     random: Rng,
     model: Model,
-    /// The day that it is.
     today: NaiveDate,
-    /// What the web server has for a job.
+    /// The published dump and its date, by ZIP.
     published: BTreeMap<&'static str, (NaiveDate, Dump)>,
-    /// The dump of which each night's archive is.
+    /// The delivered dump of each night.
     dumps: BTreeMap<NaiveDate, Dump>,
     usual: Duration,
     large_dumps: f64,
     summary: Summary,
 }
 
-/// What a run is like beside its fault.
+/// What happens during a run, besides its fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Company {
-    /// It is alone.
     None,
-    /// The second machine runs the same job at the same time.
+    /// A second machine runs the same job at the same time.
     SecondMachine,
     /// The folder was copied just before.
     Copied,
 }
 
-/// Lets `options.nights` nights pass in `folder`, which is made anew, and shows each one's number to
-/// `progress`.
+/// Runs `options.nights` nights in `folder`, which is recreated, and reports each number to `progress`.
 pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary {
     let site = Site::new(folder).unwrap();
     let first = Utc::now().date_naive() - Days::new(options.nights);
@@ -127,7 +116,7 @@ pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary
 }
 
 impl Soak {
-    /// A night, and what an operator may do after it.
+    /// One night, and what an operator may do after it.
     fn pass(&mut self, date: NaiveDate, is_last: bool) {
         let is_fresh = self.is_fresh(Job::Own, date);
         *(if is_fresh { &mut self.summary.fresh } else { &mut self.summary.stale }) += 1;
@@ -177,7 +166,6 @@ impl Soak {
         self.run(job, date, &fault, Company::None);
     }
 
-    /// Another job delivers, or tries to.
     fn run_other_job(&mut self, date: NaiveDate) {
         self.summary.other += 1;
         self.publish(Job::Other, date);
@@ -185,7 +173,7 @@ impl Soak {
         self.run(Job::Other, date, &fault, Company::None);
     }
 
-    /// Now and then, another machine or the former version of the program leaves something.
+    /// Sometimes creates a leftover of another machine or of the former version.
     fn leave_something(&mut self, date: NaiveDate) {
         let folder = self.site.destination();
         let yesterday = archive_name(date - Days::new(1));
@@ -220,14 +208,13 @@ impl Soak {
         Dump::draw(date, size, &mut self.random)
     }
 
-    /// Dumps the database of `job` on `date`.
     fn publish(&mut self, job: Job, date: NaiveDate) {
         let dump = self.draw_dump(date);
         dump.zip().write(&self.site.zip(job));
         self.published.insert(job.zip(), (date, dump));
     }
 
-    /// One run of `job` for `date`, and all that must be so after it.
+    /// Runs `job` for `date` and checks everything afterwards.
     fn run(&mut self, job: Job, date: NaiveDate, fault: &Fault, company: Company) -> Ending {
         let is_fresh = self.is_fresh(job, date);
         let mut night = Night::new(date, Vec::new(), job.zip(), &self.site.id(job));
@@ -315,7 +302,7 @@ impl Soak {
         ending
     }
 
-    /// Lets every file be as old as it would be by now.
+    /// Sets every modification time to what it would be by now.
     fn set_ages(&self, company: Company) {
         let day = Duration::from_secs(24 * 3600);
         for (name, upload) in &self.model.uploads {
@@ -330,7 +317,7 @@ impl Soak {
         }
     }
 
-    /// Counts how the runs of a night ended, and returns what is wrong about it.
+    /// Counts the exit codes of a night, and returns what is wrong with them.
     fn check_endings(&mut self, night: &Night, fault: &Fault, standing: Standing, endings: &[Ending]) -> Vec<String> {
         let mut expected = fault.codes(!night.dumps.is_empty(), standing);
         if night.is_held_back {
@@ -360,7 +347,7 @@ impl Soak {
         wrong
     }
 
-    /// Keeps the dump of each archive that is there.
+    /// Keeps the dumps of the existing archives.
     fn remember(&mut self, night: &Night) {
         if let Some(archive) = self.model.archives.get(&night.date)
             && let Some(dump) = night.dumps.iter().find(|dump| dump.difference(archive).is_none())
@@ -375,8 +362,7 @@ impl Soak {
         self.dumps.retain(|date, _| is_kept(date));
     }
 
-    /// What the soak came to. Every archive must extract to the dump of its night, and every night must have come
-    /// down to one that is there or has expired.
+    /// Checks that every archive extracts to the dump of its night.
     fn end(mut self) -> Summary {
         let ours = self.model.archives.iter().filter(|(_, archive)| *archive != b"not ours");
         for (date, archive) in ours {

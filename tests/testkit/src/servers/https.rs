@@ -15,7 +15,6 @@ use super::faults::{Ending, FixedReply, Lie};
 use super::https_answers::{Behaviour, SeenRequest, answer};
 use super::listener::{Listening, loopback};
 
-/// Says how the web server behaves.
 pub struct Builder {
     address: SocketAddr,
     identity: Option<Identity>,
@@ -24,7 +23,6 @@ pub struct Builder {
     behaviour: Behaviour,
 }
 
-/// A running web server.
 pub struct HttpsServer {
     listening: Listening,
     scheme: &'static str,
@@ -32,7 +30,7 @@ pub struct HttpsServer {
 }
 
 impl HttpsServer {
-    /// A server for the files in `folder`, over TLS with a certificate of [`Authority::shared`].
+    /// Serves the files in `folder`, over TLS with a certificate of [`Authority::shared`].
     pub fn builder(folder: &Path) -> Builder {
         Builder {
             address: loopback(0),
@@ -43,32 +41,30 @@ impl HttpsServer {
         }
     }
 
-    /// The address of `path`, which begins with `/`, on this server.
+    /// `path` begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.scheme, self.listening.address())
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.listening.address().port()
     }
 
-    /// How many requests came.
     pub fn requests(&self) -> u64 {
         self.behaviour.arrived.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of bodies were sent.
+    /// Bytes of bodies.
     pub fn bytes_sent(&self) -> u64 {
         self.behaviour.sent.load(Ordering::Relaxed)
     }
 
-    /// Counts the bytes of bodies that were sent, for who cannot hold the server.
+    /// The counter behind [`bytes_sent`](HttpsServer::bytes_sent), for a thread that does not own the server.
     pub fn bytes_counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.behaviour.sent)
     }
 
-    /// The requests that were answered, in order.
+    /// The answered requests, in order.
     pub fn seen(&self) -> Vec<SeenRequest> {
         self.behaviour.seen.lock().unwrap().clone()
     }
@@ -76,7 +72,6 @@ impl HttpsServer {
 
 impl Builder {
     setters! { self;
-        /// Listens on this port of loopback.
         port(port: u16) { self.address.set_port(port); }
         /// Listens on this address.
         address(address: SocketAddr) { self.address = address; }
@@ -153,15 +148,10 @@ impl Builder {
         self
     }
 
-    /// Starts the server.
     pub fn start(self) -> HttpsServer {
         self.try_start().expect("the port is free")
     }
 
-    /// Starts the server.
-    ///
-    /// # Errors
-    /// Where the address cannot be listened on.
     pub fn try_start(self) -> io::Result<HttpsServer> {
         let tls = (!self.is_plain).then(|| {
             let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));

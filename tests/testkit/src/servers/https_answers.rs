@@ -14,44 +14,38 @@ use tower_http::services::ServeDir;
 
 use super::faults::{Ending, FixedReply, Lie, MeteredBody};
 
-/// Each read of a file goes through a thread of its own; larger ones cost less.
+/// Each read of a file takes a thread switch; larger reads cost less.
 const READ_AT_ONCE: usize = 512 * 1024;
 
-/// What a request was, as the server saw it.
+/// A request that was answered.
 #[derive(Debug, Clone)]
 pub struct SeenRequest {
-    /// `GET` or another method.
     pub method: String,
-    /// Path and query.
     pub target: String,
-    /// The status with which it was answered.
+    /// The status of the answer.
     pub status: u16,
     headers: HashMap<String, String>,
 }
 
 impl SeenRequest {
-    /// The value of a header, named in lower case.
+    /// `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The header `Range`.
     pub fn range(&self) -> Option<&str> {
         self.header("range")
     }
 
-    /// Whether it carried the header `Authorization`.
     pub fn has_authorization(&self) -> bool {
         self.headers.contains_key("authorization")
     }
 }
 
-/// What is run before a request is answered.
 pub type Hook = Box<dyn FnOnce() + Send>;
-/// Who is shown each request.
 pub type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
 
-/// How the server behaves, and what it has seen.
+/// The server's faults and what it has seen.
 pub struct Behaviour {
     pub(super) folder: PathBuf,
     pub(super) ranges: bool,
@@ -62,9 +56,9 @@ pub struct Behaviour {
     pub(super) is_silent: bool,
     pub(super) authorization: Option<String>,
     pub(super) fixed_reply: Option<FixedReply>,
-    /// The path that is redirected, or every one, and where to.
+    /// The redirected path (every path if `None`) and its target.
     pub(super) redirect: Option<(Option<String>, String)>,
-    /// The size that files are said to have: zeros, and then the file.
+    /// The size that files pretend to have: zeros, then the file.
     pub(super) claimed_size: Option<u64>,
     pub(super) page: Option<String>,
     pub(super) date_shift_hours: i64,
@@ -79,7 +73,6 @@ pub struct Behaviour {
     pub(super) seen: Mutex<Vec<SeenRequest>>,
 }
 
-/// Answers a request.
 pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -> Response {
     let number = behaviour.arrived.fetch_add(1, Ordering::SeqCst) + 1;
     let hook = behaviour.hooks.lock().unwrap().remove(&number);
@@ -114,7 +107,6 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
 }
 
 impl Behaviour {
-    /// Serves `folder` as a good server would.
     pub fn new(folder: &Path) -> Behaviour {
         Behaviour {
             folder: folder.to_owned(),
@@ -142,7 +134,7 @@ impl Behaviour {
         }
     }
 
-    /// What is answered instead of a file.
+    /// The answer that replaces a file, if any.
     fn refusal(&self, number: u64, path: &str, headers: &HeaderMap) -> Option<Response> {
         if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
             return Some(reply.response());
@@ -194,8 +186,8 @@ impl Behaviour {
         response.map(|body| Body::new(MeteredBody::new(body, Arc::clone(&self.sent), fault, self.bytes_per_second)))
     }
 
-    /// Whether the validator of `If-Range`, if there is one, names the file as it is now (RFC 9110, section 13.1.5);
-    /// `ServeDir` does not look.
+    /// Whether the validator of `If-Range`, if given, matches the current file (RFC 9110, section 13.1.5). `ServeDir`
+    /// does not check that.
     async fn is_current(&self, uri: Uri, validator: Option<HeaderValue>) -> bool {
         let Some(validator) = validator else { return true };
         let mut head = Request::new(Body::empty());
@@ -206,7 +198,7 @@ impl Behaviour {
         self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
     }
 
-    /// The part that is asked for of a file that begins with zeros, so that it has the claimed `size`.
+    /// Answers a range of the file, which is preceded by zeros up to the claimed `size`.
     fn claimed(&self, size: u64, request: &Request) -> Option<Response> {
         let range = request.headers().get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
         let (first, last) = match range.split_once('-')? {
@@ -251,7 +243,7 @@ fn text_of(headers: &HeaderMap) -> HashMap<String, String> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// Moves the range that the header `name` holds, if it is there, by so many bytes.
+/// Moves the range in the header `name`, if present, by `by` bytes.
 fn shift(headers: &mut HeaderMap, name: &HeaderName, by: i64) {
     let range = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|range| Lie::shifted(range, by));
     if let Some(range) = range {

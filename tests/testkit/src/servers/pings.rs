@@ -12,21 +12,17 @@ use super::certificates::{Authority, LOOPBACK_NAMES};
 use super::faults::FixedReply;
 use super::listener::{Listening, loopback};
 
-/// The check's id, which is its secret.
+/// The check's id, its only secret.
 const ID: &str = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278";
 
-/// A request that came to the endpoint, known to it or not.
+/// A request to the endpoint, whether valid or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
-    /// `POST`.
     pub method: String,
-    /// The path, from the check's id on: `""`, `/start`, `/fail`. Where there is no such id, all of it.
+    /// The path after the check's id: `""`, `/start`, `/fail`. The whole path if the id is wrong.
     pub path: String,
-    /// The query, if there is one.
     pub query: Option<String>,
-    /// The header `Content-Type`.
     pub content_type: String,
-    /// The body.
     pub body: String,
 }
 
@@ -37,30 +33,28 @@ struct Behaviour {
     pings: Mutex<Vec<Ping>>,
 }
 
-/// Says how the endpoint behaves.
 pub struct Builder {
     behaviour: Behaviour,
 }
 
-/// A running endpoint, over TLS with a certificate of [`Authority::shared`].
+/// It uses TLS with a certificate of [`Authority::shared`].
 pub struct PingServer {
     listening: Listening,
     behaviour: Arc<Behaviour>,
 }
 
 impl PingServer {
-    /// An endpoint that takes every ping of its one check.
+    /// An endpoint with one check, which accepts every ping.
     pub fn builder() -> Builder {
         let (id, pings) = (ID.to_owned(), Mutex::default());
         Builder { behaviour: Behaviour { id, fixed_reply: None, silent_at: None, pings } }
     }
 
-    /// The check's address.
     pub fn url(&self) -> String {
         format!("https://{}/{}", self.listening.address(), self.behaviour.id)
     }
 
-    /// All requests, in the order in which they came.
+    /// All requests in order of arrival.
     pub fn pings(&self) -> Vec<Ping> {
         self.behaviour.pings.lock().unwrap().clone()
     }
@@ -78,7 +72,6 @@ impl Builder {
         silent_at(suffix: &'static str) { self.behaviour.silent_at = Some(suffix); }
     }
 
-    /// Starts the endpoint.
     pub fn start(self) -> PingServer {
         let tls = Authority::shared().server(&LOOPBACK_NAMES).server_config(None);
         let behaviour = Arc::new(self.behaviour);

@@ -24,14 +24,12 @@ use super::ssh_keys::SshKey;
 /// Short, so that a test of a wrong password is quick.
 const REJECTION: Duration = Duration::from_millis(50);
 
-/// One try to come in that was decided.
+/// A login attempt and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthAttempt {
     /// `password`, `keyboard-interactive` or `publickey`.
     pub method: &'static str,
-    /// The user's name.
     pub username: String,
-    /// Whether it was enough.
     pub accepted: bool,
 }
 
@@ -51,7 +49,6 @@ struct Door {
     operations: Operations,
 }
 
-/// Says how the SFTP server behaves.
 pub struct Builder {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
@@ -60,7 +57,6 @@ pub struct Builder {
     door: Door,
 }
 
-/// A running SFTP server.
 pub struct SftpServer {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
@@ -69,8 +65,8 @@ pub struct SftpServer {
 }
 
 impl SftpServer {
-    /// A server whose root and login folder is `folder`, for the user `backup`. Its host key is a new Ed25519 key
-    /// unless others are given. It lets nobody in before it is told by which method.
+    /// A server with `folder` as its root and login folder, for the user `backup`. The default host key is a new
+    /// Ed25519 key. There is no login until a method is enabled.
     pub fn builder(folder: &Path) -> Builder {
         Builder {
             address: loopback(0),
@@ -95,58 +91,49 @@ impl SftpServer {
         }
     }
 
-    /// The host to connect to.
     pub fn host(&self) -> String {
         self.address.ip().to_string()
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The user's name.
     pub fn username(&self) -> &str {
         &self.door.username
     }
 
-    /// The host keys.
     pub fn host_keys(&self) -> &[SshKey] {
         &self.host_keys
     }
 
-    /// Lines of `known_hosts` with all its host keys.
+    /// Lines of `known_hosts` for all host keys.
     pub fn known_hosts(&self) -> String {
         self.host_keys.iter().map(|key| key.known_hosts_line(&self.host(), self.port()) + "\n").collect()
     }
 
-    /// The fingerprint of its first host key: `SHA256:…`.
+    /// The fingerprint of the first host key: `SHA256:…`.
     pub fn fingerprint(&self) -> String {
         self.host_keys[0].fingerprint()
     }
 
-    /// How many connections came.
     pub fn connections(&self) -> u64 {
         self.door.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes were written to files.
     pub fn bytes_written(&self) -> u64 {
         self.door.faults.bytes_written()
     }
 
-    /// How many bytes were read from files.
     pub fn bytes_read(&self) -> u64 {
         self.door.faults.bytes_read()
     }
 
-    /// Every try to come in, in order.
     pub fn auth_attempts(&self) -> Vec<AuthAttempt> {
         self.door.attempts.lock().unwrap().clone()
     }
 
-    /// What was done to files, in order: the operation and its paths, such as `rename /.a.part /a`. Reads and writes of
-    /// an open file are not told.
+    /// The operations on files in order, such as `rename /.a.part /a`, without reads and writes of open files.
     pub fn operations(&self) -> Vec<String> {
         self.door.operations.lock().unwrap().clone()
     }
@@ -160,7 +147,6 @@ impl Drop for SftpServer {
 
 impl Builder {
     setters! { self;
-        /// Listens on this port of loopback.
         port(port: u16) { self.address.set_port(port); }
         /// Knows this user instead of `backup`.
         username(username: &str) { username.clone_into(&mut self.door.username); }
@@ -180,7 +166,6 @@ impl Builder {
         hang_up_on_passwords(connections: Range<u64>) { self.door.hung_up_on = connections; }
     }
 
-    /// Starts the server.
     pub fn start(mut self) -> SftpServer {
         if self.host_keys.is_empty() {
             self.host_keys.push(SshKey::ed25519());
@@ -232,7 +217,6 @@ impl russh::server::Server for Entrance {
     }
 }
 
-/// One connection.
 struct Visitor {
     door: Arc<Door>,
     number: u64,

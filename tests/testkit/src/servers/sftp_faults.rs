@@ -9,14 +9,11 @@ pub use russh_sftp::protocol::StatusCode;
 
 use super::sftp::Builder;
 
-/// What is run on each file that was written.
 type AfterUpload = Box<dyn Fn(&Path) + Send + Sync>;
-/// What is shown of a time.
 type Shown = Box<dyn Fn(u32) -> Option<u32> + Send + Sync>;
-/// What is run once.
 type Once = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
-/// What the server does wrong; see the functions of the same names at the builder.
+/// The faults; see the methods of the same names of the builder.
 #[derive(Default)]
 pub struct Faults {
     pub(super) no_extensions: bool,
@@ -47,45 +44,40 @@ pub struct Faults {
     renames: AtomicU64,
 }
 
-/// How the answer to the first rename is lost.
 enum Lost {
     ByHangingUp,
     ByFallingSilent,
 }
 
-/// What happens instead of an answer.
+/// A fault that replaces an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Disturbance {
-    /// Nothing: all goes well.
     #[default]
     None,
-    /// This status.
     Status(StatusCode),
-    /// The catch-all of SFTP's errors.
+    /// The status `SSH_FX_FAILURE`.
     Failure,
-    /// Nothing more is said.
+    /// The request is never answered.
     Silence,
-    /// The connection ends.
+    /// The connection is closed.
     HangUp,
 }
 
 impl Faults {
-    /// How many bytes were written in all.
     pub(super) fn bytes_written(&self) -> u64 {
         self.all_written.load(Ordering::SeqCst)
     }
 
-    /// How many bytes were read in all.
     pub(super) fn bytes_read(&self) -> u64 {
         self.all_read.load(Ordering::SeqCst)
     }
 
-    /// What is shown of a modification time.
+    /// The modification time that clients see.
     pub(super) fn time_shown(&self, modified: u32) -> Option<u32> {
         self.times.as_ref().map_or(Some(modified), |shown| shown(modified))
     }
 
-    /// What becomes of a write of `length` bytes.
+    /// The fault of a write of `length` bytes.
     pub(super) fn of_write(&self, length: u64) -> Disturbance {
         run(&self.first_write);
         let before = self.written.fetch_add(length, Ordering::SeqCst);
@@ -111,7 +103,7 @@ impl Faults {
         Disturbance::None
     }
 
-    /// What becomes of a read of `length` bytes.
+    /// The fault of a read of `length` bytes.
     pub(super) fn of_read(&self, length: u64) -> Disturbance {
         let before = self.read.fetch_add(length, Ordering::SeqCst);
         if let Some((limit, times)) = self.cut_reads_after
@@ -125,7 +117,7 @@ impl Faults {
         Disturbance::None
     }
 
-    /// What becomes of the answer to a rename that was carried out.
+    /// The fault in the answer to a rename that was carried out.
     pub(super) fn of_rename_reply(&self) -> Disturbance {
         let is_first = self.renames.fetch_add(1, Ordering::SeqCst) == 0;
         match &self.rename_reply {
@@ -135,7 +127,6 @@ impl Faults {
         }
     }
 
-    /// Before a removal is carried out.
     pub(super) fn before_removal(&self) {
         run(&self.before_removal);
     }
@@ -178,7 +169,7 @@ impl Builder {
         }
     }
 
-    /// Falls silent once `bytes` bytes were written in all.
+    /// Stops answering once `bytes` bytes were written in total.
     pub fn stall_after(self, bytes: u64) -> Builder {
         self.stall_writes(bytes, u64::MAX)
     }

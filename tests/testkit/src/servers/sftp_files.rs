@@ -17,13 +17,11 @@ use russh_sftp::protocol::{
 
 use super::sftp_faults::{Disturbance, Faults};
 
-/// OpenSSH sends at most this many names at once.
+/// OpenSSH's limit for one answer.
 const NAMES_AT_ONCE: usize = 100;
 
-/// `statvfs` of an open file.
 const FSTATVFS: &str = "fstatvfs@openssh.com";
 
-/// What was done, in order.
 pub type Operations = Arc<Mutex<Vec<String>>>;
 
 enum Open {
@@ -31,7 +29,7 @@ enum Open {
     Folder(VecDeque<russh_sftp::protocol::File>),
 }
 
-/// The files as one connection sees them.
+/// The files of one connection.
 pub struct Files {
     root: PathBuf,
     faults: Arc<Faults>,
@@ -43,7 +41,6 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files under `root`, for the client behind `connection`.
     pub fn new(root: PathBuf, faults: Arc<Faults>, operations: Operations, connection: russh::server::Handle) -> Files {
         Files { root, faults, operations, connection, open: HashMap::new(), opened: 0, listed: 0 }
     }
@@ -53,7 +50,7 @@ impl Files {
         self.operations.lock().unwrap().push(format!("{operation} {}", paths.join(" ")));
     }
 
-    /// Where `path` lies on this machine. A link in its folders may not lead out of the root.
+    /// `path` on this machine. A link in its folders must not lead out of the root.
     fn locate(&self, path: &str) -> Result<PathBuf, StatusCode> {
         let inside = inside(path);
         let Some(name) = inside.file_name() else { return Ok(self.root.clone()) };
@@ -61,7 +58,7 @@ impl Files {
         if folder.starts_with(&self.root) { Ok(folder.join(name)) } else { Err(StatusCode::NoSuchFile) }
     }
 
-    /// As [`locate`](Files::locate), for operations that follow a link at the path's end.
+    /// As [`locate`](Files::locate), for operations that follow a link at the end of the path.
     fn follow(&self, path: &str) -> Result<PathBuf, StatusCode> {
         let located = self.locate(path)?;
         match located.canonicalize() {
@@ -85,7 +82,7 @@ impl Files {
         }
     }
 
-    /// `operation` and the path of the open file that `handle` stands for.
+    /// `operation` and the path of the open file behind `handle`.
     pub(super) fn on(&self, operation: &str, handle: &str) -> String {
         match self.open.get(handle) {
             Some(Open::File { path, .. }) => {
@@ -115,7 +112,7 @@ impl Files {
         std::future::pending().await
     }
 
-    /// What the faults make of what is about to happen.
+    /// Carries the fault out, if it is one.
     pub(super) async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
         match disturbance {
             Disturbance::None => Ok(()),
@@ -345,7 +342,7 @@ fn space(id: u32, figures: rustix::io::Result<rustix::fs::StatVfs>) -> Result<Pa
     Ok(Packet::ExtendedReply(ExtendedReply { id, data: data.to_vec() }))
 }
 
-/// A path of the client, made relative to the root; `..` stops there.
+/// A path of the client relative to the root; `..` cannot leave it.
 fn inside(path: &str) -> PathBuf {
     let mut inside = PathBuf::new();
     for component in Path::new(path).components() {
@@ -368,7 +365,7 @@ fn ok(id: u32) -> Status {
     Status { id, status_code: StatusCode::Ok, error_message: "Success".to_owned(), language_tag: String::new() }
 }
 
-/// OpenSSH tells apart no more than these.
+/// OpenSSH distinguishes only these.
 fn code(error: io::Error) -> StatusCode {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NoSuchFile,

@@ -16,29 +16,26 @@ use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
 use super::listener::loopback;
 use super::smtp_line::Line;
 
-/// How connections are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// TLS from the first byte, as on port 465.
     Tls,
-    /// STARTTLS is offered, as on port 587; a login is taken only after it.
+    /// STARTTLS, as on port 587; a login is accepted only after it.
     StartTls,
-    /// None, as on port 25.
+    /// Plain, as on port 25.
     None,
 }
 
-/// A mail that was accepted.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// The sender of the envelope.
+    /// The envelope's sender.
     pub from: String,
-    /// The recipients of the envelope that were accepted.
+    /// The accepted recipients of the envelope.
     pub to: Vec<String>,
-    /// The message as it came, without the dots of the transfer.
+    /// The message as received, with dot-stuffing removed.
     pub raw: Vec<u8>,
-    /// Who had logged in.
+    /// The login, if there was one.
     pub username: Option<String>,
-    /// Whether it came through TLS.
     pub is_encrypted: bool,
 }
 
@@ -57,7 +54,6 @@ struct Office {
     open: Mutex<Vec<TcpStream>>,
 }
 
-/// Says how the mail server behaves.
 pub struct Builder {
     address: SocketAddr,
     security: Security,
@@ -69,7 +65,6 @@ pub struct Builder {
     is_silent_after_data: bool,
 }
 
-/// A running mail server.
 pub struct SmtpServer {
     address: SocketAddr,
     office: Arc<Office>,
@@ -77,7 +72,7 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// A server with a certificate of [`Authority::shared`] that takes every mail.
+    /// A server that accepts every mail, with a certificate of [`Authority::shared`].
     pub fn builder(security: Security) -> Builder {
         Builder {
             address: loopback(0),
@@ -91,27 +86,24 @@ impl SmtpServer {
         }
     }
 
-    /// The host to connect to.
     pub fn host(&self) -> String {
         self.address.ip().to_string()
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The mails that were accepted, in order.
+    /// The accepted mails in order.
     pub fn messages(&self) -> Vec<Mail> {
         self.office.mails.lock().unwrap().clone()
     }
 
-    /// How many connections came.
     pub fn connections(&self) -> u64 {
         self.office.connections.load(Ordering::SeqCst)
     }
 
-    /// Every try to log in: the user's name, and whether it was enough.
+    /// Every login attempt: the user's name, and whether it was accepted.
     pub fn logins(&self) -> Vec<(String, bool)> {
         self.office.logins.lock().unwrap().clone()
     }
@@ -133,7 +125,6 @@ impl Drop for SmtpServer {
 
 impl Builder {
     setters! { self;
-        /// Listens on this port of loopback.
         port(port: u16) { self.address.set_port(port); }
         /// Shows this certificate.
         identity(identity: Identity) { self.identity = Some(identity); }
@@ -149,7 +140,6 @@ impl Builder {
         silent_after_data() { self.is_silent_after_data = true; }
     }
 
-    /// Starts the server.
     pub fn start(self) -> SmtpServer {
         let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
         let office = Arc::new(Office {
@@ -254,7 +244,7 @@ fn say(line: &mut Line, response: &Response) -> io::Result<()> {
     line.flush()
 }
 
-/// The next line with its end; `None` when the client has closed the connection.
+/// The next line with its line ending; `None` if the client has closed the connection.
 fn next_line(line: &mut Line, received: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
     loop {
         if let Some(end) = received.iter().position(|&byte| byte == b'\n') {
@@ -268,7 +258,7 @@ fn next_line(line: &mut Line, received: &mut Vec<u8>) -> io::Result<Option<Vec<u
     }
 }
 
-/// Decides about one connection's commands.
+/// Answers the commands of one connection.
 struct Clerk {
     office: Arc<Office>,
     mail: Mail,

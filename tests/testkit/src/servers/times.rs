@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use chrono::{NaiveDate, Utc};
 
-/// Sets the modification time of each file in `folder` that is named after a past date, archives as well as their
-/// leftovers, to the evening of that date (UTC), as if a run on that date had written it.
+/// Sets the modification time of each file in `folder` that has a past date in its name to the evening of that date
+/// (UTC), as if a run on that date had written it.
 pub fn set_as_named(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();

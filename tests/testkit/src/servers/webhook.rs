@@ -17,68 +17,53 @@ use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
 use super::faults::FixedReply;
 use super::listener::{Listening, loopback};
 
-/// A post's text holds so many runes; Mattermost splits a longer one (`POST_MESSAGE_MAX_RUNES_V2`).
+/// In runes; Mattermost splits a longer text (`POST_MESSAGE_MAX_RUNES_V2`).
 pub const LONGEST_TEXT: usize = 16_383;
 
-/// A larger body is not read (`ServiceSettings.MaximumPayloadSizeBytes`, as Mattermost comes).
+/// In bytes; the default of Mattermost's `ServiceSettings.MaximumPayloadSizeBytes`.
 pub const LARGEST_BODY: usize = 300_000;
 
-/// A message that was accepted, with the keys of Mattermost's "Incoming webhooks" page.
+/// An accepted message, with the keys of Mattermost's page "Incoming webhooks".
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Post {
-    /// The message, Markdown.
+    /// Markdown.
     pub text: String,
-    /// Shown as the sender.
     pub username: Option<String>,
-    /// The sender's picture.
     pub icon_url: Option<String>,
-    /// The sender's picture, as an emoji.
     pub icon_emoji: Option<String>,
-    /// Where it goes, if not to the webhook's own channel.
     pub channel: Option<String>,
-    /// More about the message.
     pub props: Option<Map<String, Value>>,
-    /// Message attachments.
     pub attachments: Option<Vec<Attachment>>,
 }
 
-/// A message attachment, with the keys of Mattermost's page of that name that make sense without links and pictures.
+/// The keys of Mattermost's page "Message attachments", without links and pictures.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
-    /// Shown where attachments are not, as in a notification.
+    /// Shown in notifications.
     pub fallback: String,
-    /// The bar's colour: `good`, `warning`, `danger`, or a hexadecimal one.
+    /// `good`, `warning`, `danger` or a hexadecimal colour.
     pub color: Option<String>,
-    /// Shown above, Markdown.
     pub pretext: Option<String>,
-    /// The title.
     pub title: Option<String>,
-    /// The text, Markdown.
     pub text: Option<String>,
-    /// A table of short texts.
     #[serde(default)]
     pub fields: Vec<Field>,
-    /// Shown below.
     pub footer: Option<String>,
 }
 
-/// A field of an attachment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
-    /// Its title.
     pub title: String,
-    /// Its text, Markdown.
     pub value: String,
-    /// Whether it may stand beside another one.
     #[serde(default)]
     pub short: bool,
 }
 
 impl Attachment {
-    /// Whether Mattermost takes it: it has something to show, and its colour is one.
+    /// Why Mattermost would refuse it: a wrong colour, or nothing to show.
     fn check(&self) -> Result<(), String> {
         let is_hexadecimal = |color: &str| {
             color.strip_prefix('#').is_some_and(|digits| {
@@ -108,7 +93,6 @@ struct Behaviour {
     refusals: Mutex<Vec<String>>,
 }
 
-/// Says how the endpoint behaves.
 pub struct Builder {
     address: SocketAddr,
     identity: Option<Identity>,
@@ -116,7 +100,6 @@ pub struct Builder {
     behaviour: Behaviour,
 }
 
-/// A running endpoint.
 pub struct WebhookServer {
     listening: Listening,
     scheme: &'static str,
@@ -142,32 +125,31 @@ impl WebhookServer {
         }
     }
 
-    /// The webhook's address, which is its secret.
+    /// The webhook's URL is a secret.
     pub fn url(&self) -> String {
         format!("{}://{}/hooks/{}", self.scheme, self.listening.address(), self.behaviour.id)
     }
 
-    /// The part of the address that nobody else may know.
+    /// The secret part of the URL.
     pub fn id(&self) -> &str {
         &self.behaviour.id
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.listening.address().port()
     }
 
-    /// How many requests reached the webhook, accepted or not.
+    /// The number of requests, accepted or not.
     pub fn requests(&self) -> u64 {
         self.behaviour.arrived.load(Ordering::SeqCst)
     }
 
-    /// The messages that were accepted, in order.
+    /// The accepted messages in order.
     pub fn posts(&self) -> Vec<Post> {
         self.behaviour.posts.lock().unwrap().clone()
     }
 
-    /// Why requests were refused as malformed.
+    /// The reasons why requests were refused.
     pub fn refusals(&self) -> Vec<String> {
         self.behaviour.refusals.lock().unwrap().clone()
     }
@@ -175,7 +157,6 @@ impl WebhookServer {
 
 impl Builder {
     setters! { self;
-        /// Listens on this port of loopback.
         port(port: u16) { self.address.set_port(port); }
         /// Shows this certificate.
         identity(identity: Identity) { self.identity = Some(identity); }
@@ -199,7 +180,6 @@ impl Builder {
         silent() { self.behaviour.is_silent = true; }
     }
 
-    /// Starts the endpoint.
     pub fn start(self) -> WebhookServer {
         let tls = (!self.is_plain).then(|| {
             let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));

@@ -8,22 +8,17 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// Seconds from 1601, where Windows file times begin, to 1970.
+/// Windows file times count from 1601.
 const SECONDS_1601_TO_1970: u64 = 11_644_473_600;
 
-/// How an entry is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
-    /// Not at all.
     Stored,
-    /// Deflate, as nearly everywhere.
     #[default]
     Deflated,
-    /// bzip2.
     Bzip2,
 }
 
-/// One entry of a ZIP.
 #[derive(Debug, Clone)]
 pub struct Entry {
     name: String,
@@ -36,7 +31,6 @@ pub struct Entry {
     link: Option<String>,
 }
 
-/// A ZIP to be.
 #[derive(Debug, Clone, Default)]
 pub struct Zip {
     entries: Vec<Entry>,
@@ -44,7 +38,7 @@ pub struct Zip {
 }
 
 impl Entry {
-    /// A file, deflated, without a time (DOS time 1980-01-01 00:00:00).
+    /// A deflated file without a time (DOS time 1980-01-01 00:00:00).
     pub fn new(name: &str, content: impl Into<Vec<u8>>) -> Entry {
         Entry {
             name: name.to_owned(),
@@ -58,12 +52,10 @@ impl Entry {
         }
     }
 
-    /// A folder.
     pub fn folder(name: &str) -> Entry {
         Entry { is_folder: true, ..Entry::new(name, "") }
     }
 
-    /// A symbolic link.
     pub fn symlink(name: &str, target: &str) -> Entry {
         Entry { link: Some(target.to_owned()), ..Entry::new(name, "") }
     }
@@ -86,19 +78,16 @@ impl Entry {
 }
 
 impl Zip {
-    /// An empty ZIP.
     pub fn new() -> Zip {
         Zip::default()
     }
 
     setters! { self;
-        /// Adds an entry.
         with(entry: Entry) { self.entries.push(entry); }
         /// Sets the comment at the end.
         comment(comment: &str) { comment.clone_into(&mut self.comment); }
     }
 
-    /// The ZIP's bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         if !self.comment.is_empty() {
@@ -118,7 +107,7 @@ impl Zip {
         writer.finish().expect("a ZIP can be finished").into_inner()
     }
 
-    /// Writes the ZIP to `path` in one step, so that no server ever shows half of it.
+    /// Writes the ZIP to `path` atomically, so that no server publishes half of it.
     pub fn write(&self, path: &Path) {
         let name = path.file_name().expect("a ZIP has a name").to_string_lossy();
         let part = path.with_file_name(format!(".{name}.part"));
@@ -156,17 +145,13 @@ fn dos(time: NaiveDateTime) -> zip::DateTime {
     zip::DateTime::from_date_and_time(year, month, day, hour, minute, second).expect("DOS time is from 1980 to 2107")
 }
 
-/// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third, as dumps do.
+/// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third.
 pub fn sql_dump(size: usize) -> Vec<u8> {
     let mut dump = Vec::with_capacity(size);
     write_sql_dump(size as u64, &mut dump).expect("memory takes every byte");
     dump
 }
 
-/// Writes such a dump into `out`.
-///
-/// # Errors
-/// If `out` takes no more.
 pub fn write_sql_dump(size: u64, out: &mut dyn Write) -> io::Result<()> {
     let mut left = size;
     let mut put = |line: &[u8]| {
@@ -193,7 +178,7 @@ pub fn write_sql_dump(size: u64, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes that deflate cannot make smaller; the same at each call.
+/// Incompressible bytes, the same ones each time.
 pub fn noise(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     fastrand::Rng::with_seed(7).fill(&mut bytes);

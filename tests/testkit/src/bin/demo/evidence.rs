@@ -13,53 +13,35 @@ use sha2::{Digest, Sha256};
 
 use crate::stage::{DUMP, Stage};
 
-/// One thing that must hold.
 pub(crate) struct Finding {
-    /// What it is.
     pub claim: String,
-    /// Whether it holds.
     pub holds: bool,
 }
 
-/// One name in the SFTP server's folder.
+/// A name in the SFTP server's folder, before and after the run.
 pub(crate) struct Place {
-    /// The name.
     pub name: String,
-    /// Whether it was there before the run.
     pub before: bool,
-    /// Whether it is there now.
     pub after: bool,
-    /// Why it should be so.
     pub reason: String,
-    /// Whether it is as it should be.
     pub is_right: bool,
 }
 
-/// What lies in an archive.
 pub(crate) struct Content {
-    /// The entry's name.
     pub name: String,
-    /// Its size in bytes.
     pub size: u64,
-    /// Its modification time.
     pub modified: DateTime<Local>,
-    /// The SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
 }
 
-/// The mail in the forms in which a person looks at it.
 pub(crate) struct Letter {
-    /// The subject.
     pub subject: String,
-    /// The plain-text part.
     pub text: String,
-    /// The HTML part.
     pub html: String,
-    /// The names of what is attached.
     pub attachments: Vec<String>,
 }
 
-/// The SFTP server's folder now, against what lay there before; sorted by name.
+/// The SFTP server's folder before and after the run, sorted by name.
 pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
     let mut places = BTreeMap::new();
     for planted in &stage.planted {
@@ -92,7 +74,6 @@ pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
     Ok(places.into_values().map(|(_, place)| place).collect())
 }
 
-/// The entries of the archive at `path`.
 pub(crate) fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
     let mut contents = Vec::new();
     // An archive may be several gzip members one after another.
@@ -109,7 +90,6 @@ pub(crate) fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
     Ok(contents)
 }
 
-/// What holds and what does not about the archive's `contents`.
 pub(crate) fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
     let is = |claim: &str, test: fn(&Stage, &Content) -> bool| Finding {
         claim: claim.to_owned(),
@@ -124,7 +104,6 @@ pub(crate) fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding>
     ]
 }
 
-/// The parts of a mail as it came.
 pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {
     let message = MessageParser::default().parse(raw)?;
     let attached = |part: &mail_parser::MessagePart<'_>| {
@@ -139,7 +118,6 @@ pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {
     })
 }
 
-/// The SHA-256 of `bytes`, in hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

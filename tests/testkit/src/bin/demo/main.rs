@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program and shows what it did. Gives all that was checked.
+/// Runs the program, prints what it did and returns everything that was checked.
 fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     let program = testkit::program();
     let stage = Stage::set(&testkit::target_folder().join("demo"), Local::now())?;
@@ -67,7 +67,7 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     Ok(findings)
 }
 
-/// The same night and the same morning with OpenSSH in the embedded server's place, where it is installed.
+/// Repeats the run and the commands with OpenSSH, if it is installed.
 fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The same with OpenSSH");
     if !Sshd::is_installed() {
@@ -238,7 +238,7 @@ fn finding(claim: &str, holds: bool) -> Finding {
     Finding { claim: claim.to_owned(), holds }
 }
 
-/// The text of a file; empty where there is none.
+/// The text of a file; empty if there is none.
 fn text_of(path: &Path) -> Result<String, Box<dyn Error>> {
     if !path.exists() {
         return Ok(String::new());

@@ -15,22 +15,19 @@ const ORIGINAL: &str = r#"{"zip": "my_zip", "file": "dumpfile", "time-to-save": 
  "sftp": {"ip": "sftp.example.com", "user": "backup", "password": "my_sftp_password"},
  "email": {"send-emails": "no"}, "notification": "never"}
 "#;
-/// The name that the program has on an operator's screen.
 const NAME: &str = "scripting-system";
 
-/// An SFTP server whose archives are looked at.
+/// An SFTP server and the configuration for it.
 pub(crate) struct Place<'a> {
-    /// What it is called in what is told.
+    /// Its name in the output.
     pub server: &'static str,
-    /// The configuration that leads to it.
     pub config: &'a Path,
-    /// Its folder, as it lies on this machine.
+    /// The archive folder on this machine.
     pub destination: &'a Path,
-    /// Where dumps are restored to.
+    /// The folder for restored dumps.
     pub output: &'a Path,
 }
 
-/// The program, given one command after the other.
 struct Morning<'a> {
     stage: &'a Stage,
     program: &'a Path,
@@ -38,7 +35,7 @@ struct Morning<'a> {
     findings: Vec<Finding>,
 }
 
-/// Shows what an operator does with what the night has left at `place`. Gives all that was checked.
+/// Shows what an operator can do with the archives at `place`, and returns everything that was checked.
 pub(crate) fn show(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     morning.ask("check", &[], 0, "check finds everything that a run needs")?;
@@ -53,7 +50,7 @@ pub(crate) fn show(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<V
     Ok(morning.findings)
 }
 
-/// Has the program do the night's work once more, with `place` to send to.
+/// Repeats the run with `place` as the destination.
 pub(crate) fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     morning.ask("run", &[], 0, "the run ends with 0")?;
@@ -62,7 +59,7 @@ pub(crate) fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Re
     Ok(morning.findings)
 }
 
-/// Shows what needs no server at `place`: the schema, what a shell completes with, the manual, a converted configuration.
+/// Shows what needs no server: the schema, the shell completions and the manual page.
 pub(crate) fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     for (arguments, claim) in [
@@ -89,7 +86,6 @@ pub(crate) fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> R
 }
 
 impl Morning<'_> {
-    /// Brings last night's dump back.
     fn bring_back(&mut self) -> Result<(), Box<dyn Error>> {
         let output = self.place.output;
         let path = output.to_string_lossy().into_owned();
@@ -101,7 +97,7 @@ impl Morning<'_> {
         Ok(())
     }
 
-    /// A bit of last night's archive turns over on the server.
+    /// Flips one bit of the archive on the server: `verify` and `restore` must both refuse it.
     fn drill(&mut self) -> Result<(), Box<dyn Error>> {
         let archive = self.place.destination.join(&self.stage.archive);
         let good = fs::read(&archive)?;
@@ -120,7 +116,7 @@ impl Morning<'_> {
         Ok(())
     }
 
-    /// Gives the command with the stage's configuration, shows what it says, and notes whether it ends with `code`.
+    /// Runs the command with the place's configuration, prints its output, and notes whether it exits with `code`.
     fn ask(&mut self, command: &str, further: &[&str], code: i32, claim: &str) -> Result<Output, Box<dyn Error>> {
         let config = self.place.config.to_string_lossy().into_owned();
         let arguments: Vec<&str> = [command, "--config", &config].into_iter().chain(further.iter().copied()).collect();

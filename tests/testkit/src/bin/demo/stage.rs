@@ -18,13 +18,9 @@ use testkit::servers::{
     Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips,
 };
 
-/// The folder on the SFTP server.
 pub(crate) const DIRECTORY: &str = "TSE-INFORX";
-/// The dump's name in the ZIP.
 pub(crate) const DUMP: &str = "dumpfile.sql";
-/// Where the figures for Prometheus go.
 pub(crate) const METRICS: &str = "scripting-system.prom";
-/// How mysqldump begins.
 const HEADER: &[u8] = b"-- MySQL dump 10.13  Distrib 8.0.40, for Linux (x86_64)\n";
 const ZIP: &str = "my_zip.zip";
 const DUMP_BYTES: usize = 12 * 1024 * 1024;
@@ -35,52 +31,38 @@ const WEB_PASSWORD: &str = "a password for the web server";
 const MAIL_USER: &str = "reports@example.org";
 const MAIL_PASSWORD: &str = "a password for the mail server";
 
-/// Something that lay on the SFTP server before the run, and what must become of it.
+/// A file on the SFTP server before the run, and whether the run must keep it.
 pub(crate) struct Planted {
-    /// Its name in the folder.
     pub name: String,
-    /// Whether it must still be there afterwards.
     pub stays: bool,
-    /// Why.
     pub reason: String,
 }
 
-/// The dump that is published.
 pub(crate) struct Dump {
-    /// Its bytes.
     pub content: Vec<u8>,
-    /// When it was modified, in whole seconds.
+    /// Whole seconds.
     pub modified: DateTime<Local>,
 }
 
-/// Everything that the run meets.
 pub(crate) struct Stage {
-    /// Where all of it lies.
     pub folder: PathBuf,
-    /// The configuration file.
     pub config: PathBuf,
-    /// The SFTP server's folder, as it lies on this machine.
+    /// The SFTP server's folder on this machine.
     pub destination: PathBuf,
-    /// The name that the new archive must get.
+    /// The name of the new archive.
     pub archive: String,
-    /// What is published.
     pub dump: Dump,
-    /// What lay there before.
+    /// The content of the folder before the run.
     pub planted: Vec<Planted>,
-    /// The web server.
     pub web: HttpsServer,
-    /// The SFTP server.
     pub sftp: SftpServer,
-    /// The mail server.
     pub mail: SmtpServer,
-    /// Mattermost's part.
     pub webhook: WebhookServer,
-    /// The monitor that raises the alarm where no ping comes.
     pub monitor: PingServer,
 }
 
 impl Stage {
-    /// Makes `folder` anew, and in it all that a run on the date of `now` needs; starts the servers.
+    /// Recreates `folder` with everything that a run on the date of `now` needs, and starts the servers.
     pub(crate) fn set(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
@@ -136,7 +118,7 @@ impl Stage {
 }
 
 impl Stage {
-    /// Writes a configuration that leads to `sshd` instead of the embedded SFTP server.
+    /// Writes a configuration for `sshd` instead of the embedded SFTP server.
     pub(crate) fn lead_to_openssh(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
         let mut config = configuration(&self.web, &self.sftp, &self.mail);
         config["sftp"] = json!({
@@ -153,13 +135,12 @@ impl Stage {
     }
 }
 
-/// Who runs this, and so may log in to an sshd of his own.
 fn username() -> std::io::Result<String> {
     let output = Command::new("id").arg("-un").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Copies the files of one folder into another, with their times, but for today's archive: that is to be sent.
+/// Copies the files of a folder with their modification times, except today's archive.
 pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     let today = archive_name(Local::now().date_naive());
     for entry in fs::read_dir(from)? {
@@ -173,7 +154,6 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How the default pattern names an archive: year, day, month.
 fn archive_name(date: NaiveDate) -> String {
     date.format("%Y%d%m.tgz").to_string()
 }
@@ -185,7 +165,7 @@ fn publish(dump: &Dump, path: &Path) {
     Zip::new().with(entry).with(Entry::new("README.txt", "Made every night.\n")).write(path);
 }
 
-/// The archive of a dump of `size` bytes, as the nights before have left it.
+/// An archive of a dump of `size` bytes, like those of earlier runs.
 fn archive_of(date: NaiveDate, size: usize) -> std::io::Result<Vec<u8>> {
     let content = zips::sql_dump(size);
     let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc().timestamp();
@@ -237,7 +217,6 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
     Ok(planted)
 }
 
-/// Paths are relative to the configuration file's folder.
 fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Value {
     json!({
         "source": {

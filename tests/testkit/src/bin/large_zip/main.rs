@@ -13,7 +13,6 @@ use clap::Parser;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// What is written at once.
 const BUFFER: usize = 256 * 1024;
 
 /// Write a ZIP that holds an SQL dump, modified just now
@@ -63,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes `size` bytes that no compression makes smaller, the same ones each time.
+/// Writes `size` incompressible bytes, the same ones each time.
 fn write_noise(size: u64, out: &mut impl Write) -> io::Result<()> {
     let mut random = fastrand::Rng::with_seed(7);
     let (mut left, mut piece) = (size, vec![0; BUFFER]);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use fastrand::Rng;
 
-/// Rows are put into one INSERT up to about so many bytes, as mysqldump does unless it is told otherwise.
+/// The size of one INSERT, about mysqldump's default.
 const INSERT: usize = 1 << 20;
 
 const HEAD: &str = "\
@@ -168,10 +168,7 @@ const REMARKS: [&str; 8] = [
     "damaged on arrival, a replacement was sent",
 ];
 
-/// Writes such a dump of exactly `size` bytes into `out`, the same ones each time. Deflate makes about a quarter of it.
-///
-/// # Errors
-/// If `out` takes no more.
+/// Writes a dump of exactly `size` bytes, the same ones each time. It deflates to about a quarter.
 pub(crate) fn write_dump(size: u64, out: &mut impl Write) -> io::Result<()> {
     let mut random = Rng::with_seed(42);
     let mut left = size;
@@ -227,7 +224,7 @@ fn put_row(row: u64, random: &mut Rng, text: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Puts the time that lies so many seconds after the beginning of 2019, in a calendar whose months all have 28 days.
+/// Writes the time `seconds` after the beginning of 2019, in a calendar of 28-day months.
 fn put_time(seconds: u64, text: &mut Vec<u8>) -> io::Result<()> {
     let (minutes, days) = (seconds / 60, seconds / 86_400);
     let (year, month, day) = (2019 + days / 336, days / 28 % 12 + 1, days % 28 + 1);

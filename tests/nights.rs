@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use chrono::{Days, NaiveDate};
+use testkit::night::archive_name;
 use testkit::nights::dump::Dump;
 use testkit::nights::folder::{Item, Listing};
-use testkit::nights::model::{Ending, Model, Night, archive_name};
+use testkit::nights::model::{Ending, Model, Night};
 use testkit::nights::soak::{Options, soak};
 use testkit::nights::sweep::Sweep;
 

@@ -1,5 +1,5 @@
-//! A night on which all goes well, to be made worse by a test: a fresh dump on a TLS web server, OpenSSH, an SMTP
-//! server with TLS and a login, a webhook, and a configuration that names them all.
+//! An installation that works, for tests to break: a fresh dump on a TLS web server, OpenSSH, an SMTP server with TLS and
+//! a login, a webhook, and a configuration for all of them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -180,6 +180,7 @@ impl Night {
     }
 
     /// The name of the archive of the dump's date.
+    /// The default pattern: year, day, month.
     pub fn archive_name(&self) -> String {
         archive_name(self.modified.date_naive())
     }
@@ -217,11 +218,13 @@ impl Outcome {
     }
 }
 
+/// The default pattern: year, day, month.
 pub fn archive_name(date: NaiveDate) -> String {
     date.format("%Y%d%m.tgz").to_string()
 }
 
-fn username() -> String {
+/// The current user, who can log in to [`Sshd`].
+pub fn username() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

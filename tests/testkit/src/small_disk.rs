@@ -1,4 +1,4 @@
-//! A file system of its own, in memory: small enough to be filled, short of inodes, or read-only.
+//! A small file system in memory, to be filled, short of inodes, or read-only.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,7 +28,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a server may still hold a file of it for a moment.
+        // Lazily: a server may still have a file open.
         let unmounted = Command::new("umount").arg("--lazy").arg(&self.folder).status();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(), "a tmpfs stays mounted");
     }

@@ -1,4 +1,4 @@
-//! A private OpenSSH server: `sshd` on a free port of loopback, with host keys and users' keys of its own.
+//! A private OpenSSH server: `sshd` on a free port of loopback, with its own keys.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -33,7 +33,7 @@ impl Sshd {
     /// With lines of sshd_config(5) that take precedence over the defaults below.
     pub fn start_with(host_keys: &[&str], options: &str) -> Sshd {
         assert!(Sshd::is_installed(), "{SSHD} is missing: install the Debian package openssh-server");
-        // Where root runs it, sshd wants this folder for its privilege separation.
+        // sshd needs this folder for privilege separation when it runs as root.
         let _ = fs::create_dir("/run/sshd");
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("archives");
@@ -52,7 +52,7 @@ impl Sshd {
             folder = folder.path().display()
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
-        // A port that is free now may be taken a moment later.
+        // Another process may take the free port first.
         for _ in 0..5 {
             if let Some((process, port)) = listening(folder.path()) {
                 return Sshd { folder, process, port, directory };

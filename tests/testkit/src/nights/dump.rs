@@ -1,4 +1,4 @@
-//! The dump of a night: what is published of it, and whether an archive holds it.
+//! The dump of a night, its ZIP, and the comparison with an archive.
 
 use std::fmt::Write as _;
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! What goes wrong on a night of a soak: drawn by chance, put onto the servers, and how the run may end then.
+//! The faults of a soak: drawn at random, applied to the servers, and the exit codes that they allow.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl Fault {
         let times = |random: &mut Rng| if random.f64() < 0.75 { random.u64(1..=2) } else { ALWAYS };
         match random.usize(1..Fault::NAMES.len()) {
             1 => Fault::WebCut(some, times(random)),
-            // It takes its time.
+            // Stalls are slow: they are drawn half as often.
             2 if random.bool() => Fault::WebStall(some, if random.f64() < 0.8 { 1 } else { ALWAYS }),
             2 | 3 => Fault::WebUnavailable(times(random)),
             4 => Fault::ZipChanges(random.u64(2..=4)),
@@ -180,12 +180,12 @@ impl Fault {
             return vec![4];
         }
         let is_there = standing == Standing::Same;
-        // A stale dump, and an archive that is replaced, are warnings.
+        // A stale dump and a replaced archive are warnings.
         let well = i32::from(!is_fresh || standing == Standing::Other);
         let codes: &[i32] = match *self {
             Fault::WebUnavailable(times) if times >= ALWAYS => &[4],
             Fault::WebCut(_, times) | Fault::WebStall(_, times) if times >= ALWAYS => &[well, 4],
-            // What breaks while a stale night's or a removal's folder is listed is a warning.
+            // A failed listing in a stale night or before removal is a warning.
             Fault::TurnedAway(1, end) if end >= ALWAYS => &[4],
             _ if !is_fresh => &[1],
             Fault::MailRefused | Fault::WebhookFails => &[1],

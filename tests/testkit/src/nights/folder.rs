@@ -1,4 +1,4 @@
-//! What lies in a folder, name by name, and how two such listings differ.
+//! The content of a folder by name, and the differences between two such listings.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What lies in the folder before a night: archives, what earlier versions, other jobs and other machines left, and what
-//! must never be touched.
+//! The content of the folder before a run: archives, leftovers of earlier versions, other jobs and other machines, and
+//! foreign files.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use chrono::{Days, NaiveDate};
 
-use super::names::archive_name;
+use crate::night::archive_name;
 
 /// Creates a history before the run of `tonight`, with leftovers of the job `id` and of others.
 pub fn plant(folder: &Path, tonight: NaiveDate, id: &str) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! What must be in the folder after a run, computed without the program's own code: from what was there before, what
-//! the web server had, how the run ended, and the rules of retention and replacement.
+//! The expected content of the folder after a run, computed without the program's own code: from the content before, the
+//! published dumps, the end of the run, and the rules of retention and replacement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use chrono::{Days, NaiveDate, Utc};
 use super::dump::Dump;
 use super::folder::{Listing, differences};
 use super::names::Name;
-pub use super::names::{Which, archive_name};
+pub use super::names::Which;
 
 /// The configured retention.
 pub const KEEP_DAYS: u64 = 10;
@@ -200,7 +200,7 @@ impl Model {
             has_ended_well,
             is_finished: has_ended_well && could_finish && !night.is_held_back,
         };
-        // An expired archive may be gone before what it had replaced, which then gets its name, and expires as well.
+        // An expired archive may be removed before the one it replaced, which then gets its name and expires as well.
         let is_removed = |date: &NaiveDate| expired.contains(date) && names_before.contains(date);
         let after = self.with_names_back_unless(is_removed);
         faults.extend(run.archive_faults(&target.archives, &after.archives));
@@ -255,14 +255,14 @@ impl Run<'_> {
 
     fn set_aside_faults(&self, target: &SetAside, after: &SetAside) -> Vec<String> {
         let Night { date: delivered, dumps, .. } = self.night;
-        // In a copied folder, all successors were written lately.
+        // In a copied folder, all later archives have new modification times.
         let is_over = |(date, _): &(NaiveDate, Which)| {
             self.may_remove && !self.night.is_copied && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
         };
-        // The latest one is removed before the next one gets its name.
+        // The latest replaced archive is removed before the next one gets its name.
         let gives_way =
             |key: &(NaiveDate, Which)| *key == (*delivered, Which::Last) && !self.has_ended_well && !dumps.is_empty();
-        // Where two machines replace an archive at once, one of them may set aside what the other has just delivered.
+        // If two machines replace an archive at once, one may replace what the other has just delivered.
         let is_twin = |key: &(NaiveDate, Which)| {
             key.0 == *delivered && self.night.ids.len() > 1 && self.night.is_archive_of_dump(&after[key])
         };
@@ -277,7 +277,7 @@ impl Run<'_> {
 
     fn upload_faults(&self, before: &BTreeMap<String, Upload>, after: &BTreeMap<String, Upload>) -> Vec<String> {
         let mut faults = Vec::new();
-        // 24 hours later somebody else's upload counts as abandoned.
+        // After 24 hours an upload of another job counts as abandoned.
         let is_abandoned =
             |upload: &Upload| self.may_remove && !self.night.is_copied && upload.written < self.night.today;
         for (name, upload) in before.iter().filter(|(_, upload)| !self.night.is_own(upload)) {

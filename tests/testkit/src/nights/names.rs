@@ -1,4 +1,4 @@
-//! What the names in the folder mean, read without the program's own code.
+//! The meaning of the names in the folder, parsed without the program's own code.
 
 use chrono::NaiveDate;
 
@@ -43,10 +43,6 @@ impl Name {
         };
         Some((name, content))
     }
-}
-
-pub fn archive_name(date: NaiveDate) -> String {
-    date.format("%Y%d%m.tgz").to_string()
 }
 
 /// Year, day, month.

@@ -1,4 +1,4 @@
-//! The points at which a sweep kills a run: chosen so that they are spread over everything that a run does.
+//! The points at which a sweep kills a run, spread over everything that a run does.
 
 use std::collections::HashMap;
 
@@ -109,7 +109,7 @@ pub fn plan(count: usize, archive: &str, traces: &[Traces]) -> Vec<Point> {
         })
         .collect();
     points.extend(spread(&requests, (5 * count / 100).max(1)));
-    // After the last one has ended, the run is over.
+    // When the last task ends, the run is over.
     let ended = TASKS[..TASKS.len() - 1].iter().map(|task| When::Ended(task));
     points.extend(spread(&in_turn("a task has just ended", ended), (8 * count / 100).max(1)));
     let reported = [1, 1, 2, 2, 3, 3].map(When::Reported);

@@ -1,4 +1,4 @@
-//! A second machine that runs the same job, stopped at one of its requests to the SFTP server.
+//! A second machine that runs the same job, blocked at one of its requests to the SFTP server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

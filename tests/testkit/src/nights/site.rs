@@ -1,4 +1,4 @@
-//! Where the nights take place: the folders, the servers and the configurations that lead to them.
+//! The folders, servers and configurations of a trial.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -106,7 +106,7 @@ impl Site {
 
     /// Always on the same port: archives are marked with the URL of their ZIP.
     pub fn web(&self) -> https::Builder {
-        // Connections to the server before may take a moment to end.
+        // Connections to the previous server may still be open.
         while TcpListener::bind(loopback(self.web_port)).is_err() {
             thread::sleep(Duration::from_millis(5));
         }

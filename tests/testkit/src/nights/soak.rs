@@ -1,5 +1,4 @@
-//! Many nights in a row against one folder, each with a fault drawn by chance; after each, the folder must be as the
-//! model says.
+//! Many nights in a row against one folder, each with a random fault; after each, the folder must match the model.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,9 +15,10 @@ use super::dump::Dump;
 use super::faults::Fault;
 use super::folder::Item;
 use super::history::plant_foreign;
-use super::model::{Ending, Model, Night, Standing, archive_name};
+use super::model::{Ending, Model, Night, Standing};
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
+use crate::night::archive_name;
 use crate::servers::smtp::Security;
 use crate::servers::{SmtpServer, WebhookServer};
 
@@ -103,7 +103,7 @@ pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary
         let (date, is_last) = (first + Days::new(number), number + 1 == options.nights);
         soak.today = date;
         if stale_nights == 0 && number > 0 && soak.random.f64() < 0.06 {
-            // For once, or for weeks.
+            // One night, or weeks.
             stale_nights = if soak.random.bool() { 1 } else { soak.random.u64(2..20) };
         }
         if stale_nights == 0 || is_last {
@@ -136,13 +136,13 @@ impl Soak {
         if is_missed && self.random.f64() < 0.4 {
             self.run_again(Job::Own, date);
         } else if is_fresh && self.random.f64() < 0.1 {
-            // The database is dumped again on the same day, maybe several times.
+            // The database is dumped again on the same day, perhaps several times.
             for _ in 0..self.random.u8(1..5) {
                 self.publish(Job::Own, date);
                 self.run_again(Job::Own, date);
             }
         } else if !is_last && self.random.f64() < 0.04 {
-            // A night of some days before is made good.
+            // A missed night is repeated.
             let before = date - Days::new(self.random.u64(1..5));
             self.publish(Job::Own, before);
             self.run_again(Job::Own, before);
@@ -234,7 +234,7 @@ impl Soak {
             let path = self.site.path("successor.zip");
             let (from, to, has_changed) = (path.clone(), self.site.zip(job), Arc::clone(&has_changed));
             dump.zip().write(&path);
-            // Times count in whole seconds on the web: another one must tell the two apart.
+            // HTTP times have whole seconds: the two files must differ in theirs.
             File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now() + HOUR).unwrap();
             web = web.before_request(*request, move || {
                 has_changed.store(true, Ordering::SeqCst);
@@ -276,7 +276,7 @@ impl Soak {
         let mut endings = vec![ended.ending];
         endings.extend(second);
         let mut wrong = self.check_endings(&night, fault, standing, &endings);
-        // Of two machines one may find that the other was faster; it says so and ends with 4.
+        // One of two machines may find that the other was faster; it exits with 4.
         let is_well = |ending: &Ending| matches!(ending, Ending::Code(0 | 1));
         let ending = endings.iter().copied().find(is_well).unwrap_or(ended.ending);
         let could_finish = ending == Ending::Code(0) || !fault.may_stop_removal();
@@ -321,11 +321,11 @@ impl Soak {
     fn check_endings(&mut self, night: &Night, fault: &Fault, standing: Standing, endings: &[Ending]) -> Vec<String> {
         let mut expected = fault.codes(!night.dumps.is_empty(), standing);
         if night.is_held_back {
-            // That is a warning.
+            // A held-back removal is a warning.
             expected.iter_mut().filter(|code| **code == 0).for_each(|code| *code = 1);
         }
         if endings.len() > 1 && !night.dumps.is_empty() {
-            // The second of two machines finds the archive there, or in the way.
+            // The second machine finds the archive delivered, or another one in its place.
             expected.extend([0, 1, 4]);
         }
         let may_be_killed = matches!(fault, Fault::Killed(_));

@@ -1,5 +1,4 @@
-//! Kills a night's run at many points; after each, the folder must be as the model says, and the next run must put all
-//! right.
+//! Kills a run at many points; after each, the folder must match the model, and the next run must recover.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -14,11 +13,12 @@ use fastrand::Rng;
 
 use super::dump::Dump;
 use super::history::plant;
-use super::model::{Ending, Model, Night, Standing, archive_name};
+use super::model::{Ending, Model, Night, Standing};
 use super::points::{Point, TASKS, Traces, When, plan};
 use super::second_machine::SecondMachine;
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
+use crate::night::archive_name;
 use crate::servers::sftp_faults::Disturbance;
 use crate::servers::sftp_watch::{Moment, Operation};
 
@@ -90,7 +90,7 @@ impl Sweep {
     /// Tries `count` points and reports each number to `progress`.
     pub fn run(&mut self, count: usize, progress: impl Fn(usize)) -> Result {
         let mut result = Result::default();
-        // A few points are none for the large scene, which takes its time.
+        // A small sweep skips the slow large scene.
         let scenes = if count < 40 { &Scene::ALL[..Scene::ALL.len() - 1] } else { &Scene::ALL };
         let traces: Vec<Traces> = scenes.iter().map(|scene| self.measure(*scene, &mut result.faults)).collect();
         for (number, point) in plan(count, &archive_name(self.date), &traces).iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The program as it runs, and its death by SIGKILL.
+//! A run of the program that can be killed.
 
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};

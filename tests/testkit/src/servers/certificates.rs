@@ -1,4 +1,4 @@
-//! X.509 for the servers: an authority, certificates that it signs, and what TLS needs of them.
+//! X.509 for the servers: an authority, the certificates that it signs, and their TLS configuration.
 
 use std::fs;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -64,7 +64,7 @@ impl Authority {
 
     /// A server certificate for `names` that is valid for another `days` days.
     pub fn server_for_days(&self, names: &[&str], days: u64) -> Identity {
-        // It ends with the day before its last date begins.
+        // The certificate expires at the beginning of its last date.
         self.sign(names, days_from_today(-1), days_from_today(days as i64 + 1), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
@@ -106,7 +106,7 @@ impl Identity {
 
     /// With `clients`, an authority as PEM, the server requires a client certificate of that authority.
     pub fn server_config(&self, clients: Option<&str>) -> Arc<ServerConfig> {
-        // By name: with two providers in the build there is no default one, and rustls panics.
+        // Explicit: with two providers in the build there is no default, and rustls panics.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

@@ -1,5 +1,4 @@
-//! Ways in which a web server can misbehave: a reply that stands in for the real one, a body that ends early, stalls
-//! or drips.
+//! Faults of a web server: a fixed reply, wrong ranges, a body that ends early, stalls or is slow.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A web server that serves a folder over HTTPS with byte ranges, and that can be told to be difficult.
+//! A web server that serves a folder over HTTPS with byte ranges, with faults on request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,13 +32,8 @@ pub struct HttpsServer {
 impl HttpsServer {
     /// Serves the files in `folder`, over TLS with a certificate of [`Authority::shared`].
     pub fn builder(folder: &Path) -> Builder {
-        Builder {
-            address: loopback(0),
-            identity: None,
-            clients: None,
-            is_plain: false,
-            behaviour: Behaviour::new(folder),
-        }
+        let behaviour = Behaviour { folder: folder.to_owned(), ..Behaviour::default() };
+        Builder { address: loopback(0), identity: None, clients: None, is_plain: false, behaviour }
     }
 
     /// `path` begins with `/`.
@@ -75,25 +70,25 @@ impl Builder {
         port(port: u16) { self.address.set_port(port); }
         /// Listens on this address.
         address(address: SocketAddr) { self.address = address; }
-        /// Shows this certificate.
+        /// The server's certificate.
         identity(identity: Identity) { self.identity = Some(identity); }
-        /// Lets in only clients with a certificate of `authority`.
+        /// Requires a client certificate of `authority`.
         client_certificates_of(authority: &Authority) { self.clients = Some(authority.pem()); }
         /// Speaks HTTP without TLS.
         plain_http() { self.is_plain = true; }
         /// Ignores `Range` and does not announce ranges.
-        without_ranges() { self.behaviour.ranges = false; }
+        without_ranges() { self.behaviour.no_ranges = true; }
         /// Ignores `Range` from the request with this number (from 1) on.
         without_ranges_from(request: u64) { self.behaviour.ranges_end_before = Some(request); }
-        /// Lies so in answers to ranges, from the request with this number (from 1) on.
+        /// Answers ranges wrongly from the request with this number (from 1) on.
         lying(lie: Lie, request: u64) { self.behaviour.lie = Some((lie, request)); }
         /// Sends neither `ETag` nor `Last-Modified`.
-        without_validators() { self.behaviour.validators = false; }
+        without_validators() { self.behaviour.no_validators = true; }
         /// Sends bodies in chunks, without `Content-Length`.
-        without_length() { self.behaviour.has_length = false; }
-        /// Takes requests and never answers.
+        without_length() { self.behaviour.no_length = true; }
+        /// Accepts requests and never answers.
         silent() { self.behaviour.is_silent = true; }
-        /// Answers 401 to who does not send this user and password.
+        /// Answers 401 without this user and password.
         basic_auth(username: &str, password: &str) {
             let credentials = BASE64_STANDARD.encode(format!("{username}:{password}"));
             self.behaviour.authorization = Some(format!("Basic {credentials}"));
@@ -116,33 +111,33 @@ impl Builder {
         redirect_from(path: &str, location: &str) {
             self.behaviour.redirect = Some((Some(path.to_owned()), location.to_owned()));
         }
-        /// Says in answers to ranges that each file has `size` bytes: zeros, and then the file.
+        /// Pretends that each file has `size` bytes: zeros, then the file.
         claiming_size(size: u64) { self.behaviour.claimed_size = Some(size); }
         /// Answers every request with 200 and an HTML page, as login portals do.
         html_page(page: &str) { self.behaviour.page = Some(page.to_owned()); }
-        /// Shifts the header `Date` by so many hours.
+        /// Shifts the header `Date`.
         date_shifted_by_hours(hours: i64) { self.behaviour.date_shift_hours = hours; }
         /// Closes the connection after `bytes` bytes of a body, for the first `requests` requests that get a file.
         cut_after(bytes: u64, requests: u64) {
             self.behaviour.body_fault = Some((bytes, Ending::Cut));
             self.behaviour.faulty_requests = requests;
         }
-        /// Falls silent after `bytes` bytes of a body, for the first `requests` requests that get a file.
+        /// Stops sending after `bytes` bytes of a body, for the first `requests` requests that get a file.
         stall_after(bytes: u64, requests: u64) {
             self.behaviour.body_fault = Some((bytes, Ending::Stall));
             self.behaviour.faulty_requests = requests;
         }
-        /// Sends each body at this speed at most.
+        /// Limits the speed of each body.
         bytes_per_second(rate: u64) { self.behaviour.bytes_per_second = Some(rate); }
     }
 
-    /// Runs `action` before the request with this number (from 1) is answered, say to change the file.
+    /// Runs `action` before the request with this number (from 1) is answered, for example to change the file.
     pub fn before_request(self, number: u64, action: impl FnOnce() + Send + 'static) -> Builder {
         self.behaviour.hooks.lock().unwrap().insert(number, Box::new(action));
         self
     }
 
-    /// Shows each request to `witness` once its answer begins.
+    /// Calls `witness` with each request when its answer starts.
     pub fn on_answer(mut self, witness: impl Fn(&SeenRequest) + Send + Sync + 'static) -> Builder {
         self.behaviour.witness = Some(Box::new(witness));
         self

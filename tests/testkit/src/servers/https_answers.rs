@@ -1,7 +1,7 @@
-//! How the web server answers one request: what it refuses, what it serves, and how it garbles that.
+//! How the web server answers one request: refusals, files, and their faults.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -46,13 +46,14 @@ pub type Hook = Box<dyn FnOnce() + Send>;
 pub type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
 
 /// The server's faults and what it has seen.
+#[derive(Default)]
 pub struct Behaviour {
     pub(super) folder: PathBuf,
-    pub(super) ranges: bool,
+    pub(super) no_ranges: bool,
     pub(super) ranges_end_before: Option<u64>,
     pub(super) lie: Option<(Lie, u64)>,
-    pub(super) validators: bool,
-    pub(super) has_length: bool,
+    pub(super) no_validators: bool,
+    pub(super) no_length: bool,
     pub(super) is_silent: bool,
     pub(super) authorization: Option<String>,
     pub(super) fixed_reply: Option<FixedReply>,
@@ -107,33 +108,6 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
 }
 
 impl Behaviour {
-    pub fn new(folder: &Path) -> Behaviour {
-        Behaviour {
-            folder: folder.to_owned(),
-            ranges: true,
-            ranges_end_before: None,
-            lie: None,
-            validators: true,
-            has_length: true,
-            is_silent: false,
-            authorization: None,
-            fixed_reply: None,
-            redirect: None,
-            claimed_size: None,
-            page: None,
-            date_shift_hours: 0,
-            body_fault: None,
-            faulty_requests: 0,
-            bytes_per_second: None,
-            hooks: Mutex::default(),
-            witness: None,
-            arrived: AtomicU64::new(0),
-            bodies: AtomicU64::new(0),
-            sent: Arc::default(),
-            seen: Mutex::default(),
-        }
-    }
-
     /// The answer that replaces a file, if any.
     fn refusal(&self, number: u64, path: &str, headers: &HeaderMap) -> Option<Response> {
         if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
@@ -160,7 +134,7 @@ impl Behaviour {
             return self.claimed(size, &request).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
         }
         let validator = request.headers().get(header::IF_RANGE).cloned();
-        let has_ranges = self.ranges && self.ranges_end_before.is_none_or(|end| number < end);
+        let has_ranges = !self.no_ranges && self.ranges_end_before.is_none_or(|end| number < end);
         if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
             request.headers_mut().remove(header::RANGE);
         }
@@ -171,11 +145,11 @@ impl Behaviour {
         if !has_ranges {
             response.headers_mut().remove(header::ACCEPT_RANGES);
         }
-        if !self.validators {
+        if self.no_validators {
             response.headers_mut().remove(header::ETAG);
             response.headers_mut().remove(header::LAST_MODIFIED);
         }
-        if !self.has_length {
+        if self.no_length {
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         let mut fault = None;
@@ -195,7 +169,7 @@ impl Behaviour {
         *head.uri_mut() = uri;
         let Some(current) = self.serve(head).await else { return false };
         let is = |name: HeaderName| current.headers().get(name) == Some(&validator);
-        self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
+        !self.no_validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
     }
 
     /// Answers a range of the file, which is preceded by zeros up to the claimed `size`.

@@ -1,4 +1,4 @@
-//! What the web server and the webhook share: a router served over TLS or in the clear until it is dropped.
+//! Serves a router over TLS or plain HTTP until dropped.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! An endpoint that takes what healthchecks.io's pinging API takes, and remembers each ping.
+//! An endpoint with healthchecks.io's pinging API, which records each ping.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +26,7 @@ pub struct Ping {
     pub body: String,
 }
 
+#[derive(Default)]
 struct Behaviour {
     id: String,
     fixed_reply: Option<(FixedReply, &'static str)>,
@@ -46,8 +47,7 @@ pub struct PingServer {
 impl PingServer {
     /// An endpoint with one check, which accepts every ping.
     pub fn builder() -> Builder {
-        let (id, pings) = (ID.to_owned(), Mutex::default());
-        Builder { behaviour: Behaviour { id, fixed_reply: None, silent_at: None, pings } }
+        Builder { behaviour: Behaviour { id: ID.to_owned(), ..Behaviour::default() } }
     }
 
     pub fn url(&self) -> String {
@@ -62,13 +62,13 @@ impl PingServer {
 
 impl Builder {
     setters! { self;
-        /// Has the check at this path, without a slash in front.
+        /// The check's path, without a leading slash.
         id(id: &str) { id.clone_into(&mut self.behaviour.id); }
         /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
         status(status: u16, suffix: &'static str, requests: Option<u64>) {
             self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
         }
-        /// Takes the requests whose path ends with `suffix`, and never answers them.
+        /// Never answers requests with a path that ends with `suffix`.
         silent_at(suffix: &'static str) { self.behaviour.silent_at = Some(suffix); }
     }
 
@@ -108,7 +108,7 @@ async fn take(
         Some((reply, end)) if path.ends_with(end) && reply.applies(number) => reply.response(),
         _ => match suffix {
             Some("" | "/start" | "/fail") => "OK".into_response(),
-            // Of an id that it does not know healthchecks.io says so with 200.
+            // healthchecks.io answers an unknown id with 200.
             None => "OK (not found)".into_response(),
             Some(_) => (StatusCode::NOT_FOUND, "not found").into_response(),
         },

@@ -1,6 +1,6 @@
-//! A TCP proxy on loopback that stands in for the line between two machines: one that is long, thin, or breaks.
+//! A TCP proxy on loopback that simulates the line between two machines: long, slow, or interrupted.
 //!
-//! Its threads sleep most of the time: what is measured through it needs the processor itself.
+//! Its threads mostly sleep: a program measured through it needs the processor itself.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -59,7 +59,7 @@ impl Builder {
         /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
         /// TCP's handshake would. How much passes in a second stays unlimited.
         round_trip(round_trip: Duration) { self.round_trip = round_trip; }
-        /// Passes so many bytes per second each way, all connections together.
+        /// Limits each direction, all connections together.
         bytes_per_second(rate: u64) { self.bytes_per_second = Some(rate); }
         /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
         /// that are made later stay.
@@ -145,7 +145,7 @@ fn close(connections: &[Weak<Connection>]) {
 
 impl Connection {
     fn close(&self) {
-        // Either side may have gone before.
+        // Either side may have disconnected before.
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.server.shutdown(Shutdown::Both);
     }

@@ -1,4 +1,4 @@
-//! An SSH server that serves one folder over SFTP: who may come in, and by which method.
+//! An SSH server that serves one folder over SFTP: connections and authentication.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -33,12 +33,13 @@ pub struct AuthAttempt {
     pub accepted: bool,
 }
 
+#[derive(Default)]
 struct Door {
     username: String,
     password: Option<String>,
     interactive_password: Option<String>,
     public_keys: Vec<PublicKey>,
-    has_sftp: bool,
+    no_sftp: bool,
     turned_away: Range<u64>,
     hung_up_on: Range<u64>,
     root: PathBuf,
@@ -75,18 +76,8 @@ impl SftpServer {
             watch: Watch::default(),
             door: Door {
                 username: "backup".to_owned(),
-                password: None,
-                interactive_password: None,
-                public_keys: Vec::new(),
-                has_sftp: true,
-                turned_away: 0..0,
-                hung_up_on: 0..0,
                 root: folder.canonicalize().expect("the served folder exists"),
-                faults: Arc::default(),
-                watch: Watch::default(),
-                connections: AtomicU64::new(0),
-                attempts: Mutex::default(),
-                operations: Operations::default(),
+                ..Door::default()
             },
         }
     }
@@ -148,18 +139,18 @@ impl Drop for SftpServer {
 impl Builder {
     setters! { self;
         port(port: u16) { self.address.set_port(port); }
-        /// Knows this user instead of `backup`.
+        /// Replaces the user `backup`.
         username(username: &str) { username.clone_into(&mut self.door.username); }
-        /// Takes this password by the method `password`.
+        /// Accepts this password with the method `password`.
         password(password: &str) { self.door.password = Some(password.to_owned()); }
-        /// Takes this password by the method `keyboard-interactive`.
+        /// Accepts this password with the method `keyboard-interactive`.
         keyboard_interactive(password: &str) { self.door.interactive_password = Some(password.to_owned()); }
-        /// Takes this user key; may be called again.
+        /// Accepts this user key; may be called again.
         public_key(key: &SshKey) { self.door.public_keys.push(key.public().clone()); }
-        /// Shows this host key; may be called again.
+        /// Adds this host key; may be called again.
         host_key(key: SshKey) { self.host_keys.push(key); }
         /// Refuses the subsystem `sftp`.
-        without_sftp() { self.door.has_sftp = false; }
+        without_sftp() { self.door.no_sftp = true; }
         /// Ends the connections with these numbers (from 1) before their user can log in.
         turn_away(connections: Range<u64>) { self.door.turned_away = connections; }
         /// Ends the connections with these numbers (from 1) instead of answering to a password.
@@ -188,7 +179,7 @@ impl Builder {
             keys: self.host_keys.iter().map(|key| key.private().clone()).collect(),
             auth_rejection_time: REJECTION,
             auth_rejection_time_initial: Some(Duration::ZERO),
-            // Without it every answer waits for the client's delayed acknowledgement.
+            // Otherwise every answer waits for the client's delayed acknowledgement.
             nodelay: true,
             ..Config::default()
         });
@@ -236,7 +227,7 @@ impl Visitor {
     }
 
     fn knows(&self, key: &PublicKey) -> bool {
-        // Without the comment, which is not part of the key.
+        // The comment is not part of the key.
         self.door.public_keys.iter().any(|known| known.key_data() == key.key_data())
     }
 }
@@ -302,7 +293,7 @@ impl Handler for Visitor {
         name: &str,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let channel = self.channels.remove(&id).filter(|_| name == "sftp" && self.door.has_sftp);
+        let channel = self.channels.remove(&id).filter(|_| name == "sftp" && !self.door.no_sftp);
         let Some(channel) = channel else {
             return session.channel_failure(id);
         };

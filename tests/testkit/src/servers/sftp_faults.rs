@@ -1,4 +1,4 @@
-//! Ways in which the SFTP server misbehaves.
+//! Faults of the SFTP server.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -147,13 +147,13 @@ impl Builder {
         without_dotfiles() { self.faults.no_dotfiles = true; }
         /// Refuses every removal.
         without_removal() { self.faults.no_removal = true; }
-        /// Answers `Failure` to every write once `bytes` bytes were written in all, as on a full disk.
+        /// Answers `Failure` to every write once `bytes` bytes were written in total, as on a full disk.
         full_after(bytes: u64) { self.faults.full_after = Some(bytes); }
-        /// Lists a folder without end: the names that `name` makes of 0, 1, 2 and so on.
+        /// Lists a folder endlessly, with the names `name(0)`, `name(1)` and so on.
         listing_without_end(name: fn(u64) -> String) { self.faults.endless_names = Some(name); }
         /// Answers `Failure` when a written file is closed.
         failing_close() { self.faults.failing_close = true; }
-        /// Flips a bit in the last byte of each write, so that the size is right and the content is not.
+        /// Flips a bit in the last byte of each write: the size is right, the content is not.
         corrupting_writes() { self.faults.corrupting = true; }
         /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
         cut_after(bytes: u64, times: u64) { self.faults.cut_after = Some((bytes, times)); }
@@ -163,7 +163,7 @@ impl Builder {
         after_upload(action: impl Fn(&Path) + Send + Sync + 'static) {
             self.faults.after_upload = Some(Box::new(action));
         }
-        /// Shows, in place of each modification time in seconds since 1970, what `shown` makes of it, or no time at all.
+        /// Maps each modification time (seconds since 1970) through `shown`; `None` omits it.
         showing_times(shown: impl Fn(u32) -> Option<u32> + Send + Sync + 'static) {
             self.faults.times = Some(Box::new(shown));
         }
@@ -175,7 +175,7 @@ impl Builder {
     }
 
     setters! { self;
-        /// Does not answer the first `writes` of the writes that come once `bytes` bytes were written in all.
+        /// Once `bytes` bytes were written in total, does not answer the next `writes` writes.
         stall_writes(bytes: u64, writes: u64) { self.faults.stall_after = Some((bytes, writes)); }
         /// Carries out the first rename, but closes the connection instead of answering.
         losing_the_rename_reply() { self.faults.rename_reply = Some(Lost::ByHangingUp); }
@@ -185,7 +185,7 @@ impl Builder {
         before_removal(action: impl FnOnce() + Send + 'static) {
             self.faults.before_removal = Mutex::new(Some(Box::new(action)));
         }
-        /// Takes this long to tell what a path is, as at the end of a long line.
+        /// Delays each `stat`, as on a long line.
         stat_takes(pause: Duration) { self.faults.stat_takes = pause; }
         /// Answers `fsync@openssh.com` with `disturbance`, without syncing anything.
         on_sync(disturbance: Disturbance) { self.faults.sync = disturbance; }

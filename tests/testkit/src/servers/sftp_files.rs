@@ -1,4 +1,4 @@
-//! The files behind the SFTP server: version 3 of the protocol over a real folder, with OpenSSH's habits.
+//! The files of the SFTP server: version 3 of the protocol over a real folder, with OpenSSH's behaviour.
 //!
 //! The protocol is draft-ietf-secsh-filexfer-02; the extensions are those of OpenSSH's file `PROTOCOL`.
 
@@ -94,7 +94,7 @@ impl Files {
     }
 
     fn attributes(&self, metadata: &Metadata) -> FileAttributes {
-        // The protocol has the two times together or not at all.
+        // The protocol has both times or none.
         let modified = self.faults.time_shown(metadata.mtime() as u32);
         FileAttributes {
             size: Some(metadata.len()),
@@ -222,7 +222,7 @@ impl russh_sftp::server::Handler for Files {
         let mut entries = VecDeque::from([own, parent]);
         for entry in fs::read_dir(folder).map_err(code)? {
             let entry = entry.map_err(code)?;
-            // The library's names are text; a name that is not can't be shown.
+            // The library supports only names that are UTF-8.
             if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) {
                 entries.push_back(russh_sftp::protocol::File::new(name, self.attributes(&metadata)));
             }
@@ -233,7 +233,7 @@ impl russh_sftp::server::Handler for Files {
     async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, StatusCode> {
         if let Some(name) = self.faults.endless_names {
             self.listed += 1;
-            // Longer names do not fit into one answer together.
+            // Several long names do not fit into one answer.
             let count = if name(0).len() > 1_000 { 1 } else { NAMES_AT_ONCE as u64 };
             let numbers = (self.listed - 1) * count..self.listed * count;
             let attributes =
@@ -256,7 +256,7 @@ impl russh_sftp::server::Handler for Files {
         if self.faults.no_removal {
             return Err(StatusCode::PermissionDenied);
         }
-        // What it runs may take its time: other connections go on.
+        // The action may block; other connections continue.
         tokio::task::block_in_place(|| self.faults.before_removal());
         fs::remove_file(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
@@ -265,7 +265,7 @@ impl russh_sftp::server::Handler for Files {
     async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
         self.tell("rename", &[&from, &to]);
         let (source, target) = (self.locate(&from)?, self.locate(&to)?);
-        // OpenSSH links and unlinks, so that an existing target is refused; it is answered with the catch-all.
+        // OpenSSH links and unlinks: it refuses an existing target with this status.
         if fs::symlink_metadata(&target).is_ok() {
             return Err(StatusCode::Failure);
         }
@@ -310,7 +310,7 @@ impl russh_sftp::server::Handler for Files {
                 space(id, rustix::fs::statvfs(self.follow(&asked.path)?))
             }
             FSTATVFS => {
-                // The same form as for fsync: a handle and nothing else.
+                // The same form as for fsync: only a handle.
                 let asked: FsyncExtension = decode(payload)?;
                 space(id, rustix::fs::fstatvfs(self.file(&asked.handle)?))
             }

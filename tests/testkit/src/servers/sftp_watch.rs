@@ -1,4 +1,4 @@
-//! Shows every request to the SFTP server to whoever watches: before it is carried out, and before it is answered.
+//! Reports every request to the SFTP server to a watcher: before it is carried out, and before it is answered.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The mail server's side of a TCP connection, in which TLS may begin in the middle.
+//! The mail server's side of a TCP connection, on which TLS may start later.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,4 @@
-//! SSH keys for hosts and users, in the forms in which OpenSSH keeps them.
+//! SSH keys for hosts and users, in OpenSSH's formats.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Modification times as a real folder has them: an archive was written on the date in its name.
+//! Modification times as in a real folder: an archive was written on the date in its name.
 
 use std::fs::{self, File};
 use std::path::Path;

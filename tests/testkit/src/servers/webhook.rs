@@ -1,4 +1,4 @@
-//! An endpoint that takes what Mattermost's incoming webhook takes, and nothing else.
+//! An endpoint that accepts exactly what Mattermost's incoming webhook accepts.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +84,7 @@ impl Attachment {
     }
 }
 
+#[derive(Default)]
 struct Behaviour {
     id: String,
     fixed_reply: Option<FixedReply>,
@@ -109,20 +110,8 @@ pub struct WebhookServer {
 impl WebhookServer {
     /// An endpoint over TLS with a certificate of [`Authority::shared`].
     pub fn builder() -> Builder {
-        let id = "qe1x5bnmyjbjfqjz6pxqk7czew".to_owned();
-        Builder {
-            address: loopback(0),
-            identity: None,
-            is_plain: false,
-            behaviour: Behaviour {
-                id,
-                fixed_reply: None,
-                is_silent: false,
-                arrived: AtomicU64::new(0),
-                posts: Mutex::default(),
-                refusals: Mutex::default(),
-            },
-        }
+        let behaviour = Behaviour { id: "qe1x5bnmyjbjfqjz6pxqk7czew".to_owned(), ..Behaviour::default() };
+        Builder { address: loopback(0), identity: None, is_plain: false, behaviour }
     }
 
     /// The webhook's URL is a secret.
@@ -158,11 +147,11 @@ impl WebhookServer {
 impl Builder {
     setters! { self;
         port(port: u16) { self.address.set_port(port); }
-        /// Shows this certificate.
+        /// The server's certificate.
         identity(identity: Identity) { self.identity = Some(identity); }
         /// Speaks HTTP without TLS.
         plain_http() { self.is_plain = true; }
-        /// Takes messages at `/hooks/<id>`.
+        /// Accepts messages at `/hooks/<id>`.
         id(id: &str) { id.clone_into(&mut self.behaviour.id); }
         /// Answers every request with `status`.
         status(status: u16) {
@@ -176,7 +165,7 @@ impl Builder {
         retry_after(seconds: u64) {
             self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
         }
-        /// Takes the message and never answers.
+        /// Records the message and never answers.
         silent() { self.behaviour.is_silent = true; }
     }
 

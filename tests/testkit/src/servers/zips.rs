@@ -1,4 +1,4 @@
-//! ZIP files as a nightly job would publish them: a dump, its time in one of the forms that ZIP knows, and company.
+//! ZIP files as a nightly job would publish them: a dump, its time in one of ZIP's forms, and other entries.
 
 use std::fs;
 use std::io::{self, Cursor, Write};
@@ -61,7 +61,7 @@ impl Entry {
     }
 
     setters! { self;
-        /// The DOS time: local to whoever wrote it, without a zone, in steps of two seconds (odd ones are rounded down).
+        /// The DOS time: local, without a zone, in steps of two seconds (rounded down).
         dos_time(local: NaiveDateTime) { self.dos = Some(local); }
         /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
         extended_time(time: DateTime<Utc>) {
@@ -72,7 +72,6 @@ impl Entry {
             let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
             self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
         }
-        /// Compresses it so.
         method(method: Method) { self.method = method; }
     }
 }

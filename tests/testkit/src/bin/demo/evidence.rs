@@ -1,4 +1,4 @@
-//! Looks at what a run has left behind, and says whether it is what should be there.
+//! What a run left behind, and whether that is right.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 use mail_parser::MessageParser;
 use sha2::{Digest, Sha256};
 
-use crate::stage::{DUMP, Stage};
+use crate::stage::{DUMP, Planted, Stage};
 
 pub(crate) struct Finding {
     pub claim: String,
@@ -44,28 +44,16 @@ pub(crate) struct Letter {
 /// The SFTP server's folder before and after the run, sorted by name.
 pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
     let mut places = BTreeMap::new();
-    for planted in &stage.planted {
-        let place = Place {
-            name: planted.name.clone(),
-            before: true,
-            after: false,
-            reason: planted.reason.clone(),
-            is_right: !planted.stays,
-        };
-        places.insert(planted.name.clone(), (planted.stays, place));
+    let new = Planted { name: stage.archive.clone(), stays: true, reason: "new: today's dump".to_owned() };
+    for (planted, before) in stage.planted.iter().map(|planted| (planted, true)).chain([(&new, false)]) {
+        let Planted { name, stays, reason } = planted.clone();
+        let place = Place { name: name.clone(), before, after: false, reason, is_right: !stays };
+        places.insert(name, (stays, place));
     }
-    let new = Place {
-        name: stage.archive.clone(),
-        before: false,
-        after: false,
-        reason: "new: the dump of today".to_owned(),
-        is_right: false,
-    };
-    places.insert(stage.archive.clone(), (true, new));
     for entry in fs::read_dir(&stage.destination)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let (stays, place) = places.entry(name.clone()).or_insert_with(|| {
-            let reason = "nothing should have this name".to_owned();
+            let reason = "unexpected".to_owned();
             (false, Place { name, before: false, after: true, reason, is_right: false })
         });
         place.after = true;

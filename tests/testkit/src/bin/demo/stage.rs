@@ -1,9 +1,8 @@
-//! Sets the stage: servers with something in them, and the configuration that leads to them.
+//! The servers, their content, and the configuration for them.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Days, Local, NaiveDate};
@@ -12,6 +11,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use testkit::Sshd;
+use testkit::night::{archive_name, username};
 use testkit::servers::certificates::write_private;
 use testkit::servers::smtp::Security;
 use testkit::servers::{
@@ -32,6 +32,7 @@ const MAIL_USER: &str = "reports@example.org";
 const MAIL_PASSWORD: &str = "a password for the mail server";
 
 /// A file on the SFTP server before the run, and whether the run must keep it.
+#[derive(Clone)]
 pub(crate) struct Planted {
     pub name: String,
     pub stays: bool,
@@ -124,7 +125,7 @@ impl Stage {
         config["sftp"] = json!({
             "host": "127.0.0.1",
             "port": sshd.port(),
-            "username": username()?,
+            "username": username(),
             "private_key": sshd.user_key(),
             "known_hosts": "known_hosts_openssh",
             "directory": sshd.directory,
@@ -133,11 +134,6 @@ impl Stage {
         write_private(&path, format!("{}\n", serde_json::to_string_pretty(&config)?).as_bytes());
         Ok(path)
     }
-}
-
-fn username() -> std::io::Result<String> {
-    let output = Command::new("id").arg("-un").output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Copies the files of a folder with their modification times, except today's archive.
@@ -152,10 +148,6 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn archive_name(date: NaiveDate) -> String {
-    date.format("%Y%d%m.tgz").to_string()
 }
 
 fn publish(dump: &Dump, path: &Path) {
@@ -197,7 +189,7 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
     }
     let leftover = format!(".{}.part", archive_name(today - Days::new(1)));
     fs::write(folder.join(&leftover), "cut off")?;
-    planted.push(Planted { name: leftover, stays: false, reason: "our own leftover of a broken run".to_owned() });
+    planted.push(Planted { name: leftover, stays: false, reason: "a leftover of an interrupted run".to_owned() });
 
     let foreign = |name: &str, reason: &str| Planted { name: name.to_owned(), stays: true, reason: reason.to_owned() };
     let expired = archive_name(today - Days::new(50));
@@ -211,7 +203,7 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
         (format!("{expired}.bak"), "foreign: only part of the name is an archive's"),
         (today.format("%Y3002.tgz").to_string(), "foreign: there is no 30 February"),
     ] {
-        fs::write(folder.join(&name), "not ours")?;
+        fs::write(folder.join(&name), "foreign")?;
         planted.push(foreign(&name, reason));
     }
     Ok(planted)

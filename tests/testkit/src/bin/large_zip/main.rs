@@ -1,4 +1,4 @@
-//! Writes a ZIP with a dump of any size, without ever holding it in memory.
+//! Writes a ZIP with a dump of any size in constant memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool for trials ends by panicking")]
 
 mod rows;
@@ -26,13 +26,13 @@ struct Arguments {
     /// The dump's name
     #[arg(long, default_value = "dumpfile.sql")]
     name: String,
-    /// How hard it is compressed: zip's 1 to 9
+    /// Compression level, 1 to 9
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(i64).range(1..=9))]
     level: i64,
-    /// Fill the dump with noise, which does not get smaller
+    /// Fill the dump with incompressible noise
     #[arg(long)]
     incompressible: bool,
-    /// Put another entry before the dump: so many bytes of noise, stored
+    /// Put another entry of this many bytes of stored noise before the dump
     #[arg(long, default_value_t = 0)]
     other_bytes: u64,
     /// How many days ago the dump was modified

@@ -1,4 +1,4 @@
-//! An SQL dump as mysqldump writes it: a table's definition, then its rows, many in each INSERT.
+//! An SQL dump in the format of mysqldump: the definition of a table, then its rows, many in each INSERT.
 
 use std::io::{self, Write};
 
@@ -34,125 +34,29 @@ CREATE TABLE `orders` (
 LOCK TABLES `orders` WRITE;
 ";
 
+#[rustfmt::skip]
 const FIRST_NAMES: [&str; 32] = [
-    "Anna",
-    "Ben",
-    "Clara",
-    "David",
-    "Elif",
-    "Felix",
-    "Greta",
-    "Hannah",
-    "Ida",
-    "Jonas",
-    "Katharina",
-    "Leon",
-    "Marie",
-    "Noah",
-    "Olga",
-    "Paul",
-    "Quentin",
-    "Rosa",
-    "Sophie",
-    "Tim",
-    "Ute",
-    "Valentin",
-    "Wanda",
-    "Xenia",
-    "Yusuf",
-    "Zoe",
-    "Charlotte",
-    "Maximilian",
-    "Mehmet",
-    "Giulia",
-    "Pierre",
-    "Agnieszka",
+    "Anna", "Ben", "Clara", "David", "Elif", "Felix", "Greta", "Hannah", "Ida", "Jonas", "Katharina", "Leon", "Marie",
+    "Noah", "Olga", "Paul", "Quentin", "Rosa", "Sophie", "Tim", "Ute", "Valentin", "Wanda", "Xenia", "Yusuf", "Zoe",
+    "Charlotte", "Maximilian", "Mehmet", "Giulia", "Pierre", "Agnieszka",
 ];
+#[rustfmt::skip]
 const LAST_NAMES: [&str; 40] = [
-    "Bauer",
-    "Becker",
-    "Dubois",
-    "Fischer",
-    "Garcia",
-    "Hoffmann",
-    "Ivanov",
-    "Jansen",
-    "Kaya",
-    "Klein",
-    "Kowalski",
-    "Krause",
-    "Lehmann",
-    "Maier",
-    "Meyer",
-    "Moreau",
-    "Neumann",
-    "Novak",
-    "Peters",
-    "Petit",
-    "Richter",
-    "Rossi",
-    "Schmidt",
-    "Schneider",
-    "Schröder",
-    "Schulz",
-    "Schwarz",
-    "Silva",
-    "Smith",
-    "Vogel",
-    "Wagner",
-    "Weber",
-    "Werner",
-    "Wolf",
-    "Yilmaz",
-    "Zimmermann",
-    "Andersson",
-    "Bianchi",
-    "Christensen",
-    "O\\'Brien",
+    "Bauer", "Becker", "Dubois", "Fischer", "Garcia", "Hoffmann", "Ivanov", "Jansen", "Kaya", "Klein", "Kowalski",
+    "Krause", "Lehmann", "Maier", "Meyer", "Moreau", "Neumann", "Novak", "Peters", "Petit", "Richter", "Rossi",
+    "Schmidt", "Schneider", "Schröder", "Schulz", "Schwarz", "Silva", "Smith", "Vogel", "Wagner", "Weber", "Werner",
+    "Wolf", "Yilmaz", "Zimmermann", "Andersson", "Bianchi", "Christensen", "O\\'Brien",
 ];
+#[rustfmt::skip]
 const STREETS: [&str; 20] = [
-    "Hauptstraße",
-    "Bahnhofstraße",
-    "Gartenweg",
-    "Lindenallee",
-    "Schulstraße",
-    "Kirchplatz",
-    "Am Markt",
-    "Bergstraße",
-    "Rue de la Paix",
-    "Mühlenweg",
-    "Rosenweg",
-    "Dorfstraße",
-    "Via Roma",
-    "Ringstraße",
-    "Waldweg",
-    "Goethestraße",
-    "Industriestraße",
-    "Wiesengrund",
-    "Uferpromenade",
-    "Königsallee",
+    "Hauptstraße", "Bahnhofstraße", "Gartenweg", "Lindenallee", "Schulstraße", "Kirchplatz", "Am Markt", "Bergstraße",
+    "Rue de la Paix", "Mühlenweg", "Rosenweg", "Dorfstraße", "Via Roma", "Ringstraße", "Waldweg", "Goethestraße",
+    "Industriestraße", "Wiesengrund", "Uferpromenade", "Königsallee",
 ];
+#[rustfmt::skip]
 const CITIES: [&str; 20] = [
-    "Berlin",
-    "Hamburg",
-    "München",
-    "Köln",
-    "Frankfurt am Main",
-    "Stuttgart",
-    "Düsseldorf",
-    "Leipzig",
-    "Wien",
-    "Graz",
-    "Zürich",
-    "Basel",
-    "Bern",
-    "Paris",
-    "Lyon",
-    "Milano",
-    "Kraków",
-    "Gdańsk",
-    "Utrecht",
-    "København",
+    "Berlin", "Hamburg", "München", "Köln", "Frankfurt am Main", "Stuttgart", "Düsseldorf", "Leipzig", "Wien", "Graz",
+    "Zürich", "Basel", "Bern", "Paris", "Lyon", "Milano", "Kraków", "Gdańsk", "Utrecht", "København",
 ];
 const MAIL_HOSTS: [&str; 6] =
     ["example.com", "example.net", "example.org", "mail.example.com", "post.example.net", "shop.example.org"];
@@ -205,7 +109,7 @@ fn put_row(row: u64, random: &mut Rng, text: &mut Vec<u8>) -> io::Result<()> {
         random.u8(1..150),
         one_of(&CITIES, random)
     )?;
-    // Orders come in one after another, some forty seconds apart.
+    // About one order every 40 seconds.
     let ordered = row * 40 + random.u64(..40);
     put_time(ordered, text)?;
     if random.u8(..4) == 0 {

@@ -1,6 +1,6 @@
 //! What comes from outside may be anything: damaged or forged ZIPs, patterns, and the names that a server lists.
 //!
-//! `scripts/fuzz.sh` runs these for long; in a normal run each tries some hundreds of cases.
+//! `scripts/dev/fuzz.sh` runs these for long; in a normal run each tries some hundreds of cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};

@@ -1,5 +1,4 @@
-//! A night that is killed anywhere, and nights on which anything may go wrong: short forms of `scripts/kill_sweep.sh` and
-//! `scripts/soak.sh`.
+//! Short forms of `scripts/dev/kill_sweep.sh` and `scripts/dev/soak.sh`, and tests of their model.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use chrono::{Days, NaiveDate};

@@ -10,12 +10,12 @@ fn installing_three_times_leaves_one_nightly_run_and_the_other_lines_as_they_wer
     let machine = Machine::installing_to("prefix");
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
 
-    let told: Vec<String> = (0..3).map(|_| machine.install()).collect();
+    let printed: Vec<String> = (0..3).map(|_| machine.install()).collect();
 
     let expected = format!("0 23 * * * {} run --config {}", machine.installed().display(), machine.config.display());
     assert_eq!(machine.jobs(), [expected.as_str()]);
     assert!(machine.crontab().starts_with(OTHER_LINES));
-    assert!(told.iter().all(|words| words.contains(&expected)), "the line is shown: {told:?}");
+    assert!(printed.iter().all(|words| words.contains(&expected)), "the line is shown: {printed:?}");
 }
 
 #[test]
@@ -84,20 +84,20 @@ fn two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other() 
     let mut lines = Vec::new();
     for _ in 0..3 {
         for config in configs {
-            let told = machine.install_for(config);
-            lines.push(told.lines().find_map(|line| line.strip_prefix("Crontab line:   ")).unwrap().to_owned());
-            assert!(!told.contains("changed by hand"), "{told}");
+            let printed = machine.install_for(config);
+            lines.push(printed.lines().find_map(|line| line.strip_prefix("Crontab line:   ")).unwrap().to_owned());
+            assert!(!printed.contains("changed by hand"), "{printed}");
         }
     }
     assert_eq!(machine.jobs(), lines[..configs.len()]);
     assert_eq!(lines[..5], lines[5..10]);
 
     machine.config = machine.path("a/config.json");
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
     assert_eq!(machine.jobs(), lines[1..5], "the other configurations run every night as before");
     assert!(machine.installed().exists());
     let why = format!("Kept:           {}, which the crontab runs for", machine.installed().display());
-    assert!(told.contains(&why), "{told}");
+    assert!(printed.contains(&why), "{printed}");
 }
 
 #[test]
@@ -127,10 +127,10 @@ fn a_line_that_was_changed_keeps_its_changes() {
         machine.edit_crontab(from, to);
         let edited = machine.crontab();
 
-        let told = machine.install();
+        let printed = machine.install();
 
-        assert_eq!(machine.crontab(), edited, "{to}: {told}");
-        assert!(told.contains("It was changed by hand and was kept."), "{told}");
+        assert_eq!(machine.crontab(), edited, "{to}: {printed}");
+        assert!(printed.contains("It was changed by hand and was kept."), "{printed}");
         machine.script(&["--uninstall"]);
         assert!(!machine.path("crontab").exists(), "{to}: the job and its comment were all");
     }
@@ -170,10 +170,10 @@ fn a_line_that_was_commented_out_stays_so_and_the_installer_says_so() {
         machine.edit_crontab("0 23", &format!("{off}0 23"));
         let edited = machine.crontab();
 
-        let told = machine.install();
+        let printed = machine.install();
 
-        assert_eq!(machine.crontab(), edited, "{told}");
-        assert!(told.contains("It is commented out and was left so: the job does not run."), "{told}");
+        assert_eq!(machine.crontab(), edited, "{printed}");
+        assert!(printed.contains("It is commented out and was left so: the job does not run."), "{printed}");
     }
 }
 
@@ -185,10 +185,10 @@ fn a_line_that_replaces_one_that_was_commented_out_is_the_one_in_use() {
     machine.edit_crontab(&line, &format!("#{line}\n{}", line.replace("0 23", "0 4")));
     let edited = machine.crontab();
 
-    let told = machine.install();
+    let printed = machine.install();
 
     assert_eq!(machine.crontab(), edited);
-    assert!(told.contains("Crontab line:   0 4 ") && !told.contains("commented out"), "{told}");
+    assert!(printed.contains("Crontab line:   0 4 ") && !printed.contains("commented out"), "{printed}");
 }
 
 #[test]
@@ -225,11 +225,14 @@ fn a_changed_command_that_runs_another_program_is_kept_and_named() {
     let edited = machine.crontab();
 
     machine.prefix = machine.path("new");
-    let told = machine.install();
+    let printed = machine.install();
 
     assert_eq!(machine.crontab(), edited);
     let old = machine.path("old/bin/scripting-system");
-    assert!(told.contains(&format!("It runs {}, not {}.", old.display(), machine.installed().display())), "{told}");
+    assert!(
+        printed.contains(&format!("It runs {}, not {}.", old.display(), machine.installed().display())),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -240,11 +243,11 @@ fn a_line_whose_configuration_is_gone_is_kept_and_reported() {
     fs::remove_file(&machine.config).unwrap();
 
     let gone = machine.config.clone();
-    let told = machine.install_for("moved to/config.json");
+    let printed = machine.install_for("moved to/config.json");
 
     assert_eq!(machine.jobs()[..1], line);
     assert_eq!(machine.jobs().len(), 2);
-    assert!(told.contains(&format!("The crontab also runs {}, which does not exist.", gone.display())), "{told}");
+    assert!(printed.contains(&format!("The crontab also runs {}, which does not exist.", gone.display())), "{printed}");
 }
 
 #[test]
@@ -263,10 +266,10 @@ fn a_line_that_runs_two_configurations_is_not_removed_with_one_of_them() {
     fs::write(machine.path("crontab"), &both).unwrap();
 
     machine.install();
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(String::from_utf8(machine.crontab()).unwrap(), both);
-    assert!(told.contains("It was kept, because it runs another configuration too."), "{told}");
+    assert!(printed.contains("It was kept, because it runs another configuration too."), "{printed}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn what_is_installed_has_the_modes_that_protect_it() {
     assert_eq!(mode(&machine.log()), 0o640);
     assert_eq!(fs::read_to_string(machine.schema()).unwrap(), "--schema");
     assert_eq!(mode(&machine.schema()), 0o644);
-    for (file, content) in machine.comfort().iter().zip(["page", "page", "completion for bash"]) {
+    for (file, content) in machine.documents().iter().zip(["page", "page", "completion for bash"]) {
         assert_eq!(fs::read_to_string(file).unwrap(), content);
         assert_eq!(mode(file), 0o644);
     }
@@ -49,15 +49,15 @@ fn uninstalling_takes_back_all_but_the_operators_data() {
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
     machine.install();
 
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(machine.crontab(), OTHER_LINES);
     assert!(!machine.rotation().exists());
     assert!(!machine.installed().exists());
-    assert!(machine.comfort().iter().all(|file| !file.exists()));
+    assert!(machine.documents().iter().all(|file| !file.exists()));
     for kept in [&machine.config, &machine.schema(), &machine.log()] {
         assert!(kept.exists());
-        assert!(told.contains(&format!("Kept:           {}", kept.display())), "{told}");
+        assert!(printed.contains(&format!("Kept:           {}", kept.display())), "{printed}");
     }
     machine.script(&["--uninstall"]);
 }
@@ -81,8 +81,8 @@ fn purging_removes_the_configuration_and_every_log_too() {
 fn a_program_without_manual_pages_is_installed_all_the_same() {
     let machine = Machine::installing_to("prefix");
     machine.add_command("program", &PROGRAM.replace("man)", "man) echo 'no pages here' >&2; exit 4 ;;\nnever)"));
-    let told = machine.install();
-    assert!(told.contains("Manual pages:   none"), "{told}");
+    let printed = machine.install();
+    assert!(printed.contains("Manual pages:   none"), "{printed}");
     assert_eq!(machine.jobs().len(), 1);
 }
 

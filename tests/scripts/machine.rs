@@ -70,7 +70,7 @@ impl Machine {
     }
 
     /// The manual pages and the completion.
-    pub(crate) fn comfort(&self) -> [PathBuf; 3] {
+    pub(crate) fn documents(&self) -> [PathBuf; 3] {
         let share = self.prefix.join("share");
         [
             "man/man1/scripting-system.1",

@@ -38,7 +38,7 @@ fn its_entries_are_kept_and_not_doubled() {
     let machine = installed_by_previous_version();
     let (crontab, rotation) = (machine.crontab(), fs::read(machine.rotation()).unwrap());
 
-    let told = machine.install();
+    let printed = machine.install();
     machine.install();
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -49,8 +49,8 @@ fn its_entries_are_kept_and_not_doubled() {
     assert!(machine.crontab().starts_with(OTHER_LINES));
     assert_eq!(machine.rotations(), ["scripting-system"]);
     assert_eq!(fs::read(machine.rotation()).unwrap(), rotation);
-    assert!(told.contains("scripting-system (was there, kept)"), "{told}");
-    assert!(!told.contains("changed by hand"), "{told}");
+    assert!(printed.contains("scripting-system (was there, kept)"), "{printed}");
+    assert!(!printed.contains("changed by hand"), "{printed}");
 }
 
 #[test]

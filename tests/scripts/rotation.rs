@@ -56,9 +56,9 @@ fn two_configurations_in_one_folder_share_the_rotation_of_their_log() {
     assert_eq!(machine.rotations(), ["scripting-system"]);
 
     machine.config = machine.path("etc/a.json");
-    let told = machine.script(&["--uninstall", "--purge"]);
-    assert_eq!(machine.rotations(), ["scripting-system"], "{told}");
-    assert!(machine.log().exists() && machine.schema().exists(), "the other configuration uses them: {told}");
+    let printed = machine.script(&["--uninstall", "--purge"]);
+    assert_eq!(machine.rotations(), ["scripting-system"], "{printed}");
+    assert!(machine.log().exists() && machine.schema().exists(), "the other configuration uses them: {printed}");
 
     machine.config = machine.path("etc/b.json");
     machine.script(&["--uninstall", "--purge"]);
@@ -68,22 +68,22 @@ fn two_configurations_in_one_folder_share_the_rotation_of_their_log() {
 
 #[test]
 fn a_rotation_that_was_changed_is_kept_and_the_installer_says_so() {
-    for (from, to, told_of_it) in [
+    for (from, to, expected) in [
         ("rotate 8", "rotate 30", "was there with changes, kept"),
         ("log.log\" {", "other.log\" {", "was there with changes, kept"),
         ("\n", "\n#", "was switched off, left so"),
     ] {
         let machine = Machine::installing_to("prefix");
-        let told = machine.install();
-        assert!(!told.contains("was there"), "{told}");
+        let printed = machine.install();
+        assert!(!printed.contains("was there"), "{printed}");
         assert!(machine.install().contains("scripting-system (was there, kept)"));
         let changed = change(&machine.rotation(), from, to);
 
-        let told = machine.install();
+        let printed = machine.install();
 
         assert_eq!(machine.rotations(), ["scripting-system"], "{to}");
         assert_eq!(fs::read_to_string(machine.rotation()).unwrap(), changed);
-        assert!(told.contains(told_of_it), "{told}");
+        assert!(printed.contains(expected), "{printed}");
     }
 }
 
@@ -96,10 +96,10 @@ fn a_rotation_that_was_switched_off_by_its_name_stays_off() {
     fs::remove_file(machine.path("logrotate.d/scripting-system-copy.bak")).unwrap();
     fs::rename(machine.rotation(), machine.rotation().with_extension("disabled")).unwrap();
 
-    let told = machine.install();
+    let printed = machine.install();
 
     assert_eq!(machine.rotations(), ["scripting-system.disabled"]);
-    assert!(told.contains("was switched off, left so"), "{told}");
+    assert!(printed.contains("was switched off, left so"), "{printed}");
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_rotation_to_which_the_operator_added_another_log_is_not_removed() {
     let with_another = fs::read_to_string(machine.rotation()).unwrap() + "/var/log/mine {\n daily\n}\n";
     fs::write(machine.rotation(), &with_another).unwrap();
 
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(fs::read_to_string(machine.rotation()).unwrap(), with_another);
-    assert!(told.contains("because it holds more than this script wrote"), "{told}");
+    assert!(printed.contains("because it holds more than this script wrote"), "{printed}");
 }

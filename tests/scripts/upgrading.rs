@@ -42,9 +42,12 @@ fn a_program_that_refuses_the_configuration_does_not_replace_one_that_accepts_it
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(installed_text(&machine), PROGRAM);
     assert!(!machine.schema().exists(), "nothing else was changed");
-    let told = said(&output);
-    assert!(told.contains("sftp.host is missing"), "{told}");
-    assert!(told.contains(&format!("refuses the configuration {} (exit code 3", machine.config.display())), "{told}");
+    let printed = said(&output);
+    assert!(printed.contains("sftp.host is missing"), "{printed}");
+    assert!(
+        printed.contains(&format!("refuses the configuration {} (exit code 3", machine.config.display())),
+        "{printed}"
+    );
     assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
 }
 
@@ -52,9 +55,9 @@ fn a_program_that_refuses_the_configuration_does_not_replace_one_that_accepts_it
 fn a_server_that_does_not_answer_now_is_shown_and_stops_nothing() {
     for code in [1, 4, 5] {
         let machine = with_newer_program("config", "port 22 does not answer", code);
-        let told = machine.install();
-        assert!(told.contains("port 22 does not answer"), "{told}");
-        assert!(told.contains(&format!("check ended with exit code {code}, which does not stop")), "{told}");
+        let printed = machine.install();
+        assert!(printed.contains("port 22 does not answer"), "{printed}");
+        assert!(printed.contains(&format!("check ended with exit code {code}, which does not stop")), "{printed}");
         assert_ne!(installed_text(&machine), PROGRAM);
     }
 }
@@ -64,8 +67,8 @@ fn a_configuration_that_the_installed_program_refuses_too_stops_no_newer_one() {
     // The template that is not filled in yet, for example.
     let machine = with_newer_program("config", "source.url is a template", 3);
     fs::write(machine.installed(), PROGRAM.replace("check)", "check) exit 3 ;;\nchecked)")).unwrap();
-    let told = machine.install();
-    assert!(told.contains("Both the installed program and the new one refuse it"), "{told}");
+    let printed = machine.install();
+    assert!(printed.contains("Both the installed program and the new one refuse it"), "{printed}");
     assert!(installed_text(&machine).contains("source.url is a template"));
 }
 
@@ -115,9 +118,9 @@ fn a_missing_sendmail_is_reported_if_the_mail_needs_it() {
         ("not JSON", false),
     ] {
         fs::write(&machine.config, config).unwrap();
-        let told = machine.install();
+        let printed = machine.install();
         let expected = needs_it && !std::path::Path::new("/usr/sbin/sendmail").exists();
-        assert_eq!(told.contains(words), expected, "{config}: {told}");
+        assert_eq!(printed.contains(words), expected, "{config}: {printed}");
     }
 
     fs::write(&machine.config, r#"{"email": {"server": null}}"#).unwrap();

@@ -227,9 +227,9 @@ mod tests {
         }
     }
 
-    /// The mails that scripts/mail_pictures.sh takes pictures of, written into the folder that it names.
+    /// The mails that scripts/dev/mail_pictures.sh takes pictures of, written into the folder that it names.
     #[test]
-    #[ignore = "scripts/mail_pictures.sh runs it"]
+    #[ignore = "scripts/dev/mail_pictures.sh runs it"]
     fn write_mails_for_pictures() {
         let folder = std::env::var("MAIL_PICTURES").expect("MAIL_PICTURES names a folder");
         for (name, record) in [

@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::{make_stale, night};
 use testkit::program;
 use testkit::{Night, Outcome};
 
@@ -18,7 +17,7 @@ fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
 
 #[test]
 fn success_prints_nothing_at_all() {
-    let night = night();
+    let night = Night::around_midnight();
     // Whether no locale is set, or one that this machine does not have.
     for locale in [None, Some(("LC_ALL", "C")), Some(("LANG", "xx_YY.ISO-8859-15"))] {
         let outcome = run_by_cron(&night, locale);
@@ -30,7 +29,7 @@ fn success_prints_nothing_at_all() {
 
 #[test]
 fn without_a_home_in_the_environment_the_passwd_entry_tells_it() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     // The default, ~/.ssh/known_hosts; with a pinned key nothing is written there.
     let fingerprint = night.sshd.fingerprint("ed25519");
     night.set("sftp.known_hosts", json!(null)).set("sftp.host_key", json!(fingerprint));
@@ -41,7 +40,7 @@ fn without_a_home_in_the_environment_the_passwd_entry_tells_it() {
 
 #[test]
 fn a_failure_is_told_on_stderr_alone() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("source.dump", json!("ötherdump.sql"));
     let outcome = run_by_cron(&night, None);
     outcome.exited_with(4);
@@ -55,8 +54,8 @@ fn a_failure_is_told_on_stderr_alone() {
 
 #[test]
 fn warnings_are_told_on_stderr_alone() {
-    let mut night = night();
-    make_stale(&mut night);
+    let mut night = Night::around_midnight();
+    night.make_stale();
     let outcome = run_by_cron(&night, None);
     outcome.exited_with(1);
     assert_eq!(outcome.stdout, "");
@@ -65,7 +64,7 @@ fn warnings_are_told_on_stderr_alone() {
 
 #[test]
 fn a_broken_configuration_is_told_on_stderr_and_in_the_log() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("sftp.port", json!(0));
     let outcome = run_by_cron(&night, None);
     outcome.exited_with(3).logged(" CRITICAL [-] ");

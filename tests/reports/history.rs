@@ -8,9 +8,9 @@ use chrono::{Days, NaiveDate, Utc};
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::{make_stale, night};
 use testkit::Night;
 use testkit::night::{SFTP_PASSWORD, archive_name};
+use testkit::servers::listener::closed_address;
 use testkit::servers::times;
 
 /// Puts archives of so many days and bytes on the server of `night`, and gives their dates.
@@ -77,8 +77,11 @@ fn a_night_that_failed_before_the_server_was_reached_names_the_last_good_archive
 
 #[test]
 fn a_failed_night_whose_server_is_down_says_that_the_last_good_archive_is_not_known() {
-    let mut night = night();
-    night.set("source.dump", json!("other.sql")).set("sftp.port", json!(free_port())).set("retry.attempts", json!(3));
+    let mut night = Night::around_midnight();
+    night
+        .set("source.dump", json!("other.sql"))
+        .set("sftp.port", json!(closed_address().port()))
+        .set("retry.attempts", json!(3));
     let outcome = night.run();
     // One attempt, and no fault of its own.
     outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
@@ -91,8 +94,8 @@ fn a_failed_night_whose_server_is_down_says_that_the_last_good_archive_is_not_kn
 
 #[test]
 fn a_night_that_could_not_connect_does_not_try_again_for_the_reports() {
-    let mut night = night();
-    night.set("sftp.port", json!(free_port()));
+    let mut night = Night::around_midnight();
+    night.set("sftp.port", json!(closed_address().port()));
     let outcome = night.run();
     outcome.exited_with(4);
     assert!(!outcome.log.contains("the folder on the server"), "{}", outcome.all());
@@ -102,7 +105,7 @@ fn a_night_that_could_not_connect_does_not_try_again_for_the_reports() {
 
 #[test]
 fn a_refused_login_is_not_repeated_for_the_reports() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!(format!("not {SFTP_PASSWORD}")));
     night.run().exited_with(4).logged("refused the login");
@@ -112,7 +115,7 @@ fn a_refused_login_is_not_repeated_for_the_reports() {
 
 #[test]
 fn a_server_that_is_silent_keeps_a_failed_night_no_longer_than_one_answer_may() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
     night.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(3));
@@ -140,8 +143,8 @@ fn a_delivered_night_shows_what_was_sent_and_the_history_that_it_joins() {
 
 #[test]
 fn a_stale_night_says_how_old_the_last_good_archive_is() {
-    let mut night = night();
-    make_stale(&mut night);
+    let mut night = Night::around_midnight();
+    night.make_stale();
     let dates = put_archives(&night, &[(2, 4_000)]);
     night.run().exited_with(1);
     let sentence = format!(" old: {} of {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
@@ -149,13 +152,9 @@ fn a_stale_night_says_how_old_the_last_good_archive_is() {
     assert_eq!(colour(&night), "#b06900");
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn a_first_host_key_is_told_once_whatever_else_is_looked_at() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = night.serve_sftp(|builder| builder.stall_after(20_000));
     night.set("sftp.timeout_seconds", json!(1)).set("retry.attempts", json!(1));
     let outcome = night.run();

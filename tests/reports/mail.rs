@@ -9,7 +9,7 @@ use chrono::Utc;
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::{host_name, night, use_mail_server};
+use crate::{host_name, use_mail_server};
 use testkit::Night;
 use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::SmtpServer;
@@ -27,7 +27,7 @@ fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
 
 #[test]
 fn a_mail_through_tls_after_a_login_says_all_in_two_parts() {
-    let night = night();
+    let night = Night::around_midnight();
     let before = Utc::now().timestamp();
     let letter = mail_to(&night.mail, &night);
     let after = Utc::now().timestamp();
@@ -55,7 +55,7 @@ fn a_mail_through_tls_after_a_login_says_all_in_two_parts() {
 
 #[test]
 fn a_mail_goes_through_starttls_after_a_login() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::StartTls).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
@@ -66,7 +66,7 @@ fn a_mail_goes_through_starttls_after_a_login() {
 
 #[test]
 fn a_mail_goes_in_the_clear_where_no_login_is_asked_for() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::None).start();
     use_mail_server(&mut night, &server, Security::None);
     mail_to(&server, &night);
@@ -76,7 +76,7 @@ fn a_mail_goes_in_the_clear_where_no_login_is_asked_for() {
 
 #[test]
 fn starttls_that_is_not_offered_is_never_done_without() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
@@ -104,7 +104,7 @@ fn demand_no_real_sendmail() {
 #[test]
 fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
     demand_no_real_sendmail();
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server", json!(null)).set("email.to", json!(["a@example.org", "B <b@example.org>"]));
     fs::create_dir(night.path("bin")).unwrap();
     write_sendmail(&night.path("bin"), "");
@@ -122,7 +122,7 @@ fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
 #[test]
 fn what_the_local_sendmail_complains_of_is_told() {
     demand_no_real_sendmail();
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server", json!(null));
     fs::create_dir(night.path("bin")).unwrap();
     write_sendmail(&night.path("bin"), "echo 'no account \"default\"' >&2; exit 78");
@@ -135,7 +135,7 @@ fn what_the_local_sendmail_complains_of_is_told() {
 #[test]
 fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
     demand_no_real_sendmail();
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server", json!(null)).set("log.level", json!("debug"));
     fs::create_dir(night.path("bin")).unwrap();
     let bin = night.path("bin");
@@ -171,7 +171,7 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
 
 #[test]
 fn this_runs_log_is_attached_and_no_others() {
-    let night = night();
+    let night = Night::around_midnight();
     night.run().exited_with(0);
     let first = night.run_id();
     // Names are made of whole seconds and the process.
@@ -195,7 +195,7 @@ fn this_runs_log_is_attached_and_no_others() {
 
 #[test]
 fn no_log_is_attached_where_none_is_wanted() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.attach_log", json!(false));
     let letter = mail_to(&night.mail, &night);
     assert!(letter.attachments.is_empty(), "{:?}", letter.attachments);
@@ -203,7 +203,7 @@ fn no_log_is_attached_where_none_is_wanted() {
 
 #[test]
 fn a_failed_night_is_mailed_with_its_cause() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("source.dump", json!("other.sql"));
     night.run().exited_with(4);
     let letter = Letter::decode(&night.mail.messages()[0].raw);
@@ -216,7 +216,7 @@ fn a_failed_night_is_mailed_with_its_cause() {
 #[test]
 fn names_from_outside_stay_text_in_the_html_part() {
     use testkit::servers::{Entry, Zip};
-    let night = night();
+    let night = Night::around_midnight();
     night.publish(&Zip::new().with(Entry::new("<img src=x>&amp;\n<h1>delivered</h1>", "x")));
     night.run().exited_with(4);
     let letter = Letter::decode(&night.mail.messages()[0].raw);

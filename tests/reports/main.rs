@@ -14,23 +14,10 @@ mod undelivered;
 
 use std::process::Command;
 
-use chrono::TimeDelta;
 use serde_json::json;
 use testkit::Night;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
-
-/// A good night that stays one when the clock passes midnight between the dump and the run.
-fn night() -> Night {
-    let mut night = Night::new();
-    night.set("source.max_age_days", json!(1));
-    night
-}
-
-/// Makes the dump of `night` stale, whatever the clock does.
-fn make_stale(night: &mut Night) {
-    night.publish_dump_of(night.modified - TimeDelta::days(3));
-}
 
 /// Has `night` use `server` without a login, instead of its own.
 fn use_mail_server(night: &mut Night, server: &SmtpServer, security: Security) {

@@ -12,8 +12,9 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{begin, make_stale, night, terminate, wait_until};
+use crate::{begin, terminate};
 use testkit::servers::{HttpsServer, PingServer, times};
+use testkit::wait_until;
 use testkit::{Night, Outcome, SmallDisk};
 
 const PREFIX: &str = "scripting_system_";
@@ -115,7 +116,7 @@ fn with_metrics(night: &mut Night) {
 }
 
 fn measured() -> Night {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     with_metrics(&mut night);
     night
 }
@@ -193,7 +194,7 @@ fn nights_without_a_delivery_remember_the_last_one() {
     night.run().exited_with(0);
     let success = Metrics::of(&night).last_success().unwrap();
 
-    make_stale(&mut night);
+    night.make_stale();
     // So that the times differ.
     thread::sleep(Duration::from_millis(1_100));
     night.run().exited_with(1);
@@ -227,7 +228,7 @@ fn a_foreign_file_in_its_place_is_replaced_and_teaches_nothing() {
         [&b"scripting_system_last_success_timestamp_seconds{textfile=\"job\"} 99999999999\n"[..], b"\xff\xfe"]
     {
         let mut night = measured();
-        make_stale(&mut night);
+        night.make_stale();
         fs::write(night.path("metrics/job.prom"), foreign).unwrap();
         night.run().exited_with(1);
         Metrics::of(&night).lacks(&["last_success_timestamp_seconds"]);

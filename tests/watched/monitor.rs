@@ -1,14 +1,15 @@
 //! The monitor is pinged as a run begins and ends, and a monitor that is out of order keeps nothing from its end.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::{begin, make_stale, night, terminate, wait_until};
+use crate::{begin, terminate};
+use testkit::servers::listener::closed_address;
 use testkit::servers::pings::{Builder, Ping};
 use testkit::servers::{Authority, HttpsServer, PingServer};
+use testkit::wait_until;
 use testkit::{Night, Outcome};
 
 /// What a run takes beside waiting for the monitor, on a busy machine.
@@ -21,7 +22,7 @@ fn watch(night: &mut Night, server: &PingServer, rest: &str) {
 }
 
 fn watched(behave: impl FnOnce(Builder) -> Builder) -> (Night, PingServer) {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = behave(PingServer::builder()).start();
     watch(&mut night, &server, "");
     (night, server)
@@ -65,7 +66,7 @@ fn a_good_night_is_pinged_as_it_begins_and_as_it_ends_with_what_happened() {
 #[test]
 fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
     let (mut night, server) = watched(|server| server);
-    make_stale(&mut night);
+    night.make_stale();
     night.run().exited_with(1);
     assert!(last_ping(&server, "/fail").body.starts_with("Nothing new was delivered: the dump is stale.\n"));
 
@@ -110,7 +111,7 @@ fn an_interrupted_night_is_pinged_as_a_failure() {
 
 #[test]
 fn a_query_stays_a_query() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
     watch(&mut night, &server, "?create=1");
     night.run().exited_with(0);
@@ -123,7 +124,7 @@ fn a_query_stays_a_query() {
 fn a_monitor_that_is_not_there_costs_a_warning() {
     let (mut night, server) = watched(|server| server);
     drop(server);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_address().port();
     night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
     let outcome = night.run();
     delivered_with_a_warning(&night, &outcome, "cannot reach the monitoring service: ");

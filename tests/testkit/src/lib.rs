@@ -12,6 +12,6 @@ pub mod small_disk;
 pub mod sshd;
 
 pub use built::{program, target_folder};
-pub use night::{Night, Outcome};
+pub use night::{Night, Outcome, wait_until};
 pub use small_disk::SmallDisk;
 pub use sshd::Sshd;

@@ -3,17 +3,20 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use scripting_system::job_id::JobId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::servers::listener::loopback;
 use crate::servers::sftp::Builder;
 use crate::servers::smtp::Security;
-use crate::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, WebhookServer, Zip, zips};
+use crate::servers::{Authority, Entry, HttpsServer, Proxy, SftpServer, SmtpServer, WebhookServer, Zip, zips};
 use crate::sshd::Sshd;
 
 pub const DUMP: &str = "dumpfile.sql";
@@ -77,12 +80,29 @@ impl Night {
         let dump = zips::sql_dump(200_000);
         let modified = Utc::now().trunc_subsecs(0);
         let night = Night { folder, config, dump, modified, web, sshd, mail, webhook };
-        night.publish(&Zip::new().with(Entry::new(DUMP, night.dump.clone()).extended_time(night.modified)));
+        night.publish(&Zip::new().with(night.entry()));
         night
     }
 
     pub fn publish(&self, zip: &Zip) {
         zip.write(&self.path("web/my_zip.zip"));
+    }
+
+    /// As [`new`](Night::new), with a day of tolerance: the run may start after midnight.
+    pub fn around_midnight() -> Night {
+        let mut night = Night::new();
+        night.set("source.max_age_days", json!(1));
+        night
+    }
+
+    /// Publishes a dump that is stale, also after midnight.
+    pub fn make_stale(&mut self) {
+        self.publish_dump_of(self.modified - TimeDelta::days(3));
+    }
+
+    /// The entry of the dump in its ZIP.
+    pub fn entry(&self) -> Entry {
+        Entry::new(DUMP, self.dump.clone()).extended_time(self.modified)
     }
 
     /// Publishes `bytes` in place of the ZIP.
@@ -92,7 +112,7 @@ impl Night {
 
     pub fn publish_dump_of(&mut self, modified: DateTime<Utc>) {
         self.modified = modified;
-        self.publish(&Zip::new().with(Entry::new(DUMP, self.dump.clone()).extended_time(modified)));
+        self.publish(&Zip::new().with(self.entry()));
     }
 
     /// Sets the configuration's value at `path`, such as `sftp.host`.
@@ -155,6 +175,14 @@ impl Night {
         server
     }
 
+    /// Adds a round trip of 60 ms to the SFTP server, so that 4 connections are faster than one.
+    pub fn slow_down_sftp(&mut self) -> Proxy {
+        let port = u16::try_from(self.config["sftp"]["port"].as_u64().unwrap()).unwrap();
+        let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
+        self.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
+        proxy
+    }
+
     /// Calls `try_on` with OpenSSH and again with the embedded SFTP server.
     pub fn on_each_server(try_on: impl Fn(&mut Night)) {
         try_on(&mut Night::new());
@@ -180,7 +208,6 @@ impl Night {
     }
 
     /// The name of the archive of the dump's date.
-    /// The default pattern: year, day, month.
     pub fn archive_name(&self) -> String {
         archive_name(self.modified.date_naive())
     }
@@ -215,6 +242,23 @@ impl Outcome {
     pub fn logged(&self, text: &str) -> &Outcome {
         assert!(self.log.contains(text), "the log does not tell {text:?}: {}", self.all());
         self
+    }
+}
+
+/// The dump that GNU tar extracts from `archive`.
+pub fn extract_dump(archive: &Path) -> Vec<u8> {
+    let output = Command::new("tar").arg("-xzOf").arg(archive).arg(DUMP).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Waits until `is_so` returns true: `what`, for the message after 20 seconds.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -1,13 +1,15 @@
 //! A private OpenSSH server: `sshd` on a free port of loopback, with its own keys.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::servers::listener::closed_address;
 
 const SSHD: &str = "/usr/sbin/sshd";
 
@@ -113,7 +115,7 @@ impl Sshd {
 
 /// A listening sshd and its port; `None` if it exited instead.
 fn listening(folder: &Path) -> Option<(Child, u16)> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_address().port();
     let log = fs::File::create(folder.join("sshd.log")).unwrap();
     let mut process = Command::new(SSHD)
         .args(["-D", "-e", "-p", &port.to_string(), "-f"])

@@ -75,7 +75,7 @@ fn draw_time(date: NaiveDate, random: &mut Rng) -> DateTime<Utc> {
 }
 
 /// Name, modification time and bytes of the only file in `archive`.
-fn extracted(archive: &[u8]) -> Result<(String, i64, Vec<u8>), String> {
+pub fn extracted(archive: &[u8]) -> Result<(String, i64, Vec<u8>), String> {
     let told = |error: std::io::Error| error.to_string();
     let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
     let mut found = None;

@@ -1,8 +1,9 @@
 //! Serves a router over TLS or plain HTTP until dropped.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -55,6 +56,24 @@ impl Drop for Listening {
 /// With port 0 the system chooses one.
 pub fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// A loopback address that nobody listens on.
+pub fn closed_address() -> SocketAddr {
+    TcpListener::bind(loopback(0)).unwrap().local_addr().unwrap()
+}
+
+/// Calls `converse` for each connection, in its own thread, until the process ends. Returns the port.
+pub fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind(loopback(0)).unwrap();
+    let (port, converse) = (listener.local_addr().unwrap().port(), Arc::new(converse));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let converse = Arc::clone(&converse);
+            thread::spawn(move || converse(stream));
+        }
+    });
+    port
 }
 
 /// A non-blocking listening socket for tokio.

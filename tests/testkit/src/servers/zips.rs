@@ -1,7 +1,7 @@
 //! ZIP files as a nightly job would publish them: a dump, its time in one of ZIP's forms, and other entries.
 
 use std::fs;
-use std::io::{self, Cursor, Write};
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
@@ -146,35 +146,18 @@ fn dos(time: NaiveDateTime) -> zip::DateTime {
 
 /// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third.
 pub fn sql_dump(size: usize) -> Vec<u8> {
-    let mut dump = Vec::with_capacity(size);
-    write_sql_dump(size as u64, &mut dump).expect("memory takes every byte");
-    dump
-}
-
-pub fn write_sql_dump(size: u64, out: &mut dyn Write) -> io::Result<()> {
-    let mut left = size;
-    let mut put = |line: &[u8]| {
-        let count = left.min(line.len() as u64);
-        left -= count;
-        out.write_all(&line[..count as usize]).map(|()| left > 0)
-    };
-    if !put(b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n")? {
-        return Ok(());
-    }
+    let mut dump = b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n".to_vec();
     let mut random = fastrand::Rng::with_seed(42);
     for row in 1_u64.. {
-        let (customer, cents) = (random.u32(..1_000_000), random.u32(100..1_000_000));
-        let token = random.u64(..);
-        let line = format!(
-            "INSERT INTO `orders` VALUES ({row},{customer},{}.{:02},'{token:016x}','open');\n",
-            cents / 100,
-            cents % 100
-        );
-        if !put(line.as_bytes())? {
+        if dump.len() >= size {
             break;
         }
+        let (customer, cents, token) = (random.u32(..1_000_000), random.u32(100..1_000_000), random.u64(..));
+        let price = format!("{}.{:02}", cents / 100, cents % 100);
+        writeln!(dump, "INSERT INTO `orders` VALUES ({row},{customer},{price},'{token:016x}','open');").unwrap();
     }
-    Ok(())
+    dump.truncate(size);
+    dump
 }
 
 /// Incompressible bytes, the same ones each time.

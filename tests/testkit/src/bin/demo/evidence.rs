@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::Path;
+use std::fs::{self};
 
-use chrono::{DateTime, Local};
-use flate2::read::MultiGzDecoder;
 use mail_parser::MessageParser;
 use sha2::{Digest, Sha256};
 
-use crate::stage::{DUMP, Planted, Stage};
+use crate::stage::{Planted, Stage};
 
 pub(crate) struct Finding {
     pub claim: String,
@@ -25,13 +21,6 @@ pub(crate) struct Place {
     pub after: bool,
     pub reason: String,
     pub is_right: bool,
-}
-
-pub(crate) struct Content {
-    pub name: String,
-    pub size: u64,
-    pub modified: DateTime<Local>,
-    pub sha256: String,
 }
 
 pub(crate) struct Letter {
@@ -60,36 +49,6 @@ pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
         place.is_right = *stays;
     }
     Ok(places.into_values().map(|(_, place)| place).collect())
-}
-
-pub(crate) fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
-    let mut contents = Vec::new();
-    // An archive may be several gzip members one after another.
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(File::open(path)?));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let seconds = i64::try_from(entry.header().mtime()?)?;
-        let modified = DateTime::from_timestamp(seconds, 0).ok_or("the archive holds an impossible time")?;
-        let (name, size) = (entry.path()?.display().to_string(), entry.size());
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes)?;
-        contents.push(Content { name, size, modified: modified.with_timezone(&Local), sha256: sha256(&bytes) });
-    }
-    Ok(contents)
-}
-
-pub(crate) fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
-    let is = |claim: &str, test: fn(&Stage, &Content) -> bool| Finding {
-        claim: claim.to_owned(),
-        holds: contents.first().is_some_and(|content| test(stage, content)),
-    };
-    vec![
-        Finding { claim: "the archive holds one file".to_owned(), holds: contents.len() == 1 },
-        is("it has the dump's name", |_, content| content.name == DUMP),
-        is("it has the dump's size", |stage, content| content.size == stage.dump.content.len() as u64),
-        is("it has the dump's modification time", |stage, content| content.modified == stage.dump.modified),
-        is("it has the dump's bytes", |stage, content| content.sha256 == sha256(&stage.dump.content)),
-    ]
 }
 
 pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {

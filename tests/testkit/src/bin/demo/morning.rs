@@ -8,7 +8,9 @@ use std::process::{Command, Output, Stdio};
 use console::style;
 
 use crate::evidence::Finding;
-use crate::stage::{DUMP, Stage};
+use testkit::night::DUMP;
+
+use crate::stage::Stage;
 
 const NAME: &str = "scripting-system";
 
@@ -75,7 +77,7 @@ impl Morning<'_> {
         let path = output.to_string_lossy().into_owned();
         self.call("restore", &["--latest", "--output", &path], 0, "restore --latest ends with 0")?;
         let restored = fs::read(output.join(DUMP)).unwrap_or_default();
-        self.note("the restored file is the dump, byte for byte", restored == self.stage.dump.content);
+        self.note("the restored file is the dump, byte for byte", restored == *self.stage.dump.content);
         let modified = fs::metadata(output.join(DUMP)).and_then(|metadata| metadata.modified()).ok();
         self.note("it has the dump's modification time", modified == Some(self.stage.dump.modified.into()));
         Ok(())

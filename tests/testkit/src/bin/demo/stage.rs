@@ -3,23 +3,21 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use chrono::{DateTime, Days, Local, NaiveDate};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use chrono::{DateTime, Days, Local, NaiveDate, SubsecRound as _};
+use scripting_system::job_id::JobId;
 use serde_json::{Value, json};
 
 use testkit::Sshd;
-use testkit::night::{archive_name, username};
+use testkit::night::{DUMP, archive_name, username};
+use testkit::nights::dump::Dump;
 use testkit::servers::certificates::write_private;
 use testkit::servers::smtp::Security;
-use testkit::servers::{
-    Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips,
-};
+use testkit::servers::{Authority, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, zips};
 
 pub(crate) const DIRECTORY: &str = "TSE-INFORX";
-pub(crate) const DUMP: &str = "dumpfile.sql";
 pub(crate) const METRICS: &str = "scripting-system.prom";
 const HEADER: &[u8] = b"-- MySQL dump 10.13  Distrib 8.0.40, for Linux (x86_64)\n";
 const ZIP: &str = "my_zip.zip";
@@ -37,12 +35,6 @@ pub(crate) struct Planted {
     pub name: String,
     pub stays: bool,
     pub reason: String,
-}
-
-pub(crate) struct Dump {
-    pub content: Vec<u8>,
-    /// Whole seconds.
-    pub modified: DateTime<Local>,
 }
 
 pub(crate) struct Stage {
@@ -77,12 +69,10 @@ impl Stage {
         let destination = received.join(DIRECTORY);
         fs::create_dir(&destination)?;
 
-        let modified =
-            DateTime::from_timestamp(now.timestamp(), 0).expect("it is a time of today").with_timezone(&Local);
-        let content = [HEADER, &zips::sql_dump(DUMP_BYTES)].concat();
-        let dump = Dump { content, modified };
-        publish(&dump, &published.join(ZIP));
-        let planted = plant(&destination, now.date_naive())?;
+        let modified = now.to_utc().trunc_subsecs(0);
+        let dump = Dump { content: Arc::new([HEADER, &zips::sql_dump(DUMP_BYTES)].concat()), modified };
+        dump.zip().write(&published.join(ZIP));
+        let planted = plant(&destination, now.date_naive(), &JobId::of(&folder.join("config.json")))?;
 
         let user_key = SshKey::ed25519();
         let web = HttpsServer::builder(&published).basic_auth(WEB_USER, WEB_PASSWORD).start();
@@ -150,32 +140,18 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn publish(dump: &Dump, path: &Path) {
-    let entry = Entry::new(DUMP, dump.content.clone())
-        .dos_time(dump.modified.naive_local())
-        .extended_time(dump.modified.to_utc());
-    Zip::new().with(entry).with(Entry::new("README.txt", "Made every night.\n")).write(path);
-}
-
 /// An archive of a dump of `size` bytes, like those of earlier runs.
-fn archive_of(date: NaiveDate, size: usize) -> std::io::Result<Vec<u8>> {
-    let content = zips::sql_dump(size);
-    let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc().timestamp();
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o600);
-    header.set_mtime(u64::try_from(modified).unwrap());
-    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    builder.append_data(&mut header, DUMP, content.as_slice())?;
-    builder.into_inner()?.finish()
+fn archive_of(date: NaiveDate, size: usize) -> Vec<u8> {
+    let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc();
+    Dump { content: Arc::new(zips::sql_dump(size)), modified }.archive()
 }
 
-fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
+fn plant(folder: &Path, today: NaiveDate, id: &JobId) -> std::io::Result<Vec<Planted>> {
     let mut planted = Vec::new();
     for age in [40, 12, 11, 10, 9, 8, 7, 5, 4, 3, 2, 1] {
         let date = today - Days::new(age);
         let name = archive_name(date);
-        fs::write(folder.join(&name), archive_of(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap())?)?;
+        fs::write(folder.join(&name), archive_of(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap()))?;
         let written = SystemTime::from(date.and_hms_opt(22, 5, 0).unwrap().and_utc());
         File::options().write(true).open(folder.join(&name))?.set_modified(written)?;
         let stays = age <= KEEP_DAYS;
@@ -187,7 +163,7 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
         };
         planted.push(Planted { name, stays, reason });
     }
-    let leftover = format!(".{}.part", archive_name(today - Days::new(1)));
+    let leftover = format!(".{}.{id}.part", archive_name(today - Days::new(1)));
     fs::write(folder.join(&leftover), "cut off")?;
     planted.push(Planted { name: leftover, stays: false, reason: "a leftover of an interrupted run".to_owned() });
 

@@ -10,7 +10,7 @@ use testkit::nights::soak::{Options, soak};
 use testkit::nights::sweep::Sweep;
 
 #[test]
-fn after_a_kill_at_any_point_the_next_run_puts_all_right() {
+fn after_a_kill_at_any_point_the_next_run_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let result = Sweep::new(&folder.path().join("sweep")).run(22, |_| {});
     assert!(result.faults.is_empty(), "{}", result.faults.join("\n"));
@@ -20,7 +20,7 @@ fn after_a_kill_at_any_point_the_next_run_puts_all_right() {
 }
 
 #[test]
-fn after_each_night_of_many_the_folder_holds_exactly_what_it_must() {
+fn after_each_of_many_nights_the_folder_matches_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { nights: 15, seed: 1, large_dumps: 0.0 };
     let summary = soak(&folder.path().join("soak"), &options, |_| {});
@@ -29,14 +29,13 @@ fn after_each_night_of_many_the_folder_holds_exactly_what_it_must() {
     assert!(!summary.archives.is_empty());
 }
 
-/// A name in the folder and what is there.
 fn file(name: &str, content: &str) -> (String, Item) {
     (name.to_owned(), Item::File(content.as_bytes().to_vec()))
 }
 
 const OWN_ID: &str = "0a1b2c3d";
 
-/// Archives of some ages, leftovers of several sorts, and a foreign file, before the night of `date`.
+/// Archives, leftovers and a foreign file before the run of `date`.
 fn folder_before(date: NaiveDate) -> Listing {
     let of = |age: u64| archive_name(date - Days::new(age));
     let archives = [0, 1, 2, 3, 13].map(|age| file(&of(age), &age.to_string()));

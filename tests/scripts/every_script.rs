@@ -1,4 +1,4 @@
-//! What holds for every script, and the scripts that start the program for operators.
+//! Checks of every script, and the scripts that start the program for operators.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{Machine, mode, scripts};
 
 #[test]
-fn the_template_is_written_to_the_current_folder_unless_told_otherwise() {
+fn the_template_is_written_to_the_current_folder_by_default() {
     let machine = Machine::installing_to("prefix");
     machine.add_command("bin/scripting-system", "#!/bin/sh\nprintf '%s ' \"$@\"\n");
     let said = |options: &[&str]| {
@@ -26,7 +26,7 @@ fn the_template_is_written_to_the_current_folder_unless_told_otherwise() {
 }
 
 #[test]
-fn the_web_servers_folder_is_the_repositorys_or_the_one_that_the_caller_means() {
+fn the_web_server_serves_the_repositorys_folder_or_the_callers() {
     let machine = Machine::installing_to("prefix");
     machine.add_command(
         "bin/cargo",
@@ -69,7 +69,7 @@ fn every_script_is_executable_and_can_be_parsed() {
 }
 
 #[test]
-fn every_script_that_is_run_by_hand_explains_itself() {
+fn every_script_for_people_has_a_help() {
     for name in [
         "install_dependencies.sh",
         "gen_config.sh",
@@ -87,6 +87,6 @@ fn every_script_that_is_run_by_hand_explains_itself() {
         assert!(output.status.success(), "{name}");
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(said.contains(&format!("Usage: scripts/{name}")), "{said}");
-        assert!(!said.contains("shellcheck source"), "{name} shows its help and nothing else: {said}");
+        assert!(!said.contains("shellcheck source"), "{name} prints only its help: {said}");
     }
 }

@@ -1,11 +1,11 @@
-//! The rotation of the log: one file for each configuration, and every change of the operator is kept.
+//! The rotation of the log: one file per configuration; the operator's changes are kept.
 
 use std::fs;
 
 use crate::{Machine, mode};
 
 #[test]
-fn the_log_is_rotated_weekly_under_its_own_mode() {
+fn the_log_is_rotated_weekly_and_keeps_its_mode() {
     let machine = Machine::installing_to("prefix");
     machine.install();
 
@@ -67,7 +67,7 @@ fn two_configurations_in_one_folder_share_the_rotation_of_their_log() {
 }
 
 #[test]
-fn a_rotation_that_was_changed_is_kept_and_the_installer_says_so() {
+fn a_changed_rotation_is_kept_and_reported() {
     for (from, to, expected) in [
         ("rotate 8", "rotate 30", "was there with changes, kept"),
         ("log.log\" {", "other.log\" {", "was there with changes, kept"),
@@ -88,7 +88,7 @@ fn a_rotation_that_was_changed_is_kept_and_the_installer_says_so() {
 }
 
 #[test]
-fn a_rotation_that_was_switched_off_by_its_name_stays_off() {
+fn a_rotation_disabled_by_its_name_stays_disabled() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     fs::copy(machine.rotation(), machine.path("logrotate.d/scripting-system-copy.bak")).unwrap();
@@ -112,11 +112,11 @@ fn a_log_that_another_file_rotates_by_a_pattern_is_not_rotated_twice() {
     machine.install();
     assert_eq!(machine.rotations(), ["mine"]);
     machine.script(&["--uninstall"]);
-    assert_eq!(machine.rotations(), ["mine"], "what the script did not write is kept");
+    assert_eq!(machine.rotations(), ["mine"], "files of others are kept");
 }
 
 #[test]
-fn a_rotation_to_which_the_operator_added_another_log_is_not_removed() {
+fn a_rotation_with_another_log_added_by_the_operator_is_not_removed() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     let with_another = fs::read_to_string(machine.rotation()).unwrap() + "/var/log/mine {\n daily\n}\n";

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Sets everything up for operators who do not build software: the packages, the program, its configuration,
-# its log and the cron job that runs it every night at 23:00. It may be run again at any time: what is there
-# is kept, what is missing is added.
+# Installs everything that a nightly run needs: the packages, the program, its configuration, its log and the cron job
+# that runs it at 23:00. It can be run again at any time: it keeps what exists and adds what is missing.
 #
 # Usage: scripts/install_dependencies.sh [options]
 #
@@ -11,41 +10,37 @@
 #   --config FILE           the configuration; default /etc/scripting-system/config.json, for others than
 #                           root ~/.config/scripting-system/config.json. Run the script once for each configuration
 #   --logrotate-folder DIR  where the log's rotation is written; default /etc/logrotate.d for root, for
-#                           others nowhere: the lines are shown instead
+#                           others nowhere: the lines are printed instead
 #   --no-packages           install no Debian packages
-#   --uninstall             take back the cron job, the log's rotation, the program, its manual pages and its
+#   --uninstall             remove the cron job, the log's rotation, the program, its manual pages and its
 #                           completion. Needs the same --prefix, --config and --logrotate-folder as the
-#                           installation. The configuration, its schema and the log stay, and so do the
-#                           Debian packages; the program stays while the crontab runs it for another configuration
+#                           installation. The configuration, its schema, the log and the Debian packages are kept,
+#                           and the program while the crontab runs it for another configuration
 #   --purge                 with --uninstall: remove the configuration, its schema and the log too
-#   --help                  show this text
+#   --help                  print this text
 #
-# The configuration is made with mode 0600, since it may hold passwords; an existing one is kept, and gets
-# that mode. The schema beside it, with which editors complete and check it, has mode 0644; the log, log.log,
-# has mode 0640.
+# The configuration is created with mode 0600, since it may contain passwords; an existing one is kept and gets that
+# mode. In the same folder are its schema, with which editors complete and check it (mode 0644), and log.log (mode 0640).
 #
-# Each configuration gets one line in the crontab of the user who runs this script, and one file for logrotate.
-# Both are yours to change: another time, a line that is commented out and another rotation are kept.
+# Each configuration gets one line in the crontab of the user who runs this script, and one file for logrotate. You can
+# change both: the script keeps another time, a commented-out line and another rotation.
 #
-# A program that is installed already is replaced only if the new one accepts the configurations that it runs:
-# this is tried with the new program's `check`. As root the script writes only where nobody else can; with
-# SCRIPTING_SYSTEM_TRUST_FILES=1 in the environment it accepts an existing configuration in a folder that another
-# user controls, and changes nothing in that folder.
+# An installed program is replaced only if `check` of the new one accepts the configurations of the existing jobs. As root
+# the script writes only where nobody else can; with SCRIPTING_SYSTEM_TRUST_FILES=1 in the environment it accepts an
+# existing configuration in a folder that another user controls, and changes nothing in that folder.
+# shellcheck disable=SC2034,SC2154 # variables that its parts set or use
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
-# shellcheck source-path=SCRIPTDIR source=install_trust.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/install_trust.sh"
-# shellcheck source-path=SCRIPTDIR source=install_program.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/install_program.sh"
-# shellcheck source-path=SCRIPTDIR source=install_rotation.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/install_rotation.sh"
+for part in trust crontab program rotation; do
+    # shellcheck source=/dev/null # each is checked by itself
+    source "$(dirname -- "${BASH_SOURCE[0]}")/install/$part.sh"
+done
 
-# The crontab is compared byte by byte, and the messages of other programs are read.
+# The crontab is compared byte by byte, and messages of other programs are parsed.
 export LC_ALL=C
 umask 022
 
-# What the options decide.
 binary=
 prefix=
 config=
@@ -56,7 +51,7 @@ purge=
 # Set if another user controls the configuration's folder: nothing is written there.
 foreign_folder=
 
-# Temporary files, removed however the script ends.
+# Temporary files, removed when the script ends for any reason.
 temporary=()
 remove_temporary() {
     ((${#temporary[@]} == 0)) || rm -rf -- "${temporary[@]}"
@@ -81,10 +76,6 @@ read_options() {
         --no-packages) with_packages= ;;
         --uninstall) uninstall=yes ;;
         --purge) purge=yes ;;
-        -h | --help)
-            print_help
-            exit 0
-            ;;
         *) fail_usage "unknown option: $1" ;;
         esac
         shift
@@ -92,7 +83,7 @@ read_options() {
     [[ -z $purge || -n $uninstall ]] || fail_usage "--purge goes with --uninstall only"
 }
 
-# Gives what was not set its default, and makes every path absolute: cron starts in another folder.
+# Sets the defaults, and makes every path absolute: cron starts in another folder.
 decide_paths() {
     if ((EUID == 0)); then
         : "${prefix:=/usr/local}" "${config:=/etc/scripting-system/config.json}"
@@ -104,7 +95,7 @@ decide_paths() {
     fi
     local path forbidden=']['\''"`\\$*?{}'
     for path in "$prefix" "$config" "$logrotate_folder"; do
-        # One rule for the shell, cron and logrotate, each of which gives some of these a meaning.
+        # One rule for the shell, cron and logrotate: some of these are special in each.
         [[ $path != *[$forbidden]* && $path != *[[:cntrl:]]* ]] ||
             fail_usage "the path $(printf '%q' "$path") holds a quote, a bracket, a backslash, \$, *, ? or a control character"
     done
@@ -120,12 +111,12 @@ decide_paths() {
     completion=$prefix/share/bash-completion/completions/scripting-system
 }
 
-# Ends the script where root would write below something that another user controls. It is called again after folders
-# were made, since a name that was free in a folder such as /tmp may have been taken meanwhile.
+# Exits if root would write below something that another user controls. Called again after folders were created: in a
+# folder such as /tmp another user may have taken a free name in between.
 require_safe_places() {
     require_root_control --prefix "$prefix/bin" "$pages" "$(dirname -- "$completion")"
     [[ -z $logrotate_folder ]] || require_root_control --logrotate-folder "$logrotate_folder"
-    # Uninstalling without --purge leaves the configuration's folder alone.
+    # Uninstalling without --purge changes nothing in the configuration's folder.
     [[ -z $uninstall || -n $purge ]] || return 0
     only_root_controls "$config" "$log" && return 0
     if [[ ${SCRIPTING_SYSTEM_TRUST_FILES:-} == 1 && -z $purge ]]; then
@@ -150,7 +141,6 @@ add_packages() {
     local by_hand="apt-get update && apt-get install ${missing[*]}"
     command -v apt-get >/dev/null || fail "there is no apt-get here to install what is missing: ${missing[*]}
 Install what these Debian packages bring, then run this script again."
-    # shellcheck disable=SC2034 # used by install_packages
     if ((EUID == 0)); then
         as_root=
     elif command -v sudo >/dev/null; then
@@ -181,7 +171,7 @@ make_configuration() {
         return 0
     fi
     [[ ! -L $config ]] || fail "$config is a link that leads nowhere; remove it, or choose another file with --config"
-    # The template gets its name when it is complete: a next run would keep half of one.
+    # The template gets its name when it is complete: the next run would keep an incomplete one.
     workplace=$(mktemp -d -- "$folder/.template.XXXXXX") || fail "the folder $folder cannot be written"
     temporary+=("$workplace")
     (umask 077 && "$installed" gen-config --output "$workplace/config.json" >/dev/null) ||
@@ -191,7 +181,7 @@ make_configuration() {
     echo "Configuration:  $config (new, a template to fill in)"
 }
 
-# The schema belongs to the program, so a new program brings a new one.
+# A new program has a new schema.
 install_schema() {
     [[ -z $foreign_folder ]] || return 0
     local workplace
@@ -210,13 +200,13 @@ make_log() {
     if [[ ! -e $log ]]; then
         (umask 027 && : >>"$log") || fail "the log $log could not be made"
     fi
-    # Only takes permissions away: a log that its group cannot read remains so.
+    # Only removes permissions: a log that its group cannot read stays so.
     chmod u=rw,g-wx,o= -- "$log"
     echo "Log:            $log"
 }
 
-# Says so if the mail would be handed to a sendmail that is not there. awk reads the JSON: the words `server` and
-# `send` of the section `email`. A configuration that awk does not understand is for `check` to judge.
+# Warns if the configuration uses sendmail and there is none. awk reads the keys `server` and `send` of the section
+# `email`; it ignores a configuration that it cannot parse, since `check` reports that.
 check_sendmail() {
     local needs_sendmail
     ! command -v sendmail >/dev/null || return 0
@@ -241,13 +231,13 @@ check_sendmail() {
         echo "Mail:           no sendmail is here, and email.server is null: install msmtp-mta or postfix, or set email.server"
 }
 
-# --- the two things that can be asked for ---------------------------------------------------------------
+# --- install and uninstall ------------------------------------------------------------------------------
 
 install_everything() {
     add_packages
     get_binary
     install_binary
-    install_comfort
+    install_documents
     make_configuration
     install_schema
     make_log
@@ -277,8 +267,8 @@ Where log.file names another log than $log, its rotation is yours to set up.
 STEPS
 }
 
-# Removes the file $1, and says so.
-take_back() {
+# Removes the file $1 and reports it.
+remove_file() {
     if [[ -e $1 || -L $1 ]]; then
         rm -f -- "$1"
         echo "Removed:        $1"
@@ -292,9 +282,9 @@ uninstall_everything() {
     crontab_now=$(mktemp)
     temporary+=("$crontab_now")
     ! package_is_present cron || read_crontab "$crontab_now"
-    # Which rotation belongs to the job may follow from the crontab, so it is found while the job is there.
+    # The crontab may decide which rotation belongs to the job, so this comes before the job is removed.
     [[ -z $logrotate_folder || ! -d $logrotate_folder ]] || rotation=$(rotation_file "$crontab_now")
-    # The job first: from here on nothing starts the program any more.
+    # The job first: afterwards nothing starts the program.
     if package_is_present cron; then
         change_crontab remove
         file=$(lines_of_job "$crontab_now")
@@ -309,16 +299,16 @@ uninstall_everything() {
             echo "Kept:           $installed, which the crontab runs for $file"
         done
     else
-        take_back "$installed"
+        remove_file "$installed"
         for file in "$completion" "$pages"/scripting-system.1 "$pages"/scripting-system-*.1; do
-            [[ ! -e $file ]] || take_back "$file"
+            [[ ! -e $file ]] || remove_file "$file"
         done
     fi
     if [[ -n $purge ]]; then
-        take_back "$config"
+        remove_file "$config"
         if [[ -z $(config_in_same_folder "$crontab_now") ]]; then
             for file in "$schema" "$log" "$log".[0-9]*; do
-                [[ ! -e $file ]] || take_back "$file"
+                [[ ! -e $file ]] || remove_file "$file"
             done
         fi
         [[ $(basename -- "$(dirname -- "$config")") != scripting-system ]] ||

@@ -1,42 +1,48 @@
 #!/usr/bin/env bash
-# What the other scripts need of a machine: how they find out that a Debian package or the Rust toolchain
-# is missing, and how they say so. The other scripts source this file; run by itself it does nothing.
+# Sourced by the other scripts: their --help, their error messages, and the Debian packages and the Rust toolchain that
+# they need.
 set -euo pipefail
 
-# The repository's top.
+# The repository's top folder.
 top=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Where Debian keeps the commands of the administrator, which other users do not have in their PATH.
+# Debian's commands for administrators, which other users do not have in their PATH.
 PATH=$PATH:/usr/sbin:/sbin
 
-# What compiling the program needs beside Rust: a C compiler for ring and libssh2, the full perl and make
-# for the bundled OpenSSL, and the certificates with which cargo checks where it downloads crates from.
+# What compiling the program needs besides Rust: a C compiler for ring and libssh2, the full perl and make
+# for the bundled OpenSSL, and the certificates with which cargo verifies its downloads.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 build_packages=(gcc libc6-dev make perl ca-certificates)
 
-# Ends the script: $1 says what is wrong and what to do, $2 is the exit code (1 where it is not given).
+# Exits with the message $1, which says what is wrong and what to do, and the code $2 (default 1).
 fail() {
     printf '%s: %s\n' "$(basename -- "$0")" "$1" >&2
     exit "${2:-1}"
 }
 
-# Ends the script because of its command line.
+# Exits because of the command line.
 fail_usage() {
     fail "$1 (see --help)" 2
 }
 
-# Prints the comment with which the script that was started opens: its help.
-print_help() {
-    sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"
-}
+# The help of a script is the comment at its top. A sourced file sees the arguments of the script.
+for argument in "$@"; do
+    case $argument in
+    -h | --help)
+        sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"
+        exit 0
+        ;;
+    --) break ;;
+    esac
+done
 
-# Whether the machine has what the Debian package $1 brings. It asks for what the scripts use of the package,
-# not for the package, so that the answer holds where it came from somewhere else.
+# Whether the machine has the content of the Debian package $1. It checks for the commands and files that the scripts
+# use, since they may come from elsewhere.
 package_is_present() {
     case $1 in
     gcc) command -v cc ;;
     libc6-dev) cc -E -x c - <<<'#include <stdlib.h>' ;;
-    perl) perl -MFindBin -MIPC::Cmd -e 1 ;; # Debian's perl-base has neither, and OpenSSL's Configure uses both
+    perl) perl -MFindBin -MIPC::Cmd -e 1 ;; # perl-base lacks both, and OpenSSL's Configure uses them
     ca-certificates) [[ -s /etc/ssl/certs/ca-certificates.crt || -s /etc/pki/tls/certs/ca-bundle.crt ]] ;;
     cron) command -v crontab ;;
     openssh-client) command -v ssh-keygen ;;
@@ -58,12 +64,12 @@ package_is_present() {
     default-jdk-headless) command -v jar ;;
     sasl2-bin) command -v saslpasswd2 ;;
     libsasl2-modules) [[ -n $(find /usr/lib -path '*/sasl2/libplain.so') ]] ;;
-    time) [[ -x /usr/bin/time ]] ;; # the shell's own `time` cannot tell how much memory was used
+    time) [[ -x /usr/bin/time ]] ;; # the shell's own `time` does not report memory
     *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
 
-# Leaves those of the packages $@ that are missing in the array $missing.
+# Sets the array $missing to those of the packages $@ that are missing.
 find_missing_packages() {
     local package
     missing=()
@@ -72,7 +78,7 @@ find_missing_packages() {
     done
 }
 
-# Installs the packages $@ through apt-get, as root itself or through the command in $as_root (`sudo`).
+# Installs the packages $@ with apt-get, as root or through the command in $as_root (`sudo`).
 install_packages() {
     echo "Installing Debian packages: $*"
     ${as_root:-} env DEBIAN_FRONTEND=noninteractive apt-get update -q ||
@@ -81,10 +87,9 @@ install_packages() {
         fail "apt-get could not install all of: $*; its messages are above"
 }
 
-# Installs the packages $@ without starting the daemons that they bring: whoever needs one starts his own. It ends with
-# the trap for the script's end taken back, so it belongs before other traps.
+# Installs the packages $@ without starting their daemons. It resets the EXIT trap: call it before setting one.
 install_without_services() {
-    # Where no services may be started Debian's packages ask this file. It is ours only while packages are installed.
+    # Debian's packages ask this file before they start a service. It exists only during the installation.
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
         trap 'rm -f -- "$policy"' EXIT
@@ -98,42 +103,49 @@ install_without_services() {
     fi
 }
 
-# Sees to it that the packages $2... are there: root on Debian gets the missing ones installed, for others the script
-# ends. $1 says who needs them.
+# Installs the missing ones of the packages $2... as root on Debian; otherwise exits if any is missing. $1 needs them.
 provide_packages() {
     local who=$1
     shift
     find_missing_packages "$@"
     ((${#missing[@]} > 0)) || return 0
     if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-        fail "$who what these Debian packages bring, and it is missing: ${missing[*]}
-As root on Debian: apt-get update && apt-get install ${missing[*]}"
+        fail_missing "$who"
     fi
     install_without_services "${missing[@]}"
 }
 
-# Ends the script unless a C compiler and what else the build needs is there.
-require_build_packages() {
-    find_missing_packages "${build_packages[@]}"
-    ((${#missing[@]} == 0)) ||
-        fail "compiling needs what these Debian packages bring, and it is missing: ${missing[*]}
+fail_missing() {
+    fail "$1 Debian packages that are missing: ${missing[*]}
 As root: apt-get update && apt-get install ${missing[*]}"
 }
 
-# Ends the script unless a Rust toolchain is there that is new enough. One that rustup put into the home is
-# found even where the PATH does not name it, as in cron or sudo. $other_way, where it is set, is what else
-# the user can do.
+# Creates the folder that sshd needs for privilege separation, if no init system did.
+provide_sshd_folder() {
+    if ((EUID == 0)) && [[ ! -d /run/sshd ]]; then
+        mkdir -m 0755 /run/sshd
+    fi
+}
+
+# Exits unless the build's packages are there.
+require_build_packages() {
+    find_missing_packages "${build_packages[@]}"
+    ((${#missing[@]} == 0)) || fail_missing "compiling needs"
+}
+
+# Exits unless a Rust toolchain is there that is new enough. rustup's in the home folder is found even if it is not in
+# the PATH, as in cron or sudo. $other_way, if set, is what else the user can do.
 require_cargo() {
     local needed found advice
     needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$top/Cargo.toml")
-    advice="Get it with rustup (https://rustup.rs), or from Debian where its packages rustc and cargo are new enough.${other_way:+
+    advice="Get it with rustup (https://rustup.rs), or from Debian if its packages rustc and cargo are new enough.${other_way:+
 $other_way}"
     if ! command -v cargo >/dev/null && [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
     command -v cargo >/dev/null || fail "cargo is missing: compiling needs Rust $needed or newer.
 $advice"
-    found=$(cargo --version) || fail "cargo is there but does not run: its message is above.
+    found=$(cargo --version) || fail "cargo does not run: its message is above.
 $advice"
     found=${found#cargo }
     found=${found%% *}
@@ -142,11 +154,28 @@ $advice"
 $advice"
 }
 
-# Prints where cargo puts what it builds.
+# Prints cargo's target folder.
 target_folder() {
     local folder=${CARGO_TARGET_DIR:-target}
     case $folder in
     /*) printf '%s\n' "$folder" ;;
     *) printf '%s\n' "$top/$folder" ;;
     esac
+}
+
+# Builds the program and the tools $@ of tests/testkit into the folder `release` of the target folder.
+build_release() {
+    local tool options=(--bin scripting-system)
+    require_cargo
+    require_build_packages
+    for tool in "$@"; do
+        options+=(--bin "$tool")
+    done
+    (cd -- "$top" && cargo build --release --locked --workspace "${options[@]}")
+}
+
+# Builds the program and the tool $1, and runs the tool with the arguments $2...
+run_tool() {
+    build_release "$1"
+    exec "$(target_folder)/release/$1" "${@:2}"
 }

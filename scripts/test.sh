@@ -1,25 +1,17 @@
 #!/usr/bin/env bash
-# Checks the whole project, for developers and for CI: the scripts, the formatting, the lints, the tests.
+# Checks the whole project: the scripts, the formatting, the lints and the tests. CI runs it.
 #
 # Usage: scripts/test.sh [arguments of `cargo test`]
 #
-# The tests run a real OpenSSH server on the loopback interface and need some Debian packages. As root on
-# Debian the missing ones are installed; otherwise they are named and nothing is run. The tests link the
-# system's OpenSSL, which saves minutes; the program that is shipped brings its own. Tests of full disks mount small
-# file systems in memory: they need root, and fail for others with a message that says so. Prometheus' own parser of
-# metrics is downloaded from PyPI once, into a folder below target.
+# The tests run a real OpenSSH server on loopback and need some Debian packages. As root on Debian it installs the missing
+# ones; otherwise it names them and exits. The tests link the system's OpenSSL, which saves minutes; a release contains
+# its own. Tests of full disks mount small file systems in memory: they need root, and fail with a message otherwise.
+# Prometheus' own parser of metrics is downloaded once from PyPI into the target folder.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
-case ${1:-} in
--h | --help)
-    print_help
-    exit 0
-    ;;
-esac
-
-# A wider umask lets the group write what the tests make, and the program refuses such configurations.
+# With a wider umask the group could write the configurations of the tests, and the program refuses such ones.
 umask 022
 cd -- "$top"
 
@@ -27,23 +19,20 @@ packages=(
     gcc libc6-dev ca-certificates # Rust's linker and ring; cargo's downloads
     libssl-dev pkg-config         # the system's OpenSSL
     openssh-server openssh-client # the real SFTP server of the tests, and its keys
-    cron                          # reads what the installer writes
-    tar libarchive-tools busybox  # who read archives
-    zip p7zip-full python3        # who make ZIPs
-    python3-venv                  # where Prometheus' own parser is put
-    time                          # how much memory was used
-    strace                        # which files were synced, and when
-    util-linux                    # mounts that only one process sees, and other users
-    groff-base man-db             # who set and show the manual pages
+    cron                          # checks the installer's crontab
+    tar libarchive-tools busybox  # other programs that read archives
+    zip p7zip-full python3        # other programs that make ZIPs
+    python3-venv                  # for Prometheus' own parser
+    time                          # measures memory
+    strace                        # traces syncs
+    util-linux                    # private mounts, other users
+    groff-base man-db             # format the manual pages
     shellcheck                    # the lints of the scripts
-    postgresql mariadb-server     # private servers that load restored dumps; their services are not needed
+    postgresql mariadb-server     # private servers that load restored dumps
     sqlite3                       # the same
 )
 provide_packages "the tests need" "${packages[@]}"
-if ((EUID == 0)); then
-    # Where no init system made it, sshd does not start without this folder.
-    [[ -d /run/sshd ]] || mkdir -m 0755 /run/sshd
-fi
+provide_sshd_folder
 
 require_cargo
 for component in fmt clippy; do
@@ -51,7 +40,7 @@ for component in fmt clippy; do
         fail "cargo $component is missing; with rustup: rustup component add rustfmt clippy"
 done
 
-# The tests hold the metrics against Prometheus' own parser.
+# The tests check the metrics with Prometheus' own parser.
 parser=$(target_folder)/prometheus_client
 parser_version=0.26.0
 if ! "$parser/bin/python" -c "import sys, importlib.metadata as it, prometheus_client.parser
@@ -62,14 +51,14 @@ sys.exit(it.version('prometheus_client') != '$parser_version')" 2>/dev/null; the
         fail "pip could not install prometheus_client; its messages are above"
 fi
 
-# Says which command runs, and runs it.
+# Prints the command and runs it.
 step() {
     printf '\n== %s\n' "$*"
     "$@"
 }
 
 export OPENSSL_NO_VENDOR=1
-step shellcheck --external-sources scripts/*.sh .ci/run
+step shellcheck --external-sources scripts/*.sh scripts/*/*.sh .ci/run
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo test --locked "$@"

@@ -1,6 +1,6 @@
-//! What comes from outside may be anything: damaged or forged ZIPs, patterns, and the names that a server lists.
+//! Input from outside may be anything: damaged or forged ZIPs, patterns, and the names that a server lists.
 //!
-//! `scripts/fuzz.sh` runs these for long; in a normal run each tries some hundreds of cases.
+//! `scripts/dev/fuzz.sh` runs these tests for long; a normal run tries some hundreds of cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -21,10 +21,9 @@ use scripting_system::runtime::interrupt::Interrupt;
 use testkit::night::DUMP;
 use testkit::servers::{Entry, Method, Zip, zips};
 
-/// Larger than any dump that these ZIPs claim honestly.
+/// Larger than the true size of any dump here.
 const CAP: u64 = 4 * 1024 * 1024;
 
-/// One thing that is wrong with a ZIP.
 #[derive(Debug, Clone)]
 enum Damage {
     Flip(Index, u8),
@@ -91,7 +90,7 @@ fn modified() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
 }
 
-/// Good ZIPs of every method, with company and without.
+/// Good ZIPs of every method, with and without other entries.
 fn good_zips() -> &'static [Vec<u8>] {
     static ZIPS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     ZIPS.get_or_init(|| {
@@ -106,7 +105,7 @@ fn good_zips() -> &'static [Vec<u8>] {
     })
 }
 
-/// What comes of `zip`: the tar in the archive, where one is made.
+/// Packs the dump of `zip`; returns the tar in the archive, if one is made.
 fn packed(zip: &[u8], compression: Compression) -> Result<Option<(ZippedDump, Vec<u8>)>, ArchiveError> {
     let dump = ZippedDump::find(Cursor::new(zip), DUMP, CAP)?;
     let data = dump.data();
@@ -128,7 +127,7 @@ fn an_entry_that_reaches_into_the_dump_is_found_on_either_side() {
     assert!(ZippedDump::find(Cursor::new(&good), "dump.sql", 1_000).is_ok());
 
     let entries: Vec<usize> = (0..good.len() - 4).filter(|at| good[*at..].starts_with(b"PK\x01\x02")).collect();
-    // The compressed size stands at 20 of an entry of the directory, its local header's place at 42 (APPNOTE 4.3.12).
+    // The compressed size is at offset 20 of a directory entry, the offset of the local header at 42 (APPNOTE 4.3.12).
     for (entry, field, value) in [(entries[0], 20, 150_u32), (entries[2], 42, 150)] {
         let mut bad = good.clone();
         bad[entry + field..entry + field + 4].copy_from_slice(&value.to_le_bytes());
@@ -137,8 +136,8 @@ fn an_entry_that_reaches_into_the_dump_is_found_on_either_side() {
     }
 }
 
-/// A ZIP64 end record, its locator and the end record, at `place` of a ZIP, that claim these `figures`: entries, and the
-/// directory's size and offset (APPNOTE 4.3.14 to 4.3.16).
+/// A ZIP64 end record at offset `place`, its locator and the end record (APPNOTE 4.3.14 to 4.3.16). `figures`: number of
+/// entries, size and offset of the directory.
 fn zip64_tail(place: u64, figures: [u64; 3], sector: &[u8]) -> Vec<u8> {
     let [entries, size, offset] = figures.map(u64::to_le_bytes);
     let length = (44 + sector.len() as u64).to_le_bytes();
@@ -149,7 +148,7 @@ fn zip64_tail(place: u64, figures: [u64; 3], sector: &[u8]) -> Vec<u8> {
     [record, locator, [&b"PK\x05\x06"[..], &[0xff; 16], &[0; 2]].concat()].concat()
 }
 
-/// `zip`, which ends with a plain end record, with the end record of ZIP64 in its place, after `before`.
+/// `zip` after `before`, with its plain end record replaced by one of ZIP64.
 fn as_zip64(zip: &[u8], before: &[u8], sector: &[u8]) -> Vec<u8> {
     let end = zip.len() - 22;
     let number = |at: usize, length: usize| {
@@ -200,7 +199,7 @@ fn every_honest_end_of_a_zip_is_found() {
     assert!(found.is_ok(), "{found:?}");
 }
 
-/// A file of `size` bytes: zeros, and then `end`. Counts what is read of it.
+/// A file of `size` bytes: zeros, then `end`. It counts the bytes read.
 struct Sparse<'a> {
     size: u64,
     end: &'a [u8],
@@ -232,7 +231,7 @@ impl Seek for Sparse<'_> {
     }
 }
 
-/// How `find` ends on a file of `size` bytes with this `end`, and how many bytes it reads for that.
+/// The result of `find` on a file of `size` bytes with this `end`, and the number of bytes that it reads.
 fn found_in(size: u64, end: &[u8]) -> (Result<ZippedDump, ArchiveError>, u64) {
     let mut file = Sparse { size, end, position: 0, read: 0 };
     let found = ZippedDump::find(&mut file, DUMP, CAP);
@@ -251,8 +250,8 @@ fn a_directory_beyond_the_bounds_is_refused_with_its_figures_and_unread() {
         [1, (16 << 20) + 1, 0],
     ] {
         let (found, read) = found_in(FILE, &zip64_tail(place, [entries, size, offset], b""));
-        let told = found.unwrap_err().to_string();
-        assert!(told.contains(&format!("too large: {entries} entries and {size} bytes")), "{told}");
+        let message = found.unwrap_err().to_string();
+        assert!(message.contains(&format!("too large: {entries} entries and {size} bytes")), "{message}");
         assert!(read < 70_000, "{read} bytes were read");
     }
 }

@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 use testkit::night::archive_name;
 use testkit::program;
+use testkit::servers::listener::closed_address;
 use testkit::{Night, Outcome};
 
 /// What the nights before the one of the night left on its server, counted from that day: all that a listing may meet.
@@ -281,7 +282,7 @@ fn a_terminal_gets_bars_and_colours_as_far_as_it_has_room_and_wants_them() {
 fn what_keeps_the_listing_from_its_end_has_its_exit_code_and_prints_nothing() {
     Night::on_each_server(|night| {
         let good = night.config.clone();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = closed_address().port();
         for (key, value, code, told) in [
             ("sftp.port", json!(free), 4, "no connection to 127.0.0.1"),
             ("sftp.directory", json!("missing"), 4, "does not exist on the server"),

@@ -1,16 +1,16 @@
-//! A night that is killed anywhere, and nights on which anything may go wrong: short forms of `scripts/kill_sweep.sh` and
-//! `scripts/soak.sh`.
+//! Short forms of `scripts/dev/kill_sweep.sh` and `scripts/dev/soak.sh`, and tests of their model.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use chrono::{Days, NaiveDate};
+use testkit::night::archive_name;
 use testkit::nights::dump::Dump;
 use testkit::nights::folder::{Item, Listing};
-use testkit::nights::model::{Ending, Model, Night, archive_name};
+use testkit::nights::model::{Ending, Model, Night};
 use testkit::nights::soak::{Options, soak};
 use testkit::nights::sweep::Sweep;
 
 #[test]
-fn after_a_kill_at_any_point_the_next_run_puts_all_right() {
+fn after_a_kill_at_any_point_the_next_run_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let result = Sweep::new(&folder.path().join("sweep")).run(22, |_| {});
     assert!(result.faults.is_empty(), "{}", result.faults.join("\n"));
@@ -20,7 +20,7 @@ fn after_a_kill_at_any_point_the_next_run_puts_all_right() {
 }
 
 #[test]
-fn after_each_night_of_many_the_folder_holds_exactly_what_it_must() {
+fn after_each_of_many_nights_the_folder_matches_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { nights: 15, seed: 1, large_dumps: 0.0 };
     let summary = soak(&folder.path().join("soak"), &options, |_| {});
@@ -29,14 +29,13 @@ fn after_each_night_of_many_the_folder_holds_exactly_what_it_must() {
     assert!(!summary.archives.is_empty());
 }
 
-/// A name in the folder and what is there.
 fn file(name: &str, content: &str) -> (String, Item) {
     (name.to_owned(), Item::File(content.as_bytes().to_vec()))
 }
 
 const OWN_ID: &str = "0a1b2c3d";
 
-/// Archives of some ages, leftovers of several sorts, and a foreign file, before the night of `date`.
+/// Archives, leftovers and a foreign file before the run of `date`.
 fn folder_before(date: NaiveDate) -> Listing {
     let of = |age: u64| archive_name(date - Days::new(age));
     let archives = [0, 1, 2, 3, 13].map(|age| file(&of(age), &age.to_string()));

@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use testkit::night::archive_name;
 use testkit::program;
+use testkit::servers::listener::closed_address;
 use testkit::{Night, Outcome};
 
 /// A figure of the performance data.
@@ -239,7 +240,7 @@ fn hostile_names_leave_the_line_whole() {
 fn a_server_that_cannot_be_used_is_critical() {
     Night::on_each_server(|night| {
         let good = night.config.clone();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = closed_address().port();
         for (key, value, text) in [
             ("sftp.port", json!(free), "no connection to 127.0.0.1"),
             ("sftp.host", json!("no-such-host.invalid"), "cannot be resolved"),
@@ -354,7 +355,7 @@ fn a_signal_is_unknown() {
 fn with_v_more_is_told_on_stderr_and_the_line_stays_one() {
     Night::on_each_server(|night| {
         lay(night, 1, b"an archive", HOUR);
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = closed_address().port();
         let outcome = night.call("status", &["-v"]);
         assert_eq!((outcome.code, read(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
         assert!(outcome.stderr.contains("entries in sftp.directory: 1"), "{}", outcome.all());

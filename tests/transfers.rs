@@ -7,13 +7,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde_json::json;
+use testkit::night::extract_dump;
 use testkit::night::{DUMP, Outcome};
-use testkit::servers::listener::loopback;
 use testkit::servers::zips::noise;
-use testkit::servers::{Entry, HttpsServer, Method, Proxy, Zip};
+use testkit::servers::{HttpsServer, Method, Zip};
 use testkit::{Night, Sshd};
 use zip::write::SimpleFileOptions;
 
@@ -27,22 +26,11 @@ fn night_of(size: usize) -> Night {
     night
 }
 
-/// Puts a long line between the program and its SFTP server: one that is worth as many connections as there may be.
-fn lengthen_the_line(night: &mut Night) -> Proxy {
-    let port = u16::try_from(night.config["sftp"]["port"].as_u64().unwrap()).unwrap();
-    let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
-    night.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
-    proxy
-}
-
 /// Asserts that the archive is on the server, alone, and holds the night's dump.
 #[track_caller]
 fn assert_delivered(night: &Night, outcome: &Outcome) {
     assert_eq!(night.sshd.names(), [night.archive_name()], "{}", outcome.all());
-    let folder = tempfile::tempdir().unwrap();
-    let status = Command::new("tar").arg("-xzf").arg(night.archive()).arg("-C").arg(folder.path()).status().unwrap();
-    assert!(status.success());
-    assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "other bytes: {}", outcome.all());
+    assert!(extract_dump(&night.archive()) == night.dump, "other bytes: {}", outcome.all());
     assert!(night.work_directory_is_empty());
 }
 
@@ -53,7 +41,7 @@ fn logins(sshd: &Sshd) -> usize {
 #[test]
 fn a_large_archive_goes_over_several_connections_where_the_line_is_long() {
     let mut night = night_of(40 * MIB);
-    let _line = lengthen_the_line(&mut night);
+    let _line = night.slow_down_sftp();
     let outcome = night.run();
     assert_delivered(&night, outcome.exited_with(0).logged("over 4 connections"));
     assert_eq!(logins(&night.sshd), 4 + 4);
@@ -78,7 +66,7 @@ fn a_short_line_or_a_small_archive_is_worth_one_connection() {
     assert!(short < 8, "{short} logins");
 
     let mut night = Night::new();
-    let _line = lengthen_the_line(&mut night);
+    let _line = night.slow_down_sftp();
     assert_delivered(&night, night.run().exited_with(0));
     assert_eq!(logins(&night.sshd), 1 + 1);
 }
@@ -88,7 +76,7 @@ fn a_server_that_refuses_a_further_connection_costs_a_line_in_the_log() {
     let mut night = night_of(40 * MIB);
     // The first connection of the upload and the first of the verification come in.
     let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
-    let _line = lengthen_the_line(&mut night);
+    let _line = night.slow_down_sftp();
     let outcome = night.run();
     assert_delivered(&night, outcome.exited_with(0).logged("going on with one connection fewer"));
     assert!(outcome.log.contains("retries 0"), "{}", outcome.all());
@@ -147,7 +135,7 @@ fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
     for connections in [1, 4] {
         let mut night = night_of(24 * MIB);
         let server = night.serve_sftp(|sftp| sftp.cut_after(14 * MIB as u64, 1));
-        let _line = lengthen_the_line(&mut night);
+        let _line = night.slow_down_sftp();
         night.set("sftp.connections", json!(connections));
         let outcome = night.run();
         assert_delivered(&night, outcome.exited_with(0));
@@ -174,7 +162,7 @@ fn every_tar_reads_the_archive() {
     for method in [Method::Deflated, Method::Stored] {
         let mut night = Night::new();
         night.dump = testkit::servers::zips::sql_dump(3 * MIB);
-        let dump = Entry::new(DUMP, night.dump.clone()).method(method).extended_time(night.modified);
+        let dump = night.entry().method(method);
         night.publish(&Zip::new().with(dump));
         night.run().exited_with(0);
         for reader in [
@@ -232,7 +220,7 @@ fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
 #[test]
 fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_reported_once() {
     let mut night = night_of(100 * MIB);
-    let _line = lengthen_the_line(&mut night);
+    let _line = night.slow_down_sftp();
     night.set("sftp.connections", json!(2));
     let mut command = night.command(&[]);
     command.env("SCRIPTING_SYSTEM_PANIC_AT", "further connection: out of bounds");

@@ -1,12 +1,11 @@
 //! What can be wrong with the ways on which reports go.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use super::{must_end_with, must_fail, night, scrubbed};
 use testkit::Night;
 use testkit::night::MAIL_LOGIN;
+use testkit::servers::listener::closed_address;
 use testkit::servers::smtp::{Builder, Security};
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
@@ -19,15 +18,10 @@ fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builde
     night
 }
 
-/// An address of this machine at which nothing listens.
-fn nowhere() -> std::net::SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 #[test]
 fn a_mail_server_that_is_down_is_told() {
     let mut night = night();
-    night.set("email.server.port", json!(nowhere().port()));
+    night.set("email.server.port", json!(closed_address().port()));
     must_fail(
         &night,
         &[("mail server", &["cannot reach the mail server 127.0.0.1:", "check email.server.host, port"])],
@@ -79,7 +73,7 @@ fn each_recipient_that_would_be_refused_is_told() {
 #[test]
 fn a_webhook_or_a_monitor_that_is_not_there_is_told_without_its_address() {
     let mut night = night();
-    let webhook = format!("https://{}/hooks/w3bhook-s3cret", nowhere());
+    let webhook = format!("https://{}/hooks/w3bhook-s3cret", closed_address());
     let ping = "https://no-such-host.invalid/p1ng-s3cret";
     night.set("mattermost.webhook_url", json!(webhook));
     night.config["monitor"] = json!({"ping_url": ping});
@@ -91,7 +85,7 @@ fn a_webhook_or_a_monitor_that_is_not_there_is_told_without_its_address() {
         ],
     );
     insta::assert_snapshot!("reports_that_would_not_arrive", scrubbed(&night, &outcome));
-    for secret in ["s3cret", "no-such-host", &nowhere().to_string()] {
+    for secret in ["s3cret", "no-such-host", &closed_address().to_string()] {
         assert!(!outcome.all().contains(secret), "{secret}: {}", outcome.all());
     }
 }

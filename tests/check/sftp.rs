@@ -1,12 +1,12 @@
 //! What can be wrong with the SFTP server.
 
 use std::fs;
-use std::net::TcpListener;
 
 use serde_json::json;
 
 use super::{files, must_end_with, must_fail, night, prepare, scrubbed};
 use testkit::night::{DUMP, archive_name};
+use testkit::servers::listener::closed_address;
 use testkit::servers::sftp::Builder;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, SftpServer, SshKey, Zip};
@@ -25,7 +25,7 @@ fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {
 #[test]
 fn a_server_that_is_down_or_has_no_name_is_told() {
     let mut night = night();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = closed_address().port();
     night.set("sftp.port", json!(free));
     must_fail(&night, &[("connection", &[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"])]);
     night.set("sftp.host", json!("no-such-host.invalid"));

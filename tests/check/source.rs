@@ -10,6 +10,7 @@ use super::{must_end_with, must_fail, night, scrubbed};
 use testkit::Night;
 use testkit::night::DUMP;
 use testkit::servers::https::Builder;
+use testkit::servers::listener::closed_address;
 use testkit::servers::zips::noise;
 use testkit::servers::{Authority, Entry, HttpsServer, Zip};
 
@@ -33,7 +34,7 @@ fn a_name_that_is_not_known_is_told_and_all_else_is_too() {
 #[test]
 fn a_web_server_that_is_down_is_told() {
     let mut night = night();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = closed_address();
     night.set("source.url", json!(format!("https://{free}/my_zip.zip")));
     must_fail(&night, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
 }
@@ -173,7 +174,7 @@ fn plain_http_on_this_machine_is_named_as_such() {
 #[test]
 fn a_proxy_makes_the_connection_and_its_password_stays_a_secret() {
     let mut night = night();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = closed_address();
     night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{free}")));
     let outcome = must_fail(&night, &[("ZIP", &["no connection to "])]);
     assert!(
@@ -197,7 +198,7 @@ fn the_query_of_the_address_stays_a_secret() {
 #[test]
 fn another_dump_in_the_zip_is_a_warning() {
     let night = night();
-    let dump = Entry::new(DUMP, night.dump.clone()).extended_time(night.modified);
+    let dump = night.entry();
     night.publish(&Zip::new().with(dump).with(Entry::new("a/blog.SQL", "x")));
     let outcome = must_end_with(&night, 0);
     assert!(outcome.stdout.contains("  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n"), "{}", outcome.all());

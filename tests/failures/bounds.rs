@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::BadNight;
+use testkit::servers::listener::closed_address;
 
 /// The time limit of each answer.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -58,13 +59,9 @@ fn an_sftp_server_keeps_a_run_no_longer_than_its_limits_say() {
 fn reports_keep_a_run_no_longer_than_their_limits_say() {
     let mut bad = night(false);
     // A port on which nobody listens refuses at once.
-    bad.set("email.server.port", json!(free_port()));
-    bad.set("mattermost.webhook_url", json!(format!("https://127.0.0.1:{}/hooks/x", free_port())));
+    bad.set("email.server.port", json!(closed_address().port()));
+    bad.set("mattermost.webhook_url", json!(format!("https://127.0.0.1:{}/hooks/x", closed_address().port())));
     ends_within(&bad, "no mail server and no Mattermost", 1, Duration::ZERO);
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The most memory that the last child processes took, in KiB.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::interruptions::wait_until;
+use testkit::night::extract_dump;
 use testkit::servers::Proxy;
+use testkit::servers::listener::serve;
 use testkit::servers::zips::noise;
+use testkit::wait_until;
 
 /// Bytes of an archive that is sent in several steps.
 const SIZE: usize = 2_000_000;
@@ -31,25 +33,9 @@ fn enlarge(bad: &mut BadNight) {
 /// The archive must be there, whole, under its own name alone.
 #[track_caller]
 fn assert_delivered(bad: &BadNight) {
-    let folder = tempfile::tempdir().unwrap();
-    let archive = bad.directory.join(bad.archive_of(0));
-    let status = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(folder.path()).status().unwrap();
-    assert!(status.success());
-    assert!(fs::read(folder.path().join("dumpfile.sql")).unwrap() == bad.dump, "other bytes");
+    assert!(extract_dump(&bad.directory.join(bad.archive_of(0))) == bad.dump, "other bytes");
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
     bad.leaves_no_temporary_file();
-}
-
-/// Serves each connection on a port of loopback with `converse`, in threads that end with the test. Gives the port.
-fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            converse(stream);
-        }
-    });
-    port
 }
 
 #[test]

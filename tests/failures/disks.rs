@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::interruptions::wait_until;
 use testkit::servers::zips::noise;
+use testkit::wait_until;
 use testkit::{SmallDisk, Sshd};
 
 /// A night whose archive has about `size` bytes.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::bad_night::BadNight;
 use super::random_bytes::run_watched;
-use testkit::night::DUMP;
 use testkit::servers::{Entry, Zip};
 
 const TIB: u64 = 1 << 40;
@@ -100,7 +99,7 @@ fn a_directory_with_more_entries_than_its_end_says_is_refused() {
 fn the_largest_directory_that_is_read_takes_little_memory() {
     let bad = BadNight::new();
     let name = |number: u64| format!("{number:06}{}", "x".repeat(190));
-    let dump = Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified);
+    let dump = bad.entry();
     let zip = (0..65_534).fold(Zip::new().with(dump), |zip, number| zip.with(Entry::new(&name(number), "")));
     bad.publish(&zip);
     run_watched(&bad).exited_with(0);

@@ -13,6 +13,7 @@ use scripting_system::disk::space::check_writable;
 use serde_json::json;
 
 use super::bad_night::BadNight;
+use testkit::wait_until;
 use testkit::{Outcome, SmallDisk};
 
 /// A program that a signal reached must have ended by then.
@@ -20,14 +21,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn begin(bad: &BadNight) -> Child {
     bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Sends `signal` to the run and waits for its end, which must come in time.

@@ -10,8 +10,9 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::interruptions::{begin, end, wait_until};
+use super::interruptions::{begin, end};
 use testkit::servers::sftp::Builder as SftpBuilder;
+use testkit::wait_until;
 
 /// The night's work must succeed now, and leave nothing but whole archives.
 #[track_caller]

@@ -12,10 +12,11 @@ use scripting_system::disk::lock::Lock;
 use scripting_system::disk::state_folder;
 
 use super::bad_night::BadNight;
-use super::interruptions::{begin, wait_until};
+use super::interruptions::begin;
 use testkit::Night;
 use testkit::program;
 use testkit::servers::SftpServer;
+use testkit::wait_until;
 
 /// A user that no machine has.
 const STRANGER: u32 = 471_100;

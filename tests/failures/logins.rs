@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::bad_night::{BadNight, PASSWORD};
 use testkit::Sshd;
+use testkit::servers::listener::closed_address;
 use testkit::sshd::generate;
 
 #[test]
@@ -175,7 +176,7 @@ fn a_server_without_sftp_says_so() {
 #[test]
 fn no_connection_is_tried_again_and_then_told() {
     let mut bad = BadNight::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = closed_address().port();
     bad.set("sftp.port", json!(free));
     bad.must_fail(&[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"]).logged("trying again");
 }

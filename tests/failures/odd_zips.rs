@@ -34,10 +34,6 @@ fn must_arrive(bad: &BadNight) {
     fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
 }
 
-fn dump(bad: &BadNight) -> Entry {
-    Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified)
-}
-
 const INTO_A_PIPE: &str = "python3 -c 'import sys, time, zipfile
 out = zipfile.ZipFile(sys.stdout.buffer, \"w\", zipfile.ZIP_DEFLATED)
 entry = zipfile.ZipInfo(\"dumpfile.sql\", time.gmtime()[:6])
@@ -52,12 +48,12 @@ fn every_form_of_a_zip_is_read() {
     bad.dump = noise(300_000);
     // A run may pass midnight after the dump was written.
     bad.set("source.max_age_days", json!(1));
-    let plain = Zip::new().with(dump(&bad)).bytes();
+    let plain = Zip::new().with(bad.entry()).bytes();
     for in_parts in [true, false] {
         bad.serve(|web| if in_parts { web } else { web.without_ranges() });
         bad.publish_bytes(&[b"#!/bin/sh\necho This extracts itself.\nexit\n".as_slice(), &plain].concat());
         must_arrive(&bad);
-        bad.publish(&Zip::new().with(dump(&bad)).comment(&"A comment, and PK\u{5}\u{6} in it. ".repeat(2_000)));
+        bad.publish(&Zip::new().with(bad.entry()).comment(&"A comment, and PK\u{5}\u{6} in it. ".repeat(2_000)));
         must_arrive(&bad);
         // Sizes and checksum behind the data, fields of 64 bits, and both, as who writes into a pipe has to do it.
         made_by(&bad, "zip", &["-q", "-X", "-fd", "my_zip.zip", DUMP]);
@@ -107,7 +103,7 @@ fn a_bomb_ends_at_the_cap_or_where_its_declared_size_proves_a_lie() {
 #[test]
 fn entries_that_overlap_are_not_trusted() {
     let bad = BadNight::new();
-    let mut zip = Zip::new().with(Entry::new("before", "x".repeat(1_000))).with(dump(&bad)).bytes();
+    let mut zip = Zip::new().with(Entry::new("before", "x".repeat(1_000))).with(bad.entry()).bytes();
     // The compressed size stands at 20 of the directory's first entry (APPNOTE 4.3.12).
     let entry = zip.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
     zip[entry + 20..entry + 24].copy_from_slice(&10_000_u32.to_le_bytes());
@@ -141,7 +137,7 @@ fn names_that_are_no_text_do_no_harm_and_are_escaped() {
         }
         zip
     };
-    bad.publish_bytes(&raw(zip.clone().with(dump(&bad))));
+    bad.publish_bytes(&raw(zip.clone().with(bad.entry())));
     must_arrive(&bad);
     bad.publish_bytes(&raw(zip));
     // 0xff is a no-break space in CP437.

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use chrono::{Days, TimeDelta};
 
 use super::bad_night::BadNight;
-use super::interruptions::wait_until;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::times;
 use testkit::servers::zips::sql_dump;
+use testkit::wait_until;
 
 /// A night whose folder is empty.
 fn emptied(bad: BadNight) -> BadNight {

@@ -12,7 +12,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::bad_night::{BadNight, PASSWORD};
-use super::interruptions::wait_until;
 use testkit::Outcome;
 use testkit::night::DUMP;
 use testkit::program;
@@ -20,6 +19,7 @@ use testkit::servers::certificates::write_private;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::{Entry, SftpServer, Zip, times};
+use testkit::wait_until;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const OTHERS: &str = "another job's archive";
@@ -74,7 +74,7 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
     on_each_server(|bad| {
         // Another database, in a ZIP of its own under the same name, and beside the first one in the same ZIP.
         let dump = |name: &str| Entry::new(name, "SELECT 2;\n").extended_time(bad.modified);
-        let own = Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified);
+        let own = bad.entry();
         bad.publish(&Zip::new().with(own).with(dump("blog.sql")).with(dump(&format!("blog/{DUMP}"))));
         Zip::new().with(dump(DUMP)).write(&bad.path("web/blog.zip"));
         bad.run().exited_with(0);

@@ -16,10 +16,6 @@ fn night_with(zip: &Zip) -> BadNight {
     bad
 }
 
-fn dump(bad: &BadNight) -> Entry {
-    Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified)
-}
-
 /// Has `command` make `my_zip.zip` in the web server's folder, where the dump lies as a file.
 pub(crate) fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
     fs::remove_file(bad.path("web/my_zip.zip")).unwrap();
@@ -66,7 +62,7 @@ fn what_is_no_file_or_empty_is_no_dump() {
 #[test]
 fn one_flipped_bit_is_found_and_nothing_gets_a_final_name() {
     let bad = BadNight::new();
-    let mut zip = Zip::new().with(dump(&bad)).bytes();
+    let mut zip = Zip::new().with(bad.entry()).bytes();
     let middle = zip.len() / 2;
     zip[middle] ^= 0x10;
     bad.publish_bytes(&zip);
@@ -87,7 +83,7 @@ pub(crate) fn with_field(zip: &[u8], local: usize, directory: usize, value: u32)
 #[test]
 fn a_wrong_size_or_checksum_in_the_directory_is_found() {
     let bad = BadNight::new();
-    let zip = Zip::new().with(dump(&bad)).bytes();
+    let zip = Zip::new().with(bad.entry()).bytes();
     // The uncompressed size stands at 22 in the local header and at 24 in the directory's, the CRC-32 at 14 and 16
     // (APPNOTE 4.3.7, 4.3.12).
     for (local, directory, value, told) in [
@@ -132,7 +128,7 @@ fn archives_of_other_kinds_are_named() {
 #[test]
 fn a_zip_whose_end_is_missing_is_reported_as_cut_off() {
     let bad = BadNight::new();
-    let zip = Zip::new().with(dump(&bad)).bytes();
+    let zip = Zip::new().with(bad.entry()).bytes();
     for length in [10, zip.len() / 2, zip.len() - 22, zip.len() - 1] {
         bad.publish_bytes(&zip[..length]);
         bad.must_fail(&[&format!("the ZIP is cut off: its {length} bytes begin like a ZIP"), "Start the run later"]);

@@ -1,11 +1,11 @@
 //! The web server refuses, is not the one it should be, or does not answer.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::bad_night::BadNight;
+use testkit::servers::listener::closed_address;
 use testkit::servers::{Authority, Identity};
 
 #[test]
@@ -82,7 +82,7 @@ fn a_redirect_is_not_followed_out_of_tls_or_in_circles() {
 #[test]
 fn no_connection_is_tried_again_and_then_told() {
     let mut bad = BadNight::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = closed_address();
     bad.set("source.url", json!(format!("https://{free}/my_zip.zip")));
     bad.must_fail(&["no connection to 127.0.0.1", "Check that the web server runs"]).logged("trying again");
 }

@@ -7,7 +7,8 @@ use std::thread;
 use serde_json::json;
 
 use crate::undelivered::run_undelivered;
-use crate::{night, use_mail_server, use_webhook};
+use crate::{use_mail_server, use_webhook};
+use testkit::Night;
 use testkit::servers::smtp::Security;
 use testkit::servers::{SmtpServer, WebhookServer};
 
@@ -15,7 +16,7 @@ use testkit::servers::{SmtpServer, WebhookServer};
 #[test]
 fn silent_servers_time_out_and_nothing_is_sent_twice() {
     let from_the_start = thread::spawn(|| {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         let server = SmtpServer::builder(Security::Tls).silent().start();
         use_mail_server(&mut night, &server, Security::Tls);
         night.set("retry.attempts", json!(1)).set("email.to", json!(["a@example.org", "b@example.org"]));
@@ -23,14 +24,14 @@ fn silent_servers_time_out_and_nothing_is_sent_twice() {
         assert_eq!(server.connections(), 1, "the second recipient would only have waited as long");
     });
     let after_data = thread::spawn(|| {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         let server = SmtpServer::builder(Security::None).silent_after_data().start();
         use_mail_server(&mut night, &server, Security::None);
         run_undelivered(&night, "it may have arrived, so it was not sent again");
         assert_eq!(server.messages().len(), 1);
     });
     let mattermost = thread::spawn(|| {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         let server = WebhookServer::builder().silent().start();
         use_webhook(&mut night, &server);
         night

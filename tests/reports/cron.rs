@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::{make_stale, night};
 use testkit::program;
 use testkit::{Night, Outcome};
 
@@ -18,7 +17,7 @@ fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
 
 #[test]
 fn success_prints_nothing() {
-    let night = night();
+    let night = Night::around_midnight();
     // Without a locale, and with one that this machine lacks.
     for locale in [None, Some(("LC_ALL", "C")), Some(("LANG", "xx_YY.ISO-8859-15"))] {
         let outcome = run_by_cron(&night, locale);
@@ -30,7 +29,7 @@ fn success_prints_nothing() {
 
 #[test]
 fn without_home_the_passwd_entry_is_used() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     // The default is ~/.ssh/known_hosts; with a pinned key nothing is written there.
     let fingerprint = night.sshd.fingerprint("ed25519");
     night.set("sftp.known_hosts", json!(null)).set("sftp.host_key", json!(fingerprint));
@@ -41,7 +40,7 @@ fn without_home_the_passwd_entry_is_used() {
 
 #[test]
 fn a_failure_is_printed_only_on_stderr() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("source.dump", json!("ötherdump.sql"));
     let outcome = run_by_cron(&night, None);
     outcome.exited_with(4);
@@ -55,8 +54,8 @@ fn a_failure_is_printed_only_on_stderr() {
 
 #[test]
 fn warnings_are_printed_only_on_stderr() {
-    let mut night = night();
-    make_stale(&mut night);
+    let mut night = Night::around_midnight();
+    night.make_stale();
     let outcome = run_by_cron(&night, None);
     outcome.exited_with(1);
     assert_eq!(outcome.stdout, "");
@@ -65,7 +64,7 @@ fn warnings_are_printed_only_on_stderr() {
 
 #[test]
 fn an_invalid_configuration_is_reported_on_stderr_and_in_the_log() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("sftp.port", json!(0));
     let outcome = run_by_cron(&night, None);
     outcome.exited_with(3).logged(" CRITICAL [-] ");

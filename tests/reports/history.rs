@@ -8,9 +8,9 @@ use chrono::{Days, NaiveDate, Utc};
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::{make_stale, night};
 use testkit::Night;
 use testkit::night::{SFTP_PASSWORD, archive_name};
+use testkit::servers::listener::closed_address;
 use testkit::servers::times;
 
 /// Puts archives of these ages in days and sizes in bytes on the server of `night`. Returns their dates.
@@ -76,8 +76,11 @@ fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
 
 #[test]
 fn a_failed_run_with_an_unreachable_server_reports_the_last_good_archive_as_unknown() {
-    let mut night = night();
-    night.set("source.dump", json!("other.sql")).set("sftp.port", json!(free_port())).set("retry.attempts", json!(3));
+    let mut night = Night::around_midnight();
+    night
+        .set("source.dump", json!("other.sql"))
+        .set("sftp.port", json!(closed_address().port()))
+        .set("retry.attempts", json!(3));
     let outcome = night.run();
     // One attempt, which is not an error of its own.
     outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
@@ -90,8 +93,8 @@ fn a_failed_run_with_an_unreachable_server_reports_the_last_good_archive_as_unkn
 
 #[test]
 fn a_run_that_could_not_connect_does_not_retry_for_the_reports() {
-    let mut night = night();
-    night.set("sftp.port", json!(free_port()));
+    let mut night = Night::around_midnight();
+    night.set("sftp.port", json!(closed_address().port()));
     let outcome = night.run();
     outcome.exited_with(4);
     assert!(!outcome.log.contains("the folder on the server"), "{}", outcome.all());
@@ -101,7 +104,7 @@ fn a_run_that_could_not_connect_does_not_retry_for_the_reports() {
 
 #[test]
 fn a_refused_login_is_not_repeated_for_the_reports() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!(format!("not {SFTP_PASSWORD}")));
     night.run().exited_with(4).logged("refused the login");
@@ -111,7 +114,7 @@ fn a_refused_login_is_not_repeated_for_the_reports() {
 
 #[test]
 fn a_silent_server_delays_a_failed_run_by_one_timeout_at_most() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
     night.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(3));
@@ -142,8 +145,8 @@ fn a_delivery_is_reported_with_the_history_of_archives() {
 
 #[test]
 fn a_stale_dump_is_reported_with_the_age_of_the_last_good_archive() {
-    let mut night = night();
-    make_stale(&mut night);
+    let mut night = Night::around_midnight();
+    night.make_stale();
     let dates = put_archives(&night, &[(2, 4_000)]);
     night.run().exited_with(1);
     let sentence = format!(" old: {} of {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
@@ -151,13 +154,9 @@ fn a_stale_dump_is_reported_with_the_age_of_the_last_good_archive() {
     assert_eq!(colour(&night), "#b06900");
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn a_new_host_key_is_reported_once() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = night.serve_sftp(|builder| builder.stall_after(20_000));
     night.set("sftp.timeout_seconds", json!(1)).set("retry.attempts", json!(1));
     let outcome = night.run();

@@ -7,7 +7,6 @@ use std::process::Command;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::{make_stale, night};
 use testkit::Night;
 use testkit::night::archive_name;
 use testkit::program;
@@ -16,9 +15,9 @@ const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
 
 #[test]
 fn each_line_of_json_is_an_object_with_time_level_run_task_and_message() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("log.format", json!("json")).set("log.level", json!("debug"));
-    make_stale(&mut night);
+    night.make_stale();
     let outcome = night.run();
     outcome.exited_with(1);
     let lines: Vec<Value> = outcome.log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
@@ -55,7 +54,7 @@ fn parts(line: &str) -> (&str, &str, &str, &str) {
 #[test]
 fn run_date_freshness_and_log_use_the_same_zone_without_a_database() {
     for (tz, zone) in [("Pacific/Kiritimati", "+14:00"), ("XYZ12", "-12:00")] {
-        let night = night();
+        let night = Night::around_midnight();
         let script = "mount -t tmpfs tmpfs /usr/share/zoneinfo && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin"]).arg(format!("TZ={tz}"));
@@ -79,7 +78,7 @@ fn modified(night: &Night, started: &str) -> String {
 
 #[test]
 fn each_line_of_text_begins_with_time_level_and_run() {
-    let night = night();
+    let night = Night::around_midnight();
     let output = night.command(&[]).env("TZ", "Asia/Kolkata").output().unwrap();
     let outcome = night.outcome(output);
     outcome.exited_with(0);
@@ -98,7 +97,7 @@ fn each_line_of_text_begins_with_time_level_and_run() {
 
 #[test]
 fn the_last_line_counts_errors_and_warnings() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let last = |night: &Night| parts(night.run().log.lines().last().unwrap()).3.to_owned();
     let counts = "Report: the run has ended: errors";
     assert!(last(&night).starts_with(&format!("{counts} 0, warnings 0, files removed 0, retries 0")));
@@ -111,7 +110,7 @@ fn the_last_line_counts_errors_and_warnings() {
 #[test]
 fn a_new_log_file_is_for_owner_and_group_and_an_existing_one_keeps_its_mode() {
     for (umask, expected) in [("000", 0o640), ("077", 0o600)] {
-        let night = night();
+        let night = Night::around_midnight();
         let run = || {
             let status = Command::new("sh")
                 .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
@@ -133,8 +132,8 @@ fn a_new_log_file_is_for_owner_and_group_and_an_existing_one_keeps_its_mode() {
 
 #[test]
 fn lines_below_the_level_are_omitted() {
-    let mut night = night();
-    make_stale(&mut night);
+    let mut night = Night::around_midnight();
+    night.make_stale();
     night.set("email.attach_log", json!(true));
     for (index, least) in ["debug", "info", "warning", "error"].into_iter().enumerate() {
         let _ = fs::remove_file(night.path("log.log"));

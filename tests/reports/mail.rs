@@ -9,7 +9,7 @@ use chrono::Utc;
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::{host_name, night, use_mail_server};
+use crate::{host_name, use_mail_server};
 use testkit::Night;
 use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::SmtpServer;
@@ -27,7 +27,7 @@ fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
 
 #[test]
 fn a_mail_over_tls_with_a_login_has_text_and_html() {
-    let night = night();
+    let night = Night::around_midnight();
     let before = Utc::now().timestamp();
     let letter = mail_to(&night.mail, &night);
     let after = Utc::now().timestamp();
@@ -55,7 +55,7 @@ fn a_mail_over_tls_with_a_login_has_text_and_html() {
 
 #[test]
 fn a_mail_is_sent_over_starttls_with_a_login() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::StartTls).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
@@ -66,7 +66,7 @@ fn a_mail_is_sent_over_starttls_with_a_login() {
 
 #[test]
 fn a_mail_is_sent_without_tls_if_there_is_no_login() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::None).start();
     use_mail_server(&mut night, &server, Security::None);
     mail_to(&server, &night);
@@ -76,7 +76,7 @@ fn a_mail_is_sent_without_tls_if_there_is_no_login() {
 
 #[test]
 fn missing_starttls_is_an_error() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
@@ -105,7 +105,7 @@ fn require_no_real_sendmail() {
 #[test]
 fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
     require_no_real_sendmail();
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server", json!(null)).set("email.to", json!(["a@example.org", "B <b@example.org>"]));
     fs::create_dir(night.path("bin")).unwrap();
     write_sendmail(&night.path("bin"), "");
@@ -123,7 +123,7 @@ fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
 #[test]
 fn the_stderr_of_the_local_sendmail_is_reported() {
     require_no_real_sendmail();
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server", json!(null));
     fs::create_dir(night.path("bin")).unwrap();
     write_sendmail(&night.path("bin"), "echo 'no account \"default\"' >&2; exit 78");
@@ -136,7 +136,7 @@ fn the_stderr_of_the_local_sendmail_is_reported() {
 #[test]
 fn the_local_sendmail_gets_neither_the_environment_nor_an_open_file() {
     require_no_real_sendmail();
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server", json!(null)).set("log.level", json!("debug"));
     fs::create_dir(night.path("bin")).unwrap();
     let bin = night.path("bin");
@@ -172,7 +172,7 @@ fn the_local_sendmail_gets_neither_the_environment_nor_an_open_file() {
 
 #[test]
 fn only_the_log_of_this_run_is_attached() {
-    let night = night();
+    let night = Night::around_midnight();
     night.run().exited_with(0);
     let first = night.run_id();
     // A run's ID has whole seconds and the process ID.
@@ -196,7 +196,7 @@ fn only_the_log_of_this_run_is_attached() {
 
 #[test]
 fn attach_log_false_omits_the_log() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.attach_log", json!(false));
     let letter = mail_to(&night.mail, &night);
     assert!(letter.attachments.is_empty(), "{:?}", letter.attachments);
@@ -204,7 +204,7 @@ fn attach_log_false_omits_the_log() {
 
 #[test]
 fn a_failed_night_is_mailed_with_its_cause() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("source.dump", json!("other.sql"));
     night.run().exited_with(4);
     let letter = Letter::decode(&night.mail.messages()[0].raw);
@@ -217,7 +217,7 @@ fn a_failed_night_is_mailed_with_its_cause() {
 #[test]
 fn names_from_outside_stay_text_in_the_html_part() {
     use testkit::servers::{Entry, Zip};
-    let night = night();
+    let night = Night::around_midnight();
     night.publish(&Zip::new().with(Entry::new("<img src=x>&amp;\n<h1>delivered</h1>", "x")));
     night.run().exited_with(4);
     let letter = Letter::decode(&night.mail.messages()[0].raw);

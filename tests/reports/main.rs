@@ -14,23 +14,10 @@ mod undelivered;
 
 use std::process::Command;
 
-use chrono::TimeDelta;
 use serde_json::json;
 use testkit::Night;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
-
-/// A night that succeeds even if midnight passes between the dump and the run.
-fn night() -> Night {
-    let mut night = Night::new();
-    night.set("source.max_age_days", json!(1));
-    night
-}
-
-/// Makes the dump of `night` stale, even around midnight.
-fn make_stale(night: &mut Night) {
-    night.publish_dump_of(night.modified - TimeDelta::days(3));
-}
 
 /// Replaces the mail server of `night` by `server`, without a login.
 fn use_mail_server(night: &mut Night, server: &SmtpServer, security: Security) {

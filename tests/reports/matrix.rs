@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::{make_stale, night};
 use testkit::Night;
 
 /// The settings of `email.send` and `mattermost.send`.
@@ -12,7 +11,7 @@ const SETTINGS: [&str; 3] = ["always", "error", "never"];
 type Ending = (&'static str, i32, fn(&mut Night));
 
 /// From the best to the worst, each based on the one before.
-const ENDINGS: [Ending; 3] = [("clean", 0, |_| {}), ("warnings only", 1, make_stale), ("error", 4, lose_dump)];
+const ENDINGS: [Ending; 3] = [("clean", 0, |_| {}), ("warnings only", 1, Night::make_stale), ("error", 4, lose_dump)];
 
 fn lose_dump(night: &mut Night) {
     night.set("source.dump", json!("other.sql"));
@@ -28,7 +27,7 @@ fn is_wanted(setting: &str, code: i32) -> bool {
 
 #[test]
 fn each_setting_reports_the_outcomes_that_it_names() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let (mut mails, mut posts) = (0, 0);
     for (ending, code, make) in ENDINGS {
         make(&mut night);
@@ -50,7 +49,7 @@ fn each_setting_reports_the_outcomes_that_it_names() {
 
 #[test]
 fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server.password", json!("not the one"));
     let mut posts = 0;
     for (mail, mattermost, code, is_posted) in [
@@ -71,7 +70,7 @@ fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
 
 #[test]
 fn a_missing_section_sends_nothing() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.config["email"] = json!(null);
     night.config["mattermost"] = json!(null);
     night.run().exited_with(0);

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::{host_name, make_stale, night, only_post, use_webhook};
+use crate::{host_name, only_post, use_webhook};
+use testkit::Night;
 use testkit::servers::{Authority, Entry, WebhookServer, Zip};
 
 /// The cells of each row of the table in `post`, without the header; an invalid row fails the test.
@@ -34,7 +35,7 @@ fn rows(post: &str) -> Vec<[String; 3]> {
 
 #[test]
 fn a_clean_night_is_one_post_with_a_row_for_each_task() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("mattermost.username", json!("Nightly dump")).set("mattermost.icon_url", json!("https://e.org/i.png"));
     night.run().exited_with(0).logged("posted to Mattermost");
     let post = only_post(&night.webhook);
@@ -68,8 +69,8 @@ fn a_clean_night_is_one_post_with_a_row_for_each_task() {
 
 #[test]
 fn a_warning_is_counted_and_has_no_row() {
-    let mut night = night();
-    make_stale(&mut night);
+    let mut night = Night::around_midnight();
+    night.make_stale();
     night.run().exited_with(1);
     let post = only_post(&night.webhook);
     assert!(post.lines().nth(1).unwrap().ends_with(": 0 errors, 1 warning"), "{post}");
@@ -84,7 +85,7 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
         "a|b\n| :white_check_mark: | Verify archive | `forged` |\n@all <!channel> [x](http://e.org) ~town :+1:";
     // As the dump's name, and as the name of another entry while the dump is missing.
     for (dump, code) in [(hostile, 0), ("missing.sql", 4)] {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         night.publish(&Zip::new().with(Entry::new(hostile, night.dump.clone()).extended_time(night.modified)));
         night.set("source.dump", json!(dump));
         night.run().exited_with(code);
@@ -105,7 +106,7 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
 
 #[test]
 fn a_very_long_error_is_cut_and_still_one_post() {
-    let night = night();
+    let night = Night::around_midnight();
     let mut zip = Zip::new();
     for number in 0..300 {
         zip = zip.with(Entry::new(&format!("{number}-{}", "|@`é".repeat(60)), "x"));
@@ -123,7 +124,7 @@ fn a_very_long_error_is_cut_and_still_one_post() {
 fn the_status_decides_whether_a_post_is_retried() {
     // 501 is Mattermost's answer while webhooks are disabled.
     for (status, requests) in [(400, 1), (403, 1), (404, 1), (501, 1), (429, 2), (500, 2), (503, 2)] {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         let server = WebhookServer::builder().status(status).start();
         use_webhook(&mut night, &server);
         let outcome = night.run();
@@ -137,7 +138,7 @@ fn the_status_decides_whether_a_post_is_retried() {
 
 #[test]
 fn a_briefly_busy_server_gets_the_message_once() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = WebhookServer::builder().status_for(503, 1).retry_after(3_600).start();
     use_webhook(&mut night, &server);
     // retry.max_pause_seconds, which is 0 here, limits the pause that the server asks for.
@@ -147,7 +148,7 @@ fn a_briefly_busy_server_gets_the_message_once() {
 
 #[test]
 fn a_failed_connection_is_retried_and_an_untrusted_one_is_not() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = WebhookServer::builder().start();
     use_webhook(&mut night, &server);
     drop(server);

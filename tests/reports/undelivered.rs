@@ -1,11 +1,10 @@
 //! Mail that does not arrive: the job still succeeds, and the other channels report the mail.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
-use crate::{night, only_post, use_mail_server};
+use crate::{only_post, use_mail_server};
 use testkit::night::MAIL_LOGIN;
+use testkit::servers::listener::closed_address;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer};
 use testkit::{Night, Outcome};
@@ -22,14 +21,9 @@ pub(crate) fn run_undelivered(night: &Night, why: &str) -> Outcome {
     outcome
 }
 
-/// A loopback port on which nothing listens.
-fn dead_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn a_refused_recipient_does_not_stop_the_others() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::Tls).refuse_recipient("gone@example.org").start();
     use_mail_server(&mut night, &server, Security::Tls);
     night.set("email.to", json!(["a@example.org", "gone@example.org", "b@example.org"]));
@@ -42,15 +36,15 @@ fn a_refused_recipient_does_not_stop_the_others() {
 
 #[test]
 fn an_unreachable_mail_server_is_retried_as_configured() {
-    let mut night = night();
-    night.set("email.server.port", json!(dead_port()));
+    let mut night = Night::around_midnight();
+    night.set("email.server.port", json!(closed_address().port()));
     let outcome = run_undelivered(&night, "cannot reach the mail server");
     outcome.logged("sending the mail failed, trying again in 0.0 s (2 of 2)");
 }
 
 #[test]
 fn an_unknown_host_is_reported_as_unreachable() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server.host", json!("no-such-host.invalid"));
     night.set("mattermost.webhook_url", json!("https://no-such-host.invalid/hooks/s3cr3thook"));
     night.config["monitor"] = json!({"ping_url": "https://no-such-host.invalid/p1ng-s3cr3t"});
@@ -70,7 +64,7 @@ fn an_unknown_host_is_reported_as_unreachable() {
 
 #[test]
 fn a_wrong_password_is_tried_once_for_all_recipients() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     night.set("email.server.password", json!("not the one"));
     night.set("email.to", json!(["a@example.org", "b@example.org"]));
     run_undelivered(&night, "refused the login of reports");
@@ -80,7 +74,7 @@ fn a_wrong_password_is_tried_once_for_all_recipients() {
 
 #[test]
 fn a_certificate_of_an_unknown_authority_is_refused_at_once() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
     let server = SmtpServer::builder(Security::Tls).identity(identity).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     night.set("email.server.port", json!(server.port()));
@@ -91,7 +85,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_at_once() {
 #[test]
 fn a_message_that_is_refused_after_data_is_retried_only_if_transient() {
     for (status, connections) in [(554, 1), (452, 2)] {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         let server = SmtpServer::builder(Security::None).refuse_messages(status).start();
         use_mail_server(&mut night, &server, Security::None);
         run_undelivered(&night, &format!("{status} Message refused"));
@@ -101,8 +95,8 @@ fn a_message_that_is_refused_after_data_is_retried_only_if_transient() {
 
 #[test]
 fn a_failed_run_keeps_its_exit_code_if_the_mail_fails_too() {
-    let mut night = night();
-    night.set("email.server.port", json!(dead_port())).set("source.dump", json!("other.sql"));
+    let mut night = Night::around_midnight();
+    night.set("email.server.port", json!(closed_address().port())).set("source.dump", json!("other.sql"));
     night.run().exited_with(4);
     let post = only_post(&night.webhook);
     assert!(post.contains("| :no_entry: | Find dump |") && post.contains("| :no_entry: | Report |"), "{post}");

@@ -3,8 +3,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 
@@ -121,13 +119,4 @@ fn plain_word(word: &str) -> String {
         }
     }
     plain
-}
-
-/// Waits until `is_so`.
-pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

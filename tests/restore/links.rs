@@ -3,24 +3,13 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::day::{MIB, assert_refused, assert_restored, night_of, plant, restore};
 use testkit::Night;
-use testkit::servers::Proxy;
-use testkit::servers::listener::loopback;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::Moment;
-
-/// Puts a long line between the program and its SFTP server: one that is worth as many connections as there may be.
-fn lengthen_the_line(night: &mut Night) -> Proxy {
-    let port = u16::try_from(night.config["sftp"]["port"].as_u64().unwrap()).unwrap();
-    let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
-    night.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
-    proxy
-}
 
 #[test]
 fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
@@ -35,7 +24,7 @@ fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
     // A busy machine can look like a longer line for a moment.
     assert!(short < 4, "{short} logins");
 
-    let _line = lengthen_the_line(&mut night);
+    let _line = night.slow_down_sftp();
     let before = night.sshd.log().matches("Accepted publickey").count();
     let outcome = restore(&night, &["--force"]);
     assert_restored(&night, &outcome);
@@ -64,7 +53,7 @@ fn a_broken_link_costs_only_what_was_on_its_way() {
         night.run().exited_with(0);
         let before = server.bytes_read();
         left.store(450, Ordering::SeqCst);
-        let _line = lengthen_the_line(&mut night);
+        let _line = night.slow_down_sftp();
         night.set("sftp.connections", json!(connections));
         let outcome = restore(&night, &["-v"]);
         assert_restored(&night, &outcome);

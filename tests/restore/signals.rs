@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::day::{MIB, assert_restored, listing, night_of, output, restore, wait_until};
+use super::day::{MIB, assert_restored, listing, night_of, output, restore};
 use testkit::servers::sftp_faults::Disturbance;
+use testkit::wait_until;
 
 /// A program that a signal reached must have ended by then.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The nightly run in the crontab: one line for each configuration, and every change of the operator is kept.
+//! The nightly run in the crontab: one line per configuration; the operator's changes are kept.
 
 use std::fs;
 use std::process::Command;
@@ -6,27 +6,27 @@ use std::process::Command;
 use crate::{Machine, OTHER_LINES, said};
 
 #[test]
-fn installing_three_times_leaves_one_nightly_run_and_the_other_lines_as_they_were() {
+fn installing_three_times_adds_one_line_and_keeps_the_others() {
     let machine = Machine::installing_to("prefix");
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
 
-    let told: Vec<String> = (0..3).map(|_| machine.install()).collect();
+    let printed: Vec<String> = (0..3).map(|_| machine.install()).collect();
 
     let expected = format!("0 23 * * * {} run --config {}", machine.installed().display(), machine.config.display());
     assert_eq!(machine.jobs(), [expected.as_str()]);
     assert!(machine.crontab().starts_with(OTHER_LINES));
-    assert!(told.iter().all(|words| words.contains(&expected)), "the line is shown: {told:?}");
+    assert!(printed.iter().all(|words| words.contains(&expected)), "the line is printed: {printed:?}");
 }
 
 #[test]
-fn cron_can_run_a_program_whose_path_has_a_space_and_a_percent_sign() {
+fn cron_can_run_a_program_with_a_space_and_a_percent_sign_in_its_path() {
     let machine = Machine::installing_to("my programs 100%");
     machine.install();
     machine.install();
 
     let [line] = machine.jobs().try_into().unwrap();
     let command = line.strip_prefix("0 23 * * * ").unwrap();
-    // What cron does with a command, crontab(5): an escaped percent sign loses its backslash, a bare one ends it.
+    // As cron does (crontab(5)): an escaped percent sign loses its backslash, a bare one ends the command.
     let escaped = command.replace("\\%", "\0");
     let seen_by_shell = escaped.split('%').next().unwrap().replace('\0', "%");
     let status = Command::new("sh").arg("-c").arg(seen_by_shell).env("HOME", machine.home.path()).status().unwrap();
@@ -37,7 +37,7 @@ fn cron_can_run_a_program_whose_path_has_a_space_and_a_percent_sign() {
 }
 
 #[test]
-fn installing_to_another_place_replaces_the_nightly_run_where_it_stood() {
+fn installing_to_another_place_updates_the_existing_line() {
     let mut machine = Machine::installing_to("old");
     machine.install();
     let mut crontab = machine.crontab();
@@ -53,7 +53,7 @@ fn installing_to_another_place_replaces_the_nightly_run_where_it_stood() {
 }
 
 #[test]
-fn a_line_that_the_operator_had_written_by_hand_is_not_doubled() {
+fn a_line_written_by_hand_is_not_duplicated() {
     let machine = Machine::installing_to("prefix");
     let by_hand = format!("0 23 * * * {} run --config {}\n", machine.installed().display(), machine.config.display());
     fs::write(machine.path("crontab"), by_hand).unwrap();
@@ -84,20 +84,20 @@ fn two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other() 
     let mut lines = Vec::new();
     for _ in 0..3 {
         for config in configs {
-            let told = machine.install_for(config);
-            lines.push(told.lines().find_map(|line| line.strip_prefix("Crontab line:   ")).unwrap().to_owned());
-            assert!(!told.contains("changed by hand"), "{told}");
+            let printed = machine.install_for(config);
+            lines.push(printed.lines().find_map(|line| line.strip_prefix("Crontab line:   ")).unwrap().to_owned());
+            assert!(!printed.contains("changed by hand"), "{printed}");
         }
     }
     assert_eq!(machine.jobs(), lines[..configs.len()]);
     assert_eq!(lines[..5], lines[5..10]);
 
     machine.config = machine.path("a/config.json");
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
     assert_eq!(machine.jobs(), lines[1..5], "the other configurations run every night as before");
     assert!(machine.installed().exists());
     let why = format!("Kept:           {}, which the crontab runs for", machine.installed().display());
-    assert!(told.contains(&why), "{told}");
+    assert!(printed.contains(&why), "{printed}");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn the_real_crontab_command_accepts_every_line() {
 }
 
 #[test]
-fn a_line_that_was_changed_keeps_its_changes() {
+fn a_changed_line_is_kept() {
     for (from, to) in [
         ("0 23 * * *", "30 2 * * 1-5"),
         ("0 23 * * *", "@daily"),
@@ -127,17 +127,17 @@ fn a_line_that_was_changed_keeps_its_changes() {
         machine.edit_crontab(from, to);
         let edited = machine.crontab();
 
-        let told = machine.install();
+        let printed = machine.install();
 
-        assert_eq!(machine.crontab(), edited, "{to}: {told}");
-        assert!(told.contains("It was changed by hand and was kept."), "{told}");
+        assert_eq!(machine.crontab(), edited, "{to}: {printed}");
+        assert!(printed.contains("It was changed by hand and was kept."), "{printed}");
         machine.script(&["--uninstall"]);
-        assert!(!machine.path("crontab").exists(), "{to}: the job and its comment were all");
+        assert!(!machine.path("crontab").exists(), "{to}: nothing else was in it");
     }
 }
 
 #[test]
-fn a_path_that_was_written_in_another_way_is_recognized() {
+fn a_path_with_other_quoting_is_recognized() {
     let mut machine = Machine::installing_to("prefix");
     let config = machine.path("my jobs/100%.json");
     for written in [
@@ -154,7 +154,7 @@ fn a_path_that_was_written_in_another_way_is_recognized() {
 }
 
 #[test]
-fn a_folder_that_is_reached_through_a_link_is_the_same_folder() {
+fn a_folder_behind_a_link_is_the_same_folder() {
     let mut machine = Machine::installing_to("prefix");
     machine.install_for("real/config.json");
     std::os::unix::fs::symlink("real", machine.path("link")).unwrap();
@@ -163,36 +163,36 @@ fn a_folder_that_is_reached_through_a_link_is_the_same_folder() {
 }
 
 #[test]
-fn a_line_that_was_commented_out_stays_so_and_the_installer_says_so() {
+fn a_commented_out_line_stays_so_and_is_reported() {
     for off in ["#", "# ", "## "] {
         let machine = Machine::installing_to("prefix");
         machine.install();
         machine.edit_crontab("0 23", &format!("{off}0 23"));
         let edited = machine.crontab();
 
-        let told = machine.install();
+        let printed = machine.install();
 
-        assert_eq!(machine.crontab(), edited, "{told}");
-        assert!(told.contains("It is commented out and was left so: the job does not run."), "{told}");
+        assert_eq!(machine.crontab(), edited, "{printed}");
+        assert!(printed.contains("It is commented out and was left so: the job does not run."), "{printed}");
     }
 }
 
 #[test]
-fn a_line_that_replaces_one_that_was_commented_out_is_the_one_in_use() {
+fn a_line_next_to_a_commented_out_one_is_the_one_in_use() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     let line = machine.usual_line();
     machine.edit_crontab(&line, &format!("#{line}\n{}", line.replace("0 23", "0 4")));
     let edited = machine.crontab();
 
-    let told = machine.install();
+    let printed = machine.install();
 
     assert_eq!(machine.crontab(), edited);
-    assert!(told.contains("Crontab line:   0 4 ") && !told.contains("commented out"), "{told}");
+    assert!(printed.contains("Crontab line:   0 4 ") && !printed.contains("commented out"), "{printed}");
 }
 
 #[test]
-fn sentences_and_other_commands_about_the_configuration_are_not_its_nightly_run() {
+fn comments_and_other_commands_with_the_configuration_are_not_its_nightly_run() {
     let machine = Machine::installing_to("prefix");
     let (program, config) = (machine.installed(), machine.config.clone());
     let (program, config) = (program.display(), config.display());
@@ -218,37 +218,40 @@ fn sentences_and_other_commands_about_the_configuration_are_not_its_nightly_run(
 }
 
 #[test]
-fn a_changed_command_that_runs_another_program_is_kept_and_named() {
+fn a_changed_command_that_runs_another_program_is_kept_and_reported() {
     let mut machine = Machine::installing_to("old");
     machine.install();
     machine.edit_crontab("0 23 * * * ", "0 23 * * * nice ");
     let edited = machine.crontab();
 
     machine.prefix = machine.path("new");
-    let told = machine.install();
+    let printed = machine.install();
 
     assert_eq!(machine.crontab(), edited);
     let old = machine.path("old/bin/scripting-system");
-    assert!(told.contains(&format!("It runs {}, not {}.", old.display(), machine.installed().display())), "{told}");
+    assert!(
+        printed.contains(&format!("It runs {}, not {}.", old.display(), machine.installed().display())),
+        "{printed}"
+    );
 }
 
 #[test]
-fn a_line_whose_configuration_is_gone_is_kept_and_reported() {
+fn a_line_without_its_configuration_is_kept_and_reported() {
     let mut machine = Machine::installing_to("prefix");
     machine.install_for("moved from/config.json");
     let line = machine.jobs();
     fs::remove_file(&machine.config).unwrap();
 
     let gone = machine.config.clone();
-    let told = machine.install_for("moved to/config.json");
+    let printed = machine.install_for("moved to/config.json");
 
     assert_eq!(machine.jobs()[..1], line);
     assert_eq!(machine.jobs().len(), 2);
-    assert!(told.contains(&format!("The crontab also runs {}, which does not exist.", gone.display())), "{told}");
+    assert!(printed.contains(&format!("The crontab also runs {}, which does not exist.", gone.display())), "{printed}");
 }
 
 #[test]
-fn a_line_that_runs_two_configurations_is_not_removed_with_one_of_them() {
+fn a_line_for_two_configurations_is_not_removed_with_one_of_them() {
     let mut machine = Machine::installing_to("prefix");
     machine.install_for("a.json");
     let a = machine.config.clone();
@@ -263,21 +266,21 @@ fn a_line_that_runs_two_configurations_is_not_removed_with_one_of_them() {
     fs::write(machine.path("crontab"), &both).unwrap();
 
     machine.install();
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(String::from_utf8(machine.crontab()).unwrap(), both);
-    assert!(told.contains("It was kept, because it runs another configuration too."), "{told}");
+    assert!(printed.contains("It was kept, because it runs another configuration too."), "{printed}");
 }
 
 #[test]
-fn a_line_that_was_moved_to_the_systems_crontabs_is_not_added_again() {
+fn a_line_moved_to_the_systems_crontabs_is_not_added_again() {
     assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
     let machine = Machine::installing_to("prefix");
     let job = format!("0 4 * * * root {} run --config {}\n", machine.installed().display(), machine.config.display());
     fs::write(machine.path("job"), job).unwrap();
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
 
-    // Other processes do not see what is mounted there.
+    // A private mount, invisible to other processes.
     let program = machine.path("program");
     let installer = machine.command(&["--no-packages", "--binary", program.to_str().unwrap()]);
     let mut command = Command::new("unshare");

@@ -1,4 +1,4 @@
-//! Root writes nothing where another user could put a link. These tests need root, and say so to others.
+//! Root writes nothing where another user could put a link. These tests need root.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use crate::{Machine, PROGRAM, mode, said, scripts};
 
-/// A user of no name and no group with others in it.
+/// A user without a name, alone in his group.
 const USER: u32 = 54_321;
 
 /// A machine where root runs the installer, with a folder `home` that belongs to [`USER`].
@@ -43,7 +43,7 @@ fn link_as_user(target: &Path, link: &Path) {
     as_user(Command::new("ln").arg("-s").arg(target).arg(link));
 }
 
-/// A file of root that must remain as it is.
+/// Files of root that must stay unchanged.
 fn precious(machine: &Machine) -> PathBuf {
     let folder = machine.path("precious");
     fs::create_dir(&folder).unwrap();
@@ -71,7 +71,7 @@ fn assert_refused(machine: &Machine, output: &Output, why: &str) {
 }
 
 #[test]
-fn root_follows_no_link_that_a_user_made() {
+fn root_follows_no_link_of_a_user() {
     for link in ["config.json", "log.log", "job", "none"] {
         for config in ["home/config.json", "home/job/config.json"] {
             let mut machine = machine();
@@ -97,7 +97,7 @@ fn root_follows_no_link_that_a_user_made() {
 }
 
 #[test]
-fn a_link_into_a_users_folder_is_followed_to_its_end_before_anything_is_written() {
+fn a_link_into_a_users_folder_is_refused_before_anything_is_written() {
     let mut machine = machine();
     fs::create_dir(machine.path("etc")).unwrap();
     symlink("../home/../home/conf", machine.path("etc/job")).unwrap();
@@ -111,7 +111,7 @@ fn a_link_into_a_users_folder_is_followed_to_its_end_before_anything_is_written(
 }
 
 #[test]
-fn links_that_lead_in_a_circle_end_the_installation() {
+fn circular_links_end_the_installation() {
     let mut machine = machine();
     symlink("circle", machine.path("circle")).unwrap();
     machine.config = machine.path("circle/config.json");
@@ -133,7 +133,7 @@ fn root_installs_no_program_where_a_user_could_replace_it() {
 }
 
 #[test]
-fn folders_that_others_can_write_are_refused_and_those_of_root_alone_accepted() {
+fn folders_that_others_can_write_are_refused() {
     let group_with_others = {
         // The group of a user other than root.
         let passwd = Command::new("getent").arg("passwd").output().unwrap();
@@ -168,7 +168,7 @@ fn folders_that_others_can_write_are_refused_and_those_of_root_alone_accepted() 
 }
 
 #[test]
-fn an_operator_who_trusts_a_users_folder_has_nothing_changed_in_it() {
+fn in_a_trusted_folder_of_a_user_nothing_is_changed() {
     let mut machine = machine();
     let precious = precious(&machine);
     machine.config = machine.path("home/config.json");
@@ -189,15 +189,11 @@ fn an_operator_who_trusts_a_users_folder_has_nothing_changed_in_it() {
 }
 
 #[test]
-fn a_user_installs_for_himself_without_root() {
+fn a_user_installs_without_root() {
     let mut machine = machine();
-    // The scripts may lie where the user cannot read them.
+    // The user may not be able to read the folder of the scripts.
     let copy = machine.path("scripts");
-    fs::create_dir(&copy).unwrap();
-    for entry in fs::read_dir(scripts()).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
-    }
+    assert!(Command::new("cp").arg("-r").arg(scripts()).arg(&copy).status().unwrap().success());
     machine.prefix = machine.path("home/.local");
     machine.config = machine.path("home/.config/scripting-system/config.json");
     let install = |machine: &Machine| {
@@ -209,12 +205,12 @@ fn a_user_installs_for_himself_without_root() {
     };
 
     install(&machine);
-    let told = install(&machine);
+    let printed = install(&machine);
 
     assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
     assert_eq!(mode(&machine.config), 0o600);
     let crontab = fs::read_to_string(machine.path("home/crontab")).unwrap();
     assert_eq!(crontab.lines().filter(|line| *line == machine.usual_line()).count(), 1);
     assert_eq!(crontab.lines().count(), 2);
-    assert!(told.contains("Log rotation:   not set up, because that takes root."), "{told}");
+    assert!(printed.contains("Log rotation:   not set up, because that takes root."), "{printed}");
 }

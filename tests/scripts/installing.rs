@@ -1,4 +1,4 @@
-//! What is installed, with which modes, and what uninstalling removes.
+//! The installed files and their modes, and what uninstalling removes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::{Machine, OTHER_LINES, PROGRAM, mode};
 
 #[test]
-fn what_is_installed_has_the_modes_that_protect_it() {
+fn installed_files_have_protective_modes() {
     let machine = Machine::installing_to("prefix");
     machine.install();
 
@@ -17,16 +17,16 @@ fn what_is_installed_has_the_modes_that_protect_it() {
     assert_eq!(mode(&machine.log()), 0o640);
     assert_eq!(fs::read_to_string(machine.schema()).unwrap(), "--schema");
     assert_eq!(mode(&machine.schema()), 0o644);
-    for (file, content) in machine.comfort().iter().zip(["page", "page", "completion for bash"]) {
+    for (file, content) in machine.documents().iter().zip(["page", "page", "completion for bash"]) {
         assert_eq!(fs::read_to_string(file).unwrap(), content);
         assert_eq!(mode(file), 0o644);
     }
-    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 3, "nothing temporary is left");
-    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 3, "no temporary file is left");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
-fn a_configuration_and_a_log_that_were_there_are_kept_and_closed_to_others() {
+fn an_existing_configuration_and_log_are_kept_and_closed_to_others() {
     let machine = Machine::installing_to("prefix");
     fs::create_dir_all(machine.config.parent().unwrap()).unwrap();
     for file in [&machine.config, &machine.log()] {
@@ -44,20 +44,20 @@ fn a_configuration_and_a_log_that_were_there_are_kept_and_closed_to_others() {
 }
 
 #[test]
-fn uninstalling_takes_back_all_but_the_operators_data() {
+fn uninstalling_removes_everything_but_the_operators_data() {
     let machine = Machine::installing_to("prefix");
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
     machine.install();
 
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(machine.crontab(), OTHER_LINES);
     assert!(!machine.rotation().exists());
     assert!(!machine.installed().exists());
-    assert!(machine.comfort().iter().all(|file| !file.exists()));
+    assert!(machine.documents().iter().all(|file| !file.exists()));
     for kept in [&machine.config, &machine.schema(), &machine.log()] {
         assert!(kept.exists());
-        assert!(told.contains(&format!("Kept:           {}", kept.display())), "{told}");
+        assert!(printed.contains(&format!("Kept:           {}", kept.display())), "{printed}");
     }
     machine.script(&["--uninstall"]);
 }
@@ -74,15 +74,15 @@ fn purging_removes_the_configuration_and_every_log_too() {
     assert!(!machine.path("crontab").exists(), "there was no crontab before");
     let left: Vec<_> =
         fs::read_dir(machine.config.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, ["password"], "what the script did not make stays");
+    assert_eq!(left, ["password"], "the script removes only its own files");
 }
 
 #[test]
-fn a_program_without_manual_pages_is_installed_all_the_same() {
+fn a_program_without_manual_pages_is_still_installed() {
     let machine = Machine::installing_to("prefix");
     machine.add_command("program", &PROGRAM.replace("man)", "man) echo 'no pages here' >&2; exit 4 ;;\nnever)"));
-    let told = machine.install();
-    assert!(told.contains("Manual pages:   none"), "{told}");
+    let printed = machine.install();
+    assert!(printed.contains("Manual pages:   none"), "{printed}");
     assert_eq!(machine.jobs().len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! A machine of its own for the installer: a home, a place to install to, and stand-ins for the program and `crontab`.
+//! A test machine for the installer: a home, an installation folder, and stand-ins for the program and `crontab`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Stands in for the program: answers what the installer asks, and notes how it was run.
+/// A stand-in for the program that records its arguments.
 pub(crate) const PROGRAM: &str = r#"#!/bin/sh
 case $1 in
 --version) echo "scripting-system 0.0.0" ;;
@@ -19,7 +19,7 @@ run) printf '%s\n' "$@" >"$HOME/ran" ;;
 esac
 "#;
 
-/// Stands in for `crontab`: keeps the crontab in `$HOME/crontab`, and fails to read where `$HOME/locked` exists.
+/// A stand-in for `crontab` with the crontab in `$HOME/crontab`; it cannot read it if `$HOME/locked` exists.
 const CRONTAB: &str = r#"#!/bin/sh
 case $1 in
 -l) [ ! -e "$HOME/locked" ] || { echo "crontab: you are not allowed to use this program" >&2; exit 1; }
@@ -32,7 +32,6 @@ esac
 pub(crate) const OTHER_LINES: &[u8] =
     b"# m h dom mon dow\nMAILTO=root\n5 5 * * * echo 50\\% caf\xe9 \"a  b\"  \n\n0 23 * * * other run --config x\n";
 
-/// A machine of its own: a home, a place to install to, and the stand-ins first in the PATH.
 pub(crate) struct Machine {
     pub(crate) home: TempDir,
     pub(crate) prefix: PathBuf,
@@ -40,7 +39,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A machine on which the program goes to the folder `place`, its configuration to `etc` in there.
+    /// Installs the program to the folder `place`, and its configuration to `place/etc`.
     pub(crate) fn installing_to(place: &str) -> Self {
         let home = TempDir::new().unwrap();
         let prefix = home.path().join(place);
@@ -69,8 +68,7 @@ impl Machine {
         self.config.with_file_name("config.schema.json")
     }
 
-    /// The manual pages and the completion.
-    pub(crate) fn comfort(&self) -> [PathBuf; 3] {
+    pub(crate) fn documents(&self) -> [PathBuf; 3] {
         let share = self.prefix.join("share");
         [
             "man/man1/scripting-system.1",
@@ -88,7 +86,6 @@ impl Machine {
         self.path("logrotate.d/scripting-system")
     }
 
-    /// The installer as this machine's user starts it, with `options`.
     pub(crate) fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new(scripts().join("install_dependencies.sh"));
         command.args(options).arg("--prefix").arg(&self.prefix).arg("--config").arg(&self.config);
@@ -97,7 +94,7 @@ impl Machine {
         command
     }
 
-    /// Gives `command` this machine's home and its stand-ins.
+    /// Sets the machine's HOME, and a PATH with the stand-ins first.
     pub(crate) fn surround(&self, command: &mut Command) {
         command.env("HOME", self.home.path()).env_remove("SCRIPTING_SYSTEM_TRUST_FILES");
         command.env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()));
@@ -111,13 +108,12 @@ impl Machine {
         self.try_script(&["--no-packages", "--binary", self.path("program").to_str().unwrap()])
     }
 
-    /// Installs for the configuration `config` of this machine.
     pub(crate) fn install_for(&mut self, config: &str) -> String {
         self.config = self.path(config);
         self.install()
     }
 
-    /// Runs the script, which must succeed, and gives what it said.
+    /// Runs the script, which must succeed, and returns its standard output.
     pub(crate) fn script(&self, options: &[&str]) -> String {
         let output = self.try_script(options);
         assert!(output.status.success(), "{options:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -128,7 +124,7 @@ impl Machine {
         self.script(&["--no-packages", "--binary", self.path("program").to_str().unwrap()])
     }
 
-    /// Replaces `from`, which must be there, by `to` in the crontab.
+    /// Replaces the first `from` by `to` in the crontab.
     pub(crate) fn edit_crontab(&self, from: &str, to: &str) {
         // A character for each byte: a crontab need not be UTF-8.
         let before: String = self.crontab().into_iter().map(char::from).collect();
@@ -143,7 +139,7 @@ impl Machine {
         format!("0 23 * * * {} run --config {}", self.installed().display(), self.config.display())
     }
 
-    /// The files of logrotate's folder, by name.
+    /// The names in logrotate's folder, sorted.
     pub(crate) fn rotations(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("logrotate.d")).unwrap();
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -171,7 +167,7 @@ pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// What `output` printed, on both streams.
+/// Standard output and standard error.
 pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -1,7 +1,7 @@
-//! The scripts for operators: what `install_dependencies.sh` leaves on a machine, and takes back.
+//! The scripts for operators, above all what `install_dependencies.sh` installs and removes.
 //!
-//! The program and `crontab` are stand-ins, so that nothing of the machine that runs the tests is touched.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may end where its own preparation fails")]
+//! The program and `crontab` are stand-ins: the machine that runs the tests is not changed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod crontab;
 mod every_script;

@@ -1,4 +1,4 @@
-//! What the previous version of the installer wrote is recognized and kept.
+//! Entries of the previous version of the installer are recognized and kept.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,13 +9,13 @@ use crate::{Machine, OTHER_LINES};
 const OLD_COMMENT: &str =
     "# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.";
 
-/// The name of the user with the number `id`, or of the group.
+/// The name of the user or group with this id.
 fn name(of: &str, id: u32) -> String {
     let output = Command::new("getent").args([of, &id.to_string()]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(':').next().unwrap().to_owned()
 }
 
-/// A machine on which the previous version installed for its configuration.
+/// A machine with the entries of the previous version.
 fn installed_by_previous_version() -> Machine {
     let machine = Machine::installing_to("prefix");
     let crontab = [OTHER_LINES, format!("{OLD_COMMENT}\n{}\n# end\n", machine.usual_line()).as_bytes()].concat();
@@ -34,32 +34,32 @@ fn installed_by_previous_version() -> Machine {
 }
 
 #[test]
-fn its_entries_are_kept_and_not_doubled() {
+fn its_entries_are_kept_and_not_duplicated() {
     let machine = installed_by_previous_version();
     let (crontab, rotation) = (machine.crontab(), fs::read(machine.rotation()).unwrap());
 
-    let told = machine.install();
+    let printed = machine.install();
     machine.install();
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let without_comments = |bytes: &[u8]| text(bytes).lines().filter(|it| !it.starts_with('#')).collect::<String>();
     assert_eq!(without_comments(&machine.crontab()), without_comments(&crontab));
-    assert!(!text(&machine.crontab()).contains(OLD_COMMENT), "its promise to replace the line is gone");
+    assert!(!text(&machine.crontab()).contains(OLD_COMMENT), "the old comment is replaced");
     assert_eq!(text(&machine.crontab()).lines().count(), text(&crontab).lines().count());
     assert!(machine.crontab().starts_with(OTHER_LINES));
     assert_eq!(machine.rotations(), ["scripting-system"]);
     assert_eq!(fs::read(machine.rotation()).unwrap(), rotation);
-    assert!(told.contains("scripting-system (was there, kept)"), "{told}");
-    assert!(!told.contains("changed by hand"), "{told}");
+    assert!(printed.contains("scripting-system (was there, kept)"), "{printed}");
+    assert!(!printed.contains("changed by hand"), "{printed}");
 }
 
 #[test]
-fn its_entries_keep_what_the_operator_changed_in_them() {
+fn its_entries_keep_the_operators_changes() {
     for (from, to) in [("0 23 * * * /", "15 3 * * * /"), ("0 23 * * * /", "#0 23 * * * /")] {
         let machine = installed_by_previous_version();
         machine.edit_crontab(from, to);
         let jobs = machine.jobs();
-        // The log's name is the only thing by which this file could be recognized otherwise.
+        // Otherwise only the name of the log identifies this file.
         let rotation = fs::read_to_string(machine.rotation()).unwrap().replace("log.log", "nightly.log");
         fs::write(machine.rotation(), &rotation).unwrap();
 

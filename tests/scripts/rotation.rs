@@ -1,11 +1,11 @@
-//! The rotation of the log: one file for each configuration, and every change of the operator is kept.
+//! The rotation of the log: one file per configuration; the operator's changes are kept.
 
 use std::fs;
 
 use crate::{Machine, mode};
 
 #[test]
-fn the_log_is_rotated_weekly_under_its_own_mode() {
+fn the_log_is_rotated_weekly_and_keeps_its_mode() {
     let machine = Machine::installing_to("prefix");
     machine.install();
 
@@ -56,9 +56,9 @@ fn two_configurations_in_one_folder_share_the_rotation_of_their_log() {
     assert_eq!(machine.rotations(), ["scripting-system"]);
 
     machine.config = machine.path("etc/a.json");
-    let told = machine.script(&["--uninstall", "--purge"]);
-    assert_eq!(machine.rotations(), ["scripting-system"], "{told}");
-    assert!(machine.log().exists() && machine.schema().exists(), "the other configuration uses them: {told}");
+    let printed = machine.script(&["--uninstall", "--purge"]);
+    assert_eq!(machine.rotations(), ["scripting-system"], "{printed}");
+    assert!(machine.log().exists() && machine.schema().exists(), "the other configuration uses them: {printed}");
 
     machine.config = machine.path("etc/b.json");
     machine.script(&["--uninstall", "--purge"]);
@@ -67,28 +67,28 @@ fn two_configurations_in_one_folder_share_the_rotation_of_their_log() {
 }
 
 #[test]
-fn a_rotation_that_was_changed_is_kept_and_the_installer_says_so() {
-    for (from, to, told_of_it) in [
+fn a_changed_rotation_is_kept_and_reported() {
+    for (from, to, expected) in [
         ("rotate 8", "rotate 30", "was there with changes, kept"),
         ("log.log\" {", "other.log\" {", "was there with changes, kept"),
         ("\n", "\n#", "was switched off, left so"),
     ] {
         let machine = Machine::installing_to("prefix");
-        let told = machine.install();
-        assert!(!told.contains("was there"), "{told}");
+        let printed = machine.install();
+        assert!(!printed.contains("was there"), "{printed}");
         assert!(machine.install().contains("scripting-system (was there, kept)"));
         let changed = change(&machine.rotation(), from, to);
 
-        let told = machine.install();
+        let printed = machine.install();
 
         assert_eq!(machine.rotations(), ["scripting-system"], "{to}");
         assert_eq!(fs::read_to_string(machine.rotation()).unwrap(), changed);
-        assert!(told.contains(told_of_it), "{told}");
+        assert!(printed.contains(expected), "{printed}");
     }
 }
 
 #[test]
-fn a_rotation_that_was_switched_off_by_its_name_stays_off() {
+fn a_rotation_disabled_by_its_name_stays_disabled() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     fs::copy(machine.rotation(), machine.path("logrotate.d/scripting-system-copy.bak")).unwrap();
@@ -96,10 +96,10 @@ fn a_rotation_that_was_switched_off_by_its_name_stays_off() {
     fs::remove_file(machine.path("logrotate.d/scripting-system-copy.bak")).unwrap();
     fs::rename(machine.rotation(), machine.rotation().with_extension("disabled")).unwrap();
 
-    let told = machine.install();
+    let printed = machine.install();
 
     assert_eq!(machine.rotations(), ["scripting-system.disabled"]);
-    assert!(told.contains("was switched off, left so"), "{told}");
+    assert!(printed.contains("was switched off, left so"), "{printed}");
 }
 
 #[test]
@@ -112,18 +112,18 @@ fn a_log_that_another_file_rotates_by_a_pattern_is_not_rotated_twice() {
     machine.install();
     assert_eq!(machine.rotations(), ["mine"]);
     machine.script(&["--uninstall"]);
-    assert_eq!(machine.rotations(), ["mine"], "what the script did not write is kept");
+    assert_eq!(machine.rotations(), ["mine"], "files of others are kept");
 }
 
 #[test]
-fn a_rotation_to_which_the_operator_added_another_log_is_not_removed() {
+fn a_rotation_with_another_log_added_by_the_operator_is_not_removed() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     let with_another = fs::read_to_string(machine.rotation()).unwrap() + "/var/log/mine {\n daily\n}\n";
     fs::write(machine.rotation(), &with_another).unwrap();
 
-    let told = machine.script(&["--uninstall"]);
+    let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(fs::read_to_string(machine.rotation()).unwrap(), with_another);
-    assert!(told.contains("because it holds more than this script wrote"), "{told}");
+    assert!(printed.contains("because it holds more than this script wrote"), "{printed}");
 }

@@ -1,11 +1,11 @@
-//! The new program is tried with the configurations of the installed one before it replaces it.
+//! `check` of a new program must accept the configurations of the installed one before it replaces it.
 
 use std::fs;
 
 use crate::{Machine, PROGRAM, said};
 
 #[test]
-fn a_program_that_does_not_run_here_does_not_replace_one_that_does() {
+fn a_program_that_does_not_run_replaces_none() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     machine.add_command("broken", "#!/bin/sh\nexit 1\n");
@@ -15,11 +15,11 @@ fn a_program_that_does_not_run_here_does_not_replace_one_that_does() {
 
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
-    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "no temporary file is left");
 }
 
-/// A machine with the program installed, and a newer one at hand whose `check` prints `words` and ends with `code` for
-/// configurations whose name contains `bad`.
+/// A machine with an installed program, and a newer one with a `check` that prints `words` and exits with `code` for
+/// configurations with `bad` in their name.
 fn with_newer_program(bad: &str, words: &str, code: i32) -> Machine {
     let machine = Machine::installing_to("prefix");
     machine.install();
@@ -42,35 +42,38 @@ fn a_program_that_refuses_the_configuration_does_not_replace_one_that_accepts_it
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(installed_text(&machine), PROGRAM);
     assert!(!machine.schema().exists(), "nothing else was changed");
-    let told = said(&output);
-    assert!(told.contains("sftp.host is missing"), "{told}");
-    assert!(told.contains(&format!("refuses the configuration {} (exit code 3", machine.config.display())), "{told}");
-    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "nothing temporary is left");
+    let printed = said(&output);
+    assert!(printed.contains("sftp.host is missing"), "{printed}");
+    assert!(
+        printed.contains(&format!("refuses the configuration {} (exit code 3", machine.config.display())),
+        "{printed}"
+    );
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
-fn a_server_that_does_not_answer_now_is_shown_and_stops_nothing() {
+fn a_server_that_does_not_answer_is_reported_and_does_not_stop_the_installation() {
     for code in [1, 4, 5] {
         let machine = with_newer_program("config", "port 22 does not answer", code);
-        let told = machine.install();
-        assert!(told.contains("port 22 does not answer"), "{told}");
-        assert!(told.contains(&format!("check ended with exit code {code}, which does not stop")), "{told}");
+        let printed = machine.install();
+        assert!(printed.contains("port 22 does not answer"), "{printed}");
+        assert!(printed.contains(&format!("check ended with exit code {code}, which does not stop")), "{printed}");
         assert_ne!(installed_text(&machine), PROGRAM);
     }
 }
 
 #[test]
-fn a_configuration_that_the_installed_program_refuses_too_stops_no_newer_one() {
-    // The template that is not filled in yet, for example.
+fn a_configuration_that_both_programs_refuse_does_not_stop_the_installation() {
+    // For example the unedited template.
     let machine = with_newer_program("config", "source.url is a template", 3);
     fs::write(machine.installed(), PROGRAM.replace("check)", "check) exit 3 ;;\nchecked)")).unwrap();
-    let told = machine.install();
-    assert!(told.contains("Both the installed program and the new one refuse it"), "{told}");
+    let printed = machine.install();
+    assert!(printed.contains("Both the installed program and the new one refuse it"), "{printed}");
     assert!(installed_text(&machine).contains("source.url is a template"));
 }
 
 #[test]
-fn a_program_is_tried_with_every_configuration_that_the_crontab_runs() {
+fn a_program_is_checked_with_every_configuration_in_the_crontab() {
     let mut machine = Machine::installing_to("prefix");
     for config in ["one/config.json", "off/config.json", "second one/config.json"] {
         machine.install_for(config);
@@ -93,7 +96,7 @@ fn a_program_is_tried_with_every_configuration_that_the_crontab_runs() {
 }
 
 #[test]
-fn the_same_program_is_not_tried_again() {
+fn the_same_program_is_not_checked_again() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     machine.install();
@@ -115,12 +118,12 @@ fn a_missing_sendmail_is_reported_if_the_mail_needs_it() {
         ("not JSON", false),
     ] {
         fs::write(&machine.config, config).unwrap();
-        let told = machine.install();
+        let printed = machine.install();
         let expected = needs_it && !std::path::Path::new("/usr/sbin/sendmail").exists();
-        assert_eq!(told.contains(words), expected, "{config}: {told}");
+        assert_eq!(printed.contains(words), expected, "{config}: {printed}");
     }
 
     fs::write(&machine.config, r#"{"email": {"server": null}}"#).unwrap();
     machine.add_command("bin/sendmail", "#!/bin/sh\n");
-    assert!(!machine.install().contains("Mail: "), "a sendmail is there");
+    assert!(!machine.install().contains("Mail: "), "sendmail exists");
 }

@@ -1,4 +1,4 @@
-//! The mail server, told by lettre.
+//! The mail server, checked with lettre.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ fn mail_arrives_over_tls_and_starttls_after_a_login() {
 }
 
 #[test]
-fn the_mail_server_can_be_difficult() {
+fn the_mail_server_has_its_faults() {
     let server = SmtpServer::builder(Security::None).refuse_recipient("ops@example.org").start();
     let refusal = mailer(&server, |_| Tls::None).build().send(&message()).unwrap_err();
     assert_eq!(refusal.status().map(u16::from), Some(550));

@@ -1,4 +1,4 @@
-//! The embedded servers do what real ones do, told by independent clients: a trial is worth no more than its servers.
+//! Independent clients check that the embedded servers behave like real ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod mail;

@@ -1,36 +1,28 @@
-//! The proxy, between plain sockets.
+//! The proxy, checked with plain sockets.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use testkit::servers::Proxy;
-use testkit::servers::listener::loopback;
+use testkit::servers::listener::{loopback, serve};
 
-/// A server that sends back what it gets, until the client's end, and then says "bye".
-fn echo() -> std::net::SocketAddr {
-    let listener = TcpListener::bind(loopback(0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            thread::spawn(move || {
-                let mut back = stream.try_clone().unwrap();
-                if std::io::copy(&mut stream, &mut back).is_ok() {
-                    let _ = back.write_all(b"bye");
-                }
-            });
+/// A server that echoes its input up to the end of the stream, and then sends "bye".
+fn echo() -> SocketAddr {
+    loopback(serve(|mut stream| {
+        let mut back = stream.try_clone().unwrap();
+        if std::io::copy(&mut stream, &mut back).is_ok() {
+            let _ = back.write_all(b"bye");
         }
-    });
-    address
+    }))
 }
 
 fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(loopback(proxy.port())).unwrap()
 }
 
-/// Sends `bytes` and the end, and gives what comes back.
+/// Sends `bytes` and the end of the stream, and returns the answer.
 fn exchange(proxy: &Proxy, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(proxy);
     let mut sending = stream.try_clone().unwrap();
@@ -46,12 +38,12 @@ fn exchange(proxy: &Proxy, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_proxy_passes_everything_on_and_the_end_too() {
+fn a_proxy_forwards_everything_and_the_end_of_the_stream() {
     let sent: Vec<u8> = (0..3_000_000_u32).map(|index| (index % 251) as u8).collect();
     for round_trip in [0, 10] {
         let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(round_trip)).start();
         let answer = exchange(&proxy, &sent);
-        assert!(answer.strip_suffix(b"bye") == Some(&sent), "{} bytes came back", answer.len());
+        assert!(answer.strip_suffix(b"bye") == Some(&sent), "{} bytes returned", answer.len());
         assert_eq!((proxy.bytes_upstream(), proxy.bytes_downstream()), (3_000_000, 3_000_003));
     }
 }
@@ -71,7 +63,7 @@ fn an_answer_takes_a_round_trip_and_a_connection_another() {
 }
 
 #[test]
-fn a_long_line_is_no_thin_one() {
+fn latency_does_not_limit_the_speed() {
     let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(100)).start();
     let begun = Instant::now();
     assert_eq!(exchange(&proxy, &vec![0; 20_000_000]).len(), 20_000_003);
@@ -79,7 +71,7 @@ fn a_long_line_is_no_thin_one() {
 }
 
 #[test]
-fn a_thin_line_is_shared_by_all_connections() {
+fn all_connections_share_a_limited_line() {
     let proxy = Proxy::builder(echo()).bytes_per_second(2_000_000).start();
     let begun = Instant::now();
     thread::scope(|scope| {
@@ -92,7 +84,7 @@ fn a_thin_line_is_shared_by_all_connections() {
 }
 
 #[test]
-fn a_line_is_cut_once_after_so_many_bytes() {
+fn a_line_is_cut_once_after_the_given_bytes() {
     for round_trip in [0, 10] {
         let builder = Proxy::builder(echo()).round_trip(Duration::from_millis(round_trip));
         let proxy = builder.cut_after(100_000).start();
@@ -102,12 +94,12 @@ fn a_line_is_cut_once_after_so_many_bytes() {
         assert!(exchange(&proxy, &vec![0; 200_000]).len() < 100_000 + 3);
         assert_eq!(proxy.bytes_upstream(), 100_000);
         assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0, "every connection is closed");
-        assert_eq!(exchange(&proxy, &vec![0; 200_000]).len(), 200_003, "later ones stay");
+        assert_eq!(exchange(&proxy, &vec![0; 200_000]).len(), 200_003, "later connections are not cut");
     }
 }
 
 #[test]
-fn a_proxy_that_is_dropped_closes_its_connections_and_its_port() {
+fn a_dropped_proxy_closes_its_connections_and_its_port() {
     let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(10)).start();
     let port = proxy.port();
     let mut stream = connect(&proxy);

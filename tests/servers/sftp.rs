@@ -1,4 +1,4 @@
-//! The SFTP server, told by libssh2.
+//! The SFTP server, checked with libssh2.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -44,7 +44,7 @@ fn files_can_be_sent_read_back_renamed_listed_and_removed_over_sftp() {
     file.close().unwrap();
     let mut received = Vec::new();
     sftp.open(Path::new("in/.a.part")).unwrap().read_to_end(&mut received).unwrap();
-    assert!(received == content, "other bytes came back");
+    assert!(received == content, "other bytes");
 
     fs::write(folder.path().join("in/taken"), "old").unwrap();
     std::os::unix::fs::symlink("taken", folder.path().join("in/link")).unwrap();
@@ -79,7 +79,7 @@ fn nothing_outside_the_served_folder_can_be_reached_over_sftp() {
 }
 
 #[test]
-fn ssh_users_come_in_by_the_methods_that_are_offered() {
+fn users_log_in_with_the_enabled_methods() {
     let folder = tempfile::tempdir().unwrap();
     let (ed25519, ecdsa, rsa) = (SshKey::ed25519(), SshKey::ecdsa(), SshKey::rsa());
     let server = SftpServer::builder(folder.path())
@@ -124,7 +124,7 @@ fn ssh_users_come_in_by_the_methods_that_are_offered() {
 }
 
 #[test]
-fn the_sftp_server_shows_the_host_keys_that_it_was_given() {
+fn the_sftp_server_uses_the_given_host_keys() {
     let folder = tempfile::tempdir().unwrap();
     let key = SshKey::ecdsa();
     let server = SftpServer::builder(folder.path()).host_key(key.clone()).start();
@@ -139,7 +139,7 @@ fn the_sftp_server_shows_the_host_keys_that_it_was_given() {
 }
 
 #[test]
-fn the_sftp_server_can_be_difficult() {
+fn the_sftp_server_has_its_faults() {
     let folder = tempfile::tempdir().unwrap();
     let builder = || SftpServer::builder(folder.path()).password("secret");
     let send = |server: &SftpServer, name: &str| {
@@ -157,7 +157,7 @@ fn the_sftp_server_can_be_difficult() {
     send(&cutting, "cut").unwrap();
     send(&builder().corrupting_writes().start(), "corrupt").unwrap();
     let stored = fs::read(folder.path().join("corrupt")).unwrap();
-    assert!(stored.len() == 100_000 && stored != [7; 100_000], "the bytes are as they were sent");
+    assert!(stored.len() == 100_000 && stored != [7; 100_000], "the bytes are not corrupted");
 
     let truncating = builder().after_upload(|path| fs::write(path, "short").unwrap()).start();
     send(&truncating, "truncated").unwrap();

@@ -1,4 +1,4 @@
-//! The web server, told by ureq.
+//! The web server, checked with ureq.
 
 use std::fs;
 use std::io::Read;
@@ -42,7 +42,7 @@ fn the_web_server_serves_files_and_ranges_of_them() {
 }
 
 #[test]
-fn the_web_server_can_be_difficult() {
+fn the_web_server_has_its_faults() {
     let folder = folder_with_file();
     let builder = || HttpsServer::builder(folder.path());
 
@@ -76,7 +76,7 @@ fn the_web_server_can_be_difficult() {
 }
 
 #[test]
-fn a_cut_body_arrives_up_to_the_cut_and_is_whole_the_next_time() {
+fn a_cut_body_arrives_up_to_the_cut_and_completely_the_next_time() {
     let folder = folder_with_file();
     let server = HttpsServer::builder(folder.path()).cut_after(5, 1).start();
     let mut received = Vec::new();
@@ -88,7 +88,7 @@ fn a_cut_body_arrives_up_to_the_cut_and_is_whole_the_next_time() {
 }
 
 #[test]
-fn a_slow_body_takes_its_time() {
+fn a_slow_body_takes_longer() {
     let folder = folder_with_file();
     let server = HttpsServer::builder(folder.path()).bytes_per_second(100).start();
     let begun = std::time::Instant::now();
@@ -97,7 +97,7 @@ fn a_slow_body_takes_its_time() {
 }
 
 #[test]
-fn certificates_are_refused_where_they_should_be() {
+fn invalid_certificates_are_refused() {
     let folder = folder_with_file();
     let with = |identity| HttpsServer::builder(folder.path()).identity(identity).start();
     for (identity, complaint) in [

@@ -1,10 +1,10 @@
-//! The webhook, told by ureq.
+//! The webhook, checked with ureq.
 
 use crate::{client, get, header, text};
 use testkit::servers::WebhookServer;
 
 #[test]
-fn the_webhook_takes_what_mattermost_takes_and_nothing_else() {
+fn the_webhook_accepts_what_mattermost_accepts_and_nothing_else() {
     let server = WebhookServer::builder().start();
     let post = |content_type: &str, body: &str| {
         let request = client().post(server.url()).header("content-type", content_type);

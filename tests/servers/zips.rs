@@ -1,11 +1,11 @@
-//! The ZIPs, told by the zip crate's reader.
+//! The ZIPs, checked with the zip crate's reader.
 
 use std::io::Read;
 
 use testkit::servers::{Entry, Method, Zip, zips};
 
 #[test]
-fn zips_hold_their_entries_and_the_times_that_they_were_given() {
+fn zips_have_their_entries_and_times() {
     let dump = zips::sql_dump(100_000);
     let local = chrono::NaiveDate::from_ymd_opt(2026, 1, 31).unwrap().and_hms_opt(23, 59, 58).unwrap();
     let zip = Zip::new()

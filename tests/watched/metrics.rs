@@ -12,8 +12,10 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{make_stale, night, start, terminate, wait_until};
+use crate::start;
+use crate::terminate;
 use testkit::servers::{HttpsServer, PingServer, times};
+use testkit::wait_until;
 use testkit::{Night, Outcome, SmallDisk};
 
 const PREFIX: &str = "scripting_system_";
@@ -113,7 +115,7 @@ fn with_metrics(night: &mut Night) {
 }
 
 fn measured() -> Night {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     with_metrics(&mut night);
     night
 }
@@ -190,7 +192,7 @@ fn runs_without_a_delivery_keep_the_last_success() {
     night.run().exited_with(0);
     let success = Metrics::of(&night).last_success().unwrap();
 
-    make_stale(&mut night);
+    night.make_stale();
     // Otherwise the times could be the same.
     thread::sleep(Duration::from_millis(1_100));
     night.run().exited_with(1);
@@ -224,7 +226,7 @@ fn a_foreign_file_is_replaced_and_its_content_ignored() {
         [&b"scripting_system_last_success_timestamp_seconds{textfile=\"job\"} 99999999999\n"[..], b"\xff\xfe"]
     {
         let mut night = measured();
-        make_stale(&mut night);
+        night.make_stale();
         fs::write(night.path("metrics/job.prom"), foreign).unwrap();
         night.run().exited_with(1);
         Metrics::of(&night).lacks(&["last_success_timestamp_seconds"]);

@@ -1,14 +1,16 @@
 //! The pings of a monitor; a monitor that fails does not delay the job.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::{make_stale, night, start, terminate, wait_until};
+use crate::start;
+use crate::terminate;
+use testkit::servers::listener::closed_address;
 use testkit::servers::pings::{Builder, Ping};
 use testkit::servers::{Authority, HttpsServer, PingServer};
+use testkit::wait_until;
 use testkit::{Night, Outcome};
 
 /// The longest run without the wait for the monitor, on a busy machine.
@@ -21,7 +23,7 @@ fn watch(night: &mut Night, server: &PingServer, rest: &str) {
 }
 
 fn watched(behave: impl FnOnce(Builder) -> Builder) -> (Night, PingServer) {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = behave(PingServer::builder()).start();
     watch(&mut night, &server, "");
     (night, server)
@@ -65,7 +67,7 @@ fn a_successful_run_pings_at_its_start_and_with_its_report_at_its_end() {
 #[test]
 fn a_stale_or_failed_run_pings_a_failure_with_its_report() {
     let (mut night, server) = watched(|server| server);
-    make_stale(&mut night);
+    night.make_stale();
     night.run().exited_with(1);
     assert!(last_ping(&server, "/fail").body.starts_with("Nothing new was delivered: the dump is stale.\n"));
 
@@ -110,7 +112,7 @@ fn an_interrupted_run_pings_a_failure() {
 
 #[test]
 fn a_query_is_kept() {
-    let mut night = night();
+    let mut night = Night::around_midnight();
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
     watch(&mut night, &server, "?create=1");
     night.run().exited_with(0);
@@ -123,7 +125,7 @@ fn a_query_is_kept() {
 fn an_unreachable_monitor_is_a_warning() {
     let (mut night, server) = watched(|server| server);
     drop(server);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_address().port();
     night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
     let outcome = night.run();
     assert_delivered_without_ping(&night, &outcome, "cannot reach the monitoring service: ");

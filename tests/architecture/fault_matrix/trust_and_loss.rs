@@ -227,8 +227,8 @@ pub(super) const ROWS: &[Row] = &[
         "installer run twice, for two configurations, after edits",
         &[
             (CRONTAB, "two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other"),
-            (CRONTAB, "a_line_that_was_changed_keeps_its_changes"),
-            (CRONTAB, "a_line_that_was_commented_out_stays_so_and_the_installer_says_so"),
+            (CRONTAB, "a_changed_line_is_kept"),
+            (CRONTAB, "a_commented_out_line_stays_so_and_is_reported"),
         ],
     ),
     (

@@ -1,28 +1,14 @@
 //! Servers that echo requests, including the secrets in them.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 
 use super::leaks::forms;
-
-/// Serves each connection on a loopback port with `converse`, in threads that end with the test. Returns the port.
-fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let converse = Arc::new(converse);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let converse = Arc::clone(&converse);
-            thread::spawn(move || converse(stream));
-        }
-    });
-    port
-}
+use testkit::servers::listener::serve;
 
 struct Request {
     /// Path and query.

@@ -14,7 +14,6 @@ use serde_json::json;
 use self::echo::{HttpEcho, smtp_echo};
 use self::leaks::{assert_without, forms};
 use crate::letter::Letter;
-use crate::night;
 use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
@@ -50,7 +49,7 @@ impl Guarded {
     }
 
     fn with_sftp(behave: impl FnOnce(testkit::servers::sftp::Builder) -> testkit::servers::sftp::Builder) -> Guarded {
-        let mut night = night();
+        let mut night = Night::around_midnight();
         fs::create_dir_all(night.path("sftp/archives")).unwrap();
         let web = HttpsServer::builder(&night.path("web")).basic_auth("web", BASIC_PASSWORD).start();
         let sftp = SftpServer::builder(&night.path("sftp")).username("backup").password(SFTP_PASSWORD);

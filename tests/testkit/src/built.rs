@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// `<target>/<profile>`: this process runs from there (a tool) or from the folder `deps` in it (a test).
+/// `<target>/<profile>`, which contains the executable of a tool, or `deps` with the executable of a test.
 static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let own = std::env::current_exe().expect("Linux knows the path of each process");
     let folder = own.parent().unwrap();
@@ -13,13 +13,11 @@ static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
     profile.to_owned()
 });
 
-/// The program under test.
 pub fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| PROFILE.join("scripting-system"));
     &PROGRAM
 }
 
-/// Cargo's target folder.
 pub fn target_folder() -> &'static Path {
     PROFILE.parent().expect("a profile's folder is in the target folder")
 }

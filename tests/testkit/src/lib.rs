@@ -1,5 +1,5 @@
-//! What the tests of scripting-system share: embedded servers, a private OpenSSH, a complete installation to run the
-//! program on, and a model of many nights.
+//! What the tests of scripting-system share: embedded servers, a private OpenSSH, an installation to run the program on,
+//! and a model of many runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed set-up ends the test")]
 #![allow(clippy::new_without_default, reason = "`new` starts servers")]
 #![allow(missing_docs, reason = "only tests use it")]
@@ -12,6 +12,6 @@ pub mod small_disk;
 pub mod sshd;
 
 pub use built::{program, target_folder};
-pub use night::{Night, Outcome};
+pub use night::{Night, Outcome, wait_until};
 pub use small_disk::SmallDisk;
 pub use sshd::Sshd;

@@ -1,67 +1,60 @@
-//! A night on which all goes well, to be made worse by a test: a fresh dump on a TLS web server, OpenSSH, an SMTP
-//! server with TLS and a login, a webhook, and a configuration that names them all.
+//! An installation that works, for tests to break: a fresh dump on a TLS web server, OpenSSH, an SMTP server with TLS and
+//! a login, a webhook, and a configuration for all of them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use chrono::DateTime;
+use chrono::NaiveDate;
+use chrono::SubsecRound;
+use chrono::TimeDelta;
+use chrono::Utc;
 use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::servers::listener::loopback;
 use crate::servers::sftp::Builder;
 use crate::servers::smtp::Security;
-use crate::servers::{Authority, Entry, HttpsServer, SftpServer, SmtpServer, WebhookServer, Zip, zips};
+use crate::servers::{Authority, Entry, HttpsServer, Proxy, SftpServer, SmtpServer, WebhookServer, Zip, zips};
 use crate::sshd::Sshd;
 
-/// The dump's name in the ZIP.
 pub const DUMP: &str = "dumpfile.sql";
-/// Who logs in to the mail server, and how.
+/// User name and password of the mail server.
 pub const MAIL_LOGIN: (&str, &str) = ("reports@example.org", "mail-p4ssword");
 
-/// The password with which the embedded SFTP server lets in.
+/// The password of the embedded SFTP server.
 pub const SFTP_PASSWORD: &str = "sftp-p4ssword";
 
-/// A night, set up and ready to run.
+/// Servers with a fresh dump, and a configuration for them: ready to run.
 pub struct Night {
     folder: TempDir,
-    /// The configuration that will be written.
     pub config: Value,
-    /// The dump's bytes.
     pub dump: Vec<u8>,
-    /// When the dump was modified.
     pub modified: DateTime<Utc>,
-    /// The web server.
     pub web: HttpsServer,
-    /// The SFTP server.
     pub sshd: Sshd,
-    /// The mail server.
     pub mail: SmtpServer,
-    /// Mattermost.
     pub webhook: WebhookServer,
 }
 
-/// How a run went.
 pub struct Outcome {
-    /// Exit code.
     pub code: i32,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
-    /// The log file's content after the run.
     pub log: String,
 }
 
 impl Night {
-    /// A night with a fresh dump of 200 kB and an sshd with an ed25519 host key.
+    /// A fresh dump of 200 kB, and an sshd with an ed25519 host key.
     pub fn new() -> Night {
         Night::with_sshd(Sshd::start(&["ed25519"]))
     }
 
-    /// The same, with another sshd.
     pub fn with_sshd(sshd: Sshd) -> Night {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("web")).unwrap();
@@ -91,27 +84,42 @@ impl Night {
         let dump = zips::sql_dump(200_000);
         let modified = Utc::now().trunc_subsecs(0);
         let night = Night { folder, config, dump, modified, web, sshd, mail, webhook };
-        night.publish(&Zip::new().with(Entry::new(DUMP, night.dump.clone()).extended_time(night.modified)));
+        night.publish(&Zip::new().with(night.entry()));
         night
     }
 
-    /// Puts `zip` onto the web server.
     pub fn publish(&self, zip: &Zip) {
         zip.write(&self.path("web/my_zip.zip"));
     }
 
-    /// Puts `bytes` onto the web server as if they were the ZIP.
+    /// As [`new`](Night::new), with a day of tolerance: the run may start after midnight.
+    pub fn around_midnight() -> Night {
+        let mut night = Night::new();
+        night.set("source.max_age_days", json!(1));
+        night
+    }
+
+    /// Publishes a dump that is stale, also after midnight.
+    pub fn make_stale(&mut self) {
+        self.publish_dump_of(self.modified - TimeDelta::days(3));
+    }
+
+    /// The entry of the dump in its ZIP.
+    pub fn entry(&self) -> Entry {
+        Entry::new(DUMP, self.dump.clone()).extended_time(self.modified)
+    }
+
+    /// Publishes `bytes` in place of the ZIP.
     pub fn publish_bytes(&self, bytes: &[u8]) {
         fs::write(self.path("web/my_zip.zip"), bytes).unwrap();
     }
 
-    /// Publishes a dump that was last modified at `modified`.
     pub fn publish_dump_of(&mut self, modified: DateTime<Utc>) {
         self.modified = modified;
-        self.publish(&Zip::new().with(Entry::new(DUMP, self.dump.clone()).extended_time(modified)));
+        self.publish(&Zip::new().with(self.entry()));
     }
 
-    /// Sets the configuration's value at `path` (`sftp.host`), making its section where there is none.
+    /// Sets the configuration's value at `path`, such as `sftp.host`.
     pub fn set(&mut self, path: &str, value: Value) -> &mut Night {
         let pointer = format!("/{}", path.replace('.', "/"));
         let (section, key) = pointer.rsplit_once('/').unwrap();
@@ -120,12 +128,11 @@ impl Night {
         self
     }
 
-    /// A file or folder of this night.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The configuration file, written anew.
+    /// Writes the configuration file.
     pub fn write_config(&self) -> PathBuf {
         let path = self.path("config.json");
         fs::write(&path, serde_json::to_vec_pretty(&self.config).unwrap()).unwrap();
@@ -133,28 +140,26 @@ impl Night {
         path
     }
 
-    /// Runs the program in the job's zone UTC.
+    /// Runs the program in the zone UTC.
     pub fn run(&self) -> Outcome {
         self.run_with(&[])
     }
 
-    /// Runs the program with further arguments.
     pub fn run_with(&self, arguments: &[&str]) -> Outcome {
         let mut command = self.command(arguments);
         self.outcome(command.output().unwrap())
     }
 
-    /// The command that runs the program.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_of("run", arguments)
     }
 
-    /// Gives another of the program's commands than `run`, in the job's zone UTC.
+    /// Runs another command than `run`, in the zone UTC.
     pub fn call(&self, command: &str, arguments: &[&str]) -> Outcome {
         self.outcome(self.command_of(command, arguments).output().unwrap())
     }
 
-    /// The program with one of its commands, and this night's configuration.
+    /// The program with this command and the configuration.
     pub fn command_of(&self, command: &str, arguments: &[&str]) -> Command {
         let mut program = Command::new(crate::program());
         let command = program.arg(command).arg("--config").arg(self.write_config()).args(arguments);
@@ -162,7 +167,7 @@ impl Night {
         program
     }
 
-    /// Has an embedded SFTP server, made difficult by `faults`, take OpenSSH's place.
+    /// Replaces OpenSSH by an embedded SFTP server with `faults`.
     pub fn serve_sftp(&mut self, faults: impl FnOnce(Builder) -> Builder) -> SftpServer {
         let root = self.path("sftp");
         fs::create_dir(&root).unwrap();
@@ -174,7 +179,15 @@ impl Night {
         server
     }
 
-    /// Does `try_on` with a night on each kind of SFTP server: a real OpenSSH, and the embedded one.
+    /// Adds a round trip of 60 ms to the SFTP server, so that 4 connections are faster than one.
+    pub fn slow_down_sftp(&mut self) -> Proxy {
+        let port = u16::try_from(self.config["sftp"]["port"].as_u64().unwrap()).unwrap();
+        let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
+        self.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
+        proxy
+    }
+
+    /// Calls `try_on` with OpenSSH and again with the embedded SFTP server.
     pub fn on_each_server(try_on: impl Fn(&mut Night)) {
         try_on(&mut Night::new());
         let mut night = Night::new();
@@ -182,7 +195,6 @@ impl Night {
         try_on(&mut night);
     }
 
-    /// What `output` and the log tell.
     pub fn outcome(&self, output: Output) -> Outcome {
         Outcome {
             code: output.status.code().unwrap_or(-1),
@@ -192,48 +204,44 @@ impl Night {
         }
     }
 
-    /// The id of the last run that the log (as text) tells of.
+    /// The id of the last run in the log (in its text format).
     pub fn run_id(&self) -> String {
         let log = fs::read_to_string(self.path("log.log")).unwrap();
         let (_, rest) = log.lines().last().unwrap().split_once('[').expect("a line names its run");
         rest.split_once(']').unwrap().0.to_owned()
     }
 
-    /// The name of the archive of the day on which the dump was modified.
+    /// The name of the archive of the dump's date.
     pub fn archive_name(&self) -> String {
         archive_name(self.modified.date_naive())
     }
 
-    /// What this night's job calls its upload of the archive called `archive`.
+    /// The temporary name of this job's upload of `archive`.
     pub fn part_of(&self, archive: &str) -> String {
         format!(".{archive}.{}.part", JobId::of(&self.path("config.json")))
     }
 
-    /// Where the archive of that day lies.
     pub fn archive(&self) -> PathBuf {
         self.sshd.directory.join(self.archive_name())
     }
 
-    /// Whether no temporary file of a run is left in the work directory.
     pub fn work_directory_is_empty(&self) -> bool {
         fs::read_dir(self.path("work")).unwrap().next().is_none()
     }
 }
 
 impl Outcome {
-    /// Everything that the run told, for a test's message.
+    /// Everything that the run printed and logged, for the message of an assertion.
     pub fn all(&self) -> String {
         format!("exit {}\nstdout: {}\nstderr: {}\nlog:\n{}", self.code, self.stdout, self.stderr, self.log)
     }
 
-    /// Asserts that the run ended with `code`.
     #[track_caller]
     pub fn exited_with(&self, code: i32) -> &Outcome {
         assert_eq!(self.code, code, "{}", self.all());
         self
     }
 
-    /// Asserts that the log holds `text`.
     #[track_caller]
     pub fn logged(&self, text: &str) -> &Outcome {
         assert!(self.log.contains(text), "the log does not tell {text:?}: {}", self.all());
@@ -241,12 +249,30 @@ impl Outcome {
     }
 }
 
-/// The name of the archive of `date`.
+/// The dump that GNU tar extracts from `archive`.
+pub fn extract_dump(archive: &Path) -> Vec<u8> {
+    let output = Command::new("tar").arg("-xzOf").arg(archive).arg(DUMP).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Waits until `is_so` returns true: `what`, for the message after 20 seconds.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The default pattern: year, day, month.
 pub fn archive_name(date: NaiveDate) -> String {
     date.format("%Y%d%m.tgz").to_string()
 }
 
-fn username() -> String {
+/// The current user, who can log in to [`Sshd`].
+pub fn username() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

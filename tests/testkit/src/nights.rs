@@ -1,7 +1,9 @@
-//! Nights that go wrong, on this machine alone: the real program against the embedded servers, disturbed or killed, and
-//! a model of its own that says what must be in the folder afterwards.
+//! Runs that are disturbed or killed: the real program against the embedded servers, and an independent model of what must
+//! be in the folder afterwards.
 //!
-//! [`sweep`] kills one night at many points; [`soak`] lets many nights follow each other.
+//! [`sweep`] kills one run at many points; [`soak`] runs many nights in a row.
+
+use std::io::{IsTerminal as _, Write as _};
 
 pub mod dump;
 pub mod faults;
@@ -15,3 +17,11 @@ pub mod site;
 pub mod soak;
 pub mod sweep;
 pub mod victim;
+
+/// Overwrites the current line of a terminal with `text`; elsewhere prints nothing.
+pub fn show_progress(text: &str) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r{text}").and_then(|()| stderr.flush());
+    }
+}

@@ -1,8 +1,18 @@
-//! Servers for trying the program without owning any: HTTPS, SFTP, SMTP, a Mattermost webhook and a monitor, all
-//! on loopback.
+//! Embedded servers on loopback: HTTPS, SFTP, SMTP, a Mattermost webhook and a monitor.
 //!
-//! Each is a handle made by a builder. It listens on 127.0.0.1, on a port that the system chooses unless one is
-//! given, works in background threads, keeps what it received, and stops when it is dropped.
+//! Each is made by a builder. It listens on 127.0.0.1, by default on a port that the system chooses, works in background
+//! threads, records what it receives, and stops when dropped.
+
+/// Methods of a builder: each does what its body says and returns the builder.
+macro_rules! setters {
+    ($this:ident; $($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut $this $(, $argument: $type)*) -> Self {
+            $($body)*
+            $this
+        }
+    )*};
+}
 
 pub mod certificates;
 pub mod faults;

@@ -1,17 +1,16 @@
-//! A file system of its own, in memory: small enough to be filled, short of inodes, or read-only.
+//! A small file system in memory, to be filled, short of inodes, or read-only.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A tmpfs, mounted until this is dropped.
+/// A mounted tmpfs; dropping it unmounts it.
 pub struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts a tmpfs with `options` (tmpfs(5)) over the existing folder.
-    ///
-    /// Only root may mount. For others the test fails and says so: what it would show is not shown elsewhere.
+    /// Mounts a tmpfs with `options` (tmpfs(5)) over the existing folder. Panics without root's rights: no other test
+    /// covers what this one shows.
     pub fn over(folder: &Path, options: &str) -> SmallDisk {
         assert!(
             rustix::process::geteuid().is_root(),
@@ -29,7 +28,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a server may still hold a file of it for a moment.
+        // Lazily: a server may still have a file open.
         let unmounted = Command::new("umount").arg("--lazy").arg(&self.folder).status();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(), "a tmpfs stays mounted");
     }

@@ -1,7 +1,7 @@
-//! A private OpenSSH server: `sshd` on a free port of loopback, with host keys and users' keys of its own.
+//! A private OpenSSH server: `sshd` on a free port of loopback, with its own keys.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -9,33 +9,33 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::servers::listener::closed_address;
+
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// A running server. It is ended when dropped.
 pub struct Sshd {
     folder: TempDir,
     process: Child,
     port: u16,
-    /// The folder that archives go to, as it lies on this machine and as the server sees it.
+    /// The folder for archives: the same path on this machine and on the server.
     pub directory: PathBuf,
 }
 
 impl Sshd {
-    /// Whether there is an OpenSSH to start.
     pub fn is_installed() -> bool {
         Path::new(SSHD).exists()
     }
 
-    /// Starts a server with host keys of the given types (`ed25519`, `rsa`, `ecdsa`), which lets the present user in
+    /// Starts a server with host keys of the given types (`ed25519`, `rsa`, `ecdsa`). The current user can log in
     /// with [`user_key`](Sshd::user_key).
     pub fn start(host_keys: &[&str]) -> Sshd {
         Sshd::start_with(host_keys, "")
     }
 
-    /// The same, with further lines of sshd_config(5), which win over those given here.
+    /// With lines of sshd_config(5) that take precedence over the defaults below.
     pub fn start_with(host_keys: &[&str], options: &str) -> Sshd {
         assert!(Sshd::is_installed(), "{SSHD} is missing: install the Debian package openssh-server");
-        // Where root runs it, sshd wants this folder for its privilege separation.
+        // sshd needs this folder for privilege separation when it runs as root.
         let _ = fs::create_dir("/run/sshd");
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("archives");
@@ -54,7 +54,7 @@ impl Sshd {
             folder = folder.path().display()
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
-        // A port that is free now may be taken a moment later.
+        // Another process may take the free port first.
         for _ in 0..5 {
             if let Some((process, port)) = listening(folder.path()) {
                 return Sshd { folder, process, port, directory };
@@ -63,35 +63,33 @@ impl Sshd {
         panic!("sshd does not listen: {}", fs::read_to_string(folder.path().join("sshd.log")).unwrap());
     }
 
-    /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The private key of a user who may log in.
+    /// The private key of the current user.
     pub fn user_key(&self) -> PathBuf {
         self.folder.path().join("user")
     }
 
-    /// Lets whoever has the private key at `key` log in too.
+    /// Authorizes the key pair at `key` as well.
     pub fn authorize(&self, key: &Path) {
         let public = fs::read_to_string(key.with_extension("pub")).unwrap();
         let keys = self.folder.path().join("authorized_keys");
         fs::write(&keys, fs::read_to_string(&keys).unwrap() + &public).unwrap();
     }
 
-    /// The host key of the given type, as known_hosts holds it after the name.
+    /// Type and base64 of the host key, as in known_hosts.
     pub fn host_key(&self, kind: &str) -> String {
         let public = fs::read_to_string(self.folder.path().join(format!("host_{kind}.pub"))).unwrap();
         public.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// A line of known_hosts for the host key of the given type.
     pub fn known_hosts_line(&self, kind: &str) -> String {
         format!("[127.0.0.1]:{} {}\n", self.port, self.host_key(kind))
     }
 
-    /// The SHA-256 fingerprint of the host key of the given type, as ssh-keygen tells it.
+    /// The SHA-256 fingerprint of the host key, as ssh-keygen prints it.
     pub fn fingerprint(&self, kind: &str) -> String {
         let output = Command::new("ssh-keygen")
             .args(["-l", "-f"])
@@ -101,12 +99,11 @@ impl Sshd {
         String::from_utf8(output.stdout).unwrap().split_whitespace().nth(1).unwrap().to_owned()
     }
 
-    /// What the server logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("sshd.log")).unwrap()
     }
 
-    /// The names in the folder that archives go to, in order.
+    /// The names in the archive folder, sorted.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.directory).unwrap();
         let mut names: Vec<String> =
@@ -116,9 +113,9 @@ impl Sshd {
     }
 }
 
-/// An sshd that listens, and its port; `None` where it has ended instead.
+/// A listening sshd and its port; `None` if it exited instead.
 fn listening(folder: &Path) -> Option<(Child, u16)> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_address().port();
     let log = fs::File::create(folder.join("sshd.log")).unwrap();
     let mut process = Command::new(SSHD)
         .args(["-D", "-e", "-p", &port.to_string(), "-f"])
@@ -148,7 +145,7 @@ impl Drop for Sshd {
     }
 }
 
-/// Makes a key pair of the given type at `path`, protected by `passphrase` where that is not empty.
+/// Generates a key pair of the given type at `path`, encrypted unless `passphrase` is empty.
 pub fn generate(kind: &str, path: &Path, passphrase: &str) {
     let bits: &[&str] = if kind == "rsa" { &["-b", "2048"] } else { &[] };
     let status = Command::new("ssh-keygen")

@@ -1,15 +1,13 @@
-//! kill -9 anywhere: kills a night's run at many points, spread over all its tasks, and shows that the next run puts
-//! right whatever was left.
+//! Kills runs with SIGKILL at many points, spread over all tasks, and checks that the next run recovers.
 //!
-//! It speaks to loopback only. What it makes lies in `kill_sweep` in cargo's target folder. It ends with 1 if anything
-//! was not as it must be.
+//! It uses loopback only. Its files are in `kill_sweep` in cargo's target folder. It exits with 1 if anything is wrong.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use testkit::nights::points::{FEWEST, TASKS};
+use testkit::nights::show_progress;
 use testkit::nights::sweep::Sweep;
 
 /// Kill a night's run at many points, each followed by an undisturbed run that must put everything right
@@ -24,12 +22,7 @@ fn main() -> ExitCode {
     let points = usize::from(Arguments::parse().points);
     let folder = testkit::target_folder().join("kill_sweep");
     let begun = Instant::now();
-    let result = Sweep::new(&folder).run(points, |number| {
-        if std::io::stderr().is_terminal() {
-            eprint!("\r{number} of {points}");
-            let _ = std::io::stderr().flush();
-        }
-    });
+    let result = Sweep::new(&folder).run(points, |number| show_progress(&format!("{number} of {points}")));
 
     println!("\n{:44}  {:>6}  {:>4}", "killed", "points", "good");
     let mut sums = (0, 0);
@@ -38,7 +31,7 @@ fn main() -> ExitCode {
         sums = (sums.0 + points, sums.1 + good);
     }
     println!("{:44}  {:>6}  {:>4}", "all", sums.0, sums.1);
-    println!("\n{:44}  {:>6}", "while this task was under way", "points");
+    println!("\n{:44}  {:>6}", "killed during", "points");
     for (index, task) in TASKS.iter().enumerate() {
         println!("{task:44}  {:>6}", result.tasks.get(&index).unwrap_or(&0));
     }
@@ -48,9 +41,9 @@ fn main() -> ExitCode {
     }
     let seconds = begun.elapsed().as_secs();
     if result.faults.is_empty() && sums.0 == points {
-        println!("After each of {points} kills, the next run ended as it must and left what it must. {seconds} s.");
+        println!("After each of {points} kills, the next run exited and left the folder as it must. {seconds} s.");
         return ExitCode::SUCCESS;
     }
-    println!("{} things were not as they must be. {seconds} s.", result.faults.len());
+    println!("{} errors. {seconds} s.", result.faults.len());
     ExitCode::FAILURE
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy that stands in for a line with latency or a limited speed, for trying the program over one.
+//! A TCP proxy that simulates a line with latency or a limited speed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a proxy that cannot start ends the trial")]
 
 use std::error::Error;
@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use testkit::servers::Proxy;
 
-/// Pass connections on to a server as a longer or a thinner line would
+/// Forward connections to a server over a simulated slow line
 #[derive(Parser)]
 struct Arguments {
     /// The server, as address:port
@@ -20,10 +20,10 @@ struct Arguments {
     /// Port of 127.0.0.1 to listen on; 0 lets the system choose one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// How long a byte and its answer take at the least
+    /// The minimum time for a byte and its answer
     #[arg(long, default_value_t = 0)]
     round_trip_ms: u64,
-    /// How many bytes pass per second each way, all connections together; unlimited unless given
+    /// Bytes per second in each direction, all connections together; default: unlimited
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     bytes_per_second: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Packs the dump of a ZIP on this machine as the program does on its way, and nothing else, for measuring that alone.
+//! Repacks the dump of a local ZIP as the program does, to measure that step alone.
 
 use std::error::Error;
 use std::fs::File;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dump = ZippedDump::find(&mut zip, &arguments.dump, u64::MAX)?;
     let modified = match dump.entry().time {
         DumpTime::Instant(time) => time,
-        // A DOS time has no zone, and which instant it is makes no difference to the work.
+        // The zone of a DOS time makes no difference to the work.
         DumpTime::WallClock(time) => time.and_utc(),
         DumpTime::Missing => DateTime::UNIX_EPOCH,
     };

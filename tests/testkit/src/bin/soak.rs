@@ -1,18 +1,16 @@
-//! Hundreds of nights in a row, with random faults, against one folder: after each, the folder holds exactly what it
-//! must, and at the end every archive extracts to the dump of its night.
+//! Hundreds of runs with random faults against one folder, which is compared with a model after each.
 //!
-//! It speaks to loopback only. What it makes lies in `soak` in cargo's target folder. It ends with 1 if anything was
-//! not as it must be.
+//! It uses loopback only. Its files are in `soak` in cargo's target folder. It exits with 1 if anything is wrong.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use testkit::nights::faults::Fault;
+use testkit::nights::show_progress;
 use testkit::nights::soak::{Options, Summary, soak};
 
-/// How many nights have a dump that takes several connections.
+/// The share of nights with a dump large enough for several connections.
 const LARGE_DUMPS: f64 = 0.02;
 
 /// Run hundreds of nights with random faults against one folder, and compare it with a model after each
@@ -33,10 +31,7 @@ fn main() -> ExitCode {
     println!("{nights} nights, --seed {seed}");
     let begun = Instant::now();
     let summary = soak(&folder, &Options { nights, seed, large_dumps: LARGE_DUMPS }, |night| {
-        if std::io::stderr().is_terminal() {
-            eprint!("\r{night} of {nights}");
-            let _ = std::io::stderr().flush();
-        }
+        show_progress(&format!("{night} of {nights}"));
     });
     show(&summary);
     for what in &summary.wrong {
@@ -44,10 +39,10 @@ fn main() -> ExitCode {
     }
     let seconds = begun.elapsed().as_secs();
     if summary.wrong.is_empty() {
-        println!("After each of {nights} nights the folder held exactly what it must. {seconds} s.");
+        println!("After each of {nights} nights the folder matched the model. {seconds} s.");
         return ExitCode::SUCCESS;
     }
-    println!("{} things were not as they must be, with --seed {seed}. {seconds} s.", summary.wrong.len());
+    println!("{} errors with --seed {seed}. {seconds} s.", summary.wrong.len());
     ExitCode::FAILURE
 }
 
@@ -61,7 +56,7 @@ fn show(summary: &Summary) {
     }
     println!("\nnights with a fresh dump          {:>5}, delivered: {}", summary.fresh, summary.delivered);
     println!("nights with a stale dump          {:>5}", summary.stale);
-    println!("runs beyond one a night           {:>5}", summary.again);
+    println!("further runs of a night           {:>5}", summary.again);
     let (second, at_once) = summary.second;
     println!("runs on a second machine          {second:>5}, at the same time as the first: {at_once}");
     println!("runs of another job               {:>5}", summary.other);

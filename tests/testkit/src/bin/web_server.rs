@@ -1,7 +1,7 @@
-//! A web server that publishes a dump over HTTPS, for trying the program without owning one.
+//! A web server that publishes a sample dump over HTTPS, to try the program without a server of one's own.
 //!
-//! On its first start it makes the folder that it serves, with a sample ZIP in it, and a certificate. The certificate
-//! and its private key lie in a hidden folder *beside* the served one, where no request can reach them.
+//! The first start creates the served folder with a sample ZIP, and a certificate. The certificate and its private key
+//! are in a hidden folder next to the served one, where no request can reach them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the trial")]
 
 use std::error::Error;
@@ -29,24 +29,23 @@ struct Arguments {
     /// Port to listen on
     #[arg(long, default_value_t = 8000)]
     port: u16,
-    /// Folder to serve; made on the first start
+    /// Folder to serve; created on the first start
     #[arg(long, default_value = "Web_Server")]
     folder: PathBuf,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     bind: IpAddr,
-    /// Make the sample ZIP anew, so that its dump is of today
+    /// Recreate the sample ZIP with a dump of today
     #[arg(long)]
     fresh: bool,
-    /// Send each file at so many bytes per second at most
+    /// Limit the speed of each file
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     bytes_per_second: Option<u64>,
-    /// Send no parts of a file, only all of it
+    /// Ignore range requests: always send the whole file
     #[arg(long)]
     without_ranges: bool,
 }
 
-/// What the server shows, and what a client needs to trust it.
 struct Trust {
     identity: Identity,
     ca_file: PathBuf,
@@ -64,7 +63,7 @@ fn main() -> ExitCode {
 
 fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&arguments.folder)
-        .map_err(|error| format!("Cannot make the folder {}: {error}", arguments.folder.display()))?;
+        .map_err(|error| format!("Cannot create the folder {}: {error}", arguments.folder.display()))?;
     let folder = arguments.folder.canonicalize()?;
     let trust = trust(&folder, &names(arguments.bind))?;
     let zip = folder.join(ZIP);
@@ -86,7 +85,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let server = builder
         .try_start()
-        .map_err(|error| format!("Cannot listen on {address}: {error}. Another port can be given with --port."))?;
+        .map_err(|error| format!("Cannot listen on {address}: {error}. Choose another port with --port."))?;
 
     let host = if arguments.bind.is_unspecified() { "localhost".to_owned() } else { address_text(arguments.bind) };
     let source = serde_json::json!({
@@ -96,15 +95,15 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     });
     println!("Serving {} on https://{host}:{}/", folder.display(), server.port());
     println!("{}", age_of(&zip)?);
-    println!("\nInto the configuration:\n\n\"source\": {}\n", serde_json::to_string_pretty(&source)?);
-    println!("Ctrl-C ends it.\n");
+    println!("\nFor the configuration:\n\n\"source\": {}\n", serde_json::to_string_pretty(&source)?);
+    println!("Stop it with Ctrl-C.\n");
 
     Signals::new([SIGINT, SIGTERM])?.forever().next();
     println!("\n{} requests, {} bytes sent.", server.requests(), server.bytes_sent());
     Ok(())
 }
 
-/// The names under which the server will be asked for.
+/// The names for the certificate.
 fn names(bind: IpAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -119,11 +118,11 @@ fn names(bind: IpAddr) -> Vec<String> {
     names
 }
 
-/// The certificate of the last start, or a new one where there is none, it is about to expire, or the names differ.
+/// Reuses the certificate of the last start unless it expires within 30 days or is for other names.
 fn trust(folder: &Path, names: &[String]) -> Result<Trust, Box<dyn Error>> {
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
         return Err(
-            "The root of the file system cannot be served: there is no place beside it for a private key.".into()
+            "Cannot serve the root of the file system: the private key needs a folder next to the served one.".into()
         );
     };
     let name = name.to_string_lossy();
@@ -143,7 +142,7 @@ fn trust(folder: &Path, names: &[String]) -> Result<Trust, Box<dyn Error>> {
     {
         return Ok(Trust { identity, ca_file });
     }
-    // The authority's key is never written: it signs this one certificate.
+    // The authority's key is not saved: it signs only this certificate.
     let authority = Authority::new(&format!("Authority of {name}"));
     let identity = authority.server(&names.iter().map(String::as_str).collect::<Vec<_>>());
     identity.write(&beside, "server");
@@ -158,11 +157,11 @@ fn make_sample(path: &Path) {
     Zip::new().with(dump).write(path);
 }
 
-/// Says how old the ZIP is: one of yesterday holds a stale dump.
+/// When the ZIP was made: yesterday's holds a stale dump.
 fn age_of(zip: &Path) -> Result<String, Box<dyn Error>> {
     let made = DateTime::<Local>::from(fs::metadata(zip)?.modified()?);
-    let hint = if made.date_naive() == Local::now().date_naive() { "" } else { "; --fresh makes it of today" };
-    Ok(format!("{ZIP} was made {}{hint}", made.format("%Y-%m-%d %H:%M:%S")))
+    let hint = if made.date_naive() == Local::now().date_naive() { "" } else { "; recreate it with --fresh" };
+    Ok(format!("{ZIP} is of {}{hint}", made.format("%Y-%m-%d %H:%M:%S")))
 }
 
 fn address_text(address: IpAddr) -> String {

@@ -1,4 +1,4 @@
-//! The dump of a night: what is published of it, and whether an archive holds it.
+//! The dump of a night, its ZIP, and the comparison with an archive.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -15,17 +15,15 @@ use crate::servers::{Entry, Zip};
 /// Its name in the ZIP and in the archive.
 pub const NAME: &str = "dumpfile.sql";
 
-/// A dump.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dump {
-    /// Its bytes.
     pub content: Arc<Vec<u8>>,
-    /// When it was modified, in whole seconds.
+    /// Whole seconds.
     pub modified: DateTime<Utc>,
 }
 
 impl Dump {
-    /// A dump of `size` bytes that deflate makes somewhat smaller, modified on `date` (UTC).
+    /// A compressible dump of `size` bytes, modified on `date` (UTC).
     pub fn draw(date: NaiveDate, size: usize, random: &mut Rng) -> Dump {
         let mut content = String::with_capacity(size + 64);
         while content.len() < size {
@@ -35,20 +33,19 @@ impl Dump {
         Dump { content: Arc::new(content.into_bytes()), modified: draw_time(date, random) }
     }
 
-    /// A dump of `size` bytes that deflate cannot make smaller.
+    /// An incompressible dump of `size` bytes.
     pub fn draw_noise(date: NaiveDate, size: usize, random: &mut Rng) -> Dump {
         let mut content = vec![0; size];
         random.fill(&mut content);
         Dump { content: Arc::new(content), modified: draw_time(date, random) }
     }
 
-    /// A ZIP with it.
     pub fn zip(&self) -> Zip {
         let entry = Entry::new(NAME, self.content.to_vec()).extended_time(self.modified);
         Zip::new().with(Entry::new("README.txt", "Made every night.\n")).with(entry)
     }
 
-    /// A `.tgz` with it alone, as other programs make them.
+    /// A `.tgz` of this dump alone, as other programs make it.
     pub fn archive(&self) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_mode(0o600);
@@ -59,7 +56,7 @@ impl Dump {
         archive.into_inner().unwrap().finish().unwrap()
     }
 
-    /// Why `archive` is not a `.tgz` of this dump and nothing else; `None` if it is.
+    /// Why `archive` is not a `.tgz` of exactly this dump; `None` if it is.
     pub fn difference(&self, archive: &[u8]) -> Option<String> {
         match extracted(archive) {
             Err(error) => Some(format!("it cannot be extracted: {error}")),
@@ -78,7 +75,7 @@ fn draw_time(date: NaiveDate, random: &mut Rng) -> DateTime<Utc> {
 }
 
 /// Name, modification time and bytes of the only file in `archive`.
-fn extracted(archive: &[u8]) -> Result<(String, i64, Vec<u8>), String> {
+pub fn extracted(archive: &[u8]) -> Result<(String, i64, Vec<u8>), String> {
     let told = |error: std::io::Error| error.to_string();
     let mut archive = tar::Archive::new(MultiGzDecoder::new(archive));
     let mut found = None;

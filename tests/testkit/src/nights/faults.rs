@@ -1,4 +1,4 @@
-//! What goes wrong on a night of a soak: drawn by chance, put onto the servers, and how the run may end then.
+//! The faults of a soak: drawn at random, applied to the servers, and the exit codes that they allow.
 
 use std::time::Duration;
 
@@ -10,48 +10,44 @@ use crate::servers::sftp_faults::Disturbance;
 use crate::servers::sftp_watch::Moment;
 use crate::servers::{https, sftp};
 
-/// More often than any run tries.
+/// More than the attempts of any run.
 const ALWAYS: u64 = 1000;
 
-/// A fault.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// All goes well.
     None,
-    /// The web server breaks off after so many bytes of a body, so many times.
+    /// The web server closes the connection: after bytes of a body, number of times.
     WebCut(u64, u64),
-    /// The web server falls silent after so many bytes of a body, so many times.
+    /// The web server stops sending: after bytes of a body, number of times.
     WebStall(u64, u64),
-    /// The web server answers 503, so many times.
+    /// The web server answers 503: number of times.
     WebUnavailable(u64),
-    /// Another ZIP takes the place of the first before the request with this number.
+    /// The ZIP is replaced before the request with this number.
     ZipChanges(u64),
     /// The SFTP connection breaks at the request with this number, before or after it is carried out.
     LinkBreaks(u64, Moment),
-    /// The SFTP connection breaks after so many bytes were written, so many times.
+    /// The SFTP connection breaks: after bytes written, number of times.
     WritesCut(u64, u64),
-    /// The SFTP connection breaks after so many bytes were read, so many times.
+    /// The SFTP connection breaks: after bytes read, number of times.
     ReadsCut(u64, u64),
     /// The first rename is carried out and not answered.
     RenameReplyLost,
-    /// The SFTP server lets nobody in from the connection with this number on, up to another.
+    /// The SFTP server refuses the connections with these numbers: first, end (exclusive).
     TurnedAway(u64, u64),
-    /// The SFTP server's disk takes only so many bytes.
+    /// The SFTP server's disk is full after this number of bytes.
     DiskFull(u64),
-    /// The SFTP server answers `fsync@openssh.com` so.
+    /// The SFTP server's answer to `fsync@openssh.com`.
     Sync(Disturbance),
-    /// The web server's clock is so many hours ahead.
+    /// The web server's clock is ahead by these hours.
     ClockDiffers(i64),
-    /// The program is killed after so long.
+    /// The program is killed after this duration.
     Killed(Duration),
-    /// The mail server refuses the mail.
     MailRefused,
-    /// Mattermost answers 500.
     WebhookFails,
 }
 
 impl Fault {
-    /// The faults' names, in the order of a table.
+    /// The names, by [`index`](Fault::index).
     pub const NAMES: [&str; 16] = [
         "none",
         "web server breaks off",
@@ -71,7 +67,7 @@ impl Fault {
         "Mattermost answers 500",
     ];
 
-    /// A fault for a night whose ZIP has `zip_size` bytes, where an undisturbed run takes about `usual`.
+    /// A random fault for a ZIP of `zip_size` bytes; an undisturbed run takes about `usual`.
     pub fn draw(zip_size: u64, usual: Duration, random: &mut Rng) -> Fault {
         if random.f64() < 0.3 {
             return Fault::None;
@@ -81,7 +77,7 @@ impl Fault {
         let times = |random: &mut Rng| if random.f64() < 0.75 { random.u64(1..=2) } else { ALWAYS };
         match random.usize(1..Fault::NAMES.len()) {
             1 => Fault::WebCut(some, times(random)),
-            // It takes its time.
+            // Stalls are slow: they are drawn half as often.
             2 if random.bool() => Fault::WebStall(some, if random.f64() < 0.8 { 1 } else { ALWAYS }),
             2 | 3 => Fault::WebUnavailable(times(random)),
             4 => Fault::ZipChanges(random.u64(2..=4)),
@@ -109,7 +105,7 @@ impl Fault {
         }
     }
 
-    /// Its place in [`Fault::NAMES`].
+    /// Its index in [`Fault::NAMES`].
     pub fn index(&self) -> usize {
         match self {
             Fault::None => 0,
@@ -131,7 +127,6 @@ impl Fault {
         }
     }
 
-    /// The web server with it.
     pub fn on_web(&self, web: https::Builder) -> https::Builder {
         match *self {
             Fault::WebCut(bytes, times) => web.cut_after(bytes, times),
@@ -142,7 +137,6 @@ impl Fault {
         }
     }
 
-    /// The SFTP server with it.
     pub fn on_sftp(&self, sftp: sftp::Builder) -> sftp::Builder {
         match *self {
             Fault::LinkBreaks(number, moment) => sftp.on_operation(move |operation| {
@@ -159,7 +153,7 @@ impl Fault {
         }
     }
 
-    /// Whether a run that ended with 1 may have left undone what it had to remove.
+    /// Whether a run that exits with 1 may have removed only a part of what is due.
     pub fn may_stop_removal(&self) -> bool {
         matches!(
             self,
@@ -171,7 +165,7 @@ impl Fault {
         )
     }
 
-    /// Whether a run removes nothing, where it `uploads` an archive or not.
+    /// Whether the run must remove nothing. `uploads`: whether it uploads an archive.
     pub fn holds_removal_back(&self, uploads: bool) -> bool {
         match *self {
             Fault::ClockDiffers(hours) => hours.abs() > 24,
@@ -180,19 +174,18 @@ impl Fault {
         }
     }
 
-    /// The exit codes that a run may end with where its dump is fresh or not, and `standing` has the archive's name. A
-    /// kill may come too late.
+    /// The possible exit codes, by whether the dump is fresh and what has the archive's name. A kill may be too late.
     pub fn codes(&self, is_fresh: bool, standing: Standing) -> Vec<i32> {
         if is_fresh && standing == Standing::OfAnotherJob {
             return vec![4];
         }
         let is_there = standing == Standing::Same;
-        // A stale dump, and an archive that is replaced, are warnings.
+        // A stale dump and a replaced archive are warnings.
         let well = i32::from(!is_fresh || standing == Standing::Other);
         let codes: &[i32] = match *self {
             Fault::WebUnavailable(times) if times >= ALWAYS => &[4],
             Fault::WebCut(_, times) | Fault::WebStall(_, times) if times >= ALWAYS => &[well, 4],
-            // What breaks while a stale night's or a removal's folder is listed is a warning.
+            // A failed listing in a stale night or before removal is a warning.
             Fault::TurnedAway(1, end) if end >= ALWAYS => &[4],
             _ if !is_fresh => &[1],
             Fault::MailRefused | Fault::WebhookFails => &[1],

@@ -1,4 +1,4 @@
-//! What lies in a folder, name by name, and how two such listings differ.
+//! The content of a folder by name, and the differences between two such listings.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,24 +7,19 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// How long a folder must stay the same to count as settled: what a killed program had asked for may still happen.
+/// How long a folder must be unchanged: the server may still carry out requests of a killed program.
 const SETTLING: Duration = Duration::from_millis(5);
 
-/// One entry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    /// A file and its bytes.
     File(Vec<u8>),
-    /// A folder.
     Folder,
-    /// A symbolic link and its target.
     Link(PathBuf),
 }
 
-/// All entries by name.
 pub type Listing = BTreeMap<String, Item>;
 
-/// What lies in `folder` once nothing in it changes any more.
+/// The content of `folder` once it no longer changes.
 pub fn settled(folder: &Path) -> Listing {
     let mut last = None;
     loop {
@@ -54,7 +49,6 @@ fn read(folder: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-/// Every way in which `found` is not `expected`.
 pub fn differences(expected: &Listing, found: &Listing) -> Vec<String> {
     let missing = expected.iter().filter_map(|(name, item)| match found.get(name) {
         None => Some(format!("{name} is gone")),

@@ -1,5 +1,5 @@
-//! What lies in the folder before a night: archives, what earlier versions, other jobs and other machines left, and what
-//! must never be touched.
+//! The content of the folder before a run: archives, leftovers of earlier versions, other jobs and other machines, and
+//! foreign files.
 
 use std::fs;
 use std::io;
@@ -8,12 +8,9 @@ use std::path::Path;
 
 use chrono::{Days, NaiveDate};
 
-use super::names::archive_name;
+use crate::night::archive_name;
 
-/// Plants a history in `folder` before the night of `tonight`, with leftovers of the job with `id` and of others.
-///
-/// # Errors
-/// Where that cannot be written.
+/// Creates a history before the run of `tonight`, with leftovers of the job `id` and of others.
 pub fn plant(folder: &Path, tonight: NaiveDate, id: &str) -> io::Result<()> {
     let of = |age: u64| archive_name(tonight - Days::new(age));
     for age in [1, 2, 3, 4, 5, 10, 11, 12, 40] {
@@ -41,10 +38,7 @@ pub fn plant(folder: &Path, tonight: NaiveDate, id: &str) -> io::Result<()> {
     plant_foreign(folder, tonight)
 }
 
-/// Plants what a run must never touch.
-///
-/// # Errors
-/// Where that cannot be written.
+/// Creates what a run must never touch.
 pub fn plant_foreign(folder: &Path, tonight: NaiveDate) -> io::Result<()> {
     let long_ago = |days: u64| archive_name(tonight - Days::new(1000 + days));
     fs::create_dir(folder.join(long_ago(1)))?;

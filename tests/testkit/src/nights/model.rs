@@ -1,5 +1,5 @@
-//! What must be in the folder after a run, computed without the program's own code: from what was there before, what
-//! the web server had, how the run ended, and the rules of retention and replacement.
+//! The expected content of the folder after a run, computed without the program's own code: from the content before, the
+//! published dumps, the end of the run, and the rules of retention and replacement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,82 +8,71 @@ use chrono::{Days, NaiveDate, Utc};
 use super::dump::Dump;
 use super::folder::{Listing, differences};
 use super::names::Name;
-pub use super::names::{Which, archive_name};
+pub use super::names::Which;
 
-/// The retention that is configured.
+/// The configured retention.
 pub const KEEP_DAYS: u64 = 10;
-/// At least this many archives are kept, however old they are.
 pub const KEEP_AT_LEAST: usize = 3;
-/// A replaced archive is kept until an archive of so many days later has been delivered.
+/// A replaced archive is kept until an archive of this many days later is delivered.
 const DAYS_SET_ASIDE: Days = Days::new(3);
 
-/// Another job's archive among so many of the last ones keeps its older ones.
+/// An archive of another job among this many most recent ones protects its older ones.
 const LAST: usize = 7;
 
-/// Archives by date.
 type Archives = BTreeMap<NaiveDate, Vec<u8>>;
-/// Replaced archives by date.
 type SetAside = BTreeMap<(NaiveDate, Which), Vec<u8>>;
 
-/// The folder, sorted by what its names mean.
+/// The folder's content by the meaning of its names.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    /// Under their final names.
+    /// With their final names.
     pub archives: Archives,
-    /// Replaced and set aside.
+    /// Replaced archives.
     pub set_aside: SetAside,
-    /// Unfinished uploads, by name.
+    /// Unfinished uploads by name.
     pub uploads: BTreeMap<String, Upload>,
-    /// What the program must never touch.
+    /// Entries that the program must never touch.
     pub foreign: Listing,
-    /// The source of each archive that a run has delivered.
+    /// The source of each delivered archive.
     sources: BTreeMap<NaiveDate, &'static str>,
 }
 
-/// An unfinished upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The date of its archive.
     pub date: NaiveDate,
-    /// The id of the job that it belongs to; uploads of the former version have none.
+    /// The id of its job; uploads of the former version have none.
     pub id: Option<String>,
-    /// The date on which it was last written.
     pub written: NaiveDate,
     content: Vec<u8>,
 }
 
-/// What a run is for, and what it meets.
+/// The input of a run.
 #[derive(Debug, Clone)]
 pub struct Night {
-    /// The run date.
     pub date: NaiveDate,
-    /// The date on which the run takes place: later than `date` where a missed night is repeated.
+    /// The date on which the run takes place: later than `date` if a missed night is repeated.
     pub today: NaiveDate,
-    /// The fresh dumps that the web server had during the run: several where the ZIP changed; none where all were stale.
+    /// The fresh dumps on the web server during the run: several if the ZIP changed, none if all were stale.
     pub dumps: Vec<Dump>,
-    /// Where the dumps come from: another job has another source.
+    /// The source of the dumps: another job has another source.
     pub source: &'static str,
-    /// The ids of the job; several where machines ran it at the same time.
+    /// The ids of the job; several if machines run it at the same time.
     pub ids: Vec<String>,
-    /// Whether the run had a reason to remove nothing.
+    /// Whether the run must remove nothing.
     pub is_held_back: bool,
-    /// Whether the folder was copied just before, so that every file has a new modification time.
+    /// Whether the folder was copied just before, so that every modification time is new.
     pub is_copied: bool,
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself, with this exit code.
     Code(i32),
-    /// It was killed.
     Killed,
 }
 
 /// What has the final name of a run's archive, or will get it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing.
     Free,
     /// An archive of one of the run's dumps.
     Same,
@@ -94,7 +83,7 @@ pub enum Standing {
 }
 
 impl Night {
-    /// A run for `date` on that date, of the job with `id`.
+    /// A run of the job `id` for `date`, on that date.
     pub fn new(date: NaiveDate, dumps: Vec<Dump>, source: &'static str, id: &str) -> Night {
         let ids = vec![id.to_owned()];
         Night { date, today: date, dumps, source, ids, is_held_back: false, is_copied: false }
@@ -110,7 +99,7 @@ impl Night {
 }
 
 impl Model {
-    /// What `listing` means. Uploads count as written on the date of their archive.
+    /// Uploads count as written on the date of their archive.
     pub fn of(listing: Listing) -> Model {
         let mut model = Model::default();
         for (name, item) in listing {
@@ -132,7 +121,7 @@ impl Model {
         model
     }
 
-    /// Accepts what was `found` on the date `today`, whatever has changed since.
+    /// Takes what was `found` on the date `today` as the current state.
     pub fn observe(&mut self, found: Listing, today: NaiveDate) {
         let mut found = Model::of(found);
         for (name, upload) in &mut found.uploads {
@@ -145,7 +134,6 @@ impl Model {
         *self = found;
     }
 
-    /// What has the final name of this run's archive.
     pub fn standing(&self, night: &Night) -> Standing {
         match self.with_names_back().archives.get(&night.date) {
             None => Standing::Free,
@@ -157,8 +145,8 @@ impl Model {
         }
     }
 
-    /// Whether a run that does all its work would remove archives of another job while one of the last seven is another
-    /// job's: then it removes nothing.
+    /// Whether a complete run would remove an archive of another job while one of the last seven is another job's:
+    /// then it removes nothing.
     pub fn is_shared(&self, night: &Night) -> bool {
         let is_theirs = |date: &NaiveDate| self.sources.get(date).is_some_and(|source| *source != night.source);
         let before = self.with_names_back();
@@ -173,7 +161,6 @@ impl Model {
         removed.any(|date| is_theirs(&date)) && recent.any(is_theirs)
     }
 
-    /// Whether an archive of one of the run's dumps has its final name.
     pub fn has_delivered(&self, night: &Night) -> bool {
         self.archives.get(&night.date).is_some_and(|archive| night.is_archive_of_dump(archive))
     }
@@ -213,7 +200,7 @@ impl Model {
             has_ended_well,
             is_finished: has_ended_well && could_finish && !night.is_held_back,
         };
-        // An expired archive may be gone before what it had replaced, which then gets its name, and expires as well.
+        // An expired archive may be removed before the one it replaced, which then gets its name and expires as well.
         let is_removed = |date: &NaiveDate| expired.contains(date) && names_before.contains(date);
         let after = self.with_names_back_unless(is_removed);
         faults.extend(run.archive_faults(&target.archives, &after.archives));
@@ -222,7 +209,7 @@ impl Model {
         faults
     }
 
-    /// Gives the archive of `date` its final name; the first archive that it replaces is kept, and the latest.
+    /// Delivers the archive of `date`; of the archives that it replaces, the first and the latest are kept.
     fn deliver(&mut self, date: NaiveDate, archive: Vec<u8>) {
         let replaced = self.archives.insert(date, archive);
         if let Some(replaced) = replaced.filter(|replaced| *replaced != self.archives[&date]) {
@@ -231,7 +218,7 @@ impl Model {
         }
     }
 
-    /// The same after the latest archive set aside of each date without an archive got its name back.
+    /// The model after each date without an archive got its latest replaced one back.
     fn with_names_back(&self) -> Model {
         self.with_names_back_unless(|_| false)
     }
@@ -248,15 +235,15 @@ impl Model {
     }
 }
 
-/// A run that is over.
+/// A finished run.
 struct Run<'a> {
     night: &'a Night,
-    /// The dates whose archives it may have removed.
+    /// The dates of the archives that it may have removed.
     expired: &'a BTreeSet<NaiveDate>,
-    /// Whether it may have removed what is no longer kept.
+    /// Whether it may have removed anything.
     may_remove: bool,
     has_ended_well: bool,
-    /// Whether it must have.
+    /// Whether it must have removed everything due.
     is_finished: bool,
 }
 
@@ -268,14 +255,14 @@ impl Run<'_> {
 
     fn set_aside_faults(&self, target: &SetAside, after: &SetAside) -> Vec<String> {
         let Night { date: delivered, dumps, .. } = self.night;
-        // In a copied folder, all successors were written lately.
+        // In a copied folder, all later archives have new modification times.
         let is_over = |(date, _): &(NaiveDate, Which)| {
             self.may_remove && !self.night.is_copied && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
         };
-        // The latest one is removed before the next one gets its name.
+        // The latest replaced archive is removed before the next one gets its name.
         let gives_way =
             |key: &(NaiveDate, Which)| *key == (*delivered, Which::Last) && !self.has_ended_well && !dumps.is_empty();
-        // Where two machines replace an archive at once, one of them may set aside what the other has just delivered.
+        // If two machines replace an archive at once, one may replace what the other has just delivered.
         let is_twin = |key: &(NaiveDate, Which)| {
             key.0 == *delivered && self.night.ids.len() > 1 && self.night.is_archive_of_dump(&after[key])
         };
@@ -290,7 +277,7 @@ impl Run<'_> {
 
     fn upload_faults(&self, before: &BTreeMap<String, Upload>, after: &BTreeMap<String, Upload>) -> Vec<String> {
         let mut faults = Vec::new();
-        // 24 hours later somebody else's upload counts as abandoned.
+        // After 24 hours an upload of another job counts as abandoned.
         let is_abandoned =
             |upload: &Upload| self.may_remove && !self.night.is_copied && upload.written < self.night.today;
         for (name, upload) in before.iter().filter(|(_, upload)| !self.night.is_own(upload)) {
@@ -315,7 +302,8 @@ impl Run<'_> {
 
 const APPEARED: &str = "has appeared";
 
-/// How `after` differs from `target`, where what `may_be_gone` may be missing, or must be where all is `finished`.
+/// The differences between `after` and `target`. What `may_be_gone` may be missing, and must be missing if
+/// `is_finished`.
 fn changes<'a, K: Ord>(
     target: &'a BTreeMap<K, Vec<u8>>,
     after: &'a BTreeMap<K, Vec<u8>>,
@@ -332,8 +320,8 @@ fn changes<'a, K: Ord>(
     of_target.chain(after.keys().filter(|key| !target.contains_key(key)).map(|key| (key, APPEARED)))
 }
 
-/// Which of the archives of `dates` expire in a run: those older than the policy allows, counted from the newest not
-/// after the run date, except the newest few, and those that were written long after their date.
+/// The archives of `dates` that expire: those older than the policy allows, counted from the newest not after the run
+/// date, except the newest few and those written long after their date.
 fn expired(dates: impl Iterator<Item = NaiveDate>, night: &Night) -> BTreeSet<NaiveDate> {
     let mut counting: Vec<NaiveDate> = dates.filter(|date| *date <= night.date).collect();
     counting.sort();

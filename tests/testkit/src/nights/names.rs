@@ -1,10 +1,10 @@
-//! What the names in the folder mean, read without the program's own code.
+//! The meaning of the names in the folder, parsed without the program's own code.
 
 use chrono::NaiveDate;
 
 use super::folder::Item;
 
-/// A name that the program gives.
+/// A name that the program creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     /// `20262311.tgz`.
@@ -15,19 +15,16 @@ pub enum Name {
     Upload(NaiveDate, Option<String>),
 }
 
-/// Which of the replaced archives of a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Which {
-    /// One that the former version set aside.
+    /// Replaced by the former version.
     Former,
-    /// The first one.
     First,
-    /// The latest one.
     Last,
 }
 
 impl Name {
-    /// What the name of `item` means, and its content; `None` where the program does not give such names or it is not a
+    /// The meaning of the name, and the content; `None` if the program does not create such names or `item` is no
     /// file.
     pub fn parse<'a>(name: &str, item: &'a Item) -> Option<(Name, &'a [u8])> {
         let Item::File(content) = item else { return None };
@@ -48,12 +45,7 @@ impl Name {
     }
 }
 
-/// The name of the archive of `date`: year, day, month.
-pub fn archive_name(date: NaiveDate) -> String {
-    date.format("%Y%d%m.tgz").to_string()
-}
-
-/// The date that these eight digits mean.
+/// Year, day, month.
 fn date_of(digits: &str) -> Option<NaiveDate> {
     let digits = Some(digits).filter(|it| it.len() == 8 && it.bytes().all(|b| b.is_ascii_digit()))?;
     let number = |range: std::ops::Range<usize>| digits[range].parse().ok();

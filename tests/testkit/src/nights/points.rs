@@ -1,14 +1,14 @@
-//! The points at which a sweep kills a run: chosen so that they are spread over everything that a run does.
+//! The points at which a sweep kills a run, spread over everything that a run does.
 
 use std::collections::HashMap;
 
 use super::sweep::Scene;
 use crate::servers::sftp_watch::Moment;
 
-/// No sweep has fewer: each kind of point gets one, and the renames of replacements all of theirs.
+/// The minimum of a sweep: one point of each kind, and every rename of the replacements.
 pub const FEWEST: usize = 22;
 
-/// The tasks of a run, as the log names them.
+/// The tasks of a run in the log.
 pub const TASKS: [&str; 11] = [
     "Read configuration",
     "Request zip",
@@ -23,51 +23,44 @@ pub const TASKS: [&str; 11] = [
     "Report",
 ];
 
-/// When a run is killed.
+/// When the run is killed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum When {
-    /// After this share of the time that an undisturbed run takes.
+    /// After this share of the duration of an undisturbed run.
     Share(f64),
     /// Before the web server answers the request with this number (from 1).
     Request(u64),
-    /// Once the log tells that this task has ended.
+    /// Once the log reports the end of this task.
     Ended(&'static str),
-    /// Once so much has happened of the reports: 1, the mail server was called; 2, it has the mail; 3, Mattermost was.
+    /// At this stage of the reports: 1, connected to the mail server; 2, mail sent; 3, posted to Mattermost.
     Reported(u64),
     /// At a request to the SFTP server.
     Operation {
-        /// What it is.
         what: String,
-        /// The how-manieth of its kind, from 1.
+        /// Counts equal operations, from 1.
         nth: u64,
-        /// Whether it is still carried out.
         moment: Moment,
     },
 }
 
-/// One point.
 #[derive(Debug, Clone)]
 pub struct Point {
-    /// What sort of point it is.
     pub kind: &'static str,
-    /// In which run.
     pub scene: Scene,
-    /// When in it.
     pub when: When,
 }
 
-/// What an undisturbed run of a scene asked of the servers.
+/// The requests of an undisturbed run.
 pub struct Traces {
-    /// Which scene.
     pub scene: Scene,
-    /// How many requests came to the web server.
+    /// The number of requests to the web server.
     pub requests: u64,
-    /// Each request to the SFTP server, in order.
+    /// The requests to the SFTP server in order.
     pub operations: Vec<String>,
 }
 
 impl When {
-    /// A point that comes earlier, where the run had ended before this one.
+    /// An earlier point, for a run that ended before this one.
     pub fn earlier(&self) -> When {
         match self {
             When::Share(share) => When::Share(share * 0.8),
@@ -79,7 +72,7 @@ impl When {
     }
 }
 
-/// `count` points in runs that deliver `archive` and left these `traces`. At least [`FEWEST`].
+/// `count` points, at least [`FEWEST`], in runs with these `traces` that deliver `archive`.
 pub fn plan(count: usize, archive: &str, traces: &[Traces]) -> Vec<Point> {
     let mut points = Vec::new();
     let mut add = |kind: &'static str, percent: usize, least: usize, scenes: &[Scene], is_it: &dyn Fn(&str) -> bool| {
@@ -116,7 +109,7 @@ pub fn plan(count: usize, archive: &str, traces: &[Traces]) -> Vec<Point> {
         })
         .collect();
     points.extend(spread(&requests, (5 * count / 100).max(1)));
-    // After the last one has ended, the run is over.
+    // When the last task ends, the run is over.
     let ended = TASKS[..TASKS.len() - 1].iter().map(|task| When::Ended(task));
     points.extend(spread(&in_turn("a task has just ended", ended), (8 * count / 100).max(1)));
     let reported = [1, 1, 2, 2, 3, 3].map(When::Reported);
@@ -137,13 +130,13 @@ pub fn plan(count: usize, archive: &str, traces: &[Traces]) -> Vec<Point> {
     points
 }
 
-/// Points at these times, with and without an archive under tonight's name in turn.
+/// Points at these times, alternately with a fresh name and a replacement.
 fn in_turn(kind: &'static str, times: impl IntoIterator<Item = When>) -> Vec<Point> {
     let scenes = [Scene::FreshName, Scene::Replacement].into_iter().cycle();
     times.into_iter().zip(scenes).map(|(when, scene)| Point { kind, scene, when }).collect()
 }
 
-/// Each of the run's operations that `is_it` names, before and after.
+/// Each matching operation of the run, before and after.
 fn operations(kind: &'static str, traces: &Traces, is_it: &dyn Fn(&str) -> bool) -> Vec<Point> {
     let mut counts = HashMap::new();
     let mut points = Vec::new();
@@ -158,7 +151,7 @@ fn operations(kind: &'static str, traces: &Traces, is_it: &dyn Fn(&str) -> bool)
     points
 }
 
-/// `count` of `candidates`, evenly spread; all where there are not so many.
+/// Up to `count` of `candidates`, evenly spread.
 fn spread(candidates: &[Point], count: usize) -> Vec<Point> {
     let count = count.min(candidates.len());
     (0..count).map(|number| candidates[(2 * number + 1) * candidates.len() / (2 * count)].clone()).collect()

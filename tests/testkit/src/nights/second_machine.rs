@@ -1,4 +1,4 @@
-//! A second machine that runs the same job, stopped at one of its requests to the SFTP server.
+//! A second machine that runs the same job, blocked at one of its requests to the SFTP server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::servers::sftp_watch::{Moment, Operation};
 
 const GLANCE: Duration = Duration::from_millis(1);
 
-/// A run on the second machine, which has its own way to the folder.
+/// A run on the second machine, with its own SFTP server for the same folder.
 pub struct SecondMachine {
     released: Arc<AtomicBool>,
     run: JoinHandle<Ended>,
@@ -23,8 +23,7 @@ pub struct SecondMachine {
 }
 
 impl SecondMachine {
-    /// Begins the night of `date`, and waits until it makes its first request that begins with `what`, which is not
-    /// carried out for now.
+    /// Starts a run for `date` and blocks it at its first request that begins with `what`.
     pub fn stop_at(what: &'static str, site: &Site, servers: &Servers, date: NaiveDate) -> SecondMachine {
         let (stopped, released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (is_stopped, is_released) = (Arc::clone(&stopped), Arc::clone(&released));
@@ -48,7 +47,7 @@ impl SecondMachine {
         SecondMachine { released, run, _sftp: sftp }
     }
 
-    /// Lets it go on to its end.
+    /// Releases it and waits for its end.
     pub fn finish(self) -> Ended {
         self.released.store(true, Ordering::SeqCst);
         self.run.join().unwrap()

@@ -1,4 +1,4 @@
-//! Where the nights take place: the folders, the servers and the configurations that lead to them.
+//! The folders, servers and configurations of a trial.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -21,20 +21,19 @@ use crate::servers::listener::loopback;
 use crate::servers::smtp::Security;
 use crate::servers::{Authority, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, https, sftp, times};
 
-/// The folder on the SFTP server.
 pub const DIRECTORY: &str = "archives";
 const PASSWORD: &str = "sftp-p4ssword";
-/// Below the ports that systems give to outgoing connections.
+/// Below the ephemeral ports.
 const WEB_PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A configuration that delivers to the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
-    /// The one that the nights are about.
+    /// The job under test.
     Own,
-    /// The same on another machine: only the path of the configuration differs, and with it the id.
+    /// The same job on another machine: only the path of the configuration differs, and with it the id.
     OnSecondMachine,
-    /// Another one, with another ZIP, which was given the same folder by mistake.
+    /// Another job with another ZIP, configured with the same folder by mistake.
     Other,
 }
 
@@ -47,20 +46,15 @@ pub struct Site {
 
 /// Everything that a run meets.
 pub struct Servers {
-    /// Publishes the ZIPs.
     pub web: HttpsServer,
-    /// Takes the archives.
     pub sftp: SftpServer,
-    /// Takes the mail.
     pub mail: SmtpServer,
-    /// Mattermost's part.
     pub webhook: WebhookServer,
 }
 
 impl Job {
     const ALL: [Job; 3] = [Job::Own, Job::OnSecondMachine, Job::Other];
 
-    /// The name of its ZIP on the web server.
     pub fn zip(self) -> &'static str {
         match self {
             Job::Own | Job::OnSecondMachine => "my_zip.zip",
@@ -68,7 +62,6 @@ impl Job {
         }
     }
 
-    /// The name of one of its files.
     fn file(self, name: &str) -> String {
         let prefix = match self {
             Job::Own => "",
@@ -80,10 +73,7 @@ impl Job {
 }
 
 impl Site {
-    /// Makes `folder` anew.
-    ///
-    /// # Errors
-    /// Where that cannot be done.
+    /// Recreates `folder`.
     pub fn new(folder: &Path) -> io::Result<Site> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
@@ -97,42 +87,39 @@ impl Site {
         Ok(Site { folder, host_key: SshKey::ed25519(), web_port: free_port() })
     }
 
-    /// A file or folder of it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Where archives go, on this machine.
+    /// The archive folder on this machine.
     pub fn destination(&self) -> PathBuf {
         self.path("sftp").join(DIRECTORY)
     }
 
-    /// What lies there.
     pub fn listing(&self) -> Listing {
         settled(&self.destination())
     }
 
-    /// Where the ZIP lies that the web server publishes for `job`.
     pub fn zip(&self, job: Job) -> PathBuf {
         self.path("web").join(job.zip())
     }
 
-    /// A web server to be, always on the same port: archives are marked with the address of their ZIP.
+    /// Always on the same port: archives are marked with the URL of their ZIP.
     pub fn web(&self) -> https::Builder {
-        // Connections to the server before may take a moment to end.
+        // Connections to the previous server may still be open.
         while TcpListener::bind(loopback(self.web_port)).is_err() {
             thread::sleep(Duration::from_millis(5));
         }
         HttpsServer::builder(&self.path("web")).port(self.web_port)
     }
 
-    /// An SFTP server to be, always with the same host key. It seems far enough for several connections.
+    /// Always with the same host key, and slow enough that the program opens several connections.
     pub fn sftp(&self) -> sftp::Builder {
         let server = SftpServer::builder(&self.path("sftp")).host_key(self.host_key.clone()).password(PASSWORD);
         server.stat_takes(Duration::from_millis(20))
     }
 
-    /// The id of `job`: the first four bytes of SHA-256 over machine, user and configuration.
+    /// The first four bytes of SHA-256 over machine, user and configuration.
     pub fn id(&self, job: Job) -> String {
         let machine = fs::read_to_string("/etc/machine-id").unwrap_or_default();
         let machine = match machine.trim() {
@@ -147,9 +134,8 @@ impl Site {
         })
     }
 
-    /// The command that does the work of `job` for the night of `date` against `servers`, with another SFTP server where
-    /// `sftp` is one. The log begins anew. Nights pass by `date` alone, so that archives of earlier ones get the times
-    /// they would have by now.
+    /// The command of a run of `job` for `date`. The log is new. Time passes by `date` alone, so earlier archives get
+    /// the modification times they would have by now.
     pub fn command(&self, job: Job, servers: &Servers, sftp: &SftpServer, date: NaiveDate) -> Command {
         times::set_as_named(&self.destination());
         let config = json!({
@@ -184,18 +170,18 @@ impl Site {
         command
     }
 
-    /// Sets the modification time of the file called `name` on the server to so long ago.
+    /// Sets the modification time of `name` on the server to `age` ago.
     pub fn set_age(&self, name: &str, age: Duration) {
         let file = File::options().append(true).open(self.destination().join(name)).unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();
     }
 
-    /// The log of the last run of `job`.
+    /// The log of the job's last run.
     pub fn log(&self, job: Job) -> String {
         fs::read_to_string(self.path(&job.file("log.log"))).unwrap_or_default()
     }
 
-    /// What the last runs left on this machine and should not have.
+    /// What the last runs should not have left on this machine.
     pub fn local_leftovers(&self) -> Vec<String> {
         let names =
             |folder: &'static str| settled(&self.path(folder)).into_keys().map(move |name| format!("{folder}/{name}"));
@@ -210,18 +196,16 @@ impl Site {
     }
 }
 
-/// A port on which nothing listens, and that no outgoing connection takes.
+/// A port that nobody listens on and that no outgoing connection takes.
 fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(WEB_PORTS));
     ports.find(|port| TcpListener::bind(loopback(*port)).is_ok()).unwrap()
 }
 
-/// A mail server that takes every mail.
 pub fn mail() -> SmtpServer {
     SmtpServer::builder(Security::Tls).start()
 }
 
-/// A webhook that takes every message.
 pub fn webhook() -> WebhookServer {
     WebhookServer::builder().start()
 }

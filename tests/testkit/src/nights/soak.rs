@@ -1,5 +1,4 @@
-//! Many nights in a row against one folder, each with a fault drawn by chance; after each, the folder must be as the
-//! model says.
+//! Many nights in a row against one folder, each with a random fault; after each, the folder must match the model.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,82 +15,72 @@ use super::dump::Dump;
 use super::faults::Fault;
 use super::folder::Item;
 use super::history::plant_foreign;
-use super::model::{Ending, Model, Night, Standing, archive_name};
+use super::model::{Ending, Model, Night, Standing};
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
+use crate::night::archive_name;
 use crate::servers::smtp::Security;
 use crate::servers::{SmtpServer, WebhookServer};
 
 const LARGEST_SMALL_DUMP: usize = 300_000;
 /// Enough for three connections.
 const LARGE_DUMP: usize = 18 * 1024 * 1024;
-/// What an undisturbed run takes, before one was seen.
+/// The assumed duration of an undisturbed run, until one is measured.
 const USUAL: Duration = Duration::from_millis(200);
 
-/// What a soak is like.
 pub struct Options {
-    /// How many nights.
     pub nights: u64,
-    /// Where chance begins.
     pub seed: u64,
-    /// How likely a night's dump is a large one.
+    /// The probability that a dump is large.
     pub large_dumps: f64,
 }
 
-/// What a soak came to.
 #[derive(Default)]
 pub struct Summary {
-    /// Nights with a fresh dump.
     pub fresh: u64,
-    /// Nights with a stale one.
     pub stale: u64,
-    /// Runs beyond one a night: nights that were repeated, or done again with another dump.
+    /// Runs beyond the first of a night.
     pub again: u64,
     /// Runs on a second machine, and how many of them at the same time as the first.
     pub second: (u64, u64),
-    /// Runs of another job.
     pub other: u64,
     /// Runs that replaced an archive of the same date.
     pub replaced: u64,
     /// Nights whose archive was delivered.
     pub delivered: u64,
-    /// By the fault's place in [`Fault::NAMES`] and by exit code, -1 for a kill: how many runs.
+    /// The number of runs by [`Fault::index`] and exit code (-1: killed).
     pub runs: BTreeMap<(usize, i32), u64>,
     /// The archives in the folder at the end.
     pub archives: Vec<NaiveDate>,
-    /// All that must not be.
+    /// Everything that was wrong.
     pub wrong: Vec<String>,
 }
 
-/// A soak under way.
 pub struct Soak {
     site: Site,
     random: Rng,
     model: Model,
-    /// The day that it is.
     today: NaiveDate,
-    /// What the web server has for a job.
+    /// The published dump and its date, by ZIP.
     published: BTreeMap<&'static str, (NaiveDate, Dump)>,
-    /// The dump of which each night's archive is.
+    /// The delivered dump of each night.
     dumps: BTreeMap<NaiveDate, Dump>,
     usual: Duration,
     large_dumps: f64,
     summary: Summary,
 }
 
-/// What a run is like beside its fault.
+/// What happens during a run, besides its fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Company {
-    /// It is alone.
     None,
-    /// The second machine runs the same job at the same time.
+    /// A second machine runs the same job at the same time.
     SecondMachine,
     /// The folder was copied just before.
     Copied,
 }
 
-/// Lets `options.nights` nights pass in `folder`, which is made anew, and shows each one's number to
-/// `progress`.
+/// Runs `options.nights` nights in `folder`, which is recreated, and reports each number to `progress`.
 pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary {
     let site = Site::new(folder).unwrap();
     let first = Utc::now().date_naive() - Days::new(options.nights);
@@ -114,7 +103,7 @@ pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary
         let (date, is_last) = (first + Days::new(number), number + 1 == options.nights);
         soak.today = date;
         if stale_nights == 0 && number > 0 && soak.random.f64() < 0.06 {
-            // For once, or for weeks.
+            // One night, or weeks.
             stale_nights = if soak.random.bool() { 1 } else { soak.random.u64(2..20) };
         }
         if stale_nights == 0 || is_last {
@@ -127,7 +116,7 @@ pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary
 }
 
 impl Soak {
-    /// A night, and what an operator may do after it.
+    /// One night, and what an operator may do after it.
     fn pass(&mut self, date: NaiveDate, is_last: bool) {
         let is_fresh = self.is_fresh(Job::Own, date);
         *(if is_fresh { &mut self.summary.fresh } else { &mut self.summary.stale }) += 1;
@@ -147,13 +136,13 @@ impl Soak {
         if is_missed && self.random.f64() < 0.4 {
             self.run_again(Job::Own, date);
         } else if is_fresh && self.random.f64() < 0.1 {
-            // The database is dumped again on the same day, maybe several times.
+            // The database is dumped again on the same day, perhaps several times.
             for _ in 0..self.random.u8(1..5) {
                 self.publish(Job::Own, date);
                 self.run_again(Job::Own, date);
             }
         } else if !is_last && self.random.f64() < 0.04 {
-            // A night of some days before is made good.
+            // A missed night is repeated.
             let before = date - Days::new(self.random.u64(1..5));
             self.publish(Job::Own, before);
             self.run_again(Job::Own, before);
@@ -177,7 +166,6 @@ impl Soak {
         self.run(job, date, &fault, Company::None);
     }
 
-    /// Another job delivers, or tries to.
     fn run_other_job(&mut self, date: NaiveDate) {
         self.summary.other += 1;
         self.publish(Job::Other, date);
@@ -185,7 +173,7 @@ impl Soak {
         self.run(Job::Other, date, &fault, Company::None);
     }
 
-    /// Now and then, another machine or the former version of the program leaves something.
+    /// Sometimes creates a leftover of another machine or of the former version.
     fn leave_something(&mut self, date: NaiveDate) {
         let folder = self.site.destination();
         let yesterday = archive_name(date - Days::new(1));
@@ -220,14 +208,13 @@ impl Soak {
         Dump::draw(date, size, &mut self.random)
     }
 
-    /// Dumps the database of `job` on `date`.
     fn publish(&mut self, job: Job, date: NaiveDate) {
         let dump = self.draw_dump(date);
         dump.zip().write(&self.site.zip(job));
         self.published.insert(job.zip(), (date, dump));
     }
 
-    /// One run of `job` for `date`, and all that must be so after it.
+    /// Runs `job` for `date` and checks everything afterwards.
     fn run(&mut self, job: Job, date: NaiveDate, fault: &Fault, company: Company) -> Ending {
         let is_fresh = self.is_fresh(job, date);
         let mut night = Night::new(date, Vec::new(), job.zip(), &self.site.id(job));
@@ -247,7 +234,7 @@ impl Soak {
             let path = self.site.path("successor.zip");
             let (from, to, has_changed) = (path.clone(), self.site.zip(job), Arc::clone(&has_changed));
             dump.zip().write(&path);
-            // Times count in whole seconds on the web: another one must tell the two apart.
+            // HTTP times have whole seconds: the two files must differ in theirs.
             File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now() + HOUR).unwrap();
             web = web.before_request(*request, move || {
                 has_changed.store(true, Ordering::SeqCst);
@@ -289,7 +276,7 @@ impl Soak {
         let mut endings = vec![ended.ending];
         endings.extend(second);
         let mut wrong = self.check_endings(&night, fault, standing, &endings);
-        // Of two machines one may find that the other was faster; it says so and ends with 4.
+        // One of two machines may find that the other was faster; it exits with 4.
         let is_well = |ending: &Ending| matches!(ending, Ending::Code(0 | 1));
         let ending = endings.iter().copied().find(is_well).unwrap_or(ended.ending);
         let could_finish = ending == Ending::Code(0) || !fault.may_stop_removal();
@@ -315,7 +302,7 @@ impl Soak {
         ending
     }
 
-    /// Lets every file be as old as it would be by now.
+    /// Sets every modification time to what it would be by now.
     fn set_ages(&self, company: Company) {
         let day = Duration::from_secs(24 * 3600);
         for (name, upload) in &self.model.uploads {
@@ -330,15 +317,15 @@ impl Soak {
         }
     }
 
-    /// Counts how the runs of a night ended, and returns what is wrong about it.
+    /// Counts the exit codes of a night, and returns what is wrong with them.
     fn check_endings(&mut self, night: &Night, fault: &Fault, standing: Standing, endings: &[Ending]) -> Vec<String> {
         let mut expected = fault.codes(!night.dumps.is_empty(), standing);
         if night.is_held_back {
-            // That is a warning.
+            // A held-back removal is a warning.
             expected.iter_mut().filter(|code| **code == 0).for_each(|code| *code = 1);
         }
         if endings.len() > 1 && !night.dumps.is_empty() {
-            // The second of two machines finds the archive there, or in the way.
+            // The second machine finds the archive delivered, or another one in its place.
             expected.extend([0, 1, 4]);
         }
         let may_be_killed = matches!(fault, Fault::Killed(_));
@@ -360,7 +347,7 @@ impl Soak {
         wrong
     }
 
-    /// Keeps the dump of each archive that is there.
+    /// Keeps the dumps of the existing archives.
     fn remember(&mut self, night: &Night) {
         if let Some(archive) = self.model.archives.get(&night.date)
             && let Some(dump) = night.dumps.iter().find(|dump| dump.difference(archive).is_none())
@@ -375,8 +362,7 @@ impl Soak {
         self.dumps.retain(|date, _| is_kept(date));
     }
 
-    /// What the soak came to. Every archive must extract to the dump of its night, and every night must have come
-    /// down to one that is there or has expired.
+    /// Checks that every archive extracts to the dump of its night.
     fn end(mut self) -> Summary {
         let ours = self.model.archives.iter().filter(|(_, archive)| *archive != b"not ours");
         for (date, archive) in ours {

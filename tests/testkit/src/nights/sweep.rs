@@ -1,5 +1,4 @@
-//! Kills a night's run at many points; after each, the folder must be as the model says, and the next run must put all
-//! right.
+//! Kills a run at many points; after each, the folder must match the model, and the next run must recover.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -14,49 +13,48 @@ use fastrand::Rng;
 
 use super::dump::Dump;
 use super::history::plant;
-use super::model::{Ending, Model, Night, Standing, archive_name};
+use super::model::{Ending, Model, Night, Standing};
 use super::points::{Point, TASKS, Traces, When, plan};
 use super::second_machine::SecondMachine;
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
+use crate::night::archive_name;
 use crate::servers::sftp_faults::Disturbance;
 use crate::servers::sftp_watch::{Moment, Operation};
 
 const SMALL_DUMP: usize = 1_000_000;
 /// Enough for three connections.
 const LARGE_DUMP: usize = 18 * 1024 * 1024;
-/// How often a point is tried that the run does not reach: how it cuts the archive into requests depends on the time.
+/// Attempts for a point that the run does not reach: the number of requests depends on timing.
 const TRIES: u32 = 6;
 
-/// What the run meets.
+/// What has the final name of the archive when the run starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scene {
-    /// Nothing has tonight's name.
+    /// Nothing.
     FreshName,
-    /// An archive with other bytes has it.
+    /// An archive with other bytes.
     Replacement,
-    /// The same, and two others were set aside on that day.
+    /// The same, and two others were replaced before on that day.
     ThirdReplacement,
-    /// Another job's archive has it.
+    /// Another job's archive.
     OfAnotherJob,
-    /// Nothing has it, and a second machine is about to deliver the same dump.
+    /// Nothing, and a second machine is about to deliver the same dump.
     SecondMachine,
-    /// An archive with other bytes has it, and the new archive is large enough for several connections.
+    /// An archive with other bytes; the new archive is large enough for several connections.
     Large,
 }
 
-/// What a sweep came to.
 #[derive(Default)]
 pub struct Result {
-    /// Each kind of point, in the order in which they were tried: how many, and how many were good.
+    /// Each kind of point in order: how many, and how many were good.
     pub kinds: Vec<(&'static str, usize, usize)>,
-    /// In how many runs each task was under way when they were killed.
+    /// The number of kills during each task, by its index in [`TASKS`].
     pub tasks: BTreeMap<usize, usize>,
-    /// All that must not be.
+    /// Everything that was wrong.
     pub faults: Vec<String>,
 }
 
-/// A sweep.
 pub struct Sweep {
     folder: PathBuf,
     date: NaiveDate,
@@ -66,7 +64,6 @@ pub struct Sweep {
     durations: Vec<(Scene, Duration)>,
 }
 
-/// A scene that is set.
 struct Stage {
     site: Site,
     servers: Servers,
@@ -74,11 +71,10 @@ struct Stage {
     second: Option<SecondMachine>,
 }
 
-/// What disturbs a run.
 type Watcher = Box<dyn Fn(Operation<'_>) -> Disturbance + Send + Sync>;
 
 impl Sweep {
-    /// A sweep in `folder`, which is made anew for each point.
+    /// `folder` is recreated for each point.
     pub fn new(folder: &Path) -> Sweep {
         let (date, mut random) = (Utc::now().date_naive(), Rng::with_seed(1));
         let mut draw = |size| {
@@ -91,10 +87,10 @@ impl Sweep {
         Sweep { folder, date, small, large, other, durations: Vec::new() }
     }
 
-    /// Tries `count` points and shows each one's number to `progress`.
+    /// Tries `count` points and reports each number to `progress`.
     pub fn run(&mut self, count: usize, progress: impl Fn(usize)) -> Result {
         let mut result = Result::default();
-        // A few points are none for the large scene, which takes its time.
+        // A small sweep skips the slow large scene.
         let scenes = if count < 40 { &Scene::ALL[..Scene::ALL.len() - 1] } else { &Scene::ALL };
         let traces: Vec<Traces> = scenes.iter().map(|scene| self.measure(*scene, &mut result.faults)).collect();
         for (number, point) in plan(count, &archive_name(self.date), &traces).iter().enumerate() {
@@ -122,7 +118,7 @@ impl Sweep {
         Night::new(self.date, vec![self.dump(scene).0.clone()], Job::Own.zip(), &site.id(Job::Own))
     }
 
-    /// Undisturbed runs: what they ask for, and how long they take.
+    /// Measures undisturbed runs: their requests and their duration.
     fn measure(&mut self, scene: Scene, faults: &mut Vec<String>) -> Traces {
         let mut durations = Vec::new();
         let mut last = None;
@@ -157,7 +153,7 @@ impl Sweep {
         Traces { scene, requests, operations }
     }
 
-    /// Kills a run at `point`, checks the folder, and lets the next run put it right. Returns every fault.
+    /// Kills a run at `point`, checks the folder, and lets the next run recover. Returns every error.
     fn try_point(&self, point: &Point, result: &mut Result) -> Vec<String> {
         let mut when = point.when.clone();
         for _ in 0..TRIES {
@@ -197,7 +193,7 @@ impl Sweep {
         }
     }
 
-    /// Checks the state after the kill, and after the next run, against the model.
+    /// Checks the state after the kill and after the next run against the model.
     fn recover(&self, scene: Scene, stage: &mut Stage) -> Vec<String> {
         let night = self.night(scene, &stage.site);
         let mut faults = Vec::new();
@@ -219,7 +215,7 @@ impl Sweep {
         faults
     }
 
-    /// Lets a second machine go on to its end, which finds the archive of `night` delivered. Returns every fault.
+    /// Lets the second machine finish; it finds the archive of `night` delivered. Returns every error.
     fn finish_second(&self, stage: &mut Stage, mut night: Night) -> Vec<String> {
         let Some(second) = stage.second.take() else { return Vec::new() };
         let (ended, expected) = (second.finish(), expected_ending(stage.model.standing(&night)));
@@ -232,8 +228,8 @@ impl Sweep {
         faults
     }
 
-    /// A site with a history, servers disturbed by `watcher` and by the death of a run at a request to the web server, and
-    /// what the folder means.
+    /// A site with a history. `watcher` disturbs the SFTP server; `request` kills a run at a request to the web
+    /// server.
     fn set(&self, scene: Scene, watcher: Watcher, request: Option<(u64, Victim)>) -> Stage {
         let site = Site::new(&self.folder).unwrap();
         fs::write(site.zip(Job::Own), &self.dump(scene).1).unwrap();
@@ -265,13 +261,12 @@ impl Sweep {
 }
 
 impl Stage {
-    /// The command of the run that the sweep is about.
+    /// The command of the run under test.
     fn command(&self, date: NaiveDate) -> Command {
         self.site.command(Job::Own, &self.servers, &self.servers.sftp, date)
     }
 }
 
-/// How an undisturbed run ends where something has the archive's final name.
 fn expected_ending(standing: Standing) -> Ending {
     Ending::Code(match standing {
         Standing::Free | Standing::Same => 0,
@@ -305,7 +300,7 @@ impl Trigger {
         Trigger { victim, when, counts: Mutex::default(), is_pulled: AtomicBool::new(false) }
     }
 
-    /// Whoever is killed before a request is carried out never sent it; whoever is killed after never hears of it.
+    /// A run killed before a request is carried out never sent it; one killed after it never gets the answer.
     fn meet(&self, operation: Operation<'_>) -> Disturbance {
         let When::Operation { what, nth, moment } = &self.when else { return Disturbance::None };
         if operation.what != what {
@@ -320,7 +315,6 @@ impl Trigger {
     }
 }
 
-/// Servers on which all goes well, but for `watcher`, and for the request to the web server at which a run is killed.
 fn serve(site: &Site, watcher: Watcher, request: Option<(u64, Victim)>) -> Servers {
     let mut web = site.web();
     if let Some((number, victim)) = request {
@@ -330,12 +324,12 @@ fn serve(site: &Site, watcher: Watcher, request: Option<(u64, Victim)>) -> Serve
     Servers { web: web.start(), sftp, mail: mail(), webhook: webhook() }
 }
 
-/// Which of [`TASKS`] was under way where the log ends: the first that is not told to have ended.
+/// The index in [`TASKS`] of the first task whose end is not in the log.
 fn task_under_way(log: &str) -> usize {
     TASKS.iter().position(|task| !has_ended(task, log)).unwrap_or(TASKS.len() - 1)
 }
 
-/// Whether `log` tells how `task` ended, and not only of something on its way.
+/// Whether `log` reports the end of `task`, not only a step of it.
 fn has_ended(task: &str, log: &str) -> bool {
     let is_end = |text: &str| match task {
         "Connect to SFTP" => !text.starts_with("first contact"),

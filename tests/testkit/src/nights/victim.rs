@@ -1,4 +1,4 @@
-//! The program as it runs, and its death by SIGKILL.
+//! A run of the program that can be killed.
 
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
@@ -7,35 +7,30 @@ use std::time::{Duration, Instant};
 
 use super::model::Ending;
 
-/// How often is looked whether it has ended, or is to be killed.
+/// How often its state is checked.
 const GLANCE: Duration = Duration::from_micros(200);
-/// No run takes so long.
+/// No run takes longer.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A run of the program that whoever holds this can kill. All clones mean the same run.
+/// A run of the program that can be killed. All clones refer to the same run.
 #[derive(Clone, Default)]
 pub struct Victim {
     child: Arc<Mutex<Option<Child>>>,
 }
 
-/// How a run went.
 pub struct Ended {
-    /// How it ended.
     pub ending: Ending,
-    /// How long it took.
     pub duration: Duration,
 }
 
 impl Victim {
-    /// Kills the run at once, if there is one.
     pub fn kill(&self) {
         if let Some(child) = self.child.lock().unwrap().as_mut() {
             child.kill().expect("one's own child can be killed");
         }
     }
 
-    /// Runs `command` to its end, or kills it once `is_time`, which is asked again and again and told how long it
-    /// has run.
+    /// Runs `command`, and kills it once `is_time` returns true; its argument is the time since the start.
     pub fn run(&self, mut command: Command, mut is_time: impl FnMut(Duration) -> bool) -> Ended {
         let begun = {
             let mut child = self.child.lock().unwrap();

@@ -1,4 +1,4 @@
-//! X.509 for the servers: an authority, certificates that it signs, and what TLS needs of them.
+//! X.509 for the servers: an authority, the certificates that it signs, and their TLS configuration.
 
 use std::fs;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -15,28 +15,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-/// The names under which the servers are reached.
 pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
-/// How many days certificates are valid; Apple's clients refuse longer ones.
+/// Apple's clients refuse certificates that are valid for longer.
 pub const DAYS_VALID: u64 = 800;
 
-/// A certificate authority.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// A certificate and its private key, both as PEM.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The certificate.
     pub certificate: String,
-    /// Its private key, PKCS #8.
+    /// PKCS #8.
     pub key: String,
 }
 
 impl Authority {
-    /// A new authority with a new key.
     pub fn new(common_name: &str) -> Authority {
         let mut params = params(common_name, &[], days_from_today(-1), days_from_today(DAYS_VALID as i64));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -45,18 +40,17 @@ impl Authority {
         Authority { issuer: CertifiedIssuer::self_signed(params, key).expect("an authority signs itself") }
     }
 
-    /// The authority that the servers of this process use unless told otherwise.
+    /// The default authority of the servers in this process.
     pub fn shared() -> &'static Authority {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         SHARED.get_or_init(|| Authority::new("Authority of the embedded servers"))
     }
 
-    /// Its certificate, as PEM.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// Writes its certificate as `ca.pem` into `folder`, for `ca_file`. Gives the file's path.
+    /// Writes its certificate as `ca.pem` into `folder`, for `ca_file`, and returns the path.
     pub fn write(&self, folder: &Path) -> PathBuf {
         let path = folder.join("ca.pem");
         fs::write(&path, self.pem()).expect("the certificate of the authority can be written");
@@ -68,9 +62,9 @@ impl Authority {
         self.sign(names, days_from_today(-1), days_from_today(DAYS_VALID as i64), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A server certificate for `names` that is good for so many days more.
+    /// A server certificate for `names` that is valid for another `days` days.
     pub fn server_for_days(&self, names: &[&str], days: u64) -> Identity {
-        // It ends with the day before its last date begins.
+        // The certificate expires at the beginning of its last date.
         self.sign(names, days_from_today(-1), days_from_today(days as i64 + 1), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
@@ -79,7 +73,6 @@ impl Authority {
         self.sign(names, days_from_today(-30), days_from_today(-7), ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A valid client certificate for `name`.
     pub fn client(&self, name: &str) -> Identity {
         self.sign(&[name], days_from_today(-1), days_from_today(365), ExtendedKeyUsagePurpose::ClientAuth)
     }
@@ -96,12 +89,13 @@ impl Authority {
 }
 
 impl Identity {
-    /// Reads the certificate and the key from two PEM files.
+    /// Both files are PEM.
     pub fn read(certificate: &Path, key: &Path) -> std::io::Result<Identity> {
         Ok(Identity { certificate: fs::read_to_string(certificate)?, key: fs::read_to_string(key)? })
     }
 
-    /// Writes `<stem>.pem` and, for its owner only, `<stem>.key` into `folder`. Gives both paths in this order.
+    /// Writes `<stem>.pem` and, readable only by its owner, `<stem>.key` into `folder`; returns both paths in this
+    /// order.
     pub fn write(&self, folder: &Path, stem: &str) -> (PathBuf, PathBuf) {
         let certificate = folder.join(format!("{stem}.pem"));
         fs::write(&certificate, &self.certificate).expect("a certificate can be written");
@@ -110,9 +104,9 @@ impl Identity {
         (certificate, key)
     }
 
-    /// What a TLS server needs to be this identity. With `clients`, it lets in only who has a certificate of theirs.
+    /// With `clients`, an authority as PEM, the server requires a client certificate of that authority.
     pub fn server_config(&self, clients: Option<&str>) -> Arc<ServerConfig> {
-        // By name: with two providers in the build there is no default one, and rustls panics.
+        // Explicit: with two providers in the build there is no default, and rustls panics.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -132,7 +126,7 @@ impl Identity {
     }
 }
 
-/// Writes a file that only its owner can read, whatever lay there before.
+/// Writes or overwrites a file with mode 0600.
 pub fn write_private(path: &Path, content: &[u8]) {
     use std::io::Write as _;
     let mut file = fs::OpenOptions::new()

@@ -1,5 +1,4 @@
-//! Ways in which a web server can misbehave: a reply that stands in for the real one, a body that ends early, stalls
-//! or drips.
+//! Faults of a web server: a fixed reply, wrong ranges, a body that ends early, stalls or is slow.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,29 +13,26 @@ use axum::response::{IntoResponse, Response};
 use http_body::Frame;
 use tokio::time::Sleep;
 
-/// Lets hyper flush what was sent before the connection breaks.
+/// Time for hyper to flush before the connection breaks.
 const FLUSHING: Duration = Duration::from_millis(50);
-/// A limited body is sent in this many pieces per second.
 const PIECES_PER_SECOND: u64 = 20;
 
-/// A status with which requests are answered instead of what they asked for.
+/// A status that replaces the regular answer.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedReply {
-    /// The status.
     pub status: u16,
-    /// The header `Retry-After`, in seconds.
+    /// Seconds.
     pub retry_after: Option<u64>,
-    /// How many requests are answered so; all if `None`.
+    /// The number of requests that get it; all if `None`.
     pub requests: Option<u64>,
 }
 
 impl FixedReply {
-    /// Whether the request with this number (from 1) is answered so.
+    /// Whether the request with this number (from 1) gets it.
     pub fn applies(&self, number: u64) -> bool {
         self.requests.is_none_or(|requests| number <= requests)
     }
 
-    /// The reply.
     pub fn response(&self) -> Response {
         let status = StatusCode::from_u16(self.status).expect("a status has three digits");
         let mut response = (status, format!("{status}\n")).into_response();
@@ -47,17 +43,17 @@ impl FixedReply {
     }
 }
 
-/// What an answer to a range gets wrong.
+/// A wrong answer to a range request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
-    /// It names the part one byte further on, and sends what it was asked for.
+    /// `Content-Range` is one byte too far; the body is right.
     Header,
-    /// It sends the part one byte further on, and names what it was asked for.
+    /// The body is one byte too far; `Content-Range` is right.
     Body,
 }
 
 impl Lie {
-    /// `text`, which is a range in `Range` or `Content-Range`, so many bytes further on.
+    /// A value of `Range` or `Content-Range`, moved by `by` bytes.
     pub fn shifted(text: &str, by: i64) -> Option<String> {
         let (unit, rest) = text.split_at(text.find(|it: char| it.is_ascii_digit())?);
         let (first, rest) = rest.split_once('-')?;
@@ -67,16 +63,16 @@ impl Lie {
     }
 }
 
-/// What happens to a body after so many bytes.
+/// The end of a body that is not sent completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The connection is closed.
     Cut,
-    /// Nothing more comes, though the connection stays.
+    /// Nothing more is sent; the connection stays open.
     Stall,
 }
 
-/// A body that counts its bytes, and that may be slow or end early.
+/// A body that counts its bytes; it may be slow or end early.
 pub struct MeteredBody {
     body: Body,
     sent: Arc<AtomicU64>,
@@ -88,7 +84,7 @@ pub struct MeteredBody {
 }
 
 impl MeteredBody {
-    /// Sends `body`, adding to `sent`, up to the fault if there is one.
+    /// Counts in `sent`. `fault` is the number of bytes before the body breaks, and how it breaks.
     pub fn new(
         body: Body,
         sent: Arc<AtomicU64>,

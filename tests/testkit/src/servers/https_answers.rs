@@ -1,7 +1,7 @@
-//! How the web server answers one request: what it refuses, what it serves, and how it garbles that.
+//! How the web server answers one request: refusals, files, and their faults.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,57 +14,52 @@ use tower_http::services::ServeDir;
 
 use super::faults::{Ending, FixedReply, Lie, MeteredBody};
 
-/// Each read of a file goes through a thread of its own; larger ones cost less.
+/// Each read of a file takes a thread switch; larger reads cost less.
 const READ_AT_ONCE: usize = 512 * 1024;
 
-/// What a request was, as the server saw it.
+/// A request that was answered.
 #[derive(Debug, Clone)]
 pub struct SeenRequest {
-    /// `GET` or another method.
     pub method: String,
-    /// Path and query.
     pub target: String,
-    /// The status with which it was answered.
+    /// The status of the answer.
     pub status: u16,
     headers: HashMap<String, String>,
 }
 
 impl SeenRequest {
-    /// The value of a header, named in lower case.
+    /// `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The header `Range`.
     pub fn range(&self) -> Option<&str> {
         self.header("range")
     }
 
-    /// Whether it carried the header `Authorization`.
     pub fn has_authorization(&self) -> bool {
         self.headers.contains_key("authorization")
     }
 }
 
-/// What is run before a request is answered.
 pub type Hook = Box<dyn FnOnce() + Send>;
-/// Who is shown each request.
 pub type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
 
-/// How the server behaves, and what it has seen.
+/// The server's faults and what it has seen.
+#[derive(Default)]
 pub struct Behaviour {
     pub(super) folder: PathBuf,
-    pub(super) ranges: bool,
+    pub(super) no_ranges: bool,
     pub(super) ranges_end_before: Option<u64>,
     pub(super) lie: Option<(Lie, u64)>,
-    pub(super) validators: bool,
-    pub(super) has_length: bool,
+    pub(super) no_validators: bool,
+    pub(super) no_length: bool,
     pub(super) is_silent: bool,
     pub(super) authorization: Option<String>,
     pub(super) fixed_reply: Option<FixedReply>,
-    /// The path that is redirected, or every one, and where to.
+    /// The redirected path (every path if `None`) and its target.
     pub(super) redirect: Option<(Option<String>, String)>,
-    /// The size that files are said to have: zeros, and then the file.
+    /// The size that files pretend to have: zeros, then the file.
     pub(super) claimed_size: Option<u64>,
     pub(super) page: Option<String>,
     pub(super) date_shift_hours: i64,
@@ -79,7 +74,6 @@ pub struct Behaviour {
     pub(super) seen: Mutex<Vec<SeenRequest>>,
 }
 
-/// Answers a request.
 pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -> Response {
     let number = behaviour.arrived.fetch_add(1, Ordering::SeqCst) + 1;
     let hook = behaviour.hooks.lock().unwrap().remove(&number);
@@ -114,35 +108,7 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
 }
 
 impl Behaviour {
-    /// Serves `folder` as a good server would.
-    pub fn new(folder: &Path) -> Behaviour {
-        Behaviour {
-            folder: folder.to_owned(),
-            ranges: true,
-            ranges_end_before: None,
-            lie: None,
-            validators: true,
-            has_length: true,
-            is_silent: false,
-            authorization: None,
-            fixed_reply: None,
-            redirect: None,
-            claimed_size: None,
-            page: None,
-            date_shift_hours: 0,
-            body_fault: None,
-            faulty_requests: 0,
-            bytes_per_second: None,
-            hooks: Mutex::default(),
-            witness: None,
-            arrived: AtomicU64::new(0),
-            bodies: AtomicU64::new(0),
-            sent: Arc::default(),
-            seen: Mutex::default(),
-        }
-    }
-
-    /// What is answered instead of a file.
+    /// The answer that replaces a file, if any.
     fn refusal(&self, number: u64, path: &str, headers: &HeaderMap) -> Option<Response> {
         if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
             return Some(reply.response());
@@ -168,7 +134,7 @@ impl Behaviour {
             return self.claimed(size, &request).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
         }
         let validator = request.headers().get(header::IF_RANGE).cloned();
-        let has_ranges = self.ranges && self.ranges_end_before.is_none_or(|end| number < end);
+        let has_ranges = !self.no_ranges && self.ranges_end_before.is_none_or(|end| number < end);
         if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
             request.headers_mut().remove(header::RANGE);
         }
@@ -179,11 +145,11 @@ impl Behaviour {
         if !has_ranges {
             response.headers_mut().remove(header::ACCEPT_RANGES);
         }
-        if !self.validators {
+        if self.no_validators {
             response.headers_mut().remove(header::ETAG);
             response.headers_mut().remove(header::LAST_MODIFIED);
         }
-        if !self.has_length {
+        if self.no_length {
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         let mut fault = None;
@@ -194,8 +160,8 @@ impl Behaviour {
         response.map(|body| Body::new(MeteredBody::new(body, Arc::clone(&self.sent), fault, self.bytes_per_second)))
     }
 
-    /// Whether the validator of `If-Range`, if there is one, names the file as it is now (RFC 9110, section 13.1.5);
-    /// `ServeDir` does not look.
+    /// Whether the validator of `If-Range`, if given, matches the current file (RFC 9110, section 13.1.5). `ServeDir`
+    /// does not check that.
     async fn is_current(&self, uri: Uri, validator: Option<HeaderValue>) -> bool {
         let Some(validator) = validator else { return true };
         let mut head = Request::new(Body::empty());
@@ -203,10 +169,10 @@ impl Behaviour {
         *head.uri_mut() = uri;
         let Some(current) = self.serve(head).await else { return false };
         let is = |name: HeaderName| current.headers().get(name) == Some(&validator);
-        self.validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
+        !self.no_validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
     }
 
-    /// The part that is asked for of a file that begins with zeros, so that it has the claimed `size`.
+    /// Answers a range of the file, which is preceded by zeros up to the claimed `size`.
     fn claimed(&self, size: u64, request: &Request) -> Option<Response> {
         let range = request.headers().get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
         let (first, last) = match range.split_once('-')? {
@@ -251,7 +217,7 @@ fn text_of(headers: &HeaderMap) -> HashMap<String, String> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// Moves the range that the header `name` holds, if it is there, by so many bytes.
+/// Moves the range in the header `name`, if present, by `by` bytes.
 fn shift(headers: &mut HeaderMap, name: &HeaderName, by: i64) {
     let range = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|range| Lie::shifted(range, by));
     if let Some(range) = range {

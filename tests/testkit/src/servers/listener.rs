@@ -1,8 +1,9 @@
-//! What the web server and the webhook share: a router served over TLS or in the clear until it is dropped.
+//! Serves a router over TLS or plain HTTP until dropped.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,20 +12,15 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::ServerConfig;
 use tokio::runtime::Runtime;
 
-/// How long a stopping server may take to drop its connections.
 const STOPPING: Duration = Duration::from_secs(2);
 
-/// A router that is being served.
 pub struct Listening {
     address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Listening {
-    /// Serves `router` on `address`, over TLS if `tls` is given.
-    ///
-    /// # Errors
-    /// Where the address cannot be listened on.
+    /// Serves `router` on `address`, over TLS if `tls` is given. Fails if the address cannot be bound.
     pub fn start(address: SocketAddr, tls: Option<Arc<ServerConfig>>, router: Router) -> io::Result<Listening> {
         let listener = bind(address)?;
         let address = listener.local_addr()?;
@@ -46,7 +42,6 @@ impl Listening {
         Ok(Listening { address, runtime: Some(runtime) })
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -58,27 +53,41 @@ impl Drop for Listening {
     }
 }
 
-/// A loopback address with a port; 0 lets the system choose one.
+/// With port 0 the system chooses one.
 pub fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// A listening socket that tokio can take over.
-///
-/// # Errors
-/// Where the address is taken, is not this machine's, or has a port that only root may open.
+/// A loopback address that nobody listens on.
+pub fn closed_address() -> SocketAddr {
+    TcpListener::bind(loopback(0)).unwrap().local_addr().unwrap()
+}
+
+/// Calls `converse` for each connection, in its own thread, until the process ends. Returns the port.
+pub fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind(loopback(0)).unwrap();
+    let (port, converse) = (listener.local_addr().unwrap().port(), Arc::new(converse));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let converse = Arc::clone(&converse);
+            thread::spawn(move || converse(stream));
+        }
+    });
+    port
+}
+
+/// A non-blocking listening socket for tokio.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Threads for one server.
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads can be started")
 }
 
-/// Ends a server's threads and with them its connections.
+/// Ends a server's threads and its connections.
 pub fn stop(runtime: &mut Option<Runtime>) {
     if let Some(runtime) = runtime.take() {
         runtime.shutdown_timeout(STOPPING);

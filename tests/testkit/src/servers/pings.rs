@@ -1,4 +1,4 @@
-//! An endpoint that takes what healthchecks.io's pinging API takes, and remembers each ping.
+//! An endpoint with healthchecks.io's pinging API, which records each ping.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,24 +12,21 @@ use super::certificates::{Authority, LOOPBACK_NAMES};
 use super::faults::FixedReply;
 use super::listener::{Listening, loopback};
 
-/// The check's id, which is its secret.
+/// The check's id, its only secret.
 const ID: &str = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278";
 
-/// A request that came to the endpoint, known to it or not.
+/// A request to the endpoint, whether valid or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
-    /// `POST`.
     pub method: String,
-    /// The path, from the check's id on: `""`, `/start`, `/fail`. Where there is no such id, all of it.
+    /// The path after the check's id: `""`, `/start`, `/fail`. The whole path if the id is wrong.
     pub path: String,
-    /// The query, if there is one.
     pub query: Option<String>,
-    /// The header `Content-Type`.
     pub content_type: String,
-    /// The body.
     pub body: String,
 }
 
+#[derive(Default)]
 struct Behaviour {
     id: String,
     fixed_reply: Option<(FixedReply, &'static str)>,
@@ -37,55 +34,44 @@ struct Behaviour {
     pings: Mutex<Vec<Ping>>,
 }
 
-/// Says how the endpoint behaves.
 pub struct Builder {
     behaviour: Behaviour,
 }
 
-/// A running endpoint, over TLS with a certificate of [`Authority::shared`].
+/// It uses TLS with a certificate of [`Authority::shared`].
 pub struct PingServer {
     listening: Listening,
     behaviour: Arc<Behaviour>,
 }
 
 impl PingServer {
-    /// An endpoint that takes every ping of its one check.
+    /// An endpoint with one check, which accepts every ping.
     pub fn builder() -> Builder {
-        let (id, pings) = (ID.to_owned(), Mutex::default());
-        Builder { behaviour: Behaviour { id, fixed_reply: None, silent_at: None, pings } }
+        Builder { behaviour: Behaviour { id: ID.to_owned(), ..Behaviour::default() } }
     }
 
-    /// The check's address.
     pub fn url(&self) -> String {
         format!("https://{}/{}", self.listening.address(), self.behaviour.id)
     }
 
-    /// All requests, in the order in which they came.
+    /// All requests in order of arrival.
     pub fn pings(&self) -> Vec<Ping> {
         self.behaviour.pings.lock().unwrap().clone()
     }
 }
 
 impl Builder {
-    /// Has the check at this path, without a slash in front.
-    pub fn id(mut self, id: &str) -> Builder {
-        id.clone_into(&mut self.behaviour.id);
-        self
+    setters! { self;
+        /// The check's path, without a leading slash.
+        id(id: &str) { id.clone_into(&mut self.behaviour.id); }
+        /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
+        status(status: u16, suffix: &'static str, requests: Option<u64>) {
+            self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
+        }
+        /// Never answers requests with a path that ends with `suffix`.
+        silent_at(suffix: &'static str) { self.behaviour.silent_at = Some(suffix); }
     }
 
-    /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
-    pub fn status(mut self, status: u16, suffix: &'static str, requests: Option<u64>) -> Builder {
-        self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
-        self
-    }
-
-    /// Takes the requests whose path ends with `suffix`, and never answers them.
-    pub fn silent_at(mut self, suffix: &'static str) -> Builder {
-        self.behaviour.silent_at = Some(suffix);
-        self
-    }
-
-    /// Starts the endpoint.
     pub fn start(self) -> PingServer {
         let tls = Authority::shared().server(&LOOPBACK_NAMES).server_config(None);
         let behaviour = Arc::new(self.behaviour);
@@ -122,7 +108,7 @@ async fn take(
         Some((reply, end)) if path.ends_with(end) && reply.applies(number) => reply.response(),
         _ => match suffix {
             Some("" | "/start" | "/fail") => "OK".into_response(),
-            // Of an id that it does not know healthchecks.io says so with 200.
+            // healthchecks.io answers an unknown id with 200.
             None => "OK (not found)".into_response(),
             Some(_) => (StatusCode::NOT_FOUND, "not found").into_response(),
         },

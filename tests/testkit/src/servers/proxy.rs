@@ -1,6 +1,6 @@
-//! A TCP proxy on loopback that stands in for the line between two machines: one that is long, thin, or breaks.
+//! A TCP proxy on loopback that simulates the line between two machines: long, slow, or interrupted.
 //!
-//! Its threads sleep most of the time: what is measured through it needs the processor itself.
+//! Its threads mostly sleep: a program measured through it needs the processor itself.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -12,15 +12,13 @@ use std::time::{Duration, Instant};
 
 use super::listener::loopback;
 
-/// The most that is read at once.
 const PIECE: usize = 256 * 1024;
-/// The most that is held back in one direction of one connection: 100 ms of 640 MB/s.
+/// The maximum that is delayed per direction of a connection: 100 ms of 640 MB/s.
 const HELD_BACK: usize = 64 * 1024 * 1024;
-/// A limited line carries pieces of so much time, and catches up with as much where a thread overslept: no burst is
-/// longer than two of them.
+/// A limited line carries pieces of this duration, and catches up by as much after a late wake-up: no burst is longer
+/// than two pieces.
 const PIECE_TIME: Duration = Duration::from_millis(10);
 
-/// Says how the line behaves.
 pub struct Builder {
     to: SocketAddr,
     port: u16,
@@ -30,7 +28,6 @@ pub struct Builder {
     stalls: bool,
 }
 
-/// A running proxy.
 pub struct Proxy {
     address: SocketAddr,
     line: Arc<Line>,
@@ -38,52 +35,35 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy that passes every connection on to `to`, at once and unchanged unless it is told otherwise.
+    /// A proxy that forwards every connection to `to`; by default without delay or limit.
     pub fn builder(to: SocketAddr) -> Builder {
         Builder { to, port: 0, round_trip: Duration::ZERO, bytes_per_second: None, cut_after: None, stalls: false }
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// How many bytes the server was sent.
     pub fn bytes_upstream(&self) -> u64 {
         self.line.upstream.passed.load(Ordering::Relaxed)
     }
 
-    /// How many bytes the clients were sent.
     pub fn bytes_downstream(&self) -> u64 {
         self.line.downstream.passed.load(Ordering::Relaxed)
     }
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.port = port;
-        self
-    }
-
-    /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
-    /// TCP's handshake would. How much passes in a second stays unlimited.
-    pub fn round_trip(mut self, round_trip: Duration) -> Builder {
-        self.round_trip = round_trip;
-        self
-    }
-
-    /// Passes so many bytes per second each way, all connections together.
-    pub fn bytes_per_second(mut self, rate: u64) -> Builder {
-        self.bytes_per_second = Some(rate);
-        self
-    }
-
-    /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
-    /// that are made later stay.
-    pub fn cut_after(mut self, bytes: u64) -> Builder {
-        self.cut_after = Some(bytes);
-        self
+    setters! { self;
+        port(port: u16) { self.port = port; }
+        /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
+        /// TCP's handshake would. How much passes in a second stays unlimited.
+        round_trip(round_trip: Duration) { self.round_trip = round_trip; }
+        /// Limits each direction, all connections together.
+        bytes_per_second(rate: u64) { self.bytes_per_second = Some(rate); }
+        /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
+        /// that are made later stay.
+        cut_after(bytes: u64) { self.cut_after = Some(bytes); }
     }
 
     /// Once `bytes` bytes in all were passed to the server, carries nothing more over the connection that brought the
@@ -93,15 +73,10 @@ impl Builder {
         self.cut_after(bytes)
     }
 
-    /// Starts the proxy.
     pub fn start(self) -> Proxy {
         self.try_start().expect("the port is free")
     }
 
-    /// Starts the proxy.
-    ///
-    /// # Errors
-    /// Where the port cannot be listened on.
     pub fn try_start(self) -> io::Result<Proxy> {
         let listener = TcpListener::bind(loopback(self.port))?;
         let address = listener.local_addr()?;
@@ -134,11 +109,10 @@ impl Drop for Proxy {
     }
 }
 
-/// What all connections share.
 struct Line {
     to: SocketAddr,
     round_trip: Duration,
-    /// Whether a connection stalls where the line would be cut.
+    /// Whether a connection stalls instead of being cut.
     stalls: bool,
     upstream: Direction,
     downstream: Direction,
@@ -171,14 +145,14 @@ fn close(connections: &[Weak<Connection>]) {
 
 impl Connection {
     fn close(&self) {
-        // Either side may have gone before.
+        // Either side may have disconnected before.
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.server.shutdown(Shutdown::Both);
     }
 }
 
 impl Line {
-    /// Serves `client` until both sides have ended.
+    /// Serves `client` until both sides have closed.
     fn connect(&self, client: TcpStream) {
         thread::sleep(self.round_trip);
         let Ok(server) = TcpStream::connect(self.to) else { return };
@@ -210,11 +184,11 @@ impl Line {
     }
 }
 
-/// One direction of the line: what limits it, and what has passed.
+/// One direction of the line: its limits and its byte count.
 struct Direction {
     bytes_per_second: Option<u64>,
     free_at: Mutex<Instant>,
-    /// How many bytes may still pass before the cut.
+    /// Bytes that may still pass before the cut.
     until_cut: Mutex<Option<u64>>,
     passed: AtomicU64,
 }
@@ -229,13 +203,12 @@ impl Direction {
         }
     }
 
-    /// How much is read at once.
     fn piece(&self) -> usize {
         let limited = self.bytes_per_second.map(|rate| (rate as f64 * PIECE_TIME.as_secs_f64()) as usize);
         limited.map_or(PIECE, |piece| piece.clamp(1, PIECE))
     }
 
-    /// Waits for as long as the line needs to carry `count` bytes after all that came before.
+    /// Waits until the line has carried `count` bytes after all earlier ones.
     fn carry(&self, count: usize) {
         let Some(rate) = self.bytes_per_second else { return };
         let now = Instant::now();
@@ -247,7 +220,7 @@ impl Direction {
         thread::sleep(carried.saturating_duration_since(now));
     }
 
-    /// How many of `count` bytes may pass, and whether the line is to be cut then.
+    /// The number of `count` bytes that may pass, and whether the line is cut after them.
     fn before_cut(&self, count: usize) -> (usize, bool) {
         let mut until_cut = self.until_cut.lock().unwrap();
         match *until_cut {
@@ -264,7 +237,6 @@ impl Direction {
     }
 }
 
-/// One direction of one connection.
 struct Passage<'a> {
     line: &'a Line,
     direction: &'a Direction,
@@ -274,7 +246,7 @@ struct Passage<'a> {
 }
 
 impl Passage<'_> {
-    /// Passes on what comes from one side and that it ends. Where a side breaks, the other one is closed too.
+    /// Forwards one side's bytes and its end of stream. If one side breaks, the other is closed too.
     fn run(&self) {
         let delay = self.line.round_trip / 2;
         if delay.is_zero() {
@@ -322,7 +294,7 @@ impl Passage<'_> {
         }
     }
 
-    /// Carries nothing more until the sender gives up.
+    /// Discards everything until the sender gives up.
     fn stall(&self) -> io::Result<()> {
         let (mut from, mut lost) = (self.from, [0; 4096]);
         while from.read(&mut lost)? > 0 {}
@@ -340,7 +312,7 @@ impl Passage<'_> {
     }
 }
 
-/// Pieces that wait for their time.
+/// Pieces that wait for their delivery time.
 #[derive(Default)]
 struct HeldBack {
     state: Mutex<Waiting>,
@@ -355,7 +327,7 @@ struct Waiting {
 }
 
 impl HeldBack {
-    /// Adds a piece, once there is room for it.
+    /// Blocks while the queue is full.
     fn add(&self, due: Instant, piece: &[u8]) -> io::Result<()> {
         let piece = piece.to_vec();
         let state = self.state.lock().unwrap();
@@ -371,7 +343,7 @@ impl HeldBack {
         Ok(())
     }
 
-    /// The next piece, when it is due; `None` after the last one.
+    /// The next piece, once it is due; `None` after the last one.
     fn next(&self) -> Option<Vec<u8>> {
         let state = self.state.lock().unwrap();
         let mut state = self.changed.wait_while(state, |state| !state.has_ended && state.pieces.is_empty()).unwrap();
@@ -386,7 +358,6 @@ impl HeldBack {
         Some(piece)
     }
 
-    /// Nothing more is added.
     fn end(&self) {
         self.state.lock().unwrap().has_ended = true;
         self.changed.notify_all();

@@ -1,4 +1,4 @@
-//! An SSH server that serves one folder over SFTP: who may come in, and by which method.
+//! An SSH server that serves one folder over SFTP: connections and authentication.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,23 +24,22 @@ use super::ssh_keys::SshKey;
 /// Short, so that a test of a wrong password is quick.
 const REJECTION: Duration = Duration::from_millis(50);
 
-/// One try to come in that was decided.
+/// A login attempt and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthAttempt {
     /// `password`, `keyboard-interactive` or `publickey`.
     pub method: &'static str,
-    /// The user's name.
     pub username: String,
-    /// Whether it was enough.
     pub accepted: bool,
 }
 
+#[derive(Default)]
 struct Door {
     username: String,
     password: Option<String>,
     interactive_password: Option<String>,
     public_keys: Vec<PublicKey>,
-    has_sftp: bool,
+    no_sftp: bool,
     turned_away: Range<u64>,
     hung_up_on: Range<u64>,
     root: PathBuf,
@@ -51,7 +50,6 @@ struct Door {
     operations: Operations,
 }
 
-/// Says how the SFTP server behaves.
 pub struct Builder {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
@@ -60,7 +58,6 @@ pub struct Builder {
     door: Door,
 }
 
-/// A running SFTP server.
 pub struct SftpServer {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
@@ -69,8 +66,8 @@ pub struct SftpServer {
 }
 
 impl SftpServer {
-    /// A server whose root and login folder is `folder`, for the user `backup`. Its host key is a new Ed25519 key
-    /// unless others are given. It lets nobody in before it is told by which method.
+    /// A server with `folder` as its root and login folder, for the user `backup`. The default host key is a new
+    /// Ed25519 key. There is no login until a method is enabled.
     pub fn builder(folder: &Path) -> Builder {
         Builder {
             address: loopback(0),
@@ -79,74 +76,55 @@ impl SftpServer {
             watch: Watch::default(),
             door: Door {
                 username: "backup".to_owned(),
-                password: None,
-                interactive_password: None,
-                public_keys: Vec::new(),
-                has_sftp: true,
-                turned_away: 0..0,
-                hung_up_on: 0..0,
                 root: folder.canonicalize().expect("the served folder exists"),
-                faults: Arc::default(),
-                watch: Watch::default(),
-                connections: AtomicU64::new(0),
-                attempts: Mutex::default(),
-                operations: Operations::default(),
+                ..Door::default()
             },
         }
     }
 
-    /// The host to connect to.
     pub fn host(&self) -> String {
         self.address.ip().to_string()
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The user's name.
     pub fn username(&self) -> &str {
         &self.door.username
     }
 
-    /// The host keys.
     pub fn host_keys(&self) -> &[SshKey] {
         &self.host_keys
     }
 
-    /// Lines of `known_hosts` with all its host keys.
+    /// Lines of `known_hosts` for all host keys.
     pub fn known_hosts(&self) -> String {
         self.host_keys.iter().map(|key| key.known_hosts_line(&self.host(), self.port()) + "\n").collect()
     }
 
-    /// The fingerprint of its first host key: `SHA256:…`.
+    /// The fingerprint of the first host key: `SHA256:…`.
     pub fn fingerprint(&self) -> String {
         self.host_keys[0].fingerprint()
     }
 
-    /// How many connections came.
     pub fn connections(&self) -> u64 {
         self.door.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes were written to files.
     pub fn bytes_written(&self) -> u64 {
         self.door.faults.bytes_written()
     }
 
-    /// How many bytes were read from files.
     pub fn bytes_read(&self) -> u64 {
         self.door.faults.bytes_read()
     }
 
-    /// Every try to come in, in order.
     pub fn auth_attempts(&self) -> Vec<AuthAttempt> {
         self.door.attempts.lock().unwrap().clone()
     }
 
-    /// What was done to files, in order: the operation and its paths, such as `rename /.a.part /a`. Reads and writes of
-    /// an open file are not told.
+    /// The operations on files in order, such as `rename /.a.part /a`, without reads and writes of open files.
     pub fn operations(&self) -> Vec<String> {
         self.door.operations.lock().unwrap().clone()
     }
@@ -159,61 +137,26 @@ impl Drop for SftpServer {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
+    setters! { self;
+        port(port: u16) { self.address.set_port(port); }
+        /// Replaces the user `backup`.
+        username(username: &str) { username.clone_into(&mut self.door.username); }
+        /// Accepts this password with the method `password`.
+        password(password: &str) { self.door.password = Some(password.to_owned()); }
+        /// Accepts this password with the method `keyboard-interactive`.
+        keyboard_interactive(password: &str) { self.door.interactive_password = Some(password.to_owned()); }
+        /// Accepts this user key; may be called again.
+        public_key(key: &SshKey) { self.door.public_keys.push(key.public().clone()); }
+        /// Adds this host key; may be called again.
+        host_key(key: SshKey) { self.host_keys.push(key); }
+        /// Refuses the subsystem `sftp`.
+        without_sftp() { self.door.no_sftp = true; }
+        /// Ends the connections with these numbers (from 1) before their user can log in.
+        turn_away(connections: Range<u64>) { self.door.turned_away = connections; }
+        /// Ends the connections with these numbers (from 1) instead of answering to a password.
+        hang_up_on_passwords(connections: Range<u64>) { self.door.hung_up_on = connections; }
     }
 
-    /// Knows this user instead of `backup`.
-    pub fn username(mut self, username: &str) -> Builder {
-        username.clone_into(&mut self.door.username);
-        self
-    }
-
-    /// Takes this password by the method `password`.
-    pub fn password(mut self, password: &str) -> Builder {
-        self.door.password = Some(password.to_owned());
-        self
-    }
-
-    /// Takes this password by the method `keyboard-interactive`.
-    pub fn keyboard_interactive(mut self, password: &str) -> Builder {
-        self.door.interactive_password = Some(password.to_owned());
-        self
-    }
-
-    /// Takes this user key; may be called again.
-    pub fn public_key(mut self, key: &SshKey) -> Builder {
-        self.door.public_keys.push(key.public().clone());
-        self
-    }
-
-    /// Shows this host key; may be called again.
-    pub fn host_key(mut self, key: SshKey) -> Builder {
-        self.host_keys.push(key);
-        self
-    }
-
-    /// Refuses the subsystem `sftp`.
-    pub fn without_sftp(mut self) -> Builder {
-        self.door.has_sftp = false;
-        self
-    }
-
-    /// Ends the connections with these numbers (from 1) before their user can log in.
-    pub fn turn_away(mut self, connections: Range<u64>) -> Builder {
-        self.door.turned_away = connections;
-        self
-    }
-
-    /// Ends the connections with these numbers (from 1) instead of answering to a password.
-    pub fn hang_up_on_passwords(mut self, connections: Range<u64>) -> Builder {
-        self.door.hung_up_on = connections;
-        self
-    }
-
-    /// Starts the server.
     pub fn start(mut self) -> SftpServer {
         if self.host_keys.is_empty() {
             self.host_keys.push(SshKey::ed25519());
@@ -236,7 +179,7 @@ impl Builder {
             keys: self.host_keys.iter().map(|key| key.private().clone()).collect(),
             auth_rejection_time: REJECTION,
             auth_rejection_time_initial: Some(Duration::ZERO),
-            // Without it every answer waits for the client's delayed acknowledgement.
+            // Otherwise every answer waits for the client's delayed acknowledgement.
             nodelay: true,
             ..Config::default()
         });
@@ -265,7 +208,6 @@ impl russh::server::Server for Entrance {
     }
 }
 
-/// One connection.
 struct Visitor {
     door: Arc<Door>,
     number: u64,
@@ -285,7 +227,7 @@ impl Visitor {
     }
 
     fn knows(&self, key: &PublicKey) -> bool {
-        // Without the comment, which is not part of the key.
+        // The comment is not part of the key.
         self.door.public_keys.iter().any(|known| known.key_data() == key.key_data())
     }
 }
@@ -351,7 +293,7 @@ impl Handler for Visitor {
         name: &str,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let channel = self.channels.remove(&id).filter(|_| name == "sftp" && self.door.has_sftp);
+        let channel = self.channels.remove(&id).filter(|_| name == "sftp" && !self.door.no_sftp);
         let Some(channel) = channel else {
             return session.channel_failure(id);
         };

@@ -1,4 +1,4 @@
-//! Ways in which the SFTP server misbehaves.
+//! Faults of the SFTP server.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -9,14 +9,11 @@ pub use russh_sftp::protocol::StatusCode;
 
 use super::sftp::Builder;
 
-/// What is run on each file that was written.
 type AfterUpload = Box<dyn Fn(&Path) + Send + Sync>;
-/// What is shown of a time.
 type Shown = Box<dyn Fn(u32) -> Option<u32> + Send + Sync>;
-/// What is run once.
 type Once = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
-/// What the server does wrong; see the functions of the same names at the builder.
+/// The faults; see the methods of the same names of the builder.
 #[derive(Default)]
 pub struct Faults {
     pub(super) no_extensions: bool,
@@ -47,45 +44,40 @@ pub struct Faults {
     renames: AtomicU64,
 }
 
-/// How the answer to the first rename is lost.
 enum Lost {
     ByHangingUp,
     ByFallingSilent,
 }
 
-/// What happens instead of an answer.
+/// A fault that replaces an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Disturbance {
-    /// Nothing: all goes well.
     #[default]
     None,
-    /// This status.
     Status(StatusCode),
-    /// The catch-all of SFTP's errors.
+    /// The status `SSH_FX_FAILURE`.
     Failure,
-    /// Nothing more is said.
+    /// The request is never answered.
     Silence,
-    /// The connection ends.
+    /// The connection is closed.
     HangUp,
 }
 
 impl Faults {
-    /// How many bytes were written in all.
     pub(super) fn bytes_written(&self) -> u64 {
         self.all_written.load(Ordering::SeqCst)
     }
 
-    /// How many bytes were read in all.
     pub(super) fn bytes_read(&self) -> u64 {
         self.all_read.load(Ordering::SeqCst)
     }
 
-    /// What is shown of a modification time.
+    /// The modification time that clients see.
     pub(super) fn time_shown(&self, modified: u32) -> Option<u32> {
         self.times.as_ref().map_or(Some(modified), |shown| shown(modified))
     }
 
-    /// What becomes of a write of `length` bytes.
+    /// The fault of a write of `length` bytes.
     pub(super) fn of_write(&self, length: u64) -> Disturbance {
         run(&self.first_write);
         let before = self.written.fetch_add(length, Ordering::SeqCst);
@@ -111,7 +103,7 @@ impl Faults {
         Disturbance::None
     }
 
-    /// What becomes of a read of `length` bytes.
+    /// The fault of a read of `length` bytes.
     pub(super) fn of_read(&self, length: u64) -> Disturbance {
         let before = self.read.fetch_add(length, Ordering::SeqCst);
         if let Some((limit, times)) = self.cut_reads_after
@@ -125,7 +117,7 @@ impl Faults {
         Disturbance::None
     }
 
-    /// What becomes of the answer to a rename that was carried out.
+    /// The fault in the answer to a rename that was carried out.
     pub(super) fn of_rename_reply(&self) -> Disturbance {
         let is_first = self.renames.fetch_add(1, Ordering::SeqCst) == 0;
         match &self.rename_reply {
@@ -135,7 +127,6 @@ impl Faults {
         }
     }
 
-    /// Before a removal is carried out.
     pub(super) fn before_removal(&self) {
         run(&self.before_removal);
     }
@@ -149,122 +140,62 @@ fn run(once: &Once) {
 }
 
 impl Builder {
-    /// Knows neither `statvfs@openssh.com` nor `fsync@openssh.com`.
-    pub fn without_extensions(mut self) -> Builder {
-        self.faults.no_extensions = true;
-        self
+    setters! { self;
+        /// Knows neither `statvfs@openssh.com` nor `fsync@openssh.com`.
+        without_extensions() { self.faults.no_extensions = true; }
+        /// Refuses to create files whose name begins with a dot.
+        without_dotfiles() { self.faults.no_dotfiles = true; }
+        /// Refuses every removal.
+        without_removal() { self.faults.no_removal = true; }
+        /// Answers `Failure` to every write once `bytes` bytes were written in total, as on a full disk.
+        full_after(bytes: u64) { self.faults.full_after = Some(bytes); }
+        /// Lists a folder endlessly, with the names `name(0)`, `name(1)` and so on.
+        listing_without_end(name: fn(u64) -> String) { self.faults.endless_names = Some(name); }
+        /// Answers `Failure` when a written file is closed.
+        failing_close() { self.faults.failing_close = true; }
+        /// Flips a bit in the last byte of each write: the size is right, the content is not.
+        corrupting_writes() { self.faults.corrupting = true; }
+        /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
+        cut_after(bytes: u64, times: u64) { self.faults.cut_after = Some((bytes, times)); }
+        /// Closes the connection once `bytes` more bytes were read, for the first `times` times.
+        cut_reads_after(bytes: u64, times: u64) { self.faults.cut_reads_after = Some((bytes, times)); }
+        /// Runs `action` on each written file, by its path on this machine, before its close is answered.
+        after_upload(action: impl Fn(&Path) + Send + Sync + 'static) {
+            self.faults.after_upload = Some(Box::new(action));
+        }
+        /// Maps each modification time (seconds since 1970) through `shown`; `None` omits it.
+        showing_times(shown: impl Fn(u32) -> Option<u32> + Send + Sync + 'static) {
+            self.faults.times = Some(Box::new(shown));
+        }
     }
 
-    /// Refuses to create files whose name begins with a dot.
-    pub fn without_dotfiles(mut self) -> Builder {
-        self.faults.no_dotfiles = true;
-        self
-    }
-
-    /// Refuses every removal.
-    pub fn without_removal(mut self) -> Builder {
-        self.faults.no_removal = true;
-        self
-    }
-
-    /// Answers `Failure` to every write once `bytes` bytes were written in all, as on a full disk.
-    pub fn full_after(mut self, bytes: u64) -> Builder {
-        self.faults.full_after = Some(bytes);
-        self
-    }
-
-    /// Lists a folder without end: the names that `name` makes of 0, 1, 2 and so on.
-    pub fn listing_without_end(mut self, name: fn(u64) -> String) -> Builder {
-        self.faults.endless_names = Some(name);
-        self
-    }
-
-    /// Answers `Failure` when a written file is closed.
-    pub fn failing_close(mut self) -> Builder {
-        self.faults.failing_close = true;
-        self
-    }
-
-    /// Flips a bit in the last byte of each write, so that the size is right and the content is not.
-    pub fn corrupting_writes(mut self) -> Builder {
-        self.faults.corrupting = true;
-        self
-    }
-
-    /// Closes the connection once `bytes` more bytes were written, for the first `times` times.
-    pub fn cut_after(mut self, bytes: u64, times: u64) -> Builder {
-        self.faults.cut_after = Some((bytes, times));
-        self
-    }
-
-    /// Closes the connection once `bytes` more bytes were read, for the first `times` times.
-    pub fn cut_reads_after(mut self, bytes: u64, times: u64) -> Builder {
-        self.faults.cut_reads_after = Some((bytes, times));
-        self
-    }
-
-    /// Runs `action` on each written file, by its path on this machine, before its close is answered.
-    pub fn after_upload(mut self, action: impl Fn(&Path) + Send + Sync + 'static) -> Builder {
-        self.faults.after_upload = Some(Box::new(action));
-        self
-    }
-
-    /// Shows, in place of each modification time in seconds since 1970, what `shown` makes of it, or no time at all.
-    pub fn showing_times(mut self, shown: impl Fn(u32) -> Option<u32> + Send + Sync + 'static) -> Builder {
-        self.faults.times = Some(Box::new(shown));
-        self
-    }
-
-    /// Falls silent once `bytes` bytes were written in all.
+    /// Stops answering once `bytes` bytes were written in total.
     pub fn stall_after(self, bytes: u64) -> Builder {
         self.stall_writes(bytes, u64::MAX)
     }
 
-    /// Does not answer the first `writes` of the writes that come once `bytes` bytes were written in all.
-    pub fn stall_writes(mut self, bytes: u64, writes: u64) -> Builder {
-        self.faults.stall_after = Some((bytes, writes));
-        self
-    }
-
-    /// Carries out the first rename, but closes the connection instead of answering.
-    pub fn losing_the_rename_reply(mut self) -> Builder {
-        self.faults.rename_reply = Some(Lost::ByHangingUp);
-        self
-    }
-
-    /// Carries out the first rename, but never answers it.
-    pub fn silent_after_the_rename(mut self) -> Builder {
-        self.faults.rename_reply = Some(Lost::ByFallingSilent);
-        self
-    }
-
-    /// Runs `action` before the first removal.
-    pub fn before_removal(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
-        self.faults.before_removal = Mutex::new(Some(Box::new(action)));
-        self
-    }
-
-    /// Takes this long to tell what a path is, as at the end of a long line.
-    pub fn stat_takes(mut self, pause: Duration) -> Builder {
-        self.faults.stat_takes = pause;
-        self
-    }
-
-    /// Answers `fsync@openssh.com` with `disturbance`, without syncing anything.
-    pub fn on_sync(mut self, disturbance: Disturbance) -> Builder {
-        self.faults.sync = disturbance;
-        self
-    }
-
-    /// Runs `action` before the first write.
-    pub fn on_first_write(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
-        self.faults.first_write = Mutex::new(Some(Box::new(action)));
-        self
-    }
-
-    /// Runs `action` before the first connection is cut.
-    pub fn before_cut(mut self, action: impl FnOnce() + Send + 'static) -> Builder {
-        self.faults.before_cut = Mutex::new(Some(Box::new(action)));
-        self
+    setters! { self;
+        /// Once `bytes` bytes were written in total, does not answer the next `writes` writes.
+        stall_writes(bytes: u64, writes: u64) { self.faults.stall_after = Some((bytes, writes)); }
+        /// Carries out the first rename, but closes the connection instead of answering.
+        losing_the_rename_reply() { self.faults.rename_reply = Some(Lost::ByHangingUp); }
+        /// Carries out the first rename, but never answers it.
+        silent_after_the_rename() { self.faults.rename_reply = Some(Lost::ByFallingSilent); }
+        /// Runs `action` before the first removal.
+        before_removal(action: impl FnOnce() + Send + 'static) {
+            self.faults.before_removal = Mutex::new(Some(Box::new(action)));
+        }
+        /// Delays each `stat`, as on a long line.
+        stat_takes(pause: Duration) { self.faults.stat_takes = pause; }
+        /// Answers `fsync@openssh.com` with `disturbance`, without syncing anything.
+        on_sync(disturbance: Disturbance) { self.faults.sync = disturbance; }
+        /// Runs `action` before the first write.
+        on_first_write(action: impl FnOnce() + Send + 'static) {
+            self.faults.first_write = Mutex::new(Some(Box::new(action)));
+        }
+        /// Runs `action` before the first connection is cut.
+        before_cut(action: impl FnOnce() + Send + 'static) {
+            self.faults.before_cut = Mutex::new(Some(Box::new(action)));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The files behind the SFTP server: version 3 of the protocol over a real folder, with OpenSSH's habits.
+//! The files of the SFTP server: version 3 of the protocol over a real folder, with OpenSSH's behaviour.
 //!
 //! The protocol is draft-ietf-secsh-filexfer-02; the extensions are those of OpenSSH's file `PROTOCOL`.
 
@@ -17,13 +17,11 @@ use russh_sftp::protocol::{
 
 use super::sftp_faults::{Disturbance, Faults};
 
-/// OpenSSH sends at most this many names at once.
+/// OpenSSH's limit for one answer.
 const NAMES_AT_ONCE: usize = 100;
 
-/// `statvfs` of an open file.
 const FSTATVFS: &str = "fstatvfs@openssh.com";
 
-/// What was done, in order.
 pub type Operations = Arc<Mutex<Vec<String>>>;
 
 enum Open {
@@ -31,7 +29,7 @@ enum Open {
     Folder(VecDeque<russh_sftp::protocol::File>),
 }
 
-/// The files as one connection sees them.
+/// The files of one connection.
 pub struct Files {
     root: PathBuf,
     faults: Arc<Faults>,
@@ -43,7 +41,6 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files under `root`, for the client behind `connection`.
     pub fn new(root: PathBuf, faults: Arc<Faults>, operations: Operations, connection: russh::server::Handle) -> Files {
         Files { root, faults, operations, connection, open: HashMap::new(), opened: 0, listed: 0 }
     }
@@ -53,7 +50,7 @@ impl Files {
         self.operations.lock().unwrap().push(format!("{operation} {}", paths.join(" ")));
     }
 
-    /// Where `path` lies on this machine. A link in its folders may not lead out of the root.
+    /// `path` on this machine. A link in its folders must not lead out of the root.
     fn locate(&self, path: &str) -> Result<PathBuf, StatusCode> {
         let inside = inside(path);
         let Some(name) = inside.file_name() else { return Ok(self.root.clone()) };
@@ -61,7 +58,7 @@ impl Files {
         if folder.starts_with(&self.root) { Ok(folder.join(name)) } else { Err(StatusCode::NoSuchFile) }
     }
 
-    /// As [`locate`](Files::locate), for operations that follow a link at the path's end.
+    /// As [`locate`](Files::locate), for operations that follow a link at the end of the path.
     fn follow(&self, path: &str) -> Result<PathBuf, StatusCode> {
         let located = self.locate(path)?;
         match located.canonicalize() {
@@ -85,7 +82,7 @@ impl Files {
         }
     }
 
-    /// `operation` and the path of the open file that `handle` stands for.
+    /// `operation` and the path of the open file behind `handle`.
     pub(super) fn on(&self, operation: &str, handle: &str) -> String {
         match self.open.get(handle) {
             Some(Open::File { path, .. }) => {
@@ -97,7 +94,7 @@ impl Files {
     }
 
     fn attributes(&self, metadata: &Metadata) -> FileAttributes {
-        // The protocol has the two times together or not at all.
+        // The protocol has both times or none.
         let modified = self.faults.time_shown(metadata.mtime() as u32);
         FileAttributes {
             size: Some(metadata.len()),
@@ -115,7 +112,7 @@ impl Files {
         std::future::pending().await
     }
 
-    /// What the faults make of what is about to happen.
+    /// Carries the fault out, if it is one.
     pub(super) async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
         match disturbance {
             Disturbance::None => Ok(()),
@@ -225,7 +222,7 @@ impl russh_sftp::server::Handler for Files {
         let mut entries = VecDeque::from([own, parent]);
         for entry in fs::read_dir(folder).map_err(code)? {
             let entry = entry.map_err(code)?;
-            // The library's names are text; a name that is not can't be shown.
+            // The library supports only names that are UTF-8.
             if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) {
                 entries.push_back(russh_sftp::protocol::File::new(name, self.attributes(&metadata)));
             }
@@ -236,7 +233,7 @@ impl russh_sftp::server::Handler for Files {
     async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, StatusCode> {
         if let Some(name) = self.faults.endless_names {
             self.listed += 1;
-            // Longer names do not fit into one answer together.
+            // Several long names do not fit into one answer.
             let count = if name(0).len() > 1_000 { 1 } else { NAMES_AT_ONCE as u64 };
             let numbers = (self.listed - 1) * count..self.listed * count;
             let attributes =
@@ -259,7 +256,7 @@ impl russh_sftp::server::Handler for Files {
         if self.faults.no_removal {
             return Err(StatusCode::PermissionDenied);
         }
-        // What it runs may take its time: other connections go on.
+        // The action may block; other connections continue.
         tokio::task::block_in_place(|| self.faults.before_removal());
         fs::remove_file(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
@@ -268,7 +265,7 @@ impl russh_sftp::server::Handler for Files {
     async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
         self.tell("rename", &[&from, &to]);
         let (source, target) = (self.locate(&from)?, self.locate(&to)?);
-        // OpenSSH links and unlinks, so that an existing target is refused; it is answered with the catch-all.
+        // OpenSSH links and unlinks: it refuses an existing target with this status.
         if fs::symlink_metadata(&target).is_ok() {
             return Err(StatusCode::Failure);
         }
@@ -313,7 +310,7 @@ impl russh_sftp::server::Handler for Files {
                 space(id, rustix::fs::statvfs(self.follow(&asked.path)?))
             }
             FSTATVFS => {
-                // The same form as for fsync: a handle and nothing else.
+                // The same form as for fsync: only a handle.
                 let asked: FsyncExtension = decode(payload)?;
                 space(id, rustix::fs::fstatvfs(self.file(&asked.handle)?))
             }
@@ -345,7 +342,7 @@ fn space(id: u32, figures: rustix::io::Result<rustix::fs::StatVfs>) -> Result<Pa
     Ok(Packet::ExtendedReply(ExtendedReply { id, data: data.to_vec() }))
 }
 
-/// A path of the client, made relative to the root; `..` stops there.
+/// A path of the client relative to the root; `..` cannot leave it.
 fn inside(path: &str) -> PathBuf {
     let mut inside = PathBuf::new();
     for component in Path::new(path).components() {
@@ -368,7 +365,7 @@ fn ok(id: u32) -> Status {
     Status { id, status_code: StatusCode::Ok, error_message: "Success".to_owned(), language_tag: String::new() }
 }
 
-/// OpenSSH tells apart no more than these.
+/// OpenSSH distinguishes only these.
 fn code(error: io::Error) -> StatusCode {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NoSuchFile,

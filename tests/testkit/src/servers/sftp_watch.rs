@@ -1,4 +1,4 @@
-//! Shows every request to the SFTP server to whoever watches: before it is carried out, and before it is answered.
+//! Reports every request to the SFTP server to a watcher: before it is carried out, and before it is answered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,44 +11,41 @@ use super::sftp::Builder;
 use super::sftp_faults::Disturbance;
 use super::sftp_files::Files;
 
-/// When a request is shown.
+/// When a request is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Moment {
-    /// It has come, and nothing was done yet.
+    /// Before it is carried out.
     Before,
-    /// It was carried out, and is not answered yet.
+    /// After it was carried out, before the answer.
     After,
 }
 
-/// A request of a client, at one of its two moments.
+/// A request of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation<'a> {
-    /// Its number among all requests of all connections, from 1.
+    /// Counts the requests of all connections, from 1.
     pub number: u64,
-    /// When.
     pub moment: Moment,
-    /// What it is, with its paths as the client sees them: `write /a/.b.part`, `rename /a/.b.part /a/b`.
+    /// The operation and the client's paths: `write /a/.b.part`, `rename /a/.b.part /a/b`.
     pub what: &'a str,
 }
 
-/// Who watches, and says how it goes on.
 pub type Watcher = Arc<dyn Fn(Operation<'_>) -> Disturbance + Send + Sync>;
 
-/// Who watches a server's requests, and how many came.
+/// The watcher of a server's requests, and their number.
 #[derive(Clone, Default)]
 pub struct Watch {
     watcher: Option<Watcher>,
     arrived: Arc<AtomicU64>,
 }
 
-/// The files of one connection, watched.
+/// The files of one connection, with a watcher.
 pub struct Watched {
     files: Files,
     watch: Watch,
 }
 
 impl Watched {
-    /// `files`, each request to which is shown as `watch` says.
     pub fn new(files: Files, watch: Watch) -> Watched {
         Watched { files, watch }
     }
@@ -66,7 +63,7 @@ impl Watched {
     }
 }
 
-/// Carries a request out on the files behind `$this`, shown before and after.
+/// Carries a request out, and reports it before and after.
 macro_rules! shown {
     ($this:ident, $what:expr, $call:ident($($argument:expr),*)) => {{
         let what: String = $what;
@@ -158,8 +155,8 @@ impl Handler for Watched {
 }
 
 impl Builder {
-    /// Shows each request of each client to `watcher`, before it is carried out and again before it is answered; what
-    /// that gives happens instead of going on, if it is anything. For as long as it takes, the connection waits.
+    /// Calls `watcher` before each request is carried out and again before it is answered. A fault that it returns
+    /// replaces what would follow. The connection waits for it.
     pub fn on_operation(mut self, watcher: impl Fn(Operation<'_>) -> Disturbance + Send + Sync + 'static) -> Builder {
         self.watch.watcher = Some(Arc::new(watcher));
         self

@@ -1,6 +1,6 @@
-//! A mail server that keeps what it is given: implicit TLS, STARTTLS or in the clear, with or without a login.
+//! A mail server that records mails: implicit TLS, STARTTLS or plain, with or without a login.
 //!
-//! `mailin` knows the protocol; this file brings it the lines and decides.
+//! `mailin` implements the protocol; this file reads the lines and decides.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,35 +16,33 @@ use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
 use super::listener::loopback;
 use super::smtp_line::Line;
 
-/// How connections are protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Security {
     /// TLS from the first byte, as on port 465.
+    #[default]
     Tls,
-    /// STARTTLS is offered, as on port 587; a login is taken only after it.
+    /// STARTTLS, as on port 587; a login is accepted only after it.
     StartTls,
-    /// None, as on port 25.
+    /// Plain, as on port 25.
     None,
 }
 
-/// A mail that was accepted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Mail {
-    /// The sender of the envelope.
+    /// The envelope's sender.
     pub from: String,
-    /// The recipients of the envelope that were accepted.
+    /// The accepted recipients of the envelope.
     pub to: Vec<String>,
-    /// The message as it came, without the dots of the transfer.
+    /// The message as received, with dot-stuffing removed.
     pub raw: Vec<u8>,
-    /// Who had logged in.
+    /// The login, if there was one.
     pub username: Option<String>,
-    /// Whether it came through TLS.
     pub is_encrypted: bool,
 }
 
+#[derive(Default)]
 struct Office {
     security: Security,
-    tls: Arc<ServerConfig>,
     login: Option<(String, String)>,
     refused_recipients: Vec<String>,
     refused_messages: Option<u16>,
@@ -57,19 +55,12 @@ struct Office {
     open: Mutex<Vec<TcpStream>>,
 }
 
-/// Says how the mail server behaves.
 pub struct Builder {
     address: SocketAddr,
-    security: Security,
     identity: Option<Identity>,
-    login: Option<(String, String)>,
-    refused_recipients: Vec<String>,
-    refused_messages: Option<u16>,
-    is_silent: bool,
-    is_silent_after_data: bool,
+    office: Office,
 }
 
-/// A running mail server.
 pub struct SmtpServer {
     address: SocketAddr,
     office: Arc<Office>,
@@ -77,41 +68,29 @@ pub struct SmtpServer {
 }
 
 impl SmtpServer {
-    /// A server with a certificate of [`Authority::shared`] that takes every mail.
+    /// A server that accepts every mail, with a certificate of [`Authority::shared`].
     pub fn builder(security: Security) -> Builder {
-        Builder {
-            address: loopback(0),
-            security,
-            identity: None,
-            login: None,
-            refused_recipients: Vec::new(),
-            refused_messages: None,
-            is_silent: false,
-            is_silent_after_data: false,
-        }
+        Builder { address: loopback(0), identity: None, office: Office { security, ..Office::default() } }
     }
 
-    /// The host to connect to.
     pub fn host(&self) -> String {
         self.address.ip().to_string()
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The mails that were accepted, in order.
+    /// The accepted mails in order.
     pub fn messages(&self) -> Vec<Mail> {
         self.office.mails.lock().unwrap().clone()
     }
 
-    /// How many connections came.
     pub fn connections(&self) -> u64 {
         self.office.connections.load(Ordering::SeqCst)
     }
 
-    /// Every try to log in: the user's name, and whether it was enough.
+    /// Every login attempt: the user's name, and whether it was accepted.
     pub fn logins(&self) -> Vec<(String, bool)> {
         self.office.logins.lock().unwrap().clone()
     }
@@ -132,76 +111,36 @@ impl Drop for SmtpServer {
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
+    setters! { self;
+        port(port: u16) { self.address.set_port(port); }
+        /// The server's certificate.
+        identity(identity: Identity) { self.identity = Some(identity); }
+        /// Requires this login, by `AUTH PLAIN` or `AUTH LOGIN`.
+        login(username: &str, password: &str) { self.office.login = Some((username.to_owned(), password.to_owned())); }
+        /// Answers 550 to this recipient; may be called again.
+        refuse_recipient(address: &str) { self.office.refused_recipients.push(address.to_owned()); }
+        /// Answers `status` (4xx or 5xx) to each message, and does not record it.
+        refuse_messages(status: u16) { self.office.refused_messages = Some(status); }
+        /// Accepts connections and never sends anything.
+        silent() { self.office.is_silent = true; }
+        /// Records a message and never confirms it.
+        silent_after_data() { self.office.is_silent_after_data = true; }
     }
 
-    /// Shows this certificate.
-    pub fn identity(mut self, identity: Identity) -> Builder {
-        self.identity = Some(identity);
-        self
-    }
-
-    /// Takes mail only after this login, by `AUTH PLAIN` or `AUTH LOGIN`.
-    pub fn login(mut self, username: &str, password: &str) -> Builder {
-        self.login = Some((username.to_owned(), password.to_owned()));
-        self
-    }
-
-    /// Answers 550 to this recipient; may be called again.
-    pub fn refuse_recipient(mut self, address: &str) -> Builder {
-        self.refused_recipients.push(address.to_owned());
-        self
-    }
-
-    /// Answers `status` (4xx or 5xx) once a message was received, and does not keep it.
-    pub fn refuse_messages(mut self, status: u16) -> Builder {
-        self.refused_messages = Some(status);
-        self
-    }
-
-    /// Accepts connections and says nothing, ever.
-    pub fn silent(mut self) -> Builder {
-        self.is_silent = true;
-        self
-    }
-
-    /// Keeps a message and never says so.
-    pub fn silent_after_data(mut self) -> Builder {
-        self.is_silent_after_data = true;
-        self
-    }
-
-    /// Starts the server.
     pub fn start(self) -> SmtpServer {
         let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
-        let office = Arc::new(Office {
-            security: self.security,
-            tls: identity.server_config(None),
-            login: self.login,
-            refused_recipients: self.refused_recipients,
-            refused_messages: self.refused_messages,
-            is_silent: self.is_silent,
-            is_silent_after_data: self.is_silent_after_data,
-            is_closing: AtomicBool::new(false),
-            connections: AtomicU64::new(0),
-            logins: Mutex::default(),
-            mails: Mutex::default(),
-            open: Mutex::default(),
-        });
+        let (office, tls) = (Arc::new(self.office), identity.server_config(None));
         let listener = TcpListener::bind(self.address).expect("the port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let accepting = thread::spawn({
             let office = Arc::clone(&office);
-            move || accept(&listener, &office)
+            move || accept(&listener, &office, &tls)
         });
         SmtpServer { address, office, accepting: Some(accepting) }
     }
 }
 
-fn accept(listener: &TcpListener, office: &Arc<Office>) {
+fn accept(listener: &TcpListener, office: &Arc<Office>, tls: &Arc<ServerConfig>) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
         let mut open = office.open.lock().unwrap();
@@ -211,13 +150,13 @@ fn accept(listener: &TcpListener, office: &Arc<Office>) {
         office.connections.fetch_add(1, Ordering::SeqCst);
         let Ok(clone) = stream.try_clone() else { continue };
         open.push(clone);
-        let office = Arc::clone(office);
-        // A client that goes away in the middle is no fault of the server.
-        thread::spawn(move || drop(converse(stream, &office)));
+        let (office, tls) = (Arc::clone(office), Arc::clone(tls));
+        // A client that disconnects early is no error of the server.
+        thread::spawn(move || drop(converse(stream, &office, &tls)));
     }
 }
 
-fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
+fn converse(stream: TcpStream, office: &Arc<Office>, tls: &Arc<ServerConfig>) -> io::Result<()> {
     let _ = stream.set_nodelay(true);
     if office.is_silent {
         // Until the client gives up or the server is dropped.
@@ -227,7 +166,7 @@ fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
     let is_encrypted = Arc::new(AtomicBool::new(false));
     let mut session = session(office, &is_encrypted);
     if office.security == Security::Tls {
-        line = line.encrypt(&office.tls)?;
+        line = line.encrypt(tls)?;
         session.tls_active();
         is_encrypted.store(true, Ordering::SeqCst);
     }
@@ -244,9 +183,9 @@ fn converse(stream: TcpStream, office: &Arc<Office>) -> io::Result<()> {
             }
             Action::UpgradeTls => {
                 say(&mut line, &response)?;
-                // What came before TLS must not count as if it had come through it (RFC 3207, section 4.2).
+                // Input received before TLS must be discarded (RFC 3207, section 4.2).
                 received.clear();
-                line = line.encrypt(&office.tls)?;
+                line = line.encrypt(tls)?;
                 session.tls_active();
                 is_encrypted.store(true, Ordering::SeqCst);
             }
@@ -267,8 +206,7 @@ fn session(office: &Arc<Office>, is_encrypted: &Arc<AtomicBool>) -> Session<Cler
             builder.insecure_enable_plaintext_auth();
         }
     }
-    let mail = Mail { from: String::new(), to: Vec::new(), raw: Vec::new(), username: None, is_encrypted: false };
-    let clerk = Clerk { office: Arc::clone(office), mail, is_encrypted: Arc::clone(is_encrypted) };
+    let clerk = Clerk { office: Arc::clone(office), mail: Mail::default(), is_encrypted: Arc::clone(is_encrypted) };
     builder.build(IpAddr::V4(Ipv4Addr::LOCALHOST), clerk)
 }
 
@@ -279,7 +217,7 @@ fn say(line: &mut Line, response: &Response) -> io::Result<()> {
     line.flush()
 }
 
-/// The next line with its end; `None` when the client has closed the connection.
+/// The next line with its line ending; `None` if the client has closed the connection.
 fn next_line(line: &mut Line, received: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
     loop {
         if let Some(end) = received.iter().position(|&byte| byte == b'\n') {
@@ -293,7 +231,7 @@ fn next_line(line: &mut Line, received: &mut Vec<u8>) -> io::Result<Option<Vec<u
     }
 }
 
-/// Decides about one connection's commands.
+/// Answers the commands of one connection.
 struct Clerk {
     office: Arc<Office>,
     mail: Mail,
@@ -317,10 +255,9 @@ impl Handler for Clerk {
     fn mail(&mut self, _ip: IpAddr, _domain: &str, from: &str) -> Response {
         self.mail = Mail {
             from: from.to_owned(),
-            to: Vec::new(),
-            raw: Vec::new(),
             username: self.mail.username.take(),
             is_encrypted: self.is_encrypted.load(Ordering::SeqCst),
+            ..Mail::default()
         };
         mailin::response::OK
     }
@@ -341,7 +278,7 @@ impl Handler for Clerk {
     fn data_end(&mut self) -> Response {
         if let Some(status) = self.office.refused_messages {
             let mut refusal = Response::custom(status, "Message refused".to_owned());
-            // Otherwise mailin would take what follows for more of the message.
+            // Otherwise mailin treats the next commands as part of the message.
             refusal.is_error = false;
             return refusal;
         }

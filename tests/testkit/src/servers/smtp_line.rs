@@ -1,4 +1,4 @@
-//! The mail server's side of a TCP connection, in which TLS may begin in the middle.
+//! The mail server's side of a TCP connection, on which TLS may start later.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,16 +6,13 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A connection before or after TLS has begun.
 pub enum Line {
-    /// In the clear.
     Plain(TcpStream),
-    /// Through TLS.
     Encrypted(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 impl Line {
-    /// Begins TLS; the handshake happens with the first byte read or written.
+    /// Starts TLS; the handshake happens with the first byte read or written.
     pub fn encrypt(self, tls: &Arc<ServerConfig>) -> io::Result<Line> {
         match self {
             Line::Plain(stream) => {
@@ -26,7 +23,6 @@ impl Line {
         }
     }
 
-    /// Says goodbye and closes.
     pub fn close(&mut self) {
         if let Line::Encrypted(stream) = self {
             stream.conn.send_close_notify();

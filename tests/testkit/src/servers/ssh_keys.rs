@@ -1,4 +1,4 @@
-//! SSH keys for hosts and users, in the forms in which OpenSSH keeps them.
+//! SSH keys for hosts and users, in OpenSSH's formats.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,33 +10,31 @@ use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
 
 use super::certificates::write_private;
 
-/// The smallest RSA key that OpenSSH and libssh2 accept without a word.
+/// The smallest RSA key that OpenSSH and libssh2 accept by default.
 const RSA_BITS: usize = 2048;
 
-/// A key pair.
 #[derive(Debug, Clone)]
 pub struct SshKey {
     private: PrivateKey,
 }
 
 impl SshKey {
-    /// A new Ed25519 key.
     pub fn ed25519() -> SshKey {
         SshKey::random(Algorithm::Ed25519)
     }
 
-    /// A new ECDSA key on the curve nistp256.
+    /// nistp256.
     pub fn ecdsa() -> SshKey {
         SshKey::random(Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })
     }
 
-    /// A new RSA key; slow to make in a debug build.
+    /// Slow in a debug build.
     pub fn rsa() -> SshKey {
         let pair = RsaKeypair::random(&mut safe_rng(), RSA_BITS).expect("an RSA key can be made");
         SshKey { private: PrivateKey::new(KeypairData::from(pair), "").expect("the key is whole") }
     }
 
-    /// Reads a private key file of OpenSSH, which must not be encrypted.
+    /// Reads an unencrypted private key file of OpenSSH.
     pub fn read(path: &Path) -> SshKey {
         let text = fs::read(path).unwrap_or_else(|error| panic!("Cannot read {}: {error}", path.display()));
         SshKey { private: PrivateKey::from_openssh(text).expect("the file holds a private key of OpenSSH") }
@@ -46,38 +44,36 @@ impl SshKey {
         SshKey { private: PrivateKey::random(&mut safe_rng(), algorithm).expect("a key can be made") }
     }
 
-    /// The private key as russh takes it.
     pub fn private(&self) -> &PrivateKey {
         &self.private
     }
 
-    /// The public key as russh takes it.
     pub fn public(&self) -> &PublicKey {
         self.private.public_key()
     }
 
-    /// The public key as `authorized_keys` has it: type and base64.
+    /// Type and base64, as in `authorized_keys`.
     pub fn public_line(&self) -> String {
         self.public().to_openssh().expect("a public key has a text form").trim().to_owned()
     }
 
-    /// The fingerprint as OpenSSH shows it: `SHA256:…`.
+    /// `SHA256:…`, as OpenSSH prints it.
     pub fn fingerprint(&self) -> String {
         self.private.fingerprint(HashAlg::Sha256).to_string()
     }
 
-    /// A line of `known_hosts` (without its end) that gives this key to `host` on `port`.
+    /// A line of `known_hosts`, without a line ending.
     pub fn known_hosts_line(&self, host: &str, port: u16) -> String {
         let host = if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") };
         format!("{host} {}", self.public_line())
     }
 
-    /// Writes the pair as `name` (for its owner only) and `name.pub` into `folder`. Gives the private key's path.
+    /// Writes `name` (mode 0600) and `name.pub` into `folder`; returns the private key's path.
     pub fn write(&self, folder: &Path, name: &str) -> PathBuf {
         self.write_pair(&self.private, folder, name)
     }
 
-    /// As [`write`](SshKey::write), the private key encrypted with `passphrase`; slow in a debug build.
+    /// As [`write`](SshKey::write), with the private key encrypted; slow in a debug build.
     pub fn write_encrypted(&self, folder: &Path, name: &str, passphrase: &str) -> PathBuf {
         let encrypted = self.private.encrypt(&mut safe_rng(), passphrase).expect("a key can be encrypted");
         self.write_pair(&encrypted, folder, name)

@@ -1,4 +1,4 @@
-//! Modification times as a real folder has them: an archive was written on the date in its name.
+//! Modification times as in a real folder: an archive was written on the date in its name.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use chrono::{NaiveDate, Utc};
 
-/// Sets the modification time of each file in `folder` that is named after a past date, archives as well as their
-/// leftovers, to the evening of that date (UTC), as if a run on that date had written it.
+/// Sets the modification time of each file in `folder` that has a past date in its name to the evening of that date
+/// (UTC), as if a run on that date had written it.
 pub fn set_as_named(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();

@@ -1,4 +1,4 @@
-//! An endpoint that takes what Mattermost's incoming webhook takes, and nothing else.
+//! An endpoint that accepts exactly what Mattermost's incoming webhook accepts.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,68 +17,53 @@ use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
 use super::faults::FixedReply;
 use super::listener::{Listening, loopback};
 
-/// A post's text holds so many runes; Mattermost splits a longer one (`POST_MESSAGE_MAX_RUNES_V2`).
+/// In runes; Mattermost splits a longer text (`POST_MESSAGE_MAX_RUNES_V2`).
 pub const LONGEST_TEXT: usize = 16_383;
 
-/// A larger body is not read (`ServiceSettings.MaximumPayloadSizeBytes`, as Mattermost comes).
+/// In bytes; the default of Mattermost's `ServiceSettings.MaximumPayloadSizeBytes`.
 pub const LARGEST_BODY: usize = 300_000;
 
-/// A message that was accepted, with the keys of Mattermost's "Incoming webhooks" page.
+/// An accepted message, with the keys of Mattermost's page "Incoming webhooks".
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Post {
-    /// The message, Markdown.
+    /// Markdown.
     pub text: String,
-    /// Shown as the sender.
     pub username: Option<String>,
-    /// The sender's picture.
     pub icon_url: Option<String>,
-    /// The sender's picture, as an emoji.
     pub icon_emoji: Option<String>,
-    /// Where it goes, if not to the webhook's own channel.
     pub channel: Option<String>,
-    /// More about the message.
     pub props: Option<Map<String, Value>>,
-    /// Message attachments.
     pub attachments: Option<Vec<Attachment>>,
 }
 
-/// A message attachment, with the keys of Mattermost's page of that name that make sense without links and pictures.
+/// The keys of Mattermost's page "Message attachments", without links and pictures.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
-    /// Shown where attachments are not, as in a notification.
+    /// Shown in notifications.
     pub fallback: String,
-    /// The bar's colour: `good`, `warning`, `danger`, or a hexadecimal one.
+    /// `good`, `warning`, `danger` or a hexadecimal colour.
     pub color: Option<String>,
-    /// Shown above, Markdown.
     pub pretext: Option<String>,
-    /// The title.
     pub title: Option<String>,
-    /// The text, Markdown.
     pub text: Option<String>,
-    /// A table of short texts.
     #[serde(default)]
     pub fields: Vec<Field>,
-    /// Shown below.
     pub footer: Option<String>,
 }
 
-/// A field of an attachment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
-    /// Its title.
     pub title: String,
-    /// Its text, Markdown.
     pub value: String,
-    /// Whether it may stand beside another one.
     #[serde(default)]
     pub short: bool,
 }
 
 impl Attachment {
-    /// Whether Mattermost takes it: it has something to show, and its colour is one.
+    /// Why Mattermost would refuse it: a wrong colour, or nothing to show.
     fn check(&self) -> Result<(), String> {
         let is_hexadecimal = |color: &str| {
             color.strip_prefix('#').is_some_and(|digits| {
@@ -99,6 +84,7 @@ impl Attachment {
     }
 }
 
+#[derive(Default)]
 struct Behaviour {
     id: String,
     fixed_reply: Option<FixedReply>,
@@ -108,7 +94,6 @@ struct Behaviour {
     refusals: Mutex<Vec<String>>,
 }
 
-/// Says how the endpoint behaves.
 pub struct Builder {
     address: SocketAddr,
     identity: Option<Identity>,
@@ -116,7 +101,6 @@ pub struct Builder {
     behaviour: Behaviour,
 }
 
-/// A running endpoint.
 pub struct WebhookServer {
     listening: Listening,
     scheme: &'static str,
@@ -126,103 +110,65 @@ pub struct WebhookServer {
 impl WebhookServer {
     /// An endpoint over TLS with a certificate of [`Authority::shared`].
     pub fn builder() -> Builder {
-        let id = "qe1x5bnmyjbjfqjz6pxqk7czew".to_owned();
-        Builder {
-            address: loopback(0),
-            identity: None,
-            is_plain: false,
-            behaviour: Behaviour {
-                id,
-                fixed_reply: None,
-                is_silent: false,
-                arrived: AtomicU64::new(0),
-                posts: Mutex::default(),
-                refusals: Mutex::default(),
-            },
-        }
+        let behaviour = Behaviour { id: "qe1x5bnmyjbjfqjz6pxqk7czew".to_owned(), ..Behaviour::default() };
+        Builder { address: loopback(0), identity: None, is_plain: false, behaviour }
     }
 
-    /// The webhook's address, which is its secret.
+    /// The webhook's URL is a secret.
     pub fn url(&self) -> String {
         format!("{}://{}/hooks/{}", self.scheme, self.listening.address(), self.behaviour.id)
     }
 
-    /// The part of the address that nobody else may know.
+    /// The secret part of the URL.
     pub fn id(&self) -> &str {
         &self.behaviour.id
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.listening.address().port()
     }
 
-    /// How many requests reached the webhook, accepted or not.
+    /// The number of requests, accepted or not.
     pub fn requests(&self) -> u64 {
         self.behaviour.arrived.load(Ordering::SeqCst)
     }
 
-    /// The messages that were accepted, in order.
+    /// The accepted messages in order.
     pub fn posts(&self) -> Vec<Post> {
         self.behaviour.posts.lock().unwrap().clone()
     }
 
-    /// Why requests were refused as malformed.
+    /// The reasons why requests were refused.
     pub fn refusals(&self) -> Vec<String> {
         self.behaviour.refusals.lock().unwrap().clone()
     }
 }
 
 impl Builder {
-    /// Listens on this port of loopback.
-    pub fn port(mut self, port: u16) -> Builder {
-        self.address.set_port(port);
-        self
+    setters! { self;
+        port(port: u16) { self.address.set_port(port); }
+        /// The server's certificate.
+        identity(identity: Identity) { self.identity = Some(identity); }
+        /// Speaks HTTP without TLS.
+        plain_http() { self.is_plain = true; }
+        /// Accepts messages at `/hooks/<id>`.
+        id(id: &str) { id.clone_into(&mut self.behaviour.id); }
+        /// Answers every request with `status`.
+        status(status: u16) {
+            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
+        }
+        /// Answers the first `requests` requests with `status`.
+        status_for(status: u16, requests: u64) {
+            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
+        }
+        /// Adds `Retry-After` to the fixed status, which must be set before.
+        retry_after(seconds: u64) {
+            self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
+        }
+        /// Records the message and never answers.
+        silent() { self.behaviour.is_silent = true; }
     }
 
-    /// Shows this certificate.
-    pub fn identity(mut self, identity: Identity) -> Builder {
-        self.identity = Some(identity);
-        self
-    }
-
-    /// Speaks HTTP without TLS.
-    pub fn plain_http(mut self) -> Builder {
-        self.is_plain = true;
-        self
-    }
-
-    /// Takes messages at `/hooks/<id>`.
-    pub fn id(mut self, id: &str) -> Builder {
-        id.clone_into(&mut self.behaviour.id);
-        self
-    }
-
-    /// Answers every request with `status`.
-    pub fn status(mut self, status: u16) -> Builder {
-        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
-        self
-    }
-
-    /// Answers the first `requests` requests with `status`.
-    pub fn status_for(mut self, status: u16, requests: u64) -> Builder {
-        self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
-        self
-    }
-
-    /// Adds `Retry-After` to the fixed status, which must be set before.
-    pub fn retry_after(mut self, seconds: u64) -> Builder {
-        self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
-        self
-    }
-
-    /// Takes the message and never answers.
-    pub fn silent(mut self) -> Builder {
-        self.behaviour.is_silent = true;
-        self
-    }
-
-    /// Starts the endpoint.
     pub fn start(self) -> WebhookServer {
         let tls = (!self.is_plain).then(|| {
             let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));

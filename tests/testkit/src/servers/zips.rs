@@ -1,29 +1,24 @@
-//! ZIP files as a nightly job would publish them: a dump, its time in one of the forms that ZIP knows, and company.
+//! ZIP files as a nightly job would publish them: a dump, its time in one of ZIP's forms, and other entries.
 
 use std::fs;
-use std::io::{self, Cursor, Write};
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// Seconds from 1601, where Windows file times begin, to 1970.
+/// Windows file times count from 1601.
 const SECONDS_1601_TO_1970: u64 = 11_644_473_600;
 
-/// How an entry is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
-    /// Not at all.
     Stored,
-    /// Deflate, as nearly everywhere.
     #[default]
     Deflated,
-    /// bzip2.
     Bzip2,
 }
 
-/// One entry of a ZIP.
 #[derive(Debug, Clone)]
 pub struct Entry {
     name: String,
@@ -36,7 +31,6 @@ pub struct Entry {
     link: Option<String>,
 }
 
-/// A ZIP to be.
 #[derive(Debug, Clone, Default)]
 pub struct Zip {
     entries: Vec<Entry>,
@@ -44,7 +38,7 @@ pub struct Zip {
 }
 
 impl Entry {
-    /// A file, deflated, without a time (DOS time 1980-01-01 00:00:00).
+    /// A deflated file without a time (DOS time 1980-01-01 00:00:00).
     pub fn new(name: &str, content: impl Into<Vec<u8>>) -> Entry {
         Entry {
             name: name.to_owned(),
@@ -58,61 +52,41 @@ impl Entry {
         }
     }
 
-    /// A folder.
     pub fn folder(name: &str) -> Entry {
         Entry { is_folder: true, ..Entry::new(name, "") }
     }
 
-    /// A symbolic link.
     pub fn symlink(name: &str, target: &str) -> Entry {
         Entry { link: Some(target.to_owned()), ..Entry::new(name, "") }
     }
 
-    /// The DOS time: local to whoever wrote it, without a zone, in steps of two seconds (odd ones are rounded down).
-    pub fn dos_time(mut self, local: NaiveDateTime) -> Entry {
-        self.dos = Some(local);
-        self
-    }
-
-    /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
-    pub fn extended_time(mut self, time: DateTime<Utc>) -> Entry {
-        self.extended = Some(u32::try_from(time.timestamp()).expect("the time lies between 1970 and 2106"));
-        self
-    }
-
-    /// The NTFS time, in UTC.
-    pub fn ntfs_time(mut self, time: DateTime<Utc>) -> Entry {
-        let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
-        self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
-        self
-    }
-
-    /// Compresses it so.
-    pub fn method(mut self, method: Method) -> Entry {
-        self.method = method;
-        self
+    setters! { self;
+        /// The DOS time: local, without a zone, in steps of two seconds (rounded down).
+        dos_time(local: NaiveDateTime) { self.dos = Some(local); }
+        /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
+        extended_time(time: DateTime<Utc>) {
+            self.extended = Some(u32::try_from(time.timestamp()).expect("the time lies between 1970 and 2106"));
+        }
+        /// The NTFS time, in UTC.
+        ntfs_time(time: DateTime<Utc>) {
+            let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
+            self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
+        }
+        method(method: Method) { self.method = method; }
     }
 }
 
 impl Zip {
-    /// An empty ZIP.
     pub fn new() -> Zip {
         Zip::default()
     }
 
-    /// Adds an entry.
-    pub fn with(mut self, entry: Entry) -> Zip {
-        self.entries.push(entry);
-        self
+    setters! { self;
+        with(entry: Entry) { self.entries.push(entry); }
+        /// Sets the comment at the end.
+        comment(comment: &str) { comment.clone_into(&mut self.comment); }
     }
 
-    /// Sets the comment at the end.
-    pub fn comment(mut self, comment: &str) -> Zip {
-        comment.clone_into(&mut self.comment);
-        self
-    }
-
-    /// The ZIP's bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         if !self.comment.is_empty() {
@@ -132,7 +106,7 @@ impl Zip {
         writer.finish().expect("a ZIP can be finished").into_inner()
     }
 
-    /// Writes the ZIP to `path` in one step, so that no server ever shows half of it.
+    /// Writes the ZIP to `path` atomically, so that no server publishes half of it.
     pub fn write(&self, path: &Path) {
         let name = path.file_name().expect("a ZIP has a name").to_string_lossy();
         let part = path.with_file_name(format!(".{name}.part"));
@@ -170,44 +144,23 @@ fn dos(time: NaiveDateTime) -> zip::DateTime {
     zip::DateTime::from_date_and_time(year, month, day, hour, minute, second).expect("DOS time is from 1980 to 2107")
 }
 
-/// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third, as dumps do.
+/// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third.
 pub fn sql_dump(size: usize) -> Vec<u8> {
-    let mut dump = Vec::with_capacity(size);
-    write_sql_dump(size as u64, &mut dump).expect("memory takes every byte");
+    let mut dump = b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n".to_vec();
+    let mut random = fastrand::Rng::with_seed(42);
+    for row in 1_u64.. {
+        if dump.len() >= size {
+            break;
+        }
+        let (customer, cents, token) = (random.u32(..1_000_000), random.u32(100..1_000_000), random.u64(..));
+        let price = format!("{}.{:02}", cents / 100, cents % 100);
+        writeln!(dump, "INSERT INTO `orders` VALUES ({row},{customer},{price},'{token:016x}','open');").unwrap();
+    }
+    dump.truncate(size);
     dump
 }
 
-/// Writes such a dump into `out`.
-///
-/// # Errors
-/// If `out` takes no more.
-pub fn write_sql_dump(size: u64, out: &mut dyn Write) -> io::Result<()> {
-    let mut left = size;
-    let mut put = |line: &[u8]| {
-        let count = left.min(line.len() as u64);
-        left -= count;
-        out.write_all(&line[..count as usize]).map(|()| left > 0)
-    };
-    if !put(b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n")? {
-        return Ok(());
-    }
-    let mut random = fastrand::Rng::with_seed(42);
-    for row in 1_u64.. {
-        let (customer, cents) = (random.u32(..1_000_000), random.u32(100..1_000_000));
-        let token = random.u64(..);
-        let line = format!(
-            "INSERT INTO `orders` VALUES ({row},{customer},{}.{:02},'{token:016x}','open');\n",
-            cents / 100,
-            cents % 100
-        );
-        if !put(line.as_bytes())? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Bytes that deflate cannot make smaller; the same at each call.
+/// Incompressible bytes, the same ones each time.
 pub fn noise(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     fastrand::Rng::with_seed(7).fill(&mut bytes);

@@ -1,89 +1,48 @@
-//! Looks at what a run has left behind, and says whether it is what should be there.
+//! What a run left behind, and whether that is right.
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::Path;
+use std::fs::{self};
 
-use chrono::{DateTime, Local};
-use flate2::read::MultiGzDecoder;
 use mail_parser::MessageParser;
 use sha2::{Digest, Sha256};
 
-use crate::stage::{DUMP, Stage};
+use crate::stage::{Planted, Stage};
 
-/// One thing that must hold.
 pub(crate) struct Finding {
-    /// What it is.
     pub claim: String,
-    /// Whether it holds.
     pub holds: bool,
 }
 
-/// One name in the SFTP server's folder.
+/// A name in the SFTP server's folder, before and after the run.
 pub(crate) struct Place {
-    /// The name.
     pub name: String,
-    /// Whether it was there before the run.
     pub before: bool,
-    /// Whether it is there now.
     pub after: bool,
-    /// Why it should be so.
     pub reason: String,
-    /// Whether it is as it should be.
     pub is_right: bool,
 }
 
-/// What lies in an archive.
-pub(crate) struct Content {
-    /// The entry's name.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its modification time.
-    pub modified: DateTime<Local>,
-    /// The SHA-256 of its bytes, in hexadecimal digits.
-    pub sha256: String,
-}
-
-/// The mail in the forms in which a person looks at it.
 pub(crate) struct Letter {
-    /// The subject.
     pub subject: String,
-    /// The plain-text part.
     pub text: String,
-    /// The HTML part.
     pub html: String,
-    /// The names of what is attached.
     pub attachments: Vec<String>,
 }
 
-/// The SFTP server's folder now, against what lay there before; sorted by name.
+/// The SFTP server's folder before and after the run, sorted by name.
 pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
     let mut places = BTreeMap::new();
-    for planted in &stage.planted {
-        let place = Place {
-            name: planted.name.clone(),
-            before: true,
-            after: false,
-            reason: planted.reason.clone(),
-            is_right: !planted.stays,
-        };
-        places.insert(planted.name.clone(), (planted.stays, place));
+    let new = Planted { name: stage.archive.clone(), stays: true, reason: "new: today's dump".to_owned() };
+    for (planted, before) in stage.planted.iter().map(|planted| (planted, true)).chain([(&new, false)]) {
+        let Planted { name, stays, reason } = planted.clone();
+        let place = Place { name: name.clone(), before, after: false, reason, is_right: !stays };
+        places.insert(name, (stays, place));
     }
-    let new = Place {
-        name: stage.archive.clone(),
-        before: false,
-        after: false,
-        reason: "new: the dump of today".to_owned(),
-        is_right: false,
-    };
-    places.insert(stage.archive.clone(), (true, new));
     for entry in fs::read_dir(&stage.destination)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let (stays, place) = places.entry(name.clone()).or_insert_with(|| {
-            let reason = "nothing should have this name".to_owned();
+            let reason = "unexpected".to_owned();
             (false, Place { name, before: false, after: true, reason, is_right: false })
         });
         place.after = true;
@@ -92,39 +51,6 @@ pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
     Ok(places.into_values().map(|(_, place)| place).collect())
 }
 
-/// The entries of the archive at `path`.
-pub(crate) fn archive(path: &Path) -> Result<Vec<Content>, Box<dyn Error>> {
-    let mut contents = Vec::new();
-    // An archive may be several gzip members one after another.
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(File::open(path)?));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let seconds = i64::try_from(entry.header().mtime()?)?;
-        let modified = DateTime::from_timestamp(seconds, 0).ok_or("the archive holds an impossible time")?;
-        let (name, size) = (entry.path()?.display().to_string(), entry.size());
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes)?;
-        contents.push(Content { name, size, modified: modified.with_timezone(&Local), sha256: sha256(&bytes) });
-    }
-    Ok(contents)
-}
-
-/// What holds and what does not about the archive's `contents`.
-pub(crate) fn judge_archive(stage: &Stage, contents: &[Content]) -> Vec<Finding> {
-    let is = |claim: &str, test: fn(&Stage, &Content) -> bool| Finding {
-        claim: claim.to_owned(),
-        holds: contents.first().is_some_and(|content| test(stage, content)),
-    };
-    vec![
-        Finding { claim: "the archive holds one file".to_owned(), holds: contents.len() == 1 },
-        is("it has the dump's name", |_, content| content.name == DUMP),
-        is("it has the dump's size", |stage, content| content.size == stage.dump.content.len() as u64),
-        is("it has the dump's modification time", |stage, content| content.modified == stage.dump.modified),
-        is("it has the dump's bytes", |stage, content| content.sha256 == sha256(&stage.dump.content)),
-    ]
-}
-
-/// The parts of a mail as it came.
 pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {
     let message = MessageParser::default().parse(raw)?;
     let attached = |part: &mail_parser::MessagePart<'_>| {
@@ -139,7 +65,6 @@ pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {
     })
 }
 
-/// The SHA-256 of `bytes`, in hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

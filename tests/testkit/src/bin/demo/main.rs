@@ -1,9 +1,8 @@
-//! One nightly run from end to end, with nothing but this machine: a web server, an SFTP server, a mail server and
-//! Mattermost's webhook in this process, and the real program between them.
+//! One run from end to end on this machine alone: a web server, an SFTP server, a mail server and a Mattermost webhook in
+//! this process, and the real program between them; then the commands that an operator uses afterwards.
 //!
-//! It installs nothing, needs no root, speaks to loopback only and leaves nothing running. Everything that it makes
-//! lies in `demo` in cargo's target folder. After the night it shows what an operator does with what is there.
-//! It ends with 0 only if the run did, and left what it should have.
+//! It installs nothing, needs no root, uses loopback only and leaves nothing running. Its files are in `demo` in cargo's
+//! target folder. It exits with 0 only if everything that it checks is right.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the demo")]
 
 mod evidence;
@@ -15,12 +14,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
-use chrono::Local;
+use chrono::{DateTime, Local};
 use console::style;
 use evidence::Finding;
 use morning::Place;
 use stage::Stage;
 use testkit::Sshd;
+use testkit::night::DUMP;
+use testkit::nights::dump::extracted;
 
 fn main() -> ExitCode {
     match show() {
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program and shows what it did. Gives all that was checked.
+/// Runs the program, prints what it did and returns everything that was checked.
 fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     let program = testkit::program();
     let stage = Stage::set(&testkit::target_folder().join("demo"), Local::now())?;
@@ -53,7 +54,7 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     findings.extend(show_mail(&stage)?);
     findings.extend(show_message(&stage)?);
     findings.extend(show_watchers(&stage)?);
-    heading("The morning after");
+    heading("After the run");
     let embedded = Place {
         server: "the embedded SFTP server",
         config: &stage.config,
@@ -61,17 +62,17 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
         output: &stage.folder.join("restored"),
     };
     findings.extend(morning::show(&stage, program, &embedded)?);
-    findings.extend(morning::show_papers(&stage, program, &Place { server: "without a server", ..embedded })?);
+    findings.extend(morning::show_documents(&stage, program, &Place { server: "without a server", ..embedded })?);
     findings.extend(show_openssh(&stage, program)?);
     conclude(&stage, &findings);
     Ok(findings)
 }
 
-/// The same night and the same morning with OpenSSH in the embedded server's place, where it is installed.
+/// Repeats the run and the commands with OpenSSH, if it is installed.
 fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The same with OpenSSH");
     if !Sshd::is_installed() {
-        println!("There is no sshd on this machine: left out. (Debian's package openssh-server brings it.)");
+        println!("Skipped: this machine has no sshd (Debian package openssh-server).");
         return Ok(Vec::new());
     }
     let sshd = Sshd::start(&["ed25519"]);
@@ -89,7 +90,7 @@ fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn E
 }
 
 fn introduce(stage: &Stage, program: &Path) {
-    heading("The stage");
+    heading("The servers");
     println!("web server   {} ({} bytes of dump)", stage.web.url("/my_zip.zip"), stage.dump.content.len());
     println!("SFTP server  {}@{}:{}/{}", stage.sftp.username(), stage.sftp.host(), stage.sftp.port(), stage::DIRECTORY);
     println!("host key     {}", stage.sftp.fingerprint());
@@ -102,22 +103,19 @@ fn show_ending(output: &Output) -> Vec<Finding> {
     for text in [&output.stdout, &output.stderr] {
         print!("{}", String::from_utf8_lossy(text));
     }
-    println!("ended with {}", output.status);
-    vec![finding("the run ended with 0", output.status.success())]
+    println!("{}", output.status);
+    vec![finding("the run exits with 0", output.status.success())]
 }
 
 fn show_log(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The log");
     let log = text_of(&stage.folder.join("log.log"))?;
     print!("{log}");
-    Ok(vec![
-        finding("the log tells of the run", !log.is_empty()),
-        finding("it tells no error", !log.contains(" ERROR ")),
-    ])
+    Ok(vec![finding("the log reports the run", !log.is_empty()), finding("it has no error", !log.contains(" ERROR "))])
 }
 
 fn show_folder(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
-    heading("The SFTP server's folder");
+    heading("The folder on the SFTP server");
     let places = evidence::folder(stage)?;
     let width = places.iter().map(|place| place.name.len()).max().unwrap_or(0);
     println!("{:width$}  before  after  why", "");
@@ -127,7 +125,7 @@ fn show_folder(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
         let (before, after) = (mark(place.before), mark(place.after));
         let verdict = if place.is_right { String::new() } else { format!("  {}", style("WRONG").red()) };
         println!("{:width$}  {before:6}  {after:5}  {}{verdict}", place.name, place.reason);
-        let fate = if place.after { "is there" } else { "is gone" };
+        let fate = if place.after { "is there" } else { "is not there" };
         findings.push(finding(&format!("{} {fate} ({})", place.name, place.reason), place.is_right));
     }
     Ok(findings)
@@ -137,21 +135,23 @@ fn show_archive(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The archive");
     let path = stage.destination.join(&stage.archive);
     if !path.exists() {
-        println!("There is none.");
+        println!("There is no archive.");
         return Ok(vec![finding("the archive can be read", false)]);
     }
-    let contents = evidence::archive(&path)?;
-    for content in &contents {
-        println!(
-            "{}: {} bytes, modified {}",
-            content.name,
-            content.size,
-            content.modified.format("%Y-%m-%d %H:%M:%S %:z")
-        );
-        println!("sha256 {}", content.sha256);
-    }
+    let (name, modified, content) = extracted(&fs::read(&path)?)?;
+    let time = DateTime::from_timestamp(modified, 0).ok_or("the archive has an impossible time")?;
+    println!(
+        "{name}: {} bytes, modified {}",
+        content.len(),
+        time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z")
+    );
+    println!("sha256 {}", evidence::sha256(&content));
     println!("sha256 {} of the published dump", evidence::sha256(&stage.dump.content));
-    Ok(evidence::judge_archive(stage, &contents))
+    Ok(vec![
+        finding("the archive has the dump alone, with its name", name == DUMP),
+        finding("it has the dump's modification time", modified == stage.dump.modified.timestamp()),
+        finding("it has the dump's bytes", content == *stage.dump.content),
+    ])
 }
 
 fn show_mail(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
@@ -165,12 +165,12 @@ fn show_mail(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
         fs::write(&html, &letter.html)?;
         println!("From: {}\nTo: {}\nSubject: {}", mail.from, mail.to.join(", "), letter.subject);
         println!("Attached: {}\n\n{}", letter.attachments.join(", "), letter.text.trim_end());
-        println!("\nAs it came: {}\nIn a browser: {}", eml.display(), html.display());
+        println!("\nThe mail: {}\nFor a browser: {}", eml.display(), html.display());
     } else {
-        println!("None came.");
+        println!("No mail arrived.");
     }
     Ok(vec![
-        finding("one mail came, over TLS and after a login", {
+        finding("one mail arrived, over TLS and after a login", {
             mails.len() == 1 && mails.iter().all(|mail| mail.is_encrypted && mail.username.is_some())
         }),
         finding("it has a plain-text part, an HTML part and the log", {
@@ -189,7 +189,7 @@ fn show_message(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
         fs::write(&markdown, &post.text)?;
         println!("{}\n\nSaved as {}", post.text.trim_end(), markdown.display());
     } else {
-        println!("None came.");
+        println!("No message was posted.");
     }
     for refusal in stage.webhook.refusals() {
         println!("Refused: {refusal}");
@@ -198,7 +198,7 @@ fn show_message(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
 }
 
 fn show_watchers(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
-    heading("Watched from outside");
+    heading("Monitoring");
     let pings = stage.monitor.pings();
     for ping in &pings {
         println!("{} …{} {}", ping.method, ping.path, ping.body.lines().next().unwrap_or_default());
@@ -208,22 +208,22 @@ fn show_watchers(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     println!("\n{}", samples.join("\n"));
     let paths: Vec<&str> = pings.iter().map(|ping| ping.path.as_str()).collect();
     Ok(vec![
-        finding("the monitor heard of the beginning and of the success", paths == ["/start", ""]),
-        finding("Prometheus would find when the last success was", {
+        finding("the monitor got the start and the success", paths == ["/start", ""]),
+        finding("the metrics have the time of the last success", {
             samples.iter().any(|sample| sample.starts_with("scripting_system_last_success_timestamp_seconds"))
         }),
     ])
 }
 
 fn conclude(stage: &Stage, findings: &[Finding]) {
-    heading("In short");
+    heading("Summary");
     for finding in findings {
-        let mark = if finding.holds { style("ok").green() } else { style("NOT").red().bold() };
+        let mark = if finding.holds { style("ok").green() } else { style("NO").red().bold() };
         println!("{mark:>3}  {}", finding.claim);
     }
     let failed = findings.iter().filter(|finding| !finding.holds).count();
-    println!("\n{} of {} hold.", findings.len() - failed, findings.len());
-    println!("Everything lies in {}:", stage.folder.display());
+    println!("\n{} of {} checks passed.", findings.len() - failed, findings.len());
+    println!("Files in {}:", stage.folder.display());
     println!(
         "  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md, scripting-system.prom,"
     );
@@ -238,7 +238,7 @@ fn finding(claim: &str, holds: bool) -> Finding {
     Finding { claim: claim.to_owned(), holds }
 }
 
-/// The text of a file; empty where there is none.
+/// The text of a file; empty if there is none.
 fn text_of(path: &Path) -> Result<String, Box<dyn Error>> {
     if !path.exists() {
         return Ok(String::new());

@@ -1,4 +1,4 @@
-//! The morning after the night: the commands that look at the archives, prove them and bring one back.
+//! The commands of an operator after the run: list, verify and restore the archives.
 
 use std::error::Error;
 use std::fs;
@@ -8,29 +8,23 @@ use std::process::{Command, Output, Stdio};
 use console::style;
 
 use crate::evidence::Finding;
-use crate::stage::{DUMP, Stage};
+use testkit::night::DUMP;
 
-/// A configuration of the system that this one replaces.
-const ORIGINAL: &str = r#"{"zip": "my_zip", "file": "dumpfile", "time-to-save": "10",
- "sftp": {"ip": "sftp.example.com", "user": "backup", "password": "my_sftp_password"},
- "email": {"send-emails": "no"}, "notification": "never"}
-"#;
-/// The name that the program has on an operator's screen.
+use crate::stage::Stage;
+
 const NAME: &str = "scripting-system";
 
-/// An SFTP server whose archives are looked at.
+/// An SFTP server and the configuration for it.
 pub(crate) struct Place<'a> {
-    /// What it is called in what is told.
+    /// Its name in the output.
     pub server: &'static str,
-    /// The configuration that leads to it.
     pub config: &'a Path,
-    /// Its folder, as it lies on this machine.
+    /// The archive folder on this machine.
     pub destination: &'a Path,
-    /// Where dumps are restored to.
+    /// The folder for restored dumps.
     pub output: &'a Path,
 }
 
-/// The program, given one command after the other.
 struct Morning<'a> {
     stage: &'a Stage,
     program: &'a Path,
@@ -38,70 +32,58 @@ struct Morning<'a> {
     findings: Vec<Finding>,
 }
 
-/// Shows what an operator does with what the night has left at `place`. Gives all that was checked.
+/// Shows what an operator can do with the archives at `place`, and returns everything that was checked.
 pub(crate) fn show(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
-    morning.ask("check", &[], 0, "check finds everything that a run needs")?;
-    morning.ask("list", &[], 0, "list shows the archives")?;
-    let listed = morning.ask("list", &["--json"], 0, "list --json ends with 0")?;
+    morning.call("check", &[], 0, "check finds everything that a run needs")?;
+    morning.call("list", &[], 0, "list shows the archives")?;
+    let listed = morning.call("list", &["--json"], 0, "list --json ends with 0")?;
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
     morning.note("list --json is JSON and names the archive", listed.to_string().contains(&stage.archive));
-    morning.ask("status", &["--max-age", "26h", "--min-size", "1MB"], 0, "status is OK")?;
-    morning.ask("verify", &["--all"], 0, "verify --all finds every archive good")?;
-    morning.bring_back()?;
+    morning.call("status", &["--max-age", "26h", "--min-size", "1MB"], 0, "status is OK")?;
+    morning.call("verify", &["--all"], 0, "verify --all finds every archive good")?;
+    morning.restore()?;
     morning.drill()?;
     Ok(morning.findings)
 }
 
-/// Has the program do the night's work once more, with `place` to send to.
+/// Repeats the run with `place` as the destination.
 pub(crate) fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
-    morning.ask("run", &[], 0, "the run ends with 0")?;
+    morning.call("run", &[], 0, "the run ends with 0")?;
     let archive = fs::read(place.destination.join(&stage.archive)).unwrap_or_default();
     morning.note("the archive is there", !archive.is_empty());
     Ok(morning.findings)
 }
 
-/// Shows what needs no server at `place`: the schema, what a shell completes with, the manual, a converted configuration.
-pub(crate) fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
+/// Shows what needs no server: the schema, the shell completions and the manual page.
+pub(crate) fn show_documents(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     for (arguments, claim) in [
         (vec!["gen-config", "--schema"], "gen-config --schema prints the schema"),
-        (vec!["completions", "bash"], "completions prints what bash completes with"),
+        (vec!["completions", "bash"], "completions prints the completions for bash"),
         (vec!["man"], "man prints the manual page"),
     ] {
-        let output = morning.call(&arguments)?;
+        let output = morning.run(&arguments)?;
         println!("{} lines", String::from_utf8_lossy(&output.stdout).lines().count());
         morning.note(claim, output.status.success() && !output.stdout.is_empty());
     }
-    let original = stage.folder.join("original.json");
-    fs::write(&original, ORIGINAL)?;
-    let converted = stage.folder.join("converted").join("config.json");
-    fs::create_dir_all(converted.parent().unwrap_or(&stage.folder))?;
-    let (from, to) = (original.to_string_lossy().into_owned(), converted.to_string_lossy().into_owned());
-    let output = morning.call(&["gen-config", "--from", &from, "--output", &to])?;
-    print!("{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(&converted).unwrap_or_default();
-    let is_converted = output.status.success() && text.contains("http://localhost:8000/my_zip.zip");
-    morning.note("gen-config --from converts a configuration of the replaced system", is_converted);
-    morning.note("it leaves no password in it", !text.contains("my_sftp_password"));
     Ok(morning.findings)
 }
 
 impl Morning<'_> {
-    /// Brings last night's dump back.
-    fn bring_back(&mut self) -> Result<(), Box<dyn Error>> {
+    fn restore(&mut self) -> Result<(), Box<dyn Error>> {
         let output = self.place.output;
         let path = output.to_string_lossy().into_owned();
-        self.ask("restore", &["--latest", "--output", &path], 0, "restore --latest ends with 0")?;
+        self.call("restore", &["--latest", "--output", &path], 0, "restore --latest ends with 0")?;
         let restored = fs::read(output.join(DUMP)).unwrap_or_default();
-        self.note("what was restored is the dump, byte for byte", restored == self.stage.dump.content);
+        self.note("the restored file is the dump, byte for byte", restored == *self.stage.dump.content);
         let modified = fs::metadata(output.join(DUMP)).and_then(|metadata| metadata.modified()).ok();
-        self.note("it has the dump's time", modified == Some(self.stage.dump.modified.into()));
+        self.note("it has the dump's modification time", modified == Some(self.stage.dump.modified.into()));
         Ok(())
     }
 
-    /// A bit of last night's archive turns over on the server.
+    /// Flips one bit of the archive on the server: `verify` and `restore` must both refuse it.
     fn drill(&mut self) -> Result<(), Box<dyn Error>> {
         let archive = self.place.destination.join(&self.stage.archive);
         let good = fs::read(&archive)?;
@@ -109,22 +91,22 @@ impl Morning<'_> {
         let middle = bad.len() / 2;
         bad[middle] ^= 1;
         fs::write(&archive, bad)?;
-        println!("\nOne bit of {} turns over on the server.", self.stage.archive);
-        self.ask("verify", &[], 4, "verify finds the bit")?;
+        println!("\nOne bit of {} flips on the server.", self.stage.archive);
+        self.call("verify", &[], 4, "verify finds the flipped bit")?;
         let output = self.place.output.join("refused");
         let path = output.to_string_lossy().into_owned();
-        self.ask("restore", &["--latest", "--output", &path], 4, "restore refuses the archive")?;
+        self.call("restore", &["--latest", "--output", &path], 4, "restore refuses the archive")?;
         let left = fs::read_dir(&output).map_or(0, Iterator::count);
-        self.note("it leaves nothing behind", left == 0);
+        self.note("it leaves no file behind", left == 0);
         fs::write(&archive, good)?;
         Ok(())
     }
 
-    /// Gives the command with the stage's configuration, shows what it says, and notes whether it ends with `code`.
-    fn ask(&mut self, command: &str, further: &[&str], code: i32, claim: &str) -> Result<Output, Box<dyn Error>> {
+    /// Runs the command with the place's configuration, prints its output, and notes whether it exits with `code`.
+    fn call(&mut self, command: &str, further: &[&str], code: i32, claim: &str) -> Result<Output, Box<dyn Error>> {
         let config = self.place.config.to_string_lossy().into_owned();
         let arguments: Vec<&str> = [command, "--config", &config].into_iter().chain(further.iter().copied()).collect();
-        let output = self.call(&arguments)?;
+        let output = self.run(&arguments)?;
         for text in [&output.stdout, &output.stderr] {
             print!("{}", String::from_utf8_lossy(text));
         }
@@ -132,7 +114,7 @@ impl Morning<'_> {
         Ok(output)
     }
 
-    fn call(&self, arguments: &[&str]) -> Result<Output, Box<dyn Error>> {
+    fn run(&self, arguments: &[&str]) -> Result<Output, Box<dyn Error>> {
         println!("\n{}", style(format!("$ {NAME} {}", arguments.join(" "))).bold());
         Command::new(self.program)
             .args(arguments)

@@ -1,30 +1,24 @@
-//! Sets the stage: servers with something in them, and the configuration that leads to them.
+//! The servers, their content, and the configuration for them.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use chrono::{DateTime, Days, Local, NaiveDate};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use chrono::{DateTime, Days, Local, NaiveDate, SubsecRound as _};
+use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 
 use testkit::Sshd;
+use testkit::night::{DUMP, archive_name, username};
+use testkit::nights::dump::Dump;
 use testkit::servers::certificates::write_private;
 use testkit::servers::smtp::Security;
-use testkit::servers::{
-    Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip, zips,
-};
+use testkit::servers::{Authority, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, zips};
 
-/// The folder on the SFTP server.
 pub(crate) const DIRECTORY: &str = "TSE-INFORX";
-/// The dump's name in the ZIP.
-pub(crate) const DUMP: &str = "dumpfile.sql";
-/// Where the figures for Prometheus go.
 pub(crate) const METRICS: &str = "scripting-system.prom";
-/// How mysqldump begins.
 const HEADER: &[u8] = b"-- MySQL dump 10.13  Distrib 8.0.40, for Linux (x86_64)\n";
 const ZIP: &str = "my_zip.zip";
 const DUMP_BYTES: usize = 12 * 1024 * 1024;
@@ -35,52 +29,33 @@ const WEB_PASSWORD: &str = "a password for the web server";
 const MAIL_USER: &str = "reports@example.org";
 const MAIL_PASSWORD: &str = "a password for the mail server";
 
-/// Something that lay on the SFTP server before the run, and what must become of it.
+/// A file on the SFTP server before the run, and whether the run must keep it.
+#[derive(Clone)]
 pub(crate) struct Planted {
-    /// Its name in the folder.
     pub name: String,
-    /// Whether it must still be there afterwards.
     pub stays: bool,
-    /// Why.
     pub reason: String,
 }
 
-/// The dump that is published.
-pub(crate) struct Dump {
-    /// Its bytes.
-    pub content: Vec<u8>,
-    /// When it was modified, in whole seconds.
-    pub modified: DateTime<Local>,
-}
-
-/// Everything that the run meets.
 pub(crate) struct Stage {
-    /// Where all of it lies.
     pub folder: PathBuf,
-    /// The configuration file.
     pub config: PathBuf,
-    /// The SFTP server's folder, as it lies on this machine.
+    /// The SFTP server's folder on this machine.
     pub destination: PathBuf,
-    /// The name that the new archive must get.
+    /// The name of the new archive.
     pub archive: String,
-    /// What is published.
     pub dump: Dump,
-    /// What lay there before.
+    /// The content of the folder before the run.
     pub planted: Vec<Planted>,
-    /// The web server.
     pub web: HttpsServer,
-    /// The SFTP server.
     pub sftp: SftpServer,
-    /// The mail server.
     pub mail: SmtpServer,
-    /// Mattermost's part.
     pub webhook: WebhookServer,
-    /// The monitor that raises the alarm where no ping comes.
     pub monitor: PingServer,
 }
 
 impl Stage {
-    /// Makes `folder` anew, and in it all that a run on the date of `now` needs; starts the servers.
+    /// Recreates `folder` with everything that a run on the date of `now` needs, and starts the servers.
     pub(crate) fn set(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
@@ -94,12 +69,10 @@ impl Stage {
         let destination = received.join(DIRECTORY);
         fs::create_dir(&destination)?;
 
-        let modified =
-            DateTime::from_timestamp(now.timestamp(), 0).expect("it is a time of today").with_timezone(&Local);
-        let content = [HEADER, &zips::sql_dump(DUMP_BYTES)].concat();
-        let dump = Dump { content, modified };
-        publish(&dump, &published.join(ZIP));
-        let planted = plant(&destination, now.date_naive())?;
+        let modified = now.to_utc().trunc_subsecs(0);
+        let dump = Dump { content: Arc::new([HEADER, &zips::sql_dump(DUMP_BYTES)].concat()), modified };
+        dump.zip().write(&published.join(ZIP));
+        let planted = plant(&destination, now.date_naive(), &JobId::of(&folder.join("config.json")))?;
 
         let user_key = SshKey::ed25519();
         let web = HttpsServer::builder(&published).basic_auth(WEB_USER, WEB_PASSWORD).start();
@@ -136,13 +109,13 @@ impl Stage {
 }
 
 impl Stage {
-    /// Writes a configuration that leads to `sshd` instead of the embedded SFTP server.
+    /// Writes a configuration for `sshd` instead of the embedded SFTP server.
     pub(crate) fn lead_to_openssh(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
         let mut config = configuration(&self.web, &self.sftp, &self.mail);
         config["sftp"] = json!({
             "host": "127.0.0.1",
             "port": sshd.port(),
-            "username": username()?,
+            "username": username(),
             "private_key": sshd.user_key(),
             "known_hosts": "known_hosts_openssh",
             "directory": sshd.directory,
@@ -153,13 +126,7 @@ impl Stage {
     }
 }
 
-/// Who runs this, and so may log in to an sshd of his own.
-fn username() -> std::io::Result<String> {
-    let output = Command::new("id").arg("-un").output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Copies the files of one folder into another, with their times, but for today's archive: that is to be sent.
+/// Copies the files of a folder with their modification times, except today's archive.
 pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     let today = archive_name(Local::now().date_naive());
     for entry in fs::read_dir(from)? {
@@ -173,37 +140,18 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How the default pattern names an archive: year, day, month.
-fn archive_name(date: NaiveDate) -> String {
-    date.format("%Y%d%m.tgz").to_string()
+/// An archive of a dump of `size` bytes, like those of earlier runs.
+fn archive_of(date: NaiveDate, size: usize) -> Vec<u8> {
+    let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc();
+    Dump { content: Arc::new(zips::sql_dump(size)), modified }.archive()
 }
 
-fn publish(dump: &Dump, path: &Path) {
-    let entry = Entry::new(DUMP, dump.content.clone())
-        .dos_time(dump.modified.naive_local())
-        .extended_time(dump.modified.to_utc());
-    Zip::new().with(entry).with(Entry::new("README.txt", "Made every night.\n")).write(path);
-}
-
-/// The archive of a dump of `size` bytes, as the nights before have left it.
-fn archive_of(date: NaiveDate, size: usize) -> std::io::Result<Vec<u8>> {
-    let content = zips::sql_dump(size);
-    let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc().timestamp();
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o600);
-    header.set_mtime(u64::try_from(modified).unwrap());
-    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    builder.append_data(&mut header, DUMP, content.as_slice())?;
-    builder.into_inner()?.finish()
-}
-
-fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
+fn plant(folder: &Path, today: NaiveDate, id: &JobId) -> std::io::Result<Vec<Planted>> {
     let mut planted = Vec::new();
     for age in [40, 12, 11, 10, 9, 8, 7, 5, 4, 3, 2, 1] {
         let date = today - Days::new(age);
         let name = archive_name(date);
-        fs::write(folder.join(&name), archive_of(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap())?)?;
+        fs::write(folder.join(&name), archive_of(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap()))?;
         let written = SystemTime::from(date.and_hms_opt(22, 5, 0).unwrap().and_utc());
         File::options().write(true).open(folder.join(&name))?.set_modified(written)?;
         let stays = age <= KEEP_DAYS;
@@ -215,9 +163,9 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
         };
         planted.push(Planted { name, stays, reason });
     }
-    let leftover = format!(".{}.part", archive_name(today - Days::new(1)));
+    let leftover = format!(".{}.{id}.part", archive_name(today - Days::new(1)));
     fs::write(folder.join(&leftover), "cut off")?;
-    planted.push(Planted { name: leftover, stays: false, reason: "our own leftover of a broken run".to_owned() });
+    planted.push(Planted { name: leftover, stays: false, reason: "a leftover of an interrupted run".to_owned() });
 
     let foreign = |name: &str, reason: &str| Planted { name: name.to_owned(), stays: true, reason: reason.to_owned() };
     let expired = archive_name(today - Days::new(50));
@@ -231,13 +179,12 @@ fn plant(folder: &Path, today: NaiveDate) -> std::io::Result<Vec<Planted>> {
         (format!("{expired}.bak"), "foreign: only part of the name is an archive's"),
         (today.format("%Y3002.tgz").to_string(), "foreign: there is no 30 February"),
     ] {
-        fs::write(folder.join(&name), "not ours")?;
+        fs::write(folder.join(&name), "foreign")?;
         planted.push(foreign(&name, reason));
     }
     Ok(planted)
 }
 
-/// Paths are relative to the configuration file's folder.
 fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Value {
     json!({
         "source": {

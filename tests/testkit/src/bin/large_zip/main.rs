@@ -1,4 +1,4 @@
-//! Writes a ZIP with a dump of any size, without ever holding it in memory.
+//! Writes a ZIP with a dump of any size in constant memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool for trials ends by panicking")]
 
 mod rows;
@@ -13,7 +13,6 @@ use clap::Parser;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// What is written at once.
 const BUFFER: usize = 256 * 1024;
 
 /// Write a ZIP that holds an SQL dump, modified just now
@@ -27,13 +26,13 @@ struct Arguments {
     /// The dump's name
     #[arg(long, default_value = "dumpfile.sql")]
     name: String,
-    /// How hard it is compressed: zip's 1 to 9
+    /// Compression level, 1 to 9
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(i64).range(1..=9))]
     level: i64,
-    /// Fill the dump with noise, which does not get smaller
+    /// Fill the dump with incompressible noise
     #[arg(long)]
     incompressible: bool,
-    /// Put another entry before the dump: so many bytes of noise, stored
+    /// Put another entry of this many bytes of stored noise before the dump
     #[arg(long, default_value_t = 0)]
     other_bytes: u64,
     /// How many days ago the dump was modified
@@ -63,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes `size` bytes that no compression makes smaller, the same ones each time.
+/// Writes `size` incompressible bytes, the same ones each time.
 fn write_noise(size: u64, out: &mut impl Write) -> io::Result<()> {
     let mut random = fastrand::Rng::with_seed(7);
     let (mut left, mut piece) = (size, vec![0; BUFFER]);

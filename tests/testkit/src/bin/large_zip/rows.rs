@@ -1,10 +1,10 @@
-//! An SQL dump as mysqldump writes it: a table's definition, then its rows, many in each INSERT.
+//! An SQL dump in the format of mysqldump: the definition of a table, then its rows, many in each INSERT.
 
 use std::io::{self, Write};
 
 use fastrand::Rng;
 
-/// Rows are put into one INSERT up to about so many bytes, as mysqldump does unless it is told otherwise.
+/// The size of one INSERT, about mysqldump's default.
 const INSERT: usize = 1 << 20;
 
 const HEAD: &str = "\
@@ -34,125 +34,29 @@ CREATE TABLE `orders` (
 LOCK TABLES `orders` WRITE;
 ";
 
+#[rustfmt::skip]
 const FIRST_NAMES: [&str; 32] = [
-    "Anna",
-    "Ben",
-    "Clara",
-    "David",
-    "Elif",
-    "Felix",
-    "Greta",
-    "Hannah",
-    "Ida",
-    "Jonas",
-    "Katharina",
-    "Leon",
-    "Marie",
-    "Noah",
-    "Olga",
-    "Paul",
-    "Quentin",
-    "Rosa",
-    "Sophie",
-    "Tim",
-    "Ute",
-    "Valentin",
-    "Wanda",
-    "Xenia",
-    "Yusuf",
-    "Zoe",
-    "Charlotte",
-    "Maximilian",
-    "Mehmet",
-    "Giulia",
-    "Pierre",
-    "Agnieszka",
+    "Anna", "Ben", "Clara", "David", "Elif", "Felix", "Greta", "Hannah", "Ida", "Jonas", "Katharina", "Leon", "Marie",
+    "Noah", "Olga", "Paul", "Quentin", "Rosa", "Sophie", "Tim", "Ute", "Valentin", "Wanda", "Xenia", "Yusuf", "Zoe",
+    "Charlotte", "Maximilian", "Mehmet", "Giulia", "Pierre", "Agnieszka",
 ];
+#[rustfmt::skip]
 const LAST_NAMES: [&str; 40] = [
-    "Bauer",
-    "Becker",
-    "Dubois",
-    "Fischer",
-    "Garcia",
-    "Hoffmann",
-    "Ivanov",
-    "Jansen",
-    "Kaya",
-    "Klein",
-    "Kowalski",
-    "Krause",
-    "Lehmann",
-    "Maier",
-    "Meyer",
-    "Moreau",
-    "Neumann",
-    "Novak",
-    "Peters",
-    "Petit",
-    "Richter",
-    "Rossi",
-    "Schmidt",
-    "Schneider",
-    "Schröder",
-    "Schulz",
-    "Schwarz",
-    "Silva",
-    "Smith",
-    "Vogel",
-    "Wagner",
-    "Weber",
-    "Werner",
-    "Wolf",
-    "Yilmaz",
-    "Zimmermann",
-    "Andersson",
-    "Bianchi",
-    "Christensen",
-    "O\\'Brien",
+    "Bauer", "Becker", "Dubois", "Fischer", "Garcia", "Hoffmann", "Ivanov", "Jansen", "Kaya", "Klein", "Kowalski",
+    "Krause", "Lehmann", "Maier", "Meyer", "Moreau", "Neumann", "Novak", "Peters", "Petit", "Richter", "Rossi",
+    "Schmidt", "Schneider", "Schröder", "Schulz", "Schwarz", "Silva", "Smith", "Vogel", "Wagner", "Weber", "Werner",
+    "Wolf", "Yilmaz", "Zimmermann", "Andersson", "Bianchi", "Christensen", "O\\'Brien",
 ];
+#[rustfmt::skip]
 const STREETS: [&str; 20] = [
-    "Hauptstraße",
-    "Bahnhofstraße",
-    "Gartenweg",
-    "Lindenallee",
-    "Schulstraße",
-    "Kirchplatz",
-    "Am Markt",
-    "Bergstraße",
-    "Rue de la Paix",
-    "Mühlenweg",
-    "Rosenweg",
-    "Dorfstraße",
-    "Via Roma",
-    "Ringstraße",
-    "Waldweg",
-    "Goethestraße",
-    "Industriestraße",
-    "Wiesengrund",
-    "Uferpromenade",
-    "Königsallee",
+    "Hauptstraße", "Bahnhofstraße", "Gartenweg", "Lindenallee", "Schulstraße", "Kirchplatz", "Am Markt", "Bergstraße",
+    "Rue de la Paix", "Mühlenweg", "Rosenweg", "Dorfstraße", "Via Roma", "Ringstraße", "Waldweg", "Goethestraße",
+    "Industriestraße", "Wiesengrund", "Uferpromenade", "Königsallee",
 ];
+#[rustfmt::skip]
 const CITIES: [&str; 20] = [
-    "Berlin",
-    "Hamburg",
-    "München",
-    "Köln",
-    "Frankfurt am Main",
-    "Stuttgart",
-    "Düsseldorf",
-    "Leipzig",
-    "Wien",
-    "Graz",
-    "Zürich",
-    "Basel",
-    "Bern",
-    "Paris",
-    "Lyon",
-    "Milano",
-    "Kraków",
-    "Gdańsk",
-    "Utrecht",
-    "København",
+    "Berlin", "Hamburg", "München", "Köln", "Frankfurt am Main", "Stuttgart", "Düsseldorf", "Leipzig", "Wien", "Graz",
+    "Zürich", "Basel", "Bern", "Paris", "Lyon", "Milano", "Kraków", "Gdańsk", "Utrecht", "København",
 ];
 const MAIL_HOSTS: [&str; 6] =
     ["example.com", "example.net", "example.org", "mail.example.com", "post.example.net", "shop.example.org"];
@@ -168,10 +72,7 @@ const REMARKS: [&str; 8] = [
     "damaged on arrival, a replacement was sent",
 ];
 
-/// Writes such a dump of exactly `size` bytes into `out`, the same ones each time. Deflate makes about a quarter of it.
-///
-/// # Errors
-/// If `out` takes no more.
+/// Writes a dump of exactly `size` bytes, the same ones each time. It deflates to about a quarter.
 pub(crate) fn write_dump(size: u64, out: &mut impl Write) -> io::Result<()> {
     let mut random = Rng::with_seed(42);
     let mut left = size;
@@ -208,7 +109,7 @@ fn put_row(row: u64, random: &mut Rng, text: &mut Vec<u8>) -> io::Result<()> {
         random.u8(1..150),
         one_of(&CITIES, random)
     )?;
-    // Orders come in one after another, some forty seconds apart.
+    // About one order every 40 seconds.
     let ordered = row * 40 + random.u64(..40);
     put_time(ordered, text)?;
     if random.u8(..4) == 0 {
@@ -227,7 +128,7 @@ fn put_row(row: u64, random: &mut Rng, text: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Puts the time that lies so many seconds after the beginning of 2019, in a calendar whose months all have 28 days.
+/// Writes the time `seconds` after the beginning of 2019, in a calendar of 28-day months.
 fn put_time(seconds: u64, text: &mut Vec<u8>) -> io::Result<()> {
     let (minutes, days) = (seconds / 60, seconds / 86_400);
     let (year, month, day) = (2019 + days / 336, days / 28 % 12 + 1, days % 28 + 1);

@@ -1,16 +1,12 @@
 #!/usr/bin/env bash
-# The report by mail through a Postfix of its own: over SMTP and through the local sendmail. Scripts source this file; run
-# by itself it does nothing.
+# Part of interop.sh: the report by mail through a private Postfix, over SMTP and through the local sendmail.
+# shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=interop_sftp_servers.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/interop_sftp_servers.sh"
 
-# The packages that it needs.
-# shellcheck disable=SC2034 # used by the scripts that source this file
 mail_packages=(postfix sasl2-bin libsasl2-modules python3)
 
-# Starts Postfix on $port (STARTTLS), $tls_port (TLS) and $plain_port (no TLS), with one account, on a queue of its own.
-# What it takes lies in the folder $inbox. `port` is given by start_on_free_port.
+# Starts Postfix on $port (STARTTLS), $tls_port (TLS) and $plain_port (no TLS), with one account and its own queue. The
+# folder $inbox has the accepted mails. start_on_free_port sets `port`.
 postfix_server() {
     local folder=$trial/postfix service
     tls_port=$((port + 1)) plain_port=$((port + 2))
@@ -30,7 +26,7 @@ inet_protocols = ipv4
 myhostname = mail.example.org
 mydestination =
 alias_maps =
-# What is not for example.org goes nowhere.
+# Only example.org is delivered.
 default_transport = error:no mail leaves the trial
 relay_transport = error:no mail leaves the trial
 virtual_mailbox_domains = example.org
@@ -65,9 +61,9 @@ END
         'mech_list: PLAIN LOGIN' >"$folder/config/sasl/smtpd.conf"
     saslpasswd2 -p -c -f "$folder/config/sasl/accounts" -u example.org "$user" <<<"$password"
     chown postfix "$folder/config/sasl/accounts"
-    # This makes the queue's folders.
+    # This creates the queue's folders.
     postfix -c "$folder/config" check >"$server_log" 2>&1
-    # With -d it stays in the process group by which it is ended.
+    # With -d it stays in its process group, which end_process stops.
     start_process "$(postconf -h daemon_directory)/master" -c "$folder/config" -d >>"$server_log" 2>&1
 }
 
@@ -84,7 +80,7 @@ section_mail() {
     process=$started
     server="Postfix $(postconf -h mail_version)"
 
-    row "way" "reports are out" "arrived, with the log attached" "as the server's log has it"
+    row "way" "reports sent" "arrived with the log attached" "in the server's log"
     mail_server "$port" starttls "$secrets/password"
     try_mail "$server, STARTTLS and AUTH" "sasl_method=.*sasl_username=$user"
     mail_server "$tls_port" tls "$secrets/password"
@@ -92,7 +88,7 @@ section_mail() {
     mail_server "$plain_port" none
     try_mail "$server, neither" "client=localhost|client=unknown"
     mail_server
-    # Postfix's own sendmail asks this where to hand it in.
+    # Postfix's sendmail reads this.
     export MAIL_CONFIG=$trial/postfix/config
     try_mail "$server's sendmail" "pickup.*uid=0 from=<backup@example.org>"
     unset MAIL_CONFIG
@@ -101,8 +97,8 @@ section_mail() {
     print_table
 }
 
-# Has the next run report to the server on the port $1 with the security $2 and the password in the file $3, if there is
-# one; without arguments through the local sendmail.
+# The next run reports to the server on port $1 with the security $2 and, if given, the password in the file $3; without
+# arguments through the local sendmail.
 mail_server() {
     local server=null
     if (($# > 0)); then
@@ -114,13 +110,13 @@ mail_server() {
     email="{\"server\": $server, \"from\": \"backup@example.org\", \"to\": [\"operator@example.org\"]}"
 }
 
-# Tries the mail as it is configured, which is called $1 in the table; the server's log is to have a line like $2.
+# Tests the mail as configured, with the name $1 in the table; the server's log must match $2.
 try_mail() {
     local sent
     rm -rf -- "$inbox"
     run_program
-    holds "$1" "yes" ended_with 0
-    holds "$1" "$cell" told "mailed to operator@example.org"
+    holds "$1" "yes" exited_with 0
+    holds "$1" "$cell" logged "mailed to operator@example.org"
     sent=$cell
     holds "$1: arrival" "yes" has_arrived
     local arrived=$cell
@@ -128,7 +124,7 @@ try_mail() {
     row "$1" "$sent" "$arrived" "$cell"
 }
 
-# Waits for one mail, and looks whether it is whole.
+# Waits for one mail and checks that it is complete.
 has_arrived() {
     wait_until has_mail
     python3 - "$inbox"/new/* <<'END'

@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
-# What the measurements of bench.sh are made of: ZIPs to ship, one run of the program or of the shell's own commands,
-# and its time. Scripts source this file; run by itself it does nothing.
+# Part of bench.sh: ZIPs to ship, a run of the program or of the shell's own commands, and its duration.
+# shellcheck disable=SC2034,SC2154 # variables that bench.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=tables.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/tables.sh"
 
-# Where the ZIPs are kept.
+# The folder of the ZIPs.
 kept=$(target_folder)/bench
-# What the configurations say of a dump's age and of connections; where the latter is empty they say nothing.
+# The configurations' source.max_age_days and sftp.connections; empty: not set.
 max_age_days=3650
 connections=
 
-# The folder for one run, of either way: the program's files, the work directory, and where archives arrive.
+# Starts an OpenSSH server on the port $ssh_port; the current user can log in with the key $user_key.
+start_sshd() {
+    local key
+    for key in host user; do
+        ssh-keygen -q -t ed25519 -N '' -f "$trial/$key"
+    done
+    user_key=$trial/user
+    server_log=$trial/sshd.log
+    start_on_free_port start_openssh "$trial/host" "$trial/user.pub"
+    ssh_port=$port
+}
+
+# Recreates the folder of a run: the program's files, the work directory and the archive folder.
 run_folder() {
     run=$trial/run
     work=$run/work
@@ -20,8 +30,7 @@ run_folder() {
     mkdir -- "$run" "$work" "$archives"
 }
 
-# Has a ZIP in the folder $published, made by the tool large_zip with the options $@ unless an earlier trial has
-# made it. $1 is its name here.
+# Sets $published to the folder $1 with a ZIP, made by large_zip with the options $2... unless it exists.
 publish_zip() {
     local name=$1
     shift
@@ -35,7 +44,7 @@ publish_zip() {
     mv -- "$trial/my_zip.zip" "$zip"
 }
 
-# Prepares a run of the program that fetches from the port $1 and sends to the port $2.
+# Prepares a run of the program from port $1 to port $2.
 configure() {
     local sftp_connections=
     [[ -z $connections ]] || sftp_connections="\"connections\": $connections,"
@@ -65,51 +74,50 @@ END
     chmod 600 "$run/config.json"
 }
 
-# Runs "$@" once the disk is at rest. How long it took is $seconds; it must end with the code ${expected_code:-0}.
+# Runs "$@" once the disk is idle, and sets $seconds. It must exit with ${expected_code:-0}.
 measure() {
     local begun code=0
     sync
     begun=$EPOCHREALTIME
     start_process "$@" 2>"$run/errors"
     wait_for_process "$started" || code=$?
-    # shellcheck disable=SC2034 # used by the scripts that source this file
     seconds=$(calculate "$EPOCHREALTIME - $begun")
-    ((code == ${expected_code:-0})) || fail "this ended with $code: $*
+    ((code == ${expected_code:-0})) || fail "this exited with $code: $*
 $(cat "$run/errors")"
 }
 
-# Runs the program as configured, and sees that an archive arrived.
+# Runs the program as configured, and checks that an archive arrived.
 measure_program() {
     measure "$built/scripting-system" run --config "$run/config.json"
     archive=$(find "$archives" -name '*.tgz')
     [[ -n $archive ]] || fail "nothing was delivered: $(cat "$run/log.log")"
 }
 
-# Prints how many seconds the task $1 of the last run took, as the run's log says.
+# Prints the duration in seconds of the task $1 of the last run, from the log.
 task_seconds() {
     local found
     found=$(sed -n "s/.*\"task\":\"$1\".*\"seconds\":\([0-9.]*\).*/\1/p" "$run/log.log" | tail -n 1)
-    [[ -n $found ]] || fail "the log does not say how long this took: $1
+    [[ -n $found ]] || fail "the log has no duration of this task: $1
 $(cat "$run/log.log")"
     printf '%s\n' "$found"
 }
 
-# Prints how many bytes the process $1 keeps in the work directory: in files with a name, and in those that have none
-# and show only as open file descriptors.
+# Prints the number of bytes that the process $1 has in the work directory: in named files, and in deleted files that it
+# still has open.
 bytes_on_disk() {
     {
         find "$work" -type f -printf '%s\n'
         find "/proc/$1/fd" -lname "$work/*(deleted)" -exec stat -L -c '%i %s' {} + 2>/dev/null |
-            sort -u | cut -d ' ' -f 2 || true # it may have ended meanwhile
+            sort -u | cut -d ' ' -f 2 || true # the process may have ended
     } | awk '{ sum += $1 } END { printf "%d\n", sum }'
 }
 
-# Fetches the ZIP from the port $1 as the file $2.
+# Fetches the ZIP from port $1 to the file $2.
 fetch() {
     curl -q --noproxy '*' --silent --show-error --fail --cacert "$ca_file" -o "$2" "https://127.0.0.1:$1/my_zip.zip"
 }
 
-# Does the commands that come in, one a line, on the SFTP server on the port $1.
+# Runs the commands from standard input on the SFTP server on port $1.
 sftp_batch() {
     sftp -q -b - -P "$1" -F none -i "$user_key" -o IdentitiesOnly=yes -o BatchMode=yes \
         -o UserKnownHostsFile="$run/known_hosts" -o StrictHostKeyChecking=accept-new -o LogLevel=ERROR \
@@ -121,7 +129,7 @@ unzip_and_tar() {
     unzip -o -q "$1" dumpfile.sql -d "$work" && tar -czf "$work/archive.tgz" -C "$work" dumpfile.sql
 }
 
-# The job by the shell's own commands, from the port $1 to the port $2. What arrived is looked at by its name alone.
+# The job with standard commands, from port $1 to port $2. Only the name of the uploaded file is checked.
 shell_job() {
     fetch "$1" "$work/my_zip.zip" && unzip_and_tar "$work/my_zip.zip" &&
         printf '%s\n' "put $work/archive.tgz $archives/archive.tgz" "ls -l $archives/archive.tgz" | sftp_batch "$2"
@@ -143,7 +151,7 @@ median() {
         END { printf "%.12g", (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'
 }
 
-# Prints the median of the series $1 with its least and its greatest value.
+# Prints the median of the series $1 with its minimum and maximum.
 spread() {
     sort -g -- "$trial/series.$1" | awk -v median="$(median "$1")" '{ value[NR] = $1 }
         END { if (NR == 1) printf "%.2f", median; else printf "%.2f (%.2f to %.2f)", median, value[1], value[NR] }'

@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
-# The measurements of bench.sh, each a function section_NAME that measures and prints one part. Scripts source this
-# file; run by itself it does nothing.
+# The measurements of bench.sh: each function section_NAME measures and prints one section.
 #
-# Where two ways are compared they take turns, so that both meet what else the machine does meanwhile.
+# Two ways that are compared take turns, so that other load on the machine affects both.
+# shellcheck disable=SC2034,SC2154 # variables that bench.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=bench_tools.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/bench_tools.sh"
 
 mib=$((1024 * 1024))
 memory_limit_kib=$((64 * 1024))
-# How often each measurement is made, and what every size is divided by.
+# The number of measurements, and the divisor of every size.
 rounds=5
 scale=1
 
@@ -18,7 +16,7 @@ publish_sql() {
     publish_zip "sql-$1-MiB" --bytes $(($1 * mib))
 }
 
-# A ZIP with a dump of $1 bytes that make an archive of as many.
+# A ZIP with an incompressible dump of $1 bytes.
 publish_noise() {
     publish_zip "noise-$1-bytes" --bytes "$1" --incompressible
 }
@@ -41,7 +39,7 @@ section_stale() {
 
             start_web_server "$published"
             run_folder
-            measure look_at_all_of_it "$web_port"
+            measure list_whole_zip "$web_port"
             end_web_server
             record "$theirs" "$seconds"
             record "$theirs-bytes" "$web_bytes"
@@ -59,7 +57,7 @@ section_stale() {
 
 section_company() {
     local other=$((500 / scale)) dump_mib=$((64 / scale))
-    heading "company: a fresh dump of $dump_mib MiB beside another entry of $other MiB"
+    heading "company: a fresh dump of $dump_mib MiB next to another entry of $other MiB"
     publish_sql "$dump_mib"
     local alone
     alone=$(stat -c %s "$zip")
@@ -71,20 +69,20 @@ section_company() {
     row ZIP "a ZIP of the dump alone" "bytes received" seconds
     row "$(stat -c %s "$zip")" "$alone" "$web_bytes" "$(printf %.2f "$seconds")"
     print_table
-    # The directory and the beginning are found in some 70 KB.
-    ((web_bytes <= alone + 100 * 1024)) || found_fault "more was fetched than the dump and the directory"
+    # Finding the directory and the entry takes about 70 KB.
+    ((web_bytes <= alone + 100 * 1024)) || report_error "it fetched more than the dump and the directory"
 }
 
-# What a script without ranges does to find out how old the dump is.
-look_at_all_of_it() {
+# How a script without range requests finds out the age of the dump.
+list_whole_zip() {
     fetch "$1" "$work/my_zip.zip" && unzip -l "$work/my_zip.zip" dumpfile.sql >"$run/listing"
 }
 
-# Whether the program has left anything in its folder but the log and the server's key.
+# Checks that the program left nothing in its folder but the log and the host key.
 check_nothing_else_written() {
     local found
     found=$(find "$run" -type f ! -name config.json ! -name user ! -name errors ! -name log.log ! -name known_hosts)
-    [[ -z $found ]] || found_fault "a stale night has left: $found"
+    [[ -z $found ]] || report_error "after a stale dump these files are left: $found"
 }
 
 section_repack() {
@@ -102,7 +100,7 @@ section_repack() {
     compare repack "unzip, tar -czf"
 }
 
-# Prints the series $1-ours beside $1-theirs, which is called $2.
+# Prints the series $1-ours next to $1-theirs, with the name $2.
 compare() {
     row way seconds "of the other"
     row "this program" "$(spread "$1-ours")" "$(ratio "$1-ours" "$1-theirs")"
@@ -113,7 +111,7 @@ compare() {
 section_job() {
     local dump_mib=$((1024 / scale))
     publish_sql "$dump_mib"
-    heading "job: all of it, dump of $(as_size $((dump_mib * mib))), ZIP of $(as_size "$(stat -c %s "$zip")")"
+    heading "job: the whole job, dump of $(as_size $((dump_mib * mib))), ZIP of $(as_size "$(stat -c %s "$zip")")"
     start_web_server "$published"
     compare_jobs job "$web_port" "$ssh_port"
     end_web_server
@@ -122,7 +120,7 @@ section_job() {
 section_latency() {
     local web_proxy dump_mib=$((256 / scale))
     publish_sql "$dump_mib"
-    heading "latency: all of it at a round trip of 50 ms, dump of $(as_size $((dump_mib * mib)))"
+    heading "latency: the whole job at a round trip of 50 ms, dump of $(as_size $((dump_mib * mib)))"
     start_web_server "$published"
     start_proxy "$web_port" --round-trip-ms 50
     web_port=$proxy_port web_proxy=$proxy_process
@@ -133,7 +131,7 @@ section_latency() {
     end_web_server
 }
 
-# Compares both ways of the whole job, from the port $2 to the port $3, as the series $1.
+# Compares both ways of the whole job, from port $2 to port $3, as the series $1.
 compare_jobs() {
     local round
     for ((round = 0; round < rounds; round++)); do
@@ -181,17 +179,17 @@ section_upload() {
     rm -- "$trial/archive.tgz"
 }
 
-# Logs in on the port $1 and leaves.
+# Logs in on port $1 and logs out.
 log_in() {
     echo pwd | sftp_batch "$1"
 }
 
-# Puts the file $1 on the server on the port $2.
+# Uploads the file $1 to the server on port $2.
 put() {
     echo "put $1 $archives/archive.tgz" | sftp_batch "$2"
 }
 
-# Gets that file back.
+# Downloads that file.
 get() {
     echo "get $archives/archive.tgz $work/archive.tgz" | sftp_batch "$1"
 }
@@ -203,7 +201,7 @@ section_restore() {
     configure "$web_port" "$ssh_port"
     measure_program
     end_web_server
-    heading "restore: a dump of $(as_size $((dump_mib * mib))) out of an archive of $(as_size "$(stat -c %s "$archive")")"
+    heading "restore: a dump of $(as_size $((dump_mib * mib))) from an archive of $(as_size "$(stat -c %s "$archive")")"
     compare_restores restore-loopback "$ssh_port"
     start_proxy "$ssh_port" --round-trip-ms 50
     echo "At a round trip of 50 ms:"
@@ -211,7 +209,7 @@ section_restore() {
     end_process "$proxy_process"
 }
 
-# Compares both ways to bring the dump back from the server on the port $2, as the series $1.
+# Compares both ways to restore the dump from the server on port $2, as the series $1.
 compare_restores() {
     local round
     sed -i "s/\"port\": [0-9]*/\"port\": $2/" "$run/config.json"
@@ -230,7 +228,7 @@ restore() {
     "$built/scripting-system" restore --config "$run/config.json" --output "$run/restored" >"$run/restored.out"
 }
 
-# Does the same with the shell's own commands, over the port $1, down to the disk.
+# Does the same with standard commands, over port $1, including the sync to disk.
 get_and_unpack() {
     echo "get $archive $work/archive.tgz" | sftp_batch "$1" && tar -xzf "$work/archive.tgz" -C "$work" && sync
 }
@@ -271,7 +269,7 @@ section_overlap() {
 
 section_memory() {
     local dump_mib=$((1024 / scale))
-    heading "memory: the most that a run takes"
+    heading "memory: the peaks of a run"
     row dump ranges ZIP archive seconds memory "on disk"
     publish_sql "$dump_mib"
     start_web_server "$published"
@@ -287,7 +285,7 @@ section_memory() {
     print_table
 }
 
-# Adds a row for one run with a dump of $2 MiB, from the web server on $web_port; $1 says whether that has ranges.
+# Adds a row for a run with a dump of $2 MiB from the web server on $web_port; $1: whether that supports ranges.
 measure_peaks() {
     local program begun now disk_peak=0 disk_limit samples=0 memory_kib zip_bytes archive_bytes
     configure "$web_port" "$ssh_port"
@@ -295,7 +293,7 @@ measure_peaks() {
     begun=$EPOCHREALTIME
     start_process /usr/bin/time -v -o "$run/time" "$built/scripting-system" run --config "$run/config.json"
     while kill -0 "$started" 2>/dev/null; do
-        # The fourth field is the parent (proc(5)); processes may end meanwhile.
+        # The fourth field is the parent (proc(5)); a process may end during the loop.
         program=$(awk -v parent="$started" '$4 == parent { print $1; exit }' /proc/[0-9]*/stat 2>/dev/null || true)
         if [[ -n $program ]]; then
             now=$(bytes_on_disk "$program")
@@ -313,15 +311,15 @@ measure_peaks() {
         "$(printf %.1f "$seconds")" "$(as_size $((memory_kib * 1024)))" "$(as_size "$disk_peak")"
 
     if ((samples == 0 || disk_peak == 0)); then
-        found_fault "nothing was seen of the run's files: the dump is too small"
+        report_error "the run's files were not measured: the dump is too small"
     fi
     if ((memory_kib >= memory_limit_kib)); then
-        found_fault "$memory_kib KiB of memory; the limit is $memory_limit_kib"
+        report_error "$memory_kib KiB of memory; the limit is $memory_limit_kib"
     fi
     disk_limit=$((archive_bytes + mib))
     [[ $1 == yes ]] || disk_limit=$((disk_limit + zip_bytes))
     if ((disk_peak > disk_limit)); then
-        found_fault "$disk_peak bytes on disk; the limit is $disk_limit"
+        report_error "$disk_peak bytes on disk; the limit is $disk_limit"
     fi
 }
 
@@ -351,7 +349,7 @@ section_links() {
     print_table
 }
 
-# Sends and reads back once in each way on the port $2, where the round trip is $1.
+# Uploads and reads back once in each way on port $2 with the round trip $1.
 measure_link() {
     local connections sending verifying
     for connections in 1 2 4 8; do
@@ -371,7 +369,7 @@ measure_link() {
     rm -- "$trial/archive.tgz"
 }
 
-# Prints how many MB/s the series $1 means for $megabytes.
+# Prints the speed of the series $1 in MB/s for $megabytes.
 speed() {
     awk -v seconds="$(median "$1")" -v megabytes="$megabytes" 'BEGIN { printf "%.1f", megabytes / seconds }'
 }

@@ -1,25 +1,21 @@
 #!/usr/bin/env bash
-# Takes pictures of the mail: of a good, a warned, a stale and a failed night, one that did not see the SFTP server,
-# the fourth and the first of all, in light and dark, as wide as a phone and as a browser.
+# Takes screenshots of the mail after several kinds of runs: successful, with warnings, stale, failed and others, in light
+# and dark mode, at the width of a phone and of a browser.
 #
-# Usage: scripts/mail_pictures.sh [--folder FOLDER] [--width PIXELS]... [--document]
+# Usage: scripts/dev/mail_pictures.sh [--folder FOLDER] [--width PIXELS]... [--document]
 #
-# The pictures go to mail_pictures/ in cargo's target folder unless told otherwise, the HTML beside them. The widths are
-# 380 and 1100 unless told otherwise. --document replaces docs/mail.png with the good night, light, 900 pixels wide.
-# It needs Debian's package chromium, installs nothing and loads nothing from elsewhere.
+# The pictures and their HTML go to mail_pictures/ in cargo's target folder, or to FOLDER. The default widths are 380 and
+# 1100. --document replaces docs/mail.png with the successful run, light, 900 pixels wide. It needs Debian's package
+# chromium, installs nothing and loads nothing from the network.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+# shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/../prerequisites.sh"
 
 folder=
 widths=()
 documents=false
 while (($# > 0)); do
     case $1 in
-    -h | --help)
-        print_help
-        exit 0
-        ;;
     --folder)
         [[ -n ${2:-} ]] || fail_usage "$1 needs a folder"
         folder=$2
@@ -48,25 +44,25 @@ MAIL_PICTURES=$folder OPENSSL_NO_VENDOR=1 cargo test --locked --quiet --lib writ
 profile=$(mktemp -d)
 trap 'rm -rf -- "$profile"' EXIT
 
-# Runs the browser with $@, on a profile of its own.
+# Runs the browser with $@ and a temporary profile.
 browse() {
     chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
         --disable-component-update --disable-sync --user-data-dir="$profile/data" --hide-scrollbars "$@" \
         2>"$profile/errors" || fail "chromium failed: $(<"$profile/errors")"
 }
 
-# Prints how high the mail $1 gets where it is $2 pixels wide.
+# Prints the height of the mail $1 at a width of $2 pixels.
 height_of() {
     local measured=$profile/measured.html height
-    # A script in a copy tells; the mail itself has none. A window has a least width, a page has not.
+    # A script in a copy of the mail measures it. A window has a minimum width, a page has none.
     local script="const page = document.documentElement; page.style.width = '$2px'; page.dataset.height = page.offsetHeight"
     sed "s#</body>#<script>$script</script></body>#" "$1" >"$measured"
     height=$(browse --window-size="$2",1000 --dump-dom "file://$measured" | sed -n 's/.*data-height="\([0-9]*\)".*/\1/p')
-    [[ -n $height ]] || fail "the height of $1 could not be measured"
+    [[ -n $height ]] || fail "cannot measure the height of $1"
     printf '%s\n' "$height"
 }
 
-# Takes the picture $5 of the mail $1, $2 pixels wide and $3 high, in $4 (light or dark).
+# Takes the picture $5 of the mail $1, $2 pixels wide and $3 high, in the mode $4 (light or dark).
 take() {
     local scheme=1
     [[ $4 == light ]] || scheme=0

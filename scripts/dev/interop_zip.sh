@@ -1,28 +1,25 @@
 #!/usr/bin/env bash
-# ZIPs of several makers, repacked. Scripts source this file; run by itself it does nothing.
+# Part of interop.sh: ZIPs of several programs, repacked.
+# shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=interop_sftp_servers.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/interop_sftp_servers.sh"
 
-# The packages that they need.
-# shellcheck disable=SC2034 # used by the scripts that source this file
 zip_packages=(zip p7zip-full python3 default-jdk-headless libarchive-tools tzdata)
 
-# Each of these makes my_zip.zip of dumpfile.sql in the folder that is current, and sets $maker.
+# Each function makes my_zip.zip of dumpfile.sql in the current folder, and sets $maker.
 
 info_zip() {
     maker="Info-ZIP $(zip -v | sed -n 's/^This is Zip \([0-9.]*\).*/\1/p')"
     zip -q my_zip.zip dumpfile.sql
 }
 
-# No more than DOS's own times: local ones.
+# Only DOS times, which are local.
 info_zip_without_extras() {
     info_zip
     maker+=" -X"
     zip -q -X my_zip.zip dumpfile.sql
 }
 
-# It does not go back to fill in sizes: they follow the data.
+# Sizes cannot be filled in later: they follow the data.
 info_zip_through_a_pipe() {
     info_zip
     maker+=" through a pipe"
@@ -59,13 +56,13 @@ bsdtar_zip() {
 section_zip() {
     local make maker
     heading "ZIPs, in the zone Europe/Paris"
-    # What they write into DOS's times, and how the program reads them.
+    # The zone of the DOS times, for the other programs and for ours.
     export TZ=Europe/Paris
     row "maker" "delivered byte for byte" "time of modification kept" "time in the ZIP"
     for make in info_zip info_zip_without_extras info_zip_through_a_pipe seven_zip seven_zip_deflate64 python_zipfile \
         java_jar bsdtar_zip; do
         mkdir -- "$published/zip_$make"
-        # Text, which gets smaller: noise would be stored as it is.
+        # Text, since noise would be stored uncompressed.
         seq 1 300000 >"$published/zip_$make/dumpfile.sql"
         touch -d "@$((EPOCHSECONDS / 2 * 2 - 10))" -- "$published/zip_$make/dumpfile.sql"
         pushd "$published/zip_$make" >/dev/null
@@ -77,25 +74,25 @@ section_zip() {
     print_table
 }
 
-# Tries the ZIP of the maker $1.
+# Tests the ZIP of $1.
 try_zip() {
     local bytes
     new_archives "$1"
     fetch_from_usual_server "zip_$1"
     run_program
-    holds "$maker: fresh" "yes" ended_with 0
+    holds "$maker: fresh" "yes" exited_with 0
     holds "$maker: bytes" "$cell" holds_dump "zip_$1"
     bytes=$cell
     holds "$maker: time" "yes" delivered "zip_$1"
     row "$maker" "$bytes" "$cell" "$(times_in_zip "$published/zip_$1/my_zip.zip")"
 }
 
-# Whether the archive of the last run holds the bytes of the dump in the folder $1 of $published.
+# Whether the archive of the last run contains the bytes of the dump in the folder $1 of $published.
 holds_dump() {
     find_archive && tar -xzOf "$archive" dumpfile.sql | cmp -- - "$published/$1/dumpfile.sql"
 }
 
-# Which times the directory of the ZIP $1 holds for its first entry, beside DOS's.
+# Prints which times besides DOS's the directory of the ZIP $1 has for its first entry.
 times_in_zip() {
     python3 - "$1" <<'END'
 import struct, sys, zipfile
@@ -105,6 +102,6 @@ while len(extra) >= 4:
     kind, size = struct.unpack("<HH", extra[:4])
     kinds += {0x5455: ["Unix"], 0x000A: ["NTFS"]}.get(kind, [])
     extra = extra[4 + size:]
-print(" and ".join(kinds) or "DOS alone")
+print(" and ".join(kinds) or "only DOS")
 END
 }

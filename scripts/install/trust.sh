@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# Who else could change what the installer writes. Root must not write below a folder that another user controls:
-# that user can replace a folder or a file by a link at any moment, and root would write where the link leads.
-# Scripts source this file; run by itself it does nothing.
+# Part of install_dependencies.sh: who else could change what the installer writes. Root must not write below a folder
+# that another user controls: that user can replace a folder or a file by a link at any moment, and root would follow it.
+# shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
-# Whether the group with the number $1 has members other than root. Debian's staff may write /usr/local, and its
-# members are as powerful as root there (Debian policy 9.1.2).
+# Whether the group with the id $1 has members other than root. Debian's group staff does not count: it may write
+# /usr/local by policy (Debian policy 9.1.2).
 group_has_others() {
     local entry name members member
     [[ $1 != 0 ]] || return 1
@@ -20,9 +18,9 @@ group_has_others() {
     getent passwd | awk -F: -v gid="$1" '$4 == gid && $3 != 0 { found = 1 } END { exit !found }'
 }
 
-# Judges the existing folder or link $1 by itself: leaves in $culprit who other than root could replace what is in it,
-# or where it leads. A file is not judged: nobody else can replace it by a link in a folder that passes.
-judge_path() {
+# Checks the existing folder or link $1 alone: sets $culprit to who other than root could replace its content or its
+# target. A file needs no check: in a folder that passes nobody else can replace it by a link.
+check_component() {
     local found uid gid mode kind
     found=$(stat -c '%u %g %a %F' -- "$1") || fail "the owner of $1 could not be read"
     read -r uid gid mode kind <<<"$found"
@@ -39,44 +37,44 @@ judge_path() {
     fi
 }
 
-# Judges every folder and link on the way to $1 and at its end, as far as they exist. Links are followed as
-# the kernel follows them, and their targets are judged in the same way. $2 is the number of links followed so far.
-judge_way() {
+# Checks every existing folder and link on the path $1. Links are followed as by the kernel, and their targets are checked
+# in the same way. $2 is the number of links followed so far.
+check_path() {
     local at='' part parts target links=${2:-0}
     ((links < 40)) || fail "there are too many links on the way to $1"
     IFS=/ read -r -a parts <<<"$1"
-    judge_path /
+    check_component /
     for part in "${parts[@]}"; do
         [[ -z $culprit ]] || return 0
         [[ -n $part && $part != . ]] || continue
         at+=/$part
         if [[ -L $at ]]; then
-            judge_path "$at"
+            check_component "$at"
             [[ -z $culprit ]] || return 0
             target=$(readlink -- "$at")
             [[ $target == /* ]] || target=${at%/*}/$target
-            judge_way "$target" $((links + 1))
+            check_path "$target" $((links + 1))
         elif [[ -e $at ]]; then
-            judge_path "$at"
+            check_component "$at"
         else
             return 0
         fi
     done
 }
 
-# Whether only root can change what the paths $@ lead to; otherwise $culprit says who else can, and why.
-# For users other than root the question does not arise: they write with their own rights only.
+# Whether only root can change what the paths $@ lead to; otherwise sets $culprit to who else can, and why. Always true
+# for other users than root, who write only with their own rights.
 only_root_controls() {
     local path
     culprit=
     ((EUID == 0)) || return 0
     for path in "$@"; do
-        judge_way "$path"
+        check_path "$path"
         [[ -z $culprit ]] || return 1
     done
 }
 
-# Ends the script unless only root controls the paths $2...; $1 is the option that names another place.
+# Exits unless only root controls the paths $2...; $1 is the option for another place.
 require_root_control() {
     local option=$1
     shift

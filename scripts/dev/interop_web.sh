@@ -1,20 +1,83 @@
 #!/usr/bin/env bash
-# Web servers of several makes, each with its own configuration, which publish the folder $published over TLS. Scripts
-# source this file; run by itself it does nothing.
+# Part of interop.sh: a fresh and a stale dump from several web servers, which publish the folder $published over TLS.
 #
-# They call the ZIP text, compress what they may, and write into $access_log how many bytes of content each answer had.
+# They declare the ZIP as text, compress what they may, and log to $access_log the size of each answer's content.
+# shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=interop_tools.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/interop_tools.sh"
 
-# The packages that they need.
-# shellcheck disable=SC2034 # used by the scripts that source this file
+section_web() {
+    local make process
+    heading "Web servers"
+    start_usual_sftp_server
+    make_dump web_fresh 4000000 0
+    make_zip web_fresh
+    make_dump web_stale 4000000 3
+    make_zip web_stale
+    ca_file=$authority
+    row "server" "ZIP is" "fresh: dump delivered" "bytes sent" "stale: recognized" "bytes sent"
+    for make in nginx apache apache_without_etag caddy python; do
+        server_log=$trial/$make.log
+        access_log=$trial/$make.access
+        start_on_free_port "${make}_server"
+        process=$started
+        try_web_server "$make"
+        end_process "$process"
+    done
+    print_table
+}
+
+# Tests both dumps with the server $1 on port $port.
+try_web_server() {
+    local in_parts fresh fresh_bytes stale stale_bytes size has_parts=1 published_at='5 minutes ago'
+    new_archives "$1"
+    case $1 in
+    python) has_parts=0 ;;
+    apache_without_etag) has_parts=0 published_at=now ;;
+    esac
+    touch -d "$published_at" -- "$published"/web_*/my_zip.zip
+    size=$(stat -c %s "$published/web_fresh/my_zip.zip")
+
+    zip_url=https://127.0.0.1:$port/web_fresh/my_zip.zip
+    run_program
+    holds "$server: fresh" "yes" exited_with 0
+    holds "$server: fresh" "$cell" delivered web_fresh
+    fresh=$cell
+    fresh_bytes=$(bytes_sent)
+    if ((!has_parts)); then
+        holds "$server: ranges" "downloaded whole" logged "the web server sends no parts of the ZIP"
+    else
+        holds "$server: ranges" "read in parts" logged "Request zip: .*, read in parts"
+        holds "$server: ranges" "$cell" is_less "$fresh_bytes" "$((size + 100 * 1024))"
+    fi
+    in_parts=$cell
+
+    zip_url=https://127.0.0.1:$port/web_stale/my_zip.zip
+    run_program
+    holds "$server: stale" "yes" exited_with 1
+    holds "$server: stale" "$cell" logged "Compare dates: the dump is stale"
+    stale=$cell
+    stale_bytes=$(($(bytes_sent) - fresh_bytes))
+    # Without ranges the whole ZIP is sent.
+    ((!has_parts)) || size=0
+    holds "$server: stale" "$(as_kib "$stale_bytes")" is_less "$stale_bytes" $((size + 100 * 1024))
+    row "$server" "$in_parts" "$fresh" "$(as_kib "$fresh_bytes")" "$stale" "$cell"
+}
+
+is_less() {
+    (($1 < $2))
+}
+
+# Prints $1 bytes as KiB.
+as_kib() {
+    printf '%d KiB\n' $((($1 + 1023) / 1024))
+}
+
 web_packages=(nginx-light apache2-bin caddy python3)
 
-# Where the server that is started notes its answers.
+# The log of the current server.
 access_log=
 
-# Each of these starts a server on the port $port as $started, and sets $server to its name and version.
+# Each function starts a server on port $port as $started, and sets $server to its name and version.
 
 nginx_server() {
     server="nginx $(nginx -v 2>&1 | sed 's|.*/||')"
@@ -45,7 +108,7 @@ END
     start_process nginx -e "$server_log" -c "$trial/nginx.conf"
 }
 
-# Without an ETag a file that was modified within the last minute is not to be had in parts: its time does not identify it.
+# Without an ETag, Apache sends no ranges of a file modified within the last minute: the time does not identify it.
 apache_without_etag_server() {
     apache_etag='FileETag None'
     apache_server
@@ -82,7 +145,7 @@ SSLEngine on
 SSLCertificateFile $certificate
 SSLCertificateKeyFile $certificate_key
 END
-        # It does not serve as root.
+        # It refuses to serve as root.
         ((EUID != 0)) || printf '%s\n' 'User nobody' 'Group nogroup'
     } >"$trial/apache.conf"
     start_process apache2 -d "$trial" -f "$trial/apache.conf" -D FOREGROUND
@@ -110,9 +173,8 @@ END
     start_process env HOME="$trial/caddy" caddy run --adapter caddyfile --config "$trial/Caddyfile" 2>"$server_log"
 }
 
-# It knows no ranges.
+# It does not support ranges.
 python_server() {
-    # shellcheck disable=SC2034 # used by the scripts that source this file
     server="Python $(python3 -c 'import platform; print(platform.python_version())')"
     cat >"$trial/web_server.py" <<'END'
 import functools, http.server, os, ssl, sys
@@ -142,11 +204,11 @@ END
         "$access_log" 2>"$server_log"
 }
 
-# Prints how many bytes of content the server at hand has sent, as its own log says.
+# Prints the number of bytes of content that the current server has sent, from its log.
 bytes_sent() {
     if [[ -e $access_log.json ]]; then
         sed -n 's/.*"size":\([0-9]*\).*/\1/p' "$access_log.json"
     else
-        cat -- "$access_log" 2>/dev/null || true # a server that was never asked has none
+        cat -- "$access_log" 2>/dev/null || true # missing before the first request
     fi | awk '{ sum += $1 } END { printf "%d\n", sum }'
 }

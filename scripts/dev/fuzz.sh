@@ -1,28 +1,24 @@
 #!/usr/bin/env bash
-# Feeds the program's readers with made-up input for long: configurations, patterns, known_hosts, ZIPs, names.
+# Fuzzes the program's parsers: configurations, patterns, known_hosts, ZIPs, names.
 #
-# Usage: scripts/fuzz.sh [--minutes N] [target ...]
+# Usage: scripts/dev/fuzz.sh [--minutes N] [target ...]
 #
-#   configuration   JSON with known keys in strange places, and any bytes
-#   patterns        archive.name, and every date through it
+#   configuration   JSON with known keys in unexpected places, and any bytes
+#   patterns        archive.name, with every date
 #   known_hosts     lines as OpenSSH writes them, and any bytes
-#   zips            good ZIPs that are damaged in up to four places: no archive, or one that holds what it declares
-#   names           what a server may list: nothing foreign is removed, no line is forged
+#   zips            ZIPs damaged in up to four places: no archive, or one with the declared content
+#   names           names that a server may list: nothing foreign is removed, no log line is forged
 #
-# Each target runs for N minutes (10), two targets at a time. A failure prints the least input that shows it and is kept
-# in a file *.proptest-regressions beside the test, which every later run tries first.
+# Each target runs for N minutes (10), two targets at a time. A failure prints the minimal input and is saved in a file
+# *.proptest-regressions next to the test, which every later run tries first.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
+# shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/../prerequisites.sh"
 
 minutes=10
 targets=()
 while (($# > 0)); do
     case $1 in
-    -h | --help)
-        print_help
-        exit 0
-        ;;
     --minutes)
         shift
         [[ ${1:-} =~ ^[1-9][0-9]?$ ]] || fail_usage "--minutes needs a number from 1 to 99"
@@ -51,19 +47,19 @@ tests_of() {
     esac
 }
 
-# Runs the target $1 until its time is over.
+# Runs the target $1 for $minutes.
 fuzz() {
     local code=0 file arguments
     read -ra arguments <<<"$(tests_of "$1")"
     file=$(mktemp)
-    # The first words choose the test binary, the others the tests.
+    # The first words select the test binary, the others the tests.
     local split=2
     [[ ${arguments[0]} == --test ]] || split=1
     PROPTEST_CASES=4000000000 PROPTEST_MAX_SHRINK_TIME=60000 timeout $((minutes * 60)) \
         cargo test --locked --quiet "${arguments[@]:0:split}" -- "${arguments[@]:split}" >"$file" 2>&1 || code=$?
-    # 124: nothing was found in all that time (timeout(1)).
+    # 124: the time limit was reached without a failure (timeout(1)).
     if ((code == 124)); then
-        echo "$1: nothing found in $minutes minutes"
+        echo "$1: no failure in $minutes minutes"
     else
         printf '%s: FAILED\n' "$1"
         cat "$file"

@@ -1,20 +1,14 @@
 #!/usr/bin/env bash
-# How the installer gets the program, tries it, and puts it in the place of an older one.
-# Scripts source this file; run by itself it does nothing.
+# Part of install_dependencies.sh: builds the program or takes --binary, tries it, and replaces the installed one.
+# shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=install_crontab.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/install_crontab.sh"
 
-# Set by the script that sources this file: the program to install or nothing, and the folders to install to.
-: "${binary:=}" "${prefix:=}" "${pages:=}" "${completion:=}"
-
-# Compiles the program, unless --binary named one, and leaves its path in $binary.
+# Compiles the program unless --binary names one, and sets $binary to its path.
 get_binary() {
     if [[ -n $binary ]]; then
         [[ -f $binary ]] || fail "--binary $binary is not a file"
         return 0
     fi
-    # shellcheck disable=SC2034 # used by require_cargo
     other_way="Or compile the program elsewhere, also as another user, with: cargo build --release --locked
 and name it here: --binary target/release/scripting-system"
     require_cargo
@@ -25,9 +19,9 @@ and name it here: --binary target/release/scripting-system"
     [[ -f $binary ]] || fail "cargo did not leave the program at $binary; find it, and name it with --binary"
 }
 
-# Runs the new program's `check`, $1, on every configuration that the installed one runs. It ends the script if the
-# new one refuses a configuration (exit code 3) that the old one accepts: that job would fail every night. Other
-# failures, such as a server that does not answer now, say nothing about the program: they are shown.
+# Runs `check` of the new program $1 on every configuration that the installed one runs. Exits if the new one refuses a
+# configuration (exit code 3) that the installed one accepts: that job would fail every night. Other failures, such as a
+# server that does not answer, are only printed.
 check_with() {
     local fresh=$1 crontab configs one output code
     crontab=$(mktemp)
@@ -59,7 +53,7 @@ install_binary() {
     local fresh
     mkdir -p -- "$prefix/bin" || fail "the folder $prefix/bin could not be made; choose another with --prefix"
     require_safe_places
-    # The new program takes the old one's place in one step, so that a run that starts now finds one of them.
+    # The program is replaced atomically: a run that starts now finds the old or the new one.
     fresh=$(mktemp -- "$prefix/bin/.scripting-system.XXXXXX") ||
         fail "the folder $prefix/bin cannot be written; choose another with --prefix"
     temporary+=("$fresh")
@@ -73,8 +67,8 @@ install_binary() {
     echo "Program:        $installed"
 }
 
-# Manual pages and completion: comfort, so what fails here is reported and stops nothing.
-install_comfort() {
+# Manual pages and completion: optional, so a failure is only reported.
+install_documents() {
     local workplace page
     workplace=$(mktemp -d)
     temporary+=("$workplace")

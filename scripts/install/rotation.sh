@@ -1,17 +1,11 @@
 #!/usr/bin/env bash
-# The rotation of the log of a configuration: one file for logrotate per configuration, which is kept with whatever the
-# operator changed in it.
-# Scripts source this file; run by itself it does nothing.
+# Part of install_dependencies.sh: the rotation of the log of a configuration. There is one file for logrotate per
+# configuration; the operator's changes to it are kept.
+# shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=install_crontab.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/install_crontab.sh"
 
-# Set by the script that sources this file: the log, and the folder of logrotate, empty if there is none.
-: "${log:=}" "${logrotate_folder:=}"
-
-# Prints logrotate's instructions for the log. The program opens the log when a run begins, so it needs no
-# signal; a run that is under way while the log is rotated continues in the old file, which is why that one
-# is compressed a week later only.
+# Prints logrotate's configuration for the log. The program opens the log when a run starts, so it needs no signal; a run
+# during the rotation continues in the old file, which is therefore compressed a week later.
 rotation() {
     local user group
     user=$(id -un 2>/dev/null) || user=$(id -u)
@@ -32,8 +26,8 @@ rotation() {
 LINES
 }
 
-# Whether logrotate's file $1 rotates the log, by its path or by a pattern. Lines that are commented out count:
-# the operator switched them off.
+# Whether logrotate's file $1 rotates the log, by its path or by a pattern. Commented-out lines count: the operator
+# disabled them.
 rotates_the_log() {
     local line word rest
     while IFS= read -r line || [[ -n $line ]]; do
@@ -50,8 +44,8 @@ rotates_the_log() {
     return 1
 }
 
-# Whether logrotate reads the file $1 (tabooext in logrotate(8)), or did until a file of ours was switched off by the
-# ending .disabled.
+# Whether logrotate reads the file $1 (tabooext in logrotate(8)), or would without the ending .disabled, which disables a
+# file of this script.
 is_in_use_or_off() {
     [[ -f $1 ]] || return 1
     case ${1##*/} in
@@ -60,9 +54,9 @@ is_in_use_or_off() {
     esac
 }
 
-# Prints the file in logrotate's folder that is for this configuration: the one that names it, or else the
-# one that rotates its log. Earlier versions wrote the file `scripting-system` without naming the configuration; if
-# it now rotates a log of another name, it belongs to the configuration that is in the crontab, since there was only one.
+# Prints the file in logrotate's folder for this configuration: the one that names it, otherwise the one that rotates its
+# log. Earlier versions wrote the file `scripting-system` without the name of the configuration; if it rotates a log of
+# another name, it belongs to the only configuration in the crontab.
 rotation_file() {
     local file old=$logrotate_folder/scripting-system
     for file in "$old" "$old"-*; do
@@ -98,8 +92,7 @@ install_rotation() {
     local fresh file before
     mkdir -p -- "$logrotate_folder" || fail "the folder $logrotate_folder could not be made"
     require_safe_places
-    # logrotate reads every file of the folder, but none whose name ends in ~ (tabooext in logrotate(8)), so
-    # it never reads half of this one.
+    # logrotate ignores names that end in ~ (tabooext in logrotate(8)), so it never reads an incomplete file.
     fresh=$(mktemp -- "$logrotate_folder/scripting-system.XXXXXX~") ||
         fail "the folder $logrotate_folder cannot be written"
     temporary+=("$fresh")
@@ -119,7 +112,7 @@ install_rotation() {
         fi
     else
         file=$logrotate_folder/scripting-system
-        # Further configurations get files of their own, with a name that follows from the path.
+        # Each further configuration gets its own file, with a name derived from the path.
         [[ ! -e $file && ! -L $file ]] || file+=-$(printf '%s' "$config" | sha256sum | cut -c 1-8)
         mv -fT -- "$fresh" "$file"
         echo "Log rotation:   $file"
@@ -127,8 +120,8 @@ install_rotation() {
     package_is_present logrotate || echo "                takes effect once the package logrotate is installed"
 }
 
-# Removes the file $1 with the log's rotation, unless another configuration uses the same log or the file holds more
-# than this one rotation. $2 is the crontab after the job was removed from it.
+# Removes the file $1 with the log's rotation, unless another configuration uses the same log or the file contains more
+# than this rotation. $2 is the crontab without the job.
 uninstall_rotation() {
     local other
     if [[ -z $1 ]]; then
@@ -144,5 +137,5 @@ uninstall_rotation() {
         echo "Kept:           $1, because it holds more than this script wrote"
         return 0
     fi
-    take_back "$1"
+    remove_file "$1"
 }

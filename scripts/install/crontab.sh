@@ -1,16 +1,10 @@
 #!/usr/bin/env bash
-# The line in the crontab that runs a configuration every night. There is one per configuration, recognized by the path
-# of the configuration, and it is kept with whatever the operator changed in it.
-# Scripts source this file; run by itself it does nothing.
+# Part of install_dependencies.sh: the line in the crontab that runs a configuration every night. There is one per
+# configuration, recognized by the path of the configuration; the operator's changes to it are kept.
+# shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=prerequisites.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
-# Set by the script that sources this file: the program and the configuration, the latter also with the links in its
-# folder resolved.
-: "${installed:=}" "${config:=}" "${resolved_config:=}"
-
-# The comment above a line that the installer added, and how earlier versions of this script wrote it.
+# The comment above a line that the installer added, now and in earlier versions.
 marker='# The line below was added by scripts/install_dependencies.sh of scripting-system. It keeps your changes to it.'
 old_marker='# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.'
 
@@ -22,8 +16,8 @@ word="(('[^']*'|\"[^\"]*\"|[^[:space:];&|<>\\\\'\"]|[\\\\].)+)"
 # configuration.
 run_pattern="$word([[:space:]]+-[^[:space:]]+)*[[:space:]]+run[[:space:]]+([^;&|]*[[:space:]])?--config(=|[[:space:]]+)$word"
 
-# Prints path $1 as a word for cron: quoted for the shell where it must be, and with every percent sign
-# escaped, because cron ends a command at a bare one (crontab(5)).
+# Prints the path $1 as a word for cron: quoted for the shell if needed, with every percent sign escaped, because cron
+# ends a command at a bare one (crontab(5)).
 cron_word() {
     local word=$1
     [[ $word != *[!A-Za-z0-9_./%+=:,@-]* ]] || word="'$word'"
@@ -31,7 +25,7 @@ cron_word() {
 }
 
 # shellcheck disable=SC2016 # the dollar sign is one in the crontab
-# Leaves the path that the word $1 of a crontab means in $path: reverses cron_word, and reads what people write.
+# Sets $path to the path that the word $1 of a crontab means: reverses cron_word, and understands what people write.
 path_of_word() {
     path=${1//\\%/%}
     case $path in
@@ -53,8 +47,8 @@ cron_line() {
     printf '0 23 * * * %s run --config %s' "$(cron_word "$installed")" "$(cron_word "$config")"
 }
 
-# Finds the nightly runs in the crontab line $1: their programs and configurations in the arrays $run_programs and
-# $run_configs, and in $is_off whether the line is commented out. A sentence that mentions a run has no schedule.
+# Finds the nightly runs in the crontab line $1: sets the arrays $run_programs and $run_configs, and $is_off if the line
+# is commented out. A comment that only mentions a run has no schedule.
 read_runs() {
     local rest=$1
     run_programs=() run_configs=() is_off=
@@ -78,7 +72,7 @@ is_the_config() {
     [[ $1 == "$config" || $1 == "$resolved_config" ]]
 }
 
-# Whether the crontab line $1 runs the job, commented out or not. What read_runs found is set.
+# Whether the crontab line $1 runs the job, commented out or not. Sets the variables of read_runs.
 runs_the_job() {
     local found
     read_runs "$1"
@@ -88,8 +82,8 @@ runs_the_job() {
     return 1
 }
 
-# Prints the job's line $1 with the installed program in the place of another path to it, if the line's command is
-# otherwise as the installer wrote it. A command that was changed is left alone, and so is a line that is commented out.
+# Prints the job's line $1 with the path of the installed program, if the command is otherwise as the installer wrote it.
+# A changed command and a commented-out line stay as they are.
 with_installed_program() {
     local command
     command=" run --config $(cron_word "$config")"
@@ -100,8 +94,8 @@ with_installed_program() {
     fi
 }
 
-# Reads a crontab and prints it. $1 is what to do about the job's lines: `keep` them, and `add` one if there is none,
-# or `remove` them with the comment above them. Every other line is printed as it is.
+# Filters a crontab. $1: `keep` the job's lines, `add` one if there is none, or `remove` them with the comment above them.
+# Every other line is printed unchanged.
 edit_crontab() {
     local task=$1 line held='' others found=''
     while IFS= read -r line || [[ -n $line ]]; do
@@ -115,7 +109,7 @@ edit_crontab() {
             for path in "${run_configs[@]}"; do
                 is_the_config "$path" || others=yes
             done
-            # A line that runs another job as well cannot be removed for this one.
+            # A line that also runs another job is not removed.
             if [[ $task == remove && -z $others ]]; then
                 held=
                 continue
@@ -136,7 +130,7 @@ edit_crontab() {
 read_crontab() {
     local message
     if ! message=$(crontab -l 2>&1 >"$1"); then
-        # Only "there is none" may be read as an empty crontab: with anything else lines would be lost.
+        # Any other message than this one must not count as an empty crontab: lines would be lost.
         [[ $message == *'no crontab for'* ]] ||
             fail "the crontab could not be read, so it is left as it is: $message"
         : >"$1"
@@ -198,8 +192,8 @@ system_crontab_of_job() {
     done
 }
 
-# Does $1 (`add`, `keep` or `remove`, as in edit_crontab) to the job's lines in the crontab, and leaves the crontab as
-# it is now in the file $crontab_now.
+# Applies $1 (`add`, `keep` or `remove`, as in edit_crontab) to the crontab, and copies the result to the file
+# $crontab_now.
 change_crontab() {
     local workplace
     workplace=$(mktemp -d)
@@ -210,7 +204,7 @@ change_crontab() {
     if cmp -s -- "$workplace/before" "$workplace/after"; then
         echo "Crontab:        unchanged"
     elif [[ -s $workplace/after ]]; then
-        # From a complete file: a pipe that is interrupted would leave half a crontab.
+        # From a complete file: an interrupted pipe would install an incomplete crontab.
         crontab "$workplace/after" || fail "the crontab was refused; it is as it was before"
         if [[ $1 == remove ]]; then
             echo "Crontab:        the nightly run was removed, the other lines are as they were"
@@ -223,7 +217,7 @@ change_crontab() {
     fi
 }
 
-# Whether a cron daemon runs, as far as the processes tell.
+# Whether a process of a cron daemon runs.
 cron_runs() {
     grep -qsx -e cron -e crond /proc/[0-9]*/comm
 }

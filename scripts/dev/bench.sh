@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Measures the time, memory and disk space of the program, compared with a script of standard commands on the same
+# machine at the same time.
+#
+# Usage: scripts/dev/bench.sh [--quick] [--rounds N] [--small] [section ...]
+#
+#   stale     a dump of another day: how much is fetched to find that out
+#   company   a fresh dump next to a large other entry: how much of the ZIP is fetched
+#   repack    from the ZIP to the .tgz, compared with unzip and tar
+#   job       the whole job on loopback, including verification, compared with curl, unzip, tar and sftp without it
+#   latency   the same with a round trip of 50 ms
+#   upload    an archive of 100 MB alone at 50 ms, compared with sftp
+#   restore   restores and verifies the dump, compared with sftp and tar without verification; on loopback and at 50 ms
+#   overlap   whether the times of a slow source and a slow destination overlap or add up
+#   memory    peak memory and disk space with dumps of 1 and 8 GiB; exits with 1 if they are too high
+#   links     the speed by round trip and number of connections, compared with sftp; only if it is named
+#
+# Each figure is the median of 5 rounds (--rounds) with the minimum and the maximum in brackets; --quick runs one round.
+# --small divides every size by eight, to test the script itself.
+#
+# All traffic stays on loopback. The ZIPs are made once and kept in bench/ in cargo's target folder, where they take
+# 4 GiB; a run needs as much again. All sections but links take about a quarter of an hour, the first time some minutes
+# more.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=trial.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/trial.sh"
+# shellcheck source-path=SCRIPTDIR source=bench_tools.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/bench_tools.sh"
+# shellcheck source-path=SCRIPTDIR source=bench_sections.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/bench_sections.sh"
+
+sections=()
+while (($# > 0)); do
+    case $1 in
+    --quick) rounds=1 ;;
+    --rounds)
+        shift
+        [[ ${1:-} =~ ^[1-9][0-9]?$ ]] || fail_usage "--rounds needs a number from 1 to 99"
+        rounds=$1
+        ;;
+    --small) scale=8 ;;
+    stale | company | repack | job | latency | upload | restore | overlap | memory | links) sections+=("$1") ;;
+    *) fail_usage "unknown argument: $1" ;;
+    esac
+    shift
+done
+((${#sections[@]} > 0)) || sections=(stale company repack job latency upload restore overlap memory)
+
+find_missing_packages openssh-server openssh-client time curl unzip tar
+((${#missing[@]} == 0)) || fail_missing "measuring needs"
+build_release web_server proxy large_zip repack
+
+mkdir -p -- "$kept"
+begin_trial "$kept"
+start_sshd
+
+echo "$(nproc) cores, Linux $(uname -r), $(ssh -V 2>&1), $rounds rounds"
+for section in "${sections[@]}"; do
+    "section_$section"
+done
+((errors == 0)) || fail "errors: $errors"

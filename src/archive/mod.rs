@@ -25,5 +25,5 @@ mod zipped_dump;
 pub use error::ArchiveError;
 pub use gunzip::gunzipped;
 pub use origin::origin;
-pub use unpack::{PackedDump, UnpackError, unpack};
+pub use unpack::{PackedDump, unpack};
 pub use zipped_dump::ZippedDump;

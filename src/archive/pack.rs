@@ -41,7 +41,7 @@ impl ZippedDump {
         let name = base_name(&self.entry().name);
         let head = tar::head(&Member { name, size: self.declared.size, modified }).map_err(ArchiveError::Write)?;
         let tail = tar::tail(self.declared.size);
-        let mut raw = Raw { inner: raw, interrupt };
+        let mut raw = Raw { inner: raw, interrupt, error: ArchiveError::Read };
         match compression {
             Compression::Level(level) => self.compress_at(gzip::marked(mark), level, [&head, &tail], raw, output),
             Compression::Reuse => {

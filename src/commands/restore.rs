@@ -10,7 +10,7 @@ use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::archive::{PackedDump, UnpackError, gunzipped, unpack};
+use crate::archive::{ArchiveError, PackedDump, gunzipped, unpack};
 use crate::cli::{self, Replaced};
 use crate::commands::foreground::{self, Site, Surroundings, Work};
 use crate::commands::recovery::report::{Next, Restored, restored, shell_word};
@@ -162,8 +162,8 @@ impl Order {
         drop(bar);
         let Fetched { value, connections, .. } = fetched;
         let (dump, sum) = value.map_err(|error| match error {
-            UnpackError::Write(source) | UnpackError::Read(source) => failed(source),
-            UnpackError::Member(MemberError::Name { name, wanted }) => {
+            ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => failed(source),
+            ArchiveError::Member(MemberError::Name { name, wanted }) => {
                 let command = self.command_with(&name, archive);
                 RestoreError::OtherName { archive: archive.name.clone(), name, wanted, command }
             }

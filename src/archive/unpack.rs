@@ -24,7 +24,7 @@ const BEHIND: &str = "behind the dump";
 /// The dump, as its archive describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedDump {
-    /// Its name, without folders.
+    /// Without folders.
     pub name: String,
     /// In bytes.
     pub size: u64,

@@ -170,7 +170,7 @@ fn a_tar_that_is_damaged_or_cut_is_told() {
     assert_bad(&gzipped(&other), "the tar in it is damaged behind the dump");
     let mut more = tar;
     more.extend([vec![0; 512], vec![1; 512]].concat());
-    assert_bad(&gzipped(&more), "something follows behind the end of the tar in it");
+    assert_bad(&gzipped(&more), "the tar in it has more data after its end");
     assert_bad(&gzipped(b"no tar at all"), "the tar in it is damaged at its beginning, or is none");
 }
 

@@ -18,7 +18,7 @@ use crate::commands::recovery::{look, told_dump};
 use crate::config::{self, Environment};
 use crate::destination::Fetched;
 use crate::destination::fetch;
-use crate::disk::atomic_file::WholeFile;
+use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
@@ -211,9 +211,9 @@ impl Order {
     }
 
     /// The file that will be called `name`, in the folder, which is created where it is missing.
-    fn create(&self, name: &str) -> Result<WholeFile, RestoreError> {
+    fn create(&self, name: &str) -> Result<AtomicFile, RestoreError> {
         let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder);
-        made.and_then(|()| WholeFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
+        made.and_then(|()| AtomicFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
     }
 
     fn unusable(&self, source: io::Error) -> RestoreError {
@@ -221,7 +221,7 @@ impl Order {
     }
 
     /// Gives the whole file its name, with the dump's time of modification or the archive's own.
-    fn publish(&self, file: WholeFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
+    fn publish(&self, file: AtomicFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
         let path = file.path().to_owned();
         let time = modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into()));

@@ -1,4 +1,4 @@
-//! Files on this machine.
+//! Files and folders on this machine.
 
 pub mod atomic_file;
 pub mod job_id;

@@ -9,7 +9,7 @@ use crate::rules::dump::DumpError;
 use crate::rules::packed::MemberError;
 use crate::runtime::interrupt::Interrupted;
 
-/// Why the ZIP did not become an archive, or an archive not a dump. None of these is transient: whoever supplies the bytes
+/// Why the ZIP did not become an archive, or an archive not a dump. None of these is transient: the reader of the bytes
 /// retries, and its errors pass through [`Read`](ArchiveError::Read) and [`ReadBack`](ArchiveError::ReadBack).
 #[derive(Debug, Error)]
 pub enum ArchiveError {

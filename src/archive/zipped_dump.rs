@@ -36,9 +36,6 @@ impl ZippedDump {
     /// Finds the dump called `wanted` in the ZIP in `reader`, and checks in the ZIP's directory that it can be shipped: one
     /// regular file, readable, not empty, of at most `max_bytes`, and no other entry claims any of its bytes. Does not read
     /// the dump's data.
-    ///
-    /// # Errors
-    /// If it is not a ZIP, or has no such dump.
     pub fn find(mut reader: impl Read + Seek, wanted: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
         let (size, beginning) = size_and_beginning(&mut reader).map_err(ArchiveError::Read)?;
         let mut zip = directory::open(reader)?.ok_or_else(|| without_end(size, &beginning))?;

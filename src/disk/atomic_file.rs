@@ -29,9 +29,6 @@ enum Inner {
 }
 
 /// Writes `bytes` to the file `path` with `mode`, as [`AtomicFile::publish`] does.
-///
-/// # Errors
-/// As [`AtomicFile::publish`].
 pub fn write(path: &Path, bytes: &[u8], mode: u32, force: bool) -> io::Result<()> {
     let file = AtomicFile::create(path)?;
     file.as_file().write_all(bytes)?;
@@ -40,9 +37,6 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32, force: bool) -> io::Result<()
 
 impl AtomicFile {
     /// An empty file that will be called `path`.
-    ///
-    /// # Errors
-    /// If no file can be created in its folder.
     pub fn create(path: &Path) -> io::Result<AtomicFile> {
         let inner = match unnamed(folder_of(path))? {
             Some(file) => Inner::Unnamed(file),

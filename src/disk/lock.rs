@@ -65,9 +65,6 @@ impl Lock {
     }
 
     /// Checks whether a run has the lock of the job with the configuration `config`. Creates nothing and blocks no run.
-    ///
-    /// # Errors
-    /// If a run has it, or the file system cannot lock.
     pub fn probe(config: &Path, work_directory: &Path) -> Result<(), LockError> {
         let path = path(config, &state_folder::find(work_directory, false)?);
         match File::open(&path) {

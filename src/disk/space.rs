@@ -27,9 +27,6 @@ pub fn free_space(folder: &Path) -> Option<u64> {
 
 /// Checks that this process may write the file `path`, or create it if it is missing. Writes nothing, and creates nothing
 /// that has a name.
-///
-/// # Errors
-/// If it may not, or `path` is not a file.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     match open_to_append(path, OpenOptions::new()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -40,9 +37,6 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 }
 
 /// Opens the regular file `path`, or a link to one, to append to it, with further `options`.
-///
-/// # Errors
-/// As [`open_regular`].
 pub fn open_to_append(path: &Path, mut options: OpenOptions) -> io::Result<File> {
     open_regular(path, options.append(true))
 }

@@ -74,9 +74,6 @@ enum End {
 }
 
 /// An empty spool in `folder`.
-///
-/// # Errors
-/// If no file can be created there.
 pub fn create(folder: &Path) -> io::Result<(SpoolWriter, Spool)> {
     let shared = Arc::new(Shared {
         file: tempfile::tempfile_in(folder)?,
@@ -217,9 +214,6 @@ impl Spool {
     }
 
     /// Reads from `offset` on, without waiting; 0 if nothing is written there.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let written = self.shared.state().written;
         let available = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());

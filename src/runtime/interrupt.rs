@@ -42,6 +42,7 @@ struct State {
 pub struct Interrupted(pub Interruption);
 
 /// Dropping it removes its closer.
+#[derive(Debug)]
 #[must_use = "dropping the guard removes the closer"]
 pub struct CloserGuard {
     interrupt: Interrupt,
@@ -74,16 +75,11 @@ impl Interrupt {
         self.state().cause
     }
 
-    /// # Errors
-    /// If the run was interrupted.
     pub fn check(&self) -> Result<(), Interrupted> {
         self.cause().map_or(Ok(()), |cause| Err(Interrupted(cause)))
     }
 
-    /// Sleeps for `duration`.
-    ///
-    /// # Errors
-    /// As soon as the run is interrupted.
+    /// Sleeps for `duration`, or until the run is interrupted.
     pub fn pause(&self, duration: Duration) -> Result<(), Interrupted> {
         let end = Instant::now() + duration;
         let mut state = self.state();
@@ -126,12 +122,6 @@ impl Drop for CloserGuard {
 impl fmt::Debug for Interrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Interrupt").field(&self.cause()).finish()
-    }
-}
-
-impl fmt::Debug for CloserGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CloserGuard").field(&self.id).finish()
     }
 }
 

@@ -44,9 +44,6 @@ impl<T: Read + Seek> ReadSeek for T {}
 
 /// Requests the ZIP of `source`: in parts, if `in_parts` and the server sends them; otherwise downloads it into
 /// `work_directory`.
-///
-/// # Errors
-/// Those of the last attempt that `retry` allows.
 pub fn open(
     source: &config::Source,
     in_parts: bool,
@@ -119,9 +116,6 @@ impl Zip {
     }
 
     /// Reads `range` of the ZIP, with a progress bar.
-    ///
-    /// # Errors
-    /// As [`reader`](Zip::reader).
     pub fn range(&self, range: Range<u64>) -> io::Result<Box<dyn Read + '_>> {
         let length = range.end - range.start;
         match &self.place {

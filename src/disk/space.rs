@@ -1,12 +1,10 @@
 //! Free space, and checks before a file is written.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
+use crate::disk::bounded_read::open_with;
 use crate::rules::units;
 
 /// Checks that `needed` bytes are free in `folder`.
@@ -38,22 +36,7 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 
 /// Opens the regular file `path`, or a link to one, to append to it, with further `options`.
 pub fn open_to_append(path: &Path, mut options: OpenOptions) -> io::Result<File> {
-    open_regular(path, options.append(true))
-}
-
-/// Opens the regular file `path`, or a link to one, with `options`. Never opens a pipe or a device: the one blocks until its
-/// other end is opened, the other may act when it is opened.
-///
-/// # Errors
-/// If the system refuses, or something other than a regular file is there.
-pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(not_regular());
-    }
-    // It may have been replaced since.
-    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+    Ok(open_with(path, options.append(true))?)
 }
 
 #[cfg(test)]

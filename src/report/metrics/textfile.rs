@@ -1,15 +1,15 @@
 //! The file with the metrics, which node_exporter's textfile collector reads at any moment: it is never half there.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::atomic_file;
+use crate::disk::bounded_read;
 
 /// node_exporter runs as a user of its own.
 const MODE: u32 = 0o644;
 
-/// So much of the file is read, in bytes; ours has some thousand.
+/// A larger file is not read, in bytes; that of this program has some thousand.
 const MAX_READ: u64 = 1024 * 1024;
 
 /// The metrics could not be written.
@@ -23,15 +23,9 @@ pub struct TextfileError {
     source: io::Error,
 }
 
-/// What the file holds, where it is one and can be read.
+/// The text of the file; `None` if it cannot be read.
 pub fn read(path: &Path) -> Option<String> {
-    // Opening something else, such as a pipe, could wait for ever.
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_READ).read_to_string(&mut text).ok()?;
-    Some(text)
+    String::from_utf8(bounded_read::read(path, MAX_READ).ok()?).ok()
 }
 
 /// Replaces the file by `text` in one step: a reader finds the old or the new, also after a power failure.

@@ -1,4 +1,16 @@
-//! Ships a nightly database dump off site: web server → archive → SFTP server, and reports.
+//! Ships a nightly database dump off site: downloads a ZIP over HTTPS, packs the dump as a dated `.tgz`, uploads and verifies
+//! it over SFTP, removes expired archives, and reports by mail, Mattermost, log, metrics and a monitor.
+//!
+//! A module uses only modules below it; those on the same line do not use each other.
+//!
+//! - [`commands`]: one file or folder per subcommand
+//! - [`pipeline`]: the tasks of a run, in order
+//! - [`source`]: the ZIP on the web server; [`archive`]: ZIP to `.tgz` and back; [`destination`]: the SFTP server;
+//!   [`report`]: what a run sends, by channel
+//! - [`exit_code`]: the outcome as a number
+//! - [`config`]: the validated configuration; [`record`]: what happened in a run
+//! - [`disk`]: local files; [`https`]: HTTP agents, PEM files, `Retry-After`
+//! - [`rules`]: pure decisions; [`runtime`]: retries, interruption, supervision, child processes; [`cli`]: the command line
 
 pub mod archive;
 pub mod cli;

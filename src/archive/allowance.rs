@@ -1,14 +1,14 @@
-//! How much of a tar may be read before a member is found: the tar's reader takes long names whole into memory, however
-//! long they claim to be.
+//! Limits how much of a tar is read before a member is found: the tar crate reads whole names into memory, whatever length
+//! they claim to have.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// Longer headers have no honest archive of one file, in bytes.
+/// The headers of an honest archive of one file are shorter, in bytes.
 const LONGEST_HEADERS: u64 = 1024 * 1024;
 
-/// What a [`Limited`] reader may still give, for whoever no longer holds that reader.
+/// How many bytes a [`Limited`] reader may still return; can be changed while another owns that reader.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Allowance(Rc<Cell<Option<u64>>>);
 
@@ -19,12 +19,12 @@ pub(super) struct Limited<R> {
 }
 
 impl Allowance {
-    /// From here on, as much may be read as headers may be long.
+    /// Allows the length of headers from here on.
     pub(super) fn limit(&self) {
         self.0.set(Some(LONGEST_HEADERS));
     }
 
-    /// From here on, everything may be read.
+    /// Allows everything from here on.
     pub(super) fn lift(&self) {
         self.0.set(None);
     }

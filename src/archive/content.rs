@@ -1,22 +1,22 @@
-//! The dump's bytes on their way into the archive, checked against what the ZIP's directory says of them.
+//! Checks the dump's bytes on their way into the archive against the ZIP's directory.
 
 use std::io::{self, Read};
 
 use crc32fast::Hasher;
 
 use crate::archive::error::ArchiveError;
-use crate::runtime::interrupt::{Interrupt, Interrupted};
+use crate::runtime::interrupt::Interrupt;
 
-/// What the ZIP's directory says of the dump's content.
+/// The dump's content, as the ZIP's directory declares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Declared {
-    /// Size in bytes.
+    /// In bytes.
     pub(super) size: u64,
     /// CRC-32 (APPNOTE 4.4.7).
     pub(super) crc32: u32,
 }
 
-/// Counts and sums up the dump's bytes as they pass.
+/// The size and checksum of the dump's bytes so far.
 pub(super) struct Check {
     declared: Declared,
     crc32: Hasher,
@@ -28,7 +28,6 @@ impl Check {
         Check { declared, crc32: Hasher::new(), size: 0 }
     }
 
-    /// `bytes` are next.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.size += bytes.len() as u64;
         if self.size > self.declared.size {
@@ -38,7 +37,6 @@ impl Check {
         Ok(())
     }
 
-    /// That was all.
     pub(super) fn finish(self) -> Result<(), ArchiveError> {
         if self.size < self.declared.size {
             return Err(damaged("it is shorter than the ZIP's directory says"));
@@ -50,50 +48,38 @@ impl Check {
     }
 }
 
-/// That the dump is damaged, and how.
 pub(super) fn damaged(how: &str) -> ArchiveError {
     ArchiveError::Damaged(io::Error::other(how.to_owned()))
 }
 
-/// The bytes that a decoder reads: at an end when the run is.
+/// The compressed bytes that a decoder reads, until the run has to end. Its errors reach the decoder's caller as
+/// [`ArchiveError`]s within an `io::Error`: the decoder's own errors mean damaged data.
 pub(super) struct Raw<'a, R> {
     pub(super) inner: R,
     pub(super) interrupt: &'a Interrupt,
+    /// What an error of `inner` becomes.
+    pub(super) error: fn(io::Error) -> ArchiveError,
 }
 
 impl<R: Read> Read for Raw<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.interrupt.check().map_err(|interrupted| io::Error::other(SourceFault::Interrupted(interrupted)))?;
+        self.interrupt.check().map_err(|interrupted| io::Error::other(ArchiveError::from(interrupted)))?;
         loop {
             match self.inner.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map_err(|error| io::Error::other(SourceFault::Read(error))),
+                other => return other.map_err(|error| io::Error::other((self.error)(error))),
             }
         }
     }
 }
 
-/// A fault of [`Raw`] itself, on its way through a decoder, whose own faults mean damaged data.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SourceFault {
-    #[error(transparent)]
-    Interrupted(Interrupted),
-    #[error(transparent)]
-    Read(io::Error),
-}
-
 impl ArchiveError {
-    /// What `error` means, met while the dump was read or decoded.
     pub(super) fn of_decoding(error: io::Error) -> ArchiveError {
-        match error.downcast::<SourceFault>() {
-            Ok(SourceFault::Interrupted(interrupted)) => interrupted.into(),
-            Ok(SourceFault::Read(error)) => ArchiveError::Read(error),
-            Err(error) => ArchiveError::Damaged(error),
-        }
+        error.downcast().unwrap_or_else(ArchiveError::Damaged)
     }
 }
 
-/// Fills `buffer` as far as `reader` allows.
+/// Fills `buffer` up to the end of `reader`; returns how many bytes that are.
 pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -1,4 +1,4 @@
-//! A ZIP's directory, found from the end of the file and bounded before the ZIP's reader sees it (APPNOTE 4.3.12 to
+//! Finds a ZIP's directory from the end of the file and limits its size before the crate `zip` sees it (APPNOTE 4.3.12 to
 //! 4.3.16).
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -21,13 +21,13 @@ const END_LENGTH: usize = 22;
 const LOCATOR_LENGTH: usize = 20;
 const END_64_LENGTH: usize = 56;
 const HEADER_LENGTH: usize = 46;
-/// The end record with the longest comment; before it the locator and the end record of ZIP64.
+/// The end record with the longest comment, preceded by the locator and the end record of ZIP64.
 const TAIL: u64 = (END_LENGTH + 65_535 + LOCATOR_LENGTH + END_64_LENGTH) as u64;
 
-/// A ZIP as its reader sees it: the file up to the directory, the directory from memory, and an end record made here.
+/// A ZIP as the crate `zip` sees it: the file up to the directory, the directory from memory, and an end record made here.
 ///
-/// The crate `zip` tries every end record that it finds, searches the whole file for what one points at, and allocates
-/// what one claims. This leaves it nothing to search for and no claim to believe.
+/// That crate tries every end record that it finds, searches the whole file for what one points at, and allocates what one
+/// claims. Here it has nothing to search for, and only one record, which is true.
 pub(super) struct Bounded<R> {
     reader: R,
     position: u64,
@@ -37,18 +37,18 @@ pub(super) struct Bounded<R> {
     end: Vec<u8>,
 }
 
-/// What an end record says of the directory.
+/// What an end record claims about the directory.
 #[derive(Clone, Copy)]
 struct Claim {
     entries: u64,
     size: u64,
-    /// Where the directory begins, from the beginning of the ZIP, which need not be the file's.
+    /// Where the directory begins, from the beginning of the ZIP, which may be behind that of the file.
     offset: u64,
-    /// Where the directory ends in the file, at the latest.
+    /// The latest possible end of the directory in the file.
     limit: u64,
 }
 
-/// Opens the ZIP that `reader` gives; `None` if it has no end record.
+/// Opens the ZIP in `reader`; `None` if it has no end record.
 ///
 /// # Errors
 /// If the directory is not where an end record says, is not what one says, or is too large.
@@ -60,7 +60,7 @@ pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bo
     let candidates = (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev();
     let mut ends: Vec<usize> =
         candidates.filter(|at| tail[*at..].starts_with(END) && comment_end(*at) <= tail.len()).collect();
-    // Some programs append to a ZIP; where a record ends with the file, it is the one.
+    // Some programs append to a ZIP: a record that ends with the file comes first.
     ends.sort_by_key(|at| comment_end(*at) != tail.len());
     let mut problem = None;
     for at in ends.into_iter().take(MAX_ATTEMPTS) {
@@ -116,11 +116,11 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
     Ok(claim)
 }
 
-/// The directory that `claim` describes: where it begins in the file, how many bytes precede the ZIP there, and the
-/// directory itself, followed by an end record.
+/// The directory that `claim` describes: where it begins in the file, how many bytes precede the ZIP in the file, and the
+/// directory's bytes with an end record.
 fn directory<R: Read + Seek>(reader: &mut R, claim: Claim) -> Result<(u64, u64, Vec<u8>), ArchiveError> {
     let Claim { entries, size, offset, limit } = claim;
-    // It ends where the end record begins, even if bytes precede the ZIP; or it is where the record says.
+    // It ends where the end record begins, even if bytes precede the ZIP, or it is where the record says.
     for start in [limit.checked_sub(size), Some(offset)].into_iter().flatten() {
         // No file has more bytes than a signed number counts (lseek(2)).
         let last = limit.min(i64::MAX as u64);
@@ -137,7 +137,7 @@ fn directory<R: Read + Seek>(reader: &mut R, claim: Claim) -> Result<(u64, u64, 
     Err(ArchiveError::Inconsistent("its directory is not as its end record says"))
 }
 
-/// An end record of ZIP64 with its locator and a plain one, behind the directory that `claim` describes.
+/// What follows the directory that `claim` describes: an end record of ZIP64, its locator, and a plain end record.
 fn end_record(Claim { entries, size, offset, .. }: Claim) -> Vec<u8> {
     let place = (offset + size).to_le_bytes();
     let [entries, size, offset] = [entries, size, offset].map(u64::to_le_bytes);
@@ -158,7 +158,7 @@ fn count(mut directory: &[u8]) -> u64 {
     entries
 }
 
-/// The number of `length` bytes at `at`, the lowest first.
+/// The number in the `length` bytes at `at`, little-endian.
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     bytes[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

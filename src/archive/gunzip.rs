@@ -1,35 +1,19 @@
-//! A gzip file read to its very end: every member, its CRC-32 and its size, and nothing behind the last one.
+//! Reads a gzip file to its end: every member, its CRC-32 and size, and nothing after the last one.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
-use thiserror::Error;
 
-use crate::archive::content::SourceFault;
+use crate::archive::error::ArchiveError;
 
-/// What every member begins with (RFC 1952 section 2.3.1).
+/// The beginning of every member (RFC 1952 section 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// What is wrong with a gzip file.
-#[derive(Debug, Error)]
-pub(super) enum GzipFault {
-    #[error("it is empty")]
-    Empty,
-    #[error("it is no gzip file: it begins with {0:?}")]
-    NotGzip(String),
-    #[error("it breaks off after {0} bytes")]
-    BreaksOff(u64),
-    #[error("its compressed data is damaged, at byte {at} or before: {problem}")]
-    Damaged { at: u64, problem: io::Error },
-    #[error("from byte {at} on, it is no gzip data: it begins with {beginning:?}")]
-    Garbage { at: u64, beginning: String },
-}
-
-/// What a gzip file holds. Its faults are [`GzipFault`]s within an `io::Error`; those of what it is read from pass.
+/// The content of a gzip file. Its errors are [`ArchiveError`]s within an `io::Error`, and so must be those of its source.
 pub(super) struct Gunzip<R> {
-    /// The member at hand; `None` before the first and behind the last.
+    /// `None` before the first member and after the last one.
     member: Option<GzDecoder<Counted<R>>>,
-    /// Before the first member.
+    /// Where the next member begins; `None` within a member.
     source: Option<Counted<R>>,
     size: u64,
 }
@@ -39,25 +23,25 @@ impl<R: BufRead> Gunzip<R> {
         Gunzip { member: None, source: Some(Counted { inner: source, count: 0 }), size: 0 }
     }
 
-    /// How many bytes it gave so far.
+    /// How many bytes were read from it so far.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The member that begins where `source` stands; `None` where that is the end.
+    /// The member that `source` begins with; `None` at its end.
     fn next_member(mut source: Counted<R>) -> io::Result<Option<GzDecoder<Counted<R>>>> {
         let at = source.count;
         let beginning = source.fill_buf()?;
-        // Where the buffer ends with the first byte, the header's reader sees the second.
+        // If the buffer ends after the first byte, the decoder checks the second.
         if beginning.first() == Some(&MAGIC[0]) && beginning.get(1).is_none_or(|second| *second == MAGIC[1]) {
             return Ok(Some(GzDecoder::new(source)));
         }
-        let told = String::from_utf8_lossy(&beginning[..beginning.len().min(16)]).into_owned();
+        let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(16)]).into_owned();
         match (at, beginning.is_empty()) {
-            (0, true) => Err(io::Error::other(GzipFault::Empty)),
-            (0, false) => Err(io::Error::other(GzipFault::NotGzip(told))),
+            (0, true) => Err(io::Error::other(ArchiveError::Empty)),
+            (0, false) => Err(io::Error::other(ArchiveError::NotGzip(shown))),
             (_, true) => Ok(None),
-            (_, false) => Err(io::Error::other(GzipFault::Garbage { at, beginning: told })),
+            (_, false) => Err(io::Error::other(ArchiveError::GzipGarbage { at, beginning: shown })),
         }
     }
 }
@@ -78,33 +62,30 @@ impl<R: BufRead> Read for Gunzip<R> {
                     self.size += count as u64;
                     return Ok(count);
                 }
-                Err(error) => return Err(fault(error, member.get_ref().count)),
+                Err(error) => return Err(decoding_error(error, member.get_ref().count)),
             }
         }
     }
 }
 
-/// What a gzip file that begins with `beginning` holds at its own beginning, at most `most` bytes of it; `None` where it is
-/// no gzip file.
+/// The first bytes, at most `most`, of the content of a gzip file that begins with `beginning`; `None` if it is no gzip
+/// file.
 pub fn gunzipped(beginning: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    // Where the file is longer, this fails after everything that could be decompressed.
+    // If the file is longer, this fails after all that can be decompressed.
     let _ = Gunzip::new(beginning).take(most as u64).read_to_end(&mut content);
     (!content.is_empty()).then_some(content)
 }
 
-/// What `error` means, met by a decoder that had read so far.
-fn fault(error: io::Error, at: u64) -> io::Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<SourceFault>()) {
-        return error;
-    }
-    io::Error::other(match error.kind() {
-        io::ErrorKind::UnexpectedEof => GzipFault::BreaksOff(at),
-        _ => GzipFault::Damaged { at, problem: error },
-    })
+/// `error` of a decoder that had read `at` bytes. An [`ArchiveError`] of its source passes unchanged.
+fn decoding_error(error: io::Error, at: u64) -> io::Error {
+    io::Error::other(error.downcast().unwrap_or_else(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => ArchiveError::GzipBreaksOff(at),
+        _ => ArchiveError::GzipDamaged { at, problem: error },
+    }))
 }
 
-/// Counts the bytes that are taken out of a reader.
+/// Counts the bytes read from `inner`.
 struct Counted<R> {
     inner: R,
     count: u64,
@@ -134,7 +115,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut content = Vec::new();
-        // A buffer of one byte shows each member's beginning in pieces.
+        // With a buffer of one byte, each member's beginning arrives in pieces.
         let mut gunzip = Gunzip::new(io::BufReader::with_capacity(1, bytes));
         gunzip.read_to_end(&mut content).map_err(|error| error.to_string())?;
         assert_eq!(gunzip.size(), content.len() as u64);
@@ -152,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_gzip_file_shows_what_it_holds() {
+    fn the_beginning_of_a_gzip_file_can_be_decompressed() {
         let whole = gzip::member(b"-- MySQL dump 10.13\n", 6).unwrap();
         assert_eq!(gunzipped(&whole[..whole.len() - 9], 8), Some(b"-- MySQL".to_vec()));
         assert_eq!(gunzipped(&two_members(), 100), Some(b"one two".to_vec()));
@@ -160,15 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_or_goes_on_is_told_from_where() {
+    fn an_error_says_where_the_file_breaks_off_or_garbage_begins() {
         let whole = two_members();
         let first = gzip::member(b"one ", 6).unwrap().len();
         for length in (1..whole.len()).filter(|length| *length != first) {
             assert_eq!(read(&whole[..length]), Err(format!("it breaks off after {length} bytes")));
         }
         let garbage = [&whole[..], b"garbage"].concat();
-        let told = format!("from byte {} on, it is no gzip data: it begins with \"g", whole.len());
-        assert!(read(&garbage).unwrap_err().starts_with(&told), "{:?}", read(&garbage));
+        let expected = format!("from byte {} on, it is no gzip data: it begins with \"g", whole.len());
+        assert!(read(&garbage).unwrap_err().starts_with(&expected), "{:?}", read(&garbage));
         assert_eq!(read(b""), Err("it is empty".to_owned()));
         assert!(read(b"<html>").unwrap_err().starts_with("it is no gzip file: it begins with \"<"));
     }
@@ -185,7 +166,7 @@ mod tests {
                 unseen += 1;
             }
         }
-        // In each member six bytes and a flag of the header say nothing of the content, and some bits behind the data.
+        // In each member, six bytes and a flag of the header do not affect the content, nor do some bits after the data.
         assert!(unseen <= 2 * (6 * 8 + 1 + 7), "{unseen} bits");
     }
 }

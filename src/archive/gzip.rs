@@ -6,17 +6,16 @@ use flate2::{Compression, GzBuilder};
 
 use crate::rules::origin::Mark;
 
-/// "Unknown" system (RFC 1952 section 2.3.1): the archive does not tell where it was made.
+/// "Unknown" system (RFC 1952 section 2.3.1): the archive does not depend on the machine.
 const UNKNOWN_SYSTEM: u8 = 255;
 
 /// Identifies the extra field that holds the job's mark.
 const FIELD: [u8; 2] = *b"SJ";
 
-/// What stands before a member's deflate data: the magic number, deflate, no flags, no time.
+/// The header of a member: the magic number, deflate, no flags, no time.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_SYSTEM];
 
-/// What stands behind a member's deflate data, whose content has this CRC-32 and this many bytes, of which gzip
-/// keeps the lowest 32 bits.
+/// The trailer of a member whose content has this CRC-32 and size; gzip keeps the lowest 32 bits of the size.
 pub(super) fn trailer(crc32: u32, size: u64) -> [u8; 8] {
     let mut trailer = [0; 8];
     trailer[..4].copy_from_slice(&crc32.to_le_bytes());
@@ -24,7 +23,7 @@ pub(super) fn trailer(crc32: u32, size: u64) -> [u8; 8] {
     trailer
 }
 
-/// A whole member that holds `content`, compressed at `level` (0 stores it).
+/// A member that holds `content`, compressed at `level` (0 stores it).
 pub(super) fn member(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let mut encoder = builder().write(Vec::with_capacity(content.len() / 3 + 64), Compression::new(level));
     encoder.write_all(content)?;
@@ -38,7 +37,7 @@ pub(super) fn first_member(content: &[u8], level: u32, mark: &Mark) -> io::Resul
     encoder.finish()
 }
 
-/// Makes members whose header holds `mark` in an extra field (RFC 1952 section 2.3.1.1).
+/// Builds members whose header holds `mark` in an extra field (RFC 1952 section 2.3.1.1).
 pub(super) fn marked(mark: &Mark) -> GzBuilder {
     let mark = mark.as_str().as_bytes();
     // 16 bytes.
@@ -58,7 +57,7 @@ pub(super) fn field(mut extra: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Makes members whose header is [`HEADER`].
+/// Builds members whose header is [`HEADER`].
 pub(super) fn builder() -> GzBuilder {
     GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM)
 }

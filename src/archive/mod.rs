@@ -1,12 +1,10 @@
-//! ROOM: archives. Finds the dump in the ZIP, writes the `.tgz` into any `Write`, and reads it out of any `Read`. Never
-//! touches the disk itself.
+//! Archives: finds the dump in a ZIP, writes it as a `.tgz` to any `Write`, and unpacks that from any `Read`. Uses no files.
 //!
-//! - `directory`: the ZIP's directory, found and bounded; `zipped_dump`: the dump in the ZIP, found without reading it
-//! - `pack`: the archive: a `tar` in a `gzip` file
-//! - `reuse`: the ZIP's own deflate data, not compressed again; `recompress`: any other data
-//! - `content`: the dump's bytes, checked as they pass
-//! - `origin`: whose archive it is, by its first bytes
-//! - `unpack`: the dump out of the archive again, all of which is checked; `gunzip`: the gzip file around it
+//! - `directory`: finds the ZIP's directory and limits its size; `zipped_dump`: finds the dump without reading it
+//! - `pack`: writes the archive, with the ZIP's own deflate data (`reuse`) or data compressed anew (`recompress`)
+//! - `content`: checks the dump's bytes against the ZIP's directory
+//! - `origin`: which job an archive belongs to, by its first bytes
+//! - `unpack`: unpacks the dump and checks the whole archive; `gunzip`: the gzip file around it
 
 mod allowance;
 mod content;
@@ -25,5 +23,5 @@ mod zipped_dump;
 pub use error::ArchiveError;
 pub use gunzip::gunzipped;
 pub use origin::origin;
-pub use unpack::{PackedDump, UnpackError, unpack};
+pub use unpack::{PackedDump, unpack};
 pub use zipped_dump::ZippedDump;

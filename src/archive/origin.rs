@@ -1,4 +1,4 @@
-//! Where an archive comes from, as its first bytes say: the job's mark, and the name of the file in it.
+//! Reads from an archive's first bytes where it comes from: the job's mark and the name of the file in it.
 
 use std::io::Read;
 
@@ -8,11 +8,11 @@ use crate::archive::gzip;
 use crate::rules::dump::base_name;
 use crate::rules::origin::{Mark, Origin};
 
-/// The origin of the archive that begins with `beginning`: a few KiB hold the mark, which lies in the first gzip header,
-/// and the file's name, which lies in the first bytes behind it.
+/// The origin of the archive that begins with `beginning`. A few KiB are enough: the mark is in the first gzip header, the
+/// file's name in the first bytes after it.
 pub fn origin(beginning: &[u8]) -> Origin {
     let mut first = GzDecoder::new(beginning);
-    // Nothing is there before the first byte was asked for.
+    // The decoder has no header before its first read.
     let _ = first.read(&mut [0]);
     let mark = first.header().and_then(|header| header.extra()).and_then(gzip::field).and_then(Mark::parse);
     Origin { mark, dump: file_name(beginning) }
@@ -34,7 +34,7 @@ mod tests {
     use crate::archive::tar::{Member, head};
 
     #[test]
-    fn the_first_bytes_of_an_archive_say_where_it_comes_from() {
+    fn the_first_bytes_of_an_archive_show_its_origin() {
         let mark = Mark::new(&Url::parse("https://example.com/a.zip").unwrap(), "dump.sql");
         let modified = DateTime::from_timestamp(0, 0).unwrap();
         for name in ["dump.sql".to_owned(), "n".repeat(300)] {

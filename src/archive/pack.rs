@@ -1,4 +1,4 @@
-//! The `.tgz` of a dump, from its data in the ZIP: a gzip file of several members, which any gunzip reads as one.
+//! Writes the `.tgz` of a dump from its data in the ZIP: a gzip file of several members, which any gunzip reads as one.
 
 use std::io::{self, Read, Write};
 
@@ -22,13 +22,11 @@ use crate::runtime::interrupt::Interrupt;
 const BUFFER: usize = 128 * 1024;
 
 impl ZippedDump {
-    /// Writes the `.tgz` that holds the dump under its base name, modified at `modified`, into `output`, out of what
-    /// `raw` gives: the dump's [`data`](ZippedDump::data) in the ZIP. Its header holds `mark`. The same dump and mark give
-    /// the same bytes on any machine.
+    /// Writes the `.tgz` to `output`. `raw` is the dump's [`data`](ZippedDump::data) in the ZIP; in the archive the dump has
+    /// its base name and the time `modified`, and the gzip header holds `mark`. Every machine writes the same bytes.
     ///
     /// # Errors
-    /// If the dump is damaged, `raw` or `output` fails, or the run is told to end. What was written by then is no
-    /// archive.
+    /// If the dump is damaged, `raw` or `output` fails, or the run has to end. The output is no archive then.
     pub fn pack(
         &self,
         raw: impl Read,
@@ -41,7 +39,7 @@ impl ZippedDump {
         let name = base_name(&self.entry().name);
         let head = tar::head(&Member { name, size: self.declared.size, modified }).map_err(ArchiveError::Write)?;
         let tail = tar::tail(self.declared.size);
-        let mut raw = Raw { inner: raw, interrupt };
+        let mut raw = Raw { inner: raw, interrupt, error: ArchiveError::Read };
         match compression {
             Compression::Level(level) => self.compress_at(gzip::marked(mark), level, [&head, &tail], raw, output),
             Compression::Reuse => {
@@ -83,7 +81,7 @@ impl ZippedDump {
         encoder.write_all(tail).and_then(|()| encoder.finish().map(|_| ())).map_err(ArchiveError::Write)
     }
 
-    /// The dump itself, out of its data in the ZIP.
+    /// The dump's content.
     fn decoded<'a, R: Read + 'a>(&self, raw: Raw<'a, R>) -> Result<Box<dyn Read + 'a>, ArchiveError> {
         let raw = io::BufReader::with_capacity(BUFFER, raw);
         Ok(match self.method {

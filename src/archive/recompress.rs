@@ -1,6 +1,6 @@
-//! Gzip members for a dump whose data in the ZIP is not deflate: decoded, and compressed on the cores at hand.
+//! Compresses a dump that is not deflated in the ZIP into gzip members, on all cores.
 //!
-//! Each block of a fixed size becomes a member of its own, so that the bytes do not depend on the number of cores.
+//! Each block of a fixed size becomes a member, so that the bytes do not depend on the number of cores.
 
 use std::io::{self, Read, Write};
 use std::num::NonZero;
@@ -17,7 +17,7 @@ const LEVEL: u32 = 6;
 /// More blocks at once would cost more memory than they save time.
 const MOST_AT_ONCE: usize = 8;
 
-/// Compresses the dump that `decoded` gives into `output`, and proves that it is what is `declared`.
+/// Compresses the dump in `decoded` into `output`, and checks it against `declared`.
 pub(super) fn write(mut decoded: impl Read, declared: Declared, output: &mut impl Write) -> Result<(), ArchiveError> {
     let at_once = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_AT_ONCE);
     let mut blocks = vec![vec![0; BLOCK]; at_once];
@@ -42,7 +42,7 @@ pub(super) fn write(mut decoded: impl Read, declared: Declared, output: &mut imp
     }
 }
 
-/// A member for each block, of which the first `filled` bytes count, side by side.
+/// Compresses the first `filled` bytes of each block at the same time; returns a member for each.
 fn compress(blocks: &[Vec<u8>], filled: &[usize]) -> Vec<io::Result<Vec<u8>>> {
     thread::scope(|scope| {
         let workers: Vec<_> = blocks

@@ -1,7 +1,7 @@
-//! A gzip member made of the ZIP's own deflate data: nothing is compressed again.
+//! Copies the ZIP's own deflate data into a gzip member, without compressing it again.
 //!
-//! Both formats hold the same deflate stream (RFC 1951; APPNOTE 4.4.5, method 8), between a header and a trailer of
-//! their own. It is inflated once on the side, because only that proves it.
+//! Both formats hold the same deflate stream (RFC 1951; APPNOTE 4.4.5, method 8) between a header and a trailer of their
+//! own. The stream is also inflated, because only that proves it.
 
 use std::io::{Read, Write};
 
@@ -14,8 +14,8 @@ use crate::archive::gzip;
 const COMPRESSED: usize = 128 * 1024;
 const INFLATED: usize = 256 * 1024;
 
-/// Copies the deflate stream that `raw` gives into `output` as a gzip member, and proves that it holds what is
-/// `declared`, and ends where `raw` ends.
+/// Copies the deflate stream in `raw` to `output` as a gzip member, and checks that it holds what is `declared` and ends
+/// where `raw` ends.
 pub(super) fn write(raw: &mut impl Read, declared: Declared, output: &mut impl Write) -> Result<(), ArchiveError> {
     output.write_all(&gzip::HEADER).map_err(ArchiveError::Write)?;
     let mut inflater = Inflater { state: Decompress::new(false), check: Check::against(declared), ended: false };
@@ -43,7 +43,7 @@ impl Inflater {
     fn pass(&mut self, mut deflated: &[u8], buffer: &mut [u8]) -> Result<(), ArchiveError> {
         loop {
             if self.ended {
-                return if deflated.is_empty() { Ok(()) } else { Err(damaged("more follows behind its end")) };
+                return if deflated.is_empty() { Ok(()) } else { Err(damaged("more data follows its end")) };
             }
             let (taken, given) = (self.state.total_in(), self.state.total_out());
             let status = self

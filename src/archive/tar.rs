@@ -12,18 +12,17 @@ pub(super) const END: usize = 2 * BLOCK as usize;
 /// Only its owner may read what is extracted: it is a database.
 const MODE: u32 = 0o600;
 
-/// The archive's one file.
+/// The archive's file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member<'a> {
-    /// Its name, without folders.
+    /// Without folders.
     pub(super) name: &'a str,
-    /// Its size in bytes.
+    /// In bytes.
     pub(super) size: u64,
-    /// When it was modified.
     pub(super) modified: DateTime<Utc>,
 }
 
-/// What stands before the file's content.
+/// The bytes before the file's content.
 pub(super) fn head(member: &Member<'_>) -> io::Result<Vec<u8>> {
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
@@ -33,12 +32,12 @@ pub(super) fn head(member: &Member<'_>) -> io::Result<Vec<u8>> {
     header.set_size(member.size);
     header.set_mtime(u64::try_from(member.modified.timestamp()).unwrap_or(0));
     let mut builder = Builder::new(Vec::new());
-    // Without its content: that comes from elsewhere.
+    // The content follows later.
     builder.append_data(&mut header, member.name, io::empty())?;
     Ok(builder.get_ref().clone())
 }
 
-/// What stands behind the content of a file of `size` bytes.
+/// The bytes after the content of a file of `size` bytes.
 pub(super) fn tail(size: u64) -> Vec<u8> {
     let padding = size.next_multiple_of(BLOCK) - size;
     // Less than a block, so it fits.

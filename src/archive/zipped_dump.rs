@@ -1,4 +1,4 @@
-//! The dump inside the ZIP, found and described without reading it.
+//! Finds and describes the dump in the ZIP without reading it.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -15,14 +15,14 @@ use crate::config::Compression;
 use crate::rules::dump::{self, Entry, EntryKind, Method, Names};
 use crate::rules::freshness::DumpTime;
 
-/// How much of a file is read to recognise what it is.
+/// How many bytes of a file are read to recognise what it is.
 const BEGINNING: u64 = 512;
-/// How much of something that is not recognised is reported.
+/// How many bytes of an unknown file are reported.
 const SHOWN: usize = 40;
-/// What an entry's local header takes at the least, in bytes, besides its name (APPNOTE 4.3.7).
+/// The smallest local header of an entry, in bytes, without the name (APPNOTE 4.3.7).
 const LOCAL_HEADER: u64 = 30;
 
-/// The dump in a ZIP: what it is, and where its data lies.
+/// A dump in a ZIP.
 #[derive(Debug, Clone)]
 pub struct ZippedDump {
     entry: Entry,
@@ -33,14 +33,11 @@ pub struct ZippedDump {
 }
 
 impl ZippedDump {
-    /// Finds the dump called `wanted` in the ZIP that `reader` gives, and checks from the ZIP's directory that it
-    /// can be shipped: that it is there once, a regular file, readable, not empty, of at most `max_bytes`, and that
-    /// no other entry claims any of its bytes. Nothing of the dump's data is read.
-    ///
-    /// # Errors
-    /// If it is not a ZIP, or there is no such dump.
+    /// Finds the dump called `wanted` in the ZIP in `reader`, and checks in the ZIP's directory that it can be shipped: one
+    /// regular file, readable, not empty, of at most `max_bytes`, and no other entry claims any of its bytes. Does not read
+    /// the dump's data.
     pub fn find(mut reader: impl Read + Seek, wanted: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
-        let (size, beginning) = look(&mut reader).map_err(ArchiveError::Read)?;
+        let (size, beginning) = size_and_beginning(&mut reader).map_err(ArchiveError::Read)?;
         let mut zip = directory::open(reader)?.ok_or_else(|| without_end(size, &beginning))?;
         if zip.has_duplicate_names() {
             return Err(ArchiveError::Inconsistent("it holds the same name more than once"));
@@ -76,31 +73,31 @@ impl ZippedDump {
         })
     }
 
-    /// What the ZIP's directory says of the dump.
+    /// The dump as the ZIP's directory describes it.
     pub fn entry(&self) -> &Entry {
         &self.entry
     }
 
-    /// The ZIP's other files that seem to be dumps: those with the dump's extension.
+    /// The ZIP's other files with the dump's extension.
     pub fn unsent(&self) -> Option<&Names> {
         self.unsent.as_ref()
     }
 
-    /// About how many bytes the archive will have, where that can be told beforehand.
+    /// The approximate size of the archive in bytes, if it is known before packing.
     pub fn expected_archive_size(&self, compression: Compression) -> Option<u64> {
         let is_reused = compression == Compression::Reuse && self.method == CompressionMethod::Deflated;
         is_reused.then(|| self.data.end - self.data.start)
     }
 
-    /// Where in the ZIP the dump's data lies.
+    /// Where the dump's data is in the ZIP.
     pub fn data(&self) -> Range<u64> {
         self.data.clone()
     }
 }
 
-/// What a file of `size` bytes is that has no end record and starts with `beginning`.
+/// The error about a file of `size` bytes without an end record that starts with `beginning`.
 fn without_end(size: u64, beginning: &[u8]) -> ArchiveError {
-    // A local file header (APPNOTE 4.3.7), or the mark of a ZIP that was meant to be split (8.5.4).
+    // A local file header (APPNOTE 4.3.7), or the signature of a ZIP that was to be split (8.5.4).
     if [b"PK\x03\x04", b"PK\x07\x08", b"PK00"].iter().any(|start| beginning.starts_with(*start)) {
         return ArchiveError::Truncated(size);
     }
@@ -108,7 +105,7 @@ fn without_end(size: u64, beginning: &[u8]) -> ArchiveError {
     ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: shown, size }
 }
 
-/// The name of every entry. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
+/// The names of all entries. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
 fn names<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<String>, ArchiveError> {
     zip.file_names().map(|name| name.map(String::from).map_err(ArchiveError::from)).collect()
 }
@@ -152,7 +149,7 @@ fn method_name(method: CompressionMethod) -> String {
     }
 }
 
-/// When `file` was modified: the extended timestamp if it has one, else the NTFS time, else the DOS time.
+/// The extended timestamp of `file`, else its NTFS time, else its DOS time.
 fn modification_time<R: Read + Seek>(file: &ZipFile<'_, R>) -> DumpTime {
     let mut ntfs = None;
     for field in file.extra_data_fields() {
@@ -180,7 +177,7 @@ fn modification_time<R: Read + Seek>(file: &ZipFile<'_, R>) -> DumpTime {
         .map_or(DumpTime::Missing, DumpTime::WallClock)
 }
 
-/// The instant of an NTFS time: steps of 100 ns since 1601-01-01 UTC (APPNOTE 4.5.5).
+/// The instant of an NTFS time, in steps of 100 ns since 1601-01-01 UTC (APPNOTE 4.5.5).
 fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
     const TICKS_PER_SECOND: u64 = 10_000_000;
     const SECONDS_FROM_1601_TO_1970: i64 = 11_644_473_600;
@@ -188,8 +185,8 @@ fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds - SECONDS_FROM_1601_TO_1970, 0)
 }
 
-/// Size and first bytes of what `reader` gives.
-fn look<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, Vec<u8>)> {
+/// The size and the first bytes of `reader`.
+fn size_and_beginning<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, Vec<u8>)> {
     let size = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;
     let mut beginning = Vec::new();

@@ -11,7 +11,7 @@ use crate::cli;
 use crate::config::LoadError;
 use crate::config::schema::json_schema;
 use crate::config::template::TEMPLATE;
-use crate::disk::atomic_file::WholeFile;
+use crate::disk::atomic_file::AtomicFile;
 use crate::runtime::error_chain::with_causes;
 
 /// For its owner alone: a configuration may hold secrets.
@@ -77,14 +77,14 @@ fn print(stdout: &mut dyn Write, text: &str) -> Result<(), GenConfigError> {
 }
 
 /// A file that is complete and has not got its name yet. It is gone if it never gets one.
-fn prepare(file: &Path, text: &str) -> Result<WholeFile, GenConfigError> {
+fn prepare(file: &Path, text: &str) -> Result<AtomicFile, GenConfigError> {
     let failed = |source| GenConfigError::Write { file: file.to_owned(), source };
-    let prepared = WholeFile::create(file).map_err(failed)?;
+    let prepared = AtomicFile::create(file).map_err(failed)?;
     prepared.as_file().write_all(text.as_bytes()).map_err(failed)?;
     Ok(prepared)
 }
 
-fn appear(prepared: WholeFile, mode: u32, force: bool) -> Result<(), GenConfigError> {
+fn appear(prepared: AtomicFile, mode: u32, force: bool) -> Result<(), GenConfigError> {
     let file = prepared.path().to_owned();
     prepared.publish(mode, force).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists if !force => GenConfigError::Exists(file),

@@ -10,7 +10,7 @@ use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::archive::{PackedDump, UnpackError, gunzipped, unpack};
+use crate::archive::{ArchiveError, PackedDump, gunzipped, unpack};
 use crate::cli::{self, Replaced};
 use crate::commands::foreground::{self, Site, Surroundings, Work};
 use crate::commands::recovery::report::{Next, Restored, restored, shell_word};
@@ -18,7 +18,7 @@ use crate::commands::recovery::{look, told_dump};
 use crate::config::{self, Environment};
 use crate::destination::Fetched;
 use crate::destination::fetch;
-use crate::disk::atomic_file::WholeFile;
+use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
@@ -162,8 +162,8 @@ impl Order {
         drop(bar);
         let Fetched { value, connections, .. } = fetched;
         let (dump, sum) = value.map_err(|error| match error {
-            UnpackError::Write(source) | UnpackError::Read(source) => failed(source),
-            UnpackError::Member(MemberError::Name { name, wanted }) => {
+            ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => failed(source),
+            ArchiveError::Member(MemberError::Name { name, wanted }) => {
                 let command = self.command_with(&name, archive);
                 RestoreError::OtherName { archive: archive.name.clone(), name, wanted, command }
             }
@@ -211,9 +211,9 @@ impl Order {
     }
 
     /// The file that will be called `name`, in the folder, which is created where it is missing.
-    fn create(&self, name: &str) -> Result<WholeFile, RestoreError> {
+    fn create(&self, name: &str) -> Result<AtomicFile, RestoreError> {
         let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder);
-        made.and_then(|()| WholeFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
+        made.and_then(|()| AtomicFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
     }
 
     fn unusable(&self, source: io::Error) -> RestoreError {
@@ -221,7 +221,7 @@ impl Order {
     }
 
     /// Gives the whole file its name, with the dump's time of modification or the archive's own.
-    fn publish(&self, file: WholeFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
+    fn publish(&self, file: AtomicFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
         let path = file.path().to_owned();
         let time = modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into()));

@@ -4,7 +4,6 @@
 
 mod environment;
 mod error;
-mod files;
 mod job;
 mod json;
 pub mod original;
@@ -30,6 +29,7 @@ use crate::config::place::Place;
 use crate::config::trust::Trust;
 use crate::config::walk::{Fault, Section, Walk};
 
+use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::retention::Policy;
@@ -225,10 +225,10 @@ fn read_sections(value: &json::Value, file: &Path, walk: &mut Walk<'_>) -> Optio
 /// The file's text without a byte order mark.
 fn read_text(path: &Path) -> Result<String, LoadError> {
     let file = || path.to_owned();
-    let bytes = files::read(path, MAX_FILE_BYTES).map_err(|fault| match fault {
-        files::FileFault::Unreadable(source) => LoadError::Unreadable { file: file(), source },
-        files::FileFault::NotAFile => LoadError::NotAFile { file: file() },
-        files::FileFault::TooLarge => LoadError::TooLarge { file: file() },
+    let bytes = bounded_read::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        ReadError::Io(source) => LoadError::Unreadable { file: file(), source },
+        ReadError::NotAFile => LoadError::NotAFile { file: file() },
+        ReadError::TooLarge(_) => LoadError::TooLarge { file: file() },
     })?;
     let text = String::from_utf8(bytes).map_err(|_| LoadError::NotUtf8 { file: file() })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))

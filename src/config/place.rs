@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::environment::Environment;
 use crate::config::error::shown;
-use crate::config::files::{self, FileFault};
 use crate::config::trust::Trust;
 use crate::config::walk::{Fault, quoted};
+use crate::disk::bounded_read::{self, ReadError};
 use crate::rules::trust::Holds;
 
 /// Longest PEM file that is read, in bytes; the public web's roots take a quarter of one MiB.
@@ -113,10 +113,9 @@ impl<'a> Place<'a> {
     /// A private key file for SSH, in whatever form the library reads.
     pub(super) fn ssh_key(self, text: &str) -> Result<PathBuf, Fault> {
         let path = self.path(text)?;
-        let mut file = files::open(&path).map_err(|fault| file_fault(&path, fault, u64::MAX))?;
+        let mut file = bounded_read::open(&path).map_err(|error| file_fault(&path, error))?;
         let mut beginning = [0; BEGINNING_OF_KEY];
-        let count =
-            file.read(&mut beginning).map_err(|error| file_fault(&path, FileFault::Unreadable(error), u64::MAX))?;
+        let count = file.read(&mut beginning).map_err(|error| file_fault(&path, error.into()))?;
         if PUBLIC_KEYS.iter().any(|kind| beginning[..count].starts_with(kind)) {
             let problem = format!("{} is a public key", shown(&path));
             return Err(Fault::new(problem, "name the private key: the file without .pub"));
@@ -131,7 +130,7 @@ impl<'a> Place<'a> {
     }
 
     fn read(self, path: &Path, max_bytes: u64, holds: Holds) -> Result<Vec<u8>, Fault> {
-        let bytes = files::read(path, max_bytes).map_err(|fault| file_fault(path, fault, max_bytes))?;
+        let bytes = bounded_read::read(path, max_bytes).map_err(|error| file_fault(path, error))?;
         self.trust.judge(path, holds);
         Ok(bytes)
     }
@@ -139,7 +138,7 @@ impl<'a> Place<'a> {
 
 /// `path` is an existing regular file that can be opened.
 pub(super) fn must_be_file(path: &Path) -> Result<(), Fault> {
-    files::open(path).map(|_| ()).map_err(|fault| file_fault(path, fault, u64::MAX))
+    bounded_read::open(path).map(drop).map_err(|error| file_fault(path, error))
 }
 
 /// `path` is an existing folder.
@@ -157,16 +156,16 @@ pub(super) fn must_be_folder(path: &Path) -> Result<(), Fault> {
     }
 }
 
-fn file_fault(path: &Path, fault: FileFault, max_bytes: u64) -> Fault {
+fn file_fault(path: &Path, error: ReadError) -> Fault {
     let path = shown(path);
-    match fault {
-        FileFault::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
+    match error {
+        ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
             Fault::new(format!("the file {path} does not exist"), "create it, or name another one")
         }
-        FileFault::Unreadable(error) => {
-            Fault::new(format!("the file {path} cannot be read: {error}"), "check who may read it")
+        ReadError::Io(error) => Fault::new(format!("the file {path} cannot be read: {error}"), "check who may read it"),
+        ReadError::NotAFile => Fault::new(format!("{path} is not a regular file"), "name a file"),
+        ReadError::TooLarge(max_bytes) => {
+            Fault::new(format!("{path} is longer than {max_bytes} bytes"), "name another file")
         }
-        FileFault::NotAFile => Fault::new(format!("{path} is not a regular file"), "name a file"),
-        FileFault::TooLarge => Fault::new(format!("{path} is longer than {max_bytes} bytes"), "name another file"),
     }
 }

@@ -11,8 +11,8 @@ use chrono::{
 use chrono_tz::Tz;
 use tz::TimeZoneSettings;
 
-use crate::config::files::{self, FileFault};
 use crate::config::walk::{Fault, nearest, quoted};
+use crate::disk::bounded_read;
 
 const LOCALTIME: &str = "/etc/localtime";
 const FIX: &str = "write a name such as \"Europe/Berlin\" or \"UTC\"";
@@ -42,7 +42,7 @@ impl JobZone {
             "localtime" | LOCALTIME => return local(),
             _ => {}
         }
-        let read = |path: &str| Ok(files::read(Path::new(path), MAX_ZONE_BYTES).map_err(io::Error::from)?);
+        let read = |path: &str| Ok(bounded_read::read(Path::new(path), MAX_ZONE_BYTES).map_err(io::Error::from)?);
         let tzdir = tzdir.and_then(OsStr::to_str).filter(|folder| !folder.is_empty());
         let folders = tzdir.as_ref().map_or(TimeZoneSettings::DEFAULT_DIRECTORIES, std::slice::from_ref);
         if let Ok(zone) = TimeZoneSettings::new(folders, read).parse_posix_tz(&text) {
@@ -71,7 +71,7 @@ impl JobZone {
 
 /// The zone of this machine.
 fn local() -> Result<JobZone, Fault> {
-    let error = match files::read(Path::new(LOCALTIME), MAX_ZONE_BYTES).map_err(io::Error::from) {
+    let error = match bounded_read::read(Path::new(LOCALTIME), MAX_ZONE_BYTES).map_err(io::Error::from) {
         Ok(bytes) => match tz::TimeZone::from_tz_data(&bytes) {
             Ok(zone) => return Ok(JobZone::Machine(Arc::new(zone))),
             Err(error) => error.to_string(),
@@ -127,15 +127,5 @@ impl TimeZone for JobZone {
 
     fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
         self.ahead(utc)
-    }
-}
-
-impl From<FileFault> for io::Error {
-    fn from(fault: FileFault) -> io::Error {
-        match fault {
-            FileFault::Unreadable(error) => error,
-            FileFault::NotAFile => io::Error::other("not a regular file"),
-            FileFault::TooLarge => io::Error::from(ErrorKind::FileTooLarge),
-        }
     }
 }

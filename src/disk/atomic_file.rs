@@ -1,7 +1,7 @@
-//! A file that appears under its name whole or not at all, however the program ends, and also if the power fails.
+//! Writes a file that appears under its name complete or not at all, even if the program is killed or the power fails.
 //!
-//! Until it is whole it has no name (O_TMPFILE, open(2)), so that nothing is left of it even by SIGKILL. Where a file
-//! system has no files without a name, it has a hidden temporary one, which only SIGKILL or a power failure leaves.
+//! While it is written it has no name (O_TMPFILE, open(2)), so that even SIGKILL leaves nothing. On a file system without
+//! such files it has a hidden temporary name, which only SIGKILL and a power failure leave.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -15,9 +15,9 @@ use tempfile::NamedTempFile;
 /// For its owner alone.
 const MODE: u32 = 0o600;
 
-/// A file that is being written, readable by its owner only.
+/// A file being written, readable only by its owner.
 #[derive(Debug)]
-pub struct WholeFile {
+pub struct AtomicFile {
     path: PathBuf,
     inner: Inner,
 }
@@ -28,40 +28,33 @@ enum Inner {
     Named(NamedTempFile),
 }
 
-/// Writes `bytes` into the file `path` with `mode`, in one step, as [`WholeFile::publish`] does.
-///
-/// # Errors
-/// As [`WholeFile::publish`].
+/// Writes `bytes` to the file `path` with `mode`, as [`AtomicFile::publish`] does.
 pub fn write(path: &Path, bytes: &[u8], mode: u32, force: bool) -> io::Result<()> {
-    let file = WholeFile::create(path)?;
+    let file = AtomicFile::create(path)?;
     file.as_file().write_all(bytes)?;
     file.publish(mode, force)
 }
 
-impl WholeFile {
+impl AtomicFile {
     /// An empty file that will be called `path`.
-    ///
-    /// # Errors
-    /// If no file can be created in its folder.
-    pub fn create(path: &Path) -> io::Result<WholeFile> {
+    pub fn create(path: &Path) -> io::Result<AtomicFile> {
         let inner = match unnamed(folder_of(path))? {
             Some(file) => Inner::Unnamed(file),
             None => named(folder_of(path))?,
         };
-        Ok(WholeFile { path: path.to_owned(), inner })
+        Ok(AtomicFile { path: path.to_owned(), inner })
     }
 
-    /// The same file, which will be called `name` in the same folder.
-    pub fn with_name(self, name: &str) -> WholeFile {
-        WholeFile { path: folder_of(&self.path).join(name), ..self }
+    /// The same file, to be called `name` in the same folder.
+    pub fn with_name(self, name: &str) -> AtomicFile {
+        AtomicFile { path: folder_of(&self.path).join(name), ..self }
     }
 
-    /// The path that it will have.
+    /// The path to be.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file, to be written.
     pub fn as_file(&self) -> &File {
         match &self.inner {
             Inner::Unnamed(file) => file,
@@ -69,21 +62,21 @@ impl WholeFile {
         }
     }
 
-    /// Sets its `mode` whatever the umask, syncs it to the disk, gives it its name, and syncs that as well. If `force`,
-    /// it replaces what has the name, in one step; a symbolic link is replaced, too, and never followed.
+    /// Sets its `mode` regardless of the umask, syncs it to the disk, gives it its name, and syncs the folder. If `force`, it
+    /// atomically replaces what has the name; a symbolic link is replaced, too, not followed.
     ///
     /// # Errors
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) without `force`; others if the system refuses. Then nothing is
-    /// left of the file.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) without `force`; others if the system refuses. Nothing is left of the
+    /// file then.
     pub fn publish(self, mode: u32, force: bool) -> io::Result<()> {
         self.as_file().set_permissions(Permissions::from_mode(mode))?;
         self.as_file().sync_all()?;
-        let WholeFile { path, inner } = self;
+        let AtomicFile { path, inner } = self;
         match inner {
             Inner::Named(file) if force => file.persist(&path).map(drop)?,
             Inner::Named(file) => file.persist_noclobber(&path).map(drop)?,
             Inner::Unnamed(file) => match link(&file, &path) {
-                // A link replaces nothing; a renamed one does.
+                // linkat(2) replaces nothing; rename(2) does.
                 Err(error) if force && error.kind() == io::ErrorKind::AlreadyExists => {
                     let linked = tempfile::Builder::new().make_in(folder_of(&path), |path| link(&file, path))?;
                     linked.persist(&path).map(drop)?;
@@ -95,7 +88,7 @@ impl WholeFile {
     }
 }
 
-/// The folder in which `path` is a name.
+/// The folder of `path`.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -104,8 +97,7 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 /// Syncs the folder of `path` to the disk: without that, a power failure can undo that the file was created or renamed
-/// (fsync(2)). A folder that cannot be synced, because it may not be read or the file system does not offer it, is as
-/// safe as it can be.
+/// (fsync(2)). Succeeds if the folder cannot be synced because it is not readable or the file system does not offer it.
 ///
 /// # Errors
 /// If the disk reports an error.
@@ -118,7 +110,7 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A file without a name in `folder`; `None` where there are none, or they cannot get a name.
+/// A file without a name in `folder`; `None` if the file system has none, or they cannot get a name.
 fn unnamed(folder: &Path) -> io::Result<Option<File>> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).map_err(io::Error::other)?;
     let file = match OpenOptions::new().write(true).custom_flags(flags).mode(MODE).open(folder) {
@@ -140,7 +132,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
     Ok(linkat(CWD, path_of(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
-/// Where the system shows an open file (proc(5)); linkat(2) gives a name to what lies there.
+/// The path of an open file (proc(5)), which linkat(2) accepts.
 fn path_of(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
@@ -151,16 +143,16 @@ mod tests {
 
     use super::*;
 
-    type Make = fn(&Path) -> WholeFile;
+    type Create = fn(&Path) -> AtomicFile;
 
-    /// `dump.sql` in a folder, with and without a temporary name.
-    const BOTH: [Make; 2] = [
+    /// `dump.sql` in a folder, without and with a temporary name.
+    const BOTH: [Create; 2] = [
         |folder| {
-            let file = WholeFile::create(&folder.join("dump.sql")).unwrap();
-            assert!(matches!(file.inner, Inner::Unnamed(_)), "the test's own file system has files without a name");
+            let file = AtomicFile::create(&folder.join("dump.sql")).unwrap();
+            assert!(matches!(file.inner, Inner::Unnamed(_)), "the file system of this test has files without a name");
             file
         },
-        |folder| WholeFile { path: folder.join("dump.sql"), inner: named(folder).unwrap() },
+        |folder| AtomicFile { path: folder.join("dump.sql"), inner: named(folder).unwrap() },
     ];
 
     fn names(folder: &Path) -> Vec<String> {
@@ -168,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn it_appears_whole_and_for_its_owner_alone() {
-        for make in BOTH {
+    fn it_appears_complete_and_only_for_its_owner() {
+        for create in BOTH {
             let folder = tempfile::tempdir().unwrap();
-            let file = make(folder.path());
+            let file = create(folder.path());
             file.as_file().write_all(b"whole").unwrap();
             file.publish(MODE, false).unwrap();
             assert_eq!(names(folder.path()), ["dump.sql"]);
@@ -182,16 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn what_has_the_name_is_replaced_by_force_alone_and_a_link_is_not_followed() {
-        for make in BOTH {
+    fn only_force_replaces_what_has_the_name_and_a_link_is_not_followed() {
+        for create in BOTH {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("dump.sql");
             fs::write(folder.path().join("victim"), "somebody's").unwrap();
             symlink("victim", &path).unwrap();
-            let refused = make(folder.path()).publish(MODE, false).unwrap_err();
+            let refused = create(folder.path()).publish(MODE, false).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
             assert!(path.is_symlink());
-            let file = make(folder.path());
+            let file = create(folder.path());
             file.as_file().write_all(b"new").unwrap();
             file.publish(MODE, true).unwrap();
             assert_eq!((fs::read(&path).unwrap(), path.is_symlink()), (b"new".to_vec(), false));
@@ -201,10 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_what_was_not_published() {
-        for make in BOTH {
+    fn an_unpublished_file_leaves_nothing() {
+        for create in BOTH {
             let folder = tempfile::tempdir().unwrap();
-            let file = make(folder.path());
+            let file = create(folder.path());
             file.as_file().write_all(b"half").unwrap();
             drop(file);
             assert!(names(folder.path()).is_empty());

@@ -1,4 +1,4 @@
-//! The id of a job: the same for every run of a configuration, different for every other job and machine.
+//! The id of a job: the same for every run with a configuration, different for every other job and machine.
 
 use std::fmt;
 use std::fs;
@@ -16,7 +16,7 @@ pub struct JobId(String);
 impl JobId {
     /// The id of the job that this process's user runs on this machine with the configuration at `config_path`.
     pub fn of(config_path: &Path) -> JobId {
-        JobId::derive(&machine(), geteuid().as_raw(), &name_of(config_path))
+        JobId::derive(&machine(), geteuid().as_raw(), &resolved(config_path))
     }
 
     fn derive(machine: &str, uid: u32, config: &Path) -> JobId {
@@ -42,9 +42,9 @@ fn machine() -> String {
     }
 }
 
-/// The absolute path of the configuration, its folder resolved. The file itself may be a link, which is not followed,
-/// so that the id stays the same when the link is changed to lead to another file.
-fn name_of(config: &Path) -> PathBuf {
+/// The absolute path of the configuration with its folder resolved. The file itself may be a link, which is not resolved,
+/// so that the id remains the same when the link changes.
+fn resolved(config: &Path) -> PathBuf {
     let absolute = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
     match (absolute.parent(), absolute.file_name()) {
         (Some(folder), Some(name)) => {
@@ -55,11 +55,11 @@ fn name_of(config: &Path) -> PathBuf {
     }
 }
 
-/// `resolved` with `..data` in place of the folder that Kubernetes links it to, `..2026_11_23_02_00_00.123`: every
-/// update of a ConfigMap or Secret makes a new one (kubernetes/pkg/volume/util/atomic_writer.go).
-fn without_generation(resolved: &Path) -> PathBuf {
+/// `path` with `..data` in place of the folder that Kubernetes links it to, such as `..2026_11_23_02_00_00.123`: every update
+/// of a ConfigMap or Secret creates a new one (kubernetes/pkg/volume/util/atomic_writer.go).
+fn without_generation(path: &Path) -> PathBuf {
     let is_generation = |name: &[u8]| name.starts_with(b"..") && name.get(2).is_some_and(u8::is_ascii_digit);
-    let parts = resolved.iter().map(|part| if is_generation(part.as_bytes()) { "..data".as_ref() } else { part });
+    let parts = path.iter().map(|part| if is_generation(part.as_bytes()) { "..data".as_ref() } else { part });
     parts.collect()
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_depends_on_machine_user_and_path_alone() {
+    fn the_id_depends_only_on_machine_user_and_path() {
         let derive = |machine, uid, path| JobId::derive(machine, uid, Path::new(path)).to_string();
         // printf 'm\0000\000/etc/job.json' | sha256sum
         assert_eq!(derive("m", 0, "/etc/job.json"), "80018dbc");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn one_file_has_one_id_however_its_folder_is_written() {
+    fn every_path_of_a_folder_gives_the_same_id() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("jobs")).unwrap();
@@ -90,16 +90,16 @@ mod tests {
         let id = JobId::of(&path("jobs/a.json"));
         assert_eq!(JobId::of(&path("link/a.json")), id);
         assert_eq!(JobId::of(&path("jobs/../link/./a.json")), id);
-        // An editor puts another file there.
+        // An editor replaces the file.
         fs::rename(path("jobs/a.json"), path("old")).unwrap();
         assert_eq!(JobId::of(&path("jobs/a.json")), id);
-        // A link to the file is a job of its own.
+        // A link to the file is another job.
         symlink("jobs/a.json", path("b.json")).unwrap();
         assert_ne!(JobId::of(&path("b.json")), id);
     }
 
     #[test]
-    fn a_config_map_keeps_its_id_when_it_is_updated() {
+    fn an_updated_config_map_keeps_its_id() {
         let mount = tempfile::tempdir().unwrap();
         let path = |name: &str| mount.path().join(name);
         symlink("..data/config.json", path("config.json")).unwrap();

@@ -1,8 +1,6 @@
-//! One run of a job at a time.
-//!
-//! The lock is an advisory one (flock(2)) on a file in the job's [state folder](crate::disk::state_folder), named by the
-//! [job's id](JobId): an editor that replaces the configuration does not free it, and no other user can take it. The
-//! system frees it however a run ends; the empty file is kept.
+//! The lock that allows one run of a job at a time: an advisory one (flock(2)) on a file in the [state
+//! folder](crate::disk::state_folder), named after the [job's id](JobId). An editor that replaces the configuration does not
+//! release it, and no other user can take it. The system releases it however a run ends; the empty file is kept.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -19,10 +17,10 @@ use crate::disk::state_folder::{self, StateFolderError};
 
 const MODE: u32 = 0o600;
 
-/// A probe shares the lock for some microseconds; a run that meets one tries again after this.
+/// A probe shares the lock for some microseconds; a run that finds one tries again after this.
 const LONGEST_PROBE: Duration = Duration::from_millis(50);
 
-/// Held while a run is under way.
+/// Held during a run.
 #[derive(Debug)]
 #[must_use = "dropping the lock lets the next run begin"]
 pub struct Lock {
@@ -35,22 +33,15 @@ pub enum LockError {
     /// Another run has the lock.
     #[error("another run with {} is under way; this one ends here", .0.display())]
     Held(PathBuf),
-    /// There is no folder for it.
     #[error(transparent)]
     Folder(#[from] StateFolderError),
-    /// It could not be opened or locked.
     #[error("locking {}", path.display())]
-    Io {
-        /// The lock's file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 impl Lock {
-    /// Takes the lock of the job with the configuration `config`, waiting no longer than a [probe](Lock::probe) takes.
-    /// For `work_directory` see [`state_folder::find`].
+    /// Takes the lock of the job with the configuration `config`; waits only as long as a [probe](Lock::probe) takes. For
+    /// `work_directory` see [`state_folder::find`].
     ///
     /// # Errors
     /// If another run has it, or its file cannot be created, or the file system cannot lock.
@@ -73,11 +64,7 @@ impl Lock {
         result(locked, config, path).map(|()| Lock { _file: file })
     }
 
-    /// Checks whether a run has the lock of the job with the configuration `config`. Creates nothing, and does not keep
-    /// a run from beginning.
-    ///
-    /// # Errors
-    /// If a run has it, or the file system cannot lock.
+    /// Checks whether a run has the lock of the job with the configuration `config`. Creates nothing and blocks no run.
     pub fn probe(config: &Path, work_directory: &Path) -> Result<(), LockError> {
         let path = path(config, &state_folder::find(work_directory, false)?);
         match File::open(&path) {

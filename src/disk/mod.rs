@@ -1,6 +1,7 @@
-//! Files on this machine.
+//! Files and folders on this machine.
 
 pub mod atomic_file;
+pub mod bounded_read;
 pub mod job_id;
 pub mod lock;
 pub mod space;

@@ -1,7 +1,5 @@
-//! A file that one side still writes while others read it, and that knows when it is complete.
-//!
-//! The file has no name: it takes space in the work directory while the run lasts, and is gone however the run
-//! ends.
+//! A file that is read while it is written. It has no name: it takes space in the work directory during the run, and is gone
+//! however the run ends.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-/// The bytes of a block, of which each has a digest of its own; the last block may be shorter.
+/// The size of a block in bytes. Each block has a digest; the last one may be shorter.
 pub const BLOCK: u64 = 1024 * 1024;
 
 /// A SHA-256.
@@ -33,23 +31,22 @@ pub struct Spool {
     shared: Arc<Shared>,
 }
 
-/// What a complete spool holds.
+/// The content of a complete spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Size in bytes.
+    /// In bytes.
     pub size: u64,
     /// SHA-256 of all bytes.
     pub sha256: Digest,
-    /// SHA-256 of each [`BLOCK`], in order: parts can be compared without all that lies before them.
+    /// SHA-256 of each [`BLOCK`], in order, to compare parts.
     pub blocks: Arc<[Digest]>,
 }
 
-/// How far the writer has come.
+/// How much is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// Bytes written so far.
+    /// In bytes.
     pub written: u64,
-    /// Whether that is all.
     pub is_complete: bool,
 }
 
@@ -70,16 +67,13 @@ struct State {
 enum End {
     Growing,
     Complete(Content),
-    /// The writer gave up.
+    /// By the writer.
     Abandoned,
-    /// Nobody wants it any more.
+    /// By the reader.
     Unwanted,
 }
 
 /// An empty spool in `folder`.
-///
-/// # Errors
-/// If no file can be made there.
 pub fn create(folder: &Path) -> io::Result<(SpoolWriter, Spool)> {
     let shared = Arc::new(Shared {
         file: tempfile::tempfile_in(folder)?,
@@ -113,7 +107,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the growing, if nothing else did before.
+    /// The first end counts.
     fn end(&self, end: End) {
         let mut state = self.state();
         if matches!(state.end, End::Growing) {
@@ -123,7 +117,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until `is_met` holds, which is asked at every change.
+    /// Waits until `is_met` holds; checks it at every change.
     fn wait_until(&self, mut is_met: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
         let mut state = self.state();
         while !is_met(&state) {
@@ -140,7 +134,7 @@ impl Write for SpoolWriter {
             State { end: End::Unwanted, .. } => return Err(unwanted()),
             State { written, .. } => written,
         };
-        // Up to the end of the block, so that its digest is complete then.
+        // Up to the end of the block, where its digest is complete.
         let left = usize::try_from(BLOCK - offset % BLOCK).unwrap_or(usize::MAX);
         let count = self.shared.file.write_at(&bytes[..bytes.len().min(left)], offset)?;
         self.whole.update(&bytes[..count]);
@@ -159,7 +153,7 @@ impl Write for SpoolWriter {
 }
 
 impl SpoolWriter {
-    /// All is written: readers come to an end.
+    /// Marks the spool as complete.
     pub fn finish(mut self) -> Content {
         self.finished = true;
         let size = self.shared.state().written;
@@ -185,34 +179,32 @@ impl Drop for SpoolWriter {
 }
 
 impl Spool {
-    /// How far the writer has come by now.
-    ///
     /// # Errors
-    /// If the writer gave up.
+    /// If the writer was dropped before the end.
     pub fn extent(&self) -> io::Result<Extent> {
         self.wait_until(|_| true)
     }
 
-    /// Waits until `is_met` holds of how far the writer has come. It is asked whenever that changes, and at each
-    /// [`nudge`](Spool::nudge); it must not use this spool.
+    /// Waits until `is_met` holds for the extent. It is checked at each change and each [`nudge`](Spool::nudge), and must not
+    /// use this spool.
     ///
     /// # Errors
-    /// If the writer gives up.
+    /// If the writer is dropped before the end.
     pub fn wait_until(&self, mut is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent> {
         self.shared.wait_until(|state| state.extent().map_or(true, &mut is_met)).extent()
     }
 
-    /// Has everybody who waits look again: something else that they wait for has changed.
+    /// Makes all waiting readers check their conditions again, because something else has changed.
     pub fn nudge(&self) {
-        // Whoever has looked and does not wait yet holds the lock.
+        // A reader that has checked its condition and does not wait yet holds the lock.
         drop(self.shared.state());
         self.shared.changed.notify_all();
     }
 
-    /// What the spool holds, once its writer has finished.
+    /// The content, once the writer has finished.
     ///
     /// # Errors
-    /// If the writer gave up.
+    /// If the writer is dropped before the end.
     pub fn wait_until_complete(&self) -> io::Result<Content> {
         match &self.shared.wait_until(|state| !matches!(state.end, End::Growing)).end {
             End::Complete(content) => Ok(content.clone()),
@@ -221,33 +213,30 @@ impl Spool {
         }
     }
 
-    /// Reads what is written from `offset` on, without waiting for more; 0 where nothing is.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
+    /// Reads from `offset` on, without waiting; 0 if nothing is written there.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let written = self.shared.state().written;
         let available = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
         if available == 0 { Ok(0) } else { self.shared.file.read_at(&mut buffer[..available], offset) }
     }
 
-    /// It is wanted for as long as what this gives is held. Where it is not complete by then, writing on fails.
+    /// Writing fails once the result is dropped, unless the spool is complete by then.
     pub fn wanted(&self) -> Wanted<'_> {
         Wanted(self)
     }
 
-    /// Whether its writer gave up before the end.
+    /// Whether the writer was dropped before the end.
     pub fn is_abandoned(&self) -> bool {
         matches!(self.shared.state().end, End::Abandoned)
     }
 
-    /// Whether nobody [wanted](Spool::wanted) it any more before the end.
+    /// Whether [`Wanted`] was dropped before the end.
     pub fn is_discarded(&self) -> bool {
         matches!(self.shared.state().end, End::Unwanted)
     }
 }
 
-/// Somebody's wish for a [`Spool`].
+/// See [`Spool::wanted`].
 #[derive(Debug)]
 pub struct Wanted<'a>(&'a Spool);
 
@@ -262,7 +251,7 @@ fn abandoned() -> io::Error {
 }
 
 fn unwanted() -> io::Error {
-    io::Error::other("the archive is not wanted any more")
+    io::Error::other("the archive is no longer needed")
 }
 
 #[cfg(test)]
@@ -318,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_gives_up_fails_its_readers() {
+    fn readers_fail_when_the_writer_is_dropped() {
         let (mut writer, spool) = spool();
         writer.write_all(b"half").unwrap();
         let waiting = spool.clone();
@@ -329,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wants_is_not_written_on() {
+    fn writing_fails_once_the_spool_is_unwanted() {
         let (mut writer, spool) = spool();
         writer.write_all(b"half").unwrap();
         drop(spool.wanted());
@@ -338,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_something_else_looks_again_when_nudged() {
+    fn a_nudge_makes_readers_check_again() {
         let (_writer, spool) = spool();
         let is_set = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let (waiting, flag) = (spool.clone(), is_set.clone());
@@ -349,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_complete_stays_so() {
+    fn a_complete_spool_remains_complete() {
         let (writer, spool) = spool();
         let content = writer.finish();
         drop(spool.wanted());

@@ -1,5 +1,4 @@
-//! The folder for what belongs to a job on this machine and outlasts a run, such as its lock. Only the job's user can
-//! enter it.
+//! The folder for files of a job that outlast a run, such as its lock. Only the job's user can enter it.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -16,33 +15,27 @@ const IN_WORK_DIRECTORY: &str = "scripting-system-";
 const MODE: u32 = 0o700;
 const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// Why there is no state folder.
 #[derive(Debug, Error)]
 pub enum StateFolderError {
-    /// It is not for this user only.
     #[error("the state folder {} cannot be used: {problem}", folder.display())]
     NotPrivate {
-        /// The folder.
         folder: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// Includes what to do.
         problem: String,
     },
-    /// It does not exist and cannot be created, nor can any other.
     #[error("cannot create the state folder {}; check the permissions of archive.work_directory", folder.display())]
     Create {
-        /// The last one that was tried.
+        /// The last of the candidates.
         folder: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
 }
 
-/// The state folder of this process's user: `/var/lib/scripting-system` where it belongs to that user, else a folder in
-/// the user's home, else one in `work_directory`. Where it is missing, it is created if `create`; otherwise the result
-/// may be a folder that does not exist.
+/// The state folder of this process's user: `/var/lib/scripting-system` if it belongs to that user, else a folder in the
+/// user's home, else one in `work_directory`. A missing folder is created if `create`; otherwise the result may not exist.
 ///
 /// # Errors
-/// If it cannot be created, or somebody else can enter it or has put it there.
+/// If it cannot be created, or another user can enter it or owns it.
 pub fn find(work_directory: &Path, create: bool) -> Result<PathBuf, StateFolderError> {
     let uid = geteuid().as_raw();
     let last = work_directory.join(format!("{IN_WORK_DIRECTORY}{uid}"));
@@ -61,7 +54,7 @@ pub fn find(work_directory: &Path, create: bool) -> Result<PathBuf, StateFolderE
     failure.map_or(Ok(last.clone()), |source| Err(StateFolderError::Create { folder: last, source }))
 }
 
-/// Root may create it; for others it must exist and be theirs.
+/// Root may create it; other users must own it.
 fn system_wide(uid: u32) -> Option<PathBuf> {
     let is_candidate = match fs::symlink_metadata(SYSTEM_WIDE) {
         Ok(found) => found.is_dir() && found.uid() == uid,
@@ -70,7 +63,7 @@ fn system_wide(uid: u32) -> Option<PathBuf> {
     is_candidate.then(|| SYSTEM_WIDE.into())
 }
 
-/// In the home that the password database names: `$HOME` may differ between cron and a shell, and the lock must not.
+/// In the home that the password database names: `$HOME` may differ between cron and a shell, the lock must not.
 fn in_home(uid: u32) -> Option<PathBuf> {
     let users = fs::read("/etc/passwd").ok()?;
     let home = home_of(&String::from_utf8_lossy(&users), uid)?;

@@ -50,13 +50,12 @@ impl Job {
     }
 
     fn note(&self, listing: &[Entry], free: Option<u64>) {
-        self.journal.set_folder(|record| {
-            // A night that is repeated later has archives after it, which are as good.
-            let today = self.today.max(record.started.date_naive());
-            let mut archives = history::archives(listing, &self.config.naming(), today);
-            archives.retain(|archive| !record.is_name_taken || archive.date != self.today);
-            let complete_since = history::complete_since(&archives, self.config.retention);
-            FolderFacts { archives, complete_since, free }
-        });
+        let (started, is_name_taken) = self.journal.read(|record| (record.started, record.is_name_taken));
+        // A night that is repeated later has archives after it, which are as good.
+        let today = self.today.max(started.date_naive());
+        let mut archives = history::archives(listing, &self.config.naming(), today);
+        archives.retain(|archive| !is_name_taken || archive.date != self.today);
+        let complete_since = history::complete_since(&archives, self.config.retention);
+        self.journal.set_folder(FolderFacts { archives, complete_since, free });
     }
 }

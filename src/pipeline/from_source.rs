@@ -110,7 +110,7 @@ impl Job {
         let Packing { zip, dump, modified, may_start_over } = *packing;
         let mark = self.config.source.mark();
         let packed = zip
-            .flow(dump.data())
+            .range(dump.data())
             .map_err(ArchiveError::Read)
             .and_then(|raw| dump.pack(raw, compression, modified, &mark, &mut writer, &self.interrupt));
         self.count_received(zip);

@@ -156,10 +156,9 @@ impl Journal {
         self.record().delivery = Some(delivery);
     }
 
-    /// Records what is on the server, as `facts` reads it with the help of the record.
-    pub fn set_folder(&self, facts: impl FnOnce(&RunRecord) -> FolderFacts) {
-        let mut record = self.record();
-        record.folder = Some(facts(&record));
+    /// Records what is on the server.
+    pub fn set_folder(&self, folder: FolderFacts) {
+        self.record().folder = Some(folder);
     }
 
     /// Records why the folder on the server was not listed; `why` is cleaned.

@@ -111,7 +111,7 @@ pub enum Outcome {
 }
 
 /// The record of one run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RunRecord {
     /// Identifies this run in the log.
     pub run_id: String,
@@ -161,34 +161,9 @@ impl RunRecord {
         started: DateTime<FixedOffset>,
         redaction: Redaction,
     ) -> RunRecord {
-        RunRecord {
-            run_id,
-            host,
-            today,
-            started,
-            duration: Duration::ZERO,
-            dry_run: false,
-            zip_size: None,
-            received: None,
-            dump: None,
-            archive: None,
-            delivery: None,
-            new_host_key: None,
-            retention: None,
-            removed: 0,
-            folder: None,
-            folder_unseen: None,
-            is_name_taken: false,
-            retries: 0,
-            interruption: None,
-            log_lines: Vec::new(),
-            tasks: Task::ALL
-                .into_iter()
-                .map(|task| TaskReport { task, state: State::Pending, text: String::new(), duration: None })
-                .collect(),
-            notes: Vec::new(),
-            redaction,
-        }
+        let report = |task| TaskReport { task, state: State::Pending, text: String::new(), duration: None };
+        let tasks = Task::ALL.into_iter().map(report).collect();
+        RunRecord { run_id, host, today, started, tasks, redaction, ..RunRecord::default() }
     }
 
     /// `text` on one line, without secrets and control characters.

@@ -37,9 +37,6 @@ pub(crate) struct Ended {
 /// Runs `program` with `arguments` and `input`, in a process group of its own, for up to `limit`. It gets no open file but
 /// standard input, output (`/dev/null`) and error: neither those that this program inherited, nor those of C libraries,
 /// which do not all set FD_CLOEXEC.
-///
-/// # Errors
-/// If it cannot be started, or the system cannot wait for it.
 pub(crate) fn run(program: &Path, arguments: &[&str], input: Vec<u8>, limit: Duration) -> io::Result<Ended> {
     close_fds::set_fds_cloexec_threadsafe(FIRST_OTHER, &[]);
     let mut child = Command::new(program)

@@ -1,8 +1,8 @@
-//! The wall clock, as something that is passed in: only `main` reads the real one.
+//! The wall clock as a parameter: only `main` reads the real one.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 
-/// Tells the time in the job's zone.
+/// Returns the time in the job's zone.
 pub type Clock = Arc<dyn Fn() -> DateTime<FixedOffset> + Send + Sync>;

@@ -1,8 +1,8 @@
-//! An error with its causes, as one line: each error says its own part, and only here are the parts joined.
+//! Joins the messages of an error and its causes.
 
 use std::error::Error;
 
-/// `error` and what caused it, joined by colons. A cause whose text the error before it already told is left out.
+/// `error` and its causes on one line, joined by colons. A cause that the message before it ends with is omitted.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -28,7 +28,7 @@ mod tests {
     struct Outer(#[source] io::Error);
 
     #[test]
-    fn each_cause_is_told_once() {
+    fn each_cause_appears_once() {
         assert_eq!(with_causes(&Outer(io::Error::other("no such file"))), "reading config.json: no such file");
         let nested = io::Error::other(io::Error::other("broken pipe"));
         assert_eq!(with_causes(&Outer(nested)), "reading config.json: broken pipe");

@@ -1,9 +1,9 @@
-//! Places at which a test can have the program panic. Only builds with debug assertions have them: a release holds
-//! nothing of it, not even the variable's name.
+//! Places where a test can make the program panic. Only builds with debug assertions have them: a release build does not even
+//! contain the variable's name.
 
-/// Panics with the text that `SCRIPTING_SYSTEM_PANIC_AT` holds, where that begins with `name`: `packing: the text`.
+/// Panics if `SCRIPTING_SYSTEM_PANIC_AT` is `name`, a colon and a text, such as `packing: the text`, with that text.
 #[cfg(debug_assertions)]
-#[allow(clippy::panic, reason = "it is what this is for")]
+#[allow(clippy::panic, reason = "this is its purpose")]
 pub(crate) fn failpoint(name: &str) {
     let wanted = std::env::var("SCRIPTING_SYSTEM_PANIC_AT").unwrap_or_default();
     if let Some(text) = wanted.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")) {
@@ -11,6 +11,5 @@ pub(crate) fn failpoint(name: &str) {
     }
 }
 
-/// Nothing, in a release.
 #[cfg(not(debug_assertions))]
 pub(crate) fn failpoint(_name: &str) {}

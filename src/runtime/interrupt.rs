@@ -1,5 +1,4 @@
-//! Ending a run before its end: a flag that everything long-running looks at, and what to close so that a blocked
-//! call returns.
+//! Interrupts a run: a flag that all long work checks, and closers that make blocked calls return.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,18 +6,16 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-/// Why a run ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
-    /// SIGINT: Ctrl-C.
+    /// Ctrl-C.
     Sigint,
-    /// SIGTERM.
     Sigterm,
     /// `run.deadline_minutes` have passed.
     Deadline,
 }
 
-/// Tells a run to end. Cheap to clone; all clones are one.
+/// Interrupts a run. Cheap to clone; all clones share one state.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<Inner>);
 
@@ -35,7 +32,7 @@ struct State {
     next: u64,
 }
 
-/// The run was told to end.
+/// The error of work that was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{}", match .0 {
     Interruption::Sigint => "interrupted (SIGINT)",
@@ -44,20 +41,20 @@ struct State {
 })]
 pub struct Interrupted(pub Interruption);
 
-/// Keeps a closer registered; dropping it takes the closer back.
-#[must_use = "dropping the guard takes the closer back"]
+/// Dropping it removes its closer.
+#[derive(Debug)]
+#[must_use = "dropping the guard removes the closer"]
 pub struct CloserGuard {
     interrupt: Interrupt,
     id: u64,
 }
 
 impl Interrupt {
-    /// One that has not been triggered.
     pub fn new() -> Interrupt {
         Interrupt::default()
     }
 
-    /// Tells the run to end because of `cause`, wakes every pause and runs every closer. The first cause stays.
+    /// Interrupts the run because of `cause`, ends every pause and calls every closer. The first cause is kept.
     pub fn trigger(&self, cause: Interruption) {
         let mut state = self.state();
         state.cause.get_or_insert(cause);
@@ -68,26 +65,21 @@ impl Interrupt {
         self.0.triggered.notify_all();
     }
 
-    /// Tells what goes on under this interrupt to end because its time is over.
+    /// Interrupts the run because its time is over.
     pub fn expire(&self) {
         self.trigger(Interruption::Deadline);
     }
 
-    /// Why the run was told to end, if it was.
+    /// Why the run was interrupted, if it was.
     pub fn cause(&self) -> Option<Interruption> {
         self.state().cause
     }
 
-    /// # Errors
-    /// If the run was told to end.
     pub fn check(&self) -> Result<(), Interrupted> {
         self.cause().map_or(Ok(()), |cause| Err(Interrupted(cause)))
     }
 
-    /// Sleeps for `duration`.
-    ///
-    /// # Errors
-    /// As soon as the run is told to end.
+    /// Sleeps for `duration`, or until the run is interrupted.
     pub fn pause(&self, duration: Duration) -> Result<(), Interrupted> {
         let end = Instant::now() + duration;
         let mut state = self.state();
@@ -103,8 +95,7 @@ impl Interrupt {
         }
     }
 
-    /// Has `close` run when the run is told to end, or at once if it already was. `close` must be quick and must
-    /// not use this interrupt.
+    /// Calls `close` when the run is interrupted, or at once if it was. `close` must be quick and must not use this interrupt.
     pub fn on_trigger(&self, close: impl Fn() + Send + 'static) -> CloserGuard {
         let mut state = self.state();
         if state.cause.is_some() {
@@ -134,12 +125,6 @@ impl fmt::Debug for Interrupt {
     }
 }
 
-impl fmt::Debug for CloserGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CloserGuard").field(&self.id).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -148,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_ends_when_the_run_is_told_to_end() {
+    fn an_interruption_ends_a_pause() {
         let interrupt = Interrupt::new();
         let other = interrupt.clone();
         let waiting = thread::spawn(move || other.pause(Duration::from_secs(60)));
@@ -157,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn closers_run_when_triggered_and_not_after_their_guard_is_gone() {
+    fn an_interruption_calls_closers_until_their_guards_are_dropped() {
         let interrupt = Interrupt::new();
         let count = Arc::new(AtomicU32::new(0));
         let closer = || {

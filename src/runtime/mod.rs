@@ -1,4 +1,4 @@
-//! Mechanisms that know nothing of the job.
+//! Mechanisms that are independent of the job.
 
 pub mod child;
 pub mod clock;

@@ -1,11 +1,11 @@
-//! Progress bars for a person who watches: on a terminal only, and gone when the work is done.
+//! Progress bars, only on a terminal; they disappear when the work is done.
 
 use std::io::{self, Read, Write as _};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shows progress, or nothing at all. Cheap to clone; all clones draw into one place.
+/// Shows progress, or nothing. Cheap to clone; all clones draw in the same place.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bars: MultiProgress,
@@ -15,45 +15,44 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
-/// Something that is waited for.
+/// A spinner; it disappears when dropped.
 #[derive(Debug)]
-#[must_use = "dropping it ends what is shown"]
+#[must_use = "dropping it ends the spinner"]
 pub struct Waiting(ProgressBar);
 
 const STYLE: &str = "{prefix:>14} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
 const STYLE_OF_UNKNOWN_LENGTH: &str = "{prefix:>14} {spinner} {bytes}, {bytes_per_sec}";
 
 impl Progress {
-    /// Draws on stderr, if that is a terminal.
+    /// Draws on stderr if that is a terminal.
     pub fn on_terminal() -> Progress {
         Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()) }
     }
 
-    /// Shows nothing.
     pub fn hidden() -> Progress {
         Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
     }
 
-    /// Shows `line` on stderr, above the bars where there are some.
+    /// Prints `line` on stderr, above any bars.
     pub fn show(&self, line: &str) {
-        // Where stderr is closed, there is nobody to show it to.
+        // If stderr is closed, nobody reads it.
         let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
-    /// Prints `line` on standard output, above the bars where there are some.
+    /// Prints `line` on standard output, above any bars.
     pub fn print(&self, line: &str) {
-        // Where the output is closed, nobody wants to read it.
+        // If the output is closed, nobody reads it.
         let _ = self.bars.suspend(|| writeln!(io::stdout(), "{line}"));
     }
 
-    /// Shows that `what` is waited for, until the result is dropped.
+    /// Shows `what` with a spinner until the result is dropped.
     pub fn waiting(&self, what: &str) -> Waiting {
         let bar = self.bars.add(ProgressBar::new_spinner().with_message(what.to_owned()));
         bar.enable_steady_tick(Duration::from_millis(100));
         Waiting(bar)
     }
 
-    /// A bar for a transfer of `total` bytes, where that is known.
+    /// A bar for a transfer of `total` bytes, if known.
     pub fn bar(&self, label: &'static str, total: Option<u64>) -> Bar {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let template = if total.is_some() { STYLE } else { STYLE_OF_UNKNOWN_LENGTH };
@@ -63,12 +62,11 @@ impl Progress {
 }
 
 impl Bar {
-    /// `bytes` more were transferred.
     pub fn advance(&self, bytes: usize) {
         self.0.inc(bytes as u64);
     }
 
-    /// `reader`, whose bytes advance this bar.
+    /// A reader whose bytes advance this bar.
     pub fn watching<R: Read>(self, reader: R) -> impl Read {
         Watched { reader, bar: self }
     }

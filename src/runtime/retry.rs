@@ -51,9 +51,6 @@ impl Retry {
 
     /// Calls `attempt` until it succeeds, fails with a permanent error, or has used up its attempts. `what` names it in
     /// the log: "downloading the ZIP".
-    ///
-    /// # Errors
-    /// The last attempt's.
     pub fn run<T, E: Retryable>(&self, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let mut failures = 0;
         loop {

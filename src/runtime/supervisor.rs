@@ -1,4 +1,4 @@
-//! Watches over work that may get stuck: signals, time limits and panics end it, and never the program's reports.
+//! Runs work that may get stuck: signals, time limits and panics end the work, but do not prevent the reports.
 
 use std::any::Any;
 use std::io;
@@ -16,19 +16,18 @@ use signal_hook::iterator::Signals;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::interrupt::Interruption;
 
-/// How long work that was told to end may take to do so; then it is left behind.
+/// How long interrupted work may take to end; then it is abandoned.
 const GRACE: Duration = Duration::from_secs(2);
-/// A signal ends the program within 5 seconds: this, and a moment to come to an end.
+/// A signal ends the program within 5 seconds: this, and a moment to exit.
 const FROM_SIGNAL_TO_END: Duration = Duration::from_millis(4_500);
 
 /// How supervised work ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// By itself.
     Returned,
-    /// With a panic that said this.
+    /// With the panic's message.
     Panicked(String),
-    /// Not at all: it was told to end, did not in time, and is left behind.
+    /// It was interrupted, did not end in time, and is abandoned.
     Stuck,
 }
 
@@ -37,7 +36,7 @@ enum Event {
     Signal(Interruption),
 }
 
-/// Runs one piece of work after the other, each on a thread of its own.
+/// Runs pieces of work one after another, each on its own thread.
 pub(crate) struct Supervisor {
     events: Receiver<Event>,
     sender: Sender<Event>,
@@ -46,22 +45,22 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// From now on SIGINT and SIGTERM end the work instead of the program; the second of them ends the program at
-    /// once.
+    /// From now on SIGINT and SIGTERM interrupt the work; a second signal ends the program at once, with 128 plus the signal's
+    /// number.
     pub(crate) fn new() -> io::Result<Supervisor> {
         let (sender, events) = mpsc::channel();
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // The order counts: the first signal finds the flag down and puts it up.
+            // In this order: the first signal finds the flag unset and sets it.
             flag::register_conditional_shutdown(signal, 128 + signal, is_second.clone())?;
             flag::register(signal, is_second.clone())?;
         }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let teller = sender.clone();
+        let signalled = sender.clone();
         thread::spawn(move || {
             for signal in signals.forever() {
                 let cause = if signal == SIGINT { Interruption::Sigint } else { Interruption::Sigterm };
-                if teller.send(Event::Signal(cause)).is_err() {
+                if signalled.send(Event::Signal(cause)).is_err() {
                     return;
                 }
             }
@@ -69,7 +68,8 @@ impl Supervisor {
         Ok(Supervisor { events, sender, begun: 0, signalled: None })
     }
 
-    /// Runs `work` until it ends, or until a signal or `limit` triggers `interrupt` and it does not end in time.
+    /// Runs `work` until it ends. A signal or the end of `limit` triggers `interrupt`; work that does not end soon after is
+    /// abandoned.
     pub(crate) fn run(
         &mut self,
         work: impl FnOnce() + Send + 'static,
@@ -79,15 +79,15 @@ impl Supervisor {
         self.begun += 1;
         let (number, sender) = (self.begun, self.sender.clone());
         let mut end = Instant::now() + limit;
-        let mut told_to_end = false;
+        let mut is_interrupted = false;
         if let Some((when, cause)) = self.signalled {
             interrupt.trigger(cause);
-            told_to_end = true;
+            is_interrupted = true;
             end = end.min(when + FROM_SIGNAL_TO_END);
         }
         thread::spawn(move || {
             let panic = panic::catch_unwind(AssertUnwindSafe(work)).err().map(|panic| text_of(&*panic));
-            // Nobody listens any more where the program is about to end.
+            // Nobody receives it when the program is about to end.
             let _ = sender.send(Event::Ended { work: number, panic });
         });
         loop {
@@ -95,18 +95,18 @@ impl Supervisor {
                 Ok(Event::Ended { work, panic }) if work == number => {
                     return panic.map_or(Ended::Returned, Ended::Panicked);
                 }
-                // Of work that was left behind.
+                // Of abandoned work.
                 Ok(Event::Ended { .. }) => {}
                 Ok(Event::Signal(cause)) => {
                     let now = Instant::now();
                     self.signalled.get_or_insert((now, cause));
                     interrupt.trigger(cause);
-                    told_to_end = true;
+                    is_interrupted = true;
                     end = end.min(now + GRACE);
                 }
-                Err(RecvTimeoutError::Timeout) if !told_to_end => {
+                Err(RecvTimeoutError::Timeout) if !is_interrupted => {
                     interrupt.trigger(Interruption::Deadline);
-                    told_to_end = true;
+                    is_interrupted = true;
                     end = Instant::now() + GRACE;
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ended::Stuck,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_that_does_not_end_in_time_is_told_to_and_then_left_behind() {
+    fn work_that_exceeds_its_limit_is_interrupted_and_then_abandoned() {
         let mut supervisor = Supervisor::new().unwrap();
         let interrupt = Interrupt::new();
         let heeding = interrupt.clone();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told() {
+    fn a_panic_is_reported() {
         let mut supervisor = Supervisor::new().unwrap();
         let ended = supervisor.run(|| panic!("out of {}", "luck"), Duration::from_secs(60), &Interrupt::new());
         assert_eq!(ended, Ended::Panicked("out of luck".to_owned()));

@@ -1,4 +1,4 @@
-//! Requests for the ZIP, whole or in part, and the bodies of the answers, counted and watched.
+//! Requests for the ZIP or parts of it, and the bodies of the responses, whose bytes are counted and timed.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,53 +26,50 @@ use crate::source::error::{from_body, from_ureq};
 use crate::source::redirect::target;
 
 const MAX_REDIRECTS: u32 = 5;
-/// A body that brings fewer bytes a second than this, over the whole of `source.timeout_seconds`, has stalled.
+/// A body with fewer bytes per second than this, over `source.timeout_seconds`, is too slow.
 const SLOWEST_RATE: u64 = 1024;
 
-/// A file that was modified so shortly before the answer is not identified by that time: it may change again within the
-/// same second (RFC 9110 section 8.8.2.2). Apache httpd asks for a minute, and else sends all of it again.
+/// Last-Modified does not identify a file that was modified less than this before the response: it may change again within
+/// the same second (RFC 9110 section 8.8.2.2). Apache httpd wants a minute, and otherwise ignores If-Range.
 const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(60);
 
-/// Asks one web server for one ZIP. Its connection is kept between requests and ends with the run.
+/// Requests one ZIP. The connection is kept between requests and ends with the run.
 pub(super) struct Client {
     /// For the origin (scheme, host and port) of `source.url`.
     agent: Agent,
-    /// For other origins, to which a redirect may lead: without the client certificate.
+    /// For other origins, to which a redirect may lead: has no client certificate.
     stranger: Agent,
     source: config::Source,
     authorization: Option<SecretString>,
     interrupt: Interrupt,
-    /// Meets passing faults.
     pub(super) retry: Retry,
     received: AtomicU64,
     _closer: CloserGuard,
 }
 
-/// A part of the ZIP, from byte `first` to byte `last`, both included.
+/// A part of the ZIP, from byte `first` to byte `last`, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// The whole ZIP's size.
+    /// The size of the ZIP.
     pub(super) total: u64,
 }
 
-/// An answer that brings the ZIP, or a part of it.
+/// A response with the ZIP or a part of it.
 pub(super) struct Answer<'a> {
-    /// Which part (206); `None` for all of it (200).
+    /// Which part (206); `None` for the whole ZIP (200).
     pub(super) part: Option<Part>,
-    /// The body's length, where it is announced.
+    /// The body's length, if the server announced it.
     pub(super) length: Option<u64>,
-    /// Whether nothing but the end of the connection ends the body (RFC 9112 section 6.3): one that was cut looks whole.
+    /// Whether only the end of the connection ends the body (RFC 9112 section 6.3): a truncated one looks complete.
     pub(super) ends_with_connection: bool,
-    /// What identifies this state of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified,
-    /// if that is long enough ago.
+    /// Identifies this version of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified if that is long
+    /// enough ago.
     pub(super) validator: Option<String>,
-    /// What the server says that it is.
     pub(super) content_type: Option<String>,
-    /// The server's clock.
+    /// By the server's clock.
     pub(super) server_time: Option<DateTime<Utc>>,
-    /// The bytes.
     pub(super) body: Body<'a>,
 }
 
@@ -105,40 +102,40 @@ impl Client {
         })
     }
 
-    /// How many bytes of bodies came so far.
+    /// How many bytes of bodies were received so far.
     pub(super) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Asks for the whole ZIP.
+    /// Requests the whole ZIP.
     pub(super) fn whole(&self) -> Result<Answer<'_>, SourceError> {
         self.get(&[])
     }
 
-    /// Asks for its last `count` bytes; a server without ranges answers with all of it.
+    /// Requests its last `count` bytes; a server without ranges sends the whole ZIP.
     pub(super) fn last(&self, count: u64) -> Result<Answer<'_>, SourceError> {
         self.get(&[(RANGE, &format!("bytes=-{count}"))])
     }
 
-    /// Asks for the bytes from `first` to `last`, if the file is still the one that `validator` identifies. A file
-    /// that has changed comes whole.
+    /// Requests the bytes from `first` to `last` of the version that `validator` identifies. The response has the whole ZIP if
+    /// the file has changed.
     pub(super) fn part(&self, first: u64, last: u64, validator: &str) -> Result<Answer<'_>, SourceError> {
         self.get(&[(RANGE, &format!("bytes={first}-{last}")), (IF_RANGE, validator)])
     }
 
-    /// That the server does not keep to the protocol.
-    pub(super) fn misbehaviour(&self, problem: impl Into<String>) -> SourceError {
+    /// The error that the server violates the protocol.
+    pub(super) fn violation(&self, problem: impl Into<String>) -> SourceError {
         SourceError::Protocol { host: self.host().to_owned(), problem: problem.into() }
     }
 
     fn get(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
         let result = self.get_once(headers);
-        // A connection that was shut down looks like any fault.
+        // A connection that was shut down looks like any other failure.
         self.interrupt.check()?;
         result
     }
 
-    /// Follows redirects. Credentials are for the origin of `source.url` alone.
+    /// Follows redirects. Only the origin of `source.url` gets credentials.
     fn get_once(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
         let mut url = self.source.url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -171,7 +168,7 @@ impl Client {
             206 => Some(
                 text(headers, &CONTENT_RANGE)
                     .and_then(|range| content_range(&range))
-                    .ok_or_else(|| self.misbehaviour("it does not say which part of the ZIP it sends"))?,
+                    .ok_or_else(|| self.violation("it does not say which part of the ZIP it sends"))?,
             ),
             _ => {
                 let (url, retry_after) = (config::public_url(url), retry_after(headers));
@@ -199,7 +196,7 @@ impl Client {
     }
 }
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) struct Body<'a> {
     client: &'a Client,
     inner: BodyReader<'static>,
@@ -214,7 +211,7 @@ impl Body<'_> {
         let _ = (0..4).find(|_| !matches!(self.read(&mut buffer), Ok(1..)));
     }
 
-    /// Reads on; 0 is the end. Fails where the run is told to end, and where bytes come too slowly.
+    /// Reads the next bytes; 0 is the end. Fails if the run has to end, or if bytes arrive too slowly.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let limit = self.client.source.timeout;
         loop {
@@ -249,7 +246,7 @@ impl Body<'_> {
         Ok(bytes)
     }
 
-    /// That the body ended before its time.
+    /// The error that the body ended early.
     pub(super) fn broken(&self) -> SourceError {
         SourceError::BrokenBody { received: self.received, source: io::ErrorKind::UnexpectedEof.into() }
     }
@@ -265,7 +262,7 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// What identifies this state of the file. A weak ETag does not, byte for byte (RFC 9110 section 8.8.3).
+/// See [`Answer::validator`]. A weak ETag does not identify a file byte by byte (RFC 9110 section 8.8.3).
 fn validator(headers: &HeaderMap) -> Option<String> {
     text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| {
         let is_settled = date(headers, &DATE)? - date(headers, &LAST_MODIFIED)? >= SETTLED_AFTER;
@@ -281,7 +278,7 @@ fn content_range(text: &str) -> Option<Part> {
     (part.first <= part.last && part.last < part.total).then_some(part)
 }
 
-/// Watches that bytes keep coming: a limit on each read never fires on a server that drips.
+/// Measures the rate of the bytes: a time limit for each read does not stop a server that sends one byte at a time.
 struct RateWatch {
     window: Duration,
     began: Instant,
@@ -293,7 +290,7 @@ impl RateWatch {
         RateWatch { window, began: Instant::now(), received: 0 }
     }
 
-    /// Counts `bytes` more; whether too few came in the window that has just ended.
+    /// Counts `bytes` more; returns whether too few arrived in the window that has just ended.
     fn is_too_slow(&mut self, bytes: u64) -> bool {
         self.received += bytes;
         if self.began.elapsed() < self.window {
@@ -310,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_content_range_is_understood_or_refused() {
+    fn a_content_range_is_parsed_or_refused() {
         assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
         for wrong in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
             assert_eq!(content_range(wrong), None, "{wrong}");
@@ -330,10 +327,10 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_file_that_was_modified_just_now_does_not_identify_it() {
+    fn a_recent_last_modified_does_not_identify_a_file() {
         let mut headers = HeaderMap::new();
         headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
-        assert_eq!(validator(&headers), None, "nobody knows when that was");
+        assert_eq!(validator(&headers), None, "the server's time is unknown");
         headers.insert(DATE, "Mon, 23 Nov 2026 23:00:59 GMT".parse().unwrap());
         assert_eq!(validator(&headers), None);
         headers.insert(DATE, "Mon, 23 Nov 2026 23:01:00 GMT".parse().unwrap());

@@ -1,4 +1,4 @@
-//! One whole download of the ZIP, for servers that do not send parts: streamed to a file without a name.
+//! Downloads the whole ZIP, from a server that does not send parts, to a file without a name.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,11 +12,11 @@ use crate::source::error::SourceError;
 use crate::source::remote::TAIL;
 
 const BUFFER: usize = 128 * 1024;
-/// The record that ends a ZIP's directory begins so, and takes so many bytes at the least (APPNOTE 4.3.16).
+/// The beginning and the smallest size of the record at the end of a ZIP (APPNOTE 4.3.16).
 const END_RECORD: &[u8] = b"PK\x05\x06";
 const END_RECORD_LENGTH: usize = 22;
 
-/// Keeps all that `answer` brings, at most `cap` bytes, in `work_directory`. Gives the file and its size in bytes.
+/// Writes the body of `answer`, at most `cap` bytes, to a file in `work_directory`; returns the file and its size in bytes.
 pub(super) fn download(
     mut answer: Answer<'_>,
     work_directory: &Path,
@@ -35,7 +35,7 @@ pub(super) fn download(
     loop {
         let count = answer.body.read(&mut buffer)?;
         if count == 0 {
-            if answer.ends_with_connection && is_cut(&file, size).map_err(local)? {
+            if answer.ends_with_connection && is_truncated(&file, size).map_err(local)? {
                 return Err(answer.body.broken());
             }
             return Ok((file, size));
@@ -49,8 +49,8 @@ pub(super) fn download(
     }
 }
 
-/// Whether `file`, of `size` bytes, is nothing, or begins like a ZIP and has no end.
-fn is_cut(file: &File, size: u64) -> io::Result<bool> {
+/// Whether `file`, of `size` bytes, is empty, or a ZIP without its end.
+fn is_truncated(file: &File, size: u64) -> io::Result<bool> {
     let mut beginning = [0; 2];
     let count = file.read_at(&mut beginning, 0)?;
     if count > 0 && beginning != *b"PK" {

@@ -1,4 +1,4 @@
-//! What can go wrong between us and the web server, and what the operator can do about it.
+//! What can go wrong with the web server, and what the operator can do about it.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,141 +12,83 @@ use crate::rules::dump::Names;
 use crate::runtime::interrupt::Interrupted;
 use crate::runtime::retry::Retryable;
 
-/// Why the ZIP could not be had.
+/// Why the ZIP could not be read.
 #[derive(Debug, Error)]
 pub enum SourceError {
-    /// A certificate or key file cannot be used.
     #[error("{key} ({}) cannot be used: {}. It must be a PEM file", pem.path.display(), pem.reason)]
     Pem {
         /// The configuration's key.
         key: &'static str,
         pem: PemError,
     },
-    /// `source.proxy` is not one that can be used. Its value is a secret.
+    /// The value of `source.proxy` is a secret.
     #[error("source.proxy is not the address of a proxy")]
     Proxy,
-    /// The name does not resolve.
     #[error("the name {host} cannot be resolved. Check source.url and this machine's DNS")]
     UnknownHost {
-        /// The web server.
         host: String,
-        /// What the resolver says, where it says something.
+        /// The resolver's error, if there is one.
         source: Option<io::Error>,
     },
     /// No connection, or a broken one.
     #[error("no connection to {host}. Check that the web server runs and that no firewall is in the way")]
-    Connection {
-        /// The web server.
-        host: String,
-        /// What happened.
-        source: io::Error,
-    },
-    /// No answer in time.
-    #[error("{host} gave no answer within {} s while {phase} (source.timeout_seconds)", limit.as_secs())]
-    Timeout {
-        /// The web server.
-        host: String,
-        /// What was under way.
-        phase: &'static str,
-        /// The limit.
-        limit: Duration,
-    },
-    /// The server's certificate is not to be trusted, or TLS failed otherwise.
+    Connection { host: String, source: io::Error },
+    #[error("{host} did not answer within {} s while {phase} (source.timeout_seconds)", limit.as_secs())]
+    Timeout { host: String, phase: &'static str, limit: Duration },
+    /// TLS failed, mostly because the server's certificate is not trusted.
     #[error("TLS with {host} failed: {problem}")]
-    Tls {
-        /// The web server.
-        host: String,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
+    Tls { host: String, problem: String },
     /// A redirect away from https.
     #[error(
         "{0} redirects to an address without TLS, which is not followed. Put the final https address into source.url"
     )]
     InsecureRedirect(String),
-    /// A redirect to something that is no address.
     #[error(
         "{host} redirects to \"{location}\", which is not an address that can be followed. Correct the redirect there"
     )]
     BadRedirect {
-        /// The web server.
         host: String,
         /// The address, without its query.
         location: String,
     },
-    /// More redirects than are followed.
     #[error("{0} redirects in circles. Open source.url in a browser to see where it leads")]
     TooManyRedirects(String),
-    /// The server refused.
+    /// An HTTP status other than 200 and 206.
     #[error("{url} answered {status}{}", advice(*status, *is_own))]
     Status {
         /// The address, without its query.
         url: String,
-        /// The HTTP status.
         status: u16,
-        /// Whether it has the origin of `source.url`; no credentials are sent to another.
+        /// Whether it has the origin of `source.url`; no other gets credentials.
         is_own: bool,
-        /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
-    /// The body ended too early.
+    /// The body ended early, after `received` bytes.
     #[error("the download broke off after {received} bytes. Check the web server and the line to it")]
-    BrokenBody {
-        /// Bytes received.
-        received: u64,
-        /// What happened.
-        source: io::Error,
-    },
-    /// The body stopped coming, though the connection stayed.
+    BrokenBody { received: u64, source: io::Error },
+    /// No more bytes arrived over an open connection.
     #[error(
-        "the download stalled after {received} bytes: nothing came for {} s (source.timeout_seconds). Check the web \
+        "the download stalled after {received} bytes: nothing arrived for {} s (source.timeout_seconds). Check the web \
          server and the line to it",
         limit.as_secs()
     )]
-    Stalled {
-        /// Bytes received.
-        received: u64,
-        /// The limit.
-        limit: Duration,
-    },
-    /// The body came too slowly.
+    Stalled { received: u64, limit: Duration },
     #[error("the download is slower than 1 KiB/s over {} s (source.timeout_seconds); {received} bytes were received", limit.as_secs())]
-    TooSlow {
-        /// Bytes received.
-        received: u64,
-        /// The time over which the rate was too low.
-        limit: Duration,
-    },
-    /// The file is larger than the cap.
+    TooSlow { received: u64, limit: Duration },
     #[error(
         "the ZIP has {size} bytes or more, more than source.max_dump_bytes allows ({cap}). Raise it if that is right"
     )]
     TooLarge {
         /// Bytes announced or received.
         size: u64,
-        /// The cap.
         cap: u64,
     },
-    /// The ZIP could not be kept on this machine.
     #[error("writing to {} (archive.work_directory). Check its free space and permissions", folder.display())]
-    WorkDirectory {
-        /// The folder.
-        folder: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-    /// The server speaks something else.
+    WorkDirectory { folder: PathBuf, source: io::Error },
     #[error("{host} does not answer as a web server does: {problem}")]
-    Protocol {
-        /// The web server.
-        host: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The file is not the one any more whose parts were read so far.
+    Protocol { host: String, problem: String },
     #[error("the ZIP has changed on the web server while it was read")]
     Changed,
-    /// The run was told to end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
@@ -209,7 +151,7 @@ impl From<AgentError> for SourceError {
     }
 }
 
-/// What `error`, met while talking to `host`, means. `limit` is the time limit in force.
+/// The error for `error` of a request to `host` with the time limit `limit`.
 pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> SourceError {
     let host = host.to_owned();
     match error {
@@ -225,7 +167,7 @@ pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> Sour
         ureq::Error::Rustls(error) => SourceError::Tls { host, problem: tls_problem(&error) },
         ureq::Error::Tls(problem) => SourceError::Tls { host, problem: problem.to_owned() },
         ureq::Error::RequireHttpsOnly(_) => SourceError::InsecureRedirect(host),
-        ureq::Error::Io(error) => from_io(error, host),
+        ureq::Error::Io(error) => from_handshake(error, &host),
         ureq::Error::ConnectProxyFailed(problem) => {
             SourceError::Protocol { host, problem: format!("the proxy refused the connection ({problem})") }
         }
@@ -237,7 +179,7 @@ pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> Sour
     }
 }
 
-/// What `error`, met after `received` bytes of the ZIP, means. `limit` is the time limit of each read.
+/// The error for `error` of reading a body after `received` bytes, with the time limit `limit` for each read.
 pub(super) fn from_body(error: io::Error, received: u64, limit: Duration) -> SourceError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
         Some(ureq::Error::Timeout(_)) => SourceError::Stalled { received, limit },
@@ -245,12 +187,9 @@ pub(super) fn from_body(error: io::Error, received: u64, limit: Duration) -> Sou
     }
 }
 
-/// What `error` means, met where a connection to `host`, or TLS with it, was begun by hand.
+/// The error for `error` of connecting to `host` or of the TLS handshake.
 pub fn from_handshake(error: io::Error, host: &str) -> SourceError {
-    from_io(error, host.to_owned())
-}
-
-fn from_io(error: io::Error, host: String) -> SourceError {
+    let host = host.to_owned();
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => SourceError::Tls { host, problem: tls_problem(tls) },
         None if is_unknown_host(&error) => SourceError::UnknownHost { host, source: Some(error) },
@@ -258,12 +197,12 @@ fn from_io(error: io::Error, host: String) -> SourceError {
     }
 }
 
-/// What is wrong with TLS, in words for whoever has to mend it.
+/// What is wrong with TLS, and how to fix it.
 fn tls_problem(error: &rustls::Error) -> String {
     use rustls::CertificateError as Certificate;
     let certificate = match error {
         rustls::Error::InvalidCertificate(certificate) => certificate,
-        // What it sent is no record of TLS at all (RFC 8446 section 5.1).
+        // It sent no TLS record (RFC 8446 section 5.1).
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
             return "the server on this port does not speak TLS. Correct the port in source.url, or have the server \
                     offer https there"
@@ -273,7 +212,7 @@ fn tls_problem(error: &rustls::Error) -> String {
     };
     match certificate {
         Certificate::Expired | Certificate::ExpiredContext { .. } => {
-            "the server's certificate has expired. Renew it there".to_owned()
+            "the server's certificate has expired. Renew it on the server".to_owned()
         }
         Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet. Check the clocks of both machines".to_owned()
@@ -291,7 +230,7 @@ fn tls_problem(error: &rustls::Error) -> String {
              certificate in source.ca_file"
                 .to_owned()
         }
-        Certificate::Revoked => "the server's certificate has been revoked. Renew it there".to_owned(),
+        Certificate::Revoked => "the server's certificate has been revoked. Renew it on the server".to_owned(),
         other => format!("the server's certificate is not valid ({other:?})"),
     }
 }

@@ -1,8 +1,8 @@
-//! ROOM: HTTPS. The ZIP on the web server, as something to read and seek in.
+//! The ZIP on the web server, as something to read and seek in.
 //!
-//! - `agent`: how the server is spoken to; `client`: requests and their answers; `redirect`: where those lead
-//! - `remote`: the ZIP read in parts; `download`: all of it, where the server sends no parts
-//! - `zip_file`: either of them
+//! - `client`: requests and responses; `redirect`: where a redirect leads
+//! - `remote`: reads the ZIP in parts; `download`: downloads it from a server that sends no parts
+//! - `zip_file`: the ZIP, read either way
 
 mod client;
 mod download;

@@ -1,4 +1,4 @@
-//! Where a redirect leads (RFC 9110 section 10.2.2), and what of that address may be reported.
+//! Where a redirect leads (RFC 9110 section 10.2.2).
 
 use url::Url;
 
@@ -9,7 +9,7 @@ use crate::source::error::SourceError;
 /// How many characters of a malformed address are reported.
 const SHOWN: usize = 200;
 
-/// The address that the header `location`, in an answer from `current`, stands for, without user, password and fragment.
+/// The address that the header `location` in a response from `current` refers to, without user, password and fragment.
 ///
 /// # Errors
 /// If it is not an address, or one without TLS.
@@ -30,7 +30,7 @@ pub fn target(current: &Url, location: &[u8]) -> Result<Url, SourceError> {
     Ok(target)
 }
 
-/// `location` without what can be secret: its query and fragment, and what precedes an `@`.
+/// `location` without the parts that can be secret: its query and fragment, and what precedes an `@`.
 fn shown(location: &str) -> String {
     let public = location.split(['?', '#']).next().unwrap_or_default();
     let public = public.rsplit_once('@').map_or_else(|| public.to_owned(), |(_, rest)| format!("…@{rest}"));

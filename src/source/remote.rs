@@ -1,5 +1,4 @@
-//! The ZIP as it lies on the web server: read in parts (RFC 9110 section 14), each pinned to the same state of the
-//! file.
+//! Reads the ZIP in parts (RFC 9110 section 14), all of the same version of the file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -7,26 +6,26 @@ use std::ops::Range;
 use crate::source::client::{Answer, Body, Client, Part};
 use crate::source::error::SourceError;
 
-/// A ZIP's directory ends with a record of 22 bytes and a comment of up to 65,535 (APPNOTE 4.3.16); this finds it,
-/// and most directories whole.
+/// A ZIP's directory ends with a record of 22 bytes and a comment of up to 65,535 (APPNOTE 4.3.16). These bytes include the
+/// record, and mostly the whole directory.
 pub(super) const TAIL: u64 = 65_633;
 
-/// What is fetched for a look at one place: a local file header and its name.
-const LOOK: u64 = 4 * 1024;
-/// What is fetched at the most where reading goes on and on: a directory that is longer than the tail.
-const LONGEST_LOOK: u64 = 4 * 1024 * 1024;
-/// How much more is fetched each time that reading goes on.
+/// How many bytes are fetched from one place: enough for a local file header and its name.
+const FETCH: u64 = 4 * 1024;
+/// The longest fetch of sequential reading: a directory is longer than the tail.
+const LONGEST_FETCH: u64 = 4 * 1024 * 1024;
+/// The factor by which each fetch of sequential reading is longer than the one before.
 const GROWTH: u64 = 16;
 
 /// A ZIP on a server that sends parts of it.
 pub(super) struct Remote {
-    /// Size in bytes.
+    /// In bytes.
     pub(super) size: u64,
     validator: String,
     tail: Window,
 }
 
-/// Some of the ZIP's bytes, and where they begin.
+/// Some of the ZIP's bytes, from byte `first` on.
 #[derive(Debug, Default)]
 struct Window {
     first: u64,
@@ -38,7 +37,7 @@ impl Window {
         self.first + self.bytes.len() as u64
     }
 
-    /// The bytes from `position` on, where this window has them.
+    /// The bytes from `position` on; `None` outside this window.
     fn at(&self, position: u64) -> Option<&[u8]> {
         let offset = usize::try_from(position.checked_sub(self.first)?).ok()?;
         self.bytes.get(offset..).filter(|bytes| !bytes.is_empty())
@@ -46,8 +45,8 @@ impl Window {
 }
 
 impl Remote {
-    /// What `answer`, to a request for the last [`TAIL`] bytes, begins; `None` where it is of no use: the server sent
-    /// another part, or does not identify the file.
+    /// From the response to a request for the last [`TAIL`] bytes; `None` if the server sent another part, or does not
+    /// identify the version of the file.
     pub(super) fn begin(answer: &mut Answer<'_>, part: Part) -> Result<Option<Remote>, SourceError> {
         let is_tail = part.last + 1 == part.total && part.first == part.total.saturating_sub(TAIL);
         let Some(validator) = answer.validator.clone().filter(|_| is_tail) else { return Ok(None) };
@@ -56,7 +55,6 @@ impl Remote {
         Ok(Some(Remote { size: part.total, validator, tail: Window { first: part.first, bytes } }))
     }
 
-    /// Asks for `range`.
     fn open<'a>(&self, client: &'a Client, range: &Range<u64>) -> Result<Body<'a>, SourceError> {
         let answer = client.part(range.start, range.end - 1, &self.validator)?;
         match answer.part {
@@ -65,21 +63,21 @@ impl Remote {
                 Ok(answer.body)
             }
             Some(part) if part.total != self.size => Err(SourceError::Changed),
-            Some(_) => Err(client.misbehaviour("it sends another part of the ZIP than it was asked for")),
+            Some(_) => Err(client.violation("it sent another part of the ZIP than the requested one")),
         }
     }
 
     fn fetch(&self, client: &Client, range: &Range<u64>) -> Result<Window, SourceError> {
         client.retry.run("reading the ZIP's directory", || {
-            // At most `LONGEST_LOOK`.
+            // At most `LONGEST_FETCH`.
             let bytes = self.open(client, range)?.read_all((range.end - range.start) as usize)?;
             Ok(Window { first: range.start, bytes })
         })
     }
 }
 
-/// Looks here and there: for the ZIP's directory. What was fetched for the last look is kept.
-pub(super) struct Looks<'a> {
+/// Reads the ZIP at any position, for its directory. Keeps the bytes of the last fetch.
+pub(super) struct RandomAccess<'a> {
     client: &'a Client,
     remote: &'a Remote,
     position: u64,
@@ -87,21 +85,21 @@ pub(super) struct Looks<'a> {
     length: u64,
 }
 
-impl<'a> Looks<'a> {
-    pub(super) fn new(client: &'a Client, remote: &'a Remote) -> Looks<'a> {
-        Looks { client, remote, position: 0, window: Window::default(), length: LOOK }
+impl<'a> RandomAccess<'a> {
+    pub(super) fn new(client: &'a Client, remote: &'a Remote) -> RandomAccess<'a> {
+        RandomAccess { client, remote, position: 0, window: Window::default(), length: FETCH }
     }
 
     fn fetch_here(&mut self) -> Result<(), SourceError> {
-        let goes_on = !self.window.bytes.is_empty() && self.position == self.window.end();
-        self.length = if goes_on { (self.length * GROWTH).min(LONGEST_LOOK) } else { LOOK };
+        let is_sequential = !self.window.bytes.is_empty() && self.position == self.window.end();
+        self.length = if is_sequential { (self.length * GROWTH).min(LONGEST_FETCH) } else { FETCH };
         let end = self.position.saturating_add(self.length).min(self.remote.tail.first.max(self.position + 1));
         self.window = self.remote.fetch(self.client, &(self.position..end))?;
         Ok(())
     }
 }
 
-impl Read for Looks<'_> {
+impl Read for RandomAccess<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.position >= self.remote.size || buffer.is_empty() {
             return Ok(0);
@@ -117,7 +115,7 @@ impl Read for Looks<'_> {
     }
 }
 
-impl Seek for Looks<'_> {
+impl Seek for RandomAccess<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(offset) => Some(offset),
@@ -129,17 +127,17 @@ impl Seek for Looks<'_> {
     }
 }
 
-/// One range from its beginning to its end: the dump's data. Where the connection breaks, it goes on from there.
-pub(super) struct Flow<'a> {
+/// Reads one range from its beginning to its end: the dump's data. Continues over a new connection if one breaks.
+pub(super) struct Sequential<'a> {
     client: &'a Client,
     remote: &'a Remote,
     rest: Range<u64>,
     body: Option<Body<'a>>,
 }
 
-impl<'a> Flow<'a> {
-    pub(super) fn new(client: &'a Client, remote: &'a Remote, range: Range<u64>) -> Flow<'a> {
-        Flow { client, remote, rest: range, body: None }
+impl<'a> Sequential<'a> {
+    pub(super) fn new(client: &'a Client, remote: &'a Remote, range: Range<u64>) -> Sequential<'a> {
+        Sequential { client, remote, rest: range, body: None }
     }
 
     fn read_once(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
@@ -158,7 +156,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-impl Read for Flow<'_> {
+impl Read for Sequential<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_empty() || buffer.is_empty() {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! The ZIP, whether it is read where it lies or was downloaded: something to read and seek in.
+//! The ZIP, read in parts from the web server or downloaded.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -14,40 +14,36 @@ use crate::runtime::retry::Retry;
 use crate::source::client::{Answer, Client};
 use crate::source::download::download;
 use crate::source::error::SourceError;
-use crate::source::remote::{Flow, Looks, Remote, TAIL};
+use crate::source::remote::{RandomAccess, Remote, Sequential, TAIL};
 
 const BUFFER: usize = 128 * 1024;
 
-/// The ZIP. What lies of it on this machine has no name there, and is gone with this value.
+/// The ZIP. A downloaded file has no name, and is gone when this is dropped.
 pub struct Zip {
     client: Client,
     place: Place,
     progress: Progress,
-    /// Size in bytes.
+    /// In bytes.
     pub size: u64,
-    /// What the server says that it is (Content-Type).
+    /// From the header Content-Type.
     pub content_type: Option<String>,
-    /// The server's clock when it first answered (Date).
+    /// The time of the first response by the server's clock (Date).
     pub server_time: Option<DateTime<Utc>>,
 }
 
 enum Place {
     /// On the web server, read in parts.
     Remote(Remote),
-    /// Here, all of it.
+    /// Downloaded.
     Local(File),
 }
 
-/// Something to read and seek in.
 pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// Asks for the ZIP that `source` names. A server that sends parts is read in place if `in_parts`; else, and from any
-/// other one, the whole ZIP is downloaded into `work_directory`.
-///
-/// # Errors
-/// The last attempt's, of those that `retry` allows.
+/// Requests the ZIP of `source`: in parts, if `in_parts` and the server sends them; otherwise downloads it into
+/// `work_directory`.
 pub fn open(
     source: &config::Source,
     in_parts: bool,
@@ -75,7 +71,7 @@ struct Begun {
     server_time: Option<DateTime<Utc>>,
 }
 
-/// `None` where the parts are of no use.
+/// `None` if parts cannot be used.
 fn begin_in_parts(
     client: &Client,
     source: &config::Source,
@@ -83,7 +79,7 @@ fn begin_in_parts(
     progress: &Progress,
 ) -> Result<Option<Begun>, SourceError> {
     let mut answer = match client.last(TAIL) {
-        // "Range not satisfiable": some servers say so of a file shorter than what is asked for.
+        // "Range not satisfiable": some servers answer so if the file is shorter than the range.
         Err(SourceError::Status { status: 416, .. }) => return Ok(None),
         other => other?,
     };
@@ -101,34 +97,31 @@ fn begin_whole(
     folder: &Path,
     progress: &Progress,
 ) -> Result<Begun, SourceError> {
-    tracing::info!("the web server sends no parts of the ZIP that could be relied on; all of it is downloaded");
+    tracing::info!("the web server does not send reliable parts of the ZIP; downloading all of it");
     let (content_type, server_time) = (answer.content_type.clone(), answer.server_time);
     let (file, size) = download(answer, folder, source.max_dump_bytes, progress)?;
     Ok(Begun { place: Place::Local(file), size, content_type, server_time })
 }
 
 impl Zip {
-    /// Looks here and there in the ZIP, from its beginning.
+    /// Reads the ZIP at any position.
     ///
     /// # Errors
-    /// If the downloaded file cannot be used. What goes wrong on the web server shows when it is read.
+    /// If the downloaded file cannot be used. Errors of the web server show when reading.
     pub fn reader(&self) -> io::Result<Box<dyn ReadSeek + '_>> {
         match &self.place {
-            Place::Remote(remote) => Ok(Box::new(Looks::new(&self.client, remote))),
+            Place::Remote(remote) => Ok(Box::new(RandomAccess::new(&self.client, remote))),
             Place::Local(file) => Ok(Box::new(BufReader::with_capacity(BUFFER, from(file, 0)?))),
         }
     }
 
-    /// Reads `range` of the ZIP from its beginning to its end.
-    ///
-    /// # Errors
-    /// If the downloaded file cannot be used. What goes wrong on the web server shows when it is read.
-    pub fn flow(&self, range: Range<u64>) -> io::Result<Box<dyn Read + '_>> {
+    /// Reads `range` of the ZIP, with a progress bar.
+    pub fn range(&self, range: Range<u64>) -> io::Result<Box<dyn Read + '_>> {
         let length = range.end - range.start;
         match &self.place {
             Place::Remote(remote) => {
                 let bar = self.progress.bar("Download", Some(length));
-                Ok(Box::new(bar.watching(Flow::new(&self.client, remote, range))))
+                Ok(Box::new(bar.watching(Sequential::new(&self.client, remote, range))))
             }
             Place::Local(file) => {
                 Ok(Box::new(self.progress.bar("Pack", Some(length)).watching(from(file, range.start)?.take(length))))
@@ -136,12 +129,12 @@ impl Zip {
         }
     }
 
-    /// Whether it is read where it lies.
+    /// Whether it is read in parts from the web server.
     pub fn is_remote(&self) -> bool {
         matches!(self.place, Place::Remote(_))
     }
 
-    /// How many bytes of it came over the wire so far.
+    /// How many bytes were received so far.
     pub fn received(&self) -> u64 {
         self.client.received()
     }
@@ -153,7 +146,7 @@ fn from(file: &File, position: u64) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether `error`, met while the ZIP was read, says that it is not the same file any more.
+/// Whether `error` of reading the ZIP says that the file has changed on the web server.
 pub fn has_changed(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<SourceError>());
     matches!(inner, Some(SourceError::Changed))

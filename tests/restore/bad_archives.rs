@@ -79,7 +79,7 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         N.tgz  N-N-N  N B  BAD: the dump in it, "dumpfile.sql", is empty
         N.tgz  N-N-N  N B  intact, but it holds "other" instead of "dumpfile.sql": a dump of N B, modified N MONTH N N:N:N +N:N; reach it with --dump other
         N.tgz  N-N-N  N B  BAD: it holds "dumpfile.sql", which is a symbolic link, not a regular file
-        N.tgz  N-N-N  N B  BAD: it holds "other" beside "dumpfile.sql", and must hold one file alone
+        N.tgz  N-N-N  N B  BAD: it holds "other" as well as "dumpfile.sql"; an archive holds only one file
         N.tgz  N-N-N  N B  BAD: it is empty
         N.tgz  N-N-N  N KiB  BAD: it breaks off after N bytes
         N.tgz  N-N-N  N KiB  BAD: from byte N on, it is no gzip data: it begins with "and more"

@@ -7,7 +7,7 @@ use std::process::Command;
 use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use scripting_system::archive::{PackedDump, UnpackError, unpack};
+use scripting_system::archive::{ArchiveError, PackedDump, unpack};
 use scripting_system::runtime::interrupt::Interrupt;
 use scripting_system::runtime::interrupt::Interruption;
 use tar::{Builder, EntryType, Header};
@@ -114,11 +114,11 @@ fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
         (&[(EntryType::Directory, "./", b"")], "it holds \"./\", which is a folder, not a regular file"),
         (
             &[(regular, NAME, b"x"), (regular, "b\n", b"y")],
-            "it holds \"b\\n\" beside \"dump.sql\", and must hold one file alone",
+            "it holds \"b\\n\" as well as \"dump.sql\"; an archive holds only one file",
         ),
         (
             &[(regular, NAME, b"x"), (EntryType::Symlink, "b", b"")],
-            "it holds \"b\" beside \"dump.sql\", and must hold one file alone",
+            "it holds \"b\" as well as \"dump.sql\"; an archive holds only one file",
         ),
         (&[], "the tar in it holds no file"),
     ] {
@@ -170,7 +170,7 @@ fn a_tar_that_is_damaged_or_cut_is_told() {
     assert_bad(&gzipped(&other), "the tar in it is damaged behind the dump");
     let mut more = tar;
     more.extend([vec![0; 512], vec![1; 512]].concat());
-    assert_bad(&gzipped(&more), "something follows behind the end of the tar in it");
+    assert_bad(&gzipped(&more), "the tar in it has more data after its end");
     assert_bad(&gzipped(b"no tar at all"), "the tar in it is damaged at its beginning, or is none");
 }
 
@@ -226,12 +226,12 @@ fn faults_of_reading_and_of_writing_are_not_the_archives() {
     let archive = gzipped(&good_tar());
     let half = &archive[..archive.len() / 2];
     let read = unpack(half.chain(Broken), Some(NAME), &Interrupt::new(), |_| Ok(sink())).map(drop).unwrap_err();
-    assert!(matches!(&read, UnpackError::Read(error) if error.to_string() == "the line broke"), "{read:?}");
+    assert!(matches!(&read, ArchiveError::ReadBack(error) if error.to_string() == "the line broke"), "{read:?}");
     let write = unpack(archive.as_slice(), Some(NAME), &Interrupt::new(), |_| Ok(Broken)).map(drop).unwrap_err();
-    assert!(matches!(&write, UnpackError::Write(error) if error.to_string() == "the disk broke"), "{write:?}");
+    assert!(matches!(&write, ArchiveError::WriteDump(error) if error.to_string() == "the disk broke"), "{write:?}");
     let interrupt = Interrupt::new();
     interrupt.trigger(Interruption::Sigint);
     let told = unpack(archive.as_slice(), Some(NAME), &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
-    assert!(matches!(told, UnpackError::Interrupted(_)), "{told:?}");
-    assert!(![read, write, told].iter().any(UnpackError::is_of_the_archive));
+    assert!(matches!(told, ArchiveError::Interrupted(_)), "{told:?}");
+    assert!(![read, write, told].iter().any(ArchiveError::is_of_the_archive));
 }

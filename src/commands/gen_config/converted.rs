@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use crate::cli;
 use crate::commands::gen_config::{GenConfigError, PRIVATE, appear, prepare, print};
 use crate::config::original::{self, Conversion, Remark, RemarkKind, SecretFile};
-use crate::disk::atomic_file::{WholeFile, folder_of};
+use crate::disk::atomic_file::{AtomicFile, folder_of};
 use crate::rules::redaction::printable;
 
 /// Converts the configuration `old`, and tells on `stderr` what was converted, what was assumed and what is left to do.
@@ -107,7 +107,7 @@ impl Made {
         Ok(())
     }
 
-    fn appear(&mut self, prepared: WholeFile, force: bool) -> Result<(), GenConfigError> {
+    fn appear(&mut self, prepared: AtomicFile, force: bool) -> Result<(), GenConfigError> {
         let file = prepared.path().to_owned();
         let was_there = fs::symlink_metadata(&file).is_ok();
         appear(prepared, PRIVATE, force)?;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::SYSTEM_KNOWN_HOSTS;
 use crate::destination::error::DestinationError;
 use crate::disk::atomic_file::sync_folder_of;
-use crate::disk::space;
+use crate::disk::bounded_read::{self, ReadError};
 use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
 
 /// Largest known_hosts that is read, in bytes.
@@ -110,17 +110,11 @@ pub(crate) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationErro
     Ok(Known { entries })
 }
 
-fn contents(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match space::open_regular(file, OpenOptions::new().read(true)) {
-        Ok(file) => file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
-    };
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(io::Error::other(format!("it is larger than {MAX_SIZE} bytes")));
+fn contents(file: &Path) -> Result<Vec<u8>, ReadError> {
+    match bounded_read::read(file, MAX_SIZE) {
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
     }
-    Ok(bytes)
 }
 
 /// The line that makes `key` known for `name`, as OpenSSH writes it, without its end.

@@ -1,10 +1,10 @@
 //! The metrics file, which node_exporter's textfile collector may read at any moment: it is always complete.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::atomic_file;
+use crate::disk::bounded_read;
 
 /// node_exporter runs as another user.
 const MODE: u32 = 0o644;
@@ -24,13 +24,7 @@ pub struct TextfileError {
 
 /// The file's text; `None` if there is none or it cannot be read.
 pub fn read(path: &Path) -> Option<String> {
-    // Opening a pipe could block forever.
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_READ).read_to_string(&mut text).ok()?;
-    Some(text)
+    String::from_utf8(bounded_read::read(path, MAX_READ).ok()?).ok()
 }
 
 /// Replaces the file in one step: a reader finds the old or the new text, even after a power failure.

@@ -210,7 +210,7 @@ pub(super) const ROWS: &[Row] = &[
             (LOCKS, "whoever_opens_and_locks_the_configuration_blocks_no_run"),
             (LOCKS, "a_state_folder_that_somebody_else_has_laid_or_can_enter_is_refused"),
             (LOCKS, "commands_that_only_read_create_no_state_folder"),
-            (JOB_ID, "a_config_map_keeps_its_id_when_it_is_updated"),
+            (JOB_ID, "an_updated_config_map_keeps_its_id"),
         ],
     ),
     (

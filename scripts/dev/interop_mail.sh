@@ -88,10 +88,15 @@ section_mail() {
     mail_server "$plain_port" none
     try_mail "$server, neither" "client=localhost|client=unknown"
     mail_server
-    # Postfix's sendmail reads this.
-    export MAIL_CONFIG=$trial/postfix/config
+    # sendmail gets a clean environment: a private mount replaces it by a wrapper that sets MAIL_CONFIG.
+    cp -- /usr/sbin/sendmail "$trial/postfix/sendmail"
+    printf '#!/bin/sh\nMAIL_CONFIG=%s exec %s "$@"\n' "$trial/postfix/config" "$trial/postfix/sendmail" \
+        >"$trial/postfix/wrapper"
+    chmod 755 "$trial/postfix/wrapper"
+    # shellcheck disable=SC2016 # sh expands it
+    run_through=(unshare -m sh -c 'mount --bind "$0" /usr/sbin/sendmail && exec "$@"' "$trial/postfix/wrapper")
     try_mail "$server's sendmail" "pickup.*uid=0 from=<backup@example.org>"
-    unset MAIL_CONFIG
+    run_through=()
     email=
     end_process "$process"
     print_table

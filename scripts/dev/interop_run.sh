@@ -10,6 +10,7 @@ password='Correct-Horse-7'
 # The configuration of the next run; see `configure`.
 zip_url='' ca_file='' sftp_port='' archives='' known_hosts=''
 login=key host_key=accept-new email=''
+run_through=()
 
 # Creates keys and certificates for all servers, and the program's folder.
 prepare_trial() {
@@ -87,13 +88,13 @@ END
     chmod 600 "$run/config.json"
 }
 
-# Runs the program as configured. $code is its exit code, the file $log its log.
+# Runs the program as configured, through the command $run_through if set. $code is its exit code, the file $log its log.
 run_program() {
     configure
     log=$run/log.log
     rm -f -- "$log"
     code=0
-    start_process "$built/scripting-system" run --config "$run/config.json" 2>"$run/errors"
+    start_process "${run_through[@]}" "$built/scripting-system" run --config "$run/config.json" 2>"$run/errors"
     wait_for_process "$started" || code=$?
 }
 

@@ -16,7 +16,7 @@ sftp_cases=(
     "login with a password"
     "an archive with the same bytes is kept"
     "other bytes replace the archive"
-    "no temporary file is left"
+    "the replaced archive is kept, no temporary file is left"
     "another host key is refused"
     "supports fsync"
     "reports its free space (statvfs)"
@@ -65,14 +65,23 @@ section_sftp() {
 
 # Fills the folder $archives with archives of several ages and foreign files.
 fill_folder() {
-    local days
+    local days path
     mkdir -p -- "$archives/a folder"
     for days in 2 5 9 20 40; do
-        echo old >"$archives/$(date -d "-$days days" +%Y%d%m).tgz"
+        path=$archives/$(date -d "-$days days" +%Y%d%m).tgz
+        echo old >"$path"
+        touch -d "-$days days" -- "$path"
     done
     echo mine >"$archives/notes.txt"
     echo mine >"$archives/.hidden"
     ln -s notes.txt "$archives/$(date -d '-30 days' +%Y%d%m).tgz"
+}
+
+# The next run fetches the ZIP of the dump $1, always from the same URL: the program keeps archives of another source.
+publish_sftp() {
+    mkdir -p -- "$published/sftp"
+    cp -p -- "$published/$1/my_zip.zip" "$published/sftp/"
+    fetch_from_usual_server sftp
 }
 
 # Prints the names in the folder $archives.
@@ -96,8 +105,8 @@ knows_one_key() {
     [[ $(grep -c "^\[127.0.0.1\]:$sftp_port " "$known_hosts") == 1 ]]
 }
 
-has_no_temporary() {
-    ! names | grep -E '\.(part|old)$'
+has_only_replaced_archive() {
+    diff <(names | grep -E '\.(part|old)$') <(echo "$(basename -- "$archive").old")
 }
 
 # Tests every case with the server $1 on port $sftp_port.
@@ -109,7 +118,7 @@ try_sftp_server() {
     fill_folder
 
     email='' login=key host_key=accept-new
-    fetch_from_usual_server sftp_first
+    publish_sftp sftp_first
     run_program
     sftp_holds "login with a key" "yes" exited_with 0
     sftp_holds "first contact with accept-new: the key is in known_hosts" "yes" logged "first contact: the host key SHA256:"
@@ -132,11 +141,11 @@ try_sftp_server() {
     sftp_holds "an archive with the same bytes is kept" "yes" logged "is already there, with the same bytes"
 
     login=key
-    fetch_from_usual_server sftp_second
+    publish_sftp sftp_second
     run_program
     sftp_holds "other bytes replace the archive" "yes" logged "it has replaced an archive with other bytes"
     sftp_holds "other bytes replace the archive" "$cell" delivered sftp_second
-    sftp_holds "no temporary file is left" "yes" has_no_temporary
+    sftp_holds "the replaced archive is kept, no temporary file is left" "yes" has_only_replaced_archive
 
     echo "[127.0.0.1]:$sftp_port $(cut -d ' ' -f 1,2 "$secrets/user.pub")" >"$known_hosts"
     run_program

@@ -40,8 +40,8 @@ fn main() -> ExitCode {
         println!("WRONG: {fault}");
     }
     let seconds = begun.elapsed().as_secs();
-    if result.faults.is_empty() && sums.0 == points {
-        println!("After each of {points} kills, the next run exited and left the folder as it must. {seconds} s.");
+    if result.faults.is_empty() && sums.0 >= points {
+        println!("After each of {} kills, the next run exited and left the folder as it must. {seconds} s.", sums.0);
         return ExitCode::SUCCESS;
     }
     println!("{} errors. {seconds} s.", result.faults.len());

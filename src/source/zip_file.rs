@@ -11,7 +11,7 @@ use crate::config;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::Retry;
-use crate::source::client::{Answer, Client};
+use crate::source::client::Client;
 use crate::source::download::download;
 use crate::source::error::SourceError;
 use crate::source::remote::{RandomAccess, Remote, Sequential, TAIL};
@@ -53,54 +53,26 @@ pub fn open(
     progress: &Progress,
 ) -> Result<Zip, SourceError> {
     let client = Client::new(source, retry, interrupt)?;
-    let begun = retry.run("the request for the ZIP", || {
-        if in_parts && let Some(begun) = begin_in_parts(&client, source, work_directory, progress)? {
-            return Ok(begun);
+    let (place, size, content_type, server_time) = retry.run::<_, SourceError>("the request for the ZIP", || {
+        let mut answer = match if in_parts { client.last(TAIL) } else { client.whole() } {
+            // "Range not satisfiable": some servers answer so if the file is shorter than the range.
+            Err(SourceError::Status { status: 416, .. }) if in_parts => client.whole()?,
+            other => other?,
+        };
+        if let Some(part) = answer.part.filter(|_| in_parts) {
+            if let Some(remote) = Remote::begin(&mut answer, part)? {
+                let size = remote.size;
+                return Ok((Place::Remote(remote), size, answer.content_type, answer.server_time));
+            }
+            drop(answer);
+            answer = client.whole()?;
         }
-        let answer = client.whole()?;
-        begin_whole(answer, source, work_directory, progress)
+        tracing::info!("the web server does not send reliable parts of the ZIP; downloading all of it");
+        let (content_type, server_time) = (answer.content_type.take(), answer.server_time);
+        let (file, size) = download(answer, work_directory, source.max_dump_bytes, progress)?;
+        Ok((Place::Local(file), size, content_type, server_time))
     })?;
-    let Begun { place, size, content_type, server_time } = begun;
     Ok(Zip { client, place, progress: progress.clone(), size, content_type, server_time })
-}
-
-struct Begun {
-    place: Place,
-    size: u64,
-    content_type: Option<String>,
-    server_time: Option<DateTime<Utc>>,
-}
-
-/// `None` if parts cannot be used.
-fn begin_in_parts(
-    client: &Client,
-    source: &config::Source,
-    folder: &Path,
-    progress: &Progress,
-) -> Result<Option<Begun>, SourceError> {
-    let mut answer = match client.last(TAIL) {
-        // "Range not satisfiable": some servers answer so if the file is shorter than the range.
-        Err(SourceError::Status { status: 416, .. }) => return Ok(None),
-        other => other?,
-    };
-    let Some(part) = answer.part else {
-        return begin_whole(answer, source, folder, progress).map(Some);
-    };
-    let (content_type, server_time) = (answer.content_type.clone(), answer.server_time);
-    let remote = Remote::begin(&mut answer, part)?;
-    Ok(remote.map(|remote| Begun { size: remote.size, place: Place::Remote(remote), content_type, server_time }))
-}
-
-fn begin_whole(
-    answer: Answer<'_>,
-    source: &config::Source,
-    folder: &Path,
-    progress: &Progress,
-) -> Result<Begun, SourceError> {
-    tracing::info!("the web server does not send reliable parts of the ZIP; downloading all of it");
-    let (content_type, server_time) = (answer.content_type.clone(), answer.server_time);
-    let (file, size) = download(answer, folder, source.max_dump_bytes, progress)?;
-    Ok(Begun { place: Place::Local(file), size, content_type, server_time })
 }
 
 impl Zip {

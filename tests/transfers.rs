@@ -92,7 +92,7 @@ fn a_server_that_refuses_a_further_connection_costs_a_line_in_the_log() {
     let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
     let _line = lengthen_the_line(&mut night);
     let ran = night.run();
-    assert_delivered(&night, ran.ended_with(0).told("going on with one connection fewer"));
+    assert_delivered(&night, ran.ended_with(0).told("continuing with one connection fewer"));
     assert!(ran.log.contains("retries 0"), "{}", ran.all());
     assert!(server.connections() > 5);
 }

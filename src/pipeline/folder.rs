@@ -1,7 +1,7 @@
-//! What lies in the folder on the server, for the reports: noted on the way, or looked up after a failure.
+//! Facts about the folder on the server for the reports: recorded during the run, or looked up after a failure.
 
 use crate::destination::{Connection, Server};
-use crate::pipeline::Job;
+use crate::pipeline::job::Job;
 use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
 use crate::rules::history;
@@ -9,19 +9,18 @@ use crate::rules::retention::Entry;
 use crate::runtime::error_chain::with_causes;
 
 impl Job {
-    /// Notes the archives of `listing` and the space that is free there.
+    /// Records the archives of `listing`, and the free space.
     pub(super) fn note_folder(&self, connection: &Connection, listing: &[Entry]) {
         self.note(listing, connection.free_space());
     }
 
-    /// The file called `name` is gone.
+    /// The file called `name` was removed.
     pub(super) fn note_removed(&self, name: &str) {
         if let Some(folder) = &mut self.journal.record().lock().folder {
             folder.archives.retain(|archive| archive.name != name);
         }
     }
 
-    /// Notes the space that is free now.
     pub(super) fn note_free_space(&self, connection: &Connection) {
         let free = connection.free_space();
         if let Some(folder) = &mut self.journal.record().lock().folder {
@@ -29,9 +28,9 @@ impl Job {
         }
     }
 
-    /// After a failure: looks what lies there, so that the reports can tell how old the last good archive is. It is one
-    /// attempt, and none where the server has just been tried in vain, has turned us away, or the run has to end. What
-    /// it comes to is no task and no fault of the run.
+    /// After a failure, lists the folder, so that the reports can give the age of the last good archive. This is a single
+    /// attempt. It is not made if the run was interrupted, the server could not be reached, or it refused a login. Its result
+    /// does not change the run's.
     pub(super) fn look_up_folder(&self, server: &Server) {
         if self.interrupt.check().is_err() {
             return;
@@ -40,7 +39,7 @@ impl Job {
             let mut record = self.journal.record().lock();
             let connecting = record.task(Task::ConnectToSftp);
             let why = match connecting.state {
-                // The task itself has the rest, and the fix.
+                // The task's own text has the fix.
                 State::Failed => connecting.text.split(". ").next().map(str::to_owned),
                 _ if server.has_turned_away() => Some("a later connection was refused".to_owned()),
                 _ => None,
@@ -50,14 +49,14 @@ impl Job {
                 return;
             }
         }
-        let looked = server.glance();
-        self.tell_first_contact(server);
-        match looked {
+        let listed = server.list_once();
+        self.report_first_contact(server);
+        match listed {
             Ok((listing, free)) => {
                 self.note(&listing, free);
-                tracing::info!("looked at the folder on the server, for the reports");
+                tracing::info!("listed the folder on the server, for the reports");
             }
-            // The run has to end, which is told elsewhere.
+            // The interrupt is reported elsewhere.
             Err(_) if self.interrupt.check().is_err() => {}
             Err(error) => {
                 let why = with_causes(&error);
@@ -70,7 +69,7 @@ impl Job {
 
     fn note(&self, listing: &[Entry], free: Option<u64>) {
         let mut record = self.journal.record().lock();
-        // A night that is repeated later has archives after it, which are as good.
+        // If the run is for an earlier date, there may be archives of later ones, which count too.
         let today = self.today.max(record.started.date_naive());
         let mut archives = history::archives(listing, &self.config.naming(), today);
         archives.retain(|archive| !record.is_name_taken || archive.date != self.today);

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crate::config::{Config, Email, Mattermost};
-use crate::pipeline::failpoint;
 use crate::record::journal::Journal;
 use crate::record::task::Task;
 use crate::report::log::log_file::LogFile;
@@ -16,6 +15,7 @@ use crate::report::message;
 use crate::report::watchers::{self, StartPing};
 use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
+use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::{Retry, Retryable};
 use crate::runtime::supervisor::{Ended, Supervisor};

@@ -8,3 +8,4 @@ pub mod interrupt;
 pub mod progress;
 pub mod retry;
 pub mod supervisor;
+pub mod worker;

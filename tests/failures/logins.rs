@@ -140,7 +140,7 @@ fn a_session_that_ends_before_sftp_begins_is_told_with_its_causes() {
     let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand /usr/sbin/nologin"));
     bad.must_fail(&[
         "accepted the login of",
-        "what answered is not SFTP. See that neither a login shell such as nologin",
+        "what answered is not SFTP. Make sure that neither a login shell such as nologin",
     ]);
 }
 

@@ -56,9 +56,6 @@ pub(crate) struct Publication<'a> {
 }
 
 /// Puts back every set-aside archive without successor, and returns the folder's listing after that.
-///
-/// # Errors
-/// If the server or the link fails.
 pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = connection.list()?;
     for (old, archive) in to_put_back(&listing, naming) {

@@ -24,7 +24,7 @@ pub(crate) struct ConnectionPool {
 
 impl ConnectionPool {
     /// A transfer of `size` bytes is expected.
-    pub(crate) fn expect(&self, size: u64) {
+    pub(crate) fn set_expected(&self, size: u64) {
         self.expected.store(size, Ordering::SeqCst);
     }
 
@@ -46,7 +46,7 @@ impl ConnectionPool {
 
     /// Cuts those that are unused, as soon as they are ready, and expects no transfer.
     pub(crate) fn clear(&self) {
-        self.expect(0);
+        self.set_expected(0);
         self.threads().clear();
     }
 

@@ -49,9 +49,6 @@ pub enum Durability {
 impl Server {
     /// Everything in the directory, and the bytes that are free there if the server reports them: over a connection of its
     /// own, in one attempt, within `sftp.timeout_seconds` in total.
-    ///
-    /// # Errors
-    /// If that attempt fails or takes longer.
     pub fn list_once(&self) -> Result<(Vec<Entry>, Option<u64>), DestinationError> {
         self.pool.clear();
         let end = Interrupt::new();
@@ -171,9 +168,6 @@ impl Connection {
     }
 
     /// The first 64 KiB of the file called `name`, or all of it.
-    ///
-    /// # Errors
-    /// If the server or the link fails.
     pub fn beginning(&self, name: &str) -> Result<Vec<u8>, DestinationError> {
         let what = format!("to read {name:?}");
         let file = self.sftp.open(self.path(name)).map_err(|error| self.failed(&what, error))?;
@@ -184,9 +178,6 @@ impl Connection {
     }
 
     /// Removes the file called `name`. If it does not exist, that is fine.
-    ///
-    /// # Errors
-    /// If the server refuses, or the link fails.
     pub fn remove(&self, name: &str) -> Result<(), DestinationError> {
         match self.sftp.unlink(&self.path(name)) {
             Err(error) if !is_missing(&error) => Err(self.change_failed(&format!("to remove {name:?}"), error)),

@@ -75,9 +75,6 @@ impl Server {
     }
 
     /// Resolves the server's name.
-    ///
-    /// # Errors
-    /// If it has no address.
     pub fn addresses(&self) -> Result<Vec<SocketAddr>, DestinationError> {
         let (host, port) = (self.config.host.as_str(), self.config.port);
         let unknown = |source| DestinationError::UnknownHost { host: host.to_owned(), source };
@@ -101,7 +98,7 @@ impl Server {
 
     /// A transfer of about `size` bytes follows: further connections for it are begun as soon as one has logged in.
     pub fn expect_transfer(&self, size: u64) {
-        self.pool.expect(size);
+        self.pool.set_expected(size);
     }
 
     /// How many connections a transfer may use, by the last round trip that was measured.
@@ -110,18 +107,12 @@ impl Server {
     }
 
     /// Connects, with retries.
-    ///
-    /// # Errors
-    /// The last attempt's.
     pub fn connect(&self) -> Result<Connection, DestinationError> {
         self.retry.run("connecting to the SFTP server", || self.connect_once())
     }
 
     /// Does `work` over `first` or a new connection. Where the link breaks, retries it over another one. `what` names the
     /// work in the log. Returns the connection too.
-    ///
-    /// # Errors
-    /// The last attempt's.
     pub fn with_connection<T>(
         &self,
         what: &str,

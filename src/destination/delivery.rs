@@ -83,8 +83,8 @@ impl Delivery<'_> {
             connection.goodbye();
             SentState::Uploaded {
                 connections: upload.connections(),
-                is_resumed: upload.is_resumed(),
-                durability: upload.durability(),
+                is_resumed: upload.is_resumed,
+                durability: upload.durability,
                 temporary_name: part,
             }
         };
@@ -181,7 +181,7 @@ impl Delivery<'_> {
             upload.run(self.server, connection, existing.as_ref(), &self.bar("Send"))
         })?;
         connection.goodbye();
-        Ok(upload.durability())
+        Ok(upload.durability)
     }
 
     fn bar(&self, label: &'static str) -> Bar {

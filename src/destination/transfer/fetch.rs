@@ -7,7 +7,7 @@ use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::reading::{End, Reading};
+use crate::destination::transfer::reading::Reading;
 use crate::destination::transfer::reorder_buffer::ReorderBuffer;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::rules::retention::{Entry, Kind};
@@ -121,10 +121,7 @@ impl Fetch<'_> {
             part.advance(bytes.len() as u64);
             Ok(!self.queue.is_stopped() && !self.buffer.is_unwanted())
         })?;
-        match end {
-            End::Wanted => Ok(()),
-            End::OfFile(_) => Err(self.changed("has become shorter")),
-        }
+        end.map_or(Ok(()), |_| Err(self.changed("has become shorter")))
     }
 
     fn open<'b>(&'b self, connection: &'b Connection) -> Result<Reading<'b>, DestinationError> {

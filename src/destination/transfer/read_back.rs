@@ -6,7 +6,7 @@ use crate::destination::error::{DestinationError, is_missing};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::reading::{End, Reading};
+use crate::destination::transfer::reading::Reading;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::{BLOCK, Content, Spool};
 use crate::rules::retention::Kind;
@@ -83,10 +83,7 @@ impl<'a> ReadBack<'a> {
             }
             Ok(!self.queue.is_stopped())
         })?;
-        match end {
-            End::Wanted => Ok(()),
-            End::OfFile(size) => Err(self.different(&format!("it ends after {size} bytes"))),
-        }
+        end.map_or(Ok(()), |size| Err(self.different(&format!("it ends after {size} bytes"))))
     }
 
     /// Compares the digest of the block that begins at `start`.

@@ -22,15 +22,6 @@ pub(crate) struct Reading<'a> {
     buffer: Vec<u8>,
 }
 
-/// Why reading a range ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The range ended, or no more was wanted.
-    Wanted,
-    /// The file ended, at this size in bytes.
-    OfFile(u64),
-}
-
 impl<'a> Reading<'a> {
     /// Opens the file called `name` over `connection`, one of up to `connections` that share the reading.
     pub(crate) fn open(connection: &'a Connection, name: &'a str, connections: u64) -> Result<Self, ssh2::Error> {
@@ -39,7 +30,7 @@ impl<'a> Reading<'a> {
         Ok(Reading { connection, name, file, buffer: vec![0; at_once] })
     }
 
-    /// Passes the bytes of `range` to `take`, until that returns `false`.
+    /// Passes the bytes of `range` to `take`, until that returns `false`. Returns the file's size if the file ends before.
     ///
     /// # Errors
     /// Those of `take`; others if the server or the link fails.
@@ -48,7 +39,7 @@ impl<'a> Reading<'a> {
         range: Range<u64>,
         bar: &Bar,
         mut take: impl FnMut(&[u8]) -> Result<bool, DestinationError>,
-    ) -> Result<End, DestinationError> {
+    ) -> Result<Option<u64>, DestinationError> {
         self.file.seek(SeekFrom::Start(range.start)).map_err(|error| self.failed(error))?;
         let mut position = range.start;
         while position < range.end {
@@ -58,7 +49,7 @@ impl<'a> Reading<'a> {
             let most = usize::try_from(left.div_ceil(READ_AHEAD as u64)).unwrap_or(usize::MAX);
             let most = most.max(LEAST).min(self.buffer.len());
             let count = match self.file.read(&mut self.buffer[..most]) {
-                Ok(0) => return Ok(End::OfFile(position)),
+                Ok(0) => return Ok(Some(position)),
                 Ok(count) => count.min(usize::try_from(left).unwrap_or(usize::MAX)),
                 Err(error) => return Err(self.failed(error)),
             };
@@ -68,7 +59,7 @@ impl<'a> Reading<'a> {
                 break;
             }
         }
-        Ok(End::Wanted)
+        Ok(None)
     }
 
     /// Whether the file has a byte at `position`.

@@ -1,8 +1,6 @@
 //! An archive that is sent to the server under its temporary name.
 
 use std::io::{self, Seek, SeekFrom, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use indicatif::HumanBytes;
 use ssh2::{File, OpenFlags, OpenType};
@@ -38,8 +36,10 @@ pub(crate) struct Upload<'a> {
     /// Approximate size in bytes, if known.
     expected_size: Option<u64>,
     has_begun: bool,
-    is_resumed: AtomicBool,
-    durability: Mutex<Durability>,
+    /// Whether a link broke. What the server acknowledged before, and the file itself, may be lost since.
+    pub(crate) is_resumed: bool,
+    /// Whether the archive is on the server's disk, after all of it was sent.
+    pub(crate) durability: Durability,
 }
 
 impl<'a> Upload<'a> {
@@ -52,24 +52,14 @@ impl<'a> Upload<'a> {
             in_flight: in_flight(connections),
             expected_size,
             has_begun: false,
-            is_resumed: AtomicBool::new(false),
-            durability: Mutex::new(Durability::NotOffered),
+            is_resumed: false,
+            durability: Durability::NotOffered,
         }
     }
 
     /// How many connections took part.
     pub(crate) fn connections(&self) -> usize {
         self.queue.participants()
-    }
-
-    /// Whether a link broke. What the server acknowledged before, and the file itself, may be lost since.
-    pub(crate) fn is_resumed(&self) -> bool {
-        self.is_resumed.load(Ordering::SeqCst)
-    }
-
-    /// Whether the archive is on the server's disk, after all of it was sent.
-    pub(crate) fn durability(&self) -> Durability {
-        self.durability.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends the rest over `connection`, and over further ones if that is worth it. `existing` is the entry that has its name:
@@ -86,21 +76,21 @@ impl<'a> Upload<'a> {
         bar: &Bar,
     ) -> Result<(), DestinationError> {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
+        let (mut is_resumed, mut durability) = (false, Durability::NotOffered);
         let this = &*self;
         let first = || {
-            let mut file = this.open(connection, existing, has_begun)?;
+            let mut file;
+            (file, is_resumed) = this.open(connection, existing, has_begun)?;
             // Further connections may be ready by now: they were made at the same time.
             this.queue.open();
             if this.queue.reach() == 0 {
                 this.check_space(&mut file)?;
             }
             this.send_parts(connection, &mut file, bar)?;
-            let durability = connection.sync(&mut file);
+            durability = connection.sync(&mut file);
             let closed = this.close(connection, file);
-            let is_synced = !matches!(durability, Durability::Failed(_));
-            *this.durability.lock().unwrap_or_else(PoisonError::into_inner) = durability;
             // All bytes are acknowledged: after a failed sync, reading them back decides about the archive.
-            closed.or_else(|error| if is_synced { Err(error) } else { Ok(()) })
+            closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
         let further = |connection: &Connection| {
             if !this.queue.wait_until_open() {
@@ -117,15 +107,18 @@ impl<'a> Upload<'a> {
             if is_linked && let Err(error) = connection.remove(this.name) {
                 tracing::debug!("{:?} could not be removed at once ({error}); the next run removes it", this.name);
             }
-        })
+        })?;
+        (self.is_resumed, self.durability) = (is_resumed, durability);
+        Ok(())
     }
 
+    /// Opens the file to write, and returns whether the upload is resumed.
     fn open(
         &self,
         connection: &Connection,
         existing: Option<&Entry>,
         has_begun: bool,
-    ) -> Result<File, DestinationError> {
+    ) -> Result<(File, bool), DestinationError> {
         let reach = self.queue.reach();
         // Before its first byte, a file of that name belongs to an earlier run.
         if reach > 0
@@ -134,12 +127,9 @@ impl<'a> Upload<'a> {
             && entry.size.is_some_and(|size| size >= reach)
         {
             tracing::info!("the upload continues; the server has parts of the first {}", HumanBytes(reach));
-            self.is_resumed.store(true, Ordering::SeqCst);
-            return self.open_again(connection);
+            return Ok((self.open_again(connection)?, true));
         }
         self.queue.start_over();
-        // The server may still carry out what was requested over a broken connection, even a removal.
-        self.is_resumed.store(has_begun, Ordering::SeqCst);
         let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         // Some servers refuse every removal, even of a file that does not exist.
         if existing.is_some()
@@ -152,7 +142,9 @@ impl<'a> Upload<'a> {
             }
             flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
         }
+        // The server may still carry out what was requested over a broken connection, even a removal.
         self.open_with(connection, flags)
+            .map(|file| (file, has_begun))
             .map_err(|error| connection.create_failed(self.name, self.expected_size, error))
     }
 

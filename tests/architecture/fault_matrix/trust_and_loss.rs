@@ -72,10 +72,7 @@ pub(super) const ROWS: &[Row] = &[
             (CONFIG_TRUST, "trust_files_turns_refusals_into_warnings"),
             (SERVICE_USER, "a_service_user_reads_what_root_has_given_to_its_group"),
             (SERVICE_USER, "a_service_user_refuses_what_a_third_user_owns"),
-            (
-                BROKEN_CONFIGURATION,
-                "files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_on_purpose",
-            ),
+            (BROKEN_CONFIGURATION, "files_that_others_could_have_written_are_all_refused_unless_trusted_on_purpose"),
         ],
     ),
     (
@@ -128,10 +125,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (SHARED_FOLDER, "the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing"),
             (SHARED_FOLDER, "an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job"),
-            (
-                SHARED_FOLDER,
-                "another_jobs_archive_that_was_set_aside_without_a_successor_gets_its_name_back_and_is_not_replaced",
-            ),
+            (SHARED_FOLDER, "another_jobs_archive_that_was_set_aside_is_put_back_and_not_replaced"),
         ],
     ),
     (
@@ -145,10 +139,7 @@ pub(super) const ROWS: &[Row] = &[
     (
         84,
         "replaced three times in one day, killed in between",
-        &[(
-            SAME_DAY,
-            "of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_the_runs_are_killed",
-        )],
+        &[(SAME_DAY, "of_three_replacements_on_one_day_the_first_and_the_latest_survive_kills_at_any_step")],
     ),
     (
         85,
@@ -173,10 +164,7 @@ pub(super) const ROWS: &[Row] = &[
         "pattern changed, and changed back",
         &[
             (SERVER_CLOCK, "changing_the_pattern_back_and_forth_removes_no_recent_archive"),
-            (
-                SERVER_CLOCK,
-                "in_the_first_twelve_days_of_a_month_when_all_names_fit_both_patterns_the_times_keep_the_archives",
-            ),
+            (SERVER_CLOCK, "if_all_names_match_both_patterns_their_times_keep_the_archives"),
             (SERVER_CLOCK, "later_in_a_month_a_change_to_a_composite_field_is_noticed_too"),
             (WITNESS, "a_changed_pattern_removes_nothing_that_was_written_within_keep_days"),
         ],

@@ -34,7 +34,7 @@ impl Job {
         self.clean_up();
     }
 
-    /// Tasks 2 to 8. They start over if the ZIP changes on the web server meanwhile.
+    /// Tasks 2 to 8. They start over if the ZIP changes on the web server while it is read.
     fn deliver(&self, server: &Server) -> Result<Delivered, Stop> {
         let attempts = self.config.retry.attempts;
         for attempt in 1..=attempts {

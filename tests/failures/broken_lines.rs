@@ -209,7 +209,7 @@ fn a_removal_carried_out_after_the_link_broke_costs_a_second_upload() {
     *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_of(0)));
     fs::write(&*part.lock().unwrap(), "left").unwrap();
     bad.set("sftp.timeout_seconds", json!(1));
-    bad.run().ended_with(0).told("sending it again").told("it is not there");
+    bad.run().ended_with(0).told("sending it again").told("is not what was sent: it is ");
     assert!(bad.is_delivered() && !part.lock().unwrap().exists(), "{:?}", bad.names());
 }
 

@@ -30,7 +30,7 @@ pub struct Fetched<T> {
 /// nothing is written to a disk. `progress` shows a bar with `label`.
 ///
 /// # Errors
-/// If the server or the link fails, the run is interrupted, or the file changes meanwhile. Then reading has failed for
+/// If the server or the link fails, the run is interrupted, or the file changes during the fetch. Then reading has failed for
 /// `consume` too, unless it had already finished.
 pub fn fetch<T: Send>(
     server: &Server,

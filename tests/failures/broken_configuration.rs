@@ -8,24 +8,24 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::Ran;
-use super::support::night::program;
+use testkit::Outcome;
+use testkit::program;
 
 /// Runs the program with the configuration file as it is.
-fn run_as_written(bad: &BadNight) -> Ran {
+fn run_as_written(bad: &BadNight) -> Outcome {
     let output = Command::new(program()).args(["run", "--config"]).arg(bad.path("config.json")).output().unwrap();
-    bad.ran(output)
+    bad.outcome(output)
 }
 
 /// Asserts that the run ended with 3, that each of `words` is on stderr and on a CRITICAL line, and that no server was
 /// contacted.
 #[track_caller]
-fn must_be_refused(bad: &BadNight, ran: &Ran, words: &[&str]) {
-    ran.ended_with(3);
-    let critical: Vec<&str> = ran.log.lines().filter(|line| line.contains("CRITICAL")).collect();
+fn must_be_refused(bad: &BadNight, outcome: &Outcome, words: &[&str]) {
+    outcome.exited_with(3);
+    let critical: Vec<&str> = outcome.log.lines().filter(|line| line.contains("CRITICAL")).collect();
     for word in words {
-        assert!(ran.stderr.contains(word), "{word:?} is not on stderr: {}", ran.all());
-        assert!(critical.iter().any(|line| line.contains(word)), "no CRITICAL line with {word:?}: {}", ran.all());
+        assert!(outcome.stderr.contains(word), "{word:?} is not on stderr: {}", outcome.all());
+        assert!(critical.iter().any(|line| line.contains(word)), "no CRITICAL line with {word:?}: {}", outcome.all());
     }
     assert_eq!((bad.web.requests(), bad.sftp().connections()), (0, 0));
     assert_eq!((bad.mail.connections(), bad.webhook.requests()), (0, 0));
@@ -54,7 +54,7 @@ fn every_mistake_is_reported_at_once() {
         .set("retention", json!({"keep_days": 0, "keep_atleast": 3}))
         .set("archive.name", json!("../dump"));
     bad.write_config();
-    let ran = run_as_written(&bad);
+    let outcome = run_as_written(&bad);
     let mistakes = [
         "source.colour:",
         "source.dump:",
@@ -64,8 +64,8 @@ fn every_mistake_is_reported_at_once() {
         "keep_at_least",
         "archive.name:",
     ];
-    must_be_refused(&bad, &ran, &mistakes);
-    assert_eq!(ran.log.lines().count(), 6, "a line for each: {}", ran.log);
+    must_be_refused(&bad, &outcome, &mistakes);
+    assert_eq!(outcome.log.lines().count(), 6, "a line for each: {}", outcome.log);
 }
 
 #[test]
@@ -102,11 +102,15 @@ fn files_that_others_could_have_written_are_all_refused_unless_trusted_on_purpos
     must_be_refused(&bad, &run_as_written(&bad), &words);
 
     fs::remove_file(bad.path("log.log")).unwrap();
-    let ran = bad.ran(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
-    ran.ended_with(1);
-    assert!(bad.is_delivered(), "{}", ran.all());
+    let outcome = bad.outcome(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
+    outcome.exited_with(1);
+    assert!(bad.is_delivered(), "{}", outcome.all());
     for word in words {
-        assert!(ran.log.lines().any(|line| line.contains("WARNING") && line.contains(word)), "{word}: {}", ran.all());
+        assert!(
+            outcome.log.lines().any(|line| line.contains("WARNING") && line.contains(word)),
+            "{word}: {}",
+            outcome.all()
+        );
     }
 }
 
@@ -115,7 +119,7 @@ fn an_unknown_zone_stops_a_run_before_it_contacts_anyone() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     bad.write_config();
     let output = bad.command().env("TZ", "Europe/Pariss").output().unwrap();
-    must_be_refused(&bad, &bad.ran(output), &["TZ", "Europe/Pariss", "did you mean \"Europe/Paris\"?"]);
+    must_be_refused(&bad, &bad.outcome(output), &["TZ", "Europe/Pariss", "did you mean \"Europe/Paris\"?"]);
 }
 
 #[test]
@@ -125,17 +129,17 @@ fn a_refused_configuration_is_not_logged_where_others_could_have_put_a_link() {
     let folder = bad.path("config.json").parent().unwrap().to_owned();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     std::os::unix::fs::symlink(bad.path("work/victim"), bad.path("log.log")).unwrap();
-    let ran = run_as_written(&bad);
-    ran.ended_with(3);
-    assert!(ran.stderr.contains(&format!("chmod go-w {}", folder.display())), "{}", ran.all());
+    let outcome = run_as_written(&bad);
+    outcome.exited_with(3);
+    assert!(outcome.stderr.contains(&format!("chmod go-w {}", folder.display())), "{}", outcome.all());
     assert!(!bad.path("work/victim").exists());
 }
 
 #[test]
 fn a_missing_configuration_is_reported_on_stderr_and_in_the_log_of_its_folder() {
     let bad = BadNight::with_sftp(|sftp| sftp);
-    let ran = run_as_written(&bad);
-    must_be_refused(&bad, &ran, &["config.json", "cannot be read", "check the path"]);
+    let outcome = run_as_written(&bad);
+    must_be_refused(&bad, &outcome, &["config.json", "cannot be read", "check the path"]);
 }
 
 #[test]
@@ -143,9 +147,9 @@ fn the_log_file_of_a_broken_configuration_is_used() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("log.file", json!("elsewhere.log")).set("sftp.port", json!(0));
     bad.write_config();
-    let ran = run_as_written(&bad);
-    ran.ended_with(3);
-    assert!(fs::read_to_string(bad.path("elsewhere.log")).unwrap().contains("sftp.port:"), "{}", ran.all());
+    let outcome = run_as_written(&bad);
+    outcome.exited_with(3);
+    assert!(fs::read_to_string(bad.path("elsewhere.log")).unwrap().contains("sftp.port:"), "{}", outcome.all());
     assert!(!bad.path("log.log").exists());
 }
 

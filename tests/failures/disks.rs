@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT};
 use super::interruptions::{begin, kill, wait_until};
-use super::support::{SmallDisk, Sshd};
+use testkit::{SmallDisk, Sshd};
 
 /// A job whose archive has about `size` bytes.
 fn job_of(size: usize) -> BadNight {
@@ -29,10 +29,10 @@ fn a_full_or_read_only_work_directory_is_reported_and_left_clean() {
             let mut bad = job_of(1_000_000);
             bad.serve(|web| if in_parts { web } else { web.without_ranges() });
             let _disk = SmallDisk::over(&bad.path("work"), options);
-            let ran = bad.must_fail(&[&WORK_DIRECTORY[..], &[told]].concat());
-            assert!(!ran.log.contains("trying again"), "{options}: {}", ran.all());
+            let outcome = bad.must_fail(&[&WORK_DIRECTORY[..], &[told]].concat());
+            assert!(!outcome.log.contains("trying again"), "{options}: {}", outcome.all());
             let step = if in_parts { "Pack archive" } else { "Request zip" };
-            assert!(ran.stderr.contains(&format!("error: {step}: ")), "{options}: {}", ran.all());
+            assert!(outcome.stderr.contains(&format!("error: {step}: ")), "{options}: {}", outcome.all());
         }
     }
 }
@@ -55,8 +55,8 @@ fn an_archive_too_large_for_the_server_is_reported_with_figures_and_not_sent() {
     let _disk = SmallDisk::over(&bad.directory, "size=1m");
     bad.plant(&[1, 2, 20]);
     let part = format!("{}\" on the server: needs 1.91 MiB, ", bad.part_of(&bad.archive_of(0)));
-    let ran = bad.must_fail(&["no space for", &part, " free"]);
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    let outcome = bad.must_fail(&["no space for", &part, " free"]);
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
@@ -69,21 +69,25 @@ fn a_server_file_system_that_is_read_only_or_without_inodes_is_reported_as_such(
         }
         let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&bad.directory).status().unwrap();
         assert!(remounted.success());
-        let ran =
+        let outcome =
             bad.must_fail(&["the file system of sftp.directory", "is mounted read-only there. Mount it writable"]);
-        assert!(!ran.all().contains("temporary_prefix") && !ran.all().contains("no space"), "{}", ran.all());
+        assert!(
+            !outcome.all().contains("temporary_prefix") && !outcome.all().contains("no space"),
+            "{}",
+            outcome.all()
+        );
     }
     let bad = BadNight::new();
     let _disk = SmallDisk::over(&bad.directory, "nr_inodes=1");
-    let ran = bad.must_fail(&["no space for", " on the server"]);
-    assert!(!ran.all().contains("temporary_prefix"), "{}", ran.all());
+    let outcome = bad.must_fail(&["no space for", " on the server"]);
+    assert!(!outcome.all().contains("temporary_prefix"), "{}", outcome.all());
 }
 
 #[test]
 fn a_folder_without_write_permission_is_reported_without_advice_about_names() {
     let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
-    let ran = bad.must_fail(&["the server refused to create", "Check the permissions of sftp.directory"]);
-    assert!(!ran.all().contains("temporary_prefix"), "{}", ran.all());
+    let outcome = bad.must_fail(&["the server refused to create", "Check the permissions of sftp.directory"]);
+    assert!(!outcome.all().contains("temporary_prefix"), "{}", outcome.all());
     BadNight::with_sftp(|sftp| sftp.without_dotfiles()).must_fail(&["set sftp.temporary_prefix"]);
 }
 
@@ -106,8 +110,8 @@ fn a_server_disk_that_fills_up_during_the_upload_is_reported_with_the_known_figu
     wait_until("the upload", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
     // Fails when the disk is full.
     assert!(fs::write(bad.directory.join("somebody-elses"), vec![1; 8_000_000]).is_err());
-    let ran = bad.ran(run.wait_with_output().unwrap());
-    ran.ended_with(4).told("no space for").told("needs 3.8").told(" free");
+    let outcome = bad.outcome(run.wait_with_output().unwrap());
+    outcome.exited_with(4).logged("no space for").logged("needs 3.8").logged(" free");
     assert_eq!(bad.names(), ["somebody-elses"]);
     bad.leaves_no_temporary_file();
 }
@@ -147,7 +151,7 @@ fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
         symlink(target, bad.directory.join(bad.part_of(&bad.archive_of(0)))).unwrap();
         symlink(target, &old).unwrap();
         bad.plant_older_attempt();
-        bad.run().ended_with(1).told("it has replaced an archive with other bytes");
+        bad.run().exited_with(1).logged("it has replaced an archive with other bytes");
         assert_eq!(fs::read_link(&old).unwrap(), *target);
         assert_eq!(fs::read(&last).unwrap(), OLDER_ATTEMPT);
         fs::remove_file(&old).unwrap();
@@ -162,13 +166,13 @@ fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
 #[test]
 fn an_unfinished_upload_of_the_same_date_is_replaced_completely() {
     let bad = BadNight::new();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let archive = bad.archive();
     let bytes = fs::read(&archive).unwrap();
     fs::remove_file(&archive).unwrap();
     // Longer than the archive: bytes that are not truncated would remain at its end.
     fs::write(bad.directory.join(bad.part_of(&bad.archive_of(0))), vec![b'x'; 500_000]).unwrap();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     assert!(fs::read(&archive).unwrap() == bytes);
     bad.has_no_upload();
 }

@@ -13,7 +13,7 @@ use scripting_system::disk::space::check_writable;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::{Ran, SmallDisk};
+use testkit::{Outcome, SmallDisk};
 
 /// A program must end this soon after a signal.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -36,18 +36,18 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Sends `signal` to the run and waits until it ends, which must be in time.
-pub(crate) fn end(bad: &BadNight, run: Child, signal: Signal) -> Ran {
+pub(crate) fn end(bad: &BadNight, run: Child, signal: Signal) -> Outcome {
     let begun = Instant::now();
     kill_process(Pid::from_child(&run), signal).unwrap();
     let output = run.wait_with_output().unwrap();
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
-    bad.ran(output)
+    bad.outcome(output)
 }
 
 #[track_caller]
-fn assert_interrupted(bad: &BadNight, ran: &Ran, code: i32, signal: &str) {
-    ran.ended_with(code).told(&format!("interrupted ({signal})"));
-    assert!(ran.stderr.contains("Interrupted") && ran.stderr.contains(signal), "{}", ran.all());
+fn assert_interrupted(bad: &BadNight, outcome: &Outcome, code: i32, signal: &str) {
+    outcome.exited_with(code).logged(&format!("interrupted ({signal})"));
+    assert!(outcome.stderr.contains("Interrupted") && outcome.stderr.contains(signal), "{}", outcome.all());
     let (subject, text) = bad.the_mail();
     assert!(subject.contains("interrupted"), "{subject}");
     assert!(text.contains(signal), "{text}");
@@ -64,8 +64,8 @@ fn a_signal_ends_a_run_that_waits_for_the_web_server() {
             let before = bad.listing();
             let run = begin(&bad);
             wait_until("the request", || bad.web.requests() > 0 && (stalls_early || bad.web.bytes_sent() == 20_000));
-            let ran = end(&bad, run, signal);
-            assert_interrupted(&bad, &ran, code, name);
+            let outcome = end(&bad, run, signal);
+            assert_interrupted(&bad, &outcome, code, name);
             assert!(bad.listing() == before, "{:?}", bad.names());
         }
     }
@@ -78,8 +78,8 @@ fn a_signal_ends_a_run_that_waits_for_the_sftp_server() {
         let before = bad.listing();
         let run = begin(&bad);
         wait_until("the upload", || bad.sftp().operations().iter().any(|done| done.starts_with("open-to-write")));
-        let ran = end(&bad, run, signal);
-        assert_interrupted(&bad, &ran, code, name);
+        let outcome = end(&bad, run, signal);
+        assert_interrupted(&bad, &outcome, code, name);
         bad.still_holds(&before);
         assert!(!bad.is_delivered());
     }
@@ -92,8 +92,8 @@ fn a_signal_ends_a_run_with_a_silent_sftp_server() {
     bad.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let run = begin(&bad);
     let _silent = listener.accept().unwrap();
-    let ran = end(&bad, run, Signal::TERM);
-    assert_interrupted(&bad, &ran, 143, "SIGTERM");
+    let outcome = end(&bad, run, Signal::TERM);
+    assert_interrupted(&bad, &outcome, 143, "SIGTERM");
 }
 
 #[test]
@@ -104,8 +104,8 @@ fn a_signal_ends_a_pause_before_a_retry() {
     let run = begin(&bad);
     let log = bad.path("log.log");
     wait_until("the pause", || fs::read_to_string(&log).is_ok_and(|log| log.contains("trying again in")));
-    let ran = end(&bad, run, Signal::INT);
-    assert_interrupted(&bad, &ran, 130, "SIGINT");
+    let outcome = end(&bad, run, Signal::INT);
+    assert_interrupted(&bad, &outcome, 130, "SIGINT");
 }
 
 #[test]
@@ -116,22 +116,22 @@ fn a_second_run_ends_at_once_and_a_crash_frees_the_lock() {
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     let asked = bad.web.requests();
     let second = bad.run();
-    second.ended_with(5).told("another run with").told("is under way; this one ends here");
+    second.exited_with(5).logged("another run with").logged("is under way; this one ends here");
     assert!(second.stderr.contains("is under way"), "{}", second.all());
     assert_eq!(bad.web.requests(), asked, "the second run asked for nothing");
     assert_eq!((bad.mail.messages().len(), bad.webhook.posts().len()), (0, 0));
     kill(first);
     bad.leaves_no_temporary_file();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }
 
 /// Asserts that the run reports its log with `words` as a warning, and does all its work.
 #[track_caller]
 fn must_run_without_log(bad: &BadNight, words: [&str; 3]) {
-    let ran = bad.run();
-    ran.ended_with(1);
+    let outcome = bad.run();
+    outcome.exited_with(1);
     for word in words {
-        assert!(ran.stderr.contains(word), "{}", ran.all());
+        assert!(outcome.stderr.contains(word), "{}", outcome.all());
         assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
     }
     assert!(bad.the_post().contains("warning"), "{}", bad.the_post());
@@ -168,10 +168,10 @@ fn a_log_that_is_no_regular_file_ends_the_program_at_once() {
         for command in ["run", "check"] {
             let begun = Instant::now();
             let run = bad.command_of(command, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let ran = bad.ran(in_time(run));
-            ran.ended_with(3);
-            let told = [&ran.stdout, &ran.stderr].into_iter().any(|it| it.contains("is not a regular file"));
-            assert!(told && begun.elapsed() < LIMIT, "{file}: {}", ran.all());
+            let outcome = bad.outcome(in_time(run));
+            outcome.exited_with(3);
+            let told = [&outcome.stdout, &outcome.stderr].into_iter().any(|it| it.contains("is not a regular file"));
+            assert!(told && begun.elapsed() < LIMIT, "{file}: {}", outcome.all());
         }
     }
     assert_eq!(check_writable(&pipe).unwrap_err().to_string(), "it is not a regular file");
@@ -190,7 +190,7 @@ fn a_log_may_be_a_link_to_a_file() {
     let bad = BadNight::new();
     symlink("elsewhere.log", bad.path("log.log")).unwrap();
     for _ in 0..2 {
-        bad.ran(bad.command_of("run", &[]).output().unwrap()).ended_with(0);
+        bad.outcome(bad.command_of("run", &[]).output().unwrap()).exited_with(0);
     }
     assert!(bad.path("log.log").is_symlink() && bad.path("elsewhere.log").is_file());
 }

@@ -20,7 +20,7 @@ fn must_keep_all(bad: &BadNight, words: &[&str]) {
 #[test]
 fn a_good_run_removes_expired_archives() {
     let bad = BadNight::new();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     bad.holds_exactly(&[0, 1, 2, 3]);
 }
 
@@ -33,7 +33,7 @@ fn nothing_is_removed_while_the_clocks_differ_by_days() {
         bad.serve(|web| web.date_shifted_by_hours(hours / 48 * 20));
         // An archive from the previous server would be another job's.
         fs::remove_file(bad.archive()).unwrap();
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         assert!(!bad.names().contains(&bad.archive_of(30)), "a difference of some hours does not hold removal back");
     }
 }
@@ -62,7 +62,7 @@ fn a_replacement_is_delivered_to_a_server_that_refuses_removal() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_removal());
     bad.plant_older_attempt();
     bad.config["retention"] = json!({"keep_days": 1_000});
-    bad.must_warn(&["with other content was already called"]).told("it has replaced an archive with other bytes");
+    bad.must_warn(&["with other content was already called"]).logged("it has replaced an archive with other bytes");
     assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
     let old = bad.old();
     assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));

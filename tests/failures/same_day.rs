@@ -7,10 +7,10 @@ use chrono::{Days, TimeDelta};
 
 use super::bad_night::BadNight;
 use super::interruptions::{begin, kill, wait_until};
-use super::support::servers::sftp_faults::Disturbance;
-use super::support::servers::sftp_watch::{Moment, Operation};
-use super::support::servers::times;
-use super::support::servers::zips::sql_dump;
+use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_watch::{Moment, Operation};
+use testkit::servers::times;
+use testkit::servers::zips::sql_dump;
 
 /// The same job with an empty folder.
 fn emptied(bad: BadNight) -> BadNight {
@@ -47,20 +47,20 @@ fn set_aside(bad: &BadNight) -> [Option<Vec<u8>>; 2] {
 fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
     for mut bad in [BadNight::new(), BadNight::with_sftp(|sftp| sftp)].map(emptied) {
         move_by(&mut bad, -4);
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         let (first, old) = (archive(&bad), bad.old());
         let whole = bad.dump.clone();
         dump_again(&mut bad, b"abc");
-        let ran = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
-        ran.told("it has replaced an archive with other bytes");
+        let outcome = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
+        outcome.logged("it has replaced an archive with other bytes");
         assert!(archive(&bad).len() < first.len() / 10);
         assert!(bad.listing()[&old].as_deref() == Some(&first));
 
         bad.dump = whole;
         for days_later in [1, 2] {
             move_by(&mut bad, 1);
-            let ran = bad.run();
-            ran.ended_with(0).told(&format!("kept {old}: set aside until the archive of "));
+            let outcome = bad.run();
+            outcome.exited_with(0).logged(&format!("kept {old}: set aside until the archive of "));
             assert!(bad.listing()[&old].as_deref() == Some(&first), "{days_later} days later");
         }
         // A run with a stale dump delivers nothing.
@@ -70,10 +70,10 @@ fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
         assert!(bad.listing().contains_key(&old));
         bad.publish_dump_of(modified + TimeDelta::days(1));
         // The replacement is actually some minutes old, as if a past run was repeated.
-        bad.run().ended_with(0).told(&format!("kept {old}: set aside less than two days ago"));
+        bad.run().exited_with(0).logged(&format!("kept {old}: set aside less than two days ago"));
         assert!(bad.listing()[&old].as_deref() == Some(&first));
         times::set_as_named(&bad.directory);
-        bad.run().ended_with(0).told(&format!("removed {old}: replaced"));
+        bad.run().exited_with(0).logged(&format!("removed {old}: replaced"));
         assert!(!bad.listing().contains_key(&old));
     }
 }
@@ -82,13 +82,13 @@ fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
 fn repeating_an_earlier_date_does_not_expire_a_replaced_archive() {
     let mut bad = emptied(BadNight::new());
     move_by(&mut bad, -1);
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     dump_again(&mut bad, b"abc");
-    bad.run().ended_with(1);
+    bad.run().exited_with(1);
     let old = bad.old();
     for days in [-6, 7] {
         move_by(&mut bad, days);
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         assert!(bad.listing().contains_key(&old), "{}", bad.date);
     }
 }
@@ -127,7 +127,7 @@ fn kill_after(bad: &BadNight, target: &Target, part: &str, end: &str) {
 #[test]
 fn of_three_replacements_on_one_day_the_first_and_the_latest_survive_kills_at_any_step() {
     let (mut bad, target) = job_with_target();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let (first, name) = (archive(&bad), bad.archive_of(0));
     let [old, last_old] = ["old", "last.old"].map(|ending| format!("{name}.{ending}"));
     let dumps = [b"bad".to_vec(), sql_dump(190_000), b"bad again".to_vec()];
@@ -147,7 +147,7 @@ fn of_three_replacements_on_one_day_the_first_and_the_latest_survive_kills_at_an
             assert!(is_there(&first) && is_there(&before), "{number}, {part} {end}: {:?}", bad.names());
         }
         // The archive already had its final name when the last run was killed.
-        bad.run().ended_with(0).told("is already there, with the same bytes");
+        bad.run().exited_with(0).logged("is already there, with the same bytes");
         let [there_first, there_last] = set_aside(&bad);
         assert!(there_first.as_ref() == Some(&first), "{number}: {:?}", bad.names());
         assert!(there_last == (number > 0).then_some(before), "{number}: {:?}", bad.names());
@@ -162,10 +162,10 @@ fn of_three_replacements_on_one_day_the_first_and_the_latest_survive_kills_at_an
 #[test]
 fn a_run_with_the_same_bytes_sets_nothing_aside() {
     let mut bad = BadNight::new();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     dump_again(&mut bad, b"abc");
-    bad.run().ended_with(1);
+    bad.run().exited_with(1);
     let before = bad.listing();
-    bad.run().ended_with(0).told("is already there, with the same bytes");
+    bad.run().exited_with(0).logged("is already there, with the same bytes");
     assert!(bad.listing() == before, "{:?}", bad.names());
 }

@@ -1,4 +1,4 @@
-//! A night's work against OpenSSH: what arrives, and that it is what was published.
+//! Deliveries to OpenSSH: the archive arrives, and holds the published dump.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::fs;
@@ -13,7 +13,7 @@ use testkit::servers::{Entry, Method, SftpServer, SshKey, Zip};
 use testkit::sshd::generate;
 use testkit::{Night, Sshd};
 
-/// What GNU tar extracts from `archive`: the folder that it lies in.
+/// A folder with what GNU tar extracts from `archive`.
 fn extracted(archive: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let status = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(folder.path()).status().unwrap();
@@ -21,7 +21,7 @@ fn extracted(archive: &Path) -> tempfile::TempDir {
     folder
 }
 
-/// Asserts that `archive` holds the night's dump, byte for byte and with its own modification time.
+/// Asserts that `archive` holds the dump, byte for byte and with its modification time.
 #[track_caller]
 fn assert_holds_dump(archive: &Path, night: &Night) {
     let folder = extracted(archive);
@@ -34,7 +34,7 @@ fn assert_holds_dump(archive: &Path, night: &Night) {
 }
 
 #[test]
-fn a_fresh_dump_is_delivered_whatever_the_host_keys_type() {
+fn a_fresh_dump_is_delivered_with_every_type_of_host_key() {
     for kind in ["ed25519", "rsa", "ecdsa"] {
         let night = Night::with_sshd(Sshd::start(&[kind]));
         night.run().exited_with(0).logged(&format!("first contact: the host key {}", night.sshd.fingerprint(kind)));
@@ -45,7 +45,7 @@ fn a_fresh_dump_is_delivered_whatever_the_host_keys_type() {
 }
 
 #[test]
-fn a_second_run_finds_the_same_bytes_and_says_so() {
+fn a_second_run_reports_that_the_same_bytes_are_there() {
     let night = Night::new();
     night.run().exited_with(0);
     let (bytes, inode) = (fs::read(night.archive()).unwrap(), fs::metadata(night.archive()).unwrap().ino());
@@ -67,7 +67,7 @@ fn other_bytes_under_the_final_name_are_replaced() {
 }
 
 #[test]
-fn a_replacement_that_was_killed_half_way_is_put_back_and_then_done() {
+fn a_replacement_killed_half_way_is_put_back_and_then_done() {
     let night = Night::new();
     let old = night.sshd.directory.join(format!(".{}.old", night.archive_name()));
     fs::write(&old, "an older attempt").unwrap();
@@ -93,7 +93,7 @@ fn a_missed_night_is_repeated_by_its_date() {
 }
 
 #[test]
-fn a_date_that_is_yet_to_come_is_a_wrong_command_line() {
+fn a_future_date_is_a_command_line_error() {
     let night = Night::new();
     let outcome = night.run_with(&["--date", "2999-01-01"]);
     outcome.exited_with(2);
@@ -122,7 +122,7 @@ fn the_first_host_key_is_added_so_that_openssh_accepts_it_too() {
 }
 
 #[test]
-fn of_several_host_keys_the_known_one_is_asked_for() {
+fn of_several_host_keys_the_known_one_is_requested() {
     for kind in ["rsa", "ecdsa", "ed25519"] {
         let mut night = Night::with_sshd(Sshd::start(&["ed25519", "ecdsa", "rsa"]));
         fs::write(night.path("known_hosts"), night.sshd.known_hosts_line(kind)).unwrap();
@@ -200,18 +200,16 @@ fn a_password_logs_in_as_such_and_in_an_interactive_dialogue() {
         let server = SftpServer::builder(folder.path()).username("backup").host_key(SshKey::ed25519());
         let server = if interactive { server.keyboard_interactive("p4ssword") } else { server.password("p4ssword") };
         let server = server.start();
-        night.set("sftp.port", json!(server.port()));
-        night.set("sftp.username", json!("backup"));
+        night.set("sftp.port", json!(server.port())).set("sftp.username", json!("backup"));
+        night.set("sftp.private_key", json!(null)).set("sftp.password", json!("p4ssword"));
         night.set("sftp.directory", json!("archives"));
-        night.set("sftp.private_key", json!(null));
-        night.set("sftp.password", json!("p4ssword"));
         night.run().exited_with(0);
         assert_holds_dump(&folder.path().join("archives").join(night.archive_name()), &night);
     }
 }
 
 #[test]
-fn every_method_that_can_be_read_gives_the_same_dump() {
+fn every_supported_method_gives_the_same_dump() {
     for method in [Method::Stored, Method::Deflated, Method::Bzip2] {
         let night = Night::new();
         night.publish(&Zip::new().with(Entry::new("notes.txt", "something else")).with(night.entry().method(method)));
@@ -221,7 +219,7 @@ fn every_method_that_can_be_read_gives_the_same_dump() {
 }
 
 #[test]
-fn zips_of_other_makers_are_read() {
+fn zips_of_other_tools_are_read() {
     let makers: [(&str, &[&str]); 3] = [
         ("zip", &["-q", "-X", "my_zip.zip", DUMP]),
         ("python3", &["-m", "zipfile", "-c", "my_zip.zip", DUMP]),

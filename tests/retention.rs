@@ -1,4 +1,4 @@
-//! What a night removes from a real folder, what it leaves alone, and that a dry run foretells it without a trace.
+//! What a run removes from a real folder and what it keeps, and that a dry run predicts this without a trace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 #[path = "retention/calendar.rs"]
@@ -19,10 +19,10 @@ use chrono::{Days, NaiveDate, TimeDelta};
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
 use testkit::night::archive_name;
-use testkit::servers::{SftpServer, SshKey, times};
+use testkit::servers::times;
 use testkit::{Night, Outcome};
 
-/// The night's own date: a run that is told it does not care whether midnight passes meanwhile.
+/// The date that runs get as `--date`, so that midnight may pass during a test.
 fn today(night: &Night) -> NaiveDate {
     night.modified.date_naive()
 }
@@ -40,12 +40,12 @@ fn run_on(night: &Night, date: NaiveDate, arguments: &[&str]) -> Outcome {
     night.run_with(&[&["--date", &date], arguments].concat())
 }
 
-/// The name of the archive of so many days before the night's date.
+/// The name of the archive of `days_ago` days before today.
 fn archive(night: &Night, days_ago: i64) -> String {
     archive_name(today(night) - TimeDelta::days(days_ago))
 }
 
-/// Puts an archive of each of `dates` into the night's folder.
+/// Puts an archive of each of `dates` into the folder on the server.
 fn lay(night: &Night, dates: impl IntoIterator<Item = NaiveDate>) {
     for date in dates {
         let name = archive_name(date);
@@ -54,7 +54,7 @@ fn lay(night: &Night, dates: impl IntoIterator<Item = NaiveDate>) {
     times::set_as_named(&night.sshd.directory);
 }
 
-/// All that can be told of what lies in a folder, and below it: by name, what it is, holds, and when it was changed.
+/// The state of a folder and of all below it: by name, the type, content and modification time.
 fn state_of(folder: &Path) -> BTreeMap<OsString, String> {
     let mut state = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -73,16 +73,15 @@ fn state_of(folder: &Path) -> BTreeMap<OsString, String> {
     state
 }
 
-/// What must become of a file.
+/// What a run must do with a file.
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
-    Stays,
-    Goes,
+    Kept,
+    Removed,
 }
-use Fate::{Goes, Stays};
+use Fate::{Kept, Removed};
 
-/// A folder with everything in it that a night may meet: each name, as the log tells it, with its fate and the reason
-/// for it.
+/// Fills the folder with everything that a run may meet. Returns each name, as logged, with its fate and the reason.
 fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     let folder = &night.sshd.directory;
     let a = |days_ago| archive(night, days_ago);
@@ -92,31 +91,31 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     let until = today(night) + Days::new(2);
     let until = format!("set aside until the archive of {until} or a later one is delivered").leak();
     let files = [
-        (a(1), Stays, "1 day old"),
-        (a(2), Stays, "2 days old"),
-        (a(10), Stays, "10 days old"),
-        (a(11), Goes, "expired, 11 days old"),
-        (a(12), Goes, "expired, 12 days old"),
-        (a(50), Goes, "expired, 50 days old"),
-        (a(3_000), Goes, "expired, 3000 days old"),
-        (a(-1), Stays, "dated after today"),
-        (a(-400), Stays, "dated after today"),
-        (night.part_of(&a(70)), Goes, unfinished),
-        (night.part_of(&a(-70)), Goes, unfinished),
-        (format!(".{}.part", a(-70)), Stays, "an upload of another job or machine, maybe still under way"),
-        (format!(".{}.old", a(1)), Stays, until),
-        (format!("{}.old", a(50)), Goes, "replaced, and archives of later dates have been delivered since"),
-        ("20263213.tgz".to_owned(), Stays, foreign),
-        ("20263002.tgz".to_owned(), Stays, foreign),
-        (".20263002.tgz.part".to_owned(), Stays, foreign),
-        ("notes.txt".to_owned(), Stays, foreign),
-        (".notes.part".to_owned(), Stays, foreign),
-        (format!("other-{}", a(100)), Stays, foreign),
-        (format!("{}.part", a(100)), Stays, foreign),
-        (format!(".{}", a(100)), Stays, foreign),
-        (a(100).replace(".tgz", ".TGZ"), Stays, foreign),
-        (a(100).replace(".tgz", ".zip"), Stays, foreign),
-        (a(100).replace(".tgz", ""), Stays, foreign),
+        (a(1), Kept, "1 day old"),
+        (a(2), Kept, "2 days old"),
+        (a(10), Kept, "10 days old"),
+        (a(11), Removed, "expired, 11 days old"),
+        (a(12), Removed, "expired, 12 days old"),
+        (a(50), Removed, "expired, 50 days old"),
+        (a(3_000), Removed, "expired, 3000 days old"),
+        (a(-1), Kept, "dated after today"),
+        (a(-400), Kept, "dated after today"),
+        (night.part_of(&a(70)), Removed, unfinished),
+        (night.part_of(&a(-70)), Removed, unfinished),
+        (format!(".{}.part", a(-70)), Kept, "an upload of another job or machine, maybe still under way"),
+        (format!(".{}.old", a(1)), Kept, until),
+        (format!("{}.old", a(50)), Removed, "replaced, and archives of later dates have been delivered since"),
+        ("20263213.tgz".to_owned(), Kept, foreign),
+        ("20263002.tgz".to_owned(), Kept, foreign),
+        (".20263002.tgz.part".to_owned(), Kept, foreign),
+        ("notes.txt".to_owned(), Kept, foreign),
+        (".notes.part".to_owned(), Kept, foreign),
+        (format!("other-{}", a(100)), Kept, foreign),
+        (format!("{}.part", a(100)), Kept, foreign),
+        (format!(".{}", a(100)), Kept, foreign),
+        (a(100).replace(".tgz", ".TGZ"), Kept, foreign),
+        (a(100).replace(".tgz", ".zip"), Kept, foreign),
+        (a(100).replace(".tgz", ""), Kept, foreign),
     ];
     for (name, ..) in &files {
         fs::write(folder.join(name), format!("what {name} holds")).unwrap();
@@ -138,16 +137,16 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     times::set_as_named(folder);
 
     let others = [
-        (a(90), Stays, "empty"),
-        (a(101), Stays, no_file),
-        (format!(".{}.part", a(102)), Stays, no_file),
-        (a(103), Stays, no_file),
-        (a(104), Stays, no_file),
-        (night.part_of(&a(105)), Stays, no_file),
-        (a(106), Stays, no_file),
-        (format!("{}\\n", a(107)), Stays, foreign),
-        (format!("forged\\n{}", a(107)), Stays, foreign),
-        (format!("\u{fffd}{}", a(108)), Stays, foreign),
+        (a(90), Kept, "empty"),
+        (a(101), Kept, no_file),
+        (format!(".{}.part", a(102)), Kept, no_file),
+        (a(103), Kept, no_file),
+        (a(104), Kept, no_file),
+        (night.part_of(&a(105)), Kept, no_file),
+        (a(106), Kept, no_file),
+        (format!("{}\\n", a(107)), Kept, foreign),
+        (format!("forged\\n{}", a(107)), Kept, foreign),
+        (format!("\u{fffd}{}", a(108)), Kept, foreign),
     ];
     files.into_iter().chain(others).collect()
 }
@@ -170,7 +169,7 @@ fn names(decisions: BTreeSet<&str>) -> BTreeSet<String> {
 }
 
 #[test]
-fn only_expired_archives_and_leftovers_go_and_the_log_gives_every_reason() {
+fn only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason() {
     let night = Night::new();
     let expected = lay_everything(&night);
     let before = state_of(&night.sshd.directory);
@@ -178,45 +177,45 @@ fn only_expired_archives_and_leftovers_go_and_the_log_gives_every_reason() {
 
     let outcome = run(&night);
     outcome.exited_with(0);
-    let going = expected.iter().filter(|(_, fate, _)| *fate == Goes);
-    let going: BTreeSet<OsString> = going.map(|(name, ..)| OsString::from(name)).collect();
+    let removed = expected.iter().filter(|(_, fate, _)| *fate == Removed);
+    let removed: BTreeSet<OsString> = removed.map(|(name, ..)| OsString::from(name)).collect();
     let mut after = state_of(&night.sshd.directory);
     assert!(after.remove(OsStr::new(&night.archive_name())).is_some(), "{}", outcome.all());
-    let staying: BTreeMap<OsString, String> = before.into_iter().filter(|(name, _)| !going.contains(name)).collect();
+    let kept: BTreeMap<OsString, String> = before.into_iter().filter(|(name, _)| !removed.contains(name)).collect();
     assert!(
-        after == staying,
-        "what is not ours was touched, or what expired is left: {:?}\n{}",
+        after == kept,
+        "a foreign file was touched, or an expired one is left: {:?}\n{}",
         after.keys(),
         outcome.all()
     );
     assert_eq!(fs::read_to_string(night.path("elsewhere")).unwrap(), "what a link points to");
 
     for (name, fate, reason) in &expected {
-        let word = if *fate == Goes { "removed" } else { "kept" };
+        let word = if *fate == Removed { "removed" } else { "kept" };
         outcome.logged(&format!("Remove expired: {word} {name}: {reason}\n"));
     }
     outcome.logged(&format!("Remove expired: kept {}: 0 days old\n", night.archive_name()));
-    outcome.logged(&format!("files removed {}", going.len()));
+    outcome.logged(&format!("files removed {}", removed.len()));
 }
 
 #[test]
-fn a_dry_run_foretells_what_the_night_does() {
+fn a_dry_run_predicts_the_run() {
     let night = Night::new();
     let mut expected = lay_everything(&night);
-    // Two that a killed run had moved aside: one is back for good, the other is back and then too old.
+    // Two archives that a killed run had set aside: after they are put back, one is kept and the other has expired.
     for days_ago in [5, 60] {
         let old = format!(".{}.old", archive(&night, days_ago));
         fs::write(night.sshd.directory.join(&old), format!("what {old} holds")).unwrap();
     }
     times::set_as_named(&night.sshd.directory);
-    expected.push((archive(&night, 5), Stays, "5 days old"));
-    expected.push((archive(&night, 60), Goes, "expired, 60 days old"));
-    expected.push((night.archive_name(), Stays, "0 days old"));
+    expected.push((archive(&night, 5), Kept, "5 days old"));
+    expected.push((archive(&night, 60), Removed, "expired, 60 days old"));
+    expected.push((night.archive_name(), Kept, "0 days old"));
 
     let dry = dry_run(&night);
     dry.exited_with(0);
     let line = |(name, _, reason): &(String, Fate, &str)| format!("{name}: {reason}");
-    for (heading, fate) in [("would be removed", Goes), ("would stay", Stays)] {
+    for (heading, fate) in [("would be removed", Removed), ("would stay", Kept)] {
         let told: BTreeSet<String> = listed(&dry, heading).into_iter().map(str::to_owned).collect();
         let due: BTreeSet<String> = expected.iter().filter(|(_, due, _)| *due == fate).map(line).collect();
         assert_eq!(told, due, "{heading}");
@@ -234,7 +233,7 @@ fn a_dry_run_foretells_what_the_night_does() {
     assert_eq!(
         before.difference(&after).count(),
         removed_by(&outcome).len() + 1,
-        "60 days old: gone under either name"
+        "the one of 60 days ago is removed under either name"
     );
 }
 
@@ -244,7 +243,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     lay_everything(&night);
     let config = night.write_config();
     let before = state_of(&night.sshd.directory);
-    // Another run is under way: it holds the lock, which a dry run does not ask for.
+    // Another run holds the lock, which a dry run does not need.
     let _lock = Lock::acquire(&config, &night.path("work")).unwrap();
     run(&night).exited_with(5);
     fs::remove_file(night.path("log.log")).unwrap();
@@ -265,7 +264,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_dry_run_tells_what_lies_in_the_archives_place() {
+fn a_dry_run_reports_what_has_the_archives_name() {
     let night = Night::new();
     run(&night).exited_with(0);
     let there = format!("{} would be sent to", night.archive_name());
@@ -273,7 +272,7 @@ fn a_dry_run_tells_what_lies_in_the_archives_place() {
     dry.exited_with(0);
     assert!(dry.stdout.contains(&there) && dry.stdout.contains("has that name already"), "{}", dry.all());
 
-    // The real run could not go on here, and the dry run says so.
+    // A real run would fail here, and the dry run says so.
     fs::remove_file(night.archive()).unwrap();
     fs::create_dir(night.archive()).unwrap();
     let dry = dry_run(&night);
@@ -285,7 +284,7 @@ fn a_dry_run_tells_what_lies_in_the_archives_place() {
 }
 
 #[test]
-fn an_empty_archive_of_tonight_does_not_mislead_a_dry_run() {
+fn an_empty_archive_of_the_same_date_does_not_mislead_a_dry_run() {
     let night = Night::new();
     lay(&night, [11, 12, 13, 14].map(|days| today(&night) - Days::new(days)));
     fs::write(night.archive(), "").unwrap();
@@ -300,7 +299,7 @@ fn an_empty_archive_of_tonight_does_not_mislead_a_dry_run() {
 }
 
 #[test]
-fn a_dry_run_with_a_stale_dump_would_send_nothing_and_says_what_would_go() {
+fn a_dry_run_with_a_stale_dump_reports_what_would_be_removed() {
     let night = Night::new();
     let past = today(&night) - Days::new(20);
     lay(&night, [1, 2, 3, 11, 12].map(|days| past - Days::new(days)));
@@ -315,7 +314,7 @@ fn a_dry_run_with_a_stale_dump_would_send_nothing_and_says_what_would_go() {
 }
 
 #[test]
-fn a_dry_run_with_a_broken_configuration_leaves_the_log_alone_too() {
+fn a_dry_run_with_a_broken_configuration_writes_no_log() {
     let mut night = Night::new();
     night.set("retention", json!({"keep_days": 0}));
     let dry = dry_run(&night);
@@ -325,7 +324,7 @@ fn a_dry_run_with_a_broken_configuration_leaves_the_log_alone_too() {
 }
 
 #[test]
-fn weeks_of_stale_dumps_do_not_eat_the_history() {
+fn weeks_of_stale_dumps_do_not_shrink_the_history() {
     let night = Night::new();
     let last_fresh = today(&night) - Days::new(60);
     lay(&night, (0..15).map(|days| last_fresh - Days::new(days)));
@@ -334,7 +333,7 @@ fn weeks_of_stale_dumps_do_not_eat_the_history() {
         run_on(&night, last_fresh + Days::new(nights), &[]).exited_with(1).logged("stale");
         lengths.push(night.sshd.names().len());
     }
-    assert_eq!(lengths, [11; 6], "the ten days before the last fresh dump, and its own");
+    assert_eq!(lengths, [11; 6], "the last fresh dump and the ten days before it");
     let kept: BTreeSet<String> = (0..11).map(|days| archive_name(last_fresh - Days::new(days))).collect();
     assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
 }
@@ -342,48 +341,38 @@ fn weeks_of_stale_dumps_do_not_eat_the_history() {
 #[test]
 fn a_removal_that_is_denied_is_a_warning_after_a_delivery() {
     let mut night = Night::new();
-    let folder = tempfile::tempdir().unwrap();
-    // What is to be replaced moves aside, and must then stay there.
-    fs::write(folder.path().join(night.archive_name()), "an older attempt").unwrap();
-    let server = SftpServer::builder(folder.path()).password("p4ssword").host_key(SshKey::ed25519()).without_removal();
-    let server = server.start();
-    for days in [1, 2, 11, 12] {
-        fs::write(folder.path().join(archive(&night, days)), "an archive").unwrap();
-    }
-    times::set_as_named(folder.path());
-    night.set("sftp.port", json!(server.port()));
-    night.set("sftp.username", json!("backup"));
-    night.set("sftp.directory", json!("."));
-    night.set("sftp.private_key", json!(null));
-    night.set("sftp.password", json!("p4ssword"));
+    let _server = night.serve_sftp(|server| server.without_removal());
+    // A replaced archive is set aside, and must then remain there.
+    fs::write(night.archive(), "an older attempt").unwrap();
+    lay(&night, [1, 2, 11, 12].map(|days| today(&night) - Days::new(days)));
     let outcome = run(&night);
     outcome.exited_with(1);
     for days in [11, 12] {
         let name = archive(&night, days);
         outcome.logged(&format!("{name} (expired, {days} days old) could not be removed: "));
-        assert!(folder.path().join(name).exists());
+        assert!(night.sshd.directory.join(name).exists());
     }
     let old = format!("{}.old", night.archive_name());
     outcome.logged(&format!("with other content was already called {}: it is kept as {old}", night.archive_name()));
     outcome.logged("warnings 3, files removed 0");
-    assert_eq!(fs::read_to_string(folder.path().join(old)).unwrap(), "an older attempt");
-    assert!(fs::metadata(folder.path().join(night.archive_name())).unwrap().len() > 1_000);
+    assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");
+    assert!(fs::metadata(night.archive()).unwrap().len() > 1_000);
 }
 
 #[test]
-fn ten_thousand_foreign_files_fill_neither_the_log_nor_the_night() {
+fn ten_thousand_foreign_files_neither_fill_the_log_nor_slow_the_run() {
     let night = Night::new();
     for number in 0..10_000 {
         fs::write(night.sshd.directory.join(format!("report-{number:05}.pdf")), "").unwrap();
     }
-    // Names that hold an archive's, with a newline in them, are not such a name as a whole.
+    // A name that contains an archive's name and a newline is not an archive's name.
     for forged in ["\n", "x\n"] {
         fs::write(night.sshd.directory.join(format!("{forged}{}", archive(&night, 100))), "").unwrap();
     }
     let begun = std::time::Instant::now();
     let outcome = run(&night);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
-    outcome.exited_with(0).logged("kept 9902 more files that are none of ours");
+    outcome.exited_with(0).logged("kept 9902 more files that this program did not create");
     assert_eq!(outcome.log.matches("not one of this configuration's archives").count(), 100);
     assert_eq!(night.sshd.names().len(), 10_003);
 }

@@ -1,4 +1,4 @@
-//! Large archives on their way: sent while they grow, over several connections, and on from where a link broke.
+//! Transfers of large archives: sent while they grow, over several connections, and resumed after a link broke.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 
 const MIB: usize = 1024 * 1024;
 
-/// A night whose archive is about as long as its dump of `size` bytes.
+/// A job with a dump of `size` bytes and an archive of about the same size.
 fn night_of(size: usize) -> Night {
     let mut night = Night::new();
     night.dump = noise(size);
@@ -26,7 +26,7 @@ fn night_of(size: usize) -> Night {
     night
 }
 
-/// Asserts that the archive is on the server, alone, and holds the night's dump.
+/// Asserts that the archive is the only file on the server, and holds the dump.
 #[track_caller]
 fn assert_delivered(night: &Night, outcome: &Outcome) {
     assert_eq!(night.sshd.names(), [night.archive_name()], "{}", outcome.all());
@@ -39,7 +39,7 @@ fn logins(sshd: &Sshd) -> usize {
 }
 
 #[test]
-fn a_large_archive_goes_over_several_connections_where_the_line_is_long() {
+fn a_large_archive_uses_several_connections_on_a_long_line() {
     let mut night = night_of(40 * MIB);
     let _line = night.slow_down_sftp();
     let outcome = night.run();
@@ -48,7 +48,7 @@ fn a_large_archive_goes_over_several_connections_where_the_line_is_long() {
 
     let outcome = night.run();
     assert_delivered(&night, outcome.exited_with(0).logged("is already there, with the same bytes"));
-    assert_eq!(logins(&night.sshd), 8 + 4, "it was compared over as many");
+    assert_eq!(logins(&night.sshd), 8 + 4, "the archive is compared over as many");
 
     fs::remove_file(night.archive()).unwrap();
     night.set("sftp.connections", json!(1));
@@ -72,13 +72,13 @@ fn a_short_line_or_a_small_archive_is_worth_one_connection() {
 }
 
 #[test]
-fn a_server_that_refuses_a_further_connection_costs_a_line_in_the_log() {
+fn a_refused_further_connection_is_only_logged() {
     let mut night = night_of(40 * MIB);
-    // The first connection of the upload and the first of the verification come in.
+    // The first connections of the upload and of the verification are accepted.
     let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
     let _line = night.slow_down_sftp();
     let outcome = night.run();
-    assert_delivered(&night, outcome.exited_with(0).logged("going on with one connection fewer"));
+    assert_delivered(&night, outcome.exited_with(0).logged("continuing with one connection fewer"));
     assert!(outcome.log.contains("retries 0"), "{}", outcome.all());
     assert!(server.connections() > 5);
 }
@@ -100,7 +100,7 @@ fn the_archive_is_sent_while_it_grows() {
 }
 
 #[test]
-fn a_dump_that_proves_damaged_at_its_end_leaves_no_part() {
+fn a_dump_damaged_at_its_end_leaves_no_upload() {
     let mut night = night_of(6 * MIB);
     let zip = night.path("web/my_zip.zip");
     let mut bytes = fs::read(&zip).unwrap();
@@ -113,25 +113,25 @@ fn a_dump_that_proves_damaged_at_its_end_leaves_no_part() {
     let outcome = night.run();
     outcome.exited_with(4).logged("Pack archive: the dump in the ZIP is damaged").logged("errors 1");
     let done = server.operations();
-    assert!(done.iter().any(|done| done.starts_with("open-to-write")), "it was being sent: {done:?}");
+    assert!(done.iter().any(|done| done.starts_with("open-to-write")), "sending had begun: {done:?}");
     assert!(!done.iter().any(|done| done.starts_with("rename")), "{done:?}");
     assert_eq!(night.sshd.names(), [""; 0], "{}", outcome.all());
     assert!(night.work_directory_is_empty());
 }
 
 #[test]
-fn where_sending_fails_packing_ends_too_and_only_the_cause_is_told() {
+fn if_sending_fails_packing_ends_and_only_the_cause_is_reported() {
     let mut night = night_of(12 * MIB);
     let web = HttpsServer::builder(&night.path("web")).bytes_per_second(2 * MIB as u64).start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let _server = night.serve_sftp(|sftp| sftp.full_after(100_000));
     let outcome = night.run();
     outcome.exited_with(4).logged("Send archive: the server refused to write").logged("errors 1");
-    assert!(web.bytes_sent() < 8 * MIB as u64, "the download went on: {} bytes", web.bytes_sent());
+    assert!(web.bytes_sent() < 8 * MIB as u64, "the download continued: {} bytes", web.bytes_sent());
 }
 
 #[test]
-fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
+fn a_broken_upload_resumes_without_downloading_again() {
     for connections in [1, 4] {
         let mut night = night_of(24 * MIB);
         let server = night.serve_sftp(|sftp| sftp.cut_after(14 * MIB as u64, 1));
@@ -146,10 +146,10 @@ fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
 }
 
 #[test]
-fn a_part_that_the_server_has_lost_is_sent_again() {
+fn an_upload_that_the_server_has_lost_is_sent_again() {
     let mut night = night_of(4 * MIB);
     let part = night.path("sftp").join(night.part_of(&night.archive_name()));
-    // What was acknowledged is gone when the program comes back.
+    // The acknowledged bytes are lost when the program reconnects.
     let server =
         night.serve_sftp(|sftp| sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap()));
     let outcome = night.run();
@@ -205,7 +205,7 @@ fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
     write_sparse_zip(&night.path("web/my_zip.zip"), SIZE, u32::try_from(night.modified.timestamp()).unwrap());
     night.run().exited_with(0);
     let archive = fs::read(night.archive()).unwrap();
-    // Each member's trailer: gunzip would complain of a wrong CRC or size, which wraps at 4 GiB.
+    // Each member's trailer: gunzip would report a wrong CRC or size, which wraps at 4 GiB.
     let mut members = flate2::bufread::MultiGzDecoder::new(archive.as_slice());
     let mut head = [0; 512];
     members.read_exact(&mut head).unwrap();
@@ -230,7 +230,7 @@ fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_report
         .logged("Send archive: internal error, please report it: out of bounds")
         .logged("errors 1, warnings 0");
     let part = fs::metadata(night.sshd.directory.join(night.part_of(&night.archive_name()))).unwrap();
-    assert!(part.len() < 50 * MIB as u64, "it went on to {} bytes", part.len());
+    assert!(part.len() < 50 * MIB as u64, "the upload continued to {} bytes", part.len());
     assert!(!night.archive().exists());
     assert!(night.work_directory_is_empty());
     assert_delivered(&night, night.run().exited_with(0));

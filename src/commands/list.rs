@@ -44,10 +44,9 @@ fn ask(site: &Site) -> Result<Listing, DestinationError> {
     // Everything is known: how the connection ends no longer matters.
     let _ = connection.close();
     site.tell_first_contact(&server);
-    let sftp = &config.sftp;
     Ok(Listing {
         inventory: Inventory::of(&entries, &config.naming, config.retention, site.started),
-        place: format!("{} at {}:{}", sftp.directory, sftp.host, sftp.port),
+        place: format!("{} at {}", config.sftp.directory, server.address()),
         asked: site.started,
         free,
     })

@@ -144,8 +144,7 @@ impl Order {
             check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(failed)?;
         }
 
-        let bar = site.progress.bar("Restore", archive.file.size);
-        let fetched = fetch(&server, connection, &archive.file, &bar, |reader| {
+        let fetched = fetch(&server, connection, &archive.file, (&site.progress, "Restore"), |reader| {
             if self.archive_only {
                 let reader = Copying { reader, copy: file.as_file() };
                 unpack(reader, dump_name, &site.interrupt, |_| Ok(Summed::new(io::sink())))
@@ -159,7 +158,6 @@ impl Order {
                 unpack(reader, dump_name, &site.interrupt, begin).map(|(dump, output)| (dump, output.finish()))
             }
         })?;
-        drop(bar);
         let Fetched { value, connections, .. } = fetched;
         let (dump, sum) = value.map_err(|error| match error {
             ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => failed(source),

@@ -88,8 +88,7 @@ fn verify_one(
     archive: &Stored,
     names: &[&str],
 ) -> (Verdict, Option<Connection>) {
-    let bar = site.progress.bar("Verify", archive.file.size);
-    let fetched = fetch(server, first, &archive.file, &bar, |reader| {
+    let fetched = fetch(server, first, &archive.file, (&site.progress, "Verify"), |reader| {
         unpack(reader, None, &site.interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
     });
     match fetched {

@@ -1,25 +1,26 @@
 //! The final name, which only a verified archive gets.
 //!
-//! libssh2 binds no rename that overwrites, so a replacement takes two: the existing archive is set aside, then the new one
-//! gets its name. A run that is killed in between leaves a set-aside archive for the next run to put back.
+//! ssh2 does not bind `posix-rename@openssh.com`, which OpenSSH has, and no other rename overwrites. So a replacement takes
+//! two renames: the existing archive is set aside, then the new one gets its name. If a run is killed in between, the next
+//! one puts the set-aside archive back.
 
 use crate::destination::error::DestinationError;
-use crate::destination::session::connection::{Connection, Server};
+use crate::destination::session::connection::Connection;
+use crate::destination::session::server::Server;
 use crate::destination::transfer::read_back::ReadBack;
-use crate::disk::spool::{Extent, Spool};
+use crate::disk::spool::Spool;
 use crate::rules::naming::{Naming, Which};
-use crate::rules::retention::{Entry, Kind, own_uploads, to_put_back};
+use crate::rules::retention::{Entry, Kind, to_put_back};
 use crate::runtime::progress::Bar;
 
-/// What an archive's final name belongs to.
+/// What has the archive's final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing.
-    Free,
-    /// The very bytes that are to be delivered.
-    Same,
+pub(crate) enum Occupant {
+    Nothing,
+    /// The bytes that are to be delivered.
+    SameArchive,
     /// An archive of this job with other bytes.
-    Other(Entry),
+    OtherArchive(Entry),
 }
 
 /// How an archive got its final name.
@@ -29,33 +30,32 @@ pub enum Published {
     New,
     /// An archive with other bytes had it.
     Replacement(Replaced),
-    /// During the upload, another machine delivered the same bytes.
+    /// The same bytes were there already, from an earlier run or from another machine.
     AlreadyThere,
 }
 
 /// An archive that was set aside for a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replaced {
-    /// Its name from now on.
     pub set_aside_as: String,
-    /// Its size in bytes, where the server reports it.
+    /// In bytes, if the server reports it.
     pub size: Option<u64>,
 }
 
-/// An archive on its way to its final name, over as many connections as that takes.
-pub struct Publication<'a> {
-    server: &'a Server,
-    naming: &'a Naming,
-    archive: &'a str,
-    spool: &'a Spool,
-    is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
-    replaced: Option<Replaced>,
+/// An archive that gets its final name, over as many connections as that takes.
+pub(crate) struct Publication<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) naming: &'a Naming,
+    /// The final name.
+    pub(crate) archive: &'a str,
+    pub(crate) spool: &'a Spool,
+    /// Decides by an archive's first 64 KiB whether it belongs to another job and must not be replaced.
+    pub(crate) is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    /// The archive that this publication has set aside.
+    pub(crate) replaced: Option<Replaced>,
 }
 
-/// Puts back every set-aside archive that has no successor, and returns the folder's listing after that.
-///
-/// # Errors
-/// If the server or the link fails.
+/// Puts back every set-aside archive without successor, and returns the folder's listing after that.
 pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = connection.list()?;
     for (old, archive) in to_put_back(&listing, naming) {
@@ -74,74 +74,37 @@ pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, 
     Ok(listing)
 }
 
-/// As [`put_back`]; also removes the unfinished uploads of earlier runs of this job, except the one called `part`, and adds
-/// their names to `cleared`.
-///
-/// # Errors
-/// If the server or the link fails. An upload that the server does not remove is not an error.
-pub fn prepare(
-    connection: &Connection,
-    naming: &Naming,
-    part: &str,
-    cleared: &mut Vec<String>,
-) -> Result<Vec<Entry>, DestinationError> {
-    let mut listing = put_back(connection, naming)?;
-    for name in own_uploads(&listing, naming).into_iter().filter(|name| name != part) {
-        match connection.remove(&name) {
-            Ok(()) => {
-                listing.retain(|entry| entry.name != name);
-                cleared.push(name);
-            }
-            Err(error @ DestinationError::Broken { .. }) => return Err(error),
-            Err(error) => tracing::info!("{name:?}, an unfinished upload of an earlier run, is not removed: {error}"),
-        }
-    }
-    Ok(listing)
-}
-
-impl<'a> Publication<'a> {
-    /// Of the archive in `spool` under the name `archive`. `is_of_another_job` decides by an archive's first 64 KiB
-    /// whether it belongs to another job and must not be replaced.
-    pub fn new(
-        server: &'a Server,
-        naming: &'a Naming,
-        archive: &'a str,
-        spool: &'a Spool,
-        is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
-    ) -> Publication<'a> {
-        Publication { server, naming, archive, spool, is_of_another_job, replaced: None }
-    }
-
-    /// What has the archive's final name. Where that is an archive of this job, waits until the spool is complete.
+impl Publication<'_> {
+    /// What has the archive's final name. To compare it, waits until the spool is complete.
     ///
     /// # Errors
     /// If something other than a file or another job's archive has the name, the archive is given up, or the server or the
     /// link fails.
-    pub fn standing(&self, connection: &Connection, bar: &Bar) -> Result<Standing, DestinationError> {
-        let entry = match connection.look(self.archive)? {
-            None => return Ok(Standing::Free),
+    pub(crate) fn occupant(&self, connection: &Connection, bar: &Bar) -> Result<Occupant, DestinationError> {
+        let entry = match connection.lookup(self.archive)? {
+            None => return Ok(Occupant::Nothing),
             Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
             Some(entry) => entry,
         };
         if (self.is_of_another_job)(&connection.beginning(self.archive)?) {
             return Err(DestinationError::OfAnotherJob(entry.name));
         }
-        match ReadBack::new(self.server, self.spool, self.archive)?.run(self.server, connection, bar) {
-            Ok(()) => Ok(Standing::Same),
-            Err(DestinationError::Different { .. }) => Ok(Standing::Other(entry)),
+        match self.compare(connection, bar) {
+            Ok(()) => Ok(Occupant::SameArchive),
+            Err(DestinationError::Different { .. }) => Ok(Occupant::OtherArchive(entry)),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives the verified upload its final name, and checks that it has it. May be called again after a broken link: what
-    /// was already done is looked up on the server.
+    /// Renames the verified upload to its final name, and checks the result. May be called again after a broken link: it
+    /// looks up on the server what was already done.
     ///
     /// # Errors
-    /// As [`standing`](Publication::standing). An archive that was to be replaced then has its own name, or gets it back by
-    /// the next run.
-    pub fn publish(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
+    /// As [`occupant`](Publication::occupant). The archive that was to be replaced then has its own name, or the next run
+    /// puts it back.
+    pub(crate) fn publish(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
         match self.try_publishing(connection, bar) {
-            // Since the name was looked up, another machine may have delivered: what has it now decides.
+            // Another machine may have delivered since the name was looked up: what has the name now decides.
             Err(DestinationError::Refused { .. }) => self.try_publishing(connection, bar),
             other => other,
         }
@@ -149,23 +112,23 @@ impl<'a> Publication<'a> {
 
     fn try_publishing(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
         let part = self.naming.part(self.archive);
-        let Extent { written: size, .. } = self.spool.extent().map_err(DestinationError::Spool)?;
-        if connection.look(&part)?.is_none() {
-            // The answer to an earlier attempt's rename may be lost: only the content decides.
-            ReadBack::new(self.server, self.spool, self.archive)?.run(self.server, connection, bar)?;
+        let size = self.spool.extent().map_err(DestinationError::Spool)?.written;
+        if connection.lookup(&part)?.is_none() {
+            // The answer to an earlier attempt's rename may be lost: the content decides.
+            self.compare(connection, bar)?;
             return Ok(self.published());
         }
-        match self.standing(connection, bar)? {
-            Standing::Free => {}
-            Standing::Same => {
+        match self.occupant(connection, bar)? {
+            Occupant::Nothing => {}
+            Occupant::SameArchive => {
                 connection.remove(&part)?;
                 return Ok(self.replaced.clone().map_or(Published::AlreadyThere, Published::Replacement));
             }
-            Standing::Other(entry) => self.set_aside(connection, &entry)?,
+            Occupant::OtherArchive(entry) => self.set_aside(connection, &entry)?,
         }
         let renamed = connection.rename(&part, self.archive).and_then(|()| {
-            // A server may answer that it has renamed a file, and not have done so.
-            match (connection.look(self.archive)?, connection.look(&part)?) {
+            // A server may report success without having renamed the file.
+            match (connection.lookup(self.archive)?, connection.lookup(&part)?) {
                 (Some(entry), None) if entry.size.is_none_or(|there| there == size) => Ok(()),
                 _ => {
                     let difference = "it did not get its final name".to_owned();
@@ -177,26 +140,30 @@ impl<'a> Publication<'a> {
             && let Some(Replaced { set_aside_as, .. }) = &self.replaced
             && let Err(error) = connection.rename(set_aside_as, self.archive)
         {
-            tracing::debug!("{set_aside_as:?} could not be put back at once ({error}); the next run does it");
+            tracing::debug!("{set_aside_as:?} could not be put back at once ({error}); the next run puts it back");
         }
         renamed.map(|()| self.published())
     }
 
-    /// Renames the existing archive: the first one of its date is kept, and the latest.
+    fn compare(&self, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+        ReadBack::new(self.server, self.spool, self.archive)?.run(self.server, connection, bar)
+    }
+
+    /// Renames the existing archive. Of the replaced archives of a date, the first and the latest are kept.
     fn set_aside(&mut self, connection: &Connection, existing: &Entry) -> Result<(), DestinationError> {
         let first = self.naming.old(self.archive, Which::First);
-        let name = if connection.look(&first)?.is_none() {
+        let name = if connection.lookup(&first)?.is_none() {
             first
         } else {
             let last = self.naming.old(self.archive, Which::Last);
-            match connection.look(&last)? {
+            match connection.lookup(&last)? {
                 None => {}
                 Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,
                 Some(_) => return Err(DestinationError::NotAFile(last)),
             }
             last
         };
-        // Noted first: if the answer is lost, the next attempt finds the final name free.
+        // Recorded first: if the answer is lost, the next attempt finds the final name free.
         self.replaced = Some(Replaced { set_aside_as: name.clone(), size: existing.size });
         connection.rename(self.archive, &name)
     }

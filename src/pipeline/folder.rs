@@ -1,7 +1,7 @@
-//! What lies in the folder on the server, for the reports: noted on the way, or looked up after a failure.
+//! Facts about the folder on the server for the reports: recorded during the run, or looked up after a failure.
 
 use crate::destination::{Connection, Server};
-use crate::pipeline::Job;
+use crate::pipeline::job::Job;
 use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
 use crate::rules::history;
@@ -9,21 +9,21 @@ use crate::rules::retention::Entry;
 use crate::runtime::error_chain::with_causes;
 
 impl Job {
-    /// Notes the archives of `listing` and the space that is free there.
+    /// Records the archives of `listing`, and the free space.
     pub(super) fn note_folder(&self, connection: &Connection, listing: &[Entry]) {
         self.note(listing, connection.free_space());
     }
 
-    /// After a failure: looks what lies there, so that the reports can tell how old the last good archive is. It is one
-    /// attempt, and none where the server has just been tried in vain, has turned us away, or the run has to end. What
-    /// it comes to is no task and no fault of the run.
+    /// After a failure, lists the folder, so that the reports can give the age of the last good archive. This is a single
+    /// attempt. It is not made if the run was interrupted, the server could not be reached, or it refused a login. Its result
+    /// does not change the run's.
     pub(super) fn look_up_folder(&self, server: &Server) {
         if self.interrupt.check().is_err() {
             return;
         }
         let connecting = self.journal.read(|record| record.task(Task::ConnectToSftp).clone());
         let why = match connecting.state {
-            // The task itself has the rest, and the fix.
+            // The task's own text has the fix.
             State::Failed => connecting.text.split(". ").next(),
             _ if server.has_turned_away() => Some("a later connection was refused"),
             _ => None,
@@ -32,14 +32,14 @@ impl Job {
             self.journal.set_folder_unseen(why);
             return;
         }
-        let looked = server.glance();
-        self.tell_first_contact(server);
-        match looked {
+        let listed = server.list_once();
+        self.report_first_contact(server);
+        match listed {
             Ok((listing, free)) => {
                 self.note(&listing, free);
-                tracing::info!("looked at the folder on the server, for the reports");
+                tracing::info!("listed the folder on the server, for the reports");
             }
-            // The run has to end, which is told elsewhere.
+            // The interrupt is reported elsewhere.
             Err(_) if self.interrupt.check().is_err() => {}
             Err(error) => {
                 let why = with_causes(&error);
@@ -51,7 +51,7 @@ impl Job {
 
     fn note(&self, listing: &[Entry], free: Option<u64>) {
         let (started, is_name_taken) = self.journal.read(|record| (record.started, record.is_name_taken));
-        // A night that is repeated later has archives after it, which are as good.
+        // If the run is for an earlier date, there may be archives of later ones, which count too.
         let today = self.today.max(started.date_naive());
         let mut archives = history::archives(listing, &self.config.naming(), today);
         archives.retain(|archive| !is_name_taken || archive.date != self.today);

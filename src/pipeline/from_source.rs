@@ -5,16 +5,18 @@ use chrono::{DateTime, Utc};
 use crate::archive::{ArchiveError, ZippedDump};
 use crate::disk::space;
 use crate::disk::spool::{self, Spool, SpoolWriter};
-use crate::pipeline::{Job, Stop, failpoint};
+use crate::pipeline::job::Job;
+use crate::pipeline::job::Stop;
 use crate::record::run_record::{ArchiveFacts, DumpFacts};
 use crate::record::task::Task;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
 use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
+use crate::runtime::failpoint::failpoint;
 use crate::source::{self, Zip};
 
-/// What is packed.
+/// What to pack.
 pub(super) struct Packing<'a> {
     pub(super) zip: &'a Zip,
     pub(super) dump: &'a ZippedDump,
@@ -23,7 +25,7 @@ pub(super) struct Packing<'a> {
 }
 
 impl Job {
-    /// Asks for the ZIP, to read it in parts if `in_parts` and the server sends them.
+    /// Requests the ZIP, which is then read in parts if `in_parts` and the server supports that.
     pub(super) fn request_zip(&self, in_parts: bool) -> Result<Zip, Stop> {
         let task = self.journal.begin(Task::RequestZip);
         let config = &self.config;
@@ -38,7 +40,7 @@ impl Job {
         }
     }
 
-    /// `None` where the ZIP has changed and `may_start_over` holds.
+    /// `None` if the ZIP has changed and `may_start_over` holds.
     pub(super) fn find_dump(&self, zip: &Zip, may_start_over: bool) -> Result<Option<ZippedDump>, Stop> {
         let task = self.journal.begin(Task::FindDump);
         let source = &self.config.source;
@@ -63,7 +65,7 @@ impl Job {
                 {
                     text.push_str(&format!("; the web server calls it {content_type}"));
                 }
-                Err(self.give_up_telling(task, &text))
+                Err(self.give_up_with_text(task, &text))
             }
         }
     }
@@ -87,7 +89,7 @@ impl Job {
         judgement
     }
 
-    /// Where the archive will grow on this machine, to about `expected_size` bytes.
+    /// The local file into which the archive is written. It will have about `expected_size` bytes.
     pub(super) fn create_spool(&self, expected_size: Option<u64>) -> Result<(SpoolWriter, Spool), Stop> {
         let folder = &self.config.archive.work_directory;
         space::check_space(folder, expected_size.unwrap_or(0))
@@ -95,8 +97,7 @@ impl Job {
             .map_err(|error| self.give_up(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
     }
 
-    /// Writes the archive into `writer`, which `spool` reads. `false` where the ZIP has changed and may be read from
-    /// its beginning.
+    /// Writes the archive into `writer`, which `spool` reads. `false` if the ZIP has changed and may be read again.
     pub(super) fn pack_archive(
         &self,
         packing: &Packing<'_>,
@@ -124,7 +125,7 @@ impl Job {
                 Ok(true)
             }
             Err(_) if spool.is_discarded() => {
-                // Sending it has failed.
+                // Sending has failed.
                 task.leave();
                 Err(Stop)
             }
@@ -141,7 +142,7 @@ impl Job {
     }
 }
 
-/// Whether `error` comes from a ZIP that is not the same any more as when its directory was read.
+/// Whether the ZIP has changed since its directory was read.
 fn has_changed(error: &ArchiveError) -> bool {
     matches!(error, ArchiveError::Read(error) if source::has_changed(error))
 }

@@ -1,10 +1,9 @@
-//! Task 9: what is removed from the server.
+//! Task 9: removing expired files from the server.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::destination::{self, Connection, DestinationError};
-use crate::pipeline::to_destination::goodbye;
-use crate::pipeline::{Delivered, Job, failpoint};
+use crate::pipeline::job::{Arrival, Delivered, Job};
 use crate::record::run_record::Delivery;
 use crate::record::task::Task;
 use crate::rules::alarm;
@@ -13,19 +12,20 @@ use crate::rules::history;
 use crate::rules::redaction::printable;
 use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, Kind, Plan, Reason, RemovalHold};
 use crate::runtime::error_chain::with_causes;
+use crate::runtime::failpoint::failpoint;
 use crate::runtime::retry::Retryable as _;
 
-/// How many files that are none of ours are named in the log.
-const FOREIGN_NAMES_TOLD: usize = 100;
+/// How many files that this program did not create are named in the log.
+const MAX_FOREIGN_NAMES: usize = 100;
 
-/// Of so many archives that are to be removed the beginning is read, to see whose they are.
+/// How many archives that would be removed are read, to see which job they belong to.
 const ARCHIVES_READ: usize = 16;
 
-/// Another job has stopped delivering, or this one's source was changed for good, once so many archives are this job's.
+/// Once this many recent archives are this job's, another job has stopped delivering, or the source was changed for good.
 const RECENT: usize = 7;
 
 impl Job {
-    /// Removal is the last task and fails no run: what cannot be removed tonight is a warning.
+    /// A file that cannot be removed is a warning, and never fails the run.
     pub(super) fn remove_expired(&self, delivered: Delivered) {
         let task = self.journal.begin(Task::RemoveExpired);
         failpoint("removing");
@@ -36,8 +36,8 @@ impl Job {
                 return;
             }
         };
-        let connection = delivered.connection;
-        self.tell(&plan);
+        let connection = delivered.arrival.connection;
+        self.log_decisions(&plan);
         if let Some(why) = &plan.held_back {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back tonight: {why}"));
         }
@@ -60,7 +60,7 @@ impl Job {
                             format!("{name} ({}) could not be removed: {}", decision.reason, with_causes(&error));
                         self.journal.warn(Task::RemoveExpired, &text);
                         if error.is_transient() {
-                            // The link is broken, for the rest too; the next run removes it.
+                            // The link is broken: the next run removes the rest.
                             break;
                         }
                     }
@@ -71,8 +71,8 @@ impl Job {
             self.journal.set_free_space(connection.free_space());
         }
         let kept = match plan.archives_kept() {
-            1 => "1 archive stays".to_owned(),
-            several => format!("{several} archives stay"),
+            1 => "1 archive kept".to_owned(),
+            several => format!("{several} archives kept"),
         };
         let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
         let text = if self.dry_run {
@@ -85,34 +85,30 @@ impl Job {
             Ok(()) => task.done(&text),
             Err(interrupted) => task.stopped(&format!("{interrupted}; {text}")),
         }
-        goodbye(connection);
+        connection.goodbye();
     }
 
     fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
-        let Delivered { freshness, clock_difference, archive_size, connection, cleared, replaced, is_unsynced } =
-            delivered;
+        let Delivered { freshness, clock_difference, arrival } = delivered;
+        let Arrival { connection, archive_size, cleared, replaced, is_unsynced } = arrival;
         let naming = self.config.naming();
+        let entry = |name: String| Entry { name, kind: Kind::File, size: None, modified: None };
         let listing = if self.dry_run {
-            for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
-                self.journal.info(
-                    Task::RemoveExpired,
-                    &format!("{} would be put back as {}", printable(&old), printable(&archive)),
-                );
-            }
             let mut listing = self.list_as_if_put_back(connection)?;
             self.note_folder(connection, &listing);
             if *freshness == Freshness::Fresh {
-                // What would be removed after tonight's archive had arrived.
-                let tonight = self.archive_name();
-                listing.retain(|entry| entry.name != tonight);
-                listing.push(Entry { name: tonight, kind: Kind::File, size: None, modified: None });
+                // As if the new archive had arrived.
+                let new = self.archive_name();
+                listing.retain(|entry| entry.name != new);
+                listing.push(entry(new));
             }
             listing
         } else {
+            // Listed again after the delivery: other jobs and machines may have changed the folder during the upload, and the
+            // new archive's time is the server's clock.
             let mut listing = destination::put_back(connection, &naming)?;
             self.note_folder(connection, &listing);
-            let entry = |name: &String| Entry { name: name.clone(), kind: Kind::File, size: None, modified: None };
-            listing.extend(cleared.iter().map(entry));
+            listing.extend(cleared.iter().cloned().map(entry));
             listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
@@ -136,8 +132,8 @@ impl Job {
         })
     }
 
-    /// An archive of another job among the last ones in `listing`, where `plan` removes archives that are not this job's. One
-    /// that the server does not let be read is of no other job.
+    /// A recent archive of another job, if `plan` would remove archives that are not this job's. An archive that the server
+    /// refuses to open counts as this job's.
     fn another_jobs_archive(
         &self,
         connection: &Connection,
@@ -163,8 +159,7 @@ impl Job {
         first_of_theirs(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
     }
 
-    /// The time by the server's clock, where this run wrote an archive that is in `listing`; else as the other clocks have
-    /// it.
+    /// The time by the SFTP server's clock if `listing` has an archive that this run wrote; otherwise by the other clocks.
     fn server_now(&self, listing: &[Entry], clock_difference: Option<TimeDelta>) -> DateTime<Utc> {
         let delivery = self.journal.read(|record| record.delivery);
         let has_written = matches!(delivery, Some(Delivery::Sent | Delivery::Replaced));
@@ -173,10 +168,12 @@ impl Job {
         retention::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
     }
 
-    /// The directory as it would be once every replaced archive without successor had its name back.
+    /// The directory as it would be after every set-aside archive without successor was put back.
     fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
         for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
+            let text = format!("{} would be put back as {}", printable(&old), printable(&archive));
+            self.journal.info(Task::RemoveExpired, &text);
             if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
                 entry.name = archive;
             }
@@ -184,11 +181,11 @@ impl Job {
         Ok(listing)
     }
 
-    /// Tells the reason of every decision, in the log alone; of a removal when it is done.
-    fn tell(&self, plan: &Plan) {
-        let (foreign, ours): (Vec<_>, Vec<_>) =
+    /// Logs the reason of every decision, except of removals, which are reported when they are done.
+    fn log_decisions(&self, plan: &Plan) {
+        let (foreign, own): (Vec<_>, Vec<_>) =
             plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
-        for decision in ours.into_iter().chain(foreign.iter().copied().take(FOREIGN_NAMES_TOLD)) {
+        for decision in own.into_iter().chain(foreign.iter().copied().take(MAX_FOREIGN_NAMES)) {
             let (name, reason) = (printable(&decision.name), &decision.reason);
             match decision.action {
                 Action::Keep => tracing::info!("kept {name}: {reason}"),
@@ -196,8 +193,8 @@ impl Job {
                 Action::Remove => {}
             }
         }
-        if foreign.len() > FOREIGN_NAMES_TOLD {
-            tracing::info!("kept {} more files that are none of ours", foreign.len() - FOREIGN_NAMES_TOLD);
+        if foreign.len() > MAX_FOREIGN_NAMES {
+            tracing::info!("kept {} more files that this program did not create", foreign.len() - MAX_FOREIGN_NAMES);
         }
     }
 }

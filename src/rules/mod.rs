@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod archive_name;
+pub mod connections;
 pub mod dump;
 pub mod freshness;
 pub mod health;

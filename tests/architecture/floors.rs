@@ -23,8 +23,6 @@ const PENDING: &[&str] = &[
     "commands/gen_config, commands/gen_config/converted",
     "config, config/environment, config/error, config/job, config/place, config/reports, config/sections, config/sftp, config/source, config/trust, config/values, config/walk, config/watchers, config/zone",
     "config/original, config/original/old",
-    "destination/session/connection, destination/session/connection_pool, destination/transfer/lanes",
-    "pipeline, pipeline/from_source, pipeline/to_destination",
     "rules/alarm, rules/history, rules/retention, rules/retention/keeping",
 ];
 

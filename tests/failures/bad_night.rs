@@ -1,4 +1,4 @@
-//! A night with a history on the server, and what all failures have in common: who is told, and what stays.
+//! A job with archives on the server, and what all failures have in common: what is reported, and what is kept.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,24 +14,27 @@ use serde_json::json;
 use testkit::night::archive_name;
 use testkit::servers::https::Builder as HttpsBuilder;
 use testkit::servers::sftp::Builder as SftpBuilder;
+use testkit::servers::zips::noise;
 use testkit::servers::{HttpsServer, SftpServer, times};
 use testkit::{Night, Outcome, Sshd};
 
-/// Ages, in days, of the archives that lie on the server beforehand. A good night removes the last two.
+pub(crate) const OLDER_ATTEMPT: &[u8] = b"an older attempt";
+
+/// Ages, in days, of the archives on the server before the run. A good run removes the last two.
 const AGES: [u64; 5] = [1, 2, 3, 20, 30];
 
-/// The password of whoever logs in to the embedded SFTP server.
+/// The password for the embedded SFTP server.
 pub(crate) const PASSWORD: &str = "sftp-p4ssword";
 
-/// What lies in a folder: each name with its content, `None` for what is no file.
+/// A folder: each name with its content, `None` for other things than files.
 type Listing = BTreeMap<String, Option<Vec<u8>>>;
 
-/// A night with archives on the server that are old enough to be removed.
+/// A job whose runs meet faults, with archives on the server, two of which have expired.
 pub(crate) struct BadNight {
     night: Night,
-    /// The date that the night is for: runs get it as `--date`, so that midnight may pass meanwhile.
+    /// Passed to runs as `--date`, so that midnight may pass during the test.
     pub(crate) date: NaiveDate,
-    /// Where archives go.
+    /// The folder on the server.
     pub(crate) directory: PathBuf,
     sftp: Option<SftpServer>,
     variable: Option<(String, String)>,
@@ -40,12 +43,12 @@ pub(crate) struct BadNight {
 }
 
 impl BadNight {
-    /// A night against OpenSSH on which all would go well.
+    /// A job that delivers to OpenSSH and would succeed.
     pub(crate) fn new() -> BadNight {
         BadNight::with_sshd(Sshd::start(&["ed25519"]))
     }
 
-    /// The same against another OpenSSH.
+    /// The same with this OpenSSH.
     pub(crate) fn with_sshd(sshd: Sshd) -> BadNight {
         let night = Night::with_sshd(sshd);
         let (date, directory) = (night.modified.date_naive(), night.sshd.directory.clone());
@@ -62,7 +65,7 @@ impl BadNight {
         bad
     }
 
-    /// A night against the embedded SFTP server, made difficult by `faults`, which takes [`PASSWORD`].
+    /// A job that delivers to the embedded SFTP server with `faults`, which accepts [`PASSWORD`].
     pub(crate) fn with_sftp(faults: impl FnOnce(SftpBuilder) -> SftpBuilder) -> BadNight {
         let mut bad = BadNight::new();
         let root = bad.path("sftp");
@@ -83,12 +86,11 @@ impl BadNight {
         bad
     }
 
-    /// The embedded SFTP server.
     pub(crate) fn sftp(&self) -> &SftpServer {
         self.sftp.as_ref().unwrap()
     }
 
-    /// Replaces the web server by one that `faults` make difficult.
+    /// Replaces the web server by one with `faults`.
     pub(crate) fn serve(&mut self, faults: impl FnOnce(HttpsBuilder) -> HttpsBuilder) -> &mut BadNight {
         self.night.web = faults(HttpsServer::builder(&self.path("web"))).start();
         let url = self.web.url("/my_zip.zip");
@@ -96,14 +98,36 @@ impl BadNight {
         self
     }
 
-    /// Has the program see this variable of the environment.
+    /// Sets an environment variable for the program.
     pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
         self.variable = Some((name.to_owned(), value.to_owned()));
     }
 
-    /// The name of the archive of `days` days before the night.
+    /// The name of the archive of `days` days before the run's date.
     pub(crate) fn archive_of(&self, days: u64) -> String {
         archive_name(self.date - Days::new(days))
+    }
+
+    /// Where the run's archive arrives.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.directory.join(self.archive_of(0))
+    }
+
+    /// The name under which the first archive of the date that is replaced is set aside.
+    pub(crate) fn old(&self) -> String {
+        format!("{}.old", self.archive_of(0))
+    }
+
+    /// Makes the dump, and so the archive, about `size` bytes long.
+    pub(crate) fn enlarge(&mut self, size: usize) {
+        self.dump = noise(size);
+        let modified = self.modified;
+        self.publish_dump_of(modified);
+    }
+
+    /// Puts other bytes under the run's final name.
+    pub(crate) fn plant_older_attempt(&self) {
+        fs::write(self.archive(), OLDER_ATTEMPT).unwrap();
     }
 
     /// Puts archives of these ages, in days, onto the server.
@@ -114,18 +138,41 @@ impl BadNight {
         times::set_as_named(&self.directory);
     }
 
-    /// What lies on the server.
     pub(crate) fn listing(&self) -> Listing {
         let entries = fs::read_dir(&self.directory).unwrap().map(Result::unwrap);
         entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).ok())).collect()
     }
 
-    /// The names of what lies on the server, in order.
+    /// The names on the server, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         self.listing().into_keys().collect()
     }
 
-    /// The command that does this night's work.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.archive().is_file()
+    }
+
+    /// Asserts that the server holds the archives of these ages, in days, and nothing else.
+    #[track_caller]
+    pub(crate) fn holds_exactly(&self, ages: &[u64]) {
+        let mut expected: Vec<String> = ages.iter().map(|age| self.archive_of(*age)).collect();
+        expected.sort();
+        assert_eq!(self.names(), expected);
+    }
+
+    /// Asserts that all of `before` is unchanged on the server.
+    #[track_caller]
+    pub(crate) fn still_holds(&self, before: &Listing) {
+        let now = self.listing();
+        assert!(before.iter().all(|(name, content)| now.get(name) == Some(content)), "{:?}", self.names());
+    }
+
+    #[track_caller]
+    pub(crate) fn has_no_upload(&self) {
+        assert!(self.names().iter().all(|name| !name.starts_with('.')), "{:?}", self.names());
+    }
+
+    /// The command of a run.
     pub(crate) fn command(&self) -> Command {
         let _ = fs::remove_file(self.path("log.log"));
         self.mails_before.set(self.mail.messages().len());
@@ -135,19 +182,18 @@ impl BadNight {
         command
     }
 
-    /// Does this night's work.
     pub(crate) fn run(&self) -> Outcome {
         let output = self.command().output().unwrap();
         self.outcome(output)
     }
 
-    /// Does this night's work, which must fail: exit 4; every channel tells, and the log, the mail and stderr tell
-    /// each of `words`; nothing on the server has changed; no temporary file is left.
+    /// Runs the job, which must fail: exit 4; every channel reports it; the log, the mail and stderr contain each of `words`;
+    /// nothing on the server has changed; no temporary file is left.
     #[track_caller]
     pub(crate) fn must_fail(&self, words: &[&str]) -> Outcome {
         let before = self.listing();
         let outcome = self.run();
-        self.has_told(&outcome, 4, "ERROR", words);
+        self.has_reported(&outcome, 4, "ERROR", words);
         assert!(outcome.stderr.contains("FAILED at"), "{}", outcome.all());
         assert!(self.listing() == before, "{:?} on the server: {}", self.names(), outcome.all());
         let (subject, _) = self.the_mail();
@@ -156,16 +202,16 @@ impl BadNight {
         outcome
     }
 
-    /// Does this night's work, which must end with warnings: exit 1, and the log, the mail and stderr tell `words`.
+    /// Runs the job, which must end with warnings: exit 1, and the log, the mail and stderr contain each of `words`.
     #[track_caller]
     pub(crate) fn must_warn(&self, words: &[&str]) -> Outcome {
         let outcome = self.run();
-        self.has_told(&outcome, 1, "WARNING", words);
+        self.has_reported(&outcome, 1, "WARNING", words);
         outcome
     }
 
     #[track_caller]
-    fn has_told(&self, outcome: &Outcome, code: i32, level: &str, words: &[&str]) {
+    fn has_reported(&self, outcome: &Outcome, code: i32, level: &str, words: &[&str]) {
         outcome.exited_with(code);
         let lines: Vec<&str> = outcome.log.lines().filter(|line| line.contains(level)).collect();
         let (_, mail) = self.the_mail();
@@ -175,8 +221,8 @@ impl BadNight {
                 "no {level} with {word:?} in the log: {}",
                 outcome.all()
             );
-            assert!(outcome.stderr.contains(word), "{word:?} is not told on stderr: {}", outcome.all());
-            assert!(mail.contains(word), "{word:?} is not told in the mail: {mail}");
+            assert!(outcome.stderr.contains(word), "{word:?} is not on stderr: {}", outcome.all());
+            assert!(mail.contains(word), "{word:?} is not in the mail: {mail}");
         }
         assert!(outcome.stdout.is_empty(), "{}", outcome.all());
         self.the_post();
@@ -188,7 +234,7 @@ impl BadNight {
         assert!(self.work_directory_is_empty(), "something is left in the work directory");
     }
 
-    /// Subject and text of the one mail of the last run.
+    /// Subject and text of the last run's only mail.
     #[track_caller]
     pub(crate) fn the_mail(&self) -> (String, String) {
         let mails = self.mail.messages().split_off(self.mails_before.get());
@@ -197,7 +243,7 @@ impl BadNight {
         (mail.subject().unwrap().to_owned(), mail.body_text(0).unwrap().replace("\r\n", "\n"))
     }
 
-    /// The text of the one Mattermost message of the last run.
+    /// The text of the last run's only Mattermost message.
     #[track_caller]
     pub(crate) fn the_post(&self) -> String {
         let mut posts = self.webhook.posts().split_off(self.posts_before.get());

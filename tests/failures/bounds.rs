@@ -9,11 +9,10 @@ use serde_json::json;
 use super::bad_night::BadNight;
 use testkit::servers::listener::closed_address;
 
-/// The time limit of each answer.
+/// The time limit for each answer.
 const LIMIT: Duration = Duration::from_secs(1);
-/// How often something is tried.
 const ATTEMPTS: u32 = 2;
-/// What a run takes beside waiting, on a busy machine.
+/// What a run takes in addition to waiting, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);
 
 fn night(sftp: bool) -> BadNight {
@@ -23,7 +22,7 @@ fn night(sftp: bool) -> BadNight {
     bad
 }
 
-/// Asserts that the night ends with `code` within `bound`, which is stated for `fault`.
+/// Asserts that the run ends with `code` within `bound`, which is stated for `fault`.
 #[track_caller]
 fn ends_within(bad: &BadNight, fault: &str, code: i32, bound: Duration) {
     let begun = Instant::now();
@@ -34,7 +33,7 @@ fn ends_within(bad: &BadNight, fault: &str, code: i32, bound: Duration) {
 }
 
 #[test]
-fn a_web_server_keeps_a_run_no_longer_than_its_limits_say() {
+fn a_web_server_delays_a_run_no_longer_than_its_limits() {
     let mut bad = night(false);
     bad.serve(|web| web.silent());
     ends_within(&bad, "silent web server", 4, LIMIT * ATTEMPTS);
@@ -46,29 +45,29 @@ fn a_web_server_keeps_a_run_no_longer_than_its_limits_say() {
 }
 
 #[test]
-fn an_sftp_server_keeps_a_run_no_longer_than_its_limits_say() {
+fn an_sftp_server_delays_a_run_no_longer_than_its_limits() {
     let mut bad = night(false);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     bad.set("sftp.port", json!(silent.local_addr().unwrap().port()));
     ends_within(&bad, "silent SFTP server", 4, LIMIT * ATTEMPTS);
-    // After each broken link the server is asked once more whether it still answers.
+    // After each broken link the program checks once more whether the server still answers.
     ends_within(&night(true), "stalling SFTP server", 4, 3 * LIMIT * ATTEMPTS);
 }
 
 #[test]
-fn reports_keep_a_run_no_longer_than_their_limits_say() {
+fn reports_delay_a_run_no_longer_than_their_limits() {
     let mut bad = night(false);
-    // A port on which nobody listens refuses at once.
+    // A port without listener refuses at once.
     bad.set("email.server.port", json!(closed_address().port()));
     bad.set("mattermost.webhook_url", json!(format!("https://127.0.0.1:{}/hooks/x", closed_address().port())));
     ends_within(&bad, "no mail server and no Mattermost", 1, Duration::ZERO);
 }
 
-/// The most memory that the last child processes took, in KiB.
+/// A run and its peak memory in KiB.
 fn peak(bad: &BadNight) -> (testkit::Outcome, u64) {
     let program = bad.command();
     let mut command = std::process::Command::new("sh");
-    // The shell's own figure is read after the program has ended; zero is the program's exit code as it was.
+    // Ends with the program's own exit code.
     let script = "\"$@\" & pid=$!; peak=0; while kill -0 $pid 2>/dev/null; do now=$(awk '/VmHWM/ {print $2}' \
                   /proc/$pid/status 2>/dev/null); [ \"${now:-0}\" -gt $peak ] && peak=$now; sleep 0.02; done; \
                   wait $pid; code=$?; echo $peak > \"$0\"; exit $code";
@@ -79,7 +78,7 @@ fn peak(bad: &BadNight) -> (testkit::Outcome, u64) {
 }
 
 #[test]
-fn a_listing_without_end_ends_the_run_with_a_clear_error_and_takes_little_memory() {
+fn an_endless_listing_is_refused_in_little_memory() {
     let (_, usual) = peak(&BadNight::with_sftp(|sftp| sftp));
     for (name, told) in [
         ((|number| format!("archive-{number}.tgz")) as fn(u64) -> String, "it has more than 100,000 names"),

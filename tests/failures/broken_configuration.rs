@@ -1,4 +1,4 @@
-//! A configuration that cannot be used is told at once and completely, and nobody is contacted on its account.
+//! An unusable configuration is reported at once and completely, and no server is contacted.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,13 +11,14 @@ use super::bad_night::BadNight;
 use testkit::Outcome;
 use testkit::program;
 
-/// Runs the program with the configuration as it stands in its file.
+/// Runs the program with the configuration file as it is.
 fn run_as_written(bad: &BadNight) -> Outcome {
     let output = Command::new(program()).args(["run", "--config"]).arg(bad.path("config.json")).output().unwrap();
     bad.outcome(output)
 }
 
-/// The run must end with 3; each of `words` is on stderr and on a CRITICAL line; nobody was contacted.
+/// Asserts that the run ended with 3, that each of `words` is on stderr and on a CRITICAL line, and that no server was
+/// contacted.
 #[track_caller]
 fn must_be_refused(bad: &BadNight, outcome: &Outcome, words: &[&str]) {
     outcome.exited_with(3);
@@ -31,7 +32,7 @@ fn must_be_refused(bad: &BadNight, outcome: &Outcome, words: &[&str]) {
 }
 
 #[test]
-fn a_syntax_error_is_told_with_line_and_column() {
+fn a_syntax_error_is_reported_with_line_and_column() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     bad.write_config();
     for (text, place) in [
@@ -45,7 +46,7 @@ fn a_syntax_error_is_told_with_line_and_column() {
 }
 
 #[test]
-fn every_mistake_is_told_in_one_go() {
+fn every_mistake_is_reported_at_once() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("source.colour", json!("red"))
         .set("source.dump", json!(null))
@@ -68,7 +69,7 @@ fn every_mistake_is_told_in_one_go() {
 }
 
 #[test]
-fn a_configuration_that_others_can_read_or_write_is_refused_with_the_command_that_mends_it() {
+fn a_configuration_that_others_can_read_or_write_is_refused_with_the_chmod_that_fixes_it() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     let config = bad.write_config();
     for (mode, who, chmod) in [
@@ -83,7 +84,7 @@ fn a_configuration_that_others_can_read_or_write_is_refused_with_the_command_tha
 }
 
 #[test]
-fn files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_on_purpose() {
+fn files_that_others_could_have_written_are_all_refused_unless_trusted_on_purpose() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("sftp.known_hosts", json!("shared/known_hosts"));
     fs::create_dir(bad.path("shared")).unwrap();
@@ -103,7 +104,7 @@ fn files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_
     fs::remove_file(bad.path("log.log")).unwrap();
     let outcome = bad.outcome(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
     outcome.exited_with(1);
-    assert!(bad.names().contains(&bad.archive_of(0)), "{}", outcome.all());
+    assert!(bad.is_delivered(), "{}", outcome.all());
     for word in words {
         assert!(
             outcome.log.lines().any(|line| line.contains("WARNING") && line.contains(word)),
@@ -135,14 +136,14 @@ fn a_refused_configuration_is_not_logged_where_others_could_have_put_a_link() {
 }
 
 #[test]
-fn a_missing_configuration_is_told_on_stderr_and_in_the_log_beside_it() {
+fn a_missing_configuration_is_reported_on_stderr_and_in_the_log_of_its_folder() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     let outcome = run_as_written(&bad);
     must_be_refused(&bad, &outcome, &["config.json", "cannot be read", "check the path"]);
 }
 
 #[test]
-fn a_log_that_the_broken_configuration_names_is_used() {
+fn the_log_file_of_a_broken_configuration_is_used() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("log.file", json!("elsewhere.log")).set("sftp.port", json!(0));
     bad.write_config();
@@ -157,7 +158,7 @@ fn gen_config(arguments: &[&str], folder: &std::path::Path) -> Output {
 }
 
 #[test]
-fn gen_config_never_overwrites_unless_it_is_told_to() {
+fn gen_config_overwrites_only_with_force() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.json");
     let written = gen_config(&["--output", "config.json"], folder.path());

@@ -1,4 +1,4 @@
-//! The line breaks, stalls or leads nowhere: what is tried again, what goes on from where it was, and when it is given up.
+//! Lines that break, stall or lead nowhere: what is retried, what resumes, and what is given up.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::BadNight;
+use super::interruptions::kill;
 use testkit::night::extract_dump;
 use testkit::servers::Proxy;
 use testkit::servers::listener::serve;
-use testkit::servers::zips::noise;
 use testkit::wait_until;
 
 /// Bytes of an archive that is sent in several steps.
@@ -23,25 +23,18 @@ const SIZE: usize = 2_000_000;
 /// Thousandths of the archive that get through before the line breaks.
 const PLACES: [usize; 3] = [0, 500, 990];
 
-/// Makes the night's archive `SIZE` bytes long or a little more.
-fn enlarge(bad: &mut BadNight) {
-    bad.dump = noise(SIZE);
-    let modified = bad.modified;
-    bad.publish_dump_of(modified);
-}
-
-/// The archive must be there, whole, under its own name alone.
+/// Asserts that the whole archive has its final name, and no other file is left.
 #[track_caller]
 fn assert_delivered(bad: &BadNight) {
-    assert!(extract_dump(&bad.directory.join(bad.archive_of(0))) == bad.dump, "other bytes");
-    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+    assert!(extract_dump(&bad.archive()) == bad.dump, "other bytes");
+    bad.has_no_upload();
     bad.leaves_no_temporary_file();
 }
 
 #[test]
-fn a_web_server_that_resets_the_connection_is_tried_again_and_then_told() {
+fn a_reset_by_the_web_server_is_retried_and_then_reported() {
     let mut bad = BadNight::new();
-    // What is closed with bytes unread is reset (RFC 2525, section 2.17).
+    // A connection closed with unread bytes is reset (RFC 2525, section 2.17).
     let port = serve(|stream| _ = stream.peek(&mut [0]));
     bad.set("source.url", json!(format!("https://127.0.0.1:{port}/my_zip.zip")));
     bad.must_fail(&["no connection to 127.0.0.1", "Connection reset", "Check that the web server runs"])
@@ -50,17 +43,17 @@ fn a_web_server_that_resets_the_connection_is_tried_again_and_then_told() {
 }
 
 #[test]
-fn a_body_in_chunks_that_breaks_off_is_fetched_again() {
+fn a_chunked_body_that_is_cut_is_fetched_again() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.without_ranges().without_length().cut_after(20_000, 1));
     bad.run().exited_with(0).logged("the download broke off after 20000 bytes").logged("retries 1");
     assert_delivered(&bad);
     bad.serve(|web| web.without_ranges().without_length().cut_after(20_000, 10));
-    fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
+    fs::remove_file(bad.archive()).unwrap();
     bad.must_fail(&["the download broke off after 20000 bytes"]).logged("(2 of 2)");
 }
 
-/// A web server whose bodies end with the connection. It sends `zip`, of which the first `cuts` times only a half.
+/// A web server whose bodies end with the connection. It sends `zip`, the first `cuts` times only half of it.
 fn without_length(zip: Vec<u8>, cuts: usize) -> u16 {
     let answered = std::sync::atomic::AtomicUsize::new(0);
     serve(move |mut stream| {
@@ -74,7 +67,7 @@ fn without_length(zip: Vec<u8>, cuts: usize) -> u16 {
 }
 
 #[test]
-fn a_body_that_only_the_end_of_the_connection_ends_is_fetched_again_where_it_is_cut() {
+fn a_body_that_ends_with_the_connection_is_fetched_again_if_it_is_cut() {
     let mut bad = BadNight::new();
     let zip = fs::read(bad.path("web/my_zip.zip")).unwrap();
     let half = format!("the download broke off after {} bytes", zip.len() / 2);
@@ -84,20 +77,20 @@ fn a_body_that_only_the_end_of_the_connection_ends_is_fetched_again_where_it_is_
     bad.set("source.url", url(without_length(zip, 1)));
     bad.run().exited_with(0).logged(&half).logged("retries 1");
     assert_delivered(&bad);
-    // A page that somebody put there is whole, and told as what it is.
+    // A complete page that is not a ZIP is reported as such.
     bad.set("source.url", url(without_length(b"<!doctype html><title>Please log in</title>".to_vec(), 0)));
     let outcome = bad.must_fail(&["is not a ZIP", "<!doctype html>"]);
     assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
-fn a_retry_after_is_waited_for_as_long_as_the_longest_pause_allows() {
+fn a_retry_after_is_respected_up_to_the_longest_pause() {
     let mut bad = BadNight::new();
     bad.set("retry.max_pause_seconds", json!(2));
     for (asked, waited) in [(1, 1), (3_600, 2)] {
         bad.serve(|web| web.status_for(503, 1).retry_after(asked));
-        // The former server's archive would be another job's.
-        let _ = fs::remove_file(bad.directory.join(bad.archive_of(0)));
+        // An archive from the previous server would be another job's.
+        let _ = fs::remove_file(bad.archive());
         let begun = Instant::now();
         bad.run().exited_with(0).logged(&format!("trying again in {waited}.0 s (2 of 2)"));
         assert!(begun.elapsed() >= Duration::from_secs(waited), "{:?}", begun.elapsed());
@@ -105,50 +98,50 @@ fn a_retry_after_is_waited_for_as_long_as_the_longest_pause_allows() {
 }
 
 #[test]
-fn an_upload_that_is_cut_anywhere_is_done_over_a_new_connection() {
+fn an_upload_cut_anywhere_continues_over_a_new_connection() {
     for place in PLACES {
         let mut bad = BadNight::with_sftp(|sftp| sftp.cut_after((SIZE * place / 1000) as u64, 1));
-        enlarge(&mut bad);
+        bad.enlarge(SIZE);
         bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
         assert_delivered(&bad);
-        // Once there are no more tries, it is given up.
+        // After the last attempt it is given up.
         let mut bad = BadNight::with_sftp(|sftp| sftp.cut_after((SIZE * place / 1000) as u64, 1));
-        enlarge(&mut bad);
+        bad.enlarge(SIZE);
         bad.set("retry.attempts", json!(1));
         let history = bad.listing();
         bad.run().exited_with(4).logged("the connection to the server broke while");
-        assert!(history.iter().all(|(name, content)| bad.listing().get(name) == Some(content)), "{:?}", bad.names());
-        assert!(!bad.names().contains(&bad.archive_of(0)), "cut at {place}");
+        bad.still_holds(&history);
+        assert!(!bad.is_delivered(), "cut at {place}");
     }
 }
 
 #[test]
-fn an_upload_that_stalls_anywhere_is_done_over_a_new_connection() {
+fn an_upload_that_stalls_anywhere_continues_over_a_new_connection() {
     for place in PLACES {
         let bytes = (SIZE * place / 1000) as u64;
         let mut bad = BadNight::with_sftp(|sftp| sftp.stall_writes(bytes, 1));
-        enlarge(&mut bad);
+        bad.enlarge(SIZE);
         bad.set("sftp.timeout_seconds", json!(1));
         bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
         assert_delivered(&bad);
         let mut bad = BadNight::with_sftp(|sftp| sftp.stall_after(bytes));
-        enlarge(&mut bad);
+        bad.enlarge(SIZE);
         bad.set("sftp.timeout_seconds", json!(1));
         let begun = Instant::now();
         bad.run().exited_with(4).logged("(2 of 2)").logged("the connection to the server broke while");
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-        assert!(!bad.names().contains(&bad.archive_of(0)), "stalled at {place}");
+        assert!(!bad.is_delivered(), "stalled at {place}");
     }
 }
 
 #[test]
-fn openssh_gets_the_whole_archive_over_a_line_that_breaks_or_stalls_anywhere() {
+fn an_upload_to_openssh_survives_a_line_that_breaks_or_stalls_anywhere() {
     /// About what a login takes.
     const LOGIN: usize = 8_000;
     for place in PLACES {
         for stalls in [false, true] {
             let mut bad = BadNight::new();
-            enlarge(&mut bad);
+            bad.enlarge(SIZE);
             let line = Proxy::builder(SocketAddr::from(([127, 0, 0, 1], bad.sshd.port())));
             let bytes = (LOGIN + SIZE * place / 1000) as u64;
             let line = if stalls { line.stall_after(bytes) } else { line.cut_after(bytes) }.start();
@@ -159,8 +152,8 @@ fn openssh_gets_the_whole_archive_over_a_line_that_breaks_or_stalls_anywhere() {
     }
 }
 
-/// A port of loopback that takes no connection and refuses none: its queue is full, so that the system drops what
-/// comes. It does so until the process that holds it ends.
+/// A loopback port that neither accepts nor refuses connections, because its queue is full, until the process that holds it
+/// ends.
 fn unreachable_port() -> (u16, Child) {
     let script = "import socket, sys\n\
         queue = socket.socket(); queue.bind(('127.0.0.1', 0)); queue.listen(0)\n\
@@ -179,8 +172,8 @@ fn unreachable_port() -> (u16, Child) {
 }
 
 #[test]
-fn a_host_that_cannot_be_reached_is_tried_again_and_given_up_in_time() {
-    let (port, mut holder) = unreachable_port();
+fn an_unreachable_host_is_retried_and_given_up_in_time() {
+    let (port, holder) = unreachable_port();
     let mut bad = BadNight::new();
     bad.set("sftp.port", json!(port)).set("sftp.timeout_seconds", json!(1));
     let begun = Instant::now();
@@ -188,17 +181,16 @@ fn a_host_that_cannot_be_reached_is_tried_again_and_given_up_in_time() {
         .logged("trying again")
         .logged("(2 of 2)");
     assert!((2..10).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    kill(holder);
 }
 
 #[test]
-fn a_removal_that_a_server_carries_out_after_the_link_broke_costs_a_second_upload_and_not_the_run() {
+fn a_removal_carried_out_after_the_link_broke_costs_a_second_upload() {
     let part = Arc::new(Mutex::new(PathBuf::new()));
     let path = part.clone();
     let mut bad = BadNight::with_sftp(|sftp| {
         sftp.before_removal(move || {
-            // Asked over the first connection, done when the second one has begun to write.
+            // Requested over the first connection, carried out when the second one has begun to write.
             let path = path.lock().unwrap().clone();
             wait_until("a second upload", || fs::metadata(&path).is_ok_and(|part| part.len() > 1_000));
         })
@@ -206,12 +198,12 @@ fn a_removal_that_a_server_carries_out_after_the_link_broke_costs_a_second_uploa
     *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_of(0)));
     fs::write(&*part.lock().unwrap(), "left").unwrap();
     bad.set("sftp.timeout_seconds", json!(1));
-    bad.run().exited_with(0).logged("sending it again").logged("it is not there");
-    assert!(bad.names().contains(&bad.archive_of(0)) && !part.lock().unwrap().exists(), "{:?}", bad.names());
+    bad.run().exited_with(0).logged("sending it again").logged("is not what was sent: it is ");
+    assert!(bad.is_delivered() && !part.lock().unwrap().exists(), "{:?}", bad.names());
 }
 
 #[test]
-fn the_removal_of_a_failed_upload_is_not_waited_for_where_the_server_has_fallen_silent() {
+fn removing_a_failed_upload_does_not_wait_for_a_silent_server() {
     let bad =
         BadNight::with_sftp(|sftp| sftp.full_after(20_000).before_removal(|| thread::sleep(Duration::from_secs(20))));
     let begun = Instant::now();

@@ -1,5 +1,5 @@
-//! ZIPs whose end claims what is not so, or whose directory is larger than any honest one: refused at once, in little
-//! memory, whether the ZIP is read in parts or downloaded.
+//! ZIPs with a false end record or an oversized directory: refused at once, in little memory, whether the ZIP is read in
+//! parts or downloaded.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn zip64_tail(place: u64, entries: u64, size: u64, offset: u64) -> Vec<u8> {
     [record.concat(), locator.concat(), b"PK\x05\x06".to_vec(), vec![0xff; 16], vec![0; 2]].concat()
 }
 
-/// A directory of so many entries, all of which say that their data begins with the file (APPNOTE 4.3.12).
+/// A directory of `entries` entries, all with data at the beginning of the file (APPNOTE 4.3.12).
 fn directory(entries: u64) -> Vec<u8> {
     let entry = |number: u64| {
         let mut header = [0; 46];
@@ -30,7 +30,7 @@ fn directory(entries: u64) -> Vec<u8> {
     (0..entries).flat_map(entry).collect()
 }
 
-/// The run must fail at once, in bounds, with `words` on every channel.
+/// Asserts that the run fails at once, within limits, with `words` on every channel.
 #[track_caller]
 fn must_be_refused(bad: &BadNight, words: &[&str]) {
     let begun = Instant::now();
@@ -57,7 +57,7 @@ fn a_tail_that_claims_billions_of_entries_is_refused_at_once() {
 }
 
 #[test]
-fn a_zip_of_64_tib_is_not_searched_for_what_its_end_does_not_lead_to() {
+fn a_zip_of_64_tib_is_not_searched_for_a_missing_directory() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.claiming_size(64 * TIB));
     let plain = [&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &46_u32.to_le_bytes(), &7_u32.to_le_bytes(), &[0; 2]].concat();
@@ -66,7 +66,7 @@ fn a_zip_of_64_tib_is_not_searched_for_what_its_end_does_not_lead_to() {
         must_be_refused(&bad, &["the ZIP cannot be trusted: ", "Make it again"]);
     }
     assert!(bad.web.requests() < 60, "{} requests", bad.web.requests());
-    // Without any end it is no ZIP.
+    // Without an end record it is not a ZIP.
     bad.publish_bytes(&[0; 1_000]);
     must_be_refused(&bad, &["is not a ZIP"]);
 }

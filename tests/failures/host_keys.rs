@@ -1,4 +1,4 @@
-//! The SFTP server is not the one that is known: no credential reaches it.
+//! SFTP servers with another host key than the known one: no credential reaches them.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,14 @@ use super::bad_night::BadNight;
 use testkit::servers::SshKey;
 use testkit::{Outcome, Sshd};
 
-/// A night against the embedded server, with this known_hosts.
-fn night_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
+/// A job with this known_hosts.
+fn job_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
     let bad = BadNight::with_sftp(|sftp| sftp);
     fs::write(bad.path("known_hosts"), known_hosts(&bad)).unwrap();
     bad
 }
 
-/// The night must fail without a login, and known_hosts must stay as it is.
+/// Asserts that the run fails without a login, and that known_hosts is unchanged.
 #[track_caller]
 fn must_refuse(bad: &BadNight, words: &[&str]) {
     let known_hosts = fs::read(bad.path("known_hosts")).ok();
@@ -30,7 +30,7 @@ fn must_refuse(bad: &BadNight, words: &[&str]) {
 #[test]
 fn a_changed_host_key_is_refused_with_both_fingerprints_and_the_command_that_accepts_it() {
     let old = SshKey::ed25519();
-    let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    let bad = job_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     let pattern = format!("[127.0.0.1]:{}", bad.sftp().port());
     must_refuse(
         &bad,
@@ -57,7 +57,7 @@ fn openssh_with_a_changed_host_key_gets_no_login() {
 #[test]
 fn the_command_that_the_refusal_names_accepts_the_new_key() {
     let old = SshKey::ed25519();
-    let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    let bad = job_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     let outcome = bad.must_fail(&["has CHANGED"]);
     let error = outcome.stderr.lines().find(|line| line.contains("ssh-keygen")).unwrap();
     let command = &error[error.find("ssh-keygen").unwrap()..];
@@ -67,7 +67,7 @@ fn the_command_that_the_refusal_names_accepts_the_new_key() {
 }
 
 #[test]
-fn an_unknown_host_is_refused_where_the_policy_is_strict() {
+fn an_unknown_host_is_refused_if_the_policy_is_strict() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("sftp.host_key", json!("strict"));
     fs::write(bad.path("known_hosts"), "").unwrap();
@@ -75,7 +75,7 @@ fn an_unknown_host_is_refused_where_the_policy_is_strict() {
 }
 
 #[test]
-fn another_key_than_the_pinned_one_is_refused() {
+fn a_key_other_than_the_pinned_one_is_refused() {
     let other = SshKey::ed25519().fingerprint();
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("sftp.host_key", json!(other));
@@ -84,7 +84,7 @@ fn another_key_than_the_pinned_one_is_refused() {
 
 #[test]
 fn a_revoked_key_is_refused_even_if_it_is_also_known() {
-    let bad = night_that_knows(|bad| {
+    let bad = job_that_knows(|bad| {
         let known = bad.sftp().known_hosts();
         format!("{known}@revoked * {}\n", bad.sftp().host_keys()[0].public_line())
     });
@@ -96,22 +96,22 @@ fn a_revoked_key_is_refused_even_if_it_is_also_known() {
 }
 
 #[test]
-fn a_malformed_line_that_may_be_about_the_host_refuses_it_and_others_are_an_info_line() {
+fn a_malformed_line_that_may_be_about_the_host_refuses_it_and_others_are_logged() {
     for line in [b"[127.0.0.*]:* ssh-ed25519\n".as_slice(), b"127.0.\xff.1 ssh-ed25519 AAAA\n", b"|1|AAAA|AAAA x y\n"] {
-        let bad = night_that_knows(|bad| bad.sftp().known_hosts());
+        let bad = job_that_knows(|bad| bad.sftp().known_hosts());
         fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), line].concat()).unwrap();
         must_refuse(
             &bad,
             &["known_hosts", "line 2 cannot be read, and may be about [127.0.0.1]:", "Correct it or remove"],
         );
     }
-    let bad = night_that_knows(|bad| format!("host ssh-ed25519\n{}", bad.sftp().known_hosts()));
+    let bad = job_that_knows(|bad| format!("host ssh-ed25519\n{}", bad.sftp().known_hosts()));
     fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), b"h\xffst ssh-ed25519 AAAA\n"].concat())
         .unwrap();
     bad.run().exited_with(0).logged("1 malformed line(s) about other hosts skipped, the first is line 2");
 }
 
-/// Names by which known_hosts may mean the server at localhost. The last one is hashed.
+/// Names in known_hosts that match the server at localhost. The last one is hashed.
 const NAMES: [&str; 6] = [
     "[local*]:{p}",
     "[localhos?]:{p}",
@@ -128,7 +128,7 @@ fn hash_names(bad: &BadNight) {
 }
 
 #[test]
-fn another_key_under_any_name_of_the_host_is_a_changed_one_and_the_right_key_connects() {
+fn a_changed_key_is_noticed_under_any_name_of_the_host_and_the_right_key_connects() {
     let old = SshKey::ed25519().public_line();
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     let right = bad.sftp().host_keys()[0].public_line();
@@ -158,7 +158,7 @@ fn another_key_under_any_name_of_the_host_is_a_changed_one_and_the_right_key_con
     }
 }
 
-/// Runs the program in a mount namespace of its own, in which /etc/ssh holds nothing but `known_hosts`.
+/// Runs the program in its own mount namespace, in which /etc/ssh contains only `known_hosts`.
 fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Outcome {
     fs::write(bad.path("system"), known_hosts).unwrap();
     let program = bad.command();
@@ -170,7 +170,7 @@ fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Outcome {
 }
 
 #[test]
-fn the_system_s_known_hosts_counts_too_and_is_never_written() {
+fn the_systems_known_hosts_is_read_and_never_written() {
     assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     let (right, old) = (bad.sftp().known_hosts(), SshKey::ed25519().known_hosts_line("127.0.0.1", bad.sftp().port()));
@@ -190,29 +190,29 @@ fn the_system_s_known_hosts_counts_too_and_is_never_written() {
 }
 
 #[test]
-fn a_host_known_by_an_authority_alone_is_refused_and_says_so() {
-    let bad = night_that_knows(|bad| format!("@cert-authority * {}\n", bad.sftp().host_keys()[0].public_line()));
+fn a_host_known_only_by_an_authority_is_refused_with_the_reason() {
+    let bad = job_that_knows(|bad| format!("@cert-authority * {}\n", bad.sftp().host_keys()[0].public_line()));
     must_refuse(&bad, &["known_hosts line 1 has a @cert-authority for it, but host certificates are not supported"]);
 }
 
 #[test]
-fn a_known_hosts_that_cannot_be_written_keeps_a_first_key_from_being_trusted() {
+fn a_first_key_is_not_trusted_if_known_hosts_cannot_be_written() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
-    // Not even root can make a file here.
+    // Not even root can create a file here.
     let known_hosts = Path::new("/proc/known_hosts");
     bad.set("sftp.known_hosts", json!(known_hosts));
     must_refuse(&bad, &["/proc/known_hosts", "cannot be added to it", "Make it writable"]);
 }
 
 #[test]
-fn a_changed_host_key_of_another_type_is_told_in_the_same_words() {
+fn a_changed_host_key_of_another_type_is_reported_in_the_same_words() {
     let old = SshKey::ecdsa();
-    let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    let bad = job_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     must_refuse(&bad, &["has CHANGED", &old.fingerprint(), &bad.sftp().fingerprint(), "ssh-keygen -R"]);
 }
 
 #[test]
-fn a_known_hosts_that_is_a_pipe_keeps_no_run_waiting() {
+fn a_known_hosts_that_is_a_pipe_does_not_block_the_run() {
     let mut bad = BadNight::new();
     let pipe = bad.path("known_hosts");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();

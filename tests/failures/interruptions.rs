@@ -1,4 +1,4 @@
-//! Runs that meet another one, are told to end, or cannot write their log.
+//! Runs that are interrupted, meet another run, or cannot write their log.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,14 +16,19 @@ use super::bad_night::BadNight;
 use testkit::wait_until;
 use testkit::{Outcome, SmallDisk};
 
-/// A program that a signal reached must have ended by then.
+/// A program must end this soon after a signal.
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub(crate) fn begin(bad: &BadNight) -> Child {
     bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Sends `signal` to the run and waits for its end, which must come in time.
+pub(crate) fn kill(mut process: Child) {
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+/// Sends `signal` to the run and waits until it ends, which must be in time.
 pub(crate) fn end(bad: &BadNight, run: Child, signal: Signal) -> Outcome {
     let begun = Instant::now();
     kill_process(Pid::from_child(&run), signal).unwrap();
@@ -68,13 +73,13 @@ fn a_signal_ends_a_run_that_waits_for_the_sftp_server() {
         wait_until("the upload", || bad.sftp().operations().iter().any(|done| done.starts_with("open-to-write")));
         let outcome = end(&bad, run, signal);
         assert_interrupted(&bad, &outcome, code, name);
-        assert!(before.iter().all(|(name, content)| bad.listing().get(name) == Some(content)), "{:?}", bad.names());
-        assert!(!bad.names().contains(&bad.archive_of(0)));
+        bad.still_holds(&before);
+        assert!(!bad.is_delivered());
     }
 }
 
 #[test]
-fn a_signal_ends_a_run_whose_sftp_server_says_nothing() {
+fn a_signal_ends_a_run_with_a_silent_sftp_server() {
     let mut bad = BadNight::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     bad.set("sftp.port", json!(listener.local_addr().unwrap().port()));
@@ -85,7 +90,7 @@ fn a_signal_ends_a_run_whose_sftp_server_says_nothing() {
 }
 
 #[test]
-fn a_signal_ends_a_run_that_pauses_before_it_tries_again() {
+fn a_signal_ends_a_pause_before_a_retry() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.status(503));
     bad.set("retry.first_pause_seconds", json!(60)).set("retry.max_pause_seconds", json!(60));
@@ -100,7 +105,7 @@ fn a_signal_ends_a_run_that_pauses_before_it_tries_again() {
 fn a_second_run_ends_at_once_and_a_crash_frees_the_lock() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.stall_after(20_000, 1));
-    let mut first = begin(&bad);
+    let first = begin(&bad);
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     let asked = bad.web.requests();
     let second = bad.run();
@@ -108,42 +113,41 @@ fn a_second_run_ends_at_once_and_a_crash_frees_the_lock() {
     assert!(second.stderr.contains("is under way"), "{}", second.all());
     assert_eq!(bad.web.requests(), asked, "the second run asked for nothing");
     assert_eq!((bad.mail.messages().len(), bad.webhook.posts().len()), (0, 0));
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill(first);
     bad.leaves_no_temporary_file();
     bad.run().exited_with(0);
 }
 
+/// Asserts that the run reports its log with `words` as a warning, and does all its work.
+#[track_caller]
+fn must_run_without_log(bad: &BadNight, words: [&str; 3]) {
+    let outcome = bad.run();
+    outcome.exited_with(1);
+    for word in words {
+        assert!(outcome.stderr.contains(word), "{}", outcome.all());
+        assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
+    }
+    assert!(bad.the_post().contains("warning"), "{}", bad.the_post());
+    assert!(bad.is_delivered());
+    assert!(!bad.names().contains(&bad.archive_of(30)), "the run continues to its end");
+}
+
 #[test]
-fn a_log_on_a_full_disk_stops_no_job() {
+fn a_log_on_a_full_disk_does_not_stop_the_job() {
     let mut bad = BadNight::new();
     fs::create_dir(bad.path("logs")).unwrap();
     let _disk = SmallDisk::over(&bad.path("logs"), "size=64k");
     fs::write(bad.path("logs/log.log"), "").unwrap();
     fs::write(bad.path("logs/filling"), vec![1; 128 * 1024]).unwrap_err();
     bad.set("log.file", json!("logs/log.log"));
-    let outcome = bad.run();
-    outcome.exited_with(1);
-    for word in ["cannot write to the log file ", "/logs/log.log", "No space left"] {
-        assert!(outcome.stderr.contains(word), "{}", outcome.all());
-        assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
-    }
-    assert!(bad.names().contains(&bad.archive_of(0)));
-    assert!(!bad.names().contains(&bad.archive_of(30)), "the job goes on to its end");
+    must_run_without_log(&bad, ["cannot write to the log file ", "/logs/log.log", "No space left"]);
 }
 
 #[test]
-fn a_log_that_cannot_be_written_stops_no_job() {
+fn a_log_that_cannot_be_written_does_not_stop_the_job() {
     let mut bad = BadNight::new();
     bad.set("log.file", json!("missing/log.log"));
-    let outcome = bad.run();
-    outcome.exited_with(1);
-    for word in ["missing/log.log", "create its folder", "change log.file"] {
-        assert!(outcome.stderr.contains(word), "{}", outcome.all());
-        assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
-    }
-    assert!(bad.names().contains(&bad.archive_of(0)));
-    assert!(bad.the_post().contains("warning"), "{}", bad.the_post());
+    must_run_without_log(&bad, ["missing/log.log", "create its folder", "change log.file"]);
 }
 
 #[test]
@@ -164,7 +168,7 @@ fn a_log_that_is_no_regular_file_ends_the_program_at_once() {
         }
     }
     assert_eq!(check_writable(&pipe).unwrap_err().to_string(), "it is not a regular file");
-    // Nor does the log of a configuration that cannot be used block, which is the one beside it here.
+    // Nor does the log of an unusable configuration block; here that is the log in the same folder.
     fs::remove_file(bad.path("log.log")).unwrap();
     mknodat(CWD, bad.path("log.log"), FileType::Fifo, 0o600.into(), 0).unwrap();
     let run = bad.command_of("run", &[]).stderr(Stdio::piped()).spawn().unwrap();
@@ -184,7 +188,7 @@ fn a_log_may_be_a_link_to_a_file() {
     assert!(bad.path("log.log").is_symlink() && bad.path("elsewhere.log").is_file());
 }
 
-/// The end of a program that may hang: then it is killed, and the test fails.
+/// Waits for a program. If it hangs, kills it and fails the test.
 fn in_time(mut run: Child) -> Output {
     let begun = Instant::now();
     while run.try_wait().unwrap().is_none() {

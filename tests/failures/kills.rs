@@ -1,7 +1,6 @@
-//! Runs that are killed without a chance to clean up: the next one succeeds, and clears what was left.
+//! Runs that are killed and cannot clean up: the next one succeeds and cleans up.
 
 use std::fs;
-use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,16 +9,19 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::interruptions::{begin, end};
+use super::bad_night::OLDER_ATTEMPT;
+use super::interruptions::begin;
+use super::interruptions::end;
+use super::interruptions::kill;
 use testkit::servers::sftp::Builder as SftpBuilder;
 use testkit::wait_until;
 
-/// The night's work must succeed now, and leave nothing but whole archives.
+/// Asserts that a run succeeds now, and leaves whole archives only.
 #[track_caller]
 fn must_recover(bad: &BadNight) {
     let outcome = bad.run();
     assert!([0, 1].contains(&outcome.code), "{}", outcome.all());
-    let old = format!("{}.old", bad.archive_of(0));
+    let old = bad.old();
     let names: Vec<String> = bad.names().into_iter().filter(|name| *name != old).collect();
     let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
     kept.sort();
@@ -28,7 +30,7 @@ fn must_recover(bad: &BadNight) {
 }
 
 #[test]
-fn after_a_kill_at_any_moment_the_next_run_succeeds_and_leaves_nothing_behind() {
+fn after_a_kill_at_any_moment_the_next_run_succeeds_and_cleans_up() {
     let reference = BadNight::new();
     fs::write(reference.directory.join(reference.archive_of(0)), "an older attempt").unwrap();
     let begun = Instant::now();
@@ -37,32 +39,30 @@ fn after_a_kill_at_any_moment_the_next_run_succeeds_and_leaves_nothing_behind() 
     const MOMENTS: u32 = 12;
     for moment in 1..=MOMENTS {
         let bad = BadNight::new();
-        // What has to be replaced makes more moments than a free name.
-        fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
-        let mut run = bad.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // A replacement has more steps than a free name.
+        bad.plant_older_attempt();
+        let run = begin(&bad);
         thread::sleep(length * moment / (MOMENTS + 1));
-        run.kill().unwrap();
-        run.wait().unwrap();
+        kill(run);
         bad.leaves_no_temporary_file();
         for age in [1, 2, 3] {
             assert_eq!(bad.listing()[&bad.archive_of(age)].as_deref(), Some(format!("{age} days old").as_bytes()));
         }
         must_recover(&bad);
-        let old = bad.listing().remove(&format!("{}.old", bad.archive_of(0))).unwrap();
-        assert_eq!(old.as_deref(), Some(b"an older attempt".as_slice()));
+        let old = bad.listing().remove(&bad.old()).unwrap();
+        assert_eq!(old.as_deref(), Some(OLDER_ATTEMPT));
     }
 }
 
 #[test]
-fn after_a_kill_during_the_upload_the_next_run_removes_the_part() {
+fn after_a_kill_during_the_upload_the_next_run_removes_it() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.stall_writes(20_000, 1));
     bad.set("sftp.timeout_seconds", json!(2));
     let part = bad.part_of(&bad.archive_of(0));
-    let mut run = begin(&bad);
+    let run = begin(&bad);
     wait_until("the upload", || bad.names().contains(&part));
     thread::sleep(Duration::from_millis(200));
-    run.kill().unwrap();
-    run.wait().unwrap();
+    kill(run);
     assert!(bad.names().contains(&part), "{:?}", bad.names());
     must_recover(&bad);
 }
@@ -70,30 +70,29 @@ fn after_a_kill_during_the_upload_the_next_run_removes_the_part() {
 #[test]
 fn after_a_kill_between_the_two_renames_the_old_archive_is_put_back_and_then_replaced() {
     let mut bad = BadNight::with_sftp(SftpBuilder::silent_after_the_rename);
-    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
-    let (part, old) = (bad.part_of(&bad.archive_of(0)), format!("{}.old", bad.archive_of(0)));
-    let mut run = begin(&bad);
+    bad.plant_older_attempt();
+    let (part, old) = (bad.part_of(&bad.archive_of(0)), bad.old());
+    let run = begin(&bad);
     wait_until("the first rename", || bad.names().contains(&old));
-    run.kill().unwrap();
-    run.wait().unwrap();
+    kill(run);
     let left = bad.listing();
-    assert_eq!(left[&old].as_deref(), Some(b"an older attempt".as_slice()));
+    assert_eq!(left[&old].as_deref(), Some(OLDER_ATTEMPT));
     assert!(left.contains_key(&part) && !left.contains_key(&bad.archive_of(0)), "{:?}", bad.names());
-    // A night on which nothing can be delivered puts it back all the same.
+    // Even a run that delivers nothing puts it back.
     let modified = bad.modified;
     bad.publish_dump_of(modified - TimeDelta::days(3));
     bad.run().exited_with(1).logged("was put back");
-    assert_eq!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
+    assert_eq!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
     bad.publish_dump_of(modified);
     let outcome = bad.run();
     outcome.exited_with(1).logged("it has replaced an archive with other bytes");
-    assert_eq!(bad.listing()[&old].as_deref(), Some(b"an older attempt".as_slice()));
+    assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));
     assert!(bad.listing()[&bad.archive_of(0)].as_ref().is_some_and(|archive| archive.len() > 1_000));
-    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+    bad.has_no_upload();
 }
 
 #[test]
-fn what_a_signal_leaves_on_the_server_the_next_run_removes() {
+fn the_next_run_removes_an_upload_that_a_signal_interrupted() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let bad = BadNight::with_sftp(|sftp| sftp.stall_writes(20_000, 1));
         let run = begin(&bad);

@@ -1,5 +1,5 @@
-//! known_hosts is read as OpenSSH reads it: the same lines count, and the same servers are accepted. Where this program
-//! refuses more, the tables say why.
+//! known_hosts is read as OpenSSH reads it: the same lines count, and the same servers are accepted. The tables say where
+//! this program refuses more, and why.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use testkit::{Night, Sshd};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
 
-/// Hosts that are asked for, and from which the generated lines are made.
+/// Hosts that are looked up, and from which the lines are generated.
 const HOSTS: [(&str, u16); 12] = [
     ("backup.example.org", 22),
     ("backup.example.org", 2222),
@@ -47,7 +47,7 @@ fn pick<'a, T: ?Sized>(random: &mut fastrand::Rng, choices: &[&'a T]) -> &'a T {
     choices[random.usize(..choices.len())]
 }
 
-/// A name that is one of the hosts, or nearly.
+/// A name that matches one of the hosts, or nearly does.
 fn name(random: &mut fastrand::Rng) -> String {
     let (host, port) = HOSTS[random.usize(..HOSTS.len())];
     match random.u8(..4) {
@@ -104,7 +104,7 @@ fn found_by_openssh(file: &Path, pattern: &str) -> BTreeSet<usize> {
 }
 
 #[test]
-fn the_lines_about_a_host_are_those_that_ssh_keygen_finds() {
+fn lines_about_a_host_are_those_that_ssh_keygen_finds() {
     let mut random = fastrand::Rng::with_seed(35_739);
     let lines: Vec<String> = (0..10_000).map(|_| generated_line(&mut random)).collect();
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +121,7 @@ fn the_lines_about_a_host_are_those_that_ssh_keygen_finds() {
             let agrees = match &parsed {
                 Line::Entry(entry) => is_found != entry.lacks_port,
                 Line::Unrelated => !is_found,
-                // It refuses every host: it can hide nothing.
+                // The file is refused, so that nothing is overlooked.
                 Line::Malformed { may_match } => *may_match,
             };
             assert!(agrees, "{host} port {port}, found by ssh-keygen: {is_found}, here: {parsed:?}\n{line}");
@@ -133,7 +133,7 @@ fn the_lines_about_a_host_are_those_that_ssh_keygen_finds() {
     assert!(matches > 10_000, "the lines hardly match: {matches}");
 }
 
-/// What must become of a login.
+/// The expected result of a login.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Expected {
     Accept,
@@ -199,7 +199,7 @@ const FILES: &[(&str, Expected)] = &[
     ("backup.example ssh-ed25519 AAAA\n[127.0.0.1]:{p} {k}\n", Accept),
     ("backup.ex\u{0}ample {k}\n[127.0.0.1]:{p} {k}\n", Accept),
     ("[127.0.0.1]:{p} {k}\n<<<<<<< HEAD\n", Accept),
-    // A malformed line that may be about this host can be the one that revokes the key or names another one.
+    // A malformed line that may be about this host may revoke the key or name another one.
     ("[127.0.0.1]:{p} ssh-ed25519\n[127.0.0.1]:{p} {k}\n", Stricter),
     ("[127.0.0.1]:{p} {k}\n[127.0.0.*]:{p} ssh-ed25519 AAAA\n", Stricter),
     ("127.0.0.1\n[127.0.0.1]:{p} {k}\n", Stricter),
@@ -207,11 +207,11 @@ const FILES: &[(&str, Expected)] = &[
     ("[127.0.0.1]:{p} {k}\n[127.0.0.1]:{p} 2048 35 1234567\n", Stricter),
     // The type before the key is not the key's own.
     ("[127.0.0.1]:{p} {k}\n[127.0.0.1]:{p} ssh-rsa {K}\n", Stricter),
-    // A malformed hash may be anybody's.
+    // A malformed hash may be about any host.
     ("|1|AAAA|BBBB {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
     ("|2|AAAA|BBBB {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
     ("{h:backup.example}x {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
-    // So may a line with a marker that does not say enough.
+    // So may a line with an incomplete marker.
     ("@revoke * {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
     ("@revoked {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
     ("@revoked\n[127.0.0.1]:{p} {k}\n", Stricter),
@@ -249,7 +249,7 @@ fn openssh_accepts(sshd: &Sshd, host: &str, known_hosts: &Path) -> bool {
 }
 
 #[test]
-fn a_server_is_accepted_where_ssh_accepts_it() {
+fn a_server_is_accepted_if_ssh_accepts_it() {
     let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
     night.set("sftp.host_key", json!("strict"));
     let file = night.path("known_hosts");

@@ -1,4 +1,4 @@
-//! One run of a job at a time: what frees its lock, who can hold it, and where it is kept.
+//! One run of a job at a time: what releases its lock, who can hold it, and where it is.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -13,12 +13,13 @@ use scripting_system::disk::state_folder;
 
 use super::bad_night::BadNight;
 use super::interruptions::begin;
+use super::interruptions::kill;
 use testkit::Night;
 use testkit::program;
 use testkit::servers::SftpServer;
 use testkit::wait_until;
 
-/// A user that no machine has.
+/// A user id that no machine has.
 const STRANGER: u32 = 471_100;
 
 /// The owner and the mode of what is at `path` itself.
@@ -31,31 +32,30 @@ fn owner_and_mode(path: &Path) -> (u32, u32) {
 fn an_editor_that_replaces_the_configuration_does_not_let_a_second_run_in() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.stall_after(20_000, 1));
-    let mut first = begin(&bad);
+    let first = begin(&bad);
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     fs::copy(bad.path("config.json"), bad.path("config.json~")).unwrap();
     fs::rename(bad.path("config.json~"), bad.path("config.json")).unwrap();
     bad.run().exited_with(5).logged("another run with");
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill(first);
     bad.run().exited_with(0);
 }
 
 #[test]
-fn whoever_opens_and_locks_the_configuration_blocks_no_run() {
+fn locking_the_configuration_file_does_not_block_a_run() {
     let bad = BadNight::new();
     let config = bad.write_config();
     let file = fs::File::open(&config).unwrap();
     file.lock().unwrap();
     bad.run().exited_with(0);
-    // The lock itself is out of reach.
+    // The lock itself is not accessible to others.
     let folder = state_folder::find(&bad.path("work"), false).unwrap();
     let lock = folder.join(format!("{}.lock", JobId::of(&config)));
     assert_eq!((owner_and_mode(&folder).1, owner_and_mode(&lock).1), (0o700, 0o600));
 }
 
 #[test]
-fn a_probe_keeps_no_run_from_beginning() {
+fn a_probe_of_the_lock_does_not_block_a_run() {
     let night = Night::new();
     let (config, work) = (night.write_config(), night.path("work"));
     drop(Lock::acquire(&config, &work).unwrap());
@@ -68,7 +68,7 @@ fn a_probe_keeps_no_run_from_beginning() {
     assert!(run.join().unwrap());
 }
 
-/// A machine of its own for a night of another user: with an empty `/var/lib`, and a `/etc/passwd` that names `user`.
+/// A machine for a job of the user `uid`, with an empty `/var/lib` and its own `/etc/passwd`.
 struct Machine {
     night: Night,
     _sftp: SftpServer,
@@ -97,7 +97,7 @@ impl Machine {
         self.path(&format!("work/scripting-system-{}", self.uid))
     }
 
-    /// What the program does with one of its commands, as the user, with the mounts, which only it sees.
+    /// The output of one of the program's commands, run as the user with mounts that only it sees.
     fn output(&self, command: &[&str]) -> Output {
         let config = self.night.write_config();
         let owned = ["", "config.json", "ca.pem", "work", "home", "log.log", "known_hosts"].map(|name| self.path(name));
@@ -118,7 +118,7 @@ impl Machine {
             .unwrap()
     }
 
-    /// Runs the job, which must leave its lock in `folder`, and nowhere else.
+    /// Asserts that a run leaves its lock in `folder` and nowhere else.
     #[track_caller]
     fn locks_in(&self, folder: &Path) {
         for _ in 0..2 {
@@ -138,7 +138,7 @@ impl Machine {
         [self.path("var/scripting-system"), in_home, self.in_work_directory()]
     }
 
-    /// Runs the job, which must refuse its state folder and say why.
+    /// Asserts that a run refuses its state folder with this `reason`.
     #[track_caller]
     fn refuses(&self, reason: &str) {
         let asked = self.night.web.requests();
@@ -184,7 +184,7 @@ fn the_lock_of_a_user_without_a_home_is_kept_in_the_work_directory() {
 }
 
 #[test]
-fn a_state_folder_that_somebody_else_has_laid_or_can_enter_is_refused() {
+fn a_state_folder_that_others_own_or_can_enter_is_refused() {
     let machine = Machine::of(STRANGER, None);
     let folder = machine.in_work_directory();
     fs::create_dir(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong at night: each fault ends with its exit code, is told to whoever has to mend it, and harms nothing.
+//! Faults: each one ends with its exit code, is reported to the people who have to fix it, and does no harm.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod bad_night;

@@ -12,8 +12,8 @@ use scripting_system::runtime::clock::Clock;
 
 use super::bad_night::BadNight;
 
-/// The real command in this process, because only here the clock can be set; its log, signal handlers and panic hook are
-/// the process's, so that no other test does this.
+/// Runs the command in this process, where the clock can be set. Its log, signal handlers and panic hook belong to the
+/// process, so no other test may do this.
 #[test]
 fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
     let mut bad = BadNight::new();

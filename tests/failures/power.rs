@@ -1,5 +1,5 @@
-//! A power failure right after a local file was written leaves the old content or the new: the order of system calls that
-//! makes it so, as strace(1) shows it.
+//! A power failure right after a local file was written leaves the old or the new content: strace(1) shows the order of
+//! system calls that guarantees it.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use testkit::Night;
 
-/// The calls of `command` that matter, one per line; descriptors are shown with their paths.
+/// The relevant system calls of `command`, one per line; descriptors are shown with their paths.
 fn calls(night: &Night, command: &Command) -> Vec<String> {
     let trace = night.path("trace");
     let output = Command::new("strace")
@@ -36,7 +36,7 @@ fn is_safe(calls: &[String], path: &Path) {
 }
 
 #[test]
-fn a_new_configuration_outlives_a_power_failure() {
+fn a_new_configuration_survives_a_power_failure() {
     let night = Night::new();
     let path = night.path(".").canonicalize().unwrap().join("new.json");
     let mut command = Command::new(testkit::program());
@@ -47,7 +47,7 @@ fn a_new_configuration_outlives_a_power_failure() {
 }
 
 #[test]
-fn metrics_host_keys_and_a_restored_dump_outlive_a_power_failure() {
+fn metrics_host_keys_and_a_restored_dump_survive_a_power_failure() {
     let mut night = Night::new();
     fs::create_dir(night.path("metrics")).unwrap();
     night.config["metrics"] = json!({"textfile": "metrics/job.prom"});
@@ -62,7 +62,7 @@ fn metrics_host_keys_and_a_restored_dump_outlive_a_power_failure() {
     };
     assert!(position("metrics/known").is_some(), "{run:#?}");
     assert!(position("metrics/known") < position("metrics"), "{run:#?}");
-    // In the place of an old file, too.
+    // An existing file is replaced as safely.
     is_safe(&calls(&night, &night.command(&[])), &folder.join("metrics/job.prom"));
 
     let output = folder.join("restored");

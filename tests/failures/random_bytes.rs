@@ -1,4 +1,4 @@
-//! 64 MiB of random bytes in the place of each input in turn: a clear error, soon, in little memory, and no panic.
+//! 64 MiB of random bytes instead of each input in turn: a clear error, soon, in little memory, and no panic.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -18,7 +18,7 @@ const SIZE: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(60);
 const MOST_KIB: u64 = 128 * 1024;
 
-/// Other bytes each time that the tests are run, from a seed that is told where one fails.
+/// Different bytes in each test run, from a seed that is printed if a test fails.
 static RANDOM_BYTES: LazyLock<(u64, Vec<u8>)> = LazyLock::new(|| {
     let seed = fastrand::u64(..);
     let mut bytes = vec![0; SIZE];
@@ -32,8 +32,8 @@ fn random_bytes() -> &'static [u8] {
     bytes
 }
 
-/// Does the night's work, watched: it must end in time, in bounds, without a panic, and what it tells must be text
-/// without control characters, in lines that are not too long.
+/// Runs the job. It must end in time, in little memory, without a panic, and its output must be text without control
+/// characters, in lines that are not too long.
 #[track_caller]
 pub(crate) fn run_watched(bad: &BadNight) -> Outcome {
     watch(bad, &bad.command())
@@ -58,8 +58,8 @@ fn watch(bad: &BadNight, command: &Command) -> Outcome {
     outcome
 }
 
-/// Sends each client on a port of loopback `greeting` and then random bytes, once it has sent the end of a request
-/// where it `waits` for one. Gives the port.
+/// Sends each client on a loopback port `greeting` and then random bytes, after the end of its request if it `waits` for one.
+/// Returns the port.
 fn babble(greeting: &'static str, waits: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -102,7 +102,7 @@ fn random_bytes_are_no_known_hosts() {
     let bad = BadNight::new();
     fs::write(bad.path("known_hosts"), random_bytes()).unwrap();
     run_watched(&bad).exited_with(4).logged("known_hosts").logged("cannot be used");
-    // As many as are read at all.
+    // As many bytes as are read at most.
     File::options().write(true).open(bad.path("known_hosts")).unwrap().set_len(4 * 1024 * 1024).unwrap();
     run_watched(&bad).exited_with(4).logged("known_hosts").logged("Correct it or remove it");
     assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
@@ -127,7 +127,7 @@ fn random_bytes_are_no_web_server() {
 }
 
 #[test]
-fn random_bytes_are_no_answer_of_mattermost() {
+fn random_bytes_are_no_mattermost_answer() {
     for greeting in
         ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 No\r\n\r\n"]
     {
@@ -135,7 +135,7 @@ fn random_bytes_are_no_answer_of_mattermost() {
         bad.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/x", babble(greeting, true))));
         let outcome = run_watched(&bad);
         outcome.exited_with(1).logged("no Mattermost message: ");
-        assert!(bad.names().contains(&bad.archive_of(0)), "{}", outcome.all());
+        assert!(bad.is_delivered(), "{}", outcome.all());
     }
 }
 
@@ -148,7 +148,7 @@ fn random_bytes_are_no_mail_server() {
             bad.set("email.server", server).set("retry.attempts", Value::from(1));
             let outcome = run_watched(&bad);
             outcome.exited_with(1).logged("the mail did not reach 1 of 1 recipients");
-            assert!(bad.names().contains(&bad.archive_of(0)), "{}", outcome.all());
+            assert!(bad.is_delivered(), "{}", outcome.all());
         }
     }
 }

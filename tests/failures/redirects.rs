@@ -1,4 +1,4 @@
-//! Redirects: credentials stay within the origin of `source.url`, and no query is reported.
+//! Redirects: credentials are sent to the origin of `source.url` only, and no query is reported.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use testkit::servers::{Authority, HttpsServer};
 
 const PASSWORD: &str = "r3ader-secret";
 
-/// A run with credentials, whose web server asks for them and is made difficult by `faults`.
+/// A job with credentials, and a web server with `faults` that demands them.
 fn with_credentials(faults: impl FnOnce(Builder) -> Builder) -> BadNight {
     let mut bad = BadNight::new();
     bad.serve(|web| faults(web.basic_auth("reader", PASSWORD)));
@@ -16,7 +16,7 @@ fn with_credentials(faults: impl FnOnce(Builder) -> Builder) -> BadNight {
     bad
 }
 
-/// Another web server for the same files, which is another origin because of its port.
+/// Another web server for the same files; its port makes it another origin.
 fn elsewhere(bad: &BadNight, faults: impl FnOnce(Builder) -> Builder) -> HttpsServer {
     faults(HttpsServer::builder(&bad.path("web"))).start()
 }
@@ -36,10 +36,10 @@ fn credentials_do_not_follow_a_redirect_to_another_port_of_the_host() {
 }
 
 #[test]
-fn another_origin_that_wants_credentials_is_named_as_such() {
+fn another_origin_that_wants_credentials_is_reported_as_such() {
     let mut bad = with_credentials(|web| web);
     let other = elsewhere(&bad, |web| web.basic_auth("reader", PASSWORD));
-    // User and password in the address are not sent either.
+    // Nor are the user and password in the address sent.
     let address = other.url("/my_zip.zip?token=t0ken-s3cret").replace("://", &format!("://reader:{PASSWORD}@"));
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&address));
     let shown = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
@@ -54,8 +54,8 @@ fn credentials_follow_a_redirect_within_the_origin() {
     std::fs::copy(bad.path("web/my_zip.zip"), bad.path("web/moved.zip")).unwrap();
     for location in ["/moved.zip", "moved.zip?x=1", "HTTPS://[host]/moved.zip#part", "//[host]/moved.zip"] {
         bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_from("/my_zip.zip", location));
-        // The former server's archive would be another job's.
-        let _ = std::fs::remove_file(bad.directory.join(bad.archive_of(0)));
+        // An archive from the previous server would be another job's.
+        let _ = std::fs::remove_file(bad.archive());
         bad.run().exited_with(0);
         let seen = bad.web.seen();
         assert!(seen.iter().any(|request| request.target.starts_with("/moved.zip")), "{location}: {seen:?}");
@@ -64,7 +64,7 @@ fn credentials_follow_a_redirect_within_the_origin() {
 }
 
 #[test]
-fn a_client_certificate_is_shown_to_its_own_origin_alone() {
+fn a_client_certificate_is_shown_to_its_own_origin_only() {
     let mut bad = BadNight::new();
     let authority = Authority::new("Authority of the clients");
     let (certificate, key) = authority.client("backup").write(&bad.path(""), "client");
@@ -107,7 +107,7 @@ fn a_location_that_is_no_address_is_reported_without_its_query() {
 }
 
 #[test]
-fn the_final_address_is_named_and_redirects_end_after_a_few() {
+fn the_final_address_is_reported_and_the_number_of_redirects_is_limited() {
     let mut bad = BadNight::new();
     let circle = elsewhere(&bad, |web| web);
     bad.serve(|web| web.redirect_to(&circle.url("/missing.zip")));

@@ -1,12 +1,12 @@
-//! Nights on which removing anything would be rash, or does not work.
+//! Runs that must not remove anything, or cannot.
 
 use chrono::Datelike as _;
 use serde_json::json;
 use std::fs;
 
-use super::bad_night::BadNight;
+use super::bad_night::{BadNight, OLDER_ATTEMPT};
 
-/// Names that were there before tonight must still be, with their content, and tonight's archive beside them.
+/// Asserts that the run delivers, warns with `words`, and changes nothing else on the server.
 #[track_caller]
 fn must_keep_all(bad: &BadNight, words: &[&str]) {
     let mut before = bad.listing();
@@ -18,12 +18,10 @@ fn must_keep_all(bad: &BadNight, words: &[&str]) {
 }
 
 #[test]
-fn a_good_night_removes_what_has_expired() {
+fn a_good_run_removes_expired_archives() {
     let bad = BadNight::new();
     bad.run().exited_with(0);
-    let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
-    kept.sort();
-    assert_eq!(bad.names(), kept);
+    bad.holds_exactly(&[0, 1, 2, 3]);
 }
 
 #[test]
@@ -33,15 +31,15 @@ fn nothing_is_removed_while_the_clocks_differ_by_days() {
         bad.serve(|web| web.date_shifted_by_hours(hours));
         must_keep_all(&bad, &["removal is held back tonight", "clock", "set the one that is wrong"]);
         bad.serve(|web| web.date_shifted_by_hours(hours / 48 * 20));
-        // The former server's archive would be another job's.
-        fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
+        // An archive from the previous server would be another job's.
+        fs::remove_file(bad.archive()).unwrap();
         bad.run().exited_with(0);
-        assert!(!bad.names().contains(&bad.archive_of(30)), "some hours do not hold removal back");
+        assert!(!bad.names().contains(&bad.archive_of(30)), "a difference of some hours does not hold removal back");
     }
 }
 
 #[test]
-fn nothing_is_removed_while_the_pattern_does_not_fit_older_names() {
+fn nothing_is_removed_if_older_names_do_not_match_the_pattern() {
     let bad = BadNight::new();
     let older = format!("{}1231.tgz", bad.date.year() - 1);
     fs::write(bad.directory.join(&older), "of another pattern").unwrap();
@@ -60,12 +58,12 @@ fn a_refused_removal_is_a_warning_for_each_file() {
 }
 
 #[test]
-fn a_replacement_on_a_server_without_removal_is_delivered_all_the_same() {
+fn a_replacement_is_delivered_to_a_server_that_refuses_removal() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_removal());
-    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    bad.plant_older_attempt();
     bad.config["retention"] = json!({"keep_days": 1_000});
     bad.must_warn(&["with other content was already called"]).logged("it has replaced an archive with other bytes");
-    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
-    let old = format!("{}.old", bad.archive_of(0));
-    assert_eq!(bad.listing()[&old].as_deref(), Some(b"an older attempt".as_slice()));
+    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
+    let old = bad.old();
+    assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));
 }

@@ -1,19 +1,19 @@
-//! Several dumps of one day: the first archive that is replaced is kept, and the latest, until later days have arrived.
+//! Several dumps of one day: of the replaced archives, the first and the latest are kept until later days have arrived.
 
 use std::fs;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use chrono::{Days, TimeDelta};
 
 use super::bad_night::BadNight;
+use super::interruptions::{begin, kill};
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::times;
 use testkit::servers::zips::sql_dump;
 use testkit::wait_until;
 
-/// A night whose folder is empty.
+/// The same job with an empty folder.
 fn emptied(bad: BadNight) -> BadNight {
     for name in bad.names() {
         fs::remove_file(bad.directory.join(name)).unwrap();
@@ -21,7 +21,7 @@ fn emptied(bad: BadNight) -> BadNight {
     bad
 }
 
-/// Moves the night, with its dump, to another date.
+/// Moves the job, with its dump, to another date.
 fn move_by(bad: &mut BadNight, days: i64) {
     let modified = bad.modified + TimeDelta::days(days);
     bad.date = modified.date_naive();
@@ -34,22 +34,22 @@ fn dump_again(bad: &mut BadNight, dump: &[u8]) {
     move_by(bad, 0);
 }
 
-/// What the archive of tonight is.
+/// The archive of the date.
 fn archive(bad: &BadNight) -> Vec<u8> {
-    fs::read(bad.directory.join(bad.archive_of(0))).unwrap()
+    fs::read(bad.archive()).unwrap()
 }
 
-/// What is set aside of tonight: the first replaced archive and the latest.
+/// The replaced archives of the date: the first and the latest.
 fn set_aside(bad: &BadNight) -> [Option<Vec<u8>>; 2] {
     ["old", "last.old"].map(|ending| fs::read(bad.directory.join(format!("{}.{ending}", bad.archive_of(0)))).ok())
 }
 
 #[test]
-fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_days_later() {
+fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
     for mut bad in [BadNight::new(), BadNight::with_sftp(|sftp| sftp)].map(emptied) {
         move_by(&mut bad, -4);
         bad.run().exited_with(0);
-        let (first, old) = (archive(&bad), format!("{}.old", bad.archive_of(0)));
+        let (first, old) = (archive(&bad), bad.old());
         let whole = bad.dump.clone();
         dump_again(&mut bad, b"abc");
         let outcome = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
@@ -64,13 +64,13 @@ fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_da
             outcome.exited_with(0).logged(&format!("kept {old}: set aside until the archive of "));
             assert!(bad.listing()[&old].as_deref() == Some(&first), "{days_later} days later");
         }
-        // A stale night delivers nothing.
+        // A run with a stale dump delivers nothing.
         let modified = bad.modified;
         bad.date = bad.date + Days::new(1);
         bad.must_warn(&["stale"]);
         assert!(bad.listing().contains_key(&old));
         bad.publish_dump_of(modified + TimeDelta::days(1));
-        // The replacement is some minutes old in truth, as where a past night is repeated.
+        // The replacement is actually some minutes old, as if a past run was repeated.
         bad.run().exited_with(0).logged(&format!("kept {old}: set aside less than two days ago"));
         assert!(bad.listing()[&old].as_deref() == Some(&first));
         times::set_as_named(&bad.directory);
@@ -80,13 +80,13 @@ fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_da
 }
 
 #[test]
-fn an_earlier_date_that_is_repeated_does_not_end_the_time_of_a_replaced_archive() {
+fn repeating_an_earlier_date_does_not_expire_a_replaced_archive() {
     let mut bad = emptied(BadNight::new());
     move_by(&mut bad, -1);
     bad.run().exited_with(0);
     dump_again(&mut bad, b"abc");
     bad.run().exited_with(1);
-    let old = format!("{}.old", bad.archive_of(0));
+    let old = bad.old();
     for days in [-6, 7] {
         move_by(&mut bad, days);
         bad.run().exited_with(0);
@@ -94,11 +94,11 @@ fn an_earlier_date_that_is_repeated_does_not_end_the_time_of_a_replaced_archive(
     }
 }
 
-/// A request after which a run is killed: it contains the first text and ends with the second.
+/// The request after which a run is killed: it contains the first text and ends with the second.
 type Target = Arc<Mutex<Option<(String, String)>>>;
 
-/// A night whose SFTP server never answers the request in the target, once it has carried it out.
-fn night_with_target() -> (BadNight, Target) {
+/// A job whose SFTP server carries out the target request and never answers it.
+fn job_with_target() -> (BadNight, Target) {
     let target = Target::default();
     let watched = Arc::clone(&target);
     let bad = BadNight::with_sftp(|sftp| {
@@ -117,18 +117,17 @@ fn night_with_target() -> (BadNight, Target) {
     (bad, target)
 }
 
-/// Does the night's work and kills it right after the request in `target`.
+/// Kills a run right after the request in `target`.
 fn kill_after(bad: &BadNight, target: &Target, part: &str, end: &str) {
     *target.lock().unwrap() = Some((part.to_owned(), end.to_owned()));
-    let mut run = bad.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let run = begin(bad);
     wait_until(&format!("{part} … {end}"), || target.lock().unwrap().is_none());
-    run.kill().unwrap();
-    run.wait().unwrap();
+    kill(run);
 }
 
 #[test]
-fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_the_runs_are_killed() {
-    let (mut bad, target) = night_with_target();
+fn of_three_replacements_on_one_day_the_first_and_the_latest_survive_kills_at_any_step() {
+    let (mut bad, target) = job_with_target();
     bad.run().exited_with(0);
     let (first, name) = (archive(&bad), bad.archive_of(0));
     let [old, last_old] = ["old", "last.old"].map(|ending| format!("{name}.{ending}"));
@@ -148,7 +147,7 @@ fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_t
             let is_there = |archive: &[u8]| bad.listing().values().any(|content| content.as_deref() == Some(archive));
             assert!(is_there(&first) && is_there(&before), "{number}, {part} {end}: {:?}", bad.names());
         }
-        // The archive had its final name already when the last of them was killed.
+        // The archive already had its final name when the last run was killed.
         bad.run().exited_with(0).logged("is already there, with the same bytes");
         let [there_first, there_last] = set_aside(&bad);
         assert!(there_first.as_ref() == Some(&first), "{number}: {:?}", bad.names());
@@ -162,7 +161,7 @@ fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_t
 }
 
 #[test]
-fn a_run_that_repeats_what_is_there_sets_nothing_aside() {
+fn a_run_with_the_same_bytes_sets_nothing_aside() {
     let mut bad = BadNight::new();
     bad.run().exited_with(0);
     dump_again(&mut bad, b"abc");

@@ -11,7 +11,10 @@ use std::time::{Duration, SystemTime};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::bad_night::{BadNight, PASSWORD};
+use super::bad_night::BadNight;
+use super::bad_night::OLDER_ATTEMPT;
+use super::bad_night::PASSWORD;
+use super::interruptions::begin;
 use testkit::Outcome;
 use testkit::night::DUMP;
 use testkit::program;
@@ -24,7 +27,7 @@ use testkit::wait_until;
 const HOUR: Duration = Duration::from_secs(3600);
 const OTHERS: &str = "another job's archive";
 
-/// Another configuration that delivers to the folder of a night.
+/// Another configuration that delivers to the same folder.
 struct OtherJob<'a> {
     bad: &'a BadNight,
     config: Value,
@@ -32,7 +35,7 @@ struct OtherJob<'a> {
 }
 
 impl<'a> OtherJob<'a> {
-    /// The night's own configuration at another path, as a second machine has it.
+    /// The job's own configuration at another path, as a second machine has it.
     fn new(bad: &'a BadNight, name: &'static str) -> OtherJob<'a> {
         let mut config = bad.config.clone();
         config["log"]["file"] = json!(format!("{name}.log"));
@@ -72,7 +75,7 @@ fn parts(bad: &BadNight) -> Vec<String> {
 #[test]
 fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing() {
     on_each_server(|bad| {
-        // Another database, in a ZIP of its own under the same name, and beside the first one in the same ZIP.
+        // Another database: in its own ZIP under the same name, and in the same ZIP as the first one.
         let dump = |name: &str| Entry::new(name, "SELECT 2;\n").extended_time(bad.modified);
         let own = bad.entry();
         bad.publish(&Zip::new().with(own).with(dump("blog.sql")).with(dump(&format!("blog/{DUMP}"))));
@@ -104,8 +107,8 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
 fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder() {
     on_each_server(|bad| {
         bad.run().exited_with(0);
-        let theirs = fs::read(bad.directory.join(bad.archive_of(0))).unwrap();
-        fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
+        let theirs = fs::read(bad.archive()).unwrap();
+        fs::remove_file(bad.archive()).unwrap();
         for age in [3, 20, 30] {
             fs::write(bad.directory.join(bad.archive_of(age)), &theirs).unwrap();
         }
@@ -120,14 +123,14 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
             .logged("removal is held back tonight: ")
             .logged("was made from another source.url or source.dump");
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
-        // Once the last seven are its own, its source was changed for good.
+        // If the last seven are its own, its source was changed for good.
         bad.plant(&[1, 2, 3, 4, 5, 6]);
         times::set_as_named(&bad.directory);
         other.run().exited_with(0).logged("2 removed");
     });
 }
 
-/// Packs `content` as `entry` into the archive of tonight with tar(1), as the program's predecessor did.
+/// Packs `content` as `entry` into the archive of `age` days ago with tar(1), as the program's predecessor did.
 fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u8> {
     let folder = bad.path("packing");
     let path = folder.join(entry);
@@ -140,7 +143,7 @@ fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u
 }
 
 #[test]
-fn an_archive_of_the_predecessor_belongs_to_another_job_where_it_holds_another_dump() {
+fn an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job() {
     on_each_server(|bad| {
         pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
         bad.must_fail(&[OTHERS, "archive.name"]);
@@ -154,33 +157,31 @@ fn an_archive_of_the_predecessor_belongs_to_another_job_where_it_holds_another_d
 }
 
 #[test]
-fn another_jobs_archive_that_was_set_aside_without_a_successor_gets_its_name_back_and_is_not_replaced() {
+fn another_jobs_archive_that_was_set_aside_is_put_back_and_not_replaced() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     let theirs = pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
-    let archive = bad.directory.join(bad.archive_of(0));
-    fs::rename(&archive, bad.directory.join(format!("{}.old", bad.archive_of(0)))).unwrap();
+    let archive = bad.archive();
+    fs::rename(&archive, bad.directory.join(bad.old())).unwrap();
     bad.run().exited_with(4).logged(OTHERS);
     assert_eq!(fs::read(archive).unwrap(), theirs);
 }
 
 #[test]
-fn two_machines_that_upload_at_the_same_time_leave_each_others_uploads_alone() {
+fn simultaneous_uploads_of_two_machines_do_not_disturb_each_other() {
     let mut bad = BadNight::new();
-    // Both are still uploading when the other one begins.
+    // Slow enough that the uploads overlap.
     bad.serve(|web| web.bytes_per_second(100_000));
     let second = OtherJob::new(&bad, "second");
-    let runs = (bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), second.begin());
+    let runs = (begin(&bad), second.begin());
     wait_until("two uploads", || parts(&bad).len() == 2);
     let (first, second) = (bad.outcome(runs.0.wait_with_output().unwrap()), second.end(runs.1));
     for outcome in [&first, &second] {
         outcome.exited_with(0);
     }
-    let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
-    kept.sort();
-    assert_eq!(bad.names(), kept);
+    bad.holds_exactly(&[0, 1, 2, 3]);
 }
 
-/// A second machine whose run is stopped at its first request that `is_it` names, until it is released.
+/// A second machine whose run stops at its first request for which `is_it` holds, until it is released.
 struct Stopped {
     server: SftpServer,
     is_stopped: Arc<AtomicBool>,
@@ -204,7 +205,7 @@ impl Stopped {
         Stopped { server: server.start(), is_stopped, is_released }
     }
 
-    /// Runs the second machine, and the night's own job while it is stopped.
+    /// Runs the second machine, and the first job while it is stopped.
     fn race(&self, bad: &BadNight) -> (Outcome, Outcome) {
         let mut second = OtherJob::new(bad, "second");
         second.config["sftp"]["port"] = json!(self.server.port());
@@ -219,55 +220,48 @@ impl Stopped {
     }
 }
 
+/// Lets the job overtake a second machine at its first request for which `is_it` holds. The archive must be delivered, and an
+/// older one must be set aside. Returns both runs.
+fn overtake(is_replacement: bool, is_it: fn(&str) -> bool) -> (Outcome, Outcome) {
+    let bad = BadNight::with_sftp(|sftp| sftp);
+    if is_replacement {
+        bad.plant_older_attempt();
+    }
+    let (first, second) = Stopped::at(&bad, is_it).race(&bad);
+    first.exited_with(i32::from(is_replacement));
+    assert_eq!(parts(&bad), [""; 0], "{}", second.all());
+    assert!(fs::metadata(bad.archive()).unwrap().len() > 1_000);
+    let old = bad.listing().remove(&bad.old()).flatten();
+    assert_eq!(old.as_deref(), is_replacement.then_some(OLDER_ATTEMPT));
+    (first, second)
+}
+
 #[test]
-fn a_machine_that_is_overtaken_during_its_upload_finds_the_archive_delivered() {
+fn a_machine_overtaken_during_its_upload_finds_the_archive_delivered() {
     for is_replacement in [false, true] {
-        let bad = BadNight::with_sftp(|sftp| sftp);
-        let archive = bad.directory.join(bad.archive_of(0));
-        if is_replacement {
-            fs::write(&archive, "an older attempt").unwrap();
-        }
-        let (first, second) = Stopped::at(&bad, |what| what.starts_with("write")).race(&bad);
-        first.exited_with(i32::from(is_replacement));
-        second.exited_with(0).logged("read back where it lies");
-        assert_eq!(parts(&bad), [""; 0], "{}", second.all());
-        assert!(fs::metadata(&archive).unwrap().len() > 1_000);
-        let old = bad.listing().remove(&format!("{}.old", bad.archive_of(0))).flatten();
-        assert_eq!(old.as_deref(), is_replacement.then_some(&b"an older attempt"[..]));
+        let (_, second) = overtake(is_replacement, |what| what.starts_with("write"));
+        second.exited_with(0).logged("read back under its final name");
     }
 }
 
 #[test]
-fn a_machine_that_is_overtaken_right_before_its_last_rename_finds_the_archive_delivered() {
-    for is_replacement in [false, true] {
-        let bad = BadNight::with_sftp(|sftp| sftp);
-        let archive = bad.directory.join(bad.archive_of(0));
-        if is_replacement {
-            fs::write(&archive, "an older attempt").unwrap();
-        }
-        let is_last_rename = |what: &str| what.starts_with("rename") && what.contains(".part ");
-        let (first, second) = Stopped::at(&bad, is_last_rename).race(&bad);
-        // The first one has put the older archive back, and has then replaced it.
-        first.exited_with(i32::from(is_replacement));
-        if is_replacement {
-            first.logged("was put back");
-        }
-        second.exited_with(i32::from(is_replacement));
-        second.logged(if is_replacement { "with other content was already called" } else { "read back where it lies" });
-        assert_eq!(parts(&bad), [""; 0], "{}", second.all());
-        assert!(fs::metadata(&archive).unwrap().len() > 1_000);
-        let old = bad.listing().remove(&format!("{}.old", bad.archive_of(0))).flatten();
-        assert_eq!(old.as_deref(), is_replacement.then_some(&b"an older attempt"[..]));
-    }
+fn a_machine_overtaken_before_its_last_rename_finds_the_archive_delivered() {
+    let is_last_rename = |what: &str| what.starts_with("rename") && what.contains(".part ");
+    let (_, second) = overtake(false, is_last_rename);
+    second.exited_with(0).logged("read back under its final name");
+    // The first machine has put the older archive back, and has then replaced it.
+    let (first, second) = overtake(true, is_last_rename);
+    first.logged("was put back");
+    second.exited_with(1).logged("with other content was already called");
 }
 
-/// Sets how long ago the file called `name` was written.
+/// Sets the age of the file called `name`.
 fn set_age(folder: &Path, name: &str, age: Duration) {
     let file = File::options().append(true).open(folder.join(name)).unwrap();
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// Uploads of others: on another machine, and by the former version. Each with how many hours ago it was written.
+/// Uploads of another machine and of the previous version, each with its age in hours.
 fn plant_uploads(bad: &BadNight, hours: [u32; 2]) -> Vec<(String, u32)> {
     let mut planted = Vec::new();
     for (number, hours) in hours.into_iter().enumerate() {
@@ -302,14 +296,14 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
 }
 
 #[test]
-fn the_age_of_an_upload_counts_by_the_servers_clock() {
+fn the_age_of_an_upload_is_measured_by_the_servers_clock() {
     // The server's clock is three hours slow: an upload of 22 hours ago has a time 25 hours before our clock.
     let slow = |sftp: testkit::servers::sftp::Builder| sftp.showing_times(|seconds| Some(seconds - 3 * 3600));
     let bad = BadNight::with_sftp(slow);
     let planted = plant_uploads(&bad, [20, 22]);
     bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());
-    // A server without times says nothing about their age.
+    // Without modification times, the age is unknown.
     let bad = BadNight::with_sftp(|sftp| sftp.showing_times(|_| None));
     let planted = plant_uploads(&bad, [20, 2_000]);
     bad.run().exited_with(0);
@@ -317,10 +311,10 @@ fn the_age_of_an_upload_counts_by_the_servers_clock() {
 }
 
 #[test]
-fn a_folder_of_the_former_version_keeps_working() {
+fn a_folder_of_the_previous_version_still_works() {
     on_each_server(|mut bad| {
         let modified = bad.modified;
-        // Three nights ago: an archive of that date, one that it had replaced, and an upload that was cut off.
+        // From three days ago: an archive, one that it replaced, and an unfinished upload.
         bad.date = (modified - TimeDelta::days(3)).date_naive();
         bad.publish_dump_of(modified - TimeDelta::days(3));
         let former = pack_with_tar(&bad, 0, DUMP, b"SELECT 1;\n");
@@ -339,10 +333,10 @@ fn a_folder_of_the_former_version_keeps_working() {
 
         bad.must_warn(&["with other content was already called"]).logged("was put back");
         let listing = bad.listing();
-        assert_eq!(listing[&bad.archive_of(5)], content(&orphan), "an archive without a successor gets its name back");
+        assert_eq!(listing[&bad.archive_of(5)], content(&orphan), "an archive without a successor is put back");
         assert_eq!(listing[&tonights], content(&tonights));
         assert_eq!(listing[&replaced], content(&replaced));
-        assert!(listing[&format!("{}.old", bad.archive_of(0))].as_deref() == Some(&former));
+        assert!(listing[&bad.old()].as_deref() == Some(&former));
         assert!(!listing.contains_key(&cut_off), "{:?}", bad.names());
 
         bad.date = modified.date_naive();

@@ -1,19 +1,18 @@
-//! Servers that fail to put an archive on their disk, and servers that do not offer it.
+//! Servers that fail to sync an archive to their disk, and servers that cannot.
 
 use std::fs;
 
 use testkit::servers::sftp_faults::StatusCode;
 
-use super::bad_night::BadNight;
+use super::bad_night::{BadNight, OLDER_ATTEMPT};
 use testkit::Outcome;
 use testkit::servers::sftp::Builder as SftpBuilder;
 use testkit::servers::sftp_faults::Disturbance;
 
-/// What holds removal back after a failed sync.
 const HELD_BACK: &str = "removal is held back";
 
 fn archive_size(bad: &BadNight) -> usize {
-    fs::read(bad.directory.join(bad.archive_of(0))).unwrap().len()
+    fs::read(bad.archive()).unwrap().len()
 }
 
 /// The log's lines about the sync.
@@ -32,23 +31,23 @@ fn an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_noth
         assert!(archive_size(&bad) > 1_000, "{disturbance:?}");
         assert!(expired.iter().all(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
         assert!(bad.names().iter().all(|name| !name.ends_with(".part")), "{disturbance:?}: {:?}", bad.names());
-        // The next run finds the archive there and has nothing to sync.
+        // The next run finds the archive and has nothing to sync.
         bad.run().exited_with(0).logged("is already there, with the same bytes");
         assert!(!expired.iter().any(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
     }
 }
 
 #[test]
-fn a_replacement_that_the_server_fails_to_sync_leaves_what_it_replaced_set_aside() {
+fn after_a_replacement_that_fails_to_sync_the_old_archive_is_kept() {
     let bad = BadNight::with_sftp(|sftp| sftp.on_sync(Disturbance::Failure));
-    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    bad.plant_older_attempt();
     bad.must_warn(&["failed to sync", "with other content was already called", HELD_BACK]);
-    assert_eq!(bad.listing()[&format!("{}.old", bad.archive_of(0))].as_deref(), Some(&b"an older attempt"[..]));
+    assert_eq!(bad.listing()[&bad.old()].as_deref(), Some(OLDER_ATTEMPT));
     assert!(archive_size(&bad) > 1_000);
 }
 
 #[test]
-fn a_server_that_does_not_offer_to_sync_is_an_info_line() {
+fn a_server_without_sync_is_an_info_line() {
     let statuses = [StatusCode::PermissionDenied, StatusCode::BadMessage, StatusCode::OpUnsupported];
     let refusing = statuses.map(|status| {
         let refuse = move |sftp: SftpBuilder| sftp.on_sync(Disturbance::Status(status));

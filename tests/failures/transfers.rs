@@ -1,29 +1,29 @@
-//! The archive does not get through, or not as it is.
+//! Archives that do not arrive, or not intact.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::bad_night::BadNight;
+use super::bad_night::{BadNight, OLDER_ATTEMPT};
 use testkit::Sshd;
 
 #[test]
-fn a_directory_that_cannot_be_written_is_told() {
+fn a_directory_that_cannot_be_written_is_reported() {
     let read_only = Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R");
     BadNight::with_sshd(read_only).must_fail(&["refused to create", "Check the permissions of sftp.directory"]);
 }
 
 #[test]
-fn a_work_directory_that_cannot_be_written_is_told() {
+fn a_work_directory_that_cannot_be_written_is_reported() {
     let mut bad = BadNight::new();
-    // Not even root can make a file here.
+    // Not even root can create a file here.
     bad.set("archive.work_directory", json!("/proc"));
     bad.must_fail(&["/proc", "archive.work_directory", "Check its free space and permissions"]);
 }
 
 #[test]
-fn a_server_that_forbids_dotfiles_is_told_with_the_setting_that_helps() {
+fn a_server_that_forbids_dotfiles_is_reported_with_the_setting_that_helps() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_dotfiles());
     bad.must_fail(&["refused to create", "sftp.temporary_prefix"]);
     bad.set("sftp.temporary_prefix", json!("_"));
@@ -31,7 +31,7 @@ fn a_server_that_forbids_dotfiles_is_told_with_the_setting_that_helps() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_no_part_behind() {
+fn a_full_disk_is_reported_and_the_upload_is_removed() {
     let outcome = BadNight::with_sftp(|sftp| sftp.full_after(20_000)).must_fail(&["to write", "space", "quota"]);
     assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
@@ -42,42 +42,42 @@ fn a_failing_close_is_a_failed_upload() {
 }
 
 #[test]
-fn what_arrives_with_other_bytes_never_gets_the_final_name() {
+fn an_upload_with_other_bytes_never_gets_the_final_name() {
     let bad = BadNight::with_sftp(|sftp| sftp.corrupting_writes());
     let outcome =
         bad.must_fail(&["is not what was sent", "the right size, but other bytes", "Check the server's disk"]);
     outcome.logged("sent, but not verified");
     assert!(!bad.sftp().operations().iter().any(|operation| operation.starts_with("rename")));
-    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    bad.plant_older_attempt();
     bad.must_fail(&["is not what was sent"]);
 }
 
 #[test]
-fn what_arrives_cut_short_never_gets_the_final_name() {
+fn a_truncated_upload_never_gets_the_final_name() {
     let cut = |path: &std::path::Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1_000).unwrap();
     let bad = BadNight::with_sftp(|sftp| sftp.after_upload(cut));
     bad.must_fail(&["is not what was sent", "it has 1000 bytes instead of"]);
 }
 
 #[test]
-fn a_cut_connection_is_opened_again() {
+fn a_cut_connection_is_retried() {
     let bad = BadNight::with_sftp(|sftp| sftp.cut_after(20_000, 1));
     bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
-    assert!(bad.names().contains(&bad.archive_of(0)));
-    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+    assert!(bad.is_delivered());
+    bad.has_no_upload();
     bad.leaves_no_temporary_file();
     let bad = BadNight::with_sftp(|sftp| sftp.cut_reads_after(20_000, 1));
     bad.run().exited_with(0).logged("verifying the archive failed, trying again").logged("retries 1");
 }
 
 #[test]
-fn a_connection_that_is_cut_again_and_again_is_given_up() {
+fn a_connection_that_is_cut_repeatedly_is_given_up() {
     let bad = BadNight::with_sftp(|sftp| sftp.cut_after(20_000, 100));
     let before = bad.names();
     bad.run().exited_with(4).logged("(2 of 2)").logged("the connection to the server broke while");
     let part = bad.part_of(&bad.archive_of(0));
     let names: Vec<String> = bad.names().into_iter().filter(|name| *name != part).collect();
-    assert_eq!(names, before, "nothing but what could not be removed over a broken connection");
+    assert_eq!(names, before, "only the upload is left, which could not be removed over a broken connection");
     bad.leaves_no_temporary_file();
 }
 
@@ -92,31 +92,31 @@ fn a_server_that_stalls_is_given_up_in_time() {
 }
 
 #[test]
-fn a_verification_without_a_connection_says_that_the_archive_is_sent_but_not_verified() {
+fn a_verification_without_a_connection_is_reported_as_sent_but_not_verified() {
     let bad = BadNight::with_sftp(|sftp| sftp.turn_away(2..10));
     let history = bad.listing();
     bad.run().exited_with(4).logged("trying again").logged("sent, but not verified: the archive is not published");
-    assert!(history.iter().all(|(name, content)| bad.listing().get(name) == Some(content)));
-    assert!(!bad.names().contains(&bad.archive_of(0)));
+    bad.still_holds(&history);
+    assert!(!bad.is_delivered());
 }
 
 #[test]
-fn a_rename_whose_answer_is_lost_is_found_out_by_looking() {
+fn a_rename_with_a_lost_reply_is_detected() {
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
     bad.run().exited_with(0).logged("publishing the archive failed, trying again");
-    assert!(bad.names().contains(&bad.archive_of(0)));
-    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
-    // Where an older archive has the name, the first rename is the one that moves it aside.
+    assert!(bad.is_delivered());
+    bad.has_no_upload();
+    // If an older archive has the name, the first rename sets it aside.
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
-    fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
+    bad.plant_older_attempt();
     bad.run().exited_with(1).logged("with other content was already called");
-    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
-    assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
+    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
+    bad.has_no_upload();
 }
 
 #[test]
-fn a_folder_under_the_final_name_stays() {
+fn a_folder_under_the_final_name_is_kept() {
     let bad = BadNight::new();
-    fs::create_dir(bad.directory.join(bad.archive_of(0))).unwrap();
+    fs::create_dir(bad.archive()).unwrap();
     bad.must_fail(&[&bad.archive_of(0), "is not a regular file. Move it away"]);
 }

@@ -1,4 +1,4 @@
-//! What the web server gives is no ZIP, or holds no dump that could be shipped.
+//! Downloads that are no ZIP, or hold no dump that could be shipped.
 
 use std::fs;
 use std::process::Command;
@@ -9,14 +9,14 @@ use super::bad_night::BadNight;
 use testkit::night::DUMP;
 use testkit::servers::{Entry, Zip};
 
-/// A night with `zip` on the web server.
-fn night_with(zip: &Zip) -> BadNight {
+/// A job with `zip` on the web server.
+fn job_with(zip: &Zip) -> BadNight {
     let bad = BadNight::new();
     bad.publish(zip);
     bad
 }
 
-/// Has `command` make `my_zip.zip` in the web server's folder, where the dump lies as a file.
+/// Runs `command`, which makes `my_zip.zip` in the web server's folder, where the dump is a file.
 pub(crate) fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
     fs::remove_file(bad.path("web/my_zip.zip")).unwrap();
     fs::write(bad.path("web").join(DUMP), &bad.dump).unwrap();
@@ -25,37 +25,36 @@ pub(crate) fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
 }
 
 #[test]
-fn a_missing_dump_is_told_with_the_nearest_names() {
+fn a_missing_dump_is_reported_with_similar_names() {
     let company = ["zebra.txt", "backup/dumpfile.sql", "Dumpfile.SQL", "notes"];
     let zip = company.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
-    night_with(&zip).must_fail(&[
+    job_with(&zip).must_fail(&[
         "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
         "Correct source.dump, or what makes the ZIP",
     ]);
 }
 
 #[test]
-fn a_zip_without_a_file_says_so() {
-    night_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or what makes the ZIP"]);
+fn a_zip_without_a_file_is_reported_as_such() {
+    job_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or what makes the ZIP"]);
 }
 
 #[test]
 fn names_in_the_zip_cannot_forge_a_line() {
-    let outcome =
-        night_with(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
+    let outcome = job_with(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
     assert!(!outcome.log.lines().any(|line| line.starts_with("ERROR")), "{}", outcome.all());
     assert!(outcome.log.contains(r"../x\nERROR"), "{}", outcome.all());
 }
 
 #[test]
-fn what_is_no_file_or_empty_is_no_dump() {
+fn a_folder_a_link_or_an_empty_file_is_not_a_dump() {
     let cases = [
         (Entry::folder(DUMP), "is a folder, not a regular file"),
         (Entry::symlink(DUMP, "/etc/passwd"), "is a symbolic link, not a regular file"),
         (Entry::new(DUMP, ""), "is empty. Look at what dumps the database"),
     ];
     for (entry, told) in cases {
-        night_with(&Zip::new().with(entry)).must_fail(&[told]);
+        job_with(&Zip::new().with(entry)).must_fail(&[told]);
     }
 }
 
@@ -70,7 +69,7 @@ fn one_flipped_bit_is_found_and_nothing_gets_a_final_name() {
     outcome.logged("errors 1");
 }
 
-/// `zip`, whose one entry has `value` in both of its headers, at these places from their beginnings.
+/// `zip`, with `value` in both headers of its only entry, at these offsets.
 pub(crate) fn with_field(zip: &[u8], local: usize, directory: usize, value: u32) -> Vec<u8> {
     let mut zip = zip.to_vec();
     for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", directory)] {
@@ -84,7 +83,7 @@ pub(crate) fn with_field(zip: &[u8], local: usize, directory: usize, value: u32)
 fn a_wrong_size_or_checksum_in_the_directory_is_found() {
     let bad = BadNight::new();
     let zip = Zip::new().with(bad.entry()).bytes();
-    // The uncompressed size stands at 22 in the local header and at 24 in the directory's, the CRC-32 at 14 and 16
+    // The uncompressed size is at offset 22 in the local header and at 24 in the directory's, the CRC-32 at 14 and 16
     // (APPNOTE 4.3.7, 4.3.12).
     for (local, directory, value, told) in [
         (22, 24, 199_999_u32, "longer"),
@@ -97,7 +96,7 @@ fn a_wrong_size_or_checksum_in_the_directory_is_found() {
 }
 
 #[test]
-fn what_is_no_zip_is_reported_as_what_it_is_or_how_it_begins() {
+fn a_download_that_is_not_a_zip_is_reported_by_its_type_or_beginning() {
     let bad = BadNight::new();
     let cases: [(&[u8], &str, &str); 4] = [
         (b"", "is not a ZIP but an empty file (0 bytes)", "correct source.url"),
@@ -112,21 +111,34 @@ fn what_is_no_zip_is_reported_as_what_it_is_or_how_it_begins() {
 }
 
 #[test]
-fn archives_of_other_kinds_are_named() {
+fn output_of_other_tools_that_cannot_be_read_is_refused_with_the_reason() {
+    const LZMA: &str = "import zipfile; zipfile.ZipFile('my_zip.zip', 'w', zipfile.ZIP_LZMA).write('dumpfile.sql')";
+    const TWICE: &str = "import zipfile; z = zipfile.ZipFile('my_zip.zip', 'w'); z.write('dumpfile.sql'); \
+                         z.writestr('dumpfile.sql', 'another'); z.close()";
+    const SEVEN_ZIP: &str = "7z a -bso0 -t7z x.7z dumpfile.sql && mv x.7z my_zip.zip";
+    const PUBLISH: &str = "Have the dump published in a ZIP";
     let bad = BadNight::new();
-    for (command, arguments, what) in [
-        ("tar", &["-cf", "my_zip.zip", DUMP][..], "a tar archive"),
-        ("sh", &["-c", "xz -c dumpfile.sql > my_zip.zip"], "an xz file"),
-        ("sh", &["-c", "bzip2 -c dumpfile.sql > my_zip.zip"], "a bzip2 file"),
-        ("sh", &["-c", "7z a -bso0 -t7z x.7z dumpfile.sql && mv x.7z my_zip.zip"], "a 7z archive"),
+    for (command, arguments, words) in [
+        ("tar", &["-cf", "my_zip.zip", DUMP][..], ["is not a ZIP but a tar archive", PUBLISH]),
+        ("sh", &["-c", "xz -c dumpfile.sql > my_zip.zip"], ["is not a ZIP but an xz file", PUBLISH]),
+        ("sh", &["-c", "bzip2 -c dumpfile.sql > my_zip.zip"], ["is not a ZIP but a bzip2 file", PUBLISH]),
+        ("sh", &["-c", SEVEN_ZIP], ["is not a ZIP but a 7z archive", PUBLISH]),
+        ("zip", &["-q", "-P", "secret", "my_zip.zip", DUMP], ["is encrypted.", "Make the ZIP without a password"]),
+        ("python3", &["-c", LZMA], ["is compressed with LZMA.", "Make the ZIP with deflate"]),
+        (
+            "7z",
+            &["a", "-bso0", "-mm=PPMd", "my_zip.zip", DUMP],
+            ["is compressed with PPMd.", "Make the ZIP with deflate"],
+        ),
+        ("python3", &["-W", "ignore", "-c", TWICE], ["the same name more than once", "Make it again"]),
     ] {
         made_by(&bad, command, arguments);
-        bad.must_fail(&[&format!("is not a ZIP but {what}"), "Have the dump published in a ZIP"]);
+        bad.must_fail(&words);
     }
 }
 
 #[test]
-fn a_zip_whose_end_is_missing_is_reported_as_cut_off() {
+fn a_truncated_zip_is_reported_as_cut_off() {
     let bad = BadNight::new();
     let zip = Zip::new().with(bad.entry()).bytes();
     for length in [10, zip.len() / 2, zip.len() - 22, zip.len() - 1] {
@@ -136,34 +148,10 @@ fn a_zip_whose_end_is_missing_is_reported_as_cut_off() {
 }
 
 #[test]
-fn a_login_page_is_told_by_its_content_type() {
+fn a_login_page_is_reported_with_its_content_type() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.html_page("<!doctype html><title>Please log in</title>"));
     bad.must_fail(&["is not a ZIP", "Please log in", "the web server calls it text/html"]);
-}
-
-#[test]
-fn an_encrypted_dump_says_so() {
-    let bad = BadNight::new();
-    made_by(&bad, "zip", &["-q", "-P", "secret", "my_zip.zip", DUMP]);
-    bad.must_fail(&["is encrypted. Make the ZIP without a password"]);
-}
-
-#[test]
-fn a_method_that_cannot_be_read_is_named() {
-    let bad = BadNight::new();
-    let script = "import zipfile; zipfile.ZipFile('my_zip.zip', 'w', zipfile.ZIP_LZMA).write('dumpfile.sql')";
-    made_by(&bad, "python3", &["-c", script]);
-    bad.must_fail(&["is compressed with LZMA. Make the ZIP with deflate"]);
-}
-
-#[test]
-fn a_dump_that_is_there_twice_is_not_guessed() {
-    let bad = BadNight::new();
-    let script = "import zipfile; z = zipfile.ZipFile('my_zip.zip', 'w'); z.write('dumpfile.sql'); \
-                  z.writestr('dumpfile.sql', 'another'); z.close()";
-    made_by(&bad, "python3", &["-W", "ignore", "-c", script]);
-    bad.must_fail(&["the same name more than once", "Make it again"]);
 }
 
 #[test]
@@ -174,7 +162,7 @@ fn a_dump_beyond_the_cap_is_refused() {
 }
 
 #[test]
-fn a_download_beyond_the_cap_is_broken_off_early() {
+fn a_download_beyond_the_cap_is_stopped_early() {
     for has_length in [true, false] {
         let mut bad = BadNight::new();
         bad.publish_bytes(&vec![b'x'; 20_000_000]);

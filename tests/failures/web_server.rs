@@ -1,4 +1,4 @@
-//! The web server refuses, is not the one it should be, or does not answer.
+//! Web servers that refuse, are not trusted, or do not answer.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn a_refusal_is_final_and_says_what_to_check() {
     for (status, advice) in cases {
         bad.serve(|web| web.status(status));
         bad.must_fail(&[&format!("answered {status}"), advice]);
-        assert_eq!(bad.web.requests(), 1, "{status} is not tried again");
+        assert_eq!(bad.web.requests(), 1, "{status} is not retried");
     }
 }
 
@@ -34,7 +34,7 @@ fn wrong_credentials_are_sent_once() {
 }
 
 #[test]
-fn an_overload_is_tried_again_and_then_told() {
+fn an_overload_is_retried_and_then_reported() {
     let mut bad = BadNight::new();
     for status in [429, 503] {
         bad.serve(|web| web.status(status).retry_after(3600));
@@ -46,14 +46,14 @@ fn an_overload_is_tried_again_and_then_told() {
 }
 
 #[test]
-fn an_overload_that_passes_does_no_harm() {
+fn a_temporary_overload_does_no_harm() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.status_for(503, 1));
     bad.run().exited_with(0).logged("trying again").logged("retries 1");
 }
 
 #[test]
-fn a_certificate_that_is_not_to_be_trusted_says_why_and_is_not_tried_again() {
+fn an_untrusted_certificate_is_reported_with_the_reason_and_not_retried() {
     let authority = Authority::shared();
     let cases: [(Identity, [&str; 2]); 3] = [
         (Authority::new("Somebody else").server(&["127.0.0.1"]), ["unknown authority", "source.ca_file"]),
@@ -65,7 +65,7 @@ fn a_certificate_that_is_not_to_be_trusted_says_why_and_is_not_tried_again() {
         bad.serve(|web| web.identity(identity));
         let outcome = bad.must_fail(&words);
         assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
-        assert_eq!(bad.web.requests(), 0, "nothing was asked of it");
+        assert_eq!(bad.web.requests(), 0, "nothing was requested");
     }
 }
 
@@ -80,7 +80,7 @@ fn a_redirect_is_not_followed_out_of_tls_or_in_circles() {
 }
 
 #[test]
-fn no_connection_is_tried_again_and_then_told() {
+fn a_refused_connection_is_retried_and_then_reported() {
     let mut bad = BadNight::new();
     let free = closed_address();
     bad.set("source.url", json!(format!("https://{free}/my_zip.zip")));
@@ -88,7 +88,7 @@ fn no_connection_is_tried_again_and_then_told() {
 }
 
 #[test]
-fn an_unknown_name_is_told() {
+fn an_unknown_host_name_is_reported() {
     let mut bad = BadNight::new();
     bad.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
     bad.must_fail(&["the name no-such-host.invalid cannot be resolved", "source.url"])
@@ -111,11 +111,11 @@ fn a_server_that_stalls_or_drips_is_given_up_in_time() {
 }
 
 #[test]
-fn a_download_that_breaks_off_is_done_again() {
+fn a_download_that_is_cut_is_retried() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.cut_after(20_000, 1));
     bad.run().exited_with(0).logged("the download broke off").logged("trying again").logged("retries 1");
-    assert!(bad.names().contains(&bad.archive_of(0)));
+    assert!(bad.is_delivered());
     bad.leaves_no_temporary_file();
     bad.serve(|web| web.cut_after(20_000, 10));
     bad.must_fail(&["the download broke off"]);

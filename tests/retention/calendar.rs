@@ -9,11 +9,11 @@ use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
 use testkit::Night;
 use testkit::night::archive_name;
 
-/// The night is the one of a Monday, after a leap year of 53 weeks.
+/// A Monday after a leap year of 53 weeks.
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2021, 1, 4).unwrap();
 
-/// What must stay of 400 nights up to [`DATE`], and why, but for the age.
-const STAYING: [(&str, &str); 23] = [
+/// What must be kept of 400 archives up to [`DATE`], and why, without the age.
+const KEPT: [(&str, &str); 23] = [
     ("2021-01-04", "; weekly 2021-W01, monthly 2021-01, yearly 2021"),
     ("2021-01-03", "; weekly 2020-W53"),
     ("2021-01-02", ""),
@@ -40,7 +40,7 @@ const STAYING: [(&str, &str); 23] = [
 ];
 
 #[test]
-fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
+fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
     Night::on_each_server(|night| {
         night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
         night.config["retention"] = json!({"keep_days": 5, "keep_weekly": 6, "keep_monthly": 14, "keep_yearly": 4});
@@ -50,12 +50,12 @@ fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
 
         let outcome = run(night);
         outcome.exited_with(0).logged(&format!(
-            "Remove expired: {} removed, {} archives stay",
-            400 - STAYING.len(),
-            STAYING.len()
+            "Remove expired: {} removed, {} archives kept",
+            400 - KEPT.len(),
+            KEPT.len()
         ));
         let mut reasons = BTreeMap::new();
-        for (date, rules) in STAYING {
+        for (date, rules) in KEPT {
             let date: NaiveDate = date.parse().unwrap();
             let age = (DATE - date).num_days();
             let plural = if age == 1 { "" } else { "s" };
@@ -69,12 +69,12 @@ fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
         let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         assert_eq!(listed(&dry, "would stay").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
 
-        run(night).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives stay", STAYING.len()));
+        run(night).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives kept", KEPT.len()));
     });
 }
 
 #[test]
-fn the_newest_archives_stay_however_old_they_are() {
+fn the_newest_archives_are_kept_at_any_age() {
     let mut night = Night::new();
     night.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
     lay(&night, [100, 200, 300, 400, 500].map(|days| today(&night) - Days::new(days)));
@@ -87,7 +87,7 @@ fn the_newest_archives_stay_however_old_they_are() {
 }
 
 #[test]
-fn the_first_fresh_dump_after_a_long_pause_leaves_the_floor() {
+fn the_first_fresh_dump_after_a_long_pause_keeps_the_minimum() {
     let mut night = Night::new();
     let last_fresh = today(&night) - Days::new(40);
     lay(&night, (0..11).map(|days| last_fresh - Days::new(days)));

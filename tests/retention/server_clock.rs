@@ -1,4 +1,4 @@
-//! Changed patterns, copied folders and odd clocks, on real servers: retention goes by when a file was written.
+//! Changed patterns, copied folders and wrong clocks, on real servers: retention respects when a file was written.
 
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ fn evening(date: NaiveDate) -> DateTime<Utc> {
     date.and_hms_opt(22, 0, 0).unwrap().and_utc()
 }
 
-/// An archive of each of the last `days` days before the night's date, named by `pattern` and written on its day.
+/// Creates an archive for each of the last `days` days, named by `pattern` and written on its day.
 fn lay_named(night: &Night, pattern: &str, days: u64) {
     for age in 1..=days {
         let date = today(night) - Days::new(age);
@@ -29,14 +29,14 @@ fn set_modified(path: &std::path::Path, time: DateTime<Utc>) {
     File::options().append(true).open(path).unwrap().set_modified(SystemTime::from(time)).unwrap();
 }
 
-/// Gives every file in the night's folder the time `time`.
+/// Sets the modification time of every file on the server.
 fn set_all_modified(night: &Night, time: DateTime<Utc>) {
     for name in night.sshd.names() {
         set_modified(&night.sshd.directory.join(name), time);
     }
 }
 
-/// Runs after each change of the pattern, and nothing may be removed.
+/// Asserts that a run after each change of the pattern removes nothing.
 fn must_lose_nothing(night: &mut Night, patterns: &[&str]) {
     let mut files = night.sshd.names().len();
     for pattern in patterns {
@@ -49,7 +49,7 @@ fn must_lose_nothing(night: &mut Night, patterns: &[&str]) {
 }
 
 #[test]
-fn a_pattern_that_is_changed_and_changed_back_removes_nothing_of_the_last_days() {
+fn changing_the_pattern_back_and_forth_removes_no_recent_archive() {
     for [old, new] in [["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"], ["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"]] {
         let mut night = Night::new();
         lay_named(&night, old, 10);
@@ -57,11 +57,11 @@ fn a_pattern_that_is_changed_and_changed_back_removes_nothing_of_the_last_days()
     }
 }
 
-/// The embedded server in the month and on the day of `date`: its clock is set so.
+/// Runs `try_on` with an embedded server that has its clock set to `date`.
 fn on_date(date: NaiveDate, try_on: impl Fn(&mut Night)) {
     let mut night = Night::new();
     let lead = (Utc::now() - evening(date)).num_seconds();
-    // What a test lays there has the times of that calendar; what a run writes has this machine's.
+    // Files created by a test have times of that calendar; those that a run writes have this machine's time.
     let begun = u32::try_from(Utc::now().timestamp()).unwrap() - 60;
     let shown = move |time: u32| Some(if time < begun { time } else { (i64::from(time) - lead) as u32 });
     let _server = night.serve_sftp(|server| server.showing_times(shown));
@@ -70,15 +70,15 @@ fn on_date(date: NaiveDate, try_on: impl Fn(&mut Night)) {
 }
 
 #[test]
-fn in_the_first_twelve_days_of_a_month_when_all_names_fit_both_patterns_the_times_keep_the_archives() {
-    // All are of 2 to 11 November: the old names are read as of the 11th of each month.
+fn if_all_names_match_both_patterns_their_times_keep_the_archives() {
+    // All are from 2 to 11 November: by the new pattern, the old names are from the 11th of other months.
     let date = NaiveDate::from_ymd_opt(2025, 11, 12).unwrap();
     for [old, new] in [["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"], ["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"]] {
         on_date(date, |night| {
             lay_named(night, old, 10);
             night.set("archive.name", json!(new));
             let outcome = run(night);
-            outcome.exited_with(0).logged("Remove expired: 0 removed, 11 archives stay\n");
+            outcome.exited_with(0).logged("Remove expired: 0 removed, 11 archives kept\n");
             // The 2nd of November reads as the 11th of February.
             let name = format!("{}.tgz", (date - Days::new(10)).format(old));
             outcome.logged("warnings 0");
@@ -110,17 +110,17 @@ fn a_folder_that_was_copied_loses_nothing_until_the_copy_is_old() {
             assert!(listed.contains("written 3 days ago, though its name says 40"), "{listed}");
         }
         let outcome = run(night);
-        outcome.exited_with(0).logged("Remove expired: 0 removed, 7 archives stay\n").logged("warnings 0");
+        outcome.exited_with(0).logged("Remove expired: 0 removed, 7 archives kept\n").logged("warnings 0");
         let name = archive(night, 40);
         outcome.logged(&format!("kept {name}: written 3 days ago, though its name says 40\n"));
 
         set_all_modified(night, Utc::now() - Duration::from_secs(11 * 86_400));
-        run(night).exited_with(0).logged("Remove expired: 3 removed, 4 archives stay\n");
+        run(night).exited_with(0).logged("Remove expired: 3 removed, 4 archives kept\n");
     });
 }
 
 #[test]
-fn on_a_server_without_modification_times_the_names_decide() {
+fn without_modification_times_the_names_decide() {
     for shown in [None, Some(0)] {
         let mut night = Night::new();
         let _server = night.serve_sftp(|server| server.showing_times(move |_| shown));
@@ -135,7 +135,7 @@ fn on_a_server_without_modification_times_the_names_decide() {
 }
 
 #[test]
-fn a_server_whose_clock_is_years_off_removes_as_any_other() {
+fn a_server_clock_that_is_years_off_changes_no_removal() {
     for (years, is_fresh) in [(-4, true), (-4, false), (4, true), (4, false)] {
         let mut night = Night::new();
         let off = years * 365 * 86_400;
@@ -147,7 +147,7 @@ fn a_server_whose_clock_is_years_off_removes_as_any_other() {
         }
         let outcome = run_on(&night, date, &[]);
         outcome.exited_with(i32::from(!is_fresh));
-        // Ages count from the newest archive, which is of yesterday where the dump is stale.
+        // Ages count from the newest archive, which is yesterday's if the dump is stale.
         let expired = &ages[if is_fresh { 3 } else { 4 }..];
         let expired = expired.iter().map(|age| archive_name(date - Days::new(*age))).collect();
         assert_eq!(removed_by(&outcome), expired, "{years}: {}", outcome.all());
@@ -155,7 +155,7 @@ fn a_server_whose_clock_is_years_off_removes_as_any_other() {
 }
 
 #[test]
-fn an_archive_of_a_night_that_was_repeated_late_stays_as_long_as_any_other() {
+fn an_archive_of_a_run_repeated_late_is_kept_as_long_as_others() {
     let mut night = Night::new();
     let (tonight, missed) = (night.modified, night.modified - Days::new(20));
     night.publish_dump_of(missed);
@@ -163,7 +163,7 @@ fn an_archive_of_a_night_that_was_repeated_late_stays_as_long_as_any_other() {
     night.publish_dump_of(tonight);
     lay_named(&night, "%Y%d%m", 10);
     let outcome = run(&night);
-    outcome.exited_with(0).logged("Remove expired: 0 removed, 12 archives stay\n");
+    outcome.exited_with(0).logged("Remove expired: 0 removed, 12 archives kept\n");
     let name = archive_name(missed.date_naive());
     outcome.logged(&format!("kept {name}: written 0 days ago, though its name says 20\n"));
 }

@@ -1,4 +1,4 @@
-//! The server's clock against the dates in names, as a pure decision: tables, and properties over changed patterns.
+//! The server's clock against the dates in names, as a pure decision: tables, and properties for changed patterns.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use scripting_system::rules::retention::{Circumstances, Entry, Kind, Policy, Rea
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-/// Patterns, each beside the one with day and month swapped.
+/// Patterns, each with its counterpart with day and month swapped.
 const SWAPPED: [[&str; 2]; 6] = [
     ["%Y%d%m", "%Y%m%d"],
     ["%Y-%d-%m", "%F"],
@@ -23,7 +23,7 @@ const SWAPPED: [[&str; 2]; 6] = [
     ["%-d_%-m_%Y", "%-m_%-d_%Y"],
 ];
 
-/// Checking a pattern takes a while.
+/// Cached because checking a pattern takes time.
 fn naming(pattern: &str) -> &'static Naming {
     static NAMINGS: LazyLock<BTreeMap<&str, Naming>> = LazyLock::new(|| {
         let naming = |pattern| Naming {
@@ -49,7 +49,7 @@ fn now() -> DateTime<Utc> {
     evening(TODAY)
 }
 
-/// What happens to an archive named as of `date` in a folder with one of today: its reason, "removed" where it is.
+/// What happens to an archive with `date` in its name, in a folder with one of today: the reason for keeping it, or "removed".
 fn fate(date: NaiveDate, modified: Option<DateTime<Utc>>, keep_days: u32, server_now: DateTime<Utc>) -> String {
     let naming = naming("%F");
     let name = naming.archive.file_name(date);
@@ -63,7 +63,7 @@ fn fate(date: NaiveDate, modified: Option<DateTime<Utc>>, keep_days: u32, server
 }
 
 #[test]
-fn the_servers_now_is_the_time_of_what_the_run_wrote_else_the_earlier_clock() {
+fn the_server_time_is_that_of_the_new_archive_or_else_the_earlier_clock() {
     let (ours, hours) = (now(), TimeDelta::hours);
     for (delivered, clock_difference, expected) in [
         (None, None, ours),
@@ -71,7 +71,7 @@ fn the_servers_now_is_the_time_of_what_the_run_wrote_else_the_earlier_clock() {
         (None, Some(hours(-3)), ours - hours(3)),
         (Some(ours + hours(9)), Some(hours(-3)), ours + hours(9)),
         (Some(ours - TimeDelta::days(900)), None, ours - TimeDelta::days(900)),
-        // No such time: the difference is not to be believed.
+        // There is no such time: the difference is ignored.
         (None, Some(TimeDelta::MIN), ours),
     ] {
         assert_eq!(
@@ -83,7 +83,7 @@ fn the_servers_now_is_the_time_of_what_the_run_wrote_else_the_earlier_clock() {
 }
 
 #[test]
-fn an_old_name_is_overruled_by_a_time_within_keep_days_and_by_no_other() {
+fn only_a_time_within_keep_days_overrules_an_old_name() {
     let (days, removed) = (TimeDelta::days, "removed");
     let named = TODAY - Days::new(40);
     let written = |age: TimeDelta| Some(now() - age);
@@ -95,7 +95,7 @@ fn an_old_name_is_overruled_by_a_time_within_keep_days_and_by_no_other() {
         (written(second), 10, "written 0 days ago, though its name says 40"),
         (written(days(10) + TimeDelta::hours(23)), 10, "written 10 days ago, though its name says 40"),
         (written(days(11)), 10, removed),
-        // Somewhat ahead is a clock, more is nonsense.
+        // A clock may be a day ahead; more is nonsense.
         (written(-days(1)), 10, "written 0 days ago, though its name says 40"),
         (written(-days(1) - second), 10, removed),
         (written(-days(4_000)), 10, removed),
@@ -119,15 +119,15 @@ fn an_old_name_is_overruled_by_a_time_within_keep_days_and_by_no_other() {
 }
 
 #[test]
-fn a_server_whose_clock_is_years_off_agrees_with_itself() {
+fn a_server_clock_that_is_years_off_is_consistent() {
     let named = TODAY - Days::new(40);
     for years in [-30, -2, 2, 60] {
         let off = TimeDelta::days(365 * years);
         let by_its_clock = |date| Some(evening(date) + off);
         assert_eq!(fate(named, by_its_clock(named), 10, now() + off), "removed", "{years}");
-        // A stale run has written nothing to learn the server's time from.
+        // A run with a stale dump writes nothing that would show the server's time.
         assert_eq!(fate(named, by_its_clock(named), 10, now()), "removed", "{years}");
-        // A clock that is behind makes nothing look younger than its name.
+        // A slow clock makes nothing look younger than its name.
         if years > 0 {
             let kept = fate(named, by_its_clock(TODAY - Days::new(3)), 10, now() + off);
             assert_eq!(kept, "written 3 days ago, though its name says 40", "{years}");
@@ -147,7 +147,7 @@ fn a_copied_folder_loses_nothing_until_keep_days_after_the_copy() {
         let circumstances = Circumstances { server_now: Some(evening(today)), ..Circumstances::on(today) };
         let plan = retention::plan(&folder, naming, POLICY, circumstances);
         let (removed, kept) = (plan.removals().count(), plan.archives_kept());
-        // On the tenth day the last archive before the copy is old by its name as well.
+        // On the tenth day the last archive before the copy has expired by its name as well.
         match day {
             0..10 => assert_eq!((removed, kept), (0, folder.len()), "day {day}"),
             10 => assert_eq!((removed, kept), (1, folder.len() - 1)),
@@ -166,7 +166,7 @@ fn any_time() -> impl Strategy<Value = Option<DateTime<Utc>>> {
 
 proptest! {
     #[test]
-    fn nothing_is_removed_that_was_written_lately_and_after_its_name(
+    fn recently_written_archives_are_never_removed(
         archives in prop::collection::btree_map(-20_i64..300, any_time(), 0..40),
         keep_days in prop_oneof![1_u32..60, Just(u32::MAX)],
         keep_at_least in 1_u32..5,
@@ -227,7 +227,7 @@ proptest! {
                     let age = (day - folder[&removal.name]).num_days();
                     prop_assert!(age > keep_days.into(), "{removal:?} of {age} days ago, {}", pair[pattern]);
                 }
-                // Where day and month cannot be swapped, no one has to find out by himself.
+                // A swap of day and month that leaves unknown names is reported.
                 let has_swapped = folder.keys().any(|name| naming.archive.date_of(name).is_none());
                 let is_held_back = matches!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { .. }));
                 prop_assert_eq!(has_swapped, is_held_back, "{:?}", folder);

@@ -1,4 +1,4 @@
-//! Logging in: with the private key, else the agent, else the password. Each is tried once: accounts get locked.
+//! Logging in: with the private key, otherwise the agent, otherwise the password. Each is tried once: accounts get locked.
 
 use std::path::Path;
 use std::{fs, io};
@@ -33,15 +33,21 @@ pub(crate) enum Failure {
     Unable(String),
 }
 
-/// One method of logging in that failed.
-enum Refusal {
-    /// The server refused it.
-    ByServer(String),
-    /// It could not be tried.
-    Untried(String),
+/// A method of logging in that did not succeed: the server refused it, or it could not be tried.
+struct Refusal {
+    is_by_server: bool,
+    text: String,
 }
 
-/// With what a login succeeded.
+fn refused(text: String) -> Result<Option<Refusal>, Failure> {
+    Ok(Some(Refusal { is_by_server: true, text }))
+}
+
+fn untried(text: String) -> Result<Option<Refusal>, Failure> {
+    Ok(Some(Refusal { is_by_server: false, text }))
+}
+
+/// How a login succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
     /// `sftp.private_key`.
@@ -54,20 +60,13 @@ pub enum Login {
     KeyAndPassword,
 }
 
-impl Login {
-    /// Whether the password was accepted.
-    fn has_password(self) -> bool {
-        matches!(self, Login::Password | Login::KeyAndPassword)
-    }
-}
-
-/// Logs in as the configuration says. Where the server wants a password after the key, it gets both. `earlier` is how
-/// this run logged in before: a password that was accepted then is offered again where the connection breaks.
+/// Logs in as configured. If the server wants a password after the key, it gets both. `earlier` is how this run logged in
+/// before: a password that was accepted then is offered again if the connection breaks.
 pub(crate) fn authenticate(session: &Session, sftp: &config::Sftp, earlier: Option<Login>) -> Result<Login, Failure> {
     let mut refusals = Vec::new();
     let mut methods = String::new();
     let mut login = if sftp.private_key.is_some() { Login::Key } else { Login::Agent };
-    // A key is shown unasked: to ask what the server accepts would cost a round trip.
+    // A key is offered at once: asking what the server accepts would cost a round trip.
     if let Some(path) = &sftp.private_key {
         refusals.extend(with_key(session, sftp, path)?);
     } else if sftp.password.is_none() {
@@ -76,42 +75,30 @@ pub(crate) fn authenticate(session: &Session, sftp: &config::Sftp, earlier: Opti
     if let Some(password) = &sftp.password
         && !session.authenticated()
     {
-        // A key that was not refused was the first of two proofs.
+        // A key that was not refused is the first of two proofs.
         let has_key = sftp.private_key.is_some() && refusals.is_empty();
         login = if has_key { Login::KeyAndPassword } else { Login::Password };
-        // What is offered can have changed after a key was accepted as the first of two proofs.
+        // The methods may have changed after the first of two proofs.
         methods = offered(session, &sftp.username)?;
         if !session.authenticated() {
-            let was_accepted = earlier.is_some_and(Login::has_password);
+            let was_accepted = matches!(earlier, Some(Login::Password | Login::KeyAndPassword));
             refusals.extend(with_password(session, &sftp.username, password, &methods, was_accepted)?);
         }
-    } else if !session.authenticated() && refusals.iter().any(Refusal::is_by_server) {
-        // The connection may have ended with the refusal, which is the news.
+    } else if !session.authenticated() && refusals.iter().any(|refusal| refusal.is_by_server) {
+        // If the connection ended with the refusal, the refusal is what counts.
         methods = offered(session, &sftp.username).unwrap_or_default();
     }
     if session.authenticated() {
         return Ok(login);
     }
-    let is_by_server = refusals.iter().any(Refusal::is_by_server);
-    let texts: Vec<String> = refusals.into_iter().map(Refusal::text).collect();
+    let is_by_server = refusals.iter().any(|refusal| refusal.is_by_server);
+    let texts: Vec<String> = refusals.into_iter().map(|refusal| refusal.text).collect();
     let methods = if methods.is_empty() { String::new() } else { format!(" (the server accepts: {methods})") };
     let text = texts.join("; ") + &methods;
     Err(if is_by_server { Failure::Refused(text) } else { Failure::Unable(text) })
 }
 
-impl Refusal {
-    fn is_by_server(&self) -> bool {
-        matches!(self, Refusal::ByServer(_))
-    }
-
-    fn text(self) -> String {
-        match self {
-            Refusal::ByServer(text) | Refusal::Untried(text) => text,
-        }
-    }
-}
-
-/// The methods that the server accepts by now, separated by commas; none where it has let us in unasked.
+/// The methods that the server accepts now, separated by commas; empty if it demands none.
 fn offered(session: &Session, username: &str) -> Result<String, Failure> {
     match session.auth_methods(username) {
         Ok(methods) => Ok(methods.to_owned()),
@@ -122,36 +109,35 @@ fn offered(session: &Session, username: &str) -> Result<String, Failure> {
 
 fn with_key(session: &Session, sftp: &config::Sftp, path: &Path) -> Result<Option<Refusal>, Failure> {
     let shown = path.display();
-    let untried = |problem: String| Ok(Some(Refusal::Untried(format!("sftp.private_key ({shown}) {problem}"))));
+    let untried = |problem: &str| untried(format!("sftp.private_key ({shown}) {problem}"));
     let key = match fs::read_to_string(path) {
         Ok(key) => SecretString::from(key),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return untried("is not a private key. Name a key in OpenSSH's or in PEM format".to_owned());
+            return untried("is not a private key. Name a key in OpenSSH's or in PEM format");
         }
-        Err(error) => return untried(format!("cannot be read: {error}")),
+        Err(error) => return untried(&format!("cannot be read: {error}")),
     };
     let passphrase = sftp.passphrase.as_ref().map(ExposeSecret::expose_secret);
     match session.userauth_pubkey_memory(&sftp.username, None, key.expose_secret(), passphrase) {
         Ok(()) => Ok(None),
         Err(error) if is_link(&error) => Err(Failure::Link(error)),
-        Err(error) if UNUSABLE_KEY.contains(&error.code()) => untried(
-            match (is_encrypted(key.expose_secret()), passphrase) {
+        Err(error) if UNUSABLE_KEY.contains(&error.code()) => {
+            untried(match (is_encrypted(key.expose_secret()), passphrase) {
                 (Some(true), None) => "is encrypted, and sftp.passphrase is not set. Set it, or name a key without one",
                 (Some(true), Some(_)) => "is encrypted, and sftp.passphrase is not its passphrase. Correct it",
                 (Some(false), _) => "is of a type that is not supported. Name an Ed25519, ECDSA or RSA key",
                 (None, _) => "is not a private key. Name a key in OpenSSH's or in PEM format",
-            }
-            .to_owned(),
-        ),
-        Err(_) => Ok(Some(Refusal::ByServer(format!(
+            })
+        }
+        Err(_) => refused(format!(
             "the key {shown} was refused. On the server, add its public part to the user's authorized_keys; that file \
              and the folders above it must belong to the user or root and be writable by nobody else, and the account \
              must not be locked"
-        )))),
+        )),
     }
 }
 
-/// Whether the private key `text` needs a passphrase; `None` where it is no private key.
+/// Whether the private key `text` needs a passphrase; `None` if it is not a private key.
 fn is_encrypted(text: &str) -> Option<bool> {
     let (_, rest) = text.split_once("-----BEGIN ")?;
     let (kind, rest) = rest.split_once("-----")?;
@@ -166,11 +152,9 @@ fn is_encrypted(text: &str) -> Option<bool> {
 
 fn with_agent(session: &Session, sftp: &config::Sftp) -> Result<Option<Refusal>, Failure> {
     let Some(socket) = &sftp.agent_socket else {
-        let text = "neither sftp.password nor sftp.private_key is set, and no agent runs";
-        return Ok(Some(Refusal::Untried(text.to_owned())));
+        return untried("neither sftp.password nor sftp.private_key is set, and no agent runs".to_owned());
     };
-    let unusable =
-        |error: ssh2::Error| format!("the agent at {} cannot be used: {}", socket.display(), error.message());
+    let shown = socket.display();
     let identities = session.agent().and_then(|mut agent| {
         agent.set_identity_path(socket)?;
         agent.connect()?;
@@ -179,11 +163,10 @@ fn with_agent(session: &Session, sftp: &config::Sftp) -> Result<Option<Refusal>,
     });
     let (agent, identities) = match identities {
         Ok((_, identities)) if identities.is_empty() => {
-            let text = format!("the agent at {} has no key. Add one with ssh-add", socket.display());
-            return Ok(Some(Refusal::Untried(text)));
+            return untried(format!("the agent at {shown} has no key. Add one with ssh-add"));
         }
         Ok(found) => found,
-        Err(error) => return Ok(Some(Refusal::Untried(unusable(error)))),
+        Err(error) => return untried(format!("the agent at {shown} cannot be used: {}", error.message())),
     };
     for identity in &identities {
         match agent.userauth(&sftp.username, identity) {
@@ -192,11 +175,11 @@ fn with_agent(session: &Session, sftp: &config::Sftp) -> Result<Option<Refusal>,
             Err(_) => {}
         }
     }
-    Ok(Some(Refusal::ByServer(format!("none of the agent's {} keys was accepted", identities.len()))))
+    refused(format!("none of the agent's {} keys was accepted", identities.len()))
 }
 
-/// Offers the password once, by the first of the `methods` that takes one. A connection that ends then has refused it,
-/// unless it `was_accepted` before: sshd hangs up instead of answering where `MaxAuthTries` is 1.
+/// Offers the password once, by the first of the `methods` that accepts one. If the connection ends then, the password counts
+/// as refused, unless it `was_accepted` before: sshd with `MaxAuthTries` 1 hangs up instead of answering.
 fn with_password(
     session: &Session,
     username: &str,
@@ -212,7 +195,7 @@ fn with_password(
     } else if offers("keyboard-interactive") {
         session.userauth_keyboard_interactive(username, &mut answer)
     } else {
-        return Ok(Some(Refusal::Untried("the server takes no password; set sftp.private_key".to_owned())));
+        return untried("the server takes no password; set sftp.private_key".to_owned());
     };
     let problem = match result {
         Ok(()) => return Ok(None),
@@ -221,13 +204,11 @@ fn with_password(
         Err(error) if error.code() == PASSWORD_EXPIRED => "has expired; set a new one on the server and here",
         Err(_) => "was refused",
     };
-    Ok(Some(Refusal::ByServer(format!(
-        "sftp.password {problem}; it was tried once, so that the account is not locked"
-    ))))
+    refused(format!("sftp.password {problem}; it was tried once, so that the account is not locked"))
 }
 
-/// Answers the first hidden prompt with the password, and every other one with nothing: a second question would
-/// be a second attempt, or a one-time code.
+/// Answers the first hidden prompt with the password, and every other one with nothing: a second prompt would be a second
+/// attempt, or ask for a one-time code.
 struct AnswerPassword<'a> {
     password: &'a SecretString,
     answered: bool,
@@ -235,15 +216,12 @@ struct AnswerPassword<'a> {
 
 impl KeyboardInteractivePrompt for AnswerPassword<'_> {
     fn prompt<'b>(&mut self, _username: &str, _instructions: &str, prompts: &[Prompt<'b>]) -> Vec<String> {
-        prompts
-            .iter()
-            .map(|prompt| {
-                if prompt.echo || self.answered {
-                    return String::new();
-                }
-                self.answered = true;
-                self.password.expose_secret().to_owned()
-            })
-            .collect()
+        let answer = |prompt: &Prompt<'b>| {
+            if prompt.echo || std::mem::replace(&mut self.answered, true) {
+                return String::new();
+            }
+            self.password.expose_secret().to_owned()
+        };
+        prompts.iter().map(answer).collect()
     }
 }

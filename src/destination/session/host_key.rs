@@ -18,24 +18,19 @@ const ALGORITHMS: [(&str, &[&str]); 5] = [
     ("ssh-rsa", &["rsa-sha2-512", "rsa-sha2-256"]),
 ];
 
-/// What follows from the server's host key.
+/// Whether the server's host key is trusted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is the one that is known, or pinned.
+    /// It is known or pinned.
     Trusted,
-    /// It is the first that this server shows us; `line` makes it known.
-    New {
-        /// The line for known_hosts.
-        line: String,
-        /// The key's fingerprint.
-        fingerprint: String,
-    },
-    /// It is not to be trusted, for this reason.
+    /// It is the first key seen of this server; `line` adds it to known_hosts.
+    New { line: String, fingerprint: String },
+    /// It is not trusted, for this reason.
     Refused(String),
 }
 
-/// The signature algorithms to ask the server for, as a list for the key exchange. Where keys of the host are
-/// known, only of their types: a server with several keys would else show one that nobody knows.
+/// The signature algorithms to ask the server for, as a list for the key exchange. If keys of the host are known, only
+/// those of their types: a server with several keys would otherwise show an unknown one.
 pub(crate) fn wanted_algorithms(known: &Known) -> String {
     list(|algorithm| known.keys().any(|(_, entry)| entry.algorithm == algorithm))
 }
@@ -46,7 +41,7 @@ pub(crate) fn algorithms_of(key: &[u8]) -> String {
     list(|algorithm| algorithm == own)
 }
 
-/// The signature algorithms of the key types that are wanted; of all where none that is left is asked for, since an
+/// The signature algorithms of the key types for which `is_wanted` holds; if there are none, those of all types, because an
 /// empty list would mean the library's own.
 fn list(is_wanted: impl Fn(&str) -> bool) -> String {
     let of = |is_wanted: &dyn Fn(&str) -> bool| -> Vec<&str> {
@@ -56,7 +51,7 @@ fn list(is_wanted: impl Fn(&str) -> bool) -> String {
     if wanted.is_empty() { of(&|_| true).join(",") } else { wanted.join(",") }
 }
 
-/// The lists of algorithms to ask for in turn, until one shows the key with a pinned fingerprint.
+/// The lists of algorithms to ask for one after the other, until the server shows the pinned key.
 pub(crate) fn pinned_attempts() -> Vec<String> {
     ALGORITHMS.iter().map(|(_, signatures)| signatures.join(",")).collect()
 }
@@ -66,8 +61,8 @@ pub(crate) fn fingerprint(key: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
 }
 
-/// Judges `key`, which the server called `name` shows. `file` is the known_hosts that a new key is added to, as the
-/// operator would type it.
+/// Decides whether `key`, which the server called `name` shows, is trusted. `file` is the known_hosts file to which a new
+/// key is added, as the operator would type it.
 pub(crate) fn judge(key: &[u8], name: &HostName, known: &Known, policy: &HostKeyPolicy, file: &str) -> Verdict {
     let host = name.pattern();
     let shown = fingerprint(key);

@@ -1,5 +1,5 @@
-//! The files of known host keys: the configured one, to which a first key is added, and the system's, which is only
-//! read. What their lines mean is decided in [`crate::rules::known_hosts`].
+//! The known_hosts files: the configured one, to which a first key is added, and the system's, which is only read. Their
+//! lines are interpreted in [`crate::rules::known_hosts`].
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -16,7 +16,7 @@ use crate::disk::atomic_file::sync_folder_of;
 use crate::disk::bounded_read::{self, ReadError};
 use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
 
-/// Largest known_hosts that is read, in bytes.
+/// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
 /// A new file is for its owner alone.
 const FILE_MODE: u32 = 0o600;
@@ -25,9 +25,8 @@ const FOLDER_MODE: u32 = 0o700;
 /// A line of a known_hosts file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file.
     pub file: PathBuf,
-    /// The line's number, from 1.
+    /// From 1.
     pub line: usize,
 }
 
@@ -44,28 +43,28 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// The host's keys: those that its name and port have, else those that its name has without the port.
+    /// The host's keys: those of its name and port, or if there are none, those of its name without a port.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, Entry)> {
         let lacks_port = !self.has_port();
         self.marked(Marker::HostKey).filter(move |(_, entry)| entry.lacks_port == lacks_port)
     }
 
-    /// A key of the host that makes any other one a changed key.
+    /// A key of the host that makes every other key a changed one.
     pub(crate) fn binding_key(&self) -> Option<&(Place, Entry)> {
         self.keys().find(|(_, entry)| !entry.lacks_port)
     }
 
-    /// Where the host has `key`.
+    /// The line in which the host has `key`.
     pub(crate) fn place_of(&self, key: &[u8]) -> Option<&Place> {
         self.keys().find(|(_, entry)| entry.key == key).map(|(place, _)| place)
     }
 
-    /// Where `key` is revoked for the host, with or without its port.
+    /// The line that revokes `key` for the host, with or without its port.
     pub(crate) fn revocation_of(&self, key: &[u8]) -> Option<&Place> {
         self.marked(Marker::Revoked).find(|(_, entry)| entry.key == key).map(|(place, _)| place)
     }
 
-    /// Where an authority for the host's certificates is named.
+    /// The line with an authority for the host's certificates.
     pub(crate) fn authority(&self) -> Option<&Place> {
         self.marked(Marker::Authority).find(|(_, entry)| !entry.lacks_port).map(|(place, _)| place)
     }
@@ -79,7 +78,7 @@ impl Known {
     }
 }
 
-/// Reads what `own` and the system's file say about `name`; a missing file says nothing.
+/// Reads the lines about `name` in `own` and in the system's file. Either may be missing.
 ///
 /// # Errors
 /// If a file cannot be read, or a line that may be about the host cannot be parsed.
@@ -117,12 +116,12 @@ fn contents(file: &Path) -> Result<Vec<u8>, ReadError> {
     }
 }
 
-/// The line that makes `key` known for `name`, as OpenSSH writes it, without its end.
+/// The line that makes `key` known for `name`, as OpenSSH writes it, without newline.
 pub(crate) fn line(name: &HostName, algorithm: &str, key: &[u8]) -> String {
     format!("{} {algorithm} {}", name.pattern(), STANDARD.encode(key))
 }
 
-/// Adds `line` to the file at `path`, which is made, with its folder, where it does not exist.
+/// Adds `line` to the file at `path`. Creates the file and its folder if they are missing.
 pub(crate) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
     let write = || -> io::Result<()> {
         if let Some(folder) = path.parent() {
@@ -135,7 +134,7 @@ pub(crate) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
         };
         let end_of_last_line = if before.last().is_some_and(|byte| *byte != b'\n') { "\n" } else { "" };
         let mut file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
-        // Appended in one write, as OpenSSH does: links, modes and what others append at the same time are kept.
+        // Appended in one write, as OpenSSH does: links, modes, and lines that others append at the same time are preserved.
         file.write_all(format!("{end_of_last_line}{line}\n").as_bytes())?;
         file.sync_all()?;
         sync_folder_of(&path.canonicalize()?)

@@ -4,6 +4,6 @@ pub(super) mod authentication;
 pub(super) mod connection;
 pub(super) mod connection_pool;
 pub(super) mod folder;
-pub(super) mod glance;
 pub(super) mod host_key;
 pub(super) mod known_hosts;
+pub(super) mod server;

@@ -1,65 +1,67 @@
-//! A file on its way from the server, read in order by whoever wants it while it comes.
+//! A file that is fetched from the server and read in order as it arrives.
 
 use std::io::Read;
-use std::panic;
 use std::thread;
 
 use crate::destination::error::DestinationError;
-use crate::destination::session::connection::{Connection, Server};
+use crate::destination::session::connection::Connection;
+use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::parts::{Part, Parts};
-use crate::destination::transfer::reading::{End, Reading};
-use crate::destination::transfer::reorder_buffer::Incoming;
+use crate::destination::transfer::reading::Reading;
+use crate::destination::transfer::reorder_buffer::ReorderBuffer;
+use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::rules::retention::{Entry, Kind};
-use crate::runtime::progress::Bar;
+use crate::runtime::progress::{Bar, Progress};
+use crate::runtime::worker::joined;
 
-/// What has come of a fetch.
+/// The result of a fetch.
 pub struct Fetched<T> {
-    /// What became of the bytes.
+    /// What the consumer returned.
     pub value: T,
-    /// A connection for more, unless the link broke at last.
+    /// A connection for more work, unless the link broke at the end.
     pub connection: Option<Connection>,
     /// How many connections took part.
     pub connections: usize,
 }
 
-/// Fetches `file`, as a listing shows it, beginning over the connection `first`, while `consume` reads it from its
-/// beginning. Large files come over several connections where that is worth it; where the link breaks, the rest comes
-/// over another one. What `consume` leaves unread is not fetched to its end. Of the bytes, some 32 MiB at the most are
-/// in memory, 8 MiB for each connection where there are more than four, and none on a disk.
+/// Fetches `file`, as it was listed, over the connection `first`, while `consume` reads it from the beginning. Large files
+/// are fetched over several connections if that is worth it; if the link breaks, the rest is fetched over another one. What
+/// `consume` does not read is not fetched. Up to 32 MiB are in memory (8 MiB per connection if there are more than four),
+/// nothing is written to a disk. `progress` shows a bar with `label`.
 ///
 /// # Errors
-/// If the server or the link fails, the run is told to end, or the file changes meanwhile: then `consume` was told that
-/// reading failed, if it had not come to its end by then.
+/// If the server or the link fails, the run is interrupted, or the file changes during the fetch. Then reading has failed for
+/// `consume` too, unless it had already finished.
 pub fn fetch<T: Send>(
     server: &Server,
     first: Connection,
     file: &Entry,
-    bar: &Bar,
+    (progress, label): (&Progress, &'static str),
     consume: impl FnOnce(&mut dyn Read) -> T + Send,
 ) -> Result<Fetched<T>, DestinationError> {
     let size = file.size.ok_or_else(|| DestinationError::NoSize(file.name.clone()))?;
     let connections = server.connections();
-    let incoming = Incoming::new(size, connections);
-    let fetch = Fetch { file, connections, incoming: &incoming, parts: Parts::new(&incoming, connections) };
+    let buffer = ReorderBuffer::new(size, connections);
+    let fetch = Fetch { file, connections, buffer: &buffer, queue: WorkQueue::new(&buffer, connections) };
+    let bar = progress.bar(label, Some(size));
     thread::scope(|scope| {
-        let mut reader = incoming.reader();
+        let mut reader = buffer.reader();
         let consumer = scope.spawn(move || consume(&mut reader));
         let what = format!("reading {:?} back", file.name);
-        let fetched = server.with_connection(&what, Some(first), |connection| fetch.run(server, connection, bar));
-        // Who has come to an end by now needs no more.
-        let was_unwanted = incoming.is_unwanted();
+        let fetched = server.with_connection(&what, Some(first), |connection| fetch.run(server, connection, &bar));
+        // A consumer that has already finished needs no more.
+        let was_unwanted = buffer.is_unwanted();
         if fetched.is_err() {
-            incoming.fail();
+            buffer.fail();
         }
-        let value = consumer.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
+        let value = joined(consumer.join());
         match fetched {
             Err(error) if !was_unwanted => Err(error),
             other => {
                 let connection = other.ok().map(|((), it)| it);
-                // What was written meanwhile may have been read half old and half new.
+                // If the file was written during the fetch, the bytes may be half old and half new.
                 connection.as_ref().map_or(Ok(()), |connection| fetch.check_unchanged(connection))?;
-                Ok(Fetched { value, connection, connections: fetch.parts.at_work() })
+                Ok(Fetched { value, connection, connections: fetch.queue.participants() })
             }
         }
     })
@@ -68,24 +70,24 @@ pub fn fetch<T: Send>(
 struct Fetch<'a> {
     file: &'a Entry,
     connections: u64,
-    incoming: &'a Incoming,
-    parts: Parts<&'a Incoming>,
+    buffer: &'a ReorderBuffer,
+    queue: WorkQueue<&'a ReorderBuffer>,
 }
 
 impl Fetch<'_> {
-    /// Fetches what is left of it over `connection`, and over further ones where that is worth it.
+    /// Fetches the rest over `connection`, and over further ones if that is worth it.
     fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
         self.check_unchanged(connection)?;
-        if self.parts.reach() > 0 {
-            tracing::info!("{:?}: only what has not come yet is asked for again", self.file.name);
+        if self.queue.reach() > 0 {
+            tracing::info!("{:?}: only what has not arrived yet is requested again", self.file.name);
         }
         let lane = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
-        lanes::run(server, &self.parts, || lane(connection), lane)
+        lanes::run(server, &self.queue, || lane(connection), lane)
     }
 
-    /// Whether it is still the file that the listing showed.
+    /// Checks that it is still the file that was listed.
     fn check_unchanged(&self, connection: &Connection) -> Result<(), DestinationError> {
-        match connection.look(&self.file.name)? {
+        match connection.lookup(&self.file.name)? {
             None => Err(self.changed("is gone")),
             Some(entry) if entry.kind != Kind::File => Err(DestinationError::NotAFile(entry.name)),
             Some(entry) if entry.size != self.file.size || entry.modified != self.file.modified => {
@@ -95,34 +97,31 @@ impl Fetch<'_> {
         }
     }
 
-    /// Takes parts and fetches them, until there are no more, or nobody wants them.
+    /// Fetches parts until there are no more, or the consumer has finished.
     fn read_parts(&self, file: &mut Reading<'_>, bar: &Bar) -> Result<(), DestinationError> {
-        while let Some(mut part) = self.parts.take()?
-            && !self.incoming.is_unwanted()
+        while let Some(mut part) = self.queue.take()?
+            && !self.buffer.is_unwanted()
         {
             self.read_part(file, &mut part, bar)?;
         }
         Ok(())
     }
 
-    /// Fetches as much of `part` as there is room for. The rest goes back: what who reads waits for comes first, and
-    /// somebody must be there to fetch it.
+    /// Fetches as much of `part` as the buffer has space for. The rest returns to the queue: the consumer may be waiting for
+    /// an earlier part, which a connection must be free to fetch.
     fn read_part(
         &self,
         file: &mut Reading<'_>,
-        part: &mut Part<'_, &Incoming>,
+        part: &mut Part<'_, &ReorderBuffer>,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let range = part.start()..part.end().min(self.incoming.room());
+        let range = part.start()..part.end().min(self.buffer.limit());
         let end = file.read(range, bar, |bytes| {
-            self.incoming.put(part.start(), bytes);
+            self.buffer.put(part.start(), bytes);
             part.advance(bytes.len() as u64);
-            Ok(!self.parts.is_stopped() && !self.incoming.is_unwanted())
+            Ok(!self.queue.is_stopped() && !self.buffer.is_unwanted())
         })?;
-        match end {
-            End::Wanted => Ok(()),
-            End::OfFile(_) => Err(self.changed("has become shorter")),
-        }
+        end.map_or(Ok(()), |_| Err(self.changed("has become shorter")))
     }
 
     fn open<'b>(&'b self, connection: &'b Connection) -> Result<Reading<'b>, DestinationError> {

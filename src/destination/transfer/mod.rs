@@ -2,9 +2,9 @@
 
 pub(super) mod fetch;
 pub(super) mod lanes;
-pub(super) mod parts;
 pub(super) mod read_back;
 pub(super) mod reading;
 pub(super) mod reorder_buffer;
 pub(super) mod upload;
 pub(super) mod window;
+pub(super) mod work_queue;

@@ -1,46 +1,46 @@
-//! What the server really holds: the whole file is read back and compared.
+//! Proof of what the server holds: the whole file is read back and compared.
 
 use sha2::{Digest, Sha256};
 
-use crate::destination::error::DestinationError;
-use crate::destination::error::is_missing;
-use crate::destination::session::connection::{Connection, Server};
+use crate::destination::error::{DestinationError, is_missing};
+use crate::destination::session::connection::Connection;
+use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::parts::{Part, Parts};
-use crate::destination::transfer::reading::{End, Reading};
+use crate::destination::transfer::reading::Reading;
+use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::{BLOCK, Content, Spool};
 use crate::rules::retention::Kind;
 use crate::runtime::progress::Bar;
 
-/// The proof that a file on the server holds an archive. Where the link breaks, it can go on over another one.
-pub struct ReadBack<'a> {
+/// The comparison of a file on the server with an archive. If the link breaks, it can continue over another one.
+pub(crate) struct ReadBack<'a> {
     name: &'a str,
     content: Content,
-    parts: Parts<Spool>,
+    queue: WorkQueue<Spool>,
     connections: u64,
 }
 
 impl<'a> ReadBack<'a> {
-    /// Of the file called `name`, against all of `spool`, which must be complete.
+    /// Compares the file called `name` with `spool`, after waiting until that is complete.
     ///
     /// # Errors
     /// If the archive is given up.
-    pub fn new(server: &Server, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
+    pub(crate) fn new(server: &Server, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
         let connections = server.connections();
         Ok(ReadBack {
             name,
             content: spool.wait_until_complete().map_err(DestinationError::Spool)?,
-            parts: Parts::new(spool.clone(), connections),
+            queue: WorkQueue::new(spool.clone(), connections),
             connections,
         })
     }
 
-    /// Reads what is left of it over `connection`, and over further ones where that is worth it.
+    /// Compares the rest over `connection`, and over further ones if that is worth it.
     ///
     /// # Errors
     /// [`DestinationError::Different`] if it holds something else; others if the server or the link fails.
-    pub fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        let size = match connection.look(self.name)? {
+    pub(crate) fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+        let size = match connection.lookup(self.name)? {
             None => return Err(self.different("it is not there")),
             Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(self.name.to_owned())),
             Some(entry) => entry.size,
@@ -48,28 +48,23 @@ impl<'a> ReadBack<'a> {
         if let Some(size) = size.filter(|size| *size != self.content.size) {
             return Err(self.different(&format!("it has {size} bytes instead of {}", self.content.size)));
         }
-        let first = || {
-            let mut file = self.open(connection)?;
-            self.read_parts(&mut file, bar)
-        };
-        let further = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
-        lanes::run(server, &self.parts, first, further)?;
-        // Asked of servers that do not tell sizes.
+        let lane = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
+        lanes::run(server, &self.queue, || lane(connection), lane)?;
+        // Some servers do not report sizes.
         if size.is_none() && self.open(connection)?.has_more(self.content.size)? {
             return Err(self.different(&format!("it has more than {} bytes", self.content.size)));
         }
         Ok(())
     }
 
-    /// Takes parts and compares them, until there are no more.
     fn read_parts(&self, file: &mut Reading<'_>, bar: &Bar) -> Result<(), DestinationError> {
-        while let Some(mut part) = self.parts.take()? {
+        while let Some(mut part) = self.queue.take()? {
             self.compare(file, &mut part, bar)?;
         }
         Ok(())
     }
 
-    /// Compares block by block: parts begin where blocks do.
+    /// Compares block by block: parts begin at block boundaries.
     fn compare(&self, file: &mut Reading<'_>, part: &mut Part<'_, Spool>, bar: &Bar) -> Result<(), DestinationError> {
         let mut position = part.start();
         let mut hasher = Sha256::new();
@@ -86,12 +81,9 @@ impl<'a> ReadBack<'a> {
                     part.advance(block_end - part.start());
                 }
             }
-            Ok(!self.parts.is_stopped())
+            Ok(!self.queue.is_stopped())
         })?;
-        match end {
-            End::Wanted => Ok(()),
-            End::OfFile(size) => Err(self.different(&format!("it ends after {size} bytes"))),
-        }
+        end.map_or(Ok(()), |size| Err(self.different(&format!("it ends after {size} bytes"))))
     }
 
     /// Compares the digest of the block that begins at `start`.

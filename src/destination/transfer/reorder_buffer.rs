@@ -1,24 +1,23 @@
-//! What has come of a file that is being fetched: pieces in memory, which come in any order and are read in theirs.
+//! The pieces of a file that is being fetched: they arrive in any order and are read in theirs.
 //!
-//! Nothing of it touches a disk. Connections may be only so far ahead of who reads, which bounds the memory.
+//! They are kept in memory only. The distance between connections and the reader is limited, which bounds that memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::destination::transfer::parts::Ready;
+use crate::destination::transfer::work_queue::Ready;
 use crate::disk::spool::{BLOCK, Extent};
 
-/// How far one connection may be ahead of who reads, in bytes: far enough for long parts.
+/// How many bytes one connection may be ahead of the reader: enough for long parts.
 const AHEAD: u64 = 32 * BLOCK;
-/// Several connections need this much each, to take parts and to wait for who is slowest.
+/// Several connections need this much each, to take parts and to wait for the slowest of them.
 const AHEAD_PER_CONNECTION: u64 = 8 * BLOCK;
-/// Room is given in steps, as a part for each byte that is read would be a short one.
+/// The limit advances in steps: a part for each byte that is read would be too short.
 const STEP: u64 = 4 * BLOCK;
 
-/// The pieces of a file.
 #[derive(Debug)]
-pub(crate) struct Incoming {
+pub(crate) struct ReorderBuffer {
     size: u64,
     ahead: u64,
     state: Mutex<State>,
@@ -27,28 +26,27 @@ pub(crate) struct Incoming {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What has come and is not read yet, by where it begins.
+    /// Unread pieces by their offset.
     pieces: BTreeMap<u64, Vec<u8>>,
-    /// How far it is read.
+    /// How many bytes are read.
     read: u64,
-    /// No more will come.
     has_failed: bool,
-    /// Nobody reads any more.
+    /// The reader is gone.
     is_unwanted: bool,
 }
 
-/// Who reads. Nothing more is wanted when it is dropped.
+/// The reading side. Dropping it makes the rest unwanted.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
-    incoming: &'a Incoming,
-    /// What is read next, from a piece that was taken out.
+    buffer: &'a ReorderBuffer,
+    /// The piece that is being read.
     piece: io::Cursor<Vec<u8>>,
 }
 
-impl Incoming {
-    /// Nothing yet of a file of `size` bytes, for so many `connections`.
-    pub(crate) fn new(size: u64, connections: u64) -> Incoming {
-        Incoming {
+impl ReorderBuffer {
+    /// An empty buffer for a file of `size` bytes and up to `connections` connections.
+    pub(crate) fn new(size: u64, connections: u64) -> ReorderBuffer {
+        ReorderBuffer {
             size,
             ahead: (AHEAD_PER_CONNECTION * connections).max(AHEAD),
             state: Mutex::default(),
@@ -56,38 +54,38 @@ impl Incoming {
         }
     }
 
-    /// Where the room ends that there is now.
-    pub(crate) fn room(&self) -> u64 {
-        self.room_of(&self.state()).written
+    /// Offset up to which the buffer has space now.
+    pub(crate) fn limit(&self) -> u64 {
+        self.extent(&self.state()).written
     }
 
-    /// `bytes` have come, which begin at `position`. No byte may come twice.
+    /// `bytes` have arrived, at offset `position`. No byte may arrive twice.
     pub(crate) fn put(&self, position: u64, bytes: &[u8]) {
         self.state().pieces.insert(position, bytes.to_vec());
         self.changed.notify_all();
     }
 
-    /// Nothing more will come: reading on fails.
+    /// No more bytes will arrive: the reader fails.
     pub(crate) fn fail(&self) {
         self.state().has_failed = true;
         self.changed.notify_all();
     }
 
-    /// Whether nobody reads any more.
+    /// Whether the reader is gone.
     pub(crate) fn is_unwanted(&self) -> bool {
         self.state().is_unwanted
     }
 
-    /// Reads it from its beginning; there can be one reader.
+    /// The reader, of which there can be one.
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader { incoming: self, piece: io::Cursor::default() }
+        Reader { buffer: self, piece: io::Cursor::default() }
     }
 
-    fn room_of(&self, state: &State) -> Extent {
-        let room = state.read / STEP * STEP + self.ahead;
-        // Whoever waits for room is to look whether anything is wanted.
-        let is_complete = room >= self.size || state.is_unwanted;
-        Extent { written: if is_complete { self.size } else { room }, is_complete }
+    fn extent(&self, state: &State) -> Extent {
+        let limit = state.read / STEP * STEP + self.ahead;
+        // Connections that wait for space must notice that the reader is gone.
+        let is_complete = limit >= self.size || state.is_unwanted;
+        Extent { written: if is_complete { self.size } else { limit }, is_complete }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,15 +101,15 @@ impl Incoming {
     }
 }
 
-/// Ready to cross the link is what there is room for.
-impl Ready for &Incoming {
+/// Ready for the transfer is what the buffer has space for.
+impl Ready for &ReorderBuffer {
     fn wait_until(&self, mut is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent> {
-        let state = self.wait_while(|state| !is_met(self.room_of(state)));
-        Ok(self.room_of(&state))
+        let state = self.wait_while(|state| !is_met(self.extent(state)));
+        Ok(self.extent(&state))
     }
 
     fn nudge(&self) {
-        // Whoever has looked and does not wait yet holds the lock.
+        // A thread that has checked and does not wait yet holds the lock.
         drop(self.state());
         self.changed.notify_all();
     }
@@ -120,9 +118,9 @@ impl Ready for &Incoming {
 impl Read for Reader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.piece.position() == self.piece.get_ref().len() as u64 {
-            let incoming = self.incoming;
-            let mut state = incoming.wait_while(|state| {
-                state.read < incoming.size && !state.pieces.contains_key(&state.read) && !state.has_failed
+            let buffer = self.buffer;
+            let mut state = buffer.wait_while(|state| {
+                state.read < buffer.size && !state.pieces.contains_key(&state.read) && !state.has_failed
             });
             let position = state.read;
             match state.pieces.remove(&position) {
@@ -130,11 +128,11 @@ impl Read for Reader<'_> {
                     state.read += piece.len() as u64;
                     self.piece = io::Cursor::new(piece);
                 }
-                None if position < incoming.size => return Err(io::Error::other("no more of it has come")),
+                None if position < buffer.size => return Err(io::Error::other("no more of it has arrived")),
                 None => return Ok(0),
             }
             drop(state);
-            incoming.changed.notify_all();
+            buffer.changed.notify_all();
         }
         self.piece.read(buffer)
     }
@@ -142,11 +140,11 @@ impl Read for Reader<'_> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        let mut state = self.incoming.state();
+        let mut state = self.buffer.state();
         state.is_unwanted = true;
         state.pieces.clear();
         drop(state);
-        self.incoming.changed.notify_all();
+        self.buffer.changed.notify_all();
     }
 }
 
@@ -155,52 +153,52 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::destination::transfer::parts::Parts;
+    use crate::destination::transfer::work_queue::WorkQueue;
 
     #[test]
-    fn pieces_that_come_in_any_order_are_read_in_theirs() {
-        let incoming = Incoming::new(9, 2);
+    fn pieces_that_arrive_in_any_order_are_read_in_order() {
+        let buffer = ReorderBuffer::new(9, 2);
         thread::scope(|scope| {
             let reading = scope.spawn(|| {
                 let mut text = String::new();
-                incoming.reader().read_to_string(&mut text).map(|_| text)
+                buffer.reader().read_to_string(&mut text).map(|_| text)
             });
             for (position, text) in [(6, "ree"), (3, "two"), (0, "one")] {
-                incoming.put(position, text.as_bytes());
+                buffer.put(position, text.as_bytes());
             }
             assert_eq!(reading.join().unwrap().unwrap(), "onetworee");
         });
-        assert!(incoming.is_unwanted());
+        assert!(buffer.is_unwanted());
     }
 
     #[test]
-    fn no_connection_is_further_ahead_than_there_is_room() {
-        let incoming = Incoming::new(1 << 40, 1);
-        let mut reader = incoming.reader();
-        assert_eq!(incoming.room(), AHEAD);
+    fn the_distance_to_the_reader_is_limited() {
+        let buffer = ReorderBuffer::new(1 << 40, 1);
+        let mut reader = buffer.reader();
+        assert_eq!(buffer.limit(), AHEAD);
         for piece in 0..8 {
-            incoming.put(piece * BLOCK, &vec![0; BLOCK as usize]);
+            buffer.put(piece * BLOCK, &vec![0; BLOCK as usize]);
         }
         reader.read_exact(&mut vec![0; STEP as usize - 1]).unwrap();
-        assert_eq!(incoming.room(), AHEAD + STEP, "a piece that is begun is out of the store");
+        assert_eq!(buffer.limit(), AHEAD + STEP, "a piece that is being read is out of the buffer");
         reader.read_exact(&mut [0; 2]).unwrap();
-        assert_eq!(incoming.room(), AHEAD + STEP);
-        assert_eq!(Incoming::new(1 << 40, 8).room(), 64 * BLOCK);
+        assert_eq!(buffer.limit(), AHEAD + STEP);
+        assert_eq!(ReorderBuffer::new(1 << 40, 8).limit(), 64 * BLOCK);
     }
 
     #[test]
-    fn a_fetch_that_failed_or_is_unwanted_leaves_nobody_waiting() {
-        let incoming = Incoming::new(1 << 40, 1);
-        let parts = Parts::new(&incoming, 1);
+    fn failing_or_dropping_the_reader_ends_all_waiting() {
+        let buffer = ReorderBuffer::new(1 << 40, 1);
+        let queue = WorkQueue::new(&buffer, 1);
         thread::scope(|scope| {
-            let reader = incoming.reader();
+            let reader = buffer.reader();
             let reading = scope.spawn(|| {
                 let mut reader = reader;
                 reader.read(&mut [0]).is_err()
             });
-            incoming.fail();
+            buffer.fail();
             assert!(reading.join().unwrap());
-            assert!(parts.wait_for_size(1 << 39) && incoming.is_unwanted());
+            assert!(queue.wait_for_size(1 << 39) && buffer.is_unwanted());
         });
     }
 }

@@ -1,154 +1,150 @@
-//! The archive on its way, under its temporary name.
+//! An archive that is sent to the server under its temporary name.
 
 use std::io::{self, Seek, SeekFrom, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ssh2::{File, OpenFlags, OpenType};
 
-use crate::destination::durability::Durability;
-use crate::destination::error::DestinationError;
-use crate::destination::error::is_no_space;
-use crate::destination::session::connection::{Connection, Server};
-use crate::destination::session::folder::free_space;
+use crate::destination::error::{DestinationError, is_no_space};
+use crate::destination::session::connection::Connection;
+use crate::destination::session::folder::{Durability, free_space};
+use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::parts::{Part, Parts};
 use crate::destination::transfer::window::Window;
+use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::Spool;
+use crate::rules::connections::in_flight;
 use crate::rules::retention::{Entry, Kind};
 use crate::rules::units;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 
-/// How much more is handed to libssh2 at a time. The session's time limit counts one such call, which returns with
-/// the first acknowledgement, so this is what must get through within `sftp.timeout_seconds`.
+/// How much more is passed to libssh2 at a time. The session's time limit applies to one such call, which returns after the
+/// first acknowledgement, so this much must get through within `sftp.timeout_seconds`.
 const STEP: usize = 256 * 1024;
-/// How long the removal of a failed upload is waited for, in milliseconds.
+/// Time limit for removing a failed upload, in milliseconds.
 const CLEAN_UP_LIMIT: u32 = 5_000;
-/// Servers answer a full disk and its like with "failure" alone.
+/// Servers report a full disk and similar problems as "failure" only.
 pub(crate) const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
-/// A database is nobody's business but its owner's.
+/// Only the owner may read a dump.
 pub(crate) const MODE: i32 = 0o600;
 
-/// An upload of an archive that may still grow. Where the link breaks, it can go on over another one.
-pub struct Upload<'a> {
+/// An upload of an archive that may still grow. If the link breaks, it can continue over another one.
+pub(crate) struct Upload<'a> {
     name: &'a str,
-    parts: Parts<Spool>,
+    queue: WorkQueue<Spool>,
     in_flight: usize,
-    /// About how many bytes it will be, where that is known.
+    /// Approximate size in bytes, if known.
     expected_size: Option<u64>,
-    is_begun: bool,
-    is_resumed: AtomicBool,
-    durability: Mutex<Durability>,
+    has_begun: bool,
+    /// Whether a link broke. What the server acknowledged before, and the file itself, may be lost since.
+    pub(crate) is_resumed: bool,
+    /// Whether the archive is on the server's disk, after all of it was sent.
+    pub(crate) durability: Durability,
 }
 
 impl<'a> Upload<'a> {
-    /// Of all of `spool`, which will have about `expected_size` bytes, to a file called `name`.
-    pub fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
+    /// An upload of all of `spool`, which will have about `expected_size` bytes, to a file called `name`.
+    pub(crate) fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
         let connections = server.connections();
         Upload {
             name,
-            parts: Parts::new(spool.clone(), connections),
-            in_flight: lanes::in_flight(connections),
+            queue: WorkQueue::new(spool.clone(), connections),
+            in_flight: in_flight(connections),
             expected_size,
-            is_begun: false,
-            is_resumed: AtomicBool::new(false),
-            durability: Mutex::new(Durability::NotOffered),
+            has_begun: false,
+            is_resumed: false,
+            durability: Durability::NotOffered,
         }
     }
 
     /// How many connections took part.
-    pub fn connections(&self) -> usize {
-        self.parts.at_work()
+    pub(crate) fn connections(&self) -> usize {
+        self.queue.participants()
     }
 
-    /// Whether a link broke. What the server acknowledged before, and the file itself, may be gone since.
-    pub fn is_resumed(&self) -> bool {
-        self.is_resumed.load(Ordering::SeqCst)
-    }
-
-    /// Whether the server has the archive on its disk, once all of it was sent.
-    pub fn durability(&self) -> Durability {
-        self.durability.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Sends what is left of it over `connection`, and over further ones where that is worth it. What lies under its
-    /// name in the directory `listing` from earlier runs is removed first and never followed.
+    /// Sends the rest over `connection`, and over further ones if that is worth it. `existing` is the entry that has its name:
+    /// if an earlier run left it, it is removed first and never followed.
     ///
     /// # Errors
-    /// If the archive is given up, or the server or the link fails. What was sent by then is removed again where the
-    /// link still holds; over another link, the next call goes on from it.
-    pub fn run(
+    /// If the archive is given up, or the server or the link fails. If the link still works, the upload is removed;
+    /// otherwise the next call continues it over another link.
+    pub(crate) fn run(
         &mut self,
         server: &Server,
         connection: &Connection,
-        listing: &[Entry],
+        existing: Option<&Entry>,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let is_begun = std::mem::replace(&mut self.is_begun, true);
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        let (mut is_resumed, mut durability) = (false, Durability::NotOffered);
         let this = &*self;
         let first = || {
-            let mut file = this.open(connection, listing, is_begun)?;
-            // Further connections may be there by now: they were made meanwhile.
-            this.parts.open();
-            if this.parts.reach() == 0 {
+            let mut file;
+            (file, is_resumed) = this.open(connection, existing, has_begun)?;
+            // Further connections may be ready by now: they were made at the same time.
+            this.queue.open();
+            if this.queue.reach() == 0 {
                 this.check_space(&mut file)?;
             }
             this.send_parts(connection, &mut file, bar)?;
-            let durability = connection.sync(&mut file);
+            durability = connection.sync(&mut file);
             let closed = this.close(connection, file);
-            let is_synced = !matches!(durability, Durability::Failed(_));
-            *this.durability.lock().unwrap_or_else(PoisonError::into_inner) = durability;
             // All bytes are acknowledged: after a failed sync, reading them back decides about the archive.
-            closed.or_else(|error| if is_synced { Err(error) } else { Ok(()) })
+            closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
         let further = |connection: &Connection| {
-            if !this.parts.wait_until_open() {
+            if !this.queue.wait_until_open() {
                 return Ok(());
             }
             let mut file = this.open_again(connection)?;
             this.send_parts(connection, &mut file, bar)?;
             this.close(connection, file)
         };
-        lanes::run(server, &this.parts, first, further).inspect_err(|error| {
+        lanes::run(server, &this.queue, first, further).inspect_err(|error| {
             let is_linked = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
-            // The link may be dead all the same, and nobody waits for this removal.
+            // The link may be dead all the same, and nothing waits for this removal.
             connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));
             if is_linked && let Err(error) = connection.remove(this.name) {
-                tracing::debug!("{:?} could not be removed at once ({error}); the next run does it", this.name);
+                tracing::debug!("{:?} could not be removed at once ({error}); the next run removes it", this.name);
             }
-        })
+        })?;
+        (self.is_resumed, self.durability) = (is_resumed, durability);
+        Ok(())
     }
 
-    fn open(&self, connection: &Connection, listing: &[Entry], is_begun: bool) -> Result<File, DestinationError> {
-        let there = listing.iter().find(|entry| entry.name == self.name);
-        let reach = self.parts.reach();
-        // Before its first byte, what has the name is of an earlier run.
+    /// Opens the file to write, and returns whether the upload is resumed.
+    fn open(
+        &self,
+        connection: &Connection,
+        existing: Option<&Entry>,
+        has_begun: bool,
+    ) -> Result<(File, bool), DestinationError> {
+        let reach = self.queue.reach();
+        // Before its first byte, a file of that name belongs to an earlier run.
         if reach > 0
-            && let Some(entry) = there
+            && let Some(entry) = existing
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= reach)
         {
-            tracing::info!("the upload goes on; the server has parts of the first {}", units::size(reach));
-            self.is_resumed.store(true, Ordering::SeqCst);
-            return self.open_again(connection);
+            tracing::info!("the upload continues; the server has parts of the first {}", units::size(reach));
+            return Ok((self.open_again(connection)?, true));
         }
-        self.parts.start_over();
-        // What was asked over a broken connection, a removal too, the server may still carry out.
-        self.is_resumed.store(is_begun, Ordering::SeqCst);
+        self.queue.start_over();
         let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-        // Some servers allow no removal at all, not even of what is not there.
-        if there.is_some()
+        // Some servers refuse every removal, even of a file that does not exist.
+        if existing.is_some()
             && let Err(error) = connection.remove(self.name)
         {
-            // A regular file is written again; a link could lead anywhere.
-            let is_file = || connection.look(self.name).map(|there| there.is_some_and(|it| it.kind == Kind::File));
+            // A regular file is overwritten; a link could lead anywhere.
+            let is_file = || connection.lookup(self.name).map(|it| it.is_some_and(|it| it.kind == Kind::File));
             if error.is_transient() || !is_file()? {
                 return Err(error);
             }
             flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
         }
+        // The server may still carry out what was requested over a broken connection, even a removal.
         self.open_with(connection, flags)
+            .map(|file| (file, has_begun))
             .map_err(|error| connection.create_failed(self.name, self.expected_size, error))
     }
 
@@ -161,19 +157,17 @@ impl<'a> Upload<'a> {
         connection.sftp.open_mode(connection.path(self.name), flags, MODE, OpenType::File)
     }
 
-    /// Whether the server has room for it, where it tells.
+    /// Checks that there is enough space, if the server reports it.
     fn check_space(&self, file: &mut File) -> Result<(), DestinationError> {
-        let (Some(needed), Some(free)) = (self.expected_size, free_space(file)) else { return Ok(()) };
-        if needed <= free {
-            return Ok(());
+        match (self.expected_size, free_space(file)) {
+            (Some(needed), free @ Some(available)) if needed > available => Err(self.no_space(free)),
+            _ => Ok(()),
         }
-        Err(DestinationError::NoSpace { name: self.name.to_owned(), needed: Some(needed), free: Some(free) })
     }
 
-    /// Takes parts and sends them, until there are no more.
     fn send_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
         let mut window = Window::new(self.in_flight);
-        while let Some(mut part) = self.parts.take()? {
+        while let Some(mut part) = self.queue.take()? {
             self.send(connection, file, &mut part, &mut window, bar)?;
         }
         Ok(())
@@ -187,17 +181,17 @@ impl<'a> Upload<'a> {
         window: &mut Window,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let spool = self.parts.ready();
+        let spool = self.queue.ready();
         let mut position = part.start();
         file.seek(SeekFrom::Start(position)).map_err(|error| self.write_failed(connection, file, error))?;
         let mut stalls = 0;
         loop {
             connection.interrupt.check()?;
-            if self.parts.is_stopped() {
+            if self.queue.is_stopped() {
                 return Ok(());
             }
             let left = usize::try_from(part.end() - position).unwrap_or(usize::MAX);
-            let count = spool.read_at(window.room(left.min(STEP)), position).map_err(DestinationError::Spool)?;
+            let count = spool.read_at(window.space(left.min(STEP)), position).map_err(DestinationError::Spool)?;
             window.add(count);
             position += count as u64;
             if window.in_flight().is_empty() {
@@ -207,11 +201,11 @@ impl<'a> Upload<'a> {
                 return Ok(());
             }
             match file.write(window.in_flight()) {
-                // libssh2 may accept nothing without an error; the session's time limit bounds each of these calls.
+                // libssh2 may accept nothing without an error. The session's time limit applies to each of these calls.
                 Ok(0) if stalls < 3 => stalls += 1,
                 Ok(0) => {
                     let error = io::Error::from(io::ErrorKind::WriteZero);
-                    return Err(connection.broken(format!("while {:?} was sent", self.name), error));
+                    return Err(connection.broken(self.sending(), error));
                 }
                 Ok(count) => {
                     stalls = 0;
@@ -224,33 +218,33 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// A server may report a full disk or a quota only now.
+    /// Some servers report a full disk or a quota only when a file is closed.
     fn close(&self, connection: &Connection, mut file: File) -> Result<(), DestinationError> {
         let what = format!("to close {:?} {NO_SPACE}", self.name);
         file.close().map_err(|error| self.refused(connection, &what, error))
     }
 
-    /// What a failed write means: a broken link, a full disk, or a refusal.
+    /// What a failed write means: a full disk, a broken link, or a refusal.
     fn write_failed(&self, connection: &Connection, file: &mut File, error: io::Error) -> DestinationError {
-        if error.kind() == io::ErrorKind::TimedOut || !connection.is_alive() {
-            return connection.broken(format!("while {:?} was sent", self.name), error);
-        }
-        // OpenSSH says no more than "failure" for a full disk; the file's own file system tells.
-        match free_space(file) {
-            Some(free) if free < STEP as u64 => {
-                DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free: Some(free) }
-            }
-            _ => DestinationError::Refused {
-                what: format!("to write {:?} {NO_SPACE}", self.name),
-                source: ssh2::Error::new(ssh2::ErrorCode::SFTP(4), "failure"),
+        match connection.transfer_failed(self.sending(), &format!("to write {:?} {NO_SPACE}", self.name), error) {
+            // OpenSSH reports a full disk as "failure" only; the file's own file system says more.
+            refusal @ DestinationError::Refused { .. } => match free_space(file) {
+                free @ Some(available) if available < STEP as u64 => self.no_space(free),
+                _ => refusal,
             },
+            broken => broken,
         }
     }
 
+    fn sending(&self) -> String {
+        format!("while {:?} was sent", self.name)
+    }
+
+    fn no_space(&self, free: Option<u64>) -> DestinationError {
+        DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free }
+    }
+
     fn refused(&self, connection: &Connection, what: &str, error: ssh2::Error) -> DestinationError {
-        if is_no_space(&error) {
-            return DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free: None };
-        }
-        connection.failed(what, error)
+        if is_no_space(&error) { self.no_space(None) } else { connection.failed(what, error) }
     }
 }

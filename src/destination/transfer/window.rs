@@ -1,9 +1,8 @@
-//! The bytes that are on their way to the server: handed to libssh2 and not acknowledged yet.
+//! A sliding window over the bytes of an upload that are passed to libssh2 and not acknowledged yet.
 //!
-//! libssh2 sends ahead of acknowledgements as far as it was given bytes, and wants what is not acknowledged again in
-//! the next call, with more behind it (libssh2_sftp_write(3), "WRITE AHEAD").
+//! libssh2 sends all bytes that it was given ahead of acknowledgements. The next call must repeat those that are not
+//! acknowledged, followed by more (libssh2_sftp_write(3), "WRITE AHEAD").
 
-/// A sliding window over a file's bytes.
 pub(crate) struct Window {
     buffer: Vec<u8>,
     start: usize,
@@ -12,19 +11,19 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// One for at most `limit` bytes.
+    /// A window of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Window {
-        // Twice as long, so that bytes are moved to the front once only.
+        // Twice as long, so that each byte is moved to the front at most once.
         Window { buffer: vec![0; 2 * limit], start: 0, end: 0, limit }
     }
 
-    /// What is not acknowledged.
+    /// The bytes that are not acknowledged.
     pub(crate) fn in_flight(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Where more bytes go, at most `most`. Those that are filled are to be [added](Window::add).
-    pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
+    /// Space for up to `most` further bytes, which are then [added](Window::add).
+    pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
         let count = most.min(self.limit - self.in_flight().len());
         if self.end + count > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -33,12 +32,12 @@ impl Window {
         &mut self.buffer[self.end..][..count]
     }
 
-    /// The first `count` bytes of the [room](Window::room) are filled.
+    /// The first `count` bytes of the [space](Window::space) are filled.
     pub(crate) fn add(&mut self, count: usize) {
         self.end += count;
     }
 
-    /// The first `count` bytes in flight have arrived.
+    /// The first `count` bytes in flight are acknowledged.
     pub(crate) fn acknowledge(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
     }
@@ -54,9 +53,9 @@ mod tests {
         let mut window = Window::new(100);
         let (mut sent, mut arrived) = (0, Vec::new());
         while arrived.len() < bytes.len() {
-            let room = window.room(70);
-            let count = room.len().min(bytes.len() - sent);
-            room[..count].copy_from_slice(&bytes[sent..sent + count]);
+            let space = window.space(70);
+            let count = space.len().min(bytes.len() - sent);
+            space[..count].copy_from_slice(&bytes[sent..sent + count]);
             window.add(count);
             sent += count;
             assert!(window.in_flight().len() <= 100);

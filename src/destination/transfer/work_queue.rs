@@ -1,7 +1,7 @@
-//! What of an archive has yet to cross the link: parts, which connections take one after the other.
+//! The parts of an archive that are not transferred yet; connections take them one after the other.
 //!
-//! More of it may become ready meanwhile. What a connection took and did not get done goes back, for another one or
-//! another try.
+//! The archive may grow during the transfer. A part that a connection took and did not finish returns to the queue, for
+//! another connection or another attempt.
 
 use std::io;
 use std::ops::Range;
@@ -11,21 +11,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::destination::error::DestinationError;
 use crate::disk::spool::{BLOCK, Extent, Spool};
 
-/// Each part costs a round trip in which its connection has nothing to do: no shorter ones are made.
+/// A part costs a round trip during which its connection is idle, so parts are no shorter than this.
 const SHORTEST: u64 = 4 * BLOCK;
-/// Nor longer ones, so that whoever breaks off leaves little behind, and the connections end together.
+/// Parts are no longer than this, so that a broken connection returns little, and all connections end at about the same time.
 const LONGEST: u64 = 64 * BLOCK;
 
-/// Tells how much of an archive is ready to cross the link: an upload's is written by then, a download's has room.
+/// How much of an archive is ready to be transferred: of an upload, what is written to the spool; of a download, what the
+/// buffer has space for.
 pub(crate) trait Ready: Sync {
-    /// Waits until `is_met` holds of how much is ready, which is asked at every change and at each
+    /// Waits until `is_met` holds for the extent that is ready. It is called after every change and every
     /// [`nudge`](Ready::nudge).
     ///
     /// # Errors
     /// If the archive is given up.
     fn wait_until(&self, is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent>;
 
-    /// Has everybody who waits look again.
+    /// Has every waiting thread check again.
     fn nudge(&self);
 }
 
@@ -40,57 +41,56 @@ impl Ready for Spool {
 }
 
 /// The parts of one archive, in one transfer.
-pub(crate) struct Parts<R> {
+pub(crate) struct WorkQueue<R> {
     ready: R,
     /// How many connections may share the work.
     connections: u64,
     state: Mutex<State>,
     is_stopped: AtomicBool,
-    /// Whether the file is there that further connections are to open.
+    /// Whether the file exists that further connections are to open.
     is_open: AtomicBool,
-    /// How many connections have done their share.
-    at_work: AtomicUsize,
+    /// How many connections finished their share.
+    participants: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where begins what was never taken.
+    /// Offset of the first byte that was never taken.
     next: u64,
-    /// What was taken and came back.
+    /// Unfinished ranges that were returned.
     returned: Vec<Range<u64>>,
-    /// How many parts are taken.
+    /// How many parts are taken now.
     taken: usize,
-    /// Where ends what was done.
+    /// End of the last finished byte.
     reach: u64,
 }
 
-/// A part that a connection has taken. What of it is not done when it is dropped goes back.
+/// A part that a connection has taken. Dropping it returns the unfinished bytes to the queue.
 pub(crate) struct Part<'a, R: Ready> {
-    parts: &'a Parts<R>,
+    queue: &'a WorkQueue<R>,
     begin: u64,
     rest: Range<u64>,
 }
 
-impl<R: Ready> Parts<R> {
-    /// All of what becomes `ready`, for at most so many connections.
-    pub(crate) fn new(ready: R, connections: u64) -> Parts<R> {
-        Parts {
+impl<R: Ready> WorkQueue<R> {
+    /// All of what becomes `ready`, for up to `connections` connections.
+    pub(crate) fn new(ready: R, connections: u64) -> WorkQueue<R> {
+        WorkQueue {
             ready,
             connections,
             state: Mutex::default(),
             is_stopped: AtomicBool::new(false),
             is_open: AtomicBool::new(false),
-            at_work: AtomicUsize::new(0),
+            participants: AtomicUsize::new(0),
         }
     }
 
-    /// What becomes ready.
     pub(crate) fn ready(&self) -> &R {
         &self.ready
     }
 
-    /// Takes the next part, waiting for the archive to grow and for parts to come back; `None` when all is done, or
-    /// nothing more is wanted.
+    /// Takes the next part; waits for the archive to grow and for parts to return. `None` when all is transferred, or the
+    /// attempt was stopped.
     ///
     /// # Errors
     /// If the archive is given up.
@@ -98,8 +98,7 @@ impl<R: Ready> Parts<R> {
         loop {
             let extent = self.ready.wait_until(|extent| {
                 let state = self.state();
-                let is_done = extent.is_complete && state.taken == 0;
-                self.is_stopped() || state.has_more(extent) || is_done
+                self.is_stopped() || state.has_more(extent) || state.is_done(extent)
             });
             let extent = extent.map_err(DestinationError::Spool)?;
             let mut state = self.state();
@@ -107,17 +106,17 @@ impl<R: Ready> Parts<R> {
                 return Ok(None);
             }
             if let Some(rest) = state.take(extent, self.connections) {
-                return Ok(Some(Part { parts: self, begin: rest.start, rest }));
+                return Ok(Some(Part { queue: self, begin: rest.start, rest }));
             }
-            if extent.is_complete && state.taken == 0 {
+            if state.is_done(extent) {
                 return Ok(None);
             }
-            // Another connection was quicker.
+            // Another connection was faster.
         }
     }
 
-    /// Waits until the archive has `size` bytes and some of them are there for another connection; `false` where it
-    /// does not come to that.
+    /// Waits until the archive has `size` bytes, some of which are free for another connection; `false` if that will not
+    /// happen.
     pub(crate) fn wait_for_size(&self, size: u64) -> bool {
         let is_enough = |extent: Extent| {
             let state = self.state();
@@ -127,52 +126,51 @@ impl<R: Ready> Parts<R> {
         extent.is_ok_and(|extent| !self.is_stopped() && is_enough(extent))
     }
 
-    /// Another try begins.
+    /// Begins another attempt.
     pub(crate) fn resume(&self) {
         self.is_stopped.store(false, Ordering::SeqCst);
         self.is_open.store(false, Ordering::SeqCst);
-        self.at_work.store(1, Ordering::SeqCst);
+        self.participants.store(1, Ordering::SeqCst);
     }
 
-    /// The file is there that further connections are to open.
+    /// The file exists: further connections may open it.
     pub(crate) fn open(&self) {
         self.is_open.store(true, Ordering::SeqCst);
         self.ready.nudge();
     }
 
-    /// Waits until it is; `false` where nothing more is wanted.
+    /// Waits for [`open`](WorkQueue::open); `false` if the attempt was stopped.
     pub(crate) fn wait_until_open(&self) -> bool {
         let result = self.ready.wait_until(|_| self.is_stopped() || self.is_open.load(Ordering::SeqCst));
         result.is_ok() && !self.is_stopped()
     }
 
-    /// A further connection has done its share.
-    pub(crate) fn count_connection(&self) {
-        self.at_work.fetch_add(1, Ordering::SeqCst);
+    /// A further connection has finished its share.
+    pub(crate) fn count_participant(&self) {
+        self.participants.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many connections took part in the last try.
-    pub(crate) fn at_work(&self) -> usize {
-        self.at_work.load(Ordering::SeqCst)
+    /// How many connections took part in the last attempt.
+    pub(crate) fn participants(&self) -> usize {
+        self.participants.load(Ordering::SeqCst)
     }
 
-    /// Ends this try: nothing more is taken, and nobody waits.
+    /// Ends this attempt: no more parts are taken, and no thread waits.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::SeqCst);
         self.ready.nudge();
     }
 
-    /// Whether this try is over.
     pub(crate) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::SeqCst)
     }
 
-    /// What was done is lost: all begins anew.
+    /// Everything that was transferred is lost.
     pub(crate) fn start_over(&self) {
         *self.state() = State::default();
     }
 
-    /// Where the last of what was done ends.
+    /// End of the last byte that was transferred.
     pub(crate) fn reach(&self) -> u64 {
         self.state().reach
     }
@@ -184,12 +182,16 @@ impl<R: Ready> Parts<R> {
 }
 
 impl State {
+    fn is_done(&self, extent: Extent) -> bool {
+        extent.is_complete && self.taken == 0
+    }
+
     /// Whether there is something to take.
     fn has_more(&self, extent: Extent) -> bool {
         extent.written > self.next || self.first_returned(extent).is_some()
     }
 
-    /// Which of what came back is next. Whoever reads in order waits for the first of it.
+    /// Index of the first returned range: a download is read in order and waits for it.
     fn first_returned(&self, extent: Extent) -> Option<usize> {
         let ready = self.returned.iter().enumerate().filter(|(_, range)| range.start < extent.written);
         ready.min_by_key(|(_, range)| range.start).map(|(index, _)| index)
@@ -211,51 +213,51 @@ impl State {
     }
 }
 
-/// How long the next part is, in whole blocks, where `ready` bytes lie ready for `connections`: an equal share of them,
-/// so that parts become shorter towards the end, and the connections end together.
+/// Length of the next part, in whole blocks, if `ready` bytes are left for `connections`: an equal share, so that parts get
+/// shorter towards the end, and the connections end at about the same time.
 fn length_of_part(ready: u64, connections: u64) -> u64 {
     (ready / connections).next_multiple_of(BLOCK).clamp(SHORTEST, LONGEST)
 }
 
 impl<R: Ready> Part<'_, R> {
-    /// Where begins what of it is not done.
+    /// Offset of the first byte that is not transferred yet.
     pub(crate) fn start(&self) -> u64 {
         self.rest.start
     }
 
-    /// Where it ends; the archive may end before.
+    /// End of the part; the archive may end before.
     pub(crate) fn end(&self) -> u64 {
         self.rest.end
     }
 
-    /// `count` more bytes are done.
+    /// `count` more bytes are transferred.
     pub(crate) fn advance(&mut self, count: u64) {
         self.rest.start += count;
     }
 
-    /// Waits until the archive has something at `position`; `false` where it ends there, or nothing more is wanted.
+    /// Waits until the archive has a byte at `position`; `false` if it ends there, or the attempt was stopped.
     ///
     /// # Errors
     /// If the archive is given up.
     pub(crate) fn wait_for(&self, position: u64) -> Result<bool, DestinationError> {
-        let parts = self.parts;
-        let extent = parts
+        let queue = self.queue;
+        let extent = queue
             .ready
-            .wait_until(|extent| parts.is_stopped() || extent.written > position || extent.is_complete)
+            .wait_until(|extent| queue.is_stopped() || extent.written > position || extent.is_complete)
             .map_err(DestinationError::Spool)?;
-        Ok(!parts.is_stopped() && extent.written > position)
+        Ok(!queue.is_stopped() && extent.written > position)
     }
 }
 
 impl<R: Ready> Drop for Part<'_, R> {
     fn drop(&mut self) {
+        let queue = self.queue;
         let is_done = self.rest.is_empty()
-            || self
-                .parts
+            || queue
                 .ready
                 .wait_until(|_| true)
                 .is_ok_and(|extent| extent.is_complete && self.rest.start >= extent.written);
-        let mut state = self.parts.state();
+        let mut state = queue.state();
         state.taken -= 1;
         if self.rest.start > self.begin {
             state.reach = state.reach.max(self.rest.start);
@@ -264,7 +266,7 @@ impl<R: Ready> Drop for Part<'_, R> {
             state.returned.push(self.rest.clone());
         }
         drop(state);
-        self.parts.ready.nudge();
+        queue.ready.nudge();
     }
 }
 
@@ -274,22 +276,21 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::disk::spool;
-    use crate::disk::spool::SpoolWriter;
+    use crate::disk::spool::{self, SpoolWriter};
 
-    fn parts(size: u64, connections: u64) -> (SpoolWriter, Parts<Spool>) {
+    fn queue(size: u64, connections: u64) -> (SpoolWriter, WorkQueue<Spool>) {
         let (mut writer, spool) = spool::create(&std::env::temp_dir()).unwrap();
         writer.write_all(&vec![7; size as usize]).unwrap();
-        (writer, Parts::new(spool, connections))
+        (writer, WorkQueue::new(spool, connections))
     }
 
     #[test]
-    fn parts_cover_the_archive_and_grow_shorter() {
-        let (writer, parts) = parts(70 * BLOCK + 5, 4);
+    fn parts_cover_the_archive_and_get_shorter() {
+        let (writer, queue) = queue(70 * BLOCK + 5, 4);
         writer.finish();
         let mut lengths = Vec::new();
         let mut end = 0;
-        while let Some(mut part) = parts.take().unwrap() {
+        while let Some(mut part) = queue.take().unwrap() {
             assert_eq!(part.start(), end);
             end = part.end();
             lengths.push(part.end() - part.start());
@@ -301,28 +302,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_done_goes_to_the_next() {
-        let (writer, parts) = parts(SHORTEST, 2);
+    fn unfinished_bytes_return_to_the_queue() {
+        let (writer, queue) = queue(SHORTEST, 2);
         writer.finish();
-        let mut part = parts.take().unwrap().unwrap();
+        let mut part = queue.take().unwrap().unwrap();
         part.advance(100);
         drop(part);
-        assert_eq!(parts.reach(), 100);
-        let mut part = parts.take().unwrap().unwrap();
+        assert_eq!(queue.reach(), 100);
+        let mut part = queue.take().unwrap().unwrap();
         assert_eq!((part.start(), part.end()), (100, SHORTEST));
         part.advance(SHORTEST - 100);
         drop(part);
-        assert!(parts.take().unwrap().is_none());
+        assert!(queue.take().unwrap().is_none());
     }
 
     #[test]
-    fn of_what_came_back_the_first_is_taken_first() {
-        let (writer, parts) = parts(2 * SHORTEST, 2);
-        let (first, second) = (parts.take().unwrap().unwrap(), parts.take().unwrap().unwrap());
+    fn returned_parts_are_taken_in_order() {
+        let (writer, queue) = queue(2 * SHORTEST, 2);
+        let (first, second) = (queue.take().unwrap().unwrap(), queue.take().unwrap().unwrap());
         drop(first);
         drop(second);
         writer.finish();
-        let starts: Vec<u64> = std::iter::from_fn(|| parts.take().unwrap())
+        let starts: Vec<u64> = std::iter::from_fn(|| queue.take().unwrap())
             .map(|mut part| {
                 let start = part.start();
                 part.advance(part.end() - start);
@@ -333,46 +334,46 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_done_waits_for_what_others_may_give_back() {
-        let (writer, parts) = parts(SHORTEST, 2);
+    fn an_idle_connection_waits_for_parts_that_may_return() {
+        let (writer, queue) = queue(SHORTEST, 2);
         writer.finish();
-        let part = parts.take().unwrap().unwrap();
+        let part = queue.take().unwrap().unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| parts.take().unwrap().map(|part| part.start()));
+            let waiting = scope.spawn(|| queue.take().unwrap().map(|part| part.start()));
             drop(part);
             assert_eq!(waiting.join().unwrap(), Some(0));
         });
     }
 
     #[test]
-    fn nobody_waits_in_a_try_that_was_stopped() {
-        let (_writer, parts) = parts(0, 2);
+    fn stopping_an_attempt_ends_all_waiting() {
+        let (_writer, queue) = queue(0, 2);
         thread::scope(|scope| {
-            let taking = scope.spawn(|| parts.take().unwrap().is_none());
-            let assisting = scope.spawn(|| parts.wait_for_size(1));
-            parts.stop();
+            let taking = scope.spawn(|| queue.take().unwrap().is_none());
+            let waiting = scope.spawn(|| queue.wait_for_size(1));
+            queue.stop();
             assert!(taking.join().unwrap());
-            assert!(!assisting.join().unwrap());
+            assert!(!waiting.join().unwrap());
         });
     }
 
     #[test]
-    fn another_connection_is_worth_it_where_the_archive_is_long_and_not_all_is_taken() {
-        let (writer, parts) = parts(2 * SHORTEST, 8);
-        assert!(parts.wait_for_size(2 * SHORTEST));
-        let _first = parts.take().unwrap().unwrap();
-        assert!(parts.wait_for_size(2 * SHORTEST));
-        let _second = parts.take().unwrap().unwrap();
+    fn another_connection_is_worth_it_if_enough_of_the_archive_is_not_taken() {
+        let (writer, queue) = queue(2 * SHORTEST, 8);
+        assert!(queue.wait_for_size(2 * SHORTEST));
+        let _first = queue.take().unwrap().unwrap();
+        assert!(queue.wait_for_size(2 * SHORTEST));
+        let _second = queue.take().unwrap().unwrap();
         writer.finish();
-        assert!(!parts.wait_for_size(2 * SHORTEST));
-        assert!(!parts.wait_for_size(3 * SHORTEST));
+        assert!(!queue.wait_for_size(2 * SHORTEST));
+        assert!(!queue.wait_for_size(3 * SHORTEST));
     }
 
     #[test]
-    fn an_archive_that_is_given_up_fails_who_waits() {
-        let (writer, parts) = parts(0, 2);
+    fn giving_up_the_archive_fails_all_waiting() {
+        let (writer, queue) = queue(0, 2);
         drop(writer);
-        assert!(matches!(parts.take(), Err(DestinationError::Spool(_))));
-        assert!(!parts.wait_for_size(0));
+        assert!(matches!(queue.take(), Err(DestinationError::Spool(_))));
+        assert!(!queue.wait_for_size(0));
     }
 }

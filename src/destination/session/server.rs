@@ -1,0 +1,310 @@
+//! The SFTP server: how it is reached, checked and logged in to, and work that is repeated over new connections.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use ssh2::{ErrorCode, MethodType, Session};
+
+use crate::config::{self, HostKeyPolicy};
+use crate::destination::error::DestinationError;
+use crate::destination::session::authentication::{Failure, Login, authenticate};
+use crate::destination::session::connection::Connection;
+use crate::destination::session::connection_pool::ConnectionPool;
+use crate::destination::session::host_key::{self, Verdict};
+use crate::destination::session::known_hosts::{self, Known, Place};
+use crate::rules::connections::for_round_trip;
+use crate::rules::known_hosts::HostName;
+use crate::runtime::interrupt::Interrupt;
+use crate::runtime::retry::Retry;
+
+/// How often a handshake waits for an answer: identification, key exchange, new keys, authentication service (RFC 4253).
+const ROUND_TRIPS_OF_HANDSHAKE: u32 = 4;
+
+/// The server that the configuration names. Cheap to clone; all clones share their state.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub(crate) config: Arc<config::Sftp>,
+    pub(crate) interrupt: Interrupt,
+    retry: Retry,
+    adds_host_key: bool,
+    /// The host key of the first connection, which every later one must show too.
+    pub(crate) host_key: Arc<OnceLock<HostKey>>,
+    login: Arc<OnceLock<Login>>,
+    has_turned_away: Arc<AtomicBool>,
+    /// How many connections a transfer may use.
+    connections: Arc<AtomicU64>,
+    pub(crate) pool: Arc<ConnectionPool>,
+}
+
+#[derive(Debug)]
+pub(crate) struct HostKey {
+    pub(crate) key: Vec<u8>,
+    /// The known_hosts line that has it.
+    pub(crate) place: Option<Place>,
+    pub(crate) new_fingerprint: Option<String>,
+}
+
+impl Server {
+    /// The server of `config`. Its connections end with `interrupt`; if `adds_host_key`, a first host key is added to
+    /// known_hosts.
+    pub fn new(config: &config::Sftp, interrupt: &Interrupt, retry: &Retry, adds_host_key: bool) -> Server {
+        Server {
+            config: Arc::new(config.clone()),
+            interrupt: interrupt.clone(),
+            retry: retry.clone(),
+            adds_host_key,
+            host_key: Arc::default(),
+            login: Arc::default(),
+            has_turned_away: Arc::default(),
+            connections: Arc::new(AtomicU64::new(1)),
+            pool: Arc::default(),
+        }
+    }
+
+    /// The same server, with connections that end with `interrupt` instead.
+    pub(crate) fn with_interrupt(&self, interrupt: &Interrupt) -> Server {
+        Server { interrupt: interrupt.clone(), ..self.clone() }
+    }
+
+    /// Host and port, for messages.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.config.host, self.config.port)
+    }
+
+    /// Resolves the server's name.
+    pub fn addresses(&self) -> Result<Vec<SocketAddr>, DestinationError> {
+        let (host, port) = (self.config.host.as_str(), self.config.port);
+        let unknown = |source| DestinationError::UnknownHost { host: host.to_owned(), source };
+        Ok((host, port).to_socket_addrs().map_err(unknown)?.collect())
+    }
+
+    /// The fingerprint of the server's host key, if this run is the first to see it.
+    pub fn new_fingerprint(&self) -> Option<&str> {
+        self.host_key.get().and_then(|host_key| host_key.new_fingerprint.as_deref())
+    }
+
+    /// How this run logged in, once it has.
+    pub fn login(&self) -> Option<Login> {
+        self.login.get().copied()
+    }
+
+    /// Whether the server has refused a login in this run, or its host key was refused: neither is tried again.
+    pub fn has_turned_away(&self) -> bool {
+        self.has_turned_away.load(Ordering::SeqCst)
+    }
+
+    /// A transfer of about `size` bytes follows: further connections for it are begun as soon as one has logged in.
+    pub fn expect_transfer(&self, size: u64) {
+        self.pool.set_expected(size);
+    }
+
+    /// How many connections a transfer may use, by the last round trip that was measured.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Connects, with retries.
+    pub fn connect(&self) -> Result<Connection, DestinationError> {
+        self.retry.run("connecting to the SFTP server", || self.connect_once())
+    }
+
+    /// Does `work` over `first` or a new connection. Where the link breaks, retries it over another one. `what` names the
+    /// work in the log. Returns the connection too.
+    pub fn with_connection<T>(
+        &self,
+        what: &str,
+        mut first: Option<Connection>,
+        mut work: impl FnMut(&Connection) -> Result<T, DestinationError>,
+    ) -> Result<(T, Connection), DestinationError> {
+        self.retry.run(what, || {
+            let connection = match first.take() {
+                Some(connection) => connection,
+                None => self.connect_once()?,
+            };
+            let value = self.unless_interrupted(work(&connection))?;
+            Ok((value, connection))
+        })
+    }
+
+    /// Connects once, and measures the round trip.
+    pub(crate) fn connect_once(&self) -> Result<Connection, DestinationError> {
+        let connection = self.connect_further()?;
+        let asked = Instant::now();
+        connection.check_directory()?;
+        self.connections.store(self.worth_over(asked.elapsed()), Ordering::SeqCst);
+        Ok(connection)
+    }
+
+    /// Connects once, for work in addition to that of a connection that has checked the directory.
+    pub(crate) fn connect_further(&self) -> Result<Connection, DestinationError> {
+        let connection = self.open();
+        self.interrupt.check()?;
+        connection
+    }
+
+    /// A socket that was shut down by an interrupt looks like any broken link: then the error is the interrupt.
+    fn unless_interrupted<T>(&self, result: Result<T, DestinationError>) -> Result<T, DestinationError> {
+        result.or_else(|error| {
+            self.interrupt.check()?;
+            Err(error)
+        })
+    }
+
+    /// How many connections are worth it over this round trip, within the configured limit.
+    fn worth_over(&self, round_trip: Duration) -> u64 {
+        for_round_trip(round_trip).min(self.config.connections)
+    }
+
+    fn open(&self) -> Result<Connection, DestinationError> {
+        if self.has_turned_away() {
+            let (address, username) = (self.address(), self.config.username.clone());
+            let problem = "an earlier login of this run was refused, and none is tried again".to_owned();
+            return Err(DestinationError::Authentication { address, username, problem });
+        }
+        self.open_trusted().inspect_err(|error| {
+            if error.is_refusal() {
+                self.has_turned_away.store(true, Ordering::SeqCst);
+            }
+        })
+    }
+
+    fn open_trusted(&self) -> Result<Connection, DestinationError> {
+        if let Some(first) = self.host_key.get() {
+            return self.open_asking_for(&host_key::algorithms_of(&first.key), &Known::default());
+        }
+        let known = known_hosts::read(&self.config.known_hosts, &self.name())?;
+        if matches!(self.config.host_key, HostKeyPolicy::Pinned(_)) {
+            return self.open_pinned(&known);
+        }
+        match self.open_asking_for(&host_key::wanted_algorithms(&known), &known) {
+            // The server may have a new key of another type: asked for any, it shows which, and the refusal can name both.
+            Err(DestinationError::Handshake { source, .. })
+                if has_no_common(&source) && known.keys().next().is_some() =>
+            {
+                self.open_asking_for(&host_key::wanted_algorithms(&Known::default()), &known)
+            }
+            other => other,
+        }
+    }
+
+    /// Asks for one type of host key after the other, until the server shows the pinned key.
+    fn open_pinned(&self, known: &Known) -> Result<Connection, DestinationError> {
+        let mut last = None;
+        for algorithms in host_key::pinned_attempts() {
+            match self.open_asking_for(&algorithms, known) {
+                // The server has no key of that type, or one that is not pinned: it may have another.
+                Err(error @ (DestinationError::HostKey(_) | DestinationError::Handshake { .. })) => {
+                    // The refusal of a key says more than "no key of that type".
+                    if !matches!(last, Some(DestinationError::HostKey(_))) {
+                        last = Some(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
+    }
+
+    fn open_asking_for(&self, algorithms: &str, known: &Known) -> Result<Connection, DestinationError> {
+        let config = &*self.config;
+        let socket = self.tcp()?;
+        let closing = |error| DestinationError::Connection { address: self.address(), source: error };
+        let closer = self.interrupt.on_trigger({
+            let socket = socket.try_clone().map_err(closing)?;
+            move || {
+                // It may be closed already, which is fine.
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        });
+        let mut session = Session::new().map_err(|error| self.handshake_error(error))?;
+        session.set_timeout(u32::try_from(config.timeout.as_millis()).unwrap_or(u32::MAX));
+        session.method_pref(MethodType::HostKey, algorithms).map_err(|error| self.handshake_error(error))?;
+        session.set_tcp_stream(socket.try_clone().map_err(closing)?);
+        let greeted = Instant::now();
+        session.handshake().map_err(|error| self.handshake_error(error))?;
+        let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
+        self.check_host_key(&session, known)?;
+        let (address, username) = (self.address(), config.username.clone());
+        let login = authenticate(&session, config, self.login()).map_err(|failure| match failure {
+            Failure::Link(error) => {
+                let (what, limit) = ("while logging in".to_owned(), config.timeout);
+                DestinationError::Broken { what, limit, source: error.into() }
+            }
+            Failure::Refused(problem) => DestinationError::Authentication { address, username, problem },
+            Failure::Unable(problem) => DestinationError::NoCredential { address, username, problem },
+        })?;
+        self.login.get_or_init(|| login);
+        // From here on the login is known to be good. The directory's answer will measure the round trip more exactly.
+        let server = self.clone();
+        self.pool.fill(self.worth_over(round_trip) - 1, move || server.connect_further());
+        let sftp = session.sftp().map_err(|error| {
+            let (address, username) = (self.address(), config.username.clone());
+            DestinationError::NoSftp { address, username, error }
+        })?;
+        Ok(Connection::new(config, &self.interrupt, (sftp, session, socket), closer))
+    }
+
+    fn tcp(&self) -> Result<TcpStream, DestinationError> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in self.addresses()? {
+            match TcpStream::connect_timeout(&address, self.config.timeout) {
+                Ok(socket) => {
+                    // Requests are small and wait for answers. Without this they only take longer.
+                    let _ = socket.set_nodelay(true);
+                    return Ok(socket);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(DestinationError::Connection { address: self.address(), source: last })
+    }
+
+    /// `known` is what known_hosts says before the first connection.
+    fn check_host_key(&self, session: &Session, known: &Known) -> Result<(), DestinationError> {
+        let refused = |reason: &str| DestinationError::HostKey(format!("{}: {reason}", self.address()));
+        let (key, _) = session.host_key().ok_or_else(|| refused("the server showed no host key"))?;
+        if let Some(first) = self.host_key.get() {
+            if first.key == key {
+                return Ok(());
+            }
+            let (first, now) = (host_key::fingerprint(&first.key), host_key::fingerprint(key));
+            return Err(refused(&format!("the host key changed during the run, from {first} to {now}")));
+        }
+        let file = self.config.known_hosts.display().to_string();
+        let new_fingerprint = match host_key::judge(key, &self.name(), known, &self.config.host_key, &file) {
+            Verdict::Trusted => None,
+            Verdict::New { line, fingerprint } => {
+                if self.adds_host_key {
+                    known_hosts::append(&self.config.known_hosts, &line)?;
+                }
+                Some(fingerprint)
+            }
+            Verdict::Refused(reason) => return Err(DestinationError::HostKey(reason)),
+        };
+        let place = known.place_of(key).cloned();
+        self.host_key.get_or_init(|| HostKey { key: key.to_vec(), place, new_fingerprint });
+        Ok(())
+    }
+
+    fn name(&self) -> HostName {
+        HostName::new(&self.config.host, self.config.port)
+    }
+
+    fn handshake_error(&self, source: ssh2::Error) -> DestinationError {
+        let advice = if has_no_common(&source) {
+            "The server offers no algorithm, or no type of host key, that is accepted here. Update the server"
+        } else {
+            "Check that sftp.host and sftp.port are those of an SSH server that answers"
+        };
+        DestinationError::Handshake { address: self.address(), advice, source }
+    }
+}
+
+/// Whether the two sides have no algorithm, or no type of host key, in common: LIBSSH2_ERROR_KEX_FAILURE and
+/// LIBSSH2_ERROR_METHOD_NONE.
+fn has_no_common(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(-5 | -17))
+}

@@ -1,0 +1,99 @@
+//! A run's job: what it needs, and what its tasks hand on to each other.
+
+use std::error::Error;
+
+use chrono::{NaiveDate, TimeDelta};
+
+use crate::archive;
+use crate::config::Config;
+use crate::destination::{Connection, Replaced};
+use crate::record::journal::{Journal, OpenTask};
+use crate::record::run_record::RunRecord;
+use crate::rules::freshness::Freshness;
+use crate::runtime::clock::Clock;
+use crate::runtime::error_chain::with_causes;
+use crate::runtime::interrupt::{Interrupt, Interruption};
+use crate::runtime::progress::Progress;
+use crate::runtime::retry::Retry;
+
+#[derive(Clone)]
+pub struct Job {
+    pub config: Config,
+    /// The date that the run is for.
+    pub today: NaiveDate,
+    /// Whether nothing may be changed.
+    pub dry_run: bool,
+    pub clock: Clock,
+    pub journal: Journal,
+    pub interrupt: Interrupt,
+    pub retry: Retry,
+    pub progress: Progress,
+}
+
+/// The result of tasks 2 to 8.
+pub(super) struct Delivered {
+    pub(super) freshness: Freshness,
+    /// The web server's clock minus this machine's, if the web server reports the time.
+    pub(super) clock_difference: Option<TimeDelta>,
+    pub(super) arrival: Arrival,
+}
+
+/// The result of tasks 5 to 8.
+pub(super) struct Arrival {
+    pub(super) connection: Connection,
+    /// Size in bytes of the new archive, or the one that a dry run expects; `None` if there is none or it is not known.
+    pub(super) archive_size: Option<u64>,
+    /// Unfinished uploads of earlier runs that were removed.
+    pub(super) cleared: Vec<String>,
+    /// The archive that was set aside for the new one.
+    pub(super) replaced: Option<Replaced>,
+    /// Whether the server failed to sync the new archive to its disk.
+    pub(super) is_unsynced: bool,
+}
+
+/// A task has failed and is recorded as such. What remains is to clean up and to report.
+pub(super) struct Stop;
+
+impl Arrival {
+    /// Nothing was changed on the server.
+    pub(super) fn unchanged(connection: Connection, archive_size: Option<u64>) -> Arrival {
+        Arrival { connection, archive_size, cleared: Vec::new(), replaced: None, is_unsynced: false }
+    }
+}
+
+impl Job {
+    pub(super) fn archive_name(&self) -> String {
+        self.config.archive.name.file_name(self.today)
+    }
+
+    /// Whether the archive that begins with `beginning` belongs to another job.
+    pub(super) fn is_of_another_job(&self, beginning: &[u8]) -> bool {
+        let source = &self.config.source;
+        archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
+    }
+
+    /// Ends `task` with `error`: as stopped if a signal is the cause, otherwise as failed.
+    pub(super) fn give_up(&self, task: OpenTask<'_>, error: &dyn Error) -> Stop {
+        self.give_up_with_text(task, &with_causes(error))
+    }
+
+    /// As [`give_up`](Job::give_up), with the error as text. If several tasks end at once, only the first one has failed.
+    pub(super) fn give_up_with_text(&self, task: OpenTask<'_>, text: &str) -> Stop {
+        if self.journal.read(RunRecord::errors) > 0 {
+            task.leave();
+            return Stop;
+        }
+        let Err(interrupted) = self.interrupt.check() else {
+            task.failed(text);
+            return Stop;
+        };
+        // The error is an earlier one if the interrupt arrived during the pause before a retry.
+        let cause = interrupted.to_string();
+        let text = if text == cause { cause } else { format!("{cause}; before that: {text}") };
+        match interrupted.0 {
+            Interruption::Sigint | Interruption::Sigterm => task.stopped(&text),
+            Interruption::Deadline => task.failed(&text),
+        }
+        Stop
+    }
+}

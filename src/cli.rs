@@ -199,8 +199,8 @@ pub struct GenConfig {
     #[arg(long, conflicts_with = "from")]
     pub schema: bool,
 
-    /// Convert this configuration of the system that this program replaces; its passwords go to files in the folder
-    /// `secrets` beside the new one.
+    /// Convert this configuration of the system that this program replaces; its passwords are written to files in
+    /// `secrets`, in the folder of the new one.
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use crate::config::JobZone;
 use crate::destination::{Connection, Server};
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, Stored};
-use crate::rules::retention::Entry;
+use crate::rules::listing::Entry;
 
 /// The server, a connection to it, what lies there, and the archives among that, oldest first, with the empty ones.
 ///

@@ -19,8 +19,8 @@ use crate::destination::session::known_hosts::Place;
 use crate::destination::transfer::lanes;
 use crate::destination::transfer::upload::{MODE, NO_SPACE};
 use crate::rules::known_hosts::algorithm_of;
-use crate::rules::naming::Naming;
-use crate::rules::retention::Entry;
+use crate::rules::archive_name::Naming;
+use crate::rules::listing::Entry;
 use crate::runtime::interrupt::Interrupt;
 
 /// A trial takes the names of so many days from 1970 on: no run is for one of them, and each run clears what uploads of
@@ -185,7 +185,9 @@ fn first_day() -> NaiveDate {
 mod tests {
     use super::*;
     use crate::rules::archive_name::ArchiveName;
-    use crate::rules::retention::{Action, Circumstances, Kind, Policy, plan};
+    use crate::rules::listing::Kind;
+    use crate::rules::retention::{Action, Circumstances, plan};
+    use crate::rules::retention::keeping::Policy;
 
     fn naming(pattern: &str) -> Naming {
         Naming {

@@ -7,8 +7,8 @@ use crate::destination::error::DestinationError;
 use crate::destination::session::connection::{Connection, Server};
 use crate::destination::transfer::read_back::ReadBack;
 use crate::disk::spool::{Extent, Spool};
-use crate::rules::naming::{Naming, Which};
-use crate::rules::retention::{Entry, Kind, own_uploads, to_put_back};
+use crate::rules::archive_name::{Naming, Which};
+use crate::rules::listing::{Entry, Kind, own_uploads, to_put_back};
 use crate::runtime::progress::Bar;
 
 /// What an archive's final name belongs to.

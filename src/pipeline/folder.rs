@@ -4,8 +4,7 @@ use crate::destination::{Connection, Server};
 use crate::pipeline::Job;
 use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
-use crate::rules::history;
-use crate::rules::retention::Entry;
+use crate::rules::listing::{self, Entry};
 use crate::runtime::error_chain::with_causes;
 
 impl Job {
@@ -72,7 +71,7 @@ impl Job {
         let mut record = self.journal.record().lock();
         // A night that is repeated later has archives after it, which are as good.
         let today = self.today.max(record.started.date_naive());
-        let mut archives = history::archives(listing, &self.config.naming(), today);
+        let mut archives = listing::archives(listing, &self.config.naming(), today);
         archives.retain(|archive| !record.is_name_taken || archive.date != self.today);
         let complete_since = history::complete_since(&archives, self.config.retention);
         record.folder = Some(FolderFacts { archives, complete_since, free });

@@ -9,9 +9,11 @@ use crate::record::run_record::Delivery;
 use crate::record::task::Task;
 use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
-use crate::rules::history;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, Kind, Plan, Reason, RemovalHold};
+use crate::rules::listing::{self, Entry, Kind};
+use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
+use crate::rules::retention::reason::{Reason, RemovalHold};
+use crate::rules::retention::server_clock;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::retry::Retryable as _;
 
@@ -120,10 +122,10 @@ impl Job {
             listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
-            let mut history = history::archives(&listing, &naming, self.today);
+            let mut history = listing::archives(&listing, &naming, self.today);
             history.retain(|archive| archive.date < self.today);
-            let beside_replaced = || alarm::beside(bounds, size, replaced.as_ref()?.size?, &history);
-            alarm::suspicion(bounds, self.today, size, &history).or_else(beside_replaced)
+            let against_replaced = || alarm::against_replaced(bounds, size, replaced.as_ref()?.size?, &history);
+            alarm::suspicion(bounds, self.today, size, &history).or_else(against_replaced)
         });
         let circumstances = Circumstances {
             clock_difference: *clock_difference,
@@ -163,7 +165,7 @@ impl Job {
         if first_of_theirs(&mut removals)?.is_none() {
             return Ok(None);
         }
-        let archives = history::archives(listing, &self.config.naming(), self.today);
+        let archives = listing::archives(listing, &self.config.naming(), self.today);
         first_of_theirs(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
     }
 
@@ -173,7 +175,7 @@ impl Job {
         let has_written = matches!(self.journal.record().lock().delivery, Some(Delivery::Sent | Delivery::Replaced));
         let name = self.archive_name();
         let delivered = listing.iter().find(|entry| has_written && entry.name == name);
-        retention::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
+        server_clock::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
     }
 
     /// The directory as it would be once every replaced archive without successor had its name back.

@@ -11,8 +11,8 @@ use crate::disk::spool::Spool;
 use crate::pipeline::{Job, Stop, at_rate, failpoint};
 use crate::record::run_record::{Delivery, NOT_KNOWN_YET};
 use crate::record::task::Task;
-use crate::rules::naming::restore_option;
-use crate::rules::retention::{Kind, to_put_back};
+use crate::rules::archive_name::restore_option;
+use crate::rules::listing::{Kind, to_put_back};
 use crate::runtime::error_chain::with_causes;
 
 /// What task 7 leads to.

@@ -1,4 +1,4 @@
-//! PURE: the decisions of a run. No I/O, no clock, no logging: values in, values out.
+//! The decisions, as pure functions: no I/O, no clock, no logging.
 
 pub mod alarm;
 pub mod archive_name;
@@ -8,8 +8,8 @@ pub mod health;
 pub mod history;
 pub mod inventory;
 pub mod known_hosts;
+pub mod listing;
 pub mod loading;
-pub mod naming;
 pub mod origin;
 pub mod other_pattern;
 pub mod packed;

@@ -2,7 +2,7 @@
 
 use scripting_system::rules::archive_name::ArchiveName;
 use scripting_system::rules::other_pattern::find;
-use scripting_system::rules::retention::{Entry, Kind};
+use scripting_system::rules::listing::{Entry, Kind};
 
 fn found(pattern: &str, names: &[&str]) -> Option<(usize, String, Option<String>)> {
     let entry = |name: &&str| Entry { name: (*name).to_owned(), kind: Kind::File, size: Some(1), modified: None };

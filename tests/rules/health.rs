@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use scripting_system::rules::alarm;
 use scripting_system::rules::health::{Bounds, Checkup, Finding, Health, examine};
 use scripting_system::rules::inventory::Inventory;
-use scripting_system::rules::naming::Naming;
-use scripting_system::rules::retention::{Entry, Kind, Policy};
+use scripting_system::rules::archive_name::Naming;
+use scripting_system::rules::listing::{Entry, Kind};
+use scripting_system::rules::retention::keeping::Policy;
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };

@@ -5,8 +5,11 @@ use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use proptest::prelude::*;
-use scripting_system::rules::naming::Naming;
-use scripting_system::rules::retention::{Action, Circumstances, Entry, Kind, Plan, Policy, Reason, Rule, Slot, plan};
+use scripting_system::rules::archive_name::Naming;
+use scripting_system::rules::listing::{Entry, Kind};
+use scripting_system::rules::retention::{Action, Circumstances, Plan, plan};
+use scripting_system::rules::retention::keeping::{Policy, Rule, Slot};
+use scripting_system::rules::retention::reason::Reason;
 
 /// Keeps as little as a policy can: the newest archive, and the day before it.
 const LEAST: Policy =

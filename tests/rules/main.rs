@@ -9,8 +9,7 @@ mod redaction;
 mod redirects;
 mod retention;
 
-use scripting_system::rules::archive_name::ArchiveName;
-use scripting_system::rules::naming::Naming;
+use scripting_system::rules::archive_name::{ArchiveName, Naming};
 
 /// The names of a job whose archives are named by `pattern`. Judging a pattern takes a while.
 fn naming(pattern: &str) -> Naming {

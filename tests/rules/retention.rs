@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
-use scripting_system::rules::naming::{Naming, Which};
-use scripting_system::rules::retention::{
-    Circumstances, Entry, Kind, Plan, Policy, Reason, RemovalHold, plan, to_put_back,
-};
+use scripting_system::rules::archive_name::{Naming, Which};
+use scripting_system::rules::listing::{Entry, Kind, to_put_back};
+use scripting_system::rules::retention::{Circumstances, Plan, plan};
+use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::reason::{Reason, RemovalHold};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =

@@ -15,11 +15,12 @@ use crate::disk::lock::{Lock, LockError};
 use crate::disk::space;
 use crate::record::run_record::NOT_KNOWN_YET;
 use crate::rules::dump::base_name;
-use crate::rules::history;
+use crate::rules::listing::{self, Entry};
 use crate::rules::inventory;
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Circumstances, Entry, Plan, Reason};
+use crate::rules::retention::{self, Action, Circumstances, Plan};
+use crate::rules::retention::reason::Reason;
 use crate::runtime::error_chain::with_causes;
 
 /// The steps to the directory, in their order, as findings name them.
@@ -184,9 +185,9 @@ fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
 fn contents(check: &Check<'_>, listing: &[Entry], expected: Expected) {
     let config = &check.site.config;
     let (naming, today) = (config.naming(), check.today());
-    let archives = history::archives(listing, &naming, today);
+    let archives = listing::archives(listing, &naming, today);
     let clock_difference = expected.clock_difference;
-    let server_now = Some(retention::server_now(None, check.site.started.to_utc(), clock_difference));
+    let server_now = Some(server_clock::server_now(None, check.site.started.to_utc(), clock_difference));
     let circumstances = Circumstances { clock_difference, server_now, ..Circumstances::on(today) };
     let plan = inventory::plan_of_next_run(listing, &naming, config.retention, circumstances);
     let mut text = format!("{}: {}", config.sftp.directory, count(archives.len(), "archive"));
@@ -220,7 +221,7 @@ fn names(check: &Check<'_>, listing: &[Entry], connection: &Connection) {
         );
         check.tell(Finding::warning("archive names", text, fix));
     }
-    let archives = history::archives(listing, &config.naming(), check.today());
+    let archives = listing::archives(listing, &config.naming(), check.today());
     let Some(newest) = archives.last() else { return };
     let wanted = base_name(&config.source.dump);
     let beginning = connection.beginning(&newest.name);

@@ -7,9 +7,10 @@ use console::{Alignment, Style, measure_text_width, pad_str};
 
 use crate::report::message::headline;
 use crate::rules::inventory::{Archive, File, Gap, Inventory};
-use crate::rules::naming::restore_option;
+use crate::rules::archive_name::restore_option;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{Action, Reason};
+use crate::rules::retention::Action;
+use crate::rules::retention::reason::Reason;
 
 /// What is listed.
 #[derive(Debug, Clone)]

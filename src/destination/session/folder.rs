@@ -10,7 +10,7 @@ use ssh2::{ErrorCode, File, FileStat};
 use crate::destination::error::DestinationError;
 use crate::destination::error::{is_failure, is_missing, is_no_space, is_refusal_to_write};
 use crate::destination::session::connection::Connection;
-use crate::rules::retention::{Entry, Kind};
+use crate::rules::listing::{Entry, Kind};
 
 /// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);

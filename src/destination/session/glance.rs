@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Server;
-use crate::rules::retention::Entry;
+use crate::rules::listing::Entry;
 use crate::runtime::interrupt::Interrupt;
 
 impl Server {

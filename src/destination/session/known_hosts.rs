@@ -14,7 +14,7 @@ use crate::config::SYSTEM_KNOWN_HOSTS;
 use crate::destination::error::DestinationError;
 use crate::disk::atomic_file::sync_folder_of;
 use crate::disk::space;
-use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
+use crate::rules::known_hosts::{HostName, KnownKey, Line, Marker, parse};
 
 /// Largest known_hosts that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
@@ -40,18 +40,18 @@ impl fmt::Display for Place {
 /// What the files say about one host.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    entries: Vec<(Place, Entry)>,
+    entries: Vec<(Place, KnownKey)>,
 }
 
 impl Known {
     /// The host's keys: those that its name and port have, else those that its name has without the port.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, Entry)> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, KnownKey)> {
         let lacks_port = !self.has_port();
         self.marked(Marker::HostKey).filter(move |(_, entry)| entry.lacks_port == lacks_port)
     }
 
     /// A key of the host that makes any other one a changed key.
-    pub(crate) fn binding_key(&self) -> Option<&(Place, Entry)> {
+    pub(crate) fn binding_key(&self) -> Option<&(Place, KnownKey)> {
         self.keys().find(|(_, entry)| !entry.lacks_port)
     }
 
@@ -74,7 +74,7 @@ impl Known {
         self.marked(Marker::HostKey).any(|(_, entry)| !entry.lacks_port)
     }
 
-    fn marked(&self, marker: Marker) -> impl Iterator<Item = &(Place, Entry)> {
+    fn marked(&self, marker: Marker) -> impl Iterator<Item = &(Place, KnownKey)> {
         self.entries.iter().filter(move |(_, entry)| entry.marker == marker)
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationErro
         for (line, text) in (1..).zip(content.split(|byte| *byte == b'\n')) {
             match parse(text, name) {
                 Line::Unrelated => {}
-                Line::Entry(entry) => entries.push((Place { file: file.to_owned(), line }, entry)),
+                Line::Key(entry) => entries.push((Place { file: file.to_owned(), line }, entry)),
                 Line::Malformed { may_match: false } => skipped.push(line),
                 Line::Malformed { may_match: true } => {
                     return Err(problem(format!(

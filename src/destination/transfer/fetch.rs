@@ -10,7 +10,7 @@ use crate::destination::transfer::lanes;
 use crate::destination::transfer::parts::{Part, Parts};
 use crate::destination::transfer::reading::{End, Reading};
 use crate::destination::transfer::reorder_buffer::Incoming;
-use crate::rules::retention::{Entry, Kind};
+use crate::rules::listing::{Entry, Kind};
 use crate::runtime::progress::Bar;
 
 /// What has come of a fetch.

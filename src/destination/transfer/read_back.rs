@@ -9,7 +9,7 @@ use crate::destination::transfer::lanes;
 use crate::destination::transfer::parts::{Part, Parts};
 use crate::destination::transfer::reading::{End, Reading};
 use crate::disk::spool::{BLOCK, Content, Spool};
-use crate::rules::retention::Kind;
+use crate::rules::listing::Kind;
 use crate::runtime::progress::Bar;
 
 /// The proof that a file on the server holds an archive. Where the link breaks, it can go on over another one.

@@ -16,7 +16,7 @@ use crate::destination::transfer::lanes;
 use crate::destination::transfer::parts::{Part, Parts};
 use crate::destination::transfer::window::Window;
 use crate::disk::spool::Spool;
-use crate::rules::retention::{Entry, Kind};
+use crate::rules::listing::{Entry, Kind};
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 

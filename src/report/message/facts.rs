@@ -2,7 +2,8 @@
 
 use crate::record::run_record::{Delivery, RunRecord};
 use crate::report::message::headline;
-use crate::rules::retention::{Action, Decision, Plan, Reason};
+use crate::rules::retention::{Action, Decision, Plan};
+use crate::rules::retention::reason::Reason;
 
 /// So many files are named in one list; the log names all.
 const MAX_NAMED: usize = 20;

@@ -9,7 +9,8 @@ use crate::record::task::Task;
 use crate::report::message::chart;
 use crate::report::message::facts::named;
 use crate::report::message::headline;
-use crate::rules::history::{self, Archived};
+use crate::rules::history;
+use crate::rules::listing::Archived;
 use crate::rules::retention::Decision;
 
 /// So many stretches of nights are named, the last ones.
@@ -141,7 +142,8 @@ fn room(folder: &FolderFacts, free: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::report::message::samples;
-    use crate::rules::retention::{Action, Reason};
+    use crate::rules::retention::Action;
+    use crate::rules::retention::reason::Reason;
 
     #[test]
     fn a_failure_says_how_old_the_last_good_archive_is() {

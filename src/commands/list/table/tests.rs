@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::commands::list::document::{listing_json, listing_schema};
 use crate::commands::list::table::*;
-use crate::rules::archive_name::ArchiveName;
-use crate::rules::naming::Naming;
-use crate::rules::retention::{Entry, Kind, Policy};
+use crate::rules::archive_name::{ArchiveName, Naming};
+use crate::rules::listing::{Entry, Kind};
+use crate::rules::retention::keeping::Policy;
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };

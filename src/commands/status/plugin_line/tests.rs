@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::commands::status::plugin_line::*;
-use crate::rules::retention::RemovalHold;
+use crate::rules::retention::reason::RemovalHold;
 
 const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1_000_000), alarm: None };
 

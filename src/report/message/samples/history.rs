@@ -5,8 +5,9 @@ use chrono::{Days, NaiveDate};
 use crate::record::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, State};
 use crate::record::task::Task;
 use crate::report::message::samples::{self, clean_night, decision, done, recent, stale_night};
-use crate::rules::history::Archived;
-use crate::rules::retention::{Action, Decision, Plan, Reason};
+use crate::rules::listing::Archived;
+use crate::rules::retention::{Action, Decision, Plan};
+use crate::rules::retention::reason::Reason;
 
 const MIB: u64 = 1024 * 1024;
 

@@ -12,7 +12,7 @@ use crate::archive::content::Declared;
 use crate::archive::directory;
 use crate::archive::error::ArchiveError;
 use crate::config::Compression;
-use crate::rules::dump::{self, ZipEntry, EntryKind, Method, Names};
+use crate::rules::dump::{self, EntryKind, Method, Names, ZipEntry};
 use crate::rules::freshness::DumpTime;
 
 /// How much of a file is read to recognise what it is.

@@ -18,8 +18,8 @@ use crate::destination::session::host_key::fingerprint;
 use crate::destination::session::known_hosts::Place;
 use crate::destination::transfer::lanes;
 use crate::destination::transfer::upload::{MODE, NO_SPACE};
-use crate::rules::known_hosts::algorithm_of;
 use crate::rules::archive_name::Naming;
+use crate::rules::known_hosts::algorithm_of;
 use crate::rules::listing::Entry;
 use crate::runtime::interrupt::Interrupt;
 
@@ -186,8 +186,8 @@ mod tests {
     use super::*;
     use crate::rules::archive_name::ArchiveName;
     use crate::rules::listing::Kind;
-    use crate::rules::retention::{Action, Circumstances, plan};
     use crate::rules::retention::keeping::Policy;
+    use crate::rules::retention::{Action, Circumstances, plan};
 
     fn naming(pattern: &str) -> Naming {
         Naming {

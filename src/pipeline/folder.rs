@@ -4,6 +4,7 @@ use crate::destination::{Connection, Server};
 use crate::pipeline::Job;
 use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
+use crate::rules::history;
 use crate::rules::listing::{self, Entry};
 use crate::runtime::error_chain::with_causes;
 

@@ -9,11 +9,11 @@ use crate::record::run_record::Delivery;
 use crate::record::task::Task;
 use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
-use crate::rules::redaction::printable;
 use crate::rules::listing::{self, Entry, Kind};
-use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
+use crate::rules::redaction::printable;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::server_clock;
+use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::retry::Retryable as _;
 
@@ -99,7 +99,7 @@ impl Job {
             delivered;
         let naming = self.config.naming();
         let listing = if self.dry_run {
-            for (old, archive) in retention::to_put_back(&connection.list()?, &naming) {
+            for (old, archive) in listing::to_put_back(&connection.list()?, &naming) {
                 self.journal.info(
                     Task::RemoveExpired,
                     &format!("{} would be put back as {}", printable(&old), printable(&archive)),
@@ -181,7 +181,7 @@ impl Job {
     /// The directory as it would be once every replaced archive without successor had its name back.
     fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
-        for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
+        for (old, archive) in listing::to_put_back(&listing, &self.config.naming()) {
             if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
                 entry.name = archive;
             }

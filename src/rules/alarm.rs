@@ -201,7 +201,8 @@ mod tests {
             (400, &[], Some(Beyond::Upper(300))),
             (400, &[400], None),
         ] {
-            let found = against_replaced(BOUNDS, size, 100, &of(sizes)).map(|suspicion| (suspicion.compared, suspicion.beyond));
+            let found =
+                against_replaced(BOUNDS, size, 100, &of(sizes)).map(|suspicion| (suspicion.compared, suspicion.beyond));
             assert_eq!(found, expected.map(|beyond| (Compared::Replaced, beyond)), "{size} {sizes:?}");
         }
     }

@@ -131,7 +131,12 @@ pub fn examine(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>
     }
 }
 
-fn about_newest(newest: &PlannedArchive, inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> Vec<Problem> {
+fn about_newest(
+    newest: &PlannedArchive,
+    inventory: &Inventory,
+    limits: Limits,
+    now: DateTime<FixedOffset>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     if age(newest, now) > limits.max_age {
         problems.push(Problem::TooOld);

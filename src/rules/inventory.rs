@@ -248,7 +248,8 @@ mod tests {
     #[test]
     fn gaps_end_yesterday_and_are_thinned_where_retention_keeps_only_some_archives() {
         let weekly = Policy { keep_weekly: 5, ..POLICY };
-        let (daily, shortest) = (Policy { keep_daily: 4, ..weekly }, Policy { keep_days: 1, keep_at_least: 1, ..weekly });
+        let (daily, shortest) =
+            (Policy { keep_daily: 4, ..weekly }, Policy { keep_days: 1, keep_at_least: 1, ..weekly });
         for (days_ago, policy, expected, nights_without) in [
             (&[0, 1, 5][..], POLICY, &[(4, 2, false)][..], 3),
             (&[1], POLICY, &[], 0),

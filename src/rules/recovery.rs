@@ -174,11 +174,16 @@ mod tests {
     #[test]
     fn a_date_without_an_archive_is_reported_with_the_nearest_ones_and_the_latest_has_content() {
         let folder =
-            &[("20262011.tgz", 1), ("20261511.tgz", 1), ("20261611.tgz", 0), ("20260111.tgz", 1), ("20262111.tgz", 0)][..];
+            &[("20262011.tgz", 1), ("20261511.tgz", 1), ("20261611.tgz", 0), ("20260111.tgz", 1), ("20262111.tgz", 0)]
+                [..];
         for (folder, date, expected) in [
             (folder, None, Ok("20262011.tgz")),
             (folder, Some(15), Ok("20261511.tgz")),
-            (folder, Some(17), Err("there is no archive of 2026-11-17; the nearest are those of 2026-11-15 and 2026-11-20")),
+            (
+                folder,
+                Some(17),
+                Err("there is no archive of 2026-11-17; the nearest are those of 2026-11-15 and 2026-11-20"),
+            ),
             (folder, Some(22), Err("there is no archive of 2026-11-22; the nearest is that of 2026-11-20")),
             (folder, Some(16), Err("20261611.tgz is empty; the nearest are those of 2026-11-15 and 2026-11-20")),
             (&[("20262011.tgz", 0)], Some(20), Err("20262011.tgz is empty; there is no other")),

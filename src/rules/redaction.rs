@@ -1,4 +1,4 @@
-//! Makes text safe to report: removes secrets, escapes control characters, truncates.
+//! Makes text safe to report: removes secrets, escapes control characters, truncates, quotes for a shell.
 
 use std::path::Path;
 
@@ -138,4 +138,10 @@ fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(MAX_CHARACTERS).collect();
     short.push_str(&format!("… ({} more characters)", count - MAX_CHARACTERS));
     short
+}
+
+/// `text` as one word of a shell's command line.
+pub fn shell_word(text: &str) -> String {
+    // Only NUL cannot be quoted; neither arguments nor paths hold one.
+    shlex::try_quote(text).unwrap_or_default().into_owned()
 }

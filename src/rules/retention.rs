@@ -185,7 +185,8 @@ impl Folder<'_> {
     }
 
     fn decide_leftover(&self, entry: &Entry, leftover: Leftover<'_>) -> (Action, Reason) {
-        let age_of = |modified: Option<DateTime<Utc>>| self.circumstances.server_now.zip(modified).map(|(now, it)| now - it);
+        let age_of =
+            |modified: Option<DateTime<Utc>>| self.circumstances.server_now.zip(modified).map(|(now, it)| now - it);
         match leftover {
             Leftover::OwnUpload => (Action::Remove, Reason::UnfinishedUpload),
             Leftover::OtherUpload => match age_of(entry.modified).filter(|age| *age > OTHERS_UPLOAD_TIME) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::rules::redaction::shown;
+use crate::rules::redaction::{shell_word, shown};
 
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;
@@ -71,7 +71,7 @@ pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Dis
             let owner = if is_secret && user != ROOT { user.to_string() } else { "root".to_owned() };
             let what = format!("belongs to user {}, neither root nor the job's user", step.owner);
             let flag = if step.kind == StepKind::Link { "-h " } else { "" };
-            reasons.push(reason(what, format!("chown {flag}{owner} {}", typed(&step.path))));
+            reasons.push(reason(what, format!("chown {flag}{owner} {}", shell_word(&shown(&step.path)))));
         }
         let lacks = missing.filter(|missing| missing.path.parent() == Some(&step.path));
         let Some(writers) = step.writers(lacks.is_some()) else {
@@ -82,10 +82,10 @@ pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Dis
         reasons.push(match lacks {
             Some(missing) if step.mode & STICKY != 0 => {
                 let what = format!("{what}, who could create {} there", shown(&missing.path));
-                reason(what, format!("install -D -m 600 /dev/null {}", typed(path)))
+                reason(what, format!("install -D -m 600 /dev/null {}", shell_word(&shown(path))))
             }
             _ if is_secret => reason(what, keep_private(step, user)),
-            _ => reason(what, format!("chmod go-w {}", typed(&step.path))),
+            _ => reason(what, format!("chmod go-w {}", shell_word(&shown(&step.path)))),
         });
     }
     reasons
@@ -126,7 +126,7 @@ impl Step {
 
 /// The command that makes the file at `step` readable for the job's `user` alone, or for root and the job's group.
 fn keep_private(step: &Step, user: u32) -> String {
-    let path = typed(&step.path);
+    let path = shell_word(&shown(&step.path));
     match step.owner {
         owner if owner == user => format!("chmod 600 {path}"),
         _ if step.group_readers(user) != 0 => format!("chmod 640 {path}"),
@@ -158,10 +158,4 @@ fn who(bits: u32) -> Option<&'static str> {
         (false, true) => Some("others"),
         (true, true) => Some("its group and others"),
     }
-}
-
-/// `path` quoted for a shell.
-fn typed(path: &Path) -> String {
-    let path = shown(path);
-    shlex::try_quote(&path).map(String::from).unwrap_or(path)
 }

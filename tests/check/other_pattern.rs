@@ -1,8 +1,8 @@
 //! Which names look like archives of another pattern.
 
 use scripting_system::rules::archive_name::ArchiveName;
-use scripting_system::rules::other_pattern::find;
 use scripting_system::rules::listing::{Entry, Kind};
+use scripting_system::rules::other_pattern::find;
 
 fn found(pattern: &str, names: &[&str]) -> Option<(usize, String, Option<String>)> {
     let entry = |name: &&str| Entry { name: (*name).to_owned(), kind: Kind::File, size: Some(1), modified: None };

@@ -1,12 +1,12 @@
 //! What made a dump, and the command that loads it.
 
-use scripting_system::rules::loading::{Loading, Place};
+use scripting_system::rules::loading::{LoadTarget, Loading};
 
-const PLACE: Place<'_> =
-    Place { file: "/r/dump.sql", database: "restored_1", database_file: "/r/restored_1.db", is_root: false };
+const TARGET: LoadTarget<'_> =
+    LoadTarget { file: "/r/dump.sql", database: "restored_1", database_file: "/r/restored_1.db", is_root: false };
 
 fn told(beginning: &str) -> Option<String> {
-    Loading::of(beginning.as_bytes()).map(|loading| loading.command(PLACE))
+    Loading::of(beginning.as_bytes()).map(|loading| loading.command(TARGET))
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_dump_that_creates_its_databases_needs_none() {
 #[test]
 fn a_gzip_file_is_unpacked_on_its_way() {
     let loading = Loading::of(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().from_gzip();
-    assert_eq!(loading.command(PLACE), "gunzip < /r/dump.sql | mariadb");
+    assert_eq!(loading.command(TARGET), "gunzip < /r/dump.sql | mariadb");
 }
 
 #[test]

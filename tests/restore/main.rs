@@ -16,4 +16,3 @@ mod places;
 mod renamed;
 mod signals;
 mod unpack;
-mod words;

@@ -1,10 +1,10 @@
 //! Which entry of a ZIP is the dump, which others seem to be dumps too, and what a file is that is not a ZIP.
 
-use scripting_system::rules::dump::{Entry, EntryKind, Method, check, find, kind_of, unsent};
+use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, find, kind_of, unsent};
 use scripting_system::rules::freshness::DumpTime;
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> ZipEntry {
+    ZipEntry {
         name: "dumpfile.sql".to_owned(),
         kind: EntryKind::File,
         size: 10,
@@ -43,13 +43,13 @@ fn a_folder_of_the_dumps_name_is_told_as_such() {
 #[test]
 fn each_defect_of_an_entry_is_named() {
     assert_eq!(check(&entry(), 10), Ok(()));
-    let defects: [(&str, Entry); 6] = [
-        ("a folder", Entry { kind: EntryKind::Directory, ..entry() }),
-        ("a symbolic link", Entry { kind: EntryKind::Symlink, ..entry() }),
-        ("is encrypted", Entry { encrypted: true, ..entry() }),
-        ("with LZMA", Entry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
-        ("is empty", Entry { size: 0, ..entry() }),
-        ("has 11 bytes", Entry { size: 11, ..entry() }),
+    let defects: [(&str, ZipEntry); 6] = [
+        ("a folder", ZipEntry { kind: EntryKind::Directory, ..entry() }),
+        ("a symbolic link", ZipEntry { kind: EntryKind::Symlink, ..entry() }),
+        ("is encrypted", ZipEntry { encrypted: true, ..entry() }),
+        ("with LZMA", ZipEntry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
+        ("is empty", ZipEntry { size: 0, ..entry() }),
+        ("has 11 bytes", ZipEntry { size: 11, ..entry() }),
     ];
     for (told, defect) in defects {
         let error = check(&defect, 10).unwrap_err().to_string();

@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::alarm;
-use scripting_system::rules::health::{Bounds, Checkup, Finding, Health, examine};
-use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::archive_name::Naming;
+use scripting_system::rules::health::{Checkup, Health, Limits, Problem, examine};
+use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::listing::{Entry, Kind};
 use scripting_system::rules::retention::keeping::Policy;
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
+const LIMITS: Limits = Limits { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
 
 fn naming() -> &'static Naming {
     static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%Y%d%m"));
@@ -43,7 +43,7 @@ fn good() -> Entry {
 }
 
 fn examined(listing: &[Entry]) -> Checkup {
-    examine(&Inventory::of(listing, naming(), POLICY, now()), BOUNDS, now())
+    examine(&Inventory::of(listing, naming(), POLICY, now()), LIMITS, now())
 }
 
 fn part(hours_ago: i64) -> Entry {
@@ -56,7 +56,7 @@ fn a_newest_archive_of_unusual_size_is_worth_a_look() {
     let healths = [1000, 1999, 2000, 12_000, 12_001].map(|size| {
         let listing = [archive(1, size, 9 * 60), archive(2, 4000, 33 * 60), archive(3, 4000, 57 * 60)];
         let inventory = Inventory::of(&listing, naming(), POLICY, now());
-        examine(&inventory, Bounds { alarm, ..BOUNDS }, now()).health()
+        examine(&inventory, Limits { alarm, ..LIMITS }, now()).health()
     });
     assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
 }
@@ -105,8 +105,8 @@ fn each_thing_that_is_wrong_leads_to_its_state() {
 #[test]
 fn the_worst_is_told_first() {
     let checkup = examined(&[archive(9, 5, 9000), archive(-1, 1000, 60), part(27), part(28)]);
-    let names = |finding: &Finding| format!("{finding:?}").split([' ', '(']).next().unwrap().to_owned();
-    let told: Vec<String> = checkup.findings.iter().map(names).collect();
+    let names = |problem: &Problem| format!("{problem:?}").split([' ', '(']).next().unwrap().to_owned();
+    let told: Vec<String> = checkup.problems.iter().map(names).collect();
     assert_eq!(told, ["TooOld", "TooSmall", "DatedAhead", "Leftovers"]);
 }
 
@@ -114,7 +114,7 @@ fn the_worst_is_told_first() {
 fn leftovers_that_stay_because_removal_is_held_back_are_told_once() {
     let of_another = Entry { name: ".20262311.tgz.ffffffff.part".to_owned(), ..part(50) };
     let checkup = examined(&[good(), of_another, file("20261122.tgz".to_owned(), Some(5), None)]);
-    assert!(matches!(checkup.findings.as_slice(), [Finding::HeldBack(_)]), "{checkup:?}");
+    assert!(matches!(checkup.problems.as_slice(), [Problem::HeldBack(_)]), "{checkup:?}");
 }
 
 #[test]
@@ -151,7 +151,7 @@ proptest! {
     fn a_looser_bound_never_makes_it_worse(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
         let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], naming(), POLICY, now());
         let health = |hours, min_size| {
-            severity(examine(&inventory, Bounds { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
+            severity(examine(&inventory, Limits { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
         };
         prop_assert!(health(hours + more, None) <= health(hours, Some(1000)));
     }
@@ -165,7 +165,7 @@ proptest! {
             .map(|(days, size, minutes)| file(naming().archive.file_name(day(days)), size, minutes))
             .collect();
         let checkup = examined(&entries);
-        prop_assert_eq!(checkup.newest.is_none(), checkup.findings.contains(&Finding::NoArchive));
+        prop_assert_eq!(checkup.newest.is_none(), checkup.problems.contains(&Problem::NoArchive));
         prop_assert_eq!(checkup.newest.is_none(), checkup.archives == 0);
     }
 }

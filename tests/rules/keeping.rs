@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 use scripting_system::rules::archive_name::Naming;
 use scripting_system::rules::listing::{Entry, Kind};
-use scripting_system::rules::retention::{Action, Circumstances, Plan, plan};
 use scripting_system::rules::retention::keeping::{Policy, Rule, Slot};
 use scripting_system::rules::retention::reason::Reason;
+use scripting_system::rules::retention::{Action, Circumstances, Plan, plan};
 
 /// Keeps as little as a policy can: the newest archive, and the day before it.
 const LEAST: Policy =

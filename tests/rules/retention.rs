@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
 use scripting_system::rules::archive_name::{Naming, Which};
 use scripting_system::rules::listing::{Entry, Kind, to_put_back};
-use scripting_system::rules::retention::{Circumstances, Plan, plan};
 use scripting_system::rules::retention::keeping::Policy;
 use scripting_system::rules::retention::reason::{Reason, RemovalHold};
+use scripting_system::rules::retention::{Circumstances, Plan, plan};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =

@@ -6,7 +6,6 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::client::SmtpConnection;
 use lettre::transport::smtp::commands::{Mail, Rcpt, Rset};
 
-use crate::commands::check::findings;
 use crate::config::{Email, MailServer};
 use crate::report::mail::error::MailError;
 use crate::report::mail::{GOODBYE, broken, connect, name_part, options, refused};
@@ -56,20 +55,26 @@ fn ask(connection: &mut SmtpConnection, server: &MailServer, recipient: &Mailbox
         .map_err(|error| broken(server, recipient.email.as_ref(), error, false))
 }
 
-/// A mail that is clearly a test, from the machine `host`, dated `date`.
+/// A test mail with this `subject` and `text`, from the machine `host`, dated `date`.
 ///
 /// # Errors
 /// If lettre finds that the parts do not make a mail.
-pub fn build_test(email: &Email, host: &str, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
+pub fn build_test(
+    email: &Email,
+    subject: &str,
+    text: &str,
+    host: &str,
+    date: DateTime<FixedOffset>,
+) -> Result<Message, MailError> {
     let id = format!("<check-{}-{}@{}>", date.format("%Y%m%dT%H%M%S"), std::process::id(), name_part(host));
     let mut builder = Message::builder()
         .from(email.from.clone())
-        .subject(findings::test_subject(&email.subject, host))
+        .subject(subject)
         .date(date.into())
         .message_id(Some(id))
         .raw_header(super::auto_generated());
     for recipient in &email.to {
         builder = builder.to(recipient.clone());
     }
-    builder.body(findings::test_text(host) + "\n").map_err(|error| MailError::Build { reason: error.to_string() })
+    builder.body(format!("{text}\n")).map_err(|error| MailError::Build { reason: error.to_string() })
 }

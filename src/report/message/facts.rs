@@ -2,8 +2,8 @@
 
 use crate::record::run_record::{Delivery, RunRecord};
 use crate::report::message::headline;
-use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::retention::reason::Reason;
+use crate::rules::retention::{Action, Decision, Plan};
 
 /// So many files are named in one list; the log names all.
 const MAX_NAMED: usize = 20;

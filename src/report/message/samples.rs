@@ -9,9 +9,9 @@ use chrono::{DateTime, NaiveDate};
 use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
-use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::retention::keeping::Rule;
 use crate::rules::retention::reason::{Reason, RemovalHold};
+use crate::rules::retention::{Action, Decision, Plan};
 
 pub(crate) use history::{
     first_night, fourth_night, good_night, refused_login, stale_after_many_nights, unreachable_web_server, warned_night,

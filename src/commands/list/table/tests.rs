@@ -13,7 +13,7 @@ use crate::rules::retention::keeping::Policy;
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-const PAPER: Canvas = Canvas { columns: None, has_colour: false, names_all: false };
+const PAPER: Canvas = Canvas { columns: None, has_colour: false, shows_all_names: false };
 
 /// Judging a pattern takes a while.
 fn naming() -> &'static Naming {
@@ -25,7 +25,7 @@ fn naming() -> &'static Naming {
     &NAMING
 }
 
-fn asked() -> DateTime<FixedOffset> {
+fn as_of() -> DateTime<FixedOffset> {
     "2026-11-24T08:10:00+01:00".parse().unwrap()
 }
 
@@ -36,7 +36,7 @@ fn file(name: &str, size: u64) -> Entry {
 
 /// The archive of so many days before the morning of the 24th, written at 23:00 of its day.
 fn archive(days_ago: i64, size: u64) -> Entry {
-    let date = asked().date_naive() - TimeDelta::days(days_ago);
+    let date = as_of().date_naive() - TimeDelta::days(days_ago);
     let modified = Some(date.and_hms_opt(22, 0, 0).unwrap().and_local_timezone(Utc).unwrap());
     Entry { modified, ..file(&naming().archive.file_name(date), size) }
 }
@@ -66,9 +66,9 @@ fn everything() -> Vec<Entry> {
 
 fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
     Listing {
-        inventory: Inventory::of(entries, naming(), policy, asked()),
-        place: "TSE-INFORX at sftp.example.com:22".to_owned(),
-        asked: asked(),
+        inventory: Inventory::of(entries, naming(), policy, as_of()),
+        folder: "TSE-INFORX at sftp.example.com:22".to_owned(),
+        as_of: as_of(),
         free: Some(118_200_000_000),
     }
 }
@@ -111,7 +111,7 @@ fn no_line_of_an_archive_is_longer_than_the_terminal_that_has_room_for_it() {
 
 #[test]
 fn names_of_others_are_shown_where_they_are_wanted_and_cannot_forge_anything() {
-    let all = Canvas { names_all: true, ..PAPER };
+    let all = Canvas { shows_all_names: true, ..PAPER };
     let text = listing(&listing_of(&everything(), POLICY), all);
     let (_, names) = text.split_once("  free       ").unwrap();
     insta::assert_snapshot!(names, @r#"

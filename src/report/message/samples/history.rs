@@ -6,8 +6,8 @@ use crate::record::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, Sta
 use crate::record::task::Task;
 use crate::report::message::samples::{self, clean_night, decision, done, recent, stale_night};
 use crate::rules::listing::Archived;
-use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::retention::reason::Reason;
+use crate::rules::retention::{Action, Decision, Plan};
 
 const MIB: u64 = 1024 * 1024;
 

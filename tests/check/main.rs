@@ -1,4 +1,4 @@
-//! `check`: whether tonight's run will work, told step by step, with nothing sent or changed.
+//! `check` tests every step of the next run, and sends or changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod configuration;
@@ -18,13 +18,12 @@ use std::path::Path;
 use serde_json::json;
 use support::{Night, Ran};
 
-/// A good night that stays one when the clock passes midnight between the dump and the check, on a server whose host
-/// key is known.
+/// Keeps the dump fresh when the clock passes midnight between making it and the check.
 fn prepare(night: &mut Night) {
     night.set("source.max_age_days", json!(1));
 }
 
-/// A good night on OpenSSH, which knows its host key.
+/// A working configuration, on OpenSSH with a known host key.
 fn night() -> Night {
     let mut night = Night::new();
     prepare(&mut night);
@@ -32,12 +31,10 @@ fn night() -> Night {
     night
 }
 
-/// Does the check.
 fn check(night: &Night) -> Ran {
     night.ask("check", &[])
 }
 
-/// The check must end with `code`.
 #[track_caller]
 fn must_end_with(night: &Night, code: i32) -> Ran {
     let ran = check(night);
@@ -45,25 +42,25 @@ fn must_end_with(night: &Night, code: i32) -> Ran {
     ran
 }
 
-/// The check must fail with a ✗ at each of `whats` and nowhere else, each with its words, and must still come to its end.
+/// The check must report exactly these problems, each as a subject and words, and must still do every other step.
 #[track_caller]
-fn must_fail(night: &Night, faults: &[(&str, &[&str])]) -> Ran {
+fn must_fail(night: &Night, problems: &[(&str, &[&str])]) -> Ran {
     let ran = must_end_with(night, 4);
     let crosses: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
-    assert_eq!(crosses.len(), faults.len(), "{}", ran.all());
-    for (line, (what, words)) in crosses.iter().zip(faults) {
-        assert!(line.starts_with(&format!("  ✗ {what} ")), "no ✗ at {what}: {}", ran.all());
+    assert_eq!(crosses.len(), problems.len(), "{}", ran.all());
+    for (line, (subject, words)) in crosses.iter().zip(problems) {
+        assert!(line.starts_with(&format!("  ✗ {subject} ")), "no ✗ at {subject}: {}", ran.all());
         for word in *words {
-            assert!(line.contains(word), "{word:?} is not told: {}", ran.all());
+            assert!(line.contains(word), "{word:?} is missing: {}", ran.all());
         }
     }
     for heading in ["Configuration", "Source", "Dump", "SFTP", "Reports"] {
-        assert!(ran.stdout.lines().any(|line| line == heading), "{heading} is left out: {}", ran.all());
+        assert!(ran.stdout.lines().any(|line| line == heading), "{heading} is missing: {}", ran.all());
     }
     ran
 }
 
-/// What is told, without what differs from day to day and from machine to machine.
+/// The output without values that differ between runs and machines.
 fn scrubbed(night: &Night, ran: &Ran) -> String {
     let mut text = ran.stdout.clone();
     let keys = night.sshd.user_key();
@@ -85,21 +82,21 @@ fn scrubbed(night: &Night, ran: &Ran) -> String {
         text = text.replace(&from, to);
     }
     for (start, end) in [
-        ("good until ", " more"),
+        ("valid until ", " left)"),
         ("modified ", ": a run"),
         ("round trip of ", " ms"),
+        ("freshness costs ", " "),
         ("can be written, ", " free"),
         ("space           ", " free"),
         (" SHA256:", ","),
         (" SHA256:", " is"),
-        ("sent in parts: ", " tell"),
     ] {
         text = replaced(&text, start, end);
     }
     text
 }
 
-/// `text` with dots for what stands between `start` and `end` on one line.
+/// `text` with dots instead of the text between `start` and `end` on one line.
 fn replaced(text: &str, start: &str, end: &str) -> String {
     let replace = |line: &str| {
         let Some(from) = line.find(start).map(|at| at + start.len()) else { return line.to_owned() };
@@ -107,6 +104,16 @@ fn replaced(text: &str, start: &str, end: &str) -> String {
         format!("{}…{}", &line[..from], &line[to..])
     };
     text.lines().map(|line| replace(line) + "\n").collect()
+}
+
+#[track_caller]
+fn must_show(ran: &Ran, words: &str) {
+    assert!(ran.stdout.contains(words), "{words:?} is missing: {}", ran.all());
+}
+
+#[track_caller]
+fn must_not_show(ran: &Ran, words: &str) {
+    assert!(!ran.stdout.contains(words), "{words:?}: {}", ran.all());
 }
 
 /// Every file in `folder` with its content.

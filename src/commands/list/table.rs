@@ -216,8 +216,8 @@ fn summary(listing: &Listing) -> Vec<String> {
         lines.push(line("leftovers", &leftovers(&inventory.leftovers)));
     }
     let others = [
-        (inventory.irregular.len(), "named like an archive, but no regular file"),
-        (inventory.foreign.len(), "not of this configuration"),
+        (inventory.irregular.len(), "named like an archive, but not a regular file"),
+        (inventory.foreign.len(), "foreign"),
     ];
     let others: Vec<String> =
         others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
@@ -253,7 +253,7 @@ fn next_run(inventory: &Inventory) -> String {
         0 => "nothing".to_owned(),
         some => headline::count(some, "file"),
     };
-    format!("removes {removals} once it has delivered; ages are as of its day, {}", day(inventory.next_run))
+    format!("removes {removals} once it has delivered; ages are as of {}", day(inventory.next_run))
 }
 
 fn leftovers(files: &[PlannedFile]) -> String {

@@ -11,8 +11,9 @@ use crate::cli;
 use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
 use crate::commands::list::table::{Canvas, Listing};
+use crate::commands::recovery::list_once;
 use crate::config;
-use crate::destination::{DestinationError, Server};
+use crate::destination::DestinationError;
 use crate::exit_code::ExitCode;
 use crate::rules::inventory::Inventory;
 
@@ -33,14 +34,9 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
 }
 
 fn fetch(context: &Context) -> Result<Listing, DestinationError> {
-    let Context { config, interrupt, retry, progress, started } = context;
-    let _waiting = progress.waiting("asking the SFTP server");
-    let server = Server::new(&config.sftp, interrupt, retry, false);
-    let ((entries, free), connection) = server.with_connection("listing the archives", None, |connection| {
-        Ok((connection.list()?, connection.free_space()))
-    })?;
-    // The result is complete, however the connection ends.
-    let _ = connection.close();
+    let Context { config, started, .. } = context;
+    let _waiting = context.progress.waiting("asking the SFTP server");
+    let (server, entries, free) = list_once(context, "listing the archives")?;
     context.report_new_host_key(&server);
     let sftp = &config.sftp;
     Ok(Listing {

@@ -1,15 +1,25 @@
-//! Shared by `verify` and `restore`: the list of archives on the server, and the words for a dump.
+//! Shared by the commands that read archives: the folder on the server, and the words for a dump.
 
 use std::time::Duration;
 
 use crate::archive::PackedDump;
 use crate::commands::foreground::{Context, Work};
 use crate::config::JobZone;
-use crate::destination::{Connection, Server};
+use crate::destination::{Connection, DestinationError, Server};
 use crate::report::message::headline::{moment, rate};
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, Stored};
+
+/// The server, the listing of its folder, and its free bytes, if it reports them; `what` is the reason to connect.
+pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<Entry>, Option<u64>), DestinationError> {
+    let server = Server::new(&context.config.sftp, &context.interrupt, &context.retry, false);
+    let ((entries, free), connection) =
+        server.with_connection(what, None, |connection| Ok((connection.list()?, connection.free_space())))?;
+    // The result is complete, however the connection ends.
+    let _ = connection.close();
+    Ok((server, entries, free))
+}
 
 /// The server, a connection to it, the listing of its folder, and the archives in it, oldest first, with empty ones.
 ///

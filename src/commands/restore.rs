@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -26,7 +27,7 @@ use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
 use crate::rules::loading::{BEGINNING, LoadTarget, Loading};
 use crate::rules::packed::MemberError;
-use crate::rules::recovery::{Stored, Wanted, choose, choose_replaced};
+use crate::rules::recovery::{Stored, choose, choose_replaced};
 use crate::rules::redaction::{printable, shell_word};
 
 /// Private to the operator, as the dump.
@@ -72,7 +73,7 @@ const UNNAMED: &str = "dump";
 /// The arguments.
 struct Restoration {
     config: PathBuf,
-    wanted: Wanted,
+    date: Option<NaiveDate>,
     replaced: Option<Replaced>,
     /// The dump's name, if it is not the one in the configuration.
     dump: Option<String>,
@@ -85,7 +86,7 @@ pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCod
     let restoration = Restoration {
         config: arguments.config.clone(),
         dump: arguments.dump.clone(),
-        wanted: arguments.date.map_or(Wanted::Latest, Wanted::Of),
+        date: arguments.date,
         replaced: arguments.replaced,
         folder: arguments.output.clone(),
         force: arguments.force,
@@ -104,11 +105,11 @@ impl Restoration {
             self.check_target(name)?;
         }
         let (server, connection, listing, stored) = connect_and_list(context)?;
-        let archive = match (self.wanted, self.replaced) {
-            (Wanted::Of(date), Some(which)) => {
+        let archive = match (self.date, self.replaced) {
+            (Some(date), Some(which)) => {
                 &choose_replaced(&listing, &context.config.naming, date, which == Replaced::Last)?
             }
-            (wanted, _) => choose(&stored, wanted)?,
+            (date, _) => choose(&stored, date)?,
         };
         let known_name = if self.archive_only { Some(archive.name.as_str()) } else { dump_name };
         let file = self.create(known_name.unwrap_or(UNNAMED))?;

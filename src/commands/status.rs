@@ -11,8 +11,9 @@ use chrono::TimeDelta;
 use crate::cli;
 use crate::commands::foreground::{self, CommandError, Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::recovery::list_once;
 use crate::config::{self, Environment, LoadError, ReadBack};
-use crate::destination::{DestinationError, Server};
+use crate::destination::DestinationError;
 use crate::rules::health::{self, Health, Limits};
 use crate::rules::inventory::Inventory;
 use crate::rules::redaction::Redaction;
@@ -64,13 +65,8 @@ fn with_one_attempt(mut config: ReadBack, timeout: Duration) -> ReadBack {
 }
 
 fn ask(context: &Context, limits: Limits) -> Result<Answer, DestinationError> {
-    let Context { config, interrupt, retry, started, .. } = context;
-    let server = Server::new(&config.sftp, interrupt, retry, false);
-    let ((entries, free), connection) = server.with_connection("checking the archives", None, |connection| {
-        Ok((connection.list()?, connection.free_space()))
-    })?;
-    // The result is complete, however the connection ends.
-    let _ = connection.close();
+    let Context { config, started, .. } = context;
+    let (server, entries, free) = list_once(context, "checking the archives")?;
     tracing::info!("entries in sftp.directory: {}", entries.len());
     let inventory = Inventory::of(&entries, &config.naming, config.retention, *started);
     let checkup = health::examine(&inventory, limits, *started);

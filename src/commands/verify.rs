@@ -11,13 +11,13 @@ use crate::cli;
 use crate::commands::foreground::{self, Context, Work};
 use crate::commands::invocation::Invocation;
 use crate::commands::recovery::connect_and_list;
-use crate::commands::verify::report::{Checked, Condition};
+use crate::commands::verify::report::Condition;
 use crate::config;
 use crate::destination::fetch;
 use crate::destination::{Connection, Server};
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::recovery::{NoArchive, Stored, Wanted, choose};
+use crate::rules::recovery::{NoArchive, Stored, choose};
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
 
@@ -29,7 +29,7 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
             // An empty archive exists, and is bad.
             Some(date) => match stored.iter().find(|archive| archive.date == date) {
                 Some(archive) => slice::from_ref(archive),
-                None => slice::from_ref(choose(&stored, Wanted::Of(date))?),
+                None => slice::from_ref(choose(&stored, Some(date))?),
             },
             None if all => &stored[..],
             None => &stored[stored.len().saturating_sub(1)..],
@@ -72,8 +72,8 @@ impl Verification<'_> {
             };
             // An interrupted check says nothing about the archive.
             self.context.interrupt.check()?;
-            let checked = Checked { archive, condition: &condition, took: begun.elapsed() };
-            self.context.progress.print(&report::line(&checked, &self.context.config.zone));
+            let zone = &self.context.config.zone;
+            self.context.progress.print(&report::line(archive, &condition, begun.elapsed(), zone));
             conditions.push(condition);
         }
         if conditions.len() > 1 {

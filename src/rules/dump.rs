@@ -45,19 +45,21 @@ pub struct ZipEntry {
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DumpError {
-    #[error("the ZIP holds no {wanted:?}; {}. Correct source.dump, or what makes the ZIP", contents(.names))]
+    #[error("the ZIP holds no {wanted:?}; {}. Correct source.dump, or the program that makes the ZIP", contents(.names))]
     Missing {
         wanted: String,
         /// Of the ZIP's files.
         names: Names,
     },
-    #[error("{name:?} in the ZIP is {what}, not a regular file. Correct source.dump, or what makes the ZIP")]
+    #[error(
+        "{name:?} in the ZIP is {what}, not a regular file. Correct source.dump, or the program that makes the ZIP"
+    )]
     NotAFile {
         name: String,
         /// With its article.
         what: &'static str,
     },
-    #[error("{0:?} in the ZIP is empty. Look at what dumps the database")]
+    #[error("{0:?} in the ZIP is empty. Check the program that dumps the database")]
     Empty(String),
     #[error("{0:?} in the ZIP is encrypted. Make the ZIP without a password")]
     Encrypted(String),

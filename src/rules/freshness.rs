@@ -92,7 +92,7 @@ impl Judgement {
                     modified.format("%F %T %:z")
                 )
             }
-            _ => "Look at what dumps the database".to_owned(),
+            _ => "Check the program that dumps the database".to_owned(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Recognises the program that made a dump by how the dump begins, and gives the command that loads it.
+//! Recognises the maker of a dump by its beginning, and composes the command that loads it.
 
 use std::fmt;
 

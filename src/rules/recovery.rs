@@ -17,13 +17,6 @@ pub struct Stored {
     pub file: Entry,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// The newest one with content.
-    Latest,
-    Of(NaiveDate),
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoArchive {
     #[error("sftp.directory holds no archive: no file there has a name that archive.name gives")]
@@ -106,13 +99,10 @@ pub fn choose_replaced(
     Ok(Stored { date, name: file.name.clone(), file: file.clone() })
 }
 
-/// Chooses from `stored`, which is sorted by date.
-pub fn choose(stored: &[Stored], wanted: Wanted) -> Result<&Stored, NoArchive> {
+/// The archive of `date` in `stored`, which is sorted by date; without a date, the newest one with content.
+pub fn choose(stored: &[Stored], date: Option<NaiveDate>) -> Result<&Stored, NoArchive> {
     let with_content = || stored.iter().filter(|archive| archive.file.size != Some(0));
-    let date = match wanted {
-        Wanted::Latest => return with_content().next_back().ok_or(NoArchive::None),
-        Wanted::Of(date) => date,
-    };
+    let Some(date) = date else { return with_content().next_back().ok_or(NoArchive::None) };
     if stored.is_empty() {
         return Err(NoArchive::None);
     }
@@ -151,8 +141,8 @@ mod tests {
         stored(&names.iter().map(entry).collect::<Vec<_>>(), &naming, day(23))
     }
 
-    fn chosen(stored: &[Stored], wanted: Wanted) -> Result<&str, String> {
-        choose(stored, wanted).map(|archive| archive.name.as_str()).map_err(|error| error.to_string())
+    fn chosen(stored: &[Stored], date: Option<NaiveDate>) -> Result<&str, String> {
+        choose(stored, date).map(|archive| archive.name.as_str()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -166,8 +156,8 @@ mod tests {
     fn uploads_foreign_files_and_archives_of_the_future_cannot_be_chosen() {
         let stored = stored_of(&[(".20262211.tgz.part", 3), ("20262411.tgz", 3), ("notes.txt", 3)]);
         assert_eq!(stored, []);
-        for wanted in [Wanted::Latest, Wanted::Of(day(24))] {
-            assert!(chosen(&stored, wanted).unwrap_err().starts_with("sftp.directory holds no archive"));
+        for date in [None, Some(day(24))] {
+            assert!(chosen(&stored, date).unwrap_err().starts_with("sftp.directory holds no archive"));
         }
     }
 
@@ -188,8 +178,8 @@ mod tests {
             (folder, Some(16), Err("20261611.tgz is empty; the nearest are those of 2026-11-15 and 2026-11-20")),
             (&[("20262011.tgz", 0)], Some(20), Err("20262011.tgz is empty; there is no other")),
         ] {
-            let wanted = date.map_or(Wanted::Latest, |date| Wanted::Of(day(date)));
-            assert_eq!(chosen(&stored_of(folder), wanted), expected.map_err(str::to_owned), "{date:?}");
+            let date = date.map(day);
+            assert_eq!(chosen(&stored_of(folder), date), expected.map_err(str::to_owned), "{date:?}");
         }
     }
 }

@@ -106,7 +106,7 @@ fn a_stale_dump_is_a_warning() {
     let ran = must_end_with(&night, 0);
     must_show(&ran, "a run now would find it stale and send nothing for ");
     must_show(&ran, "3 days ago\n");
-    must_show(&ran, "→ nothing to do if today's dump is not ready yet. Otherwise: Look at");
+    must_show(&ran, "→ nothing to do if today's dump is not ready yet. Otherwise: Check");
 }
 
 #[test]

@@ -34,13 +34,14 @@ fn a_missing_dump_is_told_with_the_nearest_names() {
     let zip = company.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
     night_with(&zip).must_fail(&[
         "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
-        "Correct source.dump, or what makes the ZIP",
+        "Correct source.dump, or the program that makes the ZIP",
     ]);
 }
 
 #[test]
 fn a_zip_without_a_file_says_so() {
-    night_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or what makes the ZIP"]);
+    night_with(&Zip::new())
+        .must_fail(&["it holds no file at all", "Correct source.dump, or the program that makes the ZIP"]);
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn what_is_no_file_or_empty_is_no_dump() {
     let cases = [
         (Entry::folder(DUMP), "is a folder, not a regular file"),
         (Entry::symlink(DUMP, "/etc/passwd"), "is a symbolic link, not a regular file"),
-        (Entry::new(DUMP, ""), "is empty. Look at what dumps the database"),
+        (Entry::new(DUMP, ""), "is empty. Check the program that dumps the database"),
     ];
     for (entry, told) in cases {
         night_with(&Zip::new().with(entry)).must_fail(&[told]);

@@ -1,4 +1,4 @@
-//! Long lines and broken ones.
+//! Slow and broken connections.
 
 use std::fs;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::day::{MIB, assert_refused, assert_restored, night_of, plant, restore};
+use super::fixture::{MIB, assert_refused, assert_restored, night_of, put_archive, restore};
 use super::support::Night;
 use super::support::servers::Proxy;
 use super::support::servers::listener::loopback;
 use super::support::servers::sftp_faults::Disturbance;
 use super::support::servers::sftp_watch::Moment;
 
-/// Puts a long line between the program and its SFTP server: one that is worth as many connections as there may be.
-fn lengthen_the_line(night: &mut Night) -> Proxy {
+/// Delays every packet to and from the SFTP server, so that the program uses as many connections as allowed.
+fn delay_packets(night: &mut Night) -> Proxy {
     let port = u16::try_from(night.config["sftp"]["port"].as_u64().unwrap()).unwrap();
     let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
     night.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
@@ -23,7 +23,7 @@ fn lengthen_the_line(night: &mut Night) -> Proxy {
 }
 
 #[test]
-fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
+fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long() {
     let mut night = night_of(40 * MIB);
     night.run().ended_with(0);
     let logins = || night.sshd.log().matches("Accepted publickey").count();
@@ -32,10 +32,10 @@ fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
     assert_restored(&night, &ran);
     assert!(!ran.stdout.contains("over 4"), "{}", ran.all());
     let short = logins() - before;
-    // A busy machine can look like a longer line for a moment.
+    // On a busy machine, a round trip can take longer for a moment.
     assert!(short < 4, "{short} logins");
 
-    let _line = lengthen_the_line(&mut night);
+    let _proxy = delay_packets(&mut night);
     let before = night.sshd.log().matches("Accepted publickey").count();
     let ran = restore(&night, &["--force"]);
     assert_restored(&night, &ran);
@@ -45,7 +45,7 @@ fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
 }
 
 #[test]
-fn a_broken_link_costs_only_what_was_on_its_way() {
+fn a_broken_connection_costs_only_the_bytes_in_transit() {
     for connections in [1, 4] {
         let mut night = night_of(24 * MIB);
         let left = Arc::new(AtomicU64::new(u64::MAX));
@@ -64,20 +64,20 @@ fn a_broken_link_costs_only_what_was_on_its_way() {
         night.run().ended_with(0);
         let before = server.bytes_read();
         left.store(450, Ordering::SeqCst);
-        let _line = lengthen_the_line(&mut night);
+        let _proxy = delay_packets(&mut night);
         night.set("sftp.connections", json!(connections));
         let ran = restore(&night, &["-v"]);
         assert_restored(&night, &ran);
-        // Where others are left, they take over; where it was the first, another one is made.
-        let told = ["only what has not come yet is asked for again", "going on with one connection fewer"];
-        assert!(told.iter().any(|told| ran.stderr.contains(told)), "{}", ran.all());
+        // Remaining connections continue; if there is none, a new one is made.
+        let either = ["only what has not come yet is asked for again", "going on with one connection fewer"];
+        assert!(either.iter().any(|words| ran.stderr.contains(words)), "{}", ran.all());
         let read = server.bytes_read() - before;
         assert!(read < 34 * MIB as u64, "{read} bytes were read over {connections} connections");
     }
 }
 
 #[test]
-fn a_link_that_breaks_for_good_leaves_nothing() {
+fn a_connection_that_breaks_for_good_leaves_nothing_behind() {
     let mut night = night_of(6 * MIB);
     let is_down = Arc::new(AtomicBool::new(false));
     let down = is_down.clone();
@@ -93,7 +93,7 @@ fn a_link_that_breaks_for_good_leaves_nothing() {
 }
 
 #[test]
-fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
+fn an_unreadable_archive_is_reported_and_the_others_are_verified() {
     let mut night = Night::new();
     let unreadable = Arc::new(std::sync::Mutex::new(String::from("none")));
     let name = unreadable.clone();
@@ -105,9 +105,9 @@ fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
     });
     night.run().ended_with(0);
     let good = fs::read(night.archive()).unwrap();
-    plant(&night, 1, &good);
-    *unreadable.lock().unwrap() = plant(&night, 2, &good);
-    plant(&night, 3, &good);
+    put_archive(&night, 1, &good);
+    *unreadable.lock().unwrap() = put_archive(&night, 2, &good);
+    put_archive(&night, 3, &good);
     let ran = night.ask("verify", &["--all"]);
     ran.ended_with(4);
     let lines: Vec<&str> = ran.stdout.lines().collect();
@@ -117,7 +117,7 @@ fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
 }
 
 #[test]
-fn an_archive_that_changes_meanwhile_is_refused() {
+fn an_archive_that_changes_during_the_download_is_refused() {
     let mut night = night_of(6 * MIB);
     let archive = Arc::new(std::sync::Mutex::new(None));
     let changing = archive.clone();

@@ -1,4 +1,4 @@
-//! Signals in the middle: nothing is left, and the program ends at once.
+//! A signal during the download ends the program at once and leaves nothing behind.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::day::{MIB, assert_restored, listing, night_of, output, restore, wait_until};
+use super::fixture::{MIB, assert_restored, listing, night_of, output, restore, wait_until};
 use super::support::servers::sftp_faults::Disturbance;
 
-/// A program that a signal reached must have ended by then.
+/// The program must end within this time after a signal.
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_signal_in_the_middle_of_the_download_leaves_nothing() {
+fn a_signal_during_the_download_leaves_nothing_behind() {
     let mut night = night_of(6 * MIB);
     let (is_silent, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (silent, counted) = (is_silent.clone(), reads.clone());

@@ -67,7 +67,7 @@ fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
         }
         assert_eq!(names(listed(&dry, "would be removed")), removed_by(&ran));
         let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-        assert_eq!(listed(&dry, "would stay").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
+        assert_eq!(listed(&dry, "would be kept").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
 
         run(night).ended_with(0).told(&format!("Remove expired: 0 removed, {} archives stay", STAYING.len()));
     });

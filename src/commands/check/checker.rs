@@ -54,6 +54,13 @@ impl Checker<'_> {
         self.context.progress.print(&findings::line(&finding, self.coloured));
     }
 
+    /// Prints `finding`. Returns whether it is anything but a failure.
+    pub(super) fn passes(&self, finding: Finding) -> bool {
+        let passes = finding.status != Status::Failed;
+        self.report(finding);
+        passes
+    }
+
     /// Prints the closing line. Returns whether there is nothing to fix.
     pub(super) fn conclude(&self) -> bool {
         let statuses = self.statuses.borrow();

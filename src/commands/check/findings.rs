@@ -1,5 +1,8 @@
 //! The findings of `check` as lines, and the closing line that counts them.
 
+use std::io;
+use std::path::Path;
+
 use console::{Style, style};
 
 use crate::report::message::headline::count;
@@ -47,6 +50,15 @@ impl Finding {
 
     pub(super) fn skipped(subject: &'static str, text: impl Into<String>) -> Finding {
         Finding::new(Status::Skipped, subject, text)
+    }
+
+    /// `result` is that of trying to write to `path`, which the configuration names as `key`.
+    pub(super) fn writable(subject: &'static str, path: &Path, key: &str, result: io::Result<()>) -> Finding {
+        match result {
+            Ok(()) => Finding::good(subject, format!("{} can be written", path.display())),
+            Err(error) => Finding::failed(subject, format!("{} cannot be written: {error}", path.display()))
+                .with_fix(format!("create its folder, or correct its permissions or {key}")),
+        }
     }
 
     pub(super) fn with_fix(self, fix: impl Into<String>) -> Finding {

@@ -23,11 +23,7 @@ pub(super) fn check_machine(checker: &Checker<'_>) {
         checker.report(Finding::warning("archive name", text).with_fix(fix));
     }
     let log = &config.log.file;
-    checker.report(match space::check_writable(log) {
-        Ok(()) => Finding::good("log", format!("{} can be written", log.display())),
-        Err(error) => Finding::failed("log", format!("{} cannot be written: {error}", log.display()))
-            .with_fix("create its folder, or correct its permissions or log.file"),
-    });
+    checker.report(Finding::writable("log", log, "log.file", space::check_writable(log)));
     checker.report(work_directory(checker));
     checker.report(match Lock::probe(&checker.file, &config.archive.work_directory) {
         Ok(()) => Finding::good("lock", "no run with this configuration is under way"),

@@ -27,8 +27,7 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
             checker.report(Finding::skipped("mail", "off: email.send is \"never\""));
         }
         Some(email) => {
-            let is_reached = reach_mail(checker, email);
-            if notify && is_reached {
+            if reach_mail(checker, email) && notify {
                 send_mail(checker, email);
             }
         }
@@ -46,8 +45,7 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
                 keys: ["mattermost.webhook_url", "mattermost.ca_file"],
                 ca_file: mattermost.ca_file.as_deref(),
             };
-            let is_reached = host.check(checker);
-            if notify && is_reached {
+            if host.check(checker) && notify {
                 post(checker, mattermost);
             }
         }
@@ -65,51 +63,36 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
     if let Some(metrics) = &config.metrics {
         let file = &metrics.textfile;
         // The file is replaced as a whole, so the folder must be writable.
-        checker.report(match space::check_writable(&file.with_extension("check")) {
-            Ok(()) => Finding::good("metrics", format!("{} can be written", file.display())),
-            Err(error) => Finding::failed("metrics", format!("{} cannot be written: {error}", file.display()))
-                .with_fix("create its folder, or correct its permissions or metrics.textfile"),
-        });
+        let result = space::check_writable(&file.with_extension("check"));
+        checker.report(Finding::writable("metrics", file, "metrics.textfile", result));
     }
 }
 
 /// Whether a mail would be accepted, as far as that can be known without sending one.
 fn reach_mail(checker: &Checker<'_>, email: &Email) -> bool {
     let Some(server) = &email.server else {
-        return match mail::local_sendmail() {
-            Ok(program) => {
-                checker.report(Finding::good("mail", format!("will be sent with {}", program.display())));
-                true
-            }
-            Err(error) => {
-                checker.report(Finding::failed("mail", with_causes(&error)));
-                false
-            }
-        };
+        return checker.passes(match mail::local_sendmail() {
+            Ok(program) => Finding::good("mail", format!("will be sent with {}", program.display())),
+            Err(error) => Finding::failed("mail", with_causes(&error)),
+        });
     };
     let waiting = checker.waiting("talking to the mail server");
     let welcome = mail::try_server(email, server);
     drop(waiting);
     match welcome {
         Ok(welcome) => {
-            welcomed(checker, server, &welcome);
+            report_welcome(checker, server, &welcome);
             true
         }
         Err(error) => {
-            checker.report(Finding::failed(
-                if is_login(&error) { "mail login" } else { "mail server" },
-                with_causes(&error),
-            ));
-            false
+            let is_login = matches!(error, MailError::Authentication { .. });
+            let subject = if is_login { "mail login" } else { "mail server" };
+            checker.passes(Finding::failed(subject, with_causes(&error)))
         }
     }
 }
 
-fn is_login(error: &MailError) -> bool {
-    matches!(error, MailError::Authentication { .. })
-}
-
-fn welcomed(checker: &Checker<'_>, server: &MailServer, welcome: &Welcome) {
+fn report_welcome(checker: &Checker<'_>, server: &MailServer, welcome: &Welcome) {
     let protection = match server.security {
         MailSecurity::Tls => "TLS",
         MailSecurity::Starttls => "STARTTLS",
@@ -207,10 +190,7 @@ impl WebHost<'_> {
                 }
                 true
             }
-            Err(text) => {
-                checker.report(Finding::failed(self.subject, text));
-                false
-            }
+            Err(text) => checker.passes(Finding::failed(self.subject, text)),
         }
     }
 

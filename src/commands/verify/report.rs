@@ -9,12 +9,6 @@ use crate::report::message::headline::{count, size};
 use crate::rules::recovery::Stored;
 use crate::rules::redaction::{printable, shell_word};
 
-pub(super) struct Checked<'a> {
-    pub(super) archive: &'a Stored,
-    pub(super) condition: &'a Condition,
-    pub(super) took: Duration,
-}
-
 /// The condition of an archive.
 pub(super) enum Condition {
     Good(PackedDump),
@@ -30,12 +24,13 @@ pub(super) enum Condition {
     Unread(String),
 }
 
-pub(super) fn line(checked: &Checked<'_>, zone: &JobZone) -> String {
-    let Stored { name, date, file } = checked.archive;
+/// The reading `took` this long; times are shown in `zone`.
+pub(super) fn line(archive: &Stored, condition: &Condition, took: Duration, zone: &JobZone) -> String {
+    let Stored { name, date, file } = archive;
     let stored_size = file.size.map_or_else(|| "? B".to_owned(), size);
-    let condition = match checked.condition {
+    let condition = match condition {
         Condition::Good(dump) => {
-            let rate = at_rate(file.size, checked.took);
+            let rate = at_rate(file.size, took);
             format!("good: a dump of {}, {}{rate}", size(dump.size), modified(dump, zone))
         }
         Condition::OtherName { dump, expected } => printable(&format!(
@@ -97,7 +92,7 @@ mod tests {
             let name = "20262311.tgz".to_owned();
             let file = Entry { name: name.clone(), kind: Kind::File, size, modified: None };
             let archive = &Stored { date: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), name, file };
-            lines.push(line(&Checked { archive, condition, took: Duration::from_millis(milliseconds) }, &zone));
+            lines.push(line(archive, condition, Duration::from_millis(milliseconds), &zone));
         }
         lines.extend([total(&conditions), total(&conditions[..1])]);
         insta::assert_snapshot!(lines.join("\n"), @r#"

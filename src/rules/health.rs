@@ -1,6 +1,6 @@
 //! Judges the archives on the server: the state of a monitoring check, and the problems that lead to it.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 
@@ -88,12 +88,7 @@ impl Problem {
     pub fn health(&self) -> Health {
         match self {
             Problem::NoArchive | Problem::TooOld | Problem::TooSmall => Health::Critical,
-            Problem::UnknownSize
-            | Problem::UnusualSize(_)
-            | Problem::ClockAhead { .. }
-            | Problem::DatedAhead { .. }
-            | Problem::HeldBack(_)
-            | Problem::Leftovers { .. } => Health::Warning,
+            _ => Health::Warning,
         }
     }
 }
@@ -115,11 +110,7 @@ pub fn examine(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>
     problems.extend(dated_ahead.map(|archive| Problem::DatedAhead { name: archive.file.name.clone() }));
     problems.extend(inventory.held_back.clone().map(Problem::HeldBack));
     problems.extend(old_leftovers(inventory, limits, now));
-    problems.sort_by(|one, other| match (one.health(), other.health()) {
-        (one, other) if one == other => Ordering::Equal,
-        (Health::Critical, _) => Ordering::Less,
-        _ => Ordering::Greater,
-    });
+    problems.sort_by_key(|problem| Reverse(problem.health() as u8));
     Checkup {
         newest: newest.map(|archive| Newest {
             name: archive.file.name.clone(),

@@ -1,6 +1,6 @@
 //! The server's folder in the operator's terms: archives by date, nights without one, leftovers, the rest.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, Utc};
 
@@ -83,16 +83,14 @@ impl Inventory {
     pub fn of(listing: &[Entry], naming: &Naming, policy: Policy, now: DateTime<FixedOffset>) -> Inventory {
         let today = now.date_naive();
         let circumstances = Circumstances { server_now: Some(now.to_utc()), ..Circumstances::on(today) };
-        let counting = listing::archives(listing, naming, today);
         let plan = plan_of_next_run(listing, naming, policy, circumstances);
         let entries: HashMap<&str, &Entry> = listing.iter().map(|entry| (entry.name.as_str(), entry)).collect();
-        let counting_names: BTreeSet<&str> = counting.iter().map(|archive| archive.name.as_str()).collect();
         let mut inventory = Inventory {
             today,
             reference: plan.reference,
             next_run: day_of_next_run(plan.reference, today),
             archives: Vec::new(),
-            gaps: gaps(&counting, policy, today),
+            gaps: gaps(&listing::archives(listing, naming, today), policy, today),
             leftovers: Vec::new(),
             replaced: Vec::new(),
             irregular: Vec::new(),
@@ -106,7 +104,6 @@ impl Inventory {
                 Reason::Foreign => inventory.foreign.push(decision.name),
                 Reason::NotAFile => inventory.irregular.push(decision.name),
                 reason => {
-                    let counts = counting_names.contains(decision.name.as_str());
                     let file = PlannedFile {
                         name: decision.name,
                         size: entry.and_then(|entry| entry.size),
@@ -116,8 +113,11 @@ impl Inventory {
                     };
                     let replaced = naming.set_aside(&file.name).filter(|_| file.reason != Reason::AwaitsItsName);
                     match (date, replaced.map(|replaced| replaced.date)) {
-                        (Some(date), _) => inventory.archives.push(PlannedArchive { date, counts, file }),
-                        (None, Some(date)) => inventory.replaced.push(PlannedArchive { date, counts, file }),
+                        (Some(date), _) => {
+                            let counts = date <= today && file.size != Some(0);
+                            inventory.archives.push(PlannedArchive { date, counts, file });
+                        }
+                        (None, Some(date)) => inventory.replaced.push(PlannedArchive { date, counts: false, file }),
                         (None, None) => inventory.leftovers.push(file),
                     }
                 }

@@ -10,7 +10,6 @@ use crate::commands::check::findings::{self, Finding, Status};
 use crate::commands::foreground::Context;
 use crate::config::{self, Config};
 use crate::rules::redaction::Redaction;
-use crate::runtime::progress::Waiting;
 use crate::runtime::retry::Retry;
 
 pub(super) struct Checker<'a> {
@@ -68,9 +67,10 @@ impl Checker<'_> {
         !statuses.contains(&Status::Failed)
     }
 
-    /// Shows on a terminal what the check waits for.
-    pub(super) fn waiting(&self, what: &str) -> Waiting {
-        self.context.progress.waiting(what)
+    /// Shows `what` on a terminal during `work`.
+    pub(super) fn wait<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        let _waiting = self.context.progress.waiting(what);
+        work()
     }
 
     /// A check reports errors at once instead of trying again.

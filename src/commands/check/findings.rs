@@ -1,6 +1,6 @@
 //! The findings of `check` as lines, and the closing line that counts them.
 
-use std::io;
+use std::fmt::Display;
 use std::path::Path;
 
 use console::{Style, style};
@@ -53,7 +53,7 @@ impl Finding {
     }
 
     /// `result` is that of trying to write to `path`, which the configuration names as `key`.
-    pub(super) fn writable(subject: &'static str, path: &Path, key: &str, result: io::Result<()>) -> Finding {
+    pub(super) fn writable(subject: &'static str, path: &Path, key: &str, result: Result<(), impl Display>) -> Finding {
         match result {
             Ok(()) => Finding::good(subject, format!("{} can be written", path.display())),
             Err(error) => Finding::failed(subject, format!("{} cannot be written: {error}", path.display()))

@@ -76,9 +76,7 @@ fn reach_mail(checker: &Checker<'_>, email: &Email) -> bool {
             Err(error) => Finding::failed("mail", with_causes(&error)),
         });
     };
-    let waiting = checker.waiting("talking to the mail server");
-    let welcome = mail::try_server(email, server);
-    drop(waiting);
+    let welcome = checker.wait("talking to the mail server", || mail::try_server(email, server));
     match welcome {
         Ok(welcome) => {
             report_welcome(checker, server, &welcome);
@@ -128,9 +126,7 @@ fn send_mail(checker: &Checker<'_>, email: &Email) {
         Ok(message) => message,
         Err(error) => return checker.report(Finding::failed("test mail", with_causes(&error))),
     };
-    let waiting = checker.waiting("sending the test mail");
-    let deliveries = mail::send(email, &message, |attempt| attempt());
-    drop(waiting);
+    let deliveries = checker.wait("sending the test mail", || mail::send(email, &message, |attempt| attempt()));
     for delivery in deliveries {
         let recipient = &delivery.recipient.email;
         checker.report(match delivery.result {
@@ -142,9 +138,7 @@ fn send_mail(checker: &Checker<'_>, email: &Email) {
 
 fn post(checker: &Checker<'_>, mattermost: &Mattermost) {
     let payload = mattermost::build(mattermost, &test_text(&host_name()), &[]);
-    let waiting = checker.waiting("posting the test message");
-    let posted = mattermost::send(mattermost, &payload);
-    drop(waiting);
+    let posted = checker.wait("posting the test message", || mattermost::send(mattermost, &payload));
     checker.report(match posted {
         Ok(()) => Finding::good("test message", "posted to Mattermost; check that it is in the right channel"),
         Err(error) => Finding::failed("test message", with_causes(&error)),
@@ -179,9 +173,7 @@ struct WebHost<'a> {
 impl WebHost<'_> {
     /// Whether it can be reached. Its name is not printed.
     fn check(&self, checker: &Checker<'_>) -> bool {
-        let waiting = checker.waiting(&format!("connecting to {}", self.name));
-        let found = self.reach();
-        drop(waiting);
+        let found = checker.wait(&format!("connecting to {}", self.name), || self.reach());
         match found {
             Ok((text, certificate)) => {
                 checker.report(Finding::good(self.subject, text));

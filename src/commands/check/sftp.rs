@@ -31,9 +31,7 @@ pub(super) fn check_server(checker: &Checker<'_>, expected: Expected) {
     let context = checker.context;
     // known_hosts is not changed.
     let server = Server::new(&context.config.sftp, &context.interrupt, &checker.single_attempt(), false);
-    let waiting = checker.waiting("connecting to the SFTP server");
-    let connected = server.connect();
-    drop(waiting);
+    let connected = checker.wait("connecting to the SFTP server", || server.connect());
     let failed_at = connected.as_ref().err().map(step);
     for what in STEPS.iter().take_while(|what| Some(**what) != failed_at) {
         report_reached(checker, &server, what);
@@ -115,9 +113,7 @@ fn nearest(file: &Path) -> std::path::PathBuf {
 }
 
 fn check_folder(checker: &Checker<'_>, server: &Server, connection: &Connection, expected: Expected) {
-    let waiting = checker.waiting("listing the archives");
-    let listing = connection.list();
-    drop(waiting);
+    let listing = checker.wait("listing the archives", || connection.list());
     match &listing {
         Ok(listing) => {
             contents(checker, listing, expected);
@@ -138,9 +134,8 @@ fn write(checker: &Checker<'_>, server: &Server) -> Option<u64> {
         checker.report(Finding::skipped("writing", "not tried: a run is under way"));
         return None;
     }
-    let waiting = checker.waiting("writing a small file");
-    let trial = destination::try_writing(server, &checker.context.config.naming());
-    drop(waiting);
+    let naming = checker.context.config.naming();
+    let trial = checker.wait("writing a small file", || destination::try_writing(server, &naming));
     let trial = match trial {
         Ok(trial) => trial,
         Err(error) => {

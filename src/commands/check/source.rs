@@ -32,17 +32,11 @@ pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
         checker.report(Finding::skipped("ZIP", "not requested: there is no connection"));
         return None;
     }
-    let folder = &checker.context.config.archive.work_directory;
-    let waiting = checker.waiting("requesting the ZIP");
-    let opened = source::open(
-        source,
-        true,
-        folder,
-        &checker.single_attempt(),
-        &checker.context.interrupt,
-        &checker.context.progress,
-    );
-    drop(waiting);
+    let context = checker.context;
+    let (folder, retry) = (&context.config.archive.work_directory, checker.single_attempt());
+    let opened = checker.wait("requesting the ZIP", || {
+        source::open(source, true, folder, &retry, &context.interrupt, &context.progress)
+    });
     match opened {
         Ok(zip) => {
             checker.report(Finding::good("ZIP", traffic(&zip, &source.public_url())));
@@ -63,24 +57,24 @@ fn connect(checker: &Checker<'_>) -> Result<(), (&'static str, SourceError)> {
     let unknown = |error| SourceError::UnknownHost { host: host.to_owned(), source: Some(error) };
     let failed = |error: io::Error| source::from_handshake(error, host);
 
-    let waiting = checker.waiting("looking up the web server's name");
-    let addresses = reach::addresses(&source.url).map_err(|error| ("name", unknown(error)))?;
-    drop(waiting);
+    let addresses = checker
+        .wait("looking up the web server's name", || reach::addresses(&source.url))
+        .map_err(|error| ("name", unknown(error)))?;
     checker.report(Finding::good("name", named(host, &addresses)));
 
-    let waiting = checker.waiting("connecting to the web server");
-    let stream = reach::connect(&addresses, source.timeout).map_err(|error| ("connection", failed(error)))?;
-    drop(waiting);
+    let stream = checker
+        .wait("connecting to the web server", || reach::connect(&addresses, source.timeout))
+        .map_err(|error| ("connection", failed(error)))?;
     let port = source.url.port_or_known_default().unwrap_or_default();
     checker.report(Finding::good("connection", format!("port {port} answers")));
     if source.url.scheme() != "https" {
         checker.report(Finding::good("TLS", "none: plain HTTP, allowed on this machine only"));
         return Ok(());
     }
-    let waiting = checker.waiting("TLS with the web server");
     let trust = Trust { ca_file: source.ca_file.as_deref(), identity: source.client_identity.as_ref() };
-    let handshake = reach::handshake(stream, &source.url, trust).map_err(|error| ("TLS", failed(error)))?;
-    drop(waiting);
+    let handshake = checker
+        .wait("TLS with the web server", || reach::handshake(stream, &source.url, trust))
+        .map_err(|error| ("TLS", failed(error)))?;
     let authorities = match &source.ca_file {
         Some(path) => format!("trusted by {}", path.display()),
         None => "trusted by the public authorities".to_owned(),
@@ -146,12 +140,11 @@ pub(super) fn check_dump(checker: &Checker<'_>, zip: Option<&Zip>) -> Expected {
     };
     let source = &checker.context.config.source;
     let mut expected = Expected { size: None, clock_difference: difference(zip, checker) };
-    let waiting = checker.waiting("reading the ZIP");
-    let found = zip
-        .reader()
-        .map_err(ArchiveError::Read)
-        .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes));
-    drop(waiting);
+    let found = checker.wait("reading the ZIP", || {
+        zip.reader()
+            .map_err(ArchiveError::Read)
+            .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes))
+    });
     let dump = match found {
         Ok(dump) => dump,
         Err(error) => {

@@ -47,13 +47,11 @@ pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
     let mut lines = vec![format!("{}, as of {as_of}", printable(&listing.folder))];
     lines.extend(table(listing, canvas));
     lines.extend(summary(listing));
-    lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| awaits_its_name(file)).map(with_reason)));
+    let (awaiting, unfinished): (Vec<_>, Vec<_>) = inventory.leftovers.iter().partition(|file| awaits_its_name(file));
+    lines.extend(named("leftover", awaiting.into_iter().map(with_reason)));
     lines.extend(named("replaced", inventory.replaced.iter().map(replaced)));
     if canvas.shows_all_names {
-        lines.extend(named(
-            "leftover",
-            inventory.leftovers.iter().filter(|file| !awaits_its_name(file)).map(with_reason),
-        ));
+        lines.extend(named("leftover", unfinished.into_iter().map(with_reason)));
         lines.extend(named("no file", inventory.irregular.iter().map(|name| printable(name))));
         lines.extend(named("foreign", inventory.foreign.iter().map(|name| printable(name))));
     }
@@ -158,7 +156,7 @@ fn row_line(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> Strin
     let reason = match columns.reason {
         Some(width) => {
             let next_line = format!("\n{}", " ".repeat(columns.before_reason));
-            textwrap::wrap(&row.reason, width).join(&next_line)
+            wrap(&row.reason, width).join(&next_line)
         }
         None => row.reason.clone(),
     };
@@ -175,6 +173,21 @@ fn row_line(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> Strin
         pad(&row.age, columns.age, Alignment::Right),
         emphasis.apply_to(format!("{} {reason}", pad(action, 6, Alignment::Left))),
     )
+}
+
+/// The words of `text` in lines of up to `width` columns.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn gap_line(gap: &Gap, canvas: Canvas) -> String {

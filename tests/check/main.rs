@@ -13,6 +13,7 @@ mod well;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use serde_json::json;
@@ -114,6 +115,11 @@ fn must_show(ran: &Ran, words: &str) {
 #[track_caller]
 fn must_not_show(ran: &Ran, words: &str) {
     assert!(!ran.stdout.contains(words), "{words:?}: {}", ran.all());
+}
+
+/// An address of this machine that refuses connections.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Every file in `folder` with its content.

@@ -1,10 +1,8 @@
 //! Problems of the report channels.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
-use super::{must_end_with, must_fail, must_show, night, scrubbed};
+use super::{must_end_with, must_fail, must_show, night, nowhere, scrubbed};
 use crate::support::Night;
 use crate::support::night::MAIL_LOGIN;
 use crate::support::servers::smtp::{Builder, Security};
@@ -17,11 +15,6 @@ fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builde
     let port = night.mail.port();
     night.set("email.server.port", json!(port)).set("email.server.security", json!(word));
     night
-}
-
-/// An address of this machine that refuses connections.
-fn nowhere() -> std::net::SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]

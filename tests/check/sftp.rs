@@ -1,11 +1,10 @@
 //! Problems of the SFTP server.
 
 use std::fs;
-use std::net::TcpListener;
 
 use serde_json::json;
 
-use super::{files, must_end_with, must_fail, must_not_show, must_show, night, prepare, scrubbed};
+use super::{files, must_end_with, must_fail, must_not_show, must_show, night, nowhere, prepare, scrubbed};
 use crate::support::night::{DUMP, archive_name};
 use crate::support::servers::sftp::Builder;
 use crate::support::servers::zips::noise;
@@ -25,7 +24,7 @@ fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {
 #[test]
 fn a_server_that_is_down_or_unknown_is_reported() {
     let mut night = night();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = nowhere().port();
     night.set("sftp.port", json!(free));
     must_fail(&night, &[("connection", &[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"])]);
     night.set("sftp.host", json!("no-such-host.invalid"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
+use super::{must_end_with, must_fail, must_not_show, must_show, night, nowhere, scrubbed};
 use crate::support::Night;
 use crate::support::night::DUMP;
 use crate::support::servers::https::Builder;
@@ -33,8 +33,7 @@ fn an_unknown_name_is_reported_and_all_other_steps_too() {
 #[test]
 fn a_web_server_that_is_down_is_reported() {
     let mut night = night();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    night.set("source.url", json!(format!("https://{free}/my_zip.zip")));
+    night.set("source.url", json!(format!("https://{}/my_zip.zip", nowhere())));
     must_fail(&night, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
 }
 
@@ -139,8 +138,7 @@ fn plain_http_on_this_machine_is_reported_as_such() {
 #[test]
 fn a_proxy_makes_the_connection_and_its_password_is_not_shown() {
     let mut night = night();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{free}")));
+    night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{}", nowhere())));
     let ran = must_fail(&night, &[("ZIP", &["no connection to "])]);
     must_show(&ran, "  - connection      made by source.proxy, which looks up the name too\n");
     assert_eq!(night.web.requests(), 0);

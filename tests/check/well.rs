@@ -107,7 +107,7 @@ fn the_local_sendmail_is_found_but_not_run() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let ran = with_path(&night);
     ran.ended_with(0);
-    must_show(&ran, "will be sent with ");
+    must_show(&ran, &format!("will be sent with {}\n", program.display()));
     assert!(!night.path("bin/was-run").exists());
 }
 

@@ -101,25 +101,16 @@ mod tests {
     use crate::report::message::samples;
 
     #[test]
-    fn cron_gets_nothing_after_a_success() {
+    fn cron_gets_nothing_after_a_success_otherwise_the_errors_or_else_the_warnings() {
         assert_eq!(cron_errors(&samples::clean_night()), "");
-    }
-
-    #[test]
-    fn cron_gets_the_warnings_of_a_run_that_ended_with_them() {
+        let text = cron_errors(&samples::failed_night());
+        assert!(text.contains("error: Find dump: ") && !text.contains("warning: "), "{text}");
         insta::assert_snapshot!(cron_errors(&samples::stale_night()), @r"
         scripting-system: Nothing new was delivered: the dump is stale.
         The last good archive is not known: the folder on the server was not looked at.
         warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today
         warning: Remove expired: 20261111.tgz could not be removed: permission denied
         ");
-    }
-
-    #[test]
-    fn cron_gets_only_the_errors_of_a_failed_run() {
-        let text = cron_errors(&samples::failed_night());
-        assert!(text.contains("error: Find dump: "), "{text}");
-        assert!(!text.contains("warning: "), "{text}");
     }
 
     #[test]
@@ -171,17 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_names_every_file_however_many_there_are() {
+    fn a_dry_run_names_every_file_and_no_name_can_forge_a_line() {
         let mut record = samples::dry_run();
         let decisions = &mut record.retention.as_mut().unwrap().decisions;
+        decisions[0].name = "a\n  would be kept: forged".to_owned();
         *decisions = decisions.iter().cycle().take(5_000).cloned().collect();
-        assert!(summary(&record).lines().count() > 5_000);
-    }
-
-    #[test]
-    fn a_name_on_the_server_cannot_forge_a_line_of_a_dry_run() {
-        let mut record = samples::dry_run();
-        record.retention.as_mut().unwrap().decisions[0].name = "a\n  would be kept: forged".to_owned();
-        assert!(summary(&record).contains("      a\\n  would be kept: forged: "));
+        let text = summary(&record);
+        assert!(text.lines().count() > 5_000 && text.contains("      a\\n  would be kept: forged: "));
     }
 }

@@ -82,23 +82,10 @@ fn shown(entries: &[Entry], canvas: Canvas) -> String {
 }
 
 #[test]
-fn without_a_terminal_there_is_a_line_for_each_archive_and_no_bar() {
-    insta::assert_snapshot!(shown(&everything(), PAPER));
-}
-
-#[test]
-fn a_wide_terminal_shows_the_sizes_as_bars() {
-    insta::assert_snapshot!(shown(&everything(), on(130)));
-}
-
-#[test]
-fn a_usual_terminal_shows_short_bars_and_wraps_long_reasons() {
-    insta::assert_snapshot!(shown(&everything(), on(84)));
-}
-
-#[test]
-fn a_narrow_terminal_has_no_bars() {
-    insta::assert_snapshot!(shown(&everything(), on(70)));
+fn bars_and_wrapping_depend_on_the_width_of_the_terminal() {
+    for (name, canvas) in [("no_terminal", PAPER), ("wide", on(130)), ("usual", on(84)), ("narrow", on(70))] {
+        insta::assert_snapshot!(name, shown(&everything(), canvas));
+    }
     assert_eq!(shown(&everything(), on(20)), shown(&everything(), PAPER), "the terminal wraps");
 }
 

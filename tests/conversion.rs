@@ -1,8 +1,6 @@
 //! `gen-config --from`: an old configuration's way into files of this system, and a night that runs with them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -13,9 +11,10 @@ use scripting_system::config;
 use scripting_system::config::Environment;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use support::night::{DUMP, MAIL_LOGIN, SFTP_PASSWORD, program};
-use support::{Night, Sshd};
 use tempfile::TempDir;
+use testkit::night::{DUMP, MAIL_LOGIN, SFTP_PASSWORD};
+use testkit::program;
+use testkit::{Night, Sshd};
 
 /// The configuration that the replaced system came with.
 fn sample() -> Value {
@@ -275,12 +274,12 @@ fn run_converted(night: &Night, login: &Value, by_hand: &[(&str, Value)]) {
 
     let mut command = Command::new(program());
     command.arg("run").arg("--config").arg(&config).env("TZ", "UTC").env("HOME", night.path("home"));
-    let ran = night.ran(command.env_remove("SSH_AUTH_SOCK").output().unwrap());
-    ran.ended_with(0);
-    assert!(night.archive().exists(), "{}", ran.all());
+    let outcome = night.outcome(command.env_remove("SSH_AUTH_SOCK").output().unwrap());
+    outcome.exited_with(0);
+    assert!(night.archive().exists(), "{}", outcome.all());
     assert!(night.path("home/.ssh/known_hosts").exists());
     let mails = night.mail.messages();
-    assert_eq!((mails.len(), night.webhook.posts().len()), (1, 1), "{}", ran.all());
+    assert_eq!((mails.len(), night.webhook.posts().len()), (1, 1), "{}", outcome.all());
 }
 
 #[test]

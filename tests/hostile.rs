@@ -3,8 +3,6 @@
 //! `scripts/fuzz.sh` runs these for long; in a normal run each tries some hundreds of cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -22,8 +20,8 @@ use scripting_system::rules::retention;
 use scripting_system::rules::retention::Circumstances;
 use scripting_system::rules::retention::keeping::Policy;
 use scripting_system::runtime::interrupt::Interrupt;
-use support::night::DUMP;
-use support::servers::{Entry, Method, Zip, zips};
+use testkit::night::DUMP;
+use testkit::servers::{Entry, Method, Zip, zips};
 
 /// Larger than any dump that these ZIPs claim honestly.
 const CAP: u64 = 4 * 1024 * 1024;

@@ -1,8 +1,6 @@
 //! `list` for people and for programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -12,8 +10,9 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
-use support::night::{archive_name, program};
-use support::{Night, Ran};
+use testkit::night::archive_name;
+use testkit::program;
+use testkit::{Night, Outcome};
 
 /// Fills the folder with every kind of entry, dated relative to the day of the run.
 fn put_everything(night: &Night) {
@@ -59,7 +58,7 @@ fn is_still_today(night: &Night) -> bool {
 }
 
 /// The line of the archive of `days_ago`.
-fn line_of(night: &Night, listed: &Ran, days_ago: i64) -> String {
+fn line_of(night: &Night, listed: &Outcome, days_ago: i64) -> String {
     let date = day(night, days_ago).format("%a %Y-%m-%d ").to_string();
     let lines: Vec<&str> = listed.stdout.lines().filter(|line| line.starts_with(&date)).collect();
     assert_eq!(lines.len(), 1, "{date}: {}", listed.all());
@@ -67,7 +66,7 @@ fn line_of(night: &Night, listed: &Ran, days_ago: i64) -> String {
 }
 
 #[track_caller]
-fn must_show(listed: &Ran, words: &str) {
+fn must_show(listed: &Outcome, words: &str) {
     assert!(listed.stdout.contains(words), "{words:?} is missing: {}", listed.all());
 }
 
@@ -76,11 +75,11 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
     Night::on_each_server(|night| {
         put_everything(night);
         let before = folder_of(night);
-        let listed = night.ask("list", &[]);
+        let listed = night.call("list", &[]);
         if !is_still_today(night) {
             return;
         }
-        listed.ended_with(0);
+        listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         assert_eq!(folder_of(night), before, "a listing changes nothing");
         for (days_ago, action) in [
@@ -121,8 +120,8 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
 fn with_v_foreign_files_are_named_and_cannot_forge_a_line() {
     Night::on_each_server(|night| {
         put_everything(night);
-        let listed = night.ask("list", &["-v"]);
-        listed.ended_with(0);
+        let listed = night.call("list", &["-v"]);
+        listed.exited_with(0);
         for words in
             ["\n  foreign    notes.txt\n", "\n  foreign    bad\\n\\u{1b}[31m|\\u{202e}name\n", "\n  no file    "]
         {
@@ -135,9 +134,9 @@ fn with_v_foreign_files_are_named_and_cannot_forge_a_line() {
 #[test]
 fn the_archive_of_a_finished_run_is_the_newest() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
-        let listed = night.ask("list", &[]);
-        listed.ended_with(0);
+        night.run().exited_with(0);
+        let listed = night.call("list", &[]);
+        listed.exited_with(0);
         let newest = format!("\n  newest     {}, 0 min old\n", night.archive_name());
         must_show(&listed, &newest);
     });
@@ -146,18 +145,18 @@ fn the_archive_of_a_finished_run_is_the_newest() {
 #[test]
 fn an_empty_folder_says_so() {
     Night::on_each_server(|night| {
-        let listed = night.ask("list", &[]);
-        listed.ended_with(0);
+        let listed = night.call("list", &[]);
+        listed.exited_with(0);
         must_show(&listed, "\nThe folder is empty.\n");
-        let json: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+        let json: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
         assert_eq!((&json["archives"], &json["reference_day"]), (&json!([]), &json!(null)));
     });
 }
 
 /// The archives that the next run will remove. The table and the JSON document must agree on them and on all ages.
 fn predicted(night: &Night) -> Vec<String> {
-    let table = night.ask("list", &[]).stdout;
-    let document: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+    let table = night.call("list", &[]).stdout;
+    let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
     let archives = document["archives"].as_array().unwrap();
     for archive in archives {
         let line = table.lines().find(|line| line.contains(archive["name"].as_str().unwrap())).unwrap();
@@ -180,7 +179,7 @@ fn the_next_run_removes_exactly_the_announced_archives() {
             night.config["retention"] = retention;
             let predicted = predicted(night);
             let before = night.sshd.names();
-            night.run().ended_with(0);
+            night.run().exited_with(0);
             let after = night.sshd.names();
             let gone: Vec<String> = before.into_iter().filter(|name| !after.contains(name)).collect();
             if !is_still_today(night) {
@@ -192,8 +191,8 @@ fn the_next_run_removes_exactly_the_announced_archives() {
             fs::remove_file(night.archive()).unwrap();
         }
         // Once today's archive exists, the next run is tomorrow's.
-        night.run().ended_with(0);
-        let document: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+        night.run().exited_with(0);
+        let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
         assert_eq!(document["next_run"], day(night, -1).to_string());
     });
 }
@@ -203,8 +202,8 @@ fn held_back_removal_is_explained() {
     Night::on_each_server(|night| {
         put_everything(night);
         fs::write(night.sshd.directory.join("20201231.tgz"), "day and month swapped").unwrap();
-        let listed = night.ask("list", &[]);
-        listed.ended_with(0);
+        let listed = night.call("list", &[]);
+        listed.exited_with(0);
         must_show(&listed, "removes nothing, removal is held back: \"20201231.tgz\" fits");
         must_show(&listed, "days old; removal is held back");
     });
@@ -217,8 +216,8 @@ fn the_json_document_matches_the_published_schema() {
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     Night::on_each_server(|night| {
         put_everything(night);
-        let listed = night.ask("list", &["--json"]);
-        listed.ended_with(0);
+        let listed = night.call("list", &["--json"]);
+        listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         let document: Value = serde_json::from_str(&listed.stdout).unwrap();
         schema.validate(&document).unwrap_or_else(|error| panic!("{error} at {}", error.instance_path()));
@@ -270,7 +269,7 @@ fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> Strin
 fn a_terminal_gets_bars_if_it_is_wide_and_colours_if_it_supports_them() {
     Night::on_each_server(|night| {
         put_everything(night);
-        night.ask("list", &[]).ended_with(0);
+        night.call("list", &[]).exited_with(0);
         let wide = on_terminal(night, 120, &[]);
         assert!(wide.contains("█████████████") && wide.contains("\u{1b}[31mremove"), "{wide}");
         let plain = on_terminal(night, 120, &[("NO_COLOR", "1")]);
@@ -295,14 +294,14 @@ fn each_failure_has_its_exit_code_and_prints_no_listing() {
         ] {
             night.set(key, value);
             for form in [&[][..], &["--json"]] {
-                let listed = night.ask("list", form);
-                listed.ended_with(code);
+                let listed = night.call("list", form);
+                listed.exited_with(code);
                 assert!(listed.stderr.contains(words), "{words:?}: {}", listed.all());
                 assert_eq!(listed.stdout, "");
             }
             night.config = good.clone();
         }
-        night.ask("list", &["--nonsense"]).ended_with(2);
+        night.call("list", &["--nonsense"]).exited_with(2);
     });
     let without = Command::new(program()).arg("list").output().unwrap();
     assert_eq!(without.status.code(), Some(2));
@@ -329,13 +328,13 @@ fn a_signal_ends_the_listing() {
 fn a_new_host_key_is_reported_until_a_run_stores_it() {
     Night::on_each_server(|night| {
         for _ in 0..2 {
-            let listed = night.ask("list", &[]);
-            listed.ended_with(0);
+            let listed = night.call("list", &[]);
+            listed.exited_with(0);
             assert!(listed.stderr.contains("the host key SHA256:"), "{}", listed.all());
             assert!(!night.path("known_hosts").exists());
         }
-        night.run().ended_with(0);
-        assert_eq!(night.ask("list", &[]).ended_with(0).stderr, "");
+        night.run().exited_with(0);
+        assert_eq!(night.call("list", &[]).exited_with(0).stderr, "");
     });
 }
 
@@ -355,7 +354,7 @@ fn nights_thinned_out_by_retention_do_not_count_as_missing() {
             put(night, days_ago, b"an archive");
         }
         night.set("retention", json!({"keep_days": 2, "keep_weekly": 8}));
-        let listed = night.ask("list", &[]);
+        let listed = night.call("list", &[]);
         must_show(&listed, "— 13 nights not kept\n");
         assert!(!listed.stdout.contains("without"), "{}", listed.all());
     });

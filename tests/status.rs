@@ -1,8 +1,6 @@
 //! `status` for a monitoring system: one line, its exit code, and performance data in the guidelines' grammar.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -12,8 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use support::night::{archive_name, program};
-use support::{Night, Ran};
+use testkit::night::archive_name;
+use testkit::program;
+use testkit::{Night, Outcome};
 
 /// A value of the performance data.
 #[derive(Debug, PartialEq)]
@@ -90,16 +89,16 @@ fn figure(text: &str) -> (String, Figure) {
 
 /// The program must have printed exactly one line, with the exit code and state `code`.
 #[track_caller]
-fn ended(ran: &Ran, code: i32) -> Answer {
-    assert_eq!(ran.code, code, "{}", ran.all());
-    assert_eq!(ran.stderr, "");
-    let answer = parse(&ran.stdout);
+fn ended(outcome: &Outcome, code: i32) -> Answer {
+    assert_eq!(outcome.code, code, "{}", outcome.all());
+    assert_eq!(outcome.stderr, "");
+    let answer = parse(&outcome.stdout);
     assert_eq!(answer.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
     answer
 }
 
-fn ran(output: Output) -> Ran {
-    Ran {
+fn outcome(output: Output) -> Outcome {
+    Outcome {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
@@ -125,9 +124,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[test]
 fn after_a_good_run_the_state_is_ok() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let size = fs::metadata(night.archive()).unwrap().len();
-        let answer = ended(&night.ask("status", &["--min-size", "10kB"]), 0);
+        let answer = ended(&night.call("status", &["--min-size", "10kB"]), 0);
         assert!(answer.text.starts_with(&format!("{} is 0 min old, ", night.archive_name())), "{}", answer.text);
         let figures = &answer.figures;
         assert_eq!(figures.keys().collect::<Vec<_>>(), ["age", "archives", "free", "size"]);
@@ -155,7 +154,7 @@ fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
             (&["--min-size", "1MB"], 2, "size"),
             (&["--min-size", "10M"], 2, "size"),
         ] {
-            let answer = ended(&night.ask("status", arguments), code);
+            let answer = ended(&night.call("status", arguments), code);
             let wrong: Vec<&str> = answer
                 .figures
                 .iter()
@@ -164,7 +163,7 @@ fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
                 .collect();
             assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", answer.text, answer.figures);
         }
-        ended(&night.ask("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
+        ended(&night.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
             .must_say("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))");
     });
 }
@@ -172,13 +171,13 @@ fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
 #[test]
 fn without_an_archive_the_state_is_critical() {
     Night::on_each_server(|night| {
-        let answer = ended(&night.ask("status", &[]), 2);
+        let answer = ended(&night.call("status", &[]), 2);
         assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
         put(night, 1, b"", HOUR);
         put_as(night, &night.part_of(&archive_name(night.modified.date_naive())), b"half", HOUR);
         put_as(night, "20261311.zip", b"foreign", HOUR);
         fs::create_dir(night.archive()).unwrap();
-        let answer = ended(&night.ask("status", &[]), 2);
+        let answer = ended(&night.call("status", &[]), 2);
         assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
         assert_eq!(answer.figures["archives"].value, 0);
         assert!(!answer.figures.contains_key("age") && !answer.figures.contains_key("size"));
@@ -191,26 +190,26 @@ fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
         let part = night.part_of(&archive_name(night.modified.date_naive()));
         put(night, 1, b"an archive", HOUR * 9);
         put_as(night, &part, b"half of one in progress", HOUR);
-        night.ask("list", &[]).ended_with(0);
-        ended(&night.ask("status", &[]), 0);
+        night.call("list", &[]).exited_with(0);
+        ended(&night.call("status", &[]), 0);
 
         put_as(night, &part, b"half", HOUR * 27);
-        ended(&night.ask("status", &[]), 1).must_say("1 leftover of interrupted runs stayed, such as .20");
+        ended(&night.call("status", &[]), 1).must_say("1 leftover of interrupted runs stayed, such as .20");
         fs::remove_file(night.sshd.directory.join(part)).unwrap();
 
         put_as(night, "20201231.tgz", b"swapped", HOUR * 9);
-        ended(&night.ask("status", &[]), 1).must_say("removal is held back: \"20201231.tgz\" fits archive.name only");
+        ended(&night.call("status", &[]), 1).must_say("removal is held back: \"20201231.tgz\" fits archive.name only");
         fs::remove_file(night.sshd.directory.join("20201231.tgz")).unwrap();
 
         put(night, -2, b"future", HOUR);
-        ended(&night.ask("status", &[]), 1).must_say("is dated after today");
+        ended(&night.call("status", &[]), 1).must_say("is dated after today");
         fs::remove_file(night.sshd.directory.join(archive_name(night.modified.date_naive() + TimeDelta::days(2))))
             .unwrap();
 
         let path = night.sshd.directory.join(night.archive_name());
         fs::write(&path, "written tomorrow").unwrap();
         File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() + HOUR * 5).unwrap();
-        let answer = ended(&night.ask("status", &[]), 1);
+        let answer = ended(&night.call("status", &[]), 1);
         answer.must_say("in the future");
         assert_eq!(answer.figures["age"].value, 0);
     });
@@ -220,7 +219,7 @@ fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
 fn an_old_archive_that_was_copied_today_is_as_old_as_its_date() {
     Night::on_each_server(|night| {
         put(night, 5, b"an archive", Duration::from_secs(60));
-        let answer = ended(&night.ask("status", &[]), 2);
+        let answer = ended(&night.call("status", &[]), 2);
         assert!(answer.figures["age"].value > 3 * 86_400, "{:?}", answer.figures);
     });
 }
@@ -234,7 +233,7 @@ fn hostile_names_cannot_break_the_line() {
         for name in ["x\n20262311.tgz", "x | age=0s", "\u{202e}gzt", "\u{1b}[2J"] {
             put_as(night, name, b"hostile", HOUR);
         }
-        let answer = ended(&night.ask("status", &[]), 0);
+        let answer = ended(&night.call("status", &[]), 0);
         assert!(answer.text.starts_with("a\\u{7c}b;'="), "{}", answer.text);
         assert_eq!(answer.figures["archives"].value, 1);
     });
@@ -253,7 +252,7 @@ fn a_server_that_cannot_be_used_is_critical() {
             ("sftp.host_key", json!(format!("SHA256:{}", "A".repeat(43))), "host key"),
         ] {
             night.set(key, value);
-            let answer = ended(&night.ask("status", &[]), 2);
+            let answer = ended(&night.call("status", &[]), 2);
             assert!(answer.text.contains(text) && answer.figures.is_empty(), "{text:?}: {}", answer.text);
             night.config = good.clone();
         }
@@ -265,7 +264,7 @@ fn a_wrong_password_is_critical_tried_once_and_not_shown() {
     let mut night = Night::new();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!("wr0ng-password"));
-    let answer = ended(&night.ask("status", &[]), 2);
+    let answer = ended(&night.call("status", &[]), 2);
     assert!(answer.text.contains("sftp.password was refused") && !answer.text.contains("wr0ng"), "{}", answer.text);
     assert_eq!((server.auth_attempts().len(), server.connections()), (1, 1));
 }
@@ -276,7 +275,7 @@ fn one_connection_is_enough_and_nothing_is_changed() {
     let server = night.serve_sftp(|builder| builder);
     put(&night, 1, b"an archive", HOUR);
     let names = night.sshd.names();
-    ended(&night.ask("status", &[]), 0);
+    ended(&night.call("status", &[]), 0);
     assert_eq!((server.connections(), server.bytes_written(), night.sshd.names()), (1, 0, names));
 }
 
@@ -286,12 +285,12 @@ fn a_silent_server_is_critical_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let begun = Instant::now();
-    let answer = ended(&night.ask("status", &["--timeout", "1s"]), 2);
+    let answer = ended(&night.call("status", &["--timeout", "1s"]), 2);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(answer.text.contains("no answer") || answer.text.contains("an SSH server that answers"), "{}", answer.text);
     // It answers, but too slowly.
     let _slow = night.serve_sftp(|builder| builder.stat_takes(Duration::from_secs(20)));
-    let answer = ended(&night.ask("status", &["-t", "1s"]), 2);
+    let answer = ended(&night.call("status", &["-t", "1s"]), 2);
     answer.must_say("1 s");
 }
 
@@ -300,7 +299,7 @@ fn a_problem_on_this_machine_is_unknown() {
     Night::on_each_server(|night| {
         let good = night.config.clone();
         night.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
-        let answer = ended(&night.ask("status", &[]), 3);
+        let answer = ended(&night.call("status", &[]), 3);
         assert!(
             answer.text.contains("sftp.port: 0 is out of bounds") && answer.text.contains("(1 more"),
             "{}",
@@ -308,14 +307,14 @@ fn a_problem_on_this_machine_is_unknown() {
         );
         night.config = good;
         fs::write(night.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
-        ended(&night.ask("status", &[]), 3).must_say("known_hosts");
+        ended(&night.call("status", &[]), 3).must_say("known_hosts");
         let config = night.write_config();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
         let open = Command::new(program()).arg("status").arg("--config").arg(&config).output().unwrap();
-        ended(&ran(open), 3);
+        ended(&outcome(open), 3);
     });
     let missing = Command::new(program()).args(["status", "--config", "/no/such|file.json"]).output().unwrap();
-    ended(&ran(missing), 3).must_say("/no/such\\u{7c}file.json");
+    ended(&outcome(missing), 3).must_say("/no/such\\u{7c}file.json");
 }
 
 #[test]
@@ -330,7 +329,7 @@ fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_others() {
         (&["status", "--config", "x", "--timeout", "0s"], "give a time from 1s to 1h"),
         (&["status", "--config", "x", "--timeout", "1000years"], "give a time from 1s to 1h"),
     ] {
-        ended(&ran(Command::new(program()).args(arguments).output().unwrap()), 3).must_say(text);
+        ended(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3).must_say(text);
     }
     for (arguments, code) in [(&["list"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
     {
@@ -353,7 +352,7 @@ fn a_signal_is_unknown() {
         .unwrap();
     let _socket = listener.accept().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    let answer = ended(&ran(child.wait_with_output().unwrap()), 3);
+    let answer = ended(&outcome(child.wait_with_output().unwrap()), 3);
     answer.must_say("interrupted (SIGTERM)");
 }
 
@@ -362,12 +361,12 @@ fn with_v_details_go_to_stderr_and_stdout_is_still_one_line() {
     Night::on_each_server(|night| {
         put(night, 1, b"an archive", HOUR);
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let ran = night.ask("status", &["-v"]);
-        assert_eq!((ran.code, parse(&ran.stdout).state.as_str()), (0, "OK"), "{}", ran.all());
-        assert!(ran.stderr.contains("entries in sftp.directory: 1"), "{}", ran.all());
+        let outcome = night.call("status", &["-v"]);
+        assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
+        assert!(outcome.stderr.contains("entries in sftp.directory: 1"), "{}", outcome.all());
         night.set("sftp.port", json!(free));
-        let ran = night.ask("status", &["-vv"]);
-        assert_eq!((ran.code, parse(&ran.stdout).state.as_str()), (2, "CRITICAL"), "{}", ran.all());
+        let outcome = night.call("status", &["-vv"]);
+        assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (2, "CRITICAL"), "{}", outcome.all());
     });
 }
 
@@ -376,10 +375,10 @@ fn a_new_host_key_is_reported_until_a_run_stores_it() {
     Night::on_each_server(|night| {
         put(night, 1, b"an archive", HOUR);
         for _ in 0..2 {
-            ended(&night.ask("status", &[]), 0).must_say("; host key SHA256:");
+            ended(&night.call("status", &[]), 0).must_say("; host key SHA256:");
         }
-        night.run().ended_with(0);
-        assert!(!ended(&night.ask("status", &[]), 0).text.contains("host key"));
+        night.run().exited_with(0);
+        assert!(!ended(&night.call("status", &[]), 0).text.contains("host key"));
     });
 }
 

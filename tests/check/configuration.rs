@@ -7,20 +7,20 @@ use scripting_system::disk::lock::Lock;
 use serde_json::json;
 
 use super::{check, files, must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
-use crate::support::SmallDisk;
-use crate::support::night::DUMP;
-use crate::support::servers::zips::noise;
-use crate::support::servers::{Entry, HttpsServer, Zip};
+use testkit::SmallDisk;
+use testkit::night::DUMP;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, HttpsServer, Zip};
 
 #[test]
 fn every_mistake_in_a_configuration_is_reported_and_nothing_is_contacted() {
     let mut night = night();
     night.set("source.dumpp", json!("x")).set("sftp.port", json!(0));
-    let ran = must_end_with(&night, 3);
-    assert_eq!(ran.stdout, "");
+    let outcome = must_end_with(&night, 3);
+    assert_eq!(outcome.stdout, "");
     let file = night.path("config.json");
     assert_eq!(
-        ran.stderr.replace(&file.to_string_lossy().into_owned(), "config.json"),
+        outcome.stderr.replace(&file.to_string_lossy().into_owned(), "config.json"),
         "scripting-system: config.json: source.dumpp: is not a known key; did you mean \"dump\"?\n\
          scripting-system: config.json: sftp.port: 0 is out of bounds; write a number from 1 to 65535\n"
     );
@@ -33,10 +33,10 @@ fn a_warning_about_the_file_is_reported() {
     let night = night();
     let mut command = night.command_of("check", &[]);
     fs::set_permissions(night.path("config.json"), fs::Permissions::from_mode(0o640)).unwrap();
-    let ran = night.ran(command.output().unwrap());
-    ran.ended_with(0);
-    must_show(&ran, "  ! file            ");
-    must_show(&ran, "holds a secret in clear (email.server.password, ");
+    let outcome = night.outcome(command.output().unwrap());
+    outcome.exited_with(0);
+    must_show(&outcome, "  ! file            ");
+    must_show(&outcome, "holds a secret in clear (email.server.password, ");
 }
 
 #[test]
@@ -48,9 +48,10 @@ fn a_log_and_a_work_directory_that_cannot_be_written_are_reported() {
     // A smaller one would be downloaded.
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.path("full"), "ro");
-    let ran = must_fail(&night, &[("log", &["/proc/log.log cannot be written"]), ("work directory", &["Read-only"])]);
-    must_show(&ran, "→ create its folder, or correct its permissions or log.file");
-    must_show(&ran, "→ correct its permissions, or archive.work_directory");
+    let outcome =
+        must_fail(&night, &[("log", &["/proc/log.log cannot be written"]), ("work directory", &["Read-only"])]);
+    must_show(&outcome, "→ create its folder, or correct its permissions or log.file");
+    must_show(&outcome, "→ correct its permissions, or archive.work_directory");
 }
 
 #[test]
@@ -66,8 +67,8 @@ fn a_work_directory_without_space_for_the_archive_is_reported_with_both_sizes() 
     let mut night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(1_000_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.path("work"), "size=256k");
-    let ran = must_fail(&night, &[("archive", &["not enough space for ", "needs 976.", "256.00 KiB free"])]);
-    must_show(&ran, "→ free space in archive.work_directory");
+    let outcome = must_fail(&night, &[("archive", &["not enough space for ", "needs 976.", "256.00 KiB free"])]);
+    must_show(&outcome, "→ free space in archive.work_directory");
 
     // Without ranges, the ZIP is downloaded completely.
     night.web = HttpsServer::builder(&night.path("web")).without_ranges().start();
@@ -81,9 +82,9 @@ fn a_run_in_progress_is_reported_and_not_disturbed() {
     let night = night();
     let mut command = night.command_of("check", &[]);
     let lock = Lock::acquire(&night.path("config.json"), &night.path("work")).unwrap();
-    let ran = night.ran(command.output().unwrap());
-    ran.ended_with(0);
-    must_show(&ran, "  ! lock            a run with this configuration is under way\n");
+    let outcome = night.outcome(command.output().unwrap());
+    outcome.exited_with(0);
+    must_show(&outcome, "  ! lock            a run with this configuration is under way\n");
     drop(lock);
     must_show(&check(&night), "  ✓ lock ");
 }
@@ -93,11 +94,11 @@ fn two_problems_are_both_reported_and_all_other_steps_too() {
     let mut night = night();
     night.set("source.dump", json!("other.sql")).set("sftp.directory", json!("/nonexistent"));
     let before = files(&night.sshd.directory);
-    let ran = must_fail(
+    let outcome = must_fail(
         &night,
         &[("entry", &["the ZIP holds no \"other.sql\"", "dumpfile.sql"]), ("directory", &["does not exist"])],
     );
-    insta::assert_snapshot!("two_problems", scrubbed(&night, &ran));
+    insta::assert_snapshot!("two_problems", scrubbed(&night, &outcome));
     assert_eq!(files(&night.sshd.directory), before);
 }
 
@@ -106,14 +107,14 @@ fn a_suffix_in_the_pattern_is_a_warning_of_check_only() {
     for (pattern, doubled) in [("%Y%d%m.tgz", ".tgz.tgz"), ("%Y%d%m.tar.gz", ".tar.gz.tgz")] {
         let mut night = night();
         night.set("archive.name", json!(pattern));
-        let ran = must_end_with(&night, 0);
-        let line = ran.stdout.lines().find(|line| line.starts_with("  ! archive name")).unwrap_or_default();
-        assert!(line.contains(doubled), "{}", ran.all());
-        must_show(&ran, "→ remove the suffix from archive.name");
-        let ran = night.run();
-        ran.ended_with(0);
-        assert!(!ran.log.contains("WARNING"), "{}", ran.all());
+        let outcome = must_end_with(&night, 0);
+        let line = outcome.stdout.lines().find(|line| line.starts_with("  ! archive name")).unwrap_or_default();
+        assert!(line.contains(doubled), "{}", outcome.all());
+        must_show(&outcome, "→ remove the suffix from archive.name");
+        let outcome = night.run();
+        outcome.exited_with(0);
+        assert!(!outcome.log.contains("WARNING"), "{}", outcome.all());
     }
-    let ran = must_end_with(&night(), 0);
-    must_not_show(&ran, "archive name");
+    let outcome = must_end_with(&night(), 0);
+    must_not_show(&outcome, "archive name");
 }

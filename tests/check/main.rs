@@ -7,8 +7,6 @@ mod reports;
 mod sftp;
 mod signals;
 mod source;
-#[path = "../support/mod.rs"]
-mod support;
 mod well;
 
 use std::collections::BTreeMap;
@@ -17,7 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use serde_json::json;
-use support::{Night, Ran};
+use testkit::{Night, Outcome};
 
 /// Keeps the dump fresh when the clock passes midnight between making it and the check.
 fn prepare(night: &mut Night) {
@@ -32,38 +30,38 @@ fn night() -> Night {
     night
 }
 
-fn check(night: &Night) -> Ran {
-    night.ask("check", &[])
+fn check(night: &Night) -> Outcome {
+    night.call("check", &[])
 }
 
 #[track_caller]
-fn must_end_with(night: &Night, code: i32) -> Ran {
-    let ran = check(night);
-    ran.ended_with(code);
-    ran
+fn must_end_with(night: &Night, code: i32) -> Outcome {
+    let outcome = check(night);
+    outcome.exited_with(code);
+    outcome
 }
 
 /// The check must report exactly these problems, each as a subject and words, and must still do every other step.
 #[track_caller]
-fn must_fail(night: &Night, problems: &[(&str, &[&str])]) -> Ran {
-    let ran = must_end_with(night, 4);
-    let crosses: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
-    assert_eq!(crosses.len(), problems.len(), "{}", ran.all());
+fn must_fail(night: &Night, problems: &[(&str, &[&str])]) -> Outcome {
+    let outcome = must_end_with(night, 4);
+    let crosses: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
+    assert_eq!(crosses.len(), problems.len(), "{}", outcome.all());
     for (line, (subject, words)) in crosses.iter().zip(problems) {
-        assert!(line.starts_with(&format!("  ✗ {subject} ")), "no ✗ at {subject}: {}", ran.all());
+        assert!(line.starts_with(&format!("  ✗ {subject} ")), "no ✗ at {subject}: {}", outcome.all());
         for word in *words {
-            assert!(line.contains(word), "{word:?} is missing: {}", ran.all());
+            assert!(line.contains(word), "{word:?} is missing: {}", outcome.all());
         }
     }
     for heading in ["Configuration", "Source", "Dump", "SFTP", "Reports"] {
-        assert!(ran.stdout.lines().any(|line| line == heading), "{heading} is missing: {}", ran.all());
+        assert!(outcome.stdout.lines().any(|line| line == heading), "{heading} is missing: {}", outcome.all());
     }
-    ran
+    outcome
 }
 
 /// The output without values that differ between runs and machines.
-fn scrubbed(night: &Night, ran: &Ran) -> String {
-    let mut text = ran.stdout.clone();
+fn scrubbed(night: &Night, outcome: &Outcome) -> String {
+    let mut text = outcome.stdout.clone();
     let keys = night.sshd.user_key();
     let user = night.config["sftp"]["username"].as_str().unwrap();
     let server = night.config["sftp"]["port"].to_string();
@@ -108,13 +106,13 @@ fn replaced(text: &str, start: &str, end: &str) -> String {
 }
 
 #[track_caller]
-fn must_show(ran: &Ran, words: &str) {
-    assert!(ran.stdout.contains(words), "{words:?} is missing: {}", ran.all());
+fn must_show(outcome: &Outcome, words: &str) {
+    assert!(outcome.stdout.contains(words), "{words:?} is missing: {}", outcome.all());
 }
 
 #[track_caller]
-fn must_not_show(ran: &Ran, words: &str) {
-    assert!(!ran.stdout.contains(words), "{words:?}: {}", ran.all());
+fn must_not_show(outcome: &Outcome, words: &str) {
+    assert!(!outcome.stdout.contains(words), "{words:?}: {}", outcome.all());
 }
 
 /// An address of this machine that refuses connections.

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{must_end_with, must_fail, must_show, night, nowhere, scrubbed};
-use crate::support::Night;
-use crate::support::night::MAIL_LOGIN;
-use crate::support::servers::smtp::{Builder, Security};
-use crate::support::servers::{Authority, SmtpServer, WebhookServer};
+use testkit::Night;
+use testkit::night::MAIL_LOGIN;
+use testkit::servers::smtp::{Builder, Security};
+use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
 /// Uses another mail server, with `faults`.
 fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builder) -> Night {
@@ -31,10 +31,10 @@ fn a_mail_server_that_is_down_is_reported() {
 fn a_wrong_mail_password_is_tried_once_and_reported() {
     let mut night = night();
     night.set("email.server.password", json!("wr0ng-p4ssword"));
-    let ran =
+    let outcome =
         must_fail(&night, &[("mail login", &["refused the login of reports@example.org", "email.server.password"])]);
     assert_eq!(night.mail.logins().len(), 1);
-    assert!(!ran.all().contains("wr0ng-p4ssword"));
+    assert!(!outcome.all().contains("wr0ng-p4ssword"));
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn missing_starttls_is_reported_and_no_password_is_sent() {
 fn the_certificate_behind_starttls_is_checked_too() {
     let identity = Authority::shared().server_for_days(&["127.0.0.1"], 5);
     let night = mailed(Security::StartTls, "starttls", |mail| mail.identity(identity));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, " answers, STARTTLS\n  ! certificate ");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, " answers, STARTTLS\n  ! certificate ");
     let expired = Authority::shared().expired_server(&["127.0.0.1"]);
     let night = mailed(Security::Tls, "tls", |mail| mail.identity(expired));
     must_fail(&night, &[("mail server", &["no trusted TLS connection to the mail server", "ca_file"])]);
@@ -59,9 +59,9 @@ fn the_certificate_behind_starttls_is_checked_too() {
 fn each_recipient_that_would_be_refused_is_reported() {
     let mut night = mailed(Security::Tls, "tls", |mail| mail.refuse_recipient("gone@example.org"));
     night.set("email.to", json!(["gone@example.org", "operator@example.org"]));
-    let ran = must_fail(&night, &[("recipient", &["refused the mail to gone@example.org"])]);
-    must_show(&ran, "✓ recipient       operator@example.org: would be accepted\n");
-    must_show(&ran, "→ correct email.from or email.to");
+    let outcome = must_fail(&night, &[("recipient", &["refused the mail to gone@example.org"])]);
+    must_show(&outcome, "✓ recipient       operator@example.org: would be accepted\n");
+    must_show(&outcome, "→ correct email.from or email.to");
     assert_eq!(night.mail.messages().len(), 0);
 }
 
@@ -72,16 +72,16 @@ fn an_unreachable_webhook_or_monitor_is_reported_without_its_address() {
     let ping = "https://no-such-host.invalid/p1ng-s3cret";
     night.set("mattermost.webhook_url", json!(webhook));
     night.config["monitor"] = json!({"ping_url": ping});
-    let ran = must_fail(
+    let outcome = must_fail(
         &night,
         &[
             ("Mattermost", &["cannot reach the Mattermost server", "mattermost.webhook_url"]),
             ("monitor", &["cannot reach the monitoring service", "monitor.ping_url"]),
         ],
     );
-    insta::assert_snapshot!("reports_that_would_not_arrive", scrubbed(&night, &ran));
+    insta::assert_snapshot!("reports_that_would_not_arrive", scrubbed(&night, &outcome));
     for secret in ["s3cret", "no-such-host", &nowhere().to_string()] {
-        assert!(!ran.all().contains(secret), "{secret}: {}", ran.all());
+        assert!(!outcome.all().contains(secret), "{secret}: {}", outcome.all());
     }
 }
 
@@ -91,9 +91,9 @@ fn a_webhook_with_an_untrusted_certificate_is_reported_and_gets_no_message() {
     night.webhook = WebhookServer::builder().identity(Authority::new("Somebody else").server(&["127.0.0.1"])).start();
     let url = night.webhook.url();
     night.set("mattermost.webhook_url", json!(url));
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(4);
-    must_show(&ran, "no trusted TLS connection to the Mattermost server");
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(4);
+    must_show(&outcome, "no trusted TLS connection to the Mattermost server");
     assert_eq!((night.webhook.requests(), night.mail.messages().len()), (0, 1));
 }
 
@@ -104,7 +104,7 @@ fn a_refused_test_message_is_reported() {
     let url = night.webhook.url();
     night.set("mattermost.webhook_url", json!(url));
     must_end_with(&night, 0);
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(4);
-    must_show(&ran, "✗ test message    the Mattermost server did not post the message: status 404");
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(4);
+    must_show(&outcome, "✗ test message    the Mattermost server did not post the message: status 404");
 }

@@ -5,12 +5,12 @@ use std::fs;
 use serde_json::json;
 
 use super::{files, must_end_with, must_fail, must_not_show, must_show, night, nowhere, prepare, scrubbed};
-use crate::support::night::{DUMP, archive_name};
-use crate::support::servers::sftp::Builder;
-use crate::support::servers::zips::noise;
-use crate::support::servers::{Entry, SftpServer, SshKey, Zip};
-use crate::support::sshd::generate;
-use crate::support::{Night, SmallDisk, Sshd};
+use testkit::night::{DUMP, archive_name};
+use testkit::servers::sftp::Builder;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, SftpServer, SshKey, Zip};
+use testkit::sshd::generate;
+use testkit::{Night, SmallDisk, Sshd};
 
 /// Uses the embedded server with `faults`; its host key is known.
 fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {
@@ -53,8 +53,8 @@ fn a_pinned_host_key_is_reported_as_pinned() {
     let fingerprint = night.sshd.fingerprint("ed25519");
     fs::remove_file(night.path("known_hosts")).unwrap();
     night.set("sftp.host_key", json!(fingerprint));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, &format!("ssh-ed25519 {fingerprint}, pinned by sftp.host_key\n"));
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, &format!("ssh-ed25519 {fingerprint}, pinned by sftp.host_key\n"));
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn a_login_with_an_agent_is_a_warning_because_cron_has_none() {
     let script = format!("ssh-add -q '{}' && exec '{}'", key.display(), words.join("' '"));
     let mut agent = std::process::Command::new("ssh-agent");
     let output = agent.arg("-a").arg(socket).args(["sh", "-c", &script]).env("TZ", "UTC").output().unwrap();
-    let ran = night.ran(output);
-    ran.ended_with(0);
-    must_show(&ran, ", with a key of the running agent\n");
-    must_show(&ran, "→ set sftp.private_key if cron starts the runs: it has no agent");
+    let outcome = night.outcome(output);
+    outcome.exited_with(0);
+    must_show(&outcome, ", with a key of the running agent\n");
+    must_show(&outcome, "→ set sftp.private_key if cron starts the runs: it has no agent");
 }
 
 #[test]
@@ -89,17 +89,17 @@ fn a_new_host_key_that_cannot_be_stored_is_a_problem() {
 fn a_refused_login_is_tried_once_and_reported_after_the_host_key() {
     let (mut night, server) = on_embedded(|sftp| sftp);
     night.set("sftp.password", json!("wr0ng-password"));
-    let ran = must_fail(&night, &[("login", &["sftp.password was refused; it was tried once"])]);
-    must_show(&ran, "  ✓ host key ");
-    assert!(!ran.all().contains("wr0ng-password"));
+    let outcome = must_fail(&night, &[("login", &["sftp.password was refused; it was tried once"])]);
+    must_show(&outcome, "  ✓ host key ");
+    assert!(!outcome.all().contains("wr0ng-password"));
     assert_eq!(server.auth_attempts().len(), 1);
 
     let mut night = self::night();
     let key = night.path("stranger");
     generate("ed25519", &key, "");
     night.set("sftp.private_key", json!(key));
-    let ran = must_fail(&night, &[("login", &["stranger was refused", "authorized_keys"])]);
-    insta::assert_snapshot!("refused_key", scrubbed(&night, &ran));
+    let outcome = must_fail(&night, &[("login", &["stranger was refused", "authorized_keys"])]);
+    insta::assert_snapshot!("refused_key", scrubbed(&night, &outcome));
 }
 
 #[test]
@@ -107,8 +107,9 @@ fn a_missing_folder_is_reported_after_the_login_and_not_created() {
     Night::on_each_server(|night| {
         prepare(night);
         night.set("sftp.directory", json!("TSE-INFORX"));
-        let ran = must_fail(night, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
-        must_show(&ran, "  ✓ login ");
+        let outcome =
+            must_fail(night, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
+        must_show(&outcome, "  ✓ login ");
         assert!(!night.sshd.directory.join("TSE-INFORX").exists());
     });
 }
@@ -117,14 +118,14 @@ fn a_missing_folder_is_reported_after_the_login_and_not_created() {
 fn a_folder_without_write_permission_is_reported() {
     let mut night = Night::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
     prepare(&mut night);
-    let ran = must_fail(
+    let outcome = must_fail(
         &night,
         &[(
             "writing",
             &[&format!("refused to create \"{}\"", night.part_of("19700101.tgz")), "Check the permissions of"],
         )],
     );
-    must_show(&ran, "  ✓ space ");
+    must_show(&outcome, "  ✓ space ");
 
     Night::on_each_server(|night| {
         prepare(night);
@@ -143,8 +144,8 @@ fn a_full_disk_is_reported_with_both_sizes() {
     let night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(2_000_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.sshd.directory, "size=1m");
-    let ran = must_fail(&night, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
-    must_show(&ran, "→ free space on the server, or raise its quota");
+    let outcome = must_fail(&night, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
+    must_show(&outcome, "→ free space on the server, or raise its quota");
     fs::write(night.sshd.directory.join("somebody-elses"), vec![1; 2_000_000]).unwrap_err();
     must_fail(&night, &[("writing", &["no space for "]), ("space", &["0 B free"])]);
     assert_eq!(night.sshd.names(), ["somebody-elses"]);
@@ -160,9 +161,9 @@ fn a_full_disk_is_reported_with_both_sizes() {
 #[test]
 fn a_server_that_refuses_removal_is_a_warning_with_the_name_of_the_remaining_file() {
     let (night, _server) = on_embedded(|sftp| sftp.without_removal());
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     must_show(
-        &ran,
+        &outcome,
         &format!(
             "! removing        the small file {} could not be removed: the server refused to remove",
             night.part_of("19700201.tgz")
@@ -180,10 +181,10 @@ fn the_file_of_a_killed_check_is_reported_as_a_leftover_and_removed_by_the_next_
         prepare(night);
         fs::write(night.sshd.directory.join(night.part_of("19700101.tgz")), "left").unwrap();
         let before = files(&night.sshd.directory);
-        let ran = must_end_with(night, 0);
-        must_show(&ran, ", 1 leftover");
+        let outcome = must_end_with(night, 0);
+        must_show(&outcome, ", 1 leftover");
         assert_eq!(files(&night.sshd.directory), before);
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         assert_eq!(night.sshd.names(), [night.archive_name()]);
     });
 }
@@ -192,8 +193,8 @@ fn the_file_of_a_killed_check_is_reported_as_a_leftover_and_removed_by_the_next_
 fn names_that_hold_removal_back_are_reported() {
     let night = night();
     fs::write(night.sshd.directory.join("20261123.tgz"), "month before day").unwrap();
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "! removal         would be held back: \"20261123.tgz\" fits archive.name only with");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "! removal         would be held back: \"20261123.tgz\" fits archive.name only with");
 }
 
 #[test]
@@ -203,37 +204,37 @@ fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows()
         fs::write(night.sshd.directory.join(format!("2026-{day}-11.tgz")), "an archive").unwrap();
     }
     fs::write(night.sshd.directory.join("20262611-keep.tgz"), "kept for ever").unwrap();
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     for words in [
         "! archive names   archive.name seems to have been changed: 13 files named after another pattern (\"%Y-%d-%m\"), such",
         ": retention neither counts nor removes them, and list, verify and restore do not find them",
         "→ if another job delivers here, leave its files alone; else set archive.name to \"%Y-%d-%m\" again, or rename",
     ] {
-        must_show(&ran, words);
+        must_show(&outcome, words);
     }
     night.set("archive.name", json!("%Y-%d-%m"));
-    let ran = must_end_with(&night, 0);
-    must_not_show(&ran, "archive names");
+    let outcome = must_end_with(&night, 0);
+    must_not_show(&outcome, "archive names");
 }
 
 #[test]
 fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds() {
     Night::on_each_server(|night| {
         prepare(night);
-        night.run().ended_with(0);
-        let ran = must_end_with(night, 0);
-        must_not_show(&ran, "dump name");
+        night.run().exited_with(0);
+        let outcome = must_end_with(night, 0);
+        must_not_show(&outcome, "dump name");
         night.set("source.dump", json!("data/new name.sql"));
         night.publish(&Zip::new().with(Entry::new("data/new name.sql", noise(1000)).extended_time(night.modified)));
         // Today's archive seems to be another job's.
         assert!(must_end_with(night, 4).stdout.contains("✗ archive         \"20"));
         let yesterday = archive_name(night.modified.date_naive() - chrono::Days::new(1));
         fs::rename(night.archive(), night.sshd.directory.join(&yesterday)).unwrap();
-        let ran = must_end_with(night, 0);
+        let outcome = must_end_with(night, 0);
         let held = format!("{yesterday}, the newest archive, holds \"dumpfile.sql\", and source.dump names");
         for words in [&held, "\"new name.sql\"", "restore and verify read the older archives with --dump dumpfile.sql"]
         {
-            must_show(&ran, words);
+            must_show(&outcome, words);
         }
         // `verify` reports archives whose beginning cannot be read.
         fs::write(night.archive(), "damaged").unwrap();

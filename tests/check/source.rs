@@ -7,11 +7,11 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{must_end_with, must_fail, must_not_show, must_show, night, nowhere, scrubbed};
-use crate::support::Night;
-use crate::support::night::DUMP;
-use crate::support::servers::https::Builder;
-use crate::support::servers::zips::noise;
-use crate::support::servers::{Authority, Entry, HttpsServer, Zip};
+use testkit::Night;
+use testkit::night::DUMP;
+use testkit::servers::https::Builder;
+use testkit::servers::zips::noise;
+use testkit::servers::{Authority, Entry, HttpsServer, Zip};
 
 /// Uses another web server, with `faults`.
 fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {
@@ -26,8 +26,8 @@ fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {
 fn an_unknown_name_is_reported_and_all_other_steps_too() {
     let mut night = night();
     night.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
-    let ran = must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
-    insta::assert_snapshot!("unknown_name", scrubbed(&night, &ran));
+    let outcome = must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
+    insta::assert_snapshot!("unknown_name", scrubbed(&night, &outcome));
 }
 
 #[test]
@@ -66,10 +66,10 @@ fn an_untrusted_certificate_is_reported_with_a_fix() {
 #[test]
 fn a_certificate_that_expires_soon_is_a_warning() {
     let night = served(|web| web.identity(Authority::shared().server_for_days(&["127.0.0.1"], 5)));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "issued by Authority of the embedded servers, valid until ");
-    must_show(&ran, " (5 days left)\n                    → renew it on the server");
-    assert!(ran.stdout.ends_with("No problem found, 1 warning (!).\n"), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "issued by Authority of the embedded servers, valid until ");
+    must_show(&outcome, " (5 days left)\n                    → renew it on the server");
+    assert!(outcome.stdout.ends_with("No problem found, 1 warning (!).\n"), "{}", outcome.all());
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_refused_request_is_reported_with_a_fix() {
     must_fail(&night, &[("ZIP", &["answered 404 (not found)", "Check source.url"])]);
     let mut night = served(|web| web.basic_auth("reader", "right"));
     night.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
-    let ran = must_fail(&night, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
+    let outcome = must_fail(&night, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
     assert_eq!(night.web.requests(), 1, "one attempt");
-    assert!(!ran.all().contains("wr0ng-password"));
+    assert!(!outcome.all().contains("wr0ng-password"));
 }
 
 #[test]
@@ -102,47 +102,47 @@ fn a_file_that_is_no_zip_is_reported_with_its_beginning() {
 fn a_stale_dump_is_a_warning() {
     let mut night = night();
     night.publish_dump_of(night.modified - TimeDelta::days(3));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "a run now would find it stale and send nothing for ");
-    must_show(&ran, "3 days ago\n");
-    must_show(&ran, "→ nothing to do if today's dump is not ready yet. Otherwise: Check");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "a run now would find it stale and send nothing for ");
+    must_show(&outcome, "3 days ago\n");
+    must_show(&outcome, "→ nothing to do if today's dump is not ready yet. Otherwise: Check");
 }
 
 #[test]
 fn a_server_without_ranges_is_reported_with_the_cost() {
     let night = served(|web| web.without_ranges());
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "does not support ranges: each run downloads all of it");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "does not support ranges: each run downloads all of it");
     assert!(night.work_directory_is_empty());
 }
 
 #[test]
 fn a_wrong_clock_is_reported_and_beyond_a_day_that_it_holds_removal_back() {
     let night = served(|web| web.date_shifted_by_hours(-2));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "! clock           the web server's is 2 hours behind ours\n");
-    must_not_show(&ran, "held back");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "! clock           the web server's is 2 hours behind ours\n");
+    must_not_show(&outcome, "held back");
     let night = served(|web| web.date_shifted_by_hours(30));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "! removal         would be held back: the web server's clock");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "! removal         would be held back: the web server's clock");
 }
 
 #[test]
 fn plain_http_on_this_machine_is_reported_as_such() {
     let night = served(|web| web.plain_http());
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "✓ TLS             none: plain HTTP, allowed on this machine only\n");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "✓ TLS             none: plain HTTP, allowed on this machine only\n");
 }
 
 #[test]
 fn a_proxy_makes_the_connection_and_its_password_is_not_shown() {
     let mut night = night();
     night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{}", nowhere())));
-    let ran = must_fail(&night, &[("ZIP", &["no connection to "])]);
-    must_show(&ran, "  - connection      made by source.proxy, which looks up the name too\n");
+    let outcome = must_fail(&night, &[("ZIP", &["no connection to "])]);
+    must_show(&outcome, "  - connection      made by source.proxy, which looks up the name too\n");
     assert_eq!(night.web.requests(), 0);
-    assert!(!ran.all().contains("pr0xy-s3cret"), "{}", ran.all());
+    assert!(!outcome.all().contains("pr0xy-s3cret"), "{}", outcome.all());
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn the_query_of_the_url_is_not_shown() {
     let mut night = night();
     let url = night.web.url("/missing.zip?token=t0ken-s3cret");
     night.set("source.url", json!(url));
-    let ran = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
-    assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+    let outcome = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
+    assert!(!outcome.all().contains("t0ken-s3cret"), "{}", outcome.all());
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn another_dump_in_the_zip_is_a_warning() {
     let night = night();
     let dump = Entry::new(DUMP, night.dump.clone()).extended_time(night.modified);
     night.publish(&Zip::new().with(dump).with(Entry::new("a/blog.SQL", "x")));
-    let ran = must_end_with(&night, 0);
-    must_show(&ran, "  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n");
-    must_show(&ran, "→ create a job for each that must be kept");
+    let outcome = must_end_with(&night, 0);
+    must_show(&outcome, "  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n");
+    must_show(&outcome, "→ create a job for each that must be kept");
 }
 
 #[test]

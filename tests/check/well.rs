@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::support::Night;
-use super::support::night::DUMP;
-use super::support::servers::zips::noise;
-use super::support::servers::{Entry, Zip};
 use super::{check, files, must_end_with, must_show, night, prepare, scrubbed};
+use testkit::Night;
+use testkit::night::DUMP;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, Zip};
 
 #[test]
 fn everything_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
@@ -21,9 +21,9 @@ fn everything_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
     fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
     fs::write(night.sshd.directory.join("notes.txt"), "not ours").unwrap();
     let (before, known_hosts) = (files(&night.sshd.directory), fs::read(night.path("known_hosts")).unwrap());
-    let ran = must_end_with(&night, 0);
-    insta::assert_snapshot!("all_is_well", scrubbed(&night, &ran));
-    assert_eq!(ran.stderr, "");
+    let outcome = must_end_with(&night, 0);
+    insta::assert_snapshot!("all_is_well", scrubbed(&night, &outcome));
+    assert_eq!(outcome.stderr, "");
     assert_eq!(files(&night.sshd.directory), before);
     assert_eq!(fs::read(night.path("known_hosts")).unwrap(), known_hosts);
     assert!(!night.path("log.log").exists() && !night.path("backup.prom").exists());
@@ -37,12 +37,12 @@ fn a_run_succeeds_after_a_good_check_on_each_server() {
     Night::on_each_server(|night| {
         prepare(night);
         let before = files(&night.sshd.directory);
-        let ran = must_end_with(night, 0);
-        must_show(&ran, "  ✓ writing ");
-        must_show(&ran, "is not known yet; the first run will trust it");
+        let outcome = must_end_with(night, 0);
+        must_show(&outcome, "  ✓ writing ");
+        must_show(&outcome, "is not known yet; the first run will trust it");
         assert!(!night.path("known_hosts").exists());
         assert_eq!(files(&night.sshd.directory), before);
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let again = must_end_with(night, 0);
         must_show(&again, "known from line 1 of ");
         must_show(&again, "1 archive, ");
@@ -54,10 +54,10 @@ fn missing_and_disabled_channels_are_skipped() {
     let mut night = night();
     night.set("email.send", json!("never"));
     night.config["mattermost"] = json!(null);
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(0);
-    must_show(&ran, "  - mail            off: email.send is \"never\"\n");
-    must_show(&ran, "  - Mattermost      not configured (mattermost)\n");
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(0);
+    must_show(&outcome, "  - mail            off: email.send is \"never\"\n");
+    must_show(&outcome, "  - Mattermost      not configured (mattermost)\n");
     assert_eq!(night.mail.connections(), 0);
 }
 
@@ -65,10 +65,10 @@ fn missing_and_disabled_channels_are_skipped() {
 fn notify_sends_a_test_message_through_each_channel() {
     let mut night = night();
     night.set("email.to", json!(["operator@example.org", "B <b@example.org>"]));
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(0);
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(0);
     let tests: String =
-        ran.stdout.lines().filter(|line| line.contains("test m")).map(|line| format!("{line}\n")).collect();
+        outcome.stdout.lines().filter(|line| line.contains("test m")).map(|line| format!("{line}\n")).collect();
     insta::assert_snapshot!(tests, @r"
       ✓ test mail       accepted for operator@example.org; check that it arrives
       ✓ test mail       accepted for b@example.org; check that it arrives
@@ -97,17 +97,17 @@ fn the_local_sendmail_is_found_but_not_run() {
     fs::write(&program, "#!/bin/sh\ntouch \"$(dirname \"$0\")/was-run\"\n").unwrap();
     let with_path = |night: &Night| {
         let output = night.command_of("check", &[]).env("PATH", night.path("bin")).output().unwrap();
-        night.ran(output)
+        night.outcome(output)
     };
-    let ran = with_path(&night);
-    ran.ended_with(4);
+    let outcome = with_path(&night);
+    outcome.exited_with(4);
     let said = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
                 system, or set email.server";
-    must_show(&ran, said);
+    must_show(&outcome, said);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let ran = with_path(&night);
-    ran.ended_with(0);
-    must_show(&ran, &format!("will be sent with {}\n", program.display()));
+    let outcome = with_path(&night);
+    outcome.exited_with(0);
+    must_show(&outcome, &format!("will be sent with {}\n", program.display()));
     assert!(!night.path("bin/was-run").exists());
 }
 
@@ -145,10 +145,10 @@ fn check_and_a_dry_run_report_a_new_host_key_in_the_same_words() {
     fs::remove_file(night.path("known_hosts")).unwrap();
     night.set("log.level", json!("info"));
     let words = "is not known yet; the first run will trust it";
-    must_show(&night.ask("check", &[]), words);
+    must_show(&night.call("check", &[]), words);
     let dry = night.run_with(&["--dry-run", "--verbose"]);
     assert!(dry.stdout.contains(words) && dry.stderr.contains(words), "{}", dry.all());
     assert!(!dry.all().contains("is trusted") && !dry.all().contains("would be trusted"), "{}", dry.all());
     assert!(!night.path("known_hosts").exists());
-    night.run().ended_with(0).told("is trusted from now on");
+    night.run().exited_with(0).logged("is trusted from now on");
 }

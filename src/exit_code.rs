@@ -1,4 +1,4 @@
-//! How the program ends, as a number: others run it and go by this.
+//! The exit codes: programs that start this one depend on them.
 
 use std::process;
 
@@ -6,7 +6,6 @@ use crate::record::run_record::Outcome;
 use crate::rules::health::Health;
 use crate::runtime::interrupt::Interruption;
 
-/// What the program's exit code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -14,17 +13,15 @@ pub enum ExitCode {
     Success = 0,
     /// Finished, with warnings.
     Warnings = 1,
-    /// The command line is wrong.
     CommandLine = 2,
-    /// The configuration cannot be used.
     Configuration = 3,
     /// The job failed: nothing new was delivered.
     Failed = 4,
     /// Another run with the same configuration is under way.
     UnderWay = 5,
-    /// Ended by SIGINT: 128 and the signal's number, as shells have it.
+    /// By SIGINT: 128 + the signal's number, as in shells.
     Interrupted = 130,
-    /// Ended by SIGTERM.
+    /// By SIGTERM.
     Terminated = 143,
 }
 
@@ -46,7 +43,7 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// `status` ends as monitoring systems have it, which is another table.
+/// `status` has the exit codes of monitoring plugins instead.
 impl From<Health> for process::ExitCode {
     fn from(health: Health) -> process::ExitCode {
         process::ExitCode::from(health as u8)

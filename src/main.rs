@@ -11,6 +11,7 @@ use scripting_system::cli::{Cli, Command};
 use scripting_system::commands::check::check;
 use scripting_system::commands::completions::completions;
 use scripting_system::commands::gen_config::gen_config;
+use scripting_system::commands::invocation::Invocation;
 use scripting_system::commands::list::list;
 use scripting_system::commands::man::man;
 use scripting_system::commands::restore::restore;
@@ -27,18 +28,18 @@ fn main() -> process::ExitCode {
     let clock: Clock = Arc::new(move || Utc::now().with_timezone(&zone).fixed_offset());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // The usual code for a wrong command line is CRITICAL to a monitoring system.
+        // The usual exit code for a wrong command line, 2, means CRITICAL to a monitoring system.
         Err(error) if error.use_stderr() && is_for_status() => return refuse_command_line(&error.to_string()).into(),
         Err(error) => error.exit(),
     };
-    let verbose = cli.verbose;
+    let invocation = Invocation { verbose: cli.verbose, clock: &clock, environment: &environment };
     let code = match &cli.command {
-        Command::Run(arguments) => run(arguments, verbose, &clock, &environment),
-        Command::Check(arguments) => check(arguments, verbose, &clock, &environment),
-        Command::List(arguments) => list(arguments, verbose, &clock, &environment),
-        Command::Verify(arguments) => verify(arguments, verbose, &clock, &environment),
-        Command::Restore(arguments) => restore(arguments, verbose, &clock, &environment),
-        Command::Status(arguments) => return status(arguments, verbose, &clock, &environment).into(),
+        Command::Run(arguments) => run(arguments, &invocation),
+        Command::Check(arguments) => check(arguments, &invocation),
+        Command::List(arguments) => list(arguments, &invocation),
+        Command::Verify(arguments) => verify(arguments, &invocation),
+        Command::Restore(arguments) => restore(arguments, &invocation),
+        Command::Status(arguments) => return status(arguments, &invocation).into(),
         Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout(), &mut io::stderr()) {
             Ok(()) => ExitCode::Success,
             Err(error) => {
@@ -54,7 +55,7 @@ fn main() -> process::ExitCode {
     code.into()
 }
 
-/// Whether the command line, which could not be read, names `status`: no option before a command takes a value.
+/// Whether the command line, which could not be parsed, names `status`. No option before the command takes a value.
 fn is_for_status() -> bool {
     env::args_os()
         .skip(1)

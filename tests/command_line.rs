@@ -1,11 +1,11 @@
-//! What a shell and `man` make of the program's command line.
+//! Completion scripts and manual pages, checked with bash, groff and man.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-/// Runs the program, which must succeed, and gives what it printed.
+/// The output of the program, which must succeed.
 fn printed(arguments: &[&str]) -> String {
     let output = Command::new(testkit::program()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -22,7 +22,7 @@ fn fed(command: &mut Command, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What bash offers at the end of the line `scripting-system …`, after it has read the completion script.
+/// The completions that bash offers for the last word of `line`.
 fn completed(line: &[&str]) -> Vec<String> {
     // As bash does it (Programmable Completion in bash(1)): the function has the words in COMP_WORDS, and the command,
     // the word at the end and the one before it as its arguments.
@@ -50,7 +50,7 @@ fn bash_completes_commands_and_their_options() {
 }
 
 #[test]
-fn other_shells_have_their_scripts_too() {
+fn every_other_shell_has_its_script() {
     for shell in ["elvish", "fish", "powershell", "zsh"] {
         assert!(printed(&["completions", shell]).contains("dry-run"), "{shell}");
     }
@@ -59,7 +59,7 @@ fn other_shells_have_their_scripts_too() {
 }
 
 #[test]
-fn every_manual_page_is_set_without_a_warning() {
+fn groff_formats_every_manual_page_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(printed(&["man", "--output", folder.path().to_str().unwrap()]), "");
     let mut names = Vec::new();
@@ -78,7 +78,7 @@ fn every_manual_page_is_set_without_a_warning() {
 }
 
 #[test]
-fn the_printed_page_is_what_man_shows() {
+fn man_shows_the_printed_page() {
     let page = printed(&["man"]);
     let output = fed(Command::new("man").args(["--local-file", "--warnings", "-"]).env("MANWIDTH", "80"), &page);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -89,7 +89,7 @@ fn the_printed_page_is_what_man_shows() {
 }
 
 #[test]
-fn pages_that_cannot_be_written_are_told_with_their_folder() {
+fn an_error_while_writing_pages_names_the_folder() {
     let output = Command::new(testkit::program()).args(["man", "--output", "/nonexistent/man1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nonexistent/man1"));

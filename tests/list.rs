@@ -1,4 +1,4 @@
-//! The archives on the server, as `list` shows them to people and to programs.
+//! `list` for people and for programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::fs::{self, File};
@@ -15,13 +15,13 @@ use testkit::program;
 use testkit::servers::listener::closed_address;
 use testkit::{Night, Outcome};
 
-/// What the nights before the one of the night left on its server, counted from that day: all that a listing may meet.
-fn lay_everything(night: &Night) {
+/// Fills the folder with every kind of entry, dated relative to the day of the run.
+fn put_everything(night: &Night) {
     for days_ago in [13, 12, 8, 7, 2, 1] {
-        lay(night, days_ago, &vec![7; 100_000 * (14 - days_ago as usize)]);
+        put(night, days_ago, &vec![7; 100_000 * (14 - days_ago as usize)]);
     }
-    lay(night, -1, b"from tomorrow");
-    lay(night, 6, b"");
+    put(night, -1, b"from tomorrow");
+    put(night, 6, b"");
     let folder = &night.sshd.directory;
     fs::write(folder.join(night.part_of(&archive_name(day(night, 20)))), "left over").unwrap();
     fs::write(folder.join(format!("{}.old", archive_name(day(night, 9)))), "without a successor").unwrap();
@@ -35,8 +35,8 @@ fn day(night: &Night, days_ago: i64) -> NaiveDate {
     night.modified.date_naive() - TimeDelta::days(days_ago)
 }
 
-/// An archive of so many days ago, written at 23:00 of that day.
-fn lay(night: &Night, days_ago: i64, content: &[u8]) {
+/// Creates an archive dated and written at 23:00 of the day `days_ago`.
+fn put(night: &Night, days_ago: i64, content: &[u8]) {
     let date = day(night, days_ago);
     let path = night.sshd.directory.join(archive_name(date));
     fs::write(&path, content).unwrap();
@@ -44,7 +44,7 @@ fn lay(night: &Night, days_ago: i64, content: &[u8]) {
     File::options().write(true).open(path).unwrap().set_modified(SystemTime::from(written)).unwrap();
 }
 
-/// Everything in the night's folder: names, and when each was changed.
+/// Name, size and modification time of every entry in the folder.
 fn folder_of(night: &Night) -> Vec<(String, u64, SystemTime)> {
     let state = |name: String| {
         let metadata = fs::symlink_metadata(night.sshd.directory.join(&name)).unwrap();
@@ -53,12 +53,12 @@ fn folder_of(night: &Night) -> Vec<(String, u64, SystemTime)> {
     night.sshd.names().into_iter().map(state).collect()
 }
 
-/// The night's day is today, unless midnight passes meanwhile.
+/// False if midnight has passed during the test.
 fn is_still_today(night: &Night) -> bool {
     Utc::now().date_naive() == night.modified.date_naive()
 }
 
-/// The line of the listing about the archive of so many days ago.
+/// The line of the archive of `days_ago`.
 fn line_of(night: &Night, listed: &Outcome, days_ago: i64) -> String {
     let date = day(night, days_ago).format("%a %Y-%m-%d ").to_string();
     let lines: Vec<&str> = listed.stdout.lines().filter(|line| line.starts_with(&date)).collect();
@@ -66,10 +66,15 @@ fn line_of(night: &Night, listed: &Outcome, days_ago: i64) -> String {
     lines[0].split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+#[track_caller]
+fn must_show(listed: &Outcome, words: &str) {
+    assert!(listed.stdout.contains(words), "{words:?} is missing: {}", listed.all());
+}
+
 #[test]
-fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
+fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
     Night::on_each_server(|night| {
-        lay_everything(night);
+        put_everything(night);
         let before = folder_of(night);
         let listed = night.call("list", &[]);
         if !is_still_today(night) {
@@ -78,29 +83,33 @@ fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
         listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         assert_eq!(folder_of(night), before, "a listing changes nothing");
-        assert!(line_of(night, &listed, 13).ends_with("remove expired, 13 days old"), "{}", listed.all());
-        assert!(line_of(night, &listed, 12).ends_with("remove expired, 12 days old"), "{}", listed.all());
-        assert!(line_of(night, &listed, 8).ends_with("keep 8 days old"), "{}", listed.all());
+        for (days_ago, action) in [
+            (13, "remove expired, 13 days old"),
+            (12, "remove expired, 12 days old"),
+            (8, "keep 8 days old"),
+            (1, "keep 1 day old"),
+            (6, "keep empty"),
+            (-1, "keep dated after today"),
+        ] {
+            assert!(line_of(night, &listed, days_ago).ends_with(action), "{action:?}: {}", listed.all());
+        }
         assert!(line_of(night, &listed, 1).contains(&format!("{} 1.24 MiB", archive_name(day(night, 1)))));
-        assert!(line_of(night, &listed, 1).ends_with("keep 1 day old"), "{}", listed.all());
-        assert!(line_of(night, &listed, 6).ends_with("keep empty"), "{}", listed.all());
-        assert!(line_of(night, &listed, -1).ends_with("keep dated after today"), "{}", listed.all());
         let names: Vec<usize> = [13, 12, 8, 7, 6, 2, 1, -1]
             .iter()
             .map(|days_ago| listed.stdout.find(&archive_name(day(night, *days_ago))).unwrap())
             .collect();
         assert!(names.is_sorted(), "{}", listed.all());
-        for told in [
+        for words in [
             "— 3 nights without an archive: ",
             "— 4 nights without an archive: ",
             "\n8 archives, ",
             "; 7 nights without one since ",
-            "\n  next run   removes 3 files once it has delivered; days count to its day, ",
-            "\n  leftovers  1 unfinished upload (one may be under way), 1 replaced archive without one, which",
-            "\n  others     2 named like an archive, but no regular file, 2 not of this configuration; ",
+            "\n  next run   removes 3 files once it has delivered; ages are as of ",
+            "\n  leftovers  1 unfinished upload (one may be in progress), 1 replaced archive without a successor, ",
+            "\n  others     2 named like an archive, but not a regular file, 2 foreign; ",
             ".old: to be put back: its successor never came",
         ] {
-            assert!(listed.stdout.contains(told), "{told:?}: {}", listed.all());
+            must_show(&listed, words);
         }
         assert!(!listed.stdout.contains("notes.txt") && !listed.stdout.contains('█'), "{}", listed.all());
         let free = listed.stdout.lines().find(|line| line.starts_with("  free ")).unwrap();
@@ -109,28 +118,28 @@ fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
 }
 
 #[test]
-fn with_v_the_others_are_named_and_cannot_forge_a_line() {
+fn with_v_foreign_files_are_named_and_cannot_forge_a_line() {
     Night::on_each_server(|night| {
-        lay_everything(night);
+        put_everything(night);
         let listed = night.call("list", &["-v"]);
         listed.exited_with(0);
-        for told in
+        for words in
             ["\n  foreign    notes.txt\n", "\n  foreign    bad\\n\\u{1b}[31m|\\u{202e}name\n", "\n  no file    "]
         {
-            assert!(listed.stdout.contains(told), "{told:?}: {}", listed.all());
+            must_show(&listed, words);
         }
         assert!(!listed.stdout.contains(['\u{1b}', '\u{202e}']));
     });
 }
 
 #[test]
-fn a_night_that_was_just_delivered_is_the_newest() {
+fn the_archive_of_a_finished_run_is_the_newest() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let listed = night.call("list", &[]);
         listed.exited_with(0);
         let newest = format!("\n  newest     {}, 0 min old\n", night.archive_name());
-        assert!(listed.stdout.contains(&newest), "{}", listed.all());
+        must_show(&listed, &newest);
     });
 }
 
@@ -139,14 +148,13 @@ fn an_empty_folder_says_so() {
     Night::on_each_server(|night| {
         let listed = night.call("list", &[]);
         listed.exited_with(0);
-        assert!(listed.stdout.contains("\nThe folder is empty.\n"), "{}", listed.all());
+        must_show(&listed, "\nThe folder is empty.\n");
         let json: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
         assert_eq!((&json["archives"], &json["reference_day"]), (&json!([]), &json!(null)));
     });
 }
 
-/// The names of the archives that `list` says will be removed, by its table and by its document, which must agree in the
-/// ages, too.
+/// The archives that the next run will remove. The table and the JSON document must agree on them and on all ages.
 fn predicted(night: &Night) -> Vec<String> {
     let table = night.call("list", &[]).stdout;
     let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
@@ -157,16 +165,16 @@ fn predicted(night: &Night) -> Vec<String> {
     }
     let removed = archives.iter().filter(|archive| archive["action"] == "remove");
     let names: Vec<String> = removed.map(|archive| archive["name"].as_str().unwrap().to_owned()).collect();
-    let told = if names.is_empty() { "nothing".to_owned() } else { format!("{} files", names.len()) };
-    assert!(table.contains(&format!("next run   removes {told} once it has delivered")), "{table}");
+    let count = if names.is_empty() { "nothing".to_owned() } else { format!("{} files", names.len()) };
+    assert!(table.contains(&format!("next run   removes {count} once it has delivered")), "{table}");
     names
 }
 
 #[test]
-fn what_the_next_run_will_remove_is_what_it_removes() {
+fn the_next_run_removes_exactly_the_announced_archives() {
     Night::on_each_server(|night| {
         for days_ago in 1..=30 {
-            lay(night, days_ago, b"an archive");
+            put(night, days_ago, b"an archive");
         }
         for retention in [json!({}), json!({"keep_days": 4, "keep_weekly": 2, "keep_monthly": 1})] {
             night.config["retention"] = retention;
@@ -183,7 +191,7 @@ fn what_the_next_run_will_remove_is_what_it_removes() {
             assert_eq!(gone, expected);
             fs::remove_file(night.archive()).unwrap();
         }
-        // Once today's archive is there, the next run is tomorrow's.
+        // Once today's archive exists, the next run is tomorrow's.
         night.run().exited_with(0);
         let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
         assert_eq!(document["next_run"], day(night, -1).to_string());
@@ -191,28 +199,24 @@ fn what_the_next_run_will_remove_is_what_it_removes() {
 }
 
 #[test]
-fn removal_that_is_held_back_says_why() {
+fn held_back_removal_is_explained() {
     Night::on_each_server(|night| {
-        lay_everything(night);
+        put_everything(night);
         fs::write(night.sshd.directory.join("20201231.tgz"), "day and month swapped").unwrap();
         let listed = night.call("list", &[]);
         listed.exited_with(0);
-        assert!(
-            listed.stdout.contains("removes nothing, removal is held back: \"20201231.tgz\" fits"),
-            "{}",
-            listed.all()
-        );
-        assert!(listed.stdout.contains("days old; removal is held back"), "{}", listed.all());
+        must_show(&listed, "removes nothing, removal is held back: \"20201231.tgz\" fits");
+        must_show(&listed, "days old; removal is held back");
     });
 }
 
 #[test]
-fn a_program_gets_a_document_that_fits_the_published_schema() {
+fn the_json_document_matches_the_published_schema() {
     let schema = fs::read_to_string("docs/list.schema.json").unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     Night::on_each_server(|night| {
-        lay_everything(night);
+        put_everything(night);
         let listed = night.call("list", &["--json"]);
         listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
@@ -241,17 +245,17 @@ fn a_program_gets_a_document_that_fits_the_published_schema() {
 }
 
 #[test]
-fn the_published_schema_is_the_one_that_the_program_prints() {
+fn the_published_schema_is_the_printed_one() {
     let printed = Command::new(program()).args(["list", "--json-schema"]).output().unwrap();
     assert!(printed.status.success());
     let published = fs::read_to_string("docs/list.schema.json").unwrap();
     assert!(
         published == String::from_utf8(printed.stdout).unwrap(),
-        "make docs/list.schema.json anew: scripting-system list --json-schema > docs/list.schema.json"
+        "regenerate docs/list.schema.json: scripting-system list --json-schema > docs/list.schema.json"
     );
 }
 
-/// `list` on a terminal with so many columns.
+/// The output of `list` on a terminal.
 fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> String {
     let config = night.write_config();
     let command =
@@ -263,9 +267,9 @@ fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> Strin
 }
 
 #[test]
-fn a_terminal_gets_bars_and_colours_as_far_as_it_has_room_and_wants_them() {
+fn a_terminal_gets_bars_if_it_is_wide_and_colours_if_it_supports_them() {
     Night::on_each_server(|night| {
-        lay_everything(night);
+        put_everything(night);
         night.call("list", &[]).exited_with(0);
         let wide = on_terminal(night, 120, &[]);
         assert!(wide.contains("█████████████") && wide.contains("\u{1b}[31mremove"), "{wide}");
@@ -279,11 +283,11 @@ fn a_terminal_gets_bars_and_colours_as_far_as_it_has_room_and_wants_them() {
 }
 
 #[test]
-fn what_keeps_the_listing_from_its_end_has_its_exit_code_and_prints_nothing() {
+fn each_failure_has_its_exit_code_and_prints_no_listing() {
     Night::on_each_server(|night| {
         let good = night.config.clone();
         let free = closed_address().port();
-        for (key, value, code, told) in [
+        for (key, value, code, words) in [
             ("sftp.port", json!(free), 4, "no connection to 127.0.0.1"),
             ("sftp.directory", json!("missing"), 4, "does not exist on the server"),
             ("sftp.username", json!("nobody-here"), 4, "refused the login"),
@@ -293,7 +297,7 @@ fn what_keeps_the_listing_from_its_end_has_its_exit_code_and_prints_nothing() {
             for form in [&[][..], &["--json"]] {
                 let listed = night.call("list", form);
                 listed.exited_with(code);
-                assert!(listed.stderr.contains(told), "{told:?}: {}", listed.all());
+                assert!(listed.stderr.contains(words), "{words:?}: {}", listed.all());
                 assert_eq!(listed.stdout, "");
             }
             night.config = good.clone();
@@ -311,7 +315,7 @@ fn a_signal_ends_the_listing() {
     night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let mut child = night.command_of("list", &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // It has come as far as to the server, which says nothing.
+        // Connected to the server, which does not answer.
         let (socket, _) = listener.accept().unwrap();
         let mut greeting = String::new();
         BufReader::new(&socket).read_line(&mut greeting).unwrap();
@@ -322,7 +326,7 @@ fn a_signal_ends_the_listing() {
 }
 
 #[test]
-fn a_first_host_key_is_told_until_a_run_remembers_it() {
+fn a_new_host_key_is_reported_until_a_run_stores_it() {
     Night::on_each_server(|night| {
         for _ in 0..2 {
             let listed = night.call("list", &[]);
@@ -336,7 +340,7 @@ fn a_first_host_key_is_told_until_a_run_remembers_it() {
 }
 
 #[test]
-fn a_full_disk_behind_standard_output_is_told() {
+fn a_full_disk_behind_standard_output_is_reported() {
     let night = Night::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = night.command_of("list", &["--json"]).stdout(full).output().unwrap();
@@ -345,14 +349,14 @@ fn a_full_disk_behind_standard_output_is_told() {
 }
 
 #[test]
-fn nights_that_were_thinned_out_are_not_told_as_missing() {
+fn nights_thinned_out_by_retention_do_not_count_as_missing() {
     Night::on_each_server(|night| {
         for days_ago in [0, 1, 2, 3, 17, 24, 31] {
-            lay(night, days_ago, b"an archive");
+            put(night, days_ago, b"an archive");
         }
         night.set("retention", json!({"keep_days": 2, "keep_weekly": 8}));
         let listed = night.call("list", &[]);
-        assert!(listed.stdout.contains("— 13 nights not kept\n"), "{}", listed.all());
+        must_show(&listed, "— 13 nights not kept\n");
         assert!(!listed.stdout.contains("without"), "{}", listed.all());
     });
 }

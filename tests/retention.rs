@@ -215,7 +215,7 @@ fn a_dry_run_predicts_the_run() {
     let dry = dry_run(&night);
     dry.exited_with(0);
     let line = |(name, _, reason): &(String, Fate, &str)| format!("{name}: {reason}");
-    for (heading, fate) in [("would be removed", Removed), ("would stay", Kept)] {
+    for (heading, fate) in [("would be removed", Removed), ("would be kept", Kept)] {
         let told: BTreeSet<String> = listed(&dry, heading).into_iter().map(str::to_owned).collect();
         let due: BTreeSet<String> = expected.iter().filter(|(_, due, _)| *due == fate).map(line).collect();
         assert_eq!(told, due, "{heading}");
@@ -294,7 +294,7 @@ fn an_empty_archive_of_the_same_date_does_not_mislead_a_dry_run() {
     let expected = names(listed(&dry, "would be removed"));
     assert_eq!(expected.len(), 2, "{}", dry.all());
     assert_eq!(removed_by(&outcome), expected);
-    let tonight = listed(&dry, "would stay").into_iter().filter(|line| line.starts_with(&night.archive_name()));
+    let tonight = listed(&dry, "would be kept").into_iter().filter(|line| line.starts_with(&night.archive_name()));
     assert_eq!(tonight.collect::<Vec<_>>(), [format!("{}: 0 days old", night.archive_name())]);
 }
 

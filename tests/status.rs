@@ -1,4 +1,4 @@
-//! `status` as a monitoring system sees it: one line, its exit code, and performance data by the guidelines' grammar.
+//! `status` for a monitoring system: one line, its exit code, and performance data in the guidelines' grammar.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use testkit::program;
 use testkit::servers::listener::closed_address;
 use testkit::{Night, Outcome};
 
-/// A figure of the performance data.
+/// A value of the performance data.
 #[derive(Debug, PartialEq)]
 struct Figure {
     value: i64,
@@ -24,37 +24,44 @@ struct Figure {
 }
 
 impl Figure {
-    /// Whether the value is within the range of what is well: `N` is from 0 to N, `N:` is N and more.
-    fn is_well(&self) -> bool {
+    /// Whether the value is in the good range: `N` is from 0 to N, `N:` is N and more.
+    fn is_good(&self) -> bool {
         match self.critical.split_once(':') {
             _ if self.critical.is_empty() => true,
             Some((least, "")) => self.value >= least.parse().unwrap(),
-            Some(other) => panic!("{other:?} is not a range that this program gives"),
+            Some(other) => panic!("this program prints no range like {other:?}"),
             None => (0..=self.critical.parse().unwrap()).contains(&self.value),
         }
     }
 }
 
-/// What one line told.
-struct Told {
+/// The parsed line.
+struct Answer {
     state: String,
     text: String,
     figures: BTreeMap<String, Figure>,
 }
 
-/// Reads the one line that a plugin prints, strictly: `SERVICE STATE - text`, then ` | ` and the performance data of the
-/// guidelines: `'label'=value[unit];[warning];[critical];[minimum];[maximum]`, separated by single spaces, where the bounds
-/// are ranges (`10`, `10:`, `~:10`, `10:20`, `@10:20`), the others numbers, and empty ones at the end may be left out.
-fn read(stdout: &str) -> Told {
+impl Answer {
+    #[track_caller]
+    fn must_say(&self, words: &str) {
+        assert!(self.text.contains(words), "{words:?}: {}", self.text);
+    }
+}
+
+/// Parses the one line of a plugin strictly: `SERVICE STATE - text`, then ` | ` and the performance data of the
+/// guidelines: `'label'=value[unit];[warning];[critical];[minimum];[maximum]`, separated by single spaces. Warning and
+/// critical are ranges (`10`, `10:`, `~:10`, `10:20`, `@10:20`), the others numbers; empty fields at the end may be missing.
+fn parse(stdout: &str) -> Answer {
     let line = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no whole line: {stdout:?}"));
     assert!(!line.contains(char::is_control), "more than a line: {stdout:?}");
     assert!(line.matches('|').count() <= 1, "{line}");
-    let (told, data) = line.split_once(" | ").map_or((line, None), |(told, data)| (told, Some(data)));
-    assert!(!told.contains('|'), "{line}");
-    let (state, text) = told.strip_prefix("SCRIPTING-SYSTEM ").unwrap().split_once(" - ").unwrap();
+    let (message, data) = line.split_once(" | ").map_or((line, None), |(message, data)| (message, Some(data)));
+    assert!(!message.contains('|'), "{line}");
+    let (state, text) = message.strip_prefix("SCRIPTING-SYSTEM ").unwrap().split_once(" - ").unwrap();
     assert!(["OK", "WARNING", "CRITICAL", "UNKNOWN"].contains(&state) && !text.is_empty(), "{line}");
     let figures = data.into_iter().flat_map(|data| data.split(' ')).map(figure).collect();
-    Told { state: state.to_owned(), text: text.to_owned(), figures }
+    Answer { state: state.to_owned(), text: text.to_owned(), figures }
 }
 
 fn figure(text: &str) -> (String, Figure) {
@@ -81,14 +88,14 @@ fn figure(text: &str) -> (String, Figure) {
     (label.to_owned(), Figure { value: value.parse().unwrap(), unit: unit.to_owned(), critical })
 }
 
-/// Asserts that `outcome` printed one good line alone, and that its state and the exit code are those of `code`.
+/// The program must have printed exactly one line, with the exit code and state `code`.
 #[track_caller]
-fn ended(outcome: &Outcome, code: i32) -> Told {
+fn ended(outcome: &Outcome, code: i32) -> Answer {
     assert_eq!(outcome.code, code, "{}", outcome.all());
     assert_eq!(outcome.stderr, "");
-    let told = read(&outcome.stdout);
-    assert_eq!(told.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
-    told
+    let answer = parse(&outcome.stdout);
+    assert_eq!(answer.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
+    answer
 }
 
 fn outcome(output: Output) -> Outcome {
@@ -100,43 +107,43 @@ fn outcome(output: Output) -> Outcome {
     }
 }
 
-/// An archive of so many days ago, written so long ago.
-fn lay(night: &Night, days_ago: i64, content: &[u8], written: Duration) {
+/// Creates the archive of `days_ago`, last written `age` ago.
+fn put(night: &Night, days_ago: i64, content: &[u8], age: Duration) {
     let date = night.modified.date_naive() - TimeDelta::days(days_ago);
-    lay_as(night, &archive_name(date), content, written);
+    put_as(night, &archive_name(date), content, age);
 }
 
-fn lay_as(night: &Night, name: &str, content: &[u8], written: Duration) {
+fn put_as(night: &Night, name: &str, content: &[u8], age: Duration) {
     let path = night.sshd.directory.join(name);
     fs::write(&path, content).unwrap();
-    let modified = SystemTime::now() - written;
+    let modified = SystemTime::now() - age;
     File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn the_morning_after_a_good_night_is_ok() {
+fn after_a_good_run_the_state_is_ok() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let size = fs::metadata(night.archive()).unwrap().len();
-        let told = ended(&night.call("status", &["--min-size", "10kB"]), 0);
-        assert!(told.text.starts_with(&format!("{} is 0 min old, ", night.archive_name())), "{}", told.text);
-        let figures = &told.figures;
+        let answer = ended(&night.call("status", &["--min-size", "10kB"]), 0);
+        assert!(answer.text.starts_with(&format!("{} is 0 min old, ", night.archive_name())), "{}", answer.text);
+        let figures = &answer.figures;
         assert_eq!(figures.keys().collect::<Vec<_>>(), ["age", "archives", "free", "size"]);
         assert!((0..120).contains(&figures["age"].value), "{figures:?}");
         assert_eq!((figures["age"].unit.as_str(), figures["age"].critical.as_str()), ("s", "93600"));
         assert_eq!(figures["size"].value, i64::try_from(size).unwrap());
         assert_eq!((figures["size"].unit.as_str(), figures["size"].critical.as_str()), ("B", "10000:"));
         assert_eq!(figures["archives"].value, 1);
-        assert!(figures["free"].value > 0 && figures.values().all(Figure::is_well), "{figures:?}");
+        assert!(figures["free"].value > 0 && figures.values().all(Figure::is_good), "{figures:?}");
     });
 }
 
 #[test]
-fn an_old_or_a_small_archive_is_critical_and_the_figures_say_the_same() {
+fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
     Night::on_each_server(|night| {
-        lay(night, 1, &[7; 5000], HOUR * 20);
+        put(night, 1, &[7; 5000], HOUR * 20);
         for (arguments, code, broken) in [
             (&["--max-age", "21h"][..], 0, ""),
             (&["--max-age", "19h"], 2, "age"),
@@ -148,91 +155,88 @@ fn an_old_or_a_small_archive_is_critical_and_the_figures_say_the_same() {
             (&["--min-size", "1MB"], 2, "size"),
             (&["--min-size", "10M"], 2, "size"),
         ] {
-            let told = ended(&night.call("status", arguments), code);
-            let wrong: Vec<&str> =
-                told.figures.iter().filter(|(_, figure)| !figure.is_well()).map(|(label, _)| label.as_str()).collect();
-            assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", told.text, told.figures);
+            let answer = ended(&night.call("status", arguments), code);
+            let wrong: Vec<&str> = answer
+                .figures
+                .iter()
+                .filter(|(_, figure)| !figure.is_good())
+                .map(|(label, _)| label.as_str())
+                .collect();
+            assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", answer.text, answer.figures);
         }
-        let told = ended(&night.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2);
-        assert!(
-            told.text.contains("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))"),
-            "{}",
-            told.text
-        );
+        ended(&night.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
+            .must_say("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))");
     });
 }
 
 #[test]
-fn without_an_archive_it_is_critical() {
+fn without_an_archive_the_state_is_critical() {
     Night::on_each_server(|night| {
-        let told = ended(&night.call("status", &[]), 2);
-        assert!(told.text.starts_with("no archive on the server"), "{}", told.text);
-        lay(night, 1, b"", HOUR);
-        lay_as(night, &night.part_of(&archive_name(night.modified.date_naive())), b"half", HOUR);
-        lay_as(night, "20261311.zip", b"foreign", HOUR);
+        let answer = ended(&night.call("status", &[]), 2);
+        assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
+        put(night, 1, b"", HOUR);
+        put_as(night, &night.part_of(&archive_name(night.modified.date_naive())), b"half", HOUR);
+        put_as(night, "20261311.zip", b"foreign", HOUR);
         fs::create_dir(night.archive()).unwrap();
-        let told = ended(&night.call("status", &[]), 2);
-        assert!(told.text.starts_with("no archive on the server"), "{}", told.text);
-        assert_eq!(told.figures["archives"].value, 0);
-        assert!(!told.figures.contains_key("age") && !told.figures.contains_key("size"));
+        let answer = ended(&night.call("status", &[]), 2);
+        assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
+        assert_eq!(answer.figures["archives"].value, 0);
+        assert!(!answer.figures.contains_key("age") && !answer.figures.contains_key("size"));
     });
 }
 
 #[test]
-fn what_is_worth_a_look_is_a_warning() {
+fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
     Night::on_each_server(|night| {
         let part = night.part_of(&archive_name(night.modified.date_naive()));
-        lay(night, 1, b"an archive", HOUR * 9);
-        lay_as(night, &part, b"half of one that is under way", HOUR);
+        put(night, 1, b"an archive", HOUR * 9);
+        put_as(night, &part, b"half of one in progress", HOUR);
         night.call("list", &[]).exited_with(0);
         ended(&night.call("status", &[]), 0);
 
-        lay_as(night, &part, b"half", HOUR * 27);
-        let told = ended(&night.call("status", &[]), 1);
-        assert!(told.text.contains("1 leftover of interrupted runs stayed, such as .20"), "{}", told.text);
+        put_as(night, &part, b"half", HOUR * 27);
+        ended(&night.call("status", &[]), 1).must_say("1 leftover of interrupted runs stayed, such as .20");
         fs::remove_file(night.sshd.directory.join(part)).unwrap();
 
-        lay_as(night, "20201231.tgz", b"swapped", HOUR * 9);
-        let told = ended(&night.call("status", &[]), 1);
-        assert!(told.text.contains("removal is held back: \"20201231.tgz\" fits archive.name only"), "{}", told.text);
+        put_as(night, "20201231.tgz", b"swapped", HOUR * 9);
+        ended(&night.call("status", &[]), 1).must_say("removal is held back: \"20201231.tgz\" fits archive.name only");
         fs::remove_file(night.sshd.directory.join("20201231.tgz")).unwrap();
 
-        lay(night, -2, b"to come", HOUR);
-        let told = ended(&night.call("status", &[]), 1);
-        assert!(told.text.contains("is dated after today"), "{}", told.text);
+        put(night, -2, b"future", HOUR);
+        ended(&night.call("status", &[]), 1).must_say("is dated after today");
         fs::remove_file(night.sshd.directory.join(archive_name(night.modified.date_naive() + TimeDelta::days(2))))
             .unwrap();
 
         let path = night.sshd.directory.join(night.archive_name());
         fs::write(&path, "written tomorrow").unwrap();
         File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() + HOUR * 5).unwrap();
-        let told = ended(&night.call("status", &[]), 1);
-        assert!(told.text.contains("in the future"), "{}", told.text);
-        assert_eq!(told.figures["age"].value, 0);
+        let answer = ended(&night.call("status", &[]), 1);
+        answer.must_say("in the future");
+        assert_eq!(answer.figures["age"].value, 0);
     });
 }
 
 #[test]
 fn an_old_archive_that_was_copied_today_is_as_old_as_its_date() {
     Night::on_each_server(|night| {
-        lay(night, 5, b"an archive", Duration::from_secs(60));
-        let told = ended(&night.call("status", &[]), 2);
-        assert!(told.figures["age"].value > 3 * 86_400, "{:?}", told.figures);
+        put(night, 5, b"an archive", Duration::from_secs(60));
+        let answer = ended(&night.call("status", &[]), 2);
+        assert!(answer.figures["age"].value > 3 * 86_400, "{:?}", answer.figures);
     });
 }
 
 #[test]
-fn hostile_names_leave_the_line_whole() {
+fn hostile_names_cannot_break_the_line() {
     Night::on_each_server(|night| {
         night.set("archive.name", json!("a|b;'=%Y%d%m"));
         let date = night.modified.date_naive() - TimeDelta::days(1);
-        lay_as(night, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
+        put_as(night, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
         for name in ["x\n20262311.tgz", "x | age=0s", "\u{202e}gzt", "\u{1b}[2J"] {
-            lay_as(night, name, b"hostile", HOUR);
+            put_as(night, name, b"hostile", HOUR);
         }
-        let told = ended(&night.call("status", &[]), 0);
-        assert!(told.text.starts_with("a\\u{7c}b;'="), "{}", told.text);
-        assert_eq!(told.figures["archives"].value, 1);
+        let answer = ended(&night.call("status", &[]), 0);
+        assert!(answer.text.starts_with("a\\u{7c}b;'="), "{}", answer.text);
+        assert_eq!(answer.figures["archives"].value, 1);
     });
 }
 
@@ -249,20 +253,20 @@ fn a_server_that_cannot_be_used_is_critical() {
             ("sftp.host_key", json!(format!("SHA256:{}", "A".repeat(43))), "host key"),
         ] {
             night.set(key, value);
-            let told = ended(&night.call("status", &[]), 2);
-            assert!(told.text.contains(text) && told.figures.is_empty(), "{text:?}: {}", told.text);
+            let answer = ended(&night.call("status", &[]), 2);
+            assert!(answer.text.contains(text) && answer.figures.is_empty(), "{text:?}: {}", answer.text);
             night.config = good.clone();
         }
     });
 }
 
 #[test]
-fn a_wrong_password_is_critical_tried_once_and_not_told() {
+fn a_wrong_password_is_critical_tried_once_and_not_shown() {
     let mut night = Night::new();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!("wr0ng-password"));
-    let told = ended(&night.call("status", &[]), 2);
-    assert!(told.text.contains("sftp.password was refused") && !told.text.contains("wr0ng"), "{}", told.text);
+    let answer = ended(&night.call("status", &[]), 2);
+    assert!(answer.text.contains("sftp.password was refused") && !answer.text.contains("wr0ng"), "{}", answer.text);
     assert_eq!((server.auth_attempts().len(), server.connections()), (1, 1));
 }
 
@@ -270,7 +274,7 @@ fn a_wrong_password_is_critical_tried_once_and_not_told() {
 fn one_connection_is_enough_and_nothing_is_changed() {
     let mut night = Night::new();
     let server = night.serve_sftp(|builder| builder);
-    lay(&night, 1, b"an archive", HOUR);
+    put(&night, 1, b"an archive", HOUR);
     let names = night.sshd.names();
     ended(&night.call("status", &[]), 0);
     assert_eq!((server.connections(), server.bytes_written(), night.sshd.names()), (1, 0, names));
@@ -282,37 +286,40 @@ fn a_silent_server_is_critical_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let begun = Instant::now();
-    let told = ended(&night.call("status", &["--timeout", "1s"]), 2);
+    let answer = ended(&night.call("status", &["--timeout", "1s"]), 2);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert!(told.text.contains("no answer") || told.text.contains("an SSH server that answers"), "{}", told.text);
-    // It answers, but takes too long for all of it.
+    assert!(answer.text.contains("no answer") || answer.text.contains("an SSH server that answers"), "{}", answer.text);
+    // It answers, but too slowly.
     let _slow = night.serve_sftp(|builder| builder.stat_takes(Duration::from_secs(20)));
-    let told = ended(&night.call("status", &["-t", "1s"]), 2);
-    assert!(told.text.contains("1 s"), "{}", told.text);
+    let answer = ended(&night.call("status", &["-t", "1s"]), 2);
+    answer.must_say("1 s");
 }
 
 #[test]
-fn what_is_wrong_here_is_unknown() {
+fn a_problem_on_this_machine_is_unknown() {
     Night::on_each_server(|night| {
         let good = night.config.clone();
         night.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
-        let told = ended(&night.call("status", &[]), 3);
-        assert!(told.text.contains("sftp.port: 0 is out of bounds") && told.text.contains("(1 more"), "{}", told.text);
+        let answer = ended(&night.call("status", &[]), 3);
+        assert!(
+            answer.text.contains("sftp.port: 0 is out of bounds") && answer.text.contains("(1 more"),
+            "{}",
+            answer.text
+        );
         night.config = good;
         fs::write(night.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
-        let told = ended(&night.call("status", &[]), 3);
-        assert!(told.text.contains("known_hosts"), "{}", told.text);
+        ended(&night.call("status", &[]), 3).must_say("known_hosts");
         let config = night.write_config();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
         let open = Command::new(program()).arg("status").arg("--config").arg(&config).output().unwrap();
         ended(&outcome(open), 3);
     });
     let missing = Command::new(program()).args(["status", "--config", "/no/such|file.json"]).output().unwrap();
-    assert!(ended(&outcome(missing), 3).text.contains("/no/such\\u{7c}file.json"));
+    ended(&outcome(missing), 3).must_say("/no/such\\u{7c}file.json");
 }
 
 #[test]
-fn a_wrong_command_line_is_unknown_for_status_and_two_for_others() {
+fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_others() {
     for (arguments, text) in [
         (&["status"][..], "--config <FILE>"),
         (&["-v", "status"], "--config <FILE>"),
@@ -323,8 +330,7 @@ fn a_wrong_command_line_is_unknown_for_status_and_two_for_others() {
         (&["status", "--config", "x", "--timeout", "0s"], "give a time from 1s to 1h"),
         (&["status", "--config", "x", "--timeout", "1000years"], "give a time from 1s to 1h"),
     ] {
-        let told = ended(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3);
-        assert!(told.text.contains(text), "{arguments:?}: {}", told.text);
+        ended(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3).must_say(text);
     }
     for (arguments, code) in [(&["list"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
     {
@@ -347,30 +353,30 @@ fn a_signal_is_unknown() {
         .unwrap();
     let _socket = listener.accept().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    let told = ended(&outcome(child.wait_with_output().unwrap()), 3);
-    assert!(told.text.contains("interrupted (SIGTERM)"), "{}", told.text);
+    let answer = ended(&outcome(child.wait_with_output().unwrap()), 3);
+    answer.must_say("interrupted (SIGTERM)");
 }
 
 #[test]
-fn with_v_more_is_told_on_stderr_and_the_line_stays_one() {
+fn with_v_details_go_to_stderr_and_stdout_is_still_one_line() {
     Night::on_each_server(|night| {
-        lay(night, 1, b"an archive", HOUR);
+        put(night, 1, b"an archive", HOUR);
         let free = closed_address().port();
         let outcome = night.call("status", &["-v"]);
-        assert_eq!((outcome.code, read(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
+        assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
         assert!(outcome.stderr.contains("entries in sftp.directory: 1"), "{}", outcome.all());
         night.set("sftp.port", json!(free));
         let outcome = night.call("status", &["-vv"]);
-        assert_eq!((outcome.code, read(&outcome.stdout).state.as_str()), (2, "CRITICAL"), "{}", outcome.all());
+        assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (2, "CRITICAL"), "{}", outcome.all());
     });
 }
 
 #[test]
-fn a_first_host_key_is_told_until_a_run_remembers_it() {
+fn a_new_host_key_is_reported_until_a_run_stores_it() {
     Night::on_each_server(|night| {
-        lay(night, 1, b"an archive", HOUR);
+        put(night, 1, b"an archive", HOUR);
         for _ in 0..2 {
-            assert!(ended(&night.call("status", &[]), 0).text.contains("; host key SHA256:"));
+            ended(&night.call("status", &[]), 0).must_say("; host key SHA256:");
         }
         night.run().exited_with(0);
         assert!(!ended(&night.call("status", &[]), 0).text.contains("host key"));
@@ -378,10 +384,10 @@ fn a_first_host_key_is_told_until_a_run_remembers_it() {
 }
 
 #[test]
-fn figures_that_the_guidelines_do_not_have_are_found() {
+fn figures_that_break_the_guidelines_are_detected() {
     for text in ["age=1h", "age=1s;;x", "age=1s;;1:2:3", "age=;;", "a b=1", "age", "age=1s;;;~:1", "age=1s;;;;;1"] {
         assert!(std::panic::catch_unwind(|| figure(text)).is_err(), "{text}");
     }
     assert_eq!(figure("size=5B;;10:;0").1, Figure { value: 5, unit: "B".to_owned(), critical: "10:".to_owned() });
-    assert!(!figure("size=5B;;10:;0").1.is_well() && figure("age=5s;;10;0").1.is_well());
+    assert!(!figure("size=5B;;10:;0").1.is_good() && figure("age=5s;;10;0").1.is_good());
 }

@@ -12,7 +12,7 @@ use crate::archive::content::Declared;
 use crate::archive::directory;
 use crate::archive::error::ArchiveError;
 use crate::config::Compression;
-use crate::rules::dump::{self, Entry, EntryKind, Method, Names};
+use crate::rules::dump::{self, EntryKind, Method, Names, ZipEntry};
 use crate::rules::freshness::DumpTime;
 
 /// How many bytes of a file are read to recognise what it is.
@@ -25,7 +25,7 @@ const LOCAL_HEADER: u64 = 30;
 /// A dump in a ZIP.
 #[derive(Debug, Clone)]
 pub struct ZippedDump {
-    entry: Entry,
+    entry: ZipEntry,
     unsent: Option<Names>,
     data: Range<u64>,
     pub(super) method: CompressionMethod,
@@ -74,7 +74,7 @@ impl ZippedDump {
     }
 
     /// The dump as the ZIP's directory describes it.
-    pub fn entry(&self) -> &Entry {
+    pub fn entry(&self) -> &ZipEntry {
         &self.entry
     }
 
@@ -110,7 +110,7 @@ fn names<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<String>, ArchiveErro
     zip.file_names().map(|name| name.map(String::from).map_err(ArchiveError::from)).collect()
 }
 
-fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> Result<Entry, ArchiveError> {
+fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> Result<ZipEntry, ArchiveError> {
     let file = zip.by_index_raw(index)?;
     let kind = if file.is_dir() {
         EntryKind::Directory
@@ -126,7 +126,7 @@ fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -
         | CompressionMethod::Bzip2 => Method::Readable,
         other => Method::Unsupported(method_name(other)),
     };
-    Ok(Entry {
+    Ok(ZipEntry {
         name: name.to_owned(),
         kind,
         size: file.size(),

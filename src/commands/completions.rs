@@ -1,4 +1,4 @@
-//! `completions`: the script with which a shell completes commands and options.
+//! `completions`: prints a shell script that completes commands and options.
 
 use std::io::Write;
 
@@ -6,14 +6,13 @@ use crate::cli;
 use crate::exit_code::ExitCode;
 use crate::runtime::error_chain::with_causes;
 
-/// Prints to `stdout` the script for the shell that `arguments` name.
 pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> ExitCode {
     let mut definition = cli::definition();
     let name = definition.get_name().to_owned();
-    // clap_complete panics where it cannot write, so it writes into memory.
+    // clap_complete panics if it cannot write, so it writes into memory.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut definition, &name, &mut script);
-    let script = under_one_name(&String::from_utf8_lossy(&script), &name);
+    let script = with_one_name(&String::from_utf8_lossy(&script), &name);
     match stdout.write_all(script.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
@@ -23,8 +22,8 @@ pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> Exit
     }
 }
 
-/// `script` with the program's name written in one way. In bash's script a name with a hyphen is written in two, so that no
-/// command's options are found (github.com/clap-rs/clap/issues/6421; seen with clap_complete 4.6.11).
-fn under_one_name(script: &str, name: &str) -> String {
+/// Makes `script` spell the program's name in one way. The script for bash spells a name with a hyphen in two ways, so that
+/// it finds no command's options (github.com/clap-rs/clap/issues/6421; seen with clap_complete 4.6.11).
+fn with_one_name(script: &str, name: &str) -> String {
     script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }

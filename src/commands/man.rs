@@ -1,4 +1,4 @@
-//! `man`: the manual pages, made of the command line's own definition.
+//! `man`: prints or writes the manual pages, generated from the definition of the command line.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::cli;
 use crate::exit_code::ExitCode;
 use crate::runtime::error_chain::with_causes;
 
-/// Prints the main page to `stdout`; or, where `arguments` name a folder, writes the page of the program and one for each
-/// command into it, over those of the same names.
+/// Prints the main page to `stdout`, or writes the pages of the program and of its commands into the folder in `arguments`;
+/// existing pages are overwritten.
 pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
     let pages = pages();
     let (tried, result) = match &arguments.output {
@@ -29,9 +29,9 @@ pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
     }
 }
 
-/// The page of the program, and then those of its commands.
+/// The page of the program first.
 fn pages() -> Vec<Man> {
-    // Whoever reads a manual needs no page about `help`.
+    // A manual needs no page about `help`.
     let mut program = cli::definition().disable_help_subcommand(true);
     program.build();
     let source = format!("{} {}", program.get_name(), program.get_version().unwrap_or_default());

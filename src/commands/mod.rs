@@ -1,15 +1,16 @@
-//! One file per subcommand: each wires the rooms together, reports, and decides the exit code.
+//! One file or folder per subcommand: each connects the modules, prints its own text and decides the exit code.
 //!
-//! `foreground` is what those share that somebody waits for; `supervisor` watches over all work that may get stuck.
+//! `foreground` is shared by the commands that somebody waits for.
 
 pub mod check;
 pub mod completions;
 mod foreground;
 pub mod gen_config;
+pub mod invocation;
 pub mod list;
 pub mod man;
 mod panics;
-pub mod recovery;
+mod recovery;
 pub mod restore;
 pub mod run;
 pub mod status;

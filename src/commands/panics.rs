@@ -1,13 +1,13 @@
-//! What a panic may tell.
+//! Keeps secrets out of the messages of panics.
 
 use std::{io, panic};
 
 use crate::rules::redaction::Redaction;
 
-/// A panic's message can hold anything; what of it reaches the writer that `stderr` gives is redacted like all else.
+/// From now on, a panic's message is redacted and written to the writer that `stderr` returns.
 pub(super) fn redact_panics<W: io::Write>(redaction: Redaction, stderr: impl Fn() -> W + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |panic| {
-        // Where stderr is closed, there is nobody to tell.
+        // If stderr is closed, there is nobody to inform.
         let _ = writeln!(stderr(), "scripting-system: {}", redaction.clean(&panic.to_string()));
     }));
 }
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_tells_no_secret() {
+    fn a_panic_message_shows_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stderr");
         let file = File::create(&path).unwrap();
@@ -27,7 +27,7 @@ mod tests {
         let panicked = std::thread::spawn(|| panic!("the password is hunter22")).join();
         drop(panic::take_hook());
         assert!(panicked.is_err());
-        let told = fs::read_to_string(path).unwrap();
-        assert!(told.contains("the password is [redacted]") && !told.contains("hunter22"), "{told}");
+        let message = fs::read_to_string(path).unwrap();
+        assert!(message.contains("the password is [redacted]") && !message.contains("hunter22"), "{message}");
     }
 }

@@ -1,32 +1,49 @@
-//! What `verify` and `restore` share: which archives lie on the server. Neither changes anything there.
+//! Shared by the commands that read archives: the folder on the server, and the words for a dump.
 
-pub mod report;
+use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::foreground::{Site, Work};
-use crate::commands::recovery::report::Dump;
+use crate::commands::foreground::{Context, Work};
 use crate::config::JobZone;
-use crate::destination::{Connection, Server};
+use crate::destination::{Connection, DestinationError, Server};
+use crate::report::message::headline::{moment, rate};
+use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, Stored};
-use crate::rules::retention::Entry;
 
-/// The server, a connection to it, what lies there, and the archives among that, oldest first, with the empty ones.
+/// The server, the listing of its folder, and its free bytes, if it reports them; `what` is the reason to connect.
+pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<Entry>, Option<u64>), DestinationError> {
+    let server = Server::new(&context.config.sftp, &context.interrupt, &context.retry, false);
+    let ((entries, free), connection) =
+        server.with_connection(what, None, |connection| Ok((connection.list()?, connection.free_space())))?;
+    // The result is complete, however the connection ends.
+    let _ = connection.close();
+    Ok((server, entries, free))
+}
+
+/// The server, a connection to it, the listing of its folder, and the archives in it, oldest first, with empty ones.
 ///
 /// # Errors
-/// If the server cannot be reached or does not list the folder, or all archives there are of another pattern.
-pub(super) fn look(site: &Site) -> Work<(Server, Connection, Vec<Entry>, Vec<Stored>)> {
-    let server = Server::new(&site.config.sftp, &site.interrupt, &site.retry, false);
+/// If the server cannot be reached, does not list the folder, or has only archives of another pattern.
+pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, Vec<Entry>, Vec<Stored>)> {
+    let server = Server::new(&context.config.sftp, &context.interrupt, &context.retry, false);
     let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
-    site.tell_first_contact(&server);
-    let stored = recovery::stored(&listing, &site.config.naming, site.started.date_naive());
-    if let Some(other) = other_pattern::find(&listing, &site.config.naming.archive).filter(|_| stored.is_empty()) {
+    context.report_new_host_key(&server);
+    let stored = recovery::stored(&listing, &context.config.naming, context.started.date_naive());
+    if let Some(other) = other_pattern::find(&listing, &context.config.naming.archive).filter(|_| stored.is_empty()) {
         return Err(NoArchive::OtherPattern(other).into());
     }
     Ok((server, connection, listing, stored))
 }
 
-/// `dump` as it is reported: its time in the job's `zone`, as it was then.
-pub(super) fn told_dump(dump: &PackedDump, zone: &JobZone) -> Dump {
-    Dump { size: dump.size, modified: dump.modified.map(|time| time.with_timezone(zone).fixed_offset()) }
+/// "modified 23 Nov 2026 22:54:11 +01:00", in the job's zone.
+pub(super) fn modified(dump: &PackedDump, zone: &JobZone) -> String {
+    let shown =
+        |time: chrono::DateTime<chrono::Utc>| format!("modified {}", moment(time.with_timezone(zone).fixed_offset()));
+    dump.modified.map_or_else(|| "modification time unknown".to_owned(), shown)
+}
+
+/// ", 20.49 MiB/s", if it can be calculated.
+pub(super) fn at_rate(bytes: Option<u64>, took: Duration) -> String {
+    bytes.and_then(|bytes| rate(bytes, took)).map(|rate| format!(", {rate}")).unwrap_or_default()
 }

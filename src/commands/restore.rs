@@ -1,4 +1,6 @@
-//! `restore`: gets the dump back out of an archive on the server.
+//! `restore`: unpacks the dump from an archive on the server into a local folder.
+
+mod report;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -6,132 +8,112 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::archive::{ArchiveError, PackedDump, gunzipped, unpack};
 use crate::cli::{self, Replaced};
-use crate::commands::foreground::{self, Site, Surroundings, Work};
-use crate::commands::recovery::report::{Next, Restored, restored, shell_word};
-use crate::commands::recovery::{look, told_dump};
-use crate::config::{self, Environment};
+use crate::commands::foreground;
+use crate::commands::foreground::Work;
 use crate::destination::Fetched;
 use crate::destination::fetch;
 use crate::disk::atomic_file::AtomicFile;
+use crate::commands::foreground::Context;
+use crate::commands::invocation::Invocation;
+use crate::commands::recovery::connect_and_list;
+use crate::commands::restore::report::Next;
+use crate::commands::restore::report::Restored;
+use crate::config;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::loading::{BEGINNING, Loading, Place};
+use crate::rules::loading::{BEGINNING, LoadTarget, Loading};
 use crate::rules::packed::MemberError;
-use crate::rules::recovery::{Stored, Wanted, choose, choose_replaced};
-use crate::rules::redaction::printable;
-use crate::runtime::clock::Clock;
+use crate::rules::recovery::{Stored, choose, choose_replaced};
+use crate::rules::redaction::{printable, shell_word};
 
-/// For the operator alone, as the dump in it.
+/// Private to the operator, as the dump.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// Why nothing was restored.
 #[derive(Debug, Error)]
 enum RestoreError {
-    /// There is something else.
     #[error("{} is not a folder; name another one with --output", .0.display())]
     NotAFolder(PathBuf),
-    /// The folder cannot be made or used.
     #[error("cannot restore to {}; check its permissions, or name another folder with --output", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It may be somebody's work.
-    #[error("{} already exists and was left alone; overwrite it with --force, or name another folder with --output", .0.display())]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("{} already exists and was not changed; overwrite it with --force, or name another folder with --output", .0.display())]
     Exists(PathBuf),
-    /// A file cannot take a folder's place.
-    #[error("{} is a folder, which no file replaces; name another folder with --output", .0.display())]
+    #[error("{} is a folder, which a file cannot replace; name another folder with --output", .0.display())]
     IsAFolder(PathBuf),
-    /// The file cannot be written.
     #[error("cannot write {}; check the disk, or name another folder with --output", file.display())]
-    Write {
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The archive holds a file of another name.
+    Write { file: PathBuf, source: io::Error },
     #[error(
         "{archive} on the server holds {name:?} instead of {wanted:?}, and nothing was restored. If the dump had that name \
          at that time: {command}"
     )]
     OtherName {
-        /// The archive.
+        /// Of the archive.
         archive: String,
-        /// What the file in it is called.
+        /// Of the file in it.
         name: String,
-        /// What the dump is called.
+        /// Of the dump.
         wanted: String,
-        /// What restores it.
+        /// The command that restores the file.
         command: String,
     },
-    /// The archive does not give the dump.
     #[error(
-        "{archive} on the server is bad, and nothing was restored: {problem}. \"verify --all\" tells which are good"
+        "{archive} on the server is bad, and nothing was restored: {problem}. \"verify --all\" shows which archives are good"
     )]
-    Bad {
-        /// The archive.
-        archive: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Bad { archive: String, problem: String },
 }
 
-/// Stands for a name that only the archive knows.
+/// The temporary name of a dump that the configuration does not name.
 const UNNAMED: &str = "dump";
 
-/// What is wanted on this machine.
-struct Order {
+/// The arguments.
+struct Restoration {
     config: PathBuf,
-    wanted: Wanted,
+    date: Option<NaiveDate>,
     replaced: Option<Replaced>,
-    /// The dump's name, where it is not the one that the configuration names.
+    /// The dump's name, if it is not the one in the configuration.
     dump: Option<String>,
     folder: PathBuf,
     force: bool,
     archive_only: bool,
 }
 
-/// Restores what `arguments` ask for; `verbose` counts the `-v`.
-pub fn restore(arguments: &cli::Restore, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
-    let surroundings =
-        Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
-    let order = Order {
+pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCode {
+    let restoration = Restoration {
         config: arguments.config.clone(),
         dump: arguments.dump.clone(),
-        wanted: arguments.date.map_or(Wanted::Latest, Wanted::Of),
+        date: arguments.date,
         replaced: arguments.replaced,
         folder: arguments.output.clone(),
         force: arguments.force,
         archive_only: arguments.archive_only,
     };
-    foreground::conclude(foreground::run(&surroundings, move |site| order.fill(site)))
+    let work = move |context: &Context| restoration.run(context);
+    foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, work))
 }
 
-impl Order {
-    fn fill(&self, site: &Site) -> Work {
+impl Restoration {
+    fn run(&self, context: &Context) -> Work {
         let begun = Instant::now();
-        let dump_name = self.dump.as_ref().or(site.config.dump.as_ref()).map(|path| base_name(path));
+        let dump_name = self.dump.as_ref().or(context.config.dump.as_ref()).map(|path| base_name(path));
         self.check_folder()?;
         if let Some(name) = dump_name.filter(|_| !self.archive_only) {
-            self.check_free(name)?;
+            self.check_target(name)?;
         }
-        let (server, connection, listing, stored) = look(site)?;
-        let archive = match (self.wanted, self.replaced) {
-            (Wanted::Of(date), Some(which)) => {
-                &choose_replaced(&listing, &site.config.naming, date, which == Replaced::Last)?
+        let (server, connection, listing, stored) = connect_and_list(context)?;
+        let archive = match (self.date, self.replaced) {
+            (Some(date), Some(which)) => {
+                &choose_replaced(&listing, &context.config.naming, date, which == Replaced::Last)?
             }
-            (wanted, _) => choose(&stored, wanted)?,
+            (date, _) => choose(&stored, date)?,
         };
         let known_name = if self.archive_only { Some(archive.name.as_str()) } else { dump_name };
         let file = self.create(known_name.unwrap_or(UNNAMED))?;
@@ -140,26 +122,26 @@ impl Order {
             Err(source) => RestoreError::Write { file: self.folder.join(known_name.unwrap_or_default()), source },
         };
         if self.archive_only {
-            self.check_free(&archive.name)?;
+            self.check_target(&archive.name)?;
             check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(failed)?;
         }
 
-        let fetched = fetch(&server, connection, &archive.file, (&site.progress, "Restore"), |reader| {
+        let fetched = fetch(&server, connection, &archive.file, (&context.progress, "Restore"), |reader| {
             if self.archive_only {
                 let reader = Copying { reader, copy: file.as_file() };
-                unpack(reader, dump_name, &site.interrupt, |_| Ok(Summed::new(io::sink())))
+                unpack(reader, dump_name, &context.interrupt, |_| Ok(Summing::new(io::sink())))
                     .map(|(dump, output)| (dump, output.finish()))
             } else {
                 let begin = |dump: &PackedDump| {
-                    self.check_free(&dump.name).map_err(io::Error::other)?;
+                    self.check_target(&dump.name).map_err(io::Error::other)?;
                     check_space(&self.folder, dump.size)?;
-                    Ok(Summed::new(file.as_file()))
+                    Ok(Summing::new(file.as_file()))
                 };
-                unpack(reader, dump_name, &site.interrupt, begin).map(|(dump, output)| (dump, output.finish()))
+                unpack(reader, dump_name, &context.interrupt, begin).map(|(dump, output)| (dump, output.finish()))
             }
         })?;
         let Fetched { value, connections, .. } = fetched;
-        let (dump, sum) = value.map_err(|error| match error {
+        let restored = value.map_err(|error| match error {
             ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => failed(source),
             ArchiveError::Member(MemberError::Name { name, wanted }) => {
                 let command = self.command_with(&name, archive);
@@ -167,16 +149,58 @@ impl Order {
             }
             error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
         })?;
-        // After the last moment to give up: what has its name by then is whole.
-        site.interrupt.check()?;
-        let name = &if self.archive_only { archive.name.clone() } else { dump.name.clone() };
-        self.publish(file.with_name(name), archive, &dump)?;
-        self.tell(site, archive, name, &Restoration { dump, sum, connections, took: begun.elapsed() });
+        // From here on the file gets its name, whatever happens.
+        context.interrupt.check()?;
+        self.publish(file.with_name(self.file_name(archive, &restored.0)), archive, &restored.0)?;
+        self.print(context, archive, &restored, connections, begun.elapsed());
         Ok(ExitCode::Success)
     }
-}
 
-impl Order {
+    fn print(
+        &self,
+        context: &Context,
+        archive: &Stored,
+        (dump, sum): &(PackedDump, Sum),
+        connections: usize,
+        took: Duration,
+    ) {
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let path = folder.join(self.file_name(archive, dump)).display().to_string();
+        let quoted = shell_word(&path);
+        // A new database, so that no existing one is overwritten.
+        let database = archive.date.format("restored_%Y%m%d").to_string();
+        let database_file = shell_word(&folder.join(format!("{database}.db")).to_string_lossy());
+        let unpack = format!("tar -xzf {quoted}");
+        let next = if self.archive_only {
+            Next::Unpack(&unpack)
+        } else {
+            let is_root = geteuid().is_root();
+            let target = LoadTarget { file: &quoted, database: &database, database_file: &database_file, is_root };
+            let loading = match gunzipped(&sum.beginning, BEGINNING) {
+                Some(dump) => Loading::of(&dump).map(Loading::from_gzip),
+                None => Loading::of(&sum.beginning),
+            };
+            Next::Load(loading, target)
+        };
+        let restored = Restored {
+            path: &path,
+            archive: &archive.name,
+            archive_size: archive.file.size.unwrap_or(0),
+            connections,
+            took,
+            dump,
+            sha256: sum.sha256,
+            next,
+        };
+        for line in report::text(&restored, &context.config.zone).lines() {
+            context.progress.print(&printable(line));
+        }
+    }
+
+    fn file_name<'a>(&self, archive: &'a Stored, dump: &'a PackedDump) -> &'a str {
+        if self.archive_only { &archive.name } else { &dump.name }
+    }
+
     /// The command that restores `archive` where the dump in it is called `name`.
     fn command_with(&self, name: &str, archive: &Stored) -> String {
         let date = archive.date.to_string();
@@ -188,7 +212,6 @@ impl Order {
         words.into_iter().chain(flags).map(shell_word).collect::<Vec<_>>().join(" ")
     }
 
-    /// Before anything else: whether the folder can be what it is to be.
     fn check_folder(&self) -> Result<(), RestoreError> {
         match fs::metadata(&self.folder) {
             Ok(found) if found.is_dir() => Ok(()),
@@ -198,8 +221,7 @@ impl Order {
         }
     }
 
-    /// Whether the file called `name` may be written.
-    fn check_free(&self, name: &str) -> Result<(), RestoreError> {
+    fn check_target(&self, name: &str) -> Result<(), RestoreError> {
         let path = self.folder.join(name);
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_dir() => Err(RestoreError::IsAFolder(path)),
@@ -208,7 +230,7 @@ impl Order {
         }
     }
 
-    /// The file that will be called `name`, in the folder, which is created where it is missing.
+    /// The file that will be called `name`. The folder is created if it is missing.
     fn create(&self, name: &str) -> Result<AtomicFile, RestoreError> {
         let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder);
         made.and_then(|()| AtomicFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
@@ -218,7 +240,7 @@ impl Order {
         RestoreError::Folder { folder: self.folder.clone(), source }
     }
 
-    /// Gives the whole file its name, with the dump's time of modification or the archive's own.
+    /// Gives the file its name, and the modification time of the dump or of the archive.
     fn publish(&self, file: AtomicFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
         let path = file.path().to_owned();
@@ -228,71 +250,23 @@ impl Order {
             _ => RestoreError::Write { file: path, source },
         })
     }
-
-    fn tell(&self, site: &Site, archive: &Stored, name: &str, restoration: &Restoration) {
-        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        let path = folder.join(name).display().to_string();
-        let quoted = shell_word(&path);
-        // A new one, so that nothing that exists is loaded over.
-        let database = archive.date.format("restored_%Y%m%d").to_string();
-        let database_file = shell_word(&folder.join(format!("{database}.db")).to_string_lossy());
-        let unpack = format!("tar -xzf {quoted}");
-        let next = if self.archive_only {
-            Next::Unpack(&unpack)
-        } else {
-            let place = Place {
-                file: &quoted,
-                database: &database,
-                database_file: &database_file,
-                is_root: geteuid().is_root(),
-            };
-            let beginning = &restoration.sum.beginning;
-            let loading = match gunzipped(beginning, BEGINNING) {
-                Some(dump) => Loading::of(&dump).map(Loading::from_gzip),
-                None => Loading::of(beginning),
-            };
-            Next::Load(loading, place)
-        };
-        let text = restored(&Restored {
-            path: &path,
-            archive: &archive.name,
-            archive_size: archive.file.size.unwrap_or(0),
-            connections: restoration.connections,
-            took: restoration.took,
-            dump: told_dump(&restoration.dump, &site.config.zone),
-            sha256: restoration.sum.sha256,
-            next,
-        });
-        for line in text.lines() {
-            site.progress.print(&printable(line));
-        }
-    }
 }
 
-/// How it went.
-struct Restoration {
-    dump: PackedDump,
-    sum: Sum,
-    connections: usize,
-    took: Duration,
-}
-
-/// What is told of a dump's bytes.
 struct Sum {
     sha256: [u8; 32],
     beginning: Vec<u8>,
 }
 
-/// Sums up the dump's bytes on their way.
-struct Summed<W> {
+/// Hashes what is written and keeps its beginning.
+struct Summing<W> {
     output: W,
     sha256: Sha256,
     beginning: Vec<u8>,
 }
 
-impl<W> Summed<W> {
-    fn new(output: W) -> Summed<W> {
-        Summed { output, sha256: Sha256::new(), beginning: Vec::new() }
+impl<W> Summing<W> {
+    fn new(output: W) -> Summing<W> {
+        Summing { output, sha256: Sha256::new(), beginning: Vec::new() }
     }
 
     fn finish(self) -> Sum {
@@ -300,7 +274,7 @@ impl<W> Summed<W> {
     }
 }
 
-impl<W: Write> Write for Summed<W> {
+impl<W: Write> Write for Summing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.output.write(bytes)?;
         self.sha256.update(&bytes[..count]);
@@ -314,7 +288,7 @@ impl<W: Write> Write for Summed<W> {
     }
 }
 
-/// Keeps a copy of what is read. Its faults are told as those of reading.
+/// Copies what is read to a file. Errors of the file are returned as those of reading.
 struct Copying<'a> {
     reader: &'a mut dyn Read,
     copy: &'a File,

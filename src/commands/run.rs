@@ -1,4 +1,4 @@
-//! `run`: a night's work, under supervision, and the reports of it.
+//! `run`: does the job under supervision, then sends the reports.
 
 mod summary;
 
@@ -9,8 +9,9 @@ use std::time::Instant;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::cli;
+use crate::commands::invocation::Invocation;
 use crate::commands::panics::redact_panics;
-use crate::config::{self, Config, Environment, LoadError};
+use crate::config::{self, Config, LoadError};
 use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
 use crate::pipeline::Job;
@@ -24,35 +25,34 @@ use crate::report::send;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::interrupt::Interruption;
+use crate::runtime::interrupt::{Interrupt, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::Retry;
 use crate::runtime::supervisor::{Ended, Supervisor};
 
-/// Does what `arguments` ask for and tells about it; `verbose` counts the `-v`.
-pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
+pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     let begun = Instant::now();
+    let Invocation { verbose, clock, environment } = *invocation;
     let started = clock();
     let today = arguments.date.unwrap_or(started.date_naive());
     if today > started.date_naive() {
-        eprintln!("scripting-system: --date {today} is yet to come; give a date up to {}", started.date_naive());
+        eprintln!("scripting-system: --date {today} is in the future; give a date up to {}", started.date_naive());
         return ExitCode::CommandLine;
     }
     let config = match config::load(&arguments.config, environment) {
         Ok(config) => config,
-        Err(error) => return refuse(arguments, &error, clock, environment),
+        Err(error) => return refuse(arguments, &error, invocation),
     };
 
     let progress = Progress::on_terminal();
     let journal = Journal::new(new_record(&config, today, started, arguments.dry_run));
-    let log = begin_log(&config, &journal, clock, verbose, &progress, arguments.dry_run);
+    let log = begin_logging(&config, &journal, clock, verbose, &progress, arguments.dry_run);
     redact_panics(Redaction::new(&config.secrets()), io::stderr);
     let lock = match lock(arguments, &config) {
         Ok(lock) => lock,
-        Err(error) => return under_way(&error),
+        Err(error) => return not_locked(&error),
     };
-    tell_configuration(&journal, &config, &arguments.config);
+    record_configuration(&journal, &config, &arguments.config);
 
     let interrupt = Interrupt::new();
     let mut supervisor = match Supervisor::new() {
@@ -74,7 +74,7 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
         progress,
     };
     let ended = supervisor.run(move || job.run(), config.run.deadline, &interrupt);
-    tell_end(&journal, &ended, &interrupt);
+    record_end(&journal, &ended, &interrupt);
 
     journal.set_duration(begun.elapsed());
     if arguments.dry_run {
@@ -87,14 +87,14 @@ pub fn run(arguments: &cli::Run, verbose: u8, clock: &Clock, environment: &Envir
     conclude(&journal, verbose)
 }
 
-/// A configuration that cannot be used is told in the log file and on stderr, and nowhere else: nothing in it can be
-/// trusted. A dry run leaves the log alone here too.
-fn refuse(arguments: &cli::Run, error: &LoadError, clock: &Clock, environment: &Environment) -> ExitCode {
-    let log = config::log_of_broken(&arguments.config, environment);
+/// Mistakes in the configuration are reported in the log file and on stderr only: no other key can be trusted. A dry run
+/// does not write to the log here either.
+fn refuse(arguments: &cli::Run, error: &LoadError, invocation: &Invocation<'_>) -> ExitCode {
+    let log = config::log_of_broken(&arguments.config, invocation.environment);
     for line in error.lines() {
         eprintln!("scripting-system: {line}");
         let Some(log) = log.as_ref().filter(|_| !arguments.dry_run) else { continue };
-        if let Err(error) = log_file::critical(log, config::LogFormat::Text, clock, &line) {
+        if let Err(error) = log_file::critical(log, config::LogFormat::Text, invocation.clock, &line) {
             eprintln!("scripting-system: {}", with_causes(&error));
         }
     }
@@ -109,8 +109,8 @@ fn new_record(config: &Config, today: NaiveDate, started: DateTime<FixedOffset>,
     record
 }
 
-/// From here on, what the program tells reaches the log file, and stderr where `-v` asks for it.
-fn begin_log(
+/// From here on, messages go to the log file, and with `-v` to stderr.
+fn begin_logging(
     config: &Config,
     journal: &Journal,
     clock: &Clock,
@@ -118,7 +118,7 @@ fn begin_log(
     progress: &Progress,
     dry_run: bool,
 ) -> Option<LogFile> {
-    // A dry run leaves no trace, in the log either.
+    // A dry run leaves no trace, not even in the log.
     let log = (!dry_run).then(|| LogFile::open(&config.log, journal.clone(), clock.clone()));
     let verbose = (verbose > 0).then(|| {
         let progress = progress.clone();
@@ -137,7 +137,7 @@ fn lock(arguments: &cli::Run, config: &Config) -> Result<Option<Lock>, LockError
     Lock::acquire(&arguments.config, &config.archive.work_directory).map(Some)
 }
 
-fn under_way(error: &LockError) -> ExitCode {
+fn not_locked(error: &LockError) -> ExitCode {
     let text = with_causes(error);
     tracing::error!("{text}");
     eprintln!("scripting-system: {text}");
@@ -147,7 +147,7 @@ fn under_way(error: &LockError) -> ExitCode {
     }
 }
 
-fn tell_configuration(journal: &Journal, config: &Config, path: &Path) {
+fn record_configuration(journal: &Journal, config: &Config, path: &Path) {
     let task = journal.begin(Task::ReadConfiguration);
     for warning in &config.warnings {
         journal.warn(Task::ReadConfiguration, warning);
@@ -155,8 +155,8 @@ fn tell_configuration(journal: &Journal, config: &Config, path: &Path) {
     task.done(&path.display().to_string());
 }
 
-/// Tells what ended the job, where it did not end by itself.
-fn tell_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
+/// Records what ended the job early.
+fn record_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
     if let Err(interrupted) = interrupt.check() {
         journal.set_interruption(interrupted.0);
         journal.cut_off(&interrupted.to_string(), interrupted.0 == Interruption::Deadline);
@@ -166,11 +166,11 @@ fn tell_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
     }
 }
 
-/// What a person or cron is told at the very end.
+/// Prints the result for a person or for cron.
 fn conclude(journal: &Journal, verbose: u8) -> ExitCode {
     journal.read(|record| {
         let mut output = io::stdout();
-        // Where the output is closed, nobody wants to read it.
+        // If the output is closed, nobody reads it.
         if output.is_terminal() || record.dry_run {
             let _ = write!(output, "{}", summary::summary(record));
         } else if verbose == 0 {

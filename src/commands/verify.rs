@@ -1,36 +1,35 @@
-//! `verify`: reads archives back from the server and tells which of them would give the dump.
+//! `verify`: reads archives back from the server and reports which of them would restore the dump.
+
+mod report;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::slice;
+use std::time::Instant;
 
 use crate::archive::{PackedDump, unpack};
 use crate::cli;
-use crate::commands::foreground::{self, Site, Surroundings, Work};
-use crate::commands::recovery::report::{Looked, Verdict, all_looked, looked};
-use crate::commands::recovery::{look, told_dump};
-use crate::config::{self, Environment, JobZone};
+use crate::commands::foreground::{self, Context, Work};
+use crate::commands::invocation::Invocation;
+use crate::commands::recovery::connect_and_list;
+use crate::commands::verify::report::Condition;
+use crate::config;
 use crate::destination::fetch;
 use crate::destination::{Connection, Server};
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::recovery::{NoArchive, Stored, Wanted, choose};
+use crate::rules::recovery::{NoArchive, Stored, choose};
 use crate::rules::redaction::Redaction;
-use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
 
-/// Reads the archives back that `arguments` ask for; `verbose` counts the `-v`.
-pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: &Environment) -> ExitCode {
-    let surroundings =
-        Surroundings { config: &arguments.config, load: config::load_to_read_back, verbose, clock, environment };
-    let (date, all) = (arguments.date, arguments.all);
-    let other_name = arguments.dump.clone();
-    foreground::conclude(foreground::run(&surroundings, move |site| {
-        let (server, connection, _, stored) = look(site)?;
+pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
+    let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());
+    foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, move |context| {
+        let (server, connection, _, stored) = connect_and_list(context)?;
         let stored = match date {
-            // An empty one is there, and bad.
+            // An empty archive exists, and is bad.
             Some(date) => match stored.iter().find(|archive| archive.date == date) {
-                Some(archive) => std::slice::from_ref(archive),
-                None => std::slice::from_ref(choose(&stored, Wanted::Of(date))?),
+                Some(archive) => slice::from_ref(archive),
+                None => slice::from_ref(choose(&stored, Some(date))?),
             },
             None if all => &stored[..],
             None => &stored[stored.len().saturating_sub(1)..],
@@ -38,87 +37,82 @@ pub fn verify(arguments: &cli::Verify, verbose: u8, clock: &Clock, environment: 
         if stored.is_empty() {
             return Err(NoArchive::None.into());
         }
-        let named = site.config.dump.iter().chain(&other_name);
-        let names: Vec<&str> = named.map(|path| base_name(path)).collect();
-        verify_each(site, &server, connection, stored, &names)
+        let names = context.config.dump.iter().chain(&other_name).map(|path| base_name(path).to_owned()).collect();
+        let redaction = Redaction::new(&context.config.secrets());
+        Verification { context, server: &server, names, redaction }.of_each(connection, stored)
     }))
 }
 
-/// Continues after a bad one, and after one that could not be read as long as there is a server. The dump may have any of
-/// `names`; any name at all where none is known.
-fn verify_each(site: &Site, server: &Server, connection: Connection, stored: &[Stored], names: &[&str]) -> Work {
-    let mut connection = Some(connection);
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(stored.len());
-    for archive in stored {
-        let begun = Instant::now();
-        let verdict = match verdicts.last() {
-            // A login that was refused is not tried again: accounts get locked.
-            Some(Verdict::Unread(why)) if server.has_turned_away() => Verdict::Unread(why.clone()),
-            _ => match connection.take().map_or_else(|| server.connect(), Ok) {
-                Ok(first) => {
-                    let (verdict, left) = verify_one(site, server, first, archive, names);
-                    connection = left;
-                    verdict
-                }
-                Err(error) => Verdict::Unread(clean(site, &with_causes(&error))),
-            },
+struct Verification<'a> {
+    context: &'a Context,
+    server: &'a Server,
+    /// The dump may have any of these; any name at all if there are none.
+    names: Vec<String>,
+    redaction: Redaction,
+}
+
+impl Verification<'_> {
+    /// Continues after a bad archive, and after one that could not be read as long as the server can be reached.
+    fn of_each(&self, connection: Connection, stored: &[Stored]) -> Work {
+        let mut connection = Some(connection);
+        let mut conditions: Vec<Condition> = Vec::with_capacity(stored.len());
+        for archive in stored {
+            let begun = Instant::now();
+            let condition = match conditions.last() {
+                // A refused login is not retried: accounts get locked.
+                Some(Condition::Unread(why)) if self.server.has_turned_away() => Condition::Unread(why.clone()),
+                _ => match connection.take().map_or_else(|| self.server.connect(), Ok) {
+                    Ok(first) => {
+                        let (condition, left) = self.of_one(first, archive);
+                        connection = left;
+                        condition
+                    }
+                    Err(error) => Condition::Unread(self.redaction.clean(&with_causes(&error))),
+                },
+            };
+            // An interrupted check says nothing about the archive.
+            self.context.interrupt.check()?;
+            let zone = &self.context.config.zone;
+            self.context.progress.print(&report::line(archive, &condition, begun.elapsed(), zone));
+            conditions.push(condition);
+        }
+        if conditions.len() > 1 {
+            self.context.progress.print(&report::total(&conditions));
+        }
+        let all_are = |is_fine: fn(&Condition) -> bool| conditions.iter().all(is_fine);
+        Ok(if all_are(|condition| matches!(condition, Condition::Good(_))) {
+            ExitCode::Success
+        } else if all_are(|condition| matches!(condition, Condition::Good(_) | Condition::OtherName { .. })) {
+            ExitCode::Warnings
+        } else {
+            ExitCode::Failed
+        })
+    }
+
+    /// The condition of one archive, and a connection for the next.
+    fn of_one(&self, first: Connection, archive: &Stored) -> (Condition, Option<Connection>) {
+        let Context { interrupt, progress, .. } = self.context;
+        let bar = progress.bar("Verify", archive.file.size);
+        let fetched = fetch(self.server, first, &archive.file, &bar, |reader| {
+            unpack(reader, None, interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
+        });
+        let fetched = match fetched {
+            Ok(fetched) => fetched,
+            Err(error) => return (Condition::Unread(self.redaction.clean(&with_causes(&error))), None),
         };
-        // What a signal has cut short says nothing of the archive.
-        site.interrupt.check()?;
-        tell(site, archive, &verdict, begun.elapsed());
-        verdicts.push(verdict);
+        let condition = match fetched.value {
+            Ok(dump) => self.intact(dump),
+            Err(error) if error.is_of_the_archive() => Condition::Bad(self.redaction.clean(&error.to_string())),
+            Err(error) => Condition::Unread(self.redaction.clean(&with_causes(&error))),
+        };
+        (condition, fetched.connection)
     }
-    if verdicts.len() > 1 {
-        site.progress.print(&all_looked(verdicts.iter()));
+
+    fn intact(&self, dump: PackedDump) -> Condition {
+        if self.names.is_empty() || self.names.contains(&dump.name) {
+            return Condition::Good(dump);
+        }
+        let expected = self.names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ");
+        Condition::OtherName { dump, expected }
     }
-    let are_intact = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Good(_) | Verdict::OtherName { .. }));
-    let are_good = verdicts.iter().all(|verdict| matches!(verdict, Verdict::Good(_)));
-    Ok(match (are_intact, are_good) {
-        (true, true) => ExitCode::Success,
-        (true, false) => ExitCode::Warnings,
-        (false, _) => ExitCode::Failed,
-    })
-}
-
-/// What one archive is, and a connection for the next.
-fn verify_one(
-    site: &Site,
-    server: &Server,
-    first: Connection,
-    archive: &Stored,
-    names: &[&str],
-) -> (Verdict, Option<Connection>) {
-    let fetched = fetch(server, first, &archive.file, (&site.progress, "Verify"), |reader| {
-        unpack(reader, None, &site.interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
-    });
-    match fetched {
-        Ok(fetched) => match fetched.value {
-            Ok(dump) => (verdict(&dump, names, &site.config.zone), fetched.connection),
-            Err(error) if error.is_of_the_archive() => {
-                (Verdict::Bad(clean(site, &error.to_string())), fetched.connection)
-            }
-            Err(error) => (Verdict::Unread(clean(site, &with_causes(&error))), fetched.connection),
-        },
-        Err(error) => (Verdict::Unread(clean(site, &with_causes(&error))), None),
-    }
-}
-
-/// What an intact archive is that holds `dump`, which should have one of `names`.
-fn verdict(dump: &PackedDump, names: &[&str], zone: &JobZone) -> Verdict {
-    let told = told_dump(dump, zone);
-    if names.is_empty() || names.contains(&dump.name.as_str()) {
-        return Verdict::Good(told);
-    }
-    let expected = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ");
-    Verdict::OtherName { dump: told, name: dump.name.clone(), expected }
-}
-
-fn tell(site: &Site, archive: &Stored, verdict: &Verdict, took: Duration) {
-    let line = Looked { name: &archive.name, date: archive.date, size: archive.file.size, verdict, took };
-    site.progress.print(&looked(&line));
-}
-
-/// What a server or an archive says may hold anything.
-fn clean(site: &Site, text: &str) -> String {
-    Redaction::new(&site.config.secrets()).clean(text)
 }

@@ -32,7 +32,7 @@ use crate::config::walk::{Fault, Section, Walk};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
-use crate::rules::retention::Policy;
+use crate::rules::retention::keeping::Policy;
 use crate::rules::trust::Holds;
 use crate::runtime::retry::RetryPolicy;
 

@@ -12,11 +12,10 @@ use url::Url;
 use crate::config::zone::JobZone;
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
-use crate::rules::archive_name::ArchiveName;
-use crate::rules::naming::Naming;
+use crate::rules::archive_name::{ArchiveName, Naming};
 use crate::rules::origin::Mark;
-use crate::rules::retention::Policy;
 use crate::runtime::retry::RetryPolicy;
+use crate::rules::retention::keeping::Policy;
 
 /// A validated configuration. Paths are absolute, secrets are resolved, every value is within its bounds.
 #[derive(Debug, Clone)]

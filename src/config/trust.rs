@@ -11,7 +11,7 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Gid, getegid, geteuid, getgroups};
 
 use crate::config::environment::Environment;
-use crate::rules::trust::{self, Distrust, Holds, Kind, Step};
+use crate::rules::trust::{self, Distrust, Holds, Step, StepKind};
 
 /// Turns refusals into warnings where it is "1".
 const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
@@ -82,9 +82,9 @@ impl Trust {
             let kind = step.kind;
             steps.push(step);
             match kind {
-                Kind::Missing => break,
-                Kind::Folder | Kind::File => place = next,
-                Kind::Link => {
+                StepKind::Missing => break,
+                StepKind::Folder | StepKind::File => place = next,
+                StepKind::Link => {
                     links += 1;
                     let Some(target) = fs::read_link(&next).ok().filter(|_| links <= MOST_LINKS) else { break };
                     pending.extend(reversed(&target));
@@ -98,12 +98,12 @@ impl Trust {
     fn step(&self, folder: &Path, path: PathBuf) -> Step {
         let metadata = path.symlink_metadata().ok();
         let kind = match metadata.as_ref().map(Metadata::file_type) {
-            None => Kind::Missing,
-            Some(kind) if kind.is_dir() => Kind::Folder,
-            Some(kind) if kind.is_symlink() => Kind::Link,
-            Some(_) => Kind::File,
+            None => StepKind::Missing,
+            Some(kind) if kind.is_dir() => StepKind::Folder,
+            Some(kind) if kind.is_symlink() => StepKind::Link,
+            Some(_) => StepKind::File,
         };
-        let mount = rustix::fs::statvfs(if kind == Kind::Link { folder } else { &path });
+        let mount = rustix::fs::statvfs(if kind == StepKind::Link { folder } else { &path });
         let (owner, group, mode) = metadata.map(|it| (it.uid(), it.gid(), it.mode())).unwrap_or_default();
         // acl(5): with an access control list the group's bits are the most that any user named there may do.
         let has_list = rustix::fs::getxattr_query(&path, "system.posix_acl_access").is_ok();

@@ -16,9 +16,9 @@ use crate::destination::session::known_hosts::Place;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::upload::{MODE, NO_SPACE};
 use crate::rules::connections::further_for_size;
+use crate::rules::archive_name::Naming;
 use crate::rules::known_hosts::algorithm_of;
-use crate::rules::naming::Naming;
-use crate::rules::retention::Entry;
+use crate::rules::listing::Entry;
 use crate::runtime::interrupt::Interrupt;
 
 /// A trial uses the names of this many days from 1970 on: no run is for one of them, and every run removes unfinished
@@ -153,7 +153,9 @@ fn first_day() -> NaiveDate {
 mod tests {
     use super::*;
     use crate::rules::archive_name::ArchiveName;
-    use crate::rules::retention::{Action, Circumstances, Kind, Policy, plan};
+    use crate::rules::listing::Kind;
+    use crate::rules::retention::keeping::Policy;
+    use crate::rules::retention::{Action, Circumstances, plan};
 
     fn naming(pattern: &str) -> Naming {
         Naming {

@@ -5,7 +5,7 @@ use crate::pipeline::job::Job;
 use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
 use crate::rules::history;
-use crate::rules::retention::Entry;
+use crate::rules::listing::{self, Entry};
 use crate::runtime::error_chain::with_causes;
 
 impl Job {
@@ -53,7 +53,7 @@ impl Job {
         let (started, is_name_taken) = self.journal.read(|record| (record.started, record.is_name_taken));
         // If the run is for an earlier date, there may be archives of later ones, which count too.
         let today = self.today.max(started.date_naive());
-        let mut archives = history::archives(listing, &self.config.naming(), today);
+        let mut archives = listing::archives(listing, &self.config.naming(), today);
         archives.retain(|archive| !is_name_taken || archive.date != self.today);
         let complete_since = history::complete_since(&archives, self.config.retention);
         self.journal.set_folder(FolderFacts { archives, complete_since, free });

@@ -8,9 +8,11 @@ use crate::record::run_record::Delivery;
 use crate::record::task::Task;
 use crate::rules::alarm;
 use crate::rules::freshness::Freshness;
-use crate::rules::history;
+use crate::rules::listing::{self, Entry, Kind};
 use crate::rules::redaction::printable;
-use crate::rules::retention::{self, Action, Circumstances, Decision, Entry, Kind, Plan, Reason, RemovalHold};
+use crate::rules::retention::reason::{Reason, RemovalHold};
+use crate::rules::retention::server_clock;
+use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::retry::Retryable as _;
@@ -112,10 +114,10 @@ impl Job {
             listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
-            let mut history = history::archives(&listing, &naming, self.today);
+            let mut history = listing::archives(&listing, &naming, self.today);
             history.retain(|archive| archive.date < self.today);
-            let beside_replaced = || alarm::beside(bounds, size, replaced.as_ref()?.size?, &history);
-            alarm::suspicion(bounds, self.today, size, &history).or_else(beside_replaced)
+            let against_replaced = || alarm::against_replaced(bounds, size, replaced.as_ref()?.size?, &history);
+            alarm::suspicion(bounds, self.today, size, &history).or_else(against_replaced)
         });
         let circumstances = Circumstances {
             clock_difference: *clock_difference,
@@ -155,7 +157,7 @@ impl Job {
         if first_of_theirs(&mut removals)?.is_none() {
             return Ok(None);
         }
-        let archives = history::archives(listing, &self.config.naming(), self.today);
+        let archives = listing::archives(listing, &self.config.naming(), self.today);
         first_of_theirs(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
     }
 
@@ -165,13 +167,13 @@ impl Job {
         let has_written = matches!(delivery, Some(Delivery::Sent | Delivery::Replaced));
         let name = self.archive_name();
         let delivered = listing.iter().find(|entry| has_written && entry.name == name);
-        retention::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
+        server_clock::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
     }
 
     /// The directory as it would be after every set-aside archive without successor was put back.
     fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
-        for (old, archive) in retention::to_put_back(&listing, &self.config.naming()) {
+        for (old, archive) in listing::to_put_back(&listing, &self.config.naming()) {
             let text = format!("{} would be put back as {}", printable(&old), printable(&archive));
             self.journal.info(Task::RemoveExpired, &text);
             if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {

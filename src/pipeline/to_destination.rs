@@ -9,8 +9,8 @@ use crate::pipeline::job::Stop;
 use crate::record::run_record::Delivery as Outcome;
 use crate::record::run_record::NOT_KNOWN_YET;
 use crate::record::task::Task;
-use crate::rules::naming::restore_option;
-use crate::rules::retention::{Kind, to_put_back};
+use crate::rules::archive_name::restore_option;
+use crate::rules::listing::{Kind, to_put_back};
 use crate::rules::units;
 use crate::runtime::failpoint::failpoint;
 

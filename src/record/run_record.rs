@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::record::task::Task;
-use crate::rules::history::Archived;
+use crate::rules::listing::Archived;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention;
 use crate::runtime::interrupt::Interruption;

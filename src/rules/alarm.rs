@@ -1,58 +1,54 @@
-//! Which sizes of an archive are suspicious, beside those of the archives before it.
+//! Decides whether the size of a new archive is suspicious, compared with the archives before it.
 
 use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::rules::history::Archived;
 use crate::rules::units;
+use crate::rules::listing::Archived;
 
-/// So many of the last archives are what a new one is compared with: a week of nights, so that a few odd ones among them do
-/// not move the median.
+/// A new archive is compared with this many before it: a week of runs, so that a few odd ones do not move the median.
 const COMPARED: usize = 7;
 
-/// Which sizes are as usual, in percent of the median of the last archives.
+/// The usual sizes, in percent of the median of the last archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Less than this is suspicious; 0 to 100, at 0 nothing is.
+    /// Less is suspicious; 0 to 100. 0 turns it off.
     pub smaller_than_percent: u32,
-    /// More than this is suspicious; at least 100.
+    /// More is suspicious; at least 100.
     pub larger_than_percent: u32,
 }
 
-/// A new archive whose size is out of bounds, with the figures that show it.
+/// The size of a new archive is out of bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suspicion {
-    /// The new archive's size in bytes.
+    /// In bytes.
     pub size: u64,
-    /// The size that it is compared with, in bytes.
+    /// The size it is compared with, in bytes.
     pub median: u64,
-    /// What that is the size of.
     pub compared: Compared,
-    /// Which bound it is beyond.
     pub beyond: Beyond,
 }
 
-/// What a new archive is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
-    /// The median of so many archives before it, 1 to 7.
+    /// The median of this many archives before it, 1 to 7.
     Last(usize),
-    /// The archive of the same date that it replaced.
+    /// The archive of the same date that it replaces.
     Replaced,
 }
 
-/// A bound, in percent of the median.
+/// The bound that was exceeded, in percent of the median.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beyond {
-    /// `smaller_than_percent`: the archive is smaller.
+    /// `smaller_than_percent`.
     Lower(u32),
-    /// `larger_than_percent`: the archive is larger.
+    /// `larger_than_percent`.
     Upper(u32),
 }
 
-/// Whether an archive of `date` with `size` bytes is suspicious beside the last ones of earlier dates in `history`, which
-/// is in the order of dates. One whose size is not known does not count; beside none, no size is suspicious.
+/// Compares an archive of `date` with `size` bytes to the last ones of earlier dates in `history`, which is sorted by date.
+/// Archives of unknown size do not count; with nothing to compare with, no size is suspicious.
 pub fn suspicion(bounds: Bounds, date: NaiveDate, size: u64, history: &[Archived]) -> Option<Suspicion> {
     let earlier = history.iter().rev().filter(|archived| archived.date < date);
     let mut sizes: Vec<u64> = earlier.filter_map(|archived| archived.size).take(COMPARED).collect();
@@ -62,9 +58,9 @@ pub fn suspicion(bounds: Bounds, date: NaiveDate, size: u64, history: &[Archived
     compare(bounds, size, lower.midpoint(*upper), Compared::Last(count))
 }
 
-/// Whether an archive with `size` bytes is suspicious beside the one of the same date that it replaced, of `replaced` bytes.
-/// Where `history` says that it is as large as usual, only a smaller one is: the replaced one may have been the bad one.
-pub fn beside(bounds: Bounds, size: u64, replaced: u64, history: &[Archived]) -> Option<Suspicion> {
+/// Compares an archive with `size` bytes to the one of the same date that it replaces, of `replaced` bytes. If there is a
+/// `history` to compare with, a larger size is fine: the replaced archive may have been the bad one.
+pub fn against_replaced(bounds: Bounds, size: u64, replaced: u64, history: &[Archived]) -> Option<Suspicion> {
     compare(bounds, size, replaced, Compared::Replaced)
         .filter(|suspicion| history.is_empty() || matches!(suspicion.beyond, Beyond::Lower(_)))
 }
@@ -85,7 +81,7 @@ impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (size, median) = (units::size(self.size), units::size(self.median));
         let (hundredfold, divisor) = (u128::from(self.size) * 100, u128::from(self.median.max(1)));
-        // Rounded away from the bound, which the percentage must be seen to be beyond.
+        // Rounded away from the bound, so that the percentage never equals it.
         let (percent, advice) = match self.beyond {
             Beyond::Lower(bound) => (hundredfold / divisor, format!("lower alarm.smaller_than_percent (now {bound})")),
             Beyond::Upper(bound) => {
@@ -113,14 +109,14 @@ mod tests {
 
     use super::*;
 
-    const TONIGHT: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+    const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     const BOUNDS: Bounds = Bounds { smaller_than_percent: 50, larger_than_percent: 300 };
     const MIB: u64 = 1 << 20;
 
-    /// Archives of so many bytes each: the first of them is of last night, each other a night older.
-    fn nights(sizes: &[Option<u64>]) -> Vec<Archived> {
+    /// Archives with these sizes: the first is of yesterday, each other a day older.
+    fn history(sizes: &[Option<u64>]) -> Vec<Archived> {
         let archived = |(age, size): (u64, &Option<u64>)| {
-            let date = TONIGHT - Days::new(age);
+            let date = TODAY - Days::new(age);
             Archived { date, name: date.to_string(), size: *size, modified: None }
         };
         let mut history: Vec<Archived> = (1..).zip(sizes).map(archived).collect();
@@ -129,42 +125,42 @@ mod tests {
     }
 
     fn of(sizes: &[u64]) -> Vec<Archived> {
-        nights(&sizes.iter().copied().map(Some).collect::<Vec<_>>())
+        history(&sizes.iter().copied().map(Some).collect::<Vec<_>>())
     }
 
-    fn tonight(size: u64, history: &[Archived]) -> Option<Suspicion> {
-        suspicion(BOUNDS, TONIGHT, size, history)
-    }
-
-    #[test]
-    fn a_size_is_suspicious_only_beyond_the_bounds() {
-        let history = of(&[100; 7]);
-        for size in [50, 51, 100, 299, 300] {
-            assert_eq!(tonight(size, &history), None, "{size}");
-        }
-        let beyond = |size| tonight(size, &history).map(|suspicion| suspicion.beyond);
-        for size in [0, 1, 49] {
-            assert_eq!(beyond(size), Some(Beyond::Lower(50)), "{size}");
-        }
-        for size in [301, 1_000, u64::MAX] {
-            assert_eq!(beyond(size), Some(Beyond::Upper(300)), "{size}");
-        }
+    fn today(size: u64, history: &[Archived]) -> Option<Suspicion> {
+        suspicion(BOUNDS, TODAY, size, history)
     }
 
     #[test]
-    fn the_middle_of_the_last_seven_counts_whatever_lies_around_it() {
-        let history = of(&[1, 9_000, 100, 2, 100, 100, 8_000, 77_777, 77_777, 77_777]);
-        assert_eq!(
-            tonight(49, &history),
-            Some(Suspicion { size: 49, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) })
-        );
+    fn a_size_is_suspicious_only_beyond_the_bounds_around_the_median_of_the_last_seven() {
+        let week = of(&[100; 7]);
+        let odd = of(&[1, 9_000, 100, 2, 100, 100, 8_000, 77_777, 77_777, 77_777]);
+        let even = of(&[10, 400, 200, 9_000]);
+        let unknown = history(&[None, Some(10), None, Some(20), Some(90)]);
+        for (history, count, median, size, beyond) in [
+            (&week, 7, 100, 0, Some(Beyond::Lower(50))),
+            (&week, 7, 100, 49, Some(Beyond::Lower(50))),
+            (&week, 7, 100, 50, None),
+            (&week, 7, 100, 300, None),
+            (&week, 7, 100, 301, Some(Beyond::Upper(300))),
+            (&week, 7, 100, u64::MAX, Some(Beyond::Upper(300))),
+            (&odd, 7, 100, 49, Some(Beyond::Lower(50))),
+            (&even, 4, 300, 149, Some(Beyond::Lower(50))),
+            (&even, 4, 300, 150, None),
+            (&unknown, 3, 20, 9, Some(Beyond::Lower(50))),
+        ] {
+            let expected = beyond.map(|beyond| Suspicion { size, median, compared: Compared::Last(count), beyond });
+            assert_eq!(today(size, history), expected, "{size}");
+        }
+        assert_eq!((today(1, &[]), today(1, &history(&[None, None]))), (None, None), "nothing to compare with");
     }
 
     #[test]
-    fn a_new_size_that_stays_is_the_usual_one_after_four_nights() {
+    fn a_size_that_lasts_is_the_usual_one_after_four_runs() {
         let mut sizes = vec![Some(1_000); 7];
         let mut alarms = 0;
-        while tonight(10, &nights(&sizes)).is_some() {
+        while today(10, &history(&sizes)).is_some() {
             alarms += 1;
             sizes.insert(0, Some(10));
         }
@@ -172,64 +168,43 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
-        let history = of(&[10, 400, 200, 9_000]);
-        assert_eq!(tonight(149, &history).unwrap().median, 300);
-        assert_eq!(tonight(150, &history), None);
-    }
-
-    #[test]
-    fn with_nothing_to_compare_with_no_size_is_suspicious() {
-        assert_eq!(tonight(1, &[]), None);
-        assert_eq!(tonight(1, &nights(&[None, None])), None);
-    }
-
-    #[test]
-    fn an_archive_whose_size_is_not_known_makes_room_for_an_older_one() {
-        let history = nights(&[None, Some(10), None, Some(20), Some(90)]);
-        let Suspicion { median, compared, .. } = tonight(9, &history).unwrap();
-        assert_eq!((median, compared), (20, Compared::Last(3)));
-    }
-
-    #[test]
-    fn only_archives_of_earlier_nights_are_compared_with() {
+    fn only_archives_of_earlier_dates_are_compared() {
         let mut history = of(&[100]);
         for age in 0..5 {
-            let date = TONIGHT + Days::new(age);
+            let date = TODAY + Days::new(age);
             history.push(Archived { date, name: date.to_string(), size: Some(1), modified: None });
         }
-        assert_eq!(tonight(10, &history).unwrap().median, 100);
-        assert_eq!(tonight(10, &history[1..]), None);
+        assert_eq!(today(10, &history).unwrap().median, 100);
+        assert_eq!(today(10, &history[1..]), None);
     }
 
     #[test]
-    fn a_warning_says_what_is_unusual_and_what_to_do() {
-        let told = |size, history: &[Archived]| tonight(size, history).unwrap().to_string();
+    fn a_warning_names_the_figures_and_the_key_and_never_a_percentage_within_the_bound() {
+        let text = |size, history: &[Archived]| today(size, history).unwrap().to_string();
         let week = of(&[5 * MIB; 7]);
-        insta::assert_snapshot!(told(MIB, &week), @"the new archive of 1.00 MiB has 20 % of the median size of the last 7 (5.00 MiB); look at the dump, and if it is as it should be, lower alarm.smaller_than_percent (now 50)");
-        insta::assert_snapshot!(told(30 * MIB, &week), @"the new archive of 30.00 MiB has 600 % of the median size of the last 7 (5.00 MiB); look at the dump, and if it is as it should be, raise alarm.larger_than_percent (now 300)");
-        insta::assert_snapshot!(told(200, &of(&[5 * MIB])), @"the new archive of 200 B has less than 1 % of the size of the last one (5.00 MiB); look at the dump, and if it is as it should be, lower alarm.smaller_than_percent (now 50)");
-    }
-
-    #[test]
-    fn a_percentage_is_seen_to_be_beyond_its_bound() {
-        let told = |size| tonight(size, &of(&[1_000_000; 7])).unwrap().to_string();
-        assert!(told(499_999).contains(" 49 % "), "{}", told(499_999));
-        assert!(told(3_000_001).contains(" 301 % "), "{}", told(3_000_001));
-    }
-
-    #[test]
-    fn a_replaced_archive_is_compared_with_but_a_good_one_may_follow_a_bad_one() {
-        let beside = |size, history: &[Archived]| {
-            let suspicion = beside(BOUNDS, size, 100, history)?;
-            Some((suspicion.compared, suspicion.beyond))
-        };
-        for history in [of(&[]), of(&[100])] {
-            assert_eq!(beside(3, &history), Some((Compared::Replaced, Beyond::Lower(50))));
-            assert_eq!(beside(100, &history), None);
+        insta::assert_snapshot!(text(MIB, &week), @"the new archive of 1.00 MiB has 20 % of the median size of the last 7 (5.00 MiB); look at the dump, and if it is as it should be, lower alarm.smaller_than_percent (now 50)");
+        insta::assert_snapshot!(text(30 * MIB, &week), @"the new archive of 30.00 MiB has 600 % of the median size of the last 7 (5.00 MiB); look at the dump, and if it is as it should be, raise alarm.larger_than_percent (now 300)");
+        insta::assert_snapshot!(text(200, &of(&[5 * MIB])), @"the new archive of 200 B has less than 1 % of the size of the last one (5.00 MiB); look at the dump, and if it is as it should be, lower alarm.smaller_than_percent (now 50)");
+        for (size, percent) in [(499_999, " 49 % "), (3_000_001, " 301 % ")] {
+            let text = text(size, &of(&[1_000_000; 7]));
+            assert!(text.contains(percent), "{text}");
         }
-        assert_eq!(beside(400, &of(&[])), Some((Compared::Replaced, Beyond::Upper(300))));
-        assert_eq!(beside(400, &of(&[400])), None);
+    }
+
+    #[test]
+    fn the_replaced_archive_is_compared_too_but_a_good_one_may_follow_a_bad_one() {
+        for (size, sizes, expected) in [
+            (3, &[][..], Some(Beyond::Lower(50))),
+            (3, &[100], Some(Beyond::Lower(50))),
+            (100, &[], None),
+            (100, &[100], None),
+            (400, &[], Some(Beyond::Upper(300))),
+            (400, &[400], None),
+        ] {
+            let found =
+                against_replaced(BOUNDS, size, 100, &of(sizes)).map(|suspicion| (suspicion.compared, suspicion.beyond));
+            assert_eq!(found, expected.map(|beyond| (Compared::Replaced, beyond)), "{size} {sizes:?}");
+        }
     }
 
     proptest! {
@@ -240,14 +215,14 @@ mod tests {
             bounds in (0_u32..=100, 100_u32..=1_000_000),
             wider in (0_u32..=100, 0_u32..=1_000_000),
         ) {
-            let history = nights(&sizes);
+            let history = history(&sizes);
             let bounds = Bounds { smaller_than_percent: bounds.0, larger_than_percent: bounds.1 };
             let wide = Bounds {
                 smaller_than_percent: bounds.smaller_than_percent.saturating_sub(wider.0),
                 larger_than_percent: bounds.larger_than_percent + wider.1,
             };
-            let suspected = suspicion(bounds, TONIGHT, size, &history);
-            prop_assert!(suspected.is_some() || suspicion(wide, TONIGHT, size, &history).is_none());
+            let suspected = suspicion(bounds, TODAY, size, &history);
+            prop_assert!(suspected.is_some() || suspicion(wide, TODAY, size, &history).is_none());
             if let Some(suspected) = suspected {
                 prop_assert!(suspected.median > 0 && matches!(suspected.compared, Compared::Last(1..=7)));
                 let _ = suspected.to_string();

@@ -1,4 +1,8 @@
-//! How an archive is named after its date, and which names are such names.
+//! The names in the server's folder: of archives, which are named after their date, of uploads and of replaced archives.
+//!
+//! An upload is called `<temporary_prefix><archive>.<id>.part`, so that jobs and machines that share a folder never touch
+//! each other's. A replaced archive is set aside as `<archive>.old` (the first one of its date) or `<archive>.last.old`
+//! (the latest). Versions before 0.2 wrote `<temporary_prefix><archive>.part` and `<temporary_prefix><archive>.old`.
 
 use std::fmt::Write as _;
 
@@ -6,43 +10,37 @@ use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems, parse};
 use chrono::{Days, Months, NaiveDate};
 use thiserror::Error;
 
-/// What every archive's name ends with.
 pub const EXTENSION: &str = ".tgz";
 
-/// Longest rendered name, in bytes, without extension: leaves room for prefix and suffixes in the 255 bytes that
-/// file systems give a name.
+/// The longest name in bytes, without extension: leaves room for prefix and suffixes in the 255 bytes of a file name.
 const LONGEST_NAME: usize = 200;
 
-/// A strftime date pattern that names an archive and gives the date back. Two digits of a year (`%y`) mean one from 1970
-/// to 2069.
+const PART: &str = ".part";
+const OLD: &str = ".old";
+const LAST_OLD: &str = ".last.old";
+
+/// A strftime pattern whose names can be parsed again. A year of two digits (`%y`) is one from 1970 to 2069.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveName {
     /// The pattern's fields and the text between them.
     items: Vec<Item<'static>>,
 }
 
-/// Why a pattern cannot name archives.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
-    /// chrono cannot format a date with it.
     #[error("holds something that is not a date part of strftime")]
     NotADatePattern,
-    /// A name may not leave the folder, hide, or break a line.
     #[error("holds a \"/\", \"..\" or a control character, or begins with a \".\"")]
     NotAFileName,
-    /// File systems end at 255 bytes.
     #[error("gives names of more than {LONGEST_NAME} bytes")]
     TooLong,
-    /// Two dates would share a name, or the name does not say its date.
+    /// Two dates would share a name, or the name does not contain the whole date.
     #[error("does not give the date back when the name is read again (tried with {0})")]
     NotReversible(NaiveDate),
 }
 
 impl ArchiveName {
-    /// Takes a strftime pattern without extension, such as `%Y%d%m`.
-    ///
-    /// # Errors
-    /// Where the pattern could not name every date in a way that can be read again.
+    /// `pattern` has no extension, such as `%Y%d%m`.
     pub fn new(pattern: &str) -> Result<ArchiveName, PatternError> {
         let items = StrftimeItems::new(pattern).parse_to_owned().map_err(|_| PatternError::NotADatePattern)?;
         let name = ArchiveName { items };
@@ -62,7 +60,7 @@ impl ArchiveName {
         Ok(name)
     }
 
-    /// The file name of the archive of `date`, with its extension.
+    /// With extension.
     pub fn file_name(&self, date: NaiveDate) -> String {
         let mut name = String::new();
         // `new` has formatted dates with this pattern; whether that works depends on the pattern alone.
@@ -71,8 +69,7 @@ impl ArchiveName {
         name
     }
 
-    /// The date of the archive called `file_name`; `None` unless the *whole* name is one that
-    /// [`file_name`](Self::file_name) gives.
+    /// The date for which [`file_name`](Self::file_name) returns exactly `file_name`.
     pub fn date_of(&self, file_name: &str) -> Option<NaiveDate> {
         let stem = file_name.strip_suffix(EXTENSION)?;
         let mut parsed = Parsed::new();
@@ -81,8 +78,7 @@ impl ArchiveName {
         (self.render(date).as_deref() == Some(stem)).then_some(date)
     }
 
-    /// The same pattern with day and month in each other's place, where that is another pattern. Composite fields such as
-    /// `%F` count as what they stand for.
+    /// The pattern with day and month swapped, if that is another pattern. Composite fields such as `%F` are expanded.
     pub fn with_day_and_month_swapped(&self) -> Option<ArchiveName> {
         let mut items = self.items.clone();
         let position = |is_it: fn(&Item<'_>) -> bool| self.items.iter().position(is_it);
@@ -108,13 +104,102 @@ impl ArchiveName {
     }
 }
 
-/// Dates on which a pattern is tried: every day of two years, one of them a leap year, which shows ambiguous days
-/// and months; then the same day through the decades that a two-digit year can tell apart.
+/// The dates with which a pattern is tested: every day of two years, one of them a leap year, to find ambiguous days and
+/// months; then one day of each year that a two-digit year can represent.
 fn sample_dates() -> impl Iterator<Item = NaiveDate> {
     let first = NaiveDate::from_ymd_opt(2027, 1, 1).unwrap_or(NaiveDate::MIN);
     let days = (0..731).filter_map(move |day| first.checked_add_days(Days::new(day)));
     let years = (0..40).filter_map(move |year| first.checked_add_months(Months::new(12 * year)));
     days.chain(years)
+}
+
+/// The rules for all names in the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    pub archive: ArchiveName,
+    pub temporary_prefix: String,
+    /// The job's id: 8 hexadecimal digits.
+    pub id: String,
+}
+
+/// A file of this program other than an archive with its final name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover<'a> {
+    /// An upload of this job.
+    OwnUpload,
+    /// An upload of another job or machine, or of a version before 0.2.
+    OtherUpload,
+    SetAside(SetAside<'a>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SetAside<'a> {
+    /// The archive's final name.
+    pub archive: &'a str,
+    /// The date in that name.
+    pub date: NaiveDate,
+    pub which: Which,
+}
+
+/// Which replaced archive of a date, in the order of replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Which {
+    /// Set aside by a version before 0.2.
+    Former,
+    First,
+    Last,
+}
+
+/// The option with which `restore` restores the replaced archive that is set aside as `name`.
+pub fn restore_option(name: &str) -> &'static str {
+    if name.ends_with(LAST_OLD) { "--replaced=last" } else { "--replaced" }
+}
+
+impl Naming {
+    /// The name of this job's upload of `archive`.
+    pub fn part(&self, archive: &str) -> String {
+        format!("{}{archive}.{}{PART}", self.temporary_prefix, self.id)
+    }
+
+    /// The name of the replaced archive `archive`.
+    pub fn old(&self, archive: &str, which: Which) -> String {
+        match which {
+            Which::Former => format!("{}{archive}{OLD}", self.temporary_prefix),
+            Which::First => format!("{archive}{OLD}"),
+            Which::Last => format!("{archive}{LAST_OLD}"),
+        }
+    }
+
+    /// `None` if `name` is not the name of a leftover.
+    pub fn leftover<'a>(&self, name: &'a str) -> Option<Leftover<'a>> {
+        self.set_aside(name).map(Leftover::SetAside).or_else(|| self.upload(name))
+    }
+
+    /// `None` if `name` is not the name of a replaced archive.
+    pub fn set_aside<'a>(&self, name: &'a str) -> Option<SetAside<'a>> {
+        let dated =
+            |archive: &'a str, which| self.archive.date_of(archive).map(|date| SetAside { archive, date, which });
+        let last = || name.strip_suffix(LAST_OLD).and_then(|archive| dated(archive, Which::Last));
+        let first = || name.strip_suffix(OLD).and_then(|archive| dated(archive, Which::First));
+        let former = || {
+            let archive = name.strip_suffix(OLD)?.strip_prefix(self.temporary_prefix.as_str())?;
+            dated(archive, Which::Former)
+        };
+        last().or_else(first).or_else(former)
+    }
+
+    fn upload(&self, name: &str) -> Option<Leftover<'static>> {
+        let rest = name.strip_suffix(PART)?.strip_prefix(self.temporary_prefix.as_str())?;
+        if self.archive.date_of(rest).is_some() {
+            return Some(Leftover::OtherUpload);
+        }
+        let (archive, id) = rest.rsplit_once('.')?;
+        let is_id = id.len() == 8 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_id || self.archive.date_of(archive).is_none() {
+            return None;
+        }
+        Some(if id == self.id { Leftover::OwnUpload } else { Leftover::OtherUpload })
+    }
 }
 
 #[cfg(test)]
@@ -128,51 +213,34 @@ mod tests {
     }
 
     #[test]
-    fn the_default_pattern_is_year_day_month() {
+    fn only_the_whole_name_is_parsed() {
         let name = ArchiveName::new("%Y%d%m").unwrap();
         assert_eq!(name.file_name(date(2026, 11, 23)), "20262311.tgz");
         assert_eq!(name.date_of("20262311.tgz"), Some(date(2026, 11, 23)));
-    }
-
-    #[test]
-    fn only_a_whole_name_counts() {
-        let name = ArchiveName::new("%Y%d%m").unwrap();
-        for foreign in [
-            "20262311",
-            "x20262311.tgz",
-            "20262311.tgz.part",
-            "20262311.tgz\n",
-            " 20262311.tgz",
-            "20261332.tgz",
-            "+20262311.tgz",
-            "2026 311.tgz",
-            "20262311.TGZ",
-            "",
-            ".tgz",
-        ] {
+        let foreign = "20262311, x20262311.tgz, 20262311.tgz.part, 20262311.tgz\n,  20262311.tgz, 20261332.tgz, \
+                       +20262311.tgz, 2026 311.tgz, 20262311.TGZ, , .tgz";
+        for foreign in foreign.split(", ") {
             assert_eq!(name.date_of(foreign), None, "{foreign:?}");
         }
     }
 
     #[test]
-    fn patterns_that_lose_the_date_are_refused() {
-        for lossy in ["dump", "%Y", "%Y%m", "%m%d", "%Y%-d%-m", "%A"] {
-            assert!(matches!(ArchiveName::new(lossy), Err(PatternError::NotReversible(_))), "{lossy}");
+    fn a_pattern_must_be_a_date_and_a_file_name_that_can_be_parsed_again() {
+        use PatternError::{NotADatePattern, NotAFileName, NotReversible, TooLong};
+        let too_long = format!("%Y%m%d{}", "x".repeat(200));
+        let lossy = ["dump", "%Y", "%Y%m", "%m%d", "%Y%-d%-m", "%A"];
+        assert!(lossy.iter().all(|lossy| matches!(ArchiveName::new(lossy), Err(NotReversible(_)))));
+        for (patterns, error) in [
+            (&["%Y%m%d%H", "%Y%m%d%Q"][..], NotADatePattern),
+            (&["%Y/%m/%d", "%D", "%x", "..%Y%m%d", ".%Y%m%d", "%Y%n%m%d"], NotAFileName),
+            (&[too_long.as_str()], TooLong),
+        ] {
+            assert!(patterns.iter().all(|pattern| ArchiveName::new(pattern) == Err(error.clone())), "{patterns:?}");
         }
     }
 
     #[test]
-    fn patterns_that_are_no_date_or_no_name_are_refused() {
-        assert_eq!(ArchiveName::new("%Y%m%d%H"), Err(PatternError::NotADatePattern));
-        assert_eq!(ArchiveName::new("%Y%m%d%Q"), Err(PatternError::NotADatePattern));
-        for bad in ["%Y/%m/%d", "%D", "%x", "..%Y%m%d", ".%Y%m%d", "%Y%n%m%d"] {
-            assert_eq!(ArchiveName::new(bad), Err(PatternError::NotAFileName), "{bad}");
-        }
-        assert_eq!(ArchiveName::new(&format!("%Y%m%d{}", "x".repeat(200))), Err(PatternError::TooLong));
-    }
-
-    #[test]
-    fn day_and_month_change_places() {
+    fn day_and_month_are_swapped() {
         let swapped = |pattern| ArchiveName::new(pattern).unwrap().with_day_and_month_swapped();
         for (pattern, expected) in [
             ("100%%d-%Y%-d-%m", "100%%d-%Y%-m-%d"),
@@ -190,9 +258,36 @@ mod tests {
         assert_eq!(swapped("%Y-%j"), None);
     }
 
+    #[test]
+    fn a_name_identifies_each_leftover() {
+        for prefix in [".", "tmp-", ""] {
+            let archive = ArchiveName::new("%Y%d%m").unwrap();
+            let naming = Naming { archive, temporary_prefix: prefix.to_owned(), id: "0a1b2c3d".to_owned() };
+            let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+            let archive = "20262311.tgz";
+            assert_eq!(naming.leftover(&naming.part(archive)), Some(Leftover::OwnUpload));
+            for other in [".ffffffff.part", ".part"] {
+                assert_eq!(naming.leftover(&format!("{prefix}{archive}{other}")), Some(Leftover::OtherUpload));
+            }
+            for which in [Which::First, Which::Last, Which::Former] {
+                // Without a prefix, both versions write the same name.
+                let read = if prefix.is_empty() && which == Which::Former { Which::First } else { which };
+                let name = naming.old(archive, which);
+                assert_eq!(naming.set_aside(&name), Some(SetAside { archive, date, which: read }), "{name}");
+            }
+            for foreign in [".0A1B2C3D.part", ".0a1b2c3.part", ".part.old", ".old.part", ".first.old", ""] {
+                assert_eq!(naming.leftover(&format!("{prefix}{archive}{foreign}")), None, "{foreign}");
+            }
+            assert_eq!(naming.leftover(&format!("{prefix}20269911.tgz.old")), None);
+            let options =
+                [Which::Former, Which::First, Which::Last].map(|which| restore_option(&naming.old(archive, which)));
+            assert_eq!(options, ["--replaced", "--replaced", "--replaced=last"]);
+        }
+    }
+
     proptest! {
         #[test]
-        fn every_date_comes_back(
+        fn every_name_is_parsed_to_its_date(
             days in 0_u64..20_000,
             pattern in prop::sample::select(vec!["%Y%d%m", "%F", "db-%y%m%d", "%d.%m.%Y", "%Y-%j", "dump_%e_%B_%Y"]),
         ) {
@@ -202,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_without_a_panic(text in ".*") {
+        fn parsing_never_panics(text in ".*") {
             let name = ArchiveName::new("%Y%d%m").unwrap();
             if let Some(date) = name.date_of(&text) {
                 prop_assert_eq!(name.file_name(date), text);
@@ -210,7 +305,7 @@ mod tests {
         }
 
         #[test]
-        fn any_pattern_is_judged_without_a_panic(pattern in "[%a-zA-Z0-9._/-]{0,12}") {
+        fn checking_a_pattern_never_panics(pattern in "[%a-zA-Z0-9._/-]{0,12}") {
             if let Ok(name) = ArchiveName::new(&pattern) {
                 let today = date(2026, 11, 23);
                 prop_assert_eq!(name.date_of(&name.file_name(today)), Some(today));

@@ -1,4 +1,4 @@
-//! Which entry of the ZIP is the dump, and what keeps an entry from being one.
+//! Finds the dump among the entries of the ZIP, and checks whether it can be shipped.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,107 +10,78 @@ use crate::rules::freshness::DumpTime;
 use crate::rules::loading::Loading;
 use crate::rules::redaction::printable;
 
-/// How many of a ZIP's names are told when the dump is not among them.
-const NAMES_TOLD: usize = 5;
-/// How many characters of each.
+/// How many names of the ZIP are reported if the dump is not among them, …
+const NAMES_REPORTED: usize = 5;
+/// … and how many characters of each.
 const NAME_LENGTH: usize = 120;
 
-/// What sort of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A regular file.
     File,
-    /// A folder.
     Directory,
-    /// A symbolic link.
     Symlink,
 }
 
-/// How an entry's bytes are stored.
+/// The compression method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
-    /// In a way that can be read here.
     Readable,
-    /// Compressed in a way that cannot, with the method's name.
+    /// With the method's name.
     Unsupported(String),
 }
 
-/// An entry, as the ZIP's directory describes it.
+/// An entry, as the ZIP's central directory describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ZipEntry {
     /// Its path in the ZIP.
     pub name: String,
-    /// What it is.
     pub kind: EntryKind,
-    /// Its uncompressed size in bytes, as declared.
+    /// The declared uncompressed size in bytes.
     pub size: u64,
-    /// Whether a password is needed.
     pub encrypted: bool,
-    /// How it is compressed.
     pub method: Method,
-    /// When it was modified.
     pub time: DumpTime,
 }
 
-/// Why there is no dump to ship.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DumpError {
-    /// No entry has the name.
-    #[error("the ZIP holds no {wanted:?}; {}. Correct source.dump, or what makes the ZIP", told(.names))]
+    #[error("the ZIP holds no {wanted:?}; {}. Correct source.dump, or the program that makes the ZIP", contents(.names))]
     Missing {
-        /// The name that was looked for.
         wanted: String,
-        /// The names of the ZIP's files, nearest first, cut to a handful, and how many there are in all.
+        /// Of the ZIP's files.
         names: Names,
     },
-    /// The entry is a folder or a link.
-    #[error("{name:?} in the ZIP is {what}, not a regular file. Correct source.dump, or what makes the ZIP")]
+    #[error(
+        "{name:?} in the ZIP is {what}, not a regular file. Correct source.dump, or the program that makes the ZIP"
+    )]
     NotAFile {
-        /// The entry.
         name: String,
-        /// What it is, with its article.
+        /// With its article.
         what: &'static str,
     },
-    /// The entry has no content.
-    #[error("{0:?} in the ZIP is empty. Look at what dumps the database")]
+    #[error("{0:?} in the ZIP is empty. Check the program that dumps the database")]
     Empty(String),
-    /// The entry is encrypted.
     #[error("{0:?} in the ZIP is encrypted. Make the ZIP without a password")]
     Encrypted(String),
-    /// The entry's compression is not supported.
     #[error("{name:?} in the ZIP is compressed with {method}. Make the ZIP with deflate (the usual method)")]
-    UnsupportedMethod {
-        /// The entry.
-        name: String,
-        /// The method's name.
-        method: String,
-    },
-    /// The entry is larger than the cap.
+    UnsupportedMethod { name: String, method: String },
     #[error("{name:?} has {size} bytes, more than source.max_dump_bytes allows ({cap}). Raise it if that is right")]
-    TooLarge {
-        /// The entry.
-        name: String,
-        /// Its declared size.
-        size: u64,
-        /// The cap.
-        cap: u64,
-    },
+    TooLarge { name: String, size: u64, cap: u64 },
 }
 
-/// Some of many names.
+/// The first of many names, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// The nearest to what was looked for, nearest first.
+    /// Up to five, those nearest to the wanted name first.
     pub nearest: Vec<String>,
-    /// How many there are.
     pub count: usize,
 }
 
 impl Names {
-    /// The first few of `names`, nearest first.
+    /// `names` are sorted, nearest first.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
         let mut names = names.into_iter();
-        let nearest: Vec<String> = names.by_ref().take(NAMES_TOLD).map(str::to_owned).collect();
+        let nearest: Vec<String> = names.by_ref().take(NAMES_REPORTED).map(str::to_owned).collect();
         Names { count: nearest.len() + names.count(), nearest }
     }
 }
@@ -130,24 +101,23 @@ impl fmt::Display for Names {
     }
 }
 
-fn told(names: &Names) -> String {
+fn contents(names: &Names) -> String {
     if names.nearest.is_empty() { "it holds no file at all".to_owned() } else { format!("it holds {names}") }
 }
 
-/// Those of `names` that seem to be dumps too, because they have the extension of `sent`; `None` if there are none.
+/// The other `names` with the extension of `sent`, which seem to be dumps too; `None` if there are none.
 pub fn unsent<'a>(names: impl Iterator<Item = &'a str>, sent: &str) -> Option<Names> {
     let extension = |name: &str| Path::new(name).extension().map(OsStr::to_ascii_lowercase);
     let wanted = extension(sent)?;
     let is_dump = |name: &&str| {
-        // macOS keeps each file's attributes in a file of their own, whose name begins so.
+        // macOS stores each file's attributes in a separate file with this prefix.
         let is_file = !name.ends_with('/') && !base_name(name).starts_with("._");
         is_file && *name != sent && extension(name).as_ref() == Some(&wanted)
     };
     Some(Names::of(names.filter(is_dump))).filter(|names| names.count > 0)
 }
 
-/// What a file is that is not a ZIP and starts with `beginning`, with its article; `None` if it is not recognised. 262
-/// bytes are enough.
+/// The kind of a file that is no ZIP, by its first 262 bytes, with its article; `None` if it is not recognised.
 pub fn kind_of(beginning: &[u8]) -> Option<&'static str> {
     let kinds: [(usize, &[u8], &str); 9] = [
         (0, b"\x1f\x8b", "a gzip file (.gz, .tgz or .tar.gz)"),
@@ -168,10 +138,7 @@ pub fn kind_of(beginning: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Where `wanted` stands among the ZIP's `names`.
-///
-/// # Errors
-/// [`DumpError::Missing`], with the names nearest to it; [`DumpError::NotAFile`] where a folder has the name.
+/// The index of `wanted` among the ZIP's `names`.
 pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Result<usize, DumpError> {
     names.clone().position(|name| name == wanted).ok_or_else(|| {
         if names.clone().any(|name| name.strip_suffix('/') == Some(wanted)) {
@@ -184,15 +151,15 @@ pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> R
     })
 }
 
-/// The last part of `path`, which is the dump's name outside the ZIP.
+/// The last component of `path`: the dump's name outside the ZIP.
 pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// How far `name` is from `wanted`: the same name in another folder or in other case is nearest.
+/// The distance of `name` from `wanted`: smallest for the same name in another folder or case.
 fn distance(name: &str, wanted: &str) -> usize {
     let base = |path: &str| base_name(path).to_lowercase();
-    // At least the difference in length, which is enough where it is large: a name can have 64 KiB.
+    // The difference in length is a lower bound, and enough if it is large: a name can have 64 KiB.
     let edits = |a: &str, b: &str| match a.len().abs_diff(b.len()) {
         far @ 64.. => far,
         _ => strsim::damerau_levenshtein(a, b),
@@ -201,10 +168,7 @@ fn distance(name: &str, wanted: &str) -> usize {
 }
 
 /// Whether `entry` can be shipped.
-///
-/// # Errors
-/// What keeps it from being a dump.
-pub fn check(entry: &Entry, max_bytes: u64) -> Result<(), DumpError> {
+pub fn check(entry: &ZipEntry, max_bytes: u64) -> Result<(), DumpError> {
     let name = entry.name.clone();
     match entry.kind {
         EntryKind::File => {}

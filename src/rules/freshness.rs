@@ -1,48 +1,41 @@
-//! Whether a dump is fresh: was it modified on the day that the run is for?
+//! Decides whether a dump is fresh: modified on the date of the run.
 
 use std::fmt;
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-/// A dump of an earlier date that is not older than this was probably made for this run, before midnight.
+/// A dump of an earlier date that is younger than this was probably made for this run, before midnight.
 const SAME_NIGHT: TimeDelta = TimeDelta::hours(12);
 
-/// When a ZIP says that an entry was modified, in the best of the forms that it gives.
+/// When an entry was modified, by the most precise field of the ZIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DumpTime {
-    /// An instant: the extended timestamp or the NTFS time.
+    /// The extended timestamp or the NTFS time.
     Instant(DateTime<Utc>),
-    /// The DOS time: a clock on a wall in an unnamed zone, in steps of two seconds.
+    /// The DOS time: local time in an unknown zone, in steps of two seconds.
     WallClock(NaiveDateTime),
-    /// None, or none that exists.
+    /// No time, or one that does not exist.
     Missing,
 }
 
-/// Whether a dump is shipped tonight.
+/// Only a fresh dump is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Modified on the day that counts.
     Fresh,
-    /// Not, and why.
     Stale(Staleness),
 }
 
-/// Why a dump is stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Staleness {
     /// Modified on an earlier day.
     Old {
-        /// That day.
         modified: NaiveDate,
-        /// How many days before today it was.
+        /// Days before the date of the run.
         days: i64,
     },
     /// Modified on a day after the date of the run.
-    Future {
-        /// That day.
-        modified: NaiveDate,
-    },
+    Future { modified: NaiveDate },
     /// The ZIP does not say when it was modified, or names a time that does not exist.
     Unknown,
 }
@@ -58,18 +51,16 @@ impl fmt::Display for Staleness {
     }
 }
 
-/// A dump's modification time and what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Judgement {
-    /// When the dump was modified, in the job's zone.
+    /// In the job's zone.
     pub modified: Option<DateTime<FixedOffset>>,
-    /// Whether it is shipped.
     pub freshness: Freshness,
 }
 
 impl Judgement {
-    /// What the operator can do about a stale dump whose ZIP gives `time`. The run for `today` compares dates at `now`,
-    /// in the job's zone.
+    /// What the operator can do about a stale dump. `time` is the ZIP's; the run for the date `today` checks at `now`, in the
+    /// job's zone.
     pub fn advice(
         &self,
         time: DumpTime,
@@ -101,17 +92,16 @@ impl Judgement {
                     modified.format("%F %T %:z")
                 )
             }
-            _ => "Look at what dumps the database".to_owned(),
+            _ => "Check the program that dumps the database".to_owned(),
         }
     }
 }
 
-/// Judges a dump modified at `time` on a run whose date is `today`. A wall clock's time is read in `source_zone`,
-/// or in the job's where that is `None`; the instant's date in `job_zone` is what counts, up to `max_age_days`
-/// before today.
+/// Judges a dump modified at `time` for a run whose date is `today`. A wall clock's time is read in `source_zone`, or in
+/// the job's zone if that is `None`. The dump is fresh if its date in `job_zone` is `today` or up to `max_age_days` before.
 ///
-/// Info-ZIP rounds a DOS time *up* to the next even second, so 23:59:59 reads as tomorrow's midnight: a wall clock
-/// at that very instant counts as today.
+/// Info-ZIP rounds a DOS time *up* to the next even second, so that 23:59:59 reads as the next midnight: a wall clock at
+/// exactly that time counts as `today`.
 pub fn judge<J: TimeZone>(
     time: DumpTime,
     source_zone: Option<Tz>,
@@ -149,8 +139,8 @@ pub fn judge<J: TimeZone>(
     Judgement { modified: Some(modified), freshness }
 }
 
-/// The instant at which the clocks of `zone` show `naive`: the first of two where they are set back. Where they are
-/// set forward over it, the offset from before the jump is used, as elsewhere: 02:30 is half an hour after 02:00.
+/// When the clocks of `zone` show `naive`: the first time if they are set back. If they skip it, the offset from before the
+/// jump is used, as is usual: 02:30 is half an hour after 02:00.
 fn instant_of<Z: TimeZone>(zone: &Z, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
     if let Some(found) = zone.from_local_datetime(&naive).earliest() {
         return Some(found.with_timezone(&Utc));

@@ -1,140 +1,116 @@
-//! Whether the archives on the server are as they should be: the states of a monitoring check, and what leads to them.
+//! Judges the archives on the server: the state of a monitoring check, and the problems that lead to it.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 
 use crate::rules::alarm::{self, Suspicion};
-use crate::rules::history::Archived;
-use crate::rules::inventory::{Archive, File, Inventory};
+use crate::rules::inventory::{Inventory, PlannedArchive, PlannedFile};
+use crate::rules::listing::Archived;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Health {
-    /// All is as it should be.
     Ok = 0,
-    /// Worth a look by day.
+    /// Somebody should look at it within a day.
     Warning = 1,
-    /// There is no good recent archive, or nobody can get at it.
+    /// There is no good recent archive, or it cannot be reached.
     Critical = 2,
-    /// It could not be found out, for a reason that lies here.
+    /// The check failed for a reason on this machine.
     Unknown = 3,
 }
 
-/// What is asked of the newest archive.
+/// The requirements on the newest archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// It must not be older.
+pub struct Limits {
     pub max_age: TimeDelta,
-    /// It must not be smaller, in bytes.
+    /// In bytes.
     pub min_size: Option<u64>,
-    /// Which sizes are suspicious beside those of the archives before it, if any are.
+    /// Which sizes are suspicious, compared with the archives before it.
     pub alarm: Option<alarm::Bounds>,
 }
 
-/// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkup {
-    /// The newest archive that counts, if there is one.
+    /// The newest archive that counts.
     pub newest: Option<Newest>,
     /// How many archives count.
     pub archives: usize,
-    /// What is not as it should be, the worst first.
-    pub findings: Vec<Finding>,
+    /// The worst first.
+    pub problems: Vec<Problem>,
 }
 
-/// The newest archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newest {
-    /// Its name.
     pub name: String,
-    /// How old it is; never negative.
+    /// Never negative.
     pub age: TimeDelta,
-    /// Its size in bytes, where the server tells.
+    /// In bytes, if the server reports it.
     pub size: Option<u64>,
 }
 
-/// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum Problem {
     /// No archive counts.
     NoArchive,
-    /// The newest archive is older than it may be.
+    /// The newest archive is older than `max_age`.
     TooOld,
-    /// The newest archive is smaller than it may be.
+    /// The newest archive is smaller than `min_size`.
     TooSmall,
-    /// The newest archive may be smaller than it may be: the server does not tell.
+    /// The server does not report the size of the newest archive, so that `min_size` cannot be checked.
     UnknownSize,
     /// The newest archive has an unusual size.
     UnusualSize(Suspicion),
-    /// The newest archive was last written in the future, by so much: one of the clocks is wrong, and so is the age.
-    ClockAhead {
-        /// How far ahead.
-        by: TimeDelta,
-    },
+    /// The newest archive was last written in the future: one of the clocks is wrong, and so is the age.
+    ClockAhead { by: TimeDelta },
     /// An archive is dated after today.
-    DatedAhead {
-        /// Its name.
-        name: String,
-    },
-    /// Nothing is removed.
+    DatedAhead { name: String },
+    /// Removal is held back.
     HeldBack(RemovalHold),
-    /// Interrupted runs left this behind, and no run has cleared it up for longer than the newest archive may be old.
+    /// Leftovers of interrupted runs that no run has removed for longer than `max_age`.
     Leftovers {
-        /// How many files.
         count: usize,
         /// The name of one.
         example: String,
     },
 }
 
-/// Clocks that differ by less are as good as right.
+/// A smaller difference between the clocks is fine.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// How long after the end of its date an archive may be written and still be told by when it was: a run may take hours.
-/// One that was copied or sent again later is as old as its date.
+/// An archive's age counts from when it was written, up to this long after the end of its date: a run may take hours. One
+/// that was copied or sent again later is as old as its date.
 const LATEST_AFTER_DATE: TimeDelta = TimeDelta::hours(12);
 
-impl Finding {
-    /// The state that this alone leads to.
+impl Problem {
     pub fn health(&self) -> Health {
         match self {
-            Finding::NoArchive | Finding::TooOld | Finding::TooSmall => Health::Critical,
-            Finding::UnknownSize
-            | Finding::UnusualSize(_)
-            | Finding::ClockAhead { .. }
-            | Finding::DatedAhead { .. }
-            | Finding::HeldBack(_)
-            | Finding::Leftovers { .. } => Health::Warning,
+            Problem::NoArchive | Problem::TooOld | Problem::TooSmall => Health::Critical,
+            _ => Health::Warning,
         }
     }
 }
 
 impl Checkup {
-    /// The state: that of the worst finding.
     pub fn health(&self) -> Health {
-        self.findings.first().map_or(Health::Ok, Finding::health)
+        self.problems.first().map_or(Health::Ok, Problem::health)
     }
 }
 
-/// Holds `inventory` against `bounds` at the moment `now`, which is in the job's zone.
-pub fn examine(inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>) -> Checkup {
+/// Checks `inventory` at the time `now`, in the job's zone.
+pub fn examine(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> Checkup {
     let newest = inventory.newest();
-    let mut findings = match newest {
-        Some(newest) => about_newest(newest, inventory, bounds, now),
-        None => vec![Finding::NoArchive],
+    let mut problems = match newest {
+        Some(newest) => about_newest(newest, inventory, limits, now),
+        None => vec![Problem::NoArchive],
     };
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);
-    findings.extend(dated_ahead.map(|archive| Finding::DatedAhead { name: archive.file.name.clone() }));
-    findings.extend(inventory.held_back.clone().map(Finding::HeldBack));
-    findings.extend(old_leftovers(inventory, bounds, now));
-    findings.sort_by(|one, other| match (one.health(), other.health()) {
-        (one, other) if one == other => Ordering::Equal,
-        (Health::Critical, _) => Ordering::Less,
-        _ => Ordering::Greater,
-    });
+    problems.extend(dated_ahead.map(|archive| Problem::DatedAhead { name: archive.file.name.clone() }));
+    problems.extend(inventory.held_back.clone().map(Problem::HeldBack));
+    problems.extend(old_leftovers(inventory, limits, now));
+    problems.sort_by_key(|problem| Reverse(problem.health() as u8));
     Checkup {
         newest: newest.map(|archive| Newest {
             name: archive.file.name.clone(),
@@ -142,37 +118,42 @@ pub fn examine(inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>
             size: archive.file.size,
         }),
         archives: inventory.archives.iter().filter(|archive| archive.counts).count(),
-        findings,
+        problems,
     }
 }
 
-fn about_newest(newest: &Archive, inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if age(newest, now) > bounds.max_age {
-        findings.push(Finding::TooOld);
+fn about_newest(
+    newest: &PlannedArchive,
+    inventory: &Inventory,
+    limits: Limits,
+    now: DateTime<FixedOffset>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if age(newest, now) > limits.max_age {
+        problems.push(Problem::TooOld);
     }
-    match (newest.file.size, bounds.min_size) {
-        (Some(size), Some(min_size)) if size < min_size => findings.push(Finding::TooSmall),
-        (None, Some(_)) => findings.push(Finding::UnknownSize),
+    match (newest.file.size, limits.min_size) {
+        (Some(size), Some(min_size)) if size < min_size => problems.push(Problem::TooSmall),
+        (None, Some(_)) => problems.push(Problem::UnknownSize),
         _ => {}
     }
-    let suspicion = bounds.alarm.zip(newest.file.size).and_then(|(alarm, size)| {
+    let suspicion = limits.alarm.zip(newest.file.size).and_then(|(alarm, size)| {
         let history: Vec<Archived> = inventory.archives.iter().filter(|archive| archive.counts).map(archived).collect();
         alarm::suspicion(alarm, newest.date, size, &history)
     });
-    findings.extend(suspicion.map(Finding::UnusualSize));
+    problems.extend(suspicion.map(Problem::UnusualSize));
     let ahead = newest.file.modified.map(|modified| modified.signed_duration_since(now));
-    findings.extend(ahead.filter(|by| *by > CLOCK_TOLERANCE).map(|by| Finding::ClockAhead { by }));
-    findings
+    problems.extend(ahead.filter(|by| *by > CLOCK_TOLERANCE).map(|by| Problem::ClockAhead { by }));
+    problems
 }
 
-fn archived(archive: &Archive) -> Archived {
-    let File { name, size, modified, .. } = &archive.file;
+fn archived(archive: &PlannedArchive) -> Archived {
+    let PlannedFile { name, size, modified, .. } = &archive.file;
     Archived { date: archive.date, name: name.clone(), size: *size, modified: *modified }
 }
 
-/// How long ago `archive` was written: by the server's clock, and by its date where the server does not tell.
-fn age(archive: &Archive, now: DateTime<FixedOffset>) -> TimeDelta {
+/// How long ago `archive` was written: by the server's clock, or by its date if the server reports no times.
+fn age(archive: &PlannedArchive, now: DateTime<FixedOffset>) -> TimeDelta {
     let midnight = archive.date.succ_opt().unwrap_or(archive.date).and_time(NaiveTime::MIN);
     let since_its_date = now.naive_local() - midnight;
     match archive.file.modified {
@@ -181,13 +162,12 @@ fn age(archive: &Archive, now: DateTime<FixedOffset>) -> TimeDelta {
     }
 }
 
-/// What no run has cleared up for longer than the newest archive may be old. A run that is under way has leftovers too,
-/// but younger ones.
-fn old_leftovers(inventory: &Inventory, bounds: Bounds, now: DateTime<FixedOffset>) -> Option<Finding> {
-    // Held back, they stay for a reason that is told already.
-    let is_told = |file: &File| matches!(file.reason, Reason::HeldBack(_));
+/// Leftovers that no run has removed for longer than `max_age`. Those of a run in progress are younger.
+fn old_leftovers(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> Option<Problem> {
+    // Those that are held back are reported with the reason for that.
+    let is_reported = |file: &PlannedFile| matches!(file.reason, Reason::HeldBack(_));
     let is_old =
-        |file: &File| file.modified.is_some_and(|modified| now.signed_duration_since(modified) > bounds.max_age);
-    let old: Vec<&File> = inventory.leftovers.iter().filter(|file| is_old(file) && !is_told(file)).collect();
-    old.first().map(|example| Finding::Leftovers { count: old.len(), example: example.name.clone() })
+        |file: &PlannedFile| file.modified.is_some_and(|modified| now.signed_duration_since(modified) > limits.max_age);
+    let old: Vec<&PlannedFile> = inventory.leftovers.iter().filter(|file| is_old(file) && !is_reported(file)).collect();
+    old.first().map(|example| Problem::Leftovers { count: old.len(), example: example.name.clone() })
 }

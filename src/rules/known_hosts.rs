@@ -1,16 +1,15 @@
-//! What a line of a known_hosts file says about a host, read as OpenSSH reads it: sshd(8), "SSH_KNOWN_HOSTS FILE
-//! FORMAT", and ssh_config(5), "PATTERNS".
+//! Parses lines of known_hosts files as OpenSSH does: sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT", and ssh_config(5),
+//! "PATTERNS".
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
-/// Length in bytes of the salt and of the hash in a hashed name, which are those of HMAC-SHA1.
+/// Length in bytes of the salt and of the hash in a hashed name (HMAC-SHA1).
 const HASH_LENGTH: usize = 20;
 const DEFAULT_PORT: u16 = 22;
 
-/// A host and its port, as known_hosts names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName {
     host: String,
@@ -18,53 +17,47 @@ pub struct HostName {
 }
 
 impl HostName {
-    /// The name or address `host`, which is compared in lower case, and its TCP port.
+    /// `host` is a name or an address.
     pub fn new(host: &str, port: u16) -> HostName {
         HostName { host: host.to_ascii_lowercase(), port }
     }
 
-    /// The name that lines are matched with and that `ssh-keygen -R` takes: `host`, or `[host]:port` where the port is
-    /// not 22.
+    /// The name that lines are compared with and that `ssh-keygen -R` takes: `host`, or `[host]:port` if the port is not
+    /// 22.
     pub fn pattern(&self) -> String {
         if self.port == DEFAULT_PORT { self.host.clone() } else { format!("[{}]:{}", self.host, self.port) }
     }
 }
 
-/// What a line declares about its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marker {
-    /// It is a host key.
     HostKey,
-    /// `@revoked`: it must not be accepted any more.
+    /// `@revoked`: the key must not be accepted.
     Revoked,
-    /// `@cert-authority`: it signs host certificates.
+    /// `@cert-authority`: the key signs host certificates.
     Authority,
 }
 
-/// A line about the host that was asked for.
+/// A line about the requested host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What the line declares.
+pub struct KnownKey {
     pub marker: Marker,
-    /// Whether the line names the host without the port that was asked for, which is not 22. OpenSSH accepts such a key
-    /// where no line names the port, but does not take another key for a changed one.
+    /// Whether the line names the host without the requested port, which is not 22. OpenSSH accepts such a key if no line
+    /// names the port, but does not consider another key a changed one.
     pub lacks_port: bool,
-    /// Whether the line may be about other hosts too: it has patterns or several names.
+    /// Whether the line may also be about other hosts: it has patterns or several names.
     pub is_shared: bool,
-    /// The key's type: `ssh-ed25519`.
+    /// Such as `ssh-ed25519`.
     pub algorithm: String,
-    /// The key in its wire format (RFC 4253 section 6.6).
+    /// In its wire format (RFC 4253 section 6.6).
     pub key: Vec<u8>,
 }
 
-/// What a line says about a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// Nothing: it is blank, a comment or about other hosts.
+    /// It is blank, a comment or about other hosts.
     Unrelated,
-    /// It holds a key.
-    Entry(Entry),
-    /// It cannot be parsed.
+    Key(KnownKey),
     Malformed {
         /// Whether it may be about the host.
         may_match: bool,
@@ -73,8 +66,8 @@ pub enum Line {
 
 /// Parses `line`, without its end, for the host `name`.
 ///
-/// OpenSSH skips a malformed line; the caller is told whether it may be the one that counts. A malformed hash or marker
-/// may be meant for any host.
+/// OpenSSH skips malformed lines; here the result says whether such a line may be about the host. A malformed hash or
+/// marker may be meant for any host.
 pub fn parse(line: &[u8], name: &HostName) -> Line {
     let line = line.trim_ascii();
     if line.is_empty() || line.starts_with(b"#") {
@@ -101,13 +94,13 @@ pub fn parse(line: &[u8], name: &HostName) -> Line {
         None => Line::Malformed { may_match: marker != Marker::HostKey || has_name || has_host },
         Some((algorithm, key)) if has_name || has_host => {
             let is_shared = names.iter().any(|byte| b"*?!,".contains(byte));
-            Line::Entry(Entry { marker, lacks_port: !has_name, is_shared, algorithm, key })
+            Line::Key(KnownKey { marker, lacks_port: !has_name, is_shared, algorithm, key })
         }
         Some(_) => Line::Unrelated,
     }
 }
 
-/// The type and the key that a line's last `fields` hold.
+/// The type and the key in a line's last `fields`.
 fn key_in<'a>(mut fields: impl Iterator<Item = &'a [u8]>) -> Option<(String, Vec<u8>)> {
     let algorithm = std::str::from_utf8(fields.next()?).ok()?;
     let key = STANDARD.decode(fields.next()?).ok()?;
@@ -121,8 +114,7 @@ pub fn algorithm_of(key: &[u8]) -> Option<&str> {
     name.bytes().all(|byte| byte.is_ascii_graphic()).then_some(name)
 }
 
-/// Whether `names`, the field of a line that names its hosts, matches `host`, which is in lower case; `None` for a
-/// malformed hash.
+/// Whether `names`, the field with a line's hosts, matches `host`, which is in lower case; `None` for a malformed hash.
 pub fn names_match(names: &[u8], host: &str) -> Option<bool> {
     if names.starts_with(b"|") {
         let (salt, hash) = std::str::from_utf8(names).ok()?.strip_prefix("|1|")?.split_once('|')?;
@@ -137,7 +129,7 @@ pub fn names_match(names: &[u8], host: &str) -> Option<bool> {
     Some(plain.into_iter().any(matches) && !negated.into_iter().any(|pattern| matches(&pattern[1..])))
 }
 
-/// Whether `names`, in which some bytes are unreadable, may match one of `hosts`: such bytes may stand for any text.
+/// Whether `names`, in which some bytes are unreadable, may match one of `hosts`: such bytes count as `*`.
 fn may_match(names: &[u8], hosts: &[&str]) -> bool {
     let readable: Vec<u8> = names.iter().map(|byte| if byte.is_ascii_graphic() { *byte } else { b'*' }).collect();
     readable.starts_with(b"|")
@@ -146,7 +138,7 @@ fn may_match(names: &[u8], hosts: &[&str]) -> bool {
             .any(|pattern| hosts.iter().any(|host| pattern_matches(pattern, host.as_bytes())))
 }
 
-/// Whether all of `text` matches `pattern`, in which `*` stands for any bytes and `?` for one, regardless of case.
+/// Whether all of `text` matches `pattern`, in which `*` matches any bytes and `?` one, regardless of case.
 fn pattern_matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut position) = (0, 0);
     // After the last `*`: where the pattern continues, and where the text does.

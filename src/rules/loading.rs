@@ -1,52 +1,45 @@
-//! What made a dump, going by how it begins, and the command that loads it into a database.
+//! Recognises the maker of a dump by its beginning, and composes the command that loads it.
 
 use std::fmt;
 
-/// How much of a dump is looked at, in bytes.
+/// How much of a dump is needed, in bytes.
 pub const BEGINNING: usize = 4096;
 
-/// What made a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maker {
-    /// MySQL's mysqldump.
     MySql,
-    /// MariaDB's mariadb-dump.
     MariaDb,
-    /// PostgreSQL's pg_dump, as SQL.
+    /// pg_dump's SQL.
     PgDump,
-    /// PostgreSQL's pg_dump, in its own format.
+    /// pg_dump's custom format.
     PgDumpCustom,
-    /// PostgreSQL's pg_dumpall.
     PgDumpAll,
-    /// SQLite's `.dump`.
     Sqlite,
 }
 
-/// How a dump is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loading {
     maker: Maker,
-    /// Whether the dump itself creates the databases that it is for.
+    /// Whether the dump itself creates its databases.
     creates_database: bool,
-    /// Whether it is a gzip file.
     is_gzip: bool,
 }
 
-/// Where a dump is loaded from, and how.
+/// From which file and into which database a dump is loaded.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The dump's file, quoted for a shell.
+pub struct LoadTarget<'a> {
+    /// Quoted for a shell.
     pub file: &'a str,
-    /// A name for a new database: a word that every database takes without quotes.
+    /// The name of a new database, which needs no quotes in SQL.
     pub database: &'a str,
     /// The file of a new SQLite database, quoted for a shell.
     pub database_file: &'a str,
-    /// Whether root will load it. PostgreSQL does not know root: on Debian the database's administrator is `postgres`.
+    /// Whether root will load it. PostgreSQL has no role for root: on Debian its administrator is `postgres`.
     pub is_root: bool,
 }
 
 impl Loading {
-    /// What is made of a dump that begins with `beginning`; `None` where nothing is known of it.
+    /// How to load a dump that begins with `beginning`, if its maker is recognised.
     pub fn of(beginning: &[u8]) -> Option<Loading> {
         let text = String::from_utf8_lossy(&beginning[..beginning.len().min(BEGINNING)]);
         let text = text.trim_start_matches('\u{feff}');
@@ -54,7 +47,7 @@ impl Loading {
         let maker = if beginning.starts_with(b"PGDMP") {
             Maker::PgDumpCustom
         } else if has_line("/*M!999999\\- enable the sandbox mode */") || has_line("-- MariaDB dump ") {
-            // The first line is one that other clients than MariaDB's own do not understand.
+            // Only MariaDB's own client understands the first of these lines.
             Maker::MariaDb
         } else if has_line("-- MySQL dump ") {
             Maker::MySql
@@ -67,25 +60,24 @@ impl Loading {
         } else {
             return None;
         };
-        // mysqldump's line with --databases and --all-databases; pg_dump's with --create.
+        // From mysqldump --databases and --all-databases; from pg_dump --create.
         let creates_database = has_line("-- Current Database: ") || has_line("CREATE DATABASE ");
         Some(Loading { maker, creates_database, is_gzip: false })
     }
 
-    /// The same of a gzip file that holds such a dump.
+    /// How to load a gzip file that holds such a dump.
     pub fn from_gzip(self) -> Loading {
         Loading { is_gzip: true, ..self }
     }
 
-    /// What made it.
     pub fn maker(self) -> Maker {
         self.maker
     }
 
-    /// The command that loads it into a new database, as Debian's packages have it: for root, or for someone who may create
-    /// databases. An existing database ends it, unless the dump itself says which it is for.
-    pub fn command(self, place: Place<'_>) -> String {
-        let Place { file, database, database_file, is_root } = place;
+    /// The command that loads it into a new database with Debian's packages, for root or a user who may create databases. It
+    /// fails if the database exists, unless the dump itself names its databases.
+    pub fn command(self, target: LoadTarget<'_>) -> String {
+        let LoadTarget { file, database, database_file, is_root } = target;
         let postgres = if is_root { "runuser -u postgres -- " } else { "" };
         let (create, load) = match self.maker {
             Maker::MySql | Maker::MariaDb => {
@@ -97,7 +89,7 @@ impl Loading {
                     }
                 }
             }
-            // Its first error is that the role exists that initdb has made.
+            // Without ON_ERROR_STOP: it first creates the role postgres, which initdb has created already.
             Maker::PgDumpAll => (None, format!("{postgres}psql -X -d postgres")),
             Maker::PgDump if self.creates_database => {
                 (None, format!("{postgres}psql -X -v ON_ERROR_STOP=1 -d postgres"))
@@ -111,12 +103,12 @@ impl Loading {
             }
             Maker::Sqlite => (None, format!("sqlite3 -bail {database_file}")),
         };
-        // The shell opens the file, which is for the operator alone: the database's user could not.
+        // The shell opens the file: only the operator may read it, not the database's user.
         let load = if self.is_gzip { format!("gunzip < {file} | {load}") } else { format!("{load} < {file}") };
         create.map_or_else(|| load.clone(), |create| format!("{create} && {load}"))
     }
 
-    /// What must be known about that command, if anything.
+    /// What to consider before running that command.
     pub fn note(self) -> Option<&'static str> {
         match self.maker {
             Maker::MySql | Maker::MariaDb if self.creates_database => Some(

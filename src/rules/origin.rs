@@ -1,4 +1,4 @@
-//! Whose archive a file on the server is: that of this job, or of another one that delivers to the same folder.
+//! Decides whether an archive on the server belongs to this job or to another one that delivers to the same folder.
 
 use std::fmt::Write as _;
 
@@ -7,17 +7,15 @@ use url::Url;
 
 use crate::rules::dump::base_name;
 
-/// How many characters a mark has.
 const LENGTH: usize = 16;
 
-/// Marks the archives of one job: 16 hexadecimal digits, which say nothing about the job to those who don't know its
-/// configuration.
+/// Marks the archives of one job: 16 hexadecimal digits, which reveal nothing about its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark(String);
 
 impl Mark {
-    /// The mark of the job that ships the entry `dump` of the ZIP at `url`. The query, which may hold a signature that
-    /// changes, does not count.
+    /// The mark of the job that ships the entry `dump` of the ZIP at `url`. The query does not count: it may hold a
+    /// signature that changes.
     pub fn new(url: &Url, dump: &str) -> Mark {
         let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
         let port = url.port_or_known_default().unwrap_or_default();
@@ -30,30 +28,28 @@ impl Mark {
         Mark(mark)
     }
 
-    /// The mark that `bytes` are; `None` where they are not one.
     pub fn parse(bytes: &[u8]) -> Option<Mark> {
         let is_mark = bytes.len() == LENGTH && bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         is_mark.then(|| Mark(bytes.iter().map(|byte| char::from(*byte)).collect()))
     }
 
-    /// Its digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What the beginning of an archive says about where it comes from.
+/// What the beginning of an archive reveals about its job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// The mark of the job that made it; archives made by other programs and by versions before 0.2 have none.
+    /// Archives made by other programs and by versions before 0.2 have none.
     pub mark: Option<Mark>,
-    /// The name of the file in it, without folders; `None` where it cannot be read.
+    /// The name of the file in it, without folders, if it can be read.
     pub dump: Option<String>,
 }
 
 impl Origin {
-    /// Whether the archive belongs to another job than the one with `mark`, which ships the entry `dump`. An archive that
-    /// cannot be read belongs to no other job.
+    /// Whether another job made the archive than the one with `mark`, which ships the entry `dump`. An archive that cannot
+    /// be read belongs to no other job.
     pub fn is_of_another_job(&self, mark: &Mark, dump: &str) -> bool {
         match (&self.mark, &self.dump) {
             (Some(theirs), _) => theirs != mark,

@@ -1,19 +1,19 @@
-//! Archives named after another pattern than `archive.name`: the sign that it was changed over a folder with a history.
+//! Finds archives named after another pattern than `archive.name`, a sign that the key was changed.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
 use crate::rules::archive_name::{ArchiveName, EXTENSION};
-use crate::rules::retention::{Entry, Kind};
+use crate::rules::listing::{Entry, Kind};
 
-/// Up to so many archives of the present pattern, it may be new.
+/// Up to this many archives of the current pattern, it may be new.
 const FEW: usize = 3;
 
 /// A name with fewer digits holds no date.
 const DIGITS: usize = 6;
 
-/// The date patterns that are tried; where names fit several, the first of them.
+/// The date patterns that are tried; of several that fit, the first wins.
 const USUAL: [&str; 12] = [
     "%Y%d%m", "%Y%m%d", "%Y-%m-%d", "%Y-%d-%m", "%d-%m-%Y", "%m-%d-%Y", "%d%m%Y", "%m%d%Y", "%d.%m.%Y", "%Y_%m_%d",
     "%d_%m_%Y", "%y%m%d",
@@ -22,7 +22,6 @@ const USUAL: [&str; 12] = [
 /// Files that look like archives of another pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherPattern {
-    /// How many there are.
     pub count: usize,
     /// The last of them by name.
     pub example: String,
@@ -30,8 +29,8 @@ pub struct OtherPattern {
     pub pattern: Option<String>,
 }
 
-/// The files in `listing` that look like archives of another pattern than `name`, where they outnumber those of `name`, of
-/// which there are few at most.
+/// The files in `listing` that look like archives of another pattern than `name`, if they outnumber those of `name` and
+/// there are few of the latter.
 pub fn find(listing: &[Entry], name: &ArchiveName) -> Option<OtherPattern> {
     let files = || listing.iter().filter(|entry| entry.kind == Kind::File);
     let fitting = files().filter(|entry| name.date_of(&entry.name).is_some()).count();
@@ -54,13 +53,13 @@ fn is_dated(stem: &str) -> bool {
     stem.chars().filter(char::is_ascii_digit).count() >= DIGITS
 }
 
-/// Whether `stem` is one of `name`'s, with or without more behind it: its owner may have renamed it to keep it for ever.
+/// Whether `stem` begins with a name of `name`: somebody may have renamed an archive to keep it for ever.
 fn begins_with_a_name(stem: &str, name: &ArchiveName) -> bool {
     let mut ends = stem.match_indices(|c: char| !c.is_alphanumeric()).map(|(at, _)| at).chain([stem.len()]);
     ends.any(|end| name.date_of(&format!("{}{EXTENSION}", &stem[..end])).is_some())
 }
 
-/// The usual patterns that give `stem`, with whatever is before and behind its digits, each with its place among them.
+/// The usual patterns that produce `stem`, completed by the text around its digits, each with its index.
 fn usual_patterns(stem: &str) -> Vec<(usize, String)> {
     let Some((first, last)) = stem.find(|c: char| c.is_ascii_digit()).zip(stem.rfind(|c: char| c.is_ascii_digit()))
     else {

@@ -1,69 +1,50 @@
-//! Which archives on the server can be had back, and which one is meant.
+//! Which archives on the server can be restored, and which one is chosen.
 
 use chrono::NaiveDate;
 use thiserror::Error;
 
-use crate::rules::history;
-use crate::rules::naming::Naming;
+use crate::rules::archive_name::Naming;
+use crate::rules::listing::{Entry, Kind, to_put_back, with_empty_ones};
 use crate::rules::other_pattern::OtherPattern;
-use crate::rules::retention::{Entry, Kind, to_put_back};
 
-/// An archive that lies on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The date in its name.
     pub date: NaiveDate,
-    /// Its name.
+    /// Its final name.
     pub name: String,
-    /// The file as it lies there: under another name where it was to be replaced and its successor never came.
+    /// The file itself, which has another name if it was set aside and its successor never arrived.
     pub file: Entry,
 }
 
-/// Which archive is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// The newest one.
-    Latest,
-    /// That of a date.
-    Of(NaiveDate),
-}
-
-/// Why there is no such archive.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoArchive {
-    /// There is none at all.
     #[error("sftp.directory holds no archive: no file there has a name that archive.name gives")]
     None,
-    /// There is none, but there is what looks like archives of another pattern.
+    /// There are only files that look like archives of another pattern.
     #[error(
         "sftp.directory holds no archive: no file there has a name that archive.name gives. {:?} looks like an archive of \
          another pattern{}", .0.example, advice(.0)
     )]
     OtherPattern(OtherPattern),
-    /// None of that date.
     #[error("there is no archive of {date}; {}", nearest(*before, *after))]
     NotOf {
-        /// The date.
         date: NaiveDate,
-        /// The last date before it that has one.
+        /// The last date before it that has an archive with content.
         before: Option<NaiveDate>,
         /// The first date after it that has one.
         after: Option<NaiveDate>,
     },
-    /// No replaced one of that date.
     #[error(
         "no replaced archive of {0} is kept; one is removed after an archive of a date at least three days later was \
          delivered (\"list\" shows those that are kept)"
     )]
     NotReplaced(NaiveDate),
-    /// The one that is meant has no content.
     #[error("{name} is empty; {}", nearest(*before, *after))]
     Empty {
-        /// Its name.
         name: String,
-        /// The last date before it that has an archive with content.
+        /// As in `NotOf`.
         before: Option<NaiveDate>,
-        /// The first date after it that has one.
         after: Option<NaiveDate>,
     },
 }
@@ -80,8 +61,8 @@ fn nearest(before: Option<NaiveDate>, after: Option<NaiveDate>) -> String {
     }
 }
 
-/// The archives in `listing` up to the date `today`, oldest first, empty ones among them. A replaced one whose successor
-/// never came has its own name again.
+/// The archives in `listing` up to the date `today`, oldest first, with empty ones. A replaced one whose successor never
+/// arrived counts under its final name.
 pub fn stored(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Stored> {
     let mut named = listing.to_vec();
     let put_back = to_put_back(listing, naming);
@@ -90,22 +71,18 @@ pub fn stored(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Store
             entry.name.clone_from(archive);
         }
     }
-    let lies_as = |name: &str| put_back.iter().find(|(_, archive)| archive == name).map(|(old, _)| old.clone());
-    history::with_empty_ones(&named, naming, today)
+    let stored_as = |name: &str| put_back.iter().find(|(_, archive)| archive == name).map(|(old, _)| old.clone());
+    with_empty_ones(&named, naming, today)
         .into_iter()
         .filter_map(|archive| {
-            let lies_as = lies_as(&archive.name).unwrap_or_else(|| archive.name.clone());
-            let file = listing.iter().find(|entry| entry.name == lies_as)?.clone();
+            let stored_as = stored_as(&archive.name).unwrap_or_else(|| archive.name.clone());
+            let file = listing.iter().find(|entry| entry.name == stored_as)?.clone();
             Some(Stored { date: archive.date, name: archive.name, file })
         })
         .collect()
 }
 
-/// The replaced archive of `date` in `listing`: the one that was replaced first, or, if `is_last`, the one that was
-/// replaced last.
-///
-/// # Errors
-/// Where none is kept.
+/// The replaced archive of `date` in `listing`: the one that was replaced first, or last if `is_last`.
 pub fn choose_replaced(
     listing: &[Entry],
     naming: &Naming,
@@ -122,16 +99,10 @@ pub fn choose_replaced(
     Ok(Stored { date, name: file.name.clone(), file: file.clone() })
 }
 
-/// The one of `stored`, which are in the order of their dates, that is `wanted`. The newest is one with content.
-///
-/// # Errors
-/// Where there is none, or the one of that date is empty.
-pub fn choose(stored: &[Stored], wanted: Wanted) -> Result<&Stored, NoArchive> {
+/// The archive of `date` in `stored`, which is sorted by date; without a date, the newest one with content.
+pub fn choose(stored: &[Stored], date: Option<NaiveDate>) -> Result<&Stored, NoArchive> {
     let with_content = || stored.iter().filter(|archive| archive.file.size != Some(0));
-    let date = match wanted {
-        Wanted::Latest => return with_content().next_back().ok_or(NoArchive::None),
-        Wanted::Of(date) => date,
-    };
+    let Some(date) = date else { return with_content().next_back().ok_or(NoArchive::None) };
     if stored.is_empty() {
         return Err(NoArchive::None);
     }
@@ -170,43 +141,45 @@ mod tests {
         stored(&names.iter().map(entry).collect::<Vec<_>>(), &naming, day(23))
     }
 
-    fn chosen(stored: &[Stored], wanted: Wanted) -> Result<&str, String> {
-        choose(stored, wanted).map(|archive| archive.name.as_str()).map_err(|error| error.to_string())
+    fn chosen(stored: &[Stored], date: Option<NaiveDate>) -> Result<&str, String> {
+        choose(stored, date).map(|archive| archive.name.as_str()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_replaced_archive_whose_successor_never_came_counts_under_its_own_name() {
+    fn a_replaced_archive_whose_successor_never_arrived_counts_under_its_final_name() {
         let stored = stored_of(&[(".20262211.tgz.old", 3), ("20262111.tgz", 4), (".20262111.tgz.old", 5)]);
-        let told: Vec<(&str, &str)> = stored.iter().map(|it| (it.name.as_str(), it.file.name.as_str())).collect();
-        assert_eq!(told, [("20262111.tgz", "20262111.tgz"), ("20262211.tgz", ".20262211.tgz.old")]);
+        let names: Vec<(&str, &str)> = stored.iter().map(|it| (it.name.as_str(), it.file.name.as_str())).collect();
+        assert_eq!(names, [("20262111.tgz", "20262111.tgz"), ("20262211.tgz", ".20262211.tgz.old")]);
     }
 
     #[test]
-    fn what_is_no_archive_of_a_day_that_was_is_not_among_them() {
+    fn uploads_foreign_files_and_archives_of_the_future_cannot_be_chosen() {
         let stored = stored_of(&[(".20262211.tgz.part", 3), ("20262411.tgz", 3), ("notes.txt", 3)]);
         assert_eq!(stored, []);
-        assert!(chosen(&stored, Wanted::Latest).unwrap_err().starts_with("sftp.directory holds no archive"));
-        assert!(chosen(&stored, Wanted::Of(day(24))).unwrap_err().starts_with("sftp.directory holds no archive"));
-    }
-
-    #[test]
-    fn the_newest_with_content_is_the_latest() {
-        let stored = stored_of(&[("20262311.tgz", 0), ("20262211.tgz", 1), ("20260111.tgz", 1)]);
-        assert_eq!(chosen(&stored, Wanted::Latest), Ok("20262211.tgz"));
-    }
-
-    #[test]
-    fn a_date_without_an_archive_is_told_with_the_nearest_that_have_one() {
-        let stored = stored_of(&[("20262011.tgz", 1), ("20261511.tgz", 1), ("20261611.tgz", 0), ("20260111.tgz", 1)]);
-        assert_eq!(chosen(&stored, Wanted::Of(day(15))), Ok("20261511.tgz"));
-        for (date, told) in [
-            (17, "there is no archive of 2026-11-17; the nearest are those of 2026-11-15 and 2026-11-20"),
-            (22, "there is no archive of 2026-11-22; the nearest is that of 2026-11-20"),
-            (16, "20261611.tgz is empty; the nearest are those of 2026-11-15 and 2026-11-20"),
-        ] {
-            assert_eq!(chosen(&stored, Wanted::Of(day(date))), Err(told.to_owned()));
+        for date in [None, Some(day(24))] {
+            assert!(chosen(&stored, date).unwrap_err().starts_with("sftp.directory holds no archive"));
         }
-        let alone = stored_of(&[("20262011.tgz", 0)]);
-        assert_eq!(chosen(&alone, Wanted::Of(day(20))), Err("20262011.tgz is empty; there is no other".to_owned()));
+    }
+
+    #[test]
+    fn a_date_without_an_archive_is_reported_with_the_nearest_ones_and_the_latest_has_content() {
+        let folder =
+            &[("20262011.tgz", 1), ("20261511.tgz", 1), ("20261611.tgz", 0), ("20260111.tgz", 1), ("20262111.tgz", 0)]
+                [..];
+        for (folder, date, expected) in [
+            (folder, None, Ok("20262011.tgz")),
+            (folder, Some(15), Ok("20261511.tgz")),
+            (
+                folder,
+                Some(17),
+                Err("there is no archive of 2026-11-17; the nearest are those of 2026-11-15 and 2026-11-20"),
+            ),
+            (folder, Some(22), Err("there is no archive of 2026-11-22; the nearest is that of 2026-11-20")),
+            (folder, Some(16), Err("20261611.tgz is empty; the nearest are those of 2026-11-15 and 2026-11-20")),
+            (&[("20262011.tgz", 0)], Some(20), Err("20262011.tgz is empty; there is no other")),
+        ] {
+            let date = date.map(day);
+            assert_eq!(chosen(&stored_of(folder), date), expected.map_err(str::to_owned), "{date:?}");
+        }
     }
 }

@@ -1,30 +1,30 @@
-//! What of a text may be told: no secret, no control character, not more than a reader needs.
+//! Makes text safe to report: removes secrets, escapes control characters, truncates, quotes for a shell.
+
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Longest text that is told, in characters; what is beyond is cut.
+/// Longer texts are truncated.
 pub const MAX_CHARACTERS: usize = 2_000;
 
-/// A secret shorter than this is not searched for: it would blank out ordinary words, and guessing it takes no
-/// report.
+/// A shorter secret is not searched for: that would blank out ordinary words, and such a secret is easily guessed.
 const SHORTEST_SECRET: usize = 4;
 
-/// A shorter piece of base64 would be found where there is none.
+/// A shorter piece of base64 would match ordinary text.
 const SHORTEST_INSIDE_BASE64: usize = 6;
 
-/// What most programs percent-encode: all but what needs it nowhere (RFC 3986, section 2.3).
+/// What most programs percent-encode: all but the unreserved characters (RFC 3986, section 2.3).
 const BUT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const REPLACEMENT: &str = "[redacted]";
 
-/// Removes secrets from texts, as they are and as protocols and servers write them: quoted, in base64 and
-/// percent-encoded.
+/// Removes secrets from texts: as they are, quoted, in base64 and percent-encoded.
 #[derive(Clone, Default)]
 pub struct Redaction {
-    /// Longest first, so that a secret that holds another one goes as a whole.
+    /// Longest first, so that a secret that contains another one is removed as a whole.
     forms: Vec<SecretString>,
 }
 
@@ -35,7 +35,6 @@ impl std::fmt::Debug for Redaction {
 }
 
 impl Redaction {
-    /// Removes each of `secrets`.
     pub fn new(secrets: &[SecretString]) -> Redaction {
         let mut forms: Vec<String> = secrets
             .iter()
@@ -48,8 +47,7 @@ impl Redaction {
         Redaction { forms: forms.into_iter().map(SecretString::from).collect() }
     }
 
-    /// `text` as one line that may be told: without secrets, with control characters and what reorders text
-    /// escaped, cut to [`MAX_CHARACTERS`].
+    /// `text` as one line that is safe to report: without secrets, [`printable`], cut to [`MAX_CHARACTERS`].
     pub fn clean(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for form in &self.forms {
@@ -61,7 +59,7 @@ impl Redaction {
     }
 }
 
-/// `secret` as it is, as quoting writes it, percent-encoded, and in the alphabets of base64.
+/// `secret` as it is, quoted, percent-encoded, and in both alphabets of base64.
 fn forms_of(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), escaped(secret)];
     for set in [NON_ALPHANUMERIC, BUT_UNRESERVED] {
@@ -75,12 +73,12 @@ fn forms_of(secret: &str) -> Vec<String> {
     forms
 }
 
-/// `text` as Rust, JSON and many servers write it between quotation marks.
+/// `text` as Rust, JSON and many servers quote it.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// What is percent-encoded, with `%2f` for `%2F`.
+/// The percent-encoded text `encoded` with `%2f` for `%2F`.
 fn with_lower_case_digits(encoded: &str) -> String {
     let mut digits: u8 = 0;
     let lower = |character: char| {
@@ -95,8 +93,8 @@ fn with_lower_case_digits(encoded: &str) -> String {
     encoded.chars().map(lower).collect()
 }
 
-/// What `secret` alone decides of the base64 of a longer text: it can begin at three places in a group of three bytes,
-/// and its first and last character can share bits with what stands beside it.
+/// The part of a longer text's base64 that depends on `secret` alone: the secret can begin at three places in a group of
+/// three bytes, and its first and last character of base64 can share bits with the text around it.
 fn inside_base64(secret: &str) -> Vec<String> {
     let mut forms = Vec::new();
     for before in 0..3 {
@@ -110,8 +108,8 @@ fn inside_base64(secret: &str) -> Vec<String> {
     forms
 }
 
-/// `text` with everything escaped that could forge a line or hide what it says: control characters, and Unicode's
-/// line separators and direction marks.
+/// `text` with control characters and Unicode's line separators and direction marks escaped: they could forge a line or
+/// hide text.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -126,7 +124,12 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// `text`, cut to [`MAX_CHARACTERS`] with a note of what is missing.
+/// `path`, safe to report.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+/// `text`, cut to [`MAX_CHARACTERS`] with a note on how much is missing.
 fn shorten(text: &str) -> String {
     let count = text.chars().count();
     if count <= MAX_CHARACTERS {
@@ -135,4 +138,10 @@ fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(MAX_CHARACTERS).collect();
     short.push_str(&format!("… ({} more characters)", count - MAX_CHARACTERS));
     short
+}
+
+/// `text` as one word of a shell's command line.
+pub fn shell_word(text: &str) -> String {
+    // Only NUL cannot be quoted; neither arguments nor paths hold one.
+    shlex::try_quote(text).unwrap_or_default().into_owned()
 }

@@ -1,8 +1,8 @@
-//! Whether a file can be trusted, judged by who could write it, replace it or read it: owner, mode and folders above.
+//! Decides whether a file can be trusted: by owner, mode and the folders above, which decide who can write, replace or read it.
 
 use std::path::{Path, PathBuf};
 
-use crate::rules::redaction::printable;
+use crate::rules::redaction::{shell_word, shown};
 
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;
@@ -16,37 +16,33 @@ const WRITE: u32 = 0o022;
 pub struct Step {
     /// Absolute, without symbolic links above its last component.
     pub path: PathBuf,
-    /// What is there.
-    pub kind: Kind,
-    /// The owner's user id.
+    pub kind: StepKind,
+    /// A user id.
     pub owner: u32,
-    /// Nobody but root and the job's user is in its group.
+    /// Only root and the job's user are in its group.
     pub is_group_private: bool,
     /// The job's process is in its group.
     pub is_group_own: bool,
     /// Permission bits, with the sticky bit.
     pub mode: u32,
-    /// On a mount that nobody can write, such as a Kubernetes secret: neither owner nor mode is judged.
+    /// On a read-only mount, such as a Kubernetes secret: neither owner nor mode matters.
     pub is_read_only: bool,
 }
 
-/// What a [`Step`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A folder.
+pub enum StepKind {
     Folder,
-    /// A symbolic link, whose mode means nothing.
+    /// A symbolic link: its mode means nothing.
     Link,
-    /// The file, or whatever else is at the end of the path.
+    /// The file, or anything else at the end of the path.
     File,
-    /// Nothing yet: whoever can write the folder can create it.
+    /// Anybody who can write the folder can create it.
     Missing,
 }
 
-/// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// Nothing secret; but it steers the job, or says who is trusted.
+    /// Nothing secret, but it controls the job or decides who is trusted.
     Settings,
     /// A password or a private key.
     Secret,
@@ -61,22 +57,21 @@ pub struct Distrust {
     pub fix: String,
 }
 
-/// Every reason why the user with the id `user`, root or another, should not use the file `path`, which `holds` something
-/// and lies at the end of `steps`.
+/// Every reason why the user with the id `user`, root or another, should not use the file `path` at the end of `steps`.
 ///
 /// As OpenSSH's `StrictModes` (sshd_config(5)), but for each folder up to the root and each symbolic link on the way.
 pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Distrust> {
-    let missing = steps.iter().find(|step| step.kind == Kind::Missing);
-    let judged = steps.iter().filter(|step| step.kind != Kind::Missing && !step.is_read_only);
+    let missing = steps.iter().find(|step| step.kind == StepKind::Missing);
+    let judged = steps.iter().filter(|step| step.kind != StepKind::Missing && !step.is_read_only);
     let mut reasons = Vec::new();
     for step in judged {
-        let is_secret = step.kind == Kind::File && holds == Holds::Secret;
+        let is_secret = step.kind == StepKind::File && holds == Holds::Secret;
         let reason = |what: String, fix: String| Distrust { problem: format!("{} {what}", step.named()), fix };
         if step.owner != ROOT && step.owner != user {
             let owner = if is_secret && user != ROOT { user.to_string() } else { "root".to_owned() };
             let what = format!("belongs to user {}, neither root nor the job's user", step.owner);
-            let flag = if step.kind == Kind::Link { "-h " } else { "" };
-            reasons.push(reason(what, format!("chown {flag}{owner} {}", typed(&step.path))));
+            let flag = if step.kind == StepKind::Link { "-h " } else { "" };
+            reasons.push(reason(what, format!("chown {flag}{owner} {}", shell_word(&shown(&step.path)))));
         }
         let lacks = missing.filter(|missing| missing.path.parent() == Some(&step.path));
         let Some(writers) = step.writers(lacks.is_some()) else {
@@ -87,17 +82,17 @@ pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Dis
         reasons.push(match lacks {
             Some(missing) if step.mode & STICKY != 0 => {
                 let what = format!("{what}, who could create {} there", shown(&missing.path));
-                reason(what, format!("install -D -m 600 /dev/null {}", typed(path)))
+                reason(what, format!("install -D -m 600 /dev/null {}", shell_word(&shown(path))))
             }
             _ if is_secret => reason(what, keep_private(step, user)),
-            _ => reason(what, format!("chmod go-w {}", typed(&step.path))),
+            _ => reason(what, format!("chmod go-w {}", shell_word(&shown(&step.path)))),
         });
     }
     reasons
 }
 
-/// Why the file at `step` should hold no secret, and whether only its group can read it. A file of root's may be readable
-/// for a group of the job's process.
+/// Why the file at `step` should hold no secret, and whether only its group can read it. A file of root may be readable for
+/// a group of the job's process.
 pub fn read_by_others(step: &Step, user: u32) -> Option<(Distrust, bool)> {
     let bits = step.mode & READ & !step.group_readers(user);
     let readers = who(bits)?;
@@ -106,32 +101,32 @@ pub fn read_by_others(step: &Step, user: u32) -> Option<(Distrust, bool)> {
 }
 
 impl Step {
-    /// Who else can write it. In a sticky folder nobody can replace what is there and belongs to another, but anybody can
-    /// create what `lacks`.
+    /// Who else can write it. In a sticky folder nobody can replace a file of another user, but anybody can create the file
+    /// that it `lacks`.
     fn writers(&self, lacks: bool) -> Option<&'static str> {
         let is_harmless = match self.kind {
-            Kind::Folder => self.mode & STICKY != 0 && !lacks,
-            Kind::Link | Kind::Missing => true,
-            Kind::File => false,
+            StepKind::Folder => self.mode & STICKY != 0 && !lacks,
+            StepKind::Link | StepKind::Missing => true,
+            StepKind::File => false,
         };
         let trusted = if self.is_group_private { GROUP } else { 0 };
         who(self.mode & WRITE & !trusted).filter(|_| !is_harmless)
     }
 
-    /// The bits of the group that may read a secret. Root itself needs no group for that.
+    /// The mode bits of a group that may read a secret. Root needs no group for that.
     fn group_readers(&self, user: u32) -> u32 {
         if self.owner == ROOT && user != ROOT && self.is_group_own { GROUP } else { 0 }
     }
 
     fn named(&self) -> String {
         let path = shown(&self.path);
-        if self.kind == Kind::Folder { format!("the folder {path}") } else { path }
+        if self.kind == StepKind::Folder { format!("the folder {path}") } else { path }
     }
 }
 
-/// The command that leaves the secret file at `step` to the job's `user`, or to root and the job's group.
+/// The command that makes the file at `step` readable for the job's `user` alone, or for root and the job's group.
 fn keep_private(step: &Step, user: u32) -> String {
-    let path = typed(&step.path);
+    let path = shell_word(&shown(&step.path));
     match step.owner {
         owner if owner == user => format!("chmod 600 {path}"),
         _ if step.group_readers(user) != 0 => format!("chmod 640 {path}"),
@@ -139,8 +134,8 @@ fn keep_private(step: &Step, user: u32) -> String {
     }
 }
 
-/// Whether `group` has no other member than root and `user`, by the texts of passwd(5) and group(5). Debian gives each user
-/// such a group, and a umask of 002 with it.
+/// Whether `group` has no other member than root and `user`, given the texts of passwd(5) and group(5). Debian gives each
+/// user such a group, with a umask of 002.
 pub fn is_private_group(passwd: &str, groups: &str, group: u32, user: u32) -> bool {
     let number = |text: Option<&&str>| text.and_then(|text| text.parse::<u32>().ok());
     let users: Vec<Vec<&str>> = passwd.lines().map(|line| line.split(':').collect()).collect();
@@ -163,14 +158,4 @@ fn who(bits: u32) -> Option<&'static str> {
         (false, true) => Some("others"),
         (true, true) => Some("its group and others"),
     }
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
-}
-
-/// `path` as a shell takes it.
-fn typed(path: &Path) -> String {
-    let path = shown(path);
-    shlex::try_quote(&path).map(String::from).unwrap_or(path)
 }

@@ -41,7 +41,8 @@ const PURE: &[&str] = &[
     "commands/check/findings.rs",
     "commands/list/table.rs",
     "commands/list/document.rs",
-    "commands/recovery/report.rs",
+    "commands/restore/report.rs",
+    "commands/verify/report.rs",
     "commands/run/summary.rs",
     "commands/status/plugin_line.rs",
 ];

@@ -1,4 +1,4 @@
-//! The configuration itself, and what a run needs of this machine.
+//! The configuration itself, and problems of this machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
 
-use super::{check, files, must_end_with, must_fail, night, scrubbed};
+use super::{check, files, must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
 use testkit::SmallDisk;
 use testkit::night::DUMP;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, HttpsServer, Zip};
 
 #[test]
-fn every_mistake_of_a_broken_configuration_is_named_and_nothing_is_reached() {
+fn every_mistake_in_a_configuration_is_reported_and_nothing_is_contacted() {
     let mut night = night();
     night.set("source.dumpp", json!("x")).set("sftp.port", json!(0));
     let outcome = must_end_with(&night, 3);
@@ -29,18 +29,18 @@ fn every_mistake_of_a_broken_configuration_is_named_and_nothing_is_reached() {
 }
 
 #[test]
-fn what_is_worth_a_look_about_the_file_is_told() {
+fn a_warning_about_the_file_is_reported() {
     let night = night();
     let mut command = night.command_of("check", &[]);
     fs::set_permissions(night.path("config.json"), fs::Permissions::from_mode(0o640)).unwrap();
     let outcome = night.outcome(command.output().unwrap());
     outcome.exited_with(0);
-    assert!(outcome.stdout.contains("  ! file            "), "{}", outcome.all());
-    assert!(outcome.stdout.contains("holds a secret in clear (email.server.password, "), "{}", outcome.all());
+    must_show(&outcome, "  ! file            ");
+    must_show(&outcome, "holds a secret in clear (email.server.password, ");
 }
 
 #[test]
-fn a_log_and_a_work_directory_that_cannot_be_written_are_told() {
+fn a_log_and_a_work_directory_that_cannot_be_written_are_reported() {
     let mut night = night();
     night.set("log.file", json!("/proc/log.log"));
     fs::create_dir(night.path("full")).unwrap();
@@ -50,12 +50,12 @@ fn a_log_and_a_work_directory_that_cannot_be_written_are_told() {
     let _disk = SmallDisk::over(&night.path("full"), "ro");
     let outcome =
         must_fail(&night, &[("log", &["/proc/log.log cannot be written"]), ("work directory", &["Read-only"])]);
-    assert!(outcome.stdout.contains("→ make its folder, or correct its permissions or log.file"), "{}", outcome.all());
-    assert!(outcome.stdout.contains("→ correct its permissions, or archive.work_directory"), "{}", outcome.all());
+    must_show(&outcome, "→ create its folder, or correct its permissions or log.file");
+    must_show(&outcome, "→ correct its permissions, or archive.work_directory");
 }
 
 #[test]
-fn a_log_that_exists_is_not_written_to() {
+fn an_existing_log_is_not_changed() {
     let night = night();
     fs::write(night.path("log.log"), "a line\n").unwrap();
     must_end_with(&night, 0);
@@ -63,14 +63,14 @@ fn a_log_that_exists_is_not_written_to() {
 }
 
 #[test]
-fn a_work_directory_without_room_for_the_archive_is_told_with_both_figures() {
+fn a_work_directory_without_space_for_the_archive_is_reported_with_both_sizes() {
     let mut night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(1_000_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.path("work"), "size=256k");
-    let outcome = must_fail(&night, &[("archive", &["no room for ", "needs 976.", "256.00 KiB free"])]);
-    assert!(outcome.stdout.contains("→ make room in archive.work_directory"), "{}", outcome.all());
+    let outcome = must_fail(&night, &[("archive", &["not enough space for ", "needs 976.", "256.00 KiB free"])]);
+    must_show(&outcome, "→ free space in archive.work_directory");
 
-    // All of the ZIP has to lie here, too.
+    // Without ranges, the ZIP is downloaded completely.
     night.web = HttpsServer::builder(&night.path("web")).without_ranges().start();
     let url = night.web.url("/my_zip.zip");
     night.set("source.url", json!(url));
@@ -78,23 +78,19 @@ fn a_work_directory_without_room_for_the_archive_is_told_with_both_figures() {
 }
 
 #[test]
-fn a_run_that_is_under_way_is_told_and_not_disturbed() {
+fn a_run_in_progress_is_reported_and_not_disturbed() {
     let night = night();
     let mut command = night.command_of("check", &[]);
     let lock = Lock::acquire(&night.path("config.json"), &night.path("work")).unwrap();
     let outcome = night.outcome(command.output().unwrap());
     outcome.exited_with(0);
-    assert!(
-        outcome.stdout.contains("  ! lock            a run with this configuration is under way\n"),
-        "{}",
-        outcome.all()
-    );
+    must_show(&outcome, "  ! lock            a run with this configuration is under way\n");
     drop(lock);
-    assert!(check(&night).stdout.contains("  ✓ lock "));
+    must_show(&check(&night), "  ✓ lock ");
 }
 
 #[test]
-fn two_faults_at_once_are_both_told_and_all_else_is_too() {
+fn two_problems_are_both_reported_and_all_other_steps_too() {
     let mut night = night();
     night.set("source.dump", json!("other.sql")).set("sftp.directory", json!("/nonexistent"));
     let before = files(&night.sshd.directory);
@@ -102,23 +98,23 @@ fn two_faults_at_once_are_both_told_and_all_else_is_too() {
         &night,
         &[("entry", &["the ZIP holds no \"other.sql\"", "dumpfile.sql"]), ("directory", &["does not exist"])],
     );
-    insta::assert_snapshot!("two_faults", scrubbed(&night, &outcome));
+    insta::assert_snapshot!("two_problems", scrubbed(&night, &outcome));
     assert_eq!(files(&night.sshd.directory), before);
 }
 
 #[test]
-fn a_suffix_in_the_pattern_is_a_warning_of_the_check_alone() {
+fn a_suffix_in_the_pattern_is_a_warning_of_check_only() {
     for (pattern, doubled) in [("%Y%d%m.tgz", ".tgz.tgz"), ("%Y%d%m.tar.gz", ".tar.gz.tgz")] {
         let mut night = night();
         night.set("archive.name", json!(pattern));
         let outcome = must_end_with(&night, 0);
         let line = outcome.stdout.lines().find(|line| line.starts_with("  ! archive name")).unwrap_or_default();
         assert!(line.contains(doubled), "{}", outcome.all());
-        assert!(outcome.stdout.contains("→ remove the suffix from archive.name"), "{}", outcome.all());
+        must_show(&outcome, "→ remove the suffix from archive.name");
         let outcome = night.run();
         outcome.exited_with(0);
         assert!(!outcome.log.contains("WARNING"), "{}", outcome.all());
     }
     let outcome = must_end_with(&night(), 0);
-    assert!(!outcome.stdout.contains("archive name"), "{}", outcome.all());
+    must_not_show(&outcome, "archive name");
 }

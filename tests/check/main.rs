@@ -1,4 +1,4 @@
-//! `check`: whether tonight's run will work, told step by step, with nothing sent or changed.
+//! `check` tests every step of the next run, and sends or changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod configuration;
@@ -11,18 +11,18 @@ mod well;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use serde_json::json;
 use testkit::{Night, Outcome};
 
-/// A good night that stays one when the clock passes midnight between the dump and the check, on a server whose host
-/// key is known.
+/// Keeps the dump fresh when the clock passes midnight between making it and the check.
 fn prepare(night: &mut Night) {
     night.set("source.max_age_days", json!(1));
 }
 
-/// A good night on OpenSSH, which knows its host key.
+/// A working configuration, on OpenSSH with a known host key.
 fn night() -> Night {
     let mut night = Night::new();
     prepare(&mut night);
@@ -30,12 +30,10 @@ fn night() -> Night {
     night
 }
 
-/// Does the check.
 fn check(night: &Night) -> Outcome {
     night.call("check", &[])
 }
 
-/// The check must end with `code`.
 #[track_caller]
 fn must_end_with(night: &Night, code: i32) -> Outcome {
     let outcome = check(night);
@@ -43,25 +41,25 @@ fn must_end_with(night: &Night, code: i32) -> Outcome {
     outcome
 }
 
-/// The check must fail with a ✗ at each of `whats` and nowhere else, each with its words, and must still come to its end.
+/// The check must report exactly these problems, each as a subject and words, and must still do every other step.
 #[track_caller]
-fn must_fail(night: &Night, faults: &[(&str, &[&str])]) -> Outcome {
+fn must_fail(night: &Night, problems: &[(&str, &[&str])]) -> Outcome {
     let outcome = must_end_with(night, 4);
     let crosses: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
-    assert_eq!(crosses.len(), faults.len(), "{}", outcome.all());
-    for (line, (what, words)) in crosses.iter().zip(faults) {
-        assert!(line.starts_with(&format!("  ✗ {what} ")), "no ✗ at {what}: {}", outcome.all());
+    assert_eq!(crosses.len(), problems.len(), "{}", outcome.all());
+    for (line, (subject, words)) in crosses.iter().zip(problems) {
+        assert!(line.starts_with(&format!("  ✗ {subject} ")), "no ✗ at {subject}: {}", outcome.all());
         for word in *words {
-            assert!(line.contains(word), "{word:?} is not told: {}", outcome.all());
+            assert!(line.contains(word), "{word:?} is missing: {}", outcome.all());
         }
     }
     for heading in ["Configuration", "Source", "Dump", "SFTP", "Reports"] {
-        assert!(outcome.stdout.lines().any(|line| line == heading), "{heading} is left out: {}", outcome.all());
+        assert!(outcome.stdout.lines().any(|line| line == heading), "{heading} is missing: {}", outcome.all());
     }
     outcome
 }
 
-/// What is told, without what differs from day to day and from machine to machine.
+/// The output without values that differ between runs and machines.
 fn scrubbed(night: &Night, outcome: &Outcome) -> String {
     let mut text = outcome.stdout.clone();
     let keys = night.sshd.user_key();
@@ -83,21 +81,21 @@ fn scrubbed(night: &Night, outcome: &Outcome) -> String {
         text = text.replace(&from, to);
     }
     for (start, end) in [
-        ("good until ", " more"),
+        ("valid until ", " left)"),
         ("modified ", ": a run"),
         ("round trip of ", " ms"),
+        ("freshness costs ", " "),
         ("can be written, ", " free"),
         ("space           ", " free"),
         (" SHA256:", ","),
         (" SHA256:", " is"),
-        ("sent in parts: ", " tell"),
     ] {
         text = replaced(&text, start, end);
     }
     text
 }
 
-/// `text` with dots for what stands between `start` and `end` on one line.
+/// `text` with dots instead of the text between `start` and `end` on one line.
 fn replaced(text: &str, start: &str, end: &str) -> String {
     let replace = |line: &str| {
         let Some(from) = line.find(start).map(|at| at + start.len()) else { return line.to_owned() };
@@ -105,6 +103,21 @@ fn replaced(text: &str, start: &str, end: &str) -> String {
         format!("{}…{}", &line[..from], &line[to..])
     };
     text.lines().map(|line| replace(line) + "\n").collect()
+}
+
+#[track_caller]
+fn must_show(outcome: &Outcome, words: &str) {
+    assert!(outcome.stdout.contains(words), "{words:?} is missing: {}", outcome.all());
+}
+
+#[track_caller]
+fn must_not_show(outcome: &Outcome, words: &str) {
+    assert!(!outcome.stdout.contains(words), "{words:?}: {}", outcome.all());
+}
+
+/// An address of this machine that refuses connections.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Every file in `folder` with its content.

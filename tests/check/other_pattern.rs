@@ -1,8 +1,8 @@
-//! Which names look like archives of another pattern.
+//! Names that look like archives of another pattern.
 
 use scripting_system::rules::archive_name::ArchiveName;
+use scripting_system::rules::listing::{Entry, Kind};
 use scripting_system::rules::other_pattern::find;
-use scripting_system::rules::retention::{Entry, Kind};
 
 fn found(pattern: &str, names: &[&str]) -> Option<(usize, String, Option<String>)> {
     let entry = |name: &&str| Entry { name: (*name).to_owned(), kind: Kind::File, size: Some(1), modified: None };
@@ -25,7 +25,7 @@ fn the_pattern_that_most_names_fit_is_named() {
 }
 
 #[test]
-fn a_history_of_the_present_pattern_and_names_without_a_date_are_nothing() {
+fn archives_of_the_current_pattern_and_names_without_a_date_are_not_found() {
     let few = ["2026-11-21.tgz", "20261120.tgz", "20261119.tgz"];
     assert!(found("%F", &few).is_some());
     assert_eq!(found("%F", &few[..2]), None);

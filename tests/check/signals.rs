@@ -1,11 +1,11 @@
-//! A check that is told to end leaves nothing behind.
+//! An interrupted check leaves nothing behind.
 
 use std::fs;
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::prepare;
+use super::{must_not_show, prepare};
 use testkit::Night;
 
 fn signal(child: &Child, name: &str) {
@@ -14,7 +14,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn a_signal_ends_it_after_its_file_on_the_server_is_gone() {
+fn a_signal_ends_the_check_after_its_file_on_the_server_is_removed() {
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let mut night = Night::new();
         prepare(&mut night);
@@ -29,14 +29,14 @@ fn a_signal_ends_it_after_its_file_on_the_server_is_gone() {
         fs::write(night.path("known_hosts"), server.known_hosts()).unwrap();
         let child = night.command_of("check", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         is_begun.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert_eq!(night.sshd.names(), [night.part_of("19700101.tgz")], "the file is there");
+        assert_eq!(night.sshd.names(), [night.part_of("19700101.tgz")], "the file exists");
         signal(&child, name);
         std::thread::sleep(Duration::from_millis(200));
         go.send(()).unwrap();
         let outcome = night.outcome(child.wait_with_output().unwrap());
         outcome.exited_with(code);
         assert!(outcome.stderr.contains("interrupted (SIG"), "{}", outcome.all());
-        assert!(!outcome.stdout.contains("Reports"), "{}", outcome.all());
+        must_not_show(&outcome, "Reports");
         assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
     }
 }

@@ -1,4 +1,4 @@
-//! All is well: everything is told, and nothing is changed; and `--notify` sends one test of each report.
+//! A check without problems changes nothing; `--notify` sends one test message through each channel.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::{check, files, must_end_with, night, prepare, scrubbed};
+use super::{check, files, must_end_with, must_show, night, prepare, scrubbed};
 use testkit::Night;
 use testkit::night::DUMP;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, Zip};
 
 #[test]
-fn all_that_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
+fn everything_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
     let mut night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
     night.config["monitor"] = json!({"ping_url": night.webhook.url(), "ca_file": "ca.pem"});
@@ -29,44 +29,40 @@ fn all_that_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
     assert!(!night.path("log.log").exists() && !night.path("backup.prom").exists());
     assert!(night.work_directory_is_empty());
     assert_eq!(night.mail.messages().len(), 0);
-    assert_eq!(night.webhook.requests(), 0, "neither Mattermost nor the monitor is asked for anything");
+    assert_eq!(night.webhook.requests(), 0, "no request to Mattermost or the monitor");
 }
 
 #[test]
-fn a_night_that_is_checked_goes_well_on_each_server() {
+fn a_run_succeeds_after_a_good_check_on_each_server() {
     Night::on_each_server(|night| {
         prepare(night);
         let before = files(&night.sshd.directory);
         let outcome = must_end_with(night, 0);
-        assert!(outcome.stdout.contains("  ✓ writing "), "{}", outcome.all());
-        assert!(outcome.stdout.contains("is not known yet; the first run will trust it"), "{}", outcome.all());
+        must_show(&outcome, "  ✓ writing ");
+        must_show(&outcome, "is not known yet; the first run will trust it");
         assert!(!night.path("known_hosts").exists());
         assert_eq!(files(&night.sshd.directory), before);
         night.run().exited_with(0);
         let again = must_end_with(night, 0);
-        assert!(again.stdout.contains("known from line 1 of "), "{}", again.all());
-        assert!(again.stdout.contains("1 archive, "), "{}", again.all());
+        must_show(&again, "known from line 1 of ");
+        must_show(&again, "1 archive, ");
     });
 }
 
 #[test]
-fn what_is_not_configured_is_named_and_not_missed() {
+fn missing_and_disabled_channels_are_skipped() {
     let mut night = night();
     night.set("email.send", json!("never"));
     night.config["mattermost"] = json!(null);
     let outcome = night.call("check", &["--notify"]);
     outcome.exited_with(0);
-    assert!(
-        outcome.stdout.contains("  - mail            none is sent: email.send is \"never\"\n"),
-        "{}",
-        outcome.all()
-    );
-    assert!(outcome.stdout.contains("  - Mattermost      not configured (mattermost)\n"), "{}", outcome.all());
+    must_show(&outcome, "  - mail            off: email.send is \"never\"\n");
+    must_show(&outcome, "  - Mattermost      not configured (mattermost)\n");
     assert_eq!(night.mail.connections(), 0);
 }
 
 #[test]
-fn a_test_of_each_report_is_sent_where_it_is_asked_for() {
+fn notify_sends_a_test_message_through_each_channel() {
     let mut night = night();
     night.set("email.to", json!(["operator@example.org", "B <b@example.org>"]));
     let outcome = night.call("check", &["--notify"]);
@@ -74,9 +70,9 @@ fn a_test_of_each_report_is_sent_where_it_is_asked_for() {
     let tests: String =
         outcome.stdout.lines().filter(|line| line.contains("test m")).map(|line| format!("{line}\n")).collect();
     insta::assert_snapshot!(tests, @r"
-      ✓ test mail       taken for operator@example.org; look whether it arrives
-      ✓ test mail       taken for b@example.org; look whether it arrives
-      ✓ test message    posted to Mattermost; look whether it is in the right channel
+      ✓ test mail       accepted for operator@example.org; check that it arrives
+      ✓ test mail       accepted for b@example.org; check that it arrives
+      ✓ test message    posted to Mattermost; check that it is in the right channel
     ");
     let mails = night.mail.messages();
     assert_eq!(
@@ -93,7 +89,7 @@ fn a_test_of_each_report_is_sent_where_it_is_asked_for() {
 }
 
 #[test]
-fn the_local_sendmail_is_looked_for_and_not_run() {
+fn the_local_sendmail_is_found_but_not_run() {
     let mut night = night();
     night.set("email.server", json!(null));
     fs::create_dir(night.path("bin")).unwrap();
@@ -107,15 +103,15 @@ fn the_local_sendmail_is_looked_for_and_not_run() {
     outcome.exited_with(4);
     let said = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
                 system, or set email.server";
-    assert!(outcome.stdout.contains(said), "{}", outcome.all());
+    must_show(&outcome, said);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let outcome = with_path(&night);
     outcome.exited_with(0);
-    assert!(outcome.stdout.contains("bin/sendmail is there to take it"), "{}", outcome.all());
+    must_show(&outcome, &format!("will be sent with {}\n", program.display()));
     assert!(!night.path("bin/was-run").exists());
 }
 
-/// What the check shows on a terminal, which script(1) pretends to be.
+/// The output on a terminal, simulated by script(1).
 fn on_terminal(night: &Night, no_color: &str) -> String {
     let check = night.command_of("check", &[]);
     let words: Vec<String> = std::iter::once(check.get_program())
@@ -132,7 +128,7 @@ fn on_terminal(night: &Night, no_color: &str) -> String {
 }
 
 #[test]
-fn a_terminal_gets_colours_unless_none_are_wanted_and_sees_what_is_waited_for() {
+fn a_terminal_gets_colours_unless_no_color_is_set_and_shows_progress() {
     let night = night();
     let shown = on_terminal(&night, "");
     assert!(shown.contains("\u{1b}[32m✓\u{1b}[0m file") && shown.contains("\u{1b}[1mSource\u{1b}[0m"), "{shown}");
@@ -144,12 +140,12 @@ fn a_terminal_gets_colours_unless_none_are_wanted_and_sees_what_is_waited_for() 
 }
 
 #[test]
-fn a_host_that_is_not_known_is_called_so_in_the_same_words_by_check_and_a_dry_run() {
+fn check_and_a_dry_run_report_a_new_host_key_in_the_same_words() {
     let mut night = night();
     fs::remove_file(night.path("known_hosts")).unwrap();
     night.set("log.level", json!("info"));
     let words = "is not known yet; the first run will trust it";
-    assert!(night.call("check", &[]).stdout.contains(words));
+    must_show(&night.call("check", &[]), words);
     let dry = night.run_with(&["--dry-run", "--verbose"]);
     assert!(dry.stdout.contains(words) && dry.stderr.contains(words), "{}", dry.all());
     assert!(!dry.all().contains("is trusted") && !dry.all().contains("would be trusted"), "{}", dry.all());

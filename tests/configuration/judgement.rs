@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scripting_system::rules::trust::{Holds, Kind, Step, distrust, is_private_group};
+use scripting_system::rules::trust::{Holds, Step, StepKind, distrust, is_private_group};
 
 const USER: u32 = 1_000;
 
-fn step(kind: Kind, owner: u32, mode: u32) -> Step {
+fn step(kind: StepKind, owner: u32, mode: u32) -> Step {
     let path = PathBuf::from("/etc/file");
     Step { path, kind, owner, mode, is_group_private: false, is_group_own: false, is_read_only: false }
 }
@@ -34,13 +34,13 @@ fn a_file_is_judged_by_its_owner_and_by_what_it_holds() {
         (0, 0o640, Secret, 0, true),
         (0, 0o640, Secret, USER, true),
     ] {
-        assert_eq!(is_refused(&step(Kind::File, owner, mode), holds, user), refused, "{owner} {mode:o} {user}");
+        assert_eq!(is_refused(&step(StepKind::File, owner, mode), holds, user), refused, "{owner} {mode:o} {user}");
     }
 }
 
 #[test]
 fn a_group_counts_for_what_it_is() {
-    let of_service = Step { is_group_own: true, ..step(Kind::File, 0, 0o640) };
+    let of_service = Step { is_group_own: true, ..step(StepKind::File, 0, 0o640) };
     assert!(!is_refused(&of_service, Holds::Secret, USER));
     assert!(is_refused(&Step { owner: USER, ..of_service.clone() }, Holds::Secret, USER), "the user's own group");
     assert!(
@@ -48,7 +48,7 @@ fn a_group_counts_for_what_it_is() {
         "its other members can write"
     );
     assert!(is_refused(&Step { mode: 0o644, ..of_service }, Holds::Secret, USER));
-    let private = Step { is_group_private: true, ..step(Kind::File, USER, 0o664) };
+    let private = Step { is_group_private: true, ..step(StepKind::File, USER, 0o664) };
     assert!(!is_refused(&private, Holds::Settings, USER));
     assert!(is_refused(&Step { mode: 0o666, ..private }, Holds::Settings, USER));
 }
@@ -56,7 +56,7 @@ fn a_group_counts_for_what_it_is() {
 proptest! {
     #[test]
     fn nothing_that_others_can_write_is_trusted_and_nothing_on_a_read_only_mount_is_judged(
-        kind in prop::sample::select(vec![Kind::Folder, Kind::File]),
+        kind in prop::sample::select(vec![StepKind::Folder, StepKind::File]),
         owner in 0_u32..3,
         mode in 0_u32..0o10_000,
         user in 0_u32..3,
@@ -64,7 +64,7 @@ proptest! {
         is_group_private: bool,
     ) {
         let step = Step { is_read_only, is_group_private, ..step(kind, owner, mode) };
-        let is_sticky_folder = kind == Kind::Folder && mode & 0o1000 != 0;
+        let is_sticky_folder = kind == StepKind::Folder && mode & 0o1000 != 0;
         let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && !is_group_private;
         let expected = !is_read_only && ((owner != 0 && owner != user) || others_write && !is_sticky_folder);
         prop_assert_eq!(is_refused(&step, Holds::Settings, user), expected);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use scripting_system::config::{Compression, HostKeyPolicy, LogFormat, LogLevel, MailSecurity, SendOn};
 use scripting_system::rules::alarm::Bounds;
-use scripting_system::rules::retention::Policy;
+use scripting_system::rules::retention::keeping::Policy;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 

@@ -119,7 +119,7 @@ fn lines_about_a_host_are_those_that_ssh_keygen_finds() {
             matches += usize::from(is_found);
             let parsed = parse(line.as_bytes(), &name);
             let agrees = match &parsed {
-                Line::Entry(entry) => is_found != entry.lacks_port,
+                Line::Key(entry) => is_found != entry.lacks_port,
                 Line::Unrelated => !is_found,
                 // The file is refused, so that nothing is overlooked.
                 Line::Malformed { may_match } => *may_match,

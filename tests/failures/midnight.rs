@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{Days, Local, NaiveTime};
 use scripting_system::cli;
+use scripting_system::commands::invocation::Invocation;
 use scripting_system::commands::run::run;
 use scripting_system::config::Environment;
 use scripting_system::exit_code::ExitCode;
@@ -32,7 +33,8 @@ fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
         time.fixed_offset()
     });
     let arguments = cli::Run { config: bad.write_config(), date: None, dry_run: false };
-    let code = run(&arguments, 0, &clock, &Environment::capture());
+    let environment = Environment::capture();
+    let code = run(&arguments, &Invocation { verbose: 0, clock: &clock, environment: &environment });
     drop(std::panic::take_hook());
     let log = std::fs::read_to_string(bad.path("log.log")).unwrap();
     assert_eq!(code, ExitCode::Success, "{log}");

@@ -23,7 +23,7 @@ fn job_with(entry: impl FnOnce(&BadNight, Entry) -> Entry) -> BadNight {
 fn yesterdays_dump_is_not_sent_and_the_report_says_where_to_look() {
     let bad = job_with(|bad, dump| dump.extended_time(at(bad.date - Days::new(1), 12)));
     let tonights = bad.archive_of(0);
-    bad.must_warn(&["stale", "1 day ago", "Look at what dumps the database"]);
+    bad.must_warn(&["stale", "1 day ago", "Check the program that dumps the database"]);
     let (subject, _) = bad.the_mail();
     assert!(subject.contains("the dump is stale"), "{subject}");
     assert!(bad.the_post().contains("stale"), "{}", bad.the_post());

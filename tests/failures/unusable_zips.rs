@@ -30,13 +30,13 @@ fn a_missing_dump_is_reported_with_similar_names() {
     let zip = company.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
     job_with(&zip).must_fail(&[
         "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
-        "Correct source.dump, or what makes the ZIP",
+        "Correct source.dump, or the program that makes the ZIP",
     ]);
 }
 
 #[test]
 fn a_zip_without_a_file_is_reported_as_such() {
-    job_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or what makes the ZIP"]);
+    job_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or the program that makes the ZIP"]);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_folder_a_link_or_an_empty_file_is_not_a_dump() {
     let cases = [
         (Entry::folder(DUMP), "is a folder, not a regular file"),
         (Entry::symlink(DUMP, "/etc/passwd"), "is a symbolic link, not a regular file"),
-        (Entry::new(DUMP, ""), "is empty. Look at what dumps the database"),
+        (Entry::new(DUMP, ""), "is empty. Check the program that dumps the database"),
     ];
     for (entry, told) in cases {
         job_with(&Zip::new().with(entry)).must_fail(&[told]);

@@ -1,15 +1,14 @@
-//! Archives that are damaged or hold something else: `verify` tells which, and nothing is restored from them.
+//! Archives that are damaged or hold something else: `verify` reports them, and nothing is restored from them.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::day::{assert_refused, assert_restored, day_before, listing, plain, plant, restore};
+use super::fixture::{assert_refused, assert_restored, day_before, listing, plain, put_archive, restore};
 use testkit::Night;
 use testkit::night::DUMP;
 
-/// The archive that the shell `command` makes of a file with the dump's name and one called `other`, in a folder of
-/// their own.
+/// The archive `a.tgz` that the shell `command` makes in a folder with two files, named like the dump and `other`.
 fn made_by(folder: &Path, command: &str) -> Vec<u8> {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir(folder).unwrap();
@@ -21,7 +20,7 @@ fn made_by(folder: &Path, command: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_flipped_bit_is_found_wherever_it_is_and_nothing_is_restored() {
+fn a_flipped_bit_is_found_everywhere_and_nothing_is_restored() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let good = fs::read(night.archive()).unwrap();
@@ -54,21 +53,21 @@ fn a_flipped_bit_is_found_wherever_it_is_and_nothing_is_restored() {
 }
 
 #[test]
-fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
+fn every_archive_is_verified_and_each_bad_one_is_reported_with_its_problem() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let good = fs::read(night.archive()).unwrap();
         let theirs = night.path("theirs");
-        plant(night, 1, &[&good[..], b"and more"].concat());
-        plant(night, 2, &good[..good.len() / 2]);
-        plant(night, 3, b"");
-        plant(night, 4, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP} other")));
-        plant(night, 5, &made_by(&theirs, &format!("ln -sf other {DUMP}; tar -czf a.tgz {DUMP}")));
-        plant(night, 6, &made_by(&theirs, "tar -czf a.tgz other"));
-        plant(night, 7, &made_by(&theirs, &format!(": > {DUMP}; tar -czf a.tgz {DUMP}")));
-        plant(night, 8, b"<html>404</html>");
-        plant(night, 9, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP}")));
-        plant(night, 10, &made_by(&theirs, &format!("gzip -c {DUMP} > a.tgz")));
+        put_archive(night, 1, &[&good[..], b"and more"].concat());
+        put_archive(night, 2, &good[..good.len() / 2]);
+        put_archive(night, 3, b"");
+        put_archive(night, 4, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP} other")));
+        put_archive(night, 5, &made_by(&theirs, &format!("ln -sf other {DUMP}; tar -czf a.tgz {DUMP}")));
+        put_archive(night, 6, &made_by(&theirs, "tar -czf a.tgz other"));
+        put_archive(night, 7, &made_by(&theirs, &format!(": > {DUMP}; tar -czf a.tgz {DUMP}")));
+        put_archive(night, 8, b"<html>404</html>");
+        put_archive(night, 9, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP}")));
+        put_archive(night, 10, &made_by(&theirs, &format!("gzip -c {DUMP} > a.tgz")));
         fs::write(night.sshd.directory.join("notes.txt"), "not an archive").unwrap();
         let outcome = night.call("verify", &["--all"]);
         outcome.exited_with(4);
@@ -77,7 +76,7 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         N.tgz  N-N-N  N B  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N.tgz  N-N-N  N B  BAD: it is no gzip file: it begins with "<html>N</html>"
         N.tgz  N-N-N  N B  BAD: the dump in it, "dumpfile.sql", is empty
-        N.tgz  N-N-N  N B  intact, but it holds "other" instead of "dumpfile.sql": a dump of N B, modified N MONTH N N:N:N +N:N; reach it with --dump other
+        N.tgz  N-N-N  N B  intact, but it holds "other" instead of "dumpfile.sql": a dump of N B, modified N MONTH N N:N:N +N:N; read it with --dump other
         N.tgz  N-N-N  N B  BAD: it holds "dumpfile.sql", which is a symbolic link, not a regular file
         N.tgz  N-N-N  N B  BAD: it holds "other" as well as "dumpfile.sql"; an archive holds only one file
         N.tgz  N-N-N  N B  BAD: it is empty
@@ -106,11 +105,11 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
 }
 
 #[test]
-fn no_name_in_a_tar_leads_out_of_the_folder() {
+fn no_name_in_a_tar_leaves_the_folder() {
     let night = Night::new();
     for name in ["../x/", "/etc/", "a/"] {
         let command = format!("tar -czf a.tgz --transform 's,^,{name},' -P {DUMP}");
-        plant(&night, 0, &made_by(&night.path("theirs"), &command));
+        put_archive(&night, 0, &made_by(&night.path("theirs"), &command));
         assert_refused(&night, &restore(&night, &[]), &["which is not the plain name of a file"]);
         assert!(!Path::new("/etc").join(DUMP).exists() && !night.path("x").exists());
     }

@@ -1,10 +1,10 @@
-//! Which archive is restored.
+//! The choice of the archive to restore.
 
 use std::fs;
 
 use serde_json::json;
 
-use super::day::{assert_refused, assert_restored, day_before, listing, plant, restore};
+use super::fixture::{assert_refused, assert_restored, day_before, listing, put_archive, restore};
 use testkit::Night;
 
 #[test]
@@ -13,28 +13,28 @@ fn the_newest_is_restored_unless_a_date_is_given() {
         night.run().exited_with(0);
         let good = fs::read(night.archive()).unwrap();
         fs::remove_file(night.archive()).unwrap();
-        plant(night, 3, &good);
-        plant(night, 5, b"bad");
+        put_archive(night, 3, &good);
+        put_archive(night, 5, b"bad");
         assert_restored(night, &restore(night, &[]));
-        fs::remove_dir_all(super::day::output(night)).unwrap();
+        fs::remove_dir_all(super::fixture::output(night)).unwrap();
         let of = |days| day_before(night, days).to_string();
         assert_refused(night, &restore(night, &["--date", &of(5)]), &["is no gzip file"]);
         assert_restored(night, &restore(night, &["--date", &of(3)]));
-        fs::remove_dir_all(super::day::output(night)).unwrap();
+        fs::remove_dir_all(super::fixture::output(night)).unwrap();
         let between = restore(night, &["--date", &of(4)]);
-        let told = format!("there is no archive of {}; the nearest are those of {} and {}", of(4), of(5), of(3));
-        assert_refused(night, &between, &[&told]);
+        let words = format!("there is no archive of {}; the nearest are those of {} and {}", of(4), of(5), of(3));
+        assert_refused(night, &between, &[&words]);
         let future = restore(night, &["--date", "2999-12-31"]);
         assert_refused(night, &future, &["there is no archive of 2999-12-31; the nearest is that of "]);
         let verified = night.call("verify", &["--date", &of(4)]);
-        assert!(verified.exited_with(4).stderr.contains(&told), "{}", verified.all());
+        assert!(verified.exited_with(4).stderr.contains(&words), "{}", verified.all());
         restore(night, &["--date", &of(3), "--latest"]).exited_with(2);
         night.call("verify", &["--date", &of(3), "--all"]).exited_with(2);
     });
 }
 
 #[test]
-fn a_folder_without_an_archive_says_so() {
+fn a_folder_without_an_archive_is_reported() {
     Night::on_each_server(|night| {
         fs::write(night.sshd.directory.join("notes.txt"), "x").unwrap();
         assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive"]);
@@ -46,7 +46,7 @@ fn a_folder_without_an_archive_says_so() {
 }
 
 #[test]
-fn a_replaced_archive_that_awaits_its_name_is_restored_where_it_lies() {
+fn a_replaced_archive_without_a_successor_is_restored_and_not_renamed() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let old = night.sshd.directory.join(format!(".{}.old", night.archive_name()));
@@ -68,9 +68,9 @@ fn archives_of_another_pattern_are_named_with_that_pattern() {
         let name = night.modified.format("db-%d.%m.%Y.tgz").to_string();
         fs::rename(night.archive(), night.sshd.directory.join(&name)).unwrap();
         night.config["archive"] = json!(null);
-        let told = format!("\"{name}\" looks like an archive of another pattern: set archive.name to \"db-%d.%m.%Y\"");
-        assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive: ", &told]);
-        assert!(night.call("verify", &[]).exited_with(4).stderr.contains(&told));
+        let words = format!("\"{name}\" looks like an archive of another pattern: set archive.name to \"db-%d.%m.%Y\"");
+        assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive: ", &words]);
+        assert!(night.call("verify", &[]).exited_with(4).stderr.contains(&words));
         night.config["archive"] = json!({"name": "db-%d.%m.%Y"});
         assert_restored(night, &restore(night, &[]));
     });

@@ -16,7 +16,7 @@ use testkit::Night;
 
 const ROWS: &str = "1000";
 
-/// The user and group ids of `name` where root runs the tests: a database server refuses to be run by root.
+/// The user and group ids of `name` if root runs the tests: database servers refuse to run as root.
 fn ids(name: &str) -> Option<(u32, u32)> {
     let id = |option: &str| {
         let output = Command::new("id").args([option, name]).output().unwrap();
@@ -35,7 +35,7 @@ fn user_name() -> String {
 struct Server {
     folder: TempDir,
     ids: Option<(u32, u32)>,
-    /// What leads a client to it.
+    /// Environment variables with which a client finds it.
     variables: Vec<(&'static str, PathBuf)>,
     process: Option<Child>,
 }
@@ -118,7 +118,7 @@ impl Server {
         Command::new(program).args(arguments).envs(self.variables.iter().cloned()).output().unwrap()
     }
 
-    /// What `program` prints as the server's user.
+    /// The output of `program` as the server's user.
     fn output(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
         succeed(self.command(program).args(arguments))
     }
@@ -134,7 +134,7 @@ impl Drop for Server {
     }
 }
 
-/// What `command` prints; it must succeed.
+/// The output of `command`, which must succeed.
 #[track_caller]
 fn succeed(command: &mut Command) -> Vec<u8> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -149,8 +149,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// Delivers `dump`, restores it, and runs the command that is printed, with the variables that lead to `server`. Gives what
-/// was printed.
+/// Delivers and restores `dump`, and runs the printed command against `server`. Returns what `restore` printed.
 #[track_caller]
 fn load(night: &mut Night, dump: Vec<u8>, server: Option<&Server>) -> String {
     let _ = fs::remove_file(night.archive());
@@ -209,7 +208,7 @@ fn postgresql_loads_its_dumps_with_the_printed_commands() {
             drop(database);
         }
     }
-    // Nothing that exists is loaded over.
+    // An existing database is never overwritten.
     server.output("createdb", &[&new]);
     let command = format!("createdb {new}");
     assert!(!server.command("sh").args(["-c", &command]).output().unwrap().status.success());

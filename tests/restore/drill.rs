@@ -1,4 +1,4 @@
-//! The drill: what a night has delivered comes back, and nothing changes where it lies.
+//! Delivered dumps are restored, and nothing changes on the server.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,12 +6,12 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::day::{assert_restored, listing, output, plain, plant, restore};
+use super::fixture::{assert_restored, listing, output, plain, put_archive, restore};
 use testkit::Night;
 use testkit::night::DUMP;
 
 #[test]
-fn after_a_night_the_dump_comes_back_byte_for_byte_with_its_time() {
+fn the_dump_is_restored_byte_for_byte_with_its_modification_time() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let before = listing(&night.sshd.directory);
@@ -22,7 +22,7 @@ fn after_a_night_the_dump_comes_back_byte_for_byte_with_its_time() {
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
         dump's SHA-N DIGEST
-        made by  unknown: it begins like no dump that this program knows
+        made by  unknown: this program does not recognise the format
         "));
         assert_eq!(outcome.stderr, "");
 
@@ -46,8 +46,8 @@ fn the_archive_itself_can_be_kept() {
         let kept = output(night).join(night.archive_name());
         assert!(fs::read(&kept).unwrap() == fs::read(night.archive()).unwrap());
         assert_eq!(listing(&output(night)).len(), 1);
-        let (kept, there) = (fs::metadata(kept).unwrap(), fs::metadata(night.archive()).unwrap());
-        assert_eq!((kept.mtime(), kept.mode() & 0o777), (there.mtime(), 0o600));
+        let (kept, stored) = (fs::metadata(kept).unwrap(), fs::metadata(night.archive()).unwrap());
+        assert_eq!((kept.mtime(), kept.mode() & 0o777), (stored.mtime(), 0o600));
         insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r"
         restored  /restored/N.tgz
         from  N.tgz, N KiB in N s
@@ -59,7 +59,7 @@ fn the_archive_itself_can_be_kept() {
 }
 
 #[test]
-fn archives_of_the_replaced_system_and_of_any_compression_come_back() {
+fn archives_of_tar_and_of_any_compression_are_restored() {
     let mut night = Night::new();
     let folder = night.path("theirs");
     fs::create_dir(&folder).unwrap();
@@ -70,7 +70,7 @@ fn archives_of_the_replaced_system_and_of_any_compression_come_back() {
     for name in [DUMP.to_owned(), format!("./{DUMP}")] {
         let tar = Command::new("tar").arg("-czf").arg("their.tgz").arg(&name).current_dir(&folder).status().unwrap();
         assert!(tar.success());
-        plant(&night, 0, &fs::read(folder.join("their.tgz")).unwrap());
+        put_archive(&night, 0, &fs::read(folder.join("their.tgz")).unwrap());
         night.call("verify", &[]).exited_with(0);
         assert_restored(&night, &restore(&night, &["--force"]));
     }
@@ -82,7 +82,7 @@ fn archives_of_the_replaced_system_and_of_any_compression_come_back() {
 }
 
 #[test]
-fn a_machine_that_has_no_more_than_the_way_in_brings_the_dump_back() {
+fn a_machine_without_the_other_files_can_restore_the_dump() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         for key in ["source.ca_file", "email.server.ca_file", "mattermost.ca_file"] {
@@ -100,7 +100,7 @@ fn a_machine_that_has_no_more_than_the_way_in_brings_the_dump_back() {
 }
 
 #[test]
-fn the_sections_sftp_and_archive_alone_bring_the_dump_back() {
+fn the_sections_sftp_and_archive_are_enough_to_restore_the_dump() {
     Night::on_each_server(|night| {
         night.run().exited_with(0);
         let whole = night.config.clone();
@@ -123,11 +123,11 @@ fn the_sections_sftp_and_archive_alone_bring_the_dump_back() {
                 assert_eq!(is_reported, retention_is_wrong && command == "list", "{command}: {}", outcome.all());
             }
         }
-        // An existing file of a name that only the archive knows.
+        // An existing file with a name that is only known from the archive.
         night.config = json!({"sftp": sftp});
         let outcome = restore(night, &[]);
         assert!(
-            outcome.exited_with(4).stderr.contains("dumpfile.sql already exists and was left alone"),
+            outcome.exited_with(4).stderr.contains("dumpfile.sql already exists and was not changed"),
             "{}",
             outcome.all()
         );

@@ -1,4 +1,4 @@
-//! Long lines and broken ones.
+//! Slow and broken connections.
 
 use std::fs;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
 
-use super::day::{MIB, assert_refused, assert_restored, night_of, plant, restore};
+use super::fixture::{MIB, assert_refused, assert_restored, night_of, put_archive, restore};
 use testkit::Night;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::Moment;
 
 #[test]
-fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
+fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long() {
     let mut night = night_of(40 * MIB);
     night.run().exited_with(0);
     let logins = || night.sshd.log().matches("Accepted publickey").count();
@@ -21,7 +21,7 @@ fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
     assert_restored(&night, &outcome);
     assert!(!outcome.stdout.contains("over 4"), "{}", outcome.all());
     let short = logins() - before;
-    // A busy machine can look like a longer line for a moment.
+    // On a busy machine, a round trip can take longer for a moment.
     assert!(short < 4, "{short} logins");
 
     let _line = night.slow_down_sftp();
@@ -34,7 +34,7 @@ fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
 }
 
 #[test]
-fn a_broken_link_costs_only_what_was_on_its_way() {
+fn a_broken_connection_costs_only_the_bytes_in_transit() {
     for connections in [1, 4] {
         let mut night = night_of(24 * MIB);
         let left = Arc::new(AtomicU64::new(u64::MAX));
@@ -66,7 +66,7 @@ fn a_broken_link_costs_only_what_was_on_its_way() {
 }
 
 #[test]
-fn a_link_that_breaks_for_good_leaves_nothing() {
+fn a_connection_that_breaks_for_good_leaves_nothing_behind() {
     let mut night = night_of(6 * MIB);
     let is_down = Arc::new(AtomicBool::new(false));
     let down = is_down.clone();
@@ -82,7 +82,7 @@ fn a_link_that_breaks_for_good_leaves_nothing() {
 }
 
 #[test]
-fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
+fn an_unreadable_archive_is_reported_and_the_others_are_verified() {
     let mut night = Night::new();
     let unreadable = Arc::new(std::sync::Mutex::new(String::from("none")));
     let name = unreadable.clone();
@@ -94,9 +94,9 @@ fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
     });
     night.run().exited_with(0);
     let good = fs::read(night.archive()).unwrap();
-    plant(&night, 1, &good);
-    *unreadable.lock().unwrap() = plant(&night, 2, &good);
-    plant(&night, 3, &good);
+    put_archive(&night, 1, &good);
+    *unreadable.lock().unwrap() = put_archive(&night, 2, &good);
+    put_archive(&night, 3, &good);
     let outcome = night.call("verify", &["--all"]);
     outcome.exited_with(4);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
@@ -106,7 +106,7 @@ fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
 }
 
 #[test]
-fn an_archive_that_changes_meanwhile_is_refused() {
+fn an_archive_that_changes_during_the_download_is_refused() {
     let mut night = night_of(6 * MIB);
     let archive = Arc::new(std::sync::Mutex::new(None));
     let changing = archive.clone();

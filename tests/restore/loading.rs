@@ -1,16 +1,16 @@
-//! What made a dump, and the command that loads it.
+//! The maker of a dump, and the command that loads it.
 
-use scripting_system::rules::loading::{Loading, Place};
+use scripting_system::rules::loading::{LoadTarget, Loading};
 
-const PLACE: Place<'_> =
-    Place { file: "/r/dump.sql", database: "restored_1", database_file: "/r/restored_1.db", is_root: false };
+const TARGET: LoadTarget<'_> =
+    LoadTarget { file: "/r/dump.sql", database: "restored_1", database_file: "/r/restored_1.db", is_root: false };
 
-fn told(beginning: &str) -> Option<String> {
-    Loading::of(beginning.as_bytes()).map(|loading| loading.command(PLACE))
+fn command_for(beginning: &str) -> Option<String> {
+    Loading::of(beginning.as_bytes()).map(|loading| loading.command(TARGET))
 }
 
 #[test]
-fn each_maker_is_known_by_how_its_dump_begins() {
+fn each_maker_is_recognised_by_the_beginning_of_its_dump() {
     for (beginning, command) in [
         (
             "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n",
@@ -32,28 +32,28 @@ fn each_maker_is_known_by_how_its_dump_begins() {
         ("PGDMP\u{1}\u{e}", "createdb restored_1 && pg_restore -d restored_1 < /r/dump.sql"),
         ("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "sqlite3 -bail /r/restored_1.db < /r/dump.sql"),
     ] {
-        assert_eq!(told(beginning).as_deref(), Some(command));
+        assert_eq!(command_for(beginning).as_deref(), Some(command));
     }
 }
 
 #[test]
 fn a_dump_that_creates_its_databases_needs_none() {
     let dump = "-- MySQL dump 10.13\n--\n-- Host: localhost    Database: shop\n\n--\n-- Current Database: `shop`\n--\n";
-    assert_eq!(told(dump).as_deref(), Some("mysql < /r/dump.sql"));
+    assert_eq!(command_for(dump).as_deref(), Some("mysql < /r/dump.sql"));
     let dump = "--\n-- PostgreSQL database dump\n--\n\nCREATE DATABASE shop WITH TEMPLATE = template0;\n";
-    assert_eq!(told(dump).as_deref(), Some("psql -X -v ON_ERROR_STOP=1 -d postgres < /r/dump.sql"));
+    assert_eq!(command_for(dump).as_deref(), Some("psql -X -v ON_ERROR_STOP=1 -d postgres < /r/dump.sql"));
 }
 
 #[test]
-fn a_gzip_file_is_unpacked_on_its_way() {
+fn a_gzip_file_is_unpacked_on_the_fly() {
     let loading = Loading::of(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().from_gzip();
-    assert_eq!(loading.command(PLACE), "gunzip < /r/dump.sql | mariadb");
+    assert_eq!(loading.command(TARGET), "gunzip < /r/dump.sql | mariadb");
 }
 
 #[test]
-fn of_anything_else_nothing_is_said() {
+fn nothing_else_is_recognised() {
     for beginning in ["", "INSERT INTO t VALUES ('-- MySQL dump ');\n", "PGDM", "SELECT 1;\n"] {
-        assert_eq!(told(beginning), None, "{beginning}");
+        assert_eq!(command_for(beginning), None, "{beginning}");
     }
     assert_eq!(Loading::of(&[0xff; 5000]), None);
 }

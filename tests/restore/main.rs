@@ -1,11 +1,11 @@
-//! The bad day: archives read back from the server, proved, and the dump restored from them.
+//! `verify` and `restore`: archives read back from the server, and the dump restored from them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod bad_archives;
 mod choice;
 mod databases;
-mod day;
 mod drill;
+mod fixture;
 mod links;
 mod loading;
 mod packed;
@@ -13,4 +13,3 @@ mod places;
 mod renamed;
 mod signals;
 mod unpack;
-mod words;

@@ -1,41 +1,41 @@
-//! Where it is restored to: what lies there already, and folders that cannot take it.
+//! The target folder: existing files, and folders that cannot be used.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::day::{MIB, assert_refused, assert_restored, listing, night_of, output, restore, restored};
+use super::fixture::{MIB, assert_refused, assert_restored, listing, night_of, output, restore, restored};
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::zips::sql_dump;
 use testkit::{Night, SmallDisk};
 
 #[test]
-fn an_existing_file_is_left_alone_without_asking_the_server_and_replaced_by_force() {
+fn an_existing_file_is_replaced_only_by_force_and_the_server_is_not_contacted() {
     let night = Night::new();
     night.run().exited_with(0);
     fs::create_dir(output(&night)).unwrap();
     fs::write(restored(&night), "somebody's work").unwrap();
     let (before, logins) = (listing(&output(&night)), night.sshd.log().matches("Accepted").count());
     let outcome = restore(&night, &[]);
-    assert!(outcome.exited_with(4).stderr.contains("already exists and was left alone; overwrite it with --force"));
+    assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed; overwrite it with --force"));
     assert!(listing(&output(&night)) == before, "{}", outcome.all());
     assert_eq!(night.sshd.log().matches("Accepted").count(), logins);
 
     fs::write(output(&night).join(night.archive_name()), "somebody's work").unwrap();
     let outcome = restore(&night, &["--archive-only"]);
-    assert!(outcome.exited_with(4).stderr.contains("already exists and was left alone"), "{}", outcome.all());
+    assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed"), "{}", outcome.all());
     fs::remove_file(output(&night).join(night.archive_name())).unwrap();
 
     let good = fs::read(night.archive()).unwrap();
     fs::write(night.archive(), &good[..good.len() - 1]).unwrap();
     restore(&night, &["--force"]).exited_with(4);
-    assert!(listing(&output(&night)) == before, "what is there goes only where something takes its place");
+    assert!(listing(&output(&night)) == before, "a failed restore removes nothing");
     fs::write(night.archive(), &good).unwrap();
 
     let inode = fs::metadata(restored(&night)).unwrap().ino();
     assert_restored(&night, &restore(&night, &["--force"]));
-    assert_ne!(fs::metadata(restored(&night)).unwrap().ino(), inode, "another file took its place as a whole");
+    assert_ne!(fs::metadata(restored(&night)).unwrap().ino(), inode, "the file was replaced as a whole");
 }
 
 #[test]
@@ -52,11 +52,11 @@ fn a_link_is_never_followed_and_a_folder_never_replaced() {
     fs::remove_file(restored(&night)).unwrap();
     fs::create_dir(restored(&night)).unwrap();
     let outcome = restore(&night, &["--force"]);
-    assert!(outcome.exited_with(4).stderr.contains("is a folder, which no file replaces"), "{}", outcome.all());
+    assert!(outcome.exited_with(4).stderr.contains("is a folder, which a file cannot replace"), "{}", outcome.all());
 }
 
 #[test]
-fn a_file_that_appears_meanwhile_is_left_alone() {
+fn a_file_that_appears_during_the_download_is_not_changed() {
     let mut night = Night::new();
     let appearing = restored(&night);
     let is_wanted = Arc::new(AtomicBool::new(false));
@@ -72,13 +72,13 @@ fn a_file_that_appears_meanwhile_is_left_alone() {
     night.run().exited_with(0);
     is_wanted.store(true, Ordering::SeqCst);
     let outcome = restore(&night, &[]);
-    assert!(outcome.exited_with(4).stderr.contains("already exists and was left alone"), "{}", outcome.all());
-    let there = listing(&output(&night));
-    assert_eq!((there.len(), &there[0].3[..]), (1, &b"somebody's work"[..]));
+    assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed"), "{}", outcome.all());
+    let files = listing(&output(&night));
+    assert_eq!((files.len(), &files[0].3[..]), (1, &b"somebody's work"[..]));
 }
 
 #[test]
-fn a_missing_folder_is_made_for_the_operator_alone() {
+fn a_missing_folder_is_created_with_private_permissions() {
     let night = Night::new();
     night.run().exited_with(0);
     let deep = night.path("restored/in/here");
@@ -88,7 +88,7 @@ fn a_missing_folder_is_made_for_the_operator_alone() {
 }
 
 #[test]
-fn what_is_no_folder_or_cannot_be_written_is_told() {
+fn a_target_that_is_no_folder_or_cannot_be_written_is_reported() {
     let night = Night::new();
     night.run().exited_with(0);
     fs::write(output(&night), "a file").unwrap();
@@ -109,7 +109,7 @@ fn what_is_no_folder_or_cannot_be_written_is_told() {
 }
 
 #[test]
-fn a_disk_that_is_too_small_is_told_with_the_figures_before_anything_is_written() {
+fn a_small_disk_is_reported_with_both_sizes_before_anything_is_written() {
     let mut night = Night::new();
     night.dump = sql_dump(3 * MIB);
     night.publish_dump_of(night.modified);
@@ -127,7 +127,7 @@ fn a_disk_that_is_too_small_is_told_with_the_figures_before_anything_is_written(
 }
 
 #[test]
-fn a_disk_that_runs_full_meanwhile_is_told_and_nothing_is_left() {
+fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left() {
     let mut night = night_of(6 * MIB);
     let (folder, filler) = (output(&night), output(&night).join("somebody-elses"));
     let is_armed = Arc::new(AtomicBool::new(false));
@@ -137,7 +137,7 @@ fn a_disk_that_runs_full_meanwhile_is_told_and_nothing_is_left() {
             let free = rustix::fs::statvfs(&folder).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
             let is_written = operation.what.starts_with("read ") && free < 6 * MIB as u64;
             if is_written && armed.swap(false, Ordering::SeqCst) {
-                // It ends where the disk does.
+                // This fills the disk.
                 assert!(fs::write(&filler, vec![1; 8 * MIB]).is_err());
             }
             Disturbance::None
@@ -152,7 +152,7 @@ fn a_disk_that_runs_full_meanwhile_is_told_and_nothing_is_left() {
         for word in ["cannot write ", "; check the disk", "No space left"] {
             assert!(outcome.exited_with(4).stderr.contains(word), "{}", outcome.all());
         }
-        let there = listing(&output(&night));
-        assert_eq!((there.len(), there[0].0.as_str()), (1, "somebody-elses"), "{}", outcome.all());
+        let files = listing(&output(&night));
+        assert_eq!((files.len(), files[0].0.as_str()), (1, "somebody-elses"), "{}", outcome.all());
     }
 }

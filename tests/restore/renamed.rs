@@ -1,16 +1,16 @@
-//! A dump that has another name now than in the older archives.
+//! A dump that was renamed after older archives were made.
 
 use std::fs;
 use std::process::Command;
 
 use serde_json::json;
 
-use super::day::{assert_refused, assert_restored, day_before, listing, output, plant, restore};
+use super::fixture::{assert_refused, assert_restored, day_before, listing, output, put_archive, restore};
 use testkit::Night;
 use testkit::night::DUMP;
 use testkit::program;
 
-/// A night whose archive of yesterday holds the dump under the name `old`, in a folder that holds today's, too.
+/// Delivers today's archive, and creates one of yesterday that holds the dump as `old`.
 fn renamed(night: &mut Night, old: &str) {
     night.run().exited_with(0);
     let folder = night.path("theirs");
@@ -20,11 +20,11 @@ fn renamed(night: &mut Night, old: &str) {
     let repack = format!("tar -xzf a.tgz && mv {DUMP} \"$OLD\" && tar -czf b.tgz \"$OLD\"");
     let repacked = Command::new("sh").args(["-c", &repack]).env("OLD", old).current_dir(&folder).status().unwrap();
     assert!(repacked.success());
-    plant(night, 1, &fs::read(folder.join("b.tgz")).unwrap());
+    put_archive(night, 1, &fs::read(folder.join("b.tgz")).unwrap());
 }
 
 #[test]
-fn restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it() {
+fn restore_names_the_file_in_the_archive_and_prints_a_command_that_restores_it() {
     Night::on_each_server(|night| {
         let old = "the old dump's.sql";
         renamed(night, old);
@@ -38,7 +38,7 @@ fn restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it() 
         assert!(fs::read(output(night).join(old)).unwrap() == night.dump);
         fs::remove_dir_all(output(night)).unwrap();
 
-        // The same where no name is known, or another one is asked for.
+        // Also if no name is configured, or another one is requested.
         night.set("source.dump", json!("elsewhere/renamed again.sql"));
         let outcome = restore(night, &["--date", &yesterday, "--dump", old]);
         outcome.exited_with(0);
@@ -65,8 +65,8 @@ fn verify_reports_an_intact_archive_with_another_name_as_a_warning_until_the_nam
         assert!(outcome.exited_with(0).stdout.ends_with("2 archives: 2 good\n"), "{}", outcome.all());
         night.config["source"] = json!(null);
         night.call("verify", &["--all"]).exited_with(0);
-        // Damage counts more than a name.
-        plant(night, 2, b"damaged");
+        // A damaged archive matters more than another name.
+        put_archive(night, 2, b"damaged");
         night.call("verify", &["--all", "--dump", "other.sql"]).exited_with(4);
     });
 }

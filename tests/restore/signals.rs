@@ -1,4 +1,4 @@
-//! Signals in the middle: nothing is left, and the program ends at once.
+//! A signal during the download ends the program at once and leaves nothing behind.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -7,15 +7,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::day::{MIB, assert_restored, listing, night_of, output, restore};
+use super::fixture::MIB;
+use super::fixture::assert_restored;
+use super::fixture::listing;
+use super::fixture::night_of;
+use super::fixture::output;
+use super::fixture::restore;
+use super::fixture::wait_until;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::wait_until;
 
-/// A program that a signal reached must have ended by then.
+/// The program must end within this time after a signal.
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_signal_in_the_middle_of_the_download_leaves_nothing() {
+fn a_signal_during_the_download_leaves_nothing_behind() {
     let mut night = night_of(6 * MIB);
     let (is_silent, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (silent, counted) = (is_silent.clone(), reads.clone());

@@ -1,4 +1,4 @@
-//! Archives of this program, of other tools, and ones that are wrong in one way each.
+//! Unpacking archives of this program, of other tools, and with one defect each.
 
 use std::fs;
 use std::io::{self, Read, Write, sink};
@@ -7,7 +7,9 @@ use std::process::Command;
 use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use scripting_system::archive::{ArchiveError, PackedDump, unpack};
+use scripting_system::archive::ArchiveError;
+use scripting_system::archive::PackedDump;
+use scripting_system::archive::unpack;
 use scripting_system::runtime::interrupt::Interrupt;
 use scripting_system::runtime::interrupt::Interruption;
 use tar::{Builder, EntryType, Header};
@@ -26,7 +28,7 @@ fn tar_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
         if matches!(kind, EntryType::Symlink | EntryType::Link) {
             builder.append_link(&mut header, name, "elsewhere").unwrap();
         } else {
-            // Names that the builder would refuse are the point.
+            // The builder would refuse some of the names.
             header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
             header.set_cksum();
             builder.append(&header, *content).unwrap();
@@ -54,8 +56,8 @@ fn assert_good(archive: &[u8]) {
 }
 
 #[track_caller]
-fn assert_bad(archive: &[u8], told: &str) {
-    assert_eq!(unpacked(archive).map(|_| ()), Err(told.to_owned()));
+fn assert_bad(archive: &[u8], problem: &str) {
+    assert_eq!(unpacked(archive).map(|_| ()), Err(problem.to_owned()));
 }
 
 fn gzipped(content: &[u8]) -> Vec<u8> {
@@ -65,17 +67,17 @@ fn gzipped(content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_dump_comes_out_of_one_member_and_of_many() {
+fn a_gzip_file_may_have_one_member_or_many() {
     let tar = good_tar();
     assert_good(&gzipped(&tar));
-    // As pigz and this program cut them, and in the middle of a header.
+    // Cut as pigz and this program do, and in the middle of a header.
     for length in [1, 100, 512, 700] {
         assert_good(&tar.chunks(length).flat_map(gzipped).collect::<Vec<_>>());
     }
 }
 
 #[test]
-fn archives_that_other_tools_made_of_the_one_file_are_read() {
+fn archives_of_other_tools_are_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(NAME), [b'x'; 2_000]).unwrap();
     let touched =
@@ -103,9 +105,9 @@ fn archives_that_other_tools_made_of_the_one_file_are_read() {
 }
 
 #[test]
-fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
+fn a_tar_with_anything_but_the_dump_is_reported_with_its_content() {
     let regular = EntryType::Regular;
-    for (members, told) in [
+    for (members, problem) in [
         (&[(regular, "other.sql", &b"x"[..])][..], "it holds \"other.sql\" instead of \"dump.sql\""),
         (&[(regular, "../dump.sql", b"x")], "it holds \"../dump.sql\", which is not the plain name of a file"),
         (&[(regular, NAME, b"")], "the dump in it, \"dump.sql\", is empty"),
@@ -122,12 +124,12 @@ fn a_tar_with_anything_but_the_dump_is_told_as_what_it_is() {
         ),
         (&[], "the tar in it holds no file"),
     ] {
-        assert_bad(&gzipped(&tar_of(members)), told);
+        assert_bad(&gzipped(&tar_of(members)), problem);
     }
 }
 
 #[test]
-fn a_file_with_holes_is_not_taken_for_the_dump_in_any_format() {
+fn a_sparse_file_is_refused_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let file = fs::File::create(folder.path().join(NAME)).unwrap();
     file.set_len(3 << 20).unwrap();
@@ -136,13 +138,16 @@ fn a_file_with_holes_is_not_taken_for_the_dump_in_any_format() {
         let command = format!("tar --sparse --format={format} -czf - {NAME}");
         let made = Command::new("sh").current_dir(folder.path()).args(["-ec", &command]).output().unwrap();
         assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
-        let told = unpacked(&made.stdout).map(|_| ()).unwrap_err();
-        assert!(told.contains("which is something special") || told.contains("instead of"), "{format}: {told}");
+        let problem = unpacked(&made.stdout).map(|_| ()).unwrap_err();
+        assert!(
+            problem.contains("which is something special") || problem.contains("instead of"),
+            "{format}: {problem}"
+        );
     }
 }
 
 #[test]
-fn headers_that_claim_no_end_are_not_taken_into_memory() {
+fn huge_headers_are_not_read_into_memory() {
     let long = vec![b'n'; 2 << 20];
     for kind in [EntryType::GNULongName, EntryType::XHeader] {
         let before = tar_of(&[(kind, "long", &long), (EntryType::Regular, NAME, b"x")]);
@@ -153,7 +158,7 @@ fn headers_that_claim_no_end_are_not_taken_into_memory() {
 }
 
 #[test]
-fn a_tar_that_is_damaged_or_cut_is_told() {
+fn a_damaged_or_truncated_tar_is_reported() {
     let tar = good_tar();
     let mut damaged = tar.clone();
     damaged[3] ^= 1;
@@ -175,7 +180,7 @@ fn a_tar_that_is_damaged_or_cut_is_told() {
 }
 
 #[test]
-fn a_gzip_file_that_is_damaged_or_cut_is_told() {
+fn a_damaged_or_truncated_gzip_file_is_reported() {
     let archive = gzipped(&good_tar());
     assert_bad(b"", "it is empty");
     assert_bad(b"\0\0\0", "it is no gzip file: it begins with \"\\0\\0\\0\"");
@@ -196,7 +201,7 @@ fn a_gzip_file_that_is_damaged_or_cut_is_told() {
 }
 
 #[test]
-fn no_flipped_bit_gives_another_dump() {
+fn no_flipped_bit_results_in_another_dump() {
     let archive = gzipped(&good_tar());
     for (at, bit) in (0..archive.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
         let mut bad = archive.clone();
@@ -208,7 +213,7 @@ fn no_flipped_bit_gives_another_dump() {
 }
 
 #[test]
-fn faults_of_reading_and_of_writing_are_not_the_archives() {
+fn errors_of_reading_and_writing_are_not_blamed_on_the_archive() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -67,7 +67,7 @@ fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
         }
         assert_eq!(names(listed(&dry, "would be removed")), removed_by(&outcome));
         let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-        assert_eq!(listed(&dry, "would stay").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
+        assert_eq!(listed(&dry, "would be kept").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
 
         run(night).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives kept", KEPT.len()));
     });

@@ -5,10 +5,13 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
-use scripting_system::rules::archive_name::ArchiveName;
-use scripting_system::rules::naming::Naming;
+use scripting_system::rules::archive_name::{ArchiveName, Naming};
+use scripting_system::rules::listing::{Entry, Kind};
 use scripting_system::rules::retention;
-use scripting_system::rules::retention::{Circumstances, Entry, Kind, Policy, Reason, RemovalHold};
+use scripting_system::rules::retention::Circumstances;
+use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::reason::{Reason, RemovalHold};
+use scripting_system::rules::retention::server_clock;
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
@@ -75,7 +78,7 @@ fn the_server_time_is_that_of_the_new_archive_or_else_the_earlier_clock() {
         (None, Some(TimeDelta::MIN), ours),
     ] {
         assert_eq!(
-            retention::server_now(delivered, ours, clock_difference),
+            server_clock::server_now(delivered, ours, clock_difference),
             expected,
             "{delivered:?} {clock_difference:?}"
         );

@@ -1,10 +1,10 @@
-//! Which entry of a ZIP is the dump, which others seem to be dumps too, and what a file is that is not a ZIP.
+//! The dump among the entries of a ZIP, other dumps, and files that are no ZIP.
 
-use scripting_system::rules::dump::{Entry, EntryKind, Method, check, find, kind_of, unsent};
+use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, find, kind_of, unsent};
 use scripting_system::rules::freshness::DumpTime;
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> ZipEntry {
+    ZipEntry {
         name: "dumpfile.sql".to_owned(),
         kind: EntryKind::File,
         size: 10,
@@ -21,7 +21,7 @@ fn only_the_exact_path_is_the_dump() {
 }
 
 #[test]
-fn a_missing_dump_is_told_with_the_nearest_names_first() {
+fn a_missing_dump_is_reported_with_the_nearest_names_first() {
     let names = ["zzz.txt", "backup/", "backup/dumpfile.sql", "Dumpfile.SQL", "b", "c", "d\n"];
     let error = find(names.into_iter(), "dumpfile.sql").unwrap_err().to_string();
     assert!(
@@ -35,7 +35,7 @@ fn a_missing_dump_is_told_with_the_nearest_names_first() {
 }
 
 #[test]
-fn a_folder_of_the_dumps_name_is_told_as_such() {
+fn a_folder_with_the_dumps_name_is_reported_as_a_folder() {
     let error = find(["dumpfile.sql/", "b"].into_iter(), "dumpfile.sql").unwrap_err().to_string();
     assert!(error.contains("is a folder, not a regular file"), "{error}");
 }
@@ -43,17 +43,17 @@ fn a_folder_of_the_dumps_name_is_told_as_such() {
 #[test]
 fn each_defect_of_an_entry_is_named() {
     assert_eq!(check(&entry(), 10), Ok(()));
-    let defects: [(&str, Entry); 6] = [
-        ("a folder", Entry { kind: EntryKind::Directory, ..entry() }),
-        ("a symbolic link", Entry { kind: EntryKind::Symlink, ..entry() }),
-        ("is encrypted", Entry { encrypted: true, ..entry() }),
-        ("with LZMA", Entry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
-        ("is empty", Entry { size: 0, ..entry() }),
-        ("has 11 bytes", Entry { size: 11, ..entry() }),
+    let defects: [(&str, ZipEntry); 6] = [
+        ("a folder", ZipEntry { kind: EntryKind::Directory, ..entry() }),
+        ("a symbolic link", ZipEntry { kind: EntryKind::Symlink, ..entry() }),
+        ("is encrypted", ZipEntry { encrypted: true, ..entry() }),
+        ("with LZMA", ZipEntry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
+        ("is empty", ZipEntry { size: 0, ..entry() }),
+        ("has 11 bytes", ZipEntry { size: 11, ..entry() }),
     ];
-    for (told, defect) in defects {
+    for (words, defect) in defects {
         let error = check(&defect, 10).unwrap_err().to_string();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(words), "{error}");
     }
 }
 
@@ -67,14 +67,14 @@ fn other_files_with_the_dumps_extension_are_dumps_too() {
 }
 
 #[test]
-fn of_many_other_dumps_a_few_are_named_and_all_are_counted() {
+fn a_few_of_many_other_dumps_are_named_and_all_are_counted() {
     let names: Vec<String> = (0..1_000).map(|number| format!("{number}{}.sql", "x".repeat(60_000))).collect();
     let others = unsent(names.iter().map(String::as_str), "shop.sql").unwrap().to_string();
     assert!(others.ends_with("…\" and 995 more") && others.len() < 1_000, "{others}");
 }
 
 #[test]
-fn what_is_not_a_zip_is_recognised_by_how_it_begins() {
+fn a_file_that_is_no_zip_is_recognised_by_its_beginning() {
     let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
     for (beginning, kind) in [
         (&b"\x1f\x8b\x08"[..], "a gzip file (.gz, .tgz or .tar.gz)"),

@@ -1,23 +1,15 @@
-//! What leads to which state, as a table, and that nothing worse is ever healthier.
-
-use std::sync::LazyLock;
+//! Each problem leads to its state, and a worse archive is never healthier.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::alarm;
-use scripting_system::rules::health::{Bounds, Checkup, Finding, Health, examine};
+use scripting_system::rules::health::{Checkup, Health, Limits, Problem, examine};
 use scripting_system::rules::inventory::Inventory;
-use scripting_system::rules::naming::Naming;
-use scripting_system::rules::retention::{Entry, Kind, Policy};
+use scripting_system::rules::listing::{Entry, Kind};
 
-const POLICY: Policy =
-    Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-const BOUNDS: Bounds = Bounds { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
+use super::{NAMING, POLICY};
 
-fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%Y%d%m"));
-    &NAMING
-}
+const LIMITS: Limits = Limits { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
 
 fn now() -> DateTime<FixedOffset> {
     "2026-11-24T08:00:00+01:00".parse().unwrap()
@@ -32,9 +24,9 @@ fn file(name: String, size: Option<u64>, minutes_ago: Option<i64>) -> Entry {
     Entry { name, kind: Kind::File, size, modified }
 }
 
-/// The archive of the night before so many days, and when it was written.
+/// The archive dated `days_ago`, last written `minutes_ago`.
 fn archive(days_ago: i64, size: u64, minutes_ago: i64) -> Entry {
-    file(naming().archive.file_name(day(days_ago)), Some(size), Some(minutes_ago))
+    file(NAMING.archive.file_name(day(days_ago)), Some(size), Some(minutes_ago))
 }
 
 fn good() -> Entry {
@@ -42,82 +34,78 @@ fn good() -> Entry {
 }
 
 fn examined(listing: &[Entry]) -> Checkup {
-    examine(&Inventory::of(listing, naming(), POLICY, now()), BOUNDS, now())
+    examine(&Inventory::of(listing, &NAMING, POLICY, now()), LIMITS, now())
 }
 
 fn part(hours_ago: i64) -> Entry {
-    file(naming().part("20262311.tgz"), Some(5), Some(hours_ago * 60))
+    file(NAMING.part("20262311.tgz"), Some(5), Some(hours_ago * 60))
 }
 
 #[test]
-fn a_newest_archive_of_unusual_size_is_worth_a_look() {
+fn an_unusual_size_of_the_newest_archive_is_a_warning() {
     let alarm = Some(alarm::Bounds { smaller_than_percent: 50, larger_than_percent: 300 });
     let healths = [1000, 1999, 2000, 12_000, 12_001].map(|size| {
         let listing = [archive(1, size, 9 * 60), archive(2, 4000, 33 * 60), archive(3, 4000, 57 * 60)];
-        let inventory = Inventory::of(&listing, naming(), POLICY, now());
-        examine(&inventory, Bounds { alarm, ..BOUNDS }, now()).health()
+        let inventory = Inventory::of(&listing, &NAMING, POLICY, now());
+        examine(&inventory, Limits { alarm, ..LIMITS }, now()).health()
     });
     assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
 }
 
 #[test]
-fn each_thing_that_is_wrong_leads_to_its_state() {
+fn each_problem_leads_to_its_state() {
     use Health::{Critical, Ok, Warning};
     let swapped = || file("20261122.tgz".to_owned(), Some(5), None);
     let unknown = |name: &str| file(name.to_owned(), None, None);
     let table: Vec<(&str, Vec<Entry>, Health)> = vec![
         ("a good night", vec![good()], Ok),
-        ("exactly as old as it may be", vec![archive(1, 1000, 26 * 60)], Ok),
+        ("exactly max_age old", vec![archive(1, 1000, 26 * 60)], Ok),
         ("a minute older", vec![archive(2, 1000, 26 * 60 + 1)], Critical),
-        ("nothing", vec![], Critical),
-        ("what is none of ours alone", vec![file("notes.txt".to_owned(), Some(5000), Some(5))], Critical),
-        ("an unfinished upload alone", vec![part(1)], Critical),
-        ("an empty archive alone", vec![archive(1, 0, 60)], Critical),
-        ("an archive of tomorrow alone", vec![archive(-1, 1000, 60)], Critical),
+        ("an empty folder", vec![], Critical),
+        ("only a foreign file", vec![file("notes.txt".to_owned(), Some(5000), Some(5))], Critical),
+        ("only an unfinished upload", vec![part(1)], Critical),
+        ("only an empty archive", vec![archive(1, 0, 60)], Critical),
+        ("only an archive of tomorrow", vec![archive(-1, 1000, 60)], Critical),
         ("a folder with an archive's name", vec![Entry { kind: Kind::Directory, ..good() }], Critical),
         ("a byte too small", vec![archive(1, 999, 60)], Critical),
         ("an older one that is too small", vec![good(), archive(2, 1, 33 * 60)], Ok),
-        ("a size that is not told", vec![Entry { size: None, ..good() }], Warning),
-        ("a time that is not told, of yesterday", vec![Entry { modified: None, ..good() }], Ok),
-        (
-            "a time that is not told, of two days ago",
-            vec![Entry { size: Some(1000), ..unknown("20262111.tgz") }],
-            Critical,
-        ),
+        ("an unknown size", vec![Entry { size: None, ..good() }], Warning),
+        ("an unknown time, dated yesterday", vec![Entry { modified: None, ..good() }], Ok),
+        ("an unknown time, dated two days ago", vec![Entry { size: Some(1000), ..unknown("20262111.tgz") }], Critical),
         ("an old archive that was copied today", vec![archive(5, 1000, 5)], Critical),
         ("clocks that differ a little", vec![archive(0, 1000, -5)], Ok),
         ("the server's clock ahead", vec![archive(0, 1000, -6)], Warning),
-        ("an archive of tomorrow beside a good one", vec![good(), archive(-1, 1000, 60)], Warning),
+        ("a good archive and one of tomorrow", vec![good(), archive(-1, 1000, 60)], Warning),
         ("removal held back", vec![good(), swapped()], Warning),
-        ("an upload under way", vec![good(), part(2)], Ok),
+        ("an upload in progress", vec![good(), part(2)], Ok),
         ("an old unfinished upload", vec![good(), part(27)], Warning),
-        ("a leftover whose age is not told", vec![good(), unknown(".20262211.tgz.old")], Ok),
+        ("a leftover of unknown age", vec![good(), unknown(".20262211.tgz.old")], Ok),
         ("foreign files", vec![good(), unknown("notes.txt")], Ok),
         ("too old, and removal held back", vec![archive(9, 1000, 9000), swapped()], Critical),
     ];
-    for (what, listing, health) in table {
+    for (case, listing, health) in table {
         let checkup = examined(&listing);
-        assert_eq!(checkup.health(), health, "{what}: {checkup:?}");
+        assert_eq!(checkup.health(), health, "{case}: {checkup:?}");
     }
 }
 
 #[test]
-fn the_worst_is_told_first() {
+fn the_worst_problem_comes_first() {
     let checkup = examined(&[archive(9, 5, 9000), archive(-1, 1000, 60), part(27), part(28)]);
-    let names = |finding: &Finding| format!("{finding:?}").split([' ', '(']).next().unwrap().to_owned();
-    let told: Vec<String> = checkup.findings.iter().map(names).collect();
-    assert_eq!(told, ["TooOld", "TooSmall", "DatedAhead", "Leftovers"]);
+    let names = |problem: &Problem| format!("{problem:?}").split([' ', '(']).next().unwrap().to_owned();
+    let found: Vec<String> = checkup.problems.iter().map(names).collect();
+    assert_eq!(found, ["TooOld", "TooSmall", "DatedAhead", "Leftovers"]);
 }
 
 #[test]
-fn leftovers_that_stay_because_removal_is_held_back_are_told_once() {
+fn leftovers_kept_because_removal_is_held_back_are_no_second_problem() {
     let of_another = Entry { name: ".20262311.tgz.ffffffff.part".to_owned(), ..part(50) };
     let checkup = examined(&[good(), of_another, file("20261122.tgz".to_owned(), Some(5), None)]);
-    assert!(matches!(checkup.findings.as_slice(), [Finding::HeldBack(_)]), "{checkup:?}");
+    assert!(matches!(checkup.problems.as_slice(), [Problem::HeldBack(_)]), "{checkup:?}");
 }
 
 #[test]
-fn a_local_midnight_ends_the_date_of_an_archive_whose_time_is_not_told() {
+fn without_a_time_the_age_counts_from_local_midnight() {
     let checkup = examined(&[file("20262311.tgz".to_owned(), Some(1000), None)]);
     assert_eq!(checkup.newest.unwrap().age, TimeDelta::hours(8));
 }
@@ -147,24 +135,24 @@ proptest! {
     }
 
     #[test]
-    fn a_looser_bound_never_makes_it_worse(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
-        let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], naming(), POLICY, now());
+    fn a_looser_limit_is_never_less_healthy(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
+        let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], &NAMING, POLICY, now());
         let health = |hours, min_size| {
-            severity(examine(&inventory, Bounds { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
+            severity(examine(&inventory, Limits { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
         };
         prop_assert!(health(hours + more, None) <= health(hours, Some(1000)));
     }
 
     #[test]
-    fn no_listing_makes_it_panic(
+    fn no_listing_causes_a_panic(
         listing in prop::collection::vec((-400_i64..400, prop::option::of(0_u64..5), prop::option::of(-1_000_000_i64..1_000_000)), 0..6)
     ) {
         let entries: Vec<Entry> = listing
             .into_iter()
-            .map(|(days, size, minutes)| file(naming().archive.file_name(day(days)), size, minutes))
+            .map(|(days, size, minutes)| file(NAMING.archive.file_name(day(days)), size, minutes))
             .collect();
         let checkup = examined(&entries);
-        prop_assert_eq!(checkup.newest.is_none(), checkup.findings.contains(&Finding::NoArchive));
+        prop_assert_eq!(checkup.newest.is_none(), checkup.problems.contains(&Problem::NoArchive));
         prop_assert_eq!(checkup.newest.is_none(), checkup.archives == 0);
     }
 }

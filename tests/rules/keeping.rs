@@ -1,42 +1,40 @@
-//! What the rules of the calendar keep: by hand, and beside a naive count.
+//! The archives kept by the calendar rules: by hand, and compared with a naive count.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use proptest::prelude::*;
-use scripting_system::rules::naming::Naming;
-use scripting_system::rules::retention::{Action, Circumstances, Entry, Kind, Plan, Policy, Reason, Rule, Slot, plan};
+use scripting_system::rules::archive_name::Naming;
+use scripting_system::rules::listing::{Entry, Kind};
+use scripting_system::rules::retention::keeping::{Policy, Rule, Slot};
+use scripting_system::rules::retention::reason::Reason;
+use scripting_system::rules::retention::{Action, Circumstances, Plan, plan};
 
-/// Keeps as little as a policy can: the newest archive, and the day before it.
-const LEAST: Policy =
-    Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+use super::LEAST;
 
-fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%F"));
-    &NAMING
-}
+static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%F"));
 
 fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
 fn archive(date: NaiveDate) -> Entry {
-    Entry { name: naming().archive.file_name(date), kind: Kind::File, size: Some(1), modified: None }
+    Entry { name: NAMING.archive.file_name(date), kind: Kind::File, size: Some(1), modified: None }
 }
 
 fn plan_for(dates: impl IntoIterator<Item = NaiveDate>, policy: Policy) -> Plan {
     let listing: Vec<Entry> = dates.into_iter().map(archive).collect();
-    plan(&listing, naming(), policy, Circumstances::on(NaiveDate::MAX))
+    plan(&listing, &NAMING, policy, Circumstances::on(NaiveDate::MAX))
 }
 
 fn kept(plan: &Plan) -> BTreeSet<&str> {
     plan.decisions.iter().filter(|it| it.action == Action::Keep).map(|it| it.name.as_str()).collect()
 }
 
-/// What stays of the archives of `dates`, oldest first, each with its reason.
-fn told(dates: &[&str], policy: Policy) -> String {
-    let plan = plan_for(dates.iter().copied().map(date), policy);
+/// The reasons for the archives of `dates`, oldest first.
+fn reasons(dates: &str, policy: Policy) -> String {
+    let plan = plan_for(dates.split(' ').map(date), policy);
     let lines = plan.decisions.iter().map(|decision| format!("{}: {}", decision.name, decision.reason));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -45,19 +43,9 @@ fn told(dates: &[&str], policy: Policy) -> String {
 fn the_weeks_around_new_year_are_those_of_iso_8601() {
     // 2026 has 53 weeks: the last one ends on Sunday, the third of January.
     let policy = Policy { keep_weekly: 3, ..LEAST };
-    let dates = [
-        "2026-12-20",
-        "2026-12-21",
-        "2026-12-26",
-        "2026-12-27",
-        "2026-12-28",
-        "2026-12-31",
-        "2027-01-01",
-        "2027-01-03",
-        "2027-01-04",
-        "2027-01-08",
-    ];
-    insta::assert_snapshot!(told(&dates, policy), @"
+    let dates =
+        "2026-12-20 2026-12-21 2026-12-26 2026-12-27 2026-12-28 2026-12-31 2027-01-01 2027-01-03 2027-01-04 2027-01-08";
+    insta::assert_snapshot!(reasons(dates, policy), @"
     2026-12-20.tgz: expired, 19 days old
     2026-12-21.tgz: expired, 18 days old
     2026-12-26.tgz: expired, 13 days old
@@ -72,19 +60,10 @@ fn the_weeks_around_new_year_are_those_of_iso_8601() {
 }
 
 #[test]
-fn months_and_years_end_where_the_calendar_says_leap_days_too() {
+fn months_and_years_follow_the_calendar_with_leap_days() {
     let policy = Policy { keep_monthly: 3, keep_yearly: 2, ..LEAST };
-    let dates = [
-        "2027-12-31",
-        "2028-01-01",
-        "2028-01-31",
-        "2028-02-28",
-        "2028-02-29",
-        "2028-03-01",
-        "2028-03-30",
-        "2028-03-31",
-    ];
-    insta::assert_snapshot!(told(&dates, policy), @"
+    let dates = "2027-12-31 2028-01-01 2028-01-31 2028-02-28 2028-02-29 2028-03-01 2028-03-30 2028-03-31";
+    insta::assert_snapshot!(reasons(dates, policy), @"
     2027-12-31.tgz: 91 days old, kept as yearly 2027
     2028-01-01.tgz: expired, 90 days old
     2028-01-31.tgz: 60 days old, kept as monthly 2028-01
@@ -97,9 +76,9 @@ fn months_and_years_end_where_the_calendar_says_leap_days_too() {
 }
 
 #[test]
-fn stretches_without_an_archive_do_not_count() {
+fn periods_without_an_archive_do_not_count() {
     let policy = Policy { keep_daily: 3, keep_monthly: 2, ..LEAST };
-    insta::assert_snapshot!(told(&["2019-05-01", "2023-02-03", "2024-02-29", "2026-11-23"], policy), @"
+    insta::assert_snapshot!(reasons("2019-05-01 2023-02-03 2024-02-29 2026-11-23", policy), @"
     2019-05-01.tgz: expired, 2763 days old
     2023-02-03.tgz: 1389 days old, kept as daily 2023-02-03
     2024-02-29.tgz: 998 days old, kept as daily 2024-02-29, monthly 2024-02
@@ -108,9 +87,9 @@ fn stretches_without_an_archive_do_not_count() {
 }
 
 #[test]
-fn while_there_are_fewer_than_a_rule_asks_for_the_oldest_archive_stays_too() {
-    let dates = ["2026-08-03", "2026-08-04", "2026-08-31", "2026-09-30", "2026-10-14", "2026-10-15"];
-    insta::assert_snapshot!(told(&dates, Policy { keep_monthly: 12, ..LEAST }), @"
+fn a_rule_with_too_few_archives_keeps_the_oldest_too() {
+    let dates = "2026-08-03 2026-08-04 2026-08-31 2026-09-30 2026-10-14 2026-10-15";
+    insta::assert_snapshot!(reasons(dates, Policy { keep_monthly: 12, ..LEAST }), @"
     2026-08-03.tgz: 73 days old, kept as oldest monthly 2026-08
     2026-08-04.tgz: expired, 72 days old
     2026-08-31.tgz: 45 days old, kept as monthly 2026-08
@@ -119,7 +98,7 @@ fn while_there_are_fewer_than_a_rule_asks_for_the_oldest_archive_stays_too() {
     2026-10-15.tgz: 0 days old; monthly 2026-10
     ");
     // As many as there are months: none is left for the oldest.
-    insta::assert_snapshot!(told(&dates, Policy { keep_monthly: 3, ..LEAST }), @"
+    insta::assert_snapshot!(reasons(dates, Policy { keep_monthly: 3, ..LEAST }), @"
     2026-08-03.tgz: expired, 73 days old
     2026-08-04.tgz: expired, 72 days old
     2026-08-31.tgz: 45 days old, kept as monthly 2026-08
@@ -127,25 +106,15 @@ fn while_there_are_fewer_than_a_rule_asks_for_the_oldest_archive_stays_too() {
     2026-10-14.tgz: 1 day old
     2026-10-15.tgz: 0 days old; monthly 2026-10
     ");
-    insta::assert_snapshot!(told(&["2026-10-15"], Policy { keep_yearly: 5, ..LEAST }), @"2026-10-15.tgz: 0 days old; yearly 2026");
+    insta::assert_snapshot!(reasons("2026-10-15", Policy { keep_yearly: 5, ..LEAST }), @"2026-10-15.tgz: 0 days old; yearly 2026");
 }
 
 #[test]
 fn a_reason_names_every_rule() {
     let policy =
         Policy { keep_days: 2, keep_at_least: 4, keep_daily: 3, keep_weekly: 3, keep_monthly: 2, keep_yearly: 9 };
-    let dates = [
-        "2025-11-23",
-        "2025-12-31",
-        "2026-10-14",
-        "2026-10-31",
-        "2026-11-14",
-        "2026-11-15",
-        "2026-11-20",
-        "2026-11-21",
-        "2026-11-23",
-    ];
-    insta::assert_snapshot!(told(&dates, policy), @"
+    let dates = "2025-11-23 2025-12-31 2026-10-14 2026-10-31 2026-11-14 2026-11-15 2026-11-20 2026-11-21 2026-11-23";
+    insta::assert_snapshot!(reasons(dates, policy), @"
     2025-11-23.tgz: 365 days old, kept as oldest yearly 2025
     2025-12-31.tgz: 327 days old, kept as yearly 2025
     2026-10-14.tgz: expired, 40 days old
@@ -159,16 +128,16 @@ fn a_reason_names_every_rule() {
 }
 
 #[test]
-fn what_does_not_count_neither_takes_a_place_nor_is_the_oldest() {
+fn entries_that_do_not_count_take_no_slot_and_are_never_the_oldest() {
     let [new, old, older] = ["2026-11-23", "2026-10-31", "2026-10-01"].map(|it| archive(date(it)));
     let empty = Entry { size: Some(0), ..archive(date("2026-11-30")) };
     let coming = archive(date("2026-12-31"));
     let folder = Entry { kind: Kind::Directory, ..archive(date("2020-01-01")) };
     let listing = [new, old, older, empty, coming, folder];
     let policy = Policy { keep_monthly: 3, ..LEAST };
-    let plan = plan(&listing, naming(), policy, Circumstances::on(date("2026-12-01")));
-    let told: Vec<String> = plan.decisions.iter().map(|it| format!("{}: {}", it.name, it.reason)).collect();
-    insta::assert_snapshot!(told.join("\n"), @"
+    let plan = plan(&listing, &NAMING, policy, Circumstances::on(date("2026-12-01")));
+    let reasons: Vec<String> = plan.decisions.iter().map(|it| format!("{}: {}", it.name, it.reason)).collect();
+    insta::assert_snapshot!(reasons.join("\n"), @"
     2020-01-01.tgz: named like an archive, but not a regular file
     2026-10-01.tgz: 53 days old, kept as oldest monthly 2026-10
     2026-10-31.tgz: 23 days old, kept as monthly 2026-10
@@ -178,7 +147,7 @@ fn what_does_not_count_neither_takes_a_place_nor_is_the_oldest() {
     ");
 }
 
-/// The dates of a folder of some years, of more or fewer nights, in no order.
+/// Dates within some years, unordered.
 fn any_dates() -> impl Strategy<Value = Vec<NaiveDate>> {
     let dates = prop_oneof![
         // Across the years 2020, 2026 and 2032, which have 53 weeks.
@@ -203,7 +172,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-/// Every rule of `policy` alone, beside the least that there must be.
+/// Each rule of `policy` alone, the others at their minimum.
 fn each_alone(policy: Policy) -> [Policy; 6] {
     [
         Policy { keep_days: policy.keep_days, ..LEAST },
@@ -215,8 +184,8 @@ fn each_alone(policy: Policy) -> [Policy; 6] {
     ]
 }
 
-/// Counts as restic does: from the newest on, an archive takes one of `places` where another period begins than that of
-/// the one before it that took one, or where it is the last of all.
+/// Counts as restic does: from the newest on, an archive takes one of `places` if its period differs from that of the last
+/// one that took a place, or if it is the oldest of all.
 fn counted(newest_first: &[NaiveDate], places: u32, period: &str) -> BTreeSet<NaiveDate> {
     let mut kept = BTreeSet::new();
     let mut before = None;
@@ -248,20 +217,20 @@ proptest! {
         ] {
             expected.extend(counted(&newest_first, places, period));
         }
-        let expected: Vec<String> = expected.into_iter().map(|date| naming().archive.file_name(date)).collect();
+        let expected: Vec<String> = expected.into_iter().map(|date| NAMING.archive.file_name(date)).collect();
         let plan = plan_for(dates, policy);
         prop_assert_eq!(kept(&plan).into_iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]
-    fn all_rules_keep_together_what_any_keeps_alone_and_no_more(dates in any_dates(), policy in any_policy()) {
+    fn all_rules_together_keep_what_each_keeps_alone(dates in any_dates(), policy in any_policy()) {
         let alone = each_alone(policy).map(|policy| plan_for(dates.iter().copied(), policy));
         let together = plan_for(dates.iter().copied(), policy);
         prop_assert_eq!(kept(&together), alone.iter().flat_map(kept).collect::<BTreeSet<_>>());
     }
 
     #[test]
-    fn to_raise_a_number_loses_nothing(
+    fn a_higher_number_never_removes_more(
         dates in any_dates(),
         policy in any_policy(),
         which in 0_usize..6,
@@ -288,11 +257,11 @@ proptest! {
     }
 
     #[test]
-    fn what_was_removed_does_not_make_more_expire(dates in any_dates(), policy in any_policy()) {
+    fn a_second_plan_removes_nothing_more(dates in any_dates(), policy in any_policy()) {
         let first = plan_for(dates.iter().copied(), policy);
         let kept = kept(&first);
         let rest: Vec<NaiveDate> =
-            dates.into_iter().filter(|date| kept.contains(naming().archive.file_name(*date).as_str())).collect();
+            dates.into_iter().filter(|date| kept.contains(NAMING.archive.file_name(*date).as_str())).collect();
         let second = plan_for(rest, policy);
         prop_assert_eq!(second.removals().count(), 0);
         let still_kept = first.decisions.iter().filter(|decision| decision.action == Action::Keep);
@@ -300,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn no_reason_is_without_a_rule_and_no_rule_is_told_that_is_off(dates in any_dates(), policy in any_policy()) {
+    fn every_reason_names_a_rule_and_no_disabled_one(dates in any_dates(), policy in any_policy()) {
         for decision in plan_for(dates, policy).decisions {
             let Reason::Kept { rules, .. } = decision.reason else { continue };
             prop_assert!(!rules.is_empty());

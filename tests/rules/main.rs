@@ -1,4 +1,4 @@
-//! The decisions that need no server: tables of inputs and results.
+//! The pure decisions: tables of inputs and results, and properties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod dump;
@@ -9,10 +9,19 @@ mod redaction;
 mod redirects;
 mod retention;
 
-use scripting_system::rules::archive_name::ArchiveName;
-use scripting_system::rules::naming::Naming;
+use std::sync::LazyLock;
 
-/// The names of a job whose archives are named by `pattern`. Judging a pattern takes a while.
+use scripting_system::rules::archive_name::{ArchiveName, Naming};
+use scripting_system::rules::retention::keeping::Policy;
+
+/// Keeps as little as a policy can: the newest archive, and the day before it.
+const LEAST: Policy =
+    Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+const POLICY: Policy = Policy { keep_days: 10, keep_at_least: 3, ..LEAST };
+
+static NAMING: LazyLock<Naming> = LazyLock::new(|| naming("%Y%d%m"));
+
+/// The names of a job whose archives are named by `pattern`. Parsing a pattern takes a while.
 fn naming(pattern: &str) -> Naming {
     let archive = ArchiveName::new(pattern).unwrap();
     Naming { archive, temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() }

@@ -1,4 +1,4 @@
-//! What may be reported of a text: no secret in any form, and nothing that forges a line.
+//! Redaction removes secrets in every form, and escapes text that forges a line.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ fn redaction(secrets: &[&str]) -> Redaction {
 }
 
 #[test]
-fn a_secret_goes_in_every_form_that_a_protocol_gives_it() {
+fn a_secret_is_removed_in_every_form_of_a_protocol() {
     let redaction = redaction(&["p@ss w/rd"]);
     for form in ["p@ss w/rd", "p%40ss%20w%2Frd", "p%40ss%20w%2frd", "cEBzcyB3L3Jk"] {
         assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
@@ -18,7 +18,7 @@ fn a_secret_goes_in_every_form_that_a_protocol_gives_it() {
 }
 
 #[test]
-fn a_secret_goes_in_the_forms_that_servers_give_it() {
+fn a_secret_is_removed_in_the_forms_that_servers_use() {
     let redaction = redaction(&["P@\"w/\\-Rd"]);
     for form in ["P@\\\"w/\\\\-Rd", "P%40%22w%2F%5C-Rd", "P%40%22w%2f%5c-Rd", "P%40%22w%2f%5c%2dRd"] {
         assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
@@ -31,7 +31,7 @@ fn a_secret_goes_in_the_forms_that_servers_give_it() {
 }
 
 #[test]
-fn a_secret_that_holds_another_goes_as_a_whole() {
+fn a_secret_that_contains_another_is_removed_as_a_whole() {
     assert_eq!(redaction(&["abcd", "abcdefgh"]).clean("xabcdefghx"), "x[redacted]x");
 }
 

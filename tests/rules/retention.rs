@@ -1,35 +1,30 @@
-//! What stays and what goes, by example and by property.
+//! Which files are kept and removed, by example and by property.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
-use scripting_system::rules::naming::{Naming, Which};
-use scripting_system::rules::retention::{
-    Circumstances, Entry, Kind, Plan, Policy, Reason, RemovalHold, plan, to_put_back,
-};
+use scripting_system::rules::archive_name::Which;
+use scripting_system::rules::listing::{Entry, Kind, to_put_back};
+use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::reason::{Reason, RemovalHold};
+use scripting_system::rules::retention::{Circumstances, Plan, plan};
+
+use super::{NAMING, POLICY};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
-const POLICY: Policy =
-    Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-
-fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| super::naming("%Y%d%m"));
-    &NAMING
-}
 
 fn file(name: &str) -> Entry {
     Entry { name: name.to_owned(), kind: Kind::File, size: Some(1), modified: None }
 }
 
 fn archive(days_ago: i64) -> Entry {
-    file(&naming().archive.file_name(TODAY - TimeDelta::days(days_ago)))
+    file(&NAMING.archive.file_name(TODAY - TimeDelta::days(days_ago)))
 }
 
 fn plan_for(listing: &[Entry]) -> Plan {
-    plan(listing, naming(), POLICY, Circumstances::on(TODAY))
+    plan(listing, &NAMING, POLICY, Circumstances::on(TODAY))
 }
 
 fn removed(plan: &Plan) -> Vec<&str> {
@@ -37,13 +32,13 @@ fn removed(plan: &Plan) -> Vec<&str> {
 }
 
 #[test]
-fn an_archive_exactly_keep_days_old_stays_and_an_older_one_goes() {
+fn an_archive_exactly_keep_days_old_is_kept_and_an_older_one_removed() {
     let listing = [archive(0), archive(1), archive(2), archive(10), archive(11)];
     assert_eq!(removed(&plan_for(&listing)), [archive(11).name]);
 }
 
 #[test]
-fn ages_count_from_the_newest_archive_so_that_stale_weeks_do_not_eat_the_history() {
+fn ages_count_from_the_newest_archive_so_that_weeks_without_dumps_remove_nothing() {
     let listing: Vec<Entry> = (30..45).map(archive).collect();
     let plan = plan_for(&listing);
     assert_eq!(plan.reference, Some(TODAY - TimeDelta::days(30)));
@@ -51,13 +46,13 @@ fn ages_count_from_the_newest_archive_so_that_stale_weeks_do_not_eat_the_history
 }
 
 #[test]
-fn the_newest_stay_however_old_they_are() {
+fn the_newest_archives_are_kept_however_old_they_are() {
     let listing = [archive(0), archive(300), archive(400), archive(500)];
     assert_eq!(removed(&plan_for(&listing)), [archive(500).name]);
 }
 
 #[test]
-fn archives_of_tomorrow_and_empty_ones_are_neither_removed_nor_counted() {
+fn future_and_empty_archives_are_neither_removed_nor_counted() {
     let mut empty = archive(200);
     empty.size = Some(0);
     let listing = [archive(-1), archive(-400), empty, archive(100), archive(101), archive(102), archive(103)];
@@ -68,7 +63,7 @@ fn archives_of_tomorrow_and_empty_ones_are_neither_removed_nor_counted() {
 }
 
 #[test]
-fn what_is_not_ours_is_never_touched() {
+fn foreign_entries_are_never_removed() {
     let old = archive(100).name;
     let mut listing = vec![archive(0), archive(1), archive(2)];
     for name in ["notes.txt", "20263213.tgz.bak", "x20260101.tgz", "20260101.tgz\n", ".notes.part", ".20269999.tgz.old"]
@@ -82,7 +77,7 @@ fn what_is_not_ours_is_never_touched() {
 }
 
 #[test]
-fn own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clock() {
+fn own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock() {
     let now = TODAY.and_hms_opt(23, 0, 0).unwrap().and_utc();
     let plan_at = |server_now| {
         let written = |name: String, hours| Entry { modified: Some(now - TimeDelta::hours(hours)), ..file(&name) };
@@ -90,8 +85,8 @@ fn own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clo
         let without_id = |days, hours| written(format!(".{}.part", archive(days).name), hours);
         let listing = [
             archive(0),
-            file(&naming().part(&archive(70).name)),
-            file(&naming().part(&archive(-70).name)),
+            file(&NAMING.part(&archive(70).name)),
+            file(&NAMING.part(&archive(-70).name)),
             of_another(1, 24),
             of_another(2, 25),
             of_another(3, -48),
@@ -100,7 +95,7 @@ fn own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clo
             Entry { modified: None, ..without_id(6, 99) },
         ];
         let removed =
-            removed(&plan(&listing, naming(), POLICY, Circumstances { server_now, ..Circumstances::on(TODAY) }))
+            removed(&plan(&listing, &NAMING, POLICY, Circumstances { server_now, ..Circumstances::on(TODAY) }))
                 .into_iter()
                 .map(str::to_owned)
                 .collect::<BTreeSet<_>>();
@@ -114,53 +109,53 @@ fn own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clo
 #[test]
 fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered() {
     let replaced = archive(3).name;
-    let old = [Which::First, Which::Last, Which::Former].map(|which| naming().old(&replaced, which));
+    let old = [Which::First, Which::Last, Which::Former].map(|which| NAMING.old(&replaced, which));
     let listing: Vec<Entry> =
         old.iter().map(|name| file(name)).chain([archive(0), archive(1), archive(2), archive(3)]).collect();
     let removed_after = |delivered: Option<NaiveDate>| {
         let circumstances = Circumstances { delivered, ..Circumstances::on(TODAY) };
-        plan(&listing, naming(), POLICY, circumstances).removals().count()
+        plan(&listing, &NAMING, POLICY, circumstances).removals().count()
     };
     assert_eq!(removed_after(Some(TODAY)), 3);
     assert_eq!(removed_after(Some(TODAY - TimeDelta::days(1))), 0);
     assert_eq!(removed_after(None), 0, "a run that delivers nothing removes none");
-    // A past night that is repeated replaces an archive only now.
+    // A run with --date replaces an archive only now.
     let now = TODAY.and_hms_opt(23, 0, 0).unwrap().and_utc();
     for (hours, removed) in [(47, 0), (49, 3)] {
         let mut listing = listing.clone();
         listing.last_mut().unwrap().modified = Some(now - TimeDelta::hours(hours));
         let circumstances = Circumstances { delivered: Some(TODAY), server_now: Some(now), ..Circumstances::on(TODAY) };
-        assert_eq!(plan(&listing, naming(), POLICY, circumstances).removals().count(), removed, "{hours}");
+        assert_eq!(plan(&listing, &NAMING, POLICY, circumstances).removals().count(), removed, "{hours}");
     }
     let held = Circumstances { delivered: Some(TODAY), is_unsynced: true, ..Circumstances::on(TODAY) };
-    let held = plan(&listing, naming(), POLICY, held);
+    let held = plan(&listing, &NAMING, POLICY, held);
     assert_eq!((held.removals().count(), held.held_back), (0, Some(RemovalHold::NotSynced)));
 }
 
 #[test]
 fn the_latest_replaced_archive_without_successor_is_put_back() {
     let (finished, lost) = (archive(1).name, archive(5).name);
-    let old = |archive: &str, which| naming().old(archive, which);
+    let old = |archive: &str, which| NAMING.old(archive, which);
     let of_lost = [Which::Former, Which::First, Which::Last].map(|which| old(&lost, which));
     for present in 1..=3 {
         let mut listing = vec![file(&finished), file(&old(&finished, Which::First))];
         listing.extend(of_lost[..present].iter().map(|name| file(name)));
-        assert_eq!(to_put_back(&listing, naming()), [(of_lost[present - 1].clone(), lost.clone())]);
+        assert_eq!(to_put_back(&listing, &NAMING), [(of_lost[present - 1].clone(), lost.clone())]);
         let plan =
-            plan(&listing, naming(), POLICY, Circumstances { delivered: Some(TODAY), ..Circumstances::on(TODAY) });
+            plan(&listing, &NAMING, POLICY, Circumstances { delivered: Some(TODAY), ..Circumstances::on(TODAY) });
         let gone = removed(&plan);
         assert!(!gone.contains(&of_lost[present - 1].as_str()) && gone.len() == present - 1, "{gone:?}");
     }
 }
 
 #[test]
-fn a_pattern_changed_over_old_names_holds_removal_back() {
-    let leftover = file(&naming().part(&archive(7).name));
+fn a_pattern_with_day_and_month_swapped_holds_removal_back() {
+    let leftover = file(&NAMING.part(&archive(7).name));
     let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz"), leftover];
     let plan = plan_for(&listing);
     assert_eq!(plan.archives_kept(), 4, "a leftover is no archive");
     assert_eq!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
-    assert_eq!(removed(&plan), [naming().part(&archive(7).name)], "an own upload holds nothing that is needed");
+    assert_eq!(removed(&plan), [NAMING.part(&archive(7).name)], "an own upload holds nothing that is needed");
     assert!(plan.decisions.iter().any(|decision| matches!(decision.reason, Reason::HeldBack(_))));
 }
 
@@ -169,7 +164,7 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
     let listing = [archive(0), archive(1), archive(2), archive(50)];
     let with = |difference| {
         let circumstances = Circumstances { clock_difference: Some(difference), ..Circumstances::on(TODAY) };
-        plan(&listing, naming(), POLICY, circumstances).removals().count()
+        plan(&listing, &NAMING, POLICY, circumstances).removals().count()
     };
     assert_eq!(with(TimeDelta::hours(24)), 1);
     assert_eq!(with(TimeDelta::hours(24) + TimeDelta::seconds(1)), 0);
@@ -177,7 +172,7 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
 }
 
 #[test]
-fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
+fn a_suspicious_archive_holds_removal_back_and_comes_first() {
     use scripting_system::rules::alarm::{Beyond, Compared};
     let suspicion = Suspicion { size: 1, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) };
     let circumstances = Circumstances {
@@ -185,17 +180,17 @@ fn a_suspicious_archive_holds_removal_back_and_is_what_is_told_of() {
         suspicion: Some(suspicion),
         ..Circumstances::on(TODAY)
     };
-    let listing = [archive(0), archive(1), archive(2), archive(50), file(&naming().part(&archive(7).name))];
-    let plan = plan(&listing, naming(), POLICY, circumstances);
+    let listing = [archive(0), archive(1), archive(2), archive(50), file(&NAMING.part(&archive(7).name))];
+    let plan = plan(&listing, &NAMING, POLICY, circumstances);
     assert_eq!(plan.held_back, Some(RemovalHold::UnusualSize(suspicion)));
-    assert_eq!((removed(&plan), plan.archives_kept()), (vec![naming().part(&archive(7).name).as_str()], 4));
+    assert_eq!((removed(&plan), plan.archives_kept()), (vec![NAMING.part(&archive(7).name).as_str()], 4));
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
     let name = prop_oneof![
         (-40_i64..400).prop_map(|days| archive(days).name),
-        (-40_i64..400).prop_map(|days| naming().part(&archive(days).name)),
-        (-40_i64..400).prop_map(|days| naming().old(&archive(days).name, Which::First)),
+        (-40_i64..400).prop_map(|days| NAMING.part(&archive(days).name)),
+        (-40_i64..400).prop_map(|days| NAMING.old(&archive(days).name, Which::First)),
         "[a-z0-9.\n]{0,14}",
     ];
     let kind = prop_oneof![5 => Just(Kind::File), 1 => Just(Kind::Directory), 1 => Just(Kind::Symlink)];
@@ -204,7 +199,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
 
 proptest! {
     #[test]
-    fn whatever_lies_there_only_expired_archives_and_leftovers_go(
+    fn only_expired_archives_and_leftovers_are_ever_removed(
         listing in prop::collection::vec(any_entry(), 0..60),
         keep_days in 1_u32..60,
         keep_at_least in 1_u32..8,
@@ -212,32 +207,32 @@ proptest! {
         let mut seen = BTreeSet::new();
         let listing: Vec<Entry> = listing.into_iter().filter(|entry| seen.insert(entry.name.clone())).collect();
         let policy = Policy { keep_days, keep_at_least, ..POLICY };
-        let plan = plan(&listing, naming(), policy, Circumstances::on(TODAY));
+        let plan = plan(&listing, &NAMING, policy, Circumstances::on(TODAY));
         prop_assert_eq!(plan.decisions.len(), listing.len());
         let counting = |entry: &&Entry| {
             entry.kind == Kind::File
                 && entry.size != Some(0)
-                && naming().archive.date_of(&entry.name).is_some_and(|date| date <= TODAY)
+                && NAMING.archive.date_of(&entry.name).is_some_and(|date| date <= TODAY)
         };
         let before = listing.iter().filter(counting).count();
-        let gone = listing
+        let removed_archives = listing
             .iter()
             .filter(counting)
             .filter(|entry| plan.removals().any(|decision| decision.name == entry.name))
             .count();
-        prop_assert!(before - gone >= before.min(keep_at_least as usize), "the floor holds");
+        prop_assert!(before - removed_archives >= before.min(keep_at_least as usize), "the floor holds");
         for decision in plan.removals() {
             let entry = listing.iter().find(|entry| entry.name == decision.name).unwrap();
             prop_assert_eq!(entry.kind, Kind::File);
-            match naming().archive.date_of(&entry.name) {
+            match NAMING.archive.date_of(&entry.name) {
                 Some(date) => prop_assert!(date < TODAY - TimeDelta::days(keep_days.into())),
-                None => prop_assert!(naming().leftover(&entry.name).is_some()),
+                None => prop_assert!(NAMING.leftover(&entry.name).is_some()),
             }
         }
     }
 
     #[test]
-    fn what_was_removed_does_not_make_more_expire(
+    fn a_second_plan_removes_nothing_more(
         listing in prop::collection::vec(any_entry(), 0..40),
     ) {
         let mut seen = BTreeSet::new();

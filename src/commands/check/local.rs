@@ -1,6 +1,6 @@
-//! What a run needs of this machine: its configuration, the log, the work directory, and no other run.
+//! Checks this machine: the configuration, the log, the work directory, and the lock.
 
-use crate::commands::check::Check;
+use crate::commands::check::checker::Checker;
 use crate::commands::check::findings::Finding;
 use crate::disk::lock::{Lock, LockError};
 use crate::disk::space;
@@ -8,46 +8,36 @@ use crate::disk::spool;
 use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 
-/// Looks at all of it.
-pub(super) fn look(check: &Check<'_>) {
-    let config = &check.site.config;
-    let file = check.file.display();
-    check.tell(Finding::good("file", format!("{file} holds no mistake")));
+pub(super) fn check_machine(checker: &Checker<'_>) {
+    let config = &checker.context.config;
+    let file = checker.file.display();
+    checker.report(Finding::good("file", format!("{file} is valid")));
     for warning in &config.warnings {
-        check.tell(Finding { fix: None, ..Finding::warning("file", warning, "") });
+        checker.report(Finding::warning("file", warning));
     }
-    let name = config.archive.name.file_name(check.today());
+    let name = config.archive.name.file_name(checker.today());
     if [".tgz.tgz", ".tar.gz.tgz"].iter().any(|doubled| name.ends_with(doubled)) {
-        check.tell(Finding::warning(
-            "archive name",
-            format!("archives are called {name}: archive.name is the pattern without suffix"),
-            "remove the suffix from archive.name; rename the archives on the server too, or they no longer count",
-        ));
+        let text = format!("archives are called {name}: archive.name is the pattern without suffix");
+        let fix = "remove the suffix from archive.name; rename the archives on the server too, or they no longer count";
+        checker.report(Finding::warning("archive name", text).with_fix(fix));
     }
     let log = &config.log.file;
-    check.tell(match space::check_writable(log) {
-        Ok(()) => Finding::good("log", format!("{} can be written", log.display())),
-        Err(error) => Finding::failed("log", format!("{} cannot be written: {error}", log.display()))
-            .with_fix("make its folder, or correct its permissions or log.file"),
-    });
-    check.tell(work_directory(check));
-    check.tell(match Lock::probe(&check.file, &config.archive.work_directory) {
+    checker.report(Finding::writable("log", log, "log.file", space::check_writable(log)));
+    checker.report(work_directory(checker));
+    checker.report(match Lock::probe(&checker.file, &config.archive.work_directory) {
         Ok(()) => Finding::good("lock", "no run with this configuration is under way"),
-        Err(LockError::Held(_)) => Finding::warning(
-            "lock",
-            "a run with this configuration is under way",
-            "what is told of the SFTP server may change any moment; check again when it has ended",
-        ),
+        Err(LockError::Held(_)) => Finding::warning("lock", "a run with this configuration is under way")
+            .with_fix("the state of the SFTP server may change at any moment; check again when the run has ended"),
         Err(error @ LockError::Folder(_)) => Finding::failed("lock", with_causes(&error)),
         Err(error @ LockError::Io { .. }) => {
-            Finding::failed("lock", with_causes(&error)).with_fix("put its folder on a file system that can lock")
+            Finding::failed("lock", with_causes(&error)).with_fix("put its folder on a file system that supports locks")
         }
     });
 }
 
-/// A file without a name is made there, as a run makes it.
-fn work_directory(check: &Check<'_>) -> Finding {
-    let folder = &check.site.config.archive.work_directory;
+/// Creates a file without a name there, as a run does.
+fn work_directory(checker: &Checker<'_>) -> Finding {
+    let folder = &checker.context.config.archive.work_directory;
     match spool::create(folder) {
         Ok(_) => {
             let free = space::free_space(folder).map(|free| format!(", {} free", units::size(free)));

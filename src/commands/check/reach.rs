@@ -1,4 +1,4 @@
-//! Reaching a web server by hand, step by step, to know at which one it fails: its name, a connection, TLS.
+//! Connects to a web server step by step, to find out which step fails: the name, the connection, or TLS.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -15,31 +15,28 @@ use crate::commands::check::certificate::Certificate;
 use crate::config::ClientIdentity;
 use crate::https::pem::{certificates, private_key};
 
-/// Whom to trust, and who we are.
+/// The trusted authorities, and the certificate of the client.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trust<'a> {
-    /// The only authorities to trust, as PEM; `None` trusts the public web's.
+    /// PEM; `None` trusts the public authorities.
     pub(super) ca_file: Option<&'a Path>,
-    /// Our own certificate.
     pub(super) identity: Option<&'a ClientIdentity>,
 }
 
-/// What a server showed in a handshake.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct Handshake {
     /// "TLS 1.3".
     pub(super) protocol: &'static str,
-    /// Its certificate, where that can be read.
+    /// `None` if it cannot be parsed.
     pub(super) certificate: Option<Certificate>,
 }
 
-/// The addresses that `url` stands for.
 pub(super) fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
     let addresses = url.socket_addrs(|| None)?;
     if addresses.is_empty() { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(addresses) }
 }
 
-/// A connection to the first of `addresses` that takes one within `limit`, which holds for each read and write too.
+/// Connects to the first of `addresses` that accepts within `limit`, which is also the limit of each read and write.
 pub(super) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
@@ -55,8 +52,8 @@ pub(super) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<T
     Err(last)
 }
 
-/// Does TLS's handshake with the server of `url` over `stream`, as a run would, and says goodbye.
-pub(super) fn shake_hands(mut stream: TcpStream, url: &Url, trust: Trust<'_>) -> io::Result<Shown> {
+/// Does the TLS handshake with the server of `url` over `stream`, as a run would, and closes the connection.
+pub(super) fn handshake(mut stream: TcpStream, url: &Url, trust: Trust<'_>) -> io::Result<Handshake> {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
     let mut connection = ClientConnection::new(Arc::new(config(trust)?), name).map_err(io::Error::other)?;
@@ -68,12 +65,12 @@ pub(super) fn shake_hands(mut stream: TcpStream, url: &Url, trust: Trust<'_>) ->
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
         _ => "TLS",
     };
-    let shown = connection.peer_certificates().and_then(<[_]>::first);
-    let certificate = shown.and_then(|shown| Certificate::read(shown));
+    let chain = connection.peer_certificates().and_then(<[_]>::first);
+    let certificate = chain.and_then(|der| Certificate::read(der));
     connection.send_close_notify();
-    // The server may be gone already, which is as good.
+    // The server may have closed the connection already, which is fine.
     let _ = connection.write_tls(&mut stream);
-    Ok(Shown { protocol, certificate })
+    Ok(Handshake { protocol, certificate })
 }
 
 fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
@@ -85,7 +82,7 @@ fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
             roots.add_parsable_certificates(authorities.iter().map(|it| CertificateDer::from(it.der())));
         }
     }
-    // By name: where a build has two providers, there is no default one.
+    // By name: a build with two providers has no default.
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

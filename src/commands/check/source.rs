@@ -1,4 +1,4 @@
-//! The web server, step by step, and the dump in the ZIP that it publishes.
+//! Checks the web server step by step, and the dump in the ZIP that it publishes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 
 use crate::archive::{ArchiveError, ZippedDump};
+use crate::commands::check::checker::{Checker, Expected};
 use crate::commands::check::findings::Finding;
 use crate::commands::check::reach::{self, Trust};
-use crate::commands::check::{Check, Expected};
 use crate::disk::space;
 use crate::rules::freshness::{Freshness, Judgement, Staleness, judge};
 use crate::rules::redaction::printable;
@@ -16,76 +16,77 @@ use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::source::{self, SourceError, Zip};
 
-/// Clocks that differ by no more are as good as the same.
-const SAME: TimeDelta = TimeDelta::minutes(5);
+/// A smaller difference between the clocks is fine.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// What a look into a ZIP fetches at once, in bytes: the longest end of one. Not all servers send parts of less.
+/// Checking a ZIP fetches at least this many bytes: its longest possible end. Some servers send no smaller ranges.
 const SMALL: u64 = 65_633;
 
-/// Reaches the web server and asks for the ZIP; gives it where that went well.
-pub(super) fn reach(check: &Check<'_>) -> Option<Zip> {
-    let source = &check.site.config.source;
+/// Connects to the web server and opens the ZIP; `None` if that failed.
+pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
+    let source = &checker.context.config.source;
     if source.proxy.is_some() {
-        check.tell(Finding::skipped("connection", "made by source.proxy, which looks up the name too"));
-    } else if let Err((what, error)) = by_hand(check) {
-        check.tell(Finding::failed(what, with_causes(&error)));
-        check.tell(Finding::skipped("ZIP", "not asked for: there is no connection"));
+        checker.report(Finding::skipped("connection", "made by source.proxy, which looks up the name too"));
+    } else if let Err((what, error)) = connect(checker) {
+        checker.report(Finding::failed(what, with_causes(&error)));
+        checker.report(Finding::skipped("ZIP", "not requested: there is no connection"));
         return None;
     }
-    let folder = &check.site.config.archive.work_directory;
-    let waiting = check.waiting("asking for the ZIP");
-    let opened = source::open(source, true, folder, &check.once(), &check.site.interrupt, &check.site.progress);
-    drop(waiting);
+    let context = checker.context;
+    let (folder, retry) = (&context.config.archive.work_directory, checker.single_attempt());
+    let opened = checker.wait("requesting the ZIP", || {
+        source::open(source, true, folder, &retry, &context.interrupt, &context.progress)
+    });
     match opened {
         Ok(zip) => {
-            check.tell(Finding::good("ZIP", traffic(&zip, &source.public_url())));
-            check.tell(clock(&zip, check));
+            checker.report(Finding::good("ZIP", traffic(&zip, &source.public_url())));
+            checker.report(clock(&zip, checker));
             Some(zip)
         }
         Err(error) => {
-            check.tell(Finding::failed("ZIP", with_causes(&error)));
+            checker.report(Finding::failed("ZIP", with_causes(&error)));
             None
         }
     }
 }
 
-/// Name, connection and TLS; else at which step it failed.
-fn by_hand(check: &Check<'_>) -> Result<(), (&'static str, SourceError)> {
-    let source = &check.site.config.source;
+/// Checks name, connection and TLS. An error comes with the step at which it happened.
+fn connect(checker: &Checker<'_>) -> Result<(), (&'static str, SourceError)> {
+    let source = &checker.context.config.source;
     let host = source.url.host_str().unwrap_or_default();
     let unknown = |error| SourceError::UnknownHost { host: host.to_owned(), source: Some(error) };
     let failed = |error: io::Error| source::from_handshake(error, host);
 
-    let waiting = check.waiting("looking up the web server's name");
-    let addresses = reach::addresses(&source.url).map_err(|error| ("name", unknown(error)))?;
-    drop(waiting);
-    check.tell(Finding::good("name", named(host, &addresses)));
+    let addresses = checker
+        .wait("looking up the web server's name", || reach::addresses(&source.url))
+        .map_err(|error| ("name", unknown(error)))?;
+    checker.report(Finding::good("name", named(host, &addresses)));
 
-    let waiting = check.waiting("connecting to the web server");
-    let stream = reach::connect(&addresses, source.timeout).map_err(|error| ("connection", failed(error)))?;
-    drop(waiting);
+    let stream = checker
+        .wait("connecting to the web server", || reach::connect(&addresses, source.timeout))
+        .map_err(|error| ("connection", failed(error)))?;
     let port = source.url.port_or_known_default().unwrap_or_default();
-    check.tell(Finding::good("connection", format!("port {port} answers")));
+    checker.report(Finding::good("connection", format!("port {port} answers")));
     if source.url.scheme() != "https" {
-        check.tell(Finding::good("TLS", "none: plain HTTP, which is for this machine alone"));
+        checker.report(Finding::good("TLS", "none: plain HTTP, allowed on this machine only"));
         return Ok(());
     }
-    let waiting = check.waiting("TLS with the web server");
     let trust = Trust { ca_file: source.ca_file.as_deref(), identity: source.client_identity.as_ref() };
-    let shown = reach::shake_hands(stream, &source.url, trust).map_err(|error| ("TLS", failed(error)))?;
-    drop(waiting);
+    let handshake = checker
+        .wait("TLS with the web server", || reach::handshake(stream, &source.url, trust))
+        .map_err(|error| ("TLS", failed(error)))?;
     let authorities = match &source.ca_file {
         Some(path) => format!("trusted by {}", path.display()),
-        None => "trusted by the public web's authorities".to_owned(),
+        None => "trusted by the public authorities".to_owned(),
     };
-    check.tell(Finding::good("TLS", format!("{}, {authorities}", shown.protocol)));
-    if let Some(certificate) = shown.certificate {
-        check.tell(certificate.finding("certificate", check.site.started.to_utc()));
+    checker.report(Finding::good("TLS", format!("{}, {authorities}", handshake.protocol)));
+    if let Some(certificate) = handshake.certificate {
+        checker.report(certificate.finding(checker.context.started.to_utc()));
     }
     Ok(())
 }
 
-/// "host: address, address"; one address where that is the host's name.
+/// "host: address, address"; only the host if it is an address.
 pub(super) fn named(host: &str, addresses: &[SocketAddr]) -> String {
     let mut list: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
     list.dedup();
@@ -93,107 +94,106 @@ pub(super) fn named(host: &str, addresses: &[SocketAddr]) -> String {
     if list == [host] { host.to_owned() } else { format!("{host}: {}", list.join(", ")) }
 }
 
-/// The ZIP, and what a look at it costs.
+/// The ZIP, and the traffic that checking it causes.
 fn traffic(zip: &Zip, url: &str) -> String {
     let size = units::size(zip.size);
     if zip.is_remote() {
         let received = units::size(zip.received());
-        return format!("{url}: {size}, sent in parts: {received} tell whether the dump is fresh");
+        return format!("{url}: {size}; the server supports ranges: checking freshness costs {received}");
     }
     if zip.size <= SMALL {
-        return format!("{url}: {size}, so small that a look at it is all of it");
+        return format!("{url}: {size}, small enough to be fetched at once");
     }
-    format!("{url}: {size}, not sent in parts: each run downloads all of it, fresh or stale")
+    format!("{url}: {size}; the server does not support ranges: each run downloads all of it, fresh or stale")
 }
 
-fn clock(zip: &Zip, check: &Check<'_>) -> Finding {
-    let Some(difference) = difference(zip, check) else {
-        return Finding::skipped("clock", "the web server does not tell its time");
+fn clock(zip: &Zip, checker: &Checker<'_>) -> Finding {
+    let Some(difference) = difference(zip, checker) else {
+        return Finding::skipped("clock", "the web server does not report its time");
     };
-    let text = format!("the web server's is {}", apart(difference));
-    if difference.abs() <= SAME {
+    let text = format!("the web server's {}", apart(difference));
+    if difference.abs() <= CLOCK_TOLERANCE {
         return Finding::good("clock", text);
     }
-    Finding::warning("clock", text, "set the clock that is wrong: which dump is fresh depends on it")
+    Finding::warning("clock", text).with_fix("set the clock that is wrong: it decides which dump is fresh")
 }
 
-fn difference(zip: &Zip, check: &Check<'_>) -> Option<TimeDelta> {
-    zip.server_time.map(|theirs| theirs.signed_duration_since(check.site.started))
+fn difference(zip: &Zip, checker: &Checker<'_>) -> Option<TimeDelta> {
+    zip.server_time.map(|theirs| theirs.signed_duration_since(checker.context.started))
 }
 
-/// How far a clock is from ours.
 fn apart(difference: TimeDelta) -> String {
     let minutes = difference.abs().num_minutes();
     let far = match minutes {
-        0..5 => return "as good as ours".to_owned(),
+        0..5 => return "agrees with ours".to_owned(),
         5..120 => format!("{minutes} minutes"),
         _ => format!("{} hours", minutes / 60),
     };
-    format!("{far} {} ours", if difference > TimeDelta::zero() { "ahead of" } else { "behind" })
+    format!("is {far} {} ours", if difference > TimeDelta::zero() { "ahead of" } else { "behind" })
 }
 
-/// Looks for the dump in `zip`, and tells what a run that started now would do.
-pub(super) fn find_dump(check: &Check<'_>, zip: Option<&Zip>) -> Expected {
+/// Finds the dump in `zip`, and reports what a run would do now.
+pub(super) fn check_dump(checker: &Checker<'_>, zip: Option<&Zip>) -> Expected {
     let Some(zip) = zip else {
-        check.tell(Finding::skipped("entry", "not looked for: there is no ZIP"));
+        checker.report(Finding::skipped("entry", "not checked: there is no ZIP"));
         return Expected::default();
     };
-    let source = &check.site.config.source;
-    let mut expected = Expected { size: None, clock_difference: difference(zip, check) };
-    let waiting = check.waiting("looking into the ZIP");
-    let found = zip
-        .reader()
-        .map_err(ArchiveError::Read)
-        .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes));
-    drop(waiting);
+    let source = &checker.context.config.source;
+    let mut expected = Expected { size: None, clock_difference: difference(zip, checker) };
+    let found = checker.wait("reading the ZIP", || {
+        zip.reader()
+            .map_err(ArchiveError::Read)
+            .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes))
+    });
     let dump = match found {
         Ok(dump) => dump,
         Err(error) => {
-            check.tell(Finding::failed("entry", with_causes(&error)));
+            checker.report(Finding::failed("entry", with_causes(&error)));
             return expected;
         }
     };
     let entry = dump.entry();
-    check.tell(Finding::good("entry", format!("{}, {}", printable(&entry.name), units::size(entry.size))));
+    checker.report(Finding::good("entry", format!("{}, {}", printable(&entry.name), units::size(entry.size))));
     if let Some(others) = dump.unsent() {
-        let fix = format!("give each its own job if it must be kept: this one sends only {}", printable(&entry.name));
-        check.tell(Finding::warning("other dumps", format!("the ZIP also holds {others}"), fix));
+        let fix = format!("create a job for each that must be kept: this one sends only {}", printable(&entry.name));
+        checker.report(Finding::warning("other dumps", format!("the ZIP also holds {others}")).with_fix(fix));
     }
-    let judgement = judge(entry.time, source.timezone, &check.site.config.zone, check.today(), source.max_age_days);
-    let advice = judgement.advice(entry.time, source.timezone, check.today(), check.site.started);
-    check.tell(freshness(check, judgement, &advice));
-    expected.size = dump.expected_archive_size(check.site.config.archive.compression);
-    check.tell(archive(check, expected.size));
+    let judgement =
+        judge(entry.time, source.timezone, &checker.context.config.zone, checker.today(), source.max_age_days);
+    let advice = judgement.advice(entry.time, source.timezone, checker.today(), checker.context.started);
+    checker.report(freshness(checker, judgement, &advice));
+    expected.size = dump.expected_archive_size(checker.context.config.archive.compression);
+    checker.report(archive(checker, expected.size));
     expected
 }
 
-fn freshness(check: &Check<'_>, judgement: Judgement, advice: &str) -> Finding {
+fn freshness(checker: &Checker<'_>, judgement: Judgement, advice: &str) -> Finding {
     let modified = judgement.modified.map(|time| time.format("%F %T %:z").to_string());
     let Freshness::Stale(why) = judgement.freshness else {
         let modified = modified.unwrap_or_default();
         return Finding::good("freshness", format!("modified {modified}: a run now would send it"));
     };
     let modified = modified.map(|modified| format!("modified {modified}; ")).unwrap_or_default();
-    Finding::warning(
-        "freshness",
-        format!("{modified}a run now would find it stale and send nothing for {}: {why}", check.today()),
-        match why {
-            Staleness::Old { .. } => format!("nothing to do if today's dump is not made yet. Otherwise: {advice}"),
-            _ => advice.to_owned(),
-        },
-    )
+    let text = format!("{modified}a run now would find it stale and send nothing for {}: {why}", checker.today());
+    Finding::warning("freshness", text).with_fix(match why {
+        Staleness::Old { .. } => format!("nothing to do if today's dump is not ready yet. Otherwise: {advice}"),
+        _ => advice.to_owned(),
+    })
 }
 
-/// What will be packed, and whether this machine has room for it.
-fn archive(check: &Check<'_>, size: Option<u64>) -> Finding {
-    let archive = &check.site.config.archive;
-    let name = archive.name.file_name(check.today());
+/// The archive that will be packed, and whether this machine has enough space for it.
+fn archive(checker: &Checker<'_>, size: Option<u64>) -> Finding {
+    let archive = &checker.context.config.archive;
+    let name = archive.name.file_name(checker.today());
     let Some(size) = size else {
-        return Finding::good("archive", format!("{name}; how large it is shows when it is packed"));
+        return Finding::good("archive", format!("{name}; its size is known once it is packed"));
     };
     match space::check_space(&archive.work_directory, size) {
-        Ok(()) => Finding::good("archive", format!("{name}, about {}: there is room for it here", units::size(size))),
-        Err(error) => Finding::failed("archive", format!("no room for {name} here: {error}"))
-            .with_fix("make room in archive.work_directory, or name another folder"),
+        Ok(()) => Finding::good(
+            "archive",
+            format!("{name}, about {}: enough space in archive.work_directory", units::size(size)),
+        ),
+        Err(error) => Finding::failed("archive", format!("not enough space for {name}: {error}"))
+            .with_fix("free space in archive.work_directory, or choose another folder"),
     }
 }

@@ -1,4 +1,4 @@
-//! The archives on the server as a program reads them: one JSON document, whose fields keep their names.
+//! The listing for programs: one JSON document. Its fields keep their names, and the schema holds their comments.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::commands::list::table::Listing;
-use crate::rules::inventory::{self, Inventory};
+use crate::rules::inventory::{Inventory, PlannedFile};
 use crate::rules::retention;
 
 /// What `list --json` tells of the server's directory. Fields may be added; those here keep their names and meanings for as
@@ -106,20 +106,20 @@ enum Action {
     Remove,
 }
 
-/// `listing` as a JSON document, ended by a newline.
+/// Ends with a newline.
 ///
 /// # Errors
-/// Never for a listing, whose keys are all text; serde_json's signature knows no such types.
+/// None in practice: serde_json fails only on keys that are not strings.
 pub(super) fn listing_json(listing: &Listing) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&document(listing)).map(|json| json + "\n")
 }
 
-/// The JSON Schema (draft 2020-12) that every [`listing_json`] fits, ended by a newline.
+/// The JSON Schema (draft 2020-12) of [`listing_json`]. Ends with a newline.
 ///
 /// # Errors
-/// Never for a schema, as with [`listing_json`].
+/// None in practice, as above.
 pub(super) fn listing_schema() -> Result<String, serde_json::Error> {
-    // What is written, not what would be read: every field is there, null or not.
+    // For writing: every field is required, null or not.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     serde_json::to_string_pretty(&generator.into_root_schema_for::<Document>()).map(|json| json + "\n")
 }
@@ -129,7 +129,7 @@ fn document(listing: &Listing) -> Document {
         &listing.inventory;
     Document {
         schema_version: 1,
-        as_of: listing.asked.to_rfc3339_opts(SecondsFormat::Secs, false),
+        as_of: listing.as_of.to_rfc3339_opts(SecondsFormat::Secs, false),
         today: today.to_string(),
         next_run: next_run.to_string(),
         reference_day: reference.map(|day| day.to_string()),
@@ -139,7 +139,7 @@ fn document(listing: &Listing) -> Document {
                 name: archive.file.name.clone(),
                 date: archive.date.to_string(),
                 size: archive.file.size,
-                modified: archive.file.modified.map(moment),
+                modified: archive.file.modified.map(utc),
                 age_days: archive.age_days(*today),
                 action: action(&archive.file),
                 reason: archive.file.reason.to_string(),
@@ -158,23 +158,23 @@ fn document(listing: &Listing) -> Document {
     }
 }
 
-fn leftover(file: &inventory::File) -> Leftover {
+fn leftover(file: &PlannedFile) -> Leftover {
     Leftover {
         name: file.name.clone(),
         size: file.size,
-        modified: file.modified.map(moment),
+        modified: file.modified.map(utc),
         action: action(file),
         reason: file.reason.to_string(),
     }
 }
 
-fn action(file: &inventory::File) -> Action {
+fn action(file: &PlannedFile) -> Action {
     match file.action {
         retention::Action::Keep => Action::Keep,
         retention::Action::Remove => Action::Remove,
     }
 }
 
-fn moment(moment: DateTime<Utc>) -> String {
+fn utc(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -1,73 +1,75 @@
-//! The archives on the server as a person reads them: a line for each, with bars and gaps, and a summary.
+//! The listing for people: a line for each archive, with bars and gaps, and a summary.
 
 use std::cmp::Ordering;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use console::{Alignment, Style, measure_text_width, pad_str};
 
-use crate::rules::inventory::{Archive, File, Gap, Inventory};
-use crate::rules::naming::restore_option;
+use crate::rules::inventory::Gap;
+use crate::rules::inventory::Inventory;
+use crate::rules::archive_name::restore_option;
+use crate::rules::inventory::PlannedArchive;
+use crate::rules::inventory::PlannedFile;
 use crate::rules::redaction::printable;
-use crate::rules::retention::{Action, Reason};
+use crate::rules::retention::Action;
 use crate::rules::units;
+use crate::rules::retention::reason::Reason;
 
-/// What is listed.
 #[derive(Debug, Clone)]
 pub(super) struct Listing {
-    /// What lies in the directory.
     pub inventory: Inventory,
-    /// Which directory on which server.
-    pub place: String,
-    /// When the server was asked, in the job's zone.
-    pub asked: DateTime<FixedOffset>,
-    /// Bytes free there, where the server tells.
+    /// Folder and server.
+    pub folder: String,
+    /// In the job's zone.
+    pub as_of: DateTime<FixedOffset>,
+    /// Free bytes on the server, if it reports them.
     pub free: Option<u64>,
 }
 
-/// What a listing is written on.
+/// Properties of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Canvas {
-    /// How many columns a terminal has; `None` where it is no terminal.
+    /// The width of the terminal; `None` if the output is not a terminal.
     pub columns: Option<usize>,
-    /// Whether it takes colours.
     pub has_colour: bool,
-    /// Whether the names of what is none of ours are wanted.
-    pub names_all: bool,
+    /// Whether to name files that are no archives too.
+    pub shows_all_names: bool,
 }
 
 const LONGEST_BAR: usize = 32;
 const SHORTEST_BAR: usize = 5;
-/// Beside a bar, a reason that is longer than this may be wrapped.
+/// Longer reasons may be wrapped to make room for a bar.
 const SHORTEST_REASON: usize = 20;
-/// With less, a line is rather left to the terminal to wrap.
+/// With less room, the terminal wraps the line.
 const NARROWEST_REASON: usize = 12;
 
-/// `listing` in lines, each ended by a newline.
+/// Each line ends with a newline.
 pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
     let inventory = &listing.inventory;
-    let asked = listing.asked.format("%a %Y-%m-%d %H:%M %:z");
-    let mut lines = vec![format!("{}, as of {asked}", printable(&listing.place))];
+    let as_of = listing.as_of.format("%a %Y-%m-%d %H:%M %:z");
+    let mut lines = vec![format!("{}, as of {as_of}", printable(&listing.folder))];
     lines.extend(table(listing, canvas));
     lines.extend(summary(listing));
-    lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| awaits_its_name(file)).map(told)));
+    let (awaiting, unfinished): (Vec<_>, Vec<_>) = inventory.leftovers.iter().partition(|file| awaits_its_name(file));
+    lines.extend(named("leftover", awaiting.into_iter().map(with_reason)));
     lines.extend(named("replaced", inventory.replaced.iter().map(replaced)));
-    if canvas.names_all {
-        lines.extend(named("leftover", inventory.leftovers.iter().filter(|file| !awaits_its_name(file)).map(told)));
+    if canvas.shows_all_names {
+        lines.extend(named("leftover", unfinished.into_iter().map(with_reason)));
         lines.extend(named("no file", inventory.irregular.iter().map(|name| printable(name))));
         lines.extend(named("foreign", inventory.foreign.iter().map(|name| printable(name))));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// How wide each column is.
+/// The width of each column.
 struct Columns {
     name: usize,
     size: usize,
     bar: Option<usize>,
     age: usize,
-    /// Where reasons are wrapped.
+    /// `None` if reasons are not wrapped.
     reason: Option<usize>,
-    /// How far the reasons are from the left.
+    /// The width of all columns on its left.
     before_reason: usize,
 }
 
@@ -95,7 +97,7 @@ impl Columns {
     }
 }
 
-/// An archive's line, before it is laid out.
+/// An archive's line before the layout.
 struct Row {
     date: String,
     name: String,
@@ -108,7 +110,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(archive: &Archive, today: NaiveDate) -> Row {
+    fn of(archive: &PlannedArchive, today: NaiveDate) -> Row {
         let file = &archive.file;
         let age = match archive.age_days(today) {
             days if days >= 0 => format!("{days} d"),
@@ -136,15 +138,15 @@ fn table(listing: &Listing, canvas: Canvas) -> Vec<String> {
     let mut lines = Vec::new();
     for (archive, row) in inventory.archives.iter().zip(&rows) {
         while let Some(gap) = gaps.next_if(|gap| gap.last < archive.date) {
-            lines.push(told_gap(gap, canvas));
+            lines.push(gap_line(gap, canvas));
         }
-        lines.push(told_row(row, &columns, largest, canvas));
+        lines.push(row_line(row, &columns, largest, canvas));
     }
-    lines.extend(gaps.map(|gap| told_gap(gap, canvas)));
+    lines.extend(gaps.map(|gap| gap_line(gap, canvas)));
     lines
 }
 
-fn told_row(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> String {
+fn row_line(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> String {
     let pad = |text: &str, width: usize, side: Alignment| pad_str(text, width, side, None).into_owned();
     let bar = columns.bar.map_or_else(String::new, |width| {
         let bar = pad(&bar(row.bytes, largest, width), width, Alignment::Left);
@@ -157,7 +159,7 @@ fn told_row(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> Strin
     let reason = match columns.reason {
         Some(width) => {
             let next_line = format!("\n{}", " ".repeat(columns.before_reason));
-            textwrap::wrap(&row.reason, width).join(&next_line)
+            wrap(&row.reason, width).join(&next_line)
         }
         None => row.reason.clone(),
     };
@@ -176,7 +178,22 @@ fn told_row(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> Strin
     )
 }
 
-fn told_gap(gap: &Gap, canvas: Canvas) -> String {
+/// The words of `text` in lines of up to `width` columns.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn gap_line(gap: &Gap, canvas: Canvas) -> String {
     let nights = units::count(gap.nights(), "night");
     if gap.is_thinned {
         return style(canvas).dim().apply_to(format!("— {nights} not kept")).to_string();
@@ -197,14 +214,14 @@ fn summary(listing: &Listing) -> Vec<String> {
     let mut lines = vec![if has_nothing {
         "The folder is empty.".to_owned()
     } else if inventory.archives.is_empty() {
-        "No archive lies there.".to_owned()
+        "There is no archive.".to_owned()
     } else {
         totals(inventory)
     }];
     if let Some(newest) = inventory.newest() {
         let age = newest.file.modified.map_or_else(
             || format!("of {}", day(newest.date)),
-            |modified| format!("{} old", units::age(listing.asked.signed_duration_since(modified))),
+            |modified| format!("{} old", units::age(listing.as_of.signed_duration_since(modified))),
         );
         lines.push(line("newest", &format!("{}, {age}", printable(&newest.file.name))));
     }
@@ -215,15 +232,15 @@ fn summary(listing: &Listing) -> Vec<String> {
         lines.push(line("leftovers", &leftovers(&inventory.leftovers)));
     }
     let others = [
-        (inventory.irregular.len(), "named like an archive, but no regular file"),
-        (inventory.foreign.len(), "not of this configuration"),
+        (inventory.irregular.len(), "named like an archive, but not a regular file"),
+        (inventory.foreign.len(), "foreign"),
     ];
     let others: Vec<String> =
         others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     if !others.is_empty() {
-        lines.push(line("others", &format!("{}; they are left alone (-v names them)", others.join(", "))));
+        lines.push(line("others", &format!("{}; never touched (-v names them)", others.join(", "))));
     }
-    lines.push(line("free", &listing.free.map_or_else(|| "not known".to_owned(), units::size)));
+    lines.push(line("free", &listing.free.map_or_else(|| "unknown".to_owned(), units::size)));
     lines
 }
 
@@ -242,7 +259,6 @@ fn totals(inventory: &Inventory) -> String {
     format!("{archives}, {at_least}{}{missing}", units::size(total))
 }
 
-/// What will be removed, and that it has not been decided yet.
 fn next_run(inventory: &Inventory) -> String {
     if let Some(cause) = &inventory.held_back {
         return format!("removes nothing, removal is held back: {}", printable(&cause.to_string()));
@@ -253,38 +269,41 @@ fn next_run(inventory: &Inventory) -> String {
         0 => "nothing".to_owned(),
         some => units::count(some, "file"),
     };
-    format!("removes {removals} once it has delivered; days count to its day, {}", day(inventory.next_run))
+    format!("removes {removals} once it has delivered; ages are as of {}", day(inventory.next_run))
 }
 
-fn leftovers(files: &[File]) -> String {
+fn leftovers(files: &[PlannedFile]) -> String {
     let awaiting = files.iter().filter(|file| awaits_its_name(file)).count();
     let unfinished = files.len() - awaiting;
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     if unfinished > 0 {
-        told.push(format!("{} (one may be under way)", units::count(unfinished, "unfinished upload")));
+        parts.push(format!("{} (one may be in progress)", units::count(unfinished, "unfinished upload")));
     }
     if awaiting > 0 {
-        told.push(format!("{} without one, which the next run puts back", units::count(awaiting, "replaced archive")));
+        parts.push(format!(
+            "{} without a successor, which the next run puts back",
+            units::count(awaiting, "replaced archive")
+        ));
     }
-    told.join(", ")
+    parts.join(", ")
 }
 
-fn awaits_its_name(file: &File) -> bool {
+fn awaits_its_name(file: &PlannedFile) -> bool {
     file.reason == Reason::AwaitsItsName
 }
 
-fn replaced(archive: &Archive) -> String {
-    let Archive { date, file, .. } = archive;
-    let size = file.size.map_or_else(|| "size not known".to_owned(), units::size);
-    let fate = match file.action {
+fn replaced(archive: &PlannedArchive) -> String {
+    let PlannedArchive { date, file, .. } = archive;
+    let size = file.size.map_or_else(|| "size unknown".to_owned(), units::size);
+    let action = match file.action {
         Action::Keep => file.reason.to_string(),
         Action::Remove => "the next run removes it once it has delivered".to_owned(),
     };
     let option = restore_option(&file.name);
-    format!("{}, {size}: {fate}; restore {option} --date {date} restores it", printable(&file.name))
+    format!("{}, {size}: {action}; restore {option} --date {date} restores it", printable(&file.name))
 }
 
-fn told(file: &File) -> String {
+fn with_reason(file: &PlannedFile) -> String {
     format!("{}: {}", printable(&file.name), file.reason)
 }
 
@@ -301,12 +320,12 @@ fn day(date: NaiveDate) -> String {
     date.format("%a %Y-%m-%d").to_string()
 }
 
-/// A style that holds whatever the process's own output is.
+/// A style that does not depend on the process's own output.
 fn style(canvas: Canvas) -> Style {
     Style::new().force_styling(canvas.has_colour)
 }
 
-/// `bytes` of `largest` as a bar of up to `width` characters, in eighths of one; something is never nothing.
+/// `bytes` of `largest` as a bar of up to `width` characters, in eighths of one. Only 0 bytes have no bar.
 fn bar(bytes: u64, largest: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if bytes == 0 {

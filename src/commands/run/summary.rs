@@ -1,4 +1,4 @@
-//! What the command prints when it is done: a summary on a terminal, and for cron what is wrong.
+//! What `run` prints at the end: a summary on a terminal, or the errors for cron.
 
 use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State};
 use crate::record::task::Task;
@@ -6,9 +6,9 @@ use crate::report::message::{figures, headline, tasks};
 use crate::rules::retention::{Action, Decision};
 use crate::rules::units;
 
-/// The run in a few lines for a terminal, each ended by a newline.
+/// A few lines for a terminal, each ending with a newline.
 ///
-/// A dry run tells what would be sent, and of every file on the server whether it would go or stay, and why.
+/// A dry run shows what would be sent, and for every file on the server whether it would be removed or kept, and why.
 pub(super) fn summary(record: &RunRecord) -> String {
     let mut lines = vec![headline::headline(record)];
     if let Some(dump) = &record.dump {
@@ -23,7 +23,7 @@ pub(super) fn summary(record: &RunRecord) -> String {
         lines.push(format!("  new host key  {fingerprint} {trust}; compare it with the server's own"));
     }
     if record.dry_run {
-        lines.extend(rehearsal(record));
+        lines.extend(dry_run(record));
     } else if let Some(plan) = &record.retention {
         let kept = units::count(plan.archives_kept(), "archive");
         lines.push(format!("  removed  {}; {kept} kept", units::count(record.removed, "file")));
@@ -34,7 +34,7 @@ pub(super) fn summary(record: &RunRecord) -> String {
     }
     let retries = match record.retries {
         0 => String::new(),
-        retries => format!(", tried again {}", units::count(retries, "time")),
+        retries => format!(", retried {}", units::count(retries, "time")),
     };
     lines.push(format!("  took     {}{retries}", units::duration(record.duration)));
     lines.extend(notes(record, Level::Error));
@@ -42,8 +42,8 @@ pub(super) fn summary(record: &RunRecord) -> String {
     finish(record, &lines)
 }
 
-/// What a dry run found that a real one would do. Nothing is left out: this is what was asked for.
-fn rehearsal(record: &RunRecord) -> Vec<String> {
+/// What a real run would do. No file is omitted.
+fn dry_run(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     let sending = record.task(Task::SendArchive);
     if sending.state == State::Skipped {
@@ -56,21 +56,21 @@ fn rehearsal(record: &RunRecord) -> Vec<String> {
         .map(|note| format!("  leftover {}", note.text));
     lines.extend(put_back);
     if let Some(plan) = &record.retention {
-        let (going, staying): (Vec<&Decision>, Vec<&Decision>) =
+        let (removed, kept): (Vec<&Decision>, Vec<&Decision>) =
             plan.decisions.iter().partition(|decision| decision.action == Action::Remove);
         let named = |decision: &&Decision| format!("      {}: {}", decision.name, decision.reason);
-        lines.push(format!("  would be removed: {}", units::count(going.len(), "file")));
-        lines.extend(going.iter().map(named));
-        let others = staying.len().saturating_sub(plan.archives_kept());
+        lines.push(format!("  would be removed: {}", units::count(removed.len(), "file")));
+        lines.extend(removed.iter().map(named));
+        let others = kept.len().saturating_sub(plan.archives_kept());
         let archives = units::count(plan.archives_kept(), "archive");
-        lines.push(format!("  would stay: {archives}, {}", units::count(others, "other")));
-        lines.extend(staying.iter().map(named));
+        lines.push(format!("  would be kept: {archives}, {}", units::count(others, "other")));
+        lines.extend(kept.iter().map(named));
     }
     lines
 }
 
-/// What cron should mail: nothing after a success, else the outcome and each error; the warnings too where they are
-/// what kept the run from being a success. Each line is ended by a newline.
+/// What cron should mail: nothing after a success, otherwise the outcome and each error, or each warning if there was no
+/// error. Each line ends with a newline.
 pub(super) fn cron_errors(record: &RunRecord) -> String {
     let outcome = record.outcome();
     if outcome == Outcome::Success {
@@ -90,7 +90,7 @@ fn notes(record: &RunRecord, level: Level) -> impl Iterator<Item = String> {
     tasks::notes(record, level).map(move |note| format!("{word}: {}: {}", note.task, note.text))
 }
 
-/// The lines, without what could move the terminal's cursor.
+/// The lines, safe for a terminal.
 fn finish(record: &RunRecord, lines: &[String]) -> String {
     lines.iter().map(|line| record.clean(line) + "\n").collect()
 }
@@ -101,25 +101,16 @@ mod tests {
     use crate::report::message::samples;
 
     #[test]
-    fn cron_hears_nothing_of_a_success() {
+    fn cron_gets_nothing_after_a_success_otherwise_the_errors_or_else_the_warnings() {
         assert_eq!(cron_errors(&samples::delivered()), "");
-    }
-
-    #[test]
-    fn cron_hears_the_warnings_of_a_night_that_ended_with_them() {
+        let text = cron_errors(&samples::hostile());
+        assert!(text.contains("error: Find dump: ") && !text.contains("warning: "), "{text}");
         insta::assert_snapshot!(cron_errors(&samples::stale()), @r"
         scripting-system: Nothing new was delivered: the dump is stale.
         The last good archive is unknown: the folder on the server was not listed.
         warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today
         warning: Remove expired: 20261111.tgz could not be removed: permission denied
         ");
-    }
-
-    #[test]
-    fn cron_hears_the_errors_of_a_failed_night() {
-        let told = cron_errors(&samples::hostile());
-        assert!(told.contains("error: Find dump: "), "{told}");
-        assert!(!told.contains("warning: "), "{told}");
     }
 
     #[test]
@@ -134,18 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_the_state_of_the_server_too() {
+    fn a_failed_run_shows_the_state_of_the_server() {
         insta::assert_snapshot!(summary(&samples::unreachable_web_server()), @r"
         FAILED at Request zip: nothing new was delivered.
           The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.
           free     41.20 GiB, room for 3,360 more like the last
-          took     1 min 34 s, tried again 2 times
+          took     1 min 34 s, retried 2 times
         error: Request zip: no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server runs
         ");
     }
 
     #[test]
-    fn a_dry_run_tells_what_would_be_sent_and_of_every_file_whether_it_would_go_and_why() {
+    fn a_dry_run_shows_what_would_be_sent_and_what_would_happen_to_every_file() {
         insta::assert_snapshot!(summary(&samples::dry_run()), @r"
         Dry run. Nothing was changed.
           dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00
@@ -153,7 +144,7 @@ mod tests {
           leftover .20262111.tgz.old would be put back as 20262111.tgz
           would be removed: 1 file
               20261211.tgz: expired, 11 days old
-          would stay: 3 archives, 1 other
+          would be kept: 3 archives, 1 other
               20262111.tgz: 2 days old
               20262311.tgz: 0 days old
               20262411.tgz: dated after today
@@ -166,22 +157,17 @@ mod tests {
     fn a_dry_run_with_a_stale_dump_would_send_nothing() {
         let mut record = samples::stale();
         record.dry_run = true;
-        let told = summary(&record);
-        assert!(told.contains("  archive  nothing would be sent: the dump is stale\n"), "{told}");
+        let text = summary(&record);
+        assert!(text.contains("  archive  nothing would be sent: the dump is stale\n"), "{text}");
     }
 
     #[test]
-    fn a_dry_run_names_every_file_however_many_there_are() {
+    fn a_dry_run_names_every_file_and_no_name_can_forge_a_line() {
         let mut record = samples::dry_run();
         let decisions = &mut record.retention.as_mut().unwrap().decisions;
+        decisions[0].name = "a\n  would be kept: forged".to_owned();
         *decisions = decisions.iter().cycle().take(5_000).cloned().collect();
-        assert!(summary(&record).lines().count() > 5_000);
-    }
-
-    #[test]
-    fn a_name_on_the_server_cannot_forge_a_line_of_a_dry_run() {
-        let mut record = samples::dry_run();
-        record.retention.as_mut().unwrap().decisions[0].name = "a\n  would stay: forged".to_owned();
-        assert!(summary(&record).contains("      a\\n  would stay: forged: "));
+        let text = summary(&record);
+        assert!(text.lines().count() > 5_000 && text.contains("      a\\n  would be kept: forged: "));
     }
 }

@@ -13,8 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::SYSTEM_KNOWN_HOSTS;
 use crate::destination::error::DestinationError;
 use crate::disk::atomic_file::sync_folder_of;
-use crate::disk::bounded_read::{self, ReadError};
-use crate::rules::known_hosts::{Entry, HostName, Line, Marker, parse};
+use crate::disk::bounded_read;
+use crate::disk::bounded_read::ReadError;
+use crate::rules::known_hosts::HostName;
+use crate::rules::known_hosts::Line;
+use crate::rules::known_hosts::Marker;
+use crate::rules::known_hosts::parse;
+use crate::rules::known_hosts::KnownKey;
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
@@ -39,18 +44,18 @@ impl fmt::Display for Place {
 /// What the files say about one host.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    entries: Vec<(Place, Entry)>,
+    entries: Vec<(Place, KnownKey)>,
 }
 
 impl Known {
     /// The host's keys: those of its name and port, or if there are none, those of its name without a port.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, Entry)> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, KnownKey)> {
         let lacks_port = !self.has_port();
         self.marked(Marker::HostKey).filter(move |(_, entry)| entry.lacks_port == lacks_port)
     }
 
     /// A key of the host that makes every other key a changed one.
-    pub(crate) fn binding_key(&self) -> Option<&(Place, Entry)> {
+    pub(crate) fn binding_key(&self) -> Option<&(Place, KnownKey)> {
         self.keys().find(|(_, entry)| !entry.lacks_port)
     }
 
@@ -73,7 +78,7 @@ impl Known {
         self.marked(Marker::HostKey).any(|(_, entry)| !entry.lacks_port)
     }
 
-    fn marked(&self, marker: Marker) -> impl Iterator<Item = &(Place, Entry)> {
+    fn marked(&self, marker: Marker) -> impl Iterator<Item = &(Place, KnownKey)> {
         self.entries.iter().filter(move |(_, entry)| entry.marker == marker)
     }
 }
@@ -91,7 +96,7 @@ pub(crate) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationErro
         for (line, text) in (1..).zip(content.split(|byte| *byte == b'\n')) {
             match parse(text, name) {
                 Line::Unrelated => {}
-                Line::Entry(entry) => entries.push((Place { file: file.to_owned(), line }, entry)),
+                Line::Key(entry) => entries.push((Place { file: file.to_owned(), line }, entry)),
                 Line::Malformed { may_match: false } => skipped.push(line),
                 Line::Malformed { may_match: true } => {
                     return Err(problem(format!(

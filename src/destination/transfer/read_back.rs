@@ -9,7 +9,7 @@ use crate::destination::transfer::lanes;
 use crate::destination::transfer::reading::Reading;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::{BLOCK, Content, Spool};
-use crate::rules::retention::Kind;
+use crate::rules::listing::Kind;
 use crate::runtime::progress::Bar;
 
 /// The comparison of a file on the server with an archive. If the link breaks, it can continue over another one.

@@ -3,8 +3,11 @@
 use crate::record::run_record::{Delivery, RunRecord};
 use crate::report::message::figures::{Figure, named};
 use crate::report::message::headline;
-use crate::rules::retention::{Action, Decision, Plan, Reason};
+use crate::rules::retention::Action;
+use crate::rules::retention::Decision;
+use crate::rules::retention::Plan;
 use crate::rules::units;
+use crate::rules::retention::reason::Reason;
 
 /// All facts of `record`, in the order of a run.
 pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {

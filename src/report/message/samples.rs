@@ -9,7 +9,9 @@ use chrono::{DateTime, NaiveDate};
 use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
-use crate::rules::retention::{Action, Decision, Plan, Reason, RemovalHold, Rule};
+use crate::rules::retention::keeping::Rule;
+use crate::rules::retention::reason::{Reason, RemovalHold};
+use crate::rules::retention::{Action, Decision, Plan};
 
 pub(crate) use history::{delivered_with_history, stale_with_history, unreachable_web_server};
 

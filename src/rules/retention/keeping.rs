@@ -1,32 +1,42 @@
-//! Which archives stay, by which of the policy's rules: an archive stays where any of them keeps it.
+//! Which archives are kept, and by which rules of the policy: one rule is enough.
 //!
-//! The rules of the calendar count as `restic forget` does with `--keep-daily` to `--keep-yearly` (restic's manual,
-//! "Removing snapshots according to a policy"): days, weeks, months and years without an archive do not count, the newest
-//! archive of each one that counts stays, and while there are fewer of them than a rule asks for, the oldest archive of
-//! all stays for it too.
+//! The calendar rules count as `restic forget` does with `--keep-daily` to `--keep-yearly` (restic's manual, "Removing
+//! snapshots according to a policy"): days, weeks, months and years without an archive do not count; of each that counts,
+//! the newest archive is kept; and while there are fewer than a rule asks for, it keeps the oldest archive of all too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{Datelike as _, Days, IsoWeek, NaiveDate};
 
-use crate::rules::retention::Policy;
+/// How much history is kept. The calendar rules are off at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Keeps archives up to this many days older than the reference day. At least 1.
+    pub keep_days: u32,
+    /// Keeps this many of the newest archives, however old they are. At least 1.
+    pub keep_at_least: u32,
+    /// Keeps the newest archive of each of the last N days that have one.
+    pub keep_daily: u32,
+    /// … of each of the last N weeks (ISO 8601) that have one.
+    pub keep_weekly: u32,
+    /// … of each of the last N months that have one.
+    pub keep_monthly: u32,
+    /// … of each of the last N years that have one.
+    pub keep_yearly: u32,
+}
 
-/// A stretch of the calendar of which one archive stays.
+/// A part of the calendar of which one archive is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
-    /// A day.
     Day(NaiveDate),
-    /// A week from Monday to Sunday; those around New Year belong to the year of their Thursday (ISO 8601).
+    /// From Monday to Sunday; a week around New Year belongs to the year of its Thursday (ISO 8601).
     Week(IsoWeek),
-    /// A month.
     Month {
-        /// Its year.
         year: i32,
         /// From 1.
         month: u32,
     },
-    /// A year.
     Year(i32),
 }
 
@@ -43,21 +53,20 @@ impl fmt::Display for Slot {
 
 type SlotOf = fn(NaiveDate) -> Slot;
 
-/// What keeps an archive.
+/// Why an archive is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// `keep_days`: it is not older than that.
+    /// `keep_days`.
     Age,
-    /// `keep_at_least`: it is one of the newest.
+    /// `keep_at_least`.
     Floor,
-    /// It is the newest of a slot that still counts.
+    /// It is the newest of a slot that counts.
     NewestOf(Slot),
     /// It is the oldest archive of all, in this slot, and its rule asks for more slots than there are.
     Oldest(Slot),
 }
 
-/// The rules of `policy` that keep an archive, by its date, in the order of the policy; for all of `dates` of which any
-/// does.
+/// The rules of `policy` that keep the archive of each date, in the policy's order. Dates without a rule are missing.
 pub(super) fn rules(policy: Policy, dates: &BTreeSet<NaiveDate>) -> BTreeMap<NaiveDate, Vec<Rule>> {
     let slots: [(u32, SlotOf); 4] = [
         (policy.keep_daily, Slot::Day),
@@ -83,7 +92,6 @@ fn by_age(dates: &BTreeSet<NaiveDate>, keep_days: u32) -> Vec<(NaiveDate, Rule)>
     dates.range(oldest_kept..).map(|date| (*date, Rule::Age)).collect()
 }
 
-/// What a rule keeps that has room for `count` slots.
 fn by_slot(dates: &BTreeSet<NaiveDate>, count: usize, slot_of: SlotOf) -> Vec<(NaiveDate, Rule)> {
     let mut newest: Vec<(NaiveDate, Slot)> = dates.iter().rev().map(|date| (*date, slot_of(*date))).collect();
     let oldest = newest.last().copied();

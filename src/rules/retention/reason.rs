@@ -1,4 +1,4 @@
-//! Why a file stays or goes, and why nothing goes at all, in data and in words.
+//! Why a file is kept or removed, and why removal is held back, as data and in words.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use chrono::NaiveDate;
 use crate::rules::alarm::Suspicion;
 use crate::rules::retention::keeping::{Rule, Slot};
 
-/// Why a file stays or goes.
+/// Why a file is kept or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// Not a name of ours.
+    /// This job does not use such names.
     Foreign,
-    /// A name of ours, but no regular file.
+    /// It has a name of this job, but is no regular file.
     NotAFile,
     /// An archive dated after today.
     Future,
@@ -22,10 +22,10 @@ pub enum Reason {
     Kept {
         /// Days before the reference day.
         age: i64,
-        /// Every rule that keeps it, in the order of the policy. At least one.
+        /// Every rule that keeps it, in the policy's order. At least one.
         rules: Vec<Rule>,
     },
-    /// Older than the policy allows.
+    /// An archive older than the policy allows.
     Expired {
         /// Days before the reference day.
         age: i64,
@@ -40,9 +40,9 @@ pub enum Reason {
     },
     /// An upload that an earlier run of this job did not finish.
     UnfinishedUpload,
-    /// An upload of another job or machine, which may still be under way.
+    /// An upload of another job or machine, which may still be in progress.
     OtherUpload,
-    /// An upload of another job or machine that nobody has written to for so long.
+    /// An upload of another job or machine to which nothing has been written for more than a day.
     AbandonedUpload {
         /// Whole hours since it was last written, by the server's clock.
         hours: i64,
@@ -52,18 +52,18 @@ pub enum Reason {
         /// It is kept until an archive of this date, or of a later one, has been delivered.
         until: NaiveDate,
     },
-    /// A replaced archive whose successor was written less than two days ago.
+    /// A replaced archive: its successor was written less than two days ago.
     ReplacedLately,
     /// A replaced archive that is no longer needed: newer archives have been delivered since.
     Replaced,
-    /// A replaced archive whose successor never came: it must be put back, not removed.
+    /// A replaced archive whose successor never arrived: it must be put back, not removed.
     AwaitsItsName,
-    /// It would go, but removal is held back tonight.
+    /// It would be removed, but removal is held back.
     HeldBack(Box<Reason>),
 }
 
 impl Reason {
-    /// Whether this is an archive that stays because it is not yet old.
+    /// Whether `keep_days` keeps this archive.
     pub fn is_recent(&self) -> bool {
         matches!(self, Reason::Kept { rules, .. } if rules.contains(&Rule::Age))
     }
@@ -76,7 +76,7 @@ impl fmt::Display for Reason {
             Reason::NotAFile => f.write_str("named like an archive, but not a regular file"),
             Reason::Future => f.write_str("dated after today"),
             Reason::Empty => f.write_str("empty"),
-            Reason::Kept { age, rules } => tell_kept(f, *age, rules),
+            Reason::Kept { age, rules } => write_kept(f, *age, rules),
             Reason::Expired { age } => write!(f, "expired, {} old", days(*age)),
             Reason::WrittenLater { written, named } => {
                 write!(f, "written {} ago, though its name says {named}", days(*written))
@@ -97,9 +97,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// "2 days old; weekly 2026-W47". The floor is told only where an archive's age alone would not keep it: of the newest
-/// archives that goes without saying.
-fn tell_kept(f: &mut fmt::Formatter<'_>, age: i64, rules: &[Rule]) -> fmt::Result {
+/// "2 days old; weekly 2026-W47". The floor is mentioned only if the archive's age would not keep it.
+fn write_kept(f: &mut fmt::Formatter<'_>, age: i64, rules: &[Rule]) -> fmt::Result {
     write!(f, "{} old", days(age))?;
     let mut before = if rules.contains(&Rule::Age) {
         "; "
@@ -125,11 +124,10 @@ fn days(count: i64) -> String {
     if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }
 
-/// Why nothing at all is removed tonight.
+/// Why a run removes no archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemovalHold {
-    /// The new archive has an unusual size: until somebody has looked at the dump, the older ones may be the last good
-    /// ones.
+    /// The new archive has an unusual size: until somebody has checked the dump, the older ones may be the last good ones.
     UnusualSize(Suspicion),
     /// The server failed to sync the new archive to its disk: the older ones may be the last good ones.
     NotSynced,
@@ -138,12 +136,12 @@ pub enum RemovalHold {
         /// One of its archives.
         example: String,
     },
-    /// The web server's clock and ours differ by this many hours.
+    /// The web server's clock and this machine's differ.
     ClockDiffers {
         /// Whole hours, without sign.
         hours: i64,
     },
-    /// The archive pattern was changed over a folder of old names.
+    /// `archive.name` was changed while the folder held archives with names of the old pattern.
     DayAndMonthSwapped {
         /// One of the names.
         example: String,

@@ -65,8 +65,7 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (5, "archive name without a date, or a path", &[
         (BROKEN_CONFIGURATION, "every_mistake_is_reported_at_once"),
-        (ARCHIVE_NAME, "patterns_that_lose_the_date_are_refused"),
-        (ARCHIVE_NAME, "patterns_that_are_no_date_or_no_name_are_refused"),
+        (ARCHIVE_NAME, "a_pattern_must_be_a_date_and_a_file_name_that_can_be_parsed_again"),
     ]),
     (6, "others can write the configuration, or read its secret", &[
         (BROKEN_CONFIGURATION, "a_configuration_that_others_can_read_or_write_is_refused_with_the_chmod_that_fixes_it"),
@@ -168,8 +167,8 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (29, "DOS rounding at midnight; clock changes", &[
         (FRESHNESS, "only_a_wall_clock_at_tomorrows_midnight_counts_as_today"),
-        (FRESHNESS, "a_day_that_begins_an_hour_late_has_its_midnight_too"),
-        (FRESHNESS, "a_time_that_the_clocks_skip_or_repeat_is_still_a_time"),
+        (FRESHNESS, "a_day_that_begins_at_one_oclock_has_a_midnight_too"),
+        (FRESHNESS, "a_time_that_clocks_skip_or_repeat_is_still_valid"),
         (STALE_DUMPS, "a_dos_time_counts_if_the_zip_has_no_other"),
     ]),
     (30, "time in the future, of 1980, missing", &[
@@ -266,12 +265,12 @@ pub(super) const ROWS: &[Row] = &[
         (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
         (DISKS, "an_unfinished_upload_of_the_same_date_is_replaced_completely"),
         (DELIVERY, "a_replacement_killed_half_way_is_put_back_and_then_done"),
-        (RETENTION_RULES, "own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clock"),
+        (RETENTION_RULES, "own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock"),
     ]),
     (52, "what is none of ours in the directory", &[
         (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
-        (RETENTION_RULES, "what_is_not_ours_is_never_touched"),
-        (RETENTION_RULES, "whatever_lies_there_only_expired_archives_and_leftovers_go"),
+        (RETENTION_RULES, "foreign_entries_are_never_removed"),
+        (RETENTION_RULES, "only_expired_archives_and_leftovers_are_ever_removed"),
     ]),
     (53, "everything expired", &[
         (CALENDAR, "the_newest_archives_are_kept_at_any_age"),
@@ -284,7 +283,7 @@ pub(super) const ROWS: &[Row] = &[
     (55, "10,000 entries; names with newlines", &[
         (RETENTION, "ten_thousand_foreign_files_neither_fill_the_log_nor_slow_the_run"),
         (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
-        (ARCHIVE_NAME, "only_a_whole_name_counts"),
+        (ARCHIVE_NAME, "only_the_whole_name_is_parsed"),
     ]),
     (56, "what arrived is shorter, or has other bytes", &[
         (TRANSFERS, "a_truncated_upload_never_gets_the_final_name"),

@@ -156,7 +156,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
             (SHARED_FOLDER, "the_age_of_an_upload_is_measured_by_the_servers_clock"),
-            (RULES_RETENTION, "own_uploads_of_any_date_go_and_those_of_others_after_a_day_by_the_servers_clock"),
+            (RULES_RETENTION, "own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock"),
         ],
     ),
     (
@@ -221,7 +221,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (CHECK_SFTP, "archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows"),
             (CHECK_SFTP, "a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds"),
-            (RENAMED, "restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it"),
+            (RENAMED, "restore_names_the_file_in_the_archive_and_prints_a_command_that_restores_it"),
             (RENAMED, "verify_reports_an_intact_archive_with_another_name_as_a_warning_until_the_name_is_given"),
         ],
     ),
@@ -238,9 +238,7 @@ pub(super) const ROWS: &[Row] = &[
         95,
         "dump of tomorrow by a zone, made after midnight, --date of a past night",
         &[
-            (RULES_FRESHNESS, "a_time_of_tomorrow_without_a_zone_names_the_zone_in_which_it_was_read"),
-            (RULES_FRESHNESS, "a_dump_made_before_midnight_for_a_run_after_it_names_its_moment_and_max_age_days"),
-            (RULES_FRESHNESS, "a_past_date_whose_dump_has_been_replaced_cannot_be_repeated"),
+            (RULES_FRESHNESS, "the_advice_names_the_probable_cause"),
             (STALE_DUMPS, "a_past_date_without_its_dump_cannot_be_repeated"),
         ],
     ),

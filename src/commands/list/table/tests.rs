@@ -1,4 +1,4 @@
-//! Listings of a directory with everything in it, on every canvas.
+//! Listings of a folder with every kind of entry, for every output.
 
 use std::sync::LazyLock;
 
@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::commands::list::document::{listing_json, listing_schema};
 use crate::commands::list::table::*;
-use crate::rules::archive_name::ArchiveName;
-use crate::rules::naming::Naming;
-use crate::rules::retention::{Entry, Kind, Policy};
+use crate::rules::archive_name::{ArchiveName, Naming};
+use crate::rules::listing::{Entry, Kind};
+use crate::rules::retention::keeping::Policy;
 
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-const PAPER: Canvas = Canvas { columns: None, has_colour: false, names_all: false };
+const PAPER: Canvas = Canvas { columns: None, has_colour: false, shows_all_names: false };
 
-/// Judging a pattern takes a while.
+/// Parsing a pattern takes a while.
 fn naming() -> &'static Naming {
     static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
         archive: ArchiveName::new("%Y%d%m").unwrap(),
@@ -25,7 +25,7 @@ fn naming() -> &'static Naming {
     &NAMING
 }
 
-fn asked() -> DateTime<FixedOffset> {
+fn as_of() -> DateTime<FixedOffset> {
     "2026-11-24T08:10:00+01:00".parse().unwrap()
 }
 
@@ -34,9 +34,9 @@ fn file(name: &str, size: u64) -> Entry {
     Entry { name: name.to_owned(), kind: Kind::File, size: Some(size), modified }
 }
 
-/// The archive of so many days before the morning of the 24th, written at 23:00 of its day.
+/// The archive of N days before the morning of the 24th, written at 23:00 of its day.
 fn archive(days_ago: i64, size: u64) -> Entry {
-    let date = asked().date_naive() - TimeDelta::days(days_ago);
+    let date = as_of().date_naive() - TimeDelta::days(days_ago);
     let modified = Some(date.and_hms_opt(22, 0, 0).unwrap().and_local_timezone(Utc).unwrap());
     Entry { modified, ..file(&naming().archive.file_name(date), size) }
 }
@@ -66,9 +66,9 @@ fn everything() -> Vec<Entry> {
 
 fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
     Listing {
-        inventory: Inventory::of(entries, naming(), policy, asked()),
-        place: "TSE-INFORX at sftp.example.com:22".to_owned(),
-        asked: asked(),
+        inventory: Inventory::of(entries, naming(), policy, as_of()),
+        folder: "TSE-INFORX at sftp.example.com:22".to_owned(),
+        as_of: as_of(),
         free: Some(118_200_000_000),
     }
 }
@@ -77,32 +77,22 @@ fn on(columns: usize) -> Canvas {
     Canvas { columns: Some(columns), ..PAPER }
 }
 
-#[test]
-fn without_a_terminal_there_is_a_line_for_each_archive_and_no_bar() {
-    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), PAPER));
+fn shown(entries: &[Entry], canvas: Canvas) -> String {
+    listing(&listing_of(entries, POLICY), canvas)
 }
 
 #[test]
-fn a_wide_terminal_shows_how_the_sizes_went() {
-    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), on(130)));
+fn bars_and_wrapping_depend_on_the_width_of_the_terminal() {
+    for (name, canvas) in [("no_terminal", PAPER), ("wide", on(130)), ("usual", on(84)), ("narrow", on(70))] {
+        insta::assert_snapshot!(name, shown(&everything(), canvas));
+    }
+    assert_eq!(shown(&everything(), on(20)), shown(&everything(), PAPER), "the terminal wraps");
 }
 
 #[test]
-fn a_usual_terminal_has_room_for_short_bars_and_wraps_long_reasons() {
-    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), on(84)));
-}
-
-#[test]
-fn a_narrow_terminal_has_no_bars() {
-    insta::assert_snapshot!(listing(&listing_of(&everything(), POLICY), on(70)));
-    let narrowest = listing(&listing_of(&everything(), POLICY), on(20));
-    assert_eq!(narrowest, listing(&listing_of(&everything(), POLICY), PAPER), "the terminal wraps");
-}
-
-#[test]
-fn no_line_of_an_archive_is_longer_than_the_terminal_that_has_room_for_it() {
+fn the_line_of_an_archive_fits_the_terminal() {
     for columns in 66..200 {
-        let text = listing(&listing_of(&everything(), POLICY), on(columns));
+        let text = shown(&everything(), on(columns));
         for line in text.lines().filter(|line| line.contains("2026-11-") && line.contains(".tgz  ")) {
             assert!(measure_text_width(line) <= columns, "{columns}: {line}");
         }
@@ -110,9 +100,9 @@ fn no_line_of_an_archive_is_longer_than_the_terminal_that_has_room_for_it() {
 }
 
 #[test]
-fn names_of_others_are_shown_where_they_are_wanted_and_cannot_forge_anything() {
-    let all = Canvas { names_all: true, ..PAPER };
-    let text = listing(&listing_of(&everything(), POLICY), all);
+fn foreign_names_are_shown_on_request_and_escaped() {
+    let all = Canvas { shows_all_names: true, ..PAPER };
+    let text = shown(&everything(), all);
     let (_, names) = text.split_once("  free       ").unwrap();
     insta::assert_snapshot!(names, @r#"
     110.08 GiB
@@ -127,15 +117,15 @@ fn names_of_others_are_shown_where_they_are_wanted_and_cannot_forge_anything() {
 }
 
 #[test]
-fn colours_are_for_terminals_that_have_them() {
+fn only_terminals_with_colours_get_them() {
     let colourful = Canvas { has_colour: true, ..on(130) };
-    let text = listing(&listing_of(&everything(), POLICY), colourful);
+    let text = shown(&everything(), colourful);
     assert!(text.contains("\u{1b}[31mremove expired, 11 days old"), "{text}");
-    assert_eq!(console::strip_ansi_codes(&text), listing(&listing_of(&everything(), POLICY), on(130)));
+    assert_eq!(console::strip_ansi_codes(&text), shown(&everything(), on(130)));
 }
 
 #[test]
-fn nights_that_retention_thins_out_are_not_missing() {
+fn nights_that_retention_thins_out_do_not_count_as_missing() {
     let weekly = Policy { keep_weekly: 4, ..POLICY };
     let text = listing(&listing_of(&[archive(1, 5), archive(8, 5), archive(15, 5), archive(22, 5)], weekly), PAPER);
     insta::assert_snapshot!(text);
@@ -144,12 +134,12 @@ fn nights_that_retention_thins_out_are_not_missing() {
 #[test]
 fn held_back_removal_says_why() {
     let entries = [archive(1, 5), archive(40, 5), archive(41, 5), archive(42, 5), file("20261122.tgz", 5)];
-    insta::assert_snapshot!(listing(&listing_of(&entries, POLICY), PAPER));
+    insta::assert_snapshot!(shown(&entries, PAPER));
 }
 
 #[test]
 fn an_empty_folder_says_so() {
-    insta::assert_snapshot!(listing(&listing_of(&[], POLICY), PAPER), @r"
+    insta::assert_snapshot!(shown(&[], PAPER), @r"
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
     The folder is empty.
       free       110.08 GiB
@@ -157,14 +147,14 @@ fn an_empty_folder_says_so() {
     let foreign = listing(&Listing { free: None, ..listing_of(&[file("notes.txt", 7)], POLICY) }, PAPER);
     insta::assert_snapshot!(foreign, @r"
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
-    No archive lies there.
-      others     1 not of this configuration; they are left alone (-v names them)
-      free       not known
+    There is no archive.
+      others     1 foreign; never touched (-v names them)
+      free       unknown
     ");
 }
 
 #[test]
-fn bars_are_in_proportion_and_something_is_never_nothing() {
+fn bars_are_proportional_and_only_0_bytes_have_none() {
     assert_eq!(bar(0, 100, 10), "");
     assert_eq!(bar(1, u64::MAX, 10), "▏");
     assert_eq!(bar(50, 100, 10), "█████");
@@ -173,7 +163,7 @@ fn bars_are_in_proportion_and_something_is_never_nothing() {
 }
 
 #[test]
-fn a_program_gets_every_field_with_null_for_what_is_not_known() {
+fn json_has_every_field_and_null_for_unknown_values() {
     insta::assert_snapshot!(listing_json(&listing_of(&everything(), POLICY)).unwrap());
     let unknown = Listing { free: None, ..listing_of(&[], POLICY) };
     insta::assert_snapshot!(listing_json(&unknown).unwrap(), @r#"
@@ -196,7 +186,7 @@ fn a_program_gets_every_field_with_null_for_what_is_not_known() {
 }
 
 #[test]
-fn every_document_fits_the_schema_and_another_does_not() {
+fn every_document_matches_the_schema_and_a_changed_one_does_not() {
     let schema: Value = serde_json::from_str(&listing_schema().unwrap()).unwrap();
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     for entries in [everything(), Vec::new(), vec![file("20261122.tgz", 5)]] {
@@ -207,7 +197,7 @@ fn every_document_fits_the_schema_and_another_does_not() {
         document["today"] = "2026-11-24".into();
         assert!(schema.is_valid(&document));
         document.as_object_mut().unwrap().remove("held_back");
-        assert!(!schema.is_valid(&document), "what is not known is null, not missing");
+        assert!(!schema.is_valid(&document), "an unknown value is null, not missing");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A day on which the archive is needed: what is asked of the program, and what is looked at afterwards.
+//! Runs `restore` and checks the result.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use testkit::servers::zips::noise;
 
 pub(crate) const MIB: usize = 1024 * 1024;
 
-/// A night whose archive is about as long as its dump of `size` bytes.
+/// The archive will be about as large as the dump of `size` bytes.
 pub(crate) fn night_of(size: usize) -> Night {
     let mut night = Night::new();
     night.dump = noise(size);
@@ -20,35 +20,34 @@ pub(crate) fn night_of(size: usize) -> Night {
     night
 }
 
-/// The folder to restore to, which is not there at first.
+/// The folder to restore to, which does not exist at first.
 pub(crate) fn output(night: &Night) -> PathBuf {
     night.path("restored")
 }
 
-/// The dump as it is to come back.
+/// The path of the restored dump.
 pub(crate) fn restored(night: &Night) -> PathBuf {
     output(night).join(DUMP)
 }
 
-/// Restores with further arguments.
 pub(crate) fn restore(night: &Night, arguments: &[&str]) -> Outcome {
     let output = output(night);
     night.call("restore", &[&["--output", output.to_str().unwrap()], arguments].concat())
 }
 
-/// The day so many days before the dump was modified.
+/// `days` before the dump was modified.
 pub(crate) fn day_before(night: &Night, days: u64) -> NaiveDate {
     night.modified.date_naive() - Days::new(days)
 }
 
-/// Puts `bytes` onto the server as the archive of the day so many days before. Gives its name.
-pub(crate) fn plant(night: &Night, days: u64, bytes: &[u8]) -> String {
+/// Creates the archive of [`day_before`] on the server. Returns its name.
+pub(crate) fn put_archive(night: &Night, days: u64, bytes: &[u8]) -> String {
     let name = archive_name(day_before(night, days));
     fs::write(night.sshd.directory.join(&name), bytes).unwrap();
     name
 }
 
-/// Each name in `folder` with size, time of modification and content; nothing where it is not there.
+/// Each name in `folder` with size, modification time and content; empty if the folder does not exist.
 pub(crate) fn listing(folder: &Path) -> Vec<(String, u64, i64, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut listing: Vec<_> = entries
@@ -64,29 +63,29 @@ pub(crate) fn listing(folder: &Path) -> Vec<(String, u64, i64, Vec<u8>)> {
     listing
 }
 
-/// Asserts that the dump is there, alone, for its owner, byte for byte and with its time.
+/// The folder must hold only the dump, private, byte for byte and with its modification time.
 #[track_caller]
 pub(crate) fn assert_restored(night: &Night, outcome: &Outcome) {
     outcome.exited_with(0);
-    let there = listing(&output(night));
-    assert_eq!(there.len(), 1, "{}", outcome.all());
+    let files = listing(&output(night));
+    assert_eq!(files.len(), 1, "{}", outcome.all());
     let metadata = fs::metadata(restored(night)).unwrap();
     assert!(fs::read(restored(night)).unwrap() == night.dump, "other bytes: {}", outcome.all());
     assert_eq!((metadata.mtime(), metadata.mode() & 0o777), (night.modified.timestamp(), 0o600));
 }
 
-/// Asserts that nothing was restored, and that the reason tells `words`.
+/// Nothing must have been restored, and the error must contain `words`.
 #[track_caller]
 pub(crate) fn assert_refused(night: &Night, outcome: &Outcome, words: &[&str]) {
     outcome.exited_with(4);
     for word in words {
-        assert!(outcome.stderr.contains(word), "{word:?} is not told: {}", outcome.all());
+        assert!(outcome.stderr.contains(word), "{word:?} is missing: {}", outcome.all());
     }
     assert_eq!(outcome.stdout, "", "{}", outcome.all());
     assert!(listing(&output(night)).is_empty(), "{:?}", fs::read_dir(output(night)).unwrap().collect::<Vec<_>>());
 }
 
-/// What the program printed, with `N` for numbers and dates, without rates, and with columns as near as they can be.
+/// `text` with `N` for numbers and dates, without rates, and with columns two spaces apart.
 pub(crate) fn plain(night: &Night, text: &str) -> String {
     let text = text.replace(night.path("").to_str().unwrap(), "/");
     let lines = text.lines().map(|line| {
@@ -111,8 +110,8 @@ fn plain_word(word: &str) -> String {
     let is_digit = |at: usize| characters.get(at).is_some_and(char::is_ascii_digit);
     let mut plain = String::new();
     for (at, character) in characters.iter().enumerate() {
-        let goes_on = plain.ends_with('N') && (is_digit(at) || (matches!(character, '.' | ',') && is_digit(at + 1)));
-        match goes_on {
+        let continues = plain.ends_with('N') && (is_digit(at) || (matches!(character, '.' | ',') && is_digit(at + 1)));
+        match continues {
             true => {}
             false if is_digit(at) => plain.push('N'),
             false => plain.push(*character),

@@ -1,0 +1,109 @@
+//! What `restore` prints: the file, the dump in it, and the next command.
+
+use std::time::Duration;
+
+use crate::archive::PackedDump;
+use crate::commands::recovery::{at_rate, modified};
+use crate::config::JobZone;
+use crate::report::message::headline::{exact_size, size, time_taken};
+use crate::rules::loading::{LoadTarget, Loading};
+
+pub(super) struct Restored<'a> {
+    pub(super) path: &'a str,
+    /// The archive's name.
+    pub(super) archive: &'a str,
+    /// In bytes.
+    pub(super) archive_size: u64,
+    pub(super) connections: usize,
+    pub(super) took: Duration,
+    pub(super) dump: &'a PackedDump,
+    /// Of the dump.
+    pub(super) sha256: [u8; 32],
+    pub(super) next: Next<'a>,
+}
+
+pub(super) enum Next<'a> {
+    /// The command that unpacks the archive, which was kept.
+    Unpack(&'a str),
+    /// How the dump is loaded, if its maker is known.
+    Load(Option<Loading>, LoadTarget<'a>),
+}
+
+/// Some lines, without a newline at the end.
+pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
+    let over =
+        if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
+    let took = time_taken(restored.took);
+    let rate = at_rate(Some(restored.archive_size), restored.took);
+    let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let next = match restored.next {
+        Next::Unpack(command) => format!("to unpack it   {command}"),
+        Next::Load(Some(loading), target) => {
+            let note = loading.note().map(|note| format!("\nnote           {note}")).unwrap_or_default();
+            format!("made by        {}\nto load it     {}{note}", loading.maker(), loading.command(target))
+        }
+        Next::Load(None, _) => "made by        unknown: this program does not recognise the format".to_owned(),
+    };
+    format!(
+        "restored       {}\nfrom           {}, {} in {took}{rate}{over}\nthe dump       {}, {}\ndump's SHA-256 {sha256}\n{next}",
+        restored.path,
+        restored.archive,
+        size(restored.archive_size),
+        exact_size(restored.dump.size),
+        modified(restored.dump, zone),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::FixedOffset;
+
+    use super::*;
+
+    #[test]
+    fn the_restored_file_is_reported_with_the_next_command() {
+        let modified = Some("2026-11-23T21:54:11Z".parse().unwrap());
+        let dump = PackedDump { name: "dumpfile.sql".to_owned(), size: 12_582_912, modified };
+        let text = |connections, next| {
+            let restored = Restored {
+                path: "/srv/r/dumpfile.sql",
+                archive: "20262311.tgz",
+                archive_size: 3_400_000,
+                connections,
+                took: Duration::from_millis(1_250),
+                dump: &dump,
+                sha256: [0xa5; 32],
+                next,
+            };
+            text(&restored, &JobZone::Fixed(FixedOffset::east_opt(3600).unwrap()))
+        };
+        let loading = Loading::of(b"-- MySQL dump 10.13\n");
+        let target = LoadTarget { file: "/r/dump.sql", database: "new", database_file: "/r/new.db", is_root: true };
+        let texts = [
+            text(4, Next::Load(loading, target)),
+            text(1, Next::Load(None, target)),
+            text(1, Next::Unpack("tar -xzf /srv/r/20262311.tgz")),
+        ];
+        insta::assert_snapshot!(texts.join("\n\n"), @r"
+        restored       /srv/r/dumpfile.sql
+        from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s, over 4 connections
+        the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
+        dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
+        made by        MySQL
+        to load it     mysql -e 'CREATE DATABASE new' && mysql new < /r/dump.sql
+        note           add -u USER -p where a user with a password loads it
+
+        restored       /srv/r/dumpfile.sql
+        from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
+        the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
+        dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
+        made by        unknown: this program does not recognise the format
+
+        restored       /srv/r/dumpfile.sql
+        from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
+        the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
+        dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
+        to unpack it   tar -xzf /srv/r/20262311.tgz
+        ");
+    }
+}

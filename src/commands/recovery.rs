@@ -6,10 +6,11 @@ use crate::archive::PackedDump;
 use crate::commands::foreground::{Context, Work};
 use crate::config::JobZone;
 use crate::destination::{Connection, DestinationError, Server};
-use crate::report::message::headline::{moment, rate};
+use crate::report::message::headline::moment;
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, Stored};
+use crate::rules::units::rate;
 
 /// The server, the listing of its folder, and its free bytes, if it reports them; `what` is the reason to connect.
 pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<Entry>, Option<u64>), DestinationError> {

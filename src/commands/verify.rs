@@ -92,8 +92,7 @@ impl Verification<'_> {
     /// The condition of one archive, and a connection for the next.
     fn of_one(&self, first: Connection, archive: &Stored) -> (Condition, Option<Connection>) {
         let Context { interrupt, progress, .. } = self.context;
-        let bar = progress.bar("Verify", archive.file.size);
-        let fetched = fetch(self.server, first, &archive.file, &bar, |reader| {
+        let fetched = fetch(self.server, first, &archive.file, (progress, "Verify"), |reader| {
             unpack(reader, None, interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
         });
         let fetched = match fetched {

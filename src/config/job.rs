@@ -9,8 +9,8 @@ use crate::config::sections::{Archive, Compression, Log, LogFormat, LogLevel, Ru
 use crate::config::walk::{Choice, Fault, Number, Section, Walk, quoted};
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::ArchiveName;
-use crate::runtime::retry::RetryPolicy;
 use crate::rules::retention::keeping::Policy;
+use crate::runtime::retry::RetryPolicy;
 
 /// Year, day, month: the order of the names that already lie on the servers.
 pub(super) const ARCHIVE_NAME: &str = "%Y%d%m";

@@ -7,9 +7,9 @@ use crate::config::walk::{Section, Walk};
 use crate::config::zone::JobZone;
 use crate::config::{Parts, job, json, source};
 use crate::rules::alarm::Bounds;
-use crate::runtime::retry::RetryPolicy;
 use crate::rules::archive_name::Naming;
 use crate::rules::retention::keeping::Policy;
+use crate::runtime::retry::RetryPolicy;
 
 /// The configuration of a command that only reads archives back. After a disaster, no more than the sections `sftp` and
 /// `archive` may be left of it.

@@ -14,8 +14,8 @@ use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::{ArchiveName, Naming};
 use crate::rules::origin::Mark;
-use crate::runtime::retry::RetryPolicy;
 use crate::rules::retention::keeping::Policy;
+use crate::runtime::retry::RetryPolicy;
 
 /// A validated configuration. Paths are absolute, secrets are resolved, every value is within its bounds.
 #[derive(Debug, Clone)]

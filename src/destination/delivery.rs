@@ -8,8 +8,8 @@ use crate::destination::session::server::Server;
 use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::upload::Upload;
 use crate::disk::spool::Spool;
-use crate::rules::naming::Naming;
-use crate::rules::retention::{Entry, own_uploads};
+use crate::rules::archive_name::Naming;
+use crate::rules::listing::{Entry, own_uploads};
 use crate::runtime::progress::{Bar, Progress};
 
 /// An archive that is delivered to a server, over as many connections as that takes.

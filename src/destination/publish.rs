@@ -13,7 +13,6 @@ use crate::rules::archive_name::Naming;
 use crate::rules::archive_name::Which;
 use crate::rules::listing::Entry;
 use crate::rules::listing::Kind;
-use crate::rules::listing::own_uploads;
 use crate::rules::listing::to_put_back;
 use crate::runtime::progress::Bar;
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::rules::units;
 use crate::rules::listing::Archived;
+use crate::rules::units;
 
 /// A new archive is compared with this many before it: a week of runs, so that a few odd ones do not move the median.
 const COMPARED: usize = 7;

@@ -11,7 +11,6 @@ mod well;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use serde_json::json;
@@ -113,11 +112,6 @@ fn must_show(outcome: &Outcome, words: &str) {
 #[track_caller]
 fn must_not_show(outcome: &Outcome, words: &str) {
     assert!(!outcome.stdout.contains(words), "{words:?}: {}", outcome.all());
-}
-
-/// An address of this machine that refuses connections.
-fn nowhere() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Every file in `folder` with its content.

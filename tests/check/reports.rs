@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{must_end_with, must_fail, must_show, night, nowhere, scrubbed};
+use super::{must_end_with, must_fail, must_show, night, scrubbed};
 use testkit::Night;
 use testkit::night::MAIL_LOGIN;
 use testkit::servers::listener::closed_address;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{files, must_end_with, must_fail, must_not_show, must_show, night, nowhere, prepare, scrubbed};
+use super::{files, must_end_with, must_fail, must_not_show, must_show, night, prepare, scrubbed};
 use testkit::night::{DUMP, archive_name};
 use testkit::servers::listener::closed_address;
 use testkit::servers::sftp::Builder;

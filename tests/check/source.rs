@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{must_end_with, must_fail, must_not_show, must_show, night, nowhere, scrubbed};
+use super::{must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
 use testkit::Night;
 use testkit::night::DUMP;
 use testkit::servers::https::Builder;

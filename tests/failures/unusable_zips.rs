@@ -36,7 +36,8 @@ fn a_missing_dump_is_reported_with_similar_names() {
 
 #[test]
 fn a_zip_without_a_file_is_reported_as_such() {
-    job_with(&Zip::new()).must_fail(&["it holds no file at all", "Correct source.dump, or the program that makes the ZIP"]);
+    job_with(&Zip::new())
+        .must_fail(&["it holds no file at all", "Correct source.dump, or the program that makes the ZIP"]);
 }
 
 #[test]

@@ -13,7 +13,6 @@ use super::fixture::listing;
 use super::fixture::night_of;
 use super::fixture::output;
 use super::fixture::restore;
-use super::fixture::wait_until;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::wait_until;
 

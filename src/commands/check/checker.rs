@@ -8,9 +8,9 @@ use chrono::{NaiveDate, TimeDelta};
 
 use crate::commands::check::findings::{self, Finding, Status};
 use crate::commands::foreground::Context;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::rules::redaction::Redaction;
-use crate::runtime::retry::Retry;
+use crate::runtime::retry::{Retry, RetryPolicy};
 
 pub(super) struct Checker<'a> {
     pub(super) context: &'a Context<Config>,
@@ -75,7 +75,7 @@ impl Checker<'_> {
 
     /// A check reports errors at once instead of trying again.
     pub(super) fn single_attempt(&self) -> Retry {
-        let policy = config::Retry { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
+        let policy = RetryPolicy { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
         Retry::new(policy, self.context.interrupt.clone())
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use console::{Style, style};
 
-use crate::report::message::headline::count;
+use crate::rules::units::count;
 
 /// Columns for the subject.
 const WIDTH: usize = 14;

@@ -7,14 +7,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::commands::check::certificate::Certificate;
-use crate::commands::check::findings::Finding;
 use crate::commands::check::checker::Checker;
+use crate::commands::check::findings::Finding;
 use crate::commands::check::reach::{self, Trust};
 use crate::config::{Email, MailSecurity, MailServer, Mattermost, SendOn};
 use crate::disk::space;
 use crate::report::mail::{self, MailError, Welcome};
 use crate::report::mattermost;
 use crate::report::post::TIMEOUT;
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::retry::Retryable as _;
 
@@ -141,17 +142,6 @@ fn post(checker: &Checker<'_>, mattermost: &Mattermost) {
 
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn test_subject(subject: &str, host: &str) -> String {
-    format!("{subject}: TEST, reports from {host} will arrive here")
-}
-
-fn test_text(host: &str) -> String {
-    format!(
-        "TEST. This is not a report: somebody ran scripting-system check --notify on {host} to test whether its reports \
-         arrive. They will arrive here."
-    )
 }
 
 /// A web server to which no request is sent: its address is a secret, and any request would have an effect.

@@ -5,15 +5,15 @@ use std::cmp::Ordering;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use console::{Alignment, Style, measure_text_width, pad_str};
 
+use crate::rules::archive_name::restore_option;
 use crate::rules::inventory::Gap;
 use crate::rules::inventory::Inventory;
-use crate::rules::archive_name::restore_option;
 use crate::rules::inventory::PlannedArchive;
 use crate::rules::inventory::PlannedFile;
 use crate::rules::redaction::printable;
 use crate::rules::retention::Action;
-use crate::rules::units;
 use crate::rules::retention::reason::Reason;
+use crate::rules::units;
 
 #[derive(Debug, Clone)]
 pub(super) struct Listing {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::archive::PackedDump;
 use crate::commands::recovery::{at_rate, modified};
 use crate::config::JobZone;
-use crate::report::message::headline::{exact_size, size, time_taken};
 use crate::rules::loading::{LoadTarget, Loading};
+use crate::rules::units::{duration, exact_size, size};
 
 pub(super) struct Restored<'a> {
     pub(super) path: &'a str,
@@ -33,7 +33,7 @@ pub(super) enum Next<'a> {
 pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
     let over =
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
-    let took = time_taken(restored.took);
+    let took = duration(restored.took);
     let rate = at_rate(Some(restored.archive_size), restored.took);
     let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let next = match restored.next {

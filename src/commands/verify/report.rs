@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::archive::PackedDump;
 use crate::commands::recovery::{at_rate, modified};
 use crate::config::JobZone;
-use crate::report::message::headline::{count, size};
 use crate::rules::recovery::Stored;
 use crate::rules::redaction::{printable, shell_word};
+use crate::rules::units::{count, size};
 
 /// The condition of an archive.
 pub(super) enum Condition {

@@ -11,11 +11,11 @@ use crate::destination::transfer::reading::Reading;
 use crate::destination::transfer::reorder_buffer::ReorderBuffer;
 use crate::destination::transfer::work_queue::Part;
 use crate::destination::transfer::work_queue::WorkQueue;
+use crate::rules::listing::Entry;
+use crate::rules::listing::Kind;
 use crate::runtime::progress::Bar;
 use crate::runtime::progress::Progress;
 use crate::runtime::worker::joined;
-use crate::rules::listing::Entry;
-use crate::rules::listing::Kind;
 
 /// The result of a fetch.
 pub struct Fetched<T> {

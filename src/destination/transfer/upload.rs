@@ -13,9 +13,9 @@ use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::Spool;
 use crate::rules::connections::in_flight;
-use crate::rules::units;
 use crate::rules::listing::Entry;
 use crate::rules::listing::Kind;
+use crate::rules::units;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 

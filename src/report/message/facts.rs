@@ -6,8 +6,8 @@ use crate::report::message::headline;
 use crate::rules::retention::Action;
 use crate::rules::retention::Decision;
 use crate::rules::retention::Plan;
-use crate::rules::units;
 use crate::rules::retention::reason::Reason;
+use crate::rules::units;
 
 /// All facts of `record`, in the order of a run.
 pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {

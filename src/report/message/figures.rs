@@ -8,7 +8,6 @@ use crate::record::task::Task;
 use crate::report::message::chart::{self, Chart};
 use crate::report::message::headline;
 use crate::rules::history;
-use crate::rules::listing::Archived;
 use crate::rules::retention::Decision;
 use crate::rules::units;
 
@@ -168,9 +167,9 @@ fn archives_that_fit(folder: &FolderFacts, free: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::report::message::samples;
-use crate::rules::history::Archived;
-use crate::rules::retention::Action;
-use crate::rules::retention::reason::Reason;
+    use crate::rules::listing::Archived;
+    use crate::rules::retention::Action;
+    use crate::rules::retention::reason::Reason;
 
     #[test]
     fn a_failure_says_how_old_the_last_good_archive_is() {

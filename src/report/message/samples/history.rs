@@ -10,10 +10,10 @@ use crate::report::message::samples::delivered;
 use crate::report::message::samples::done;
 use crate::report::message::samples::recent;
 use crate::report::message::samples::stale;
+use crate::rules::listing::Archived;
 use crate::rules::retention::Action;
 use crate::rules::retention::Decision;
 use crate::rules::retention::Plan;
-use crate::rules::listing::Archived;
 use crate::rules::retention::reason::Reason;
 
 const MIB: u64 = 1024 * 1024;

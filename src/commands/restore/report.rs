@@ -66,7 +66,7 @@ mod tests {
         let dump = PackedDump { name: "dumpfile.sql".to_owned(), size: 12_582_912, modified };
         let text = |connections, next| {
             let restored = Restored {
-                path: "/srv/r/dumpfile.sql",
+                path: "/srv/restored/dumpfile.sql",
                 archive: "20262311.tgz",
                 archive_size: 3_400_000,
                 connections,
@@ -78,28 +78,28 @@ mod tests {
             text(&restored, &JobZone::Fixed(FixedOffset::east_opt(3600).unwrap()))
         };
         let loading = Loading::of(b"-- MySQL dump 10.13\n");
-        let target = LoadTarget { file: "/r/dump.sql", database: "new", database_file: "/r/new.db", is_root: true };
+        let target = LoadTarget { file: "/srv/restored/dumpfile.sql", database: "new", database_file: "/r/new.db", is_root: true };
         let texts = [
             text(4, Next::Load(loading, target)),
             text(1, Next::Load(None, target)),
             text(1, Next::Unpack("tar -xzf /srv/r/20262311.tgz")),
         ];
         insta::assert_snapshot!(texts.join("\n\n"), @r"
-        restored       /srv/r/dumpfile.sql
+        restored       /srv/restored/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s, over 4 connections
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        MySQL
-        to load it     mysql -e 'CREATE DATABASE new' && mysql new < /r/dump.sql
+        to load it     mysql -e 'CREATE DATABASE restored_20261123' && mysql restored_20261123 < /srv/restored/dumpfile.sql
         note           add -u USER -p where a user with a password loads it
 
-        restored       /srv/r/dumpfile.sql
+        restored       /srv/restored/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        unknown: this program does not recognise the format
 
-        restored       /srv/r/dumpfile.sql
+        restored       /srv/restored/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5

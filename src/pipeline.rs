@@ -29,7 +29,7 @@ impl Job {
         match self.deliver(&server) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {
-                self.journal.cut_off("because of what happened before", false);
+                self.journal.cut_off("because an earlier step failed", false);
                 self.look_up_folder(&server);
             }
         }

@@ -225,10 +225,9 @@ fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_report
     let mut command = night.command(&[]);
     command.env("SCRIPTING_SYSTEM_PANIC_AT", "further connection: out of bounds");
     let outcome = night.outcome(command.output().unwrap());
-    // On a slow machine packing is still under way, and is then the first task that the panic cuts off.
     outcome
         .exited_with(4)
-        .logged(" archive: internal error, please report it: out of bounds")
+        .logged("Send archive: internal error, please report it: out of bounds")
         .logged("errors 1, warnings 0");
     let part = fs::metadata(night.sshd.directory.join(night.part_of(&night.archive_name()))).unwrap();
     assert!(part.len() < 50 * MIB as u64, "the upload continued to {} bytes", part.len());

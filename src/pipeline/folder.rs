@@ -43,7 +43,7 @@ impl Job {
             Err(_) if self.interrupt.check().is_err() => {}
             Err(error) => {
                 let why = with_causes(&error);
-                tracing::info!("the folder on the server could not be looked at: {why}");
+                tracing::info!("the folder on the server could not be listed: {why}");
                 self.journal.set_folder_unseen(&why);
             }
         }

@@ -90,8 +90,8 @@ impl Journal {
         tracing::debug!(task = task.title(), "stopped: {text}");
     }
 
-    /// Stops every unfinished task before the report for `reason`. If `is_failure`, one of them fails instead: the first
-    /// under way, or else the first pending one.
+    /// Stops every unfinished task before the report for `reason`. If `is_failure`, one of them fails instead: the one that
+    /// panicked, or else the first under way, or else the first pending one.
     pub fn cut_off(&self, reason: &str, is_failure: bool) {
         let unfinished: Vec<(Task, State)> = self.read(|record| {
             let reports = record.tasks().iter().filter(|report| report.task < Task::Report);
@@ -99,7 +99,9 @@ impl Journal {
             reports.map(|report| (report.task, report.state)).collect()
         });
         let first = |wanted| unfinished.iter().find(|(_, state)| *state == wanted).map(|(task, _)| *task);
-        let failed = first(State::UnderWay).or_else(|| first(State::Pending)).filter(|_| is_failure);
+        let panicked = self.read(|record| record.panicked);
+        let failed =
+            panicked.or_else(|| first(State::UnderWay)).or_else(|| first(State::Pending)).filter(|_| is_failure);
         for (task, _) in &unfinished {
             if failed == Some(*task) {
                 let text = self.record().end(*task, State::Failed, reason, None);
@@ -237,6 +239,14 @@ impl OpenTask<'_> {
     }
 }
 
+impl Drop for OpenTask<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.journal.record().panicked.get_or_insert(self.task);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +284,20 @@ mod tests {
         journal.cut_off("an error", true);
         assert_eq!(failed(&journal), [Task::PackArchive]);
         assert_eq!(journal.read(|record| record.task(Task::SendArchive).state), State::Stopped);
+    }
+
+    #[test]
+    fn the_task_that_panics_fails() {
+        let journal = journal();
+        journal.begin(Task::PackArchive).leave();
+        let panicking = journal.clone();
+        let ended = thread::spawn(move || {
+            let _task = panicking.begin(Task::SendArchive);
+            panic!("a bug");
+        });
+        assert!(ended.join().is_err());
+        journal.cut_off("a bug", true);
+        assert_eq!(failed(&journal), [Task::SendArchive]);
     }
 
     #[test]

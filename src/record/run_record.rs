@@ -145,6 +145,8 @@ pub struct RunRecord {
     pub retries: u32,
     /// Set when a signal or the deadline ended the run.
     pub interruption: Option<Interruption>,
+    /// The first task that ended by a panic.
+    pub panicked: Option<Task>,
     /// The run's lines as in the log file, up to [`MAX_LOG_LINES`].
     pub log_lines: Vec<String>,
     tasks: Vec<TaskReport>,

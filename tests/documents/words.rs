@@ -18,7 +18,7 @@ const UNUSED: [&str; 29] = [
 ];
 
 /// The most that all sources of the program may hold. It only ever becomes less.
-const MOST_IN_SOURCES: usize = 800;
+const MOST_IN_SOURCES: usize = 718;
 
 /// `text` as lower-case words with single spaces around them; identifiers are split into their parts.
 fn words(text: &str) -> String {

@@ -65,7 +65,7 @@ fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
         let sentence = format!("{} of {}", archive_name(last), last.format("%-d %b %Y"));
         assert_each_has(&reports, &["The last good archive is ", " days old: ", &sentence, "Free on the server"]);
         assert!(
-            reports[0].contains("Connect to SFTP    because of what happened before"),
+            reports[0].contains("Connect to SFTP    because an earlier step failed"),
             "listing the folder is not a task: {}",
             reports[0]
         );
@@ -84,7 +84,7 @@ fn a_failed_run_with_an_unreachable_server_reports_the_last_good_archive_as_unkn
     let outcome = night.run();
     // One attempt, which is not an error of its own.
     outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
-    outcome.logged("the folder on the server could not be looked at: no connection to 127.0.0.1:");
+    outcome.logged("the folder on the server could not be listed: no connection to 127.0.0.1:");
     let sentence = "The last good archive is unknown: the folder on the server could not be listed";
     let [text, html, fields] = reports(&night);
     assert_each_has(&[text, html], &[sentence, "no connection to 127.0.0.1:"]);
@@ -119,7 +119,7 @@ fn a_silent_server_delays_a_failed_run_by_one_timeout_at_most() {
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
     night.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(3));
     let started = Instant::now();
-    night.run().exited_with(4).logged("the folder on the server could not be looked at");
+    night.run().exited_with(4).logged("the folder on the server could not be listed");
     assert!(started.elapsed() < Duration::from_secs(2 + 4), "{:?}", started.elapsed());
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn refused_login() -> RunRecord {
 
 fn stop_the_rest(record: &mut RunRecord, first: Task) {
     for task in Task::ALL.into_iter().filter(|task| (first..Task::CleanUp).contains(task)) {
-        record.end(task, State::Stopped, "because of what happened before", None);
+        record.end(task, State::Stopped, "because an earlier step failed", None);
     }
     done(record, Task::CleanUp, "temporary files and connections are gone", 0);
 }

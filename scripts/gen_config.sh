@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Writes a fresh template of the configuration, for operators who do not want to deal with the program. With --from it
-# converts a configuration of the system that this one replaces instead; with --schema it writes the schema with which
-# editors complete and check configurations.
+# Writes a fresh template of the configuration, for operators who do not want to deal with the program. With --schema it
+# writes the schema with which editors complete and check configurations.
 #
 # Usage: scripts/gen_config.sh [--output FILE] [--force] [other options of `scripting-system gen-config`]
 #

@@ -196,13 +196,8 @@ pub struct GenConfig {
     pub force: bool,
 
     /// Write the JSON Schema of configurations instead, with which editors complete and check them.
-    #[arg(long, conflicts_with = "from")]
+    #[arg(long)]
     pub schema: bool,
-
-    /// Convert this configuration of the system that this program replaces; its passwords go to files in the folder
-    /// `secrets` beside the new one.
-    #[arg(long, value_name = "FILE")]
-    pub from: Option<PathBuf>,
 }
 
 /// The arguments of `completions`.

@@ -10,11 +10,6 @@ use console::style;
 use crate::evidence::Finding;
 use crate::stage::{DUMP, Stage};
 
-/// A configuration of the system that this one replaces.
-const ORIGINAL: &str = r#"{"zip": "my_zip", "file": "dumpfile", "time-to-save": "10",
- "sftp": {"ip": "sftp.example.com", "user": "backup", "password": "my_sftp_password"},
- "email": {"send-emails": "no"}, "notification": "never"}
-"#;
 /// The name that the program has on an operator's screen.
 const NAME: &str = "scripting-system";
 
@@ -62,7 +57,7 @@ pub fn show_night(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Ve
     Ok(morning.findings)
 }
 
-/// Shows what needs no server at `place`: the schema, what a shell completes with, the manual, a converted configuration.
+/// Shows what needs no server at `place`: the schema, what a shell completes with, the manual.
 pub fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mut morning = Morning { stage, program, place, findings: Vec::new() };
     for (arguments, claim) in [
@@ -74,17 +69,6 @@ pub fn show_papers(stage: &Stage, program: &Path, place: &Place<'_>) -> Result<V
         println!("{} lines", String::from_utf8_lossy(&output.stdout).lines().count());
         morning.note(claim, output.status.success() && !output.stdout.is_empty());
     }
-    let original = stage.folder.join("original.json");
-    fs::write(&original, ORIGINAL)?;
-    let converted = stage.folder.join("converted").join("config.json");
-    fs::create_dir_all(converted.parent().unwrap_or(&stage.folder))?;
-    let (from, to) = (original.to_string_lossy().into_owned(), converted.to_string_lossy().into_owned());
-    let output = morning.call(&["gen-config", "--from", &from, "--output", &to])?;
-    print!("{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(&converted).unwrap_or_default();
-    let is_converted = output.status.success() && text.contains("http://localhost:8000/my_zip.zip");
-    morning.note("gen-config --from converts a configuration of the replaced system", is_converted);
-    morning.note("it leaves no password in it", !text.contains("my_sftp_password"));
     Ok(morning.findings)
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
 
 /// A JSON value. Not `Debug`: it may hold secrets.
 #[derive(Clone, PartialEq)]
@@ -72,23 +71,6 @@ impl Value {
         }
     }
 
-    /// Puts `value` in the place of the key `path`, as in `sftp.port`. Sections on the way that are missing are made.
-    pub(super) fn set(&mut self, path: &str, value: Value) {
-        let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-        if !matches!(self, Value::Object(_)) {
-            *self = Value::Object(Vec::new());
-        }
-        let Value::Object(members) = self else { return };
-        let index = members.iter().position(|(name, _)| name == key).unwrap_or_else(|| {
-            members.push((key.to_owned(), Value::Null));
-            members.len() - 1
-        });
-        match rest {
-            Some(rest) => members[index].1.set(rest, value),
-            None => members[index].1 = value,
-        }
-    }
-
     /// The text of a text.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
@@ -101,20 +83,6 @@ impl Value {
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(AnyValue)
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Boolean(truth) => serializer.serialize_bool(*truth),
-            Value::Integer(number) => serializer.serialize_i128(*number),
-            Value::Fraction(number) => serializer.serialize_f64(*number),
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::List(values) => serializer.collect_seq(values),
-            Value::Object(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
-        }
     }
 }
 
@@ -169,19 +137,5 @@ impl<'de> Visitor<'de> for AnyValue {
             members.push(member);
         }
         Ok(Value::Object(members))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_set_stands_where_it_stood() {
-        let Ok(mut value) = parse(r#"{"a": {"b": 1, "c": null}, "d": [true, 1.5]}"#) else { panic!("no object") };
-        value.set("a.b", Value::Text("x".to_owned()));
-        value.set("a.e.f", Value::Integer(-2));
-        let text = serde_json::to_string(&value).unwrap();
-        assert_eq!(text, r#"{"a":{"b":"x","c":null,"e":{"f":-2}},"d":[true,1.5]}"#);
     }
 }

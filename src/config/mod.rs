@@ -7,7 +7,6 @@ mod error;
 mod files;
 mod job;
 mod json;
-pub mod original;
 mod place;
 mod read_back;
 mod redacted;

@@ -15,8 +15,8 @@ use crate::values::{OPTIONAL, REQUIRED};
 
 /// Runs `gen-config` for the template.
 fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false, from: None };
-    gen_config::gen_config(&arguments, stdout, &mut std::io::sink())
+    let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false };
+    gen_config::gen_config(&arguments, stdout)
 }
 
 fn printed() -> String {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use scripting_system::cli;
 use scripting_system::commands::gen_config::gen_config;
 use scripting_system::config::schema::{FILE_NAME, json_schema};
-use scripting_system::config::{Compression, Config, original, template};
+use scripting_system::config::{Compression, Config, template};
 use serde_json::{Value, json};
 
 use crate::bad_values::bad_values;
@@ -228,47 +228,6 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
 }
 
 #[test]
-fn a_converted_configuration_fits_the_schema_and_has_defaults_where_the_old_one_said_nothing() {
-    /// What the old configuration, or the habit of the system that read it, decides.
-    const DECIDED: [&str; 9] = [
-        "sftp.password",
-        "retention.keep_days",
-        "email",
-        "email.server",
-        "email.server.port",
-        "email.server.username",
-        "email.server.password",
-        "email.subject",
-        "mattermost",
-    ];
-    let fixture = Fixture::new();
-    let old = fixture.file(
-        "old.json",
-        json!({
-            "zip": "my_zip", "file": "dumpfile", "time-to-save": "5",
-            "sftp": {"ip": "my_sftp_ip", "user": "my_sftp_user", "password": "my_sftp_password"},
-            "email": {
-                "send-emails": "yes", "auth": {"email": "a@b.example", "password": "my_password_for_mail"},
-                "server": {"ip": "smtp.mail.yahoo.com", "port": "465"}, "log-file-attached": "yes", "title": "Report",
-                "dest": ["first@email.com"]
-            },
-            "notification": "always"
-        })
-        .to_string(),
-        0o777,
-    );
-    let new: Value = serde_json::from_str(&original::read(&old).unwrap().configuration).unwrap();
-    assert_eq!(faults(&new), [""; 0]);
-    for path in OPTIONAL.into_iter().filter(|path| !DECIDED.contains(path)) {
-        let Some(value) = new.pointer(&format!("/{}", path.replace('.', "/"))) else { continue };
-        let schema = property(path);
-        if resolved(schema)["properties"].is_null() || value.is_null() {
-            assert_eq!(*value, schema["default"], "{path}");
-        }
-    }
-}
-
-#[test]
 fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
     let fixture = Fixture::new();
     fixture.file("id", PRIVATE_KEY, 0o600);
@@ -312,8 +271,8 @@ fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
     let fixture = Fixture::new();
     let path = fixture.folder().join(FILE_NAME);
     let write = |force| {
-        let arguments = cli::GenConfig { output: Some(path.clone()), force, schema: true, from: None };
-        gen_config(&arguments, &mut std::io::sink(), &mut std::io::sink())
+        let arguments = cli::GenConfig { output: Some(path.clone()), force, schema: true };
+        gen_config(&arguments, &mut std::io::sink())
     };
     write(false).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), json_schema());

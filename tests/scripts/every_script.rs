@@ -21,7 +21,6 @@ fn the_template_is_written_to_the_current_folder_unless_told_otherwise() {
 
     assert_eq!(said(&["--force"]), "gen-config --output config.json --force ");
     assert_eq!(said(&["--output", "other.json"]), "gen-config --output other.json ");
-    assert_eq!(said(&["--from", "old.json"]), "gen-config --output config.json --from old.json ");
     assert_eq!(said(&["--schema"]), "gen-config --output config.schema.json --schema ");
     assert_eq!(said(&["--output", "other.json", "--schema"]), "gen-config --output other.json --schema ");
 }

@@ -1,6 +1,8 @@
 //! Whether a folder on this machine has room for what is to be written there, and whether it may be written at all; and
 //! files that appear there whole.
 
+pub mod bounded_read;
+pub mod trust;
 pub mod whole_file;
 
 use std::fs::{self, File, OpenOptions};
@@ -53,7 +55,8 @@ pub fn open_to_append(path: &Path, mut options: OpenOptions) -> io::Result<File>
 /// block until somebody uses its other end, and to open a device can be to use it.
 ///
 /// # Errors
-/// If the system refuses, or something other than a regular file is there.
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) where something other than a regular file is there; others if the system
+/// refuses.
 pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {

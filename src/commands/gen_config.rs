@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::cli;
-use crate::config::schema::json_schema;
-use crate::config::template::TEMPLATE;
+use crate::config::{json_schema, template};
 use crate::disk::whole_file;
 
 /// The template's mode: an edited configuration may hold secrets.
@@ -40,7 +39,7 @@ pub enum GenConfigError {
 /// # Errors
 /// Where the file exists, or cannot be written.
 pub fn gen_config(arguments: &cli::GenConfig, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (TEMPLATE.to_owned(), PRIVATE) };
+    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (template(), PRIVATE) };
     let Some(file) = &arguments.output else {
         return stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print);
     };

@@ -5,14 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::walk::Fault;
+use super::mistakes::Refusal;
 use super::zone::JobZone;
 
 /// The home folder, the variables and the time zone of a process.
 #[derive(Clone)]
 pub struct Environment {
     home: Option<PathBuf>,
-    zone: Result<JobZone, Fault>,
+    zone: Result<JobZone, Refusal>,
     variables: HashMap<OsString, OsString>,
 }
 
@@ -39,13 +39,13 @@ impl Environment {
         self.home.as_deref()
     }
 
-    /// The job's time zone; UTC where `TZ` names none that is known, which [`load`](super::load) then refuses.
+    /// The job's time zone; UTC where `TZ` names no known one, which [`load`](super::load::load) then refuses.
     pub fn zone(&self) -> JobZone {
         self.zone.clone().unwrap_or(JobZone::BuiltIn(chrono_tz::Tz::UTC))
     }
 
     /// What is wrong with `TZ`.
-    pub(super) fn zone_fault(&self) -> Option<&Fault> {
+    pub(super) fn zone_refusal(&self) -> Option<&Refusal> {
         self.zone.as_ref().err()
     }
 

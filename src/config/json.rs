@@ -1,4 +1,4 @@
-//! JSON as a tree that keeps what `serde_json::Value` loses: a key that stands twice.
+//! JSON as a tree that keeps what `serde_json::Value` loses: keys that appear twice, and their order.
 
 use std::fmt;
 
@@ -14,12 +14,11 @@ pub(super) enum Value {
     Fraction(f64),
     Text(String),
     List(Vec<Value>),
-    /// The members in the order in which they stand.
     Object(Vec<(String, Value)>),
 }
 
-/// Where a text stops being JSON.
-pub(super) struct SyntaxFault {
+/// Where a text stops being JSON, and why.
+pub(super) struct SyntaxError {
     /// From 1.
     pub(super) line: usize,
     /// From 1, in bytes.
@@ -30,17 +29,17 @@ pub(super) struct SyntaxFault {
 const NO_COMMENTS: &str = "a comment, which JSON does not have: remove it, and every other one";
 
 /// Parses `text`, which is one JSON value.
-pub(super) fn parse(text: &str) -> Result<Value, SyntaxFault> {
+pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     if text.trim_ascii().is_empty() {
-        return Err(SyntaxFault { line: 1, column: 1, problem: "the file is empty".to_owned() });
+        return Err(SyntaxError { line: 1, column: 1, problem: "the file is empty".to_owned() });
     }
     serde_json::from_str(text).map_err(|error| {
         let problem = error.to_string();
-        // serde_json ends its message with the place, which is told apart here.
+        // serde_json ends its message with the place.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem).to_owned();
         let (line, column) = (error.line().max(1), error.column().max(1));
         let problem = if begins_comment(text, line, column) { NO_COMMENTS.to_owned() } else { problem };
-        SyntaxFault { line, column, problem }
+        SyntaxError { line, column, problem }
     })
 }
 
@@ -51,7 +50,7 @@ fn begins_comment(text: &str, line: usize, column: usize) -> bool {
 }
 
 impl Value {
-    /// The sort of value, for a message.
+    /// The type of the value, for a message.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null",
@@ -67,14 +66,6 @@ impl Value {
     pub(super) fn member(&self, key: &str) -> Option<&Value> {
         match self {
             Value::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-            _ => None,
-        }
-    }
-
-    /// The text of a text.
-    pub(super) fn as_text(&self) -> Option<&str> {
-        match self {
-            Value::Text(text) => Some(text),
             _ => None,
         }
     }

@@ -4,7 +4,8 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::sections::{Config, Credentials};
+use super::sections::credentials::Credentials;
+use super::validated::Config;
 
 /// A value in a query that is shorter is an ordinary word.
 const SHORTEST_QUERY_VALUE: usize = 4;

@@ -1,7 +1,7 @@
 //! The job's time zone, resolved once: `TZ`, otherwise /etc/localtime, otherwise UTC.
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use chrono::{
 use chrono_tz::Tz;
 use tz::TimeZoneSettings;
 
-use super::files::{self, FileFault};
-use super::walk::{Fault, nearest, quoted};
+use super::mistakes::{Refusal, did_you_mean, quoted};
+use crate::disk::bounded_read;
 
 const LOCALTIME: &str = "/etc/localtime";
 const FIX: &str = "write a name such as \"Europe/Berlin\" or \"UTC\"";
@@ -34,7 +34,7 @@ pub enum JobZone {
 impl JobZone {
     /// The zone that `TZ` names: in the database of this machine (in `TZDIR` where that is set), as the path of a zone file,
     /// by rules (POSIX.1-2017, section 8.3), or in the database that is built in.
-    pub(super) fn of(tz: Option<&OsStr>, tzdir: Option<&OsStr>) -> Result<JobZone, Fault> {
+    pub(super) fn of(tz: Option<&OsStr>, tzdir: Option<&OsStr>) -> Result<JobZone, Refusal> {
         let Some(text) = tz.map(OsStr::to_string_lossy) else { return local() };
         let name = text.strip_prefix(':').unwrap_or(&text);
         match name {
@@ -42,14 +42,14 @@ impl JobZone {
             "localtime" | LOCALTIME => return local(),
             _ => {}
         }
-        let read = |path: &str| Ok(files::read(Path::new(path), MAX_ZONE_BYTES).map_err(io::Error::from)?);
+        let read = |path: &str| Ok(bounded_read::read(Path::new(path), MAX_ZONE_BYTES)?);
         let tzdir = tzdir.and_then(OsStr::to_str).filter(|folder| !folder.is_empty());
         let folders = tzdir.as_ref().map_or(TimeZoneSettings::DEFAULT_DIRECTORIES, std::slice::from_ref);
         if let Ok(zone) = TimeZoneSettings::new(folders, read).parse_posix_tz(&text) {
             return Ok(JobZone::Machine(Arc::new(zone)));
         }
         if name.starts_with('/') {
-            return Err(Fault::new(format!("{} is not a zone file", quoted(name)), FIX));
+            return Err(Refusal::new(format!("{} is not a zone file", quoted(name)), FIX));
         }
         iana(name).map(JobZone::BuiltIn)
     }
@@ -70,8 +70,8 @@ impl JobZone {
 }
 
 /// The zone of this machine.
-fn local() -> Result<JobZone, Fault> {
-    let error = match files::read(Path::new(LOCALTIME), MAX_ZONE_BYTES).map_err(io::Error::from) {
+fn local() -> Result<JobZone, Refusal> {
+    let error = match bounded_read::read(Path::new(LOCALTIME), MAX_ZONE_BYTES) {
         Ok(bytes) => match tz::TimeZone::from_tz_data(&bytes) {
             Ok(zone) => return Ok(JobZone::Machine(Arc::new(zone))),
             Err(error) => error.to_string(),
@@ -85,15 +85,15 @@ fn local() -> Result<JobZone, Fault> {
         Err(error) => error.to_string(),
     };
     let fix = format!("set TZ where the job is started, or link {LOCALTIME} to a zone");
-    Err(Fault::new(format!("is not set, and {LOCALTIME} is not a zone file ({error})"), fix))
+    Err(Refusal::new(format!("is not set, and {LOCALTIME} is not a zone file ({error})"), fix))
 }
 
 /// The zone called `name` in the IANA database that is built in.
-pub(super) fn iana(name: &str) -> Result<Tz, Fault> {
+pub(super) fn iana(name: &str) -> Result<Tz, Refusal> {
     name.parse().map_err(|_| {
         let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
-        let fix = nearest(name, &names).map_or_else(|| FIX.to_owned(), |near| format!("did you mean \"{near}\"?"));
-        Fault::new(format!("{} is not a zone of the IANA database", quoted(name)), fix)
+        let fix = did_you_mean(name, &names).unwrap_or_else(|| FIX.to_owned());
+        Refusal::new(format!("{} is not a zone of the IANA database", quoted(name)), fix)
     })
 }
 
@@ -127,15 +127,5 @@ impl TimeZone for JobZone {
 
     fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
         self.ahead(utc)
-    }
-}
-
-impl From<FileFault> for io::Error {
-    fn from(fault: FileFault) -> io::Error {
-        match fault {
-            FileFault::Unreadable(error) => error,
-            FileFault::NotAFile => io::Error::other("not a regular file"),
-            FileFault::TooLarge => io::Error::from(ErrorKind::FileTooLarge),
-        }
     }
 }

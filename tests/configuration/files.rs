@@ -16,7 +16,7 @@ fn a_trailing_comma_is_told_with_its_line_and_column() {
     let path = fixture.folder().join("config.json");
     assert_eq!(
         error.to_string(),
-        format!("{}: not JSON at line 4, column 3: trailing comma; mend the file there", path.display())
+        format!("{}: not JSON at line 4, column 3: trailing comma; fix the file there", path.display())
     );
 }
 

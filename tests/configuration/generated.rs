@@ -25,6 +25,25 @@ fn printed() -> String {
     String::from_utf8(printed).unwrap()
 }
 
+#[test]
+fn the_documents_in_the_repository_are_the_generated_ones() {
+    for (file, text) in [
+        ("config.example.json", config::template()),
+        ("docs/config.schema.json", config::json_schema()),
+        ("docs/configuration.md", config::reference()),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == text,
+            "{file} is not current: run UPDATE_DOCUMENTS=1 cargo test --test configuration documents"
+        );
+    }
+}
+
 /// The paths of all keys in `value`; a secret is one key, whatever way it is given.
 fn paths_in(value: &Value, path: &str, paths: &mut Vec<String>) {
     let Some(members) = value.as_object() else { return };

@@ -25,15 +25,15 @@ fn every_mistake_is_told_in_one_go_in_the_order_of_the_documentation() {
         r#"source.dump: is missing; write the dump's path in the ZIP, such as "dump.sql""#,
         r#"source.max_age_days: must be a whole number, found the text "two"; write a number from 0 to 36500"#,
         r#"archive.name: "../%Y" holds a "/", ".." or a control character, or begins with a "."; write a pattern with year, month and day, such as "%Y%d%m" or "dump-%Y-%m-%d""#,
-        r#"sftp.host: is missing; write the SFTP server's name or address"#,
+        r#"sftp.host: is missing; write the SFTP server's name or address, such as "sftp.example.com""#,
         r#"sftp.port: 0 is out of bounds; write a number from 1 to 65535"#,
-        r#"sftp.username: stands more than once; keep one of them"#,
+        r#"sftp.username: appears more than once; keep one of them"#,
         r#"sftp.password: is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK); give a password or a private key; cron has no agent"#,
         r#"sftp.prot: is not a known key; did you mean "port"?"#,
         r#"retention.keep_days: 0 is out of bounds; write a number from 1 to 36500"#,
         r#"retention.keep_at_least: -1 is out of bounds; write a number from 1 to 100000"#,
         r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "error", "never""#,
-        r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is for this machine's own addresses alone)"#,
+        r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is only for this machine's own addresses)"#,
         r#"colour: is not a known key; known here: source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics"#,
     ];
     let told = error.to_string();

@@ -1,0 +1,74 @@
+//! What a value is read with: the configuration's place, the environment, and the judge of files.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::environment::Environment;
+use super::mistakes::{Refusal, quoted, shown};
+use crate::disk::bounded_read;
+use crate::disk::trust::Trust;
+use crate::rules::trust::Holds;
+
+/// Where a configuration is, and who reads it.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The configuration file.
+    pub(super) file: &'a Path,
+    /// Its folder, absolute.
+    pub(super) folder: &'a Path,
+    pub(super) environment: &'a Environment,
+    /// Collects the reasons not to trust the files that are read.
+    pub(super) trust: &'a Trust,
+    /// Such reasons are warnings, not mistakes.
+    pub(super) is_lenient: bool,
+}
+
+impl Context<'_> {
+    /// `text` as an absolute path: `~` is the home, a relative path starts at the configuration's folder.
+    pub(super) fn path(self, text: &str) -> Result<PathBuf, Refusal> {
+        if text.is_empty() {
+            return Err(Refusal::new("is empty", "write a path"));
+        }
+        if text.contains('\0') {
+            return Err(Refusal::new("holds a NUL character", "write a path without it"));
+        }
+        let path = match text.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                let home = self.environment.home().ok_or_else(|| {
+                    let problem = format!("{} needs a home folder, and none is known", quoted(text));
+                    Refusal::new(problem, "write an absolute path")
+                })?;
+                home.join(rest.trim_start_matches('/'))
+            }
+            Some(_) => {
+                let problem = format!("{} is another user's home, which is not supported", quoted(text));
+                return Err(Refusal::new(problem, "write an absolute path, or ./ before the name"));
+            }
+            None => self.folder.join(text),
+        };
+        // `..` is kept, because it may follow a symbolic link.
+        Ok(path.components().filter(|component| *component != Component::CurDir).collect())
+    }
+
+    /// The content of the file `path`, which may have up to `max_bytes`.
+    pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Holds) -> Result<Vec<u8>, Refusal> {
+        let bytes = bounded_read::read(path, max_bytes).map_err(|error| unreadable(path, &error, max_bytes))?;
+        self.trust.judge(path, holds);
+        Ok(bytes)
+    }
+}
+
+/// Why the file `path`, which may have up to `max_bytes`, was not read.
+pub(super) fn unreadable(path: &Path, error: &io::Error, max_bytes: u64) -> Refusal {
+    let path = shown(path);
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Refusal::new(format!("the file {path} does not exist"), "create it, or name another one")
+        }
+        io::ErrorKind::InvalidInput => Refusal::new(format!("{path} is not a regular file"), "name a file"),
+        io::ErrorKind::FileTooLarge => {
+            Refusal::new(format!("{path} is longer than {max_bytes} bytes"), "name another file")
+        }
+        _ => Refusal::new(format!("the file {path} cannot be read: {error}"), "check who may read it"),
+    }
+}

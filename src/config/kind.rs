@@ -1,0 +1,133 @@
+//! What a key takes: how a value is read, and how the schema, the template and the reference page describe it.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde_json::{Value as Json, json};
+
+use super::context::Context;
+use super::json::Value;
+use super::mistakes::{Refusal, did_you_mean, quoted, wrong_type};
+
+type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
+
+/// The values of a key.
+pub(super) struct Kind<T> {
+    pub(super) read: Read<T>,
+    pub(super) form: Form,
+}
+
+/// How the documents describe the values of a key.
+#[derive(Clone, Default)]
+pub(super) struct Form {
+    /// JSON Schema of a value that is not null.
+    pub(super) schema: Json,
+    /// The same in a few words.
+    pub(super) words: String,
+    pub(super) is_secret: bool,
+    /// The template's value as JSON text, where it is not the default.
+    pub(super) example: Option<String>,
+}
+
+/// A kind, and the value of a key that is not set.
+pub(super) struct Preset<T> {
+    pub(super) kind: Kind<T>,
+    pub(super) default: T,
+    pub(super) shown: Json,
+}
+
+impl<T> Kind<T> {
+    pub(super) fn new(
+        schema: Json,
+        words: impl Into<String>,
+        read: impl Fn(&Value, Context<'_>) -> Result<T, Refusal> + 'static,
+    ) -> Kind<T> {
+        Kind { read: Box::new(read), form: Form { schema, words: words.into(), ..Form::default() } }
+    }
+
+    /// A text. `pattern` is a regular expression of JSON Schema (ECMA-262 with its flag `u`) that matches every text that
+    /// `read` accepts; it may match more.
+    pub(super) fn text(
+        words: &str,
+        pattern: impl Into<String>,
+        read: impl Fn(&str, Context<'_>) -> Result<T, Refusal> + 'static,
+    ) -> Kind<T> {
+        Kind::new(json!({"type": "string", "pattern": pattern.into()}), words, move |value, context| match value {
+            Value::Text(text) => read(text, context),
+            other => Err(wrong_type("a text", other, "write it in quotes")),
+        })
+    }
+
+    /// The same kind with `keyword` in its schema.
+    pub(super) fn also(mut self, keyword: &str, value: impl Into<Json>) -> Kind<T> {
+        self.form.schema[keyword] = value.into();
+        self
+    }
+
+    pub(super) fn example(mut self, example: impl Into<Json>) -> Kind<T> {
+        self.form.example = Some(example.into().to_string());
+        self
+    }
+
+    /// A secret for which the template names this file.
+    pub(super) fn in_file(mut self, file: &str) -> Kind<T> {
+        self.form.example = Some(format!("{{\"file\": {}}}", Json::from(file)));
+        self
+    }
+
+    /// `default` where the key is not set, which the documents show as `shown`.
+    pub(super) fn preset(self, default: T, shown: impl Into<Json>) -> Preset<T> {
+        Preset { kind: self, default, shown: shown.into() }
+    }
+}
+
+impl<T: Clone + Into<Json>> Kind<T> {
+    /// `default` where the key is not set.
+    pub(super) fn or(self, default: T) -> Preset<T> {
+        let shown = default.clone();
+        self.preset(default, shown)
+    }
+}
+
+/// A whole number within `bounds`.
+pub(super) fn whole<T>(bounds: RangeInclusive<T>) -> Kind<T>
+where
+    T: Copy + TryFrom<i128> + PartialOrd + Display + Into<Json> + 'static,
+{
+    let (least, most) = (*bounds.start(), *bounds.end());
+    let schema = json!({"type": "integer", "minimum": least.into(), "maximum": most.into()});
+    Kind::new(schema, format!("{least} to {most}"), move |value, _| {
+        let fix = format!("write a number from {least} to {most}");
+        match value {
+            Value::Integer(number) => match T::try_from(*number) {
+                Ok(number) if bounds.contains(&number) => Ok(number),
+                _ => Err(Refusal::new(format!("{number} is out of bounds"), fix)),
+            },
+            other => Err(wrong_type("a whole number", other, &fix)),
+        }
+    })
+}
+
+/// One of `words`, and what each stands for.
+pub(super) fn word<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Kind<T> {
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let listed = known.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+    let schema = json!({"type": "string", "enum": known});
+    Kind::new(schema, listed.clone(), move |value, _| {
+        let Value::Text(text) = value else { return Err(wrong_type("a text", value, "write it in quotes")) };
+        words.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let fix = match did_you_mean(text, &known) {
+                Some(question) => format!("{question} Known: {listed}"),
+                None => format!("write one of {listed}"),
+            };
+            Refusal::new(format!("{} is not known", quoted(text)), fix)
+        })
+    })
+}
+
+pub(super) fn flag() -> Kind<bool> {
+    Kind::new(json!({"type": "boolean"}), "true, false", |value, _| match value {
+        Value::Boolean(truth) => Ok(*truth),
+        other => Err(wrong_type("true or false", other, "write true or false, without quotes")),
+    })
+}

@@ -1,0 +1,166 @@
+//! Loads a configuration file: whole for a run, or only what reading archives back needs.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::environment::Environment;
+use super::json::{self, Value};
+use super::mistakes::{LoadError, MAX_FILE_BYTES, Mistake, shown};
+use super::parts::{self, Parts};
+use super::paths::log_file;
+use super::read_back::ReadBack;
+use super::section::{Reader, WHOLE_FILE};
+use super::validated::Config;
+use crate::disk::bounded_read;
+use crate::disk::trust::Trust;
+use crate::job_id::JobId;
+use crate::rules::trust::{Distrust, Holds};
+
+/// The key of mistakes about the job's time zone.
+const VARIABLE_TZ: &str = "the variable TZ";
+
+/// Reasons not to trust a file are warnings where it is "1".
+const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
+
+/// The log file, in the configuration's folder, where a broken configuration names none.
+const DEFAULT_LOG: &str = "log.log";
+
+/// Reads and validates the configuration file `path`, with the files, variables and credentials that it names. Relative
+/// paths start at the folder of `path`.
+///
+/// # Errors
+/// Where the file cannot be read, could have been written by others, is not JSON, or holds mistakes: then with every one,
+/// in the order in which the keys are documented.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
+    let found = read(
+        path,
+        environment,
+        |_| true,
+        |parts, _, reader| Config::of(parts, JobId::of(path), reader.context.environment.zone()),
+    )?;
+    Ok(Config { warnings: found.warnings, ..found.config })
+}
+
+/// Reads what a command needs that only reads archives back: the sections `sftp` and `archive`. The rest may be missing;
+/// mistakes in it are warnings.
+///
+/// # Errors
+/// As [`load`], where what is needed is missing or wrong.
+pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
+    let found = read(path, environment, matters_to_read_back, |parts, value, reader| {
+        ReadBack::of(parts, value, &JobId::of(path), reader.context.environment.zone(), reader)
+    })?;
+    let about_retention = |mistake: &&Mistake| mistake.path.split('.').next() == Some("retention");
+    let retention_mistakes = found.ignored.iter().filter(about_retention).map(Mistake::to_string).collect();
+    let warnings = found.warnings.into_iter().chain(found.ignored.iter().map(Mistake::to_string)).collect();
+    Ok(ReadBack { retention_mistakes, warnings, ..found.config })
+}
+
+/// Whether a mistake about the key `path` prevents reading archives back.
+fn matters_to_read_back(path: &str) -> bool {
+    matches!(path, WHOLE_FILE | VARIABLE_TZ | "archive" | "archive.name" | "sftp") || path.starts_with("sftp.")
+}
+
+struct Found<C> {
+    config: C,
+    /// The mistakes that do not matter.
+    ignored: Vec<Mistake>,
+    /// What else the operator should know about the file, one sentence each.
+    warnings: Vec<String>,
+}
+
+/// Reads the file `path`, of which `choose` takes what it needs. Mistakes about keys that do not matter are ignored.
+fn read<C>(
+    path: &Path,
+    environment: &Environment,
+    matters: fn(&str) -> bool,
+    choose: impl FnOnce(Parts, &Value, &mut Reader<'_>) -> Option<C>,
+) -> Result<Found<C>, LoadError> {
+    let text = read_text(path)?;
+    let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
+    let context =
+        Context { file: path, folder: &folder, environment, trust: &trust, is_lenient: is_lenient(environment) };
+    trust.judge(path, Holds::Settings);
+    let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
+    if !reasons.is_empty() && !context.is_lenient {
+        return Err(LoadError::Permissions { file: path.to_owned(), reasons });
+    }
+    let value = parse(path, &text)?;
+    let mut reader = Reader::new(context);
+    reader.warnings = reasons;
+    reader.mistakes.extend(environment.zone_refusal().cloned().map(|refusal| refusal.of_key(VARIABLE_TZ)));
+    let parts = reader.read(&value, parts::read);
+    let config = parts.and_then(|parts| choose(parts, &value, &mut reader));
+    let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
+    reader.mistakes = mistakes;
+
+    if !reader.in_clear.is_empty()
+        && let Some((Distrust { problem, fix }, is_group_alone)) = trust.read_by_others(path)
+    {
+        let keys = reader.in_clear.join(", ");
+        if is_group_alone {
+            let file = shown(path);
+            reader.warnings.push(format!("{file}: holds a secret in clear ({keys}) that its group can read; {fix}"));
+        } else {
+            reader.distrust(&keys, Distrust { problem: format!("is in clear, and {problem}"), fix });
+        }
+    }
+    match config {
+        Some(config) if reader.mistakes.is_empty() => Ok(Found { config, ignored, warnings: reader.warnings }),
+        _ => Err(LoadError::Mistakes { file: path.to_owned(), mistakes: reader.mistakes }),
+    }
+}
+
+/// The log file that the configuration `path`, which [`load`] refused, names, provided that the file is readable and nobody
+/// else could have written it; otherwise `log.log` in the same folder. `None` where others can write that folder: they could
+/// have put a symbolic link there.
+pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
+    let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
+    let context =
+        Context { file: path, folder: &folder, environment, trust: &trust, is_lenient: is_lenient(environment) };
+    let is_trusted = |path: &Path| {
+        trust.judge(path, Holds::Settings);
+        trust.take().is_empty() || context.is_lenient
+    };
+    let named = || {
+        let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;
+        (log_file().read)(value.member("log")?.member("file")?, context).ok()
+    };
+    named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
+}
+
+fn is_lenient(environment: &Environment) -> bool {
+    environment.variable(TRUST_FILES).is_some_and(|value| value == "1")
+}
+
+/// The file's text without a byte order mark.
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    let file = path.to_owned();
+    let bytes = match bounded_read::read(path, MAX_FILE_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(LoadError::NotAFile { file }),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => return Err(LoadError::TooLarge { file }),
+        Err(source) => return Err(LoadError::Unreadable { file, source }),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| LoadError::NotUtf8 { file })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn parse(path: &Path, text: &str) -> Result<Value, LoadError> {
+    json::parse(text).map_err(|error| LoadError::Syntax {
+        file: path.to_owned(),
+        line: error.line,
+        column: error.column,
+        problem: error.problem,
+    })
+}
+
+/// The folder where relative paths start, without symbolic links where it exists.
+fn folder_of(path: &Path) -> PathBuf {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    parent.canonicalize().or_else(|_| std::path::absolute(parent)).unwrap_or_else(|_| parent.to_owned())
+}

@@ -1,0 +1,76 @@
+//! The section `archive`: how an archive is named and made.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::config::json::Value;
+use crate::config::kind::{Kind, whole, word};
+use crate::config::mistakes::{Refusal, quoted};
+use crate::config::paths::folder;
+use crate::config::section::Section;
+use crate::rules::archive_name::ArchiveName;
+
+/// Kept over a reboot, and meant for large files.
+const WORK_DIRECTORY: &str = "/var/tmp";
+
+#[derive(Debug, Clone)]
+pub struct Archive {
+    pub name: ArchiveName,
+    pub compression: Compression,
+    pub work_directory: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// With the ZIP's own deflate data, where it is deflate.
+    Reuse,
+    /// Anew, as one gzip member at this level, 1 to 9.
+    Level(u32),
+}
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
+    let name = keys.text(
+        "name",
+        archive_name(),
+        "%Y%d%m",
+        "The archive's name without .tgz, as a date pattern of strftime with year, month and day.",
+    );
+    let compression = keys.preset(
+        "compression",
+        compression().preset(Compression::Reuse, "reuse"),
+        "How the archive is compressed: \"reuse\" takes the ZIP's own data; a level from 1 to 9 compresses anew.",
+    );
+    let work_directory = keys.text(
+        "work_directory",
+        folder(),
+        WORK_DIRECTORY,
+        "The folder for temporary files on this machine. It needs space for the archive, and also for the ZIP where the web \
+         server does not support range requests.",
+    );
+    // Where it is a mistake, no command uses it.
+    let work_directory = work_directory.unwrap_or_else(|| PathBuf::from(WORK_DIRECTORY));
+    Some(Archive { name: name?, compression, work_directory })
+}
+
+/// A strftime pattern of date parts. The schema checks that the year is one of them; the reader tries whether it gives every
+/// date back.
+fn archive_name() -> Kind<ArchiveName> {
+    let part = "%[-_0]?[YCyqmbBhdeaAwuUWGgVjFv%]";
+    let pattern = format!(r"^(?!\.)(?!.*\.\.)(?=.*%[-_0]?[YyGgFv])(?:[^%/\p{{Cc}}]|{part})+$");
+    Kind::text("date pattern", pattern, |text, _| {
+        ArchiveName::new(text).map_err(|error| {
+            let fix = "write a pattern with year, month and day, such as \"%Y%d%m\" or \"dump-%Y-%m-%d\"";
+            Refusal::new(format!("{} {error}", quoted(text)), fix)
+        })
+    })
+}
+
+fn compression() -> Kind<Compression> {
+    let (reuse, level) = (word(&[("reuse", Compression::Reuse)]), whole(1..=9));
+    let schema = json!({"oneOf": [reuse.form.schema, level.form.schema]});
+    Kind::new(schema, format!("{}, or {}", reuse.form.words, level.form.words), move |value, context| match value {
+        Value::Text(_) => (reuse.read)(value, context),
+        _ => (level.read)(value, context).map(Compression::Level),
+    })
+}

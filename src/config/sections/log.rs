@@ -1,0 +1,44 @@
+//! The section `log`: the log file.
+
+use std::path::PathBuf;
+
+use crate::config::kind::word;
+use crate::config::paths::log_file;
+use crate::config::section::Section;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub file: PathBuf,
+    pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The lowest level that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+const LEVELS: &[(&str, LogLevel)] =
+    &[("debug", LogLevel::Debug), ("info", LogLevel::Info), ("warning", LogLevel::Warning), ("error", LogLevel::Error)];
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Log> {
+    let file = keys.text("file", log_file(), "log.log", "The log file. It is created where it is missing.");
+    let format = keys.preset(
+        "format",
+        word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]).preset(LogFormat::Text, "text"),
+        "How a line is written: for people, or as one JSON object.",
+    );
+    let level = keys.preset("level", word(LEVELS).preset(LogLevel::Info, "info"), "The lowest level that is written.");
+    Some(Log { file: file?, format, level })
+}

@@ -1,0 +1,191 @@
+//! The section `sftp`: where the archives go.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::config::kind::{Kind, whole};
+use crate::config::mistakes::{Refusal, did_you_mean, quoted};
+use crate::config::paths::{file, must_be_file, ssh_key};
+use crate::config::secret::secret;
+use crate::config::section::{Section, needs};
+use crate::config::values::{host, name, remote_path};
+use crate::rules::trust::Holds;
+
+/// The machine's own file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).
+pub const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
+
+/// Longest temporary prefix, in bytes: prefix, archive name and suffix share the 255 that file systems allow for a name.
+const LONGEST_PREFIX: usize = 32;
+
+/// Length of a SHA-256 digest, in bytes.
+const SHA256_BYTES: usize = 32;
+
+#[derive(Debug, Clone)]
+pub struct Sftp {
+    /// An IPv6 address is without brackets.
+    pub host: String,
+    pub port: u16,
+    pub username: String,
+    /// For `password` and `keyboard-interactive` alike.
+    pub password: Option<SecretString>,
+    pub private_key: Option<PathBuf>,
+    pub passphrase: Option<SecretString>,
+    /// The ssh-agent's socket (`SSH_AUTH_SOCK`).
+    pub agent_socket: Option<PathBuf>,
+    pub known_hosts: PathBuf,
+    pub host_key: HostKeyPolicy,
+    pub directory: String,
+    pub temporary_prefix: String,
+    /// At most this many, 1 to 8.
+    pub connections: u64,
+    pub timeout: Duration,
+}
+
+/// Which host key is accepted. A changed key is always refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// A first key is added to known_hosts and reported.
+    AcceptNew,
+    /// Only a key in known_hosts.
+    Strict,
+    /// Only the key with this fingerprint, as `ssh-keygen -l` prints it.
+    Pinned(String),
+}
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
+    let host = keys.must("host", host().example("sftp.example.com"), "The SFTP server's name or address.");
+    let port = keys.preset("port", whole(1..=u16::MAX).or(22), "The SFTP server's port.");
+    let username = keys.must("username", name().example("backup"), "The name to log in with.");
+    let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);
+    let password = keys.optional(
+        "password",
+        secret(),
+        "The password to log in with. A password, a private key or a running agent is needed; cron has no agent.",
+    );
+    if !keys.is_given("password") && !keys.is_given("private_key") && agent_socket.is_none() {
+        let problem = "is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK)";
+        keys.refuse("password", Refusal::new(problem, "give a password or a private key; cron has no agent"));
+    }
+    let private_key = keys.optional(
+        "private_key",
+        ssh_key().example("id_ed25519"),
+        "The private key to log in with, readable by its owner only.",
+    );
+    let passphrase = keys.optional("passphrase", secret(), "The passphrase of the private key.");
+    keys.rule(needs("passphrase", "private_key"));
+    if keys.is_given("passphrase") && !keys.is_given("private_key") {
+        let problem = "has no sftp.private_key to open";
+        keys.refuse("passphrase", Refusal::new(problem, "name the private key, or remove the passphrase"));
+    }
+    let known_hosts = keys.text(
+        "known_hosts",
+        file("path to a file", |path, _| Ok(path)),
+        "~/.ssh/known_hosts",
+        "The file of known host keys.",
+    );
+    let host_key = keys.preset(
+        "host_key",
+        host_key().preset(HostKeyPolicy::AcceptNew, ACCEPT_NEW),
+        "Which host key is accepted: \"accept-new\" takes the first one and reports its fingerprint, \"strict\" takes only \
+         one that known_hosts holds, \"SHA256:…\" takes only that one. A changed key is always refused.",
+    );
+    if let Some(known_hosts) = &known_hosts {
+        for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
+            keys.context().trust.judge(file, Holds::Settings);
+        }
+        keys.accept("known_hosts", check_known_hosts(known_hosts, &host_key));
+    }
+    let directory = keys.must(
+        "directory",
+        remote_path().example("TSE-INFORX"),
+        "The folder for the archives as the server sees it, relative to the login folder; \".\" is the login folder itself.",
+    );
+    let temporary_prefix = keys.preset(
+        "temporary_prefix",
+        temporary_prefix().or(".".to_owned()),
+        "How temporary names on the server begin. Change it for servers that refuse names with a dot in front.",
+    );
+    let connections = keys.preset(
+        "connections",
+        whole(1..=8).or(8),
+        "How many connections may share the transfer of a large archive.",
+    );
+    let timeout = keys.preset(
+        "timeout_seconds",
+        whole(1..=3_600).or(30),
+        "How many seconds the connection, and any single answer, may take.",
+    );
+    Some(Sftp {
+        host: host?,
+        port,
+        username: username?,
+        password,
+        private_key,
+        passphrase,
+        agent_socket,
+        known_hosts: known_hosts?,
+        host_key,
+        directory: directory?,
+        temporary_prefix,
+        connections,
+        timeout: Duration::from_secs(timeout),
+    })
+}
+
+/// Where a first key may be accepted, or is pinned, the file need not exist.
+fn check_known_hosts(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), Refusal> {
+    match policy {
+        HostKeyPolicy::Strict => must_be_file(known_hosts),
+        HostKeyPolicy::AcceptNew if known_hosts.exists() => must_be_file(known_hosts),
+        HostKeyPolicy::AcceptNew | HostKeyPolicy::Pinned(_) => Ok(()),
+    }
+}
+
+const ACCEPT_NEW: &str = "accept-new";
+const STRICT: &str = "strict";
+
+/// A word, or a fingerprint: 32 bytes in base64 without padding, so that the last character has two bits that are 0.
+fn host_key() -> Kind<HostKeyPolicy> {
+    const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
+    let words = [ACCEPT_NEW, STRICT];
+    let fingerprint = "^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$";
+    let mut kind = Kind::text("\"accept-new\", \"strict\", or a fingerprint", "", move |text, _| {
+        match text {
+            ACCEPT_NEW => return Ok(HostKeyPolicy::AcceptNew),
+            STRICT => return Ok(HostKeyPolicy::Strict),
+            _ => {}
+        }
+        let Some(digest) = text.strip_prefix("SHA256:") else {
+            let fix = did_you_mean(text, &words).unwrap_or_else(|| FIX.to_owned());
+            return Err(Refusal::new(format!("{} is not known", quoted(text)), fix));
+        };
+        match STANDARD_NO_PAD.decode(digest) {
+            Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(HostKeyPolicy::Pinned(text.to_owned())),
+            _ => Err(Refusal::new(format!("{} is not a SHA-256 fingerprint", quoted(text)), FIX)),
+        }
+    });
+    let description = "The fingerprint of the only key to accept, as ssh-keygen -l prints it.";
+    kind.form.schema =
+        json!({"oneOf": [{"enum": words}, {"type": "string", "pattern": fingerprint, "description": description}]});
+    kind
+}
+
+fn temporary_prefix() -> Kind<String> {
+    Kind::text("beginning of a file name", r"^[^/\p{Cc}]*$", |text, _| {
+        if text.contains('/') || text.chars().any(char::is_control) {
+            let problem = format!("{} holds a \"/\" or a control character", quoted(text));
+            return Err(Refusal::new(problem, "write the beginning of a file name"));
+        }
+        if text.len() > LONGEST_PREFIX {
+            let problem = format!("{} is longer than {LONGEST_PREFIX} bytes", quoted(text));
+            return Err(Refusal::new(problem, "write a shorter one, such as \".\" or \"tmp-\""));
+        }
+        Ok(text.to_owned())
+    })
+    .also("maxLength", LONGEST_PREFIX)
+}

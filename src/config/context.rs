@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::environment::Environment;
-use super::mistakes::{Refusal, quoted, shown};
+use super::mistakes::{Refusal, quoted, refuse, shown};
 use crate::disk::bounded_read;
 use crate::disk::trust::Trust;
 use crate::rules::trust::Holds;
@@ -27,10 +27,10 @@ impl Context<'_> {
     /// `text` as an absolute path: `~` is the home, a relative path starts at the configuration's folder.
     pub(super) fn path(self, text: &str) -> Result<PathBuf, Refusal> {
         if text.is_empty() {
-            return Err(Refusal::new("is empty", "write a path"));
+            return refuse("is empty", "write a path");
         }
         if text.contains('\0') {
-            return Err(Refusal::new("holds a NUL character", "write a path without it"));
+            return refuse("holds a NUL character", "write a path without it");
         }
         let path = match text.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
@@ -42,7 +42,7 @@ impl Context<'_> {
             }
             Some(_) => {
                 let problem = format!("{} is another user's home, which is not supported", quoted(text));
-                return Err(Refusal::new(problem, "write an absolute path, or ./ before the name"));
+                return refuse(problem, "write an absolute path, or ./ before the name");
             }
             None => self.folder.join(text),
         };

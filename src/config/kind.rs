@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::json::Value;
-use super::mistakes::{Refusal, did_you_mean, quoted, wrong_type};
+use super::mistakes::{Refusal, did_you_mean, quoted, refuse, wrong_type};
 
 type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
 
@@ -27,13 +27,6 @@ pub(super) struct Form {
     pub(super) is_secret: bool,
     /// The template's value as JSON text, where it is not the default.
     pub(super) example: Option<String>,
-}
-
-/// A kind, and the value of a key that is not set.
-pub(super) struct Preset<T> {
-    pub(super) kind: Kind<T>,
-    pub(super) default: T,
-    pub(super) shown: Json,
 }
 
 impl<T> Kind<T> {
@@ -74,19 +67,6 @@ impl<T> Kind<T> {
         self.form.example = Some(format!("{{\"file\": {}}}", Json::from(file)));
         self
     }
-
-    /// `default` where the key is not set, which the documents show as `shown`.
-    pub(super) fn preset(self, default: T, shown: impl Into<Json>) -> Preset<T> {
-        Preset { kind: self, default, shown: shown.into() }
-    }
-}
-
-impl<T: Clone + Into<Json>> Kind<T> {
-    /// `default` where the key is not set.
-    pub(super) fn or(self, default: T) -> Preset<T> {
-        let shown = default.clone();
-        self.preset(default, shown)
-    }
 }
 
 /// A whole number within `bounds`.
@@ -101,7 +81,7 @@ where
         match value {
             Value::Integer(number) => match T::try_from(*number) {
                 Ok(number) if bounds.contains(&number) => Ok(number),
-                _ => Err(Refusal::new(format!("{number} is out of bounds"), fix)),
+                _ => refuse(format!("{number} is out of bounds"), fix),
             },
             other => Err(wrong_type("a whole number", other, &fix)),
         }

@@ -54,6 +54,10 @@ impl Refusal {
     }
 }
 
+pub(super) fn refuse<T>(problem: impl Into<String>, fix: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::new(problem, fix))
+}
+
 /// Why a configuration cannot be used.
 #[derive(Debug, Error)]
 pub enum LoadError {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::kind::Kind;
-use super::section::Section;
+use super::section::{Section, keys};
 use super::sections::archive::{self, Archive};
 use super::sections::log::{self, Log};
 use super::sections::report::{self, Email, Mattermost, Metrics, Monitor};
@@ -37,31 +37,32 @@ pub(super) struct Parts {
 pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
     let schema = Kind::new(json!({"type": "string"}), "path or address", |_, _| Ok(()));
     let about = "Where an editor finds the schema of this file. The program does not read it.";
-    top.optional("$schema", schema.example(SCHEMA_FILE), about);
-    Parts {
-        source: top.section("source", "Where the ZIP comes from, and which file in it is the dump.", source::read),
-        archive: top.section("archive", "How the archive is made and named.", archive::read),
-        sftp: top.section("sftp", "Where the archive goes.", sftp::read),
-        retention: top.section("retention", "Which archives are kept on the server.", retention::read),
-        alarm: top.optional_section(
-            "alarm",
-            "Which sizes of an archive cause a warning. Such an archive is sent all the same, but the run removes nothing.",
-            retention::read_alarm,
-        ),
-        retry: top.section("retry", "How often transient errors, such as a lost connection, are retried.", run::read_retry),
-        run: top.section("run", "Bounds of the whole run.", run::read),
-        log: top.section("log", "Where the log goes.", log::read),
-        email: top.optional_section("email", "The mail after a run; null for none.", report::read_email),
-        mattermost: top.optional_section(
-            "mattermost",
-            "The message in Mattermost after a run; null for none.",
-            report::read_mattermost,
-        ),
-        monitor: top.optional_section(
-            "monitor",
-            "A service that raises an alarm when the job does not run, by the convention of healthchecks.io; null for none.",
-            report::read_monitor,
-        ),
-        metrics: top.optional_section("metrics", "Metrics for Prometheus; null for none.", report::read_metrics),
+    top.optional("$schema", about, schema.example(SCHEMA_FILE));
+    keys! { top:
+        /// Where the ZIP comes from, and which file in it is the dump.
+        source = section(source::read);
+        /// How the archive is made and named.
+        archive = section(archive::read);
+        /// Where the archive goes.
+        sftp = section(sftp::read);
+        /// Which archives are kept on the server.
+        retention = section(retention::read);
+        /// Which sizes of an archive cause a warning. Such an archive is sent all the same, but the run removes nothing.
+        alarm = optional_section(retention::read_alarm);
+        /// How often transient errors, such as a lost connection, are retried.
+        retry = section(run::read_retry);
+        /// Bounds of the whole run.
+        run = section(run::read);
+        /// Where the log goes.
+        log = section(log::read);
+        /// The mail after a run; null for none.
+        email = optional_section(report::read_email);
+        /// The message in Mattermost after a run; null for none.
+        mattermost = optional_section(report::read_mattermost);
+        /// A service that raises an alarm when the job does not run, by the convention of healthchecks.io; null for none.
+        monitor = optional_section(report::read_monitor);
+        /// Metrics for Prometheus; null for none.
+        metrics = optional_section(report::read_metrics);
     }
+    Parts { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::{Context, unreadable};
 use super::kind::Kind;
-use super::mistakes::{Refusal, shown};
+use super::mistakes::{Refusal, refuse, shown};
 use crate::disk::open_regular;
 use crate::rules::trust::Holds;
 
@@ -31,7 +31,7 @@ pub(super) fn file<T>(words: &str, read: impl Fn(PathBuf, Context<'_>) -> Result
     Kind::text(words, file_pattern(), move |text, context| {
         let path = context.path(text)?;
         if matches!(text.rsplit('/').next(), Some("" | "." | "..")) {
-            return Err(Refusal::new(format!("{} is a folder, not a regular file", shown(&path)), "name a file in it"));
+            return refuse(format!("{} is a folder, not a regular file", shown(&path)), "name a file in it");
         }
         read(path, context)
     })
@@ -47,14 +47,14 @@ pub(super) fn folder() -> Kind<PathBuf> {
         let path = context.path(text)?;
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Ok(path),
-            Ok(_) => Err(Refusal::new(format!("{} is not a folder", shown(&path)), "name a folder")),
+            Ok(_) => refuse(format!("{} is not a folder", shown(&path)), "name a folder"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let problem = format!("the folder {} does not exist", shown(&path));
-                Err(Refusal::new(problem, "create it, or name another one"))
+                refuse(problem, "create it, or name another one")
             }
             Err(error) => {
                 let problem = format!("the folder {} cannot be checked: {error}", shown(&path));
-                Err(Refusal::new(problem, "check the path and who may enter it"))
+                refuse(problem, "check the path and who may enter it")
             }
         }
     })
@@ -66,7 +66,7 @@ pub(super) fn certificates() -> Kind<PathBuf> {
         let pem = context.read(&path, MAX_PEM_BYTES, Holds::Settings)?;
         if !String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
             let problem = format!("{} holds no certificate in PEM form", shown(&path));
-            return Err(Refusal::new(problem, format!("name a file with a line {CERTIFICATE}")));
+            return refuse(problem, format!("name a file with a line {CERTIFICATE}"));
         }
         Ok(path)
     })
@@ -79,12 +79,12 @@ pub(super) fn tls_key() -> Kind<PathBuf> {
         let pem = String::from_utf8_lossy(&bytes);
         if ENCRYPTED_KEYS.iter().any(|mark| pem.contains(mark)) {
             let problem = format!("{} is encrypted, and a job cannot ask for its passphrase", shown(&path));
-            return Err(Refusal::new(problem, "write it without one: openssl pkey -in encrypted.pem -out key.pem"));
+            return refuse(problem, "write it without one: openssl pkey -in encrypted.pem -out key.pem");
         }
         let begins_key = |line: &str| line.starts_with("-----BEGIN ") && line.ends_with(PRIVATE_KEY_END);
         if !pem.lines().any(|line| begins_key(line.trim())) {
             let problem = format!("{} holds no private key in PEM form", shown(&path));
-            return Err(Refusal::new(problem, format!("name a file with a line -----BEGIN {PRIVATE_KEY_END}")));
+            return refuse(problem, format!("name a file with a line -----BEGIN {PRIVATE_KEY_END}"));
         }
         Ok(path)
     })
@@ -99,7 +99,7 @@ pub(super) fn ssh_key() -> Kind<PathBuf> {
             .map_err(|error| unreadable(&path, &error, u64::MAX))?;
         if PUBLIC_KEYS.iter().any(|kind| beginning.starts_with(kind)) {
             let problem = format!("{} is a public key", shown(&path));
-            return Err(Refusal::new(problem, "name the private key: the file without .pub"));
+            return refuse(problem, "name the private key: the file without .pub");
         }
         context.trust.judge(&path, Holds::Secret);
         Ok(path)
@@ -117,13 +117,13 @@ pub(super) fn log_file() -> Kind<PathBuf> {
     file("path to a file", |path, context| {
         let found = fs::metadata(&path);
         if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
-            return Err(Refusal::new(format!("{} is a folder", shown(&path)), "name a file in it"));
+            return refuse(format!("{} is a folder", shown(&path)), "name a file in it");
         }
         if found.is_ok_and(|found| !found.is_file()) {
-            return Err(Refusal::new(format!("{} is not a regular file", shown(&path)), "name a regular file"));
+            return refuse(format!("{} is not a regular file", shown(&path)), "name a regular file");
         }
         if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) {
-            return Err(Refusal::new(format!("{} is this configuration itself", shown(&path)), "name another file"));
+            return refuse(format!("{} is this configuration itself", shown(&path)), "name another file");
         }
         Ok(path)
     })
@@ -137,10 +137,10 @@ pub(super) fn textfile() -> Kind<PathBuf> {
         let path = context.path(text)?;
         if path.extension().is_none_or(|extension| extension != "prom") {
             let problem = format!("{} does not end with .prom", shown(&path));
-            return Err(Refusal::new(problem, "name a file that ends with .prom: node_exporter reads no other"));
+            return refuse(problem, "name a file that ends with .prom: node_exporter reads no other");
         }
         if path.is_dir() {
-            return Err(Refusal::new(format!("{} is a folder", shown(&path)), "name a file in it"));
+            return refuse(format!("{} is a folder", shown(&path)), "name a file in it");
         }
         Ok(path)
     })

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::sections::credentials::Credentials;
+use super::sections::source::Credentials;
 use super::validated::Config;
 
 /// A value in a query that is shorter is an ordinary word.

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::context::Context;
 use super::json::Value;
 use super::kind::Kind;
-use super::mistakes::{Refusal, did_you_mean, quoted, shown};
+use super::mistakes::{Refusal, did_you_mean, quoted, refuse, shown};
 use super::paths::file_pattern;
 use crate::rules::trust::Holds;
 
@@ -61,17 +61,17 @@ fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal>
     let members = match value {
         Value::Text(text) => return checked(text.clone(), "it"),
         Value::Object(members) => members,
-        other => return Err(Refusal::new(format!("must be a secret, found {}", other.kind()), HOW)),
+        other => return refuse(format!("must be a secret, found {}", other.kind()), HOW),
     };
     let [(way, target)] = members.as_slice() else {
-        return Err(Refusal::new(format!("must have exactly one key, found {}", members.len()), HOW));
+        return refuse(format!("must have exactly one key, found {}", members.len()), HOW);
     };
     if !WAYS.contains(&way.as_str()) {
         let fix = did_you_mean(way, &WAYS).unwrap_or_else(|| HOW.to_owned());
-        return Err(Refusal::new(format!("{} is not a way to give a secret", quoted(way)), fix));
+        return refuse(format!("{} is not a way to give a secret", quoted(way)), fix);
     }
     let Value::Text(target) = target else {
-        return Err(Refusal::new(format!("its \"{way}\" must be a text, found {}", target.kind()), HOW));
+        return refuse(format!("its \"{way}\" must be a text, found {}", target.kind()), HOW);
     };
     match way.as_str() {
         "env" => from_variable(target, context),
@@ -104,7 +104,7 @@ fn from_variable(name: &str, context: Context<'_>) -> Result<SecretString, Refus
 fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         let problem = format!("{} is not a credential's name", quoted(name));
-        return Err(Refusal::new(problem, "write the name that LoadCredential= gives it, without a path"));
+        return refuse(problem, "write the name that LoadCredential= gives it, without a path");
     }
     let folder = context.environment.credentials_directory().ok_or_else(|| {
         Refusal::new(
@@ -118,10 +118,10 @@ fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Ref
 /// `text` as a secret, if it can be one; `origin` names where it is from.
 fn checked(text: String, origin: &str) -> Result<SecretString, Refusal> {
     if text.is_empty() {
-        return Err(Refusal::new(format!("{origin} is empty"), "write the secret, or null for none"));
+        return refuse(format!("{origin} is empty"), "write the secret, or null for none");
     }
     if text.contains('\0') {
-        return Err(Refusal::new(format!("{origin} holds a NUL character"), "write the secret without it"));
+        return refuse(format!("{origin} holds a NUL character"), "write the secret without it");
     }
     Ok(SecretString::from(text))
 }

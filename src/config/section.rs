@@ -4,9 +4,17 @@ use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::json::Value;
-use super::kind::{Form, Kind, Preset};
-use super::mistakes::{Mistake, Refusal, did_you_mean, shortened, wrong_type};
+use super::kind::{Form, Kind};
+use super::mistakes::{Mistake, Refusal, did_you_mean, refuse, shortened, wrong_type};
 use crate::rules::trust::Distrust;
+
+/// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
+macro_rules! keys {
+    ($section:ident: $($(#[doc = $about:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {
+        $(let $name = $section.$method(stringify!($name), concat!($($about),+).trim_ascii_start(), $($argument),+);)+
+    };
+}
+pub(super) use keys;
 
 /// The path of a mistake about the file as such.
 pub(super) const WHOLE_FILE: &str = "the whole file";
@@ -98,49 +106,42 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// A key that may be missing or null.
-    pub(super) fn optional<T>(&mut self, name: &'static str, kind: Kind<T>, about: &'static str) -> Option<T> {
+    pub(super) fn optional<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<T> {
         let given = self.given(name, &kind);
         self.declare(name, about, kind.form, Some(Json::Null));
         given.flatten()
     }
 
     /// A key that must be given.
-    pub(super) fn must<T>(&mut self, name: &'static str, kind: Kind<T>, about: &'static str) -> Option<T> {
+    pub(super) fn must<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<T> {
         let given = self.given(name, &kind);
         self.must_be_given(name, &kind.form, about);
         self.declare(name, about, kind.form, None);
         given.flatten()
     }
 
-    /// A key with a default, which also replaces a wrong value.
-    pub(super) fn preset<T>(&mut self, name: &'static str, preset: Preset<T>, about: &'static str) -> T {
-        let given = self.given(name, &preset.kind);
-        self.declare(name, about, preset.kind.form, Some(preset.shown));
-        given.flatten().unwrap_or(preset.default)
-    }
-
-    /// A key whose default is read as if it had been given.
-    pub(super) fn text<T>(
+    /// A key with a default, which also replaces a wrong value. `None` where the default cannot be used on this machine.
+    pub(super) fn or<T>(
         &mut self,
         name: &'static str,
-        kind: Kind<T>,
-        default: &'static str,
         about: &'static str,
+        kind: Kind<T>,
+        default: impl Into<Json>,
     ) -> Option<T> {
-        let given = self.given(name, &kind);
-        let read = |context| (kind.read)(&Value::Text(default.to_owned()), context);
+        let (given, default) = (self.given(name, &kind), default.into());
+        let read = |context| (kind.read)(&Value::from(&default), context);
         let value = match given {
             _ if self.reader.is_describing => None,
             Some(Some(value)) => Some(value),
             Some(None) => read(self.context()).ok(),
             None => self.accept(name, read(self.context())),
         };
-        self.declare(name, about, kind.form, Some(default.into()));
+        self.declare(name, about, kind.form, Some(default));
         value
     }
 
     /// A list that must be given, with at least one entry.
-    pub(super) fn list<T>(&mut self, name: &'static str, kind: Kind<T>, about: &'static str) -> Option<Vec<T>> {
+    pub(super) fn list<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<Vec<T>> {
         let form = Form {
             schema: json!({"type": "array", "minItems": 1, "items": kind.form.schema}),
             words: format!("list of: {}", kind.form.words),
@@ -159,7 +160,7 @@ impl<'s, 'r> Section<'s, 'r> {
                 }
                 Some(values)
             }
-            Value::List(_) => self.accept(name, Err(Refusal::new("is empty", fix))),
+            Value::List(_) => self.accept(name, refuse("is empty", fix)),
             other => self.accept(name, Err(wrong_type("a list", other, &fix))),
         }
     }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::kind::Kind;
-use super::mistakes::{Refusal, quoted};
+use super::mistakes::{Refusal, quoted, refuse};
 use super::paths::BASE_NAME;
 use super::secret::secret_text;
 
@@ -53,7 +53,7 @@ pub(super) fn basic_username() -> Kind<String> {
     Kind::text("name without a colon", r"^[^:\p{Cc}]+$", |text, _| {
         if text.contains(':') {
             let problem = format!("{} holds a colon, which basic authentication cannot send", quoted(text));
-            return Err(Refusal::new(problem, "write a name without"));
+            return refuse(problem, "write a name without");
         }
         read_name(text)
     })
@@ -63,10 +63,10 @@ pub(super) fn basic_username() -> Kind<String> {
 pub(super) fn remote_path() -> Kind<String> {
     Kind::text("path on the server", r"^[^\u0000]+$", |text, _| {
         if text.is_empty() {
-            return Err(Refusal::new("is empty", "write a folder, or \".\" for the login folder"));
+            return refuse("is empty", "write a folder, or \".\" for the login folder");
         }
         if text.contains('\0') {
-            return Err(Refusal::new(format!("{} holds a NUL character", quoted(text)), "write it without"));
+            return refuse(format!("{} holds a NUL character", quoted(text)), "write it without");
         }
         Ok(text.to_owned())
     })
@@ -83,7 +83,7 @@ pub(super) fn dump_path() -> Kind<String> {
             _ => return Ok(text.to_owned()),
         };
         let problem = format!("{} {problem}", quoted(text));
-        Err(Refusal::new(problem, "write the path of one file in the ZIP, such as \"dump.sql\""))
+        refuse(problem, "write the path of one file in the ZIP, such as \"dump.sql\"")
     })
 }
 
@@ -106,7 +106,7 @@ pub(super) fn secret_address() -> Kind<SecretString> {
 /// The secret address of an HTTP proxy: no path, no query.
 pub(super) fn proxy() -> Kind<SecretString> {
     let mut kind = secret_text(&format!("^(?:{HTTPS}|{HTTP}){USER}{ADDRESS_HOST}{PORT}(?:/[./]*)?$"), |text| {
-        let refused = |problem: &str| Err(Refusal::new(problem, "write http://host:port or https://host:port"));
+        let refused = |problem: &str| refuse(problem, "write http://host:port or https://host:port");
         if has_white_space(text) {
             return refused("holds white space");
         }
@@ -129,7 +129,7 @@ pub(super) fn picture_address() -> Kind<String> {
     let pattern = format!(r"^(?:{HTTPS}|{HTTP})[^\s\p{{Cc}}]+$");
     Kind::text("web address", pattern, |text, _| match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && !has_white_space(text) => Ok(text.to_owned()),
-        _ => Err(Refusal::new(format!("{} is not a web address", quoted(text)), "write https://…")),
+        _ => refuse(format!("{} is not a web address", quoted(text)), "write https://…"),
     })
     .also("format", "uri")
 }
@@ -151,18 +151,18 @@ pub(super) fn mailbox() -> Kind<Mailbox> {
 
 fn on_one_line(text: &str) -> Result<String, Refusal> {
     if text.chars().any(char::is_control) {
-        return Err(Refusal::new(format!("{} holds a control character", quoted(text)), "write it on one line"));
+        return refuse(format!("{} holds a control character", quoted(text)), "write it on one line");
     }
     Ok(text.to_owned())
 }
 
 fn read_name(text: &str) -> Result<String, Refusal> {
-    if text.is_empty() { Err(Refusal::new("is empty", "write a name")) } else { on_one_line(text) }
+    if text.is_empty() { refuse("is empty", "write a name") } else { on_one_line(text) }
 }
 
 /// An `https` address, or an `http` one of this machine; a message calls it `shown`.
 fn protected_address(text: &str, shown: &str) -> Result<Url, Refusal> {
-    let refused = |problem: &str, fix: &str| Err(Refusal::new(format!("{shown} {problem}"), fix));
+    let refused = |problem: &str, fix: &str| refuse(format!("{shown} {problem}"), fix);
     if has_white_space(text) {
         return refused("holds white space", "write it without");
     }
@@ -187,7 +187,7 @@ fn read_zip_address(text: &str) -> Result<Url, Refusal> {
     let mut url = protected_address(text, &shown)?;
     if !url.username().is_empty() || url.password().is_some() {
         let problem = format!("{shown} holds a user or password");
-        return Err(Refusal::new(problem, "write them as source.username and source.password"));
+        return refuse(problem, "write them as source.username and source.password");
     }
     // A fragment is never sent (RFC 9110, section 4.2.5).
     url.set_fragment(None);
@@ -216,7 +216,7 @@ fn read_host(text: &str) -> Result<String, Refusal> {
     // A name goes into known_hosts, where "*", "?", "!" and "," make patterns.
     let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '.' | '-' | '_');
     let (problem, fix) = match text {
-        "" => return Err(Refusal::new("is empty", "write the server's name or address")),
+        "" => return refuse("is empty", "write the server's name or address"),
         _ if text.contains('/') => ("is not a host", "write the name alone, without a scheme or path"),
         _ if text.contains('@') => ("holds a user", "write the name alone; the user is the key username"),
         _ if text.contains('%') => ("holds a zone", "write the address without %…"),
@@ -227,7 +227,7 @@ fn read_host(text: &str) -> Result<String, Refusal> {
         _ if text.len() > LONGEST_HOST => ("is too long", "write a name of at most 253 characters"),
         _ => return Ok(text.to_owned()),
     };
-    Err(Refusal::new(format!("{} {problem}", quoted(text)), fix))
+    refuse(format!("{} {problem}", quoted(text)), fix)
 }
 
 fn read_mailbox(text: &str) -> Result<Mailbox, Refusal> {

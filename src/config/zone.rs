@@ -11,7 +11,7 @@ use chrono::{
 use chrono_tz::Tz;
 use tz::TimeZoneSettings;
 
-use super::mistakes::{Refusal, did_you_mean, quoted};
+use super::mistakes::{Refusal, did_you_mean, quoted, refuse};
 use crate::disk::bounded_read;
 
 const LOCALTIME: &str = "/etc/localtime";
@@ -49,7 +49,7 @@ impl JobZone {
             return Ok(JobZone::Machine(Arc::new(zone)));
         }
         if name.starts_with('/') {
-            return Err(Refusal::new(format!("{} is not a zone file", quoted(name)), FIX));
+            return refuse(format!("{} is not a zone file", quoted(name)), FIX);
         }
         iana(name).map(JobZone::BuiltIn)
     }
@@ -85,7 +85,7 @@ fn local() -> Result<JobZone, Refusal> {
         Err(error) => error.to_string(),
     };
     let fix = format!("set TZ where the job is started, or link {LOCALTIME} to a zone");
-    Err(Refusal::new(format!("is not set, and {LOCALTIME} is not a zone file ({error})"), fix))
+    refuse(format!("is not set, and {LOCALTIME} is not a zone file ({error})"), fix)
 }
 
 /// The zone called `name` in the IANA database that is built in.

@@ -8,7 +8,7 @@ use crate::config::json::Value;
 use crate::config::kind::{Kind, whole, word};
 use crate::config::mistakes::{Refusal, quoted};
 use crate::config::paths::folder;
-use crate::config::section::Section;
+use crate::config::section::{Section, keys};
 use crate::rules::archive_name::ArchiveName;
 
 /// Kept over a reboot, and meant for large files.
@@ -30,27 +30,18 @@ pub enum Compression {
 }
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
-    let name = keys.text(
-        "name",
-        archive_name(),
-        "%Y%d%m",
-        "The archive's name without .tgz, as a date pattern of strftime with year, month and day.",
-    );
-    let compression = keys.preset(
-        "compression",
-        compression().preset(Compression::Reuse, "reuse"),
-        "How the archive is compressed: \"reuse\" takes the ZIP's own data; a level from 1 to 9 compresses anew.",
-    );
-    let work_directory = keys.text(
-        "work_directory",
-        folder(),
-        WORK_DIRECTORY,
-        "The folder for temporary files on this machine. It needs space for the archive, and also for the ZIP where the web \
-         server does not support range requests.",
-    );
+    keys! { keys:
+        /// The archive's name without .tgz, as a date pattern of strftime with year, month and day.
+        name = or(archive_name(), "%Y%d%m");
+        /// How the archive is compressed: "reuse" takes the ZIP's own data; a level from 1 to 9 compresses anew.
+        compression = or(compression(), "reuse");
+        /// The folder for temporary files on this machine. It needs space for the archive, and also for the ZIP where the
+        /// web server does not support range requests.
+        work_directory = or(folder(), WORK_DIRECTORY);
+    }
     // Where it is a mistake, no command uses it.
     let work_directory = work_directory.unwrap_or_else(|| PathBuf::from(WORK_DIRECTORY));
-    Some(Archive { name: name?, compression, work_directory })
+    Some(Archive { name: name?, compression: compression?, work_directory })
 }
 
 /// A strftime pattern of date parts. The schema checks that the year is one of them; the reader tries whether it gives every

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::kind::word;
 use crate::config::paths::log_file;
-use crate::config::section::Section;
+use crate::config::section::{Section, keys};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -29,16 +29,18 @@ pub enum LogLevel {
     Error,
 }
 
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 const LEVELS: &[(&str, LogLevel)] =
     &[("debug", LogLevel::Debug), ("info", LogLevel::Info), ("warning", LogLevel::Warning), ("error", LogLevel::Error)];
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Log> {
-    let file = keys.text("file", log_file(), "log.log", "The log file. It is created where it is missing.");
-    let format = keys.preset(
-        "format",
-        word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]).preset(LogFormat::Text, "text"),
-        "How a line is written: for people, or as one JSON object.",
-    );
-    let level = keys.preset("level", word(LEVELS).preset(LogLevel::Info, "info"), "The lowest level that is written.");
-    Some(Log { file: file?, format, level })
+    keys! { keys:
+        /// The log file. It is created where it is missing.
+        file = or(log_file(), "log.log");
+        /// How a line is written: for people, or as one JSON object.
+        format = or(word(FORMATS), "text");
+        /// The lowest level that is written.
+        level = or(word(LEVELS), "info");
+    }
+    Some(Log { file: file?, format: format?, level: level? })
 }

@@ -6,12 +6,12 @@ use lettre::message::Mailbox;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::credentials::{self, Credentials};
-use super::source::CA_FILE;
-use crate::config::kind::{Preset, flag, whole, word};
+use super::source::Credentials;
+use crate::config::kind::{flag, whole, word};
 use crate::config::mistakes::Refusal;
 use crate::config::paths::{certificates, textfile};
-use crate::config::section::{Section, given};
+use crate::config::secret::secret;
+use crate::config::section::{Section, given, keys};
 use crate::config::values::{
     host, is_loopback, line, loopback_pattern, mailbox, name, picture_address, secret_address,
 };
@@ -77,106 +77,91 @@ pub struct Metrics {
 }
 
 pub(in crate::config) fn read_email(keys: &mut Section<'_, '_>) -> Option<Email> {
-    let send = keys.preset(
-        "send",
-        send_on(),
-        "When a mail is sent: always, when an error happened, or never. A stale dump is a warning, not an error.",
-    );
-    let server = keys.optional_section(
-        "server",
-        "The mail server; null hands the mail to the local sendmail.",
-        read_mail_server,
-    );
-    let from = keys.must(
-        "from",
-        mailbox().example("Nightly dump <reports@example.com>"),
-        "The sender: an address, or a name with the address in angle brackets.",
-    );
-    let to = keys.list("to", mailbox().example("admin@example.com"), "The recipients' addresses, at least one.");
-    let subject = keys.preset(
-        "subject",
-        line().or("My daily report".to_owned()),
-        "How the subject begins; the outcome and the host's name are added.",
-    );
-    let attach_log = keys.preset("attach_log", flag().or(true), "Whether this run's lines of the log are attached.");
-    Some(Email { send, server, from: from?, to: to?, subject, attach_log })
+    keys! { keys:
+        /// When a mail is sent: always, when an error happened, or never. A stale dump is a warning, not an error.
+        send = or(word(SEND), "always");
+        /// The mail server; null hands the mail to the local sendmail.
+        server = optional_section(read_mail_server);
+        /// The sender: an address, or a name with the address in angle brackets.
+        from = must(mailbox().example("Nightly dump <reports@example.com>"));
+        /// The recipients' addresses, at least one.
+        to = list(mailbox().example("admin@example.com"));
+        /// How the subject begins; the outcome and the host's name are added.
+        subject = or(line(), "My daily report");
+        /// Whether this run's lines of the log are attached.
+        attach_log = or(flag(), true);
+    }
+    Some(Email { send: send?, server, from: from?, to: to?, subject: subject?, attach_log: attach_log? })
 }
 
-fn send_on() -> Preset<SendOn> {
-    word(&[("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)])
-        .preset(SendOn::Always, "always")
-}
+const SEND: &[(&str, SendOn)] = &[("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)];
+const SECURITY: &[(&str, MailSecurity)] =
+    &[("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls), ("none", MailSecurity::None)];
 
 fn read_mail_server(keys: &mut Section<'_, '_>) -> Option<MailServer> {
-    let host = keys.must("host", host().example("mail.example.com"), "The mail server's name or address.");
-    let port = keys.optional(
-        "port",
-        whole(1..=u16::MAX).example(465),
-        "The mail server's port; null is 465, 587 or 25, depending on security.",
-    );
-    let security = keys.preset(
-        "security",
-        word(&[("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls), ("none", MailSecurity::None)])
-            .preset(MailSecurity::Tls, "tls"),
-        "How the connection is protected: TLS from the first byte, STARTTLS, or not at all.",
-    );
+    keys! { keys:
+        /// The mail server's name or address.
+        host = must(host().example("mail.example.com"));
+        /// The mail server's port; null is 465, 587 or 25, depending on security.
+        port = optional(whole(1..=u16::MAX).example(465));
+        /// How the connection is protected: TLS from the first byte, STARTTLS, or not at all.
+        security = or(word(SECURITY), "tls");
+        /// The name to log in with. It needs password.
+        username = optional(name().example("reports@example.com"));
+        /// The password to log in with. It needs username.
+        password = optional(secret().in_file("secrets/mail-password"));
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+    }
+    keys.both_or_none("username", "password");
     let unprotected = json!({"properties": {"security": {"const": "none"}}, "required": ["security"]});
     let this_machine = json!({"properties": {"host": {"pattern": loopback_pattern()}}});
     keys.rule(json!({"if": {"allOf": [given("password"), unprotected]}, "then": this_machine}));
     let is_beyond_loopback = host.as_deref().is_some_and(|host| !is_loopback(host));
-    if security == MailSecurity::None && keys.is_given("password") && is_beyond_loopback {
+    if security == Some(MailSecurity::None) && keys.is_given("password") && is_beyond_loopback {
         let problem = "\"none\" would send the password in clear";
         keys.refuse("security", Refusal::new(problem, "write \"tls\" or \"starttls\""));
     }
-    let credentials = credentials::read(
-        keys,
-        (name().example("reports@example.com"), "The name to log in with. It needs password."),
-        ("secrets/mail-password", "The password to log in with. It needs username."),
-    );
-    let ca_file = keys.optional("ca_file", certificates(), CA_FILE);
     // The registered ports of submission over TLS (RFC 8314), submission (RFC 6409) and SMTP (RFC 5321).
-    let port = port.unwrap_or(match security {
+    let port = port.unwrap_or(match security? {
         MailSecurity::Tls => 465,
         MailSecurity::Starttls => 587,
         MailSecurity::None => 25,
     });
-    Some(MailServer { host: host?, port, security, credentials, ca_file })
+    let credentials = username.zip(password).map(|(username, password)| Credentials { username, password });
+    Some(MailServer { host: host?, port, security: security?, credentials, ca_file })
 }
 
 pub(in crate::config) fn read_mattermost(keys: &mut Section<'_, '_>) -> Option<Mattermost> {
-    let send = keys.preset(
-        "send",
-        send_on(),
-        "When a message is sent: always, when an error happened or a mail was not delivered, or never.",
-    );
-    let webhook_url = keys.must(
-        "webhook_url",
-        secret_address().in_file("secrets/mattermost-webhook-url"),
-        "The address of the incoming webhook. Everybody who knows it can post, so it is a secret.",
-    );
-    let username =
-        keys.optional("username", name().example("Nightly dump"), "The name that the message appears under.");
-    let icon_url =
-        keys.optional("icon_url", picture_address(), "The address of the picture that the message appears with.");
-    let ca_file = keys.optional("ca_file", certificates(), CA_FILE);
-    Some(Mattermost { send, webhook_url: webhook_url?, username, icon_url, ca_file })
+    keys! { keys:
+        /// When a message is sent: always, when an error happened or a mail was not delivered, or never.
+        send = or(word(SEND), "always");
+        /// The address of the incoming webhook. Everybody who knows it can post, so it is a secret.
+        webhook_url = must(secret_address().in_file("secrets/mattermost-webhook-url"));
+        /// The name that the message appears under.
+        username = optional(name().example("Nightly dump"));
+        /// The address of the picture that the message appears with.
+        icon_url = optional(picture_address());
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+    }
+    Some(Mattermost { send: send?, webhook_url: webhook_url?, username, icon_url, ca_file })
 }
 
 pub(in crate::config) fn read_monitor(keys: &mut Section<'_, '_>) -> Option<Monitor> {
-    let ping_url = keys.must(
-        "ping_url",
-        secret_address().in_file("secrets/monitor-ping-url"),
-        "The address of the check; /start and /fail are added to it. Everybody who knows it can report, so it is a secret.",
-    );
-    let ca_file = keys.optional("ca_file", certificates(), CA_FILE);
+    keys! { keys:
+        /// The address of the check; /start and /fail are added to it. Everybody who knows it can report, so it is a secret.
+        ping_url = must(secret_address().in_file("secrets/monitor-ping-url"));
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+    }
     Some(Monitor { ping_url: ping_url?, ca_file })
 }
 
 pub(in crate::config) fn read_metrics(keys: &mut Section<'_, '_>) -> Option<Metrics> {
-    let textfile = keys.must(
-        "textfile",
-        textfile().example("/var/lib/prometheus/node-exporter/scripting-system.prom"),
-        "The file for the textfile collector of node_exporter. Its name ends with .prom.",
-    );
+    keys! { keys:
+        /// The file for the textfile collector of node_exporter. Its name ends with .prom.
+        textfile = must(textfile().example("/var/lib/prometheus/node-exporter/scripting-system.prom"));
+    }
     Some(Metrics { textfile: textfile? })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::kind::whole;
 use crate::config::mistakes::Refusal;
-use crate::config::section::Section;
+use crate::config::section::{Section, keys};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
@@ -20,29 +20,30 @@ pub struct Run {
 }
 
 pub(in crate::config) fn read_retry(keys: &mut Section<'_, '_>) -> Option<Retry> {
-    let attempts = keys.preset("attempts", whole(1..=20).or(3), "How often an operation is tried in all.");
-    let first = keys.preset(
-        "first_pause_seconds",
-        whole(0..=3_600).or(1),
-        "How many seconds the first pause takes; each further one takes twice as long.",
-    );
-    let longest = keys.preset(
-        "max_pause_seconds",
-        whole(0..=3_600).or(30),
-        "How many seconds a pause takes at most; not less than the first one.",
-    );
+    keys! { keys:
+        /// How often an operation is tried in all.
+        attempts = or(whole(1..=20), 3);
+        /// How many seconds the first pause takes; each further one takes twice as long.
+        first_pause_seconds = or(whole(0..=3_600), 1);
+        /// How many seconds a pause takes at most; not less than the first one.
+        max_pause_seconds = or(whole(0..=3_600), 30);
+    }
+    let (first, longest) = (first_pause_seconds?, max_pause_seconds?);
     if first > longest {
         let problem = format!("{longest} is less than retry.first_pause_seconds ({first})");
         keys.refuse("max_pause_seconds", Refusal::new(problem, "raise this one or lower that one"));
     }
-    Some(Retry { attempts, first_pause: Duration::from_secs(first), max_pause: Duration::from_secs(longest) })
+    Some(Retry {
+        attempts: attempts?,
+        first_pause: Duration::from_secs(first),
+        max_pause: Duration::from_secs(longest),
+    })
 }
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Run> {
-    let minutes = keys.preset(
-        "deadline_minutes",
-        whole(1..=10_080).or(360),
-        "How many minutes the whole run may take, without the reports.",
-    );
-    Some(Run { deadline: Duration::from_secs(minutes * 60) })
+    keys! { keys:
+        /// How many minutes the whole run may take, without the reports.
+        deadline_minutes = or(whole(1..=10_080), 360);
+    }
+    Some(Run { deadline: Duration::from_secs(deadline_minutes? * 60) })
 }

@@ -9,10 +9,10 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::config::kind::{Kind, whole};
-use crate::config::mistakes::{Refusal, did_you_mean, quoted};
+use crate::config::mistakes::{Refusal, did_you_mean, quoted, refuse};
 use crate::config::paths::{file, must_be_file, ssh_key};
 use crate::config::secret::secret;
-use crate::config::section::{Section, needs};
+use crate::config::section::{Section, keys, needs};
 use crate::config::values::{host, name, remote_path};
 use crate::rules::trust::Holds;
 
@@ -58,82 +58,63 @@ pub enum HostKeyPolicy {
 }
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
-    let host = keys.must("host", host().example("sftp.example.com"), "The SFTP server's name or address.");
-    let port = keys.preset("port", whole(1..=u16::MAX).or(22), "The SFTP server's port.");
-    let username = keys.must("username", name().example("backup"), "The name to log in with.");
+    keys! { keys:
+        /// The SFTP server's name or address.
+        host = must(host().example("sftp.example.com"));
+        /// The SFTP server's port.
+        port = or(whole(1..=u16::MAX), 22);
+        /// The name to log in with.
+        username = must(name().example("backup"));
+        /// The password to log in with. A password, a private key or a running agent is needed; cron has no agent.
+        password = optional(secret());
+        /// The private key to log in with, readable by its owner only.
+        private_key = optional(ssh_key().example("id_ed25519"));
+        /// The passphrase of the private key.
+        passphrase = optional(secret());
+        /// The file of known host keys.
+        known_hosts = or(file("path to a file", |path, _| Ok(path)), "~/.ssh/known_hosts");
+        /// Which host key is accepted: "accept-new" takes the first one and reports its fingerprint, "strict" takes only one
+        /// that known_hosts holds, "SHA256:…" takes only that one. A changed key is always refused.
+        host_key = or(host_key(), ACCEPT_NEW);
+        /// The folder for the archives as the server sees it, relative to the login folder; "." is the login folder itself.
+        directory = must(remote_path().example("TSE-INFORX"));
+        /// How temporary names on the server begin. Change it for servers that refuse names with a dot in front.
+        temporary_prefix = or(temporary_prefix(), ".");
+        /// How many connections may share the transfer of a large archive.
+        connections = or(whole(1..=8), 8);
+        /// How many seconds the connection, and any single answer, may take.
+        timeout_seconds = or(whole(1..=3_600), 30);
+    }
     let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);
-    let password = keys.optional(
-        "password",
-        secret(),
-        "The password to log in with. A password, a private key or a running agent is needed; cron has no agent.",
-    );
     if !keys.is_given("password") && !keys.is_given("private_key") && agent_socket.is_none() {
         let problem = "is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK)";
         keys.refuse("password", Refusal::new(problem, "give a password or a private key; cron has no agent"));
     }
-    let private_key = keys.optional(
-        "private_key",
-        ssh_key().example("id_ed25519"),
-        "The private key to log in with, readable by its owner only.",
-    );
-    let passphrase = keys.optional("passphrase", secret(), "The passphrase of the private key.");
     keys.rule(needs("passphrase", "private_key"));
     if keys.is_given("passphrase") && !keys.is_given("private_key") {
         let problem = "has no sftp.private_key to open";
         keys.refuse("passphrase", Refusal::new(problem, "name the private key, or remove the passphrase"));
     }
-    let known_hosts = keys.text(
-        "known_hosts",
-        file("path to a file", |path, _| Ok(path)),
-        "~/.ssh/known_hosts",
-        "The file of known host keys.",
-    );
-    let host_key = keys.preset(
-        "host_key",
-        host_key().preset(HostKeyPolicy::AcceptNew, ACCEPT_NEW),
-        "Which host key is accepted: \"accept-new\" takes the first one and reports its fingerprint, \"strict\" takes only \
-         one that known_hosts holds, \"SHA256:…\" takes only that one. A changed key is always refused.",
-    );
-    if let Some(known_hosts) = &known_hosts {
+    if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
             keys.context().trust.judge(file, Holds::Settings);
         }
-        keys.accept("known_hosts", check_known_hosts(known_hosts, &host_key));
+        keys.accept("known_hosts", check_known_hosts(known_hosts, host_key));
     }
-    let directory = keys.must(
-        "directory",
-        remote_path().example("TSE-INFORX"),
-        "The folder for the archives as the server sees it, relative to the login folder; \".\" is the login folder itself.",
-    );
-    let temporary_prefix = keys.preset(
-        "temporary_prefix",
-        temporary_prefix().or(".".to_owned()),
-        "How temporary names on the server begin. Change it for servers that refuse names with a dot in front.",
-    );
-    let connections = keys.preset(
-        "connections",
-        whole(1..=8).or(8),
-        "How many connections may share the transfer of a large archive.",
-    );
-    let timeout = keys.preset(
-        "timeout_seconds",
-        whole(1..=3_600).or(30),
-        "How many seconds the connection, and any single answer, may take.",
-    );
     Some(Sftp {
         host: host?,
-        port,
+        port: port?,
         username: username?,
         password,
         private_key,
         passphrase,
         agent_socket,
         known_hosts: known_hosts?,
-        host_key,
+        host_key: host_key?,
         directory: directory?,
-        temporary_prefix,
-        connections,
-        timeout: Duration::from_secs(timeout),
+        temporary_prefix: temporary_prefix?,
+        connections: connections?,
+        timeout: Duration::from_secs(timeout_seconds?),
     })
 }
 
@@ -162,11 +143,11 @@ fn host_key() -> Kind<HostKeyPolicy> {
         }
         let Some(digest) = text.strip_prefix("SHA256:") else {
             let fix = did_you_mean(text, &words).unwrap_or_else(|| FIX.to_owned());
-            return Err(Refusal::new(format!("{} is not known", quoted(text)), fix));
+            return refuse(format!("{} is not known", quoted(text)), fix);
         };
         match STANDARD_NO_PAD.decode(digest) {
             Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(HostKeyPolicy::Pinned(text.to_owned())),
-            _ => Err(Refusal::new(format!("{} is not a SHA-256 fingerprint", quoted(text)), FIX)),
+            _ => refuse(format!("{} is not a SHA-256 fingerprint", quoted(text)), FIX),
         }
     });
     let description = "The fingerprint of the only key to accept, as ssh-keygen -l prints it.";
@@ -179,11 +160,11 @@ fn temporary_prefix() -> Kind<String> {
     Kind::text("beginning of a file name", r"^[^/\p{Cc}]*$", |text, _| {
         if text.contains('/') || text.chars().any(char::is_control) {
             let problem = format!("{} holds a \"/\" or a control character", quoted(text));
-            return Err(Refusal::new(problem, "write the beginning of a file name"));
+            return refuse(problem, "write the beginning of a file name");
         }
         if text.len() > LONGEST_PREFIX {
             let problem = format!("{} is longer than {LONGEST_PREFIX} bytes", quoted(text));
-            return Err(Refusal::new(problem, "write a shorter one, such as \".\" or \"tmp-\""));
+            return refuse(problem, "write a shorter one, such as \".\" or \"tmp-\"");
         }
         Ok(text.to_owned())
     })

@@ -9,10 +9,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use url::Url;
 
-use super::credentials::{self, Credentials};
 use crate::config::kind::{Kind, whole};
 use crate::config::paths::{certificates, tls_key};
-use crate::config::section::Section;
+use crate::config::secret::secret;
+use crate::config::section::{Section, keys};
 use crate::config::values::{basic_username, dump_path, proxy, zip_address};
 use crate::config::zone::iana;
 use crate::rules::origin::Mark;
@@ -33,6 +33,12 @@ pub struct Source {
     pub max_dump_bytes: u64,
 }
 
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub username: String,
+    pub password: SecretString,
+}
+
 /// A client certificate for TLS, as PEM files.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
@@ -42,75 +48,56 @@ pub struct ClientIdentity {
 }
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
-    let url = keys.must(
-        "url",
-        zip_address().example("https://www.example.com/backup/dump.zip"),
-        "The ZIP's address: https://…, or plain http for this machine's own addresses. It holds no user or password. Its \
-         query is kept secret.",
-    );
+    keys! { keys:
+        /// The ZIP's address: https://…, or plain http for this machine's own addresses. It holds no user or password. Its
+        /// query is kept secret.
+        url = must(zip_address().example("https://www.example.com/backup/dump.zip"));
+        /// The dump's path in the ZIP.
+        dump = must(dump_path().example("dump.sql"));
+        /// The IANA zone in which the ZIP's local times were written; null is the job's zone. It matters only for ZIPs whose
+        /// entries have no extended timestamp.
+        timezone = optional(timezone());
+        /// How many days before today the dump may have been modified and still count as fresh.
+        max_age_days = or(whole(0..=36_500), 0);
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+        /// PEM file with the client's certificate chain. It needs client_key.
+        client_certificate = optional(certificates());
+        /// PEM file with the private key of the client's certificate, without a passphrase.
+        client_key = optional(tls_key());
+        /// The name for HTTP basic authentication. It needs password.
+        username = optional(basic_username().example("backup"));
+        /// The password for HTTP basic authentication. It needs username.
+        password = optional(secret().in_file("secrets/source-password"));
+        /// The HTTP proxy to use: http://… or https://…, with its user and password where it has them. The environment's
+        /// proxies are not used.
+        proxy = optional(proxy());
+        /// How many seconds the connection, the first byte, and a body slower than 1 KiB/s may take.
+        timeout_seconds = or(whole(1..=3_600), 30);
+        /// The most bytes that the dump may have.
+        max_dump_bytes = or(whole(1..=u64::MAX), 1_u64 << 40);
+    }
     keys.set_in_clear("url", url.as_ref().is_some_and(|url| url.query().is_some()));
-    let dump = keys.must("dump", dump_path().example("dump.sql"), "The dump's path in the ZIP.");
-    let timezone = keys.optional(
-        "timezone",
-        timezone(),
-        "The IANA zone in which the ZIP's local times were written; null is the job's zone. It matters only for ZIPs whose \
-         entries have no extended timestamp.",
-    );
-    let max_age_days = keys.preset(
-        "max_age_days",
-        whole(0..=36_500).or(0),
-        "How many days before today the dump may have been modified and still count as fresh.",
-    );
-    let ca_file = keys.optional("ca_file", certificates(), CA_FILE);
-    let certificate = keys.optional(
-        "client_certificate",
-        certificates(),
-        "PEM file with the client's certificate chain. It needs client_key.",
-    );
-    let key = keys.optional(
-        "client_key",
-        tls_key(),
-        "PEM file with the private key of the client's certificate, without a passphrase.",
-    );
-    keys.both_or_none("client_certificate", "client_key");
-    let credentials = credentials::read(
-        keys,
-        (basic_username().example("backup"), "The name for HTTP basic authentication. It needs password."),
-        ("secrets/source-password", "The password for HTTP basic authentication. It needs username."),
-    );
-    let proxy = keys.optional(
-        "proxy",
-        proxy(),
-        "The HTTP proxy to use: http://… or https://…, with its user and password where it has them. The environment's \
-         proxies are not used.",
-    );
     if proxy.as_ref().is_some_and(|proxy| !proxy.expose_secret().contains('@')) {
         keys.set_in_clear("proxy", false);
     }
-    let timeout = keys.preset(
-        "timeout_seconds",
-        whole(1..=3_600).or(30),
-        "How many seconds the connection, the first byte, and a body slower than 1 KiB/s may take.",
-    );
-    let max_dump_bytes =
-        keys.preset("max_dump_bytes", whole(1..=u64::MAX).or(1 << 40), "The most bytes that the dump may have.");
+    keys.both_or_none("client_certificate", "client_key");
+    keys.both_or_none("username", "password");
     Some(Source {
         url: url?,
         dump: dump?,
         timezone,
-        max_age_days,
+        max_age_days: max_age_days?,
         ca_file,
-        client_identity: certificate.zip(key).map(|(certificate, key)| ClientIdentity { certificate, key }),
-        credentials,
+        client_identity: client_certificate
+            .zip(client_key)
+            .map(|(certificate, key)| ClientIdentity { certificate, key }),
+        credentials: username.zip(password).map(|(username, password)| Credentials { username, password }),
         proxy,
-        timeout: Duration::from_secs(timeout),
-        max_dump_bytes,
+        timeout: Duration::from_secs(timeout_seconds?),
+        max_dump_bytes: max_dump_bytes?,
     })
 }
-
-/// What every key `ca_file` means.
-pub(super) const CA_FILE: &str =
-    "PEM file with the only certificate authorities to trust; null trusts the public web's.";
 
 fn timezone() -> Kind<Tz> {
     let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();

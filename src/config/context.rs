@@ -9,13 +9,15 @@ use crate::disk::bounded_read;
 use crate::disk::trust::Trust;
 use crate::rules::trust::Holds;
 
+/// Reasons not to trust a file are warnings where it is "1".
+const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
+
 /// Where a configuration is, and who reads it.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     /// The configuration file.
     pub(super) file: &'a Path,
-    /// Its folder, absolute.
-    pub(super) folder: &'a Path,
+    folder: &'a Path,
     pub(super) environment: &'a Environment,
     /// Collects the reasons not to trust the files that are read.
     pub(super) trust: &'a Trust,
@@ -23,7 +25,13 @@ pub(super) struct Context<'a> {
     pub(super) is_lenient: bool,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// `folder` is the absolute one of the configuration `file`.
+    pub(super) fn new(file: &'a Path, folder: &'a Path, environment: &'a Environment, trust: &'a Trust) -> Context<'a> {
+        let is_lenient = environment.variable(TRUST_FILES).is_some_and(|value| value == "1");
+        Context { file, folder, environment, trust, is_lenient }
+    }
+
     /// `text` as an absolute path: `~` is the home, a relative path starts at the configuration's folder.
     pub(super) fn path(self, text: &str) -> Result<PathBuf, Refusal> {
         if text.is_empty() {

@@ -43,9 +43,7 @@ fn keys() -> Vec<Key> {
     let nowhere = Path::new("/");
     // UTC, which needs no file.
     let (environment, trust) = (Environment::new(None, [("TZ", "")]), Trust::new(None));
-    let context =
-        Context { file: nowhere, folder: nowhere, environment: &environment, trust: &trust, is_lenient: false };
-    Reader::describe(context, parts::read)
+    Reader::describe(Context::new(nowhere, nowhere, &environment, &trust), parts::read)
 }
 
 fn object(keys: &[Key], rules: &[Json]) -> Json {

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Number;
 
 /// A JSON value. Not `Debug`: it may hold secrets.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, serde::Deserialize)]
+#[serde(untagged)]
 pub(super) enum Value {
     Null,
     Boolean(bool),
-    Integer(i128),
-    /// A number with a fraction or an exponent, or one beyond 64 bits.
-    Fraction(f64),
+    Number(Number),
     Text(String),
     List(Vec<Value>),
-    Object(Vec<(String, Value)>),
+    Object(#[serde(deserialize_with = "members")] Vec<(String, Value)>),
 }
 
 /// Where a text stops being JSON, and why.
@@ -55,7 +55,7 @@ impl Value {
         match self {
             Value::Null => "null",
             Value::Boolean(_) => "true or false",
-            Value::Integer(_) | Value::Fraction(_) => "a number",
+            Value::Number(_) => "a number",
             Value::Text(_) => "a text",
             Value::List(_) => "a list",
             Value::Object(_) => "an object",
@@ -64,72 +64,32 @@ impl Value {
 
     /// The first member called `key` of an object.
     pub(super) fn member(&self, key: &str) -> Option<&Value> {
-        match self {
-            Value::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-            _ => None,
-        }
+        let Value::Object(members) = self else { return None };
+        members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 }
 
 impl From<&serde_json::Value> for Value {
     fn from(json: &serde_json::Value) -> Value {
-        // This deserializer accepts every value.
+        // Every JSON value is one of these.
         Value::deserialize(json).unwrap_or(Value::Null)
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(AnyValue)
-    }
-}
+fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Value)>, D::Error> {
+    struct Members;
 
-struct AnyValue;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, Value)>;
 
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Integer(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Fraction(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = access.next_element()? {
-            values.push(value);
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
         }
-        Ok(Value::List(values))
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            std::iter::from_fn(|| access.next_entry().transpose()).collect()
+        }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = access.next_entry()? {
-            members.push(member);
-        }
-        Ok(Value::Object(members))
-    }
+    deserializer.deserialize_map(Members)
 }

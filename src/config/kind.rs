@@ -79,8 +79,8 @@ where
     Kind::new(schema, format!("{least} to {most}"), move |value, _| {
         let fix = format!("write a number from {least} to {most}");
         match value {
-            Value::Integer(number) => match T::try_from(*number) {
-                Ok(number) if bounds.contains(&number) => Ok(number),
+            Value::Number(number) if !number.is_f64() => match number.as_i128().map(T::try_from) {
+                Some(Ok(number)) if bounds.contains(&number) => Ok(number),
                 _ => refuse(format!("{number} is out of bounds"), fix),
             },
             other => Err(wrong_type("a whole number", other, &fix)),

@@ -20,9 +20,6 @@ use crate::rules::trust::{Distrust, Holds};
 /// The key of mistakes about the job's time zone.
 const VARIABLE_TZ: &str = "the variable TZ";
 
-/// Reasons not to trust a file are warnings where it is "1".
-const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
-
 /// The log file, in the configuration's folder, where a broken configuration names none.
 const DEFAULT_LOG: &str = "log.log";
 
@@ -79,8 +76,7 @@ fn read<C>(
 ) -> Result<Found<C>, LoadError> {
     let text = read_text(path)?;
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
-    let context =
-        Context { file: path, folder: &folder, environment, trust: &trust, is_lenient: is_lenient(environment) };
+    let context = Context::new(path, &folder, environment, &trust);
     trust.judge(path, Holds::Settings);
     let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
     if !reasons.is_empty() && !context.is_lenient {
@@ -117,8 +113,7 @@ fn read<C>(
 /// have put a symbolic link there.
 pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
-    let context =
-        Context { file: path, folder: &folder, environment, trust: &trust, is_lenient: is_lenient(environment) };
+    let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
         trust.judge(path, Holds::Settings);
         trust.take().is_empty() || context.is_lenient
@@ -128,10 +123,6 @@ pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> 
         (log_file().read)(value.member("log")?.member("file")?, context).ok()
     };
     named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
-}
-
-fn is_lenient(environment: &Environment) -> bool {
-    environment.variable(TRUST_FILES).is_some_and(|value| value == "1")
 }
 
 /// The file's text without a byte order mark.

@@ -121,8 +121,7 @@ pub(super) fn shortened(text: &str) -> String {
 pub(super) fn wrong_type(wanted: &str, found: &Value, fix: &str) -> Refusal {
     let found = match found {
         Value::Boolean(truth) => truth.to_string(),
-        Value::Integer(number) => number.to_string(),
-        Value::Fraction(number) => number.to_string(),
+        Value::Number(number) => number.to_string(),
         Value::Text(text) => format!("the text {}", quoted(text)),
         other => other.kind().to_owned(),
     };

@@ -90,7 +90,18 @@ pub(super) fn dump_path() -> Kind<String> {
 /// The ZIP's address. No message repeats its query or what is before an `@`.
 pub(super) fn zip_address() -> Kind<Url> {
     let pattern = format!("^(?:{HTTPS}{ADDRESS_HOST}|{HTTP}{LOOPBACK}){PORT}{PATH_AND_QUERY}$");
-    Kind::text("https address", pattern, |text, _| read_zip_address(text)).also("format", "uri")
+    Kind::text("https address", pattern, |text, _| {
+        let shown = quoted(&without_secrets(text));
+        let mut url = protected_address(text, &shown)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            let problem = format!("{shown} holds a user or password");
+            return refuse(problem, "write them as source.username and source.password");
+        }
+        // A fragment is never sent (RFC 9110, section 4.2.5).
+        url.set_fragment(None);
+        Ok(url)
+    })
+    .also("format", "uri")
 }
 
 /// A secret `https` address, or a secret `http` one of this machine.
@@ -138,15 +149,45 @@ pub(super) fn picture_address() -> Kind<String> {
 pub(super) fn host() -> Kind<String> {
     let name = r"[\p{Alphabetic}\p{N}_][\p{Alphabetic}\p{N}._\-]*";
     let ipv6 = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.[0-9]{1,3}){3})?";
-    Kind::text("name or address", format!(r"^(?:{name}|{ipv6}|\[{ipv6}\])$"), |text, _| read_host(text))
-        .also("maxLength", LONGEST_HOST)
+    Kind::text("name or address", format!(r"^(?:{name}|{ipv6}|\[{ipv6}\])$"), |text, _| {
+        let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse::<Ipv6Addr>() {
+            return Ok(address.to_string());
+        }
+        // A name goes into known_hosts, where "*", "?", "!" and "," make patterns.
+        let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '.' | '-' | '_');
+        let (problem, fix) = match text {
+            "" => return refuse("is empty", "write the server's name or address"),
+            _ if text.contains('/') => ("is not a host", "write the name alone, without a scheme or path"),
+            _ if text.contains('@') => ("holds a user", "write the name alone; the user is the key username"),
+            _ if text.contains('%') => ("holds a zone", "write the address without %…"),
+            _ if text.contains([':', '[', ']']) => ("is not a host", "write the name alone; the port is the key port"),
+            _ if !text.chars().all(is_plain) || text.starts_with(['-', '.']) => {
+                ("is not a host", "write letters, digits, dots and hyphens")
+            }
+            _ if text.len() > LONGEST_HOST => ("is too long", "write a name of at most 253 characters"),
+            _ => return Ok(text.to_owned()),
+        };
+        refuse(format!("{} {problem}", quoted(text)), fix)
+    })
+    .also("maxLength", LONGEST_HOST)
 }
 
 /// A mail address, with or without a name before it.
 pub(super) fn mailbox() -> Kind<Mailbox> {
     let address = r"[^\s<>,@]+@[^\s<>,@]+";
     let pattern = format!(r#"^(?:\s*{address}\s*|(?:"[^"\p{{Cc}}]*"|[^<>,@"\p{{Cc}}])*<\s*{address}\s*>\s*)$"#);
-    Kind::text("mail address", pattern, |text, _| read_mailbox(text))
+    Kind::text("mail address", pattern, |text, _| {
+        let mailbox = on_one_line(text)?.parse::<Mailbox>().ok().filter(|mailbox| {
+            // The parser stops after the first address and ignores the rest.
+            let end = text.trim_end().trim_end_matches('>').trim_end();
+            end.ends_with(AsRef::<str>::as_ref(&mailbox.email))
+        });
+        mailbox.ok_or_else(|| {
+            let fix = "write one address, such as admin@example.com or Admin <admin@example.com>";
+            Refusal::new(format!("{} is not a mail address", quoted(text)), fix)
+        })
+    })
 }
 
 fn on_one_line(text: &str) -> Result<String, Refusal> {
@@ -182,18 +223,6 @@ fn has_white_space(text: &str) -> bool {
     text.chars().any(|character| character.is_whitespace() || character.is_control())
 }
 
-fn read_zip_address(text: &str) -> Result<Url, Refusal> {
-    let shown = quoted(&without_secrets(text));
-    let mut url = protected_address(text, &shown)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        let problem = format!("{shown} holds a user or password");
-        return refuse(problem, "write them as source.username and source.password");
-    }
-    // A fragment is never sent (RFC 9110, section 4.2.5).
-    url.set_fragment(None);
-    Ok(url)
-}
-
 /// `address` without what may be secret in it: user information, query and fragment.
 fn without_secrets(address: &str) -> String {
     let (front, hidden) = match address.find(['?', '#']) {
@@ -206,88 +235,4 @@ fn without_secrets(address: &str) -> String {
         _ => front.to_owned(),
     };
     front + &hidden
-}
-
-fn read_host(text: &str) -> Result<String, Refusal> {
-    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
-    if let Ok(address) = bare.parse::<Ipv6Addr>() {
-        return Ok(address.to_string());
-    }
-    // A name goes into known_hosts, where "*", "?", "!" and "," make patterns.
-    let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '.' | '-' | '_');
-    let (problem, fix) = match text {
-        "" => return refuse("is empty", "write the server's name or address"),
-        _ if text.contains('/') => ("is not a host", "write the name alone, without a scheme or path"),
-        _ if text.contains('@') => ("holds a user", "write the name alone; the user is the key username"),
-        _ if text.contains('%') => ("holds a zone", "write the address without %…"),
-        _ if text.contains([':', '[', ']']) => ("is not a host", "write the name alone; the port is the key port"),
-        _ if !text.chars().all(is_plain) || text.starts_with(['-', '.']) => {
-            ("is not a host", "write letters, digits, dots and hyphens")
-        }
-        _ if text.len() > LONGEST_HOST => ("is too long", "write a name of at most 253 characters"),
-        _ => return Ok(text.to_owned()),
-    };
-    refuse(format!("{} {problem}", quoted(text)), fix)
-}
-
-fn read_mailbox(text: &str) -> Result<Mailbox, Refusal> {
-    let refusal = || {
-        let fix = "write one address, such as admin@example.com or Admin <admin@example.com>";
-        Refusal::new(format!("{} is not a mail address", quoted(text)), fix)
-    };
-    let mailbox: Mailbox = on_one_line(text)?.parse().map_err(|_| refusal())?;
-    // The parser stops after the first address and ignores the rest.
-    let end = text.trim_end().trim_end_matches('>').trim_end();
-    if end.ends_with(AsRef::<str>::as_ref(&mailbox.email)) { Ok(mailbox) } else { Err(refusal()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_what_may_be_secret() {
-        for (address, shown) in [
-            ("https://a.example/x.zip", "https://a.example/x.zip"),
-            ("https://a.example/x.zip?token=t#f", "https://a.example/x.zip?…"),
-            ("https://user:p@ss@a.example/x.zip", "https://…@a.example/x.zip"),
-            ("user:pass@a.example", "…@a.example"),
-            ("https://a.example#secret", "https://a.example#…"),
-        ] {
-            assert_eq!(without_secrets(address), shown);
-        }
-    }
-
-    #[test]
-    fn a_host_is_a_name_or_an_address() {
-        for host in ["sftp.example.com", "192.0.2.1", "::1", "münchen.example", "my_host"] {
-            assert_eq!(read_host(host).as_deref(), Ok(host));
-        }
-        assert_eq!(read_host("[2001:db8::1]").as_deref(), Ok("2001:db8::1"));
-        assert_eq!(read_host("2001:DB8:0:0:0:0:0:1").as_deref(), Ok("2001:db8::1"));
-        let bad =
-            "|a b|sftp://a|a/b|u@a|a:22|[::1]:22|[::1|fe80::1%eth0|*.example.com|a,b|!a|a\0b|a\n|-oProxyCommand|[a]|.a";
-        for text in bad.split('|') {
-            assert!(read_host(text).is_err(), "{text:?}");
-        }
-        assert!(read_host(&"a".repeat(254)).is_err());
-    }
-
-    #[test]
-    fn a_mailbox_is_exactly_one_address() {
-        assert_eq!(read_mailbox("a@b.example").unwrap().to_string(), "a@b.example");
-        assert_eq!(read_mailbox("The Admin <a@b.example> ").unwrap().name.as_deref(), Some("The Admin"));
-        for bad in ["", "a", "a@", "@b.example", "a@b.example, c@d.example", "a@b.example c", "a@b.example\nBcc: c@d"] {
-            assert!(read_mailbox(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_a_reader_panic(text in r"(?s)[\[\]:/@?#%.<>,a-z0-9é\x00-\x1f -]{0,40}|.*") {
-            let _ = (read_host(&text), read_mailbox(&text), read_zip_address(&text), without_secrets(&text));
-        }
-    }
 }

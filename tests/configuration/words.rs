@@ -161,3 +161,24 @@ fn debugging_shows_no_variable() {
     let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
     assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
 }
+
+#[test]
+fn a_host_is_a_name_or_an_address() {
+    taken("sftp.host", &["sftp.example.com", "192.0.2.1", "::1", "[2001:DB8::1]", "münchen.example", "my_host"]);
+    let bad =
+        "|a b|sftp://a|a/b|u@a|a:22|[::1]:22|[::1|fe80::1%eth0|*.example.com|a,b|!a|a\0b|a\n|-oProxyCommand|[a]|.a";
+    refused("sftp.host", &bad.split('|').collect::<Vec<_>>());
+    refused("sftp.host", &[&"a".repeat(254)]);
+}
+
+#[test]
+fn a_refused_address_is_shown_without_what_may_be_secret() {
+    for (address, shown) in [
+        ("ftp://a.example/x.zip?token=t#f", "\"ftp://a.example/x.zip?…\""),
+        ("https://user:p@ss@a.example/x.zip", "\"https://…@a.example/x.zip\""),
+        ("user:pass@a.example", "\"…@a.example\""),
+        ("ftp://a.example#secret", "\"ftp://a.example#…\""),
+    ] {
+        assert!(told("source.url", address).contains(shown), "{address}");
+    }
+}

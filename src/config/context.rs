@@ -42,10 +42,10 @@ impl<'a> Context<'a> {
         }
         let path = match text.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                let home = self.environment.home().ok_or_else(|| {
+                let Some(home) = self.environment.home() else {
                     let problem = format!("{} needs a home folder, and none is known", quoted(text));
-                    Refusal::new(problem, "write an absolute path")
-                })?;
+                    return refuse(problem, "write an absolute path");
+                };
                 home.join(rest.trim_start_matches('/'))
             }
             Some(_) => {

@@ -7,9 +7,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::context::Context;
 use super::environment::Environment;
-use super::parts;
 use super::secret;
 use super::section::{Key, Reader};
+use super::validated;
 use crate::disk::trust::Trust;
 
 /// What the reference page says before its tables.
@@ -43,7 +43,7 @@ fn keys() -> Vec<Key> {
     let nowhere = Path::new("/");
     // UTC, which needs no file.
     let (environment, trust) = (Environment::new(None, [("TZ", "")]), Trust::new(None));
-    Reader::describe(Context::new(nowhere, nowhere, &environment, &trust), parts::read)
+    Reader::describe(Context::new(nowhere, nowhere, &environment, &trust), validated::read)
 }
 
 fn object(keys: &[Key], rules: &[Json]) -> Json {
@@ -97,12 +97,7 @@ fn filled_in(keys: &[Key], indent: &str) -> String {
 }
 
 fn add_table(page: &mut String, section: &Key, path: &str) {
-    let state = match section.default {
-        None => "",
-        Some(_) if section.keys.iter().all(|key| key.default.is_some()) => "",
-        Some(_) => "Off unless given. ",
-    };
-    let _ = write!(page, "\n## `{path}`\n\n{state}{}\n\n", section.about);
+    let _ = write!(page, "\n## `{path}`\n\n{}\n\n", section.about);
     page.push_str("| key | value | default | secret | meaning |\n|---|---|---|---|---|\n");
     for key in section.keys.iter().filter(|key| key.keys.is_empty()) {
         let default = match &key.default {
@@ -114,12 +109,6 @@ fn add_table(page: &mut String, section: &Key, path: &str) {
     }
     for inner in section.keys.iter().filter(|key| !key.keys.is_empty()) {
         let path = format!("{path}.{}", inner.name);
-        let _ = writeln!(
-            page,
-            "\nThe key `{}` is a section of its own: [`{path}`](#{}).",
-            inner.name,
-            path.replace('.', "")
-        );
         add_table(page, inner, &path);
     }
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::mistakes::Refusal;
-use super::zone::JobZone;
+use super::zone;
+use crate::rules::job_zone::JobZone;
 
 /// The home folder, the variables and the time zone of a process.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ impl Environment {
         let variables: HashMap<OsString, OsString> =
             variables.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
         let [tz, tzdir] = ["TZ", "TZDIR"].map(|name| variables.get(OsStr::new(name)).map(OsString::as_os_str));
-        Environment { home: home.filter(|home| home.is_absolute()), zone: JobZone::of(tz, tzdir), variables }
+        Environment { home: home.filter(|home| home.is_absolute()), zone: zone::of(tz, tzdir), variables }
     }
 
     /// The home folder, where there is one.

@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::json::Value;
-use super::mistakes::{Refusal, did_you_mean, quoted, refuse, wrong_type};
+use super::mistakes::{Refusal, quoted, refuse, wrong_type};
+use crate::rules::spelling::did_you_mean;
 
 type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
 

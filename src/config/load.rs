@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::environment::Environment;
 use super::json::{self, Value};
-use super::mistakes::{LoadError, MAX_FILE_BYTES, Mistake, shown};
-use super::parts::{self, Parts};
+use super::mistakes::{LoadError, Mistake, shown};
 use super::paths::log_file;
 use super::read_back::ReadBack;
 use super::section::{Reader, WHOLE_FILE};
-use super::validated::Config;
+use super::validated::{self, Config, Parts};
 use crate::disk::bounded_read;
 use crate::disk::trust::Trust;
-use crate::job_id::JobId;
 use crate::rules::trust::{Distrust, Holds};
+
+/// Longest configuration file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The key of mistakes about the job's time zone.
 const VARIABLE_TZ: &str = "the variable TZ";
@@ -30,13 +31,8 @@ const DEFAULT_LOG: &str = "log.log";
 /// Where the file cannot be read, could have been written by others, is not JSON, or holds mistakes: then with every one,
 /// in the order in which the keys are documented.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
-    let found = read(
-        path,
-        environment,
-        |_| true,
-        |parts, _, reader| Config::of(parts, JobId::of(path), reader.context.environment.zone()),
-    )?;
-    Ok(Config { warnings: found.warnings, ..found.config })
+    let (config, _, warnings) = read(path, environment, |_| true, |parts, _, context| Config::of(parts, context))?;
+    Ok(Config { warnings, ..config })
 }
 
 /// Reads what a command needs that only reads archives back: the sections `sftp` and `archive`. The rest may be missing;
@@ -45,13 +41,12 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError>
 /// # Errors
 /// As [`load`], where what is needed is missing or wrong.
 pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
-    let found = read(path, environment, matters_to_read_back, |parts, value, reader| {
-        ReadBack::of(parts, value, &JobId::of(path), reader.context.environment.zone(), reader)
-    })?;
-    let about_retention = |mistake: &&Mistake| mistake.path.split('.').next() == Some("retention");
-    let retention_mistakes = found.ignored.iter().filter(about_retention).map(Mistake::to_string).collect();
-    let warnings = found.warnings.into_iter().chain(found.ignored.iter().map(Mistake::to_string)).collect();
-    Ok(ReadBack { retention_mistakes, warnings, ..found.config })
+    let (config, ignored, mut warnings) = read(path, environment, matters_to_read_back, ReadBack::of)?;
+    let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
+    let retention_mistakes =
+        ignored.iter().filter(|it| it.starts_with("retention.") || it.starts_with("retention:")).cloned().collect();
+    warnings.extend(ignored);
+    Ok(ReadBack { retention_mistakes, warnings, ..config })
 }
 
 /// Whether a mistake about the key `path` prevents reading archives back.
@@ -59,21 +54,14 @@ fn matters_to_read_back(path: &str) -> bool {
     matches!(path, WHOLE_FILE | VARIABLE_TZ | "archive" | "archive.name" | "sftp") || path.starts_with("sftp.")
 }
 
-struct Found<C> {
-    config: C,
-    /// The mistakes that do not matter.
-    ignored: Vec<Mistake>,
-    /// What else the operator should know about the file, one sentence each.
-    warnings: Vec<String>,
-}
-
-/// Reads the file `path`, of which `choose` takes what it needs. Mistakes about keys that do not matter are ignored.
+/// Reads the file `path`, of which `choose` takes what it needs; also returns the mistakes about keys that do not matter, and
+/// what else the operator should know about the file, one sentence each.
 fn read<C>(
     path: &Path,
     environment: &Environment,
     matters: fn(&str) -> bool,
-    choose: impl FnOnce(Parts, &Value, &mut Reader<'_>) -> Option<C>,
-) -> Result<Found<C>, LoadError> {
+    choose: impl FnOnce(Parts, &Value, Context<'_>) -> Option<C>,
+) -> Result<(C, Vec<Mistake>, Vec<String>), LoadError> {
     let text = read_text(path)?;
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
@@ -86,8 +74,8 @@ fn read<C>(
     let mut reader = Reader::new(context);
     reader.warnings = reasons;
     reader.mistakes.extend(environment.zone_refusal().cloned().map(|refusal| refusal.of_key(VARIABLE_TZ)));
-    let parts = reader.read(&value, parts::read);
-    let config = parts.and_then(|parts| choose(parts, &value, &mut reader));
+    let parts = reader.read(&value, validated::read);
+    let config = parts.and_then(|parts| choose(parts, &value, context));
     let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
     reader.mistakes = mistakes;
 
@@ -103,7 +91,7 @@ fn read<C>(
         }
     }
     match config {
-        Some(config) if reader.mistakes.is_empty() => Ok(Found { config, ignored, warnings: reader.warnings }),
+        Some(config) if reader.mistakes.is_empty() => Ok((config, ignored, reader.warnings)),
         _ => Err(LoadError::Mistakes { file: path.to_owned(), mistakes: reader.mistakes }),
     }
 }
@@ -125,25 +113,27 @@ pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> 
     named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
 }
 
-/// The file's text without a byte order mark.
+/// The file's text without a byte order mark. JSON is UTF-8 (RFC 8259, section 8.1).
 fn read_text(path: &Path) -> Result<String, LoadError> {
-    let file = path.to_owned();
-    let bytes = match bounded_read::read(path, MAX_FILE_BYTES) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(LoadError::NotAFile { file }),
-        Err(error) if error.kind() == ErrorKind::FileTooLarge => return Err(LoadError::TooLarge { file }),
-        Err(source) => return Err(LoadError::Unreadable { file, source }),
-    };
-    let text = String::from_utf8(bytes).map_err(|_| LoadError::NotUtf8 { file })?;
+    let bytes = bounded_read::read(path, MAX_FILE_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => "the configuration is not a regular file; name a JSON file".to_owned(),
+        ErrorKind::FileTooLarge => {
+            format!("the configuration file is longer than {MAX_FILE_BYTES} bytes; name a JSON file")
+        }
+        _ => format!("the configuration file cannot be read: {error}; check the path and who may read it"),
+    });
+    let not_utf8 = |_| "the configuration file is not UTF-8; save it as UTF-8".to_owned();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(not_utf8));
+    let text = text.map_err(|problem| LoadError::File { file: path.to_owned(), problem })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 fn parse(path: &Path, text: &str) -> Result<Value, LoadError> {
-    json::parse(text).map_err(|error| LoadError::Syntax {
+    json::parse(text).map_err(|json::SyntaxError { line, column, problem }| LoadError::Syntax {
         file: path.to_owned(),
-        line: error.line,
-        column: error.column,
-        problem: error.problem,
+        line,
+        column,
+        problem,
     })
 }
 

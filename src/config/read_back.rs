@@ -2,16 +2,15 @@
 
 use secrecy::SecretString;
 
+use super::context::Context;
 use super::json::Value;
-use super::parts::Parts;
-use super::section::Reader;
-use super::sections::run::{self, Retry, Run};
-use super::sections::{retention, sftp::Sftp};
-use super::validated::naming;
+use super::sections::run::{Retry, Run};
+use super::sections::sftp::Sftp;
+use super::validated::{Parts, naming};
 use super::values::dump_path;
-use super::zone::JobZone;
 use crate::job_id::JobId;
 use crate::rules::alarm::Bounds;
+use crate::rules::job_zone::JobZone;
 use crate::rules::naming::Naming;
 use crate::rules::retention::Policy;
 
@@ -43,27 +42,19 @@ impl ReadBack {
     }
 
     /// `None` where the sections `sftp` or `archive` of the file `value` have a mistake.
-    pub(super) fn of(
-        parts: Parts,
-        value: &Value,
-        id: &JobId,
-        zone: JobZone,
-        reader: &mut Reader<'_>,
-    ) -> Option<ReadBack> {
+    pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
-        let naming = naming(id, &parts.archive?, parts.sftp.as_ref()?);
-        // A section that is not an object counts as an empty one.
-        let empty = Value::Object(Vec::new());
+        let naming = naming(&JobId::of(context.file), &parts.archive?, parts.sftp.as_ref()?);
         Some(ReadBack {
-            zone,
-            dump: dump.and_then(|dump| (dump_path().read)(dump, reader.context).ok()),
+            zone: context.environment.zone(),
+            dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
             naming,
             sftp: parts.sftp?,
-            retention: parts.retention.or_else(|| reader.read(&empty, retention::read)?)?,
+            retention: parts.retention?,
             retention_mistakes: Vec::new(),
             alarm: parts.alarm,
-            retry: parts.retry.or_else(|| reader.read(&empty, run::read_retry)?)?,
-            run: parts.run.or_else(|| reader.read(&empty, run::read)?)?,
+            retry: parts.retry?,
+            run: parts.run?,
             warnings: Vec::new(),
         })
     }

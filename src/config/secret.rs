@@ -10,8 +10,9 @@ use serde_json::{Value as Json, json};
 use super::context::Context;
 use super::json::Value;
 use super::kind::Kind;
-use super::mistakes::{Refusal, did_you_mean, quoted, refuse, shown};
+use super::mistakes::{Refusal, quoted, refuse, shown};
 use super::paths::file_pattern;
+use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Holds;
 
 const WAYS: [&str; 3] = ["file", "env", "credential"];
@@ -83,8 +84,9 @@ fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal>
 fn from_file(path: &Path, context: Context<'_>) -> Result<SecretString, Refusal> {
     let bytes = context.read(path, MAX_BYTES, Holds::Secret)?;
     let file = format!("the file {}", shown(path));
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Refusal::new(format!("{file} is not UTF-8"), "write the secret into it as UTF-8"))?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        return refuse(format!("{file} is not UTF-8"), "write the secret into it as UTF-8");
+    };
     // An editor ends a file with a line break that is not part of the secret.
     let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     checked(text.to_owned(), &file)
@@ -92,12 +94,13 @@ fn from_file(path: &Path, context: Context<'_>) -> Result<SecretString, Refusal>
 
 fn from_variable(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
     let variable = format!("the variable {}", quoted(name));
-    let value = context.environment.variable(name).ok_or_else(|| {
+    let Some(value) = context.environment.variable(name) else {
         let fix = "set it where the job is started (cron sets almost none), or use {\"file\": …}";
-        Refusal::new(format!("{variable} is not set"), fix)
-    })?;
-    let text =
-        value.to_str().ok_or_else(|| Refusal::new(format!("{variable} is not UTF-8"), "set it to a text in UTF-8"))?;
+        return refuse(format!("{variable} is not set"), fix);
+    };
+    let Some(text) = value.to_str() else {
+        return refuse(format!("{variable} is not UTF-8"), "set it to a text in UTF-8");
+    };
     checked(text.to_owned(), &variable)
 }
 
@@ -106,12 +109,10 @@ fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Ref
         let problem = format!("{} is not a credential's name", quoted(name));
         return refuse(problem, "write the name that LoadCredential= gives it, without a path");
     }
-    let folder = context.environment.credentials_directory().ok_or_else(|| {
-        Refusal::new(
-            "credentials are provided by systemd, and CREDENTIALS_DIRECTORY is not set",
-            "start the job as a systemd service with LoadCredential=, or use {\"file\": …}",
-        )
-    })?;
+    let Some(folder) = context.environment.credentials_directory() else {
+        let problem = "credentials are provided by systemd, and CREDENTIALS_DIRECTORY is not set";
+        return refuse(problem, "start the job as a systemd service with LoadCredential=, or use {\"file\": …}");
+    };
     from_file(&folder.join(name), context)
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 use super::context::Context;
 use super::json::Value;
 use super::kind::{Form, Kind};
-use super::mistakes::{Mistake, Refusal, did_you_mean, refuse, shortened, wrong_type};
+use super::mistakes::{Mistake, Refusal, refuse, shortened, wrong_type};
+use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Distrust;
 
 /// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
@@ -115,7 +116,6 @@ impl<'s, 'r> Section<'s, 'r> {
     /// A key that must be given.
     pub(super) fn must<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<T> {
         let given = self.given(name, &kind);
-        self.must_be_given(name, &kind.form, about);
         self.declare(name, about, kind.form, None);
         given.flatten()
     }
@@ -148,7 +148,6 @@ impl<'s, 'r> Section<'s, 'r> {
             example: kind.form.example.map(|example| format!("[{example}]")),
             is_secret: kind.form.is_secret,
         };
-        self.must_be_given(name, &form, about);
         let fix = format!("write a list with at least one entry, such as {}", form.example.as_deref().unwrap_or("[…]"));
         self.declare(name, about, form, None);
         match self.value(name)? {
@@ -165,25 +164,22 @@ impl<'s, 'r> Section<'s, 'r> {
         }
     }
 
-    /// A section that is read as an empty one where it is missing. `None` comes with a mistake.
+    /// A section that is read as an empty one where it is missing. Where it is not an object, that is the only mistake.
     pub(super) fn section<T>(
         &mut self,
         name: &'static str,
         about: &'static str,
         read: impl FnOnce(&mut Section<'_, 'r>) -> Option<T>,
     ) -> Option<T> {
-        let members = match self.value(name) {
-            None => &[],
-            Some(Value::Object(members)) => members.as_slice(),
-            Some(other) => {
-                // Recorded all the same: the key is known.
-                self.declare(name, about, Form::default(), None);
-                return self.accept(name, Err(wrong_type("an object", other, "write {…} with the section's keys")));
-            }
-        };
+        let (value, mistakes) = (self.value(name), self.reader.mistakes.len());
+        let members = if let Some(Value::Object(members)) = value { members.as_slice() } else { &[] };
         let mut inner = Section::new(self.reader, joined(&self.path, name), members);
         let result = read(&mut inner);
         let (keys, rules) = inner.finish();
+        if let Some(other) = value.filter(|value| !matches!(value, Value::Object(_))) {
+            self.reader.mistakes.truncate(mistakes);
+            self.refuse(name, wrong_type("an object", other, "write {…} with the section's keys"));
+        }
         let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
         self.keys.push(Key { name, about, form: Form::default(), default, keys, rules });
         result
@@ -251,7 +247,14 @@ impl<'s, 'r> Section<'s, 'r> {
         self.reader.context
     }
 
+    /// Records a key; a mistake where it has no default and is not given.
     fn declare(&mut self, name: &'static str, about: &'static str, form: Form, default: Option<Json>) {
+        if default.is_none() && !self.is_given(name) {
+            let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
+            let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
+            let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
+            self.refuse(name, Refusal::new("is missing", format!("write {what}{example}")));
+        }
         self.keys.push(Key { name, about, form, default, keys: Vec::new(), rules: Vec::new() });
     }
 
@@ -274,16 +277,6 @@ impl<'s, 'r> Section<'s, 'r> {
         }
         let read = (kind.read)(value, self.context());
         Some(self.accept(name, read))
-    }
-
-    fn must_be_given(&mut self, name: &str, form: &Form, about: &str) {
-        if self.is_given(name) {
-            return;
-        }
-        let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
-        let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
-        let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
-        self.refuse(name, Refusal::new("is missing", format!("write {what}{example}")));
     }
 
     /// Refuses every key that was not asked for, and puts the section's mistakes into the order of its keys.

@@ -1,6 +1,6 @@
 //! Texts without a file behind them: names, hosts, web and mail addresses.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use lettre::message::Mailbox;
 use secrecy::SecretString;
@@ -10,6 +10,7 @@ use super::kind::Kind;
 use super::mistakes::{Refusal, quoted, refuse};
 use super::paths::BASE_NAME;
 use super::secret::secret_text;
+use crate::rules::address::{is_loopback, without_secrets};
 
 /// Longest name in the DNS, in characters (RFC 1035, section 2.3.4).
 const LONGEST_HOST: usize = 253;
@@ -26,12 +27,6 @@ const USER: &str = r"(?:[^\s\p{Cc}/?#]*@)?";
 const PORT: &str =
     "(?::(?:0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?)?";
 const PATH_AND_QUERY: &str = r"(?:[/?#][^\s\p{Cc}]*)?";
-
-/// Whether `host` (a name, or an address without brackets) means this machine, whatever the resolver answers.
-pub fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
 
 /// The pattern of the hosts that [`is_loopback`] accepts.
 pub(super) fn loopback_pattern() -> String {
@@ -221,18 +216,4 @@ fn protected_address(text: &str, shown: &str) -> Result<Url, Refusal> {
 /// Whether `text` holds white space, which `Url` silently drops: the line break at the end of a file.
 fn has_white_space(text: &str) -> bool {
     text.chars().any(|character| character.is_whitespace() || character.is_control())
-}
-
-/// `address` without what may be secret in it: user information, query and fragment.
-fn without_secrets(address: &str) -> String {
-    let (front, hidden) = match address.find(['?', '#']) {
-        Some(end) => (&address[..end], format!("{}…", &address[end..=end])),
-        None => (address, String::new()),
-    };
-    let front = match (front.find("//"), front.rfind('@')) {
-        (Some(start), Some(at)) if start < at => format!("{}…{}", &front[..start + 2], &front[at..]),
-        (None, Some(at)) => format!("…{}", &front[at..]),
-        _ => front.to_owned(),
-    };
-    front + &hidden
 }

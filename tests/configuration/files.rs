@@ -54,11 +54,11 @@ fn what_is_no_readable_text_file_is_refused_as_what_it_is() {
     let load = |path: &Path| config::load(path, &fixture.environment()).unwrap_err();
 
     let missing = load(&fixture.folder().join("missing.json"));
-    assert!(matches!(missing, LoadError::Unreadable { .. }), "{missing}");
-    assert!(missing.lines()[0].contains("No such file"), "{missing}");
-    assert!(matches!(load(&fixture.folder()), LoadError::NotAFile { .. }));
-    assert!(matches!(fixture.load_bytes(b"{\"a\": \"\xff\"}").unwrap_err(), LoadError::NotUtf8 { .. }));
-    assert!(matches!(fixture.load_bytes(" ".repeat(1024 * 1024 + 1)).unwrap_err(), LoadError::TooLarge { .. }));
+    assert!(missing.to_string().contains("the configuration file cannot be read: No such file"), "{missing}");
+    assert!(load(&fixture.folder()).to_string().contains("is not a regular file"));
+    let refused = |bytes: &[u8]| fixture.load_bytes(bytes).unwrap_err().to_string();
+    assert!(refused(b"{\"a\": \"\xff\"}").contains("is not UTF-8"));
+    assert!(refused(&b" ".repeat(1024 * 1024 + 1)).contains("is longer than 1048576 bytes"));
 }
 
 #[test]

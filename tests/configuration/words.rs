@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use scripting_system::config::{self, Environment, HostKeyPolicy, LoadError};
+use scripting_system::config::{self, Environment, HostKeyPolicy};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, minimal, with};
@@ -144,7 +144,7 @@ fn a_pipe_and_what_nests_too_deep_are_no_configuration() {
     let fixture = Fixture::new();
     let pipe = fixture.folder().join("pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    assert!(matches!(config::load(&pipe, &fixture.environment()), Err(LoadError::NotAFile { .. })));
+    assert!(config::load(&pipe, &fixture.environment()).unwrap_err().to_string().contains("is not a regular file"));
     assert!(fixture.load_bytes("[".repeat(100_000)).unwrap_err().to_string().contains("recursion"));
 }
 

@@ -12,9 +12,8 @@ use crate::config::mistakes::Refusal;
 use crate::config::paths::{certificates, textfile};
 use crate::config::secret::secret;
 use crate::config::section::{Section, given, keys};
-use crate::config::values::{
-    host, is_loopback, line, loopback_pattern, mailbox, name, picture_address, secret_address,
-};
+use crate::config::values::{host, line, loopback_pattern, mailbox, name, picture_address, secret_address};
+use crate::rules::address::is_loopback;
 
 #[derive(Debug, Clone)]
 pub struct Email {

@@ -9,11 +9,12 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::config::kind::{Kind, whole};
-use crate::config::mistakes::{Refusal, did_you_mean, quoted, refuse};
+use crate::config::mistakes::{Refusal, quoted, refuse};
 use crate::config::paths::{file, must_be_file, ssh_key};
 use crate::config::secret::secret;
 use crate::config::section::{Section, keys, needs};
 use crate::config::values::{host, name, remote_path};
+use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Holds;
 
 /// The machine's own file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).

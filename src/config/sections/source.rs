@@ -15,6 +15,7 @@ use crate::config::secret::secret;
 use crate::config::section::{Section, keys};
 use crate::config::values::{basic_username, dump_path, proxy, zip_address};
 use crate::config::zone::iana;
+use crate::rules::address::public_url;
 use crate::rules::origin::Mark;
 
 #[derive(Clone)]
@@ -116,17 +117,6 @@ impl Source {
     pub fn public_url(&self) -> String {
         public_url(&self.url)
     }
-}
-
-/// `url` without its query.
-pub fn public_url(url: &Url) -> String {
-    let mut url = url.clone();
-    if url.query().is_some() {
-        url.set_query(Some("…"));
-    }
-    url.set_fragment(None);
-    // `Url` percent-encodes the ellipsis.
-    url.as_str().replace("%E2%80%A6", "…")
 }
 
 impl fmt::Debug for Source {

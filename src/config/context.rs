@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::environment::Environment;
-use super::mistakes::{Refusal, quoted, refuse, shown};
+use super::mistakes::{Refusal, quoted, refuse};
 use crate::disk::bounded_read;
 use crate::disk::trust::Trust;
 use crate::rules::trust::Holds;
@@ -34,49 +34,38 @@ impl<'a> Context<'a> {
 
     /// `text` as an absolute path: `~` is the home, a relative path starts at the configuration's folder.
     pub(super) fn path(self, text: &str) -> Result<PathBuf, Refusal> {
-        if text.is_empty() {
-            return refuse("is empty", "write a path");
-        }
-        if text.contains('\0') {
-            return refuse("holds a NUL character", "write a path without it");
-        }
         let path = match text.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                let Some(home) = self.environment.home() else {
-                    let problem = format!("{} needs a home folder, and none is known", quoted(text));
-                    return refuse(problem, "write an absolute path");
-                };
-                home.join(rest.trim_start_matches('/'))
-            }
+            _ if text.is_empty() => refuse("is empty", "write a path"),
+            _ if text.contains('\0') => refuse("holds a NUL character", "write a path without it"),
+            None => Ok(self.folder.join(text)),
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => match self.environment.home() {
+                Some(home) => Ok(home.join(rest.trim_start_matches('/'))),
+                None => refuse("needs a home folder, and none is known", "write an absolute path"),
+            },
             Some(_) => {
-                let problem = format!("{} is another user's home, which is not supported", quoted(text));
-                return refuse(problem, "write an absolute path, or ./ before the name");
+                let fix = "write an absolute path, or ./ before the name";
+                refuse("is another user's home, which is not supported", fix)
             }
-            None => self.folder.join(text),
         };
+        let path = path.map_err(|refusal| refusal.about(quoted(text)))?;
         // `..` is kept, because it may follow a symbolic link.
         Ok(path.components().filter(|component| *component != Component::CurDir).collect())
     }
 
     /// The content of the file `path`, which may have up to `max_bytes`.
     pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Holds) -> Result<Vec<u8>, Refusal> {
-        let bytes = bounded_read::read(path, max_bytes).map_err(|error| unreadable(path, &error, max_bytes))?;
+        let bytes = bounded_read::read(path, max_bytes).map_err(|error| unreadable(&error))?;
         self.trust.judge(path, holds);
         Ok(bytes)
     }
 }
 
-/// Why the file `path`, which may have up to `max_bytes`, was not read.
-pub(super) fn unreadable(path: &Path, error: &io::Error, max_bytes: u64) -> Refusal {
-    let path = shown(path);
+/// Why a file was not read.
+pub(super) fn unreadable(error: &io::Error) -> Refusal {
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            Refusal::new(format!("the file {path} does not exist"), "create it, or name another one")
-        }
-        io::ErrorKind::InvalidInput => Refusal::new(format!("{path} is not a regular file"), "name a file"),
-        io::ErrorKind::FileTooLarge => {
-            Refusal::new(format!("{path} is longer than {max_bytes} bytes"), "name another file")
-        }
-        _ => Refusal::new(format!("the file {path} cannot be read: {error}"), "check who may read it"),
+        io::ErrorKind::NotFound => Refusal::new("does not exist", "create it, or name another one"),
+        io::ErrorKind::InvalidInput => Refusal::new("is not a regular file", "name a file"),
+        io::ErrorKind::FileTooLarge => Refusal::new(error.to_string().replacen("it ", "", 1), "name another file"),
+        _ => Refusal::new(format!("cannot be read: {error}"), "check who may read it"),
     }
 }

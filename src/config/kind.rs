@@ -39,9 +39,18 @@ impl<T> Kind<T> {
         Kind { read: Box::new(read), form: Form { schema, words: words.into(), ..Form::default() } }
     }
 
-    /// A text. `pattern` is a regular expression of JSON Schema (ECMA-262 with its flag `u`) that matches every text that
-    /// `read` accepts; it may match more.
+    /// A text, with which a refusal begins. `pattern` as in [`Kind::hidden_text`].
     pub(super) fn text(
+        words: &str,
+        pattern: impl Into<String>,
+        read: impl Fn(&str) -> Result<T, Refusal> + 'static,
+    ) -> Kind<T> {
+        Kind::hidden_text(words, pattern, move |text, _| read(text).map_err(|refusal| refusal.about(quoted(text))))
+    }
+
+    /// A text that only `read` may repeat. `pattern` is a regular expression of JSON Schema (ECMA-262 with its flag `u`) that
+    /// matches every text that `read` accepts; it may match more.
+    pub(super) fn hidden_text(
         words: &str,
         pattern: impl Into<String>,
         read: impl Fn(&str, Context<'_>) -> Result<T, Refusal> + 'static,
@@ -94,16 +103,15 @@ pub(super) fn word<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Ki
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let listed = known.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
     let schema = json!({"type": "string", "enum": known});
-    Kind::new(schema, listed.clone(), move |value, _| {
-        let Value::Text(text) = value else { return Err(wrong_type("a text", value, "write it in quotes")) };
-        words.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-            let fix = match did_you_mean(text, &known) {
-                Some(question) => format!("{question} Known: {listed}"),
-                None => format!("write one of {listed}"),
-            };
-            Refusal::new(format!("{} is not known", quoted(text)), fix)
-        })
-    })
+    let mut kind = Kind::text(&listed.clone(), "", move |text| {
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(*meaning);
+        }
+        let near = did_you_mean(text, &known).map(|question| format!("{question} Known: {listed}"));
+        refuse("is not known", near.unwrap_or_else(|| format!("write one of {listed}")))
+    });
+    kind.form.schema = schema;
+    kind
 }
 
 pub(super) fn flag() -> Kind<bool> {

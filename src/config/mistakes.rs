@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration, and the words for it.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -22,7 +22,7 @@ pub struct Mistake {
     pub fix: String,
 }
 
-impl fmt::Display for Mistake {
+impl Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; {}", self.path, self.problem, self.fix)
     }
@@ -38,6 +38,11 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(problem: impl Into<String>, fix: impl Into<String>) -> Refusal {
         Refusal { problem: problem.into(), fix: fix.into() }
+    }
+
+    /// The same with what it is about in front: a value, a file or a variable.
+    pub(super) fn about(self, subject: impl Display) -> Refusal {
+        Refusal { problem: format!("{subject} {}", self.problem), ..self }
     }
 
     pub(super) fn of_key(self, path: impl Into<String>) -> Mistake {

@@ -1,7 +1,7 @@
 //! Files and folders that a configuration names: which must exist, and what they must hold.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, unreadable};
@@ -26,16 +26,17 @@ pub(super) const BASE_NAME: &str = r"(?:[^./\u0000]|\.[^./\u0000]|\.\.[^/\u0000]
 /// A path does not begin with the home of another user.
 const NO_OTHER_HOME: &str = "(?!~[^/])";
 
-/// A path to a file, accepted by `read`.
-pub(super) fn file<T>(words: &str, read: impl Fn(PathBuf, Context<'_>) -> Result<T, Refusal> + 'static) -> Kind<T> {
-    Kind::text(words, file_pattern(), move |text, context| {
+/// A path to a file that `check` accepts.
+pub(super) fn file(words: &str, check: impl Fn(&Path, Context<'_>) -> Result<(), Refusal> + 'static) -> Kind<PathBuf> {
+    Kind::hidden_text(words, file_pattern(), move |text, context| {
         let path = context.path(text)?;
-        if matches!(text.rsplit('/').next(), Some("" | "." | "..")) {
-            return refuse(format!("{} is a folder, not a regular file", shown(&path)), "name a file in it");
-        }
-        read(path, context)
+        let names_folder = matches!(text.rsplit('/').next(), Some("" | "." | ".."));
+        let checked = if names_folder { refuse(A_FOLDER, "name a file in it") } else { check(&path, context) };
+        checked.map_err(|refusal| refusal.about(shown(&path))).map(|()| path)
     })
 }
+
+const A_FOLDER: &str = "is a folder, not a regular file";
 
 pub(super) fn file_pattern() -> String {
     format!(r"^{NO_OTHER_HOME}(?!~$)(?:[^\u0000]*/)?{BASE_NAME}$")
@@ -43,50 +44,45 @@ pub(super) fn file_pattern() -> String {
 
 /// An existing folder.
 pub(super) fn folder() -> Kind<PathBuf> {
-    Kind::text("path to a folder", format!(r"^{NO_OTHER_HOME}[^\u0000]+$"), |text, context| {
+    Kind::hidden_text("path to a folder", format!(r"^{NO_OTHER_HOME}[^\u0000]+$"), |text, context| {
         let path = context.path(text)?;
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => Ok(path),
-            Ok(_) => refuse(format!("{} is not a folder", shown(&path)), "name a folder"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let problem = format!("the folder {} does not exist", shown(&path));
-                refuse(problem, "create it, or name another one")
+        let checked = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => refuse("is not a folder", "name a folder"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                refuse("does not exist", "create the folder, or name another one")
             }
-            Err(error) => {
-                let problem = format!("the folder {} cannot be checked: {error}", shown(&path));
-                refuse(problem, "check the path and who may enter it")
-            }
-        }
+            Err(error) => refuse(format!("cannot be checked: {error}"), "check the path and who may enter it"),
+        };
+        checked.map_err(|refusal| refusal.about(shown(&path))).map(|()| path)
     })
 }
 
 /// A PEM file with at least one certificate.
 pub(super) fn certificates() -> Kind<PathBuf> {
     file("path to a PEM file", |path, context| {
-        let pem = context.read(&path, MAX_PEM_BYTES, Holds::Settings)?;
-        if !String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
-            let problem = format!("{} holds no certificate in PEM form", shown(&path));
-            return refuse(problem, format!("name a file with a line {CERTIFICATE}"));
+        let pem = context.read(path, MAX_PEM_BYTES, Holds::Settings)?;
+        if String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
+            return Ok(());
         }
-        Ok(path)
+        refuse("holds no certificate in PEM form", format!("name a file with a line {CERTIFICATE}"))
     })
 }
 
 /// A PEM file with a TLS private key that needs no passphrase.
 pub(super) fn tls_key() -> Kind<PathBuf> {
     file("path to a PEM file", |path, context| {
-        let bytes = context.read(&path, MAX_PEM_BYTES, Holds::Secret)?;
+        let bytes = context.read(path, MAX_PEM_BYTES, Holds::Secret)?;
         let pem = String::from_utf8_lossy(&bytes);
         if ENCRYPTED_KEYS.iter().any(|mark| pem.contains(mark)) {
-            let problem = format!("{} is encrypted, and a job cannot ask for its passphrase", shown(&path));
-            return refuse(problem, "write it without one: openssl pkey -in encrypted.pem -out key.pem");
+            let fix = "write it without one: openssl pkey -in encrypted.pem -out key.pem";
+            return refuse("is encrypted, and a job cannot ask for its passphrase", fix);
         }
         let begins_key = |line: &str| line.starts_with("-----BEGIN ") && line.ends_with(PRIVATE_KEY_END);
-        if !pem.lines().any(|line| begins_key(line.trim())) {
-            let problem = format!("{} holds no private key in PEM form", shown(&path));
-            return refuse(problem, format!("name a file with a line -----BEGIN {PRIVATE_KEY_END}"));
+        if pem.lines().any(|line| begins_key(line.trim())) {
+            return Ok(());
         }
-        Ok(path)
+        refuse("holds no private key in PEM form", format!("name a file with a line -----BEGIN {PRIVATE_KEY_END}"))
     })
 }
 
@@ -94,54 +90,44 @@ pub(super) fn tls_key() -> Kind<PathBuf> {
 pub(super) fn ssh_key() -> Kind<PathBuf> {
     file("path to a file", |path, context| {
         let mut beginning = Vec::new();
-        open_regular(&path, OpenOptions::new().read(true))
+        open_regular(path, OpenOptions::new().read(true))
             .and_then(|file| file.take(LONGEST_BEGINNING as u64).read_to_end(&mut beginning))
-            .map_err(|error| unreadable(&path, &error, u64::MAX))?;
+            .map_err(|error| unreadable(&error))?;
         if PUBLIC_KEYS.iter().any(|kind| beginning.starts_with(kind)) {
-            let problem = format!("{} is a public key", shown(&path));
-            return refuse(problem, "name the private key: the file without .pub");
+            return refuse("is a public key", "name the private key: the file without .pub");
         }
-        context.trust.judge(&path, Holds::Secret);
-        Ok(path)
+        context.trust.judge(path, Holds::Secret);
+        Ok(())
     })
 }
 
 /// `path` is an existing regular file that can be opened.
 pub(super) fn must_be_file(path: &Path) -> Result<(), Refusal> {
-    open_regular(path, OpenOptions::new().read(true)).map(drop).map_err(|error| unreadable(path, &error, u64::MAX))
+    let opened = open_regular(path, OpenOptions::new().read(true));
+    opened.map(drop).map_err(|error| unreadable(&error).about(shown(path)))
 }
 
 /// The log file. Neither it nor its folder need exist: a job that cannot write its log continues. A pipe or a device would
 /// block the job.
 pub(super) fn log_file() -> Kind<PathBuf> {
-    file("path to a file", |path, context| {
-        let found = fs::metadata(&path);
-        if found.as_ref().is_ok_and(fs::Metadata::is_dir) {
-            return refuse(format!("{} is a folder", shown(&path)), "name a file in it");
+    file("path to a file", |path, context| match fs::metadata(path) {
+        Ok(found) if found.is_dir() => refuse(A_FOLDER, "name a file in it"),
+        Ok(found) if !found.is_file() => refuse("is not a regular file", "name a regular file"),
+        Ok(_) if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) => {
+            refuse("is this configuration itself", "name another file")
         }
-        if found.is_ok_and(|found| !found.is_file()) {
-            return refuse(format!("{} is not a regular file", shown(&path)), "name a regular file");
-        }
-        if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) {
-            return refuse(format!("{} is this configuration itself", shown(&path)), "name another file");
-        }
-        Ok(path)
+        _ => Ok(()),
     })
 }
 
-/// A file that node_exporter's textfile collector reads: its name ends with `.prom`. Neither it nor its folder need exist: a
-/// job that cannot write it continues.
+/// A file that node_exporter's textfile collector reads. Neither it nor its folder need exist: a job that cannot write it
+/// continues.
 pub(super) fn textfile() -> Kind<PathBuf> {
     let pattern = format!(r"^{NO_OTHER_HOME}[^\u0000]*[^/\u0000]\.prom$");
-    Kind::text("path to a file *.prom", pattern, |text, context| {
-        let path = context.path(text)?;
-        if path.extension().is_none_or(|extension| extension != "prom") {
-            let problem = format!("{} does not end with .prom", shown(&path));
-            return refuse(problem, "name a file that ends with .prom: node_exporter reads no other");
-        }
-        if path.is_dir() {
-            return refuse(format!("{} is a folder", shown(&path)), "name a file in it");
-        }
-        Ok(path)
+    file("path to a file *.prom", |path, _| match path.extension() {
+        _ if path.is_dir() => refuse(A_FOLDER, "name a file in it"),
+        Some(extension) if extension == "prom" => Ok(()),
+        _ => refuse("does not end with .prom", "name a file that ends with .prom: node_exporter reads no other"),
     })
+    .also("pattern", pattern)
 }

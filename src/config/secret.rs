@@ -2,6 +2,7 @@
 //!
 //! No message of this file repeats a value; it names the file or the variable.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -60,7 +61,7 @@ pub(super) fn definition() -> Json {
 
 fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
     let members = match value {
-        Value::Text(text) => return checked(text.clone(), "it"),
+        Value::Text(text) => return checked(text).map_err(|refusal| refusal.about("it")),
         Value::Object(members) => members,
         other => return refuse(format!("must be a secret, found {}", other.kind()), HOW),
     };
@@ -82,26 +83,26 @@ fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal>
 }
 
 fn from_file(path: &Path, context: Context<'_>) -> Result<SecretString, Refusal> {
-    let bytes = context.read(path, MAX_BYTES, Holds::Secret)?;
-    let file = format!("the file {}", shown(path));
-    let Ok(text) = String::from_utf8(bytes) else {
-        return refuse(format!("{file} is not UTF-8"), "write the secret into it as UTF-8");
-    };
-    // An editor ends a file with a line break that is not part of the secret.
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    checked(text.to_owned(), &file)
+    let secret = context.read(path, MAX_BYTES, Holds::Secret).and_then(|bytes| {
+        let Ok(text) = String::from_utf8(bytes) else {
+            return refuse("is not UTF-8", "write the secret into it as UTF-8");
+        };
+        // An editor ends a file with a line break that is not part of the secret.
+        checked(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)))
+    });
+    secret.map_err(|refusal| refusal.about(format!("the file {}", shown(path))))
 }
 
 fn from_variable(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
-    let variable = format!("the variable {}", quoted(name));
-    let Some(value) = context.environment.variable(name) else {
-        let fix = "set it where the job is started (cron sets almost none), or use {\"file\": …}";
-        return refuse(format!("{variable} is not set"), fix);
+    let secret = match context.environment.variable(name).map(OsStr::to_str) {
+        Some(Some(text)) => checked(text),
+        Some(None) => refuse("is not UTF-8", "set it to a text in UTF-8"),
+        None => {
+            let fix = "set it where the job is started (cron sets almost none), or use {\"file\": …}";
+            refuse("is not set", fix)
+        }
     };
-    let Some(text) = value.to_str() else {
-        return refuse(format!("{variable} is not UTF-8"), "set it to a text in UTF-8");
-    };
-    checked(text.to_owned(), &variable)
+    secret.map_err(|refusal| refusal.about(format!("the variable {}", quoted(name))))
 }
 
 fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
@@ -116,13 +117,11 @@ fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Ref
     from_file(&folder.join(name), context)
 }
 
-/// `text` as a secret, if it can be one; `origin` names where it is from.
-fn checked(text: String, origin: &str) -> Result<SecretString, Refusal> {
-    if text.is_empty() {
-        return refuse(format!("{origin} is empty"), "write the secret, or null for none");
+/// `text` as a secret, if it can be one.
+fn checked(text: &str) -> Result<SecretString, Refusal> {
+    match text {
+        "" => refuse("is empty", "write the secret, or null for none"),
+        _ if text.contains('\0') => refuse("holds a NUL character", "write the secret without it"),
+        _ => Ok(text.into()),
     }
-    if text.contains('\0') {
-        return refuse(format!("{origin} holds a NUL character"), "write the secret without it");
-    }
-    Ok(SecretString::from(text))
 }

@@ -35,41 +35,34 @@ pub(super) fn loopback_pattern() -> String {
 
 /// A text on one line.
 pub(super) fn line() -> Kind<String> {
-    Kind::text("one line", r"^\P{Cc}*$", |text, _| on_one_line(text))
+    Kind::text("one line", r"^\P{Cc}*$", on_one_line)
 }
 
 /// A line that is not empty.
 pub(super) fn name() -> Kind<String> {
-    Kind::text("name", r"^\P{Cc}+$", |text, _| read_name(text))
+    Kind::text("name", r"^\P{Cc}+$", read_name)
 }
 
 /// A name without a colon: HTTP's basic authentication ends the name at the first one (RFC 7617, section 2).
 pub(super) fn basic_username() -> Kind<String> {
-    Kind::text("name without a colon", r"^[^:\p{Cc}]+$", |text, _| {
-        if text.contains(':') {
-            let problem = format!("{} holds a colon, which basic authentication cannot send", quoted(text));
-            return refuse(problem, "write a name without");
-        }
-        read_name(text)
+    Kind::text("name without a colon", r"^[^:\p{Cc}]+$", |text| match text.contains(':') {
+        true => refuse("holds a colon, which basic authentication cannot send", "write a name without"),
+        false => read_name(text),
     })
 }
 
 /// A folder as a server sees it.
 pub(super) fn remote_path() -> Kind<String> {
-    Kind::text("path on the server", r"^[^\u0000]+$", |text, _| {
-        if text.is_empty() {
-            return refuse("is empty", "write a folder, or \".\" for the login folder");
-        }
-        if text.contains('\0') {
-            return refuse(format!("{} holds a NUL character", quoted(text)), "write it without");
-        }
-        Ok(text.to_owned())
+    Kind::text("path on the server", r"^[^\u0000]+$", |text| match text {
+        "" => refuse("is empty", "write a folder, or \".\" for the login folder"),
+        _ if text.contains('\0') => refuse("holds a NUL character", "write it without"),
+        _ => Ok(text.to_owned()),
     })
 }
 
 /// The path of a file in the ZIP.
 pub(super) fn dump_path() -> Kind<String> {
-    Kind::text("path in the ZIP", format!(r"^(?:[^\u0000]*/)?{BASE_NAME}$"), |text, _| {
+    Kind::text("path in the ZIP", format!(r"^(?:[^\u0000]*/)?{BASE_NAME}$"), |text| {
         let problem = match text.rsplit('/').next().unwrap_or(text) {
             _ if text.is_empty() => "is empty",
             _ if text.contains('\0') => "holds a NUL character",
@@ -77,7 +70,6 @@ pub(super) fn dump_path() -> Kind<String> {
             "." | ".." => "does not name a file",
             _ => return Ok(text.to_owned()),
         };
-        let problem = format!("{} {problem}", quoted(text));
         refuse(problem, "write the path of one file in the ZIP, such as \"dump.sql\"")
     })
 }
@@ -85,16 +77,16 @@ pub(super) fn dump_path() -> Kind<String> {
 /// The ZIP's address. No message repeats its query or what is before an `@`.
 pub(super) fn zip_address() -> Kind<Url> {
     let pattern = format!("^(?:{HTTPS}{ADDRESS_HOST}|{HTTP}{LOOPBACK}){PORT}{PATH_AND_QUERY}$");
-    Kind::text("https address", pattern, |text, _| {
-        let shown = quoted(&without_secrets(text));
-        let mut url = protected_address(text, &shown)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            let problem = format!("{shown} holds a user or password");
-            return refuse(problem, "write them as source.username and source.password");
-        }
-        // A fragment is never sent (RFC 9110, section 4.2.5).
-        url.set_fragment(None);
-        Ok(url)
+    Kind::hidden_text("https address", pattern, |text, _| {
+        let url = protected_address(text).and_then(|mut url| {
+            if !url.username().is_empty() || url.password().is_some() {
+                return refuse("holds a user or password", "write them as source.username and source.password");
+            }
+            // A fragment is never sent (RFC 9110, section 4.2.5).
+            url.set_fragment(None);
+            Ok(url)
+        });
+        url.map_err(|refusal| refusal.about(quoted(&without_secrets(text))))
     })
     .also("format", "uri")
 }
@@ -103,7 +95,7 @@ pub(super) fn zip_address() -> Kind<Url> {
 pub(super) fn secret_address() -> Kind<SecretString> {
     let host = format!("(?:{HTTPS}{USER}{ADDRESS_HOST}|{HTTP}{USER}{LOOPBACK})");
     let mut kind = secret_text(&format!("^{host}{PORT}{PATH_AND_QUERY}$"), |text| {
-        protected_address(text, "the address given").map(drop)
+        protected_address(text).map(drop).map_err(|refusal| refusal.about("the address given"))
     });
     kind.form.words = "secret https address".to_owned();
     kind
@@ -133,9 +125,9 @@ pub(super) fn proxy() -> Kind<SecretString> {
 /// The address of a picture, which is public: the readers' programs fetch it.
 pub(super) fn picture_address() -> Kind<String> {
     let pattern = format!(r"^(?:{HTTPS}|{HTTP})[^\s\p{{Cc}}]+$");
-    Kind::text("web address", pattern, |text, _| match Url::parse(text) {
+    Kind::text("web address", pattern, |text| match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && !has_white_space(text) => Ok(text.to_owned()),
-        _ => refuse(format!("{} is not a web address", quoted(text)), "write https://…"),
+        _ => refuse("is not a web address", "write https://…"),
     })
     .also("format", "uri")
 }
@@ -144,26 +136,27 @@ pub(super) fn picture_address() -> Kind<String> {
 pub(super) fn host() -> Kind<String> {
     let name = r"[\p{Alphabetic}\p{N}_][\p{Alphabetic}\p{N}._\-]*";
     let ipv6 = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.[0-9]{1,3}){3})?";
-    Kind::text("name or address", format!(r"^(?:{name}|{ipv6}|\[{ipv6}\])$"), |text, _| {
+    Kind::text("name or address", format!(r"^(?:{name}|{ipv6}|\[{ipv6}\])$"), |text| {
         let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<Ipv6Addr>() {
             return Ok(address.to_string());
         }
         // A name goes into known_hosts, where "*", "?", "!" and "," make patterns.
         let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '.' | '-' | '_');
-        let (problem, fix) = match text {
-            "" => return refuse("is empty", "write the server's name or address"),
-            _ if text.contains('/') => ("is not a host", "write the name alone, without a scheme or path"),
-            _ if text.contains('@') => ("holds a user", "write the name alone; the user is the key username"),
-            _ if text.contains('%') => ("holds a zone", "write the address without %…"),
-            _ if text.contains([':', '[', ']']) => ("is not a host", "write the name alone; the port is the key port"),
-            _ if !text.chars().all(is_plain) || text.starts_with(['-', '.']) => {
-                ("is not a host", "write letters, digits, dots and hyphens")
+        match text {
+            "" => refuse("is empty", "write the server's name or address"),
+            _ if text.contains('/') => refuse("is not a host", "write the name alone, without a scheme or path"),
+            _ if text.contains('@') => refuse("holds a user", "write the name alone; the user is the key username"),
+            _ if text.contains('%') => refuse("holds a zone", "write the address without %…"),
+            _ if text.contains([':', '[', ']']) => {
+                refuse("is not a host", "write the name alone; the port is the key port")
             }
-            _ if text.len() > LONGEST_HOST => ("is too long", "write a name of at most 253 characters"),
-            _ => return Ok(text.to_owned()),
-        };
-        refuse(format!("{} {problem}", quoted(text)), fix)
+            _ if !text.chars().all(is_plain) || text.starts_with(['-', '.']) => {
+                refuse("is not a host", "write letters, digits, dots and hyphens")
+            }
+            _ if text.len() > LONGEST_HOST => refuse("is too long", "write a name of at most 253 characters"),
+            _ => Ok(text.to_owned()),
+        }
     })
     .also("maxLength", LONGEST_HOST)
 }
@@ -172,7 +165,7 @@ pub(super) fn host() -> Kind<String> {
 pub(super) fn mailbox() -> Kind<Mailbox> {
     let address = r"[^\s<>,@]+@[^\s<>,@]+";
     let pattern = format!(r#"^(?:\s*{address}\s*|(?:"[^"\p{{Cc}}]*"|[^<>,@"\p{{Cc}}])*<\s*{address}\s*>\s*)$"#);
-    Kind::text("mail address", pattern, |text, _| {
+    Kind::text("mail address", pattern, |text| {
         let mailbox = on_one_line(text)?.parse::<Mailbox>().ok().filter(|mailbox| {
             // The parser stops after the first address and ignores the rest.
             let end = text.trim_end().trim_end_matches('>').trim_end();
@@ -180,35 +173,34 @@ pub(super) fn mailbox() -> Kind<Mailbox> {
         });
         mailbox.ok_or_else(|| {
             let fix = "write one address, such as admin@example.com or Admin <admin@example.com>";
-            Refusal::new(format!("{} is not a mail address", quoted(text)), fix)
+            Refusal::new("is not a mail address", fix)
         })
     })
 }
 
 fn on_one_line(text: &str) -> Result<String, Refusal> {
-    if text.chars().any(char::is_control) {
-        return refuse(format!("{} holds a control character", quoted(text)), "write it on one line");
+    match text.chars().any(char::is_control) {
+        true => refuse("holds a control character", "write it on one line"),
+        false => Ok(text.to_owned()),
     }
-    Ok(text.to_owned())
 }
 
 fn read_name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() { refuse("is empty", "write a name") } else { on_one_line(text) }
 }
 
-/// An `https` address, or an `http` one of this machine; a message calls it `shown`.
-fn protected_address(text: &str, shown: &str) -> Result<Url, Refusal> {
-    let refused = |problem: &str, fix: &str| refuse(format!("{shown} {problem}"), fix);
+/// An `https` address, or an `http` one of this machine.
+fn protected_address(text: &str) -> Result<Url, Refusal> {
     if has_white_space(text) {
-        return refused("holds white space", "write it without");
+        return refuse("holds white space", "write it without");
     }
     match Url::parse(text) {
-        Err(error) => refused(&format!("is not an address ({error})"), "write https://…"),
+        Err(error) => refuse(format!("is not an address ({error})"), "write https://…"),
         Ok(url) if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback) => {
-            refused("is not protected by TLS", "write https://… (http is only for this machine's own addresses)")
+            refuse("is not protected by TLS", "write https://… (http is only for this machine's own addresses)")
         }
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => refused("is not an https address", "write https://…"),
-        Ok(url) if url.port() == Some(0) => refused("has port 0", "write a port from 1 to 65535"),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => refuse("is not an https address", "write https://…"),
+        Ok(url) if url.port() == Some(0) => refuse("has port 0", "write a port from 1 to 65535"),
         Ok(url) => Ok(url),
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn of(tz: Option<&OsStr>, tzdir: Option<&OsStr>) -> Result<JobZone, R
     if name.starts_with('/') {
         return refuse(format!("{} is not a zone file", quoted(name)), FIX);
     }
-    iana(name).map(JobZone::BuiltIn)
+    iana(name).map(JobZone::BuiltIn).map_err(|refusal| refusal.about(quoted(name)))
 }
 
 /// The zone of this machine.
@@ -65,6 +65,6 @@ pub(super) fn iana(name: &str) -> Result<Tz, Refusal> {
     name.parse().map_err(|_| {
         let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
         let fix = did_you_mean(name, &names).unwrap_or_else(|| FIX.to_owned());
-        Refusal::new(format!("{} is not a zone of the IANA database", quoted(name)), fix)
+        Refusal::new("is not a zone of the IANA database", fix)
     })
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::config::json::Value;
 use crate::config::kind::{Kind, whole, word};
-use crate::config::mistakes::{Refusal, quoted};
+use crate::config::mistakes::Refusal;
 use crate::config::paths::folder;
 use crate::config::section::{Section, keys};
 use crate::rules::archive_name::ArchiveName;
@@ -49,10 +49,10 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
 fn archive_name() -> Kind<ArchiveName> {
     let part = "%[-_0]?[YCyqmbBhdeaAwuUWGgVjFv%]";
     let pattern = format!(r"^(?!\.)(?!.*\.\.)(?=.*%[-_0]?[YyGgFv])(?:[^%/\p{{Cc}}]|{part})+$");
-    Kind::text("date pattern", pattern, |text, _| {
+    Kind::text("date pattern", pattern, |text| {
         ArchiveName::new(text).map_err(|error| {
             let fix = "write a pattern with year, month and day, such as \"%Y%d%m\" or \"dump-%Y-%m-%d\"";
-            Refusal::new(format!("{} {error}", quoted(text)), fix)
+            Refusal::new(error.to_string(), fix)
         })
     })
 }

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::config::kind::{Kind, whole};
-use crate::config::mistakes::{Refusal, quoted, refuse};
+use crate::config::mistakes::{Refusal, refuse};
 use crate::config::paths::{file, must_be_file, ssh_key};
 use crate::config::secret::secret;
 use crate::config::section::{Section, keys, needs};
@@ -73,7 +73,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         /// The passphrase of the private key.
         passphrase = optional(secret());
         /// The file of known host keys.
-        known_hosts = or(file("path to a file", |path, _| Ok(path)), "~/.ssh/known_hosts");
+        known_hosts = or(file("path to a file", |_, _| Ok(())), "~/.ssh/known_hosts");
         /// Which host key is accepted: "accept-new" takes the first one and reports its fingerprint, "strict" takes only one
         /// that known_hosts holds, "SHA256:…" takes only that one. A changed key is always refused.
         host_key = or(host_key(), ACCEPT_NEW);
@@ -136,20 +136,14 @@ fn host_key() -> Kind<HostKeyPolicy> {
     const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
     let words = [ACCEPT_NEW, STRICT];
     let fingerprint = "^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$";
-    let mut kind = Kind::text("\"accept-new\", \"strict\", or a fingerprint", "", move |text, _| {
-        match text {
-            ACCEPT_NEW => return Ok(HostKeyPolicy::AcceptNew),
-            STRICT => return Ok(HostKeyPolicy::Strict),
-            _ => {}
-        }
-        let Some(digest) = text.strip_prefix("SHA256:") else {
-            let fix = did_you_mean(text, &words).unwrap_or_else(|| FIX.to_owned());
-            return refuse(format!("{} is not known", quoted(text)), fix);
-        };
-        match STANDARD_NO_PAD.decode(digest) {
-            Ok(bytes) if bytes.len() == SHA256_BYTES => Ok(HostKeyPolicy::Pinned(text.to_owned())),
-            _ => refuse(format!("{} is not a SHA-256 fingerprint", quoted(text)), FIX),
-        }
+    let mut kind = Kind::text("\"accept-new\", \"strict\", or a fingerprint", "", move |text| match text {
+        ACCEPT_NEW => Ok(HostKeyPolicy::AcceptNew),
+        STRICT => Ok(HostKeyPolicy::Strict),
+        _ => match text.strip_prefix("SHA256:").map(|digest| STANDARD_NO_PAD.decode(digest)) {
+            Some(Ok(bytes)) if bytes.len() == SHA256_BYTES => Ok(HostKeyPolicy::Pinned(text.to_owned())),
+            Some(_) => refuse("is not a SHA-256 fingerprint", FIX),
+            None => refuse("is not known", did_you_mean(text, &words).unwrap_or_else(|| FIX.to_owned())),
+        },
     });
     let description = "The fingerprint of the only key to accept, as ssh-keygen -l prints it.";
     kind.form.schema =
@@ -158,16 +152,15 @@ fn host_key() -> Kind<HostKeyPolicy> {
 }
 
 fn temporary_prefix() -> Kind<String> {
-    Kind::text("beginning of a file name", r"^[^/\p{Cc}]*$", |text, _| {
-        if text.contains('/') || text.chars().any(char::is_control) {
-            let problem = format!("{} holds a \"/\" or a control character", quoted(text));
-            return refuse(problem, "write the beginning of a file name");
+    Kind::text("beginning of a file name", r"^[^/\p{Cc}]*$", |text| match text {
+        _ if text.contains('/') || text.chars().any(char::is_control) => {
+            refuse("holds a \"/\" or a control character", "write the beginning of a file name")
         }
-        if text.len() > LONGEST_PREFIX {
-            let problem = format!("{} is longer than {LONGEST_PREFIX} bytes", quoted(text));
-            return refuse(problem, "write a shorter one, such as \".\" or \"tmp-\"");
+        _ if text.len() > LONGEST_PREFIX => {
+            let problem = format!("is longer than {LONGEST_PREFIX} bytes");
+            refuse(problem, "write a shorter one, such as \".\" or \"tmp-\"")
         }
-        Ok(text.to_owned())
+        _ => Ok(text.to_owned()),
     })
     .also("maxLength", LONGEST_PREFIX)
 }

@@ -102,7 +102,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
 
 fn timezone() -> Kind<Tz> {
     let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
-    let mut kind = Kind::text("IANA time zone", "", |text, _| iana(text));
+    let mut kind = Kind::text("IANA time zone", "", iana);
     kind.form.schema = json!({"type": "string", "enum": names});
     kind
 }

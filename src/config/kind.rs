@@ -15,6 +15,8 @@ type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
 /// The values of a key.
 pub(super) struct Kind<T> {
     pub(super) read: Read<T>,
+    /// Whether the configuration that holds this text must be kept secret.
+    pub(super) holds_secret: fn(&str) -> bool,
     pub(super) form: Form,
 }
 
@@ -36,7 +38,8 @@ impl<T> Kind<T> {
         words: impl Into<String>,
         read: impl Fn(&Value, Context<'_>) -> Result<T, Refusal> + 'static,
     ) -> Kind<T> {
-        Kind { read: Box::new(read), form: Form { schema, words: words.into(), ..Form::default() } }
+        let form = Form { schema, words: words.into(), ..Form::default() };
+        Kind { read: Box::new(read), holds_secret: |_| false, form }
     }
 
     /// A text, with which a refusal begins. `pattern` as in [`Kind::hidden_text`].

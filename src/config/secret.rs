@@ -26,6 +26,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub(super) fn secret() -> Kind<SecretString> {
     let mut kind = Kind::new(json!({"$ref": "#/$defs/Secret"}), "secret", resolve);
     kind.form.is_secret = true;
+    kind.holds_secret = |_| true;
     kind
 }
 

@@ -12,10 +12,15 @@ use crate::rules::trust::Distrust;
 /// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
 macro_rules! keys {
     ($section:ident: $($(#[doc = $about:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {
-        $(let $name = $section.$method(stringify!($name), concat!($($about),+).trim_ascii_start(), $($argument),+);)+
+        $(let $name = $section.$method([stringify!($name), concat!($($about),+).trim_ascii_start()], $($argument),+);)+
     };
 }
 pub(super) use keys;
+
+/// The name of a key and its meaning.
+pub(super) type Label = [&'static str; 2];
+
+type ReadSection<'r, T> = fn(&mut Section<'_, 'r>) -> Option<T>;
 
 /// The path of a mistake about the file as such.
 pub(super) const WHOLE_FILE: &str = "the whole file";
@@ -107,49 +112,41 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// A key that may be missing or null.
-    pub(super) fn optional<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<T> {
-        let given = self.given(name, &kind);
-        self.declare(name, about, kind.form, Some(Json::Null));
+    pub(super) fn optional<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
+        let given = self.given(label, &kind);
+        self.declare(label, kind.form, Some(Json::Null));
         given.flatten()
     }
 
     /// A key that must be given.
-    pub(super) fn must<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<T> {
-        let given = self.given(name, &kind);
-        self.declare(name, about, kind.form, None);
+    pub(super) fn must<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
+        let given = self.given(label, &kind);
+        self.declare(label, kind.form, None);
         given.flatten()
     }
 
     /// A key with a default, which also replaces a wrong value. `None` where the default cannot be used on this machine.
-    pub(super) fn or<T>(
-        &mut self,
-        name: &'static str,
-        about: &'static str,
-        kind: Kind<T>,
-        default: impl Into<Json>,
-    ) -> Option<T> {
-        let (given, default) = (self.given(name, &kind), default.into());
+    pub(super) fn or<T>(&mut self, label: Label, kind: Kind<T>, default: impl Into<Json>) -> Option<T> {
+        let (given, default) = (self.given(label, &kind), default.into());
         let read = |context| (kind.read)(&Value::from(&default), context);
         let value = match given {
             _ if self.reader.is_describing => None,
             Some(Some(value)) => Some(value),
             Some(None) => read(self.context()).ok(),
-            None => self.accept(name, read(self.context())),
+            None => self.accept(label[0], read(self.context())),
         };
-        self.declare(name, about, kind.form, Some(default));
+        self.declare(label, kind.form, Some(default));
         value
     }
 
     /// A list that must be given, with at least one entry.
-    pub(super) fn list<T>(&mut self, name: &'static str, about: &'static str, kind: Kind<T>) -> Option<Vec<T>> {
-        let form = Form {
-            schema: json!({"type": "array", "minItems": 1, "items": kind.form.schema}),
-            words: format!("list of: {}", kind.form.words),
-            example: kind.form.example.map(|example| format!("[{example}]")),
-            is_secret: kind.form.is_secret,
-        };
-        let fix = format!("write a list with at least one entry, such as {}", form.example.as_deref().unwrap_or("[…]"));
-        self.declare(name, about, form, None);
+    pub(super) fn list<T>(&mut self, label: Label, kind: Kind<T>) -> Option<Vec<T>> {
+        let example = kind.form.example.map(|example| format!("[{example}]"));
+        let fix = format!("write a list with at least one entry, such as {}", example.as_deref().unwrap_or("[…]"));
+        let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
+        let words = format!("list of: {}", kind.form.words);
+        self.declare(label, Form { schema, words, is_secret: kind.form.is_secret, example }, None);
+        let name = label[0];
         match self.value(name)? {
             Value::List(entries) if !entries.is_empty() => {
                 let mut values = Vec::new();
@@ -165,42 +162,31 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// A section that is read as an empty one where it is missing. Where it is not an object, that is the only mistake.
-    pub(super) fn section<T>(
-        &mut self,
-        name: &'static str,
-        about: &'static str,
-        read: impl FnOnce(&mut Section<'_, 'r>) -> Option<T>,
-    ) -> Option<T> {
-        let (value, mistakes) = (self.value(name), self.reader.mistakes.len());
+    pub(super) fn section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
+        let (value, mistakes) = (self.value(label[0]), self.reader.mistakes.len());
         let members = if let Some(Value::Object(members)) = value { members.as_slice() } else { &[] };
-        let mut inner = Section::new(self.reader, joined(&self.path, name), members);
+        let mut inner = Section::new(self.reader, joined(&self.path, label[0]), members);
         let result = read(&mut inner);
         let (keys, rules) = inner.finish();
         if let Some(other) = value.filter(|value| !matches!(value, Value::Object(_))) {
             self.reader.mistakes.truncate(mistakes);
-            self.refuse(name, wrong_type("an object", other, "write {…} with the section's keys"));
+            self.refuse(label[0], wrong_type("an object", other, "write {…} with the section's keys"));
         }
         let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
+        let [name, about] = label;
         self.keys.push(Key { name, about, form: Form::default(), default, keys, rules });
         result
     }
 
     /// A section that is off where it is missing.
-    pub(super) fn optional_section<T>(
-        &mut self,
-        name: &'static str,
-        about: &'static str,
-        read: impl FnOnce(&mut Section<'_, 'r>) -> Option<T>,
-    ) -> Option<T> {
-        if !self.is_given(name) && !self.reader.is_describing {
-            self.value(name);
-            self.declare(name, about, Form::default(), Some(Json::Null));
-            return None;
+    pub(super) fn optional_section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
+        let is_on = self.is_given(label[0]) || self.reader.is_describing;
+        let result = is_on.then(|| self.section(label, read)).flatten();
+        if !is_on {
+            self.value(label[0]);
+            self.declare(label, Form::default(), Some(Json::Null));
         }
-        let result = self.section(name, about, read);
-        if let Some(key) = self.keys.last_mut() {
-            key.default = Some(Json::Null);
-        }
+        self.keys.last_mut().into_iter().for_each(|key| key.default = Some(Json::Null));
         result
     }
 
@@ -236,19 +222,12 @@ impl<'s, 'r> Section<'s, 'r> {
         self.members.iter().any(|(member, value)| member == name && *value != Value::Null)
     }
 
-    /// Records whether the configuration file itself holds a secret in this key.
-    pub(super) fn set_in_clear(&mut self, name: &str, is_in_clear: bool) {
-        let path = joined(&self.path, name);
-        self.reader.in_clear.retain(|clear| *clear != path);
-        self.reader.in_clear.extend(is_in_clear.then_some(path));
-    }
-
     pub(super) fn context(&self) -> Context<'r> {
         self.reader.context
     }
 
     /// Records a key; a mistake where it has no default and is not given.
-    fn declare(&mut self, name: &'static str, about: &'static str, form: Form, default: Option<Json>) {
+    fn declare(&mut self, [name, about]: Label, form: Form, default: Option<Json>) {
         if default.is_none() && !self.is_given(name) {
             let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
             let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
@@ -270,10 +249,12 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// The value as the kind reads it: `None` where it is not set, `Some(None)` where it is refused.
-    fn given<T>(&mut self, name: &str, kind: &Kind<T>) -> Option<Option<T>> {
+    fn given<T>(&mut self, [name, _]: Label, kind: &Kind<T>) -> Option<Option<T>> {
         let value = self.value(name)?;
-        if kind.form.is_secret && matches!(value, Value::Text(_)) {
-            self.set_in_clear(name, true);
+        if let Value::Text(text) = value
+            && (kind.holds_secret)(text)
+        {
+            self.reader.in_clear.push(joined(&self.path, name));
         }
         let read = (kind.read)(value, self.context());
         Some(self.accept(name, read))

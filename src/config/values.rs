@@ -77,7 +77,7 @@ pub(super) fn dump_path() -> Kind<String> {
 /// The ZIP's address. No message repeats its query or what is before an `@`.
 pub(super) fn zip_address() -> Kind<Url> {
     let pattern = format!("^(?:{HTTPS}{ADDRESS_HOST}|{HTTP}{LOOPBACK}){PORT}{PATH_AND_QUERY}$");
-    Kind::hidden_text("https address", pattern, |text, _| {
+    let mut kind = Kind::hidden_text("https address", pattern, |text, _| {
         let url = protected_address(text).and_then(|mut url| {
             if !url.username().is_empty() || url.password().is_some() {
                 return refuse("holds a user or password", "write them as source.username and source.password");
@@ -87,8 +87,9 @@ pub(super) fn zip_address() -> Kind<Url> {
             Ok(url)
         });
         url.map_err(|refusal| refusal.about(quoted(&without_secrets(text))))
-    })
-    .also("format", "uri")
+    });
+    kind.holds_secret = |text| text.contains('?');
+    kind.also("format", "uri")
 }
 
 /// A secret `https` address, or a secret `http` one of this machine.
@@ -119,6 +120,7 @@ pub(super) fn proxy() -> Kind<SecretString> {
         }
     });
     kind.form.words = "secret http or https address".to_owned();
+    kind.holds_secret = |text| text.contains('@');
     kind
 }
 

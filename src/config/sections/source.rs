@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 use url::Url;
 
@@ -77,10 +77,6 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         timeout_seconds = or(whole(1..=3_600), 30);
         /// The most bytes that the dump may have.
         max_dump_bytes = or(whole(1..=u64::MAX), 1_u64 << 40);
-    }
-    keys.set_in_clear("url", url.as_ref().is_some_and(|url| url.query().is_some()));
-    if proxy.as_ref().is_some_and(|proxy| !proxy.expose_secret().contains('@')) {
-        keys.set_in_clear("proxy", false);
     }
     keys.both_or_none("client_certificate", "client_key");
     keys.both_or_none("username", "password");

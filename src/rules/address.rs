@@ -1,6 +1,6 @@
 //! Web addresses: which mean this machine, and what of one may be shown.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use url::Url;
 

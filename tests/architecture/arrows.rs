@@ -68,7 +68,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("journal", &["run_record"]),
     ("run_record", &["rules"]),
     // What was asked for.
-    ("config", &["job_id", "rules"]),
+    ("config", &["disk", "job_id", "rules"]),
+    ("disk", &["rules"]),
     // One mechanism each.
     ("exit_code", &["rules", "run_record"]),
     ("interrupt", &["run_record"]),
@@ -135,7 +136,7 @@ fn the_table_itself_keeps_the_shape() {
         assert!(!may("config", room) && !may("report", room), "{room}");
     }
     assert!(!may("pipeline", "report") && !may("pipeline", "report/message") && !may("report", "pipeline"));
-    for (from, only) in [("config", &["job_id", "rules"][..]), ("run_record", &["rules"])] {
+    for (from, only) in [("config", &["disk", "job_id", "rules"][..]), ("run_record", &["rules"])] {
         assert_eq!(ARROWS.iter().find(|(it, _)| *it == from).unwrap().1, only);
     }
     assert!(!ARROWS.iter().any(|(from, _)| *from == "rules"), "rules know nothing but themselves");

@@ -21,8 +21,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["progress.rs"]),
     ("prometheus_client", &["report/message/metrics.rs"]),
     // The job's zone is one value, which the configuration holds.
-    ("tz", &["config/zone.rs"]),
-    ("schemars", &["config/schema.rs", "config/schema/", "report/message/listing_document.rs"]),
+    ("tz", &["config/zone.rs", "rules/job_zone.rs"]),
+    ("schemars", &["report/message/listing_document.rs"]),
 ];
 
 /// What needs neither the outside world nor the time of day.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use scripting_system::job_id::JobId;
 use scripting_system::lock::Lock;
 use serde_json::json;
 
@@ -80,7 +81,8 @@ fn a_work_directory_without_room_for_the_archive_is_told_with_both_figures() {
 fn a_run_that_is_under_way_is_told_and_not_disturbed() {
     let night = night();
     let mut command = night.command_of("check", &[]);
-    let lock = Lock::acquire(&night.path("config.json"), &night.path("work")).unwrap();
+    let config = night.path("config.json");
+    let lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
     let ran = night.ran(command.output().unwrap());
     ran.ended_with(0);
     assert!(ran.stdout.contains("  ! lock            a run with this configuration is under way\n"), "{}", ran.all());

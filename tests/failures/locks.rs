@@ -57,11 +57,12 @@ fn whoever_opens_and_locks_the_configuration_blocks_no_run() {
 fn a_probe_keeps_no_run_from_beginning() {
     let night = Night::new();
     let (config, work) = (night.write_config(), night.path("work"));
-    drop(Lock::acquire(&config, &work).unwrap());
-    let lock = state_folder::find(&work, false).unwrap().join(format!("{}.lock", JobId::of(&config)));
+    let job = JobId::of(&config);
+    drop(Lock::acquire(&config, &job, &work).unwrap());
+    let lock = state_folder::find(&work, false).unwrap().join(format!("{job}.lock"));
     let probing = fs::File::open(lock).unwrap();
     probing.try_lock_shared().unwrap();
-    let run = thread::spawn(move || Lock::acquire(&config, &work).is_ok());
+    let run = thread::spawn(move || Lock::acquire(&config, &job, &work).is_ok());
     thread::sleep(Duration::from_millis(10));
     drop(probing);
     assert!(run.join().unwrap());

@@ -32,7 +32,7 @@ pub(super) fn look(check: &Check<'_>) {
             .with_fix("make its folder, or correct its permissions or log.file"),
     });
     check.tell(work_directory(check));
-    check.tell(match Lock::probe(&check.file, &config.archive.work_directory) {
+    check.tell(match Lock::probe(&check.file, &config.id, &config.archive.work_directory) {
         Ok(()) => Finding::good("lock", "no run with this configuration is under way"),
         Err(LockError::Held(_)) => Finding::warning(
             "lock",

@@ -137,12 +137,13 @@ fn in_directory(check: &Check<'_>, server: &Server, connection: &Connection, exp
 
 /// Has a small file go through what an archive has to go through; gives how much is free there, if that came out.
 fn write(check: &Check<'_>, server: &Server) -> Option<u64> {
-    if matches!(Lock::probe(&check.file, &check.site.config.archive.work_directory), Err(LockError::Held(_))) {
+    let config = &check.site.config;
+    if matches!(Lock::probe(&check.file, &config.id, &config.archive.work_directory), Err(LockError::Held(_))) {
         check.tell(Finding::skipped("writing", "not tried: the run that is under way shows it"));
         return None;
     }
     let waiting = check.waiting("writing a small file");
-    let trial = destination::try_writing(server, &check.site.config.naming());
+    let trial = destination::try_writing(server, &config.naming());
     drop(waiting);
     let trial = match trial {
         Ok(trial) => trial,

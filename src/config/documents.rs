@@ -33,7 +33,7 @@ pub fn template() -> String {
 pub fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     for key in keys().iter().filter(|key| !key.keys.is_empty()) {
-        add_table(&mut page, key, key.name);
+        add_table(&mut page, key, key.label.name);
     }
     page
 }
@@ -51,14 +51,14 @@ fn object(keys: &[Key], rules: &[Json]) -> Json {
     for key in keys {
         let mut property = if key.keys.is_empty() { key.form.schema.clone() } else { object(&key.keys, &key.rules) };
         match &key.default {
-            None => required.push(key.name),
+            None => required.push(key.label.name),
             Some(default) => {
                 property = or_null(property);
                 property["default"] = default.clone();
             }
         }
-        property["description"] = key.about.into();
-        properties.insert(key.name.to_owned(), property);
+        property["description"] = key.label.about.into();
+        properties.insert(key.label.name.to_owned(), property);
     }
     let mut object = json!({"type": "object", "properties": properties, "additionalProperties": false});
     for (keyword, list) in [("required", json!(required)), ("allOf", json!(rules))] {
@@ -91,13 +91,13 @@ fn filled_in(keys: &[Key], indent: &str) -> String {
             Some(example) => example.clone(),
             None => key.default.as_ref().unwrap_or(&Json::Null).to_string(),
         };
-        format!("{inner}\"{}\": {value}", key.name)
+        format!("{inner}\"{}\": {value}", key.label.name)
     });
     format!("{{\n{}\n{indent}}}", members.collect::<Vec<_>>().join(",\n"))
 }
 
 fn add_table(page: &mut String, section: &Key, path: &str) {
-    let _ = write!(page, "\n## `{path}`\n\n{}\n\n", section.about);
+    let _ = write!(page, "\n## `{path}`\n\n{}\n\n", section.label.about);
     page.push_str("| key | value | default | secret | meaning |\n|---|---|---|---|---|\n");
     for key in section.keys.iter().filter(|key| key.keys.is_empty()) {
         let default = match &key.default {
@@ -105,10 +105,14 @@ fn add_table(page: &mut String, section: &Key, path: &str) {
             Some(default) => format!("`{default}`"),
         };
         let secret = if key.form.is_secret { "yes" } else { "no" };
-        let _ = writeln!(page, "| `{}` | {} | {default} | {secret} | {} |", key.name, key.form.words, key.about);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {default} | {secret} | {} |",
+            key.label.name, key.form.words, key.label.about
+        );
     }
     for inner in section.keys.iter().filter(|key| !key.keys.is_empty()) {
-        let path = format!("{path}.{}", inner.name);
+        let path = format!("{path}.{}", inner.label.name);
         add_table(page, inner, &path);
     }
 }

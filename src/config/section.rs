@@ -11,14 +11,21 @@ use crate::rules::trust::Distrust;
 
 /// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
 macro_rules! keys {
-    ($section:ident: $($(#[doc = $about:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {
-        $(let $name = $section.$method([stringify!($name), concat!($($about),+).trim_ascii_start()], $($argument),+);)+
-    };
+    ($section:ident: $($(#[doc = $about:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {$(
+        let $name = {
+            let label = $crate::config::section::Label { name: stringify!($name), about: concat!($($about),+).trim_ascii_start() };
+            $section.$method(label, $($argument),+)
+        };
+    )+};
 }
 pub(super) use keys;
 
-/// The name of a key and its meaning.
-pub(super) type Label = [&'static str; 2];
+#[derive(Clone, Copy)]
+pub(super) struct Label {
+    pub(super) name: &'static str,
+    /// What the key means, in sentences. The first part says what to write where the key is missing.
+    pub(super) about: &'static str,
+}
 
 type ReadSection<'r, T> = fn(&mut Section<'_, 'r>) -> Option<T>;
 
@@ -38,8 +45,7 @@ pub(super) struct Reader<'a> {
 
 /// A key as the documents describe it.
 pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) label: Label,
     pub(super) form: Form,
     /// `None` where the key must be given.
     pub(super) default: Option<Json>,
@@ -133,7 +139,7 @@ impl<'s, 'r> Section<'s, 'r> {
             _ if self.reader.is_describing => None,
             Some(Some(value)) => Some(value),
             Some(None) => read(self.context()).ok(),
-            None => self.accept(label[0], read(self.context())),
+            None => self.accept(label.name, read(self.context())),
         };
         self.declare(label, kind.form, Some(default));
         value
@@ -146,7 +152,7 @@ impl<'s, 'r> Section<'s, 'r> {
         let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
         let words = format!("list of: {}", kind.form.words);
         self.declare(label, Form { schema, words, is_secret: kind.form.is_secret, example }, None);
-        let name = label[0];
+        let name = label.name;
         match self.value(name)? {
             Value::List(entries) if !entries.is_empty() => {
                 let mut values = Vec::new();
@@ -163,27 +169,26 @@ impl<'s, 'r> Section<'s, 'r> {
 
     /// A section that is read as an empty one where it is missing. Where it is not an object, that is the only mistake.
     pub(super) fn section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
-        let (value, mistakes) = (self.value(label[0]), self.reader.mistakes.len());
+        let (value, mistakes) = (self.value(label.name), self.reader.mistakes.len());
         let members = if let Some(Value::Object(members)) = value { members.as_slice() } else { &[] };
-        let mut inner = Section::new(self.reader, joined(&self.path, label[0]), members);
+        let mut inner = Section::new(self.reader, joined(&self.path, label.name), members);
         let result = read(&mut inner);
         let (keys, rules) = inner.finish();
         if let Some(other) = value.filter(|value| !matches!(value, Value::Object(_))) {
             self.reader.mistakes.truncate(mistakes);
-            self.refuse(label[0], wrong_type("an object", other, "write {…} with the section's keys"));
+            self.refuse(label.name, wrong_type("an object", other, "write {…} with the section's keys"));
         }
         let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
-        let [name, about] = label;
-        self.keys.push(Key { name, about, form: Form::default(), default, keys, rules });
+        self.keys.push(Key { label, form: Form::default(), default, keys, rules });
         result
     }
 
     /// A section that is off where it is missing.
     pub(super) fn optional_section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
-        let is_on = self.is_given(label[0]) || self.reader.is_describing;
+        let is_on = self.is_given(label.name) || self.reader.is_describing;
         let result = is_on.then(|| self.section(label, read)).flatten();
         if !is_on {
-            self.value(label[0]);
+            self.value(label.name);
             self.declare(label, Form::default(), Some(Json::Null));
         }
         self.keys.last_mut().into_iter().for_each(|key| key.default = Some(Json::Null));
@@ -227,14 +232,15 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// Records a key; a mistake where it has no default and is not given.
-    fn declare(&mut self, [name, about]: Label, form: Form, default: Option<Json>) {
+    fn declare(&mut self, label: Label, form: Form, default: Option<Json>) {
+        let Label { name, about } = label;
         if default.is_none() && !self.is_given(name) {
             let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
             let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
             let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
             self.refuse(name, Refusal::new("is missing", format!("write {what}{example}")));
         }
-        self.keys.push(Key { name, about, form, default, keys: Vec::new(), rules: Vec::new() });
+        self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new() });
     }
 
     /// The first value of the key, unless it is missing or null.
@@ -249,7 +255,7 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// The value as the kind reads it: `None` where it is not set, `Some(None)` where it is refused.
-    fn given<T>(&mut self, [name, _]: Label, kind: &Kind<T>) -> Option<Option<T>> {
+    fn given<T>(&mut self, Label { name, .. }: Label, kind: &Kind<T>) -> Option<Option<T>> {
         let value = self.value(name)?;
         if let Value::Text(text) = value
             && (kind.holds_secret)(text)
@@ -262,7 +268,7 @@ impl<'s, 'r> Section<'s, 'r> {
 
     /// Refuses every key that was not asked for, and puts the section's mistakes into the order of its keys.
     fn finish(mut self) -> (Vec<Key>, Vec<Json>) {
-        let known: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
+        let known: Vec<&str> = self.keys.iter().map(|key| key.label.name).collect();
         for (index, (name, _)) in self.members.iter().enumerate() {
             let is_repeated = self.members[..index].iter().any(|(earlier, _)| earlier == name);
             if is_repeated || known.contains(&name.as_str()) {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::kind::Kind;
-use super::section::{Section, keys};
+use super::section::{Label, Section, keys};
 use super::sections::archive::{self, Archive};
 use super::sections::log::{self, Log};
 use super::sections::report::{self, Email, Mattermost, Metrics, Monitor};
@@ -115,7 +115,7 @@ pub(super) struct Parts {
 pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
     let schema = Kind::new(json!({"type": "string"}), "path or address", |_, _| Ok(()));
     let about = "Where an editor finds the schema of this file. The program does not read it.";
-    top.optional(["$schema", about], schema.example(SCHEMA_FILE));
+    top.optional(Label { name: "$schema", about }, schema.example(SCHEMA_FILE));
     keys! { top:
         /// Where the ZIP comes from, and which file in it is the dump.
         source = section(source::read);

@@ -79,9 +79,8 @@ fn read<C>(
     let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
     reader.mistakes = mistakes;
 
-    if !reader.in_clear.is_empty()
-        && let Some((Distrust { problem, fix }, is_group_alone)) = trust.read_by_others(path)
-    {
+    let exposed = trust.read_by_others(path).filter(|_| !reader.in_clear.is_empty());
+    if let Some((Distrust { problem, fix }, is_group_alone)) = exposed {
         let keys = reader.in_clear.join(", ");
         if is_group_alone {
             let file = shown(path);

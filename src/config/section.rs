@@ -176,7 +176,8 @@ impl<'s, 'r> Section<'s, 'r> {
         let (keys, rules) = inner.finish();
         if let Some(other) = value.filter(|value| !matches!(value, Value::Object(_))) {
             self.reader.mistakes.truncate(mistakes);
-            self.refuse(label.name, wrong_type("an object", other, "write {…} with the section's keys"));
+            let refusal = wrong_type("an object", other, "write {…} with the section's keys");
+            self.accept(label.name, Err::<(), _>(refusal));
         }
         let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
         self.keys.push(Key { label, form: Form::default(), default, keys, rules });
@@ -205,7 +206,7 @@ impl<'s, 'r> Section<'s, 'r> {
             _ => return,
         };
         let problem = format!("is missing, and {} is given", joined(&self.path, given));
-        self.refuse(missing, Refusal::new(problem, "give both or none"));
+        self.refuse(missing, problem, "give both or none");
     }
 
     /// Adds a JSON Schema about several keys; whether they fit is for the caller to check.
@@ -213,8 +214,8 @@ impl<'s, 'r> Section<'s, 'r> {
         self.rules.push(rule);
     }
 
-    pub(super) fn refuse(&mut self, name: &str, refusal: Refusal) {
-        self.reader.mistakes.push(refusal.of_key(joined(&self.path, name)));
+    pub(super) fn refuse(&mut self, name: &str, problem: impl Into<String>, fix: impl Into<String>) {
+        self.reader.mistakes.push(Refusal::new(problem, fix).of_key(joined(&self.path, name)));
     }
 
     /// Adds a mistake about the key `name` where `result` is one, or where a file that was judged is not trusted.
@@ -238,7 +239,7 @@ impl<'s, 'r> Section<'s, 'r> {
             let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
             let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
             let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
-            self.refuse(name, Refusal::new("is missing", format!("write {what}{example}")));
+            self.refuse(name, "is missing", format!("write {what}{example}"));
         }
         self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new() });
     }
@@ -249,7 +250,7 @@ impl<'s, 'r> Section<'s, 'r> {
         let mut values = members.iter().filter(|(member, _)| member == name).map(|(_, value)| value);
         let first = values.next()?;
         if values.next().is_some() {
-            self.refuse(name, Refusal::new("appears more than once", "keep one of them"));
+            self.refuse(name, "appears more than once", "keep one of them");
         }
         (*first != Value::Null).then_some(first)
     }
@@ -278,7 +279,7 @@ impl<'s, 'r> Section<'s, 'r> {
                 let known: Vec<&str> = known.iter().copied().filter(|key| !key.starts_with('$')).collect();
                 format!("known here: {}", known.join(", "))
             });
-            self.refuse(&shortened(name), Refusal::new("is not a known key", fix));
+            self.refuse(&shortened(name), "is not a known key", fix);
         }
         self.reader.mistakes[self.first_mistake..].sort_by_key(|mistake| {
             let within = mistake.path.strip_prefix(&self.path).unwrap_or_default().trim_start_matches('.');

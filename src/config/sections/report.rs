@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::source::Credentials;
 use crate::config::kind::{flag, whole, word};
-use crate::config::mistakes::Refusal;
 use crate::config::paths::{certificates, textfile};
 use crate::config::secret::secret;
 use crate::config::section::{Section, given, keys};
@@ -118,8 +117,7 @@ fn read_mail_server(keys: &mut Section<'_, '_>) -> Option<MailServer> {
     keys.rule(json!({"if": {"allOf": [given("password"), unprotected]}, "then": this_machine}));
     let is_beyond_loopback = host.as_deref().is_some_and(|host| !is_loopback(host));
     if security == Some(MailSecurity::None) && keys.is_given("password") && is_beyond_loopback {
-        let problem = "\"none\" would send the password in clear";
-        keys.refuse("security", Refusal::new(problem, "write \"tls\" or \"starttls\""));
+        keys.refuse("security", "\"none\" would send the password in clear", "write \"tls\" or \"starttls\"");
     }
     // The registered ports of submission over TLS (RFC 8314), submission (RFC 6409) and SMTP (RFC 5321).
     let port = port.unwrap_or(match security? {

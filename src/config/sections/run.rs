@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::config::kind::whole;
-use crate::config::mistakes::Refusal;
 use crate::config::section::{Section, keys};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +29,11 @@ pub(in crate::config) fn read_retry(keys: &mut Section<'_, '_>) -> Option<Retry>
     }
     let (first, longest) = (first_pause_seconds?, max_pause_seconds?);
     if first > longest {
-        let problem = format!("{longest} is less than retry.first_pause_seconds ({first})");
-        keys.refuse("max_pause_seconds", Refusal::new(problem, "raise this one or lower that one"));
+        keys.refuse(
+            "max_pause_seconds",
+            format!("{longest} is less than retry.first_pause_seconds ({first})"),
+            "raise this one or lower that one",
+        );
     }
     Some(Retry {
         attempts: attempts?,

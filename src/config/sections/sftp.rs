@@ -88,13 +88,15 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     }
     let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);
     if !keys.is_given("password") && !keys.is_given("private_key") && agent_socket.is_none() {
-        let problem = "is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK)";
-        keys.refuse("password", Refusal::new(problem, "give a password or a private key; cron has no agent"));
+        keys.refuse(
+            "password",
+            "is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK)",
+            "give a password or a private key; cron has no agent",
+        );
     }
     keys.rule(needs("passphrase", "private_key"));
     if keys.is_given("passphrase") && !keys.is_given("private_key") {
-        let problem = "has no sftp.private_key to open";
-        keys.refuse("passphrase", Refusal::new(problem, "name the private key, or remove the passphrase"));
+        keys.refuse("passphrase", "has no sftp.private_key to open", "name the private key, or remove the passphrase");
     }
     if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {

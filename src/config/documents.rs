@@ -1,6 +1,5 @@
-//! What is written about the keys: the JSON Schema for editors, the template, and the reference page.
+//! What is written about the keys: the JSON Schema, for editors and the reference page, and the template.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json, json};
@@ -11,9 +10,6 @@ use super::secret;
 use super::section::{Key, Reader};
 use super::validated;
 use crate::disk::trust::Trust;
-
-/// What the reference page says before its tables.
-const INTRODUCTION: &str = include_str!("introduction.md");
 
 /// The JSON Schema (draft 2020-12) of a configuration.
 pub fn json_schema() -> String {
@@ -27,15 +23,6 @@ pub fn json_schema() -> String {
 /// A configuration to be edited: every key, with its default or an example. Its secrets are in files that it names.
 pub fn template() -> String {
     filled_in(&keys(), "") + "\n"
-}
-
-/// The reference page as Markdown: a table for each section.
-pub fn reference() -> String {
-    let mut page = INTRODUCTION.to_owned();
-    for key in keys().iter().filter(|key| !key.keys.is_empty()) {
-        add_table(&mut page, key, key.label.name);
-    }
-    page
 }
 
 /// Every key, in the order of the documentation.
@@ -94,25 +81,4 @@ fn filled_in(keys: &[Key], indent: &str) -> String {
         format!("{inner}\"{}\": {value}", key.label.name)
     });
     format!("{{\n{}\n{indent}}}", members.collect::<Vec<_>>().join(",\n"))
-}
-
-fn add_table(page: &mut String, section: &Key, path: &str) {
-    let _ = write!(page, "\n## `{path}`\n\n{}\n\n", section.label.about);
-    page.push_str("| key | value | default | secret | meaning |\n|---|---|---|---|---|\n");
-    for key in section.keys.iter().filter(|key| key.keys.is_empty()) {
-        let default = match &key.default {
-            None => "required".to_owned(),
-            Some(default) => format!("`{default}`"),
-        };
-        let secret = if key.form.is_secret { "yes" } else { "no" };
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {default} | {secret} | {} |",
-            key.label.name, key.form.words, key.label.about
-        );
-    }
-    for inner in section.keys.iter().filter(|key| !key.keys.is_empty()) {
-        let path = format!("{path}.{}", inner.label.name);
-        add_table(page, inner, &path);
-    }
 }

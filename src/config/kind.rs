@@ -23,22 +23,15 @@ pub(super) struct Kind<T> {
 /// How the documents describe the values of a key.
 #[derive(Clone, Default)]
 pub(super) struct Form {
-    /// JSON Schema of a value that is not null.
+    /// JSON Schema of a value that is not null. Its title says in a few words what a text is.
     pub(super) schema: Json,
-    /// The same in a few words.
-    pub(super) words: String,
-    pub(super) is_secret: bool,
     /// The template's value as JSON text, where it is not the default.
     pub(super) example: Option<String>,
 }
 
 impl<T> Kind<T> {
-    pub(super) fn new(
-        schema: Json,
-        words: impl Into<String>,
-        read: impl Fn(&Value, Context<'_>) -> Result<T, Refusal> + 'static,
-    ) -> Kind<T> {
-        let form = Form { schema, words: words.into(), ..Form::default() };
+    pub(super) fn new(schema: Json, read: impl Fn(&Value, Context<'_>) -> Result<T, Refusal> + 'static) -> Kind<T> {
+        let form = Form { schema, example: None };
         Kind { read: Box::new(read), holds_secret: |_| false, form }
     }
 
@@ -58,7 +51,8 @@ impl<T> Kind<T> {
         pattern: impl Into<String>,
         read: impl Fn(&str, Context<'_>) -> Result<T, Refusal> + 'static,
     ) -> Kind<T> {
-        Kind::new(json!({"type": "string", "pattern": pattern.into()}), words, move |value, context| match value {
+        let schema = json!({"type": "string", "title": words, "pattern": pattern.into()});
+        Kind::new(schema, move |value, context| match value {
             Value::Text(text) => read(text, context),
             other => Err(wrong_type("a text", other, "write it in quotes")),
         })
@@ -89,7 +83,7 @@ where
 {
     let (least, most) = (*bounds.start(), *bounds.end());
     let schema = json!({"type": "integer", "minimum": least.into(), "maximum": most.into()});
-    Kind::new(schema, format!("{least} to {most}"), move |value, _| {
+    Kind::new(schema, move |value, _| {
         let fix = format!("write a number from {least} to {most}");
         match value {
             Value::Number(number) if !number.is_f64() => match number.as_i128().map(T::try_from) {
@@ -106,7 +100,7 @@ pub(super) fn word<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Ki
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let listed = known.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
     let schema = json!({"type": "string", "enum": known});
-    let mut kind = Kind::text(&listed.clone(), "", move |text| {
+    let mut kind = Kind::text("", "", move |text| {
         if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
             return Ok(*meaning);
         }
@@ -118,7 +112,7 @@ pub(super) fn word<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Ki
 }
 
 pub(super) fn flag() -> Kind<bool> {
-    Kind::new(json!({"type": "boolean"}), "true, false", |value, _| match value {
+    Kind::new(json!({"type": "boolean"}), |value, _| match value {
         Value::Boolean(truth) => Ok(*truth),
         other => Err(wrong_type("true or false", other, "write true or false, without quotes")),
     })

@@ -19,7 +19,7 @@ mod validated;
 mod values;
 mod zone;
 
-pub use documents::{json_schema, reference, template};
+pub use documents::{json_schema, template};
 pub use environment::Environment;
 pub use load::{MAX_FILE_BYTES, load, load_to_read_back, log_of_broken};
 pub use mistakes::{LoadError, Mistake};

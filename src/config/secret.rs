@@ -24,15 +24,14 @@ const MAX_BYTES: u64 = 64 * 1024;
 
 /// Any text but an empty one.
 pub(super) fn secret() -> Kind<SecretString> {
-    let mut kind = Kind::new(json!({"$ref": "#/$defs/Secret"}), "secret", resolve);
-    kind.form.is_secret = true;
+    let mut kind = Kind::new(json!({"$ref": "#/$defs/Secret", "title": "secret"}), resolve);
     kind.holds_secret = |_| true;
     kind
 }
 
 /// A secret that `check` accepts; `pattern` as in [`Kind::text`]. No message of `check` may repeat it.
-pub(super) fn secret_text(pattern: &str, check: fn(&str) -> Result<(), Refusal>) -> Kind<SecretString> {
-    let mut kind = secret().also("pattern", pattern);
+pub(super) fn secret_text(words: &str, pattern: &str, check: fn(&str) -> Result<(), Refusal>) -> Kind<SecretString> {
+    let mut kind = secret().also("pattern", pattern).also("title", words);
     kind.read = Box::new(move |value, context| {
         let secret = resolve(value, context)?;
         check(secret.expose_secret()).map(|()| secret)

@@ -150,8 +150,7 @@ impl<'s, 'r> Section<'s, 'r> {
         let example = kind.form.example.map(|example| format!("[{example}]"));
         let fix = format!("write a list with at least one entry, such as {}", example.as_deref().unwrap_or("[…]"));
         let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
-        let words = format!("list of: {}", kind.form.words);
-        self.declare(label, Form { schema, words, is_secret: kind.form.is_secret, example }, None);
+        self.declare(label, Form { schema, example }, None);
         let name = label.name;
         match self.value(name)? {
             Value::List(entries) if !entries.is_empty() => {

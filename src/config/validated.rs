@@ -113,7 +113,7 @@ pub(super) struct Parts {
 
 /// Reads the whole file, in the order of the documentation.
 pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
-    let schema = Kind::new(json!({"type": "string"}), "path or address", |_, _| Ok(()));
+    let schema = Kind::new(json!({"type": "string"}), |_, _| Ok(()));
     let about = "Where an editor finds the schema of this file. The program does not read it.";
     top.optional(Label { name: "$schema", about }, schema.example(SCHEMA_FILE));
     keys! { top:

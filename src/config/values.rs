@@ -95,31 +95,32 @@ pub(super) fn zip_address() -> Kind<Url> {
 /// A secret `https` address, or a secret `http` one of this machine.
 pub(super) fn secret_address() -> Kind<SecretString> {
     let host = format!("(?:{HTTPS}{USER}{ADDRESS_HOST}|{HTTP}{USER}{LOOPBACK})");
-    let mut kind = secret_text(&format!("^{host}{PORT}{PATH_AND_QUERY}$"), |text| {
+    secret_text("secret https address", &format!("^{host}{PORT}{PATH_AND_QUERY}$"), |text| {
         protected_address(text).map(drop).map_err(|refusal| refusal.about("the address given"))
-    });
-    kind.form.words = "secret https address".to_owned();
-    kind
+    })
 }
 
 /// The secret address of an HTTP proxy: no path, no query.
 pub(super) fn proxy() -> Kind<SecretString> {
-    let mut kind = secret_text(&format!("^(?:{HTTPS}|{HTTP}){USER}{ADDRESS_HOST}{PORT}(?:/[./]*)?$"), |text| {
-        let refused = |problem: &str| refuse(problem, "write http://host:port or https://host:port");
-        if has_white_space(text) {
-            return refused("holds white space");
-        }
-        match Url::parse(text) {
-            Err(error) => refused(&format!("is not an address ({error})")),
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => refused("is not the address of an HTTP proxy"),
-            Ok(url) if url.port() == Some(0) => refused("has port 0"),
-            Ok(url) if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() => {
-                refused("has a path, a query or a fragment")
+    let mut kind = secret_text(
+        "secret http or https address",
+        &format!("^(?:{HTTPS}|{HTTP}){USER}{ADDRESS_HOST}{PORT}(?:/[./]*)?$"),
+        |text| {
+            let refused = |problem: &str| refuse(problem, "write http://host:port or https://host:port");
+            if has_white_space(text) {
+                return refused("holds white space");
             }
-            Ok(_) => Ok(()),
-        }
-    });
-    kind.form.words = "secret http or https address".to_owned();
+            match Url::parse(text) {
+                Err(error) => refused(&format!("is not an address ({error})")),
+                Ok(url) if !matches!(url.scheme(), "http" | "https") => refused("is not the address of an HTTP proxy"),
+                Ok(url) if url.port() == Some(0) => refused("has port 0"),
+                Ok(url) if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() => {
+                    refused("has a path, a query or a fragment")
+                }
+                Ok(_) => Ok(()),
+            }
+        },
+    );
     kind.holds_secret = |text| text.contains('@');
     kind
 }

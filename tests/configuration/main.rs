@@ -8,6 +8,7 @@ mod fixture;
 mod generated;
 mod judgement;
 mod mistakes;
+mod reference;
 mod schema;
 mod secrets;
 mod service_user;

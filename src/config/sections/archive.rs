@@ -60,7 +60,7 @@ fn archive_name() -> Kind<ArchiveName> {
 fn compression() -> Kind<Compression> {
     let (reuse, level) = (word(&[("reuse", Compression::Reuse)]), whole(1..=9));
     let schema = json!({"oneOf": [reuse.form.schema, level.form.schema]});
-    Kind::new(schema, format!("{}, or {}", reuse.form.words, level.form.words), move |value, context| match value {
+    Kind::new(schema, move |value, context| match value {
         Value::Text(_) => (reuse.read)(value, context),
         _ => (level.read)(value, context).map(Compression::Level),
     })

@@ -138,7 +138,7 @@ fn host_key() -> Kind<HostKeyPolicy> {
     const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
     let words = [ACCEPT_NEW, STRICT];
     let fingerprint = "^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$";
-    let mut kind = Kind::text("\"accept-new\", \"strict\", or a fingerprint", "", move |text| match text {
+    let mut kind = Kind::text("", "", move |text| match text {
         ACCEPT_NEW => Ok(HostKeyPolicy::AcceptNew),
         STRICT => Ok(HostKeyPolicy::Strict),
         _ => match text.strip_prefix("SHA256:").map(|digest| STANDARD_NO_PAD.decode(digest)) {
@@ -148,8 +148,8 @@ fn host_key() -> Kind<HostKeyPolicy> {
         },
     });
     let description = "The fingerprint of the only key to accept, as ssh-keygen -l prints it.";
-    kind.form.schema =
-        json!({"oneOf": [{"enum": words}, {"type": "string", "pattern": fingerprint, "description": description}]});
+    let pinned = json!({"type": "string", "title": "fingerprint", "pattern": fingerprint, "description": description});
+    kind.form.schema = json!({"oneOf": [{"enum": words}, pinned]});
     kind
 }
 

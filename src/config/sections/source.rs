@@ -98,8 +98,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
 
 fn timezone() -> Kind<Tz> {
     let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
-    let mut kind = Kind::text("IANA time zone", "", iana);
-    kind.form.schema = json!({"type": "string", "enum": names});
+    let mut kind = Kind::text("", "", iana);
+    kind.form.schema = json!({"type": "string", "title": "IANA time zone", "enum": names});
     kind
 }
 

@@ -122,3 +122,12 @@ pub(crate) fn with(value: &Value, path: &str, new: Value) -> Value {
     *place = new;
     value
 }
+
+/// `value` without the key `path`.
+pub(crate) fn without(value: &Value, path: &str) -> Value {
+    let mut value = value.clone();
+    let pointer = format!("/{}", path.replace('.', "/"));
+    let (section, key) = pointer.rsplit_once('/').unwrap();
+    value.pointer_mut(section).unwrap().as_object_mut().unwrap().remove(key).unwrap();
+    value
+}

@@ -8,11 +8,9 @@ use std::path::Path;
 use scripting_system::cli;
 use scripting_system::commands::gen_config::{self, GenConfigError};
 use scripting_system::config;
-use serde_json::Value;
 
 use crate::fixture::Fixture;
 use crate::reference;
-use crate::values::{OPTIONAL, REQUIRED};
 
 /// Runs `gen-config` for the template.
 fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
@@ -43,51 +41,6 @@ fn the_documents_in_the_repository_are_the_generated_ones() {
             assert!(written == current, "{file} is not current; run {command}");
         }
     }
-}
-
-/// The paths of all keys in `value`; a secret is one key, whatever way it is given.
-fn paths_in(value: &Value, path: &str, paths: &mut Vec<String>) {
-    let Some(members) = value.as_object() else { return };
-    if members.contains_key("file") && members.len() == 1 {
-        return;
-    }
-    for (key, value) in members {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        paths.push(path.clone());
-        paths_in(value, &path, paths);
-    }
-}
-
-#[test]
-fn every_key_stands_in_the_template_and_no_other() {
-    let mut paths = Vec::new();
-    paths_in(&serde_json::from_str(&printed()).unwrap(), "", &mut paths);
-    paths.sort();
-    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["$schema", "source", "sftp"]).collect();
-    documented.sort_unstable();
-    assert_eq!(paths, documented);
-}
-
-#[test]
-fn the_sections_stand_in_the_order_of_the_documentation() {
-    let printed = printed();
-    let sections = [
-        "source",
-        "archive",
-        "sftp",
-        "retention",
-        "alarm",
-        "retry",
-        "run",
-        "log",
-        "email",
-        "mattermost",
-        "monitor",
-        "metrics",
-    ];
-    let places: Vec<usize> =
-        sections.iter().map(|name| printed.find(&format!("\n  \"{name}\": {{")).unwrap()).collect();
-    assert!(places.is_sorted(), "{places:?}");
 }
 
 #[test]

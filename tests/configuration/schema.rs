@@ -13,8 +13,7 @@ use scripting_system::config::{Compression, Config, SCHEMA_FILE, json_schema, te
 use serde_json::{Value, json};
 
 use crate::bad_values::bad_values;
-use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports};
-use crate::values::{OPTIONAL, REQUIRED};
+use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports, without};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&json_schema()).unwrap());
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
@@ -43,13 +42,32 @@ fn resolved(schema: &'static Value) -> &'static Value {
     }
 }
 
-/// The paths of all properties below `schema`.
+/// The paths of all properties below `schema`, without the sections that are required.
 fn paths_in(schema: &'static Value, path: &str, paths: &mut Vec<String>) {
     for (key, inner) in resolved(schema)["properties"].as_object().into_iter().flatten() {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         paths_in(inner, &path, paths);
-        paths.push(path);
+        if inner.get("default").is_some() || inner["properties"].is_null() {
+            paths.push(path);
+        }
     }
+}
+
+fn keys(are_required: bool) -> Vec<String> {
+    let mut paths = Vec::new();
+    paths_in(&SCHEMA, "", &mut paths);
+    paths.retain(|path| property(path).get("default").is_none() == are_required);
+    paths
+}
+
+/// Every key, and every section, that need not be given.
+pub(crate) fn optional_keys() -> Vec<String> {
+    keys(false)
+}
+
+/// Every key that must be given, in its section.
+pub(crate) fn required_keys() -> Vec<String> {
+    keys(true)
 }
 
 /// The reasons for which a schema lets a bad value pass, and which these are.
@@ -101,36 +119,24 @@ fn the_readmes_configuration_fits_the_schema() {
 }
 
 #[test]
-fn every_key_stands_in_the_schema_with_a_description_and_no_other() {
-    let mut paths = Vec::new();
-    paths_in(&SCHEMA, "", &mut paths);
-    paths.sort();
-    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["$schema", "source", "sftp"]).collect();
-    documented.sort_unstable();
-    assert_eq!(paths, documented);
-    for path in paths {
+fn every_key_has_a_description() {
+    for path in optional_keys().into_iter().chain(required_keys()) {
         let description = property(&path)["description"].as_str().unwrap_or_default();
         assert!(description.len() > 15 && description.ends_with('.') && !description.contains('\n'), "{path}");
     }
 }
 
 #[test]
-fn what_has_to_be_given_is_required_and_all_else_may_be_null() {
-    for path in OPTIONAL {
-        assert_eq!(faults(&with(&with_reports(), path, Value::Null)), [""; 0], "{path}");
+fn required_keys_must_be_given_and_all_others_may_be_null() {
+    for path in optional_keys() {
+        assert_eq!(faults(&with(&with_reports(), &path, Value::Null)), [""; 0], "{path}");
     }
-    for path in REQUIRED {
-        assert!(!faults(&with(&with_reports(), path, Value::Null)).is_empty(), "{path}");
-        let (section, key) = path.rsplit_once('.').unwrap();
-        let mut missing = with_reports();
-        let section = missing.pointer_mut(&format!("/{}", section.replace('.', "/"))).unwrap();
-        section.as_object_mut().unwrap().remove(key);
-        assert!(!faults(&missing).is_empty(), "{path}");
+    for path in required_keys() {
+        assert!(!faults(&with(&with_reports(), &path, Value::Null)).is_empty(), "{path}");
+        assert!(!faults(&without(&with_reports(), &path)).is_empty(), "{path}");
     }
     for section in ["source", "sftp"] {
-        let mut missing = minimal();
-        missing.as_object_mut().unwrap().remove(section);
-        assert!(!faults(&missing).is_empty(), "{section}");
+        assert!(!faults(&without(&minimal(), section)).is_empty(), "{section}");
     }
 }
 
@@ -201,14 +207,14 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
     let fixture = Fixture::new();
     let given = with(&with_reports(), "alarm", json!({}));
     let mut spelled_out = given.clone();
-    for path in OPTIONAL {
-        let schema = property(path);
-        let default = schema.get("default").unwrap_or_else(|| panic!("{path} has no default"));
+    for path in optional_keys() {
+        let schema = property(&path);
+        let default = &schema["default"];
         let is_section = resolved(schema)["properties"].is_object();
         assert!(!is_section || default.is_null(), "{path}");
         // The password that the configuration needs has no default.
         if !is_section && path != "sftp.password" {
-            spelled_out = with(&spelled_out, path, default.clone());
+            spelled_out = with(&spelled_out, &path, default.clone());
         }
     }
     assert_eq!(faults(&spelled_out), [""; 0]);

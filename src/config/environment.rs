@@ -1,4 +1,4 @@
-//! The process's environment, read once at the edge, so that nothing else looks at it.
+//! The process's environment, read once at the edge: nothing else reads it.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

@@ -95,7 +95,7 @@ where
     })
 }
 
-/// One of `words`, and what each stands for.
+/// One of `words`, each with its meaning.
 pub(super) fn word<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Kind<T> {
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let listed = known.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");

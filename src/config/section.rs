@@ -39,7 +39,7 @@ pub(super) struct Reader<'a> {
     /// The keys whose secret is in the configuration file itself.
     pub(super) in_clear: Vec<String>,
     pub(super) warnings: Vec<String>,
-    /// Enters every section, looks at no file.
+    /// Every section is entered, and no default is read.
     is_describing: bool,
 }
 

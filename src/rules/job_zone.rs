@@ -26,7 +26,7 @@ impl JobZone {
             JobZone::BuiltIn(zone) => return zone.offset_from_utc_datetime(utc).fix(),
             JobZone::Machine(zone) => zone.as_ref().as_ref(),
         };
-        // Some files have no rules for the time after their last transition (RFC 9636, section 3.3): what it began goes on.
+        // Some files have no rules for the time after their last transition (RFC 9636, section 3.3): its offset continues.
         let kind = zone.find_local_time_type(utc.and_utc().timestamp()).ok().or_else(|| {
             zone.transitions().last().and_then(|last| zone.local_time_types().get(last.local_time_type_index()))
         });

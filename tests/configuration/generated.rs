@@ -76,7 +76,7 @@ fn a_written_configuration_is_for_its_owner_alone() {
 }
 
 #[test]
-fn an_existing_file_is_left_alone_unless_forced() {
+fn an_existing_file_is_kept_unless_forced() {
     let fixture = Fixture::new();
     let path = fixture.file("config.json", "my work", 0o644);
     let error = gen_config(Some(&path), false, &mut std::io::sink()).unwrap_err();
@@ -108,7 +108,7 @@ fn a_symbolic_link_is_never_followed() {
 }
 
 #[test]
-fn a_missing_folder_is_told_with_the_file() {
+fn a_missing_folder_is_reported_with_the_file() {
     let fixture = Fixture::new();
     let path = fixture.folder().join("missing/config.json");
     let error = gen_config(Some(&path), true, &mut std::io::sink()).unwrap_err();

@@ -1,4 +1,4 @@
-//! The JSON Schema, tried with a validator: it takes what the program takes, and refuses what a schema can know to be wrong.
+//! The JSON Schema accepts what the program accepts, and refuses what a schema can recognize as wrong.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,7 +19,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&json_sch
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
 
 /// What the schema finds wrong with `value`, one line each.
-pub(crate) fn faults(value: &Value) -> Vec<String> {
+pub(crate) fn schema_errors(value: &Value) -> Vec<String> {
     VALIDATOR.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
@@ -33,7 +33,7 @@ fn property(path: &str) -> &'static Value {
     schema
 }
 
-/// `schema` itself, or what it refers to beside null.
+/// `schema` itself, or what it refers to besides null.
 fn resolved(schema: &'static Value) -> &'static Value {
     let referring = if schema["anyOf"].is_array() { &schema["anyOf"][0] } else { schema };
     match referring["$ref"].as_str() {
@@ -96,7 +96,7 @@ fn beyond_a_schema() -> [(&'static str, Vec<(&'static str, Value)>); 3] {
 }
 
 #[test]
-fn the_schema_is_one() {
+fn the_schema_is_valid() {
     jsonschema::draft202012::meta::validate(&SCHEMA).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(SCHEMA["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
@@ -107,7 +107,7 @@ fn the_template_names_the_schema_and_fits_it() {
     let template: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(template["$schema"], SCHEMA_FILE);
     assert!(text.starts_with("{\n  \"$schema\""));
-    assert_eq!(faults(&template), [""; 0]);
+    assert_eq!(schema_errors(&template), [""; 0]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn the_readmes_configuration_fits_the_schema() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, rest) = readme.split_once("```json\n").unwrap();
     let (sample, _) = rest.split_once("```").unwrap();
-    assert_eq!(faults(&serde_json::from_str(sample).unwrap()), [""; 0]);
+    assert_eq!(schema_errors(&serde_json::from_str(sample).unwrap()), [""; 0]);
 }
 
 #[test]
@@ -129,23 +129,23 @@ fn every_key_has_a_description() {
 #[test]
 fn required_keys_must_be_given_and_all_others_may_be_null() {
     for path in optional_keys() {
-        assert_eq!(faults(&with(&with_reports(), &path, Value::Null)), [""; 0], "{path}");
+        assert_eq!(schema_errors(&with(&with_reports(), &path, Value::Null)), [""; 0], "{path}");
     }
     for path in required_keys() {
-        assert!(!faults(&with(&with_reports(), &path, Value::Null)).is_empty(), "{path}");
-        assert!(!faults(&without(&with_reports(), &path)).is_empty(), "{path}");
+        assert!(!schema_errors(&with(&with_reports(), &path, Value::Null)).is_empty(), "{path}");
+        assert!(!schema_errors(&without(&with_reports(), &path)).is_empty(), "{path}");
     }
     for section in ["source", "sftp"] {
-        assert!(!faults(&without(&minimal(), section)).is_empty(), "{section}");
+        assert!(!schema_errors(&without(&minimal(), section)).is_empty(), "{section}");
     }
 }
 
 #[test]
-fn the_schema_refuses_every_bad_value_that_it_can_know() {
+fn the_schema_refuses_every_bad_value_that_it_can_recognize() {
     let mut exceptions: Vec<(&str, Value)> = beyond_a_schema().into_iter().flat_map(|(_, values)| values).collect();
     for (path, values) in bad_values() {
         for value in values {
-            let passes = faults(&with(&with_reports(), path, value.clone())).is_empty();
+            let passes = schema_errors(&with(&with_reports(), path, value.clone())).is_empty();
             let expected = exceptions.iter().position(|exception| *exception == (path, value.clone()));
             assert_eq!(passes, expected.is_some(), "{path}: {value}");
             expected.map(|index| exceptions.remove(index));
@@ -155,7 +155,7 @@ fn the_schema_refuses_every_bad_value_that_it_can_know() {
 }
 
 #[test]
-fn the_schema_refuses_keys_that_do_not_go_together() {
+fn the_schema_refuses_unknown_keys_and_bad_combinations() {
     for (path, value) in [
         ("colour", json!(true)),
         ("source.dumpp", json!("x")),
@@ -177,10 +177,10 @@ fn the_schema_refuses_keys_that_do_not_go_together() {
             json!({"host": "mail.example.com", "security": "none", "username": "mail", "password": "secret"}),
         ),
     ] {
-        assert!(!faults(&with(&with_reports(), path, value.clone())).is_empty(), "{path}: {value}");
+        assert!(!schema_errors(&with(&with_reports(), path, value.clone())).is_empty(), "{path}: {value}");
     }
     for value in [json!([]), json!("x"), json!(null)] {
-        assert!(!faults(&value).is_empty(), "{value}");
+        assert!(!schema_errors(&value).is_empty(), "{value}");
     }
 }
 
@@ -217,7 +217,7 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
             spelled_out = with(&spelled_out, &path, default.clone());
         }
     }
-    assert_eq!(faults(&spelled_out), [""; 0]);
+    assert_eq!(schema_errors(&spelled_out), [""; 0]);
     assert_eq!(settings(&fixture.loaded(&given)), settings(&fixture.loaded(&spelled_out)));
     // The comparison sees what it is for.
     let other = with(&spelled_out, "archive.compression", json!(9));
@@ -225,7 +225,7 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
 }
 
 #[test]
-fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
+fn unusual_but_valid_values_fit_the_schema() {
     let fixture = Fixture::new();
     fixture.file("id", PRIVATE_KEY, 0o600);
     for (path, value) in [
@@ -258,7 +258,7 @@ fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
         ("mattermost.webhook_url", json!("https://u:p@chat.example.com/hooks/x")),
         ("metrics.textfile", json!("~/x.prom")),
     ] {
-        // What loads is held against the schema there.
+        // `load` compares what loads with the schema.
         fixture.loaded(&with(&with_reports(), path, value));
     }
 }
@@ -281,7 +281,7 @@ fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
 
 proptest! {
     #[test]
-    fn whatever_the_program_takes_fits_the_schema(
+    fn every_value_that_loads_fits_the_schema(
         path in prop::sample::select(vec![
             "source.url", "source.dump", "source.proxy", "source.username", "archive.name", "sftp.host", "sftp.username",
             "sftp.directory", "sftp.temporary_prefix", "sftp.host_key", "log.file", "email.from", "email.subject",
@@ -298,7 +298,7 @@ proptest! {
     ) {
         let value = with(&with(&with_reports(), path, json!(text)), "source.password", json!(null));
         let value = if path == "source.username" { with(&value, "source.password", json!("x")) } else { value };
-        // What loads is held against the schema there.
+        // `load` compares what loads with the schema.
         let _ = Fixture::new().load(&value);
     }
 }

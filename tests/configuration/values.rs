@@ -14,7 +14,7 @@ use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_repo
 use crate::schema::{optional_keys, required_keys};
 
 #[test]
-fn what_is_not_given_has_its_default() {
+fn a_key_that_is_not_set_has_its_default() {
     let fixture = Fixture::new();
     let config = fixture.loaded(&with_reports());
 
@@ -91,7 +91,7 @@ fn a_missing_section_names_the_keys_that_it_needs() {
 }
 
 #[test]
-fn every_value_arrives() {
+fn every_key_is_read() {
     let fixture = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
     fixture.file("ca.pem", CERTIFICATE, 0o644);
     fixture.file("client.pem", CERTIFICATE, 0o644);
@@ -214,7 +214,7 @@ fn a_mail_without_a_server_goes_to_sendmail() {
 }
 
 #[test]
-fn an_agent_or_a_key_alone_will_do() {
+fn an_agent_or_a_key_is_enough() {
     let without_password = with(&minimal(), "sftp.password", Value::Null);
     let agent = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
     assert_eq!(agent.loaded(&without_password).sftp.agent_socket, Some(PathBuf::from("/run/agent")));

@@ -44,8 +44,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
     Some(Archive { name: name?, compression: compression?, work_directory })
 }
 
-/// A strftime pattern of date parts. The schema checks that the year is one of them; the reader tries whether it gives every
-/// date back.
+/// A strftime pattern of date parts. The schema checks that the year is one of them; the reader tries whether every date can be read back from its
+/// name.
 fn archive_name() -> Kind<ArchiveName> {
     let part = "%[-_0]?[YCyqmbBhdeaAwuUWGgVjFv%]";
     let pattern = format!(r"^(?!\.)(?!.*\.\.)(?=.*%[-_0]?[YyGgFv])(?:[^%/\p{{Cc}}]|{part})+$");

@@ -1,8 +1,6 @@
 //! A dump of an unusual size: it is delivered like any other, somebody is told, and the older archives stay.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::process::Command;
@@ -10,9 +8,9 @@ use std::process::Command;
 use chrono::{Days, NaiveDate, NaiveTime};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
-use support::night::archive_name;
-use support::servers::times;
-use support::{Night, Ran};
+use testkit::night::archive_name;
+use testkit::servers::times;
+use testkit::{Night, Outcome};
 
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
 
@@ -25,7 +23,7 @@ fn leftover() -> String {
     format!("{}.old", before(3))
 }
 
-fn run(night: &Night, arguments: &[&str]) -> Ran {
+fn run(night: &Night, arguments: &[&str]) -> Outcome {
     let date = DATE.to_string();
     night.run_with(&[&["--date", &date], arguments].concat())
 }
@@ -34,7 +32,7 @@ fn run(night: &Night, arguments: &[&str]) -> Ran {
 /// new one will have. Gives the bytes of the new one.
 fn lay_history(night: &mut Night, times: f64) -> Vec<u8> {
     night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
-    run(night, &[]).ended_with(0);
+    run(night, &[]).exited_with(0);
     let archive = fs::read(night.archive()).unwrap();
     fs::remove_file(night.archive()).unwrap();
     fs::remove_file(night.path("log.log")).unwrap();
@@ -69,20 +67,21 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
     Night::on_each_server(|night| {
         let archive = lay_history(night, times);
         night.config["alarm"] = alarm.clone();
-        let ran = run(night, &[]);
-        ran.ended_with(1);
-        assert_eq!(names(night), folder(false), "{}", ran.all());
+        let outcome = run(night, &[]);
+        outcome.exited_with(1);
+        assert_eq!(names(night), folder(false), "{}", outcome.all());
         assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
         let dump = Command::new("tar").arg("-xzOf").arg(night.archive()).output().unwrap().stdout;
         assert!(dump == night.dump, "tar finds another dump");
 
-        ran.told("read back over a new connection and published").told("errors 0, warnings 1, files removed 0");
+        outcome.logged("read back over a new connection and published").logged("errors 0, warnings 1, files removed 0");
         let warning = "Remove expired: removal is held back tonight: the new archive of ";
-        let line = ran.log.lines().find(|line| line.contains(warning)).unwrap_or_else(|| panic!("{}", ran.all()));
+        let line =
+            outcome.log.lines().find(|line| line.contains(warning)).unwrap_or_else(|| panic!("{}", outcome.all()));
         assert!(line.contains("WARNING") && line.contains(told), "{line}");
-        assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.all());
-        ran.told(&format!("kept {}: expired, 14 days old; removal is held back\n", before(14)));
-        ran.told(&format!(
+        assert_eq!(outcome.stderr.matches(told).count(), 1, "{}", outcome.all());
+        outcome.logged(&format!("kept {}: expired, 14 days old; removal is held back\n", before(14)));
+        outcome.logged(&format!(
             "kept {}: replaced, and archives of later dates have been delivered since; removal is held back\n",
             leftover()
         ));
@@ -93,12 +92,12 @@ fn must_alarm(times: f64, alarm: &Value, told: &str) {
         assert!(post.contains("0 errors, 1 warning") && post.contains("removal is held back"), "{post}");
 
         // The same night once more finds the same bytes, which are no less suspicious.
-        run(night, &[]).ended_with(1).told("is already there, with the same bytes");
+        run(night, &[]).exited_with(1).logged("is already there, with the same bytes");
         assert_eq!(names(night), folder(false));
 
         // What is as it should be is said so, and all is as usual.
         night.config["alarm"] = json!({"smaller_than_percent": 10, "larger_than_percent": 1000});
-        run(night, &[]).ended_with(0).told("errors 0, warnings 0, files removed 5");
+        run(night, &[]).exited_with(0).logged("errors 0, warnings 0, files removed 5");
         assert_eq!(names(night), folder(true));
     });
 }
@@ -125,12 +124,12 @@ fn the_right_dump_of_the_same_night_takes_the_wrong_ones_place_and_ends_the_alar
         let whole = night.dump.clone();
         night.dump.truncate(whole.len() / 10);
         night.publish_dump_of(night.modified);
-        run(night, &[]).ended_with(1);
+        run(night, &[]).exited_with(1);
         assert_eq!(names(night), folder(false));
 
         night.dump = whole;
         night.publish_dump_of(night.modified);
-        run(night, &[]).ended_with(1).told("it has replaced an archive with other bytes");
+        run(night, &[]).exited_with(1).logged("it has replaced an archive with other bytes");
         assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
         assert_eq!(names(night), folder(true).into_iter().chain([format!("{}.old", night.archive_name())]).collect());
     });
@@ -141,19 +140,19 @@ fn a_good_archive_that_a_suspicious_one_of_the_same_night_replaces_is_kept_besid
     Night::on_each_server(|night| {
         let good = lay_history(night, 1.0);
         night.config["alarm"] = json!({});
-        run(night, &[]).ended_with(0);
+        run(night, &[]).exited_with(0);
         let (whole, replaced) = (night.dump.clone(), format!("{}.old", night.archive_name()));
         for share in [10, 20] {
             night.dump = whole[..whole.len() / share].to_vec();
             night.publish_dump_of(night.modified);
-            let ran = run(night, &[]);
-            ran.ended_with(1).told("it has replaced an archive with other bytes");
-            ran.told(&format!("kept {replaced}: set aside until "));
-            assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", ran.all());
+            let outcome = run(night, &[]);
+            outcome.exited_with(1).logged("it has replaced an archive with other bytes");
+            outcome.logged(&format!("kept {replaced}: set aside until "));
+            assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", outcome.all());
         }
         night.dump = whole;
         night.publish_dump_of(night.modified);
-        run(night, &[]).ended_with(1).told(&format!("kept {replaced}: set aside until "));
+        run(night, &[]).exited_with(1).logged(&format!("kept {replaced}: set aside until "));
         assert!(fs::read(night.archive()).unwrap() == good, "other bytes");
         let last = format!("{}.last.old", night.archive_name());
         assert_eq!(names(night), folder(true).into_iter().chain([replaced, last]).collect());
@@ -165,9 +164,9 @@ fn without_the_section_no_size_is_unusual() {
     for times in [5.0, 0.2] {
         let mut night = Night::new();
         lay_history(&mut night, times);
-        let ran = run(&night, &[]);
-        ran.ended_with(0).told("files removed 5");
-        assert_eq!((names(&night), ran.stderr.as_str()), (folder(true), ""));
+        let outcome = run(&night, &[]);
+        outcome.exited_with(0).logged("files removed 5");
+        assert_eq!((names(&night), outcome.stderr.as_str()), (folder(true), ""));
     }
 }
 
@@ -177,7 +176,7 @@ fn a_usual_size_and_a_first_archive_raise_no_alarm() {
     night.config["alarm"] = json!({"smaller_than_percent": 99, "larger_than_percent": 101});
     // With nothing to compare with, and then with archives like itself.
     lay_history(&mut night, 1.0);
-    run(&night, &[]).ended_with(0);
+    run(&night, &[]).exited_with(0);
     assert_eq!(names(&night), folder(true));
 }
 
@@ -187,9 +186,9 @@ fn a_stale_night_has_no_new_archive_to_be_alarmed_about() {
     lay_history(&mut night, 5.0);
     night.config["alarm"] = json!({});
     night.publish_dump_of(night.modified - Days::new(3));
-    let ran = run(&night, &[]);
-    ran.ended_with(1).told("the dump is stale").told("warnings 1,");
-    assert!(!ran.log.contains("held back"), "{}", ran.all());
+    let outcome = run(&night, &[]);
+    outcome.exited_with(1).logged("the dump is stale").logged("warnings 1,");
+    assert!(!outcome.log.contains("held back"), "{}", outcome.all());
 }
 
 #[test]
@@ -199,7 +198,7 @@ fn a_dry_run_foretells_the_alarm() {
         night.config["alarm"] = json!({});
         let before = names(night);
         let dry = run(night, &["--dry-run"]);
-        dry.ended_with(1);
+        dry.exited_with(1);
         assert!(
             dry.stdout.contains("warning: Remove expired: removal is held back tonight: the new "),
             "{}",
@@ -211,7 +210,7 @@ fn a_dry_run_foretells_the_alarm() {
         // How large an archive will be that is compressed anew, nobody can know before.
         night.config["archive"]["compression"] = json!(6);
         let dry = run(night, &["--dry-run"]);
-        dry.ended_with(0);
+        dry.exited_with(0);
         assert!(dry.stdout.contains("would be removed: 5 files"), "{}", dry.all());
     });
 }

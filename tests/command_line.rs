@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 /// Runs the program, which must succeed, and gives what it printed.
 fn printed(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_scripting-system")).args(arguments).output().unwrap();
+    let output = Command::new(testkit::program()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -54,7 +54,7 @@ fn other_shells_have_their_scripts_too() {
     for shell in ["elvish", "fish", "powershell", "zsh"] {
         assert!(printed(&["completions", shell]).contains("dry-run"), "{shell}");
     }
-    let unknown = Command::new(env!("CARGO_BIN_EXE_scripting-system")).args(["completions", "dash"]).output().unwrap();
+    let unknown = Command::new(testkit::program()).args(["completions", "dash"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2));
 }
 
@@ -90,10 +90,7 @@ fn the_printed_page_is_what_man_shows() {
 
 #[test]
 fn pages_that_cannot_be_written_are_told_with_their_folder() {
-    let output = Command::new(env!("CARGO_BIN_EXE_scripting-system"))
-        .args(["man", "--output", "/nonexistent/man1"])
-        .output()
-        .unwrap();
+    let output = Command::new(testkit::program()).args(["man", "--output", "/nonexistent/man1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nonexistent/man1"));
 }

@@ -1,8 +1,6 @@
 //! A night's work against OpenSSH: what arrives, and that it is what was published.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,10 +8,10 @@ use std::process::Command;
 
 use chrono::{Days, TimeDelta, Utc};
 use serde_json::json;
-use support::night::{DUMP, archive_name};
-use support::servers::{Entry, Method, SftpServer, SshKey, Zip};
-use support::sshd::generate;
-use support::{Night, Sshd};
+use testkit::night::{DUMP, archive_name};
+use testkit::servers::{Entry, Method, SftpServer, SshKey, Zip};
+use testkit::sshd::generate;
+use testkit::{Night, Sshd};
 
 /// What GNU tar extracts from `archive`: the folder that it lies in.
 fn extracted(archive: &Path) -> tempfile::TempDir {
@@ -39,7 +37,7 @@ fn assert_holds_dump(archive: &Path, night: &Night) {
 fn a_fresh_dump_is_delivered_whatever_the_host_keys_type() {
     for kind in ["ed25519", "rsa", "ecdsa"] {
         let night = Night::with_sshd(Sshd::start(&[kind]));
-        night.run().ended_with(0).told(&format!("first contact: the host key {}", night.sshd.fingerprint(kind)));
+        night.run().exited_with(0).logged(&format!("first contact: the host key {}", night.sshd.fingerprint(kind)));
         assert_eq!(night.sshd.names(), [night.archive_name()], "{kind}");
         assert_holds_dump(&night.archive(), &night);
         assert!(night.work_directory_is_empty());
@@ -49,9 +47,9 @@ fn a_fresh_dump_is_delivered_whatever_the_host_keys_type() {
 #[test]
 fn a_second_run_finds_the_same_bytes_and_says_so() {
     let night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let (bytes, inode) = (fs::read(night.archive()).unwrap(), fs::metadata(night.archive()).unwrap().ino());
-    night.run().ended_with(0).told("is already there, with the same bytes");
+    night.run().exited_with(0).logged("is already there, with the same bytes");
     assert_eq!(night.sshd.names(), [night.archive_name()]);
     assert!(fs::read(night.archive()).unwrap() == bytes);
     assert_eq!(fs::metadata(night.archive()).unwrap().ino(), inode, "it was not written again");
@@ -61,7 +59,7 @@ fn a_second_run_finds_the_same_bytes_and_says_so() {
 fn other_bytes_under_the_final_name_are_replaced() {
     let night = Night::new();
     fs::write(night.archive(), "an older attempt").unwrap();
-    night.run().ended_with(1).told("it has replaced an archive with other bytes");
+    night.run().exited_with(1).logged("it has replaced an archive with other bytes");
     let old = format!("{}.old", night.archive_name());
     assert_eq!(night.sshd.names(), [night.archive_name(), old.clone()]);
     assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");
@@ -75,7 +73,7 @@ fn a_replacement_that_was_killed_half_way_is_put_back_and_then_done() {
     fs::write(&old, "an older attempt").unwrap();
     let lost = archive_name(night.modified.date_naive() - Days::new(2));
     fs::write(night.sshd.directory.join(format!(".{lost}.old")), "an archive of another night").unwrap();
-    night.run().ended_with(1).told("was put back");
+    night.run().exited_with(1).logged("was put back");
     let mut expected = [night.archive_name(), format!("{}.old", night.archive_name()), lost];
     expected.sort();
     assert_eq!(night.sshd.names(), expected);
@@ -87,9 +85,9 @@ fn a_missed_night_is_repeated_by_its_date() {
     let mut night = Night::new();
     let missed = Utc::now() - TimeDelta::days(3);
     night.publish_dump_of(chrono::DateTime::from_timestamp(missed.timestamp(), 0).unwrap());
-    night.run().ended_with(1).told("the dump is stale");
+    night.run().exited_with(1).logged("the dump is stale");
     assert_eq!(night.sshd.names(), [""; 0]);
-    night.run_with(&["--date", &missed.format("%F").to_string()]).ended_with(0);
+    night.run_with(&["--date", &missed.format("%F").to_string()]).exited_with(0);
     assert_eq!(night.sshd.names(), [night.archive_name()]);
     assert_holds_dump(&night.archive(), &night);
 }
@@ -97,16 +95,16 @@ fn a_missed_night_is_repeated_by_its_date() {
 #[test]
 fn a_date_that_is_yet_to_come_is_a_wrong_command_line() {
     let night = Night::new();
-    let ran = night.run_with(&["--date", "2999-01-01"]);
-    ran.ended_with(2);
-    assert!(ran.stderr.contains("yet to come"), "{}", ran.all());
+    let outcome = night.run_with(&["--date", "2999-01-01"]);
+    outcome.exited_with(2);
+    assert!(outcome.stderr.contains("yet to come"), "{}", outcome.all());
     assert_eq!((night.web.requests(), night.sshd.names().len()), (0, 0));
 }
 
 #[test]
 fn the_first_host_key_is_added_so_that_openssh_accepts_it_too() {
     let night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_eq!(fs::read_to_string(night.path("known_hosts")).unwrap(), night.sshd.known_hosts_line("ed25519"));
     let output = Command::new("ssh")
         .args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-p"])
@@ -119,7 +117,7 @@ fn the_first_host_key_is_added_so_that_openssh_accepts_it_too() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_eq!(fs::read_to_string(night.path("known_hosts")).unwrap().lines().count(), 1);
 }
 
@@ -129,7 +127,7 @@ fn of_several_host_keys_the_known_one_is_asked_for() {
         let mut night = Night::with_sshd(Sshd::start(&["ed25519", "ecdsa", "rsa"]));
         fs::write(night.path("known_hosts"), night.sshd.known_hosts_line(kind)).unwrap();
         night.set("sftp.host_key", json!("strict"));
-        night.run().ended_with(0);
+        night.run().exited_with(0);
     }
 }
 
@@ -140,7 +138,7 @@ fn hashed_entries_are_found() {
     let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(night.path("known_hosts")).status().unwrap();
     assert!(hashed.success() && fs::read_to_string(night.path("known_hosts")).unwrap().starts_with("|1|"));
     night.set("sftp.host_key", json!("strict"));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
 }
 
 #[test]
@@ -148,7 +146,7 @@ fn a_pinned_key_is_found_among_several_without_known_hosts() {
     for kind in ["rsa", "ed25519"] {
         let mut night = Night::with_sshd(Sshd::start(&["ed25519", "ecdsa", "rsa"]));
         night.set("sftp.host_key", json!(night.sshd.fingerprint(kind)));
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         assert!(!night.path("known_hosts").exists());
     }
 }
@@ -170,7 +168,7 @@ fn every_type_of_private_key_logs_in_with_and_without_a_passphrase() {
             if !passphrase.is_empty() {
                 night.set("sftp.passphrase", json!(passphrase));
             }
-            night.run().ended_with(0);
+            night.run().exited_with(0);
         }
     }
 }
@@ -186,11 +184,11 @@ fn the_agents_key_logs_in() {
     }
     let added = Command::new("ssh-add").arg("-q").arg(night.sshd.user_key()).env("SSH_AUTH_SOCK", &socket).status();
     night.set("sftp.private_key", json!(null));
-    let ran = night.ran(night.command(&[]).env("SSH_AUTH_SOCK", &socket).output().unwrap());
+    let outcome = night.outcome(night.command(&[]).env("SSH_AUTH_SOCK", &socket).output().unwrap());
     agent.kill().unwrap();
     agent.wait().unwrap();
     assert!(added.unwrap().success());
-    ran.ended_with(0);
+    outcome.exited_with(0);
 }
 
 #[test]
@@ -207,7 +205,7 @@ fn a_password_logs_in_as_such_and_in_an_interactive_dialogue() {
         night.set("sftp.directory", json!("archives"));
         night.set("sftp.private_key", json!(null));
         night.set("sftp.password", json!("p4ssword"));
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         assert_holds_dump(&folder.path().join("archives").join(night.archive_name()), &night);
     }
 }
@@ -221,7 +219,7 @@ fn every_method_that_can_be_read_gives_the_same_dump() {
                 .with(Entry::new("notes.txt", "something else"))
                 .with(Entry::new(DUMP, night.dump.clone()).method(method).extended_time(night.modified)),
         );
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         assert_holds_dump(&night.archive(), &night);
     }
 }
@@ -244,7 +242,7 @@ fn zips_of_other_makers_are_read() {
             .status()
             .unwrap_or_else(|_| panic!("{maker} is missing: install the Debian package of that name"));
         assert!(made.success());
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let folder = extracted(&night.archive());
         assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "{maker}");
     }

@@ -3,8 +3,6 @@
 //! `scripts/fuzz.sh` runs these for long; in a normal run each tries some hundreds of cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -20,8 +18,8 @@ use scripting_system::rules::naming::Naming;
 use scripting_system::rules::origin::Mark;
 use scripting_system::rules::redaction::printable;
 use scripting_system::rules::retention::{self, Circumstances, Entry as Listed, Kind, Policy};
-use support::night::DUMP;
-use support::servers::{Entry, Method, Zip, zips};
+use testkit::night::DUMP;
+use testkit::servers::{Entry, Method, Zip, zips};
 
 /// Larger than any dump that these ZIPs claim honestly.
 const CAP: u64 = 4 * 1024 * 1024;

@@ -1,8 +1,6 @@
 //! The archives on the server, as `list` shows them to people and to programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -12,8 +10,9 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
-use support::night::{archive_name, program};
-use support::{Night, Ran};
+use testkit::night::archive_name;
+use testkit::program;
+use testkit::{Night, Outcome};
 
 /// What the nights before the one of the night left on its server, counted from that day: all that a listing may meet.
 fn lay_everything(night: &Night) {
@@ -59,7 +58,7 @@ fn is_still_today(night: &Night) -> bool {
 }
 
 /// The line of the listing about the archive of so many days ago.
-fn line_of(night: &Night, listed: &Ran, days_ago: i64) -> String {
+fn line_of(night: &Night, listed: &Outcome, days_ago: i64) -> String {
     let date = day(night, days_ago).format("%a %Y-%m-%d ").to_string();
     let lines: Vec<&str> = listed.stdout.lines().filter(|line| line.starts_with(&date)).collect();
     assert_eq!(lines.len(), 1, "{date}: {}", listed.all());
@@ -71,11 +70,11 @@ fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
     Night::on_each_server(|night| {
         lay_everything(night);
         let before = folder_of(night);
-        let listed = night.ask("list", &[]);
+        let listed = night.call("list", &[]);
         if !is_still_today(night) {
             return;
         }
-        listed.ended_with(0);
+        listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         assert_eq!(folder_of(night), before, "a listing changes nothing");
         assert!(line_of(night, &listed, 13).ends_with("remove expired, 13 days old"), "{}", listed.all());
@@ -112,8 +111,8 @@ fn every_archive_is_listed_oldest_first_with_what_retention_will_do_to_it() {
 fn with_v_the_others_are_named_and_cannot_forge_a_line() {
     Night::on_each_server(|night| {
         lay_everything(night);
-        let listed = night.ask("list", &["-v"]);
-        listed.ended_with(0);
+        let listed = night.call("list", &["-v"]);
+        listed.exited_with(0);
         for told in
             ["\n  foreign    notes.txt\n", "\n  foreign    bad\\n\\u{1b}[31m|\\u{202e}name\n", "\n  no file    "]
         {
@@ -126,9 +125,9 @@ fn with_v_the_others_are_named_and_cannot_forge_a_line() {
 #[test]
 fn a_night_that_was_just_delivered_is_the_newest() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
-        let listed = night.ask("list", &[]);
-        listed.ended_with(0);
+        night.run().exited_with(0);
+        let listed = night.call("list", &[]);
+        listed.exited_with(0);
         let newest = format!("\n  newest     {}, 0 min old\n", night.archive_name());
         assert!(listed.stdout.contains(&newest), "{}", listed.all());
     });
@@ -137,10 +136,10 @@ fn a_night_that_was_just_delivered_is_the_newest() {
 #[test]
 fn an_empty_folder_says_so() {
     Night::on_each_server(|night| {
-        let listed = night.ask("list", &[]);
-        listed.ended_with(0);
+        let listed = night.call("list", &[]);
+        listed.exited_with(0);
         assert!(listed.stdout.contains("\nThe folder is empty.\n"), "{}", listed.all());
-        let json: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+        let json: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
         assert_eq!((&json["archives"], &json["reference_day"]), (&json!([]), &json!(null)));
     });
 }
@@ -148,8 +147,8 @@ fn an_empty_folder_says_so() {
 /// The names of the archives that `list` says will be removed, by its table and by its document, which must agree in the
 /// ages, too.
 fn predicted(night: &Night) -> Vec<String> {
-    let table = night.ask("list", &[]).stdout;
-    let document: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+    let table = night.call("list", &[]).stdout;
+    let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
     let archives = document["archives"].as_array().unwrap();
     for archive in archives {
         let line = table.lines().find(|line| line.contains(archive["name"].as_str().unwrap())).unwrap();
@@ -172,7 +171,7 @@ fn what_the_next_run_will_remove_is_what_it_removes() {
             night.config["retention"] = retention;
             let predicted = predicted(night);
             let before = night.sshd.names();
-            night.run().ended_with(0);
+            night.run().exited_with(0);
             let after = night.sshd.names();
             let gone: Vec<String> = before.into_iter().filter(|name| !after.contains(name)).collect();
             if !is_still_today(night) {
@@ -184,8 +183,8 @@ fn what_the_next_run_will_remove_is_what_it_removes() {
             fs::remove_file(night.archive()).unwrap();
         }
         // Once today's archive is there, the next run is tomorrow's.
-        night.run().ended_with(0);
-        let document: Value = serde_json::from_str(&night.ask("list", &["--json"]).stdout).unwrap();
+        night.run().exited_with(0);
+        let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
         assert_eq!(document["next_run"], day(night, -1).to_string());
     });
 }
@@ -195,8 +194,8 @@ fn removal_that_is_held_back_says_why() {
     Night::on_each_server(|night| {
         lay_everything(night);
         fs::write(night.sshd.directory.join("20201231.tgz"), "day and month swapped").unwrap();
-        let listed = night.ask("list", &[]);
-        listed.ended_with(0);
+        let listed = night.call("list", &[]);
+        listed.exited_with(0);
         assert!(
             listed.stdout.contains("removes nothing, removal is held back: \"20201231.tgz\" fits"),
             "{}",
@@ -213,8 +212,8 @@ fn a_program_gets_a_document_that_fits_the_published_schema() {
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     Night::on_each_server(|night| {
         lay_everything(night);
-        let listed = night.ask("list", &["--json"]);
-        listed.ended_with(0);
+        let listed = night.call("list", &["--json"]);
+        listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         let document: Value = serde_json::from_str(&listed.stdout).unwrap();
         schema.validate(&document).unwrap_or_else(|error| panic!("{error} at {}", error.instance_path()));
@@ -266,7 +265,7 @@ fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> Strin
 fn a_terminal_gets_bars_and_colours_as_far_as_it_has_room_and_wants_them() {
     Night::on_each_server(|night| {
         lay_everything(night);
-        night.ask("list", &[]).ended_with(0);
+        night.call("list", &[]).exited_with(0);
         let wide = on_terminal(night, 120, &[]);
         assert!(wide.contains("█████████████") && wide.contains("\u{1b}[31mremove"), "{wide}");
         let plain = on_terminal(night, 120, &[("NO_COLOR", "1")]);
@@ -291,14 +290,14 @@ fn what_keeps_the_listing_from_its_end_has_its_exit_code_and_prints_nothing() {
         ] {
             night.set(key, value);
             for form in [&[][..], &["--json"]] {
-                let listed = night.ask("list", form);
-                listed.ended_with(code);
+                let listed = night.call("list", form);
+                listed.exited_with(code);
                 assert!(listed.stderr.contains(told), "{told:?}: {}", listed.all());
                 assert_eq!(listed.stdout, "");
             }
             night.config = good.clone();
         }
-        night.ask("list", &["--nonsense"]).ended_with(2);
+        night.call("list", &["--nonsense"]).exited_with(2);
     });
     let without = Command::new(program()).arg("list").output().unwrap();
     assert_eq!(without.status.code(), Some(2));
@@ -325,13 +324,13 @@ fn a_signal_ends_the_listing() {
 fn a_first_host_key_is_told_until_a_run_remembers_it() {
     Night::on_each_server(|night| {
         for _ in 0..2 {
-            let listed = night.ask("list", &[]);
-            listed.ended_with(0);
+            let listed = night.call("list", &[]);
+            listed.exited_with(0);
             assert!(listed.stderr.contains("the host key SHA256:"), "{}", listed.all());
             assert!(!night.path("known_hosts").exists());
         }
-        night.run().ended_with(0);
-        assert_eq!(night.ask("list", &[]).ended_with(0).stderr, "");
+        night.run().exited_with(0);
+        assert_eq!(night.call("list", &[]).exited_with(0).stderr, "");
     });
 }
 
@@ -351,7 +350,7 @@ fn nights_that_were_thinned_out_are_not_told_as_missing() {
             lay(night, days_ago, b"an archive");
         }
         night.set("retention", json!({"keep_days": 2, "keep_weekly": 8}));
-        let listed = night.ask("list", &[]);
+        let listed = night.call("list", &[]);
         assert!(listed.stdout.contains("— 13 nights not kept\n"), "{}", listed.all());
         assert!(!listed.stdout.contains("without"), "{}", listed.all());
     });

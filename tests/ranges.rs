@@ -2,19 +2,17 @@
 //! along.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::fs;
 use std::process::Command;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
-use support::Night;
-use support::night::DUMP;
-use support::servers::faults::Lie;
-use support::servers::https::Builder;
-use support::servers::zips::noise;
-use support::servers::{Entry, HttpsServer, Method, Zip};
+use testkit::Night;
+use testkit::night::DUMP;
+use testkit::servers::faults::Lie;
+use testkit::servers::https::Builder;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, HttpsServer, Method, Zip};
 
 /// Publishes the night's dump in the company of `others`.
 fn publish_with(night: &Night, others: impl IntoIterator<Item = Entry>) {
@@ -45,7 +43,7 @@ fn a_stale_dump_costs_less_than_100_kib() {
     let mut night = Night::new();
     night.dump = noise(3_000_000);
     night.publish_dump_of(Utc::now() - TimeDelta::days(3));
-    night.run().ended_with(1).told("the dump is stale");
+    night.run().exited_with(1).logged("the dump is stale");
     assert!(night.web.bytes_sent() < 100 * 1024, "{} bytes", night.web.bytes_sent());
 }
 
@@ -53,7 +51,7 @@ fn a_stale_dump_costs_less_than_100_kib() {
 fn of_other_entries_nothing_is_fetched() {
     let night = Night::new();
     publish_with(&night, [Entry::new("pictures.tar", noise(5_000_000)).method(Method::Stored)]);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_delivered(&night);
     assert!(night.web.bytes_sent() < 300 * 1024, "{} bytes", night.web.bytes_sent());
     let mail = String::from_utf8(night.mail.messages()[0].raw.clone()).unwrap();
@@ -65,7 +63,7 @@ fn the_verdict_takes_few_requests_however_many_entries_there_are() {
     let mut night = Night::new();
     night.modified = Utc::now() - TimeDelta::days(3);
     publish_with(&night, (0..10_000).map(|number| Entry::new(&format!("table/{number:05}.csv"), "1")));
-    night.run().ended_with(1).told("the dump is stale");
+    night.run().exited_with(1).logged("the dump is stale");
     assert!(night.web.requests() <= 8, "{} requests", night.web.requests());
 }
 
@@ -75,7 +73,7 @@ fn servers_without_parts_or_validators_send_all_of_it() {
         let mut night = Night::new();
         let server = odd(builder(&night)).start();
         serve(&mut night, server);
-        night.run().ended_with(0).told("all of it is downloaded");
+        night.run().exited_with(0).logged("all of it is downloaded");
         assert_delivered(&night);
     }
 }
@@ -88,7 +86,7 @@ fn a_body_that_breaks_off_goes_on_from_there() {
     // Two requests read the directory and the beginning; the third reads the dump.
     let server = builder(&night).cut_after(700_000, 3).start();
     serve(&mut night, server);
-    night.run().ended_with(0).told("trying again");
+    night.run().exited_with(0).logged("trying again");
     assert_delivered(&night);
     assert!(night.web.bytes_sent() < 2_200_000, "{} bytes", night.web.bytes_sent());
 }
@@ -106,19 +104,19 @@ fn a_file_that_changes_between_two_requests_is_read_from_its_beginning() {
     // Two requests read the directory and the beginning; this one would read the dump.
     let server = builder(&night).before_request(3, move || fs::rename(successor, published).unwrap()).start();
     serve(&mut night, server);
-    night.run().ended_with(0).told("starting over");
+    night.run().exited_with(0).logged("starting over");
     assert_delivered(&night);
 }
 
 #[test]
 fn the_archive_is_the_same_whether_the_zip_was_read_in_parts_or_whole() {
     let mut night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let in_parts = fs::read(night.archive()).unwrap();
     fs::remove_file(night.archive()).unwrap();
     let server = builder(&night).without_ranges().start();
     serve(&mut night, server);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     // The mark in the first header says from which port it came.
     let unmarked = |archive: &[u8]| [&archive[..16], &archive[32..]].concat();
     assert!(unmarked(&fs::read(night.archive()).unwrap()) == unmarked(&in_parts));
@@ -128,7 +126,7 @@ fn the_archive_is_the_same_whether_the_zip_was_read_in_parts_or_whole() {
 fn a_level_makes_an_archive_of_one_member() {
     let mut night = Night::new();
     night.set("archive.compression", json!(9));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_delivered(&night);
     let mut member = flate2::bufread::GzDecoder::new(std::io::BufReader::new(fs::File::open(night.archive()).unwrap()));
     std::io::copy(&mut member, &mut std::io::sink()).unwrap();
@@ -143,7 +141,7 @@ fn a_server_that_stops_sending_parts_is_asked_for_all_of_it() {
     // Two requests read the directory and the beginning; this one would read the dump.
     let server = builder(&night).without_ranges_from(3).start();
     serve(&mut night, server);
-    night.run().ended_with(0).told("starting over").told("all of it is downloaded");
+    night.run().exited_with(0).logged("starting over").logged("all of it is downloaded");
     assert_delivered(&night);
 }
 
@@ -158,7 +156,7 @@ fn a_server_that_sends_another_part_than_it_names_never_makes_a_wrong_archive() 
         publish_with(&night, []);
         let server = builder(&night).lying(lie, 3).start();
         serve(&mut night, server);
-        night.run().ended_with(4).told(told);
+        night.run().exited_with(4).logged(told);
         assert_eq!(night.sshd.names(), [""; 0], "{lie:?}");
     }
 }

@@ -5,7 +5,6 @@
 mod calendar;
 #[path = "retention/server_clock.rs"]
 mod server_clock;
-mod support;
 #[path = "retention/witness.rs"]
 mod witness;
 
@@ -20,24 +19,24 @@ use chrono::{Days, NaiveDate, TimeDelta};
 use scripting_system::job_id::JobId;
 use scripting_system::lock::Lock;
 use serde_json::json;
-use support::night::archive_name;
-use support::servers::{SftpServer, SshKey, times};
-use support::{Night, Ran};
+use testkit::night::archive_name;
+use testkit::servers::{SftpServer, SshKey, times};
+use testkit::{Night, Outcome};
 
 /// The night's own date: a run that is told it does not care whether midnight passes meanwhile.
 fn today(night: &Night) -> NaiveDate {
     night.modified.date_naive()
 }
 
-fn run(night: &Night) -> Ran {
+fn run(night: &Night) -> Outcome {
     run_on(night, today(night), &[])
 }
 
-fn dry_run(night: &Night) -> Ran {
+fn dry_run(night: &Night) -> Outcome {
     run_on(night, today(night), &["--dry-run"])
 }
 
-fn run_on(night: &Night, date: NaiveDate, arguments: &[&str]) -> Ran {
+fn run_on(night: &Night, date: NaiveDate, arguments: &[&str]) -> Outcome {
     let date = date.to_string();
     night.run_with(&[&["--date", &date], arguments].concat())
 }
@@ -155,13 +154,13 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
 }
 
 /// The names that the log says were removed.
-fn removed_by(ran: &Ran) -> BTreeSet<String> {
-    let told = ran.log.lines().filter_map(|line| line.split_once("Remove expired: removed "));
+fn removed_by(outcome: &Outcome) -> BTreeSet<String> {
+    let told = outcome.log.lines().filter_map(|line| line.split_once("Remove expired: removed "));
     told.map(|(_, rest)| rest.split_once(": ").unwrap().0.to_owned()).collect()
 }
 
 /// The lines, name and reason, under the heading of a dry run's output that begins with `heading`.
-fn listed<'a>(dry: &'a Ran, heading: &str) -> BTreeSet<&'a str> {
+fn listed<'a>(dry: &'a Outcome, heading: &str) -> BTreeSet<&'a str> {
     let mut lines = dry.stdout.lines().skip_while(|line| !line.starts_with(&format!("  {heading}: ")));
     assert!(lines.next().is_some(), "no {heading:?}: {}", dry.all());
     lines.map_while(|line| line.strip_prefix("      ")).collect()
@@ -178,27 +177,27 @@ fn only_expired_archives_and_leftovers_go_and_the_log_gives_every_reason() {
     let before = state_of(&night.sshd.directory);
     assert_eq!(before.len(), expected.len());
 
-    let ran = run(&night);
-    ran.ended_with(0);
+    let outcome = run(&night);
+    outcome.exited_with(0);
     let going = expected.iter().filter(|(_, fate, _)| *fate == Goes);
     let going: BTreeSet<OsString> = going.map(|(name, ..)| OsString::from(name)).collect();
     let mut after = state_of(&night.sshd.directory);
-    assert!(after.remove(OsStr::new(&night.archive_name())).is_some(), "{}", ran.all());
+    assert!(after.remove(OsStr::new(&night.archive_name())).is_some(), "{}", outcome.all());
     let staying: BTreeMap<OsString, String> = before.into_iter().filter(|(name, _)| !going.contains(name)).collect();
     assert!(
         after == staying,
         "what is not ours was touched, or what expired is left: {:?}\n{}",
         after.keys(),
-        ran.all()
+        outcome.all()
     );
     assert_eq!(fs::read_to_string(night.path("elsewhere")).unwrap(), "what a link points to");
 
     for (name, fate, reason) in &expected {
         let word = if *fate == Goes { "removed" } else { "kept" };
-        ran.told(&format!("Remove expired: {word} {name}: {reason}\n"));
+        outcome.logged(&format!("Remove expired: {word} {name}: {reason}\n"));
     }
-    ran.told(&format!("Remove expired: kept {}: 0 days old\n", night.archive_name()));
-    ran.told(&format!("files removed {}", going.len()));
+    outcome.logged(&format!("Remove expired: kept {}: 0 days old\n", night.archive_name()));
+    outcome.logged(&format!("files removed {}", going.len()));
 }
 
 #[test]
@@ -216,7 +215,7 @@ fn a_dry_run_foretells_what_the_night_does() {
     expected.push((night.archive_name(), Stays, "0 days old"));
 
     let dry = dry_run(&night);
-    dry.ended_with(0);
+    dry.exited_with(0);
     let line = |(name, _, reason): &(String, Fate, &str)| format!("{name}: {reason}");
     for (heading, fate) in [("would be removed", Goes), ("would stay", Stays)] {
         let told: BTreeSet<String> = listed(&dry, heading).into_iter().map(str::to_owned).collect();
@@ -229,11 +228,15 @@ fn a_dry_run_foretells_what_the_night_does() {
     }
 
     let before: BTreeSet<String> = night.sshd.names().into_iter().collect();
-    let ran = run(&night);
-    ran.ended_with(0);
-    assert_eq!(names(listed(&dry, "would be removed")), removed_by(&ran));
+    let outcome = run(&night);
+    outcome.exited_with(0);
+    assert_eq!(names(listed(&dry, "would be removed")), removed_by(&outcome));
     let after: BTreeSet<String> = night.sshd.names().into_iter().collect();
-    assert_eq!(before.difference(&after).count(), removed_by(&ran).len() + 1, "60 days old: gone under either name");
+    assert_eq!(
+        before.difference(&after).count(),
+        removed_by(&outcome).len() + 1,
+        "60 days old: gone under either name"
+    );
 }
 
 #[test]
@@ -244,11 +247,11 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     let before = state_of(&night.sshd.directory);
     // Another run is under way: it holds the lock, which a dry run does not ask for.
     let _lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
-    run(&night).ended_with(5);
+    run(&night).exited_with(5);
     fs::remove_file(night.path("log.log")).unwrap();
 
     let dry = dry_run(&night);
-    dry.ended_with(0);
+    dry.exited_with(0);
     assert_eq!(dry.stderr, "");
     let (archive, directory) = (night.archive_name(), night.sshd.directory.display());
     let sending = format!("  archive  {archive} would be sent to {directory}, where nothing has that name yet\n");
@@ -265,21 +268,21 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
 #[test]
 fn a_dry_run_tells_what_lies_in_the_archives_place() {
     let night = Night::new();
-    run(&night).ended_with(0);
+    run(&night).exited_with(0);
     let there = format!("{} would be sent to", night.archive_name());
     let dry = dry_run(&night);
-    dry.ended_with(0);
+    dry.exited_with(0);
     assert!(dry.stdout.contains(&there) && dry.stdout.contains("has that name already"), "{}", dry.all());
 
     // The real run could not go on here, and the dry run says so.
     fs::remove_file(night.archive()).unwrap();
     fs::create_dir(night.archive()).unwrap();
     let dry = dry_run(&night);
-    dry.ended_with(4);
-    let ran = run(&night);
-    ran.ended_with(4);
+    dry.exited_with(4);
+    let outcome = run(&night);
+    outcome.exited_with(4);
     let told = |text: &str| text.lines().rev().find_map(|line| line.split_once("Send archive: ")).unwrap().1.to_owned();
-    assert_eq!(told(&dry.stdout), told(&ran.log));
+    assert_eq!(told(&dry.stdout), told(&outcome.log));
 }
 
 #[test]
@@ -288,11 +291,11 @@ fn an_empty_archive_of_tonight_does_not_mislead_a_dry_run() {
     lay(&night, [11, 12, 13, 14].map(|days| today(&night) - Days::new(days)));
     fs::write(night.archive(), "").unwrap();
     let dry = dry_run(&night);
-    let ran = run(&night);
-    ran.ended_with(1);
+    let outcome = run(&night);
+    outcome.exited_with(1);
     let expected = names(listed(&dry, "would be removed"));
     assert_eq!(expected.len(), 2, "{}", dry.all());
-    assert_eq!(removed_by(&ran), expected);
+    assert_eq!(removed_by(&outcome), expected);
     let tonight = listed(&dry, "would stay").into_iter().filter(|line| line.starts_with(&night.archive_name()));
     assert_eq!(tonight.collect::<Vec<_>>(), [format!("{}: 0 days old", night.archive_name())]);
 }
@@ -303,13 +306,13 @@ fn a_dry_run_with_a_stale_dump_would_send_nothing_and_says_what_would_go() {
     let past = today(&night) - Days::new(20);
     lay(&night, [1, 2, 3, 11, 12].map(|days| past - Days::new(days)));
     let dry = run_on(&night, past, &["--dry-run"]);
-    dry.ended_with(1);
+    dry.exited_with(1);
     assert!(dry.stdout.contains("  archive  nothing would be sent: the dump is stale\n"), "{}", dry.all());
     let gone = archive_name(past - Days::new(12));
     assert_eq!(listed(&dry, "would be removed"), [format!("{gone}: expired, 11 days old").as_str()].into());
-    let ran = run_on(&night, past, &[]);
-    ran.ended_with(1);
-    assert_eq!(removed_by(&ran), [gone].into());
+    let outcome = run_on(&night, past, &[]);
+    outcome.exited_with(1);
+    assert_eq!(removed_by(&outcome), [gone].into());
 }
 
 #[test]
@@ -317,7 +320,7 @@ fn a_dry_run_with_a_broken_configuration_leaves_the_log_alone_too() {
     let mut night = Night::new();
     night.set("retention", json!({"keep_days": 0}));
     let dry = dry_run(&night);
-    dry.ended_with(3);
+    dry.exited_with(3);
     assert!(dry.stderr.contains("retention.keep_days"), "{}", dry.all());
     assert!(!night.path("log.log").exists());
 }
@@ -329,7 +332,7 @@ fn weeks_of_stale_dumps_do_not_eat_the_history() {
     lay(&night, (0..15).map(|days| last_fresh - Days::new(days)));
     let mut lengths = Vec::new();
     for nights in [1, 2, 3, 7, 14, 28] {
-        run_on(&night, last_fresh + Days::new(nights), &[]).ended_with(1).told("stale");
+        run_on(&night, last_fresh + Days::new(nights), &[]).exited_with(1).logged("stale");
         lengths.push(night.sshd.names().len());
     }
     assert_eq!(lengths, [11; 6], "the ten days before the last fresh dump, and its own");
@@ -354,16 +357,16 @@ fn a_removal_that_is_denied_is_a_warning_after_a_delivery() {
     night.set("sftp.directory", json!("."));
     night.set("sftp.private_key", json!(null));
     night.set("sftp.password", json!("p4ssword"));
-    let ran = run(&night);
-    ran.ended_with(1);
+    let outcome = run(&night);
+    outcome.exited_with(1);
     for days in [11, 12] {
         let name = archive(&night, days);
-        ran.told(&format!("{name} (expired, {days} days old) could not be removed: "));
+        outcome.logged(&format!("{name} (expired, {days} days old) could not be removed: "));
         assert!(folder.path().join(name).exists());
     }
     let old = format!("{}.old", night.archive_name());
-    ran.told(&format!("with other content was already called {}: it is kept as {old}", night.archive_name()));
-    ran.told("warnings 3, files removed 0");
+    outcome.logged(&format!("with other content was already called {}: it is kept as {old}", night.archive_name()));
+    outcome.logged("warnings 3, files removed 0");
     assert_eq!(fs::read_to_string(folder.path().join(old)).unwrap(), "an older attempt");
     assert!(fs::metadata(folder.path().join(night.archive_name())).unwrap().len() > 1_000);
 }
@@ -379,9 +382,9 @@ fn ten_thousand_foreign_files_fill_neither_the_log_nor_the_night() {
         fs::write(night.sshd.directory.join(format!("{forged}{}", archive(&night, 100))), "").unwrap();
     }
     let begun = std::time::Instant::now();
-    let ran = run(&night);
+    let outcome = run(&night);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
-    ran.ended_with(0).told("kept 9902 more files that are none of ours");
-    assert_eq!(ran.log.matches("not one of this configuration's archives").count(), 100);
+    outcome.exited_with(0).logged("kept 9902 more files that are none of ours");
+    assert_eq!(outcome.log.matches("not one of this configuration's archives").count(), 100);
     assert_eq!(night.sshd.names().len(), 10_003);
 }

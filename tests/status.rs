@@ -1,8 +1,6 @@
 //! `status` as a monitoring system sees it: one line, its exit code, and performance data by the guidelines' grammar.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -12,8 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use support::night::{archive_name, program};
-use support::{Night, Ran};
+use testkit::night::archive_name;
+use testkit::program;
+use testkit::{Night, Outcome};
 
 /// A figure of the performance data.
 #[derive(Debug, PartialEq)]
@@ -81,18 +80,18 @@ fn figure(text: &str) -> (String, Figure) {
     (label.to_owned(), Figure { value: value.parse().unwrap(), unit: unit.to_owned(), critical })
 }
 
-/// Asserts that `ran` printed one good line alone, and that its state and the exit code are those of `code`.
+/// Asserts that `outcome` printed one good line alone, and that its state and the exit code are those of `code`.
 #[track_caller]
-fn ended(ran: &Ran, code: i32) -> Told {
-    assert_eq!(ran.code, code, "{}", ran.all());
-    assert_eq!(ran.stderr, "");
-    let told = read(&ran.stdout);
+fn ended(outcome: &Outcome, code: i32) -> Told {
+    assert_eq!(outcome.code, code, "{}", outcome.all());
+    assert_eq!(outcome.stderr, "");
+    let told = read(&outcome.stdout);
     assert_eq!(told.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
     told
 }
 
-fn ran(output: Output) -> Ran {
-    Ran {
+fn outcome(output: Output) -> Outcome {
+    Outcome {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
@@ -118,9 +117,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[test]
 fn the_morning_after_a_good_night_is_ok() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let size = fs::metadata(night.archive()).unwrap().len();
-        let told = ended(&night.ask("status", &["--min-size", "10kB"]), 0);
+        let told = ended(&night.call("status", &["--min-size", "10kB"]), 0);
         assert!(told.text.starts_with(&format!("{} is 0 min old, ", night.archive_name())), "{}", told.text);
         let figures = &told.figures;
         assert_eq!(figures.keys().collect::<Vec<_>>(), ["age", "archives", "free", "size"]);
@@ -148,12 +147,12 @@ fn an_old_or_a_small_archive_is_critical_and_the_figures_say_the_same() {
             (&["--min-size", "1MB"], 2, "size"),
             (&["--min-size", "10M"], 2, "size"),
         ] {
-            let told = ended(&night.ask("status", arguments), code);
+            let told = ended(&night.call("status", arguments), code);
             let wrong: Vec<&str> =
                 told.figures.iter().filter(|(_, figure)| !figure.is_well()).map(|(label, _)| label.as_str()).collect();
             assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", told.text, told.figures);
         }
-        let told = ended(&night.ask("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2);
+        let told = ended(&night.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2);
         assert!(
             told.text.contains("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))"),
             "{}",
@@ -165,13 +164,13 @@ fn an_old_or_a_small_archive_is_critical_and_the_figures_say_the_same() {
 #[test]
 fn without_an_archive_it_is_critical() {
     Night::on_each_server(|night| {
-        let told = ended(&night.ask("status", &[]), 2);
+        let told = ended(&night.call("status", &[]), 2);
         assert!(told.text.starts_with("no archive on the server"), "{}", told.text);
         lay(night, 1, b"", HOUR);
         lay_as(night, &night.part_of(&archive_name(night.modified.date_naive())), b"half", HOUR);
         lay_as(night, "20261311.zip", b"foreign", HOUR);
         fs::create_dir(night.archive()).unwrap();
-        let told = ended(&night.ask("status", &[]), 2);
+        let told = ended(&night.call("status", &[]), 2);
         assert!(told.text.starts_with("no archive on the server"), "{}", told.text);
         assert_eq!(told.figures["archives"].value, 0);
         assert!(!told.figures.contains_key("age") && !told.figures.contains_key("size"));
@@ -184,21 +183,21 @@ fn what_is_worth_a_look_is_a_warning() {
         let part = night.part_of(&archive_name(night.modified.date_naive()));
         lay(night, 1, b"an archive", HOUR * 9);
         lay_as(night, &part, b"half of one that is under way", HOUR);
-        night.ask("list", &[]).ended_with(0);
-        ended(&night.ask("status", &[]), 0);
+        night.call("list", &[]).exited_with(0);
+        ended(&night.call("status", &[]), 0);
 
         lay_as(night, &part, b"half", HOUR * 27);
-        let told = ended(&night.ask("status", &[]), 1);
+        let told = ended(&night.call("status", &[]), 1);
         assert!(told.text.contains("1 leftover of interrupted runs stayed, such as .20"), "{}", told.text);
         fs::remove_file(night.sshd.directory.join(part)).unwrap();
 
         lay_as(night, "20201231.tgz", b"swapped", HOUR * 9);
-        let told = ended(&night.ask("status", &[]), 1);
+        let told = ended(&night.call("status", &[]), 1);
         assert!(told.text.contains("removal is held back: \"20201231.tgz\" fits archive.name only"), "{}", told.text);
         fs::remove_file(night.sshd.directory.join("20201231.tgz")).unwrap();
 
         lay(night, -2, b"to come", HOUR);
-        let told = ended(&night.ask("status", &[]), 1);
+        let told = ended(&night.call("status", &[]), 1);
         assert!(told.text.contains("is dated after today"), "{}", told.text);
         fs::remove_file(night.sshd.directory.join(archive_name(night.modified.date_naive() + TimeDelta::days(2))))
             .unwrap();
@@ -206,7 +205,7 @@ fn what_is_worth_a_look_is_a_warning() {
         let path = night.sshd.directory.join(night.archive_name());
         fs::write(&path, "written tomorrow").unwrap();
         File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() + HOUR * 5).unwrap();
-        let told = ended(&night.ask("status", &[]), 1);
+        let told = ended(&night.call("status", &[]), 1);
         assert!(told.text.contains("in the future"), "{}", told.text);
         assert_eq!(told.figures["age"].value, 0);
     });
@@ -216,7 +215,7 @@ fn what_is_worth_a_look_is_a_warning() {
 fn an_old_archive_that_was_copied_today_is_as_old_as_its_date() {
     Night::on_each_server(|night| {
         lay(night, 5, b"an archive", Duration::from_secs(60));
-        let told = ended(&night.ask("status", &[]), 2);
+        let told = ended(&night.call("status", &[]), 2);
         assert!(told.figures["age"].value > 3 * 86_400, "{:?}", told.figures);
     });
 }
@@ -230,7 +229,7 @@ fn hostile_names_leave_the_line_whole() {
         for name in ["x\n20262311.tgz", "x | age=0s", "\u{202e}gzt", "\u{1b}[2J"] {
             lay_as(night, name, b"hostile", HOUR);
         }
-        let told = ended(&night.ask("status", &[]), 0);
+        let told = ended(&night.call("status", &[]), 0);
         assert!(told.text.starts_with("a\\u{7c}b;'="), "{}", told.text);
         assert_eq!(told.figures["archives"].value, 1);
     });
@@ -249,7 +248,7 @@ fn a_server_that_cannot_be_used_is_critical() {
             ("sftp.host_key", json!(format!("SHA256:{}", "A".repeat(43))), "host key"),
         ] {
             night.set(key, value);
-            let told = ended(&night.ask("status", &[]), 2);
+            let told = ended(&night.call("status", &[]), 2);
             assert!(told.text.contains(text) && told.figures.is_empty(), "{text:?}: {}", told.text);
             night.config = good.clone();
         }
@@ -261,7 +260,7 @@ fn a_wrong_password_is_critical_tried_once_and_not_told() {
     let mut night = Night::new();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!("wr0ng-password"));
-    let told = ended(&night.ask("status", &[]), 2);
+    let told = ended(&night.call("status", &[]), 2);
     assert!(told.text.contains("sftp.password was refused") && !told.text.contains("wr0ng"), "{}", told.text);
     assert_eq!((server.auth_attempts().len(), server.connections()), (1, 1));
 }
@@ -272,7 +271,7 @@ fn one_connection_is_enough_and_nothing_is_changed() {
     let server = night.serve_sftp(|builder| builder);
     lay(&night, 1, b"an archive", HOUR);
     let names = night.sshd.names();
-    ended(&night.ask("status", &[]), 0);
+    ended(&night.call("status", &[]), 0);
     assert_eq!((server.connections(), server.bytes_written(), night.sshd.names()), (1, 0, names));
 }
 
@@ -282,12 +281,12 @@ fn a_silent_server_is_critical_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let begun = Instant::now();
-    let told = ended(&night.ask("status", &["--timeout", "1s"]), 2);
+    let told = ended(&night.call("status", &["--timeout", "1s"]), 2);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(told.text.contains("no answer") || told.text.contains("an SSH server that answers"), "{}", told.text);
     // It answers, but takes too long for all of it.
     let _slow = night.serve_sftp(|builder| builder.stat_takes(Duration::from_secs(20)));
-    let told = ended(&night.ask("status", &["-t", "1s"]), 2);
+    let told = ended(&night.call("status", &["-t", "1s"]), 2);
     assert!(told.text.contains("1 s"), "{}", told.text);
 }
 
@@ -296,19 +295,19 @@ fn what_is_wrong_here_is_unknown() {
     Night::on_each_server(|night| {
         let good = night.config.clone();
         night.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
-        let told = ended(&night.ask("status", &[]), 3);
+        let told = ended(&night.call("status", &[]), 3);
         assert!(told.text.contains("sftp.port: 0 is out of bounds") && told.text.contains("(1 more"), "{}", told.text);
         night.config = good;
         fs::write(night.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
-        let told = ended(&night.ask("status", &[]), 3);
+        let told = ended(&night.call("status", &[]), 3);
         assert!(told.text.contains("known_hosts"), "{}", told.text);
         let config = night.write_config();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
         let open = Command::new(program()).arg("status").arg("--config").arg(&config).output().unwrap();
-        ended(&ran(open), 3);
+        ended(&outcome(open), 3);
     });
     let missing = Command::new(program()).args(["status", "--config", "/no/such|file.json"]).output().unwrap();
-    assert!(ended(&ran(missing), 3).text.contains("/no/such\\u{7c}file.json"));
+    assert!(ended(&outcome(missing), 3).text.contains("/no/such\\u{7c}file.json"));
 }
 
 #[test]
@@ -323,7 +322,7 @@ fn a_wrong_command_line_is_unknown_for_status_and_two_for_others() {
         (&["status", "--config", "x", "--timeout", "0s"], "give a time from 1s to 1h"),
         (&["status", "--config", "x", "--timeout", "1000years"], "give a time from 1s to 1h"),
     ] {
-        let told = ended(&ran(Command::new(program()).args(arguments).output().unwrap()), 3);
+        let told = ended(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3);
         assert!(told.text.contains(text), "{arguments:?}: {}", told.text);
     }
     for (arguments, code) in [(&["list"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
@@ -347,7 +346,7 @@ fn a_signal_is_unknown() {
         .unwrap();
     let _socket = listener.accept().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    let told = ended(&ran(child.wait_with_output().unwrap()), 3);
+    let told = ended(&outcome(child.wait_with_output().unwrap()), 3);
     assert!(told.text.contains("interrupted (SIGTERM)"), "{}", told.text);
 }
 
@@ -356,12 +355,12 @@ fn with_v_more_is_told_on_stderr_and_the_line_stays_one() {
     Night::on_each_server(|night| {
         lay(night, 1, b"an archive", HOUR);
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let ran = night.ask("status", &["-v"]);
-        assert_eq!((ran.code, read(&ran.stdout).state.as_str()), (0, "OK"), "{}", ran.all());
-        assert!(ran.stderr.contains("entries in sftp.directory: 1"), "{}", ran.all());
+        let outcome = night.call("status", &["-v"]);
+        assert_eq!((outcome.code, read(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
+        assert!(outcome.stderr.contains("entries in sftp.directory: 1"), "{}", outcome.all());
         night.set("sftp.port", json!(free));
-        let ran = night.ask("status", &["-vv"]);
-        assert_eq!((ran.code, read(&ran.stdout).state.as_str()), (2, "CRITICAL"), "{}", ran.all());
+        let outcome = night.call("status", &["-vv"]);
+        assert_eq!((outcome.code, read(&outcome.stdout).state.as_str()), (2, "CRITICAL"), "{}", outcome.all());
     });
 }
 
@@ -370,10 +369,10 @@ fn a_first_host_key_is_told_until_a_run_remembers_it() {
     Night::on_each_server(|night| {
         lay(night, 1, b"an archive", HOUR);
         for _ in 0..2 {
-            assert!(ended(&night.ask("status", &[]), 0).text.contains("; host key SHA256:"));
+            assert!(ended(&night.call("status", &[]), 0).text.contains("; host key SHA256:"));
         }
-        night.run().ended_with(0);
-        assert!(!ended(&night.ask("status", &[]), 0).text.contains("host key"));
+        night.run().exited_with(0);
+        assert!(!ended(&night.call("status", &[]), 0).text.contains("host key"));
     });
 }
 

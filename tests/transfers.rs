@@ -1,8 +1,6 @@
 //! Large archives on their way: sent while they grow, over several connections, and on from where a link broke.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -12,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use support::night::{DUMP, Ran};
-use support::servers::listener::loopback;
-use support::servers::zips::noise;
-use support::servers::{Entry, HttpsServer, Method, Proxy, Zip};
-use support::{Night, Sshd};
+use testkit::night::{DUMP, Outcome};
+use testkit::servers::listener::loopback;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, HttpsServer, Method, Proxy, Zip};
+use testkit::{Night, Sshd};
 use zip::write::SimpleFileOptions;
 
 const MIB: usize = 1024 * 1024;
@@ -39,12 +37,12 @@ fn lengthen_the_line(night: &mut Night) -> Proxy {
 
 /// Asserts that the archive is on the server, alone, and holds the night's dump.
 #[track_caller]
-fn assert_delivered(night: &Night, ran: &Ran) {
-    assert_eq!(night.sshd.names(), [night.archive_name()], "{}", ran.all());
+fn assert_delivered(night: &Night, outcome: &Outcome) {
+    assert_eq!(night.sshd.names(), [night.archive_name()], "{}", outcome.all());
     let folder = tempfile::tempdir().unwrap();
     let status = Command::new("tar").arg("-xzf").arg(night.archive()).arg("-C").arg(folder.path()).status().unwrap();
     assert!(status.success());
-    assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "other bytes: {}", ran.all());
+    assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "other bytes: {}", outcome.all());
     assert!(night.work_directory_is_empty());
 }
 
@@ -56,17 +54,17 @@ fn logins(sshd: &Sshd) -> usize {
 fn a_large_archive_goes_over_several_connections_where_the_line_is_long() {
     let mut night = night_of(40 * MIB);
     let _line = lengthen_the_line(&mut night);
-    let ran = night.run();
-    assert_delivered(&night, ran.ended_with(0).told("over 4 connections"));
+    let outcome = night.run();
+    assert_delivered(&night, outcome.exited_with(0).logged("over 4 connections"));
     assert_eq!(logins(&night.sshd), 4 + 4);
 
-    let ran = night.run();
-    assert_delivered(&night, ran.ended_with(0).told("is already there, with the same bytes"));
+    let outcome = night.run();
+    assert_delivered(&night, outcome.exited_with(0).logged("is already there, with the same bytes"));
     assert_eq!(logins(&night.sshd), 8 + 4, "it was compared over as many");
 
     fs::remove_file(night.archive()).unwrap();
     night.set("sftp.connections", json!(1));
-    assert_delivered(&night, night.run().ended_with(0));
+    assert_delivered(&night, night.run().exited_with(0));
     assert_eq!(logins(&night.sshd), 12 + 1 + 1);
 }
 
@@ -74,14 +72,14 @@ fn a_large_archive_goes_over_several_connections_where_the_line_is_long() {
 fn a_short_line_or_a_small_archive_is_worth_one_connection() {
     let mut night = night_of(40 * MIB);
     night.set("sftp.connections", json!(4));
-    assert_delivered(&night, night.run().ended_with(0));
+    assert_delivered(&night, night.run().exited_with(0));
     let short = logins(&night.sshd);
     // A busy machine can look like a longer line for a moment.
     assert!(short < 8, "{short} logins");
 
     let mut night = Night::new();
     let _line = lengthen_the_line(&mut night);
-    assert_delivered(&night, night.run().ended_with(0));
+    assert_delivered(&night, night.run().exited_with(0));
     assert_eq!(logins(&night.sshd), 1 + 1);
 }
 
@@ -91,9 +89,9 @@ fn a_server_that_refuses_a_further_connection_costs_a_line_in_the_log() {
     // The first connection of the upload and the first of the verification come in.
     let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
     let _line = lengthen_the_line(&mut night);
-    let ran = night.run();
-    assert_delivered(&night, ran.ended_with(0).told("going on with one connection fewer"));
-    assert!(ran.log.contains("retries 0"), "{}", ran.all());
+    let outcome = night.run();
+    assert_delivered(&night, outcome.exited_with(0).logged("going on with one connection fewer"));
+    assert!(outcome.log.contains("retries 0"), "{}", outcome.all());
     assert!(server.connections() > 5);
 }
 
@@ -107,7 +105,7 @@ fn the_archive_is_sent_while_it_grows() {
     let server = night.serve_sftp(move |sftp| {
         sftp.on_first_write(move || seen.store(counter.load(Ordering::SeqCst), Ordering::SeqCst))
     });
-    assert_delivered(&night, night.run().ended_with(0));
+    assert_delivered(&night, night.run().exited_with(0));
     let received = begun_at.load(Ordering::SeqCst);
     assert!(received > 0 && received < 4 * MIB as u64, "{received} bytes were packed when sending began");
     assert!(server.operations().iter().any(|done| done.starts_with("open-to-write")));
@@ -124,12 +122,12 @@ fn a_dump_that_proves_damaged_at_its_end_leaves_no_part() {
     let web = HttpsServer::builder(&night.path("web")).bytes_per_second(4 * MIB as u64).start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let server = night.serve_sftp(|sftp| sftp);
-    let ran = night.run();
-    ran.ended_with(4).told("Pack archive: the dump in the ZIP is damaged").told("errors 1");
+    let outcome = night.run();
+    outcome.exited_with(4).logged("Pack archive: the dump in the ZIP is damaged").logged("errors 1");
     let done = server.operations();
     assert!(done.iter().any(|done| done.starts_with("open-to-write")), "it was being sent: {done:?}");
     assert!(!done.iter().any(|done| done.starts_with("rename")), "{done:?}");
-    assert_eq!(night.sshd.names(), [""; 0], "{}", ran.all());
+    assert_eq!(night.sshd.names(), [""; 0], "{}", outcome.all());
     assert!(night.work_directory_is_empty());
 }
 
@@ -139,8 +137,8 @@ fn where_sending_fails_packing_ends_too_and_only_the_cause_is_told() {
     let web = HttpsServer::builder(&night.path("web")).bytes_per_second(2 * MIB as u64).start();
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let _server = night.serve_sftp(|sftp| sftp.full_after(100_000));
-    let ran = night.run();
-    ran.ended_with(4).told("Send archive: the server refused to write").told("errors 1");
+    let outcome = night.run();
+    outcome.exited_with(4).logged("Send archive: the server refused to write").logged("errors 1");
     assert!(web.bytes_sent() < 8 * MIB as u64, "the download went on: {} bytes", web.bytes_sent());
 }
 
@@ -151,10 +149,10 @@ fn a_broken_upload_goes_on_from_there_and_asks_the_web_server_for_nothing() {
         let server = night.serve_sftp(|sftp| sftp.cut_after(14 * MIB as u64, 1));
         let _line = lengthen_the_line(&mut night);
         night.set("sftp.connections", json!(connections));
-        let ran = night.run();
-        assert_delivered(&night, ran.ended_with(0));
+        let outcome = night.run();
+        assert_delivered(&night, outcome.exited_with(0));
         let sent = server.bytes_written();
-        assert!(sent < 34 * MIB as u64, "{sent} bytes were written over {connections} connections: {}", ran.all());
+        assert!(sent < 34 * MIB as u64, "{sent} bytes were written over {connections} connections: {}", outcome.all());
         assert!(night.web.bytes_sent() < 25 * MIB as u64, "{}", night.web.bytes_sent());
     }
 }
@@ -166,8 +164,8 @@ fn a_part_that_the_server_has_lost_is_sent_again() {
     // What was acknowledged is gone when the program comes back.
     let server =
         night.serve_sftp(|sftp| sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap()));
-    let ran = night.run();
-    assert_delivered(&night, ran.ended_with(0).told("retries 1"));
+    let outcome = night.run();
+    assert_delivered(&night, outcome.exited_with(0).logged("retries 1"));
     assert!(server.bytes_written() > 5 * MIB as u64, "{}", server.bytes_written());
 }
 
@@ -175,10 +173,10 @@ fn a_part_that_the_server_has_lost_is_sent_again() {
 fn every_tar_reads_the_archive() {
     for method in [Method::Deflated, Method::Stored] {
         let mut night = Night::new();
-        night.dump = support::servers::zips::sql_dump(3 * MIB);
+        night.dump = testkit::servers::zips::sql_dump(3 * MIB);
         let dump = Entry::new(DUMP, night.dump.clone()).method(method).extended_time(night.modified);
         night.publish(&Zip::new().with(dump));
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         for reader in [
             "tar -xzOf ARCHIVE",
             "bsdtar -xOf ARCHIVE",
@@ -217,7 +215,7 @@ fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
     const SIZE: u64 = (5 << 30) + 1;
     let night = Night::new();
     write_sparse_zip(&night.path("web/my_zip.zip"), SIZE, u32::try_from(night.modified.timestamp()).unwrap());
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let archive = fs::read(night.archive()).unwrap();
     // Each member's trailer: gunzip would complain of a wrong CRC or size, which wraps at 4 GiB.
     let mut members = flate2::bufread::MultiGzDecoder::new(archive.as_slice());
@@ -238,13 +236,14 @@ fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_report
     night.set("sftp.connections", json!(2));
     let mut command = night.command(&[]);
     command.env("SCRIPTING_SYSTEM_PANIC_AT", "further connection: out of bounds");
-    let ran = night.ran(command.output().unwrap());
-    ran.ended_with(4)
-        .told("Send archive: internal error, please report it: out of bounds")
-        .told("errors 1, warnings 0");
+    let outcome = night.outcome(command.output().unwrap());
+    outcome
+        .exited_with(4)
+        .logged("Send archive: internal error, please report it: out of bounds")
+        .logged("errors 1, warnings 0");
     let part = fs::metadata(night.sshd.directory.join(night.part_of(&night.archive_name()))).unwrap();
     assert!(part.len() < 50 * MIB as u64, "it went on to {} bytes", part.len());
     assert!(!night.archive().exists());
     assert!(night.work_directory_is_empty());
-    assert_delivered(&night, night.run().ended_with(0));
+    assert_delivered(&night, night.run().exited_with(0));
 }

@@ -8,20 +8,20 @@ use scripting_system::lock::Lock;
 use serde_json::json;
 
 use super::{check, files, must_end_with, must_fail, night, scrubbed};
-use crate::support::SmallDisk;
-use crate::support::night::DUMP;
-use crate::support::servers::zips::noise;
-use crate::support::servers::{Entry, HttpsServer, Zip};
+use testkit::SmallDisk;
+use testkit::night::DUMP;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, HttpsServer, Zip};
 
 #[test]
 fn every_mistake_of_a_broken_configuration_is_named_and_nothing_is_reached() {
     let mut night = night();
     night.set("source.dumpp", json!("x")).set("sftp.port", json!(0));
-    let ran = must_end_with(&night, 3);
-    assert_eq!(ran.stdout, "");
+    let outcome = must_end_with(&night, 3);
+    assert_eq!(outcome.stdout, "");
     let file = night.path("config.json");
     assert_eq!(
-        ran.stderr.replace(&file.to_string_lossy().into_owned(), "config.json"),
+        outcome.stderr.replace(&file.to_string_lossy().into_owned(), "config.json"),
         "scripting-system: config.json: source.dumpp: is not a known key; did you mean \"dump\"?\n\
          scripting-system: config.json: sftp.port: 0 is out of bounds; write a number from 1 to 65535\n"
     );
@@ -34,10 +34,10 @@ fn what_is_worth_a_look_about_the_file_is_told() {
     let night = night();
     let mut command = night.command_of("check", &[]);
     fs::set_permissions(night.path("config.json"), fs::Permissions::from_mode(0o640)).unwrap();
-    let ran = night.ran(command.output().unwrap());
-    ran.ended_with(0);
-    assert!(ran.stdout.contains("  ! file            "), "{}", ran.all());
-    assert!(ran.stdout.contains("holds a secret in clear (email.server.password, "), "{}", ran.all());
+    let outcome = night.outcome(command.output().unwrap());
+    outcome.exited_with(0);
+    assert!(outcome.stdout.contains("  ! file            "), "{}", outcome.all());
+    assert!(outcome.stdout.contains("holds a secret in clear (email.server.password, "), "{}", outcome.all());
 }
 
 #[test]
@@ -49,9 +49,10 @@ fn a_log_and_a_work_directory_that_cannot_be_written_are_told() {
     // A smaller one would be downloaded.
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.path("full"), "ro");
-    let ran = must_fail(&night, &[("log", &["/proc/log.log cannot be written"]), ("work directory", &["Read-only"])]);
-    assert!(ran.stdout.contains("→ make its folder, or correct its permissions or log.file"), "{}", ran.all());
-    assert!(ran.stdout.contains("→ correct its permissions, or archive.work_directory"), "{}", ran.all());
+    let outcome =
+        must_fail(&night, &[("log", &["/proc/log.log cannot be written"]), ("work directory", &["Read-only"])]);
+    assert!(outcome.stdout.contains("→ make its folder, or correct its permissions or log.file"), "{}", outcome.all());
+    assert!(outcome.stdout.contains("→ correct its permissions, or archive.work_directory"), "{}", outcome.all());
 }
 
 #[test]
@@ -67,8 +68,8 @@ fn a_work_directory_without_room_for_the_archive_is_told_with_both_figures() {
     let mut night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(1_000_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.path("work"), "size=256k");
-    let ran = must_fail(&night, &[("archive", &["no room for ", "needs 976.", "256.00 KiB free"])]);
-    assert!(ran.stdout.contains("→ make room in archive.work_directory"), "{}", ran.all());
+    let outcome = must_fail(&night, &[("archive", &["no room for ", "needs 976.", "256.00 KiB free"])]);
+    assert!(outcome.stdout.contains("→ make room in archive.work_directory"), "{}", outcome.all());
 
     // All of the ZIP has to lie here, too.
     night.web = HttpsServer::builder(&night.path("web")).without_ranges().start();
@@ -83,9 +84,13 @@ fn a_run_that_is_under_way_is_told_and_not_disturbed() {
     let mut command = night.command_of("check", &[]);
     let config = night.path("config.json");
     let lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
-    let ran = night.ran(command.output().unwrap());
-    ran.ended_with(0);
-    assert!(ran.stdout.contains("  ! lock            a run with this configuration is under way\n"), "{}", ran.all());
+    let outcome = night.outcome(command.output().unwrap());
+    outcome.exited_with(0);
+    assert!(
+        outcome.stdout.contains("  ! lock            a run with this configuration is under way\n"),
+        "{}",
+        outcome.all()
+    );
     drop(lock);
     assert!(check(&night).stdout.contains("  ✓ lock "));
 }
@@ -95,11 +100,11 @@ fn two_faults_at_once_are_both_told_and_all_else_is_too() {
     let mut night = night();
     night.set("source.dump", json!("other.sql")).set("sftp.directory", json!("/nonexistent"));
     let before = files(&night.sshd.directory);
-    let ran = must_fail(
+    let outcome = must_fail(
         &night,
         &[("entry", &["the ZIP holds no \"other.sql\"", "dumpfile.sql"]), ("directory", &["does not exist"])],
     );
-    insta::assert_snapshot!("two_faults", scrubbed(&night, &ran));
+    insta::assert_snapshot!("two_faults", scrubbed(&night, &outcome));
     assert_eq!(files(&night.sshd.directory), before);
 }
 
@@ -108,14 +113,14 @@ fn a_suffix_in_the_pattern_is_a_warning_of_the_check_alone() {
     for (pattern, doubled) in [("%Y%d%m.tgz", ".tgz.tgz"), ("%Y%d%m.tar.gz", ".tar.gz.tgz")] {
         let mut night = night();
         night.set("archive.name", json!(pattern));
-        let ran = must_end_with(&night, 0);
-        let line = ran.stdout.lines().find(|line| line.starts_with("  ! archive name")).unwrap_or_default();
-        assert!(line.contains(doubled), "{}", ran.all());
-        assert!(ran.stdout.contains("→ remove the suffix from archive.name"), "{}", ran.all());
-        let ran = night.run();
-        ran.ended_with(0);
-        assert!(!ran.log.contains("WARNING"), "{}", ran.all());
+        let outcome = must_end_with(&night, 0);
+        let line = outcome.stdout.lines().find(|line| line.starts_with("  ! archive name")).unwrap_or_default();
+        assert!(line.contains(doubled), "{}", outcome.all());
+        assert!(outcome.stdout.contains("→ remove the suffix from archive.name"), "{}", outcome.all());
+        let outcome = night.run();
+        outcome.exited_with(0);
+        assert!(!outcome.log.contains("WARNING"), "{}", outcome.all());
     }
-    let ran = must_end_with(&night(), 0);
-    assert!(!ran.stdout.contains("archive name"), "{}", ran.all());
+    let outcome = must_end_with(&night(), 0);
+    assert!(!outcome.stdout.contains("archive name"), "{}", outcome.all());
 }

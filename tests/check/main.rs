@@ -7,8 +7,6 @@ mod reports;
 mod sftp;
 mod signals;
 mod source;
-#[path = "../support/mod.rs"]
-mod support;
 mod well;
 
 use std::collections::BTreeMap;
@@ -16,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use support::{Night, Ran};
+use testkit::{Night, Outcome};
 
 /// A good night that stays one when the clock passes midnight between the dump and the check, on a server whose host
 /// key is known.
@@ -33,39 +31,39 @@ fn night() -> Night {
 }
 
 /// Does the check.
-fn check(night: &Night) -> Ran {
-    night.ask("check", &[])
+fn check(night: &Night) -> Outcome {
+    night.call("check", &[])
 }
 
 /// The check must end with `code`.
 #[track_caller]
-fn must_end_with(night: &Night, code: i32) -> Ran {
-    let ran = check(night);
-    ran.ended_with(code);
-    ran
+fn must_end_with(night: &Night, code: i32) -> Outcome {
+    let outcome = check(night);
+    outcome.exited_with(code);
+    outcome
 }
 
 /// The check must fail with a ✗ at each of `whats` and nowhere else, each with its words, and must still come to its end.
 #[track_caller]
-fn must_fail(night: &Night, faults: &[(&str, &[&str])]) -> Ran {
-    let ran = must_end_with(night, 4);
-    let crosses: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
-    assert_eq!(crosses.len(), faults.len(), "{}", ran.all());
+fn must_fail(night: &Night, faults: &[(&str, &[&str])]) -> Outcome {
+    let outcome = must_end_with(night, 4);
+    let crosses: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
+    assert_eq!(crosses.len(), faults.len(), "{}", outcome.all());
     for (line, (what, words)) in crosses.iter().zip(faults) {
-        assert!(line.starts_with(&format!("  ✗ {what} ")), "no ✗ at {what}: {}", ran.all());
+        assert!(line.starts_with(&format!("  ✗ {what} ")), "no ✗ at {what}: {}", outcome.all());
         for word in *words {
-            assert!(line.contains(word), "{word:?} is not told: {}", ran.all());
+            assert!(line.contains(word), "{word:?} is not told: {}", outcome.all());
         }
     }
     for heading in ["Configuration", "Source", "Dump", "SFTP", "Reports"] {
-        assert!(ran.stdout.lines().any(|line| line == heading), "{heading} is left out: {}", ran.all());
+        assert!(outcome.stdout.lines().any(|line| line == heading), "{heading} is left out: {}", outcome.all());
     }
-    ran
+    outcome
 }
 
 /// What is told, without what differs from day to day and from machine to machine.
-fn scrubbed(night: &Night, ran: &Ran) -> String {
-    let mut text = ran.stdout.clone();
+fn scrubbed(night: &Night, outcome: &Outcome) -> String {
+    let mut text = outcome.stdout.clone();
     let keys = night.sshd.user_key();
     let user = night.config["sftp"]["username"].as_str().unwrap();
     let server = night.config["sftp"]["port"].to_string();

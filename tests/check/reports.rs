@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use super::{must_end_with, must_fail, night, scrubbed};
-use crate::support::Night;
-use crate::support::night::MAIL_LOGIN;
-use crate::support::servers::smtp::{Builder, Security};
-use crate::support::servers::{Authority, SmtpServer, WebhookServer};
+use testkit::Night;
+use testkit::night::MAIL_LOGIN;
+use testkit::servers::smtp::{Builder, Security};
+use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
 /// A night with another mail server, made difficult by `faults`.
 fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builder) -> Night {
@@ -38,10 +38,10 @@ fn a_mail_server_that_is_down_is_told() {
 fn a_wrong_mail_password_is_tried_once_and_told() {
     let mut night = night();
     night.set("email.server.password", json!("wr0ng-p4ssword"));
-    let ran =
+    let outcome =
         must_fail(&night, &[("mail login", &["refused the login of reports@example.org", "email.server.password"])]);
     assert_eq!(night.mail.logins().len(), 1);
-    assert!(!ran.all().contains("wr0ng-p4ssword"));
+    assert!(!outcome.all().contains("wr0ng-p4ssword"));
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn starttls_that_is_missing_is_told_and_no_password_is_shown() {
 fn the_certificate_behind_starttls_is_looked_at_too() {
     let identity = Authority::shared().server_for_days(&["127.0.0.1"], 5);
     let night = mailed(Security::StartTls, "starttls", |mail| mail.identity(identity));
-    let ran = must_end_with(&night, 0);
-    assert!(ran.stdout.contains(" answers, STARTTLS\n  ! certificate "), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    assert!(outcome.stdout.contains(" answers, STARTTLS\n  ! certificate "), "{}", outcome.all());
     let expired = Authority::shared().expired_server(&["127.0.0.1"]);
     let night = mailed(Security::Tls, "tls", |mail| mail.identity(expired));
     must_fail(&night, &[("mail server", &["no trusted TLS connection to the mail server", "ca_file"])]);
@@ -66,9 +66,13 @@ fn the_certificate_behind_starttls_is_looked_at_too() {
 fn each_recipient_that_would_be_refused_is_told() {
     let mut night = mailed(Security::Tls, "tls", |mail| mail.refuse_recipient("gone@example.org"));
     night.set("email.to", json!(["gone@example.org", "operator@example.org"]));
-    let ran = must_fail(&night, &[("recipient", &["refused the mail to gone@example.org"])]);
-    assert!(ran.stdout.contains("✓ recipient       operator@example.org: a mail would be taken\n"), "{}", ran.all());
-    assert!(ran.stdout.contains("→ correct email.from or email.to"), "{}", ran.all());
+    let outcome = must_fail(&night, &[("recipient", &["refused the mail to gone@example.org"])]);
+    assert!(
+        outcome.stdout.contains("✓ recipient       operator@example.org: a mail would be taken\n"),
+        "{}",
+        outcome.all()
+    );
+    assert!(outcome.stdout.contains("→ correct email.from or email.to"), "{}", outcome.all());
     assert_eq!(night.mail.messages().len(), 0);
 }
 
@@ -79,16 +83,16 @@ fn a_webhook_or_a_monitor_that_is_not_there_is_told_without_its_address() {
     let ping = "https://no-such-host.invalid/p1ng-s3cret";
     night.set("mattermost.webhook_url", json!(webhook));
     night.config["monitor"] = json!({"ping_url": ping});
-    let ran = must_fail(
+    let outcome = must_fail(
         &night,
         &[
             ("Mattermost", &["cannot reach the Mattermost server", "mattermost.webhook_url"]),
             ("monitor", &["cannot reach the monitoring service", "monitor.ping_url"]),
         ],
     );
-    insta::assert_snapshot!("reports_that_would_not_arrive", scrubbed(&night, &ran));
+    insta::assert_snapshot!("reports_that_would_not_arrive", scrubbed(&night, &outcome));
     for secret in ["s3cret", "no-such-host", &nowhere().to_string()] {
-        assert!(!ran.all().contains(secret), "{secret}: {}", ran.all());
+        assert!(!outcome.all().contains(secret), "{secret}: {}", outcome.all());
     }
 }
 
@@ -98,9 +102,9 @@ fn a_webhook_whose_certificate_is_not_trusted_is_told_and_gets_no_message() {
     night.webhook = WebhookServer::builder().identity(Authority::new("Somebody else").server(&["127.0.0.1"])).start();
     let url = night.webhook.url();
     night.set("mattermost.webhook_url", json!(url));
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(4);
-    assert!(ran.stdout.contains("no trusted TLS connection to the Mattermost server"), "{}", ran.all());
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(4);
+    assert!(outcome.stdout.contains("no trusted TLS connection to the Mattermost server"), "{}", outcome.all());
     assert_eq!((night.webhook.requests(), night.mail.messages().len()), (0, 1));
 }
 
@@ -111,11 +115,11 @@ fn a_test_message_that_is_refused_is_told() {
     let url = night.webhook.url();
     night.set("mattermost.webhook_url", json!(url));
     must_end_with(&night, 0);
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(4);
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(4);
     assert!(
-        ran.stdout.contains("✗ test message    the Mattermost server did not post the message: status 404"),
+        outcome.stdout.contains("✗ test message    the Mattermost server did not post the message: status 404"),
         "{}",
-        ran.all()
+        outcome.all()
     );
 }

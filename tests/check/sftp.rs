@@ -6,12 +6,12 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use super::{files, must_end_with, must_fail, night, prepare, scrubbed};
-use crate::support::night::{DUMP, archive_name};
-use crate::support::servers::sftp::Builder;
-use crate::support::servers::zips::noise;
-use crate::support::servers::{Entry, SftpServer, SshKey, Zip};
-use crate::support::sshd::generate;
-use crate::support::{Night, SmallDisk, Sshd};
+use testkit::night::{DUMP, archive_name};
+use testkit::servers::sftp::Builder;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, SftpServer, SshKey, Zip};
+use testkit::sshd::generate;
+use testkit::{Night, SmallDisk, Sshd};
 
 /// A night on the embedded server, made difficult by `faults`, which knows its host key.
 fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {
@@ -54,11 +54,11 @@ fn a_pinned_host_key_is_named_as_such() {
     let fingerprint = night.sshd.fingerprint("ed25519");
     fs::remove_file(night.path("known_hosts")).unwrap();
     night.set("sftp.host_key", json!(fingerprint));
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     assert!(
-        ran.stdout.contains(&format!("ssh-ed25519 {fingerprint}, the one that sftp.host_key pins\n")),
+        outcome.stdout.contains(&format!("ssh-ed25519 {fingerprint}, the one that sftp.host_key pins\n")),
         "{}",
-        ran.all()
+        outcome.all()
     );
 }
 
@@ -74,10 +74,14 @@ fn an_agent_that_cron_does_not_have_is_worth_a_look() {
     let script = format!("ssh-add -q '{}' && exec '{}'", key.display(), words.join("' '"));
     let mut agent = std::process::Command::new("ssh-agent");
     let output = agent.arg("-a").arg(socket).args(["sh", "-c", &script]).env("TZ", "UTC").output().unwrap();
-    let ran = night.ran(output);
-    ran.ended_with(0);
-    assert!(ran.stdout.contains(", with a key of the running agent\n"), "{}", ran.all());
-    assert!(ran.stdout.contains("→ set sftp.private_key if cron starts the runs: it has no agent"), "{}", ran.all());
+    let outcome = night.outcome(output);
+    outcome.exited_with(0);
+    assert!(outcome.stdout.contains(", with a key of the running agent\n"), "{}", outcome.all());
+    assert!(
+        outcome.stdout.contains("→ set sftp.private_key if cron starts the runs: it has no agent"),
+        "{}",
+        outcome.all()
+    );
 }
 
 #[test]
@@ -94,17 +98,17 @@ fn a_first_host_key_that_could_not_be_remembered_is_a_fault() {
 fn a_refused_login_is_tried_once_and_told_after_the_host_key() {
     let (mut night, server) = on_embedded(|sftp| sftp);
     night.set("sftp.password", json!("wr0ng-password"));
-    let ran = must_fail(&night, &[("login", &["sftp.password was refused; it was tried once"])]);
-    assert!(ran.stdout.contains("  ✓ host key "), "{}", ran.all());
-    assert!(!ran.all().contains("wr0ng-password"));
+    let outcome = must_fail(&night, &[("login", &["sftp.password was refused; it was tried once"])]);
+    assert!(outcome.stdout.contains("  ✓ host key "), "{}", outcome.all());
+    assert!(!outcome.all().contains("wr0ng-password"));
     assert_eq!(server.auth_attempts().len(), 1);
 
     let mut night = self::night();
     let key = night.path("stranger");
     generate("ed25519", &key, "");
     night.set("sftp.private_key", json!(key));
-    let ran = must_fail(&night, &[("login", &["stranger was refused", "authorized_keys"])]);
-    insta::assert_snapshot!("refused_key", scrubbed(&night, &ran));
+    let outcome = must_fail(&night, &[("login", &["stranger was refused", "authorized_keys"])]);
+    insta::assert_snapshot!("refused_key", scrubbed(&night, &outcome));
 }
 
 #[test]
@@ -112,8 +116,9 @@ fn a_missing_directory_is_told_after_the_login_and_not_made() {
     Night::on_each_server(|night| {
         prepare(night);
         night.set("sftp.directory", json!("TSE-INFORX"));
-        let ran = must_fail(night, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
-        assert!(ran.stdout.contains("  ✓ login "), "{}", ran.all());
+        let outcome =
+            must_fail(night, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
+        assert!(outcome.stdout.contains("  ✓ login "), "{}", outcome.all());
         assert!(!night.sshd.directory.join("TSE-INFORX").exists());
     });
 }
@@ -122,14 +127,14 @@ fn a_missing_directory_is_told_after_the_login_and_not_made() {
 fn a_directory_that_may_not_be_written_is_told() {
     let mut night = Night::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
     prepare(&mut night);
-    let ran = must_fail(
+    let outcome = must_fail(
         &night,
         &[(
             "writing",
             &[&format!("refused to create \"{}\"", night.part_of("19700101.tgz")), "Check the permissions of"],
         )],
     );
-    assert!(ran.stdout.contains("  ✓ space "), "{}", ran.all());
+    assert!(outcome.stdout.contains("  ✓ space "), "{}", outcome.all());
 
     Night::on_each_server(|night| {
         prepare(night);
@@ -148,8 +153,8 @@ fn a_disk_without_room_is_told_with_both_figures() {
     let night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(2_000_000)).extended_time(night.modified)));
     let _disk = SmallDisk::over(&night.sshd.directory, "size=1m");
-    let ran = must_fail(&night, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
-    assert!(ran.stdout.contains("→ make room on the server, or raise the quota there"), "{}", ran.all());
+    let outcome = must_fail(&night, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
+    assert!(outcome.stdout.contains("→ make room on the server, or raise the quota there"), "{}", outcome.all());
     fs::write(night.sshd.directory.join("somebody-elses"), vec![1; 2_000_000]).unwrap_err();
     must_fail(&night, &[("writing", &["no space for "]), ("space", &["0 B free"])]);
     assert_eq!(night.sshd.names(), ["somebody-elses"]);
@@ -165,14 +170,14 @@ fn a_disk_without_room_is_told_with_both_figures() {
 #[test]
 fn a_server_that_removes_nothing_is_worth_a_look_and_the_file_that_stays_is_named() {
     let (night, _server) = on_embedded(|sftp| sftp.without_removal());
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     assert!(
-        ran.stdout.contains(&format!(
+        outcome.stdout.contains(&format!(
             "! removing        the small file {} stays: the server refused to remove",
             night.part_of("19700201.tgz")
         )),
         "{}",
-        ran.all()
+        outcome.all()
     );
     assert_eq!(night.sshd.names(), [night.part_of("19700201.tgz")]);
     // It takes no name that is there.
@@ -186,10 +191,10 @@ fn what_a_killed_check_left_is_told_as_a_leftover_and_goes_with_the_next_run() {
         prepare(night);
         fs::write(night.sshd.directory.join(night.part_of("19700101.tgz")), "left").unwrap();
         let before = files(&night.sshd.directory);
-        let ran = must_end_with(night, 0);
-        assert!(ran.stdout.contains(", 1 leftover of an earlier run"), "{}", ran.all());
+        let outcome = must_end_with(night, 0);
+        assert!(outcome.stdout.contains(", 1 leftover of an earlier run"), "{}", outcome.all());
         assert_eq!(files(&night.sshd.directory), before);
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         assert_eq!(night.sshd.names(), [night.archive_name()]);
     });
 }
@@ -198,11 +203,11 @@ fn what_a_killed_check_left_is_told_as_a_leftover_and_goes_with_the_next_run() {
 fn names_that_hold_removal_back_are_told() {
     let night = night();
     fs::write(night.sshd.directory.join("20261123.tgz"), "month before day").unwrap();
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     assert!(
-        ran.stdout.contains("! removal         would be held back: \"20261123.tgz\" fits archive.name only with"),
+        outcome.stdout.contains("! removal         would be held back: \"20261123.tgz\" fits archive.name only with"),
         "{}",
-        ran.all()
+        outcome.all()
     );
 }
 
@@ -213,37 +218,37 @@ fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows()
         fs::write(night.sshd.directory.join(format!("2026-{day}-11.tgz")), "an archive").unwrap();
     }
     fs::write(night.sshd.directory.join("20262611-keep.tgz"), "kept for ever").unwrap();
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     for words in [
         "! archive names   archive.name seems to have been changed: 13 files named after another pattern (\"%Y-%d-%m\"), such",
         ": retention neither counts nor removes them, and list, verify and restore do not find them",
         "→ if another job delivers here, leave its files alone; else set archive.name to \"%Y-%d-%m\" again, or rename",
     ] {
-        assert!(ran.stdout.contains(words), "{words:?}: {}", ran.all());
+        assert!(outcome.stdout.contains(words), "{words:?}: {}", outcome.all());
     }
     night.set("archive.name", json!("%Y-%d-%m"));
-    let ran = must_end_with(&night, 0);
-    assert!(!ran.stdout.contains("archive names"), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    assert!(!outcome.stdout.contains("archive names"), "{}", outcome.all());
 }
 
 #[test]
 fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds() {
     Night::on_each_server(|night| {
         prepare(night);
-        night.run().ended_with(0);
-        let ran = must_end_with(night, 0);
-        assert!(!ran.stdout.contains("dump name"), "{}", ran.all());
+        night.run().exited_with(0);
+        let outcome = must_end_with(night, 0);
+        assert!(!outcome.stdout.contains("dump name"), "{}", outcome.all());
         night.set("source.dump", json!("data/new name.sql"));
         night.publish(&Zip::new().with(Entry::new("data/new name.sql", noise(1000)).extended_time(night.modified)));
         // The archive of today would be another job's.
         assert!(must_end_with(night, 4).stdout.contains("✗ archive         \"20"));
         let yesterday = archive_name(night.modified.date_naive() - chrono::Days::new(1));
         fs::rename(night.archive(), night.sshd.directory.join(&yesterday)).unwrap();
-        let ran = must_end_with(night, 0);
+        let outcome = must_end_with(night, 0);
         let held = format!("{yesterday}, the newest archive, holds \"dumpfile.sql\", and source.dump names");
         for words in [&held, "\"new name.sql\"", "restore and verify reach the older archives with --dump dumpfile.sql"]
         {
-            assert!(ran.stdout.contains(words), "{words:?}: {}", ran.all());
+            assert!(outcome.stdout.contains(words), "{words:?}: {}", outcome.all());
         }
         // An archive that shows no name is `verify`'s business.
         fs::write(night.archive(), "damaged").unwrap();

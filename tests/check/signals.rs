@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::prepare;
-use crate::support::Night;
+use testkit::Night;
 
 fn signal(child: &Child, name: &str) {
     let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
@@ -33,10 +33,10 @@ fn a_signal_ends_it_after_its_file_on_the_server_is_gone() {
         signal(&child, name);
         std::thread::sleep(Duration::from_millis(200));
         go.send(()).unwrap();
-        let ran = night.ran(child.wait_with_output().unwrap());
-        ran.ended_with(code);
-        assert!(ran.stderr.contains("interrupted (SIG"), "{}", ran.all());
-        assert!(!ran.stdout.contains("Reports"), "{}", ran.all());
+        let outcome = night.outcome(child.wait_with_output().unwrap());
+        outcome.exited_with(code);
+        assert!(outcome.stderr.contains("interrupted (SIG"), "{}", outcome.all());
+        assert!(!outcome.stdout.contains("Reports"), "{}", outcome.all());
         assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
     }
 }

@@ -7,11 +7,11 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{must_end_with, must_fail, night, scrubbed};
-use crate::support::Night;
-use crate::support::night::DUMP;
-use crate::support::servers::https::Builder;
-use crate::support::servers::zips::noise;
-use crate::support::servers::{Authority, Entry, HttpsServer, Zip};
+use testkit::Night;
+use testkit::night::DUMP;
+use testkit::servers::https::Builder;
+use testkit::servers::zips::noise;
+use testkit::servers::{Authority, Entry, HttpsServer, Zip};
 
 /// A night whose web server `faults` make difficult.
 fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {
@@ -26,8 +26,8 @@ fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {
 fn a_name_that_is_not_known_is_told_and_all_else_is_too() {
     let mut night = night();
     night.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
-    let ran = must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
-    insta::assert_snapshot!("unknown_name", scrubbed(&night, &ran));
+    let outcome = must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
+    insta::assert_snapshot!("unknown_name", scrubbed(&night, &outcome));
 }
 
 #[test]
@@ -67,17 +67,20 @@ fn a_certificate_that_is_not_trusted_is_told_with_what_to_do() {
 #[test]
 fn a_certificate_that_ends_soon_is_worth_a_look() {
     let night = served(|web| web.identity(Authority::shared().server_for_days(&["127.0.0.1"], 5)));
-    let ran = must_end_with(&night, 0);
-    let line =
-        ran.stdout.lines().find(|line| line.starts_with("  ! certificate ")).unwrap_or_else(|| panic!("{}", ran.all()));
+    let outcome = must_end_with(&night, 0);
+    let line = outcome
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("  ! certificate "))
+        .unwrap_or_else(|| panic!("{}", outcome.all()));
     assert!(
         line.contains("signed by Authority of the embedded servers, good until ") && line.ends_with(", 5 days more")
     );
-    assert!(ran.stdout.contains("→ have it renewed there"), "{}", ran.all());
+    assert!(outcome.stdout.contains("→ have it renewed there"), "{}", outcome.all());
     assert!(
-        ran.stdout.ends_with("Nothing stands in the way of a run; one thing is worth a look (!).\n"),
+        outcome.stdout.ends_with("Nothing stands in the way of a run; one thing is worth a look (!).\n"),
         "{}",
-        ran.all()
+        outcome.all()
     );
 }
 
@@ -96,9 +99,9 @@ fn a_refused_request_is_told_with_what_to_do() {
     must_fail(&night, &[("ZIP", &["answered 404 (not found)", "Check source.url"])]);
     let mut night = served(|web| web.basic_auth("reader", "right"));
     night.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
-    let ran = must_fail(&night, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
+    let outcome = must_fail(&night, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
     assert_eq!(night.web.requests(), 1, "one attempt");
-    assert!(!ran.all().contains("wr0ng-password"));
+    assert!(!outcome.all().contains("wr0ng-password"));
 }
 
 #[test]
@@ -111,17 +114,20 @@ fn what_is_no_zip_is_told_with_how_it_begins() {
 fn a_dump_that_is_stale_by_now_is_worth_a_look_and_no_fault() {
     let mut night = night();
     night.publish_dump_of(night.modified - TimeDelta::days(3));
-    let ran = must_end_with(&night, 0);
-    let line =
-        ran.stdout.lines().find(|line| line.starts_with("  ! freshness ")).unwrap_or_else(|| panic!("{}", ran.all()));
+    let outcome = must_end_with(&night, 0);
+    let line = outcome
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("  ! freshness "))
+        .unwrap_or_else(|| panic!("{}", outcome.all()));
     assert!(
         line.contains("a run now would find it stale and send nothing for ") && line.contains("3 days ago"),
         "{line}"
     );
     assert!(
-        ran.stdout.contains("→ nothing to do if today's dump is not made yet. Otherwise: Look at"),
+        outcome.stdout.contains("→ nothing to do if today's dump is not made yet. Otherwise: Look at"),
         "{}",
-        ran.all()
+        outcome.all()
     );
 }
 
@@ -129,30 +135,38 @@ fn a_dump_that_is_stale_by_now_is_worth_a_look_and_no_fault() {
 fn a_server_without_ranges_costs_the_whole_zip_and_the_list_says_so() {
     let night = served(|web| web.without_ranges());
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
-    let ran = must_end_with(&night, 0);
-    assert!(ran.stdout.contains("not sent in parts: each run downloads all of it"), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    assert!(outcome.stdout.contains("not sent in parts: each run downloads all of it"), "{}", outcome.all());
     assert!(night.work_directory_is_empty());
 }
 
 #[test]
 fn a_clock_that_differs_is_told_and_by_a_day_what_it_holds_back() {
     let night = served(|web| web.date_shifted_by_hours(-2));
-    let ran = must_end_with(&night, 0);
-    assert!(ran.stdout.contains("! clock           the web server's is 2 hours behind ours\n"), "{}", ran.all());
-    assert!(!ran.stdout.contains("held back"), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    assert!(
+        outcome.stdout.contains("! clock           the web server's is 2 hours behind ours\n"),
+        "{}",
+        outcome.all()
+    );
+    assert!(!outcome.stdout.contains("held back"), "{}", outcome.all());
     let night = served(|web| web.date_shifted_by_hours(30));
-    let ran = must_end_with(&night, 0);
-    assert!(ran.stdout.contains("! removal         would be held back: the web server's clock"), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    assert!(
+        outcome.stdout.contains("! removal         would be held back: the web server's clock"),
+        "{}",
+        outcome.all()
+    );
 }
 
 #[test]
 fn plain_http_on_this_machine_is_named_as_such() {
     let night = served(|web| web.plain_http());
-    let ran = must_end_with(&night, 0);
+    let outcome = must_end_with(&night, 0);
     assert!(
-        ran.stdout.contains("✓ TLS             none: plain HTTP, which is for this machine alone\n"),
+        outcome.stdout.contains("✓ TLS             none: plain HTTP, which is for this machine alone\n"),
         "{}",
-        ran.all()
+        outcome.all()
     );
 }
 
@@ -161,14 +175,14 @@ fn a_proxy_makes_the_connection_and_its_password_stays_a_secret() {
     let mut night = night();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{free}")));
-    let ran = must_fail(&night, &[("ZIP", &["no connection to "])]);
+    let outcome = must_fail(&night, &[("ZIP", &["no connection to "])]);
     assert!(
-        ran.stdout.contains("  - connection      made by source.proxy, which looks up the name too\n"),
+        outcome.stdout.contains("  - connection      made by source.proxy, which looks up the name too\n"),
         "{}",
-        ran.all()
+        outcome.all()
     );
     assert_eq!(night.web.requests(), 0);
-    assert!(!ran.all().contains("pr0xy-s3cret"), "{}", ran.all());
+    assert!(!outcome.all().contains("pr0xy-s3cret"), "{}", outcome.all());
 }
 
 #[test]
@@ -176,8 +190,8 @@ fn the_query_of_the_address_stays_a_secret() {
     let mut night = night();
     let url = night.web.url("/missing.zip?token=t0ken-s3cret");
     night.set("source.url", json!(url));
-    let ran = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
-    assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+    let outcome = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
+    assert!(!outcome.all().contains("t0ken-s3cret"), "{}", outcome.all());
 }
 
 #[test]
@@ -185,9 +199,9 @@ fn another_dump_in_the_zip_is_a_warning() {
     let night = night();
     let dump = Entry::new(DUMP, night.dump.clone()).extended_time(night.modified);
     night.publish(&Zip::new().with(dump).with(Entry::new("a/blog.SQL", "x")));
-    let ran = must_end_with(&night, 0);
-    assert!(ran.stdout.contains("  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n"), "{}", ran.all());
-    assert!(ran.stdout.contains("→ give each its own job if it must be kept"), "{}", ran.all());
+    let outcome = must_end_with(&night, 0);
+    assert!(outcome.stdout.contains("  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n"), "{}", outcome.all());
+    assert!(outcome.stdout.contains("→ give each its own job if it must be kept"), "{}", outcome.all());
 }
 
 #[test]

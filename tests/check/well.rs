@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::support::Night;
-use super::support::night::DUMP;
-use super::support::servers::zips::noise;
-use super::support::servers::{Entry, Zip};
 use super::{check, files, must_end_with, night, prepare, scrubbed};
+use testkit::Night;
+use testkit::night::DUMP;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, Zip};
 
 #[test]
 fn all_that_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
@@ -21,9 +21,9 @@ fn all_that_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
     fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
     fs::write(night.sshd.directory.join("notes.txt"), "not ours").unwrap();
     let (before, known_hosts) = (files(&night.sshd.directory), fs::read(night.path("known_hosts")).unwrap());
-    let ran = must_end_with(&night, 0);
-    insta::assert_snapshot!("all_is_well", scrubbed(&night, &ran));
-    assert_eq!(ran.stderr, "");
+    let outcome = must_end_with(&night, 0);
+    insta::assert_snapshot!("all_is_well", scrubbed(&night, &outcome));
+    assert_eq!(outcome.stderr, "");
     assert_eq!(files(&night.sshd.directory), before);
     assert_eq!(fs::read(night.path("known_hosts")).unwrap(), known_hosts);
     assert!(!night.path("log.log").exists() && !night.path("backup.prom").exists());
@@ -37,12 +37,12 @@ fn a_night_that_is_checked_goes_well_on_each_server() {
     Night::on_each_server(|night| {
         prepare(night);
         let before = files(&night.sshd.directory);
-        let ran = must_end_with(night, 0);
-        assert!(ran.stdout.contains("  ✓ writing "), "{}", ran.all());
-        assert!(ran.stdout.contains("is not known yet; the first run will trust it"), "{}", ran.all());
+        let outcome = must_end_with(night, 0);
+        assert!(outcome.stdout.contains("  ✓ writing "), "{}", outcome.all());
+        assert!(outcome.stdout.contains("is not known yet; the first run will trust it"), "{}", outcome.all());
         assert!(!night.path("known_hosts").exists());
         assert_eq!(files(&night.sshd.directory), before);
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let again = must_end_with(night, 0);
         assert!(again.stdout.contains("known from line 1 of "), "{}", again.all());
         assert!(again.stdout.contains("1 archive, "), "{}", again.all());
@@ -54,10 +54,14 @@ fn what_is_not_configured_is_named_and_not_missed() {
     let mut night = night();
     night.set("email.send", json!("never"));
     night.config["mattermost"] = json!(null);
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(0);
-    assert!(ran.stdout.contains("  - mail            none is sent: email.send is \"never\"\n"), "{}", ran.all());
-    assert!(ran.stdout.contains("  - Mattermost      not configured (mattermost)\n"), "{}", ran.all());
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(0);
+    assert!(
+        outcome.stdout.contains("  - mail            none is sent: email.send is \"never\"\n"),
+        "{}",
+        outcome.all()
+    );
+    assert!(outcome.stdout.contains("  - Mattermost      not configured (mattermost)\n"), "{}", outcome.all());
     assert_eq!(night.mail.connections(), 0);
 }
 
@@ -65,10 +69,10 @@ fn what_is_not_configured_is_named_and_not_missed() {
 fn a_test_of_each_report_is_sent_where_it_is_asked_for() {
     let mut night = night();
     night.set("email.to", json!(["operator@example.org", "B <b@example.org>"]));
-    let ran = night.ask("check", &["--notify"]);
-    ran.ended_with(0);
+    let outcome = night.call("check", &["--notify"]);
+    outcome.exited_with(0);
     let tests: String =
-        ran.stdout.lines().filter(|line| line.contains("test m")).map(|line| format!("{line}\n")).collect();
+        outcome.stdout.lines().filter(|line| line.contains("test m")).map(|line| format!("{line}\n")).collect();
     insta::assert_snapshot!(tests, @r"
       ✓ test mail       taken for operator@example.org; look whether it arrives
       ✓ test mail       taken for b@example.org; look whether it arrives
@@ -97,17 +101,17 @@ fn the_local_sendmail_is_looked_for_and_not_run() {
     fs::write(&program, "#!/bin/sh\ntouch \"$(dirname \"$0\")/was-run\"\n").unwrap();
     let with_path = |night: &Night| {
         let output = night.command_of("check", &[]).env("PATH", night.path("bin")).output().unwrap();
-        night.ran(output)
+        night.outcome(output)
     };
-    let ran = with_path(&night);
-    ran.ended_with(4);
+    let outcome = with_path(&night);
+    outcome.exited_with(4);
     let said = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
                 system, or set email.server";
-    assert!(ran.stdout.contains(said), "{}", ran.all());
+    assert!(outcome.stdout.contains(said), "{}", outcome.all());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let ran = with_path(&night);
-    ran.ended_with(0);
-    assert!(ran.stdout.contains("bin/sendmail is there to take it"), "{}", ran.all());
+    let outcome = with_path(&night);
+    outcome.exited_with(0);
+    assert!(outcome.stdout.contains("bin/sendmail is there to take it"), "{}", outcome.all());
     assert!(!night.path("bin/was-run").exists());
 }
 
@@ -145,10 +149,10 @@ fn a_host_that_is_not_known_is_called_so_in_the_same_words_by_check_and_a_dry_ru
     fs::remove_file(night.path("known_hosts")).unwrap();
     night.set("log.level", json!("info"));
     let words = "is not known yet; the first run will trust it";
-    assert!(night.ask("check", &[]).stdout.contains(words));
+    assert!(night.call("check", &[]).stdout.contains(words));
     let dry = night.run_with(&["--dry-run", "--verbose"]);
     assert!(dry.stdout.contains(words) && dry.stderr.contains(words), "{}", dry.all());
     assert!(!dry.all().contains("is trusted") && !dry.all().contains("would be trusted"), "{}", dry.all());
     assert!(!night.path("known_hosts").exists());
-    night.run().ended_with(0).told("is trusted from now on");
+    night.run().exited_with(0).logged("is trusted from now on");
 }

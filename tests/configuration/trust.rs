@@ -187,7 +187,7 @@ fn a_relative_path_is_judged_from_the_root() {
     fixture.file("a/config.json", "{}", 0o600);
     mode(&fixture.folder(), 0o777);
     for (folder, path) in [("a", "config.json"), ("a", "./config.json"), ("", "a/config.json")] {
-        let mut check = Command::new(env!("CARGO_BIN_EXE_scripting-system"));
+        let mut check = Command::new(testkit::program());
         let output =
             check.args(["check", "--config", path]).current_dir(fixture.folder().join(folder)).output().unwrap();
         let reported = String::from_utf8(output.stderr).unwrap();

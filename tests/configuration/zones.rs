@@ -107,7 +107,7 @@ fn times_are_read_and_shown_as_the_system_does() {
 fn elsewhere(script: &str) -> (Option<i32>, String) {
     let output = Command::new("unshare")
         .args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "sh", "-c", script, "sh"])
-        .arg(env!("CARGO_BIN_EXE_scripting-system"))
+        .arg(testkit::program())
         .output()
         .unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())

@@ -11,11 +11,11 @@ use chrono::{Days, NaiveDate};
 use mail_parser::MessageParser;
 use serde_json::json;
 
-use super::support::night::archive_name;
-use super::support::servers::https::Builder as HttpsBuilder;
-use super::support::servers::sftp::Builder as SftpBuilder;
-use super::support::servers::{HttpsServer, SftpServer, times};
-use super::support::{Night, Ran, Sshd};
+use testkit::night::archive_name;
+use testkit::servers::https::Builder as HttpsBuilder;
+use testkit::servers::sftp::Builder as SftpBuilder;
+use testkit::servers::{HttpsServer, SftpServer, times};
+use testkit::{Night, Outcome, Sshd};
 
 /// Ages, in days, of the archives that lie on the server beforehand. A good night removes the last two.
 const AGES: [u64; 5] = [1, 2, 3, 20, 30];
@@ -136,45 +136,49 @@ impl BadNight {
     }
 
     /// Does this night's work.
-    pub(crate) fn run(&self) -> Ran {
+    pub(crate) fn run(&self) -> Outcome {
         let output = self.command().output().unwrap();
-        self.ran(output)
+        self.outcome(output)
     }
 
     /// Does this night's work, which must fail: exit 4; every channel tells, and the log, the mail and stderr tell
     /// each of `words`; nothing on the server has changed; no temporary file is left.
     #[track_caller]
-    pub(crate) fn must_fail(&self, words: &[&str]) -> Ran {
+    pub(crate) fn must_fail(&self, words: &[&str]) -> Outcome {
         let before = self.listing();
-        let ran = self.run();
-        self.has_told(&ran, 4, "ERROR", words);
-        assert!(ran.stderr.contains("FAILED at"), "{}", ran.all());
-        assert!(self.listing() == before, "{:?} on the server: {}", self.names(), ran.all());
+        let outcome = self.run();
+        self.has_told(&outcome, 4, "ERROR", words);
+        assert!(outcome.stderr.contains("FAILED at"), "{}", outcome.all());
+        assert!(self.listing() == before, "{:?} on the server: {}", self.names(), outcome.all());
         let (subject, _) = self.the_mail();
         assert!(subject.contains("FAILED at"), "{subject}");
         assert!(self.the_post().contains(":no_entry:"), "{}", self.the_post());
-        ran
+        outcome
     }
 
     /// Does this night's work, which must end with warnings: exit 1, and the log, the mail and stderr tell `words`.
     #[track_caller]
-    pub(crate) fn must_warn(&self, words: &[&str]) -> Ran {
-        let ran = self.run();
-        self.has_told(&ran, 1, "WARNING", words);
-        ran
+    pub(crate) fn must_warn(&self, words: &[&str]) -> Outcome {
+        let outcome = self.run();
+        self.has_told(&outcome, 1, "WARNING", words);
+        outcome
     }
 
     #[track_caller]
-    fn has_told(&self, ran: &Ran, code: i32, level: &str, words: &[&str]) {
-        ran.ended_with(code);
-        let lines: Vec<&str> = ran.log.lines().filter(|line| line.contains(level)).collect();
+    fn has_told(&self, outcome: &Outcome, code: i32, level: &str, words: &[&str]) {
+        outcome.exited_with(code);
+        let lines: Vec<&str> = outcome.log.lines().filter(|line| line.contains(level)).collect();
         let (_, mail) = self.the_mail();
         for word in words {
-            assert!(lines.iter().any(|line| line.contains(word)), "no {level} with {word:?} in the log: {}", ran.all());
-            assert!(ran.stderr.contains(word), "{word:?} is not told on stderr: {}", ran.all());
+            assert!(
+                lines.iter().any(|line| line.contains(word)),
+                "no {level} with {word:?} in the log: {}",
+                outcome.all()
+            );
+            assert!(outcome.stderr.contains(word), "{word:?} is not told on stderr: {}", outcome.all());
             assert!(mail.contains(word), "{word:?} is not told in the mail: {mail}");
         }
-        assert!(ran.stdout.is_empty(), "{}", ran.all());
+        assert!(outcome.stdout.is_empty(), "{}", outcome.all());
         self.the_post();
         self.leaves_no_temporary_file();
     }

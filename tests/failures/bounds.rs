@@ -26,7 +26,7 @@ fn night(sftp: bool) -> BadNight {
 #[track_caller]
 fn ends_within(bad: &BadNight, fault: &str, code: i32, bound: Duration) {
     let begun = Instant::now();
-    bad.run().ended_with(code);
+    bad.run().exited_with(code);
     let taken = begun.elapsed();
     println!("{fault}: {:.1} s, stated {:.1} s", taken.as_secs_f64(), bound.as_secs_f64());
     assert!(taken < bound + WORK, "{fault} took {taken:?}, stated are {bound:?}");
@@ -68,7 +68,7 @@ fn free_port() -> u16 {
 }
 
 /// The most memory that the last child processes took, in KiB.
-fn peak(bad: &BadNight) -> (super::support::Ran, u64) {
+fn peak(bad: &BadNight) -> (testkit::Outcome, u64) {
     let program = bad.command();
     let mut command = std::process::Command::new("sh");
     // The shell's own figure is read after the program has ended; zero is the program's exit code as it was.
@@ -77,8 +77,8 @@ fn peak(bad: &BadNight) -> (super::support::Ran, u64) {
                   wait $pid; code=$?; echo $peak > \"$0\"; exit $code";
     command.args(["-c", script]).arg(bad.path("peak")).arg(program.get_program()).args(program.get_args());
     command.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
-    let ran = bad.ran(command.output().unwrap());
-    (ran, std::fs::read_to_string(bad.path("peak")).unwrap().trim().parse().unwrap())
+    let outcome = bad.outcome(command.output().unwrap());
+    (outcome, std::fs::read_to_string(bad.path("peak")).unwrap().trim().parse().unwrap())
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn a_listing_without_end_ends_the_run_with_a_clear_error_and_takes_little_memory
         let bad = BadNight::with_sftp(|sftp| sftp.listing_without_end(name));
         let before = bad.names();
         let begun = Instant::now();
-        let (ran, taken) = peak(&bad);
-        ran.ended_with(4).told(&format!("listing sftp.directory was given up: {told}"));
-        assert!(ran.log.contains("ERROR") && !ran.log.contains("trying again"), "{}", ran.all());
+        let (outcome, taken) = peak(&bad);
+        outcome.exited_with(4).logged(&format!("listing sftp.directory was given up: {told}"));
+        assert!(outcome.log.contains("ERROR") && !outcome.log.contains("trying again"), "{}", outcome.all());
         assert_eq!(bad.names(), before);
         println!("{told}: {taken} KiB, usually {usual} KiB, in {:?}", begun.elapsed());
         assert!(taken < usual + 100 * 1024, "{taken} KiB instead of {usual} KiB");

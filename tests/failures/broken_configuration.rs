@@ -8,23 +8,23 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::Ran;
-use super::support::night::program;
+use testkit::Outcome;
+use testkit::program;
 
 /// Runs the program with the configuration as it stands in its file.
-fn run_as_written(bad: &BadNight) -> Ran {
+fn run_as_written(bad: &BadNight) -> Outcome {
     let output = Command::new(program()).args(["run", "--config"]).arg(bad.path("config.json")).output().unwrap();
-    bad.ran(output)
+    bad.outcome(output)
 }
 
 /// The run must end with 3; each of `words` is on stderr and on a CRITICAL line; nobody was contacted.
 #[track_caller]
-fn must_be_refused(bad: &BadNight, ran: &Ran, words: &[&str]) {
-    ran.ended_with(3);
-    let critical: Vec<&str> = ran.log.lines().filter(|line| line.contains("CRITICAL")).collect();
+fn must_be_refused(bad: &BadNight, outcome: &Outcome, words: &[&str]) {
+    outcome.exited_with(3);
+    let critical: Vec<&str> = outcome.log.lines().filter(|line| line.contains("CRITICAL")).collect();
     for word in words {
-        assert!(ran.stderr.contains(word), "{word:?} is not on stderr: {}", ran.all());
-        assert!(critical.iter().any(|line| line.contains(word)), "no CRITICAL line with {word:?}: {}", ran.all());
+        assert!(outcome.stderr.contains(word), "{word:?} is not on stderr: {}", outcome.all());
+        assert!(critical.iter().any(|line| line.contains(word)), "no CRITICAL line with {word:?}: {}", outcome.all());
     }
     assert_eq!((bad.web.requests(), bad.sftp().connections()), (0, 0));
     assert_eq!((bad.mail.connections(), bad.webhook.requests()), (0, 0));
@@ -53,7 +53,7 @@ fn every_mistake_is_told_in_one_go() {
         .set("retention", json!({"keep_days": 0, "keep_atleast": 3}))
         .set("archive.name", json!("../dump"));
     bad.write_config();
-    let ran = run_as_written(&bad);
+    let outcome = run_as_written(&bad);
     let mistakes = [
         "source.colour:",
         "source.dump:",
@@ -63,8 +63,8 @@ fn every_mistake_is_told_in_one_go() {
         "keep_at_least",
         "archive.name:",
     ];
-    must_be_refused(&bad, &ran, &mistakes);
-    assert_eq!(ran.log.lines().count(), 6, "a line for each: {}", ran.log);
+    must_be_refused(&bad, &outcome, &mistakes);
+    assert_eq!(outcome.log.lines().count(), 6, "a line for each: {}", outcome.log);
 }
 
 #[test]
@@ -101,11 +101,15 @@ fn files_that_others_could_have_written_are_all_refused_unless_they_are_trusted_
     must_be_refused(&bad, &run_as_written(&bad), &words);
 
     fs::remove_file(bad.path("log.log")).unwrap();
-    let ran = bad.ran(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
-    ran.ended_with(1);
-    assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
+    let outcome = bad.outcome(bad.command().env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap());
+    outcome.exited_with(1);
+    assert!(bad.names().contains(&bad.archive_of(0)), "{}", outcome.all());
     for word in words {
-        assert!(ran.log.lines().any(|line| line.contains("WARNING") && line.contains(word)), "{word}: {}", ran.all());
+        assert!(
+            outcome.log.lines().any(|line| line.contains("WARNING") && line.contains(word)),
+            "{word}: {}",
+            outcome.all()
+        );
     }
 }
 
@@ -114,7 +118,7 @@ fn an_unknown_zone_stops_a_run_before_it_contacts_anyone() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     bad.write_config();
     let output = bad.command().env("TZ", "Europe/Pariss").output().unwrap();
-    must_be_refused(&bad, &bad.ran(output), &["TZ", "Europe/Pariss", "did you mean \"Europe/Paris\"?"]);
+    must_be_refused(&bad, &bad.outcome(output), &["TZ", "Europe/Pariss", "did you mean \"Europe/Paris\"?"]);
 }
 
 #[test]
@@ -124,17 +128,17 @@ fn a_refused_configuration_is_not_logged_where_others_could_have_put_a_link() {
     let folder = bad.path("config.json").parent().unwrap().to_owned();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     std::os::unix::fs::symlink(bad.path("work/victim"), bad.path("log.log")).unwrap();
-    let ran = run_as_written(&bad);
-    ran.ended_with(3);
-    assert!(ran.stderr.contains(&format!("chmod go-w {}", folder.display())), "{}", ran.all());
+    let outcome = run_as_written(&bad);
+    outcome.exited_with(3);
+    assert!(outcome.stderr.contains(&format!("chmod go-w {}", folder.display())), "{}", outcome.all());
     assert!(!bad.path("work/victim").exists());
 }
 
 #[test]
 fn a_missing_configuration_is_told_on_stderr_and_in_the_log_beside_it() {
     let bad = BadNight::with_sftp(|sftp| sftp);
-    let ran = run_as_written(&bad);
-    must_be_refused(&bad, &ran, &["config.json", "cannot be read", "check the path"]);
+    let outcome = run_as_written(&bad);
+    must_be_refused(&bad, &outcome, &["config.json", "cannot be read", "check the path"]);
 }
 
 #[test]
@@ -142,9 +146,9 @@ fn a_log_that_the_broken_configuration_names_is_used() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     bad.set("log.file", json!("elsewhere.log")).set("sftp.port", json!(0));
     bad.write_config();
-    let ran = run_as_written(&bad);
-    ran.ended_with(3);
-    assert!(fs::read_to_string(bad.path("elsewhere.log")).unwrap().contains("sftp.port:"), "{}", ran.all());
+    let outcome = run_as_written(&bad);
+    outcome.exited_with(3);
+    assert!(fs::read_to_string(bad.path("elsewhere.log")).unwrap().contains("sftp.port:"), "{}", outcome.all());
     assert!(!bad.path("log.log").exists());
 }
 

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::bad_night::BadNight;
 use super::interruptions::wait_until;
-use super::support::servers::Proxy;
-use super::support::servers::zips::noise;
+use testkit::servers::Proxy;
+use testkit::servers::zips::noise;
 
 /// Bytes of an archive that is sent in several steps.
 const SIZE: usize = 2_000_000;
@@ -59,19 +59,19 @@ fn a_web_server_that_resets_the_connection_is_tried_again_and_then_told() {
     let port = serve(|stream| _ = stream.peek(&mut [0]));
     bad.set("source.url", json!(format!("https://127.0.0.1:{port}/my_zip.zip")));
     bad.must_fail(&["no connection to 127.0.0.1", "Connection reset", "Check that the web server runs"])
-        .told("trying again")
-        .told("(2 of 2)");
+        .logged("trying again")
+        .logged("(2 of 2)");
 }
 
 #[test]
 fn a_body_in_chunks_that_breaks_off_is_fetched_again() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.without_ranges().without_length().cut_after(20_000, 1));
-    bad.run().ended_with(0).told("the download broke off after 20000 bytes").told("retries 1");
+    bad.run().exited_with(0).logged("the download broke off after 20000 bytes").logged("retries 1");
     assert_delivered(&bad);
     bad.serve(|web| web.without_ranges().without_length().cut_after(20_000, 10));
     fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
-    bad.must_fail(&["the download broke off after 20000 bytes"]).told("(2 of 2)");
+    bad.must_fail(&["the download broke off after 20000 bytes"]).logged("(2 of 2)");
 }
 
 /// A web server whose bodies end with the connection. It sends `zip`, of which the first `cuts` times only a half.
@@ -94,14 +94,14 @@ fn a_body_that_only_the_end_of_the_connection_ends_is_fetched_again_where_it_is_
     let half = format!("the download broke off after {} bytes", zip.len() / 2);
     let url = |port| json!(format!("http://127.0.0.1:{port}/my_zip.zip"));
     bad.set("source.url", url(without_length(zip.clone(), usize::MAX)));
-    bad.must_fail(&[&half]).told("(2 of 2)");
+    bad.must_fail(&[&half]).logged("(2 of 2)");
     bad.set("source.url", url(without_length(zip, 1)));
-    bad.run().ended_with(0).told(&half).told("retries 1");
+    bad.run().exited_with(0).logged(&half).logged("retries 1");
     assert_delivered(&bad);
     // A page that somebody put there is whole, and told as what it is.
     bad.set("source.url", url(without_length(b"<!doctype html><title>Please log in</title>".to_vec(), 0)));
-    let ran = bad.must_fail(&["is not a ZIP", "<!doctype html>"]);
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    let outcome = bad.must_fail(&["is not a ZIP", "<!doctype html>"]);
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_retry_after_is_waited_for_as_long_as_the_longest_pause_allows() {
         // The former server's archive would be another job's.
         let _ = fs::remove_file(bad.directory.join(bad.archive_of(0)));
         let begun = Instant::now();
-        bad.run().ended_with(0).told(&format!("trying again in {waited}.0 s (2 of 2)"));
+        bad.run().exited_with(0).logged(&format!("trying again in {waited}.0 s (2 of 2)"));
         assert!(begun.elapsed() >= Duration::from_secs(waited), "{:?}", begun.elapsed());
     }
 }
@@ -123,14 +123,14 @@ fn an_upload_that_is_cut_anywhere_is_done_over_a_new_connection() {
     for place in PLACES {
         let mut bad = BadNight::with_sftp(|sftp| sftp.cut_after((SIZE * place / 1000) as u64, 1));
         enlarge(&mut bad);
-        bad.run().ended_with(0).told("sending the archive failed, trying again").told("retries 1");
+        bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
         assert_delivered(&bad);
         // Once there are no more tries, it is given up.
         let mut bad = BadNight::with_sftp(|sftp| sftp.cut_after((SIZE * place / 1000) as u64, 1));
         enlarge(&mut bad);
         bad.set("retry.attempts", json!(1));
         let history = bad.listing();
-        bad.run().ended_with(4).told("the connection to the server broke while");
+        bad.run().exited_with(4).logged("the connection to the server broke while");
         assert!(history.iter().all(|(name, content)| bad.listing().get(name) == Some(content)), "{:?}", bad.names());
         assert!(!bad.names().contains(&bad.archive_of(0)), "cut at {place}");
     }
@@ -143,13 +143,13 @@ fn an_upload_that_stalls_anywhere_is_done_over_a_new_connection() {
         let mut bad = BadNight::with_sftp(|sftp| sftp.stall_writes(bytes, 1));
         enlarge(&mut bad);
         bad.set("sftp.timeout_seconds", json!(1));
-        bad.run().ended_with(0).told("sending the archive failed, trying again").told("retries 1");
+        bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
         assert_delivered(&bad);
         let mut bad = BadNight::with_sftp(|sftp| sftp.stall_after(bytes));
         enlarge(&mut bad);
         bad.set("sftp.timeout_seconds", json!(1));
         let begun = Instant::now();
-        bad.run().ended_with(4).told("(2 of 2)").told("the connection to the server broke while");
+        bad.run().exited_with(4).logged("(2 of 2)").logged("the connection to the server broke while");
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
         assert!(!bad.names().contains(&bad.archive_of(0)), "stalled at {place}");
     }
@@ -167,7 +167,7 @@ fn openssh_gets_the_whole_archive_over_a_line_that_breaks_or_stalls_anywhere() {
             let bytes = (LOGIN + SIZE * place / 1000) as u64;
             let line = if stalls { line.stall_after(bytes) } else { line.cut_after(bytes) }.start();
             bad.set("sftp.port", json!(line.port())).set("sftp.timeout_seconds", json!(2));
-            bad.run().ended_with(0).told("sending the archive failed, trying again").told("retries 1");
+            bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
             assert_delivered(&bad);
         }
     }
@@ -198,7 +198,9 @@ fn a_host_that_cannot_be_reached_is_tried_again_and_given_up_in_time() {
     let mut bad = BadNight::new();
     bad.set("sftp.port", json!(port)).set("sftp.timeout_seconds", json!(1));
     let begun = Instant::now();
-    bad.must_fail(&[&format!("no connection to 127.0.0.1:{port}"), "firewalls"]).told("trying again").told("(2 of 2)");
+    bad.must_fail(&[&format!("no connection to 127.0.0.1:{port}"), "firewalls"])
+        .logged("trying again")
+        .logged("(2 of 2)");
     assert!((2..10).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -218,7 +220,7 @@ fn a_removal_that_a_server_carries_out_after_the_link_broke_costs_a_second_uploa
     *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_of(0)));
     fs::write(&*part.lock().unwrap(), "left").unwrap();
     bad.set("sftp.timeout_seconds", json!(1));
-    bad.run().ended_with(0).told("sending it again").told("it is not there");
+    bad.run().exited_with(0).logged("sending it again").logged("it is not there");
     assert!(bad.names().contains(&bad.archive_of(0)) && !part.lock().unwrap().exists(), "{:?}", bad.names());
 }
 
@@ -227,6 +229,6 @@ fn the_removal_of_a_failed_upload_is_not_waited_for_where_the_server_has_fallen_
     let bad =
         BadNight::with_sftp(|sftp| sftp.full_after(20_000).before_removal(|| thread::sleep(Duration::from_secs(20))));
     let begun = Instant::now();
-    bad.run().ended_with(4).told("no space, a quota");
+    bad.run().exited_with(4).logged("no space, a quota");
     assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
 }

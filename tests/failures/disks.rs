@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::bad_night::BadNight;
 use super::interruptions::wait_until;
-use super::support::servers::zips::noise;
-use super::support::{SmallDisk, Sshd};
+use testkit::servers::zips::noise;
+use testkit::{SmallDisk, Sshd};
 
 /// A night whose archive has about `size` bytes.
 fn night_of(size: usize) -> BadNight {
@@ -32,10 +32,10 @@ fn a_work_directory_that_is_full_or_read_only_is_told_and_left_clean() {
             let mut bad = night_of(1_000_000);
             bad.serve(|web| if in_parts { web } else { web.without_ranges() });
             let _disk = SmallDisk::over(&bad.path("work"), options);
-            let ran = bad.must_fail(&[&WORK_DIRECTORY[..], &[told]].concat());
-            assert!(!ran.log.contains("trying again"), "{options}: {}", ran.all());
+            let outcome = bad.must_fail(&[&WORK_DIRECTORY[..], &[told]].concat());
+            assert!(!outcome.log.contains("trying again"), "{options}: {}", outcome.all());
             let step = if in_parts { "Pack archive" } else { "Request zip" };
-            assert!(ran.stderr.contains(&format!("error: {step}: ")), "{options}: {}", ran.all());
+            assert!(outcome.stderr.contains(&format!("error: {step}: ")), "{options}: {}", outcome.all());
         }
     }
 }
@@ -58,8 +58,8 @@ fn an_archive_that_does_not_fit_onto_the_server_is_told_with_the_figures_and_not
     let _disk = SmallDisk::over(&bad.directory, "size=1m");
     bad.plant(&[1, 2, 20]);
     let part = format!("{}\" on the server: needs 1.91 MiB, ", bad.part_of(&bad.archive_of(0)));
-    let ran = bad.must_fail(&["no space for", &part, " free"]);
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    let outcome = bad.must_fail(&["no space for", &part, " free"]);
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
@@ -72,21 +72,25 @@ fn a_file_system_that_is_read_only_or_without_inodes_on_the_server_is_told_as_su
         }
         let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&bad.directory).status().unwrap();
         assert!(remounted.success());
-        let ran =
+        let outcome =
             bad.must_fail(&["the file system of sftp.directory", "is mounted read-only there. Mount it writable"]);
-        assert!(!ran.all().contains("temporary_prefix") && !ran.all().contains("no space"), "{}", ran.all());
+        assert!(
+            !outcome.all().contains("temporary_prefix") && !outcome.all().contains("no space"),
+            "{}",
+            outcome.all()
+        );
     }
     let bad = BadNight::new();
     let _disk = SmallDisk::over(&bad.directory, "nr_inodes=1");
-    let ran = bad.must_fail(&["no space for", " on the server"]);
-    assert!(!ran.all().contains("temporary_prefix"), "{}", ran.all());
+    let outcome = bad.must_fail(&["no space for", " on the server"]);
+    assert!(!outcome.all().contains("temporary_prefix"), "{}", outcome.all());
 }
 
 #[test]
 fn a_folder_that_may_not_be_written_is_told_without_a_word_about_names() {
     let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
-    let ran = bad.must_fail(&["the server refused to create", "Check the permissions of sftp.directory"]);
-    assert!(!ran.all().contains("temporary_prefix"), "{}", ran.all());
+    let outcome = bad.must_fail(&["the server refused to create", "Check the permissions of sftp.directory"]);
+    assert!(!outcome.all().contains("temporary_prefix"), "{}", outcome.all());
     BadNight::with_sftp(|sftp| sftp.without_dotfiles()).must_fail(&["set sftp.temporary_prefix"]);
 }
 
@@ -109,8 +113,8 @@ fn a_server_whose_disk_runs_full_during_the_upload_is_told_with_the_figures_that
     wait_until("the upload", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
     // It ends where the disk does.
     assert!(fs::write(bad.directory.join("somebody-elses"), vec![1; 8_000_000]).is_err());
-    let ran = bad.ran(run.wait_with_output().unwrap());
-    ran.ended_with(4).told("no space for").told("needs 3.8").told(" free");
+    let outcome = bad.outcome(run.wait_with_output().unwrap());
+    outcome.exited_with(4).logged("no space for").logged("needs 3.8").logged(" free");
     assert_eq!(bad.names(), ["somebody-elses"]);
     bad.leaves_no_temporary_file();
 }
@@ -151,7 +155,7 @@ fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
         symlink(target, bad.directory.join(bad.part_of(&bad.archive_of(0)))).unwrap();
         symlink(target, &old).unwrap();
         fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
-        bad.run().ended_with(1).told("it has replaced an archive with other bytes");
+        bad.run().exited_with(1).logged("it has replaced an archive with other bytes");
         assert_eq!(fs::read_link(&old).unwrap(), *target);
         assert_eq!(fs::read(&last).unwrap(), b"an older attempt");
         fs::remove_file(&old).unwrap();
@@ -166,13 +170,13 @@ fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
 #[test]
 fn an_unfinished_upload_of_the_same_night_is_replaced_and_nothing_of_it_is_left() {
     let bad = BadNight::new();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let archive = bad.directory.join(bad.archive_of(0));
     let bytes = fs::read(&archive).unwrap();
     fs::remove_file(&archive).unwrap();
     // Longer than the archive: what is only written over would show at its end.
     fs::write(bad.directory.join(bad.part_of(&bad.archive_of(0))), vec![b'x'; 500_000]).unwrap();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     assert!(fs::read(&archive).unwrap() == bytes);
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
 }

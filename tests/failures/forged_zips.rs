@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::bad_night::BadNight;
 use super::random_bytes::run_watched;
-use super::support::night::DUMP;
-use super::support::servers::{Entry, Zip};
+use testkit::night::DUMP;
+use testkit::servers::{Entry, Zip};
 
 const TIB: u64 = 1 << 40;
 
@@ -35,9 +35,9 @@ fn directory(entries: u64) -> Vec<u8> {
 #[track_caller]
 fn must_be_refused(bad: &BadNight, words: &[&str]) {
     let begun = Instant::now();
-    let ran = run_watched(bad);
-    ran.ended_with(4);
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}: {}", begun.elapsed(), ran.all());
+    let outcome = run_watched(bad);
+    outcome.exited_with(4);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}: {}", begun.elapsed(), outcome.all());
     bad.must_fail(words);
 }
 
@@ -103,5 +103,5 @@ fn the_largest_directory_that_is_read_takes_little_memory() {
     let dump = Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified);
     let zip = (0..65_534).fold(Zip::new().with(dump), |zip, number| zip.with(Entry::new(&name(number), "")));
     bad.publish(&zip);
-    run_watched(&bad).ended_with(0);
+    run_watched(&bad).exited_with(0);
 }

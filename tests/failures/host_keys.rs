@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::servers::SshKey;
-use super::support::{Ran, Sshd};
+use testkit::servers::SshKey;
+use testkit::{Outcome, Sshd};
 
 /// A night against the embedded server, with this known_hosts.
 fn night_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
@@ -21,10 +21,10 @@ fn night_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
 #[track_caller]
 fn must_refuse(bad: &BadNight, words: &[&str]) {
     let known_hosts = fs::read(bad.path("known_hosts")).ok();
-    let ran = bad.must_fail(words);
+    let outcome = bad.must_fail(words);
     assert_eq!(bad.sftp().auth_attempts(), [], "no credential is sent");
     assert_eq!(fs::read(bad.path("known_hosts")).ok(), known_hosts);
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
@@ -58,12 +58,12 @@ fn openssh_with_a_changed_host_key_gets_no_login() {
 fn the_command_that_the_refusal_names_accepts_the_new_key() {
     let old = SshKey::ed25519();
     let bad = night_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
-    let ran = bad.must_fail(&["has CHANGED"]);
-    let error = ran.stderr.lines().find(|line| line.contains("ssh-keygen")).unwrap();
+    let outcome = bad.must_fail(&["has CHANGED"]);
+    let error = outcome.stderr.lines().find(|line| line.contains("ssh-keygen")).unwrap();
     let command = &error[error.find("ssh-keygen").unwrap()..];
     let done = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
     assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_malformed_line_that_may_be_about_the_host_refuses_it_and_others_are_an_info
     let bad = night_that_knows(|bad| format!("host ssh-ed25519\n{}", bad.sftp().known_hosts()));
     fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), b"h\xffst ssh-ed25519 AAAA\n"].concat())
         .unwrap();
-    bad.run().ended_with(0).told("1 malformed line(s) about other hosts skipped, the first is line 2");
+    bad.run().exited_with(0).logged("1 malformed line(s) about other hosts skipped, the first is line 2");
 }
 
 /// Names by which known_hosts may mean the server at localhost. The last one is hashed.
@@ -151,7 +151,7 @@ fn another_key_under_any_name_of_the_host_is_a_changed_one_and_the_right_key_con
         if is_hashed {
             hash_names(&bad);
         }
-        bad.ask("list", &[]).ended_with(0);
+        bad.call("list", &[]).exited_with(0);
         if !is_hashed {
             assert_eq!(fs::read_to_string(bad.path("known_hosts")).unwrap(), file);
         }
@@ -159,14 +159,14 @@ fn another_key_under_any_name_of_the_host_is_a_changed_one_and_the_right_key_con
 }
 
 /// Runs the program in a mount namespace of its own, in which /etc/ssh holds nothing but `known_hosts`.
-fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Ran {
+fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Outcome {
     fs::write(bad.path("system"), known_hosts).unwrap();
     let program = bad.command();
     let script = "mount -t tmpfs tmpfs /etc/ssh && cp \"$0\" /etc/ssh/ssh_known_hosts && exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script]).arg(bad.path("system"));
     command.arg(program.get_program()).args(program.get_args()).env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
-    bad.ran(command.output().unwrap())
+    bad.outcome(command.output().unwrap())
 }
 
 #[test]
@@ -174,18 +174,18 @@ fn the_system_s_known_hosts_counts_too_and_is_never_written() {
     assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
     let mut bad = BadNight::with_sftp(|sftp| sftp);
     let (right, old) = (bad.sftp().known_hosts(), SshKey::ed25519().known_hosts_line("127.0.0.1", bad.sftp().port()));
-    let ran = run_where_the_system_knows(&bad, &(old + "\n"));
-    ran.ended_with(4).told("has CHANGED: /etc/ssh/ssh_known_hosts line 1 has SHA256:");
+    let outcome = run_where_the_system_knows(&bad, &(old + "\n"));
+    outcome.exited_with(4).logged("has CHANGED: /etc/ssh/ssh_known_hosts line 1 has SHA256:");
     let revoked = format!("{right}@revoked * {}\n", bad.sftp().host_keys()[0].public_line());
     run_where_the_system_knows(&bad, &revoked)
-        .ended_with(4)
-        .told("is marked @revoked in /etc/ssh/ssh_known_hosts line 2");
+        .exited_with(4)
+        .logged("is marked @revoked in /etc/ssh/ssh_known_hosts line 2");
     assert_eq!(bad.sftp().auth_attempts(), [], "no credential is sent");
     assert!(!bad.path("known_hosts").exists());
 
     fs::write(bad.path("known_hosts"), "").unwrap();
     bad.set("sftp.host_key", json!("strict"));
-    run_where_the_system_knows(&bad, &right).ended_with(0);
+    run_where_the_system_knows(&bad, &right).exited_with(0);
     assert_eq!(fs::read_to_string(bad.path("known_hosts")).unwrap(), "");
 }
 
@@ -218,7 +218,7 @@ fn a_known_hosts_that_is_a_pipe_keeps_no_run_waiting() {
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     for policy in ["accept-new", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         bad.set("sftp.host_key", json!(policy));
-        let ran = bad.run();
-        assert!([3, 4].contains(&ran.code) && ran.stderr.contains("not a regular file"), "{}", ran.all());
+        let outcome = bad.run();
+        assert!([3, 4].contains(&outcome.code) && outcome.stderr.contains("not a regular file"), "{}", outcome.all());
     }
 }

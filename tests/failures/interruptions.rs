@@ -13,7 +13,7 @@ use scripting_system::disk::check_writable;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::{Ran, SmallDisk};
+use testkit::{Outcome, SmallDisk};
 
 /// A program that a signal reached must have ended by then.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -31,18 +31,18 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Sends `signal` to the run and waits for its end, which must come in time.
-pub(crate) fn end(bad: &BadNight, run: Child, signal: Signal) -> Ran {
+pub(crate) fn end(bad: &BadNight, run: Child, signal: Signal) -> Outcome {
     let begun = Instant::now();
     kill_process(Pid::from_child(&run), signal).unwrap();
     let output = run.wait_with_output().unwrap();
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
-    bad.ran(output)
+    bad.outcome(output)
 }
 
 #[track_caller]
-fn assert_interrupted(bad: &BadNight, ran: &Ran, code: i32, signal: &str) {
-    ran.ended_with(code).told(&format!("interrupted ({signal})"));
-    assert!(ran.stderr.contains("Interrupted") && ran.stderr.contains(signal), "{}", ran.all());
+fn assert_interrupted(bad: &BadNight, outcome: &Outcome, code: i32, signal: &str) {
+    outcome.exited_with(code).logged(&format!("interrupted ({signal})"));
+    assert!(outcome.stderr.contains("Interrupted") && outcome.stderr.contains(signal), "{}", outcome.all());
     let (subject, text) = bad.the_mail();
     assert!(subject.contains("interrupted"), "{subject}");
     assert!(text.contains(signal), "{text}");
@@ -59,8 +59,8 @@ fn a_signal_ends_a_run_that_waits_for_the_web_server() {
             let before = bad.listing();
             let run = begin(&bad);
             wait_until("the request", || bad.web.requests() > 0 && (stalls_early || bad.web.bytes_sent() == 20_000));
-            let ran = end(&bad, run, signal);
-            assert_interrupted(&bad, &ran, code, name);
+            let outcome = end(&bad, run, signal);
+            assert_interrupted(&bad, &outcome, code, name);
             assert!(bad.listing() == before, "{:?}", bad.names());
         }
     }
@@ -73,8 +73,8 @@ fn a_signal_ends_a_run_that_waits_for_the_sftp_server() {
         let before = bad.listing();
         let run = begin(&bad);
         wait_until("the upload", || bad.sftp().operations().iter().any(|done| done.starts_with("open-to-write")));
-        let ran = end(&bad, run, signal);
-        assert_interrupted(&bad, &ran, code, name);
+        let outcome = end(&bad, run, signal);
+        assert_interrupted(&bad, &outcome, code, name);
         assert!(before.iter().all(|(name, content)| bad.listing().get(name) == Some(content)), "{:?}", bad.names());
         assert!(!bad.names().contains(&bad.archive_of(0)));
     }
@@ -87,8 +87,8 @@ fn a_signal_ends_a_run_whose_sftp_server_says_nothing() {
     bad.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let run = begin(&bad);
     let _silent = listener.accept().unwrap();
-    let ran = end(&bad, run, Signal::TERM);
-    assert_interrupted(&bad, &ran, 143, "SIGTERM");
+    let outcome = end(&bad, run, Signal::TERM);
+    assert_interrupted(&bad, &outcome, 143, "SIGTERM");
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_signal_ends_a_run_that_pauses_before_it_tries_again() {
     let run = begin(&bad);
     let log = bad.path("log.log");
     wait_until("the pause", || fs::read_to_string(&log).is_ok_and(|log| log.contains("trying again in")));
-    let ran = end(&bad, run, Signal::INT);
-    assert_interrupted(&bad, &ran, 130, "SIGINT");
+    let outcome = end(&bad, run, Signal::INT);
+    assert_interrupted(&bad, &outcome, 130, "SIGINT");
 }
 
 #[test]
@@ -111,14 +111,14 @@ fn a_second_run_ends_at_once_and_a_crash_frees_the_lock() {
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     let asked = bad.web.requests();
     let second = bad.run();
-    second.ended_with(5).told("another run with").told("is under way; this one ends here");
+    second.exited_with(5).logged("another run with").logged("is under way; this one ends here");
     assert!(second.stderr.contains("is under way"), "{}", second.all());
     assert_eq!(bad.web.requests(), asked, "the second run asked for nothing");
     assert_eq!((bad.mail.messages().len(), bad.webhook.posts().len()), (0, 0));
     first.kill().unwrap();
     first.wait().unwrap();
     bad.leaves_no_temporary_file();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }
 
 #[test]
@@ -129,10 +129,10 @@ fn a_log_on_a_full_disk_stops_no_job() {
     fs::write(bad.path("logs/log.log"), "").unwrap();
     fs::write(bad.path("logs/filling"), vec![1; 128 * 1024]).unwrap_err();
     bad.set("log.file", json!("logs/log.log"));
-    let ran = bad.run();
-    ran.ended_with(1);
+    let outcome = bad.run();
+    outcome.exited_with(1);
     for word in ["cannot write to the log file ", "/logs/log.log", "No space left"] {
-        assert!(ran.stderr.contains(word), "{}", ran.all());
+        assert!(outcome.stderr.contains(word), "{}", outcome.all());
         assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
     }
     assert!(bad.names().contains(&bad.archive_of(0)));
@@ -143,10 +143,10 @@ fn a_log_on_a_full_disk_stops_no_job() {
 fn a_log_that_cannot_be_written_stops_no_job() {
     let mut bad = BadNight::new();
     bad.set("log.file", json!("missing/log.log"));
-    let ran = bad.run();
-    ran.ended_with(1);
+    let outcome = bad.run();
+    outcome.exited_with(1);
     for word in ["missing/log.log", "create its folder", "change log.file"] {
-        assert!(ran.stderr.contains(word), "{}", ran.all());
+        assert!(outcome.stderr.contains(word), "{}", outcome.all());
         assert!(bad.the_mail().1.contains(word), "{}", bad.the_mail().1);
     }
     assert!(bad.names().contains(&bad.archive_of(0)));
@@ -164,10 +164,10 @@ fn a_log_that_is_no_regular_file_ends_the_program_at_once() {
         for command in ["run", "check"] {
             let begun = Instant::now();
             let run = bad.command_of(command, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let ran = bad.ran(in_time(run));
-            ran.ended_with(3);
-            let told = [&ran.stdout, &ran.stderr].into_iter().any(|it| it.contains("is not a regular file"));
-            assert!(told && begun.elapsed() < LIMIT, "{file}: {}", ran.all());
+            let outcome = bad.outcome(in_time(run));
+            outcome.exited_with(3);
+            let told = [&outcome.stdout, &outcome.stderr].into_iter().any(|it| it.contains("is not a regular file"));
+            assert!(told && begun.elapsed() < LIMIT, "{file}: {}", outcome.all());
         }
     }
     assert_eq!(check_writable(&pipe).unwrap_err().to_string(), "it is not a regular file");
@@ -186,7 +186,7 @@ fn a_log_may_be_a_link_to_a_file() {
     let bad = BadNight::new();
     symlink("elsewhere.log", bad.path("log.log")).unwrap();
     for _ in 0..2 {
-        bad.ran(bad.command_of("run", &[]).output().unwrap()).ended_with(0);
+        bad.outcome(bad.command_of("run", &[]).output().unwrap()).exited_with(0);
     }
     assert!(bad.path("log.log").is_symlink() && bad.path("elsewhere.log").is_file());
 }

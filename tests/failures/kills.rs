@@ -11,18 +11,18 @@ use serde_json::json;
 
 use super::bad_night::BadNight;
 use super::interruptions::{begin, end, wait_until};
-use super::support::servers::sftp::Builder as SftpBuilder;
+use testkit::servers::sftp::Builder as SftpBuilder;
 
 /// The night's work must succeed now, and leave nothing but whole archives.
 #[track_caller]
 fn must_recover(bad: &BadNight) {
-    let ran = bad.run();
-    assert!([0, 1].contains(&ran.code), "{}", ran.all());
+    let outcome = bad.run();
+    assert!([0, 1].contains(&outcome.code), "{}", outcome.all());
     let old = format!("{}.old", bad.archive_of(0));
     let names: Vec<String> = bad.names().into_iter().filter(|name| *name != old).collect();
     let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
     kept.sort();
-    assert_eq!(names, kept, "{}", ran.all());
+    assert_eq!(names, kept, "{}", outcome.all());
     bad.leaves_no_temporary_file();
 }
 
@@ -31,7 +31,7 @@ fn after_a_kill_at_any_moment_the_next_run_succeeds_and_leaves_nothing_behind() 
     let reference = BadNight::new();
     fs::write(reference.directory.join(reference.archive_of(0)), "an older attempt").unwrap();
     let begun = Instant::now();
-    reference.run().ended_with(1);
+    reference.run().exited_with(1);
     let length = begun.elapsed();
     const MOMENTS: u32 = 12;
     for moment in 1..=MOMENTS {
@@ -81,11 +81,11 @@ fn after_a_kill_between_the_two_renames_the_old_archive_is_put_back_and_then_rep
     // A night on which nothing can be delivered puts it back all the same.
     let modified = bad.modified;
     bad.publish_dump_of(modified - TimeDelta::days(3));
-    bad.run().ended_with(1).told("was put back");
+    bad.run().exited_with(1).logged("was put back");
     assert_eq!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
     bad.publish_dump_of(modified);
-    let ran = bad.run();
-    ran.ended_with(1).told("it has replaced an archive with other bytes");
+    let outcome = bad.run();
+    outcome.exited_with(1).logged("it has replaced an archive with other bytes");
     assert_eq!(bad.listing()[&old].as_deref(), Some(b"an older attempt".as_slice()));
     assert!(bad.listing()[&bad.archive_of(0)].as_ref().is_some_and(|archive| archive.len() > 1_000));
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
@@ -98,7 +98,7 @@ fn what_a_signal_leaves_on_the_server_the_next_run_removes() {
         let run = begin(&bad);
         wait_until("the upload", || bad.sftp().operations().iter().any(|done| done.starts_with("open-to-write")));
         thread::sleep(Duration::from_millis(200));
-        end(&bad, run, signal).ended_with(code);
+        end(&bad, run, signal).exited_with(code);
         bad.leaves_no_temporary_file();
         must_recover(&bad);
     }

@@ -15,7 +15,7 @@ use scripting_system::rules::known_hosts::{HostName, Line, parse};
 use serde_json::json;
 use sha1::Sha1;
 
-use super::support::{Night, Sshd};
+use testkit::{Night, Sshd};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
 
@@ -257,16 +257,16 @@ fn a_server_is_accepted_where_ssh_accepts_it() {
     for (template, expected) in FILES {
         fs::write(&file, filled_in(template, &night.sshd)).unwrap();
         let ssh = openssh_accepts(&night.sshd, "127.0.0.1", &file);
-        let ran = night.ask("list", &[]);
-        assert!([0, 4].contains(&ran.code), "{template:?}: {}", ran.all());
-        let seen = match (ssh, ran.code == 0) {
+        let outcome = night.call("list", &[]);
+        assert!([0, 4].contains(&outcome.code), "{template:?}: {}", outcome.all());
+        let seen = match (ssh, outcome.code == 0) {
             (true, true) => Accept,
             (false, false) => Refuse,
             (true, false) => Stricter,
             (false, true) => panic!("{template:?} is accepted here, but not by ssh"),
         };
         if seen != *expected {
-            writeln!(wrong, "{template:?} expected {expected:?}, seen {seen:?}: {}", ran.stderr).unwrap();
+            writeln!(wrong, "{template:?} expected {expected:?}, seen {seen:?}: {}", outcome.stderr).unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -291,7 +291,7 @@ fn names_are_compared_in_lower_case_as_ssh_does() {
         fs::write(&file, filled_in(name, &night.sshd) + "\n").unwrap();
         night.set("sftp.host", json!(host));
         assert_eq!(openssh_accepts(&night.sshd, host, &file), is_known, "ssh, {host}, {name}");
-        night.ask("list", &[]).ended_with(if is_known { 0 } else { 4 });
+        night.call("list", &[]).exited_with(if is_known { 0 } else { 4 });
     }
 }
 

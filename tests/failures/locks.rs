@@ -13,9 +13,9 @@ use scripting_system::state_folder;
 
 use super::bad_night::BadNight;
 use super::interruptions::{begin, wait_until};
-use super::support::Night;
-use super::support::night::program;
-use super::support::servers::SftpServer;
+use testkit::Night;
+use testkit::program;
+use testkit::servers::SftpServer;
 
 /// A user that no machine has.
 const STRANGER: u32 = 471_100;
@@ -34,10 +34,10 @@ fn an_editor_that_replaces_the_configuration_does_not_let_a_second_run_in() {
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     fs::copy(bad.path("config.json"), bad.path("config.json~")).unwrap();
     fs::rename(bad.path("config.json~"), bad.path("config.json")).unwrap();
-    bad.run().ended_with(5).told("another run with");
+    bad.run().exited_with(5).logged("another run with");
     first.kill().unwrap();
     first.wait().unwrap();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn whoever_opens_and_locks_the_configuration_blocks_no_run() {
     let config = bad.write_config();
     let file = fs::File::open(&config).unwrap();
     file.lock().unwrap();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     // The lock itself is out of reach.
     let folder = state_folder::find(&bad.path("work"), false).unwrap();
     let lock = folder.join(format!("{}.lock", JobId::of(&config)));
@@ -122,7 +122,7 @@ impl Machine {
     #[track_caller]
     fn locks_in(&self, folder: &Path) {
         for _ in 0..2 {
-            self.night.ran(self.output(&["run"])).ended_with(0);
+            self.night.outcome(self.output(&["run"])).exited_with(0);
         }
         assert_eq!(owner_and_mode(folder), (self.uid, 0o700));
         let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -142,12 +142,12 @@ impl Machine {
     #[track_caller]
     fn refuses(&self, reason: &str) {
         let asked = self.night.web.requests();
-        let ran = self.night.ran(self.output(&["run"]));
-        ran.ended_with(3).told(reason);
-        assert!(ran.stderr.contains(reason), "{}", ran.all());
-        assert_eq!(self.night.web.requests(), asked, "{}", ran.all());
-        let check = self.night.ran(self.output(&["check"]));
-        check.ended_with(4);
+        let outcome = self.night.outcome(self.output(&["run"]));
+        outcome.exited_with(3).logged(reason);
+        assert!(outcome.stderr.contains(reason), "{}", outcome.all());
+        assert_eq!(self.night.web.requests(), asked, "{}", outcome.all());
+        let check = self.night.outcome(self.output(&["check"]));
+        check.exited_with(4);
         assert!(check.stdout.contains(reason), "{}", check.all());
     }
 }
@@ -206,8 +206,8 @@ fn commands_that_only_read_create_no_state_folder() {
     for uid in [0, STRANGER] {
         let machine = Machine::of(uid, Some("home"));
         for command in [&["check"][..], &["list"], &["status"], &["run", "--dry-run"]] {
-            let ran = machine.night.ran(machine.output(command));
-            assert!(ran.code < 3, "{command:?}: {}", ran.all());
+            let outcome = machine.night.outcome(machine.output(command));
+            assert!(outcome.code < 3, "{command:?}: {}", outcome.all());
             for folder in machine.all_folders() {
                 assert!(!folder.exists(), "{command:?}: {}", folder.display());
             }

@@ -11,19 +11,20 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::{BadNight, PASSWORD};
-use super::support::Sshd;
-use super::support::sshd::generate;
+use testkit::Sshd;
+use testkit::sshd::generate;
 
 #[test]
 fn a_wrong_password_is_tried_once() {
     for interactive in [false, true] {
         let mut bad = BadNight::with_sftp(|sftp| if interactive { sftp.keyboard_interactive("x") } else { sftp });
         bad.set("sftp.password", json!("wr0ng-password"));
-        let ran = bad.must_fail(&["refused the login of \"backup\"", "sftp.password was refused; it was tried once"]);
+        let outcome =
+            bad.must_fail(&["refused the login of \"backup\"", "sftp.password was refused; it was tried once"]);
         let attempts = bad.sftp().auth_attempts();
         assert_eq!(attempts.len(), 1, "{attempts:?}");
         assert_eq!((attempts[0].method, attempts[0].accepted), ("password", false));
-        assert!(!ran.all().contains("wr0ng-password"));
+        assert!(!outcome.all().contains("wr0ng-password"));
     }
 }
 
@@ -32,10 +33,10 @@ fn a_server_that_hangs_up_on_a_wrong_password_gets_it_once() {
     let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "MaxAuthTries 1\nPasswordAuthentication yes"));
     bad.set("sftp.private_key", json!(null)).set("sftp.password", json!("wr0ng-password"));
     bad.set("retry.attempts", json!(3));
-    let ran =
+    let outcome =
         bad.must_fail(&["refused the login of", "sftp.password was offered, and the connection ended", "tried once"]);
     assert_eq!(bad.sshd.log().matches("Failed password").count(), 1, "{}", bad.sshd.log());
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 
     for interactive in [false, true] {
         let mut bad = BadNight::with_sftp(|sftp| {
@@ -52,7 +53,7 @@ fn a_server_that_hangs_up_on_a_wrong_password_gets_it_once() {
 #[test]
 fn once_a_password_was_accepted_a_connection_that_ends_at_the_login_is_a_broken_link() {
     let bad = BadNight::with_sftp(|sftp| sftp.hang_up_on_passwords(2..3));
-    bad.run().ended_with(0).told("trying again").told("broke while logging in");
+    bad.run().exited_with(0).logged("trying again").logged("broke while logging in");
     assert!(bad.names().contains(&bad.archive_of(0)));
 }
 
@@ -62,8 +63,8 @@ fn openssh_refuses_a_key_that_it_does_not_know_once() {
     let key = bad.path("stranger");
     generate("ed25519", &key, "");
     bad.set("sftp.private_key", json!(key));
-    let ran = bad.must_fail(&["refused the login of", "stranger was refused", "authorized_keys"]);
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    let outcome = bad.must_fail(&["refused the login of", "stranger was refused", "authorized_keys"]);
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
@@ -83,8 +84,8 @@ fn a_wrong_passphrase_is_told_apart_from_a_refused_key() {
             }
             bad.sshd.authorize(&key);
             bad.set("sftp.private_key", json!(key)).set("sftp.passphrase", passphrase.clone());
-            let ran = bad.must_fail(&words);
-            assert!(!ran.all().contains("wr0ng-phrase") && !ran.all().contains("refused"), "{}", ran.all());
+            let outcome = bad.must_fail(&words);
+            assert!(!outcome.all().contains("wr0ng-phrase") && !outcome.all().contains("refused"), "{}", outcome.all());
             assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
         }
     }
@@ -106,8 +107,8 @@ fn a_key_file_that_holds_no_usable_key_is_told_as_such() {
         fs::write(&key, content).unwrap();
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         bad.set("sftp.private_key", json!(key));
-        let ran = bad.must_fail(&["logging in to 127.0.0.1", words]);
-        assert!(!ran.all().contains("refused"), "{}", ran.all());
+        let outcome = bad.must_fail(&["logging in to 127.0.0.1", words]);
+        assert!(!outcome.all().contains("refused"), "{}", outcome.all());
     }
 }
 
@@ -133,9 +134,9 @@ fn a_session_that_ends_before_sftp_begins_is_told_with_its_causes() {
     let chroot = format!("ChrootDirectory {}", folder.path().display());
     for options in [&chroot, "ForceCommand /bin/false", "ForceCommand /no/such/sftp-server"] {
         let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], options));
-        let ran =
+        let outcome =
             bad.must_fail(&["accepted the login of", "ended the session before SFTP began", "ChrootDirectory that"]);
-        assert!(!ran.all().contains("offers no SFTP") && !ran.all().contains("Timeout"), "{}", ran.all());
+        assert!(!outcome.all().contains("offers no SFTP") && !outcome.all().contains("Timeout"), "{}", outcome.all());
     }
     let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand /usr/sbin/nologin"));
     bad.must_fail(&[
@@ -149,12 +150,12 @@ fn a_missing_directory_is_not_made() {
     let mut bad = BadNight::new();
     let missing = bad.directory.join("TSE-INFORX");
     bad.set("sftp.directory", json!(missing));
-    let ran =
+    let outcome =
         bad.must_fail(&["TSE-INFORX", "does not exist on the server. Create it there, or correct the configuration"]);
     // No later run would report the key, which is known from now on.
-    ran.told("first contact: the host key SHA256:");
-    assert!(ran.stderr.contains("could not be looked at (sftp.directory \""), "{}", ran.all());
-    assert!(!ran.all().contains("connecting to the SFTP server failed"), "{}", ran.all());
+    outcome.logged("first contact: the host key SHA256:");
+    assert!(outcome.stderr.contains("could not be looked at (sftp.directory \""), "{}", outcome.all());
+    assert!(!outcome.all().contains("connecting to the SFTP server failed"), "{}", outcome.all());
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn no_connection_is_tried_again_and_then_told() {
     let mut bad = BadNight::new();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     bad.set("sftp.port", json!(free));
-    bad.must_fail(&[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"]).told("trying again");
+    bad.must_fail(&[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"]).logged("trying again");
 }
 
 #[test]
@@ -184,8 +185,8 @@ fn an_unknown_name_is_told() {
     let mut bad = BadNight::new();
     bad.set("sftp.host", json!("no-such-host.invalid"));
     bad.must_fail(&["the name no-such-host.invalid cannot be resolved", "sftp.host"])
-        .told("trying again")
-        .told("(2 of 2)");
+        .logged("trying again")
+        .logged("(2 of 2)");
 }
 
 #[test]
@@ -208,6 +209,6 @@ fn a_silent_server_is_given_up_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     bad.set("sftp.port", json!(listener.local_addr().unwrap().port())).set("sftp.timeout_seconds", json!(1));
     let begun = Instant::now();
-    bad.must_fail(&["no SSH session with 127.0.0.1", "an SSH server that answers"]).told("(2 of 2)");
+    bad.must_fail(&["no SSH session with 127.0.0.1", "an SSH server that answers"]).logged("(2 of 2)");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }

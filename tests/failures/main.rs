@@ -28,6 +28,3 @@ mod sync;
 mod transfers;
 mod unusable_zips;
 mod web_server;
-
-#[path = "../support/mod.rs"]
-mod support;

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::Sshd;
-use super::support::sshd::generate;
+use testkit::Sshd;
+use testkit::sshd::generate;
 
 #[test]
 fn a_server_too_old_for_what_is_safe_says_what_to_do() {
@@ -18,8 +18,8 @@ fn a_server_too_old_for_what_is_safe_says_what_to_do() {
         "Ciphers aes128-ctr\nMACs umac-64@openssh.com",
     ] {
         let bad = BadNight::with_sshd(Sshd::start_with(&["rsa"], options));
-        let ran = bad.must_fail(&["no SSH session with 127.0.0.1", "no algorithm", "Update the server"]);
-        assert!(!ran.log.contains("trying again"), "{options}: {}", ran.all());
+        let outcome = bad.must_fail(&["no SSH session with 127.0.0.1", "no algorithm", "Update the server"]);
+        assert!(!outcome.log.contains("trying again"), "{options}: {}", outcome.all());
         assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
     }
 }
@@ -27,7 +27,7 @@ fn a_server_too_old_for_what_is_safe_says_what_to_do() {
 #[test]
 fn a_server_without_extensions_gets_the_archive_all_the_same() {
     let bad = BadNight::with_sftp(|sftp| sftp.without_extensions());
-    bad.run().ended_with(0).told("warnings 0");
+    bad.run().exited_with(0).logged("warnings 0");
     assert!(bad.names().contains(&bad.archive_of(0)));
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
     // What is full can only be guessed there.
@@ -46,7 +46,7 @@ fn an_archive_that_somebody_else_removes_meanwhile_is_as_good_as_removed() {
         })
     });
     *gone.lock().unwrap() = [20, 30].map(|age| bad.directory.join(bad.archive_of(age))).to_vec();
-    bad.run().ended_with(0).told("warnings 0");
+    bad.run().exited_with(0).logged("warnings 0");
     let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
     kept.sort();
     assert_eq!(bad.names(), kept);
@@ -80,7 +80,7 @@ fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
         };
         fs::write(bad.path("known_hosts"), line).unwrap();
         bad.set("sftp.host_key", json!("strict"));
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
     }
 }
 
@@ -88,13 +88,13 @@ fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
 fn a_server_is_reached_and_known_by_its_ipv6_address() {
     let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ListenAddress ::1"));
     bad.set("sftp.host", json!("::1"));
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let known = fs::read_to_string(bad.path("known_hosts")).unwrap();
     assert_eq!(known, bad.sshd.known_hosts_line("ed25519").replace("127.0.0.1", "::1"));
     bad.set("sftp.host_key", json!("strict"));
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     // Hashed, as OpenSSH writes it on Debian.
     let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(bad.path("known_hosts")).status().unwrap();
     assert!(hashed.success() && fs::read_to_string(bad.path("known_hosts")).unwrap().starts_with("|1|"));
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::night::DUMP;
-use super::support::servers::zips::noise;
-use super::support::servers::{Entry, Zip};
 use super::unusable_zips::{made_by, with_field};
+use testkit::night::DUMP;
+use testkit::servers::zips::noise;
+use testkit::servers::{Entry, Zip};
 
 /// What the night's archive holds: the names that GNU tar lists, and the content of the only file.
 #[track_caller]
@@ -27,7 +27,7 @@ fn archive_of(bad: &BadNight) -> (String, Vec<u8>) {
 
 #[track_caller]
 fn must_arrive(bad: &BadNight) {
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let (names, content) = archive_of(bad);
     assert_eq!(names, DUMP);
     assert!(content == bad.dump, "other bytes");
@@ -121,7 +121,7 @@ fn a_name_that_leads_elsewhere_puts_nothing_there() {
         let mut bad = BadNight::new();
         bad.publish(&Zip::new().with(Entry::new(name, bad.dump.clone()).extended_time(bad.modified)));
         bad.set("source.dump", json!(name));
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         assert_eq!(archive_of(&bad).0, DUMP, "{name}");
         assert!(!bad.path("dumpfile.sql").exists() && !Path::new("/etc/dumpfile.sql").exists());
         bad.leaves_no_temporary_file();
@@ -145,8 +145,8 @@ fn names_that_are_no_text_do_no_harm_and_are_escaped() {
     must_arrive(&bad);
     bad.publish_bytes(&raw(zip));
     // 0xff is a no-break space in CP437.
-    let ran = bad.must_fail(&["the ZIP holds no \"dumpfile.sql\"", "mpfile.sql\""]);
-    assert!(!ran.log.lines().any(|line| line.starts_with("ERROR")), "{}", ran.all());
-    let told = format!("{}{}{}{}", ran.log, ran.stderr, bad.the_mail().1, bad.the_post());
+    let outcome = bad.must_fail(&["the ZIP holds no \"dumpfile.sql\"", "mpfile.sql\""]);
+    assert!(!outcome.log.lines().any(|line| line.starts_with("ERROR")), "{}", outcome.all());
+    let told = format!("{}{}{}{}", outcome.log, outcome.stderr, bad.the_mail().1, bad.the_post());
     assert!(!told.chars().any(|it| it.is_control() && it != '\n'), "{told:?}");
 }

@@ -1,7 +1,7 @@
 //! A fault in the program itself: it is caught and told like any other, without a secret, and costs no archive.
 
 use super::bad_night::{BadNight, PASSWORD};
-use super::support::night::MAIL_LOGIN;
+use testkit::night::MAIL_LOGIN;
 
 /// A night on which the program panics at `place`, with a text that holds secrets.
 fn panicking_at(place: &str) -> BadNight {
@@ -30,10 +30,10 @@ fn assert_no_secret(bad: &BadNight, told: &str) {
 fn a_panic_before_the_delivery_fails_the_run_and_is_reported() {
     for place in ["between tasks", "packing", "sending"] {
         let bad = panicking_at(place);
-        let ran = bad.must_fail(&["internal error, please report it: the panic tells [redacted]"]);
-        ran.told("errors 1, warnings 0");
+        let outcome = bad.must_fail(&["internal error, please report it: the panic tells [redacted]"]);
+        outcome.logged("errors 1, warnings 0");
         assert!(bad.the_post().contains("internal error, please report it"), "{place}: {}", bad.the_post());
-        assert_no_secret(&bad, &ran.all());
+        assert_no_secret(&bad, &outcome.all());
     }
 }
 
@@ -41,26 +41,26 @@ fn a_panic_before_the_delivery_fails_the_run_and_is_reported() {
 fn a_panic_after_the_delivery_is_a_warning_and_is_reported() {
     let bad = panicking_at("removing");
     let before = bad.names();
-    let ran = bad.run();
-    ran.ended_with(1).told("Remove expired: internal error, please report it: the panic tells [redacted]");
-    assert!(ran.stderr.contains("internal error, please report it"), "{}", ran.all());
+    let outcome = bad.run();
+    outcome.exited_with(1).logged("Remove expired: internal error, please report it: the panic tells [redacted]");
+    assert!(outcome.stderr.contains("internal error, please report it"), "{}", outcome.all());
     assert!(bad.the_mail().1.contains("internal error, please report it"), "{}", bad.the_mail().1);
     assert!(bad.the_post().contains("internal error, please report it"), "{}", bad.the_post());
     let mut expected = [before, vec![bad.archive_of(0)]].concat();
     expected.sort();
     assert_eq!(bad.names(), expected, "the archive is there, and nothing was removed");
-    assert_no_secret(&bad, &ran.all());
+    assert_no_secret(&bad, &outcome.all());
     bad.leaves_no_temporary_file();
 }
 
 #[test]
 fn a_panic_while_reporting_is_told_where_it_still_can_be() {
     let bad = panicking_at("reporting");
-    let ran = bad.run();
-    ran.ended_with(1).told("Report: internal error, please report it: the panic tells [redacted]");
-    assert!(ran.stderr.contains("internal error, please report it"), "{}", ran.all());
+    let outcome = bad.run();
+    outcome.exited_with(1).logged("Report: internal error, please report it: the panic tells [redacted]");
+    assert!(outcome.stderr.contains("internal error, please report it"), "{}", outcome.all());
     assert!(bad.names().contains(&bad.archive_of(0)), "{:?}", bad.names());
-    assert_no_secret(&bad, &ran.all());
+    assert_no_secret(&bad, &outcome.all());
 }
 
 #[test]
@@ -68,6 +68,6 @@ fn the_night_after_a_panic_is_a_good_one() {
     let mut bad = panicking_at("packing");
     bad.must_fail(&["internal error"]);
     bad.set_variable("SCRIPTING_SYSTEM_PANIC_AT", "");
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
 }

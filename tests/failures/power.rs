@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::support::Night;
+use testkit::Night;
 
 /// The calls of `command` that matter, one per line; descriptors are shown with their paths.
 fn calls(night: &Night, command: &Command) -> Vec<String> {
@@ -39,7 +39,7 @@ fn is_safe(calls: &[String], path: &Path) {
 fn a_new_configuration_outlives_a_power_failure() {
     let night = Night::new();
     let path = night.path(".").canonicalize().unwrap().join("new.json");
-    let mut command = Command::new(super::support::night::program());
+    let mut command = Command::new(testkit::program());
     command.args(["gen-config", "--output"]).arg(&path);
     is_safe(&calls(&night, &command), &path);
     command.arg("--force");
@@ -67,5 +67,5 @@ fn metrics_host_keys_and_a_restored_dump_outlive_a_power_failure() {
 
     let output = folder.join("restored");
     let restore = night.command_of("restore", &["--output", output.to_str().unwrap()]);
-    is_safe(&calls(&night, &restore), &output.join(super::support::night::DUMP));
+    is_safe(&calls(&night, &restore), &output.join(testkit::night::DUMP));
 }

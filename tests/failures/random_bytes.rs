@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::bad_night::BadNight;
-use super::support::Ran;
+use testkit::Outcome;
 
 const SIZE: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(60);
@@ -35,27 +35,27 @@ fn random_bytes() -> &'static [u8] {
 /// Does the night's work, watched: it must end in time, in bounds, without a panic, and what it tells must be text
 /// without control characters, in lines that are not too long.
 #[track_caller]
-pub(crate) fn run_watched(bad: &BadNight) -> Ran {
+pub(crate) fn run_watched(bad: &BadNight) -> Outcome {
     watch(bad, &bad.command())
 }
 
 #[track_caller]
-fn watch(bad: &BadNight, command: &Command) -> Ran {
+fn watch(bad: &BadNight, command: &Command) -> Outcome {
     let usage = bad.path("usage");
     let mut watched = Command::new("time");
     watched.args(["-f", "%M", "-o"]).arg(&usage).arg(command.get_program()).args(command.get_args());
     watched.env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
     let begun = Instant::now();
-    let ran = bad.ran(watched.output().expect("time is missing: install the Debian package of that name"));
+    let outcome = bad.outcome(watched.output().expect("time is missing: install the Debian package of that name"));
     assert!(begun.elapsed() < LONGEST, "{:?}", begun.elapsed());
     let usage = fs::read_to_string(usage).unwrap();
     let kib: u64 = usage.lines().last().unwrap().parse().unwrap();
     assert!(kib < MOST_KIB, "{kib} KiB of memory");
-    assert!(!ran.all().contains("panicked") && !ran.all().contains("internal error"), "{}", ran.all());
-    for line in ran.log.lines().chain(ran.stderr.lines()) {
+    assert!(!outcome.all().contains("panicked") && !outcome.all().contains("internal error"), "{}", outcome.all());
+    for line in outcome.log.lines().chain(outcome.stderr.lines()) {
         assert!(!line.contains(char::is_control) && line.chars().count() < 10_000, "{line:?}");
     }
-    ran
+    outcome
 }
 
 /// Sends each client on a port of loopback `greeting` and then random bytes, once it has sent the end of a request
@@ -81,7 +81,7 @@ fn random_bytes_are_no_zip() {
         let mut bad = BadNight::new();
         bad.publish_bytes(random_bytes());
         bad.serve(|web| if in_parts { web } else { web.without_ranges() });
-        run_watched(&bad).ended_with(4).told("is not a ZIP").told("Open source.url in a browser");
+        run_watched(&bad).exited_with(4).logged("is not a ZIP").logged("Open source.url in a browser");
     }
 }
 
@@ -92,19 +92,19 @@ fn random_bytes_are_no_configuration() {
     let config = bad.path("config.json");
     fs::write(&config, random_bytes()).unwrap();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
-    let ran = watch(&bad, &command);
-    ran.ended_with(3).told("CRITICAL");
-    assert!(ran.stderr.contains("config.json") && ran.stderr.lines().count() == 1, "{}", ran.all());
+    let outcome = watch(&bad, &command);
+    outcome.exited_with(3).logged("CRITICAL");
+    assert!(outcome.stderr.contains("config.json") && outcome.stderr.lines().count() == 1, "{}", outcome.all());
 }
 
 #[test]
 fn random_bytes_are_no_known_hosts() {
     let bad = BadNight::new();
     fs::write(bad.path("known_hosts"), random_bytes()).unwrap();
-    run_watched(&bad).ended_with(4).told("known_hosts").told("cannot be used");
+    run_watched(&bad).exited_with(4).logged("known_hosts").logged("cannot be used");
     // As many as are read at all.
     File::options().write(true).open(bad.path("known_hosts")).unwrap().set_len(4 * 1024 * 1024).unwrap();
-    run_watched(&bad).ended_with(4).told("known_hosts").told("Correct it or remove it");
+    run_watched(&bad).exited_with(4).logged("known_hosts").logged("Correct it or remove it");
     assert!(!bad.sshd.log().contains("Accepted"), "{}", bad.sshd.log());
 }
 
@@ -113,7 +113,7 @@ fn random_bytes_are_no_ssh_server() {
     for greeting in ["", "SSH-2.0-", "SSH-2.0-OpenSSH_9.2\r\n"] {
         let mut bad = BadNight::new();
         bad.set("sftp.port", json!(babble(greeting, false))).set("sftp.timeout_seconds", json!(5));
-        run_watched(&bad).ended_with(4).told("no SSH session with 127.0.0.1");
+        run_watched(&bad).exited_with(4).logged("no SSH session with 127.0.0.1");
     }
 }
 
@@ -122,7 +122,7 @@ fn random_bytes_are_no_web_server() {
     for greeting in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"] {
         let mut bad = BadNight::new();
         bad.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip", babble(greeting, true))));
-        run_watched(&bad).ended_with(4).told("ERROR");
+        run_watched(&bad).exited_with(4).logged("ERROR");
     }
 }
 
@@ -133,9 +133,9 @@ fn random_bytes_are_no_answer_of_mattermost() {
     {
         let mut bad = BadNight::new();
         bad.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/x", babble(greeting, true))));
-        let ran = run_watched(&bad);
-        ran.ended_with(1).told("no Mattermost message: ");
-        assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
+        let outcome = run_watched(&bad);
+        outcome.exited_with(1).logged("no Mattermost message: ");
+        assert!(bad.names().contains(&bad.archive_of(0)), "{}", outcome.all());
     }
 }
 
@@ -146,9 +146,9 @@ fn random_bytes_are_no_mail_server() {
             let mut bad = BadNight::new();
             let server = json!({"host": "127.0.0.1", "port": babble(greeting, false), "security": security});
             bad.set("email.server", server).set("retry.attempts", Value::from(1));
-            let ran = run_watched(&bad);
-            ran.ended_with(1).told("the mail did not reach 1 of 1 recipients");
-            assert!(bad.names().contains(&bad.archive_of(0)), "{}", ran.all());
+            let outcome = run_watched(&bad);
+            outcome.exited_with(1).logged("the mail did not reach 1 of 1 recipients");
+            assert!(bad.names().contains(&bad.archive_of(0)), "{}", outcome.all());
         }
     }
 }

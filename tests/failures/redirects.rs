@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::servers::https::Builder;
-use super::support::servers::{Authority, HttpsServer};
+use testkit::servers::https::Builder;
+use testkit::servers::{Authority, HttpsServer};
 
 const PASSWORD: &str = "r3ader-secret";
 
@@ -26,13 +26,13 @@ fn credentials_do_not_follow_a_redirect_to_another_port_of_the_host() {
     let mut bad = with_credentials(|web| web);
     let other = elsewhere(&bad, |web| web);
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&other.url("/my_zip.zip?token=t0ken-s3cret#part")));
-    let ran = bad.run();
-    ran.ended_with(0);
+    let outcome = bad.run();
+    outcome.exited_with(0);
     assert!(bad.web.seen().iter().all(|request| request.has_authorization()));
     let seen = other.seen();
     assert!(!seen.is_empty() && !seen.iter().any(|request| request.has_authorization()), "{seen:?}");
     assert!(seen.iter().all(|request| request.target == "/my_zip.zip?token=t0ken-s3cret"), "{seen:?}");
-    assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+    assert!(!outcome.all().contains("t0ken-s3cret"), "{}", outcome.all());
 }
 
 #[test]
@@ -43,9 +43,9 @@ fn another_origin_that_wants_credentials_is_named_as_such() {
     let address = other.url("/my_zip.zip?token=t0ken-s3cret").replace("://", &format!("://reader:{PASSWORD}@"));
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&address));
     let shown = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
-    let ran = bad.must_fail(&[&shown, "Put the final address into source.url"]);
+    let outcome = bad.must_fail(&[&shown, "Put the final address into source.url"]);
     assert!(!other.seen().iter().any(|request| request.has_authorization()));
-    assert!(!ran.all().contains("t0ken-s3cret") && !ran.all().contains(PASSWORD), "{}", ran.all());
+    assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains(PASSWORD), "{}", outcome.all());
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn credentials_follow_a_redirect_within_the_origin() {
         bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_from("/my_zip.zip", location));
         // The former server's archive would be another job's.
         let _ = std::fs::remove_file(bad.directory.join(bad.archive_of(0)));
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         let seen = bad.web.seen();
         assert!(seen.iter().any(|request| request.target.starts_with("/moved.zip")), "{location}: {seen:?}");
         assert!(seen.iter().all(|request| request.has_authorization()), "{location}: {seen:?}");
@@ -75,7 +75,7 @@ fn a_client_certificate_is_shown_to_its_own_origin_alone() {
     assert_eq!((bad.web.requests(), other.requests()), (1, 0));
     // The same without a redirect.
     bad.set("source.url", json!(other.url("/my_zip.zip")));
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn a_location_that_is_no_address_is_reported_without_its_query() {
         ("", "redirects to \"\", which is not"),
     ] {
         bad.serve(|web| web.redirect_to(location));
-        let ran = bad.must_fail(&[shown, "Correct the redirect there"]);
-        assert!(!ran.all().contains("t0ken-s3cret") && !ran.all().contains("p4ss"), "{}", ran.all());
+        let outcome = bad.must_fail(&[shown, "Correct the redirect there"]);
+        assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains("p4ss"), "{}", outcome.all());
         assert_eq!(bad.web.requests(), 1, "not tried again");
     }
     for location in [
@@ -101,8 +101,8 @@ fn a_location_that_is_no_address_is_reported_without_its_query() {
         "HTTP://host/?token=t0ken-s3cret",
     ] {
         bad.serve(|web| web.redirect_to(location));
-        let ran = bad.must_fail(&["redirects to an address without TLS"]);
-        assert!(!ran.all().contains("t0ken-s3cret"), "{}", ran.all());
+        let outcome = bad.must_fail(&["redirects to an address without TLS"]);
+        assert!(!outcome.all().contains("t0ken-s3cret"), "{}", outcome.all());
     }
 }
 

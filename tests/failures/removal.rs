@@ -20,7 +20,7 @@ fn must_keep_all(bad: &BadNight, words: &[&str]) {
 #[test]
 fn a_good_night_removes_what_has_expired() {
     let bad = BadNight::new();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
     kept.sort();
     assert_eq!(bad.names(), kept);
@@ -35,7 +35,7 @@ fn nothing_is_removed_while_the_clocks_differ_by_days() {
         bad.serve(|web| web.date_shifted_by_hours(hours / 48 * 20));
         // The former server's archive would be another job's.
         fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         assert!(!bad.names().contains(&bad.archive_of(30)), "some hours do not hold removal back");
     }
 }
@@ -64,7 +64,7 @@ fn a_replacement_on_a_server_without_removal_is_delivered_all_the_same() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_removal());
     fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
     bad.config["retention"] = json!({"keep_days": 1_000});
-    bad.must_warn(&["with other content was already called"]).told("it has replaced an archive with other bytes");
+    bad.must_warn(&["with other content was already called"]).logged("it has replaced an archive with other bytes");
     assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
     let old = format!("{}.old", bad.archive_of(0));
     assert_eq!(bad.listing()[&old].as_deref(), Some(b"an older attempt".as_slice()));

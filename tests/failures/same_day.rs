@@ -8,10 +8,10 @@ use chrono::{Days, TimeDelta};
 
 use super::bad_night::BadNight;
 use super::interruptions::wait_until;
-use super::support::servers::sftp_faults::Disturbance;
-use super::support::servers::sftp_watch::{Moment, Operation};
-use super::support::servers::times;
-use super::support::servers::zips::sql_dump;
+use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_watch::{Moment, Operation};
+use testkit::servers::times;
+use testkit::servers::zips::sql_dump;
 
 /// A night whose folder is empty.
 fn emptied(bad: BadNight) -> BadNight {
@@ -48,20 +48,20 @@ fn set_aside(bad: &BadNight) -> [Option<Vec<u8>>; 2] {
 fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_days_later() {
     for mut bad in [BadNight::new(), BadNight::with_sftp(|sftp| sftp)].map(emptied) {
         move_by(&mut bad, -4);
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         let (first, old) = (archive(&bad), format!("{}.old", bad.archive_of(0)));
         let whole = bad.dump.clone();
         dump_again(&mut bad, b"abc");
-        let ran = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
-        ran.told("it has replaced an archive with other bytes");
+        let outcome = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
+        outcome.logged("it has replaced an archive with other bytes");
         assert!(archive(&bad).len() < first.len() / 10);
         assert!(bad.listing()[&old].as_deref() == Some(&first));
 
         bad.dump = whole;
         for days_later in [1, 2] {
             move_by(&mut bad, 1);
-            let ran = bad.run();
-            ran.ended_with(0).told(&format!("kept {old}: set aside until the archive of "));
+            let outcome = bad.run();
+            outcome.exited_with(0).logged(&format!("kept {old}: set aside until the archive of "));
             assert!(bad.listing()[&old].as_deref() == Some(&first), "{days_later} days later");
         }
         // A stale night delivers nothing.
@@ -71,10 +71,10 @@ fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_da
         assert!(bad.listing().contains_key(&old));
         bad.publish_dump_of(modified + TimeDelta::days(1));
         // The replacement is some minutes old in truth, as where a past night is repeated.
-        bad.run().ended_with(0).told(&format!("kept {old}: set aside less than two days ago"));
+        bad.run().exited_with(0).logged(&format!("kept {old}: set aside less than two days ago"));
         assert!(bad.listing()[&old].as_deref() == Some(&first));
         times::set_as_named(&bad.directory);
-        bad.run().ended_with(0).told(&format!("removed {old}: replaced"));
+        bad.run().exited_with(0).logged(&format!("removed {old}: replaced"));
         assert!(!bad.listing().contains_key(&old));
     }
 }
@@ -83,13 +83,13 @@ fn a_tiny_second_dump_of_a_day_leaves_the_first_archive_set_aside_until_three_da
 fn an_earlier_date_that_is_repeated_does_not_end_the_time_of_a_replaced_archive() {
     let mut bad = emptied(BadNight::new());
     move_by(&mut bad, -1);
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     dump_again(&mut bad, b"abc");
-    bad.run().ended_with(1);
+    bad.run().exited_with(1);
     let old = format!("{}.old", bad.archive_of(0));
     for days in [-6, 7] {
         move_by(&mut bad, days);
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         assert!(bad.listing().contains_key(&old), "{}", bad.date);
     }
 }
@@ -129,7 +129,7 @@ fn kill_after(bad: &BadNight, target: &Target, part: &str, end: &str) {
 #[test]
 fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_the_runs_are_killed() {
     let (mut bad, target) = night_with_target();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     let (first, name) = (archive(&bad), bad.archive_of(0));
     let [old, last_old] = ["old", "last.old"].map(|ending| format!("{name}.{ending}"));
     let dumps = [b"bad".to_vec(), sql_dump(190_000), b"bad again".to_vec()];
@@ -149,7 +149,7 @@ fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_t
             assert!(is_there(&first) && is_there(&before), "{number}, {part} {end}: {:?}", bad.names());
         }
         // The archive had its final name already when the last of them was killed.
-        bad.run().ended_with(0).told("is already there, with the same bytes");
+        bad.run().exited_with(0).logged("is already there, with the same bytes");
         let [there_first, there_last] = set_aside(&bad);
         assert!(there_first.as_ref() == Some(&first), "{number}: {:?}", bad.names());
         assert!(there_last == (number > 0).then_some(before), "{number}: {:?}", bad.names());
@@ -164,10 +164,10 @@ fn of_three_replacements_on_one_day_the_first_and_the_latest_are_kept_whenever_t
 #[test]
 fn a_run_that_repeats_what_is_there_sets_nothing_aside() {
     let mut bad = BadNight::new();
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     dump_again(&mut bad, b"abc");
-    bad.run().ended_with(1);
+    bad.run().exited_with(1);
     let before = bad.listing();
-    bad.run().ended_with(0).told("is already there, with the same bytes");
+    bad.run().exited_with(0).logged("is already there, with the same bytes");
     assert!(bad.listing() == before, "{:?}", bad.names());
 }

@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 
 use super::bad_night::{BadNight, PASSWORD};
 use super::interruptions::wait_until;
-use super::support::Ran;
-use super::support::night::{DUMP, program};
-use super::support::servers::certificates::write_private;
-use super::support::servers::sftp_faults::Disturbance;
-use super::support::servers::sftp_watch::{Moment, Operation};
-use super::support::servers::{Entry, SftpServer, Zip, times};
+use testkit::Outcome;
+use testkit::night::DUMP;
+use testkit::program;
+use testkit::servers::certificates::write_private;
+use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_watch::{Moment, Operation};
+use testkit::servers::{Entry, SftpServer, Zip, times};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const OTHERS: &str = "another job's archive";
@@ -48,13 +49,13 @@ impl<'a> OtherJob<'a> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    fn end(&self, run: Child) -> Ran {
-        let ran = self.bad.ran(run.wait_with_output().unwrap());
+    fn end(&self, run: Child) -> Outcome {
+        let outcome = self.bad.outcome(run.wait_with_output().unwrap());
         let log = fs::read_to_string(self.bad.path(&format!("{}.log", self.name))).unwrap_or_default();
-        Ran { log, ..ran }
+        Outcome { log, ..outcome }
     }
 
-    fn run(&self) -> Ran {
+    fn run(&self) -> Outcome {
         self.end(self.begin())
     }
 }
@@ -76,7 +77,7 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
         let own = Entry::new(DUMP, bad.dump.clone()).extended_time(bad.modified);
         bad.publish(&Zip::new().with(own).with(dump("blog.sql")).with(dump(&format!("blog/{DUMP}"))));
         Zip::new().with(dump(DUMP)).write(&bad.path("web/blog.zip"));
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         let before = bad.listing();
         for (source, entry) in [("/blog.zip", DUMP), ("/my_zip.zip", "blog.sql"), ("/my_zip.zip", "blog/dumpfile.sql")]
         {
@@ -84,13 +85,17 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
             other.config["source"]["url"] = json!(bad.web.url(source));
             other.config["source"]["dump"] = json!(entry);
             for _ in 0..2 {
-                let ran = other.run();
-                ran.ended_with(4).told(OTHERS);
-                assert!(ran.stderr.contains(OTHERS) && ran.stderr.contains("archive.name"), "{}", ran.all());
+                let outcome = other.run();
+                outcome.exited_with(4).logged(OTHERS);
+                assert!(
+                    outcome.stderr.contains(OTHERS) && outcome.stderr.contains("archive.name"),
+                    "{}",
+                    outcome.all()
+                );
                 assert!(bad.listing() == before, "{source} {entry}: {:?}", bad.names());
             }
         }
-        bad.run().ended_with(0).told("is already there, with the same bytes");
+        bad.run().exited_with(0).logged("is already there, with the same bytes");
         assert!(bad.listing() == before, "{:?}", bad.names());
     });
 }
@@ -98,7 +103,7 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
 #[test]
 fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder() {
     on_each_server(|bad| {
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         let theirs = fs::read(bad.directory.join(bad.archive_of(0))).unwrap();
         fs::remove_file(bad.directory.join(bad.archive_of(0))).unwrap();
         for age in [3, 20, 30] {
@@ -109,15 +114,16 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         let mut other = OtherJob::new(&bad, "other");
         Zip::new().with(Entry::new(DUMP, "SELECT 2;\n").extended_time(bad.modified)).write(&bad.path("web/blog.zip"));
         other.config["source"]["url"] = json!(bad.web.url("/blog.zip"));
-        let ran = other.run();
-        ran.ended_with(1)
-            .told("removal is held back tonight: ")
-            .told("was made from another source.url or source.dump");
+        let outcome = other.run();
+        outcome
+            .exited_with(1)
+            .logged("removal is held back tonight: ")
+            .logged("was made from another source.url or source.dump");
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
         // Once the last seven are its own, its source was changed for good.
         bad.plant(&[1, 2, 3, 4, 5, 6]);
         times::set_as_named(&bad.directory);
-        other.run().ended_with(0).told("2 removed");
+        other.run().exited_with(0).logged("2 removed");
     });
 }
 
@@ -153,7 +159,7 @@ fn another_jobs_archive_that_was_set_aside_without_a_successor_gets_its_name_bac
     let theirs = pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
     let archive = bad.directory.join(bad.archive_of(0));
     fs::rename(&archive, bad.directory.join(format!("{}.old", bad.archive_of(0)))).unwrap();
-    bad.run().ended_with(4).told(OTHERS);
+    bad.run().exited_with(4).logged(OTHERS);
     assert_eq!(fs::read(archive).unwrap(), theirs);
 }
 
@@ -165,9 +171,9 @@ fn two_machines_that_upload_at_the_same_time_leave_each_others_uploads_alone() {
     let second = OtherJob::new(&bad, "second");
     let runs = (bad.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), second.begin());
     wait_until("two uploads", || parts(&bad).len() == 2);
-    let (first, second) = (bad.ran(runs.0.wait_with_output().unwrap()), second.end(runs.1));
-    for ran in [&first, &second] {
-        ran.ended_with(0);
+    let (first, second) = (bad.outcome(runs.0.wait_with_output().unwrap()), second.end(runs.1));
+    for outcome in [&first, &second] {
+        outcome.exited_with(0);
     }
     let mut kept = [0, 1, 2, 3].map(|age| bad.archive_of(age));
     kept.sort();
@@ -199,7 +205,7 @@ impl Stopped {
     }
 
     /// Runs the second machine, and the night's own job while it is stopped.
-    fn race(&self, bad: &BadNight) -> (Ran, Ran) {
+    fn race(&self, bad: &BadNight) -> (Outcome, Outcome) {
         let mut second = OtherJob::new(bad, "second");
         second.config["sftp"]["port"] = json!(self.server.port());
         let run = second.begin();
@@ -222,8 +228,8 @@ fn a_machine_that_is_overtaken_during_its_upload_finds_the_archive_delivered() {
             fs::write(&archive, "an older attempt").unwrap();
         }
         let (first, second) = Stopped::at(&bad, |what| what.starts_with("write")).race(&bad);
-        first.ended_with(i32::from(is_replacement));
-        second.ended_with(0).told("read back where it lies");
+        first.exited_with(i32::from(is_replacement));
+        second.exited_with(0).logged("read back where it lies");
         assert_eq!(parts(&bad), [""; 0], "{}", second.all());
         assert!(fs::metadata(&archive).unwrap().len() > 1_000);
         let old = bad.listing().remove(&format!("{}.old", bad.archive_of(0))).flatten();
@@ -242,12 +248,12 @@ fn a_machine_that_is_overtaken_right_before_its_last_rename_finds_the_archive_de
         let is_last_rename = |what: &str| what.starts_with("rename") && what.contains(".part ");
         let (first, second) = Stopped::at(&bad, is_last_rename).race(&bad);
         // The first one has put the older archive back, and has then replaced it.
-        first.ended_with(i32::from(is_replacement));
+        first.exited_with(i32::from(is_replacement));
         if is_replacement {
-            first.told("was put back");
+            first.logged("was put back");
         }
-        second.ended_with(i32::from(is_replacement));
-        second.told(if is_replacement { "with other content was already called" } else { "read back where it lies" });
+        second.exited_with(i32::from(is_replacement));
+        second.logged(if is_replacement { "with other content was already called" } else { "read back where it lies" });
         assert_eq!(parts(&bad), [""; 0], "{}", second.all());
         assert!(fs::metadata(&archive).unwrap().len() > 1_000);
         let old = bad.listing().remove(&format!("{}.old", bad.archive_of(0))).flatten();
@@ -284,12 +290,12 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
                 let modified = bad.modified;
                 bad.publish_dump_of(modified - TimeDelta::days(2));
             }
-            let ran = bad.run();
-            ran.ended_with(i32::from(is_stale));
+            let outcome = bad.run();
+            outcome.exited_with(i32::from(is_stale));
             for (name, hours) in planted {
-                assert_eq!(bad.names().contains(&name), hours < 24, "{name}, {hours} hours: {}", ran.all());
+                assert_eq!(bad.names().contains(&name), hours < 24, "{name}, {hours} hours: {}", outcome.all());
                 let removed = format!("removed {name}: an upload of another job or machine, last written 25 hours ago");
-                assert_eq!(ran.log.contains(&removed), hours > 24, "{name}: {}", ran.all());
+                assert_eq!(outcome.log.contains(&removed), hours > 24, "{name}: {}", outcome.all());
             }
         });
     }
@@ -298,15 +304,15 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
 #[test]
 fn the_age_of_an_upload_counts_by_the_servers_clock() {
     // The server's clock is three hours slow: an upload of 22 hours ago has a time 25 hours before our clock.
-    let slow = |sftp: super::support::servers::sftp::Builder| sftp.showing_times(|seconds| Some(seconds - 3 * 3600));
+    let slow = |sftp: testkit::servers::sftp::Builder| sftp.showing_times(|seconds| Some(seconds - 3 * 3600));
     let bad = BadNight::with_sftp(slow);
     let planted = plant_uploads(&bad, [20, 22]);
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());
     // A server without times says nothing about their age.
     let bad = BadNight::with_sftp(|sftp| sftp.showing_times(|_| None));
     let planted = plant_uploads(&bad, [20, 2_000]);
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());
 }
 
@@ -331,7 +337,7 @@ fn a_folder_of_the_former_version_keeps_working() {
         times::set_as_named(&bad.directory);
         let content = |name: &str| Some(format!("what {name} holds").into_bytes());
 
-        bad.must_warn(&["with other content was already called"]).told("was put back");
+        bad.must_warn(&["with other content was already called"]).logged("was put back");
         let listing = bad.listing();
         assert_eq!(listing[&bad.archive_of(5)], content(&orphan), "an archive without a successor gets its name back");
         assert_eq!(listing[&tonights], content(&tonights));
@@ -342,7 +348,7 @@ fn a_folder_of_the_former_version_keeps_working() {
         bad.date = modified.date_naive();
         bad.publish_dump_of(modified);
         times::set_as_named(&bad.directory);
-        bad.run().ended_with(0);
+        bad.run().exited_with(0);
         assert!(bad.names().iter().all(|name| !name.ends_with(".old")), "three days later: {:?}", bad.names());
         let kept = |age: u64| bad.names().contains(&bad.archive_of(age));
         assert!([0, 1, 2, 3, 5, 8].into_iter().all(kept), "{:?}", bad.names());

@@ -4,8 +4,8 @@ use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::night::DUMP;
-use super::support::servers::{Entry, Zip};
+use testkit::night::DUMP;
+use testkit::servers::{Entry, Zip};
 
 fn at(date: NaiveDate, hour: u32) -> DateTime<Utc> {
     date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap()).and_utc()
@@ -38,8 +38,8 @@ fn on_a_stale_night_ages_are_counted_from_the_newest_archive() {
     }
     bad.plant(&[5, 6, 7, 14, 15, 16]);
     let expired = bad.archive_of(16);
-    let ran = bad.must_warn(&["stale", "5 days ago"]);
-    ran.told(&format!("removed {expired}: expired, 11 days old"));
+    let outcome = bad.must_warn(&["stale", "5 days ago"]);
+    outcome.logged(&format!("removed {expired}: expired, 11 days old"));
     let mut kept = [5, 6, 7, 14, 15].map(|age| bad.archive_of(age));
     kept.sort();
     assert_eq!(bad.names(), kept);
@@ -57,9 +57,9 @@ fn a_dump_from_the_future_is_stale_and_says_so() {
 #[test]
 fn the_zips_own_clock_counts_where_it_gives_no_zone() {
     let fresh = night_with(|bad, dump| dump.dos_time(at(bad.date, 12).naive_utc()));
-    fresh.run().ended_with(0).told("fresh");
+    fresh.run().exited_with(0).logged("fresh");
     let rounded_up = night_with(|bad, dump| dump.dos_time(at(bad.date + Days::new(1), 0).naive_utc()));
-    rounded_up.run().ended_with(0).told("fresh");
+    rounded_up.run().exited_with(0).logged("fresh");
     let old = night_with(|bad, dump| dump.dos_time(at(bad.date - Days::new(1), 23).naive_utc()));
     old.must_warn(&["stale", "1 day ago"]);
 }
@@ -69,7 +69,7 @@ fn the_zips_own_clock_is_read_in_the_zone_of_its_maker() {
     let mut bad = night_with(|bad, dump| dump.dos_time(at(bad.date + Days::new(1), 6).naive_utc()));
     bad.must_warn(&["stale", "after the date of the run", "in the job's zone (+00:00)", "source.timezone"]);
     bad.set("source.timezone", json!("Asia/Tokyo"));
-    bad.run().ended_with(0).told("fresh");
+    bad.run().exited_with(0).logged("fresh");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn the_zone_of_the_zips_maker_counts_where_this_machine_is_told_none() {
         bad.publish(&Zip::new().with(Entry::new(DUMP, bad.dump.clone()).dos_time(there)));
         bad.set("source.timezone", json!(zone));
         let output = bad.command().env_remove("TZ").output().unwrap();
-        bad.ran(output).ended_with(0).told(&format!("fresh: modified {} 20:00:00", bad.date));
+        bad.outcome(output).exited_with(0).logged(&format!("fresh: modified {} 20:00:00", bad.date));
     }
 }
 
@@ -94,7 +94,7 @@ fn the_extended_time_counts_more_than_the_zips_own_clock() {
     let fresh = night_with(|bad, dump| {
         dump.extended_time(at(bad.date, 1)).dos_time(at(bad.date - Days::new(1), 1).naive_utc())
     });
-    fresh.run().ended_with(0);
+    fresh.run().exited_with(0);
     let old = night_with(|bad, dump| {
         dump.extended_time(at(bad.date - Days::new(1), 1)).dos_time(at(bad.date, 1).naive_utc())
     });
@@ -136,7 +136,7 @@ fn another_dump_in_the_zip_is_reported_and_is_no_warning() {
     let bad = BadNight::new();
     let dump = Entry::new(DUMP, bad.dump.clone()).extended_time(at(bad.date, 0));
     bad.publish(&Zip::new().with(Entry::new("old/Blog.SQL", "x")).with(dump).with(Entry::new("notes.txt", "x")));
-    bad.run().ended_with(0).told("; the ZIP also holds \"old/Blog.SQL\", not sent by this job");
+    bad.run().exited_with(0).logged("; the ZIP also holds \"old/Blog.SQL\", not sent by this job");
     let (_, mail) = bad.the_mail();
     assert!(mail.contains("the ZIP also holds"), "{mail}");
 }

@@ -5,9 +5,9 @@ use std::fs;
 use russh_sftp::protocol::StatusCode;
 
 use super::bad_night::BadNight;
-use super::support::Ran;
-use super::support::servers::sftp::Builder as SftpBuilder;
-use super::support::servers::sftp_faults::Disturbance;
+use testkit::Outcome;
+use testkit::servers::sftp::Builder as SftpBuilder;
+use testkit::servers::sftp_faults::Disturbance;
 
 /// What holds removal back after a failed sync.
 const HELD_BACK: &str = "removal is held back";
@@ -17,9 +17,9 @@ fn archive_size(bad: &BadNight) -> usize {
 }
 
 /// The log's lines about the sync.
-fn lines_about_sync(ran: &Ran) -> Vec<&str> {
+fn lines_about_sync(outcome: &Outcome) -> Vec<&str> {
     let is_about = |line: &&str| line.contains("sync") && line.contains("disk");
-    ran.log.lines().filter(is_about).collect()
+    outcome.log.lines().filter(is_about).collect()
 }
 
 #[test]
@@ -27,13 +27,13 @@ fn an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_noth
     for disturbance in [Disturbance::Failure, Disturbance::HangUp] {
         let bad = BadNight::with_sftp(|sftp| sftp.on_sync(disturbance));
         let expired = [20, 30].map(|age| bad.archive_of(age));
-        let ran = bad.must_warn(&["failed to sync", &bad.archive_of(0), "check that disk", HELD_BACK]);
-        ran.told("read back over a new connection and published");
+        let outcome = bad.must_warn(&["failed to sync", &bad.archive_of(0), "check that disk", HELD_BACK]);
+        outcome.logged("read back over a new connection and published");
         assert!(archive_size(&bad) > 1_000, "{disturbance:?}");
         assert!(expired.iter().all(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
         assert!(bad.names().iter().all(|name| !name.ends_with(".part")), "{disturbance:?}: {:?}", bad.names());
         // The next run finds the archive there and has nothing to sync.
-        bad.run().ended_with(0).told("is already there, with the same bytes");
+        bad.run().exited_with(0).logged("is already there, with the same bytes");
         assert!(!expired.iter().any(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
     }
 }
@@ -56,10 +56,10 @@ fn a_server_that_does_not_offer_to_sync_is_an_info_line() {
     });
     for faults in refusing.into_iter().chain([Box::new(SftpBuilder::without_extensions) as _]) {
         let bad = BadNight::with_sftp(faults);
-        let ran = bad.run();
-        ran.ended_with(0).told("does not say whether");
-        assert!(lines_about_sync(&ran).iter().all(|line| line.contains(" INFO ")), "{}", ran.all());
-        assert!(!ran.log.contains(HELD_BACK), "{}", ran.all());
+        let outcome = bad.run();
+        outcome.exited_with(0).logged("does not say whether");
+        assert!(lines_about_sync(&outcome).iter().all(|line| line.contains(" INFO ")), "{}", outcome.all());
+        assert!(!outcome.log.contains(HELD_BACK), "{}", outcome.all());
         assert!(!bad.names().contains(&bad.archive_of(20)), "{:?}", bad.names());
     }
 }
@@ -67,9 +67,9 @@ fn a_server_that_does_not_offer_to_sync_is_an_info_line() {
 #[test]
 fn a_synced_archive_is_not_mentioned() {
     for bad in [BadNight::new(), BadNight::with_sftp(|sftp| sftp)] {
-        let ran = bad.run();
-        ran.ended_with(0);
-        assert!(lines_about_sync(&ran).is_empty(), "{}", ran.all());
-        assert!(!ran.log.contains("does not say whether"), "{}", ran.all());
+        let outcome = bad.run();
+        outcome.exited_with(0);
+        assert!(lines_about_sync(&outcome).is_empty(), "{}", outcome.all());
+        assert!(!outcome.log.contains("does not say whether"), "{}", outcome.all());
     }
 }

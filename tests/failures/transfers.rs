@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::Sshd;
+use testkit::Sshd;
 
 #[test]
 fn a_directory_that_cannot_be_written_is_told() {
@@ -27,13 +27,13 @@ fn a_server_that_forbids_dotfiles_is_told_with_the_setting_that_helps() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_dotfiles());
     bad.must_fail(&["refused to create", "sftp.temporary_prefix"]);
     bad.set("sftp.temporary_prefix", json!("_"));
-    bad.run().ended_with(0);
+    bad.run().exited_with(0);
 }
 
 #[test]
 fn a_full_disk_is_told_and_leaves_no_part_behind() {
-    let ran = BadNight::with_sftp(|sftp| sftp.full_after(20_000)).must_fail(&["to write", "space", "quota"]);
-    assert!(!ran.log.contains("trying again"), "{}", ran.all());
+    let outcome = BadNight::with_sftp(|sftp| sftp.full_after(20_000)).must_fail(&["to write", "space", "quota"]);
+    assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
@@ -44,8 +44,9 @@ fn a_failing_close_is_a_failed_upload() {
 #[test]
 fn what_arrives_with_other_bytes_never_gets_the_final_name() {
     let bad = BadNight::with_sftp(|sftp| sftp.corrupting_writes());
-    let ran = bad.must_fail(&["is not what was sent", "the right size, but other bytes", "Check the server's disk"]);
-    ran.told("sent, but not verified");
+    let outcome =
+        bad.must_fail(&["is not what was sent", "the right size, but other bytes", "Check the server's disk"]);
+    outcome.logged("sent, but not verified");
     assert!(!bad.sftp().operations().iter().any(|operation| operation.starts_with("rename")));
     fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
     bad.must_fail(&["is not what was sent"]);
@@ -61,19 +62,19 @@ fn what_arrives_cut_short_never_gets_the_final_name() {
 #[test]
 fn a_cut_connection_is_opened_again() {
     let bad = BadNight::with_sftp(|sftp| sftp.cut_after(20_000, 1));
-    bad.run().ended_with(0).told("sending the archive failed, trying again").told("retries 1");
+    bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
     assert!(bad.names().contains(&bad.archive_of(0)));
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
     bad.leaves_no_temporary_file();
     let bad = BadNight::with_sftp(|sftp| sftp.cut_reads_after(20_000, 1));
-    bad.run().ended_with(0).told("verifying the archive failed, trying again").told("retries 1");
+    bad.run().exited_with(0).logged("verifying the archive failed, trying again").logged("retries 1");
 }
 
 #[test]
 fn a_connection_that_is_cut_again_and_again_is_given_up() {
     let bad = BadNight::with_sftp(|sftp| sftp.cut_after(20_000, 100));
     let before = bad.names();
-    bad.run().ended_with(4).told("(2 of 2)").told("the connection to the server broke while");
+    bad.run().exited_with(4).logged("(2 of 2)").logged("the connection to the server broke while");
     let part = bad.part_of(&bad.archive_of(0));
     let names: Vec<String> = bad.names().into_iter().filter(|name| *name != part).collect();
     assert_eq!(names, before, "nothing but what could not be removed over a broken connection");
@@ -85,7 +86,7 @@ fn a_server_that_stalls_is_given_up_in_time() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.stall_after(20_000));
     bad.set("sftp.timeout_seconds", json!(1));
     let begun = Instant::now();
-    bad.run().ended_with(4).told("the connection to the server broke while").told("sftp.timeout_seconds");
+    bad.run().exited_with(4).logged("the connection to the server broke while").logged("sftp.timeout_seconds");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     bad.leaves_no_temporary_file();
 }
@@ -94,7 +95,7 @@ fn a_server_that_stalls_is_given_up_in_time() {
 fn a_verification_without_a_connection_says_that_the_archive_is_sent_but_not_verified() {
     let bad = BadNight::with_sftp(|sftp| sftp.turn_away(2..10));
     let history = bad.listing();
-    bad.run().ended_with(4).told("trying again").told("sent, but not verified: the archive is not published");
+    bad.run().exited_with(4).logged("trying again").logged("sent, but not verified: the archive is not published");
     assert!(history.iter().all(|(name, content)| bad.listing().get(name) == Some(content)));
     assert!(!bad.names().contains(&bad.archive_of(0)));
 }
@@ -102,13 +103,13 @@ fn a_verification_without_a_connection_says_that_the_archive_is_sent_but_not_ver
 #[test]
 fn a_rename_whose_answer_is_lost_is_found_out_by_looking() {
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
-    bad.run().ended_with(0).told("publishing the archive failed, trying again");
+    bad.run().exited_with(0).logged("publishing the archive failed, trying again");
     assert!(bad.names().contains(&bad.archive_of(0)));
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
     // Where an older archive has the name, the first rename is the one that moves it aside.
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
     fs::write(bad.directory.join(bad.archive_of(0)), "an older attempt").unwrap();
-    bad.run().ended_with(1).told("with other content was already called");
+    bad.run().exited_with(1).logged("with other content was already called");
     assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(b"an older attempt".as_slice()));
     assert!(bad.names().iter().all(|name| !name.starts_with('.')), "{:?}", bad.names());
 }

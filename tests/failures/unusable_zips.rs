@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::night::DUMP;
-use super::support::servers::{Entry, Zip};
+use testkit::night::DUMP;
+use testkit::servers::{Entry, Zip};
 
 /// A night with `zip` on the web server.
 fn night_with(zip: &Zip) -> BadNight {
@@ -45,9 +45,10 @@ fn a_zip_without_a_file_says_so() {
 
 #[test]
 fn names_in_the_zip_cannot_forge_a_line() {
-    let ran = night_with(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
-    assert!(!ran.log.lines().any(|line| line.starts_with("ERROR")), "{}", ran.all());
-    assert!(ran.log.contains(r"../x\nERROR"), "{}", ran.all());
+    let outcome =
+        night_with(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
+    assert!(!outcome.log.lines().any(|line| line.starts_with("ERROR")), "{}", outcome.all());
+    assert!(outcome.log.contains(r"../x\nERROR"), "{}", outcome.all());
 }
 
 #[test]
@@ -69,8 +70,8 @@ fn one_flipped_bit_is_found_and_nothing_gets_a_final_name() {
     let middle = zip.len() / 2;
     zip[middle] ^= 0x10;
     bad.publish_bytes(&zip);
-    let ran = bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again"]);
-    ran.told("errors 1");
+    let outcome = bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again"]);
+    outcome.logged("errors 1");
 }
 
 /// `zip`, whose one entry has `value` in both of its headers, at these places from their beginnings.

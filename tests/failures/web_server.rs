@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bad_night::BadNight;
-use super::support::servers::{Authority, Identity};
+use testkit::servers::{Authority, Identity};
 
 #[test]
 fn a_refusal_is_final_and_says_what_to_check() {
@@ -28,9 +28,9 @@ fn wrong_credentials_are_sent_once() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.basic_auth("reader", "right"));
     bad.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
-    let ran = bad.must_fail(&["answered 401", "Check source.username and source.password"]);
+    let outcome = bad.must_fail(&["answered 401", "Check source.username and source.password"]);
     assert_eq!(bad.web.requests(), 1);
-    assert!(!ran.all().contains("wr0ng-password"));
+    assert!(!outcome.all().contains("wr0ng-password"));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn an_overload_is_tried_again_and_then_told() {
     for status in [429, 503] {
         bad.serve(|web| web.status(status).retry_after(3600));
         let begun = Instant::now();
-        bad.must_fail(&[&format!("answered {status}")]).told("trying again").told("(2 of 2)");
+        bad.must_fail(&[&format!("answered {status}")]).logged("trying again").logged("(2 of 2)");
         assert_eq!(bad.web.requests(), 2, "as often as retry.attempts says");
         assert!(begun.elapsed() < Duration::from_secs(10), "retry.max_pause_seconds bounds what the server asks for");
     }
@@ -49,7 +49,7 @@ fn an_overload_is_tried_again_and_then_told() {
 fn an_overload_that_passes_does_no_harm() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.status_for(503, 1));
-    bad.run().ended_with(0).told("trying again").told("retries 1");
+    bad.run().exited_with(0).logged("trying again").logged("retries 1");
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn a_certificate_that_is_not_to_be_trusted_says_why_and_is_not_tried_again() {
     let mut bad = BadNight::new();
     for (identity, words) in cases {
         bad.serve(|web| web.identity(identity));
-        let ran = bad.must_fail(&words);
-        assert!(!ran.log.contains("trying again"), "{}", ran.all());
+        let outcome = bad.must_fail(&words);
+        assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
         assert_eq!(bad.web.requests(), 0, "nothing was asked of it");
     }
 }
@@ -84,7 +84,7 @@ fn no_connection_is_tried_again_and_then_told() {
     let mut bad = BadNight::new();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     bad.set("source.url", json!(format!("https://{free}/my_zip.zip")));
-    bad.must_fail(&["no connection to 127.0.0.1", "Check that the web server runs"]).told("trying again");
+    bad.must_fail(&["no connection to 127.0.0.1", "Check that the web server runs"]).logged("trying again");
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn an_unknown_name_is_told() {
     let mut bad = BadNight::new();
     bad.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
     bad.must_fail(&["the name no-such-host.invalid cannot be resolved", "source.url"])
-        .told("trying again")
-        .told("(2 of 2)");
+        .logged("trying again")
+        .logged("(2 of 2)");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_server_that_stalls_or_drips_is_given_up_in_time() {
 fn a_download_that_breaks_off_is_done_again() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.cut_after(20_000, 1));
-    bad.run().ended_with(0).told("the download broke off").told("trying again").told("retries 1");
+    bad.run().exited_with(0).logged("the download broke off").logged("trying again").logged("retries 1");
     assert!(bad.names().contains(&bad.archive_of(0)));
     bad.leaves_no_temporary_file();
     bad.serve(|web| web.cut_after(20_000, 10));

@@ -6,10 +6,10 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::servers::smtp::Security;
-use crate::support::servers::{SmtpServer, WebhookServer};
 use crate::undelivered::run_undelivered;
 use crate::{night, use_mail_server, use_webhook};
+use testkit::servers::smtp::Security;
+use testkit::servers::{SmtpServer, WebhookServer};
 
 /// The limit for an answer is 30 seconds, so all that fall silent do so at the same time.
 #[test]
@@ -35,9 +35,9 @@ fn servers_that_fall_silent_are_left_in_time_and_nothing_is_sent_twice() {
         use_webhook(&mut night, &server);
         night
             .run()
-            .ended_with(1)
-            .told("no Mattermost message: ")
-            .told("may have been posted, so it was not sent again");
+            .exited_with(1)
+            .logged("no Mattermost message: ")
+            .logged("may have been posted, so it was not sent again");
         assert_eq!((server.requests(), server.posts().len()), (1, 1));
         assert_eq!(night.mail.messages().len(), 1);
     });

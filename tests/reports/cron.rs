@@ -4,16 +4,16 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::night::program;
-use crate::support::{Night, Ran};
 use crate::{make_stale, night};
+use testkit::program;
+use testkit::{Night, Outcome};
 
 /// Runs the program as cron does, with `locale` as the only further variable.
-fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Ran {
+fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
     let mut command = Command::new("env");
     command.arg("-i").arg("PATH=/usr/bin:/bin").args(locale.map(|(name, value)| format!("{name}={value}")));
     command.arg(program()).arg("run").arg("--config").arg(night.write_config());
-    night.ran(command.stdin(Stdio::null()).current_dir("/").output().unwrap())
+    night.outcome(command.stdin(Stdio::null()).current_dir("/").output().unwrap())
 }
 
 #[test]
@@ -21,9 +21,9 @@ fn success_prints_nothing_at_all() {
     let night = night();
     // Whether no locale is set, or one that this machine does not have.
     for locale in [None, Some(("LC_ALL", "C")), Some(("LANG", "xx_YY.ISO-8859-15"))] {
-        let ran = run_by_cron(&night, locale);
-        ran.ended_with(0);
-        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "{locale:?}");
+        let outcome = run_by_cron(&night, locale);
+        outcome.exited_with(0);
+        assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""), "{locale:?}");
     }
     assert_eq!(night.mail.messages().len(), 3);
 }
@@ -34,42 +34,42 @@ fn without_a_home_in_the_environment_the_passwd_entry_tells_it() {
     // The default, ~/.ssh/known_hosts; with a pinned key nothing is written there.
     let fingerprint = night.sshd.fingerprint("ed25519");
     night.set("sftp.known_hosts", json!(null)).set("sftp.host_key", json!(fingerprint));
-    let ran = run_by_cron(&night, None);
-    ran.ended_with(0);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    let outcome = run_by_cron(&night, None);
+    outcome.exited_with(0);
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""));
 }
 
 #[test]
 fn a_failure_is_told_on_stderr_alone() {
     let mut night = night();
     night.set("source.dump", json!("ötherdump.sql"));
-    let ran = run_by_cron(&night, None);
-    ran.ended_with(4);
-    assert_eq!(ran.stdout, "");
-    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let outcome = run_by_cron(&night, None);
+    outcome.exited_with(4);
+    assert_eq!(outcome.stdout, "");
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert_eq!(lines[0], "scripting-system: FAILED at Find dump: nothing new was delivered.");
     assert_eq!(lines[1], "There is no good archive on the server.");
-    assert!(lines.len() == 3 && lines[2].starts_with("error: Find dump: "), "{}", ran.all());
-    assert!(lines[2].contains("ötherdump.sql"), "{}", ran.all());
+    assert!(lines.len() == 3 && lines[2].starts_with("error: Find dump: "), "{}", outcome.all());
+    assert!(lines[2].contains("ötherdump.sql"), "{}", outcome.all());
 }
 
 #[test]
 fn warnings_are_told_on_stderr_alone() {
     let mut night = night();
     make_stale(&mut night);
-    let ran = run_by_cron(&night, None);
-    ran.ended_with(1);
-    assert_eq!(ran.stdout, "");
-    assert!(ran.stderr.contains("\nwarning: Compare dates: the dump is stale: "), "{}", ran.all());
+    let outcome = run_by_cron(&night, None);
+    outcome.exited_with(1);
+    assert_eq!(outcome.stdout, "");
+    assert!(outcome.stderr.contains("\nwarning: Compare dates: the dump is stale: "), "{}", outcome.all());
 }
 
 #[test]
 fn a_broken_configuration_is_told_on_stderr_and_in_the_log() {
     let mut night = night();
     night.set("sftp.port", json!(0));
-    let ran = run_by_cron(&night, None);
-    ran.ended_with(3).told(" CRITICAL [-] ");
-    assert_eq!(ran.stdout, "");
-    assert!(ran.stderr.contains("sftp.port"), "{}", ran.all());
+    let outcome = run_by_cron(&night, None);
+    outcome.exited_with(3).logged(" CRITICAL [-] ");
+    assert_eq!(outcome.stdout, "");
+    assert!(outcome.stderr.contains("sftp.port"), "{}", outcome.all());
     assert_eq!((night.mail.connections(), night.webhook.requests(), night.web.requests()), (0, 0, 0));
 }

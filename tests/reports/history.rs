@@ -8,10 +8,10 @@ use chrono::{Days, NaiveDate, Utc};
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::support::Night;
-use crate::support::night::{SFTP_PASSWORD, archive_name};
-use crate::support::servers::times;
 use crate::{make_stale, night};
+use testkit::Night;
+use testkit::night::{SFTP_PASSWORD, archive_name};
+use testkit::servers::times;
 
 /// Puts archives of so many days and bytes on the server of `night`, and gives their dates.
 fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {
@@ -59,8 +59,8 @@ fn a_night_that_failed_before_the_server_was_reached_names_the_last_good_archive
         // Neither is a good archive.
         fs::write(night.sshd.directory.join(archive_name(Utc::now().date_naive())), "").unwrap();
         fs::write(night.sshd.directory.join(night.part_of(&night.archive_name())), "half").unwrap();
-        let ran = night.run();
-        ran.ended_with(4).told("errors 1, warnings 0, files removed 0, retries 0");
+        let outcome = night.run();
+        outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
         let told = told(night);
         let last = dates[1];
         let sentence = format!("{} of {}", archive_name(last), last.format("%-d %b %Y"));
@@ -79,10 +79,10 @@ fn a_night_that_failed_before_the_server_was_reached_names_the_last_good_archive
 fn a_failed_night_whose_server_is_down_says_that_the_last_good_archive_is_not_known() {
     let mut night = night();
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(free_port())).set("retry.attempts", json!(3));
-    let ran = night.run();
+    let outcome = night.run();
     // One attempt, and no fault of its own.
-    ran.ended_with(4).told("errors 1, warnings 0, files removed 0, retries 0");
-    ran.told("the folder on the server could not be looked at: no connection to 127.0.0.1:");
+    outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
+    outcome.logged("the folder on the server could not be looked at: no connection to 127.0.0.1:");
     let sentence = "The last good archive is not known: the folder on the server could not be looked at";
     let [text, html, fields] = told(&night);
     assert_told(&[text, html], &[sentence, "no connection to 127.0.0.1:"]);
@@ -93,9 +93,9 @@ fn a_failed_night_whose_server_is_down_says_that_the_last_good_archive_is_not_kn
 fn a_night_that_could_not_connect_does_not_try_again_for_the_reports() {
     let mut night = night();
     night.set("sftp.port", json!(free_port()));
-    let ran = night.run();
-    ran.ended_with(4);
-    assert!(!ran.log.contains("the folder on the server"), "{}", ran.all());
+    let outcome = night.run();
+    outcome.exited_with(4);
+    assert!(!outcome.log.contains("the folder on the server"), "{}", outcome.all());
     let [text, html, _] = told(&night);
     assert_told(&[text, html], &["could not be looked at (no connection to 127.0.0.1:"]);
 }
@@ -105,7 +105,7 @@ fn a_refused_login_is_not_repeated_for_the_reports() {
     let mut night = night();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!(format!("not {SFTP_PASSWORD}")));
-    night.run().ended_with(4).told("refused the login");
+    night.run().exited_with(4).logged("refused the login");
     assert_eq!(server.connections(), 1);
     assert!(told(&night)[0].contains("The last good archive is not known"));
 }
@@ -117,7 +117,7 @@ fn a_server_that_is_silent_keeps_a_failed_night_no_longer_than_one_answer_may() 
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
     night.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(3));
     let begun = Instant::now();
-    night.run().ended_with(4).told("the folder on the server could not be looked at");
+    night.run().exited_with(4).logged("the folder on the server could not be looked at");
     assert!(begun.elapsed() < Duration::from_secs(2 + 4), "{:?}", begun.elapsed());
 }
 
@@ -126,7 +126,7 @@ fn a_delivered_night_shows_what_was_sent_and_the_history_that_it_joins() {
     Night::on_each_server(|night| {
         night.set("source.max_age_days", json!(1));
         let dates = put_archives(night, &[(40, 4_000), (4, 4_000), (3, 5_000), (2, 9_000)]);
-        night.run().ended_with(0).told("files removed 1, ");
+        night.run().exited_with(0).logged("files removed 1, ");
         let told = told(night);
         let removed = format!("{}: expired, ", archive_name(dates[0]));
         assert_told(&told, &["Sent", "Removed", "1 file", &removed, "Nights without", "Free on the server", " of 5"]);
@@ -143,7 +143,7 @@ fn a_stale_night_says_how_old_the_last_good_archive_is() {
     let mut night = night();
     make_stale(&mut night);
     let dates = put_archives(&night, &[(2, 4_000)]);
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let sentence = format!(" old: {} of {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
     assert_told(&told(&night), &[&sentence]);
     assert_eq!(colour(&night), "#b06900");
@@ -158,8 +158,8 @@ fn a_first_host_key_is_told_once_whatever_else_is_looked_at() {
     let mut night = night();
     let server = night.serve_sftp(|builder| builder.stall_after(20_000));
     night.set("sftp.timeout_seconds", json!(1)).set("retry.attempts", json!(1));
-    let ran = night.run();
-    ran.ended_with(4);
-    assert_eq!(ran.log.matches("first contact: the host key ").count(), 1, "{}", ran.all());
+    let outcome = night.run();
+    outcome.exited_with(4);
+    assert_eq!(outcome.log.matches("first contact: the host key ").count(), 1, "{}", outcome.all());
     assert!(server.connections() > 1, "the folder was looked at over a connection of its own");
 }

@@ -7,9 +7,10 @@ use std::process::Command;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use crate::support::Night;
-use crate::support::night::{archive_name, program};
 use crate::{make_stale, night};
+use testkit::Night;
+use testkit::night::archive_name;
+use testkit::program;
 
 const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
 
@@ -18,10 +19,10 @@ fn each_line_of_json_is_an_object_with_time_level_run_task_and_message() {
     let mut night = night();
     night.set("log.format", json!("json")).set("log.level", json!("debug"));
     make_stale(&mut night);
-    let ran = night.run();
-    ran.ended_with(1);
-    let lines: Vec<Value> = ran.log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    assert!(lines.len() > 10, "{}", ran.log);
+    let outcome = night.run();
+    outcome.exited_with(1);
+    let lines: Vec<Value> = outcome.log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.len() > 10, "{}", outcome.log);
     for line in &lines {
         let text = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}"));
         DateTime::parse_from_rfc3339(text("time")).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -34,7 +35,7 @@ fn each_line_of_json_is_an_object_with_time_level_run_task_and_message() {
     assert!(
         stale.is_some_and(|line| line["message"].as_str().unwrap().starts_with("the dump is stale: ")),
         "{}",
-        ran.log
+        outcome.log
     );
     let last = lines.last().unwrap()["message"].as_str().unwrap();
     assert!(last.starts_with("the run has ended: errors 0, warnings 1, "), "{last}");
@@ -59,14 +60,14 @@ fn run_date_freshness_and_log_agree_on_the_zone_without_a_database() {
         let mut command = Command::new("unshare");
         command.args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin"]).arg(format!("TZ={tz}"));
         command.args(["sh", "-c", script, "sh"]).arg(program()).args(["run", "--config"]).arg(night.write_config());
-        let ran = night.ran(command.output().unwrap());
-        ran.ended_with(0).told("fresh: modified ");
-        let begun = ran.log.split_once(' ').unwrap().0;
+        let outcome = night.outcome(command.output().unwrap());
+        outcome.exited_with(0).logged("fresh: modified ");
+        let begun = outcome.log.split_once(' ').unwrap().0;
         assert!(begun.ends_with(zone), "{begun}");
         // It ends well even where midnight passes between the dump and the run: a day of age is allowed.
         let date = DateTime::parse_from_rfc3339(begun).unwrap().date_naive();
-        assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", ran.all());
-        assert!(ran.log.contains(&format!("fresh: modified {}", modified(&night, begun))), "{}", ran.all());
+        assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", outcome.all());
+        assert!(outcome.log.contains(&format!("fresh: modified {}", modified(&night, begun))), "{}", outcome.all());
     }
 }
 
@@ -80,11 +81,11 @@ fn modified(night: &Night, begun: &str) -> String {
 fn each_line_of_text_begins_with_time_level_and_run() {
     let night = night();
     let output = night.command(&[]).env("TZ", "Asia/Kolkata").output().unwrap();
-    let ran = night.ran(output);
-    ran.ended_with(0);
+    let outcome = night.outcome(output);
+    outcome.exited_with(0);
     let run = night.run_id();
     let mut before = None;
-    for line in ran.log.lines() {
+    for line in outcome.log.lines() {
         let (time, level, of_run, message) = parts(line);
         assert!(time.ends_with("+05:30"), "{line}");
         let time = DateTime::parse_from_rfc3339(time).unwrap();
@@ -92,7 +93,7 @@ fn each_line_of_text_begins_with_time_level_and_run() {
         before = Some(time);
         assert!(LEVELS.contains(&level) && of_run == run && !message.is_empty(), "{line}");
     }
-    assert!(ran.log.lines().any(|line| parts(line).3.starts_with("Request zip: ")), "{}", ran.log);
+    assert!(outcome.log.lines().any(|line| parts(line).3.starts_with("Request zip: ")), "{}", outcome.log);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_new_log_file_is_for_its_owner_and_group_and_an_old_one_keeps_its_mode() {
         let run = || {
             let status = Command::new("sh")
                 .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
-                .arg(crate::support::night::program())
+                .arg(testkit::program())
                 .args(["run", "--config"])
                 .arg(night.write_config())
                 .status()
@@ -138,13 +139,13 @@ fn the_level_leaves_out_what_is_below_it() {
     for (index, least) in ["debug", "info", "warning", "error"].into_iter().enumerate() {
         let _ = fs::remove_file(night.path("log.log"));
         night.set("log.level", json!(least));
-        let ran = night.run();
-        ran.ended_with(1);
+        let outcome = night.run();
+        outcome.exited_with(1);
         // A stale night has no error.
         for level in LEVELS.iter().take(3) {
-            let is_written = ran.log.lines().any(|line| parts(line).1 == *level);
+            let is_written = outcome.log.lines().any(|line| parts(line).1 == *level);
             let position = LEVELS.iter().position(|known| known == level).unwrap();
-            assert_eq!(is_written, position >= index, "log.level {least}, {level}: {}", ran.log);
+            assert_eq!(is_written, position >= index, "log.level {least}, {level}: {}", outcome.log);
         }
     }
 }

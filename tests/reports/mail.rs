@@ -9,16 +9,16 @@ use chrono::Utc;
 use serde_json::json;
 
 use crate::letter::Letter;
-use crate::support::Night;
-use crate::support::night::{DUMP, MAIL_LOGIN};
-use crate::support::servers::SmtpServer;
-use crate::support::servers::smtp::Security;
 use crate::{host_name, night, use_mail_server};
+use testkit::Night;
+use testkit::night::{DUMP, MAIL_LOGIN};
+use testkit::servers::SmtpServer;
+use testkit::servers::smtp::Security;
 
 /// Runs the good `night` and gives the one mail that `server` took of it.
 #[track_caller]
 fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
-    night.run().ended_with(0).told("mailed to operator@example.org");
+    night.run().exited_with(0).logged("mailed to operator@example.org");
     let mails = server.messages();
     assert_eq!(mails.len(), 1);
     assert_eq!((mails[0].from.as_str(), mails[0].to.join(" ")), ("reports@example.org", "operator@example.org".into()));
@@ -80,7 +80,7 @@ fn starttls_that_is_not_offered_is_never_done_without() {
     let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
-    night.run().ended_with(1).told("offers no STARTTLS");
+    night.run().exited_with(1).logged("offers no STARTTLS");
     assert_eq!((server.messages().len(), server.logins().len()), (0, 0));
 }
 
@@ -109,7 +109,7 @@ fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
     fs::create_dir(night.path("bin")).unwrap();
     write_sendmail(&night.path("bin"), "");
     let path = format!("{}:/usr/bin:/bin", night.path("bin").display());
-    night.ran(night.command(&[]).env("PATH", path).output().unwrap()).ended_with(0);
+    night.outcome(night.command(&[]).env("PATH", path).output().unwrap()).exited_with(0);
     for to in ["a@example.org", "b@example.org"] {
         let arguments = fs::read_to_string(night.path(&format!("bin/arguments-{to}"))).unwrap();
         assert_eq!(arguments, format!("-i -f reports@example.org -- {to}\n"));
@@ -127,8 +127,8 @@ fn what_the_local_sendmail_complains_of_is_told() {
     fs::create_dir(night.path("bin")).unwrap();
     write_sendmail(&night.path("bin"), "echo 'no account \"default\"' >&2; exit 78");
     let path = format!("{}:/usr/bin:/bin", night.path("bin").display());
-    let ran = night.ran(night.command(&[]).env("PATH", path).output().unwrap());
-    ran.ended_with(1).told("no account \"default\" (exit status: 78)");
+    let outcome = night.outcome(night.command(&[]).env("PATH", path).output().unwrap());
+    outcome.exited_with(1).logged("no account \"default\" (exit status: 78)");
     assert!(crate::only_post(&night.webhook).contains("no account \"default\""));
 }
 
@@ -153,7 +153,7 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
         .envs([("SFTP_PASSWORD", "hunter22"), ("LC_TIME", "C"), ("TZ", "UTC"), ("LD_LIBRARY_PATH", "/nowhere")])
         .output()
         .unwrap();
-    night.ran(output).ended_with(0);
+    night.outcome(output).exited_with(0);
     let environment = fs::read_to_string(bin.join("environment")).unwrap();
     // The shell that sendmail is here adds some of its own.
     let of_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
@@ -172,10 +172,10 @@ fn the_local_sendmail_gets_neither_our_environment_nor_an_open_file() {
 #[test]
 fn this_runs_log_is_attached_and_no_others() {
     let night = night();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let first = night.run_id();
     // Names are made of whole seconds and the process.
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let second = night.run_id();
     assert_ne!(first, second);
     let mails = night.mail.messages();
@@ -205,7 +205,7 @@ fn no_log_is_attached_where_none_is_wanted() {
 fn a_failed_night_is_mailed_with_its_cause() {
     let mut night = night();
     night.set("source.dump", json!("other.sql"));
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     let letter = Letter::decode(&night.mail.messages()[0].raw);
     assert!(letter.subject.starts_with("My daily report: FAILED at Find dump, "), "{}", letter.subject);
     for part in [&letter.text, &letter.html] {
@@ -215,10 +215,10 @@ fn a_failed_night_is_mailed_with_its_cause() {
 
 #[test]
 fn names_from_outside_stay_text_in_the_html_part() {
-    use crate::support::servers::{Entry, Zip};
+    use testkit::servers::{Entry, Zip};
     let night = night();
     night.publish(&Zip::new().with(Entry::new("<img src=x>&amp;\n<h1>delivered</h1>", "x")));
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     let letter = Letter::decode(&night.mail.messages()[0].raw);
     assert!(letter.html.contains("&lt;img src=x&gt;&amp;amp;"), "{}", letter.html);
     assert!(!letter.html.contains("<img") && !letter.html.contains("<h1>delivered"), "{}", letter.html);

@@ -10,17 +10,15 @@ mod mail;
 mod matrix;
 mod mattermost;
 mod secrets;
-#[path = "../support/mod.rs"]
-mod support;
 mod undelivered;
 
 use std::process::Command;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use support::Night;
-use support::servers::smtp::Security;
-use support::servers::{Authority, SmtpServer, WebhookServer};
+use testkit::Night;
+use testkit::servers::smtp::Security;
+use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
 /// A good night that stays one when the clock passes midnight between the dump and the run.
 fn night() -> Night {

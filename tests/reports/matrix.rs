@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::Night;
 use crate::{make_stale, night};
+use testkit::Night;
 
 /// The settings of `email.send` and `mattermost.send`.
 const SETTINGS: [&str; 3] = ["always", "error", "never"];
@@ -36,9 +36,9 @@ fn each_ending_sets_off_what_each_setting_wants() {
             // Another setting each, so that neither channel can be seen to follow the other.
             let mattermost = SETTINGS[(index + 1) % SETTINGS.len()];
             night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
-            let ran = night.run();
-            ran.ended_with(code);
-            let case = format!("{ending}, email.send {mail}, mattermost.send {mattermost}: {}", ran.all());
+            let outcome = night.run();
+            outcome.exited_with(code);
+            let case = format!("{ending}, email.send {mail}, mattermost.send {mattermost}: {}", outcome.all());
             mails += usize::from(is_wanted(mail, code));
             posts += usize::from(is_wanted(mattermost, code));
             assert_eq!(night.mail.messages().len(), mails, "mails after {case}");
@@ -61,7 +61,7 @@ fn an_undelivered_mail_sets_off_what_mattermost_tells_of_errors() {
         ("error", "error", 0, false),
     ] {
         night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
-        night.run().ended_with(code);
+        night.run().exited_with(code);
         posts += usize::from(is_posted);
         assert_eq!(night.webhook.posts().len(), posts, "email.send {mail}, mattermost.send {mattermost}");
     }
@@ -74,6 +74,6 @@ fn a_section_that_is_not_there_sends_nothing() {
     let mut night = night();
     night.config["email"] = json!(null);
     night.config["mattermost"] = json!(null);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_eq!((night.mail.connections(), night.webhook.requests()), (0, 0));
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::servers::{Authority, Entry, WebhookServer, Zip};
 use crate::{host_name, make_stale, night, only_post, use_webhook};
+use testkit::servers::{Authority, Entry, WebhookServer, Zip};
 
 /// The cells of each row of the table in `post`, its two head lines left out; a row that is none fails the test.
 #[track_caller]
@@ -36,7 +36,7 @@ fn rows(post: &str) -> Vec<[String; 3]> {
 fn a_clean_night_is_one_post_with_a_row_for_each_task() {
     let mut night = night();
     night.set("mattermost.username", json!("Nightly dump")).set("mattermost.icon_url", json!("https://e.org/i.png"));
-    night.run().ended_with(0).told("posted to Mattermost");
+    night.run().exited_with(0).logged("posted to Mattermost");
     let post = only_post(&night.webhook);
     let head: Vec<&str> = post.lines().take(2).collect();
     assert_eq!(head[0], "**The dump was delivered and verified.**");
@@ -70,7 +70,7 @@ fn a_clean_night_is_one_post_with_a_row_for_each_task() {
 fn a_warning_is_counted_and_has_no_row() {
     let mut night = night();
     make_stale(&mut night);
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let post = only_post(&night.webhook);
     assert!(post.lines().nth(1).unwrap().ends_with(": 0 errors, 1 warning"), "{post}");
     let states: Vec<String> = rows(&post).into_iter().map(|[state, ..]| state).collect();
@@ -87,7 +87,7 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
         let mut night = night();
         night.publish(&Zip::new().with(Entry::new(hostile, night.dump.clone()).extended_time(night.modified)));
         night.set("source.dump", json!(dump));
-        night.run().ended_with(code);
+        night.run().exited_with(code);
         let post = only_post(&night.webhook);
         let rows = rows(&post);
         let [_, _, told] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the dump");
@@ -111,7 +111,7 @@ fn a_very_long_error_is_cut_and_still_one_post() {
         zip = zip.with(Entry::new(&format!("{number}-{}", "|@`é".repeat(60)), "x"));
     }
     night.publish(&zip);
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     let post = only_post(&night.webhook);
     let rows = rows(&post);
     let [state, _, told] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the error");
@@ -126,11 +126,12 @@ fn what_the_server_says_decides_whether_it_is_tried_again() {
         let mut night = night();
         let server = WebhookServer::builder().status(status).start();
         use_webhook(&mut night, &server);
-        let ran = night.run();
-        ran.ended_with(1)
-            .told(&format!("no Mattermost message: the Mattermost server did not post the message: status {status}"));
-        assert_eq!(server.requests(), requests, "status {status}: {}", ran.all());
-        assert_eq!(night.mail.messages().len(), 1, "the mail is out: {}", ran.all());
+        let outcome = night.run();
+        outcome
+            .exited_with(1)
+            .logged(&format!("no Mattermost message: the Mattermost server did not post the message: status {status}"));
+        assert_eq!(server.requests(), requests, "status {status}: {}", outcome.all());
+        assert_eq!(night.mail.messages().len(), 1, "the mail is out: {}", outcome.all());
     }
 }
 
@@ -140,7 +141,7 @@ fn a_server_that_was_busy_for_a_moment_gets_the_message_once() {
     let server = WebhookServer::builder().status_for(503, 1).retry_after(3_600).start();
     use_webhook(&mut night, &server);
     // The pause that the server asks for is bounded by retry.max_pause_seconds, which is 0 here.
-    night.run().ended_with(0).told("posting to Mattermost failed, trying again in 0.0 s (2 of 2)");
+    night.run().exited_with(0).logged("posting to Mattermost failed, trying again in 0.0 s (2 of 2)");
     assert_eq!((server.requests(), server.posts().len()), (2, 1));
 }
 
@@ -150,13 +151,13 @@ fn a_failed_connection_is_tried_again_and_an_untrusted_one_is_not() {
     let server = WebhookServer::builder().start();
     use_webhook(&mut night, &server);
     drop(server);
-    night.run().ended_with(1).told("cannot reach the Mattermost server").told("trying again in 0.0 s (2 of 2)");
+    night.run().exited_with(1).logged("cannot reach the Mattermost server").logged("trying again in 0.0 s (2 of 2)");
 
     let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
     let server = WebhookServer::builder().identity(identity).start();
     use_webhook(&mut night, &server);
     let begun = night.run();
-    begun.ended_with(1).told("no trusted TLS connection to the Mattermost server");
+    begun.exited_with(1).logged("no trusted TLS connection to the Mattermost server");
     assert!(!begun.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
     assert_eq!(server.requests(), 0);
 }

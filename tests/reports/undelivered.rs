@@ -4,22 +4,22 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::support::night::MAIL_LOGIN;
-use crate::support::servers::smtp::Security;
-use crate::support::servers::{Authority, SmtpServer};
-use crate::support::{Night, Ran};
 use crate::{night, only_post, use_mail_server};
+use testkit::night::MAIL_LOGIN;
+use testkit::servers::smtp::Security;
+use testkit::servers::{Authority, SmtpServer};
+use testkit::{Night, Outcome};
 
 /// Runs `night`, whose mail cannot arrive; asserts that the archive did, and that the log and Mattermost tell `why`.
 #[track_caller]
-pub(crate) fn run_undelivered(night: &Night, why: &str) -> Ran {
-    let ran = night.run();
-    ran.ended_with(1).told(why).told("WARNING");
-    assert_eq!(night.sshd.names().len(), 1, "the archive is there: {}", ran.all());
+pub(crate) fn run_undelivered(night: &Night, why: &str) -> Outcome {
+    let outcome = night.run();
+    outcome.exited_with(1).logged(why).logged("WARNING");
+    assert_eq!(night.sshd.names().len(), 1, "the archive is there: {}", outcome.all());
     let post = only_post(&night.webhook);
     let row = post.lines().find(|line| line.starts_with("| :no_entry: | Report | the mail did not reach "));
     assert!(row.is_some_and(|row| row.contains(why)), "no row tells {why:?} in {post}");
-    ran
+    outcome
 }
 
 /// A port of loopback on which nobody listens.
@@ -33,8 +33,8 @@ fn a_refused_recipient_does_not_stop_the_others() {
     let server = SmtpServer::builder(Security::Tls).refuse_recipient("gone@example.org").start();
     use_mail_server(&mut night, &server, Security::Tls);
     night.set("email.to", json!(["a@example.org", "gone@example.org", "b@example.org"]));
-    let ran = run_undelivered(&night, "the mail did not reach 1 of 3 recipients: ");
-    ran.told("mailed to a@example.org").told("mailed to b@example.org").told("550");
+    let outcome = run_undelivered(&night, "the mail did not reach 1 of 3 recipients: ");
+    outcome.logged("mailed to a@example.org").logged("mailed to b@example.org").logged("550");
     let recipients: Vec<String> = server.messages().into_iter().flat_map(|mail| mail.to).collect();
     assert_eq!(recipients, ["a@example.org", "b@example.org"]);
     assert!(only_post(&night.webhook).contains("gone"));
@@ -44,8 +44,8 @@ fn a_refused_recipient_does_not_stop_the_others() {
 fn a_mail_server_that_is_down_is_tried_as_often_as_the_configuration_says() {
     let mut night = night();
     night.set("email.server.port", json!(dead_port()));
-    let ran = run_undelivered(&night, "cannot reach the mail server");
-    ran.told("sending the mail failed, trying again in 0.0 s (2 of 2)");
+    let outcome = run_undelivered(&night, "cannot reach the mail server");
+    outcome.logged("sending the mail failed, trying again in 0.0 s (2 of 2)");
 }
 
 #[test]
@@ -54,18 +54,19 @@ fn where_a_host_does_not_resolve_nothing_may_have_arrived() {
     night.set("email.server.host", json!("no-such-host.invalid"));
     night.set("mattermost.webhook_url", json!("https://no-such-host.invalid/hooks/s3cr3thook"));
     night.config["monitor"] = json!({"ping_url": "https://no-such-host.invalid/p1ng-s3cr3t"});
-    let ran = night.run();
-    ran.ended_with(1);
-    ran.told("cannot reach the mail server no-such-host.invalid:");
-    ran.told(
+    let outcome = night.run();
+    outcome.exited_with(1);
+    outcome.logged("cannot reach the mail server no-such-host.invalid:");
+    outcome.logged(
         "cannot reach the Mattermost server: its name cannot be resolved; check the host in mattermost.webhook_url",
     );
-    ran.told("cannot reach the monitoring service: its name cannot be resolved; check the host in monitor.ping_url");
+    outcome
+        .logged("cannot reach the monitoring service: its name cannot be resolved; check the host in monitor.ping_url");
     for wrong in ["may have been posted", "may have arrived"] {
-        assert!(!ran.all().contains(wrong), "{wrong:?}: {}", ran.all());
+        assert!(!outcome.all().contains(wrong), "{wrong:?}: {}", outcome.all());
     }
     // What reached nobody is tried again.
-    ran.told("posting to Mattermost failed, trying again");
+    outcome.logged("posting to Mattermost failed, trying again");
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn a_message_that_is_refused_after_data_is_sent_again_only_where_the_server_says
 fn a_night_that_failed_keeps_its_exit_code_when_the_mail_fails_too() {
     let mut night = night();
     night.set("email.server.port", json!(dead_port())).set("source.dump", json!("other.sql"));
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     let post = only_post(&night.webhook);
     assert!(post.contains("| :no_entry: | Find dump |") && post.contains("| :no_entry: | Report |"), "{post}");
 }

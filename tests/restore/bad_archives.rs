@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::day::{assert_refused, assert_restored, day_before, listing, plain, plant, restore};
-use super::support::Night;
-use super::support::night::DUMP;
+use testkit::Night;
+use testkit::night::DUMP;
 
 /// The archive that the shell `command` makes of a file with the dump's name and one called `other`, in a folder of
 /// their own.
@@ -23,7 +23,7 @@ fn made_by(folder: &Path, command: &str) -> Vec<u8> {
 #[test]
 fn a_flipped_bit_is_found_wherever_it_is_and_nothing_is_restored() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let good = fs::read(night.archive()).unwrap();
         let second = good.windows(3).skip(3).position(|bytes| bytes == [0x1f, 0x8b, 8]).unwrap() + 3;
         // The tar's header is stored between the first gzip header, which ends with the job's mark, and its trailer.
@@ -41,9 +41,9 @@ fn a_flipped_bit_is_found_wherever_it_is_and_nothing_is_restored() {
             bad[at] ^= 4;
             fs::write(night.archive(), &bad).unwrap();
             let before = listing(&night.sshd.directory);
-            let ran = night.ask("verify", &[]);
-            ran.ended_with(4);
-            assert!(ran.stdout.contains("BAD: "), "{place}: {}", ran.all());
+            let outcome = night.call("verify", &[]);
+            outcome.exited_with(4);
+            assert!(outcome.stdout.contains("BAD: "), "{place}: {}", outcome.all());
             assert_refused(night, &restore(night, &[]), &["is bad, and nothing was restored: "]);
             assert_refused(night, &restore(night, &["--archive-only"]), &["is bad, and nothing was restored: "]);
             assert!(listing(&night.sshd.directory) == before);
@@ -56,7 +56,7 @@ fn a_flipped_bit_is_found_wherever_it_is_and_nothing_is_restored() {
 #[test]
 fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let good = fs::read(night.archive()).unwrap();
         let theirs = night.path("theirs");
         plant(night, 1, &[&good[..], b"and more"].concat());
@@ -70,9 +70,9 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         plant(night, 9, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP}")));
         plant(night, 10, &made_by(&theirs, &format!("gzip -c {DUMP} > a.tgz")));
         fs::write(night.sshd.directory.join("notes.txt"), "not an archive").unwrap();
-        let ran = night.ask("verify", &["--all"]);
-        ran.ended_with(4);
-        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &ran.stdout), @r#"
+        let outcome = night.call("verify", &["--all"]);
+        outcome.exited_with(4);
+        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r#"
         N.tgz  N-N-N  N B  BAD: the tar in it is damaged at its beginning, or is none
         N.tgz  N-N-N  N B  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N.tgz  N-N-N  N B  BAD: it is no gzip file: it begins with "<html>N</html>"
@@ -86,15 +86,15 @@ fn every_archive_is_looked_at_and_each_bad_one_is_told_with_what_it_is() {
         N.tgz  N-N-N  N KiB  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N archives: N good, N with another name, N BAD
         "#));
-        assert_eq!(ran.stderr, "");
-        let of_good = night.ask("verify", &["--date", &day_before(night, 9).to_string()]);
-        assert_eq!(of_good.ended_with(0).stdout.lines().count(), 1);
-        night.ask("verify", &["--date", &day_before(night, 3).to_string()]).ended_with(4);
+        assert_eq!(outcome.stderr, "");
+        let of_good = night.call("verify", &["--date", &day_before(night, 9).to_string()]);
+        assert_eq!(of_good.exited_with(0).stdout.lines().count(), 1);
+        night.call("verify", &["--date", &day_before(night, 3).to_string()]).exited_with(4);
         for days in 1..=8 {
-            let ran = restore(night, &["--date", &day_before(night, days).to_string()]);
+            let outcome = restore(night, &["--date", &day_before(night, days).to_string()]);
             assert_refused(
                 night,
-                &ran,
+                &outcome,
                 &[match days {
                     3 => "is empty; the nearest are",
                     6 => "holds \"other\" instead of \"dumpfile.sql\"",

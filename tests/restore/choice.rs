@@ -5,12 +5,12 @@ use std::fs;
 use serde_json::json;
 
 use super::day::{assert_refused, assert_restored, day_before, listing, plant, restore};
-use super::support::Night;
+use testkit::Night;
 
 #[test]
 fn the_newest_is_restored_unless_a_date_is_given() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let good = fs::read(night.archive()).unwrap();
         fs::remove_file(night.archive()).unwrap();
         plant(night, 3, &good);
@@ -26,10 +26,10 @@ fn the_newest_is_restored_unless_a_date_is_given() {
         assert_refused(night, &between, &[&told]);
         let future = restore(night, &["--date", "2999-12-31"]);
         assert_refused(night, &future, &["there is no archive of 2999-12-31; the nearest is that of "]);
-        let verified = night.ask("verify", &["--date", &of(4)]);
-        assert!(verified.ended_with(4).stderr.contains(&told), "{}", verified.all());
-        restore(night, &["--date", &of(3), "--latest"]).ended_with(2);
-        night.ask("verify", &["--date", &of(3), "--all"]).ended_with(2);
+        let verified = night.call("verify", &["--date", &of(4)]);
+        assert!(verified.exited_with(4).stderr.contains(&told), "{}", verified.all());
+        restore(night, &["--date", &of(3), "--latest"]).exited_with(2);
+        night.call("verify", &["--date", &of(3), "--all"]).exited_with(2);
     });
 }
 
@@ -39,8 +39,8 @@ fn a_folder_without_an_archive_says_so() {
         fs::write(night.sshd.directory.join("notes.txt"), "x").unwrap();
         assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive"]);
         for arguments in [&[][..], &["--all"], &["--date", "2026-01-01"]] {
-            let ran = night.ask("verify", arguments);
-            assert!(ran.ended_with(4).stderr.contains("sftp.directory holds no archive"), "{}", ran.all());
+            let outcome = night.call("verify", arguments);
+            assert!(outcome.exited_with(4).stderr.contains("sftp.directory holds no archive"), "{}", outcome.all());
         }
     });
 }
@@ -48,15 +48,15 @@ fn a_folder_without_an_archive_says_so() {
 #[test]
 fn a_replaced_archive_that_awaits_its_name_is_restored_where_it_lies() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let old = night.sshd.directory.join(format!(".{}.old", night.archive_name()));
         fs::rename(night.archive(), old).unwrap();
         let before = listing(&night.sshd.directory);
-        let ran = night.ask("verify", &[]);
-        assert!(ran.ended_with(0).stdout.starts_with(&night.archive_name()), "{}", ran.all());
-        let ran = restore(night, &["--latest"]);
-        assert_restored(night, &ran);
-        assert!(ran.stdout.contains(&format!("from           {}, ", night.archive_name())), "{}", ran.all());
+        let outcome = night.call("verify", &[]);
+        assert!(outcome.exited_with(0).stdout.starts_with(&night.archive_name()), "{}", outcome.all());
+        let outcome = restore(night, &["--latest"]);
+        assert_restored(night, &outcome);
+        assert!(outcome.stdout.contains(&format!("from           {}, ", night.archive_name())), "{}", outcome.all());
         assert!(listing(&night.sshd.directory) == before, "something changed on the server");
     });
 }
@@ -64,13 +64,13 @@ fn a_replaced_archive_that_awaits_its_name_is_restored_where_it_lies() {
 #[test]
 fn archives_of_another_pattern_are_named_with_that_pattern() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let name = night.modified.format("db-%d.%m.%Y.tgz").to_string();
         fs::rename(night.archive(), night.sshd.directory.join(&name)).unwrap();
         night.config["archive"] = json!(null);
         let told = format!("\"{name}\" looks like an archive of another pattern: set archive.name to \"db-%d.%m.%Y\"");
         assert_refused(night, &restore(night, &[]), &["sftp.directory holds no archive: ", &told]);
-        assert!(night.ask("verify", &[]).ended_with(4).stderr.contains(&told));
+        assert!(night.call("verify", &[]).exited_with(4).stderr.contains(&told));
         night.config["archive"] = json!({"name": "db-%d.%m.%Y"});
         assert_restored(night, &restore(night, &[]));
     });

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use super::support::Night;
+use testkit::Night;
 
 const ROWS: &str = "1000";
 
@@ -156,11 +156,11 @@ fn load(night: &mut Night, dump: Vec<u8>, server: Option<&Server>) -> String {
     let _ = fs::remove_file(night.archive());
     night.dump = dump;
     night.publish_dump_of(night.modified);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let folder = night.path("the operator's");
-    let ran = night.ask("restore", &["--force", "--output", folder.to_str().unwrap()]);
-    ran.ended_with(0);
-    let (_, printed) = ran.stdout.rsplit_once("to load it     ").unwrap_or_else(|| panic!("{}", ran.all()));
+    let outcome = night.call("restore", &["--force", "--output", folder.to_str().unwrap()]);
+    outcome.exited_with(0);
+    let (_, printed) = outcome.stdout.rsplit_once("to load it     ").unwrap_or_else(|| panic!("{}", outcome.all()));
     let command = printed.lines().next().unwrap();
     let variables = server.iter().flat_map(|server| server.variables.iter().cloned());
     // As in a home that no other user may enter.
@@ -172,7 +172,7 @@ fn load(night: &mut Night, dump: Vec<u8>, server: Option<&Server>) -> String {
         |line: &&str| line.contains("role \"postgres\" already exists") && printed.contains("ignore the error");
     let is_ours = |line: &&str| line.contains(&format!("role \"{}\" already exists", user_name()));
     assert!(errors.iter().all(|line| is_expected(line) || is_ours(line)), "{command}: {said}");
-    ran.stdout
+    outcome.stdout
 }
 
 fn restored_name(night: &Night) -> String {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 
-use super::support::Night;
-use super::support::night::{DUMP, Ran, archive_name};
-use super::support::servers::zips::noise;
+use testkit::Night;
+use testkit::night::{DUMP, Outcome, archive_name};
+use testkit::servers::zips::noise;
 
 pub(crate) const MIB: usize = 1024 * 1024;
 
@@ -33,9 +33,9 @@ pub(crate) fn restored(night: &Night) -> PathBuf {
 }
 
 /// Restores with further arguments.
-pub(crate) fn restore(night: &Night, arguments: &[&str]) -> Ran {
+pub(crate) fn restore(night: &Night, arguments: &[&str]) -> Outcome {
     let output = output(night);
-    night.ask("restore", &[&["--output", output.to_str().unwrap()], arguments].concat())
+    night.call("restore", &[&["--output", output.to_str().unwrap()], arguments].concat())
 }
 
 /// The day so many days before the dump was modified.
@@ -68,23 +68,23 @@ pub(crate) fn listing(folder: &Path) -> Vec<(String, u64, i64, Vec<u8>)> {
 
 /// Asserts that the dump is there, alone, for its owner, byte for byte and with its time.
 #[track_caller]
-pub(crate) fn assert_restored(night: &Night, ran: &Ran) {
-    ran.ended_with(0);
+pub(crate) fn assert_restored(night: &Night, outcome: &Outcome) {
+    outcome.exited_with(0);
     let there = listing(&output(night));
-    assert_eq!(there.len(), 1, "{}", ran.all());
+    assert_eq!(there.len(), 1, "{}", outcome.all());
     let metadata = fs::metadata(restored(night)).unwrap();
-    assert!(fs::read(restored(night)).unwrap() == night.dump, "other bytes: {}", ran.all());
+    assert!(fs::read(restored(night)).unwrap() == night.dump, "other bytes: {}", outcome.all());
     assert_eq!((metadata.mtime(), metadata.mode() & 0o777), (night.modified.timestamp(), 0o600));
 }
 
 /// Asserts that nothing was restored, and that the reason tells `words`.
 #[track_caller]
-pub(crate) fn assert_refused(night: &Night, ran: &Ran, words: &[&str]) {
-    ran.ended_with(4);
+pub(crate) fn assert_refused(night: &Night, outcome: &Outcome, words: &[&str]) {
+    outcome.exited_with(4);
     for word in words {
-        assert!(ran.stderr.contains(word), "{word:?} is not told: {}", ran.all());
+        assert!(outcome.stderr.contains(word), "{word:?} is not told: {}", outcome.all());
     }
-    assert_eq!(ran.stdout, "", "{}", ran.all());
+    assert_eq!(outcome.stdout, "", "{}", outcome.all());
     assert!(listing(&output(night)).is_empty(), "{:?}", fs::read_dir(output(night)).unwrap().collect::<Vec<_>>());
 }
 

@@ -7,29 +7,29 @@ use std::process::Command;
 use serde_json::json;
 
 use super::day::{assert_restored, listing, output, plain, plant, restore};
-use super::support::Night;
-use super::support::night::DUMP;
+use testkit::Night;
+use testkit::night::DUMP;
 
 #[test]
 fn after_a_night_the_dump_comes_back_byte_for_byte_with_its_time() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let before = listing(&night.sshd.directory);
-        let ran = restore(night, &["--latest"]);
-        assert_restored(night, &ran);
-        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &ran.stdout), @r"
+        let outcome = restore(night, &["--latest"]);
+        assert_restored(night, &outcome);
+        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r"
         restored  /restored/dumpfile.sql
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
         dump's SHA-N DIGEST
         made by  unknown: it begins like no dump that this program knows
         "));
-        assert_eq!(ran.stderr, "");
+        assert_eq!(outcome.stderr, "");
 
-        let ran = night.ask("verify", &[]);
-        ran.ended_with(0);
+        let outcome = night.call("verify", &[]);
+        outcome.exited_with(0);
         insta::allow_duplicates!(insta::assert_snapshot!(
-            plain(night, &ran.stdout),
+            plain(night, &outcome.stdout),
             @"N.tgz  N-N-N  N KiB  good: a dump of N KiB, modified N MONTH N N:N:N +N:N"
         ));
         assert!(listing(&night.sshd.directory) == before, "something changed on the server");
@@ -40,15 +40,15 @@ fn after_a_night_the_dump_comes_back_byte_for_byte_with_its_time() {
 #[test]
 fn the_archive_itself_can_be_kept() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
-        let ran = restore(night, &["--archive-only"]);
-        ran.ended_with(0);
+        night.run().exited_with(0);
+        let outcome = restore(night, &["--archive-only"]);
+        outcome.exited_with(0);
         let kept = output(night).join(night.archive_name());
         assert!(fs::read(&kept).unwrap() == fs::read(night.archive()).unwrap());
         assert_eq!(listing(&output(night)).len(), 1);
         let (kept, there) = (fs::metadata(kept).unwrap(), fs::metadata(night.archive()).unwrap());
         assert_eq!((kept.mtime(), kept.mode() & 0o777), (there.mtime(), 0o600));
-        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &ran.stdout), @r"
+        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r"
         restored  /restored/N.tgz
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
@@ -71,12 +71,12 @@ fn archives_of_the_replaced_system_and_of_any_compression_come_back() {
         let tar = Command::new("tar").arg("-czf").arg("their.tgz").arg(&name).current_dir(&folder).status().unwrap();
         assert!(tar.success());
         plant(&night, 0, &fs::read(folder.join("their.tgz")).unwrap());
-        night.ask("verify", &[]).ended_with(0);
+        night.call("verify", &[]).exited_with(0);
         assert_restored(&night, &restore(&night, &["--force"]));
     }
     for level in [json!(1), json!(9), json!("reuse")] {
         fs::remove_file(night.archive()).unwrap();
-        night.set("archive.compression", level).run().ended_with(0);
+        night.set("archive.compression", level).run().exited_with(0);
         assert_restored(&night, &restore(&night, &["--force"]));
     }
 }
@@ -84,17 +84,17 @@ fn archives_of_the_replaced_system_and_of_any_compression_come_back() {
 #[test]
 fn a_machine_that_has_no_more_than_the_way_in_brings_the_dump_back() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         for key in ["source.ca_file", "email.server.ca_file", "mattermost.ca_file"] {
             night.set(key, json!("missing.pem"));
         }
         night.set("email.server.password", json!({"file": "secrets/missing"}));
         night.set("mattermost.webhook_url", json!({"file": "secrets/missing"}));
         night.set("archive.work_directory", json!("missing"));
-        night.run().ended_with(3);
+        night.run().exited_with(3);
         assert_restored(night, &restore(night, &[]));
         for command in ["verify", "list", "status"] {
-            assert_eq!(night.ask(command, &[]).ended_with(0).stderr, "");
+            assert_eq!(night.call(command, &[]).exited_with(0).stderr, "");
         }
     });
 }
@@ -102,7 +102,7 @@ fn a_machine_that_has_no_more_than_the_way_in_brings_the_dump_back() {
 #[test]
 fn the_sections_sftp_and_archive_alone_bring_the_dump_back() {
     Night::on_each_server(|night| {
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let whole = night.config.clone();
         let [sftp, archive] = ["sftp", "archive"].map(|section| whole[section].clone());
         let mut broken = whole;
@@ -113,21 +113,25 @@ fn the_sections_sftp_and_archive_alone_bring_the_dump_back() {
         let no_url = json!({"source": {"dump": DUMP, "nonsense": 1}, "sftp": sftp, "archive": archive});
         for config in [json!({"sftp": sftp, "archive": archive}), json!({"sftp": sftp}), broken, no_url] {
             night.config = config;
-            night.run().ended_with(3);
+            night.run().exited_with(3);
             assert_restored(night, &restore(night, &["--force"]));
             let retention_is_wrong = !night.config["retention"].is_null();
             for command in ["verify", "list", "status"] {
-                let ran = night.ask(command, &[]);
-                ran.ended_with(0);
-                let is_reported = ran.stderr.contains("retention: must be an object");
-                assert_eq!(is_reported, retention_is_wrong && command == "list", "{command}: {}", ran.all());
+                let outcome = night.call(command, &[]);
+                outcome.exited_with(0);
+                let is_reported = outcome.stderr.contains("retention: must be an object");
+                assert_eq!(is_reported, retention_is_wrong && command == "list", "{command}: {}", outcome.all());
             }
         }
         // An existing file of a name that only the archive knows.
         night.config = json!({"sftp": sftp});
-        let ran = restore(night, &[]);
-        assert!(ran.ended_with(4).stderr.contains("dumpfile.sql already exists and was left alone"), "{}", ran.all());
+        let outcome = restore(night, &[]);
+        assert!(
+            outcome.exited_with(4).stderr.contains("dumpfile.sql already exists and was left alone"),
+            "{}",
+            outcome.all()
+        );
         night.config = json!({"archive": archive});
-        assert!(restore(night, &[]).ended_with(3).stderr.contains("sftp.host: is missing"));
+        assert!(restore(night, &[]).exited_with(3).stderr.contains("sftp.host: is missing"));
     });
 }

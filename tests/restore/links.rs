@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::day::{MIB, assert_refused, assert_restored, night_of, plant, restore};
-use super::support::Night;
-use super::support::servers::Proxy;
-use super::support::servers::listener::loopback;
-use super::support::servers::sftp_faults::Disturbance;
-use super::support::servers::sftp_watch::Moment;
+use testkit::Night;
+use testkit::servers::Proxy;
+use testkit::servers::listener::loopback;
+use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_watch::Moment;
 
 /// Puts a long line between the program and its SFTP server: one that is worth as many connections as there may be.
 fn lengthen_the_line(night: &mut Night) -> Proxy {
@@ -25,23 +25,23 @@ fn lengthen_the_line(night: &mut Night) -> Proxy {
 #[test]
 fn a_large_archive_comes_over_several_connections_where_the_line_is_long() {
     let mut night = night_of(40 * MIB);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let logins = || night.sshd.log().matches("Accepted publickey").count();
     let before = logins();
-    let ran = restore(&night, &[]);
-    assert_restored(&night, &ran);
-    assert!(!ran.stdout.contains("over 4"), "{}", ran.all());
+    let outcome = restore(&night, &[]);
+    assert_restored(&night, &outcome);
+    assert!(!outcome.stdout.contains("over 4"), "{}", outcome.all());
     let short = logins() - before;
     // A busy machine can look like a longer line for a moment.
     assert!(short < 4, "{short} logins");
 
     let _line = lengthen_the_line(&mut night);
     let before = night.sshd.log().matches("Accepted publickey").count();
-    let ran = restore(&night, &["--force"]);
-    assert_restored(&night, &ran);
-    assert!(ran.stdout.contains(", over 4 connections"), "{}", ran.all());
+    let outcome = restore(&night, &["--force"]);
+    assert_restored(&night, &outcome);
+    assert!(outcome.stdout.contains(", over 4 connections"), "{}", outcome.all());
     assert_eq!(night.sshd.log().matches("Accepted publickey").count() - before, 4);
-    night.ask("verify", &[]).ended_with(0);
+    night.call("verify", &[]).exited_with(0);
 }
 
 #[test]
@@ -61,16 +61,16 @@ fn a_broken_link_costs_only_what_was_on_its_way() {
                 Disturbance::None
             })
         });
-        night.run().ended_with(0);
+        night.run().exited_with(0);
         let before = server.bytes_read();
         left.store(450, Ordering::SeqCst);
         let _line = lengthen_the_line(&mut night);
         night.set("sftp.connections", json!(connections));
-        let ran = restore(&night, &["-v"]);
-        assert_restored(&night, &ran);
+        let outcome = restore(&night, &["-v"]);
+        assert_restored(&night, &outcome);
         // Where others are left, they take over; where it was the first, another one is made.
         let told = ["only what has not come yet is asked for again", "going on with one connection fewer"];
-        assert!(told.iter().any(|told| ran.stderr.contains(told)), "{}", ran.all());
+        assert!(told.iter().any(|told| outcome.stderr.contains(told)), "{}", outcome.all());
         let read = server.bytes_read() - before;
         assert!(read < 34 * MIB as u64, "{read} bytes were read over {connections} connections");
     }
@@ -87,7 +87,7 @@ fn a_link_that_breaks_for_good_leaves_nothing() {
             _ => Disturbance::None,
         })
     });
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     is_down.store(true, Ordering::SeqCst);
     assert_refused(&night, &restore(&night, &[]), &["the connection to the server broke while "]);
 }
@@ -103,16 +103,16 @@ fn an_archive_that_cannot_be_read_is_told_and_the_others_are_looked_at() {
             if is_read { Disturbance::HangUp } else { Disturbance::None }
         })
     });
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let good = fs::read(night.archive()).unwrap();
     plant(&night, 1, &good);
     *unreadable.lock().unwrap() = plant(&night, 2, &good);
     plant(&night, 3, &good);
-    let ran = night.ask("verify", &["--all"]);
-    ran.ended_with(4);
-    let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert_eq!(lines.len(), 5, "{}", ran.all());
-    assert!(lines[1].contains("NOT READ: the connection to the server broke while "), "{}", ran.all());
+    let outcome = night.call("verify", &["--all"]);
+    outcome.exited_with(4);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{}", outcome.all());
+    assert!(lines[1].contains("NOT READ: the connection to the server broke while "), "{}", outcome.all());
     assert_eq!(lines[4], "4 archives: 3 good, 1 NOT READ");
 }
 
@@ -132,7 +132,7 @@ fn an_archive_that_changes_meanwhile_is_refused() {
             Disturbance::None
         })
     });
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     *archive.lock().unwrap() = Some(night.archive());
     assert_refused(&night, &restore(&night, &[]), &["has changed while it was read back"]);
 }

@@ -1,9 +1,6 @@
 //! The bad day: archives read back from the server, proved, and the dump restored from them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bad_archives;
 mod choice;
 mod databases;

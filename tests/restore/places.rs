@@ -6,30 +6,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::day::{MIB, assert_refused, assert_restored, listing, night_of, output, restore, restored};
-use super::support::servers::sftp_faults::Disturbance;
-use super::support::servers::zips::sql_dump;
-use super::support::{Night, SmallDisk};
+use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::zips::sql_dump;
+use testkit::{Night, SmallDisk};
 
 #[test]
 fn an_existing_file_is_left_alone_without_asking_the_server_and_replaced_by_force() {
     let night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     fs::create_dir(output(&night)).unwrap();
     fs::write(restored(&night), "somebody's work").unwrap();
     let (before, logins) = (listing(&output(&night)), night.sshd.log().matches("Accepted").count());
-    let ran = restore(&night, &[]);
-    assert!(ran.ended_with(4).stderr.contains("already exists and was left alone; overwrite it with --force"));
-    assert!(listing(&output(&night)) == before, "{}", ran.all());
+    let outcome = restore(&night, &[]);
+    assert!(outcome.exited_with(4).stderr.contains("already exists and was left alone; overwrite it with --force"));
+    assert!(listing(&output(&night)) == before, "{}", outcome.all());
     assert_eq!(night.sshd.log().matches("Accepted").count(), logins);
 
     fs::write(output(&night).join(night.archive_name()), "somebody's work").unwrap();
-    let ran = restore(&night, &["--archive-only"]);
-    assert!(ran.ended_with(4).stderr.contains("already exists and was left alone"), "{}", ran.all());
+    let outcome = restore(&night, &["--archive-only"]);
+    assert!(outcome.exited_with(4).stderr.contains("already exists and was left alone"), "{}", outcome.all());
     fs::remove_file(output(&night).join(night.archive_name())).unwrap();
 
     let good = fs::read(night.archive()).unwrap();
     fs::write(night.archive(), &good[..good.len() - 1]).unwrap();
-    restore(&night, &["--force"]).ended_with(4);
+    restore(&night, &["--force"]).exited_with(4);
     assert!(listing(&output(&night)) == before, "what is there goes only where something takes its place");
     fs::write(night.archive(), &good).unwrap();
 
@@ -41,18 +41,18 @@ fn an_existing_file_is_left_alone_without_asking_the_server_and_replaced_by_forc
 #[test]
 fn a_link_is_never_followed_and_a_folder_never_replaced() {
     let night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     fs::create_dir(output(&night)).unwrap();
     fs::write(night.path("victim"), "somebody's work").unwrap();
     symlink(night.path("victim"), restored(&night)).unwrap();
-    restore(&night, &[]).ended_with(4);
+    restore(&night, &[]).exited_with(4);
     assert_restored(&night, &restore(&night, &["--force"]));
     assert_eq!(fs::read(night.path("victim")).unwrap(), b"somebody's work");
 
     fs::remove_file(restored(&night)).unwrap();
     fs::create_dir(restored(&night)).unwrap();
-    let ran = restore(&night, &["--force"]);
-    assert!(ran.ended_with(4).stderr.contains("is a folder, which no file replaces"), "{}", ran.all());
+    let outcome = restore(&night, &["--force"]);
+    assert!(outcome.exited_with(4).stderr.contains("is a folder, which no file replaces"), "{}", outcome.all());
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn a_file_that_appears_meanwhile_is_left_alone() {
             Disturbance::None
         })
     });
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     is_wanted.store(true, Ordering::SeqCst);
-    let ran = restore(&night, &[]);
-    assert!(ran.ended_with(4).stderr.contains("already exists and was left alone"), "{}", ran.all());
+    let outcome = restore(&night, &[]);
+    assert!(outcome.exited_with(4).stderr.contains("already exists and was left alone"), "{}", outcome.all());
     let there = listing(&output(&night));
     assert_eq!((there.len(), &there[0].3[..]), (1, &b"somebody's work"[..]));
 }
@@ -80,9 +80,9 @@ fn a_file_that_appears_meanwhile_is_left_alone() {
 #[test]
 fn a_missing_folder_is_made_for_the_operator_alone() {
     let night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let deep = night.path("restored/in/here");
-    night.ask("restore", &["--output", deep.to_str().unwrap()]).ended_with(0);
+    night.call("restore", &["--output", deep.to_str().unwrap()]).exited_with(0);
     assert_eq!(fs::metadata(&deep).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(listing(&deep).len(), 1);
 }
@@ -90,12 +90,16 @@ fn a_missing_folder_is_made_for_the_operator_alone() {
 #[test]
 fn what_is_no_folder_or_cannot_be_written_is_told() {
     let night = Night::new();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     fs::write(output(&night), "a file").unwrap();
-    let ran = restore(&night, &[]);
-    assert!(ran.ended_with(4).stderr.contains("is not a folder; name another one with --output"), "{}", ran.all());
-    let below = night.ask("restore", &["--output", output(&night).join("x").to_str().unwrap()]);
-    assert!(below.ended_with(4).stderr.contains("cannot restore to "), "{}", below.all());
+    let outcome = restore(&night, &[]);
+    assert!(
+        outcome.exited_with(4).stderr.contains("is not a folder; name another one with --output"),
+        "{}",
+        outcome.all()
+    );
+    let below = night.call("restore", &["--output", output(&night).join("x").to_str().unwrap()]);
+    assert!(below.exited_with(4).stderr.contains("cannot restore to "), "{}", below.all());
     assert_eq!(fs::read(output(&night)).unwrap(), b"a file");
 
     fs::remove_file(output(&night)).unwrap();
@@ -109,13 +113,13 @@ fn a_disk_that_is_too_small_is_told_with_the_figures_before_anything_is_written(
     let mut night = Night::new();
     night.dump = sql_dump(3 * MIB);
     night.publish_dump_of(night.modified);
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let archive = fs::metadata(night.archive()).unwrap().len();
     assert!(archive < MIB as u64, "the archive alone would fit");
     fs::create_dir(output(&night)).unwrap();
     let disk = SmallDisk::over(&output(&night), "size=1m");
     assert_refused(&night, &restore(&night, &[]), &["cannot write ", "needs 3.00 MiB, 1.00 MiB free"]);
-    restore(&night, &["--archive-only"]).ended_with(0);
+    restore(&night, &["--archive-only"]).exited_with(0);
     drop(disk);
 
     let _disk = SmallDisk::over(&output(&night), "size=4k");
@@ -139,16 +143,16 @@ fn a_disk_that_runs_full_meanwhile_is_told_and_nothing_is_left() {
             Disturbance::None
         })
     });
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     fs::create_dir(output(&night)).unwrap();
     for arguments in [&[][..], &["--archive-only"]] {
         let _disk = SmallDisk::over(&output(&night), "size=7m");
         is_armed.store(true, Ordering::SeqCst);
-        let ran = restore(&night, arguments);
+        let outcome = restore(&night, arguments);
         for word in ["cannot write ", "; check the disk", "No space left"] {
-            assert!(ran.ended_with(4).stderr.contains(word), "{}", ran.all());
+            assert!(outcome.exited_with(4).stderr.contains(word), "{}", outcome.all());
         }
         let there = listing(&output(&night));
-        assert_eq!((there.len(), there[0].0.as_str()), (1, "somebody-elses"), "{}", ran.all());
+        assert_eq!((there.len(), there[0].0.as_str()), (1, "somebody-elses"), "{}", outcome.all());
     }
 }

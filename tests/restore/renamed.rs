@@ -6,12 +6,13 @@ use std::process::Command;
 use serde_json::json;
 
 use super::day::{assert_refused, assert_restored, day_before, listing, output, plant, restore};
-use super::support::Night;
-use super::support::night::{DUMP, program};
+use testkit::Night;
+use testkit::night::DUMP;
+use testkit::program;
 
 /// A night whose archive of yesterday holds the dump under the name `old`, in a folder that holds today's, too.
 fn renamed(night: &mut Night, old: &str) {
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let folder = night.path("theirs");
     fs::create_dir_all(&folder).unwrap();
     let good = fs::read(night.archive()).unwrap();
@@ -28,26 +29,26 @@ fn restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it() 
         let old = "the old dump's.sql";
         renamed(night, old);
         let yesterday = day_before(night, 1).to_string();
-        let ran = restore(night, &["--date", &yesterday]);
-        assert_refused(night, &ran, &["holds \"the old dump's.sql\" instead of \"dumpfile.sql\"", "--dump"]);
-        let (_, command) = ran.stderr.rsplit_once("at that time: scripting-system ").unwrap();
+        let outcome = restore(night, &["--date", &yesterday]);
+        assert_refused(night, &outcome, &["holds \"the old dump's.sql\" instead of \"dumpfile.sql\"", "--dump"]);
+        let (_, command) = outcome.stderr.rsplit_once("at that time: scripting-system ").unwrap();
         let command = format!("'{}' {command}", program().display());
         let output_of = Command::new("sh").args(["-c", &command]).env("TZ", "UTC").output().unwrap();
-        night.ran(output_of).ended_with(0);
+        night.outcome(output_of).exited_with(0);
         assert!(fs::read(output(night).join(old)).unwrap() == night.dump);
         fs::remove_dir_all(output(night)).unwrap();
 
         // The same where no name is known, or another one is asked for.
         night.set("source.dump", json!("elsewhere/renamed again.sql"));
-        let ran = restore(night, &["--date", &yesterday, "--dump", old]);
-        ran.ended_with(0);
+        let outcome = restore(night, &["--date", &yesterday, "--dump", old]);
+        outcome.exited_with(0);
         fs::remove_dir_all(output(night)).unwrap();
         night.config["source"] = json!(null);
-        restore(night, &["--date", &yesterday]).ended_with(0);
+        restore(night, &["--date", &yesterday]).exited_with(0);
         assert_eq!(listing(&output(night))[0].0, old);
         fs::remove_dir_all(output(night)).unwrap();
         assert_restored(night, &restore(night, &["--dump", DUMP]));
-        restore(night, &["--date", &yesterday, "--dump", DUMP]).ended_with(4);
+        restore(night, &["--date", &yesterday, "--dump", DUMP]).exited_with(4);
     });
 }
 
@@ -55,17 +56,17 @@ fn restore_names_what_the_archive_holds_and_prints_a_command_that_restores_it() 
 fn verify_reports_an_intact_archive_with_another_name_as_a_warning_until_the_name_is_given() {
     Night::on_each_server(|night| {
         renamed(night, "old.sql");
-        let ran = night.ask("verify", &["--all"]);
-        ran.ended_with(1);
-        assert!(!ran.stdout.contains("BAD"), "{}", ran.all());
-        assert!(ran.stdout.contains("intact, but it holds \"old.sql\" instead of \"dumpfile.sql\": a dump of "));
-        assert!(ran.stdout.ends_with("2 archives: 1 good, 1 with another name\n"), "{}", ran.all());
-        let ran = night.ask("verify", &["--all", "--dump", "old.sql"]);
-        assert!(ran.ended_with(0).stdout.ends_with("2 archives: 2 good\n"), "{}", ran.all());
+        let outcome = night.call("verify", &["--all"]);
+        outcome.exited_with(1);
+        assert!(!outcome.stdout.contains("BAD"), "{}", outcome.all());
+        assert!(outcome.stdout.contains("intact, but it holds \"old.sql\" instead of \"dumpfile.sql\": a dump of "));
+        assert!(outcome.stdout.ends_with("2 archives: 1 good, 1 with another name\n"), "{}", outcome.all());
+        let outcome = night.call("verify", &["--all", "--dump", "old.sql"]);
+        assert!(outcome.exited_with(0).stdout.ends_with("2 archives: 2 good\n"), "{}", outcome.all());
         night.config["source"] = json!(null);
-        night.ask("verify", &["--all"]).ended_with(0);
+        night.call("verify", &["--all"]).exited_with(0);
         // Damage counts more than a name.
         plant(night, 2, b"damaged");
-        night.ask("verify", &["--all", "--dump", "other.sql"]).ended_with(4);
+        night.call("verify", &["--all", "--dump", "other.sql"]).exited_with(4);
     });
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::day::{MIB, assert_restored, listing, night_of, output, restore, wait_until};
-use super::support::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::Disturbance;
 
 /// A program that a signal reached must have ended by then.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ fn a_signal_in_the_middle_of_the_download_leaves_nothing() {
             }
         })
     });
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     is_silent.store(true, Ordering::SeqCst);
     let output = output(&night);
     let arguments = ["--output", output.to_str().unwrap()];
@@ -48,12 +48,12 @@ fn a_signal_in_the_middle_of_the_download_leaves_nothing() {
             let signal = [(143, Signal::TERM), (130, Signal::INT), (-1, Signal::KILL)];
             let (_, signal) = signal.into_iter().find(|(its_code, _)| *its_code == code).unwrap();
             kill_process(Pid::from_child(&run), signal).unwrap();
-            let ran = night.ran(run.wait_with_output().unwrap());
+            let outcome = night.outcome(run.wait_with_output().unwrap());
             assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
-            ran.ended_with(code);
-            assert!(listing(&output).is_empty(), "{command}: {}", ran.all());
-            assert_eq!(ran.stdout, "");
-            assert!(code < 0 || ran.stderr.contains("interrupted (SIG"), "{}", ran.all());
+            outcome.exited_with(code);
+            assert!(listing(&output).is_empty(), "{command}: {}", outcome.all());
+            assert_eq!(outcome.stdout, "");
+            assert!(code < 0 || outcome.stderr.contains("interrupted (SIG"), "{}", outcome.all());
         }
     }
     is_silent.store(false, Ordering::SeqCst);

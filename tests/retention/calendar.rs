@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::support::Night;
-use super::support::night::archive_name;
 use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
+use testkit::Night;
+use testkit::night::archive_name;
 
 /// The night is the one of a Monday, after a leap year of 53 weeks.
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2021, 1, 4).unwrap();
@@ -46,10 +46,10 @@ fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
         night.config["retention"] = json!({"keep_days": 5, "keep_weekly": 6, "keep_monthly": 14, "keep_yearly": 4});
         lay(night, (1..400).map(|age| DATE - Days::new(age)));
         let dry = dry_run(night);
-        dry.ended_with(0);
+        dry.exited_with(0);
 
-        let ran = run(night);
-        ran.ended_with(0).told(&format!(
+        let outcome = run(night);
+        outcome.exited_with(0).logged(&format!(
             "Remove expired: {} removed, {} archives stay",
             400 - STAYING.len(),
             STAYING.len()
@@ -63,13 +63,13 @@ fn of_four_hundred_nights_exactly_what_the_calendars_rules_keep_is_left() {
         }
         assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), reasons.keys().cloned().collect());
         for (name, reason) in &reasons {
-            ran.told(&format!("Remove expired: kept {name}: {reason}\n"));
+            outcome.logged(&format!("Remove expired: kept {name}: {reason}\n"));
         }
-        assert_eq!(names(listed(&dry, "would be removed")), removed_by(&ran));
+        assert_eq!(names(listed(&dry, "would be removed")), removed_by(&outcome));
         let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         assert_eq!(listed(&dry, "would stay").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
 
-        run(night).ended_with(0).told(&format!("Remove expired: 0 removed, {} archives stay", STAYING.len()));
+        run(night).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives stay", STAYING.len()));
     });
 }
 
@@ -78,12 +78,12 @@ fn the_newest_archives_stay_however_old_they_are() {
     let mut night = Night::new();
     night.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
     lay(&night, [100, 200, 300, 400, 500].map(|days| today(&night) - Days::new(days)));
-    let ran = run(&night);
-    ran.ended_with(0);
+    let outcome = run(&night);
+    outcome.exited_with(0);
     let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&night, days)).into();
     assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
-    ran.told(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&night, 300)));
-    ran.told(&format!("removed {}: expired, 400 days old\n", archive(&night, 400)));
+    outcome.logged(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&night, 300)));
+    outcome.logged(&format!("removed {}: expired, 400 days old\n", archive(&night, 400)));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_first_fresh_dump_after_a_long_pause_leaves_the_floor() {
     let evening = NaiveTime::from_hms_opt(22, 0, 0).unwrap();
     let back = (last_fresh + Days::new(30)).and_time(evening);
     night.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
-    run(&night).ended_with(0);
+    run(&night).exited_with(0);
     let kept: BTreeSet<String> = [30, 0, -1].map(|days| archive_name(last_fresh + TimeDelta::days(days))).into();
     assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
 }

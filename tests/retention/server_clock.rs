@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::json;
 
-use super::support::Night;
-use super::support::night::archive_name;
 use super::{archive, lay, removed_by, run, run_on, today};
+use testkit::Night;
+use testkit::night::archive_name;
 
 /// When a run on `date` writes.
 fn evening(date: NaiveDate) -> DateTime<Utc> {
@@ -41,9 +41,9 @@ fn must_lose_nothing(night: &mut Night, patterns: &[&str]) {
     let mut files = night.sshd.names().len();
     for pattern in patterns {
         night.set("archive.name", json!(pattern));
-        let ran = run(night);
-        assert_eq!(removed_by(&ran).len(), 0, "{pattern}: {}", ran.all());
-        assert!(night.sshd.names().len() >= files, "{pattern}: {}", ran.all());
+        let outcome = run(night);
+        assert_eq!(removed_by(&outcome).len(), 0, "{pattern}: {}", outcome.all());
+        assert!(night.sshd.names().len() >= files, "{pattern}: {}", outcome.all());
         files = night.sshd.names().len();
     }
 }
@@ -77,12 +77,12 @@ fn in_the_first_twelve_days_of_a_month_when_all_names_fit_both_patterns_the_time
         on_date(date, |night| {
             lay_named(night, old, 10);
             night.set("archive.name", json!(new));
-            let ran = run(night);
-            ran.ended_with(0).told("Remove expired: 0 removed, 11 archives stay\n");
+            let outcome = run(night);
+            outcome.exited_with(0).logged("Remove expired: 0 removed, 11 archives stay\n");
             // The 2nd of November reads as the 11th of February.
             let name = format!("{}.tgz", (date - Days::new(10)).format(old));
-            ran.told("warnings 0");
-            ran.told(&format!("Remove expired: kept {name}: written 10 days ago, though its name says 274\n"));
+            outcome.logged("warnings 0");
+            outcome.logged(&format!("Remove expired: kept {name}: written 10 days ago, though its name says 274\n"));
             must_lose_nothing(night, &[old]);
         });
     }
@@ -94,9 +94,9 @@ fn later_in_a_month_a_change_to_a_composite_field_is_noticed_too() {
         lay_named(night, "%Y-%d-%m", 10);
         night.set("archive.name", json!("%F"));
         run(night)
-            .ended_with(1)
-            .told("removal is held back tonight: \"2025-1")
-            .told("fits archive.name only with day and month");
+            .exited_with(1)
+            .logged("removal is held back tonight: \"2025-1")
+            .logged("fits archive.name only with day and month");
         must_lose_nothing(night, &["%Y-%d-%m"]);
     });
 }
@@ -106,16 +106,16 @@ fn a_folder_that_was_copied_loses_nothing_until_the_copy_is_old() {
     Night::on_each_server(|night| {
         lay(night, [1, 2, 10, 11, 12, 40].map(|age| today(night) - Days::new(age)));
         set_all_modified(night, Utc::now() - Duration::from_secs(3 * 86_400));
-        for listed in [night.ask("list", &[]).stdout, night.ask("list", &["--json"]).stdout] {
+        for listed in [night.call("list", &[]).stdout, night.call("list", &["--json"]).stdout] {
             assert!(listed.contains("written 3 days ago, though its name says 40"), "{listed}");
         }
-        let ran = run(night);
-        ran.ended_with(0).told("Remove expired: 0 removed, 7 archives stay\n").told("warnings 0");
+        let outcome = run(night);
+        outcome.exited_with(0).logged("Remove expired: 0 removed, 7 archives stay\n").logged("warnings 0");
         let name = archive(night, 40);
-        ran.told(&format!("kept {name}: written 3 days ago, though its name says 40\n"));
+        outcome.logged(&format!("kept {name}: written 3 days ago, though its name says 40\n"));
 
         set_all_modified(night, Utc::now() - Duration::from_secs(11 * 86_400));
-        run(night).ended_with(0).told("Remove expired: 3 removed, 4 archives stay\n");
+        run(night).exited_with(0).logged("Remove expired: 3 removed, 4 archives stay\n");
     });
 }
 
@@ -126,11 +126,11 @@ fn on_a_server_without_modification_times_the_names_decide() {
         let _server = night.serve_sftp(|server| server.showing_times(move |_| shown));
         lay(&night, [1, 2, 10, 11, 40].map(|age| today(&night) - Days::new(age)));
         set_all_modified(&night, Utc::now());
-        let listed = night.ask("list", &["--json"]);
+        let listed = night.call("list", &["--json"]);
         assert_eq!(listed.stdout.matches("\"modified\": null").count(), 5, "{}", listed.all());
-        let ran = run(&night);
-        ran.ended_with(0);
-        assert_eq!(removed_by(&ran), [11, 40].map(|age| archive(&night, age)).into(), "{}", ran.all());
+        let outcome = run(&night);
+        outcome.exited_with(0);
+        assert_eq!(removed_by(&outcome), [11, 40].map(|age| archive(&night, age)).into(), "{}", outcome.all());
     }
 }
 
@@ -145,12 +145,12 @@ fn a_server_whose_clock_is_years_off_removes_as_any_other() {
         if !is_fresh {
             night.publish_dump_of(night.modified - Days::new(1));
         }
-        let ran = run_on(&night, date, &[]);
-        ran.ended_with(i32::from(!is_fresh));
+        let outcome = run_on(&night, date, &[]);
+        outcome.exited_with(i32::from(!is_fresh));
         // Ages count from the newest archive, which is of yesterday where the dump is stale.
         let expired = &ages[if is_fresh { 3 } else { 4 }..];
         let expired = expired.iter().map(|age| archive_name(date - Days::new(*age))).collect();
-        assert_eq!(removed_by(&ran), expired, "{years}: {}", ran.all());
+        assert_eq!(removed_by(&outcome), expired, "{years}: {}", outcome.all());
     }
 }
 
@@ -159,11 +159,11 @@ fn an_archive_of_a_night_that_was_repeated_late_stays_as_long_as_any_other() {
     let mut night = Night::new();
     let (tonight, missed) = (night.modified, night.modified - Days::new(20));
     night.publish_dump_of(missed);
-    run(&night).ended_with(0);
+    run(&night).exited_with(0);
     night.publish_dump_of(tonight);
     lay_named(&night, "%Y%d%m", 10);
-    let ran = run(&night);
-    ran.ended_with(0).told("Remove expired: 0 removed, 12 archives stay\n");
+    let outcome = run(&night);
+    outcome.exited_with(0).logged("Remove expired: 0 removed, 12 archives stay\n");
     let name = archive_name(missed.date_naive());
-    ran.told(&format!("kept {name}: written 0 days ago, though its name says 20\n"));
+    outcome.logged(&format!("kept {name}: written 0 days ago, though its name says 20\n"));
 }

@@ -3,8 +3,6 @@
 
 mod metrics;
 mod monitor;
-#[path = "../support/mod.rs"]
-mod support;
 mod textfile;
 
 use std::process::{Child, Command, Stdio};
@@ -13,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use support::{Night, Ran};
+use testkit::{Night, Outcome};
 
 /// A good night that stays one when the clock passes midnight between the dump and the run.
 fn night() -> Night {
@@ -43,7 +41,7 @@ fn wait_until(what: &str, mut it_is_so: impl FnMut() -> bool) {
 }
 
 /// Sends SIGTERM to the run of `night`, and gives how it went.
-fn terminate(night: &Night, process: Child) -> Ran {
+fn terminate(night: &Night, process: Child) -> Outcome {
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    night.ran(process.wait_with_output().unwrap())
+    night.outcome(process.wait_with_output().unwrap())
 }

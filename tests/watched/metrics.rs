@@ -12,9 +12,9 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::servers::{HttpsServer, PingServer, times};
-use crate::support::{Night, Ran, SmallDisk};
 use crate::{begin, make_stale, night, terminate, wait_until};
+use testkit::servers::{HttpsServer, PingServer, times};
+use testkit::{Night, Outcome, SmallDisk};
 
 const PREFIX: &str = "scripting_system_";
 
@@ -127,12 +127,12 @@ fn nothing_beside(night: &Night) {
     assert_eq!(names, ["job.prom"]);
 }
 
-/// Asserts that the archive of `night` is there, and that `ran` tells in a warning why there are no new metrics.
+/// Asserts that the archive of `night` is there, and that `outcome` tells in a warning why there are no new metrics.
 #[track_caller]
-fn delivered_without_metrics(night: &Night, ran: &Ran, why: &str) {
-    ran.ended_with(1).told("WARNING").told("Report: no new metrics: cannot write ").told(why);
-    ran.told("errors 0, warnings 1");
-    assert!(night.archive().exists(), "{}", ran.all());
+fn delivered_without_metrics(night: &Night, outcome: &Outcome, why: &str) {
+    outcome.exited_with(1).logged("WARNING").logged("Report: no new metrics: cannot write ").logged(why);
+    outcome.logged("errors 0, warnings 1");
+    assert!(night.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_good_night_leaves_its_times_its_outcome_its_sizes_and_its_counts() {
         times::set_as_named(&night.sshd.directory);
         night.set("retention", json!({"keep_at_least": 1}));
         let before = Utc::now().timestamp() as u64;
-        night.run().ended_with(0).told("wrote the metrics to ");
+        night.run().exited_with(0).logged("wrote the metrics to ");
         let (after, metrics) = (Utc::now().timestamp() as u64, Metrics::of(night));
         let success = metrics.last_success().unwrap();
         assert!((before..=after).contains(&success), "{before} {success} {after}");
@@ -181,7 +181,7 @@ fn a_good_night_leaves_its_times_its_outcome_its_sizes_and_its_counts() {
 fn nights_without_a_delivery_remember_the_last_one() {
     let mut night = measured();
     night.set("source.dump", json!("other.sql"));
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     Metrics::of(&night).lacks(&["last_success_timestamp_seconds", "last_run_archive_bytes"]).are(&[
         ("last_run_outcome failed", 1),
         ("last_run_delivered", 0),
@@ -190,13 +190,13 @@ fn nights_without_a_delivery_remember_the_last_one() {
     ]);
 
     night.set("source.dump", json!("dumpfile.sql"));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let success = Metrics::of(&night).last_success().unwrap();
 
     make_stale(&mut night);
     // So that the times differ.
     thread::sleep(Duration::from_millis(1_100));
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let stale = Metrics::of(&night);
     stale.are(&[
         ("last_success_timestamp_seconds", success),
@@ -212,7 +212,7 @@ fn nights_without_a_delivery_remember_the_last_one() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let run = begin(&night);
     wait_until("the run's request", || web.requests() > 0);
-    terminate(&night, run).ended_with(143);
+    terminate(&night, run).exited_with(143);
     Metrics::of(&night).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
         ("last_success_timestamp_seconds", success),
         ("last_run_outcome interrupted", 1),
@@ -229,7 +229,7 @@ fn a_foreign_file_in_its_place_is_replaced_and_teaches_nothing() {
         let mut night = measured();
         make_stale(&mut night);
         fs::write(night.path("metrics/job.prom"), foreign).unwrap();
-        night.run().ended_with(1);
+        night.run().exited_with(1);
         Metrics::of(&night).lacks(&["last_success_timestamp_seconds"]);
     }
 }
@@ -239,7 +239,7 @@ fn undelivered_reports_are_in_the_metrics() {
     let mut night = measured();
     night.set("email.server.password", json!("not the one"));
     night.set("monitor", json!({"ping_url": "https://127.0.0.1:1/4f6b8c1e-check"}));
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let expected = [("last_run_outcome warnings", 1), ("last_run_delivered", 1), ("last_run_warnings", 2)];
     Metrics::of(&night).are(&expected);
 }
@@ -253,7 +253,7 @@ fn reports_that_hang_keep_no_metrics_back() {
     let run = begin(&night);
     wait_until("the ping", || server.pings().len() == 2);
     let begun = Instant::now();
-    terminate(&night, run).ended_with(1).told("not all reports could be sent");
+    terminate(&night, run).exited_with(1).logged("not all reports could be sent");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }
@@ -262,13 +262,13 @@ fn reports_that_hang_keep_no_metrics_back() {
 fn metrics_that_cannot_be_written_cost_a_warning() {
     let mut night = measured();
     night.set("metrics.textfile", json!("missing/job.prom"));
-    let ran = night.run();
-    delivered_without_metrics(&night, &ran, "missing/job.prom; its folder must be there");
-    ran.told("this job's user must be able to write in it: No such file or directory");
+    let outcome = night.run();
+    delivered_without_metrics(&night, &outcome, "missing/job.prom; its folder must be there");
+    outcome.logged("this job's user must be able to write in it: No such file or directory");
 
     let disk = SmallDisk::over(&night.path("metrics"), "size=64k");
     night.set("metrics.textfile", json!("metrics/job.prom"));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let old = fs::read(night.path("metrics/job.prom")).unwrap();
     fs::write(night.path("metrics/filling"), vec![1; 128 * 1024]).unwrap_err();
     delivered_without_metrics(&night, &night.run(), "No space left on device");
@@ -280,13 +280,13 @@ fn metrics_that_cannot_be_written_cost_a_warning() {
 #[test]
 fn a_run_that_does_nothing_leaves_the_metrics_alone() {
     let mut night = measured();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let old = fs::read_to_string(night.path("metrics/job.prom")).unwrap();
     let same = |night: &Night| assert_eq!(fs::read_to_string(night.path("metrics/job.prom")).unwrap(), old);
-    night.run_with(&["--dry-run"]).ended_with(0);
+    night.run_with(&["--dry-run"]).exited_with(0);
     same(&night);
     night.set("sftp.port", json!(0));
-    night.run().ended_with(3);
+    night.run().exited_with(3);
     same(&night);
 
     night.set("sftp.port", json!(night.sshd.port()));
@@ -294,17 +294,17 @@ fn a_run_that_does_nothing_leaves_the_metrics_alone() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let first = begin(&night);
     wait_until("the first run's request", || web.requests() > 0);
-    night.run().ended_with(5);
+    night.run().exited_with(5);
     same(&night);
-    terminate(&night, first).ended_with(143);
+    terminate(&night, first).exited_with(143);
 }
 
 #[test]
 fn jobs_on_one_machine_are_told_apart() {
     let mut night = measured();
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     night.set("metrics.textfile", json!("metrics/the \"other\" job.prom"));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let families = read(&night.path("metrics/the \"other\" job.prom"));
     assert!(families.iter().flat_map(|it| &it.samples).all(|it| it.labels["textfile"] == "the \"other\" job"));
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::servers::pings::{Builder, Ping};
-use crate::support::servers::{Authority, HttpsServer, PingServer};
-use crate::support::{Night, Ran};
 use crate::{begin, make_stale, night, terminate, wait_until};
+use testkit::servers::pings::{Builder, Ping};
+use testkit::servers::{Authority, HttpsServer, PingServer};
+use testkit::{Night, Outcome};
 
 /// What a run takes beside waiting for the monitor, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);
@@ -39,11 +39,11 @@ fn last_ping(server: &PingServer, path: &str) -> Ping {
     server.pings().remove(1)
 }
 
-/// Asserts that the archive of `night` is there, and that `ran` tells in a warning that the monitor was not pinged.
+/// Asserts that the archive of `night` is there, and that `outcome` tells in a warning that the monitor was not pinged.
 #[track_caller]
-fn delivered_with_a_warning(night: &Night, ran: &Ran, why: &str) {
-    ran.ended_with(1).told("WARNING").told(&format!("Report: the monitor was not pinged: {why}"));
-    assert!(night.archive().exists(), "{}", ran.all());
+fn delivered_with_a_warning(night: &Night, outcome: &Outcome, why: &str) {
+    outcome.exited_with(1).logged("WARNING").logged(&format!("Report: the monitor was not pinged: {why}"));
+    assert!(night.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn a_good_night_is_pinged_as_it_begins_and_as_it_ends_with_what_happened() {
         night.set("source.max_age_days", json!(1));
         let server = PingServer::builder().start();
         watch(night, &server, "");
-        let ran = night.run();
-        ran.ended_with(0).told("Report: pinged the monitor: success");
+        let outcome = night.run();
+        outcome.exited_with(0).logged("Report: pinged the monitor: success");
         let ping = last_ping(&server, "");
         assert!(server.pings().iter().all(|ping| ping.method == "POST"), "{:?}", server.pings());
         assert_eq!(ping.content_type, "text/plain; charset=utf-8");
@@ -66,12 +66,12 @@ fn a_good_night_is_pinged_as_it_begins_and_as_it_ends_with_what_happened() {
 fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
     let (mut night, server) = watched(|server| server);
     make_stale(&mut night);
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     assert!(last_ping(&server, "/fail").body.starts_with("Nothing new was delivered: the dump is stale.\n"));
 
     let (mut night, server) = watched(|server| server);
     night.set("source.dump", json!("other.sql"));
-    night.run().ended_with(4);
+    night.run().exited_with(4);
     let ping = last_ping(&server, "/fail");
     assert!(ping.body.starts_with("FAILED at Find dump") && ping.body.contains("other.sql"), "{}", ping.body);
 }
@@ -80,7 +80,7 @@ fn a_night_that_is_stale_or_failed_is_pinged_as_a_failure_with_what_happened() {
 fn a_delivery_with_warnings_is_a_success_that_tells_of_them() {
     let (mut night, server) = watched(|server| server);
     night.set("log.file", json!("missing/log.log"));
-    night.run().ended_with(1);
+    night.run().exited_with(1);
     let ping = last_ping(&server, "");
     assert!(ping.body.contains("Warnings\n- Report: cannot open the log file"), "{}", ping.body);
 }
@@ -93,7 +93,7 @@ fn a_mail_server_that_stalls_does_not_keep_the_ping_back() {
     let run = begin(&night);
     wait_until("the ping", || server.pings().len() == 2);
     assert_eq!(last_ping(&server, "").path, "");
-    terminate(&night, run).ended_with(1).told("not all reports could be sent");
+    terminate(&night, run).exited_with(1).logged("not all reports could be sent");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn an_interrupted_night_is_pinged_as_a_failure() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let run = begin(&night);
     wait_until("the run's request", || web.requests() > 0 && !server.pings().is_empty());
-    terminate(&night, run).ended_with(143);
+    terminate(&night, run).exited_with(143);
     let ping = last_ping(&server, "/fail");
     assert!(ping.body.starts_with("Interrupted: SIGTERM ended the run"), "{}", ping.body);
 }
@@ -113,7 +113,7 @@ fn a_query_stays_a_query() {
     let mut night = night();
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
     watch(&mut night, &server, "?create=1");
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     let asked: Vec<(String, Option<String>)> = server.pings().into_iter().map(|ping| (ping.path, ping.query)).collect();
     let query = Some("create=1".to_owned());
     assert_eq!(asked, [("/start".to_owned(), query.clone()), (String::new(), query)]);
@@ -125,18 +125,20 @@ fn a_monitor_that_is_not_there_costs_a_warning() {
     drop(server);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
-    let ran = night.run();
-    delivered_with_a_warning(&night, &ran, "cannot reach the monitoring service: ");
-    ran.told("INFO").told("the monitor does not know that the run has begun: cannot reach the monitoring service");
-    ran.told("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
-    ran.told("errors 0, warnings 1");
+    let outcome = night.run();
+    delivered_with_a_warning(&night, &outcome, "cannot reach the monitoring service: ");
+    outcome
+        .logged("INFO")
+        .logged("the monitor does not know that the run has begun: cannot reach the monitoring service");
+    outcome.logged("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
+    outcome.logged("errors 0, warnings 1");
     assert_eq!(night.mail.messages().len(), 1, "the mail is out before the ping");
 }
 
 #[test]
 fn a_monitor_that_is_out_of_order_is_tried_as_often_as_the_configuration_says() {
     let (night, server) = watched(|server| server.status(503, "", Some(2)));
-    night.run().ended_with(0);
+    night.run().exited_with(0);
     assert_eq!(paths(&server), ["/start", "", ""]);
 
     let (night, server) = watched(|server| server.status(500, "", None));
@@ -153,9 +155,13 @@ fn a_check_that_the_monitor_does_not_know_is_asked_for_once() {
     let (mut night, server) = watched(|server| server);
     let url = server.url().replace("5bf6", "5bf7");
     night.set("monitor.ping_url", json!(url));
-    let ran = night.run();
-    delivered_with_a_warning(&night, &ran, "the monitoring service did not take the ping: status 200: OK (not found)");
-    ran.told("check monitor.ping_url");
+    let outcome = night.run();
+    delivered_with_a_warning(
+        &night,
+        &outcome,
+        "the monitoring service did not take the ping: status 200: OK (not found)",
+    );
+    outcome.logged("check monitor.ping_url");
 }
 
 #[test]
@@ -170,8 +176,8 @@ fn a_certificate_of_an_unknown_authority_gets_no_ping() {
     let (mut night, server) = watched(|server| server);
     let folder = tempfile::tempdir().unwrap();
     night.set("monitor.ca_file", json!(Authority::new("Somebody else").write(folder.path())));
-    let ran = night.run();
-    delivered_with_a_warning(&night, &ran, "no trusted TLS connection to the monitoring service: ");
+    let outcome = night.run();
+    delivered_with_a_warning(&night, &outcome, "no trusted TLS connection to the monitoring service: ");
     assert_eq!(server.pings(), []);
 }
 
@@ -182,21 +188,23 @@ fn a_monitor_that_is_silent_as_the_run_begins_keeps_neither_the_job_nor_the_run_
     let run = begin(&night);
     wait_until("the archive", || night.archive().exists());
     let delivered = begun.elapsed();
-    let ran = night.ran(run.wait_with_output().unwrap());
+    let outcome = night.outcome(run.wait_with_output().unwrap());
     let taken = begun.elapsed();
     println!("delivered after {delivered:.1?}, ended after {taken:.1?}, stated 5 s");
     assert!(delivered < Duration::from_secs(5), "{delivered:?}: the job waits for nobody");
     assert!(taken < Duration::from_secs(5) + WORK, "{taken:?}");
-    ran.ended_with(0).told("the monitor does not know that the run has begun: no answer from the monitoring service");
+    outcome
+        .exited_with(0)
+        .logged("the monitor does not know that the run has begun: no answer from the monitoring service");
     assert_eq!(paths(&server), ["/start", ""]);
 }
 
 #[test]
 fn a_run_that_does_nothing_pings_nobody() {
     let (mut night, server) = watched(|server| server);
-    night.run_with(&["--dry-run"]).ended_with(0);
+    night.run_with(&["--dry-run"]).exited_with(0);
     night.set("sftp.port", json!(0));
-    night.run().ended_with(3);
+    night.run().exited_with(3);
     assert_eq!(server.pings(), []);
 }
 
@@ -207,9 +215,9 @@ fn a_run_that_finds_another_one_under_way_pings_nobody() {
     night.set("source.url", json!(web.url("/my_zip.zip")));
     let first = begin(&night);
     wait_until("the first run's request", || web.requests() > 0 && !server.pings().is_empty());
-    night.run().ended_with(5);
+    night.run().exited_with(5);
     assert_eq!(paths(&server), ["/start"]);
-    terminate(&night, first).ended_with(143);
+    terminate(&night, first).exited_with(143);
     assert_eq!(paths(&server), ["/start", "/fail"]);
     assert!(fs::metadata(night.path("log.log")).unwrap().len() > 0);
 }

@@ -15,13 +15,11 @@ use self::echo::{HttpEcho, smtp_echo};
 use self::leaks::{assert_without, forms};
 use crate::letter::Letter;
 use crate::night;
-use crate::support::night::{DUMP, MAIL_LOGIN};
-use crate::support::servers::smtp::Security;
-use crate::support::servers::{
-    Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip,
-};
-use crate::support::sshd::generate;
-use crate::support::{Night, Ran};
+use testkit::night::{DUMP, MAIL_LOGIN};
+use testkit::servers::smtp::Security;
+use testkit::servers::{Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
+use testkit::sshd::generate;
+use testkit::{Night, Outcome};
 
 const SFTP_PASSWORD: &str = "Sf+tp/P\"W=\\q1Zx";
 const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";
@@ -51,9 +49,7 @@ impl Guarded {
         Guarded::with_sftp(|server| server)
     }
 
-    fn with_sftp(
-        behave: impl FnOnce(crate::support::servers::sftp::Builder) -> crate::support::servers::sftp::Builder,
-    ) -> Guarded {
+    fn with_sftp(behave: impl FnOnce(testkit::servers::sftp::Builder) -> testkit::servers::sftp::Builder) -> Guarded {
         let mut night = night();
         fs::create_dir_all(night.path("sftp/archives")).unwrap();
         let web = HttpsServer::builder(&night.path("web")).basic_auth("web", BASIC_PASSWORD).start();
@@ -91,23 +87,23 @@ impl Guarded {
     /// Runs the program quietly and with `-vv`, in both formats of the log; asserts that each run ends with `code`, and
     /// that nothing that it told anybody holds a secret. Gives the last run.
     #[track_caller]
-    fn run(&mut self, code: i32) -> Ran {
+    fn run(&mut self, code: i32) -> Outcome {
         self.set("log.format", json!("json"));
         let quiet = self.night.run();
         self.set("log.format", json!("text"));
         let wordy = self.night.run_with(&["-vv"]);
-        for ran in [&quiet, &wordy] {
-            self.assert_clean(ran);
-            ran.ended_with(code);
+        for outcome in [&quiet, &wordy] {
+            self.assert_clean(outcome);
+            outcome.exited_with(code);
         }
         wordy
     }
 
     #[track_caller]
-    fn assert_clean(&self, ran: &Ran) {
-        assert_without(&SECRETS, "the log", &ran.log);
-        assert_without(&SECRETS, "stdout", &ran.stdout);
-        assert_without(&SECRETS, "stderr", &ran.stderr);
+    fn assert_clean(&self, outcome: &Outcome) {
+        assert_without(&SECRETS, "the log", &outcome.log);
+        assert_without(&SECRETS, "stdout", &outcome.stdout);
+        assert_without(&SECRETS, "stderr", &outcome.stderr);
         for mail in self.mail.messages().iter().chain(&self.night.mail.messages()) {
             assert_without(&SECRETS, "a mail", &Letter::decode(&mail.raw).everything);
             assert_without(&SECRETS, "a mail as it was sent", &String::from_utf8_lossy(&mail.raw));
@@ -133,10 +129,10 @@ fn protected_key(night: &Night) -> PathBuf {
 #[test]
 fn a_good_night_tells_no_secret() {
     let mut guarded = Guarded::new();
-    let ran = guarded.run(0);
+    let outcome = guarded.run(0);
     // That the secrets were used, and that there was something to look through.
-    ran.told("DEBUG").told("posted to Mattermost").told("my_zip.zip?…");
-    assert!(ran.stderr.contains("Request zip"), "{}", ran.all());
+    outcome.logged("DEBUG").logged("posted to Mattermost").logged("my_zip.zip?…");
+    assert!(outcome.stderr.contains("Request zip"), "{}", outcome.all());
     assert!(guarded.sftp.auth_attempts().iter().any(|attempt| attempt.method == "password" && attempt.accepted));
     assert_eq!((guarded.mail.messages().len(), guarded.webhook.posts().len()), (2, 2));
     assert_eq!(guarded.monitor.pings().iter().filter(|ping| ping.body.contains(DUMP)).count(), 2);
@@ -154,23 +150,23 @@ fn a_key_under_a_passphrase_tells_no_secret_whether_it_opens_or_not() {
     let other = guarded.night.path("other_key");
     generate("ed25519", &other, "another passphrase");
     guarded.set("sftp.private_key", json!(other));
-    guarded.run(4).told("sftp.passphrase is not its passphrase");
+    guarded.run(4).logged("sftp.passphrase is not its passphrase");
 }
 
 #[test]
 fn refused_logins_tell_no_secret() {
     let mut guarded = Guarded::with_sftp(|server| server.password("another"));
-    guarded.run(4).told("sftp.password was refused");
+    guarded.run(4).logged("sftp.password was refused");
 
     let mut guarded = Guarded::new();
     let web = HttpsServer::builder(&guarded.night.path("web")).basic_auth("web", "another").start();
     guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
-    guarded.run(4).told("401 (not authorised)");
+    guarded.run(4).logged("401 (not authorised)");
 
     let mut guarded = Guarded::new();
     let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, "another").start();
     guarded.set("email.server.port", json!(mail.port()));
-    guarded.run(1).told("refused the login of");
+    guarded.run(1).logged("refused the login of");
 }
 
 #[test]
@@ -179,8 +175,8 @@ fn a_web_server_that_repeats_what_it_was_told_gives_away_no_secret() {
         let mut guarded = Guarded::new();
         let echo = HttpEcho::start(status);
         guarded.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip?token={}", echo.port, TOKEN[0])));
-        let ran = guarded.run(code);
-        assert!(!echo.bodies().is_empty(), "the server was asked: {}", ran.all());
+        let outcome = guarded.run(code);
+        assert!(!echo.bodies().is_empty(), "the server was asked: {}", outcome.all());
     }
 }
 
@@ -190,7 +186,7 @@ fn a_zip_with_names_like_secrets_gives_away_none() {
     for secret in SECRETS {
         let name = forms(secret).join(" ");
         guarded.night.publish(&Zip::new().with(Entry::new(&name, "x")));
-        guarded.run(4).told("[redacted]");
+        guarded.run(4).logged("[redacted]");
     }
 }
 
@@ -204,7 +200,7 @@ fn a_mail_server_that_repeats_the_password_gives_away_no_secret() {
             json!({"host": "127.0.0.1", "port": port, "security": "none",
             "username": MAIL_LOGIN.0, "password": MAIL_PASSWORD}),
         );
-        guarded.run(1).told(if lets_in { "550" } else { "535" }).told("[redacted]");
+        guarded.run(1).logged(if lets_in { "550" } else { "535" }).logged("[redacted]");
         assert!(guarded.webhook.posts()[0].text.contains("the mail did not reach"));
     }
 }
@@ -215,7 +211,7 @@ fn a_webhook_that_repeats_its_path_gives_away_no_secret() {
         let mut guarded = Guarded::new();
         let echo = HttpEcho::start(status);
         guarded.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/{WEBHOOK_ID}", echo.port)));
-        guarded.run(1).told(&format!("status {status}"));
+        guarded.run(1).logged(&format!("status {status}"));
         let bodies = echo.bodies();
         assert!(bodies.len() >= 2, "{bodies:?}");
         for body in bodies {
@@ -231,7 +227,7 @@ fn a_monitor_that_repeats_its_address_gives_away_no_secret() {
         let echo = HttpEcho::start(status);
         let address = format!("http://127.0.0.1:{}/{}?token={}", echo.port, PING.join("/"), TOKEN[0]);
         guarded.set("monitor.ping_url", json!(address));
-        guarded.run(1).told(&format!("did not take the ping: status {status}: no "));
+        guarded.run(1).logged(&format!("did not take the ping: status {status}: no "));
         assert!(echo.bodies().len() >= 4, "{:?}", echo.bodies());
         for body in echo.bodies() {
             assert_without(&SECRETS, "a ping", &body);
@@ -246,11 +242,11 @@ fn untrusted_certificates_tell_no_secret() {
     let ca = Authority::new("Somebody else").write(folder.path());
     guarded.set("mattermost.ca_file", json!(ca)).set("email.server.ca_file", json!(ca));
     guarded.set("monitor.ca_file", json!(ca));
-    let ran = guarded.run(1);
-    ran.told("no trusted TLS connection to the mail server").told("no trusted TLS connection to the Matt");
-    ran.told("no trusted TLS connection to the monitoring service");
+    let outcome = guarded.run(1);
+    outcome.logged("no trusted TLS connection to the mail server").logged("no trusted TLS connection to the Matt");
+    outcome.logged("no trusted TLS connection to the monitoring service");
     guarded.set("source.ca_file", json!(ca));
-    guarded.run(4).told("unknown authority");
+    guarded.run(4).logged("unknown authority");
 }
 
 #[test]
@@ -266,9 +262,9 @@ fn dead_servers_tell_no_secret() {
         monitor: PingServer::builder().start(),
         _web,
     };
-    let ran = guarded.run(4);
-    ran.told("cannot reach the mail server").told("cannot reach the Mattermost server");
-    ran.told("cannot reach the monitoring service");
+    let outcome = guarded.run(4);
+    outcome.logged("cannot reach the mail server").logged("cannot reach the Mattermost server");
+    outcome.logged("cannot reach the monitoring service");
     guarded.set("source.proxy", json!(format!("http://u:{WEBHOOK_ID}@127.0.0.1:1")));
     guarded.run(4);
 }
@@ -276,7 +272,7 @@ fn dead_servers_tell_no_secret() {
 #[test]
 fn an_archive_that_arrives_damaged_tells_no_secret() {
     let mut guarded = Guarded::with_sftp(|server| server.corrupting_writes());
-    guarded.run(4).told("is not what was sent");
+    guarded.run(4).logged("is not what was sent");
 }
 
 #[test]
@@ -292,10 +288,10 @@ fn an_interrupted_run_tells_no_secret() {
         thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    let ran = guarded.night.ran(process.wait_with_output().unwrap());
-    ran.ended_with(143);
-    guarded.assert_clean(&ran);
-    assert_eq!(guarded.webhook.posts().len(), 1, "{}", ran.all());
+    let outcome = guarded.night.outcome(process.wait_with_output().unwrap());
+    outcome.exited_with(143);
+    guarded.assert_clean(&outcome);
+    assert_eq!(guarded.webhook.posts().len(), 1, "{}", outcome.all());
 }
 
 #[test]
@@ -318,16 +314,16 @@ fn a_broken_configuration_tells_no_secret() {
         let (section, name) = key.rsplit_once('.').unwrap();
         let before = guarded.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
         guarded.set(key, value);
-        guarded.run(3).told(told).told("CRITICAL");
+        guarded.run(3).logged(told).logged("CRITICAL");
         guarded.set(key, before.unwrap_or(json!(null)));
     }
     // Read by others: the mode is the mistake, and each secret in clear is named by its key.
     let path = guarded.night.write_config();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let output = Command::new(crate::support::night::program()).args(["run", "--config"]).arg(path).output().unwrap();
-    let ran = guarded.night.ran(output);
-    ran.ended_with(3).told("sftp.password").told("source.url");
-    guarded.assert_clean(&ran);
+    let output = Command::new(testkit::program()).args(["run", "--config"]).arg(path).output().unwrap();
+    let outcome = guarded.night.outcome(output);
+    outcome.exited_with(3).logged("sftp.password").logged("source.url");
+    guarded.assert_clean(&outcome);
     assert_eq!(guarded.webhook.requests() + guarded.mail.connections(), 0);
     assert_eq!(guarded.monitor.pings(), []);
 }
@@ -335,8 +331,8 @@ fn a_broken_configuration_tells_no_secret() {
 #[test]
 fn a_dry_run_tells_no_secret() {
     let guarded = Guarded::new();
-    let ran = guarded.night.run_with(&["--dry-run", "-vv"]);
-    ran.ended_with(0);
-    assert!(ran.stdout.contains(DUMP), "{}", ran.all());
-    guarded.assert_clean(&ran);
+    let outcome = guarded.night.run_with(&["--dry-run", "-vv"]);
+    outcome.exited_with(0);
+    assert!(outcome.stdout.contains(DUMP), "{}", outcome.all());
+    guarded.assert_clean(&outcome);
 }

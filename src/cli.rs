@@ -196,13 +196,8 @@ pub struct GenConfig {
     pub force: bool,
 
     /// Write the JSON Schema of configurations instead, which editors use to complete and check them.
-    #[arg(long, conflicts_with = "from")]
+    #[arg(long)]
     pub schema: bool,
-
-    /// Convert this configuration of the system that this program replaces; its passwords are written to files in
-    /// `secrets`, in the folder of the new one.
-    #[arg(long, value_name = "FILE")]
-    pub from: Option<PathBuf>,
 }
 
 /// The arguments of `completions`.

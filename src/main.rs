@@ -40,12 +40,10 @@ fn main() -> process::ExitCode {
         Command::Verify(arguments) => verify(arguments, &invocation),
         Command::Restore(arguments) => restore(arguments, &invocation),
         Command::Status(arguments) => return status(arguments, &invocation).into(),
-        Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout(), &mut io::stderr()) {
+        Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout()) {
             Ok(()) => ExitCode::Success,
             Err(error) => {
-                for line in error.lines() {
-                    eprintln!("scripting-system: {line}");
-                }
+                eprintln!("scripting-system: {error}");
                 ExitCode::Configuration
             }
         },

@@ -16,6 +16,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use chrono::{Days, NaiveDate, TimeDelta};
+use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
 use testkit::night::archive_name;
@@ -244,7 +245,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     let config = night.write_config();
     let before = state_of(&night.sshd.directory);
     // Another run holds the lock, which a dry run does not need.
-    let _lock = Lock::acquire(&config, &night.path("work")).unwrap();
+    let _lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
     run(&night).exited_with(5);
     fs::remove_file(night.path("log.log")).unwrap();
 

@@ -134,7 +134,7 @@ fn lock(arguments: &cli::Run, config: &Config) -> Result<Option<Lock>, LockError
     if arguments.dry_run {
         return Ok(None);
     }
-    Lock::acquire(&arguments.config, &config.archive.work_directory).map(Some)
+    Lock::acquire(&arguments.config, &config.id, &config.archive.work_directory).map(Some)
 }
 
 fn not_locked(error: &LockError) -> ExitCode {

@@ -1,18 +1,19 @@
-//! The process's environment, read once at the edge, so that nothing else looks at it.
+//! The process's environment, read once at the edge: nothing else reads it.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::walk::Fault;
-use crate::config::zone::JobZone;
+use super::mistakes::Refusal;
+use super::zone;
+use crate::rules::job_zone::JobZone;
 
 /// The home folder, the variables and the time zone of a process.
 #[derive(Clone)]
 pub struct Environment {
     home: Option<PathBuf>,
-    zone: Result<JobZone, Fault>,
+    zone: Result<JobZone, Refusal>,
     variables: HashMap<OsString, OsString>,
 }
 
@@ -31,7 +32,7 @@ impl Environment {
         let variables: HashMap<OsString, OsString> =
             variables.into_iter().map(|(name, text)| (name.into(), text.into())).collect();
         let [tz, tzdir] = ["TZ", "TZDIR"].map(|name| variables.get(OsStr::new(name)).map(OsString::as_os_str));
-        Environment { home: home.filter(|home| home.is_absolute()), zone: JobZone::of(tz, tzdir), variables }
+        Environment { home: home.filter(|home| home.is_absolute()), zone: zone::of(tz, tzdir), variables }
     }
 
     /// The home folder, where there is one.
@@ -39,13 +40,13 @@ impl Environment {
         self.home.as_deref()
     }
 
-    /// The job's time zone; UTC where `TZ` names none that is known, which [`load`](super::load) then refuses.
+    /// The job's time zone; UTC where `TZ` names no known one, which [`load`](super::load::load) then refuses.
     pub fn zone(&self) -> JobZone {
         self.zone.clone().unwrap_or(JobZone::BuiltIn(chrono_tz::Tz::UTC))
     }
 
     /// What is wrong with `TZ`.
-    pub(super) fn zone_fault(&self) -> Option<&Fault> {
+    pub(super) fn zone_refusal(&self) -> Option<&Refusal> {
         self.zone.as_ref().err()
     }
 

@@ -1,26 +1,24 @@
-//! JSON as a tree that keeps what `serde_json::Value` loses: a key that stands twice.
+//! JSON as a tree that keeps what `serde_json::Value` loses: keys that appear twice, and their order.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Number;
 
 /// A JSON value. Not `Debug`: it may hold secrets.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, serde::Deserialize)]
+#[serde(untagged)]
 pub(super) enum Value {
     Null,
     Boolean(bool),
-    Integer(i128),
-    /// A number with a fraction or an exponent, or one beyond 64 bits.
-    Fraction(f64),
+    Number(Number),
     Text(String),
     List(Vec<Value>),
-    /// The members in the order in which they stand.
-    Object(Vec<(String, Value)>),
+    Object(#[serde(deserialize_with = "members")] Vec<(String, Value)>),
 }
 
-/// Where a text stops being JSON.
-pub(super) struct SyntaxFault {
+/// Where a text stops being JSON, and why.
+pub(super) struct SyntaxError {
     /// From 1.
     pub(super) line: usize,
     /// From 1, in bytes.
@@ -31,17 +29,17 @@ pub(super) struct SyntaxFault {
 const NO_COMMENTS: &str = "a comment, which JSON does not have: remove it, and every other one";
 
 /// Parses `text`, which is one JSON value.
-pub(super) fn parse(text: &str) -> Result<Value, SyntaxFault> {
+pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     if text.trim_ascii().is_empty() {
-        return Err(SyntaxFault { line: 1, column: 1, problem: "the file is empty".to_owned() });
+        return Err(SyntaxError { line: 1, column: 1, problem: "the file is empty".to_owned() });
     }
     serde_json::from_str(text).map_err(|error| {
         let problem = error.to_string();
-        // serde_json ends its message with the place, which is told apart here.
+        // serde_json ends its message with the place.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem).to_owned();
         let (line, column) = (error.line().max(1), error.column().max(1));
         let problem = if begins_comment(text, line, column) { NO_COMMENTS.to_owned() } else { problem };
-        SyntaxFault { line, column, problem }
+        SyntaxError { line, column, problem }
     })
 }
 
@@ -52,12 +50,12 @@ fn begins_comment(text: &str, line: usize, column: usize) -> bool {
 }
 
 impl Value {
-    /// The sort of value, for a message.
+    /// The type of the value, for a message.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null",
             Value::Boolean(_) => "true or false",
-            Value::Integer(_) | Value::Fraction(_) => "a number",
+            Value::Number(_) => "a number",
             Value::Text(_) => "a text",
             Value::List(_) => "a list",
             Value::Object(_) => "an object",
@@ -66,122 +64,32 @@ impl Value {
 
     /// The first member called `key` of an object.
     pub(super) fn member(&self, key: &str) -> Option<&Value> {
-        match self {
-            Value::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-            _ => None,
-        }
-    }
-
-    /// Puts `value` in the place of the key `path`, as in `sftp.port`. Sections on the way that are missing are made.
-    pub(super) fn set(&mut self, path: &str, value: Value) {
-        let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-        if !matches!(self, Value::Object(_)) {
-            *self = Value::Object(Vec::new());
-        }
-        let Value::Object(members) = self else { return };
-        let index = members.iter().position(|(name, _)| name == key).unwrap_or_else(|| {
-            members.push((key.to_owned(), Value::Null));
-            members.len() - 1
-        });
-        match rest {
-            Some(rest) => members[index].1.set(rest, value),
-            None => members[index].1 = value,
-        }
-    }
-
-    /// The text of a text.
-    pub(super) fn as_text(&self) -> Option<&str> {
-        match self {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+        let Value::Object(members) = self else { return None };
+        members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(AnyValue)
+impl From<&serde_json::Value> for Value {
+    fn from(json: &serde_json::Value) -> Value {
+        // Every JSON value is one of these.
+        Value::deserialize(json).unwrap_or(Value::Null)
     }
 }
 
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Boolean(truth) => serializer.serialize_bool(*truth),
-            Value::Integer(number) => serializer.serialize_i128(*number),
-            Value::Fraction(number) => serializer.serialize_f64(*number),
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::List(values) => serializer.collect_seq(values),
-            Value::Object(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
+fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Value)>, D::Error> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(String, Value)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            std::iter::from_fn(|| access.next_entry().transpose()).collect()
         }
     }
-}
 
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Integer(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Fraction(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::Text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = access.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::List(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = access.next_entry()? {
-            members.push(member);
-        }
-        Ok(Value::Object(members))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_set_stands_where_it_stood() {
-        let Ok(mut value) = parse(r#"{"a": {"b": 1, "c": null}, "d": [true, 1.5]}"#) else { panic!("no object") };
-        value.set("a.b", Value::Text("x".to_owned()));
-        value.set("a.e.f", Value::Integer(-2));
-        let text = serde_json::to_string(&value).unwrap();
-        assert_eq!(text, r#"{"a":{"b":"x","c":null,"e":{"f":-2}},"d":[true,1.5]}"#);
-    }
+    deserializer.deserialize_map(Members)
 }

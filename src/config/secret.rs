@@ -1,120 +1,127 @@
-//! Secrets: in the configuration itself, in a file, in a variable, or as a credential that systemd provides.
+//! Secrets: a text in the configuration itself, or the content of a file, a variable or a systemd credential.
 //!
-//! No message of this file repeats a value; it names the key, and the file or variable.
+//! No message of this file repeats a value; it names the file or the variable.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value as Json, json};
 
-use crate::config::error::shown;
-use crate::config::json::Value;
-use crate::config::place::Place;
-use crate::config::walk::{Fault, Section, Walk, nearest, quoted};
+use super::context::Context;
+use super::json::Value;
+use super::kind::Kind;
+use super::mistakes::{Refusal, quoted, refuse, shown};
+use super::paths::file_pattern;
+use crate::rules::spelling::did_you_mean;
+use crate::rules::trust::Holds;
 
 const WAYS: [&str; 3] = ["file", "env", "credential"];
 const HOW: &str = r#"write it as a text, or {"file": "path"}, {"env": "NAME"} or {"credential": "name"}"#;
 
-impl Section<'_> {
-    /// The secret `key`, where it is there.
-    pub(super) fn secret(&mut self, walk: &mut Walk<'_>, key: &'static str) -> Option<SecretString> {
-        let value = self.value(walk, key)?;
-        if matches!(value, Value::Text(_)) {
-            walk.clear.push(self.path(key));
-        }
-        let result = resolve(value, walk.place);
-        walk.accept(self.path(key), result)
-    }
+/// Longest secret file that is read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
 
-    /// The secret `key`; a mistake where it is missing, told with its `meaning`.
-    pub(super) fn required_secret(
-        &mut self,
-        walk: &mut Walk<'_>,
-        key: &'static str,
-        meaning: &str,
-    ) -> Option<SecretString> {
-        self.must_be_given(walk, key, meaning);
-        self.secret(walk, key)
-    }
+/// Any text but an empty one.
+pub(super) fn secret() -> Kind<SecretString> {
+    let mut kind = Kind::new(json!({"$ref": "#/$defs/Secret", "title": "secret"}), resolve);
+    kind.holds_secret = |_| true;
+    kind
 }
 
-/// The secret that `value` is, or points to.
-fn resolve(value: &Value, place: Place<'_>) -> Result<SecretString, Fault> {
+/// A secret that `check` accepts; `pattern` as in [`Kind::text`]. No message of `check` may repeat it.
+pub(super) fn secret_text(words: &str, pattern: &str, check: fn(&str) -> Result<(), Refusal>) -> Kind<SecretString> {
+    let mut kind = secret().also("pattern", pattern).also("title", words);
+    kind.read = Box::new(move |value, context| {
+        let secret = resolve(value, context)?;
+        check(secret.expose_secret()).map(|()| secret)
+    });
+    kind
+}
+
+/// `#/$defs/Secret` of the schema.
+pub(super) fn definition() -> Json {
+    let way = |way: &str, description: &str, pattern: &str| {
+        json!({
+            "type": "object",
+            "description": description,
+            "properties": {way: {"type": "string", "description": description, "pattern": pattern}},
+            "required": [way],
+            "additionalProperties": false,
+        })
+    };
+    let clear = "The secret itself. The configuration must then be readable by its owner only.";
+    json!({"oneOf": [
+        {"type": "string", "description": clear, "pattern": r"^[^\u0000]+$"},
+        way("file", "The file that holds the secret, readable by its owner only.", &file_pattern()),
+        way("env", "The environment variable that holds the secret. Cron sets almost none.", r"^[^\u0000]+$"),
+        way("credential", "The name of a systemd credential (LoadCredential=).", r"^[^/\u0000]+$"),
+    ]})
+}
+
+fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
     let members = match value {
-        Value::Text(text) => return checked(text.clone(), "it"),
+        Value::Text(text) => return checked(text).map_err(|refusal| refusal.about("it")),
         Value::Object(members) => members,
-        other => return Err(Fault::new(format!("must be a secret, found {}", other.kind()), HOW)),
+        other => return refuse(format!("must be a secret, found {}", other.kind()), HOW),
     };
     let [(way, target)] = members.as_slice() else {
-        return Err(Fault::new(format!("must have exactly one key, found {}", members.len()), HOW));
+        return refuse(format!("must have exactly one key, found {}", members.len()), HOW);
     };
-    let Some(way) = WAYS.into_iter().find(|known| known == way) else {
-        let fix = match nearest(way, &WAYS) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => HOW.to_owned(),
-        };
-        return Err(Fault::new(format!("{} is not a way to give a secret", quoted(way)), fix));
-    };
+    if !WAYS.contains(&way.as_str()) {
+        let fix = did_you_mean(way, &WAYS).unwrap_or_else(|| HOW.to_owned());
+        return refuse(format!("{} is not a way to give a secret", quoted(way)), fix);
+    }
     let Value::Text(target) = target else {
-        return Err(Fault::new(format!("its \"{way}\" must be a text, found {}", target.kind()), HOW));
+        return refuse(format!("its \"{way}\" must be a text, found {}", target.kind()), HOW);
     };
-    match way {
-        "env" => from_variable(target, place),
-        "credential" => from_credential(target, place),
-        _ => from_file(&place.path(target)?, place),
+    match way.as_str() {
+        "env" => from_variable(target, context),
+        "credential" => from_credential(target, context),
+        _ => from_file(&context.path(target)?, context),
     }
 }
 
-fn from_file(path: &Path, place: Place<'_>) -> Result<SecretString, Fault> {
-    let bytes = place.secret_bytes(path)?;
-    let file = format!("the file {}", shown(path));
-    let mut text = String::from_utf8(bytes)
-        .map_err(|_| Fault::new(format!("{file} is not UTF-8"), "write the secret into it as UTF-8"))?;
-    // An editor ends a file with a line break that is no part of the secret.
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
+fn from_file(path: &Path, context: Context<'_>) -> Result<SecretString, Refusal> {
+    let secret = context.read(path, MAX_BYTES, Holds::Secret).and_then(|bytes| {
+        let Ok(text) = String::from_utf8(bytes) else {
+            return refuse("is not UTF-8", "write the secret into it as UTF-8");
+        };
+        // An editor ends a file with a line break that is not part of the secret.
+        checked(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)))
+    });
+    secret.map_err(|refusal| refusal.about(format!("the file {}", shown(path))))
+}
+
+fn from_variable(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
+    let secret = match context.environment.variable(name).map(OsStr::to_str) {
+        Some(Some(text)) => checked(text),
+        Some(None) => refuse("is not UTF-8", "set it to a text in UTF-8"),
+        None => {
+            let fix = "set it where the job is started (cron sets almost none), or use {\"file\": …}";
+            refuse("is not set", fix)
         }
-    }
-    checked(text, &file)
+    };
+    secret.map_err(|refusal| refusal.about(format!("the variable {}", quoted(name))))
 }
 
-fn from_variable(name: &str, place: Place<'_>) -> Result<SecretString, Fault> {
-    let shown = format!("the variable {}", quoted(name));
-    let value = place.environment.variable(name).ok_or_else(|| {
-        Fault::new(
-            format!("{shown} is not set"),
-            "set it where the job is started (cron sets next to none), or use {\"file\": …}",
-        )
-    })?;
-    let text =
-        value.to_str().ok_or_else(|| Fault::new(format!("{shown} is not UTF-8"), "set it to a text in UTF-8"))?;
-    checked(text.to_owned(), &shown)
-}
-
-fn from_credential(name: &str, place: Place<'_>) -> Result<SecretString, Fault> {
+fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-        return Err(Fault::new(
-            format!("{} is not a credential's name", quoted(name)),
-            "write the name that LoadCredential= gives it, without a path",
-        ));
+        let problem = format!("{} is not a credential's name", quoted(name));
+        return refuse(problem, "write the name that LoadCredential= gives it, without a path");
     }
-    let folder = place.environment.credentials_directory().ok_or_else(|| {
-        Fault::new(
-            "credentials are provided by systemd, and CREDENTIALS_DIRECTORY is not set",
-            "start the job as a systemd service with LoadCredential=, or use {\"file\": …}",
-        )
-    })?;
-    from_file(&folder.join(name), place)
+    let Some(folder) = context.environment.credentials_directory() else {
+        let problem = "credentials are provided by systemd, and CREDENTIALS_DIRECTORY is not set";
+        return refuse(problem, "start the job as a systemd service with LoadCredential=, or use {\"file\": …}");
+    };
+    from_file(&folder.join(name), context)
 }
 
-/// `text` as a secret, if it can be one; `whence` tells where it comes from.
-fn checked(text: String, whence: &str) -> Result<SecretString, Fault> {
-    if text.is_empty() {
-        return Err(Fault::new(format!("{whence} is empty"), "write the secret, or null for none"));
+/// `text` as a secret, if it can be one.
+fn checked(text: &str) -> Result<SecretString, Refusal> {
+    match text {
+        "" => refuse("is empty", "write the secret, or null for none"),
+        _ if text.contains('\0') => refuse("holds a NUL character", "write the secret without it"),
+        _ => Ok(text.into()),
     }
-    if text.contains('\0') {
-        return Err(Fault::new(format!("{whence} holds a NUL character"), "write the secret without it"));
-    }
-    Ok(SecretString::from(text))
 }

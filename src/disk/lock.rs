@@ -40,13 +40,13 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the job with the configuration `config`; waits only as long as a [probe](Lock::probe) takes. For
+    /// Takes the lock of `job`, which has the configuration `config`; waits only as long as a [probe](Lock::probe) takes. For
     /// `work_directory` see [`state_folder::find`].
     ///
     /// # Errors
     /// If another run has it, or its file cannot be created, or the file system cannot lock.
-    pub fn acquire(config: &Path, work_directory: &Path) -> Result<Lock, LockError> {
-        let path = path(config, &state_folder::find(work_directory, true)?);
+    pub fn acquire(config: &Path, job: &JobId, work_directory: &Path) -> Result<Lock, LockError> {
+        let path = path(job, &state_folder::find(work_directory, true)?);
         let mut options = OpenOptions::new();
         // An exclusive lock on NFS needs a file that is open for writing.
         options.read(true).write(true).create(true).mode(MODE).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
@@ -64,9 +64,9 @@ impl Lock {
         result(locked, config, path).map(|()| Lock { _file: file })
     }
 
-    /// Checks whether a run has the lock of the job with the configuration `config`. Creates nothing and blocks no run.
-    pub fn probe(config: &Path, work_directory: &Path) -> Result<(), LockError> {
-        let path = path(config, &state_folder::find(work_directory, false)?);
+    /// Checks whether a run has the lock of `job`, which has the configuration `config`. Creates nothing and blocks no run.
+    pub fn probe(config: &Path, job: &JobId, work_directory: &Path) -> Result<(), LockError> {
+        let path = path(job, &state_folder::find(work_directory, false)?);
         match File::open(&path) {
             Ok(file) => result(file.try_lock_shared(), config, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -75,8 +75,8 @@ impl Lock {
     }
 }
 
-fn path(config: &Path, folder: &Path) -> PathBuf {
-    folder.join(format!("{}.lock", JobId::of(config)))
+fn path(job: &JobId, folder: &Path) -> PathBuf {
+    folder.join(format!("{job}.lock"))
 }
 
 fn result(locked: Result<(), TryLockError>, config: &Path, path: PathBuf) -> Result<(), LockError> {

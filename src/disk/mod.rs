@@ -7,3 +7,4 @@ pub mod lock;
 pub mod space;
 pub mod spool;
 pub mod state_folder;
+pub mod trust;

@@ -1,5 +1,6 @@
 //! Pure decisions: values in, values out. No I/O, no clock, no logging.
 
+pub mod address;
 pub mod alarm;
 pub mod archive_name;
 pub mod connections;
@@ -8,6 +9,7 @@ pub mod freshness;
 pub mod health;
 pub mod history;
 pub mod inventory;
+pub mod job_zone;
 pub mod known_hosts;
 pub mod listing;
 pub mod loading;
@@ -17,5 +19,7 @@ pub mod packed;
 pub mod recovery;
 pub mod redaction;
 pub mod retention;
+pub mod secret_parts;
+pub mod spelling;
 pub mod trust;
 pub mod units;

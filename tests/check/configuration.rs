@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
 
@@ -81,7 +82,8 @@ fn a_work_directory_without_space_for_the_archive_is_reported_with_both_sizes() 
 fn a_run_in_progress_is_reported_and_not_disturbed() {
     let night = night();
     let mut command = night.command_of("check", &[]);
-    let lock = Lock::acquire(&night.path("config.json"), &night.path("work")).unwrap();
+    let config = night.path("config.json");
+    let lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
     let outcome = night.outcome(command.output().unwrap());
     outcome.exited_with(0);
     must_show(&outcome, "  ! lock            a run with this configuration is under way\n");

@@ -1,8 +1,8 @@
-//! Values that no key takes, for the walk and for the schema to refuse.
+//! Values that the reader and the schema refuse.
 
 use serde_json::{Value, json};
 
-/// Keys, and what each of them refuses where the rest is [`with_reports`](crate::fixture::with_reports) and nothing lies in
+/// Keys, and what each refuses in a configuration [`with_reports`](crate::fixture::with_reports), where nothing is in
 /// the folder but `no.pem`, which is no PEM file.
 pub(crate) fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
     vec![

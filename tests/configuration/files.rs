@@ -11,18 +11,18 @@ use serde_json::json;
 use crate::fixture::{Fixture, minimal, with};
 
 #[test]
-fn a_trailing_comma_is_told_with_its_line_and_column() {
+fn a_trailing_comma_is_reported_with_line_and_column() {
     let fixture = Fixture::new();
     let error = fixture.load_bytes("{\n  \"source\": {\n    \"url\": \"x\",\n  }\n}\n").unwrap_err();
     let path = fixture.folder().join("config.json");
     assert_eq!(
         error.to_string(),
-        format!("{}: not JSON at line 4, column 3: trailing comma; mend the file there", path.display())
+        format!("{}: not JSON at line 4, column 3: trailing comma; fix the file there", path.display())
     );
 }
 
 #[test]
-fn what_is_not_json_is_told_with_its_place() {
+fn a_syntax_error_is_reported_with_line_and_column() {
     let fixture = Fixture::new();
     for (text, place) in [
         ("", (1, 1)),
@@ -50,20 +50,20 @@ fn a_byte_order_mark_is_accepted() {
 }
 
 #[test]
-fn what_is_no_readable_text_file_is_refused_as_what_it_is() {
+fn a_file_that_cannot_be_a_configuration_is_refused_with_the_reason() {
     let fixture = Fixture::new();
     let load = |path: &Path| config::load(path, &fixture.environment()).unwrap_err();
 
     let missing = load(&fixture.folder().join("missing.json"));
-    assert!(matches!(missing, LoadError::Unreadable { .. }), "{missing}");
-    assert!(missing.lines()[0].contains("No such file"), "{missing}");
-    assert!(matches!(load(&fixture.folder()), LoadError::NotAFile { .. }));
-    assert!(matches!(fixture.load_bytes(b"{\"a\": \"\xff\"}").unwrap_err(), LoadError::NotUtf8 { .. }));
-    assert!(matches!(fixture.load_bytes(" ".repeat(1024 * 1024 + 1)).unwrap_err(), LoadError::TooLarge { .. }));
+    assert!(missing.to_string().contains("the configuration file cannot be read: No such file"), "{missing}");
+    assert!(load(&fixture.folder()).to_string().contains("is not a regular file"));
+    let refused = |bytes: &[u8]| fixture.load_bytes(bytes).unwrap_err().to_string();
+    assert!(refused(b"{\"a\": \"\xff\"}").contains("is not UTF-8"));
+    assert!(refused(&b" ".repeat(1024 * 1024 + 1)).contains("is larger than 1048576 bytes"));
 }
 
 #[test]
-fn what_others_can_write_is_refused_and_the_mode_to_set_is_told() {
+fn a_file_that_others_can_write_is_refused_with_the_command_that_corrects_it() {
     let fixture = Fixture::new();
     for mode in [0o622, 0o602, 0o777] {
         let path = fixture.file("config.json", minimal().to_string(), mode);
@@ -165,13 +165,13 @@ fn without_a_home_the_paths_in_it_are_mistakes() {
 }
 
 #[test]
-fn a_broken_configuration_still_tells_where_the_log_is() {
+fn a_broken_configuration_still_names_its_log() {
     let fixture = Fixture::new();
     let log_of = |content: &str, mode: u32| {
         let path = fixture.file("config.json", content, mode);
         config::log_of_broken(&path, &fixture.environment())
     };
-    let beside = Some(fixture.folder().join("log.log"));
+    let default = Some(fixture.folder().join("log.log"));
     let folder = fixture.folder();
     assert_eq!(log_of(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), Some(fixture.home().join("my.log")));
     assert_eq!(log_of(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), Some(folder.join("my.log")));
@@ -186,13 +186,13 @@ fn a_broken_configuration_still_tells_where_the_log_is() {
         r#"{"log": {"file": "config.json"}}"#,
         r#"{"log": {"file": "."}}"#,
     ] {
-        assert_eq!(log_of(content, 0o600), beside, "{content}");
+        assert_eq!(log_of(content, 0o600), default, "{content}");
     }
-    // Whoever can write the file is not to choose what is written to.
-    assert_eq!(log_of(r#"{"log": {"file": "/etc/passwd"}}"#, 0o666), beside);
+    // Somebody who can write the file must not choose which file is written.
+    assert_eq!(log_of(r#"{"log": {"file": "/etc/passwd"}}"#, 0o666), default);
 
     let missing = config::log_of_broken(&fixture.folder().join("missing.json"), &fixture.environment());
-    assert_eq!(missing, beside);
+    assert_eq!(missing, default);
     let nowhere = config::log_of_broken(Path::new("/nonexistent/a/config.json"), &fixture.environment());
     assert_eq!(nowhere, Some(PathBuf::from("/nonexistent/a/log.log")));
     // A symbolic link could be there.

@@ -11,11 +11,11 @@ use tempfile::TempDir;
 
 use crate::schema;
 
-/// What a certificate file begins with is all that is looked at.
+/// Only the beginning of a certificate file is checked.
 pub(crate) const CERTIFICATE: &str = "# a comment\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 pub(crate) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
 
-/// A folder that holds `config.json`, and a home beside it.
+/// A folder for `config.json`, and a home folder.
 pub(crate) struct Fixture {
     folder: TempDir,
     home: TempDir,
@@ -67,16 +67,16 @@ impl Fixture {
     /// Loads `value` as a configuration of mode 0600. What loads must fit the schema.
     pub(crate) fn load(&self, value: &Value) -> Result<Config, LoadError> {
         let config = self.load_bytes(value.to_string())?;
-        assert_eq!(schema::faults(value), [""; 0], "{value}");
+        assert_eq!(schema::schema_errors(value), [""; 0], "{value}");
         Ok(config)
     }
 
-    /// Loads what has to load.
+    /// Loads a valid configuration.
     pub(crate) fn loaded(&self, value: &Value) -> Config {
         self.load(value).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The mistakes of what may not load.
+    /// The mistakes of an invalid configuration.
     pub(crate) fn mistakes(&self, value: &Value) -> Vec<Mistake> {
         match self.load(value) {
             Err(LoadError::Mistakes { mistakes, .. }) => mistakes,
@@ -85,7 +85,7 @@ impl Fixture {
         }
     }
 
-    /// The only mistake of what may not load.
+    /// The only mistake of an invalid configuration.
     pub(crate) fn mistake(&self, value: &Value) -> Mistake {
         let mistakes = self.mistakes(value);
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
@@ -93,7 +93,7 @@ impl Fixture {
     }
 }
 
-/// What has to be given, and nothing else.
+/// Only the required keys.
 pub(crate) fn minimal() -> Value {
     json!({
         "source": {"url": "https://www.example.com/dump.zip", "dump": "dump.sql"},
@@ -121,5 +121,14 @@ pub(crate) fn with(value: &Value, path: &str, new: Value) -> Value {
         place = &mut place[key];
     }
     *place = new;
+    value
+}
+
+/// `value` without the key `path`.
+pub(crate) fn without(value: &Value, path: &str) -> Value {
+    let mut value = value.clone();
+    let pointer = format!("/{}", path.replace('.', "/"));
+    let (section, key) = pointer.rsplit_once('/').unwrap();
+    value.pointer_mut(section).unwrap().as_object_mut().unwrap().remove(key).unwrap();
     value
 }

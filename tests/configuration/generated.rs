@@ -9,15 +9,14 @@ use scripting_system::cli;
 use scripting_system::commands::gen_config;
 use scripting_system::commands::gen_config::GenConfigError;
 use scripting_system::config;
-use serde_json::Value;
 
 use crate::fixture::Fixture;
-use crate::values::{OPTIONAL, REQUIRED};
+use crate::reference;
 
 /// Runs `gen-config` for the template.
 fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false, from: None };
-    gen_config::gen_config(&arguments, stdout, &mut std::io::sink())
+    let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false };
+    gen_config::gen_config(&arguments, stdout)
 }
 
 fn printed() -> String {
@@ -26,49 +25,23 @@ fn printed() -> String {
     String::from_utf8(printed).unwrap()
 }
 
-/// The paths of all keys in `value`; a secret is one key, whatever way it is given.
-fn paths_in(value: &Value, path: &str, paths: &mut Vec<String>) {
-    let Some(members) = value.as_object() else { return };
-    if members.contains_key("file") && members.len() == 1 {
-        return;
-    }
-    for (key, value) in members {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        paths.push(path.clone());
-        paths_in(value, &path, paths);
-    }
-}
-
 #[test]
-fn every_key_stands_in_the_template_and_no_other() {
-    let mut paths = Vec::new();
-    paths_in(&serde_json::from_str(&printed()).unwrap(), "", &mut paths);
-    paths.sort();
-    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["$schema", "source", "sftp"]).collect();
-    documented.sort_unstable();
-    assert_eq!(paths, documented);
-}
-
-#[test]
-fn the_sections_stand_in_the_order_of_the_documentation() {
-    let printed = printed();
-    let sections = [
-        "source",
-        "archive",
-        "sftp",
-        "retention",
-        "alarm",
-        "retry",
-        "run",
-        "log",
-        "email",
-        "mattermost",
-        "monitor",
-        "metrics",
-    ];
-    let places: Vec<usize> =
-        sections.iter().map(|name| printed.find(&format!("\n  \"{name}\": {{")).unwrap()).collect();
-    assert!(places.is_sorted(), "{places:?}");
+fn the_documents_in_the_repository_are_the_generated_ones() {
+    for (file, current) in [
+        ("config.example.json", (|_| config::template()) as fn(&str) -> String),
+        ("docs/config.schema.json", |_| config::json_schema()),
+        ("docs/configuration.md", reference::updated),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        let current = current(&written);
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            fs::write(&path, &current).unwrap();
+        } else {
+            let command = "UPDATE_DOCUMENTS=1 cargo test --test configuration documents";
+            assert!(written == current, "{file} is not current; run {command}");
+        }
+    }
 }
 
 #[test]
@@ -104,7 +77,7 @@ fn a_written_configuration_is_for_its_owner_alone() {
 }
 
 #[test]
-fn an_existing_file_is_left_alone_unless_forced() {
+fn an_existing_file_is_kept_unless_forced() {
     let fixture = Fixture::new();
     let path = fixture.file("config.json", "my work", 0o644);
     let error = gen_config(Some(&path), false, &mut std::io::sink()).unwrap_err();
@@ -136,7 +109,7 @@ fn a_symbolic_link_is_never_followed() {
 }
 
 #[test]
-fn a_missing_folder_is_told_with_the_file() {
+fn a_missing_folder_is_reported_with_the_file() {
     let fixture = Fixture::new();
     let path = fixture.folder().join("missing/config.json");
     let error = gen_config(Some(&path), true, &mut std::io::sink()).unwrap_err();

@@ -1,4 +1,4 @@
-//! The configuration as an operator meets it: what loads, what is refused, and in which words.
+//! Which configurations load, which are refused, and with which messages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,6 +8,7 @@ mod fixture;
 mod generated;
 mod judgement;
 mod mistakes;
+mod reference;
 mod schema;
 mod secrets;
 mod service_user;

@@ -9,7 +9,7 @@ use crate::bad_values::bad_values;
 use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports};
 
 #[test]
-fn every_mistake_is_told_in_one_go_in_the_order_of_the_documentation() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_documentation() {
     let fixture = Fixture::new();
     let text = r#"{
         "mattermost": {"webhook_url": "http://chat.example.com/hooks/x", "send": "allways"},
@@ -26,26 +26,26 @@ fn every_mistake_is_told_in_one_go_in_the_order_of_the_documentation() {
         r#"source.dump: is missing; write the dump's path in the ZIP, such as "dump.sql""#,
         r#"source.max_age_days: must be a whole number, found the text "two"; write a number from 0 to 36500"#,
         r#"archive.name: "../%Y" holds a "/", ".." or a control character, or begins with a "."; write a pattern with year, month and day, such as "%Y%d%m" or "dump-%Y-%m-%d""#,
-        r#"sftp.host: is missing; write the SFTP server's name or address"#,
+        r#"sftp.host: is missing; write the SFTP server's name or address, such as "sftp.example.com""#,
         r#"sftp.port: 0 is out of bounds; write a number from 1 to 65535"#,
-        r#"sftp.username: stands more than once; keep one of them"#,
+        r#"sftp.username: appears more than once; keep one of them"#,
         r#"sftp.password: is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK); give a password or a private key; cron has no agent"#,
         r#"sftp.prot: is not a known key; did you mean "port"?"#,
         r#"retention.keep_days: 0 is out of bounds; write a number from 1 to 36500"#,
         r#"retention.keep_at_least: -1 is out of bounds; write a number from 1 to 100000"#,
         r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "error", "never""#,
-        r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is for this machine's own addresses alone)"#,
+        r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is only for this machine's own addresses)"#,
         r#"colour: is not a known key; known here: source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics"#,
     ];
-    let told = error.to_string();
-    let lines: Vec<&str> = told.lines().collect();
+    let reported = error.to_string();
+    let lines: Vec<&str> = reported.lines().collect();
     let wanted: Vec<String> = wanted.iter().map(|line| format!("{}: {line}", file.display())).collect();
     assert_eq!(lines, wanted);
     assert_eq!(error.lines(), wanted);
 }
 
 #[test]
-fn an_unknown_key_is_told_with_the_nearest_known_one() {
+fn an_unknown_key_is_reported_with_the_nearest_known_one() {
     let fixture = Fixture::new();
     for (path, near) in [
         ("sorce", "source"),
@@ -96,7 +96,7 @@ fn paths_of(fixture: &Fixture, value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_public_key_is_told_from_a_private_one() {
+fn a_public_key_is_refused_as_a_private_key() {
     let fixture = Fixture::new();
     for kind in ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"] {
         fixture.file("id.pub", format!("{kind} AAAA operator"), 0o644);
@@ -106,7 +106,7 @@ fn a_public_key_is_told_from_a_private_one() {
 }
 
 #[test]
-fn what_only_a_run_needs_may_be_missing_where_archives_are_read_back() {
+fn reading_archives_back_needs_only_its_own_sections() {
     let fixture = Fixture::new();
     let read_back = |value: &Value| {
         let path = fixture.file("config.json", value.to_string(), 0o600);
@@ -138,7 +138,7 @@ fn what_only_a_run_needs_may_be_missing_where_archives_are_read_back() {
 }
 
 #[test]
-fn of_two_keys_that_belong_together_the_missing_one_is_named() {
+fn the_missing_one_of_two_keys_that_belong_together_is_named() {
     let fixture = Fixture::new();
     fixture.file("key", PRIVATE_KEY, 0o600);
     for (given, value, missing) in [
@@ -179,7 +179,7 @@ fn a_strict_host_key_needs_its_file_and_a_pinned_one_needs_none() {
 }
 
 #[test]
-fn what_is_no_object_is_told_as_one_mistake() {
+fn a_file_that_is_not_an_object_is_one_mistake() {
     let fixture = Fixture::new();
     for value in [json!([]), json!("x"), json!(1), json!(null), json!(true)] {
         assert_eq!(fixture.mistake(&value).path, "the whole file");

@@ -1,27 +1,24 @@
-//! The JSON Schema, tried with a validator: it takes what the program takes, and refuses what a schema can know to be wrong.
+//! The JSON Schema accepts what the program accepts, and refuses what a schema can recognize as wrong.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use proptest::prelude::*;
 use scripting_system::cli;
 use scripting_system::commands::gen_config::gen_config;
-use scripting_system::config::schema::{FILE_NAME, json_schema};
-use scripting_system::config::{Compression, Config, original, template};
+use scripting_system::config::{Compression, Config, SCHEMA_FILE, json_schema, template};
 use serde_json::{Value, json};
 
 use crate::bad_values::bad_values;
-use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports};
-use crate::values::{OPTIONAL, REQUIRED};
+use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports, without};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&json_schema()).unwrap());
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
 
 /// What the schema finds wrong with `value`, one line each.
-pub(crate) fn faults(value: &Value) -> Vec<String> {
+pub(crate) fn schema_errors(value: &Value) -> Vec<String> {
     VALIDATOR.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
@@ -35,7 +32,7 @@ fn property(path: &str) -> &'static Value {
     schema
 }
 
-/// `schema` itself, or what it refers to beside null.
+/// `schema` itself, or what it refers to besides null.
 fn resolved(schema: &'static Value) -> &'static Value {
     let referring = if schema["anyOf"].is_array() { &schema["anyOf"][0] } else { schema };
     match referring["$ref"].as_str() {
@@ -44,13 +41,32 @@ fn resolved(schema: &'static Value) -> &'static Value {
     }
 }
 
-/// The paths of all properties below `schema`.
+/// The paths of all properties below `schema`, without the sections that are required.
 fn paths_in(schema: &'static Value, path: &str, paths: &mut Vec<String>) {
     for (key, inner) in resolved(schema)["properties"].as_object().into_iter().flatten() {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         paths_in(inner, &path, paths);
-        paths.push(path);
+        if inner.get("default").is_some() || inner["properties"].is_null() {
+            paths.push(path);
+        }
     }
+}
+
+fn keys(are_required: bool) -> Vec<String> {
+    let mut paths = Vec::new();
+    paths_in(&SCHEMA, "", &mut paths);
+    paths.retain(|path| property(path).get("default").is_none() == are_required);
+    paths
+}
+
+/// Every key, and every section, that need not be given.
+pub(crate) fn optional_keys() -> Vec<String> {
+    keys(false)
+}
+
+/// Every key that must be given, in its section.
+pub(crate) fn required_keys() -> Vec<String> {
+    keys(true)
 }
 
 /// The reasons for which a schema lets a bad value pass, and which these are.
@@ -79,68 +95,48 @@ fn beyond_a_schema() -> [(&'static str, Vec<(&'static str, Value)>); 3] {
 }
 
 #[test]
-fn the_schema_is_one() {
+fn the_schema_is_valid() {
     jsonschema::draft202012::meta::validate(&SCHEMA).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(SCHEMA["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
 
 #[test]
-fn the_schema_in_the_repository_is_the_one_that_is_printed() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE_NAME);
-    assert!(
-        fs::read_to_string(file).unwrap_or_default() == json_schema(),
-        "write it anew: cargo run -- gen-config --schema --force --output {FILE_NAME}"
-    );
-}
-
-#[test]
 fn the_template_names_the_schema_and_fits_it() {
-    let template: Value = serde_json::from_str(template::TEMPLATE).unwrap();
-    assert_eq!(template["$schema"], FILE_NAME);
-    assert!(template::TEMPLATE.starts_with("{\n  \"$schema\""));
-    assert_eq!(faults(&template), [""; 0]);
+    let text = template();
+    let template: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(template["$schema"], SCHEMA_FILE);
+    assert!(text.starts_with("{\n  \"$schema\""));
+    assert_eq!(schema_errors(&template), [""; 0]);
 }
 
 #[test]
-fn every_key_stands_in_the_schema_with_a_description_and_no_other() {
-    let mut paths = Vec::new();
-    paths_in(&SCHEMA, "", &mut paths);
-    paths.sort();
-    let mut documented: Vec<&str> = OPTIONAL.into_iter().chain(REQUIRED).chain(["$schema", "source", "sftp"]).collect();
-    documented.sort_unstable();
-    assert_eq!(paths, documented);
-    for path in paths {
+fn every_key_has_a_description() {
+    for path in optional_keys().into_iter().chain(required_keys()) {
         let description = property(&path)["description"].as_str().unwrap_or_default();
         assert!(description.len() > 15 && description.ends_with('.') && !description.contains('\n'), "{path}");
     }
 }
 
 #[test]
-fn what_has_to_be_given_is_required_and_all_else_may_be_null() {
-    for path in OPTIONAL {
-        assert_eq!(faults(&with(&with_reports(), path, Value::Null)), [""; 0], "{path}");
+fn required_keys_must_be_given_and_all_others_may_be_null() {
+    for path in optional_keys() {
+        assert_eq!(schema_errors(&with(&with_reports(), &path, Value::Null)), [""; 0], "{path}");
     }
-    for path in REQUIRED {
-        assert!(!faults(&with(&with_reports(), path, Value::Null)).is_empty(), "{path}");
-        let (section, key) = path.rsplit_once('.').unwrap();
-        let mut missing = with_reports();
-        let section = missing.pointer_mut(&format!("/{}", section.replace('.', "/"))).unwrap();
-        section.as_object_mut().unwrap().remove(key);
-        assert!(!faults(&missing).is_empty(), "{path}");
+    for path in required_keys() {
+        assert!(!schema_errors(&with(&with_reports(), &path, Value::Null)).is_empty(), "{path}");
+        assert!(!schema_errors(&without(&with_reports(), &path)).is_empty(), "{path}");
     }
     for section in ["source", "sftp"] {
-        let mut missing = minimal();
-        missing.as_object_mut().unwrap().remove(section);
-        assert!(!faults(&missing).is_empty(), "{section}");
+        assert!(!schema_errors(&without(&minimal(), section)).is_empty(), "{section}");
     }
 }
 
 #[test]
-fn the_schema_refuses_every_bad_value_that_it_can_know() {
+fn the_schema_refuses_every_bad_value_that_it_can_recognize() {
     let mut exceptions: Vec<(&str, Value)> = beyond_a_schema().into_iter().flat_map(|(_, values)| values).collect();
     for (path, values) in bad_values() {
         for value in values {
-            let passes = faults(&with(&with_reports(), path, value.clone())).is_empty();
+            let passes = schema_errors(&with(&with_reports(), path, value.clone())).is_empty();
             let expected = exceptions.iter().position(|exception| *exception == (path, value.clone()));
             assert_eq!(passes, expected.is_some(), "{path}: {value}");
             expected.map(|index| exceptions.remove(index));
@@ -150,7 +146,7 @@ fn the_schema_refuses_every_bad_value_that_it_can_know() {
 }
 
 #[test]
-fn the_schema_refuses_keys_that_do_not_go_together() {
+fn the_schema_refuses_unknown_keys_and_bad_combinations() {
     for (path, value) in [
         ("colour", json!(true)),
         ("source.dumpp", json!("x")),
@@ -172,10 +168,10 @@ fn the_schema_refuses_keys_that_do_not_go_together() {
             json!({"host": "mail.example.com", "security": "none", "username": "mail", "password": "secret"}),
         ),
     ] {
-        assert!(!faults(&with(&with_reports(), path, value.clone())).is_empty(), "{path}: {value}");
+        assert!(!schema_errors(&with(&with_reports(), path, value.clone())).is_empty(), "{path}: {value}");
     }
     for value in [json!([]), json!("x"), json!(null)] {
-        assert!(!faults(&value).is_empty(), "{value}");
+        assert!(!schema_errors(&value).is_empty(), "{value}");
     }
 }
 
@@ -202,17 +198,17 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
     let fixture = Fixture::new();
     let given = with(&with_reports(), "alarm", json!({}));
     let mut spelled_out = given.clone();
-    for path in OPTIONAL {
-        let schema = property(path);
-        let default = schema.get("default").unwrap_or_else(|| panic!("{path} has no default"));
+    for path in optional_keys() {
+        let schema = property(&path);
+        let default = &schema["default"];
         let is_section = resolved(schema)["properties"].is_object();
         assert!(!is_section || default.is_null(), "{path}");
         // The password that the configuration needs has no default.
         if !is_section && path != "sftp.password" {
-            spelled_out = with(&spelled_out, path, default.clone());
+            spelled_out = with(&spelled_out, &path, default.clone());
         }
     }
-    assert_eq!(faults(&spelled_out), [""; 0]);
+    assert_eq!(schema_errors(&spelled_out), [""; 0]);
     assert_eq!(settings(&fixture.loaded(&given)), settings(&fixture.loaded(&spelled_out)));
     // The comparison sees what it is for.
     let other = with(&spelled_out, "archive.compression", json!(9));
@@ -220,48 +216,7 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
 }
 
 #[test]
-fn a_converted_configuration_fits_the_schema_and_has_defaults_where_the_old_one_said_nothing() {
-    /// What the old configuration, or the habit of the system that read it, decides.
-    const DECIDED: [&str; 9] = [
-        "sftp.password",
-        "retention.keep_days",
-        "email",
-        "email.server",
-        "email.server.port",
-        "email.server.username",
-        "email.server.password",
-        "email.subject",
-        "mattermost",
-    ];
-    let fixture = Fixture::new();
-    let old = fixture.file(
-        "old.json",
-        json!({
-            "zip": "my_zip", "file": "dumpfile", "time-to-save": "5",
-            "sftp": {"ip": "my_sftp_ip", "user": "my_sftp_user", "password": "my_sftp_password"},
-            "email": {
-                "send-emails": "yes", "auth": {"email": "a@b.example", "password": "my_password_for_mail"},
-                "server": {"ip": "smtp.mail.yahoo.com", "port": "465"}, "log-file-attached": "yes", "title": "Report",
-                "dest": ["first@email.com"]
-            },
-            "notification": "always"
-        })
-        .to_string(),
-        0o777,
-    );
-    let new: Value = serde_json::from_str(&original::read(&old).unwrap().configuration).unwrap();
-    assert_eq!(faults(&new), [""; 0]);
-    for path in OPTIONAL.into_iter().filter(|path| !DECIDED.contains(path)) {
-        let Some(value) = new.pointer(&format!("/{}", path.replace('.', "/"))) else { continue };
-        let schema = property(path);
-        if resolved(schema)["properties"].is_null() || value.is_null() {
-            assert_eq!(*value, schema["default"], "{path}");
-        }
-    }
-}
-
-#[test]
-fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
+fn unusual_but_valid_values_fit_the_schema() {
     let fixture = Fixture::new();
     fixture.file("id", PRIVATE_KEY, 0o600);
     for (path, value) in [
@@ -294,7 +249,7 @@ fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
         ("mattermost.webhook_url", json!("https://u:p@chat.example.com/hooks/x")),
         ("metrics.textfile", json!("~/x.prom")),
     ] {
-        // What loads is held against the schema there.
+        // `load` compares what loads with the schema.
         fixture.loaded(&with(&with_reports(), path, value));
     }
 }
@@ -302,10 +257,10 @@ fn what_is_written_in_unusual_ways_fits_the_schema_as_it_fits_the_program() {
 #[test]
 fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
     let fixture = Fixture::new();
-    let path = fixture.folder().join(FILE_NAME);
+    let path = fixture.folder().join(SCHEMA_FILE);
     let write = |force| {
-        let arguments = cli::GenConfig { output: Some(path.clone()), force, schema: true, from: None };
-        gen_config(&arguments, &mut std::io::sink(), &mut std::io::sink())
+        let arguments = cli::GenConfig { output: Some(path.clone()), force, schema: true };
+        gen_config(&arguments, &mut std::io::sink())
     };
     write(false).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), json_schema());
@@ -317,7 +272,7 @@ fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
 
 proptest! {
     #[test]
-    fn whatever_the_program_takes_fits_the_schema(
+    fn every_value_that_loads_fits_the_schema(
         path in prop::sample::select(vec![
             "source.url", "source.dump", "source.proxy", "source.username", "archive.name", "sftp.host", "sftp.username",
             "sftp.directory", "sftp.temporary_prefix", "sftp.host_key", "log.file", "email.from", "email.subject",
@@ -334,7 +289,7 @@ proptest! {
     ) {
         let value = with(&with(&with_reports(), path, json!(text)), "source.password", json!(null));
         let value = if path == "source.username" { with(&value, "source.password", json!("x")) } else { value };
-        // What loads is held against the schema there.
+        // `load` compares what loads with the schema.
         let _ = Fixture::new().load(&value);
     }
 }

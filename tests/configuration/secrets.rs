@@ -33,7 +33,7 @@ fn a_secret_is_given_in_four_ways() {
 }
 
 #[test]
-fn only_one_line_break_at_the_end_is_no_part_of_a_secret() {
+fn one_line_break_at_the_end_is_not_part_of_a_secret() {
     let fixture = Fixture::new();
     for (content, secret) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a \n", " a ")] {
         fixture.file("secret", content, 0o400);
@@ -43,14 +43,14 @@ fn only_one_line_break_at_the_end_is_no_part_of_a_secret() {
 }
 
 #[test]
-fn what_holds_no_secret_is_told_by_its_name() {
+fn a_missing_or_bad_secret_is_reported_by_its_source() {
     let fixture = Fixture::new().variable("EMPTY", "").variable("CREDENTIALS_DIRECTORY", "/nonexistent");
     let file = |name: &str, content: &[u8]| fixture.file(name, content, 0o600);
     file("empty", b"\n");
     file("binary", b"\xff\xfe");
     file("nul", b"a\0b");
     file("large", &[b'x'; 65_537]);
-    for (given, told) in [
+    for (given, reported) in [
         (json!(""), "is empty"),
         (json!("a\u{0}b"), "NUL"),
         (json!({"file": "missing"}), "/missing does not exist"),
@@ -59,7 +59,7 @@ fn what_holds_no_secret_is_told_by_its_name() {
         (json!({"file": "empty"}), "/empty is empty"),
         (json!({"file": "binary"}), "/binary is not UTF-8"),
         (json!({"file": "nul"}), "/nul holds a NUL character"),
-        (json!({"file": "large"}), "/large is longer than 65536 bytes"),
+        (json!({"file": "large"}), "/large is larger than 65536 bytes"),
         (json!({"env": "UNSET"}), "the variable \"UNSET\" is not set"),
         (json!({"env": "EMPTY"}), "the variable \"EMPTY\" is empty"),
         (json!({"credential": "sftp"}), "/nonexistent/sftp does not exist"),
@@ -71,7 +71,7 @@ fn what_holds_no_secret_is_told_by_its_name() {
         (json!({"file": 5}), "its \"file\" must be a text, found a number"),
     ] {
         let message = refused(&fixture, given);
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(reported), "{message}");
     }
     let message = refused(&Fixture::new(), json!({"credential": "sftp"}));
     assert!(message.contains("CREDENTIALS_DIRECTORY is not set"), "{message}");
@@ -80,10 +80,10 @@ fn what_holds_no_secret_is_told_by_its_name() {
 #[test]
 fn a_secret_file_is_for_its_owner_alone() {
     let fixture = Fixture::new();
-    for (mode, told) in [(0o640, "read by its group"), (0o604, "read by others"), (0o622, "written by others")] {
+    for (mode, reported) in [(0o640, "read by its group"), (0o604, "read by others"), (0o622, "written by others")] {
         let path = fixture.file("secret", "hunter22", mode);
         let message = refused(&fixture, json!({"file": "secret"}));
-        assert!(message.contains(told) && message.ends_with(&format!("chmod 600 {}", path.display())), "{message}");
+        assert!(message.contains(reported) && message.ends_with(&format!("chmod 600 {}", path.display())), "{message}");
     }
 }
 
@@ -118,10 +118,10 @@ fn no_message_repeats_a_secret() {
         "mattermost": {"webhook_url": {"env": "TOKEN"}},
     });
     let error = fixture.load(&bad).unwrap_err();
-    let told = format!("{error}\n{error:?}");
-    assert!(!told.contains("hunter22") && !told.contains("4815162342"), "{told}");
+    let reported = format!("{error}\n{error:?}");
+    assert!(!reported.contains("hunter22") && !reported.contains("4815162342"), "{reported}");
     for key in ["source.url", "source.password", "source.proxy", "sftp.password", "mattermost.webhook_url"] {
-        assert!(told.contains(&format!("{key}: ")), "{key} in {told}");
+        assert!(reported.contains(&format!("{key}: ")), "{key} in {reported}");
     }
 }
 

@@ -49,36 +49,39 @@ fn service() -> tempfile::TempDir {
 #[test]
 fn a_service_user_reads_what_root_has_given_to_its_group() {
     let folder = service();
-    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
-    assert_eq!(code, Some(4), "nothing but the servers is missing: {told}");
+    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(4), "nothing but the servers is missing: {reported}");
 
     let etc = folder.path().join("etc");
     mode(&etc.join("key"), 0o644);
-    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("sftp.private_key") && told.contains(&format!("chmod 640 {}/key", etc.display())), "{told}");
+    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(3), "{reported}");
+    assert!(
+        reported.contains("sftp.private_key") && reported.contains(&format!("chmod 640 {}/key", etc.display())),
+        "{reported}"
+    );
     mode(&etc.join("key"), 0o640);
 
     // root's group is none of this process.
     chown(etc.join("key"), None, Some(0)).unwrap();
     mode(&etc.join("key"), 0o644);
-    let (_, told) = checked_as_somebody(folder.path(), SOMEBODY);
-    assert!(told.contains("chown 54321 ") && told.contains("chmod 600"), "{told}");
+    let (_, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert!(reported.contains("chown 54321 ") && reported.contains("chmod 600"), "{reported}");
 }
 
 #[test]
 fn a_service_user_refuses_what_a_third_user_owns() {
     let folder = service();
     owner(&folder.path().join("etc/passphrase"), SOMEBODY + 1);
-    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("sftp.passphrase") && told.contains("belongs to user 54322"), "{told}");
+    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(3), "{reported}");
+    assert!(reported.contains("sftp.passphrase") && reported.contains("belongs to user 54322"), "{reported}");
 
     let folder = service();
     owner(&folder.path().join("etc"), SOMEBODY + 1);
-    let (code, told) = checked_as_somebody(folder.path(), SOMEBODY);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains(&format!("chown root {}/etc", folder.path().display())), "{told}");
+    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    assert_eq!(code, Some(3), "{reported}");
+    assert!(reported.contains(&format!("chown root {}/etc", folder.path().display())), "{reported}");
 }
 
 #[test]
@@ -95,8 +98,12 @@ fn the_systems_known_hosts_are_judged_too() {
             mode(&folder.path().join("etc").join(name), 0o600);
         }
         let output = check.env("HOME", folder.path().join("home")).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{told}");
-        assert_eq!(told.contains("sftp.known_hosts: /etc/ssh/ssh_known_hosts can be written"), code == 3, "{told}");
+        let reported = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{reported}");
+        assert_eq!(
+            reported.contains("sftp.known_hosts: /etc/ssh/ssh_known_hosts can be written"),
+            code == 3,
+            "{reported}"
+        );
     }
 }

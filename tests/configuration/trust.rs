@@ -113,14 +113,17 @@ fn a_file_that_others_could_write_or_replace_is_refused_with_the_path_and_the_co
             let value = naming(&fixture, key, &file);
             assert_eq!(reasons(&fixture, key, &file, &value), [""; 0], "{key}");
             harm(&file, &folder, &above);
-            let told = reasons(&fixture, key, &file, &value);
+            let reported = reasons(&fixture, key, &file, &value);
             let filled = |text: &str| {
                 let text = text.replace("FILE", file.to_str().unwrap()).replace("FOLDER", folder.to_str().unwrap());
                 text.replace("ABOVE", above.to_str().unwrap())
             };
             let fix = if is_secret && *fix == "go-w FILE" { "chmod 600 FILE" } else { fix };
-            assert_eq!(told.len(), 1, "{key}, {problem}: {told:?}");
-            assert!(told[0].starts_with(&filled(problem)) && told[0].ends_with(&filled(fix)), "{key}: {told:?}");
+            assert_eq!(reported.len(), 1, "{key}, {problem}: {reported:?}");
+            assert!(
+                reported[0].starts_with(&filled(problem)) && reported[0].ends_with(&filled(fix)),
+                "{key}: {reported:?}"
+            );
         }
     }
 }
@@ -137,27 +140,30 @@ fn a_link_is_judged_where_it_is_and_where_it_leads() {
         symlink("../target/folder/file", &to_file).unwrap();
         symlink(folder.join("target"), &to_folder).unwrap();
         let written = [to_file.clone(), to_folder.join("folder/file"), folder.join("links/../links/to-file")];
-        let told = |path: &Path| reasons(&fixture, key, path, &name(key, path));
+        let reported = |path: &Path| reasons(&fixture, key, path, &name(key, path));
         for path in &written {
-            assert_eq!(told(path), [""; 0], "{key}");
+            assert_eq!(reported(path), [""; 0], "{key}");
         }
         for harmed in ["links", "target/folder", "target"] {
             mode(&folder.join(harmed), 0o757);
             for path in &written {
-                let told = told(path);
+                let reported = reported(path);
                 let start = format!("the folder {} can be written", folder.join(harmed).display());
-                assert!(!told.is_empty() && told.iter().all(|it| it.starts_with(&start)), "{key}, {path:?}: {told:?}");
+                assert!(
+                    !reported.is_empty() && reported.iter().all(|it| it.starts_with(&start)),
+                    "{key}, {path:?}: {reported:?}"
+                );
             }
             mode(&folder.join(harmed), 0o755);
         }
         std::os::unix::fs::lchown(&to_file, Some(SOMEBODY), None).unwrap();
-        let told = told(&to_file);
-        assert!(told[0].ends_with(&format!("chown -h root {}", to_file.display())), "{key}: {told:?}");
+        let reported = reported(&to_file);
+        assert!(reported[0].ends_with(&format!("chown -h root {}", to_file.display())), "{key}: {reported:?}");
     }
 }
 
 #[test]
-fn every_file_at_fault_is_named_in_one_go() {
+fn every_untrusted_file_is_named_at_once() {
     let fixture = Fixture::new();
     let mut value = minimal();
     for (key, content) in [
@@ -185,9 +191,9 @@ fn a_relative_path_is_judged_from_the_root() {
         let mut check = Command::new(testkit::program());
         let output =
             check.args(["check", "--config", path]).current_dir(fixture.folder().join(folder)).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(3), "{told}");
-        assert!(told.contains(&format!("chmod go-w {}", fixture.folder().display())), "{told}");
+        let reported = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{reported}");
+        assert!(reported.contains(&format!("chmod go-w {}", fixture.folder().display())), "{reported}");
     }
 }
 
@@ -245,8 +251,8 @@ fn a_group_without_other_members_may_write_but_not_through_an_access_control_lis
         }
         assert_eq!(reasons(&fixture, key, &file, &value), [""; 0], "{key}");
         rustix::fs::setxattr(&folder, "system.posix_acl_access", &acl(), rustix::fs::XattrFlags::empty()).unwrap();
-        let told = reasons(&fixture, key, &file, &value);
-        assert!(told.len() == 1 && told[0].contains("chmod go-w"), "{key}: {told:?}");
+        let reported = reasons(&fixture, key, &file, &value);
+        assert!(reported.len() == 1 && reported[0].contains("chmod go-w"), "{key}: {reported:?}");
     }
 }
 
@@ -303,8 +309,8 @@ fn systemds_credentials_are_never_judged() {
         mode(&file, 0o440);
         owner(&file, SOMEBODY);
         owner(&folder, SOMEBODY);
-        let told = reasons_of_loading(&fixture, key, &file, &value);
-        assert_eq!(told, [""; 0], "{key}");
+        let reported = reasons_of_loading(&fixture, key, &file, &value);
+        assert_eq!(reported, [""; 0], "{key}");
         fs::remove_dir_all(&folder).unwrap();
     }
     fixture.file("outside/file", "sftp-secret", 0o644);

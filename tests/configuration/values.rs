@@ -10,90 +10,11 @@ use scripting_system::rules::retention::keeping::Policy;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
-
-/// Every key that need not be given, in the order of the documentation.
-pub(crate) const OPTIONAL: [&str; 61] = [
-    "source.timezone",
-    "source.max_age_days",
-    "source.ca_file",
-    "source.client_certificate",
-    "source.client_key",
-    "source.username",
-    "source.password",
-    "source.proxy",
-    "source.timeout_seconds",
-    "source.max_dump_bytes",
-    "archive",
-    "archive.name",
-    "archive.compression",
-    "archive.work_directory",
-    "sftp.port",
-    "sftp.password",
-    "sftp.private_key",
-    "sftp.passphrase",
-    "sftp.known_hosts",
-    "sftp.host_key",
-    "sftp.temporary_prefix",
-    "sftp.connections",
-    "sftp.timeout_seconds",
-    "retention",
-    "retention.keep_days",
-    "retention.keep_at_least",
-    "retention.keep_daily",
-    "retention.keep_weekly",
-    "retention.keep_monthly",
-    "retention.keep_yearly",
-    "alarm",
-    "alarm.smaller_than_percent",
-    "alarm.larger_than_percent",
-    "retry",
-    "retry.attempts",
-    "retry.first_pause_seconds",
-    "retry.max_pause_seconds",
-    "run",
-    "run.deadline_minutes",
-    "log",
-    "log.file",
-    "log.format",
-    "log.level",
-    "email",
-    "email.send",
-    "email.server",
-    "email.server.port",
-    "email.server.security",
-    "email.server.username",
-    "email.server.password",
-    "email.server.ca_file",
-    "email.subject",
-    "email.attach_log",
-    "mattermost",
-    "mattermost.send",
-    "mattermost.username",
-    "mattermost.icon_url",
-    "mattermost.ca_file",
-    "monitor",
-    "monitor.ca_file",
-    "metrics",
-];
-
-/// Every key that has to be given, in its section.
-pub(crate) const REQUIRED: [&str; 11] = [
-    "source.url",
-    "source.dump",
-    "sftp.host",
-    "sftp.username",
-    "sftp.directory",
-    "email.server.host",
-    "email.from",
-    "email.to",
-    "mattermost.webhook_url",
-    "monitor.ping_url",
-    "metrics.textfile",
-];
+use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports, without};
+use crate::schema::{optional_keys, required_keys};
 
 #[test]
-fn what_is_not_given_has_its_default() {
+fn a_key_that_is_not_set_has_its_default() {
     let fixture = Fixture::new();
     let config = fixture.loaded(&with_reports());
 
@@ -144,26 +65,21 @@ fn reports_are_off_unless_given() {
 }
 
 #[test]
-fn null_is_not_set_for_every_key_that_need_not_be_given() {
+fn null_means_not_set_for_every_optional_key() {
     let fixture = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
-    for path in OPTIONAL {
-        fixture.loaded(&with(&with_reports(), path, Value::Null));
+    for path in optional_keys() {
+        fixture.loaded(&with(&with_reports(), &path, Value::Null));
     }
 }
 
 #[test]
-fn null_and_missing_are_the_same_mistake_for_every_key_that_has_to_be_given() {
+fn null_and_missing_are_the_same_mistake_for_every_required_key() {
     let fixture = Fixture::new();
-    for path in REQUIRED {
-        let null = with(&with_reports(), path, Value::Null);
-        let mut missing = null.clone();
-        let (section, key) = path.rsplit_once('.').unwrap();
-        let section = missing.pointer_mut(&format!("/{}", section.replace('.', "/"))).unwrap();
-        section.as_object_mut().unwrap().remove(key);
-
+    for path in required_keys() {
+        let null = with(&with_reports(), &path, Value::Null);
         let mistake = fixture.mistake(&null);
-        assert_eq!((mistake.path.as_str(), mistake.problem.as_str()), (path, "is missing"));
-        assert_eq!(mistake, fixture.mistake(&missing));
+        assert_eq!((&mistake.path, mistake.problem.as_str()), (&path, "is missing"));
+        assert_eq!(mistake, fixture.mistake(&without(&null, &path)));
     }
 }
 
@@ -175,7 +91,7 @@ fn a_missing_section_names_the_keys_that_it_needs() {
 }
 
 #[test]
-fn every_value_arrives() {
+fn every_key_is_read() {
     let fixture = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
     fixture.file("ca.pem", CERTIFICATE, 0o644);
     fixture.file("client.pem", CERTIFICATE, 0o644);
@@ -298,7 +214,7 @@ fn a_mail_without_a_server_goes_to_sendmail() {
 }
 
 #[test]
-fn an_agent_or_a_key_alone_will_do() {
+fn an_agent_or_a_key_is_enough() {
     let without_password = with(&minimal(), "sftp.password", Value::Null);
     let agent = Fixture::new().variable("SSH_AUTH_SOCK", "/run/agent");
     assert_eq!(agent.loaded(&without_password).sftp.agent_socket, Some(PathBuf::from("/run/agent")));

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use scripting_system::config;
-use scripting_system::config::{Environment, HostKeyPolicy, LoadError};
+use scripting_system::config::Environment;
+use scripting_system::config::HostKeyPolicy;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, minimal, with};
 
 /// The problems and corrections of `value` for the key `path`.
-fn told(path: &str, value: impl Into<Value>) -> String {
+fn reported(path: &str, value: impl Into<Value>) -> String {
     match Fixture::new().load_bytes(with(&minimal(), path, value.into()).to_string()) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
@@ -19,14 +20,14 @@ fn told(path: &str, value: impl Into<Value>) -> String {
 #[track_caller]
 fn taken(path: &str, values: &[&str]) {
     for value in values {
-        assert_eq!(told(path, *value), "", "{path}: {value:?}");
+        assert_eq!(reported(path, *value), "", "{path}: {value:?}");
     }
 }
 
 #[track_caller]
 fn refused(path: &str, values: &[&str]) {
     for value in values {
-        assert!(told(path, *value).contains(&format!("{path}: ")), "{path}: {value:?}");
+        assert!(reported(path, *value).contains(&format!("{path}: ")), "{path}: {value:?}");
     }
 }
 
@@ -37,8 +38,8 @@ fn a_dump_is_named_by_a_path_that_ends_in_a_name() {
 }
 
 #[test]
-fn a_mistyped_zone_is_answered_with_the_nearest() {
-    assert!(told("source.timezone", "Europe/Berlyn").contains("did you mean \"Europe/Berlin\"?"));
+fn the_nearest_zone_is_suggested_for_a_misspelt_one() {
+    assert!(reported("source.timezone", "Europe/Berlyn").contains("did you mean \"Europe/Berlin\"?"));
     taken("source.timezone", &["UTC"]);
     refused("source.timezone", &["CEST"]);
 }
@@ -82,18 +83,18 @@ fn a_fingerprint_is_what_ssh_keygen_prints() {
 }
 
 #[test]
-fn a_mistyped_policy_is_answered_with_the_nearest() {
-    assert!(told("sftp.host_key", "accept_new").contains("did you mean \"accept-new\"?"));
+fn the_nearest_policy_is_suggested_for_a_misspelt_one() {
+    assert!(reported("sftp.host_key", "accept_new").contains("did you mean \"accept-new\"?"));
 }
 
 #[test]
-fn a_prefix_stays_in_its_folder() {
+fn a_prefix_cannot_leave_its_folder() {
     taken("sftp.temporary_prefix", &["", ".", "tmp-", "é", &"x".repeat(32)]);
     refused("sftp.temporary_prefix", &["/", "a/b", "a\0", "a\n", &"x".repeat(33)]);
 }
 
 #[test]
-fn the_nearest_known_key_is_a_slip_away() {
+fn the_nearest_key_is_suggested_only_for_a_similar_one() {
     for (key, near) in [
         ("passwort", "password"),
         ("privateKey", "private_key"),
@@ -101,21 +102,21 @@ fn the_nearest_known_key_is_a_slip_away() {
         ("hostname", "host"),
         ("known_host", "known_hosts"),
     ] {
-        let told = told(&format!("sftp.{key}"), "x");
-        assert!(told.contains(&format!("did you mean \"{near}\"?")), "{key}: {told}");
+        let reported = reported(&format!("sftp.{key}"), "x");
+        assert!(reported.contains(&format!("did you mean \"{near}\"?")), "{key}: {reported}");
     }
-    assert!(told("sftp.colour", "red").contains("known here: "));
-    assert!(told("sftp.", "red").contains("known here: "));
+    assert!(reported("sftp.colour", "red").contains("known here: "));
+    assert!(reported("sftp.", "red").contains("known here: "));
 }
 
 #[test]
-fn a_repeated_value_stays_short_and_on_one_line() {
-    assert!(told("source.timezone", "a\nb").contains("\"a\\nb\" is not"));
-    assert!(told("source.timezone", "é".repeat(100)).contains(&format!("\"{}…\"", "é".repeat(60))));
+fn a_quoted_value_is_short_and_on_one_line() {
+    assert!(reported("source.timezone", "a\nb").contains("\"a\\nb\" is not"));
+    assert!(reported("source.timezone", "é".repeat(100)).contains(&format!("\"{}…\"", "é".repeat(60))));
 }
 
 #[test]
-fn a_comment_is_called_one_with_its_place() {
+fn a_comment_is_reported_as_one_with_line_and_column() {
     for (text, line, column) in [
         ("// why\n{}", 1, 1),
         ("{\n  // why\n  \"source\": {}\n}", 2, 3),
@@ -141,16 +142,16 @@ fn a_comment_is_called_one_with_its_place() {
 }
 
 #[test]
-fn a_pipe_and_what_nests_too_deep_are_no_configuration() {
+fn a_pipe_and_deep_nesting_are_refused() {
     let fixture = Fixture::new();
     let pipe = fixture.folder().join("pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    assert!(matches!(config::load(&pipe, &fixture.environment()), Err(LoadError::NotAFile { .. })));
+    assert!(config::load(&pipe, &fixture.environment()).unwrap_err().to_string().contains("is not a regular file"));
     assert!(fixture.load_bytes("[".repeat(100_000)).unwrap_err().to_string().contains("recursion"));
 }
 
 #[test]
-fn a_home_that_is_not_absolute_is_none_and_an_empty_socket_no_agent() {
+fn a_relative_home_and_an_empty_agent_socket_are_ignored() {
     let none: [(&str, &str); 0] = [];
     assert_eq!(Environment::new(Some(PathBuf::new()), none).home(), None);
     assert_eq!(Environment::new(Some("here".into()), none).home(), None);
@@ -161,4 +162,25 @@ fn a_home_that_is_not_absolute_is_none_and_an_empty_socket_no_agent() {
 fn debugging_shows_no_variable() {
     let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
     assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
+}
+
+#[test]
+fn a_host_is_a_name_or_an_address() {
+    taken("sftp.host", &["sftp.example.com", "192.0.2.1", "::1", "[2001:DB8::1]", "münchen.example", "my_host"]);
+    let bad =
+        "|a b|sftp://a|a/b|u@a|a:22|[::1]:22|[::1|fe80::1%eth0|*.example.com|a,b|!a|a\0b|a\n|-oProxyCommand|[a]|.a";
+    refused("sftp.host", &bad.split('|').collect::<Vec<_>>());
+    refused("sftp.host", &[&"a".repeat(254)]);
+}
+
+#[test]
+fn a_refused_address_is_shown_without_what_may_be_secret() {
+    for (address, shown) in [
+        ("ftp://a.example/x.zip?token=t#f", "\"ftp://a.example/x.zip?…\""),
+        ("https://user:p@ss@a.example/x.zip", "\"https://…@a.example/x.zip\""),
+        ("user:pass@a.example", "\"…@a.example\""),
+        ("ftp://a.example#secret", "\"ftp://a.example#…\""),
+    ] {
+        assert!(reported("source.url", address).contains(shown), "{address}");
+    }
 }

@@ -16,7 +16,7 @@ fn hours(variables: &[(&str, &str)]) -> [i32; 2] {
 }
 
 /// What is refused with `TZ` set to `value`.
-fn told(value: &str) -> String {
+fn reported(value: &str) -> String {
     let fixture = Fixture::new().variable("TZ", value);
     let path = fixture.file("config.json", minimal().to_string(), 0o600);
     match config::load(&path, &fixture.environment()) {
@@ -47,7 +47,7 @@ fn a_zone_is_named_as_tzset_takes_it() {
     ];
     for (value, expected) in NAMES.iter().chain(&rules) {
         assert_eq!(hours(&[("TZ", value)]), *expected, "{value}");
-        assert_eq!(told(value), "", "{value}");
+        assert_eq!(reported(value), "", "{value}");
     }
 }
 
@@ -72,8 +72,11 @@ fn an_unknown_zone_is_a_mistake_with_the_nearest_known_one() {
         ("../zoneinfo", ""),
         (" ", ""),
     ] {
-        let told = told(value);
-        assert!(told.starts_with(&format!("the variable TZ: \"{value}\" ")) && told.contains(near), "{value}: {told}");
+        let reported = reported(value);
+        assert!(
+            reported.starts_with(&format!("the variable TZ: \"{value}\" ")) && reported.contains(near),
+            "{value}: {reported}"
+        );
     }
 }
 
@@ -114,9 +117,9 @@ fn elsewhere(script: &str) -> (Option<i32>, String) {
 /// The date that a run began on, which it prints when it is asked for one to come.
 fn today(prepare: &str, tz: &str) -> String {
     let run = format!("{prepare}; {tz} exec \"$1\" run --config /nonexistent --date 2999-01-01");
-    let (code, told) = elsewhere(&run);
-    assert_eq!(code, Some(2), "{told}");
-    told.trim().rsplit_once(' ').unwrap().1.to_owned()
+    let (code, reported) = elsewhere(&run);
+    assert_eq!(code, Some(2), "{reported}");
+    reported.trim().rsplit_once(' ').unwrap().1.to_owned()
 }
 
 #[test]
@@ -150,9 +153,9 @@ fn an_unusable_localtime_is_a_mistake_and_a_variable_helps() {
     let fixture = Fixture::new();
     let path = fixture.file("config.json", "{}", 0o600);
     let script = format!("mount --bind /etc/passwd /etc/localtime; exec \"$1\" check --config {}", path.display());
-    let (code, told) = elsewhere(&script);
-    assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("the variable TZ: is not set, and /etc/localtime is not a zone file"), "{told}");
-    let (_, told) = elsewhere(&script.replace("exec", "TZ=UTC exec"));
-    assert!(!told.contains("TZ"), "{told}");
+    let (code, reported) = elsewhere(&script);
+    assert_eq!(code, Some(3), "{reported}");
+    assert!(reported.contains("the variable TZ: is not set, and /etc/localtime is not a zone file"), "{reported}");
+    let (_, reported) = elsewhere(&script.replace("exec", "TZ=UTC exec"));
+    assert!(!reported.contains("TZ"), "{reported}");
 }

@@ -41,7 +41,7 @@ fn a_syntax_error_is_reported_with_line_and_column() {
         ("", "line 1, column 1: the file is empty"),
     ] {
         fs::write(bad.path("config.json"), text).unwrap();
-        must_be_refused(&bad, &run_as_written(&bad), &["not JSON at", place, "config.json", "mend the file there"]);
+        must_be_refused(&bad, &run_as_written(&bad), &["not JSON at", place, "config.json", "fix the file there"]);
     }
 }
 

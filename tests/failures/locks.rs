@@ -58,11 +58,12 @@ fn locking_the_configuration_file_does_not_block_a_run() {
 fn a_probe_of_the_lock_does_not_block_a_run() {
     let night = Night::new();
     let (config, work) = (night.write_config(), night.path("work"));
-    drop(Lock::acquire(&config, &work).unwrap());
-    let lock = state_folder::find(&work, false).unwrap().join(format!("{}.lock", JobId::of(&config)));
+    let job = JobId::of(&config);
+    drop(Lock::acquire(&config, &job, &work).unwrap());
+    let lock = state_folder::find(&work, false).unwrap().join(format!("{job}.lock"));
     let probing = fs::File::open(lock).unwrap();
     probing.try_lock_shared().unwrap();
-    let run = thread::spawn(move || Lock::acquire(&config, &work).is_ok());
+    let run = thread::spawn(move || Lock::acquire(&config, &job, &work).is_ok());
     thread::sleep(Duration::from_millis(10));
     drop(probing);
     assert!(run.join().unwrap());

@@ -24,7 +24,7 @@ pub(super) fn check_machine(checker: &Checker<'_>) {
     let log = &config.log.file;
     checker.report(Finding::writable("log", log, "log.file", space::check_writable(log)));
     checker.report(work_directory(checker));
-    checker.report(match Lock::probe(&checker.file, &config.archive.work_directory) {
+    checker.report(match Lock::probe(&checker.file, &config.id, &config.archive.work_directory) {
         Ok(()) => Finding::good("lock", "no run with this configuration is under way"),
         Err(LockError::Held(_)) => Finding::warning("lock", "a run with this configuration is under way")
             .with_fix("the state of the SFTP server may change at any moment; check again when the run has ended"),

@@ -132,11 +132,12 @@ fn check_folder(checker: &Checker<'_>, server: &Server, connection: &Connection,
 
 /// Treats a small file like an archive. Returns the free bytes on the server, if it reports them.
 fn write(checker: &Checker<'_>, server: &Server) -> Option<u64> {
-    if matches!(Lock::probe(&checker.file, &checker.context.config.archive.work_directory), Err(LockError::Held(_))) {
+    let config = &checker.context.config;
+    if matches!(Lock::probe(&checker.file, &config.id, &config.archive.work_directory), Err(LockError::Held(_))) {
         checker.report(Finding::skipped("writing", "not tried: a run is under way"));
         return None;
     }
-    let naming = checker.context.config.naming();
+    let naming = config.naming();
     let trial = checker.wait("writing a small file", || destination::try_writing(server, &naming));
     let trial = match trial {
         Ok(trial) => trial,

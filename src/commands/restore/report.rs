@@ -78,7 +78,12 @@ mod tests {
             text(&restored, &JobZone::Fixed(FixedOffset::east_opt(3600).unwrap()))
         };
         let loading = Loading::of(b"-- MySQL dump 10.13\n");
-        let target = LoadTarget { file: "/srv/restored/dumpfile.sql", database: "restored_20261123", database_file: "/r/new.db", is_root: true };
+        let target = LoadTarget {
+            file: "/srv/restored/dumpfile.sql",
+            database: "restored_20261123",
+            database_file: "/r/new.db",
+            is_root: true,
+        };
         let texts = [
             text(4, Next::Load(loading, target)),
             text(1, Next::Load(None, target)),

@@ -45,22 +45,22 @@ const LOG_FILE: &str = "src/report/log/log_file.rs";
 pub(super) const ROWS: &[Row] = &[
     (1, "the configuration is missing, unreadable or no file", &[
         (BROKEN_CONFIGURATION, "a_missing_configuration_is_reported_on_stderr_and_in_the_log_of_its_folder"),
-        (CONFIG_FILES, "what_is_no_readable_text_file_is_refused_as_what_it_is"),
+        (CONFIG_FILES, "a_file_that_cannot_be_a_configuration_is_refused_with_the_reason"),
         (RANDOM_BYTES, "random_bytes_are_no_configuration"),
     ]),
     (2, "no JSON; a byte order mark", &[
         (BROKEN_CONFIGURATION, "a_syntax_error_is_reported_with_line_and_column"),
-        (CONFIG_FILES, "a_trailing_comma_is_told_with_its_line_and_column"),
-        (CONFIG_FILES, "what_is_not_json_is_told_with_its_place"),
+        (CONFIG_FILES, "a_trailing_comma_is_reported_with_line_and_column"),
+        (CONFIG_FILES, "a_syntax_error_is_reported_with_line_and_column"),
         (CONFIG_FILES, "a_byte_order_mark_is_accepted"),
     ]),
     (3, "unknown key", &[
         (BROKEN_CONFIGURATION, "every_mistake_is_reported_at_once"),
-        (CONFIG_MISTAKES, "an_unknown_key_is_told_with_the_nearest_known_one"),
+        (CONFIG_MISTAKES, "an_unknown_key_is_reported_with_the_nearest_known_one"),
     ]),
     (4, "values out of bounds", &[
         (BROKEN_CONFIGURATION, "every_mistake_is_reported_at_once"),
-        (CONFIG_MISTAKES, "every_mistake_is_told_in_one_go_in_the_order_of_the_documentation"),
+        (CONFIG_MISTAKES, "all_mistakes_are_reported_at_once_in_the_order_of_the_documentation"),
         (CONFIG_MISTAKES, "every_bad_value_is_refused_under_its_own_key"),
     ]),
     (5, "archive name without a date, or a path", &[
@@ -69,11 +69,11 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (6, "others can write the configuration, or read its secret", &[
         (BROKEN_CONFIGURATION, "a_configuration_that_others_can_read_or_write_is_refused_with_the_chmod_that_fixes_it"),
-        (CONFIG_FILES, "what_others_can_write_is_refused_and_the_mode_to_set_is_told"),
+        (CONFIG_FILES, "a_file_that_others_can_write_is_refused_with_the_command_that_corrects_it"),
         (CONFIG_FILES, "a_secret_in_clear_that_all_can_read_is_refused_with_its_key"),
     ]),
     (7, "a secret that is not there", &[
-        (CONFIG_SECRETS, "what_holds_no_secret_is_told_by_its_name"),
+        (CONFIG_SECRETS, "a_missing_or_bad_secret_is_reported_by_its_source"),
         (CONFIG_SECRETS, "no_message_repeats_a_secret"),
         (SECRETS, "an_invalid_configuration_leaks_no_secret"),
     ]),

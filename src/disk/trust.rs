@@ -1,5 +1,4 @@
-//! Who could write, replace or read a file: reads what [`rules::trust`](crate::rules::trust) judges, for every file that
-//! steers the job or authenticates someone.
+//! Reads owners and modes of a file and the folders above it, for [`rules::trust`](crate::rules::trust) to judge.
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::OsString;
@@ -10,19 +9,13 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Gid, getegid, geteuid, getgroups};
 
-use crate::config::environment::Environment;
 use crate::rules::trust::{self, Distrust, Holds, Step, StepKind};
-
-/// Turns refusals into warnings where it is "1".
-const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
 
 /// More symbolic links than this on one path are a loop (path_resolution(7)).
 const MOST_LINKS: u32 = 40;
 
-/// Judges files for the process that runs the job.
-pub(super) struct Trust {
-    /// Whether what is found are warnings, not mistakes.
-    pub(super) is_lenient: bool,
+/// Judges files for the user of this process, and collects the reasons not to use them.
+pub struct Trust {
     user: u32,
     groups: Vec<u32>,
     /// The folder of systemd's credentials: systemd itself decides who reads them.
@@ -33,20 +26,19 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    pub(super) fn new(environment: &Environment) -> Trust {
+    /// Files in the folder `credentials` are never judged.
+    pub fn new(credentials: Option<&Path>) -> Trust {
         Trust {
-            is_lenient: environment.variable(TRUST_FILES).is_some_and(|value| value == "1"),
             user: geteuid().as_raw(),
             groups: getgroups().into_iter().flatten().chain([getegid()]).map(Gid::as_raw).collect(),
-            credentials: environment.credentials_directory().map(PathBuf::from),
+            credentials: credentials.map(PathBuf::from),
             accounts: OnceCell::new(),
             found: RefCell::default(),
         }
     }
 
-    /// Judges the file `path`, which `holds` something and may be missing, with every folder and symbolic link on the way
-    /// to it.
-    pub(super) fn judge(&self, path: &Path, holds: Holds) {
+    /// Judges the file `path`, which may be missing, and every folder and symbolic link on the way to it.
+    pub fn judge(&self, path: &Path, holds: Holds) {
         let leaves = path.components().any(|component| component == Component::ParentDir);
         if self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder)) && !leaves {
             return;
@@ -55,12 +47,12 @@ impl Trust {
     }
 
     /// Why the existing file `path` should hold no secret, and whether only its group can read it.
-    pub(super) fn read_by_others(&self, path: &Path) -> Option<(Distrust, bool)> {
+    pub fn read_by_others(&self, path: &Path) -> Option<(Distrust, bool)> {
         trust::read_by_others(self.steps(path).last()?, self.user)
     }
 
-    /// What was found since this was last asked.
-    pub(super) fn take(&self) -> Vec<Distrust> {
+    /// The reasons found since the last call.
+    pub fn take(&self) -> Vec<Distrust> {
         self.found.take()
     }
 

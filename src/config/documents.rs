@@ -1,0 +1,84 @@
+//! What is written about the keys: the JSON Schema, for editors and the reference page, and the template.
+
+use std::path::Path;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::context::Context;
+use super::environment::Environment;
+use super::secret;
+use super::section::{Key, Reader};
+use super::validated;
+use crate::disk::trust::Trust;
+
+/// The JSON Schema (draft 2020-12) of a configuration.
+pub fn json_schema() -> String {
+    let mut schema = object(&keys(), &[]);
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["title"] = "Configuration of scripting-system".into();
+    schema["$defs"] = json!({"Secret": secret::definition()});
+    format!("{schema:#}\n")
+}
+
+/// A configuration to be edited: every key, with its default or an example. Its secrets are in files that it names.
+pub fn template() -> String {
+    filled_in(&keys(), "") + "\n"
+}
+
+/// Every key, in the order of the documentation.
+fn keys() -> Vec<Key> {
+    let nowhere = Path::new("/");
+    // UTC, which needs no file.
+    let (environment, trust) = (Environment::new(None, [("TZ", "")]), Trust::new(None));
+    Reader::describe(Context::new(nowhere, nowhere, &environment, &trust), validated::read)
+}
+
+fn object(keys: &[Key], rules: &[Json]) -> Json {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for key in keys {
+        let mut property = if key.keys.is_empty() { key.form.schema.clone() } else { object(&key.keys, &key.rules) };
+        match &key.default {
+            None => required.push(key.label.name),
+            Some(default) => {
+                property = or_null(property);
+                property["default"] = default.clone();
+            }
+        }
+        property["description"] = key.label.about.into();
+        properties.insert(key.label.name.to_owned(), property);
+    }
+    let mut object = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    for (keyword, list) in [("required", json!(required)), ("allOf", json!(rules))] {
+        if list != json!([]) {
+            object[keyword] = list;
+        }
+    }
+    object
+}
+
+/// `schema`, or null.
+fn or_null(mut schema: Json) -> Json {
+    if let Some(words) = schema.get_mut("enum").and_then(Json::as_array_mut) {
+        words.push(Json::Null);
+    }
+    match schema.get("type").cloned() {
+        None => json!({"anyOf": [schema, {"type": "null"}]}),
+        Some(one) => {
+            schema["type"] = json!([one, "null"]);
+            schema
+        }
+    }
+}
+
+fn filled_in(keys: &[Key], indent: &str) -> String {
+    let inner = format!("{indent}  ");
+    let members = keys.iter().map(|key| {
+        let value = match &key.form.example {
+            _ if !key.keys.is_empty() => filled_in(&key.keys, &inner),
+            Some(example) => example.clone(),
+            None => key.default.as_ref().unwrap_or(&Json::Null).to_string(),
+        };
+        format!("{inner}\"{}\": {value}", key.label.name)
+    });
+    format!("{{\n{}\n{indent}}}", members.collect::<Vec<_>>().join(",\n"))
+}

@@ -1,0 +1,147 @@
+//! Loads a configuration file: whole for a run, or only what reading archives back needs.
+
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::environment::Environment;
+use super::json::{self, Value};
+use super::mistakes::{LoadError, Mistake, shown};
+use super::paths::log_file;
+use super::read_back::ReadBack;
+use super::section::{Reader, WHOLE_FILE};
+use super::validated::{self, Config, Parts};
+use crate::disk::bounded_read::{self, ReadError};
+use crate::disk::trust::Trust;
+use crate::rules::trust::{Distrust, Holds};
+
+/// Longest configuration file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The key of mistakes about the job's time zone.
+const VARIABLE_TZ: &str = "the variable TZ";
+
+/// The log file, in the configuration's folder, where a broken configuration names none.
+const DEFAULT_LOG: &str = "log.log";
+
+/// Reads and validates the configuration file `path`, with the files, variables and credentials that it names. Relative
+/// paths start at the folder of `path`.
+///
+/// # Errors
+/// Where the file cannot be read, could have been written by others, is not JSON, or holds mistakes: then with every one,
+/// in the order in which the keys are documented.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
+    let (config, _, warnings) = read(path, environment, |_| true, |parts, _, context| Config::of(parts, context))?;
+    Ok(Config { warnings, ..config })
+}
+
+/// Reads what a command needs that only reads archives back: the sections `sftp` and `archive`. The rest may be missing;
+/// mistakes in it are warnings.
+///
+/// # Errors
+/// As [`load`], where what is needed is missing or wrong.
+pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
+    let (config, ignored, mut warnings) = read(path, environment, matters_to_read_back, ReadBack::of)?;
+    let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
+    let retention_mistakes =
+        ignored.iter().filter(|it| it.starts_with("retention.") || it.starts_with("retention:")).cloned().collect();
+    warnings.extend(ignored);
+    Ok(ReadBack { retention_mistakes, warnings, ..config })
+}
+
+/// Whether a mistake about the key `path` prevents reading archives back.
+fn matters_to_read_back(path: &str) -> bool {
+    matches!(path, WHOLE_FILE | VARIABLE_TZ | "archive" | "archive.name" | "sftp") || path.starts_with("sftp.")
+}
+
+/// Reads the file `path`, of which `choose` takes what it needs; also returns the mistakes about keys that do not matter, and
+/// what else the operator should know about the file, one sentence each.
+fn read<C>(
+    path: &Path,
+    environment: &Environment,
+    matters: fn(&str) -> bool,
+    choose: impl FnOnce(Parts, &Value, Context<'_>) -> Option<C>,
+) -> Result<(C, Vec<Mistake>, Vec<String>), LoadError> {
+    let text = read_text(path)?;
+    let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
+    let context = Context::new(path, &folder, environment, &trust);
+    trust.judge(path, Holds::Settings);
+    let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
+    if !reasons.is_empty() && !context.is_lenient {
+        return Err(LoadError::Permissions { file: path.to_owned(), reasons });
+    }
+    let value = parse(path, &text)?;
+    let mut reader = Reader::new(context);
+    reader.warnings = reasons;
+    reader.mistakes.extend(environment.zone_refusal().cloned().map(|refusal| refusal.of_key(VARIABLE_TZ)));
+    let parts = reader.read(&value, validated::read);
+    let config = parts.and_then(|parts| choose(parts, &value, context));
+    let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
+    reader.mistakes = mistakes;
+
+    let exposed = trust.read_by_others(path).filter(|_| !reader.in_clear.is_empty());
+    if let Some((Distrust { problem, fix }, is_group_alone)) = exposed {
+        let keys = reader.in_clear.join(", ");
+        if is_group_alone {
+            let file = shown(path);
+            reader.warnings.push(format!("{file}: holds a secret in clear ({keys}) that its group can read; {fix}"));
+        } else {
+            reader.distrust(&keys, Distrust { problem: format!("is in clear, and {problem}"), fix });
+        }
+    }
+    match config {
+        Some(config) if reader.mistakes.is_empty() => Ok((config, ignored, reader.warnings)),
+        _ => Err(LoadError::Mistakes { file: path.to_owned(), mistakes: reader.mistakes }),
+    }
+}
+
+/// The log file that the configuration `path`, which [`load`] refused, names, provided that the file is readable and nobody
+/// else could have written it; otherwise `log.log` in the same folder. `None` where others can write that folder: they could
+/// have put a symbolic link there.
+pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
+    let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
+    let context = Context::new(path, &folder, environment, &trust);
+    let is_trusted = |path: &Path| {
+        trust.judge(path, Holds::Settings);
+        trust.take().is_empty() || context.is_lenient
+    };
+    let named = || {
+        let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;
+        (log_file().read)(value.member("log")?.member("file")?, context).ok()
+    };
+    named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
+}
+
+/// The file's text without a byte order mark. JSON is UTF-8 (RFC 8259, section 8.1).
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    let bytes = bounded_read::read(path, MAX_FILE_BYTES).map_err(|error| match error {
+        ReadError::NotAFile => "the configuration is not a regular file; name a JSON file".to_owned(),
+        ReadError::TooLarge(_) => {
+            format!("the configuration file is larger than {MAX_FILE_BYTES} bytes; name a JSON file")
+        }
+        ReadError::Io(error) => {
+            format!("the configuration file cannot be read: {error}; check the path and who may read it")
+        }
+    });
+    let not_utf8 = |_| "the configuration file is not UTF-8; save it as UTF-8".to_owned();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(not_utf8));
+    let text = text.map_err(|problem| LoadError::File { file: path.to_owned(), problem })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn parse(path: &Path, text: &str) -> Result<Value, LoadError> {
+    json::parse(text).map_err(|json::SyntaxError { line, column, problem }| LoadError::Syntax {
+        file: path.to_owned(),
+        line,
+        column,
+        problem,
+    })
+}
+
+/// The folder where relative paths start, without symbolic links where it exists.
+fn folder_of(path: &Path) -> PathBuf {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    parent.canonicalize().or_else(|_| std::path::absolute(parent)).unwrap_or_else(|_| parent.to_owned())
+}

@@ -1,0 +1,305 @@
+//! Reads a section key by key, collects every mistake, and records each key for the documents on the way.
+
+use serde_json::{Value as Json, json};
+
+use super::context::Context;
+use super::json::Value;
+use super::kind::{Form, Kind};
+use super::mistakes::{Mistake, Refusal, refuse, shortened, wrong_type};
+use crate::rules::spelling::did_you_mean;
+use crate::rules::trust::Distrust;
+
+/// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
+macro_rules! keys {
+    ($section:ident: $($(#[doc = $about:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {$(
+        let $name = {
+            let label = $crate::config::section::Label { name: stringify!($name), about: concat!($($about),+).trim_ascii_start() };
+            $section.$method(label, $($argument),+)
+        };
+    )+};
+}
+pub(super) use keys;
+
+#[derive(Clone, Copy)]
+pub(super) struct Label {
+    pub(super) name: &'static str,
+    /// What the key means, in sentences. The first part says what to write where the key is missing.
+    pub(super) about: &'static str,
+}
+
+type ReadSection<'r, T> = fn(&mut Section<'_, 'r>) -> Option<T>;
+
+/// The path of a mistake about the file as such.
+pub(super) const WHOLE_FILE: &str = "the whole file";
+
+/// What is collected while a configuration is read.
+pub(super) struct Reader<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) mistakes: Vec<Mistake>,
+    /// The keys whose secret is in the configuration file itself.
+    pub(super) in_clear: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    /// Every section is entered, and no default is read.
+    is_describing: bool,
+}
+
+/// A key as the documents describe it.
+pub(super) struct Key {
+    pub(super) label: Label,
+    pub(super) form: Form,
+    /// `None` where the key must be given.
+    pub(super) default: Option<Json>,
+    /// The keys of a section.
+    pub(super) keys: Vec<Key>,
+    /// JSON Schemas about several keys of a section.
+    pub(super) rules: Vec<Json>,
+}
+
+/// A JSON object that is being read.
+pub(super) struct Section<'s, 'r> {
+    reader: &'s mut Reader<'r>,
+    path: String,
+    members: &'s [(String, Value)],
+    keys: Vec<Key>,
+    rules: Vec<Json>,
+    first_mistake: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(context: Context<'a>) -> Reader<'a> {
+        Reader { context, mistakes: Vec::new(), in_clear: Vec::new(), warnings: Vec::new(), is_describing: false }
+    }
+
+    /// Reads the whole file. `None` comes with a mistake.
+    pub(super) fn read<T>(&mut self, value: &Value, read: impl FnOnce(&mut Section<'_, 'a>) -> T) -> Option<T> {
+        let Value::Object(members) = value else {
+            let problem = format!("must be an object, found {}", value.kind());
+            let refusal = Refusal::new(problem, "write {\"source\": {…}, \"sftp\": {…}, …}");
+            self.mistakes.push(refusal.of_key(WHOLE_FILE));
+            return None;
+        };
+        let mut top = Section::new(self, String::new(), members);
+        let result = read(&mut top);
+        top.finish();
+        Some(result)
+    }
+
+    /// Every key that `read` asks for, without reading anything.
+    pub(super) fn describe<T>(context: Context<'a>, read: impl FnOnce(&mut Section<'_, 'a>) -> T) -> Vec<Key> {
+        let mut reader = Reader { is_describing: true, ..Reader::new(context) };
+        let mut top = Section::new(&mut reader, String::new(), &[]);
+        read(&mut top);
+        top.finish().0
+    }
+
+    /// Adds a mistake, or a warning where the operator takes the responsibility for files.
+    pub(super) fn distrust(&mut self, path: &str, Distrust { problem, fix }: Distrust) {
+        let mistake = Refusal { problem, fix }.of_key(path);
+        if self.context.is_lenient {
+            self.warnings.push(mistake.to_string());
+        } else {
+            self.mistakes.push(mistake);
+        }
+    }
+
+    /// The value of `result`, or a mistake; and a mistake for each reason not to trust a file that was read for it.
+    fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
+        for distrust in self.context.trust.take() {
+            self.distrust(path, distrust);
+        }
+        result.map_err(|refusal| self.mistakes.push(refusal.of_key(path))).ok()
+    }
+}
+
+impl<'s, 'r> Section<'s, 'r> {
+    fn new(reader: &'s mut Reader<'r>, path: String, members: &'s [(String, Value)]) -> Section<'s, 'r> {
+        let first_mistake = reader.mistakes.len();
+        Section { reader, path, members, keys: Vec::new(), rules: Vec::new(), first_mistake }
+    }
+
+    /// A key that may be missing or null.
+    pub(super) fn optional<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
+        let given = self.given(label, &kind);
+        self.declare(label, kind.form, Some(Json::Null));
+        given.flatten()
+    }
+
+    /// A key that must be given.
+    pub(super) fn must<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
+        let given = self.given(label, &kind);
+        self.declare(label, kind.form, None);
+        given.flatten()
+    }
+
+    /// A key with a default, which also replaces a wrong value. `None` where the default cannot be used on this machine.
+    pub(super) fn or<T>(&mut self, label: Label, kind: Kind<T>, default: impl Into<Json>) -> Option<T> {
+        let (given, default) = (self.given(label, &kind), default.into());
+        let read = |context| (kind.read)(&Value::from(&default), context);
+        let value = match given {
+            _ if self.reader.is_describing => None,
+            Some(Some(value)) => Some(value),
+            Some(None) => read(self.context()).ok(),
+            None => self.accept(label.name, read(self.context())),
+        };
+        self.declare(label, kind.form, Some(default));
+        value
+    }
+
+    /// A list that must be given, with at least one entry.
+    pub(super) fn list<T>(&mut self, label: Label, kind: Kind<T>) -> Option<Vec<T>> {
+        let example = kind.form.example.map(|example| format!("[{example}]"));
+        let fix = format!("write a list with at least one entry, such as {}", example.as_deref().unwrap_or("[…]"));
+        let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
+        self.declare(label, Form { schema, example }, None);
+        let name = label.name;
+        match self.value(name)? {
+            Value::List(entries) if !entries.is_empty() => {
+                let mut values = Vec::new();
+                for (index, entry) in entries.iter().enumerate() {
+                    let read = (kind.read)(entry, self.context());
+                    values.extend(self.accept(&format!("{name}[{index}]"), read));
+                }
+                Some(values)
+            }
+            Value::List(_) => self.accept(name, refuse("is empty", fix)),
+            other => self.accept(name, Err(wrong_type("a list", other, &fix))),
+        }
+    }
+
+    /// A section that is read as an empty one where it is missing. Where it is not an object, that is the only mistake.
+    pub(super) fn section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
+        let (value, mistakes) = (self.value(label.name), self.reader.mistakes.len());
+        let members = if let Some(Value::Object(members)) = value { members.as_slice() } else { &[] };
+        let mut inner = Section::new(self.reader, joined(&self.path, label.name), members);
+        let result = read(&mut inner);
+        let (keys, rules) = inner.finish();
+        if let Some(other) = value.filter(|value| !matches!(value, Value::Object(_))) {
+            self.reader.mistakes.truncate(mistakes);
+            let refusal = wrong_type("an object", other, "write {…} with the section's keys");
+            self.accept(label.name, Err::<(), _>(refusal));
+        }
+        let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
+        self.keys.push(Key { label, form: Form::default(), default, keys, rules });
+        result
+    }
+
+    /// A section that is off where it is missing.
+    pub(super) fn optional_section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
+        let is_on = self.is_given(label.name) || self.reader.is_describing;
+        let result = is_on.then(|| self.section(label, read)).flatten();
+        if !is_on {
+            self.value(label.name);
+            self.declare(label, Form::default(), Some(Json::Null));
+        }
+        self.keys.last_mut().into_iter().for_each(|key| key.default = Some(Json::Null));
+        result
+    }
+
+    /// Two keys of which both or none must be given.
+    pub(super) fn both_or_none(&mut self, one: &'static str, other: &'static str) {
+        self.rule(needs(one, other));
+        self.rule(needs(other, one));
+        let (missing, given) = match (self.is_given(one), self.is_given(other)) {
+            (true, false) => (other, one),
+            (false, true) => (one, other),
+            _ => return,
+        };
+        let problem = format!("is missing, and {} is given", joined(&self.path, given));
+        self.refuse(missing, problem, "give both or none");
+    }
+
+    /// Adds a JSON Schema about several keys; whether they fit is for the caller to check.
+    pub(super) fn rule(&mut self, rule: Json) {
+        self.rules.push(rule);
+    }
+
+    pub(super) fn refuse(&mut self, name: &str, problem: impl Into<String>, fix: impl Into<String>) {
+        self.reader.mistakes.push(Refusal::new(problem, fix).of_key(joined(&self.path, name)));
+    }
+
+    /// Adds a mistake about the key `name` where `result` is one, or where a file that was judged is not trusted.
+    pub(super) fn accept<T>(&mut self, name: &str, result: Result<T, Refusal>) -> Option<T> {
+        self.reader.accept(&joined(&self.path, name), result)
+    }
+
+    /// Whether the key is there, and not null.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, value)| member == name && *value != Value::Null)
+    }
+
+    pub(super) fn context(&self) -> Context<'r> {
+        self.reader.context
+    }
+
+    /// Records a key; a mistake where it has no default and is not given.
+    fn declare(&mut self, label: Label, form: Form, default: Option<Json>) {
+        let Label { name, about } = label;
+        if default.is_none() && !self.is_given(name) {
+            let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
+            let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
+            let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
+            self.refuse(name, "is missing", format!("write {what}{example}"));
+        }
+        self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new() });
+    }
+
+    /// The first value of the key, unless it is missing or null.
+    fn value(&mut self, name: &str) -> Option<&'s Value> {
+        let members = self.members;
+        let mut values = members.iter().filter(|(member, _)| member == name).map(|(_, value)| value);
+        let first = values.next()?;
+        if values.next().is_some() {
+            self.refuse(name, "appears more than once", "keep one of them");
+        }
+        (*first != Value::Null).then_some(first)
+    }
+
+    /// The value as the kind reads it: `None` where it is not set, `Some(None)` where it is refused.
+    fn given<T>(&mut self, Label { name, .. }: Label, kind: &Kind<T>) -> Option<Option<T>> {
+        let value = self.value(name)?;
+        if let Value::Text(text) = value
+            && (kind.holds_secret)(text)
+        {
+            self.reader.in_clear.push(joined(&self.path, name));
+        }
+        let read = (kind.read)(value, self.context());
+        Some(self.accept(name, read))
+    }
+
+    /// Refuses every key that was not asked for, and puts the section's mistakes into the order of its keys.
+    fn finish(mut self) -> (Vec<Key>, Vec<Json>) {
+        let known: Vec<&str> = self.keys.iter().map(|key| key.label.name).collect();
+        for (index, (name, _)) in self.members.iter().enumerate() {
+            let is_repeated = self.members[..index].iter().any(|(earlier, _)| earlier == name);
+            if is_repeated || known.contains(&name.as_str()) {
+                continue;
+            }
+            let fix = did_you_mean(name, &known).unwrap_or_else(|| {
+                let known: Vec<&str> = known.iter().copied().filter(|key| !key.starts_with('$')).collect();
+                format!("known here: {}", known.join(", "))
+            });
+            self.refuse(&shortened(name), "is not a known key", fix);
+        }
+        self.reader.mistakes[self.first_mistake..].sort_by_key(|mistake| {
+            let within = mistake.path.strip_prefix(&self.path).unwrap_or_default().trim_start_matches('.');
+            let name = within.split(['.', '[']).next();
+            known.iter().position(|key| Some(*key) == name).unwrap_or(known.len())
+        });
+        (self.keys, self.rules)
+    }
+}
+
+/// `name` with the sections that it is in.
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// The key `one` is only given together with `other`.
+pub(super) fn needs(one: &str, other: &str) -> Json {
+    json!({"if": given(one), "then": given(other)})
+}
+
+/// The key is there, and not null.
+pub(super) fn given(name: &str) -> Json {
+    json!({"properties": {name: {"not": {"type": "null"}}}, "required": [name]})
+}

@@ -1,0 +1,9 @@
+//! The sections of a configuration. A key is defined once, where its section is read: name, values, default and meaning.
+
+pub(super) mod archive;
+pub(super) mod log;
+pub(super) mod report;
+pub(super) mod retention;
+pub(super) mod run;
+pub(super) mod sftp;
+pub(super) mod source;

@@ -1,0 +1,164 @@
+//! The sections `email`, `mattermost`, `monitor` and `metrics`: who gets a report.
+
+use std::path::PathBuf;
+
+use lettre::message::Mailbox;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::source::Credentials;
+use crate::config::kind::{flag, whole, word};
+use crate::config::paths::{certificates, textfile};
+use crate::config::secret::secret;
+use crate::config::section::{Section, given, keys};
+use crate::config::values::{host, line, loopback_pattern, mailbox, name, picture_address, secret_address};
+use crate::rules::address::is_loopback;
+
+#[derive(Debug, Clone)]
+pub struct Email {
+    pub send: SendOn,
+    /// `None` hands the mail to the local sendmail.
+    pub server: Option<MailServer>,
+    pub from: Mailbox,
+    /// At least one.
+    pub to: Vec<Mailbox>,
+    pub subject: String,
+    pub attach_log: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct MailServer {
+    pub host: String,
+    pub port: u16,
+    pub security: MailSecurity,
+    pub credentials: Option<Credentials>,
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// TLS from the first byte.
+    Tls,
+    /// STARTTLS, required.
+    Starttls,
+    None,
+}
+
+/// After which runs a report is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOn {
+    Always,
+    Error,
+    Never,
+}
+
+#[derive(Debug, Clone)]
+pub struct Mattermost {
+    pub send: SendOn,
+    pub webhook_url: SecretString,
+    pub username: Option<String>,
+    pub icon_url: Option<String>,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    /// `/start` and `/fail` are added to its path.
+    pub ping_url: SecretString,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    pub textfile: PathBuf,
+}
+
+pub(in crate::config) fn read_email(keys: &mut Section<'_, '_>) -> Option<Email> {
+    keys! { keys:
+        /// When a mail is sent: always, when an error happened, or never. A stale dump is a warning, not an error.
+        send = or(word(SEND), "always");
+        /// The mail server; null hands the mail to the local sendmail.
+        server = optional_section(read_mail_server);
+        /// The sender: an address, or a name with the address in angle brackets.
+        from = must(mailbox().example("Nightly dump <reports@example.com>"));
+        /// The recipients' addresses, at least one.
+        to = list(mailbox().example("admin@example.com"));
+        /// How the subject begins; the outcome and the host's name are added.
+        subject = or(line(), "My daily report");
+        /// Whether this run's lines of the log are attached.
+        attach_log = or(flag(), true);
+    }
+    Some(Email { send: send?, server, from: from?, to: to?, subject: subject?, attach_log: attach_log? })
+}
+
+const SEND: &[(&str, SendOn)] = &[("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)];
+const SECURITY: &[(&str, MailSecurity)] =
+    &[("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls), ("none", MailSecurity::None)];
+
+fn read_mail_server(keys: &mut Section<'_, '_>) -> Option<MailServer> {
+    keys! { keys:
+        /// The mail server's name or address.
+        host = must(host().example("mail.example.com"));
+        /// The mail server's port; null is 465, 587 or 25, depending on security.
+        port = optional(whole(1..=u16::MAX).example(465));
+        /// How the connection is protected: TLS from the first byte, STARTTLS, or not at all.
+        security = or(word(SECURITY), "tls");
+        /// The name to log in with. It needs password.
+        username = optional(name().example("reports@example.com"));
+        /// The password to log in with. It needs username.
+        password = optional(secret().in_file("secrets/mail-password"));
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+    }
+    keys.both_or_none("username", "password");
+    let unprotected = json!({"properties": {"security": {"const": "none"}}, "required": ["security"]});
+    let this_machine = json!({"properties": {"host": {"pattern": loopback_pattern()}}});
+    keys.rule(json!({"if": {"allOf": [given("password"), unprotected]}, "then": this_machine}));
+    let is_beyond_loopback = host.as_deref().is_some_and(|host| !is_loopback(host));
+    if security == Some(MailSecurity::None) && keys.is_given("password") && is_beyond_loopback {
+        keys.refuse("security", "\"none\" would send the password in clear", "write \"tls\" or \"starttls\"");
+    }
+    // The registered ports of submission over TLS (RFC 8314), submission (RFC 6409) and SMTP (RFC 5321).
+    let port = port.unwrap_or(match security? {
+        MailSecurity::Tls => 465,
+        MailSecurity::Starttls => 587,
+        MailSecurity::None => 25,
+    });
+    let credentials = username.zip(password).map(|(username, password)| Credentials { username, password });
+    Some(MailServer { host: host?, port, security: security?, credentials, ca_file })
+}
+
+pub(in crate::config) fn read_mattermost(keys: &mut Section<'_, '_>) -> Option<Mattermost> {
+    keys! { keys:
+        /// When a message is sent: always, when an error happened or a mail was not delivered, or never.
+        send = or(word(SEND), "always");
+        /// The address of the incoming webhook. Everybody who knows it can post, so it is a secret.
+        webhook_url = must(secret_address().in_file("secrets/mattermost-webhook-url"));
+        /// The name that the message appears under.
+        username = optional(name().example("Nightly dump"));
+        /// The address of the picture that the message appears with.
+        icon_url = optional(picture_address());
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+    }
+    Some(Mattermost { send: send?, webhook_url: webhook_url?, username, icon_url, ca_file })
+}
+
+pub(in crate::config) fn read_monitor(keys: &mut Section<'_, '_>) -> Option<Monitor> {
+    keys! { keys:
+        /// The address of the check; /start and /fail are added to it. Everybody who knows it can report, so it is a secret.
+        ping_url = must(secret_address().in_file("secrets/monitor-ping-url"));
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+    }
+    Some(Monitor { ping_url: ping_url?, ca_file })
+}
+
+pub(in crate::config) fn read_metrics(keys: &mut Section<'_, '_>) -> Option<Metrics> {
+    keys! { keys:
+        /// The file for the textfile collector of node_exporter. Its name ends with .prom.
+        textfile = must(textfile().example("/var/lib/prometheus/node-exporter/scripting-system.prom"));
+    }
+    Some(Metrics { textfile: textfile? })
+}

@@ -1,0 +1,44 @@
+//! The sections `retention` and `alarm`: which archives are kept, and which sizes are unusual.
+
+use crate::config::kind::whole;
+use crate::config::section::{Section, keys};
+use crate::rules::alarm::Bounds;
+use crate::rules::retention::keeping::Policy;
+
+/// More archives than anybody has.
+const MOST_KEPT: u32 = 100_000;
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Policy> {
+    keys! { keys:
+        /// How many days an archive is kept, counted from the newest one; one exactly this old is kept, too.
+        keep_days = or(whole(1..=36_500), 10);
+        /// How many of the newest archives are kept however old they are.
+        keep_at_least = or(whole(1..=MOST_KEPT), 3);
+        /// For how many of the last days that have an archive the newest one is kept.
+        keep_daily = or(whole(0..=MOST_KEPT), 0);
+        /// For how many of the last weeks that have an archive the newest one is kept.
+        keep_weekly = or(whole(0..=MOST_KEPT), 0);
+        /// For how many of the last months that have an archive the newest one is kept.
+        keep_monthly = or(whole(0..=MOST_KEPT), 0);
+        /// For how many of the last years that have an archive the newest one is kept.
+        keep_yearly = or(whole(0..=MOST_KEPT), 0);
+    }
+    Some(Policy {
+        keep_days: keep_days?,
+        keep_at_least: keep_at_least?,
+        keep_daily: keep_daily?,
+        keep_weekly: keep_weekly?,
+        keep_monthly: keep_monthly?,
+        keep_yearly: keep_yearly?,
+    })
+}
+
+pub(in crate::config) fn read_alarm(keys: &mut Section<'_, '_>) -> Option<Bounds> {
+    keys! { keys:
+        /// An archive smaller than this percentage of the median of the last seven causes a warning; 0 turns this off.
+        smaller_than_percent = or(whole(0..=100), 50);
+        /// An archive larger than this percentage of the median of the last seven causes a warning; 1000000 turns this off.
+        larger_than_percent = or(whole(100..=1_000_000), 300);
+    }
+    Some(Bounds { smaller_than_percent: smaller_than_percent?, larger_than_percent: larger_than_percent? })
+}

@@ -1,0 +1,168 @@
+//! The section `sftp`: where the archives go.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::config::kind::{Kind, whole};
+use crate::config::mistakes::{Refusal, refuse};
+use crate::config::paths::{file, must_be_file, ssh_key};
+use crate::config::secret::secret;
+use crate::config::section::{Section, keys, needs};
+use crate::config::values::{host, name, remote_path};
+use crate::rules::spelling::did_you_mean;
+use crate::rules::trust::Holds;
+
+/// The machine's own file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).
+pub const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
+
+/// Longest temporary prefix, in bytes: prefix, archive name and suffix share the 255 that file systems allow for a name.
+const LONGEST_PREFIX: usize = 32;
+
+/// Length of a SHA-256 digest, in bytes.
+const SHA256_BYTES: usize = 32;
+
+#[derive(Debug, Clone)]
+pub struct Sftp {
+    /// An IPv6 address is without brackets.
+    pub host: String,
+    pub port: u16,
+    pub username: String,
+    /// For `password` and `keyboard-interactive` alike.
+    pub password: Option<SecretString>,
+    pub private_key: Option<PathBuf>,
+    pub passphrase: Option<SecretString>,
+    /// The ssh-agent's socket (`SSH_AUTH_SOCK`).
+    pub agent_socket: Option<PathBuf>,
+    pub known_hosts: PathBuf,
+    pub host_key: HostKeyPolicy,
+    pub directory: String,
+    pub temporary_prefix: String,
+    /// At most this many, 1 to 8.
+    pub connections: u64,
+    pub timeout: Duration,
+}
+
+/// Which host key is accepted. A changed key is always refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// A first key is added to known_hosts and reported.
+    AcceptNew,
+    /// Only a key in known_hosts.
+    Strict,
+    /// Only the key with this fingerprint, as `ssh-keygen -l` prints it.
+    Pinned(String),
+}
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
+    keys! { keys:
+        /// The SFTP server's name or address.
+        host = must(host().example("sftp.example.com"));
+        /// The SFTP server's port.
+        port = or(whole(1..=u16::MAX), 22);
+        /// The name to log in with.
+        username = must(name().example("backup"));
+        /// The password to log in with. A password, a private key or a running agent is needed; cron has no agent.
+        password = optional(secret());
+        /// The private key to log in with, readable by its owner only.
+        private_key = optional(ssh_key().example("id_ed25519"));
+        /// The passphrase of the private key.
+        passphrase = optional(secret());
+        /// The file of known host keys.
+        known_hosts = or(file("path to a file", |_, _| Ok(())), "~/.ssh/known_hosts");
+        /// Which host key is accepted: "accept-new" takes the first one and reports its fingerprint, "strict" takes only one
+        /// that known_hosts holds, "SHA256:…" takes only that one. A changed key is always refused.
+        host_key = or(host_key(), ACCEPT_NEW);
+        /// The folder for the archives as the server sees it, relative to the login folder; "." is the login folder itself.
+        directory = must(remote_path().example("TSE-INFORX"));
+        /// How temporary names on the server begin. Change it for servers that refuse names with a dot in front.
+        temporary_prefix = or(temporary_prefix(), ".");
+        /// How many connections may share the transfer of a large archive.
+        connections = or(whole(1..=8), 8);
+        /// How many seconds the connection, and any single answer, may take.
+        timeout_seconds = or(whole(1..=3_600), 30);
+    }
+    let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);
+    if !keys.is_given("password") && !keys.is_given("private_key") && agent_socket.is_none() {
+        keys.refuse(
+            "password",
+            "is missing, as are sftp.private_key and a running agent (SSH_AUTH_SOCK)",
+            "give a password or a private key; cron has no agent",
+        );
+    }
+    keys.rule(needs("passphrase", "private_key"));
+    if keys.is_given("passphrase") && !keys.is_given("private_key") {
+        keys.refuse("passphrase", "has no sftp.private_key to open", "name the private key, or remove the passphrase");
+    }
+    if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
+        for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
+            keys.context().trust.judge(file, Holds::Settings);
+        }
+        keys.accept("known_hosts", check_known_hosts(known_hosts, host_key));
+    }
+    Some(Sftp {
+        host: host?,
+        port: port?,
+        username: username?,
+        password,
+        private_key,
+        passphrase,
+        agent_socket,
+        known_hosts: known_hosts?,
+        host_key: host_key?,
+        directory: directory?,
+        temporary_prefix: temporary_prefix?,
+        connections: connections?,
+        timeout: Duration::from_secs(timeout_seconds?),
+    })
+}
+
+/// Where a first key may be accepted, or is pinned, the file need not exist.
+fn check_known_hosts(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), Refusal> {
+    match policy {
+        HostKeyPolicy::Strict => must_be_file(known_hosts),
+        HostKeyPolicy::AcceptNew if known_hosts.exists() => must_be_file(known_hosts),
+        HostKeyPolicy::AcceptNew | HostKeyPolicy::Pinned(_) => Ok(()),
+    }
+}
+
+const ACCEPT_NEW: &str = "accept-new";
+const STRICT: &str = "strict";
+
+/// A word, or a fingerprint: 32 bytes in base64 without padding, so that the last character has two bits that are 0.
+fn host_key() -> Kind<HostKeyPolicy> {
+    const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
+    let words = [ACCEPT_NEW, STRICT];
+    let fingerprint = "^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$";
+    let mut kind = Kind::text("", "", move |text| match text {
+        ACCEPT_NEW => Ok(HostKeyPolicy::AcceptNew),
+        STRICT => Ok(HostKeyPolicy::Strict),
+        _ => match text.strip_prefix("SHA256:").map(|digest| STANDARD_NO_PAD.decode(digest)) {
+            Some(Ok(bytes)) if bytes.len() == SHA256_BYTES => Ok(HostKeyPolicy::Pinned(text.to_owned())),
+            Some(_) => refuse("is not a SHA-256 fingerprint", FIX),
+            None => refuse("is not known", did_you_mean(text, &words).unwrap_or_else(|| FIX.to_owned())),
+        },
+    });
+    let description = "The fingerprint of the only key to accept, as ssh-keygen -l prints it.";
+    let pinned = json!({"type": "string", "title": "fingerprint", "pattern": fingerprint, "description": description});
+    kind.form.schema = json!({"oneOf": [{"enum": words}, pinned]});
+    kind
+}
+
+fn temporary_prefix() -> Kind<String> {
+    Kind::text("beginning of a file name", r"^[^/\p{Cc}]*$", |text| match text {
+        _ if text.contains('/') || text.chars().any(char::is_control) => {
+            refuse("holds a \"/\" or a control character", "write the beginning of a file name")
+        }
+        _ if text.len() > LONGEST_PREFIX => {
+            let problem = format!("is longer than {LONGEST_PREFIX} bytes");
+            refuse(problem, "write a shorter one, such as \".\" or \"tmp-\"")
+        }
+        _ => Ok(text.to_owned()),
+    })
+    .also("maxLength", LONGEST_PREFIX)
+}

@@ -1,0 +1,122 @@
+//! The section `source`: where the ZIP comes from, and which file in it is the dump.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use serde_json::json;
+use url::Url;
+
+use crate::config::kind::{Kind, whole};
+use crate::config::paths::{certificates, tls_key};
+use crate::config::secret::secret;
+use crate::config::section::{Section, keys};
+use crate::config::values::{basic_username, dump_path, proxy, zip_address};
+use crate::config::zone::iana;
+use crate::rules::address::public_url;
+use crate::rules::origin::Mark;
+
+#[derive(Clone)]
+pub struct Source {
+    /// Its query is a secret: show it with [`public_url`](Source::public_url).
+    pub url: Url,
+    pub dump: String,
+    /// `None`: the job's zone.
+    pub timezone: Option<Tz>,
+    pub max_age_days: u32,
+    pub ca_file: Option<PathBuf>,
+    pub client_identity: Option<ClientIdentity>,
+    pub credentials: Option<Credentials>,
+    pub proxy: Option<SecretString>,
+    pub timeout: Duration,
+    pub max_dump_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub username: String,
+    pub password: SecretString,
+}
+
+/// A client certificate for TLS, as PEM files.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// The chain, the client's own certificate first.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
+    keys! { keys:
+        /// The ZIP's address: https://…, or plain http for this machine's own addresses. It holds no user or password. Its
+        /// query is kept secret.
+        url = must(zip_address().example("https://www.example.com/backup/dump.zip"));
+        /// The dump's path in the ZIP.
+        dump = must(dump_path().example("dump.sql"));
+        /// The IANA zone in which the ZIP's local times were written; null is the job's zone. It matters only for ZIPs whose
+        /// entries have no extended timestamp.
+        timezone = optional(timezone());
+        /// How many days before today the dump may have been modified and still count as fresh.
+        max_age_days = or(whole(0..=36_500), 0);
+        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        ca_file = optional(certificates());
+        /// PEM file with the client's certificate chain. It needs client_key.
+        client_certificate = optional(certificates());
+        /// PEM file with the private key of the client's certificate, without a passphrase.
+        client_key = optional(tls_key());
+        /// The name for HTTP basic authentication. It needs password.
+        username = optional(basic_username().example("backup"));
+        /// The password for HTTP basic authentication. It needs username.
+        password = optional(secret().in_file("secrets/source-password"));
+        /// The HTTP proxy to use: http://… or https://…, with its user and password where it has them. The environment's
+        /// proxies are not used.
+        proxy = optional(proxy());
+        /// How many seconds the connection, the first byte, and a body slower than 1 KiB/s may take.
+        timeout_seconds = or(whole(1..=3_600), 30);
+        /// The most bytes that the dump may have.
+        max_dump_bytes = or(whole(1..=u64::MAX), 1_u64 << 40);
+    }
+    keys.both_or_none("client_certificate", "client_key");
+    keys.both_or_none("username", "password");
+    Some(Source {
+        url: url?,
+        dump: dump?,
+        timezone,
+        max_age_days: max_age_days?,
+        ca_file,
+        client_identity: client_certificate
+            .zip(client_key)
+            .map(|(certificate, key)| ClientIdentity { certificate, key }),
+        credentials: username.zip(password).map(|(username, password)| Credentials { username, password }),
+        proxy,
+        timeout: Duration::from_secs(timeout_seconds?),
+        max_dump_bytes: max_dump_bytes?,
+    })
+}
+
+fn timezone() -> Kind<Tz> {
+    let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+    let mut kind = Kind::text("", "", iana);
+    kind.form.schema = json!({"type": "string", "title": "IANA time zone", "enum": names});
+    kind
+}
+
+impl Source {
+    /// The mark that this job's archives bear.
+    pub fn mark(&self) -> Mark {
+        Mark::new(&self.url, &self.dump)
+    }
+
+    /// The ZIP's address without its query.
+    pub fn public_url(&self) -> String {
+        public_url(&self.url)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("url", &self.public_url()).field("dump", &self.dump).finish_non_exhaustive()
+    }
+}

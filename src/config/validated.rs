@@ -1,0 +1,148 @@
+//! The sections of a configuration: each on its own, and together as a validated [`Config`].
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::context::Context;
+use super::kind::Kind;
+use super::section::{Label, Section, keys};
+use super::sections::archive::{self, Archive};
+use super::sections::log::{self, Log};
+use super::sections::report::{self, Email, Mattermost, Metrics, Monitor};
+use super::sections::retention;
+use super::sections::run::{self, Run};
+use super::sections::sftp::{self, Sftp};
+use super::sections::source::{self, Source};
+use crate::disk::job_id::JobId;
+use crate::rules::alarm::Bounds;
+use crate::rules::archive_name::Naming;
+use crate::rules::job_zone::JobZone;
+use crate::rules::retention::keeping::Policy;
+use crate::rules::secret_parts;
+use crate::runtime::retry::RetryPolicy;
+
+/// The name of the schema in a configuration's folder: the template refers to it.
+pub const SCHEMA_FILE: &str = "config.schema.json";
+
+/// Paths are absolute, secrets are resolved, every value is within its bounds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub id: JobId,
+    /// The zone of the job's dates and times.
+    pub zone: JobZone,
+    pub source: Source,
+    pub archive: Archive,
+    pub sftp: Sftp,
+    pub retention: Policy,
+    pub alarm: Option<Bounds>,
+    pub retry: RetryPolicy,
+    pub run: Run,
+    pub log: Log,
+    pub email: Option<Email>,
+    pub mattermost: Option<Mattermost>,
+    pub monitor: Option<Monitor>,
+    pub metrics: Option<Metrics>,
+    /// What the operator should know about the file itself, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// `None` where a section that a run needs has a mistake.
+    pub(super) fn of(parts: Parts, context: Context<'_>) -> Option<Config> {
+        Some(Config {
+            id: JobId::of(context.file),
+            zone: context.environment.zone(),
+            source: parts.source?,
+            archive: parts.archive?,
+            sftp: parts.sftp?,
+            retention: parts.retention?,
+            alarm: parts.alarm,
+            retry: parts.retry?,
+            run: parts.run?,
+            log: parts.log?,
+            email: parts.email,
+            mattermost: parts.mattermost,
+            monitor: parts.monitor,
+            metrics: parts.metrics,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Every secret, for the redaction of reports: as it is in the configuration, its parts that give access by themselves, and
+    /// as the protocols compose it before they encode it.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        let Config { source, sftp, email, mattermost, monitor, .. } = self;
+        let mail_login = email.iter().flat_map(|email| &email.server).flat_map(|server| &server.credentials);
+        let logins = source.credentials.iter().chain(mail_login);
+        let hooks = mattermost.iter().map(|it| &it.webhook_url).chain(monitor.iter().map(|it| &it.ping_url));
+        secret_parts::of_query(&source.url)
+            .into_iter()
+            .chain(logins.flat_map(|login| secret_parts::of_login(&login.username, &login.password)))
+            .chain(source.proxy.iter().flat_map(secret_parts::of_proxy))
+            .chain(sftp.password.clone())
+            .chain(sftp.passphrase.clone())
+            .chain(hooks.flat_map(secret_parts::of_hook))
+            .collect()
+    }
+
+    /// How the names in `sftp.directory` are made.
+    pub fn naming(&self) -> Naming {
+        naming(&self.id, &self.archive, &self.sftp)
+    }
+}
+
+pub(super) fn naming(id: &JobId, archive: &Archive, sftp: &Sftp) -> Naming {
+    Naming { archive: archive.name.clone(), temporary_prefix: sftp.temporary_prefix.clone(), id: id.to_string() }
+}
+
+/// The sections, each on its own: a command that needs only some of them is not stopped by the others. `None` comes with at
+/// least one mistake, or is an optional section.
+pub(super) struct Parts {
+    pub(super) source: Option<Source>,
+    pub(super) archive: Option<Archive>,
+    pub(super) sftp: Option<Sftp>,
+    pub(super) retention: Option<Policy>,
+    pub(super) alarm: Option<Bounds>,
+    pub(super) retry: Option<RetryPolicy>,
+    pub(super) run: Option<Run>,
+    pub(super) log: Option<Log>,
+    pub(super) email: Option<Email>,
+    pub(super) mattermost: Option<Mattermost>,
+    pub(super) monitor: Option<Monitor>,
+    pub(super) metrics: Option<Metrics>,
+}
+
+/// Reads the whole file, in the order of the documentation.
+pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
+    let schema = Kind::new(json!({"type": "string"}), |_, _| Ok(()));
+    let about = "Where an editor finds the schema of this file. The program does not read it.";
+    top.optional(Label { name: "$schema", about }, schema.example(SCHEMA_FILE));
+    keys! { top:
+        /// Where the ZIP comes from, and which file in it is the dump.
+        source = section(source::read);
+        /// How the archive is made and named.
+        archive = section(archive::read);
+        /// The SFTP server that receives the archive.
+        sftp = section(sftp::read);
+        /// Which archives are kept on the server.
+        retention = section(retention::read);
+        /// Which sizes of an archive cause a warning; null for none. Such an archive is sent all the same, but the run removes
+        /// nothing.
+        alarm = optional_section(retention::read_alarm);
+        /// How often transient errors, such as a lost connection, are retried.
+        retry = section(run::read_retry);
+        /// Bounds of the whole run.
+        run = section(run::read);
+        /// The log file that each run appends to.
+        log = section(log::read);
+        /// The mail after a run; null for none.
+        email = optional_section(report::read_email);
+        /// The message in Mattermost after a run; null for none.
+        mattermost = optional_section(report::read_mattermost);
+        /// A service that raises an alarm when the job does not run, by the convention of healthchecks.io; null for none.
+        monitor = optional_section(report::read_monitor);
+        /// Metrics for Prometheus; null for none.
+        metrics = optional_section(report::read_metrics);
+    }
+    Parts { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics }
+}

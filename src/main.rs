@@ -1,9 +1,7 @@
 //! Arguments → command → exit code, and the only wall clock of the program.
 
-use std::env;
-use std::io;
-use std::process;
 use std::sync::Arc;
+use std::{env, io, process};
 
 use chrono::Utc;
 use clap::Parser as _;

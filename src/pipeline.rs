@@ -14,9 +14,7 @@ pub use job::Job;
 
 use crate::destination::{Delivery, Server};
 use crate::pipeline::from_source::Packing;
-use crate::pipeline::job::Arrival;
-use crate::pipeline::job::Delivered;
-use crate::pipeline::job::Stop;
+use crate::pipeline::job::{Arrival, Delivered, Stop};
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::failpoint::failpoint;

@@ -97,7 +97,7 @@ fn a_future_date_is_a_command_line_error() {
     let night = Night::new();
     let outcome = night.run_with(&["--date", "2999-01-01"]);
     outcome.exited_with(2);
-    assert!(outcome.stderr.contains("yet to come"), "{}", outcome.all());
+    assert!(outcome.stderr.contains("is in the future; give a date up to"), "{}", outcome.all());
     assert_eq!((night.web.requests(), night.sshd.names().len()), (0, 0));
 }
 

@@ -11,9 +11,8 @@ use std::time::SystemTime;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 use testkit::night::archive_name;
-use testkit::program;
 use testkit::servers::listener::closed_address;
-use testkit::{Night, Outcome};
+use testkit::{Night, Outcome, program};
 
 /// Fills the folder with every kind of entry, dated relative to the day of the run.
 fn put_everything(night: &Night) {

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use chrono::TimeDelta;
 use serde_json::json;
 use testkit::night::archive_name;
-use testkit::program;
 use testkit::servers::listener::closed_address;
-use testkit::{Night, Outcome};
+use testkit::{Night, Outcome, program};
 
 /// A value of the performance data.
 #[derive(Debug, PartialEq)]

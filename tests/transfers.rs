@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
-use testkit::night::extract_dump;
-use testkit::night::{DUMP, Outcome};
+use testkit::night::{DUMP, Outcome, extract_dump};
 use testkit::servers::zips::noise;
 use testkit::servers::{HttpsServer, Method, Zip};
 use testkit::{Night, Sshd};

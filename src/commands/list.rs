@@ -7,15 +7,14 @@ use std::io::{self, Write as _};
 
 use console::Term;
 
-use crate::cli;
 use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
 use crate::commands::list::table::{Canvas, Listing};
 use crate::commands::recovery::list_once;
-use crate::config;
 use crate::destination::DestinationError;
 use crate::exit_code::ExitCode;
 use crate::rules::inventory::Inventory;
+use crate::{cli, config};
 
 pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
     let Some(file) = &arguments.config else {

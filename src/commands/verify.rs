@@ -2,24 +2,21 @@
 
 mod report;
 
-use std::io;
-use std::slice;
 use std::time::Instant;
+use std::{io, slice};
 
 use crate::archive::{PackedDump, unpack};
-use crate::cli;
 use crate::commands::foreground::{self, Context, Work};
 use crate::commands::invocation::Invocation;
 use crate::commands::recovery::connect_and_list;
 use crate::commands::verify::report::Condition;
-use crate::config;
-use crate::destination::fetch;
-use crate::destination::{Connection, Server};
+use crate::destination::{Connection, Server, fetch};
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
 use crate::rules::recovery::{NoArchive, Stored, choose};
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
+use crate::{cli, config};
 
 pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
     let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());

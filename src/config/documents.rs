@@ -6,9 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::context::Context;
 use super::environment::Environment;
-use super::secret;
 use super::section::{Key, Reader};
-use super::validated;
+use super::{secret, validated};
 use crate::disk::trust::Trust;
 
 /// The JSON Schema (draft 2020-12) of a configuration.

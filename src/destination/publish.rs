@@ -9,11 +9,8 @@ use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::read_back::ReadBack;
 use crate::disk::spool::Spool;
-use crate::rules::archive_name::Naming;
-use crate::rules::archive_name::Which;
-use crate::rules::listing::Entry;
-use crate::rules::listing::Kind;
-use crate::rules::listing::to_put_back;
+use crate::rules::archive_name::{Naming, Which};
+use crate::rules::listing::{Entry, Kind, to_put_back};
 use crate::runtime::progress::Bar;
 
 /// What has the archive's final name.

@@ -1,9 +1,8 @@
 //! The id of a job: the same for every run with a configuration, different for every other job and machine.
 
-use std::fmt;
-use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use rustix::process::geteuid;
 use rustix::system::uname;

@@ -3,11 +3,10 @@
 //! release it, and no other user can take it. The system releases it however a run ends; the empty file is kept.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use rustix::fs::OFlags;
 use thiserror::Error;

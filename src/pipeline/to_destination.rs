@@ -3,11 +3,8 @@
 use crate::destination::{
     Connection, Delivery, DestinationError, Durability, Published, Replaced, Sent, SentState, Server, Verified,
 };
-use crate::pipeline::job::Arrival;
-use crate::pipeline::job::Job;
-use crate::pipeline::job::Stop;
-use crate::record::run_record::Delivery as Outcome;
-use crate::record::run_record::NOT_KNOWN_YET;
+use crate::pipeline::job::{Arrival, Job, Stop};
+use crate::record::run_record::{Delivery as Outcome, NOT_KNOWN_YET};
 use crate::record::task::Task;
 use crate::rules::archive_name::restore_option;
 use crate::rules::listing::{Kind, to_put_back};

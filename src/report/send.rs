@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::config::Email;
-use crate::config::Mattermost;
-use crate::config::Metrics;
-use crate::config::Monitor;
+use chrono::{DateTime, FixedOffset};
+
+use crate::config::{Config, Email, Mattermost, Metrics, Monitor};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
 use crate::record::task::Task;
@@ -22,8 +20,6 @@ use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
 use crate::runtime::supervisor::{Ended, Supervisor};
-use chrono::DateTime;
-use chrono::FixedOffset;
 
 /// For all reports together, after the job, which has `run.deadline_minutes`.
 const LIMIT: Duration = Duration::from_secs(10 * 60);

@@ -1,20 +1,18 @@
 //! Runs work that may get stuck: signals, time limits and panics end the work, but do not prevent the reports.
 
 use std::any::Any;
-use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::runtime::interrupt::Interrupt;
-use crate::runtime::interrupt::Interruption;
+use crate::runtime::interrupt::{Interrupt, Interruption};
 
 /// How long interrupted work may take to end; then it is abandoned.
 const GRACE: Duration = Duration::from_secs(2);

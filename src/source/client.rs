@@ -21,8 +21,7 @@ use crate::https::agent::{Settings, agent};
 use crate::https::retry_after::{date, retry_after};
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
-use crate::source::error::SourceError;
-use crate::source::error::{from_body, from_ureq};
+use crate::source::error::{SourceError, from_body, from_ureq};
 use crate::source::redirect::target;
 
 const MAX_REDIRECTS: u32 = 5;

@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
-
-use super::{check, files, must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
 use testkit::SmallDisk;
 use testkit::night::DUMP;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, HttpsServer, Zip};
+
+use super::{check, files, must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
 
 #[test]
 fn every_mistake_in_a_configuration_is_reported_and_nothing_is_contacted() {

@@ -1,13 +1,13 @@
 //! Problems of the report channels.
 
 use serde_json::json;
-
-use super::{must_end_with, must_fail, must_show, night, scrubbed};
 use testkit::Night;
 use testkit::night::MAIL_LOGIN;
 use testkit::servers::listener::closed_address;
 use testkit::servers::smtp::{Builder, Security};
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
+
+use super::{must_end_with, must_fail, must_show, night, scrubbed};
 
 /// Uses another mail server, with `faults`.
 fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builder) -> Night {

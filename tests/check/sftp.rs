@@ -3,8 +3,6 @@
 use std::fs;
 
 use serde_json::json;
-
-use super::{files, must_end_with, must_fail, must_not_show, must_show, night, prepare, scrubbed};
 use testkit::night::{DUMP, archive_name};
 use testkit::servers::listener::closed_address;
 use testkit::servers::sftp::Builder;
@@ -12,6 +10,8 @@ use testkit::servers::zips::noise;
 use testkit::servers::{Entry, SftpServer, SshKey, Zip};
 use testkit::sshd::generate;
 use testkit::{Night, SmallDisk, Sshd};
+
+use super::{files, must_end_with, must_fail, must_not_show, must_show, night, prepare, scrubbed};
 
 /// Uses the embedded server with `faults`; its host key is known.
 fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {

@@ -5,8 +5,9 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{must_not_show, prepare};
 use testkit::Night;
+
+use super::{must_not_show, prepare};
 
 fn signal(child: &Child, name: &str) {
     let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
-
-use super::{must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
 use testkit::Night;
 use testkit::night::DUMP;
 use testkit::servers::https::Builder;
 use testkit::servers::listener::closed_address;
 use testkit::servers::zips::noise;
 use testkit::servers::{Authority, Entry, HttpsServer, Zip};
+
+use super::{must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
 
 /// Uses another web server, with `faults`.
 fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {

@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-
-use super::{check, files, must_end_with, must_show, night, prepare, scrubbed};
 use testkit::Night;
 use testkit::night::DUMP;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, Zip};
+
+use super::{check, files, must_end_with, must_show, night, prepare, scrubbed};
 
 #[test]
 fn everything_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {

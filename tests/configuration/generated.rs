@@ -5,10 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
-use scripting_system::cli;
 use scripting_system::commands::gen_config;
 use scripting_system::commands::gen_config::GenConfigError;
-use scripting_system::config;
+use scripting_system::{cli, config};
 
 use crate::fixture::Fixture;
 use crate::reference;

@@ -8,9 +8,9 @@ use std::process::Command;
 use scripting_system::config;
 use scripting_system::config::LoadError;
 use serde_json::{Value, json};
+use testkit::SmallDisk;
 
 use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
-use testkit::SmallDisk;
 
 /// A user and a group that no machine has.
 pub(crate) const SOMEBODY: u32 = 54_321;

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use scripting_system::config;
-use scripting_system::config::Environment;
-use scripting_system::config::HostKeyPolicy;
+use scripting_system::config::{Environment, HostKeyPolicy};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, minimal, with};

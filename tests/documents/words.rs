@@ -1,8 +1,7 @@
 //! The words that operators read: documents and help texts.
 
-use std::fs;
-use std::iter;
 use std::path::Path;
+use std::{fs, iter};
 
 use scripting_system::cli::definition;
 

@@ -10,7 +10,6 @@ use std::process::Command;
 use chrono::{Days, NaiveDate};
 use mail_parser::MessageParser;
 use serde_json::json;
-
 use testkit::night::archive_name;
 use testkit::servers::https::Builder as HttpsBuilder;
 use testkit::servers::sftp::Builder as SftpBuilder;

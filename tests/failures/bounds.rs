@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::servers::listener::closed_address;
 
 use super::bad_night::BadNight;
-use testkit::servers::listener::closed_address;
 
 /// The time limit for each answer.
 const LIMIT: Duration = Duration::from_secs(1);

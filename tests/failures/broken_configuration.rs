@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::json;
+use testkit::{Outcome, program};
 
 use super::bad_night::BadNight;
-use testkit::Outcome;
-use testkit::program;
 
 /// Runs the program with the configuration file as it is.
 fn run_as_written(bad: &BadNight) -> Outcome {

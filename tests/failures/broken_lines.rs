@@ -1,22 +1,21 @@
 //! Lines that break, stall or lead nowhere: what is retried, what resumes, and what is given up.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
-use super::interruptions::kill;
 use testkit::night::extract_dump;
 use testkit::servers::Proxy;
 use testkit::servers::listener::serve;
 use testkit::wait_until;
+
+use super::bad_night::BadNight;
+use super::interruptions::kill;
 
 /// Bytes of an archive that is sent in several steps.
 const SIZE: usize = 2_000_000;

@@ -6,13 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
+use testkit::{SmallDisk, Sshd, wait_until};
 
-use super::bad_night::BadNight;
-use super::bad_night::OLDER_ATTEMPT;
-use super::interruptions::begin;
-use super::interruptions::kill;
-use testkit::wait_until;
-use testkit::{SmallDisk, Sshd};
+use super::bad_night::{BadNight, OLDER_ATTEMPT};
+use super::interruptions::{begin, kill};
 
 /// A job whose archive has about `size` bytes.
 fn job_of(size: usize) -> BadNight {

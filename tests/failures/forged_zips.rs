@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::servers::{Entry, Zip};
+
 use super::bad_night::BadNight;
 use super::random_bytes::run_watched;
-use testkit::servers::{Entry, Zip};
 
 const TIB: u64 = 1 << 40;
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
 use testkit::servers::SshKey;
 use testkit::{Outcome, Sshd};
+
+use super::bad_night::BadNight;
 
 /// A job with this known_hosts.
 fn job_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {

@@ -1,20 +1,18 @@
 //! Runs that are interrupted, meet another run, or cannot write their log.
 
-use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Output, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use rustix::fs::{CWD, FileType, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use scripting_system::disk::space::check_writable;
 use serde_json::json;
+use testkit::{Outcome, SmallDisk, wait_until};
 
 use super::bad_night::BadNight;
-use testkit::wait_until;
-use testkit::{Outcome, SmallDisk};
 
 /// A program must end this soon after a signal.
 const LIMIT: Duration = Duration::from_secs(5);

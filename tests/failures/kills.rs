@@ -1,20 +1,16 @@
 //! Runs that are killed and cannot clean up: the next one succeeds and cleans up.
 
-use std::fs;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use chrono::TimeDelta;
 use rustix::process::Signal;
 use serde_json::json;
-
-use super::bad_night::BadNight;
-use super::bad_night::OLDER_ATTEMPT;
-use super::interruptions::begin;
-use super::interruptions::end;
-use super::interruptions::kill;
 use testkit::servers::sftp::Builder as SftpBuilder;
 use testkit::wait_until;
+
+use super::bad_night::{BadNight, OLDER_ATTEMPT};
+use super::interruptions::{begin, end, kill};
 
 /// Asserts that a run succeeds now, and leaves whole archives only.
 #[track_caller]

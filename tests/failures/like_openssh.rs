@@ -14,7 +14,6 @@ use proptest::prelude::*;
 use scripting_system::rules::known_hosts::{HostName, Line, parse};
 use serde_json::json;
 use sha1::Sha1;
-
 use testkit::{Night, Sshd};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";

@@ -1,23 +1,19 @@
 //! One run of a job at a time: what releases its lock, who can hold it, and where it is.
 
-use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use scripting_system::disk::state_folder;
+use testkit::servers::SftpServer;
+use testkit::{Night, program, wait_until};
 
 use super::bad_night::BadNight;
-use super::interruptions::begin;
-use super::interruptions::kill;
-use testkit::Night;
-use testkit::program;
-use testkit::servers::SftpServer;
-use testkit::wait_until;
+use super::interruptions::{begin, kill};
 
 /// A user id that no machine has.
 const STRANGER: u32 = 471_100;

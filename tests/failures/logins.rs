@@ -1,19 +1,18 @@
 //! SFTP servers that refuse the login, cannot be reached, or are no SFTP servers.
 
-use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use serde_json::json;
-
-use super::bad_night::{BadNight, PASSWORD};
 use testkit::Sshd;
 use testkit::servers::listener::closed_address;
 use testkit::sshd::generate;
+
+use super::bad_night::{BadNight, PASSWORD};
 
 #[test]
 fn a_wrong_password_is_tried_once() {

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
 use testkit::Sshd;
 use testkit::sshd::generate;
+
+use super::bad_night::BadNight;
 
 #[test]
 fn a_server_with_only_unsafe_algorithms_is_refused_with_advice() {

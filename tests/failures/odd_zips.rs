@@ -6,12 +6,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
-use super::unusable_zips::{made_by, with_field};
 use testkit::night::DUMP;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, Zip};
+
+use super::bad_night::BadNight;
+use super::unusable_zips::{made_by, with_field};
 
 /// The content of the run's archive: the names that GNU tar lists, and the bytes of the only file.
 #[track_caller]

@@ -1,7 +1,8 @@
 //! A bug in the program itself: its panic is caught and reported like any error, without secrets, and no archive is lost.
 
-use super::bad_night::{BadNight, PASSWORD};
 use testkit::night::MAIL_LOGIN;
+
+use super::bad_night::{BadNight, PASSWORD};
 
 /// A job whose runs panic at `place`, with a text that contains secrets.
 fn panicking_at(place: &str) -> BadNight {

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-
 use testkit::Night;
 
 /// The relevant system calls of `command`, one per line; descriptors are shown with their paths.

@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::Outcome;
 
 use super::bad_night::BadNight;
-use testkit::Outcome;
 
 const SIZE: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(60);

@@ -1,10 +1,10 @@
 //! Redirects: credentials are sent to the origin of `source.url` only, and no query is reported.
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
 use testkit::servers::https::Builder;
 use testkit::servers::{Authority, HttpsServer};
+
+use super::bad_night::BadNight;
 
 const PASSWORD: &str = "r3ader-secret";
 

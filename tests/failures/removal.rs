@@ -1,8 +1,9 @@
 //! Runs that must not remove anything, or cannot.
 
+use std::fs;
+
 use chrono::Datelike as _;
 use serde_json::json;
-use std::fs;
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT};
 

@@ -4,14 +4,14 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use chrono::{Days, TimeDelta};
-
-use super::bad_night::BadNight;
-use super::interruptions::{begin, kill};
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::times;
 use testkit::servers::zips::sql_dump;
 use testkit::wait_until;
+
+use super::bad_night::BadNight;
+use super::interruptions::{begin, kill};
 
 /// The same job with an empty folder.
 fn emptied(bad: BadNight) -> BadNight {

@@ -10,19 +10,15 @@ use std::time::{Duration, SystemTime};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-
-use super::bad_night::BadNight;
-use super::bad_night::OLDER_ATTEMPT;
-use super::bad_night::PASSWORD;
-use super::interruptions::begin;
-use testkit::Outcome;
 use testkit::night::DUMP;
-use testkit::program;
 use testkit::servers::certificates::write_private;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::{Entry, SftpServer, Zip, times};
-use testkit::wait_until;
+use testkit::{Outcome, program, wait_until};
+
+use super::bad_night::{BadNight, OLDER_ATTEMPT, PASSWORD};
+use super::interruptions::begin;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const OTHERS: &str = "another job's archive";

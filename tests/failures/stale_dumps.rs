@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::json;
-
-use super::bad_night::BadNight;
 use testkit::night::DUMP;
 use testkit::servers::{Entry, Zip};
+
+use super::bad_night::BadNight;
 
 fn at(date: NaiveDate, hour: u32) -> DateTime<Utc> {
     date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap()).and_utc()

@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use testkit::servers::sftp_faults::StatusCode;
-
-use super::bad_night::{BadNight, OLDER_ATTEMPT};
 use testkit::Outcome;
 use testkit::servers::sftp::Builder as SftpBuilder;
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::{Disturbance, StatusCode};
+
+use super::bad_night::{BadNight, OLDER_ATTEMPT};
 
 const HELD_BACK: &str = "removal is held back";
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::Sshd;
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT};
-use testkit::Sshd;
 
 #[test]
 fn a_directory_that_cannot_be_written_is_reported() {

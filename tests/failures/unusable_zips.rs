@@ -4,10 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
 use testkit::night::DUMP;
 use testkit::servers::{Entry, Zip};
+
+use super::bad_night::BadNight;
 
 /// A job with `zip` on the web server.
 fn job_with(zip: &Zip) -> BadNight {

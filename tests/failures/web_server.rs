@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-
-use super::bad_night::BadNight;
 use testkit::servers::listener::closed_address;
 use testkit::servers::{Authority, Identity};
+
+use super::bad_night::BadNight;
 
 #[test]
 fn a_refusal_is_final_and_says_what_to_check() {

@@ -5,12 +5,12 @@
 use std::thread;
 
 use serde_json::json;
-
-use crate::undelivered::run_undelivered;
-use crate::{use_mail_server, use_webhook};
 use testkit::Night;
 use testkit::servers::smtp::Security;
 use testkit::servers::{SmtpServer, WebhookServer};
+
+use crate::undelivered::run_undelivered;
+use crate::{use_mail_server, use_webhook};
 
 /// Each timeout is 30 seconds, so the runs share them.
 #[test]

@@ -3,9 +3,7 @@
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-
-use testkit::program;
-use testkit::{Night, Outcome};
+use testkit::{Night, Outcome, program};
 
 /// Runs the program as cron does, with one more variable for the locale.
 fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate, Utc};
 use serde_json::json;
-
-use crate::letter::Letter;
 use testkit::Night;
 use testkit::night::{SFTP_PASSWORD, archive_name};
 use testkit::servers::listener::closed_address;
 use testkit::servers::times;
+
+use crate::letter::Letter;
 
 /// Puts archives of these ages in days and sizes in bytes on the server of `night`. Returns their dates.
 fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {

@@ -6,10 +6,8 @@ use std::process::Command;
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-
-use testkit::Night;
 use testkit::night::archive_name;
-use testkit::program;
+use testkit::{Night, program};
 
 const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
 

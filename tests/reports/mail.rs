@@ -7,13 +7,13 @@ use std::process::Command;
 
 use chrono::Utc;
 use serde_json::json;
-
-use crate::letter::Letter;
-use crate::{host_name, use_mail_server};
 use testkit::Night;
 use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::SmtpServer;
 use testkit::servers::smtp::Security;
+
+use crate::letter::Letter;
+use crate::{host_name, use_mail_server};
 
 /// Runs `night`, which succeeds, and returns the only mail that `server` accepted.
 #[track_caller]

@@ -1,7 +1,6 @@
 //! When a report is sent: every outcome with every setting, for mail and Mattermost.
 
 use serde_json::json;
-
 use testkit::Night;
 
 /// The settings of `email.send` and `mattermost.send`.

@@ -1,10 +1,10 @@
 //! The Mattermost message: one post with a table that text from outside cannot break; servers that refuse it.
 
 use serde_json::json;
-
-use crate::{host_name, only_post, use_webhook};
 use testkit::Night;
 use testkit::servers::{Authority, Entry, WebhookServer, Zip};
+
+use crate::{host_name, only_post, use_webhook};
 
 /// The cells of each row of the table in `post`, without the header; an invalid row fails the test.
 #[track_caller]

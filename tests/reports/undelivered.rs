@@ -1,13 +1,13 @@
 //! Mail that does not arrive: the job still succeeds, and the other channels report the mail.
 
 use serde_json::json;
-
-use crate::{only_post, use_mail_server};
 use testkit::night::MAIL_LOGIN;
 use testkit::servers::listener::closed_address;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer};
 use testkit::{Night, Outcome};
+
+use crate::{only_post, use_mail_server};
 
 /// Runs `night`, whose mail cannot arrive. Asserts that the archive was delivered, and that the log and Mattermost say `why`.
 #[track_caller]

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::fixture::{assert_refused, assert_restored, day_before, listing, plain, put_archive, restore};
 use testkit::Night;
 use testkit::night::DUMP;
+
+use super::fixture::{assert_refused, assert_restored, day_before, listing, plain, put_archive, restore};
 
 /// The archive `a.tgz` that the shell `command` makes in a folder with two files, named like the dump and `other`.
 fn made_by(folder: &Path, command: &str) -> Vec<u8> {

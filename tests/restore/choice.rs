@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::json;
+use testkit::Night;
 
 use super::fixture::{assert_refused, assert_restored, day_before, listing, put_archive, restore};
-use testkit::Night;
 
 #[test]
 fn the_newest_is_restored_unless_a_date_is_given() {

@@ -1,17 +1,15 @@
 //! The printed commands, run as they are against private servers: PostgreSQL, MariaDB and SQLite as Debian packages them,
 //! with Debian's logins: PostgreSQL by peer for its own user, MariaDB by socket for root.
 
-use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
-
 use testkit::Night;
 
 const ROWS: &str = "1000";

@@ -5,10 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use serde_json::json;
-
-use super::fixture::{assert_restored, listing, output, plain, put_archive, restore};
 use testkit::Night;
 use testkit::night::DUMP;
+
+use super::fixture::{assert_restored, listing, output, plain, put_archive, restore};
 
 #[test]
 fn the_dump_is_restored_byte_for_byte_with_its_modification_time() {

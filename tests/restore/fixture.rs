@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{Days, NaiveDate};
-
 use testkit::Night;
 use testkit::night::{DUMP, Outcome, archive_name};
 use testkit::servers::zips::noise;

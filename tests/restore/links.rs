@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
-
-use super::fixture::{MIB, assert_refused, assert_restored, night_of, put_archive, restore};
 use testkit::Night;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::sftp_watch::Moment;
+
+use super::fixture::{MIB, assert_refused, assert_restored, night_of, put_archive, restore};
 
 #[test]
 fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long() {

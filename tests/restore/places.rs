@@ -5,10 +5,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::fixture::{MIB, assert_refused, assert_restored, listing, night_of, output, restore, restored};
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::servers::zips::sql_dump;
 use testkit::{Night, SmallDisk};
+
+use super::fixture::{MIB, assert_refused, assert_restored, listing, night_of, output, restore, restored};
 
 #[test]
 fn an_existing_file_is_replaced_only_by_force_and_the_server_is_not_contacted() {

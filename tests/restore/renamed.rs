@@ -4,11 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::json;
+use testkit::night::DUMP;
+use testkit::{Night, program};
 
 use super::fixture::{assert_refused, assert_restored, day_before, listing, output, put_archive, restore};
-use testkit::Night;
-use testkit::night::DUMP;
-use testkit::program;
 
 /// Delivers today's archive, and creates one of yesterday that holds the dump as `old`.
 fn renamed(night: &mut Night, old: &str) {

@@ -6,15 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-
-use super::fixture::MIB;
-use super::fixture::assert_restored;
-use super::fixture::listing;
-use super::fixture::night_of;
-use super::fixture::output;
-use super::fixture::restore;
 use testkit::servers::sftp_faults::Disturbance;
 use testkit::wait_until;
+
+use super::fixture::{MIB, assert_restored, listing, night_of, output, restore};
 
 /// The program must end within this time after a signal.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -7,11 +7,8 @@ use std::process::Command;
 use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use scripting_system::archive::ArchiveError;
-use scripting_system::archive::PackedDump;
-use scripting_system::archive::unpack;
-use scripting_system::runtime::interrupt::Interrupt;
-use scripting_system::runtime::interrupt::Interruption;
+use scripting_system::archive::{ArchiveError, PackedDump, unpack};
+use scripting_system::runtime::interrupt::{Interrupt, Interruption};
 use tar::{Builder, EntryType, Header};
 
 const NAME: &str = "dump.sql";

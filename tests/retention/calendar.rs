@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
-
-use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
 use testkit::Night;
 use testkit::night::archive_name;
+
+use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
 
 /// A Monday after a leap year of 53 weeks.
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2021, 1, 4).unwrap();

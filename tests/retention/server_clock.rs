@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::json;
-
-use super::{archive, lay, removed_by, run, run_on, today};
 use testkit::Night;
 use testkit::night::archive_name;
+
+use super::{archive, lay, removed_by, run, run_on, today};
 
 /// When a run on `date` writes.
 fn evening(date: NaiveDate) -> DateTime<Utc> {

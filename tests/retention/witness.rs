@@ -8,10 +8,9 @@ use proptest::prelude::*;
 use scripting_system::rules::archive_name::{ArchiveName, Naming};
 use scripting_system::rules::listing::{Entry, Kind};
 use scripting_system::rules::retention;
-use scripting_system::rules::retention::Circumstances;
 use scripting_system::rules::retention::keeping::Policy;
 use scripting_system::rules::retention::reason::{Reason, RemovalHold};
-use scripting_system::rules::retention::server_clock;
+use scripting_system::rules::retention::{Circumstances, server_clock};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =

@@ -5,7 +5,6 @@ use std::time::Duration;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{SmtpTransport, Transport};
-
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer};
 

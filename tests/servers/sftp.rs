@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use ssh2::{OpenFlags, OpenType, RenameFlags, Session};
+use testkit::servers::{SftpServer, SshKey, zips};
 
 use crate::folder_with_file;
-use testkit::servers::{SftpServer, SshKey, zips};
 
 fn try_to_connect(server: &SftpServer) -> Result<Session, ssh2::Error> {
     let mut session = Session::new()?;

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::time::Duration;
 
+use testkit::servers::{Authority, HttpsServer};
 use ureq::tls::{ClientCert, PrivateKey};
 
 use crate::{CONTENT, agent, folder_with_file, get, header, text};
-use testkit::servers::{Authority, HttpsServer};
 
 #[test]
 fn the_web_server_serves_files_and_ranges_of_them() {

@@ -1,7 +1,8 @@
 //! The webhook, checked with ureq.
 
-use crate::{client, get, header, text};
 use testkit::servers::WebhookServer;
+
+use crate::{client, get, header, text};
 
 #[test]
 fn the_webhook_accepts_what_mattermost_accepts_and_nothing_else() {

@@ -1,22 +1,19 @@
 //! The metrics of a run, read by Prometheus' own parser.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
-
-use crate::start;
-use crate::terminate;
 use testkit::servers::{HttpsServer, PingServer, times};
-use testkit::wait_until;
-use testkit::{Night, Outcome, SmallDisk};
+use testkit::{Night, Outcome, SmallDisk, wait_until};
+
+use crate::{start, terminate};
 
 const PREFIX: &str = "scripting_system_";
 

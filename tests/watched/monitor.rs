@@ -4,14 +4,12 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-
-use crate::start;
-use crate::terminate;
 use testkit::servers::listener::closed_address;
 use testkit::servers::pings::{Builder, Ping};
 use testkit::servers::{Authority, HttpsServer, PingServer};
-use testkit::wait_until;
-use testkit::{Night, Outcome};
+use testkit::{Night, Outcome, wait_until};
+
+use crate::{start, terminate};
 
 /// The longest run without the wait for the monitor, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);

@@ -1,9 +1,8 @@
 //! The metrics file: complete at any moment, and readable by node_exporter's user.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::thread;
+use std::{fs, thread};
 
 use scripting_system::report::metrics::textfile::{read, write};
 

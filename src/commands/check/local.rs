@@ -3,8 +3,7 @@
 use crate::commands::check::checker::Checker;
 use crate::commands::check::findings::Finding;
 use crate::disk::lock::{Lock, LockError};
-use crate::disk::space;
-use crate::disk::spool;
+use crate::disk::{space, spool};
 use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 

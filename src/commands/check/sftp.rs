@@ -12,18 +12,14 @@ use crate::disk::lock::{Lock, LockError};
 use crate::disk::space;
 use crate::record::run_record::NOT_KNOWN_YET;
 use crate::rules::dump::base_name;
-use crate::rules::inventory;
 use crate::rules::listing::{self, Entry};
 use crate::rules::other_pattern::{self, OtherPattern};
-use crate::rules::redaction::printable;
-use crate::rules::redaction::shell_word;
-use crate::rules::retention::Action;
-use crate::rules::retention::Circumstances;
-use crate::rules::retention::Plan;
+use crate::rules::redaction::{printable, shell_word};
 use crate::rules::retention::reason::Reason;
 use crate::rules::retention::server_clock::server_now;
-use crate::rules::units;
+use crate::rules::retention::{Action, Circumstances, Plan};
 use crate::rules::units::count;
+use crate::rules::{inventory, units};
 use crate::runtime::error_chain::with_causes;
 
 /// The steps to the folder, in order.

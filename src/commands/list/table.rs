@@ -6,10 +6,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate};
 use console::{Alignment, Style, measure_text_width, pad_str};
 
 use crate::rules::archive_name::restore_option;
-use crate::rules::inventory::Gap;
-use crate::rules::inventory::Inventory;
-use crate::rules::inventory::PlannedArchive;
-use crate::rules::inventory::PlannedFile;
+use crate::rules::inventory::{Gap, Inventory, PlannedArchive, PlannedFile};
 use crate::rules::redaction::printable;
 use crate::rules::retention::Action;
 use crate::rules::retention::reason::Reason;

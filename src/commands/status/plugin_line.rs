@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::rules::health::Checkup;
-use crate::rules::health::Health;
-use crate::rules::health::Limits;
-use crate::rules::health::Newest;
-use crate::rules::health::Problem;
+use crate::rules::health::{Checkup, Health, Limits, Newest, Problem};
 use crate::rules::redaction::printable;
 use crate::rules::units;
 

@@ -11,8 +11,7 @@ use ssh2::{ErrorCode, File, FileStat};
 use crate::destination::error::{DestinationError, is_failure, is_link, is_missing, is_no_space, is_refusal_to_write};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
-use crate::rules::listing::Entry;
-use crate::rules::listing::Kind;
+use crate::rules::listing::{Entry, Kind};
 use crate::runtime::interrupt::Interrupt;
 
 /// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.

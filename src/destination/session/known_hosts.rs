@@ -15,11 +15,7 @@ use crate::destination::error::DestinationError;
 use crate::disk::atomic_file::sync_folder_of;
 use crate::disk::bounded_read;
 use crate::disk::bounded_read::ReadError;
-use crate::rules::known_hosts::HostName;
-use crate::rules::known_hosts::KnownKey;
-use crate::rules::known_hosts::Line;
-use crate::rules::known_hosts::Marker;
-use crate::rules::known_hosts::parse;
+use crate::rules::known_hosts::{HostName, KnownKey, Line, Marker, parse};
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;

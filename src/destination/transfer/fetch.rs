@@ -9,12 +9,9 @@ use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
 use crate::destination::transfer::reading::Reading;
 use crate::destination::transfer::reorder_buffer::ReorderBuffer;
-use crate::destination::transfer::work_queue::Part;
-use crate::destination::transfer::work_queue::WorkQueue;
-use crate::rules::listing::Entry;
-use crate::rules::listing::Kind;
-use crate::runtime::progress::Bar;
-use crate::runtime::progress::Progress;
+use crate::destination::transfer::work_queue::{Part, WorkQueue};
+use crate::rules::listing::{Entry, Kind};
+use crate::runtime::progress::{Bar, Progress};
 use crate::runtime::worker::joined;
 
 /// The result of a fetch.

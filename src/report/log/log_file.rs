@@ -165,9 +165,10 @@ fn write(file: &mut File, path: &Path, line: &str) -> Result<(), LogFileError> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+
+    use chrono::DateTime;
 
     use super::*;
     use crate::record::run_record::RunRecord;

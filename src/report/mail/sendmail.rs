@@ -61,9 +61,8 @@ pub(crate) fn hand_over(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::thread;
+    use std::{fs, thread};
 
     use super::*;
 

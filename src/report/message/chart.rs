@@ -6,9 +6,8 @@ use chrono::NaiveDate;
 
 use crate::record::run_record::{FolderFacts, RunRecord};
 use crate::report::message::headline;
-use crate::rules::history;
 use crate::rules::listing::Archived;
-use crate::rules::units;
+use crate::rules::{history, units};
 
 /// How many archives are drawn.
 const MAX_ARCHIVES: usize = 30;

@@ -3,10 +3,8 @@
 use crate::record::run_record::{Delivery, RunRecord};
 use crate::report::message::figures::{Figure, named};
 use crate::report::message::headline;
-use crate::rules::retention::Action;
-use crate::rules::retention::Decision;
-use crate::rules::retention::Plan;
 use crate::rules::retention::reason::Reason;
+use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::units;
 
 /// All facts of `record`, in the order of a run.

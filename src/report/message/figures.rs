@@ -7,9 +7,8 @@ use crate::record::run_record::{Delivery, FolderFacts, RunRecord};
 use crate::record::task::Task;
 use crate::report::message::chart::{self, Chart};
 use crate::report::message::headline;
-use crate::rules::history;
 use crate::rules::retention::Decision;
-use crate::rules::units;
+use crate::rules::{history, units};
 
 /// How many gaps are listed, the latest ones.
 const MAX_GAPS: usize = 5;

@@ -5,6 +5,7 @@ mod history;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate};
+pub(crate) use history::{delivered_with_history, stale_with_history, unreachable_web_server};
 
 use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State};
 use crate::record::task::Task;
@@ -12,8 +13,6 @@ use crate::rules::redaction::Redaction;
 use crate::rules::retention::keeping::Rule;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::{Action, Decision, Plan};
-
-pub(crate) use history::{delivered_with_history, stale_with_history, unreachable_web_server};
 
 /// Each kind of run, with a name for its snapshot and its picture.
 pub(crate) fn all() -> [(&'static str, RunRecord); 9] {

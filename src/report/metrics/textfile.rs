@@ -3,8 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::atomic_file;
-use crate::disk::bounded_read;
+use crate::disk::{atomic_file, bounded_read};
 
 /// node_exporter runs as another user.
 const MODE: u32 = 0o644;

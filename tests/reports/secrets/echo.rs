@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+use testkit::servers::listener::serve;
 
 use super::leaks::forms;
-use testkit::servers::listener::serve;
 
 struct Request {
     /// Path and query.

@@ -3,22 +3,21 @@
 mod echo;
 mod leaks;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use serde_json::json;
-
-use self::echo::{HttpEcho, smtp_echo};
-use self::leaks::{assert_without, forms};
-use crate::letter::Letter;
 use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
 use testkit::sshd::generate;
 use testkit::{Night, Outcome};
+
+use self::echo::{HttpEcho, smtp_echo};
+use self::leaks::{assert_without, forms};
+use crate::letter::Letter;
 
 const SFTP_PASSWORD: &str = "Sf+tp/P\"W=\\q1Zx";
 const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";

@@ -1,18 +1,13 @@
 //! An installation that works, for tests to break: a fresh dump on a TLS web server, OpenSSH, an SMTP server with TLS and
 //! a login, a webhook, and a configuration for all of them.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
-use chrono::DateTime;
-use chrono::NaiveDate;
-use chrono::SubsecRound;
-use chrono::TimeDelta;
-use chrono::Utc;
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -1,11 +1,10 @@
 //! A private OpenSSH server: `sshd` on a free port of loopback, with its own keys.
 
-use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use tempfile::TempDir;
 

@@ -5,16 +5,10 @@ use chrono::{Days, NaiveDate};
 use crate::record::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, State};
 use crate::record::task::Task;
 use crate::report::message::samples;
-use crate::report::message::samples::decision;
-use crate::report::message::samples::delivered;
-use crate::report::message::samples::done;
-use crate::report::message::samples::recent;
-use crate::report::message::samples::stale;
+use crate::report::message::samples::{decision, delivered, done, recent, stale};
 use crate::rules::listing::Archived;
-use crate::rules::retention::Action;
-use crate::rules::retention::Decision;
-use crate::rules::retention::Plan;
 use crate::rules::retention::reason::Reason;
+use crate::rules::retention::{Action, Decision, Plan};
 
 const MIB: u64 = 1024 * 1024;
 

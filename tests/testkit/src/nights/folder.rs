@@ -1,11 +1,9 @@
 //! The content of a folder by name, and the differences between two such listings.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
+use std::{fs, io, thread};
 
 /// How long a folder must be unchanged: the server may still carry out requests of a killed program.
 const SETTLING: Duration = Duration::from_millis(5);

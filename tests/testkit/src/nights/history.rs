@@ -1,10 +1,9 @@
 //! The content of the folder before a run: archives, leftovers of earlier versions, other jobs and other machines, and
 //! foreign files.
 
-use std::fs;
-use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::{fs, io};
 
 use chrono::{Days, NaiveDate};
 

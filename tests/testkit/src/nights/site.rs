@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, SystemTime};
+use std::{io, thread};
 
 use chrono::NaiveDate;
 use serde_json::json;

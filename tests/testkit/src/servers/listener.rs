@@ -1,10 +1,9 @@
 //! Serves a router over TLS or plain HTTP until dropped.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use axum::Router;
 use axum_server::accept::NoDelayAcceptor;

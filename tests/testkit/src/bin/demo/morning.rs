@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use console::style;
-
-use crate::evidence::Finding;
 use testkit::night::DUMP;
 
+use crate::evidence::Finding;
 use crate::stage::Stage;
 
 const NAME: &str = "scripting-system";

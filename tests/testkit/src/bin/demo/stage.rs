@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use chrono::{DateTime, Days, Local, NaiveDate, SubsecRound as _};
 use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
-
 use testkit::Sshd;
 use testkit::night::{DUMP, archive_name, username};
 use testkit::nights::dump::Dump;

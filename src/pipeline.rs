@@ -90,9 +90,9 @@ impl Job {
     ) -> Result<Option<Arrival>, Stop> {
         let (writer, spool) = self.create_spool(expected_size)?;
         let (naming, name) = (self.config.naming(), self.archive_name());
-        let is_of_another_job = |beginning: &[u8]| self.is_of_another_job(beginning);
-        let (naming, is_of_another_job, progress) = (&naming, &is_of_another_job, &self.progress);
-        let delivery = Delivery { server, naming, name: &name, spool: &spool, is_of_another_job, progress };
+        let belongs_to_other_job = |beginning: &[u8]| self.belongs_to_other_job(beginning);
+        let (naming, belongs_to_other_job, progress) = (&naming, &belongs_to_other_job, &self.progress);
+        let delivery = Delivery { server, naming, name: &name, spool: &spool, belongs_to_other_job, progress };
         server.expect_transfer(expected_size.unwrap_or(0));
         let sent = thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &spool));

@@ -57,7 +57,7 @@ impl Verification<'_> {
             let begun = Instant::now();
             let condition = match conditions.last() {
                 // A refused login is not retried: accounts get locked.
-                Some(Condition::Unread(why)) if self.server.has_turned_away() => Condition::Unread(why.clone()),
+                Some(Condition::Unread(why)) if self.server.was_refused() => Condition::Unread(why.clone()),
                 _ => match connection.take().map_or_else(|| self.server.connect(), Ok) {
                     Ok(first) => {
                         let (condition, left) = self.of_one(first, archive);

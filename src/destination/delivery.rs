@@ -1,4 +1,4 @@
-//! One delivery: the archive is sent under a temporary name, read back over a new connection, and then published.
+//! Sends an archive under a temporary name, reads it back over a new connection, and publishes it.
 
 use crate::destination::error::DestinationError;
 use crate::destination::publish::{Occupant, Publication, Published, put_back};
@@ -12,55 +12,55 @@ use crate::rules::archive_name::Naming;
 use crate::rules::listing::{Entry, own_uploads};
 use crate::runtime::progress::{Bar, Progress};
 
-/// An archive that is delivered to a server, over as many connections as that takes.
+/// The delivery of one archive. It reconnects after a broken connection.
 pub struct Delivery<'a> {
     pub server: &'a Server,
     pub naming: &'a Naming,
     /// The archive's final name.
     pub name: &'a str,
-    /// The archive, which may still grow while it is sent.
+    /// The archive, which may still grow during the upload.
     pub spool: &'a Spool,
-    /// Decides by an archive's first 64 KiB whether it belongs to another job and must not be replaced.
-    pub is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    /// Whether an archive with these first 64 KiB belongs to another job and must not be replaced.
+    pub belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
     pub progress: &'a Progress,
 }
 
-/// What sending led to.
+/// The result of sending.
 pub struct Sent {
     pub state: SentState,
-    /// Unfinished uploads of earlier runs that were removed before.
+    /// Unfinished uploads of earlier runs that were removed first.
     pub cleared: Vec<String>,
 }
 
 pub enum SentState {
-    /// All of the archive has its temporary name.
+    /// The whole archive is on the server under its temporary name.
     Uploaded {
         temporary_name: String,
-        /// How many connections took part.
+        /// Number of connections used.
         connections: usize,
-        /// Whether a link broke. The server may have lost what it acknowledged before that.
+        /// Whether a connection broke. The server may have lost data that it had acknowledged.
         is_resumed: bool,
         durability: Durability,
     },
-    /// The same bytes already have the final name, as this connection has shown.
+    /// The same bytes already have the final name.
     AlreadyThere(Connection),
 }
 
-/// A verified archive that has its final name.
+/// A verified archive under its final name.
 pub struct Verified {
     pub published: Published,
     pub connection: Connection,
-    /// Of what this delivery has uploaded.
+    /// `None` if nothing was uploaded.
     pub durability: Option<Durability>,
 }
 
 impl Delivery<'_> {
-    /// Removes unfinished uploads of earlier runs of this job, puts set-aside archives without successor back, and sends the
-    /// archive, beginning over `connection`. It will have about `expected_size` bytes.
+    /// Removes unfinished uploads of earlier runs of this job, puts back set-aside archives that were not replaced, and sends
+    /// the archive of about `expected_size` bytes, starting over `connection`.
     ///
     /// # Errors
-    /// If something other than a file or another job's archive has the final name, the archive is given up, or the server
-    /// or the link fails.
+    /// If the final name is taken by something other than a file or by another job's archive, the archive is abandoned, or the
+    /// server or the connection fails.
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
         let part = self.naming.part(self.name);
         let mut upload = Upload::new(self.server, self.spool, expected_size, &part);
@@ -76,11 +76,11 @@ impl Delivery<'_> {
             upload.run(self.server, connection, existing, &self.progress.bar("Send", expected_size))?;
             Ok(false)
         };
-        let (is_there, connection) = self.server.with_connection("sending the archive", Some(connection), work)?;
-        let state = if is_there {
+        let (is_delivered, connection) = self.server.with_connection("sending the archive", Some(connection), work)?;
+        let state = if is_delivered {
             SentState::AlreadyThere(connection)
         } else {
-            connection.goodbye();
+            connection.close_quietly();
             SentState::Uploaded {
                 connections: upload.connections(),
                 is_resumed: upload.is_resumed,
@@ -91,11 +91,11 @@ impl Delivery<'_> {
         Ok(Sent { state, cleared })
     }
 
-    /// Reads the upload back over a new connection, and gives it its final name. If a link broke during the upload and the
-    /// server has lost bytes, sends the archive again.
+    /// Reads the upload back over a new connection and gives it its final name. If a connection broke during the upload and
+    /// the server lost data, sends the archive again.
     ///
     /// # Errors
-    /// If the server holds other bytes, and as [`send`](Delivery::send).
+    /// If the server's copy differs, and as [`send`](Delivery::send).
     pub fn verify_and_publish(&self, sent: SentState) -> Result<Verified, DestinationError> {
         let (part, is_resumed, durability) = match sent {
             SentState::AlreadyThere(connection) => {
@@ -108,7 +108,7 @@ impl Delivery<'_> {
         let mut publication = self.publication();
         let (verified, durability) = match self.verify_once(&part, &mut publication) {
             Err(error @ DestinationError::Different { .. }) if is_resumed => {
-                tracing::info!("some of what was sent before the link broke is missing, sending it again: {error}");
+                tracing::info!("the server lost data sent before the connection broke, sending it again: {error}");
                 let durability = self.send_again(&part)?;
                 (self.verify_once(&part, &mut publication)?, durability)
             }
@@ -118,18 +118,18 @@ impl Delivery<'_> {
         Ok(Verified { published, connection, durability: Some(durability) })
     }
 
-    /// Bytes that the spool holds by now.
+    /// Size of the archive so far, in bytes.
     pub fn size(&self) -> u64 {
         self.spool.extent().map_or(0, |extent| extent.written)
     }
 
     fn publication(&self) -> Publication<'_> {
-        let Delivery { server, naming, name, spool, is_of_another_job, .. } = *self;
-        Publication { server, naming, archive: name, spool, is_of_another_job, replaced: None }
+        let Delivery { server, naming, name, spool, belongs_to_other_job, .. } = *self;
+        Publication { server, naming, final_name: name, spool, belongs_to_other_job, replaced: None }
     }
 
-    /// Puts set-aside archives back, removes other uploads of this job than `part`, whose names it adds to `cleared`, and
-    /// returns the listing after that. An upload that the server does not remove is not an error.
+    /// Puts set-aside archives back, removes this job's uploads other than `part`, adds their names to `cleared`, and returns
+    /// the new listing. Failing to remove an upload is not an error.
     fn prepare(
         &self,
         connection: &Connection,
@@ -145,7 +145,7 @@ impl Delivery<'_> {
                 }
                 Err(error @ DestinationError::Broken { .. }) => return Err(error),
                 Err(error) => {
-                    tracing::info!("{name:?}, an unfinished upload of an earlier run, is not removed: {error}");
+                    tracing::info!("could not remove {name:?}, an unfinished upload of an earlier run: {error}");
                 }
             }
         }
@@ -165,7 +165,7 @@ impl Delivery<'_> {
                 if matches!(error, DestinationError::Different { .. })
                     && let Err(error) = connection.remove(part)
                 {
-                    tracing::debug!("{part:?} could not be removed at once ({error}); the next run removes it");
+                    tracing::debug!("could not remove {part:?} ({error}); the next run will remove it");
                 }
             })
         })?;
@@ -180,7 +180,7 @@ impl Delivery<'_> {
             let existing = connection.lookup(part)?;
             upload.run(self.server, connection, existing.as_ref(), &self.bar("Send"))
         })?;
-        connection.goodbye();
+        connection.close_quietly();
         Ok(upload.durability)
     }
 

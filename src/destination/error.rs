@@ -1,4 +1,4 @@
-//! Errors of the SFTP server and of connections to it, with what the operator can do.
+//! Errors of the SFTP server and its connections, with advice for the operator.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ use crate::runtime::retry::Retryable;
 pub enum DestinationError {
     #[error("the name {host} cannot be resolved. Check sftp.host and this machine's DNS")]
     UnknownHost { host: String, source: io::Error },
-    #[error("no connection to {address}. Check sftp.host and sftp.port, that the server runs, and firewalls")]
+    #[error("no connection to {address}. Check sftp.host and sftp.port, that the server is running, and firewalls")]
     Connection { address: String, source: io::Error },
-    /// The other side does not speak SSH, or shares no algorithm with us.
+    /// The server does not speak SSH, or the two sides have no algorithm in common.
     #[error("no SSH session with {address}. {advice}")]
     Handshake { address: String, advice: &'static str, source: ssh2::Error },
     #[error("known_hosts ({}) cannot be used: {problem}", path.display())]
@@ -25,11 +25,11 @@ pub enum DestinationError {
     /// The server's host key is not trusted. No credential was sent.
     #[error("{0}")]
     HostKey(String),
-    /// The server refused a credential. It is not offered again: accounts get locked.
+    /// The server refused a credential. It is not retried: that could lock the account.
     #[error("{address} refused the login of {username:?}: {problem}")]
     Authentication { address: String, username: String, problem: String },
-    /// No credential could be offered, or none of a kind that the server accepts.
-    #[error("logging in to {address} as {username:?} is not possible: {problem}")]
+    /// There is no usable credential, or the server accepts none of the available kinds.
+    #[error("cannot log in to {address} as {username:?}: {problem}")]
     NoCredential { address: String, username: String, problem: String },
     #[error("{address} accepted the login of {username:?}, but {}", no_sftp(error))]
     NoSftp { address: String, username: String, error: ssh2::Error },
@@ -40,10 +40,10 @@ pub enum DestinationError {
     /// The final name belongs to another job's archive.
     #[error(
         "{0:?} on the server is another job's archive: another job delivers to this folder under the same name. Give one \
-         of them another archive.name or sftp.directory; if source.url or source.dump of this job was changed today, \
-         rename {0:?} on the server"
+         of the jobs a different archive.name or sftp.directory; if source.url or source.dump of this job was changed \
+         today, rename {0:?} on the server"
     )]
-    OfAnotherJob(String),
+    OtherJobsArchive(String),
     /// Something other than a file has an archive's name.
     #[error("{0:?} on the server is not a regular file. Move it away")]
     NotAFile(String),
@@ -54,38 +54,38 @@ pub enum DestinationError {
              Mount it writable; if the server did that itself, look for disk errors in its log"
     )]
     ReadOnly {
-        /// What was tried: "to create …".
+        /// The request: "to create …".
         what: String,
         directory: String,
     },
     /// The listing is too large for a folder of archives.
-    #[error("listing sftp.directory was given up: {0}. Give the archives a directory of their own")]
+    #[error("stopped listing sftp.directory: {0}. Use a separate directory for the archives")]
     ListingTooLarge(&'static str),
     #[error("the server refused {what}{}", advice(source))]
     Refused {
-        /// What was tried: "to create …".
+        /// The request: "to create …".
         what: String,
         source: ssh2::Error,
     },
-    /// The connection broke, or no answer arrived in time.
-    #[error("the connection to the server broke {what} (limit for an answer: {} s, sftp.timeout_seconds)", limit.as_secs())]
+    /// The connection broke, or the server did not reply in time.
+    #[error("the connection to the server broke {what} (time limit for a reply: {} s, sftp.timeout_seconds)", limit.as_secs())]
     Broken {
-        /// What was under way: "while …".
+        /// The activity: "while …".
         what: String,
         limit: Duration,
         source: io::Error,
     },
-    #[error("{name:?} on the server is not what was sent: {difference}. Check the server's disk")]
+    #[error("{name:?} on the server does not match the archive: {difference}. Check the server's disk")]
     Different { name: String, difference: String },
     /// The file is no longer the one that was listed.
-    #[error("{name:?} on the server {how} while it was read back. Try again when nothing writes there")]
+    #[error("{name:?} on the server {how} while it was read back. Try again when nothing is writing to it")]
     Changed {
         name: String,
-        /// "is gone", "has changed" …
+        /// "is gone", "has changed", …
         how: &'static str,
     },
-    /// A file cannot be fetched in parts without its size.
-    #[error("the server does not report the size of {0:?}. Fetch it with another program")]
+    /// A file of unknown size cannot be fetched in parts.
+    #[error("the server does not report the size of {0:?}. Download it with another program")]
     NoSize(String),
     /// The local archive cannot be read.
     #[error("reading the archive back from archive.work_directory")]
@@ -94,7 +94,7 @@ pub enum DestinationError {
     Interrupted(#[from] Interrupted),
 }
 
-/// The space that is needed and free, as far as known.
+/// The needed and free space, as far as they are known.
 fn figures(needed: Option<u64>, free: Option<u64>) -> String {
     match (needed, free) {
         (Some(needed), Some(free)) => format!(": needs {}, {} free", units::size(needed), units::size(free)),
@@ -103,34 +103,34 @@ fn figures(needed: Option<u64>, free: Option<u64>) -> String {
     }
 }
 
-/// Why SFTP did not begin after the login. OpenSSH 9.2 was tried and says no more to the client in each of these cases.
+/// Why SFTP did not start after the login. OpenSSH 9.2 gives the client no more details in any of these cases (tested).
 fn no_sftp(error: &ssh2::Error) -> &'static str {
     match error.code() {
         ErrorCode::Session(CHANNEL_PACKET_EXCEEDED | SFTP_PROTOCOL) => {
-            "what answered is not SFTP. Make sure that neither a login shell such as nologin nor its start-up files print \
+            "did not answer with SFTP. Make sure that neither a login shell such as nologin nor its start-up files print \
              text, or use sshd's internal-sftp"
         }
         ErrorCode::Session(TIMEOUT | SOCKET_TIMEOUT) => {
-            "its SFTP did not answer in time (sftp.timeout_seconds). See the server's log"
+            "its SFTP subsystem did not answer in time (sftp.timeout_seconds). See the server's log"
         }
-        _ if is_link(error) => {
-            "ended the session before SFTP began. The server's log has the reason: often a ChrootDirectory that, with the \
-             folders above it, does not belong to root or is writable by others; a ForceCommand or a login shell that \
-             ends at once; or a missing sftp-server program"
+        _ if is_connection_error(error) => {
+            "ended the session before SFTP began. See the server's log for the reason: often a ChrootDirectory that, like \
+             any folder above it, is not owned by root or is writable by others; a ForceCommand or a login shell that \
+             exits at once; or a missing sftp-server program"
         }
-        _ => "offers no SFTP to that user. Enable its sftp subsystem",
+        _ => "offers no SFTP to that user. Enable the sftp subsystem on the server",
     }
 }
 
 fn advice(error: &ssh2::Error) -> &'static str {
     match error.code() {
-        ErrorCode::SFTP(PERMISSION_DENIED) => ". Check the permissions of sftp.directory there",
+        ErrorCode::SFTP(PERMISSION_DENIED) => ". Check the permissions of sftp.directory on the server",
         _ => "",
     }
 }
 
 impl DestinationError {
-    /// The refusal of a request to read or write, about which libssh2 reports no more than "failure".
+    /// A refused read or write, for which libssh2 reports only "failure".
     pub(super) fn refused(what: &str) -> DestinationError {
         DestinationError::Refused {
             what: what.to_owned(),
@@ -138,7 +138,7 @@ impl DestinationError {
         }
     }
 
-    /// Whether one side refused the other's identity.
+    /// Whether the host key or the login was refused.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -157,14 +157,14 @@ impl Retryable for DestinationError {
             | DestinationError::Connection { .. }
             | DestinationError::Broken { .. } => true,
             DestinationError::Handshake { source: error, .. } | DestinationError::NoSftp { error, .. } => {
-                is_link(error)
+                is_connection_error(error)
             }
             _ => false,
         }
     }
 }
 
-// Codes of libssh2.h and of draft-ietf-secsh-filexfer-02, section 7 (later drafts add those from 10 on).
+// Codes of libssh2.h and of draft-ietf-secsh-filexfer-02, section 7 (codes from 10 on: later drafts).
 const BANNER_RECV: i32 = -2;
 const BANNER_SEND: i32 = -3;
 const INVALID_MAC: i32 = -4;
@@ -188,8 +188,8 @@ const NO_SUCH_PATH: i32 = 10;
 const NO_SPACE_ON_FILESYSTEM: i32 = 14;
 const QUOTA_EXCEEDED: i32 = 15;
 
-/// Whether `error` is about the connection rather than about the request.
-pub(super) fn is_link(error: &ssh2::Error) -> bool {
+/// Whether the connection failed, not the request.
+pub(super) fn is_connection_error(error: &ssh2::Error) -> bool {
     match error.code() {
         ErrorCode::Session(code) => matches!(
             code,
@@ -215,17 +215,17 @@ pub(super) fn is_missing(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::SFTP(NO_SUCH_FILE | NO_SUCH_PATH))
 }
 
-/// Whether `error` is the unspecific "failure", which OpenSSH sends for a full disk and much else.
+/// Whether `error` is the generic "failure", which OpenSSH sends for a full disk, among others.
 pub(super) fn is_failure(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::SFTP(FAILURE))
 }
 
-/// Whether `error` may mean a read-only file system, for which OpenSSH sends "failure".
+/// Whether `error` can mean a read-only file system. OpenSSH sends "failure" for it.
 pub(super) fn is_refusal_to_write(error: &ssh2::Error) -> bool {
     is_failure(error) || matches!(error.code(), ErrorCode::SFTP(PERMISSION_DENIED))
 }
 
-/// Whether `error` says that the disk is full. OpenSSH sends "failure" instead.
+/// Whether `error` reports a full disk. OpenSSH sends "failure" instead.
 pub(super) fn is_no_space(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::SFTP(NO_SPACE_ON_FILESYSTEM | QUOTA_EXCEEDED))
 }

@@ -1,9 +1,9 @@
-//! SFTP: where the archive is delivered to.
+//! Delivers archives over SFTP.
 //!
-//! - `delivery`: sending, verifying and publishing an archive; `publish`: the final name, which only a verified archive gets
-//! - `probe`: what `check` finds out about the server
-//! - `session`: connections, the server's identity, the login, the folder
-//! - `transfer`: bytes to and from the server, over several connections
+//! - `delivery`: sends, verifies and publishes an archive; `publish`: gives a verified archive its final name
+//! - `probe`: examines the server for `check`
+//! - `session`: connections, host keys, logins, the folder
+//! - `transfer`: uploads and downloads over several connections
 
 mod delivery;
 mod error;
@@ -14,7 +14,7 @@ mod transfer;
 
 pub use delivery::{Delivery, Sent, SentState, Verified};
 pub use error::DestinationError;
-pub use probe::{SeenHostKey, Trial, Trust, try_writing};
+pub use probe::{Trust, try_writing};
 pub use publish::{Published, Replaced, put_back};
 pub use session::authentication::Login;
 pub use session::connection::Connection;

@@ -1,5 +1,4 @@
-//! What `check` finds out about the server: its host key, its round trip, and whether a small file can be written, renamed
-//! and removed as an archive would be.
+//! Examines the server for `check`: its host key, its round trip, and whether a small file can be written, renamed and removed.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -21,15 +20,14 @@ use crate::rules::known_hosts::algorithm_of;
 use crate::rules::listing::Entry;
 use crate::runtime::interrupt::Interrupt;
 
-/// A trial uses the names of this many days from 1970 on: no run is for one of them, and every run removes unfinished
-/// uploads of any day.
+/// A write test uses the upload name of one of this many days from 1970-01-01 on: no run is for such a date, and every run
+/// removes unfinished uploads of any date.
 const DAYS: usize = 365;
 const CONTENT: &[u8] = b"scripting-system check: may be removed\n";
 
-/// A trusted host key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenHostKey {
-    /// `ssh-ed25519`.
+pub struct TrustedHostKey {
+    /// Such as `ssh-ed25519`.
     pub algorithm: String,
     /// As OpenSSH writes it: `SHA256:…`.
     pub fingerprint: String,
@@ -39,65 +37,65 @@ pub struct SeenHostKey {
 /// Why a host key is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// A line of a known_hosts file has it.
+    /// It is in a known_hosts file.
     Known(Place),
     /// `sftp.host_key` pins it.
     Pinned,
-    /// It is the first key, and `sftp.host_key` is `accept-new`.
+    /// It is the server's first key, and `sftp.host_key` is `accept-new`.
     First,
 }
 
 /// The result of writing, renaming and removing a small file.
 #[derive(Debug)]
-pub struct Trial {
-    /// Bytes free in its file system, if the server reports them.
+pub struct WriteTest {
+    /// Bytes free in the file system, if the server reports them.
     pub free: Option<u64>,
-    /// Whether it could be written and renamed.
+    /// The result of writing and renaming.
     pub written: Result<(), DestinationError>,
     pub durability: Durability,
-    /// If it could not be removed: its name, and why.
-    pub left: Option<(String, DestinationError)>,
+    /// The file's name, and the error, if it could not be removed.
+    pub leftover: Option<(String, DestinationError)>,
 }
 
 impl Server {
-    /// The trusted host key, once a connection has seen one.
-    pub fn host_key(&self) -> Option<SeenHostKey> {
-        let seen = self.host_key.get()?;
-        let trust = match (&self.config.host_key, &seen.place) {
+    /// The trusted host key, once a connection has received one.
+    pub fn host_key(&self) -> Option<TrustedHostKey> {
+        let host_key = self.host_key.get()?;
+        let trust = match (&self.config.host_key, &host_key.place) {
             (HostKeyPolicy::Pinned(_), _) => Trust::Pinned,
             (_, Some(place)) => Trust::Known(place.clone()),
             (_, None) => Trust::First,
         };
-        Some(SeenHostKey {
-            algorithm: algorithm_of(&seen.key).unwrap_or("unknown").to_owned(),
-            fingerprint: fingerprint(&seen.key),
+        Some(TrustedHostKey {
+            algorithm: algorithm_of(&host_key.key).unwrap_or("unknown").to_owned(),
+            fingerprint: fingerprint(&host_key.key),
             trust,
         })
     }
 
-    /// Over how many connections an archive of `size` bytes would be sent, by the last round trip that was measured.
+    /// Number of connections for an archive of `size` bytes, based on the last measured round trip.
     pub fn connections_for(&self, size: u64) -> u64 {
         self.connections().min(1 + further_for_size(size))
     }
 }
 
 impl Connection {
-    /// How long the server takes for its shortest answer.
+    /// Measures the time of a small request.
     pub fn round_trip(&self) -> Result<Duration, DestinationError> {
-        let asked = Instant::now();
+        let started = Instant::now();
         self.lookup(".")?;
-        Ok(asked.elapsed())
+        Ok(started.elapsed())
     }
 }
 
-/// Creates a small file in `sftp.directory`, over a connection of its own as a run's verification would, writes, syncs,
-/// renames and removes it. It touches no existing file: its name is free, with the temporary prefix, for a day in 1970. If the
-/// program is killed, the next run removes the file. A signal does not end the trial, because that would leave the file.
+/// Creates, writes, syncs, renames and removes a small file in `sftp.directory`, over a new connection. Existing files are not
+/// touched: both names are unused upload names of days in 1970. If the program is killed, the next run removes the file. A
+/// signal does not stop the test, because that would leave the file behind.
 ///
 /// # Errors
-/// If the file cannot be created, or the link breaks before that.
-pub fn try_writing(server: &Server, naming: &Naming) -> Result<Trial, DestinationError> {
-    let connection = server.with_interrupt(&Interrupt::new()).connect_further()?;
+/// If the file cannot be created, or the connection breaks before that.
+pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, DestinationError> {
+    let connection = server.with_interrupt(&Interrupt::new()).connect_additional()?;
     let listing = connection.list()?;
     let mut free = free_names(naming, &listing);
     let (Some(first), Some(second)) = (free.next(), free.next()) else {
@@ -112,8 +110,8 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<Trial, Destinatio
     let mut durability = Durability::NotOffered;
     let renamed = write(&connection, file, &first, &mut durability).and_then(|()| connection.rename(&first, &second));
     let name = if renamed.is_ok() { second } else { first };
-    let left = connection.remove(&name).err().map(|error| (name, error));
-    Ok(Trial { free, written: renamed, durability, left })
+    let leftover = connection.remove(&name).err().map(|error| (name, error));
+    Ok(WriteTest { free, written: renamed, durability, leftover })
 }
 
 fn write(
@@ -123,7 +121,7 @@ fn write(
     durability: &mut Durability,
 ) -> Result<(), DestinationError> {
     let written = file.write_all(CONTENT).is_ok();
-    // OpenSSH reports a full disk as "failure" only; the file's own file system says more.
+    // OpenSSH reports a full disk only as "failure", so query the file system.
     let free = free_space(&mut file);
     *durability = connection.sync(&mut file);
     let closed = file.close();
@@ -138,7 +136,7 @@ fn write(
     Err(closed.err().map_or_else(|| DestinationError::refused(&what), |error| connection.failed(&what, error)))
 }
 
-/// Free names for an upload that no run will ever use.
+/// Unused upload names for dates that no run is for.
 fn free_names<'a>(naming: &'a Naming, listing: &'a [Entry]) -> impl Iterator<Item = String> + 'a {
     let days = first_day().iter_days().take(DAYS);
     days.map(|day| naming.part(&naming.archive.file_name(day)))
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_uses_a_free_name() {
+    fn a_write_test_uses_an_unused_name() {
         let naming = naming("%Y%d%m");
         let listing = [entry(".19700101.tgz.0a1b2c3d.part"), entry(".19700301.tgz.0a1b2c3d.part")];
         let free: Vec<String> = free_names(&naming, &listing).take(2).collect();
@@ -178,15 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_a_killed_trial_is_removed_by_the_next_run() {
+    fn the_next_run_removes_the_file_of_a_killed_write_test() {
         let policy =
             Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
         let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         for pattern in ["%Y%d%m", "%F", "db-%y%m%d", "%d.%m.%Y", "%Y-%j"] {
             let naming = naming(pattern);
-            let left = free_names(&naming, &[]).next().unwrap();
-            let plan = plan(&[entry(&left)], &naming, policy, Circumstances::on(today));
-            assert_eq!(plan.decisions[0].action, Action::Remove, "{left}");
+            let leftover = free_names(&naming, &[]).next().unwrap();
+            let plan = plan(&[entry(&leftover)], &naming, policy, Circumstances::on(today));
+            assert_eq!(plan.decisions[0].action, Action::Remove, "{leftover}");
         }
     }
 }

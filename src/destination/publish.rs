@@ -1,8 +1,8 @@
-//! The final name, which only a verified archive gets.
+//! Gives a verified archive its final name.
 //!
-//! ssh2 does not bind `posix-rename@openssh.com`, which OpenSSH has, and no other rename overwrites. So a replacement takes
-//! two renames: the existing archive is set aside, then the new one gets its name. If a run is killed in between, the next
-//! one puts the set-aside archive back.
+//! ssh2 has no binding for OpenSSH's `posix-rename@openssh.com`, and no other rename overwrites. So a replacement takes two
+//! renames: the existing archive is set aside, then the new one gets its name. If a run is killed in between, the next run
+//! puts the set-aside archive back.
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
@@ -13,11 +13,11 @@ use crate::rules::archive_name::{Naming, Which};
 use crate::rules::listing::{Entry, Kind, to_put_back};
 use crate::runtime::progress::Bar;
 
-/// What has the archive's final name.
+/// The file that has the archive's final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Occupant {
     Nothing,
-    /// The bytes that are to be delivered.
+    /// The archive to deliver, byte for byte.
     SameArchive,
     /// An archive of this job with other bytes.
     OtherArchive(Entry),
@@ -28,13 +28,13 @@ pub(crate) enum Occupant {
 pub enum Published {
     /// The name was free.
     New,
-    /// An archive with other bytes had it.
+    /// An archive with different bytes had it.
     Replacement(Replaced),
-    /// The same bytes were there already, from an earlier run or from another machine.
+    /// The same bytes were already there, from an earlier run or from another machine.
     AlreadyThere,
 }
 
-/// An archive that was set aside for a new one.
+/// An archive that was set aside to make way for a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replaced {
     pub set_aside_as: String,
@@ -42,28 +42,27 @@ pub struct Replaced {
     pub size: Option<u64>,
 }
 
-/// An archive that gets its final name, over as many connections as that takes.
+/// Gives an archive its final name. It can continue over another connection.
 pub(crate) struct Publication<'a> {
     pub(crate) server: &'a Server,
     pub(crate) naming: &'a Naming,
-    /// The final name.
-    pub(crate) archive: &'a str,
+    pub(crate) final_name: &'a str,
     pub(crate) spool: &'a Spool,
-    /// Decides by an archive's first 64 KiB whether it belongs to another job and must not be replaced.
-    pub(crate) is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    /// Whether an archive with these first 64 KiB belongs to another job and must not be replaced.
+    pub(crate) belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
     /// The archive that this publication has set aside.
     pub(crate) replaced: Option<Replaced>,
 }
 
-/// Puts back every set-aside archive without successor, and returns the folder's listing after that.
+/// Puts back every set-aside archive that was not replaced, and returns the new listing of the folder.
 pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = connection.list()?;
     for (old, archive) in to_put_back(&listing, naming) {
         match connection.rename(&old, &archive) {
-            Ok(()) => tracing::info!("{archive:?} was put back: it was set aside, and nothing has its name"),
+            Ok(()) => tracing::info!("{archive:?} was put back: it had been set aside and not replaced"),
             Err(error @ DestinationError::Broken { .. }) => return Err(error),
             Err(error) => {
-                tracing::info!("{archive:?} is not put back, and {old:?} is kept: {error}");
+                tracing::info!("{archive:?} could not be put back, {old:?} is kept: {error}");
                 continue;
             }
         }
@@ -75,19 +74,19 @@ pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, 
 }
 
 impl Publication<'_> {
-    /// What has the archive's final name. To compare it, waits until the spool is complete.
+    /// Finds the file that has the archive's final name. Waits until the spool is complete before comparing it.
     ///
     /// # Errors
-    /// If something other than a file or another job's archive has the name, the archive is given up, or the server or the
-    /// link fails.
+    /// If the name belongs to a non-file or to another job's archive, the archive is abandoned, or the server or the
+    /// connection fails.
     pub(crate) fn occupant(&self, connection: &Connection, bar: &Bar) -> Result<Occupant, DestinationError> {
-        let entry = match connection.lookup(self.archive)? {
+        let entry = match connection.lookup(self.final_name)? {
             None => return Ok(Occupant::Nothing),
             Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
             Some(entry) => entry,
         };
-        if (self.is_of_another_job)(&connection.beginning(self.archive)?) {
-            return Err(DestinationError::OfAnotherJob(entry.name));
+        if (self.belongs_to_other_job)(&connection.beginning(self.final_name)?) {
+            return Err(DestinationError::OtherJobsArchive(entry.name));
         }
         match self.compare(connection, bar) {
             Ok(()) => Ok(Occupant::SameArchive),
@@ -96,25 +95,24 @@ impl Publication<'_> {
         }
     }
 
-    /// Renames the verified upload to its final name, and checks the result. May be called again after a broken link: it
-    /// looks up on the server what was already done.
+    /// Renames the verified upload to its final name and checks the result. Can be called again after a broken connection: it
+    /// checks on the server which steps are done.
     ///
     /// # Errors
-    /// As [`occupant`](Publication::occupant). The archive that was to be replaced then has its own name, or the next run
-    /// puts it back.
+    /// As [`occupant`](Publication::occupant). The existing archive then keeps its name, or the next run puts it back.
     pub(crate) fn publish(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
         match self.try_publishing(connection, bar) {
-            // Another machine may have delivered since the name was looked up: what has the name now decides.
+            // Another machine may have delivered since the lookup, so look again.
             Err(DestinationError::Refused { .. }) => self.try_publishing(connection, bar),
             other => other,
         }
     }
 
     fn try_publishing(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
-        let part = self.naming.part(self.archive);
+        let part = self.naming.part(self.final_name);
         let size = self.spool.extent().map_err(DestinationError::Spool)?.written;
         if connection.lookup(&part)?.is_none() {
-            // The answer to an earlier attempt's rename may be lost: the content decides.
+            // An earlier attempt may have renamed it and missed the reply, so compare the content.
             self.compare(connection, bar)?;
             return Ok(self.published());
         }
@@ -126,36 +124,36 @@ impl Publication<'_> {
             }
             Occupant::OtherArchive(entry) => self.set_aside(connection, &entry)?,
         }
-        let renamed = connection.rename(&part, self.archive).and_then(|()| {
+        let renamed = connection.rename(&part, self.final_name).and_then(|()| {
             // A server may report success without having renamed the file.
-            match (connection.lookup(self.archive)?, connection.lookup(&part)?) {
-                (Some(entry), None) if entry.size.is_none_or(|there| there == size) => Ok(()),
+            match (connection.lookup(self.final_name)?, connection.lookup(&part)?) {
+                (Some(entry), None) if entry.size.is_none_or(|renamed| renamed == size) => Ok(()),
                 _ => {
                     let difference = "it did not get its final name".to_owned();
-                    Err(DestinationError::Different { name: self.archive.to_owned(), difference })
+                    Err(DestinationError::Different { name: self.final_name.to_owned(), difference })
                 }
             }
         });
         if renamed.is_err()
             && let Some(Replaced { set_aside_as, .. }) = &self.replaced
-            && let Err(error) = connection.rename(set_aside_as, self.archive)
+            && let Err(error) = connection.rename(set_aside_as, self.final_name)
         {
-            tracing::debug!("{set_aside_as:?} could not be put back at once ({error}); the next run puts it back");
+            tracing::debug!("could not put back {set_aside_as:?} ({error}); the next run will put it back");
         }
         renamed.map(|()| self.published())
     }
 
     fn compare(&self, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        ReadBack::new(self.server, self.spool, self.archive)?.run(self.server, connection, bar)
+        ReadBack::new(self.server, self.spool, self.final_name)?.run(self.server, connection, bar)
     }
 
-    /// Renames the existing archive. Of the replaced archives of a date, the first and the latest are kept.
+    /// Renames the existing archive. The first and the latest replaced archives of a date are kept.
     fn set_aside(&mut self, connection: &Connection, existing: &Entry) -> Result<(), DestinationError> {
-        let first = self.naming.old(self.archive, Which::First);
+        let first = self.naming.old(self.final_name, Which::First);
         let name = if connection.lookup(&first)?.is_none() {
             first
         } else {
-            let last = self.naming.old(self.archive, Which::Last);
+            let last = self.naming.old(self.final_name, Which::Last);
             match connection.lookup(&last)? {
                 None => {}
                 Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,
@@ -163,9 +161,9 @@ impl Publication<'_> {
             }
             last
         };
-        // Recorded first: if the answer is lost, the next attempt finds the final name free.
+        // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
         self.replaced = Some(Replaced { set_aside_as: name.clone(), size: existing.size });
-        connection.rename(self.archive, &name)
+        connection.rename(self.final_name, &name)
     }
 
     fn published(&self) -> Published {

@@ -25,7 +25,7 @@ impl Job {
         let why = match connecting.state {
             // The task's own text has the fix.
             State::Failed => connecting.text.split(". ").next(),
-            _ if server.has_turned_away() => Some("a later connection was refused"),
+            _ if server.was_refused() => Some("a later connection was refused"),
             _ => None,
         };
         if let Some(why) = why {

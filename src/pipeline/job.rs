@@ -67,7 +67,7 @@ impl Job {
     }
 
     /// Whether the archive that begins with `beginning` belongs to another job.
-    pub(super) fn is_of_another_job(&self, beginning: &[u8]) -> bool {
+    pub(super) fn belongs_to_other_job(&self, beginning: &[u8]) -> bool {
         let source = &self.config.source;
         archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
     }

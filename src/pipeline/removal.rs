@@ -86,7 +86,7 @@ impl Job {
             Ok(()) => task.done(&text),
             Err(interrupted) => task.stopped(&format!("{interrupted}; {text}")),
         }
-        connection.goodbye();
+        connection.close_quietly();
     }
 
     fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
@@ -144,7 +144,7 @@ impl Job {
         let first_of_theirs = |names: &mut dyn Iterator<Item = String>| {
             for name in names {
                 match connection.beginning(&name) {
-                    Ok(beginning) if self.is_of_another_job(&beginning) => return Ok(Some(name)),
+                    Ok(beginning) if self.belongs_to_other_job(&beginning) => return Ok(Some(name)),
                     Err(error) if error.is_transient() => return Err(error),
                     _ => {}
                 }

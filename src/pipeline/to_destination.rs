@@ -60,8 +60,8 @@ impl Job {
         if entry.kind != Kind::File {
             return Err(DestinationError::NotAFile(entry.name));
         }
-        if self.is_of_another_job(&connection.beginning(&current)?) {
-            return Err(DestinationError::OfAnotherJob(current));
+        if self.belongs_to_other_job(&connection.beginning(&current)?) {
+            return Err(DestinationError::OtherJobsArchive(current));
         }
         let size = of_size(entry.size);
         Ok(format!(
@@ -101,7 +101,7 @@ impl Job {
                 Err(Stop)
             }
             Err(error) => {
-                if matches!(error, DestinationError::OfAnotherJob(_)) {
+                if matches!(error, DestinationError::OtherJobsArchive(_)) {
                     self.journal.set_name_taken();
                 }
                 Err(self.give_up(task, &error))

@@ -159,7 +159,7 @@ fn write(checker: &Checker<'_>, server: &Server) -> Option<u64> {
         )
         .with_fix("check that disk and its free space: until then, each run warns and removes nothing"),
     });
-    if let Some((name, error)) = trial.left {
+    if let Some((name, error)) = trial.leftover {
         let text = format!("the small file {} could not be removed: {}", printable(&name), with_causes(&error));
         let fix = "allow this user to remove files there: otherwise no run can remove expired archives, and each warns";
         checker.report(Finding::warning("removing", text).with_fix(fix));
@@ -214,7 +214,7 @@ fn names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection) {
     // `verify` reports archives whose beginning cannot be read.
     let origin = beginning.map(|bytes| origin(&bytes)).unwrap_or_default();
     if newest.date == checker.today() && origin.is_of_another_job(&config.source.mark(), &config.source.dump) {
-        checker.report(Finding::failed("archive", DestinationError::OfAnotherJob(newest.name.clone()).to_string()));
+        checker.report(Finding::failed("archive", DestinationError::OtherJobsArchive(newest.name.clone()).to_string()));
     }
     const OTHER_JOB: &str =
         "if another job delivers to this folder, give one of them another archive.name or sftp.directory";

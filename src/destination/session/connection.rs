@@ -1,4 +1,4 @@
-//! One authenticated connection: what a failed request means, and how the connection ends.
+//! An authenticated connection: classifies failed requests and closes the connection.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -8,12 +8,12 @@ use std::time::Duration;
 use ssh2::{Session, Sftp};
 
 use crate::config;
-use crate::destination::error::{DestinationError, is_link, is_missing};
+use crate::destination::error::{DestinationError, is_connection_error, is_missing};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
 
-/// An authenticated connection. When it is dropped or the run is interrupted, its socket is shut down first: libssh2 would
-/// otherwise wait for answers on a dead link.
+/// An authenticated connection. Dropping it or interrupting the run shuts its socket down first: libssh2 would otherwise wait
+/// for replies over a dead connection.
 pub struct Connection {
     pub(crate) sftp: Sftp,
     pub(crate) interrupt: Interrupt,
@@ -25,7 +25,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `sftp` runs over `session`, which runs over `socket`, which `closer` shuts down when `interrupt` is triggered.
+    /// `sftp` uses `session`, which uses `socket`. `closer` shuts the socket down when `interrupt` is triggered.
     pub(crate) fn new(
         config: &config::Sftp,
         interrupt: &Interrupt,
@@ -36,22 +36,22 @@ impl Connection {
         Connection { sftp, interrupt, directory, timeout, session, socket, _closer: closer }
     }
 
-    /// Disconnects with a message. A connection that is only dropped is cut.
+    /// Disconnects properly; dropping a connection only shuts its socket down.
     ///
     /// # Errors
-    /// If the link is broken, which no longer matters.
+    /// If the connection is broken.
     pub fn close(self) -> Result<(), DestinationError> {
-        self.session.disconnect(None, "done", None).map_err(|error| self.failed("to say goodbye", error))
+        self.session.disconnect(None, "done", None).map_err(|error| self.failed("to disconnect", error))
     }
 
-    /// As [`close`](Connection::close), if it does not matter whether that succeeds.
-    pub fn goodbye(self) {
+    /// As [`close`](Connection::close), but only logs an error.
+    pub fn close_quietly(self) {
         if let Err(error) = self.close() {
             tracing::debug!("{}", with_causes(&error));
         }
     }
 
-    /// The path of the file called `name` in `sftp.directory`.
+    /// The path of the file `name` in `sftp.directory`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         Path::new(&self.directory).join(name)
     }
@@ -60,16 +60,16 @@ impl Connection {
         Path::new(&self.directory)
     }
 
-    /// `error`, the answer when the server was asked `what` ("to remove …"), as a broken link or a refusal.
+    /// The error for a failed request `what` ("to remove …"): a broken connection or a refusal.
     pub(crate) fn failed(&self, what: &str, error: ssh2::Error) -> DestinationError {
-        if is_link(&error) {
-            return self.broken(format!("when it was asked {what}"), error.into());
+        if is_connection_error(&error) {
+            return self.broken(format!("during a request {what}"), error.into());
         }
         DestinationError::Refused { what: what.to_owned(), source: error }
     }
 
-    /// As [`failed`](Connection::failed), after a read or write failed `during` something ("while …"). libssh2's error does
-    /// not distinguish a refusal from a broken link: whether the server still answers does.
+    /// As [`failed`](Connection::failed), for a failed read or write; `during` is the activity ("while …"). libssh2's error
+    /// does not distinguish a refusal from a broken connection, so this checks whether the server still replies.
     pub(crate) fn transfer_failed(&self, during: String, what: &str, error: io::Error) -> DestinationError {
         if error.kind() == io::ErrorKind::TimedOut || !self.is_alive() {
             return self.broken(during, error);
@@ -77,7 +77,7 @@ impl Connection {
         DestinationError::refused(what)
     }
 
-    /// A broken link; `during` is what was under way ("while …").
+    /// A broken connection; `during` is the activity ("while …").
     pub(crate) fn broken(&self, during: String, error: io::Error) -> DestinationError {
         DestinationError::Broken { what: during, limit: self.timeout, source: error }
     }
@@ -85,12 +85,12 @@ impl Connection {
     fn is_alive(&self) -> bool {
         match self.sftp.stat(self.directory()) {
             Ok(_) => true,
-            Err(error) => !is_link(&error),
+            Err(error) => !is_connection_error(&error),
         }
     }
 
-    /// Shuts the socket down: no call waits for an answer any more.
-    pub(crate) fn cut(&self) {
+    /// Shuts the socket down, which ends all waiting calls.
+    pub(crate) fn shut_down(&self) {
         // It may be shut down already.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
@@ -100,13 +100,13 @@ impl Connection {
             Ok(stat) if stat.is_dir() => Ok(()),
             Ok(_) => Err(DestinationError::NotADirectory(self.directory.clone())),
             Err(error) if is_missing(&error) => Err(DestinationError::NoDirectory(self.directory.clone())),
-            Err(error) => Err(self.failed(&format!("to look at {:?}", self.directory), error)),
+            Err(error) => Err(self.failed(&format!("to look up {:?}", self.directory), error)),
         }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.cut();
+        self.shut_down();
     }
 }

@@ -1,4 +1,4 @@
-//! Listing, looking up, renaming and removing in `sftp.directory`, and what its file system says.
+//! Lists, looks up, renames and removes files in `sftp.directory`, and queries its file system.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -8,63 +8,63 @@ use std::{iter, thread};
 use chrono::DateTime;
 use ssh2::{ErrorCode, File, FileStat};
 
-use crate::destination::error::{DestinationError, is_failure, is_link, is_missing, is_no_space, is_refusal_to_write};
+use crate::destination::error::{DestinationError, is_failure, is_connection_error, is_missing, is_no_space, is_refusal_to_write};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::rules::listing::{Entry, Kind};
 use crate::runtime::interrupt::Interrupt;
 
-/// `LIBSSH2_ERROR_FILE`, with which ssh2 ends a listing.
+/// `LIBSSH2_ERROR_FILE`: ssh2's end of a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);
-/// `LIBSSH2_ERROR_PROTO`, which libssh2 1.11 also returns if a name does not fit into ssh2's buffer.
+/// `LIBSSH2_ERROR_PROTO`: libssh2 1.11 also returns it if a name exceeds ssh2's buffer.
 const NAME_TOO_LONG: ErrorCode = ErrorCode::Session(-14);
 
 /// `SSH_FXE_STATVFS_ST_RDONLY` of OpenSSH's PROTOCOL, section 4.4.
 const READ_ONLY: u64 = 1;
 
-/// A listing beyond these limits is no folder of archives, and may never end.
+/// Limits for a listing: a longer one is not a folder of archives and may be endless.
 const MAX_ENTRIES: usize = 100_000;
-const MAX_NAMES: usize = 32 * 1024 * 1024;
+const MAX_NAME_BYTES: usize = 32 * 1024 * 1024;
 
-/// How much of an archive is read to learn which job it belongs to.
+/// How many bytes of an archive are read to identify its job.
 const BEGINNING: u64 = 64 * 1024;
 
-/// How many files are tried to find the free space: the server may refuse some, and each costs time.
-const FILES_TRIED: usize = 3;
+/// How many files are opened to query the file system: the server may refuse some, and each attempt takes time.
+const MAX_FILES_TRIED: usize = 3;
 
-/// How much longer than for other answers a sync is waited for: a disk has to write what it has buffered.
-const SYNC_PATIENCE: u32 = 10;
+/// Factor of the time limit for a sync: the disk has to write its buffers.
+const SYNC_TIME_FACTOR: u32 = 10;
 
-/// Whether a file on the server is on its disk, where a power failure does not reach it.
+/// Whether the server has written a file to its disk, safe from a power failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Durability {
-    /// The server says so.
+    /// It has.
     Synced,
-    /// The server does not support the question.
+    /// The server does not support syncing.
     NotOffered,
-    /// The server failed to sync it, for this reason.
+    /// The sync failed for this reason.
     Failed(String),
 }
 
 impl Server {
-    /// Everything in the directory, and the bytes that are free there if the server reports them: over a connection of its
-    /// own, in one attempt, within `sftp.timeout_seconds` in total.
+    /// All entries of the directory and its free bytes, if the server reports them. Uses a separate connection, makes one
+    /// attempt, and takes at most `sftp.timeout_seconds`.
     pub fn list_once(&self) -> Result<(Vec<Entry>, Option<u64>), DestinationError> {
         self.pool.clear();
         let end = Interrupt::new();
-        let _ends_too = self.interrupt.on_trigger({
+        let _trigger = self.interrupt.on_trigger({
             let end = end.clone();
             move || end.expire()
         });
         let (sender, receiver) = mpsc::channel();
         let server = self.with_interrupt(&end);
         let span = tracing::Span::current();
-        // Its result is ignored if it arrives too late: nothing ends the resolution of a name, for example.
+        // A late result is ignored: resolving a name, for example, cannot be interrupted.
         thread::spawn(move || {
             span.in_scope(|| {
                 let listed = server.connect_once().and_then(|connection| {
                     let listed = (connection.list()?, connection.free_space());
-                    // If this fails, dropping the connection cuts it.
+                    // If this fails, dropping the connection closes the socket.
                     let _ = connection.close();
                     Ok(listed)
                 });
@@ -73,30 +73,30 @@ impl Server {
         });
         receiver.recv_timeout(self.config.timeout).unwrap_or_else(|_| {
             end.expire();
-            let (what, source) = ("while sftp.directory was listed".to_owned(), io::ErrorKind::TimedOut.into());
+            let (what, source) = ("while listing sftp.directory".to_owned(), io::ErrorKind::TimedOut.into());
             Err(DestinationError::Broken { what, limit: self.config.timeout, source })
         })
     }
 }
 
 impl Connection {
-    /// Everything in the directory. Symbolic links are not followed.
+    /// All entries of the directory. Symbolic links are not followed.
     ///
     /// # Errors
-    /// If the server or the link fails, or the listing is too large.
+    /// If the server or the connection fails, or the listing is too large.
     pub fn list(&self) -> Result<Vec<Entry>, DestinationError> {
         let failed = |error| self.failed("to list sftp.directory", error);
         let mut directory = self.sftp.opendir(self.directory()).map_err(failed)?;
         let mut entries = Vec::new();
         let mut bytes = 0;
-        // In addition to its entries, a folder lists itself and its parent.
+        // A listing also has "." and "..".
         for _ in 0..MAX_ENTRIES + 3 {
             self.interrupt.check()?;
             match directory.readdir() {
                 Ok((path, _)) if path == Path::new(".") || path == Path::new("..") => {}
                 Ok((path, stat)) => {
                     bytes += path.as_os_str().len();
-                    if bytes > MAX_NAMES {
+                    if bytes > MAX_NAME_BYTES {
                         return Err(DestinationError::ListingTooLarge("its names have more than 32 MiB"));
                     }
                     entries.push(listed(&path, &stat));
@@ -115,36 +115,36 @@ impl Connection {
 
     /// Bytes free in the directory's file system; `None` if the server does not report them.
     pub fn free_space(&self) -> Option<u64> {
-        self.file_system().map(|there| there.free)
+        self.file_system().map(|file_system| file_system.free)
     }
 
     /// The directory's file system; `None` if the server does not report it.
     fn file_system(&self) -> Option<FileSystem> {
-        // Many servers report it for an open file only. OpenSSH opens a folder as a file for reading; other servers are
-        // asked about a file in the folder.
-        let of = |path: &Path| file_system(&mut self.sftp.open(path).ok()?);
-        of(self.directory()).or_else(|| {
+        // Many servers report it only for an open file. OpenSSH can open a folder as a file; for other servers, open a file
+        // in the folder.
+        let query = |path: &Path| file_system(&mut self.sftp.open(path).ok()?);
+        query(self.directory()).or_else(|| {
             let mut directory = self.sftp.opendir(self.directory()).ok()?;
             file_system(&mut directory).or_else(|| {
                 let entries = iter::from_fn(|| directory.readdir().ok()).take(MAX_ENTRIES);
                 let files = entries.filter(|(_, stat)| kind_of(stat) == Kind::File);
-                files.take(FILES_TRIED).find_map(|(name, _)| of(&self.directory().join(name)))
+                files.take(MAX_FILES_TRIED).find_map(|(name, _)| query(&self.directory().join(name)))
             })
         })
     }
 
     /// As [`failed`](Connection::failed), after a request to change something.
     fn change_failed(&self, what: &str, error: ssh2::Error) -> DestinationError {
-        if is_refusal_to_write(&error) && self.file_system().is_some_and(|there| there.is_read_only) {
+        if is_refusal_to_write(&error) && self.file_system().is_some_and(|file_system| file_system.is_read_only) {
             let directory = self.directory().display().to_string();
             return DestinationError::ReadOnly { what: what.to_owned(), directory };
         }
         self.failed(what, error)
     }
 
-    /// Why the file called `name`, of about `needed` bytes, could not be created.
+    /// The error for a failed attempt to create the file `name` of about `needed` bytes.
     pub(crate) fn create_failed(&self, name: &str, needed: Option<u64>, error: ssh2::Error) -> DestinationError {
-        let is_full = || self.file_system().is_some_and(|there| there.free == 0 || !there.has_inodes);
+        let is_full = || self.file_system().is_some_and(|disk| disk.free == 0 || !disk.has_inodes);
         if is_no_space(&error) || is_failure(&error) && is_full() {
             return DestinationError::NoSpace { name: name.to_owned(), needed, free: self.free_space() };
         }
@@ -158,26 +158,26 @@ impl Connection {
         self.change_failed(&format!("to create {name:?}{advice}"), error)
     }
 
-    /// The entry called `name`, if it exists. A symbolic link is not followed.
+    /// The entry `name`, if it exists. A symbolic link is not followed.
     pub(crate) fn lookup(&self, name: &str) -> Result<Option<Entry>, DestinationError> {
         match self.sftp.lstat(&self.path(name)) {
             Ok(stat) => Ok(Some(entry(name, &stat))),
             Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(self.failed(&format!("to look at {name:?}"), error)),
+            Err(error) => Err(self.failed(&format!("to look up {name:?}"), error)),
         }
     }
 
-    /// The first 64 KiB of the file called `name`, or all of it.
+    /// The first 64 KiB of the file `name`, or all of it if it is shorter.
     pub fn beginning(&self, name: &str) -> Result<Vec<u8>, DestinationError> {
         let what = format!("to read {name:?}");
         let file = self.sftp.open(self.path(name)).map_err(|error| self.failed(&what, error))?;
         let mut bytes = Vec::new();
         let read = file.take(BEGINNING).read_to_end(&mut bytes);
-        read.map_err(|error| self.transfer_failed(format!("when it was asked {what}"), &what, error))?;
+        read.map_err(|error| self.transfer_failed(format!("during a request {what}"), &what, error))?;
         Ok(bytes)
     }
 
-    /// Removes the file called `name`. If it does not exist, that is fine.
+    /// Removes the file `name`, if it exists.
     pub fn remove(&self, name: &str) -> Result<(), DestinationError> {
         match self.sftp.unlink(&self.path(name)) {
             Err(error) if !is_missing(&error) => Err(self.change_failed(&format!("to remove {name:?}"), error)),
@@ -185,28 +185,28 @@ impl Connection {
         }
     }
 
-    /// Renames the file called `from` to the free name `to`.
+    /// Renames the file `from` to the unused name `to`.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), DestinationError> {
         self.sftp
             .rename(&self.path(from), &self.path(to), None)
             .map_err(|error| self.change_failed(&format!("to rename {from:?} to {to:?}"), error))
     }
 
-    /// Asks the server to sync `file`, which is open for writing, to its disk (`fsync@openssh.com`, OpenSSH's PROTOCOL
-    /// file, section 4.4). Waits up to ten times `sftp.timeout_seconds`. If the link breaks, the connection is cut.
+    /// Asks the server to write `file`, which is open for writing, to its disk (`fsync@openssh.com`, OpenSSH's PROTOCOL
+    /// file, section 4.4). Waits up to ten times `sftp.timeout_seconds`. Shuts a broken connection down.
     pub(crate) fn sync(&self, file: &mut File) -> Durability {
-        let usual = self.session.timeout();
-        self.session.set_timeout(usual.saturating_mul(SYNC_PATIENCE));
+        let timeout = self.session.timeout();
+        self.session.set_timeout(timeout.saturating_mul(SYNC_TIME_FACTOR));
         let synced = file.fsync();
-        self.session.set_timeout(usual);
+        self.session.set_timeout(timeout);
         match synced.map_err(|error| (error.code(), error)) {
             Ok(()) => Durability::Synced,
-            // Permission denied, bad message and unsupported (draft-ietf-secsh-filexfer-02 section 7): the answers of
-            // servers that don't know the extension, or don't allow it.
+            // Permission denied, bad message and unsupported (draft-ietf-secsh-filexfer-02 section 7): sent by servers that
+            // don't know the extension or don't allow it.
             Err((ErrorCode::SFTP(3 | 5 | 8), _)) => Durability::NotOffered,
             Err((_, error)) => {
-                if is_link(&error) {
-                    self.cut();
+                if is_connection_error(&error) {
+                    self.shut_down();
                 }
                 Durability::Failed(error.message().to_owned())
             }
@@ -217,26 +217,26 @@ impl Connection {
 fn listed(path: &Path, stat: &FileStat) -> Entry {
     match path.to_str() {
         Some(name) => entry(name, stat),
-        // This program creates no name that is not UTF-8.
+        // This program creates only UTF-8 names.
         None => Entry { kind: Kind::Other, ..entry(&path.to_string_lossy(), stat) },
     }
 }
 
 fn entry(name: &str, stat: &FileStat) -> Entry {
-    // Servers that do not know a time report 0.
+    // Servers report 0 for an unknown time.
     let modified = stat.mtime.filter(|seconds| *seconds > 0);
     let modified = modified.and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
     Entry { name: name.to_owned(), kind: kind_of(stat), size: stat.size, modified }
 }
 
 struct FileSystem {
-    /// Bytes that this user may still write.
+    /// Bytes available to this user.
     free: u64,
     has_inodes: bool,
     is_read_only: bool,
 }
 
-/// The file system of `file`; `None` if the server does not report it, or reports nonsense.
+/// The file system of `file`; `None` if the server does not report it, or reports invalid figures.
 fn file_system(file: &mut File) -> Option<FileSystem> {
     let stat = file.statvfs().ok().filter(|stat| stat.f_blocks > 0)?;
     Some(FileSystem {
@@ -249,12 +249,12 @@ fn file_system(file: &mut File) -> Option<FileSystem> {
 
 /// Bytes free in the file system of `file`; `None` if the server does not report them.
 pub(crate) fn free_space(file: &mut File) -> Option<u64> {
-    file_system(file).map(|there| there.free)
+    file_system(file).map(|file_system| file_system.free)
 }
 
 fn kind_of(stat: &FileStat) -> Kind {
     if stat.perm.is_none() {
-        // Nothing of unknown type is ever removed.
+        // Entries of unknown type are never removed.
         return Kind::Other;
     }
     let kind = stat.file_type();

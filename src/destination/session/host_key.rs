@@ -1,4 +1,4 @@
-//! Whether the server's host key is to be trusted. Decided before any credential is sent.
+//! Decides whether to trust the server's host key, before any credential is sent.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -8,8 +8,8 @@ use crate::config::HostKeyPolicy;
 use crate::destination::session::known_hosts::{self, Known};
 use crate::rules::known_hosts::{HostName, algorithm_of};
 
-/// The host key types that are asked for, in the order of preference, with the signature algorithms of each. RSA
-/// only with SHA-2 (RFC 8332).
+/// The accepted host key types in order of preference, with the signature algorithms of each. RSA only with SHA-2
+/// (RFC 8332).
 const ALGORITHMS: [(&str, &[&str]); 5] = [
     ("ssh-ed25519", &["ssh-ed25519"]),
     ("ecdsa-sha2-nistp256", &["ecdsa-sha2-nistp256"]),
@@ -18,40 +18,39 @@ const ALGORITHMS: [(&str, &[&str]); 5] = [
     ("ssh-rsa", &["rsa-sha2-512", "rsa-sha2-256"]),
 ];
 
-/// Whether the server's host key is trusted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It is known or pinned.
     Trusted,
-    /// It is the first key seen of this server; `line` adds it to known_hosts.
+    /// The server's first key; `line` is its entry for known_hosts.
     New { line: String, fingerprint: String },
-    /// It is not trusted, for this reason.
+    /// Not trusted for this reason.
     Refused(String),
 }
 
-/// The signature algorithms to ask the server for, as a list for the key exchange. If keys of the host are known, only
-/// those of their types: a server with several keys would otherwise show an unknown one.
-pub(crate) fn wanted_algorithms(known: &Known) -> String {
+/// The signature algorithms to request, as a list for the key exchange. If keys of the host are known, only those of their
+/// types: a server with several keys could otherwise present an unknown one.
+pub(crate) fn algorithms_for(known: &Known) -> String {
     list(|algorithm| known.keys().any(|(_, entry)| entry.algorithm == algorithm))
 }
 
-/// The signature algorithms with which the server can show `key` again.
+/// The signature algorithms of `key`, so that the server presents it again.
 pub(crate) fn algorithms_of(key: &[u8]) -> String {
-    let own = algorithm_of(key).unwrap_or_default();
-    list(|algorithm| algorithm == own)
+    let key_type = algorithm_of(key).unwrap_or_default();
+    list(|algorithm| algorithm == key_type)
 }
 
-/// The signature algorithms of the key types for which `is_wanted` holds; if there are none, those of all types, because an
-/// empty list would mean the library's own.
-fn list(is_wanted: impl Fn(&str) -> bool) -> String {
-    let of = |is_wanted: &dyn Fn(&str) -> bool| -> Vec<&str> {
-        ALGORITHMS.iter().filter(|(key, _)| is_wanted(key)).flat_map(|(_, signatures)| *signatures).copied().collect()
+/// The signature algorithms of the key types that `is_included` accepts, or of all types if it accepts none: an empty list
+/// would select the library's defaults.
+fn list(is_included: impl Fn(&str) -> bool) -> String {
+    let select = |is_included: &dyn Fn(&str) -> bool| -> Vec<&str> {
+        ALGORITHMS.iter().filter(|(key, _)| is_included(key)).flat_map(|(_, signatures)| *signatures).copied().collect()
     };
-    let wanted = of(&is_wanted);
-    if wanted.is_empty() { of(&|_| true).join(",") } else { wanted.join(",") }
+    let selected = select(&is_included);
+    if selected.is_empty() { select(&|_| true).join(",") } else { selected.join(",") }
 }
 
-/// The lists of algorithms to ask for one after the other, until the server shows the pinned key.
+/// The lists of algorithms to request in turn until the server presents the pinned key.
 pub(crate) fn pinned_attempts() -> Vec<String> {
     ALGORITHMS.iter().map(|(_, signatures)| signatures.join(",")).collect()
 }
@@ -61,23 +60,23 @@ pub(crate) fn fingerprint(key: &[u8]) -> String {
     format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
 }
 
-/// Decides whether `key`, which the server called `name` shows, is trusted. `file` is the known_hosts file to which a new
-/// key is added, as the operator would type it.
+/// Decides whether `key`, presented by the server `name`, is trusted. `file` is the path of the known_hosts file, for
+/// messages.
 pub(crate) fn judge(key: &[u8], name: &HostName, known: &Known, policy: &HostKeyPolicy, file: &str) -> Verdict {
     let host = name.pattern();
-    let shown = fingerprint(key);
+    let presented = fingerprint(key);
     if let Some(place) = known.revocation_of(key) {
         return Verdict::Refused(format!(
-            "the host key of {host} ({shown}) is marked @revoked in {place}. Ask the server's administrator for its \
+            "the host key of {host} ({presented}) is marked @revoked in {place}. Ask the server's administrator for its \
              new key"
         ));
     }
     if let HostKeyPolicy::Pinned(pinned) = policy {
-        return if shown == *pinned {
+        return if presented == *pinned {
             Verdict::Trusted
         } else {
             Verdict::Refused(format!(
-                "the host key of {host} is not the pinned one: sftp.host_key is {pinned}, the server shows {shown}. \
+                "the host key of {host} is not the pinned one: sftp.host_key is {pinned}, the server presented {presented}. \
                  If the server has a new key, confirm it with its administrator and change sftp.host_key"
             ))
         };
@@ -86,34 +85,34 @@ pub(crate) fn judge(key: &[u8], name: &HostName, known: &Known, policy: &HostKey
         return Verdict::Trusted;
     }
     let Some(algorithm) = algorithm_of(key) else {
-        return Verdict::Refused(format!("the host key of {host} ({shown}) cannot be read"));
+        return Verdict::Refused(format!("the host key of {host} ({presented}) cannot be read"));
     };
     let line = known_hosts::line(name, algorithm, key);
     if let Some((place, other)) = known.binding_key() {
         let file = place.file.display();
-        // ssh-keygen removes whole lines, with what they say about other hosts.
+        // ssh-keygen removes whole lines, including other hosts on them.
         let fix = if other.is_shared {
-            format!("correct that line, which may be about other hosts too; the new key as a line of its own: {line}")
+            format!("edit that line, which may name other hosts too, and add a line for the new key: {line}")
         } else {
             format!("ssh-keygen -R '{host}' -f {file} && echo '{line}' >> {file}")
         };
         return Verdict::Refused(format!(
-            "the host key of {host} has CHANGED: {place} has {}, the server shows {shown}. Somebody may be listening \
-             in. Only if its administrator confirms the new key: {fix}",
+            "the host key of {host} has CHANGED: {place} has {}, the server presented {presented}. Someone may be \
+             intercepting the connection. Only if the server's administrator confirms the new key: {fix}",
             fingerprint(&other.key)
         ));
     }
-    let add = format!("If its administrator confirms it: echo '{line}' >> {file}");
+    let add = format!("If the server's administrator confirms it: echo '{line}' >> {file}");
     if let Some(place) = known.authority() {
         return Verdict::Refused(format!(
             "the host key of {host} is not known: {place} has a @cert-authority for it, but host certificates are not \
-             supported; the server shows {shown}. {add}"
+             supported; the server presented {presented}. {add}"
         ));
     }
     match policy {
-        HostKeyPolicy::AcceptNew => Verdict::New { line, fingerprint: shown },
+        HostKeyPolicy::AcceptNew => Verdict::New { line, fingerprint: presented },
         HostKeyPolicy::Strict | HostKeyPolicy::Pinned(_) => Verdict::Refused(format!(
-            "the host key of {host} is not known, and sftp.host_key is \"strict\"; the server shows {shown}. {add}"
+            "the host key of {host} is not known, and sftp.host_key is \"strict\"; the server presented {presented}. {add}"
         )),
     }
 }

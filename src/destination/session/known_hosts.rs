@@ -1,5 +1,4 @@
-//! The known_hosts files: the configured one, to which a first key is added, and the system's, which is only read. Their
-//! lines are interpreted in [`crate::rules::known_hosts`].
+//! Reads the configured known_hosts file and the system's, and adds new keys to the configured one.
 
 use std::fmt;
 use std::fs::{DirBuilder, OpenOptions};
@@ -17,9 +16,9 @@ use crate::disk::bounded_read;
 use crate::disk::bounded_read::ReadError;
 use crate::rules::known_hosts::{HostName, KnownKey, Line, Marker, parse};
 
-/// The largest file that is read, in bytes.
+/// In bytes.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
-/// A new file is for its owner alone.
+/// A new file is accessible only to its owner.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
@@ -37,35 +36,35 @@ impl fmt::Display for Place {
     }
 }
 
-/// What the files say about one host.
+/// The entries for one host.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     entries: Vec<(Place, KnownKey)>,
 }
 
 impl Known {
-    /// The host's keys: those of its name and port, or if there are none, those of its name without a port.
+    /// The keys of the host's name and port, or if there are none, of its name without a port.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &(Place, KnownKey)> {
         let lacks_port = !self.has_port();
         self.marked(Marker::HostKey).filter(move |(_, entry)| entry.lacks_port == lacks_port)
     }
 
-    /// A key of the host that makes every other key a changed one.
+    /// A key that binds the host: any other key counts as changed.
     pub(crate) fn binding_key(&self) -> Option<&(Place, KnownKey)> {
         self.keys().find(|(_, entry)| !entry.lacks_port)
     }
 
-    /// The line in which the host has `key`.
+    /// The line with `key` for the host.
     pub(crate) fn place_of(&self, key: &[u8]) -> Option<&Place> {
         self.keys().find(|(_, entry)| entry.key == key).map(|(place, _)| place)
     }
 
-    /// The line that revokes `key` for the host, with or without its port.
+    /// The line that revokes `key` for the host, with or without a port.
     pub(crate) fn revocation_of(&self, key: &[u8]) -> Option<&Place> {
         self.marked(Marker::Revoked).find(|(_, entry)| entry.key == key).map(|(place, _)| place)
     }
 
-    /// The line with an authority for the host's certificates.
+    /// The line with a certificate authority for the host.
     pub(crate) fn authority(&self) -> Option<&Place> {
         self.marked(Marker::Authority).find(|(_, entry)| !entry.lacks_port).map(|(place, _)| place)
     }
@@ -79,13 +78,13 @@ impl Known {
     }
 }
 
-/// Reads the lines about `name` in `own` and in the system's file. Either may be missing.
+/// Reads the entries for `name` in `path` and in the system's file. Either file may be missing.
 ///
 /// # Errors
 /// If a file cannot be read, or a line that may be about the host cannot be parsed.
-pub(crate) fn read(own: &Path, name: &HostName) -> Result<Known, DestinationError> {
+pub(crate) fn read(path: &Path, name: &HostName) -> Result<Known, DestinationError> {
     let mut entries = Vec::new();
-    for file in [own, Path::new(SYSTEM_KNOWN_HOSTS)] {
+    for file in [path, Path::new(SYSTEM_KNOWN_HOSTS)] {
         let problem = |problem: String| DestinationError::KnownHosts { path: file.to_owned(), problem };
         let content = contents(file).map_err(|error| problem(error.to_string()))?;
         let mut skipped = Vec::new();
@@ -117,12 +116,12 @@ fn contents(file: &Path) -> Result<Vec<u8>, ReadError> {
     }
 }
 
-/// The line that makes `key` known for `name`, as OpenSSH writes it, without newline.
+/// The known_hosts line for `key` of `name`, as OpenSSH writes it, without newline.
 pub(crate) fn line(name: &HostName, algorithm: &str, key: &[u8]) -> String {
     format!("{} {algorithm} {}", name.pattern(), STANDARD.encode(key))
 }
 
-/// Adds `line` to the file at `path`. Creates the file and its folder if they are missing.
+/// Appends `line` to the file at `path`, creating the file and its folder if necessary.
 pub(crate) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
     let write = || -> io::Result<()> {
         if let Some(folder) = path.parent() {
@@ -133,10 +132,10 @@ pub(crate) fn append(path: &Path, line: &str) -> Result<(), DestinationError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let end_of_last_line = if before.last().is_some_and(|byte| *byte != b'\n') { "\n" } else { "" };
+        let separator = if before.last().is_some_and(|byte| *byte != b'\n') { "\n" } else { "" };
         let mut file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
-        // Appended in one write, as OpenSSH does: links, modes, and lines that others append at the same time are preserved.
-        file.write_all(format!("{end_of_last_line}{line}\n").as_bytes())?;
+        // Appended in one write, as OpenSSH does: preserves links, modes, and lines appended by others at the same time.
+        file.write_all(format!("{separator}{line}\n").as_bytes())?;
         file.sync_all()?;
         sync_folder_of(&path.canonicalize()?)
     };

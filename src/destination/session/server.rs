@@ -1,4 +1,4 @@
-//! The SFTP server: how it is reached, checked and logged in to, and work that is repeated over new connections.
+//! The SFTP server: connects, checks the host key, logs in, and retries work over new connections.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -20,21 +20,21 @@ use crate::rules::known_hosts::HostName;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
 
-/// How often a handshake waits for an answer: identification, key exchange, new keys, authentication service (RFC 4253).
-const ROUND_TRIPS_OF_HANDSHAKE: u32 = 4;
+/// Identification, key exchange, new keys, authentication service (RFC 4253).
+const HANDSHAKE_ROUND_TRIPS: u32 = 4;
 
-/// The server that the configuration names. Cheap to clone; all clones share their state.
+/// The configured server. Cheap to clone; all clones share their state.
 #[derive(Debug, Clone)]
 pub struct Server {
     pub(crate) config: Arc<config::Sftp>,
     pub(crate) interrupt: Interrupt,
     retry: Retry,
     adds_host_key: bool,
-    /// The host key of the first connection, which every later one must show too.
+    /// The host key of the first connection; later connections must present the same key.
     pub(crate) host_key: Arc<OnceLock<HostKey>>,
     login: Arc<OnceLock<Login>>,
-    has_turned_away: Arc<AtomicBool>,
-    /// How many connections a transfer may use.
+    was_refused: Arc<AtomicBool>,
+    /// Maximum for a transfer.
     connections: Arc<AtomicU64>,
     pub(crate) pool: Arc<ConnectionPool>,
 }
@@ -42,14 +42,13 @@ pub struct Server {
 #[derive(Debug)]
 pub(crate) struct HostKey {
     pub(crate) key: Vec<u8>,
-    /// The known_hosts line that has it.
+    /// Its line in known_hosts.
     pub(crate) place: Option<Place>,
     pub(crate) new_fingerprint: Option<String>,
 }
 
 impl Server {
-    /// The server of `config`. Its connections end with `interrupt`; if `adds_host_key`, a first host key is added to
-    /// known_hosts.
+    /// `interrupt` ends all connections. `adds_host_key`: whether a first host key is added to known_hosts.
     pub fn new(config: &config::Sftp, interrupt: &Interrupt, retry: &Retry, adds_host_key: bool) -> Server {
         Server {
             config: Arc::new(config.clone()),
@@ -58,13 +57,13 @@ impl Server {
             adds_host_key,
             host_key: Arc::default(),
             login: Arc::default(),
-            has_turned_away: Arc::default(),
+            was_refused: Arc::default(),
             connections: Arc::new(AtomicU64::new(1)),
             pool: Arc::default(),
         }
     }
 
-    /// The same server, with connections that end with `interrupt` instead.
+    /// The same server with another interrupt.
     pub(crate) fn with_interrupt(&self, interrupt: &Interrupt) -> Server {
         Server { interrupt: interrupt.clone(), ..self.clone() }
     }
@@ -86,22 +85,22 @@ impl Server {
         self.host_key.get().and_then(|host_key| host_key.new_fingerprint.as_deref())
     }
 
-    /// How this run logged in, once it has.
+    /// The method of this run's first successful login.
     pub fn login(&self) -> Option<Login> {
         self.login.get().copied()
     }
 
-    /// Whether the server has refused a login in this run, or its host key was refused: neither is tried again.
-    pub fn has_turned_away(&self) -> bool {
-        self.has_turned_away.load(Ordering::SeqCst)
+    /// Whether a login or the host key was refused in this run. Neither is retried.
+    pub fn was_refused(&self) -> bool {
+        self.was_refused.load(Ordering::SeqCst)
     }
 
-    /// A transfer of about `size` bytes follows: further connections for it are begun as soon as one has logged in.
+    /// Announces a transfer of about `size` bytes: additional connections are opened once the first has logged in.
     pub fn expect_transfer(&self, size: u64) {
         self.pool.set_expected(size);
     }
 
-    /// How many connections a transfer may use, by the last round trip that was measured.
+    /// Maximum number of connections for a transfer, based on the last measured round trip.
     pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
     }
@@ -111,8 +110,8 @@ impl Server {
         self.retry.run("connecting to the SFTP server", || self.connect_once())
     }
 
-    /// Does `work` over `first` or a new connection. Where the link breaks, retries it over another one. `what` names the
-    /// work in the log. Returns the connection too.
+    /// Runs `work` over `first` or a new connection, and retries it over another one if the connection breaks. `what` names
+    /// the work in the log. Also returns the connection.
     pub fn with_connection<T>(
         &self,
         what: &str,
@@ -129,23 +128,23 @@ impl Server {
         })
     }
 
-    /// Connects once, and measures the round trip.
+    /// Connects once and measures the round trip.
     pub(crate) fn connect_once(&self) -> Result<Connection, DestinationError> {
-        let connection = self.connect_further()?;
-        let asked = Instant::now();
+        let connection = self.connect_additional()?;
+        let started = Instant::now();
         connection.check_directory()?;
-        self.connections.store(self.worth_over(asked.elapsed()), Ordering::SeqCst);
+        self.connections.store(self.max_connections(started.elapsed()), Ordering::SeqCst);
         Ok(connection)
     }
 
-    /// Connects once, for work in addition to that of a connection that has checked the directory.
-    pub(crate) fn connect_further(&self) -> Result<Connection, DestinationError> {
+    /// Connects once without checking the directory: the first connection has done that.
+    pub(crate) fn connect_additional(&self) -> Result<Connection, DestinationError> {
         let connection = self.open();
         self.interrupt.check()?;
         connection
     }
 
-    /// A socket that was shut down by an interrupt looks like any broken link: then the error is the interrupt.
+    /// Replaces an error after an interrupt: the interrupt shuts sockets down, which looks like a broken connection.
     fn unless_interrupted<T>(&self, result: Result<T, DestinationError>) -> Result<T, DestinationError> {
         result.or_else(|error| {
             self.interrupt.check()?;
@@ -153,51 +152,51 @@ impl Server {
         })
     }
 
-    /// How many connections are worth it over this round trip, within the configured limit.
-    fn worth_over(&self, round_trip: Duration) -> u64 {
+    /// Number of useful connections at this round trip, within the configured limit.
+    fn max_connections(&self, round_trip: Duration) -> u64 {
         for_round_trip(round_trip).min(self.config.connections)
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
-        if self.has_turned_away() {
+        if self.was_refused() {
             let (address, username) = (self.address(), self.config.username.clone());
-            let problem = "an earlier login of this run was refused, and none is tried again".to_owned();
+            let problem = "an earlier login in this run was refused, so no other is attempted".to_owned();
             return Err(DestinationError::Authentication { address, username, problem });
         }
         self.open_trusted().inspect_err(|error| {
             if error.is_refusal() {
-                self.has_turned_away.store(true, Ordering::SeqCst);
+                self.was_refused.store(true, Ordering::SeqCst);
             }
         })
     }
 
     fn open_trusted(&self) -> Result<Connection, DestinationError> {
         if let Some(first) = self.host_key.get() {
-            return self.open_asking_for(&host_key::algorithms_of(&first.key), &Known::default());
+            return self.open_with_algorithms(&host_key::algorithms_of(&first.key), &Known::default());
         }
-        let known = known_hosts::read(&self.config.known_hosts, &self.name())?;
+        let known = known_hosts::read(&self.config.known_hosts, &self.host_name())?;
         if matches!(self.config.host_key, HostKeyPolicy::Pinned(_)) {
             return self.open_pinned(&known);
         }
-        match self.open_asking_for(&host_key::wanted_algorithms(&known), &known) {
-            // The server may have a new key of another type: asked for any, it shows which, and the refusal can name both.
+        match self.open_with_algorithms(&host_key::algorithms_for(&known), &known) {
+            // The server may have a new key of another type: accept any type, so that the refusal can report both keys.
             Err(DestinationError::Handshake { source, .. })
                 if has_no_common(&source) && known.keys().next().is_some() =>
             {
-                self.open_asking_for(&host_key::wanted_algorithms(&Known::default()), &known)
+                self.open_with_algorithms(&host_key::algorithms_for(&Known::default()), &known)
             }
             other => other,
         }
     }
 
-    /// Asks for one type of host key after the other, until the server shows the pinned key.
+    /// Requests one type of host key after the other until the server presents the pinned key.
     fn open_pinned(&self, known: &Known) -> Result<Connection, DestinationError> {
         let mut last = None;
         for algorithms in host_key::pinned_attempts() {
-            match self.open_asking_for(&algorithms, known) {
-                // The server has no key of that type, or one that is not pinned: it may have another.
+            match self.open_with_algorithms(&algorithms, known) {
+                // The server has no key of that type, or only an unpinned one. Try the next type.
                 Err(error @ (DestinationError::HostKey(_) | DestinationError::Handshake { .. })) => {
-                    // The refusal of a key says more than "no key of that type".
+                    // A refused key is more informative than a missing type.
                     if !matches!(last, Some(DestinationError::HostKey(_))) {
                         last = Some(error);
                     }
@@ -205,31 +204,31 @@ impl Server {
                 other => return other,
             }
         }
-        Err(last.unwrap_or_else(|| DestinationError::HostKey("no type of host key to ask for".to_owned())))
+        Err(last.unwrap_or_else(|| DestinationError::HostKey("there is no host key type to request".to_owned())))
     }
 
-    fn open_asking_for(&self, algorithms: &str, known: &Known) -> Result<Connection, DestinationError> {
+    fn open_with_algorithms(&self, algorithms: &str, known: &Known) -> Result<Connection, DestinationError> {
         let config = &*self.config;
-        let socket = self.tcp()?;
-        let closing = |error| DestinationError::Connection { address: self.address(), source: error };
+        let socket = self.connect_tcp()?;
+        let clone_failed = |error| DestinationError::Connection { address: self.address(), source: error };
         let closer = self.interrupt.on_trigger({
-            let socket = socket.try_clone().map_err(closing)?;
+            let socket = socket.try_clone().map_err(clone_failed)?;
             move || {
-                // It may be closed already, which is fine.
+                // The socket may already be closed.
                 let _ = socket.shutdown(Shutdown::Both);
             }
         });
         let mut session = Session::new().map_err(|error| self.handshake_error(error))?;
         session.set_timeout(u32::try_from(config.timeout.as_millis()).unwrap_or(u32::MAX));
         session.method_pref(MethodType::HostKey, algorithms).map_err(|error| self.handshake_error(error))?;
-        session.set_tcp_stream(socket.try_clone().map_err(closing)?);
-        let greeted = Instant::now();
+        session.set_tcp_stream(socket.try_clone().map_err(clone_failed)?);
+        let started = Instant::now();
         session.handshake().map_err(|error| self.handshake_error(error))?;
-        let round_trip = greeted.elapsed() / ROUND_TRIPS_OF_HANDSHAKE;
+        let round_trip = started.elapsed() / HANDSHAKE_ROUND_TRIPS;
         self.check_host_key(&session, known)?;
         let (address, username) = (self.address(), config.username.clone());
         let login = authenticate(&session, config, self.login()).map_err(|failure| match failure {
-            Failure::Link(error) => {
+            Failure::Connection(error) => {
                 let (what, limit) = ("while logging in".to_owned(), config.timeout);
                 DestinationError::Broken { what, limit, source: error.into() }
             }
@@ -237,9 +236,9 @@ impl Server {
             Failure::Unable(problem) => DestinationError::NoCredential { address, username, problem },
         })?;
         self.login.get_or_init(|| login);
-        // From here on the login is known to be good. The directory's answer will measure the round trip more exactly.
+        // The login works, so more connections can be opened. The directory check will measure the round trip more exactly.
         let server = self.clone();
-        self.pool.fill(self.worth_over(round_trip) - 1, move || server.connect_further());
+        self.pool.fill(self.max_connections(round_trip) - 1, move || server.connect_additional());
         let sftp = session.sftp().map_err(|error| {
             let (address, username) = (self.address(), config.username.clone());
             DestinationError::NoSftp { address, username, error }
@@ -247,12 +246,12 @@ impl Server {
         Ok(Connection::new(config, &self.interrupt, (sftp, session, socket), closer))
     }
 
-    fn tcp(&self) -> Result<TcpStream, DestinationError> {
+    fn connect_tcp(&self) -> Result<TcpStream, DestinationError> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in self.addresses()? {
             match TcpStream::connect_timeout(&address, self.config.timeout) {
                 Ok(socket) => {
-                    // Requests are small and wait for answers. Without this they only take longer.
+                    // Requests are small and wait for replies. Failing to set this only slows them down.
                     let _ = socket.set_nodelay(true);
                     return Ok(socket);
                 }
@@ -262,10 +261,10 @@ impl Server {
         Err(DestinationError::Connection { address: self.address(), source: last })
     }
 
-    /// `known` is what known_hosts says before the first connection.
+    /// `known`: the host's entries in known_hosts, for the first connection.
     fn check_host_key(&self, session: &Session, known: &Known) -> Result<(), DestinationError> {
         let refused = |reason: &str| DestinationError::HostKey(format!("{}: {reason}", self.address()));
-        let (key, _) = session.host_key().ok_or_else(|| refused("the server showed no host key"))?;
+        let (key, _) = session.host_key().ok_or_else(|| refused("the server presented no host key"))?;
         if let Some(first) = self.host_key.get() {
             if first.key == key {
                 return Ok(());
@@ -274,7 +273,7 @@ impl Server {
             return Err(refused(&format!("the host key changed during the run, from {first} to {now}")));
         }
         let file = self.config.known_hosts.display().to_string();
-        let new_fingerprint = match host_key::judge(key, &self.name(), known, &self.config.host_key, &file) {
+        let new_fingerprint = match host_key::judge(key, &self.host_name(), known, &self.config.host_key, &file) {
             Verdict::Trusted => None,
             Verdict::New { line, fingerprint } => {
                 if self.adds_host_key {
@@ -289,21 +288,21 @@ impl Server {
         Ok(())
     }
 
-    fn name(&self) -> HostName {
+    fn host_name(&self) -> HostName {
         HostName::new(&self.config.host, self.config.port)
     }
 
     fn handshake_error(&self, source: ssh2::Error) -> DestinationError {
         let advice = if has_no_common(&source) {
-            "The server offers no algorithm, or no type of host key, that is accepted here. Update the server"
+            "The server offers no algorithm or host key type that this program accepts. Update the server"
         } else {
-            "Check that sftp.host and sftp.port are those of an SSH server that answers"
+            "Check that sftp.host and sftp.port point to an SSH server that answers"
         };
         DestinationError::Handshake { address: self.address(), advice, source }
     }
 }
 
-/// Whether the two sides have no algorithm, or no type of host key, in common: LIBSSH2_ERROR_KEX_FAILURE and
+/// Whether the two sides have no algorithm or host key type in common: LIBSSH2_ERROR_KEX_FAILURE and
 /// LIBSSH2_ERROR_METHOD_NONE.
 fn has_no_common(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::Session(-5 | -17))

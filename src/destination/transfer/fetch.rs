@@ -1,4 +1,4 @@
-//! A file that is fetched from the server and read in order as it arrives.
+//! Downloads a file from the server while it is read in order.
 
 use std::io::Read;
 use std::thread;
@@ -7,31 +7,31 @@ use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::reading::Reading;
+use crate::destination::transfer::reading::RemoteReader;
 use crate::destination::transfer::reorder_buffer::ReorderBuffer;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::rules::listing::{Entry, Kind};
 use crate::runtime::progress::{Bar, Progress};
 use crate::runtime::worker::joined;
 
-/// The result of a fetch.
+/// The result of [`fetch`].
 pub struct Fetched<T> {
-    /// What the consumer returned.
+    /// The consumer's result.
     pub value: T,
-    /// A connection for more work, unless the link broke at the end.
+    /// An open connection; `None` if it broke at the end.
     pub connection: Option<Connection>,
-    /// How many connections took part.
+    /// Number of connections used.
     pub connections: usize,
 }
 
-/// Fetches `file`, as it was listed, over the connection `first`, while `consume` reads it from the beginning. Large files
-/// are fetched over several connections if that is worth it; if the link breaks, the rest is fetched over another one. What
-/// `consume` does not read is not fetched. Up to 32 MiB are in memory (8 MiB per connection if there are more than four),
-/// nothing is written to a disk. `progress` shows a bar with `label`.
+/// Fetches the listed `file` over the connection `first` while `consume` reads it from the beginning. Large files are fetched
+/// over several connections if that pays off. After a broken connection, the rest is fetched over another one. Stops when
+/// `consume` returns. Keeps up to 32 MiB in memory (8 MiB per connection if there are more than four) and uses no disk.
+/// `progress` shows a bar with `label`.
 ///
 /// # Errors
-/// If the server or the link fails, the run is interrupted, or the file changes during the fetch. Then reading has failed for
-/// `consume` too, unless it had already finished.
+/// If the server or the connection fails, the run is interrupted, or the file changes during the fetch. `consume` then gets a
+/// read error, unless it has already returned.
 pub fn fetch<T: Send>(
     server: &Server,
     first: Connection,
@@ -49,17 +49,17 @@ pub fn fetch<T: Send>(
         let consumer = scope.spawn(move || consume(&mut reader));
         let what = format!("reading {:?} back", file.name);
         let fetched = server.with_connection(&what, Some(first), |connection| fetch.run(server, connection, &bar));
-        // A consumer that has already finished needs no more.
-        let was_unwanted = buffer.is_unwanted();
+        // If the consumer has already returned, an error no longer matters.
+        let has_returned = buffer.is_reader_gone();
         if fetched.is_err() {
             buffer.fail();
         }
         let value = joined(consumer.join());
         match fetched {
-            Err(error) if !was_unwanted => Err(error),
+            Err(error) if !has_returned => Err(error),
             other => {
-                let connection = other.ok().map(|((), it)| it);
-                // If the file was written during the fetch, the bytes may be half old and half new.
+                let connection = other.ok().map(|((), connection)| connection);
+                // If the file was overwritten during the fetch, old and new bytes may be mixed.
                 connection.as_ref().map_or(Ok(()), |connection| fetch.check_unchanged(connection))?;
                 Ok(Fetched { value, connection, connections: fetch.queue.participants() })
             }
@@ -75,17 +75,17 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Fetches the rest over `connection`, and over further ones if that is worth it.
+    /// Fetches the rest over `connection`, and over additional ones if that pays off.
     fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
         self.check_unchanged(connection)?;
-        if self.queue.reach() > 0 {
-            tracing::info!("{:?}: only what has not arrived yet is requested again", self.file.name);
+        if self.queue.high_water_mark() > 0 {
+            tracing::info!("resuming the transfer of {:?}: requesting only the missing parts", self.file.name);
         }
-        let lane = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
-        lanes::run(server, &self.queue, || lane(connection), lane)
+        let transfer = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
+        lanes::run(server, &self.queue, || transfer(connection), transfer)
     }
 
-    /// Checks that it is still the file that was listed.
+    /// Checks that the file still matches its listed entry.
     fn check_unchanged(&self, connection: &Connection) -> Result<(), DestinationError> {
         match connection.lookup(&self.file.name)? {
             None => Err(self.changed("is gone")),
@@ -97,35 +97,35 @@ impl Fetch<'_> {
         }
     }
 
-    /// Fetches parts until there are no more, or the consumer has finished.
-    fn read_parts(&self, file: &mut Reading<'_>, bar: &Bar) -> Result<(), DestinationError> {
+    /// Fetches parts until none are left or the consumer has returned.
+    fn read_parts(&self, reader: &mut RemoteReader<'_>, bar: &Bar) -> Result<(), DestinationError> {
         while let Some(mut part) = self.queue.take()?
-            && !self.buffer.is_unwanted()
+            && !self.buffer.is_reader_gone()
         {
-            self.read_part(file, &mut part, bar)?;
+            self.read_part(reader, &mut part, bar)?;
         }
         Ok(())
     }
 
     /// Fetches as much of `part` as the buffer has space for. The rest returns to the queue: the consumer may be waiting for
-    /// an earlier part, which a connection must be free to fetch.
+    /// an earlier part, so a connection must be free to fetch it.
     fn read_part(
         &self,
-        file: &mut Reading<'_>,
+        reader: &mut RemoteReader<'_>,
         part: &mut Part<'_, &ReorderBuffer>,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
         let range = part.start()..part.end().min(self.buffer.limit());
-        let end = file.read(range, bar, |bytes| {
+        let end = reader.read(range, bar, |bytes| {
             self.buffer.put(part.start(), bytes);
             part.advance(bytes.len() as u64);
-            Ok(!self.queue.is_stopped() && !self.buffer.is_unwanted())
+            Ok(!self.queue.is_stopped() && !self.buffer.is_reader_gone())
         })?;
         end.map_or(Ok(()), |_| Err(self.changed("has become shorter")))
     }
 
-    fn open<'b>(&'b self, connection: &'b Connection) -> Result<Reading<'b>, DestinationError> {
-        Reading::open(connection, &self.file.name, self.connections)
+    fn open<'b>(&'b self, connection: &'b Connection) -> Result<RemoteReader<'b>, DestinationError> {
+        RemoteReader::open(connection, &self.file.name, self.connections)
             .map_err(|error| connection.failed(&format!("to open {:?}", self.file.name), error))
     }
 

@@ -1,4 +1,4 @@
-//! A transfer over several connections: a first one, and further ones for a large archive.
+//! Runs a transfer over one connection, and additional ones for a large archive.
 
 use std::thread;
 
@@ -11,27 +11,27 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::worker::joined;
 
-/// Runs `first`, which transfers parts over a connection at hand, and for a large archive `further` over more connections,
-/// as far as the configuration allows. If a further connection fails, that is only logged: its unfinished part returns to
-/// the queue.
+/// Runs `first`, which transfers parts over an existing connection, and for a large archive `additional` over more
+/// connections, as far as the configuration allows. Failures of additional connections are only logged: their unfinished
+/// parts return to the queue.
 ///
 /// # Errors
-/// Those of `first`; then the rest remains in `queue`.
+/// Those of `first`; the rest then remains in `queue`.
 pub(crate) fn run<R: Ready>(
     server: &Server,
     queue: &WorkQueue<R>,
     first: impl FnOnce() -> Result<(), DestinationError>,
-    further: impl Fn(&Connection) -> Result<(), DestinationError> + Sync,
+    additional: impl Fn(&Connection) -> Result<(), DestinationError> + Sync,
 ) -> Result<(), DestinationError> {
     queue.resume();
-    let further = &further;
+    let additional = &additional;
     let result = thread::scope(|scope| {
         let threads: Vec<_> = (1..server.connections())
             .map(|number| {
                 let span = tracing::Span::current();
                 scope.spawn(move || {
                     let _stop = StopOnPanic(queue);
-                    span.in_scope(|| assist(server, queue, number, further));
+                    span.in_scope(|| run_additional(server, queue, number, additional));
                 })
             })
             .collect();
@@ -48,7 +48,7 @@ pub(crate) fn run<R: Ready>(
     result
 }
 
-/// Ends the transfer on all connections if one of their threads panics: the others would wait for it, or send all the rest
+/// Stops the transfer on all connections if one of their threads panics: the others would wait for it, or transfer the rest
 /// in vain.
 struct StopOnPanic<'a, R: Ready>(&'a WorkQueue<R>);
 
@@ -60,8 +60,8 @@ impl<R: Ready> Drop for StopOnPanic<'_, R> {
     }
 }
 
-/// Connects and works if the archive is long enough for the further connection with this `number` (from 1).
-fn assist<R: Ready>(
+/// Connects and runs `work` if the archive is large enough for additional connection `number` (from 1).
+fn run_additional<R: Ready>(
     server: &Server,
     queue: &WorkQueue<R>,
     number: u64,
@@ -70,7 +70,7 @@ fn assist<R: Ready>(
     if !queue.wait_for_size(number * BYTES_PER_CONNECTION) {
         return;
     }
-    let connection = server.pool.take().unwrap_or_else(|| server.connect_further());
+    let connection = server.pool.take().unwrap_or_else(|| server.connect_additional());
     let result = connection.and_then(|connection| {
         failpoint("further connection");
         work(&connection)?;

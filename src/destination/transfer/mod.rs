@@ -1,4 +1,4 @@
-//! Bytes to and from the SFTP server, over several connections.
+//! Uploads and downloads over several connections.
 
 pub(super) mod fetch;
 pub(super) mod lanes;

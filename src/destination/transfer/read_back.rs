@@ -1,4 +1,4 @@
-//! Proof of what the server holds: the whole file is read back and compared.
+//! Verifies a file on the server: reads all of it back and compares it.
 
 use sha2::{Digest, Sha256};
 
@@ -6,13 +6,13 @@ use crate::destination::error::{DestinationError, is_missing};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes;
-use crate::destination::transfer::reading::Reading;
+use crate::destination::transfer::reading::RemoteReader;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::{BLOCK, Content, Spool};
 use crate::rules::listing::Kind;
 use crate::runtime::progress::Bar;
 
-/// The comparison of a file on the server with an archive. If the link breaks, it can continue over another one.
+/// Compares a file on the server with an archive. It can continue over another connection.
 pub(crate) struct ReadBack<'a> {
     name: &'a str,
     content: Content,
@@ -21,10 +21,10 @@ pub(crate) struct ReadBack<'a> {
 }
 
 impl<'a> ReadBack<'a> {
-    /// Compares the file called `name` with `spool`, after waiting until that is complete.
+    /// A comparison of the file `name` with `spool`. Waits until the spool is complete.
     ///
     /// # Errors
-    /// If the archive is given up.
+    /// If the archive is abandoned.
     pub(crate) fn new(server: &Server, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
         let connections = server.connections();
         Ok(ReadBack {
@@ -35,10 +35,10 @@ impl<'a> ReadBack<'a> {
         })
     }
 
-    /// Compares the rest over `connection`, and over further ones if that is worth it.
+    /// Compares the rest over `connection`, and over additional ones if that pays off.
     ///
     /// # Errors
-    /// [`DestinationError::Different`] if it holds something else; others if the server or the link fails.
+    /// [`DestinationError::Different`] if the content differs; others if the server or the connection fails.
     pub(crate) fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
         let size = match connection.lookup(self.name)? {
             None => return Err(self.different("it is not there")),
@@ -48,8 +48,8 @@ impl<'a> ReadBack<'a> {
         if let Some(size) = size.filter(|size| *size != self.content.size) {
             return Err(self.different(&format!("it has {size} bytes instead of {}", self.content.size)));
         }
-        let lane = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
-        lanes::run(server, &self.queue, || lane(connection), lane)?;
+        let transfer = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
+        lanes::run(server, &self.queue, || transfer(connection), transfer)?;
         // Some servers do not report sizes.
         if size.is_none() && self.open(connection)?.has_more(self.content.size)? {
             return Err(self.different(&format!("it has more than {} bytes", self.content.size)));
@@ -57,18 +57,18 @@ impl<'a> ReadBack<'a> {
         Ok(())
     }
 
-    fn read_parts(&self, file: &mut Reading<'_>, bar: &Bar) -> Result<(), DestinationError> {
+    fn read_parts(&self, reader: &mut RemoteReader<'_>, bar: &Bar) -> Result<(), DestinationError> {
         while let Some(mut part) = self.queue.take()? {
-            self.compare(file, &mut part, bar)?;
+            self.compare(reader, &mut part, bar)?;
         }
         Ok(())
     }
 
-    /// Compares block by block: parts begin at block boundaries.
-    fn compare(&self, file: &mut Reading<'_>, part: &mut Part<'_, Spool>, bar: &Bar) -> Result<(), DestinationError> {
+    /// Compares block by block. Parts begin at block boundaries.
+    fn compare(&self, reader: &mut RemoteReader<'_>, part: &mut Part<'_, Spool>, bar: &Bar) -> Result<(), DestinationError> {
         let mut position = part.start();
         let mut hasher = Sha256::new();
-        let end = file.read(part.start()..part.end(), bar, |mut bytes| {
+        let end = reader.read(part.start()..part.end(), bar, |mut bytes| {
             while !bytes.is_empty() {
                 let block_end = self.content.size.min((position / BLOCK + 1) * BLOCK);
                 let left = usize::try_from(block_end - position).unwrap_or(usize::MAX);
@@ -92,11 +92,11 @@ impl<'a> ReadBack<'a> {
         if expected == Some(digest) {
             return Ok(());
         }
-        Err(self.different(&format!("it has the right size, but other bytes (in the MiB from byte {start} on)")))
+        Err(self.different(&format!("it has the right size but different bytes (in the MiB from byte {start} on)")))
     }
 
-    fn open<'b>(&'b self, connection: &'b Connection) -> Result<Reading<'b>, DestinationError> {
-        Reading::open(connection, self.name, self.connections).map_err(|error| {
+    fn open<'b>(&'b self, connection: &'b Connection) -> Result<RemoteReader<'b>, DestinationError> {
+        RemoteReader::open(connection, self.name, self.connections).map_err(|error| {
             if is_missing(&error) {
                 return self.different("it is gone");
             }

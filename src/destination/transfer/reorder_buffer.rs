@@ -1,6 +1,6 @@
-//! The pieces of a file that is being fetched: they arrive in any order and are read in theirs.
+//! Puts the pieces of a download, which arrive in any order, into the order of the file.
 //!
-//! They are kept in memory only. The distance between connections and the reader is limited, which bounds that memory.
+//! Pieces are kept in memory, which is bounded by limiting how far connections can be ahead of the reader.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -9,17 +9,17 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::destination::transfer::work_queue::Ready;
 use crate::disk::spool::{BLOCK, Extent};
 
-/// How many bytes one connection may be ahead of the reader: enough for long parts.
-const AHEAD: u64 = 32 * BLOCK;
-/// Several connections need this much each, to take parts and to wait for the slowest of them.
-const AHEAD_PER_CONNECTION: u64 = 8 * BLOCK;
-/// The limit advances in steps: a part for each byte that is read would be too short.
+/// How many bytes connections may be ahead of the reader: enough for long parts.
+const MAX_AHEAD: u64 = 32 * BLOCK;
+/// The same per connection, for many connections: enough to wait for the slowest one.
+const MAX_AHEAD_PER_CONNECTION: u64 = 8 * BLOCK;
+/// The limit advances in steps of this many bytes, so that parts are not too short.
 const STEP: u64 = 4 * BLOCK;
 
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer {
     size: u64,
-    ahead: u64,
+    max_ahead: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -28,63 +28,61 @@ pub(crate) struct ReorderBuffer {
 struct State {
     /// Unread pieces by their offset.
     pieces: BTreeMap<u64, Vec<u8>>,
-    /// How many bytes are read.
+    /// Number of bytes read.
     read: u64,
     has_failed: bool,
-    /// The reader is gone.
-    is_unwanted: bool,
+    is_reader_gone: bool,
 }
 
-/// The reading side. Dropping it makes the rest unwanted.
+/// The reading side. Dropping it stops the download.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     buffer: &'a ReorderBuffer,
-    /// The piece that is being read.
+    /// The current piece.
     piece: io::Cursor<Vec<u8>>,
 }
 
 impl ReorderBuffer {
-    /// An empty buffer for a file of `size` bytes and up to `connections` connections.
+    /// A buffer for a file of `size` bytes and up to `connections` connections.
     pub(crate) fn new(size: u64, connections: u64) -> ReorderBuffer {
         ReorderBuffer {
             size,
-            ahead: (AHEAD_PER_CONNECTION * connections).max(AHEAD),
+            max_ahead: (MAX_AHEAD_PER_CONNECTION * connections).max(MAX_AHEAD),
             state: Mutex::default(),
             changed: Condvar::new(),
         }
     }
 
-    /// Offset up to which the buffer has space now.
+    /// Offset up to which the buffer currently has space.
     pub(crate) fn limit(&self) -> u64 {
         self.extent(&self.state()).written
     }
 
-    /// `bytes` have arrived, at offset `position`. No byte may arrive twice.
+    /// Adds `bytes` at offset `position`. No byte may be added twice.
     pub(crate) fn put(&self, position: u64, bytes: &[u8]) {
         self.state().pieces.insert(position, bytes.to_vec());
         self.changed.notify_all();
     }
 
-    /// No more bytes will arrive: the reader fails.
+    /// Makes the reader fail, because no more bytes will arrive.
     pub(crate) fn fail(&self) {
         self.state().has_failed = true;
         self.changed.notify_all();
     }
 
-    /// Whether the reader is gone.
-    pub(crate) fn is_unwanted(&self) -> bool {
-        self.state().is_unwanted
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        self.state().is_reader_gone
     }
 
-    /// The reader, of which there can be one.
+    /// The reader. Only one can be used.
     pub(crate) fn reader(&self) -> Reader<'_> {
         Reader { buffer: self, piece: io::Cursor::default() }
     }
 
     fn extent(&self, state: &State) -> Extent {
-        let limit = state.read / STEP * STEP + self.ahead;
-        // Connections that wait for space must notice that the reader is gone.
-        let is_complete = limit >= self.size || state.is_unwanted;
+        let limit = state.read / STEP * STEP + self.max_ahead;
+        // Connections that wait for space must notice when the reader is dropped.
+        let is_complete = limit >= self.size || state.is_reader_gone;
         Extent { written: if is_complete { self.size } else { limit }, is_complete }
     }
 
@@ -101,7 +99,6 @@ impl ReorderBuffer {
     }
 }
 
-/// Ready for the transfer is what the buffer has space for.
 impl Ready for &ReorderBuffer {
     fn wait_until(&self, mut is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent> {
         let state = self.wait_while(|state| !is_met(self.extent(state)));
@@ -109,7 +106,7 @@ impl Ready for &ReorderBuffer {
     }
 
     fn nudge(&self) {
-        // A thread that has checked and does not wait yet holds the lock.
+        // A thread between its check and its wait holds the lock.
         drop(self.state());
         self.changed.notify_all();
     }
@@ -128,7 +125,7 @@ impl Read for Reader<'_> {
                     state.read += piece.len() as u64;
                     self.piece = io::Cursor::new(piece);
                 }
-                None if position < buffer.size => return Err(io::Error::other("no more of it has arrived")),
+                None if position < buffer.size => return Err(io::Error::other("the rest of the file has not arrived")),
                 None => return Ok(0),
             }
             drop(state);
@@ -141,7 +138,7 @@ impl Read for Reader<'_> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let mut state = self.buffer.state();
-        state.is_unwanted = true;
+        state.is_reader_gone = true;
         state.pieces.clear();
         drop(state);
         self.buffer.changed.notify_all();
@@ -156,7 +153,7 @@ mod tests {
     use crate::destination::transfer::work_queue::WorkQueue;
 
     #[test]
-    fn pieces_that_arrive_in_any_order_are_read_in_order() {
+    fn pieces_in_any_order_are_read_in_order() {
         let buffer = ReorderBuffer::new(9, 2);
         thread::scope(|scope| {
             let reading = scope.spawn(|| {
@@ -168,26 +165,26 @@ mod tests {
             }
             assert_eq!(reading.join().unwrap().unwrap(), "onetworee");
         });
-        assert!(buffer.is_unwanted());
+        assert!(buffer.is_reader_gone());
     }
 
     #[test]
     fn the_distance_to_the_reader_is_limited() {
         let buffer = ReorderBuffer::new(1 << 40, 1);
         let mut reader = buffer.reader();
-        assert_eq!(buffer.limit(), AHEAD);
+        assert_eq!(buffer.limit(), MAX_AHEAD);
         for piece in 0..8 {
             buffer.put(piece * BLOCK, &vec![0; BLOCK as usize]);
         }
         reader.read_exact(&mut vec![0; STEP as usize - 1]).unwrap();
-        assert_eq!(buffer.limit(), AHEAD + STEP, "a piece that is being read is out of the buffer");
+        assert_eq!(buffer.limit(), MAX_AHEAD + STEP, "the current piece does not count");
         reader.read_exact(&mut [0; 2]).unwrap();
-        assert_eq!(buffer.limit(), AHEAD + STEP);
+        assert_eq!(buffer.limit(), MAX_AHEAD + STEP);
         assert_eq!(ReorderBuffer::new(1 << 40, 8).limit(), 64 * BLOCK);
     }
 
     #[test]
-    fn failing_or_dropping_the_reader_ends_all_waiting() {
+    fn a_failure_or_a_dropped_reader_ends_all_waits() {
         let buffer = ReorderBuffer::new(1 << 40, 1);
         let queue = WorkQueue::new(&buffer, 1);
         thread::scope(|scope| {
@@ -198,7 +195,7 @@ mod tests {
             });
             buffer.fail();
             assert!(reading.join().unwrap());
-            assert!(queue.wait_for_size(1 << 39) && buffer.is_unwanted());
+            assert!(queue.wait_for_size(1 << 39) && buffer.is_reader_gone());
         });
     }
 }

@@ -1,4 +1,4 @@
-//! An archive that is sent to the server under its temporary name.
+//! Uploads an archive under its temporary name.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -18,17 +18,17 @@ use crate::rules::units;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 
-/// How much more is passed to libssh2 at a time. The session's time limit applies to one such call, which returns after the
-/// first acknowledgement, so this much must get through within `sftp.timeout_seconds`.
+/// Maximum number of new bytes per call of libssh2. The call returns after the first acknowledgement and is subject to the
+/// session's time limit, so this many bytes must get through within `sftp.timeout_seconds`.
 const STEP: usize = 256 * 1024;
 /// Time limit for removing a failed upload, in milliseconds.
 const CLEAN_UP_LIMIT: u32 = 5_000;
-/// Servers report a full disk and similar problems as "failure" only.
-pub(crate) const NO_SPACE: &str = "(no space, a quota, or a limit on the size of files?)";
+/// Servers report a full disk and similar problems only as "failure".
+pub(crate) const NO_SPACE: &str = "(no space, a quota, or a file size limit?)";
 /// Only the owner may read a dump.
 pub(crate) const MODE: i32 = 0o600;
 
-/// An upload of an archive that may still grow. If the link breaks, it can continue over another one.
+/// An upload of an archive that may still grow. It can continue over another connection.
 pub(crate) struct Upload<'a> {
     name: &'a str,
     queue: WorkQueue<Spool>,
@@ -36,14 +36,14 @@ pub(crate) struct Upload<'a> {
     /// Approximate size in bytes, if known.
     expected_size: Option<u64>,
     has_begun: bool,
-    /// Whether a link broke. What the server acknowledged before, and the file itself, may be lost since.
+    /// Whether a connection broke. The server may have lost acknowledged data, or the whole file.
     pub(crate) is_resumed: bool,
-    /// Whether the archive is on the server's disk, after all of it was sent.
+    /// The durability of the complete upload.
     pub(crate) durability: Durability,
 }
 
 impl<'a> Upload<'a> {
-    /// An upload of all of `spool`, which will have about `expected_size` bytes, to a file called `name`.
+    /// An upload of `spool`, of about `expected_size` bytes, to the file `name`.
     pub(crate) fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
         let connections = server.connections();
         Upload {
@@ -57,17 +57,17 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// How many connections took part.
+    /// Number of connections used.
     pub(crate) fn connections(&self) -> usize {
         self.queue.participants()
     }
 
-    /// Sends the rest over `connection`, and over further ones if that is worth it. `existing` is the entry that has its name:
-    /// if an earlier run left it, it is removed first and never followed.
+    /// Sends the rest over `connection`, and over additional ones if that pays off. `existing` is the entry with the upload's
+    /// name: one left by an earlier run is removed first, and links are never followed.
     ///
     /// # Errors
-    /// If the archive is given up, or the server or the link fails. If the link still works, the upload is removed;
-    /// otherwise the next call continues it over another link.
+    /// If the archive is abandoned, or the server or the connection fails. If the connection still works, the upload is
+    /// removed; otherwise the next call can continue it.
     pub(crate) fn run(
         &mut self,
         server: &Server,
@@ -81,75 +81,75 @@ impl<'a> Upload<'a> {
         let first = || {
             let mut file;
             (file, is_resumed) = this.open(connection, existing, has_begun)?;
-            // Further connections may be ready by now: they were made at the same time.
+            // Additional connections may already be waiting for the file.
             this.queue.open();
-            if this.queue.reach() == 0 {
+            if this.queue.high_water_mark() == 0 {
                 this.check_space(&mut file)?;
             }
             this.send_parts(connection, &mut file, bar)?;
             durability = connection.sync(&mut file);
             let closed = this.close(connection, file);
-            // All bytes are acknowledged: after a failed sync, reading them back decides about the archive.
+            // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
-        let further = |connection: &Connection| {
+        let additional = |connection: &Connection| {
             if !this.queue.wait_until_open() {
                 return Ok(());
             }
-            let mut file = this.open_again(connection)?;
+            let mut file = this.reopen(connection)?;
             this.send_parts(connection, &mut file, bar)?;
             this.close(connection, file)
         };
-        lanes::run(server, &this.queue, first, further).inspect_err(|error| {
-            let is_linked = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
-            // The link may be dead all the same, and nothing waits for this removal.
+        lanes::run(server, &this.queue, first, additional).inspect_err(|error| {
+            let is_connected = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
+            // The connection may be dead nevertheless, so don't wait long for this optional removal.
             connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));
-            if is_linked && let Err(error) = connection.remove(this.name) {
-                tracing::debug!("{:?} could not be removed at once ({error}); the next run removes it", this.name);
+            if is_connected && let Err(error) = connection.remove(this.name) {
+                tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
             }
         })?;
         (self.is_resumed, self.durability) = (is_resumed, durability);
         Ok(())
     }
 
-    /// Opens the file to write, and returns whether the upload is resumed.
+    /// Opens the file for writing. Also returns whether the upload is resumed.
     fn open(
         &self,
         connection: &Connection,
         existing: Option<&Entry>,
         has_begun: bool,
     ) -> Result<(File, bool), DestinationError> {
-        let reach = self.queue.reach();
-        // Before its first byte, a file of that name belongs to an earlier run.
-        if reach > 0
+        let high_water_mark = self.queue.high_water_mark();
+        // As long as nothing is sent, an existing file belongs to an earlier run.
+        if high_water_mark > 0
             && let Some(entry) = existing
             && entry.kind == Kind::File
-            && entry.size.is_some_and(|size| size >= reach)
+            && entry.size.is_some_and(|size| size >= high_water_mark)
         {
-            tracing::info!("the upload continues; the server has parts of the first {}", units::size(reach));
-            return Ok((self.open_again(connection)?, true));
+            tracing::info!("resuming the upload; the server has parts of the first {}", units::size(high_water_mark));
+            return Ok((self.reopen(connection)?, true));
         }
         self.queue.start_over();
         let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-        // Some servers refuse every removal, even of a file that does not exist.
+        // Some servers refuse every removal, even of a missing file.
         if existing.is_some()
             && let Err(error) = connection.remove(self.name)
         {
-            // A regular file is overwritten; a link could lead anywhere.
-            let is_file = || connection.lookup(self.name).map(|it| it.is_some_and(|it| it.kind == Kind::File));
+            // A regular file can be overwritten; a link could lead anywhere.
+            let is_file = || connection.lookup(self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
             if error.is_transient() || !is_file()? {
                 return Err(error);
             }
             flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
         }
-        // The server may still carry out what was requested over a broken connection, even a removal.
+        // The server may still execute requests of a broken connection, even a removal.
         self.open_with(connection, flags)
             .map(|file| (file, has_begun))
             .map_err(|error| connection.create_failed(self.name, self.expected_size, error))
     }
 
-    fn open_again(&self, connection: &Connection) -> Result<File, DestinationError> {
-        let refused = |error| self.refused(connection, &format!("to open {:?} again", self.name), error);
+    fn reopen(&self, connection: &Connection) -> Result<File, DestinationError> {
+        let refused = |error| self.refused(connection, &format!("to reopen {:?}", self.name), error);
         self.open_with(connection, OpenFlags::WRITE).map_err(refused)
     }
 
@@ -201,11 +201,11 @@ impl<'a> Upload<'a> {
                 return Ok(());
             }
             match file.write(window.in_flight()) {
-                // libssh2 may accept nothing without an error. The session's time limit applies to each of these calls.
+                // libssh2 may accept no bytes without an error. The session's time limit applies to each call.
                 Ok(0) if stalls < 3 => stalls += 1,
                 Ok(0) => {
                     let error = io::Error::from(io::ErrorKind::WriteZero);
-                    return Err(connection.broken(self.sending(), error));
+                    return Err(connection.broken(self.activity(), error));
                 }
                 Ok(count) => {
                     stalls = 0;
@@ -224,10 +224,10 @@ impl<'a> Upload<'a> {
         file.close().map_err(|error| self.refused(connection, &what, error))
     }
 
-    /// What a failed write means: a full disk, a broken link, or a refusal.
+    /// The error for a failed write: a full disk, a broken connection, or a refusal.
     fn write_failed(&self, connection: &Connection, file: &mut File, error: io::Error) -> DestinationError {
-        match connection.transfer_failed(self.sending(), &format!("to write {:?} {NO_SPACE}", self.name), error) {
-            // OpenSSH reports a full disk as "failure" only; the file's own file system says more.
+        match connection.transfer_failed(self.activity(), &format!("to write {:?} {NO_SPACE}", self.name), error) {
+            // OpenSSH reports a full disk only as "failure", so query the file system.
             refusal @ DestinationError::Refused { .. } => match free_space(file) {
                 free @ Some(available) if available < STEP as u64 => self.no_space(free),
                 _ => refusal,
@@ -236,8 +236,8 @@ impl<'a> Upload<'a> {
         }
     }
 
-    fn sending(&self) -> String {
-        format!("while {:?} was sent", self.name)
+    fn activity(&self) -> String {
+        format!("while sending {:?}", self.name)
     }
 
     fn no_space(&self, free: Option<u64>) -> DestinationError {

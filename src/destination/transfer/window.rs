@@ -1,7 +1,7 @@
-//! A sliding window over the bytes of an upload that are passed to libssh2 and not acknowledged yet.
+//! A sliding window over the bytes of an upload that were passed to libssh2 and are not yet acknowledged.
 //!
-//! libssh2 sends all bytes that it was given ahead of acknowledgements. The next call must repeat those that are not
-//! acknowledged, followed by more (libssh2_sftp_write(3), "WRITE AHEAD").
+//! libssh2 sends all bytes ahead of acknowledgements. The next call must repeat the unacknowledged bytes, followed by new
+//! ones (libssh2_sftp_write(3), "WRITE AHEAD").
 
 pub(crate) struct Window {
     buffer: Vec<u8>,
@@ -13,18 +13,18 @@ pub(crate) struct Window {
 impl Window {
     /// A window of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Window {
-        // Twice as long, so that each byte is moved to the front at most once.
+        // Twice the limit, so that each byte is moved to the front at most once.
         Window { buffer: vec![0; 2 * limit], start: 0, end: 0, limit }
     }
 
-    /// The bytes that are not acknowledged.
+    /// The unacknowledged bytes.
     pub(crate) fn in_flight(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Space for up to `most` further bytes, which are then [added](Window::add).
-    pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
-        let count = most.min(self.limit - self.in_flight().len());
+    /// Space for up to `max` new bytes. Fill it, then call [`add`](Window::add).
+    pub(crate) fn space(&mut self, max: usize) -> &mut [u8] {
+        let count = max.min(self.limit - self.in_flight().len());
         if self.end + count > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -32,12 +32,12 @@ impl Window {
         &mut self.buffer[self.end..][..count]
     }
 
-    /// The first `count` bytes of the [space](Window::space) are filled.
+    /// Adds the first `count` bytes of the [space](Window::space).
     pub(crate) fn add(&mut self, count: usize) {
         self.end += count;
     }
 
-    /// The first `count` bytes in flight are acknowledged.
+    /// Removes the first `count` bytes.
     pub(crate) fn acknowledge(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_out_in_the_order_in_which_they_went_in() {
+    fn bytes_keep_their_order() {
         let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
         let mut window = Window::new(100);
         let (mut sent, mut arrived) = (0, Vec::new());

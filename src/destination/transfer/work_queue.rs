@@ -1,7 +1,7 @@
-//! The parts of an archive that are not transferred yet; connections take them one after the other.
+//! A queue of the parts of an archive that are not yet transferred.
 //!
-//! The archive may grow during the transfer. A part that a connection took and did not finish returns to the queue, for
-//! another connection or another attempt.
+//! The archive may grow during the transfer. The unfinished rest of a part returns to the queue, for another connection or
+//! another attempt.
 
 use std::io;
 use std::ops::Range;
@@ -11,22 +11,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::destination::error::DestinationError;
 use crate::disk::spool::{BLOCK, Extent, Spool};
 
-/// A part costs a round trip during which its connection is idle, so parts are no shorter than this.
-const SHORTEST: u64 = 4 * BLOCK;
-/// Parts are no longer than this, so that a broken connection returns little, and all connections end at about the same time.
-const LONGEST: u64 = 64 * BLOCK;
+/// Each part costs a round trip during which its connection is idle.
+const MIN_PART: u64 = 4 * BLOCK;
+/// Limits the loss when a connection breaks, and lets all connections finish at about the same time.
+const MAX_PART: u64 = 64 * BLOCK;
 
-/// How much of an archive is ready to be transferred: of an upload, what is written to the spool; of a download, what the
-/// buffer has space for.
+/// The extent of an archive that is ready to be transferred: the bytes written to the spool for an upload, the space in the
+/// buffer for a download.
 pub(crate) trait Ready: Sync {
-    /// Waits until `is_met` holds for the extent that is ready. It is called after every change and every
+    /// Waits until the extent meets the condition `is_met`, which is checked after every change and every
     /// [`nudge`](Ready::nudge).
     ///
     /// # Errors
-    /// If the archive is given up.
+    /// If the archive is abandoned.
     fn wait_until(&self, is_met: impl FnMut(Extent) -> bool) -> io::Result<Extent>;
 
-    /// Has every waiting thread check again.
+    /// Makes every waiting thread check its condition again.
     fn nudge(&self);
 }
 
@@ -40,29 +40,29 @@ impl Ready for Spool {
     }
 }
 
-/// The parts of one archive, in one transfer.
+/// The pending parts of one transfer.
 pub(crate) struct WorkQueue<R> {
     ready: R,
-    /// How many connections may share the work.
+    /// Maximum number of connections that share the work.
     connections: u64,
     state: Mutex<State>,
     is_stopped: AtomicBool,
-    /// Whether the file exists that further connections are to open.
+    /// Whether the file exists, so that additional connections can open it.
     is_open: AtomicBool,
-    /// How many connections finished their share.
+    /// Number of connections that finished their share.
     participants: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Offset of the first byte that was never taken.
+    /// Offset of the first byte that no connection has taken.
     next: u64,
     /// Unfinished ranges that were returned.
     returned: Vec<Range<u64>>,
-    /// How many parts are taken now.
-    taken: usize,
-    /// End of the last finished byte.
-    reach: u64,
+    /// Number of parts in progress.
+    in_progress: usize,
+    /// End of the transferred bytes; gaps before it are possible.
+    high_water_mark: u64,
 }
 
 /// A part that a connection has taken. Dropping it returns the unfinished bytes to the queue.
@@ -73,7 +73,7 @@ pub(crate) struct Part<'a, R: Ready> {
 }
 
 impl<R: Ready> WorkQueue<R> {
-    /// All of what becomes `ready`, for up to `connections` connections.
+    /// All bytes of `ready`, for up to `connections` connections.
     pub(crate) fn new(ready: R, connections: u64) -> WorkQueue<R> {
         WorkQueue {
             ready,
@@ -89,11 +89,11 @@ impl<R: Ready> WorkQueue<R> {
         &self.ready
     }
 
-    /// Takes the next part; waits for the archive to grow and for parts to return. `None` when all is transferred, or the
+    /// Takes the next part. Waits for the archive to grow or for parts to return. `None` if everything is transferred or the
     /// attempt was stopped.
     ///
     /// # Errors
-    /// If the archive is given up.
+    /// If the archive is abandoned.
     pub(crate) fn take(&self) -> Result<Option<Part<'_, R>>, DestinationError> {
         loop {
             let extent = self.ready.wait_until(|extent| {
@@ -111,12 +111,11 @@ impl<R: Ready> WorkQueue<R> {
             if state.is_done(extent) {
                 return Ok(None);
             }
-            // Another connection was faster.
+            // Another connection took the part.
         }
     }
 
-    /// Waits until the archive has `size` bytes, some of which are free for another connection; `false` if that will not
-    /// happen.
+    /// Waits until the archive has `size` bytes and some of them are not taken; `false` if that will not happen.
     pub(crate) fn wait_for_size(&self, size: u64) -> bool {
         let is_enough = |extent: Extent| {
             let state = self.state();
@@ -126,14 +125,14 @@ impl<R: Ready> WorkQueue<R> {
         extent.is_ok_and(|extent| !self.is_stopped() && is_enough(extent))
     }
 
-    /// Begins another attempt.
+    /// Starts another attempt.
     pub(crate) fn resume(&self) {
         self.is_stopped.store(false, Ordering::SeqCst);
         self.is_open.store(false, Ordering::SeqCst);
         self.participants.store(1, Ordering::SeqCst);
     }
 
-    /// The file exists: further connections may open it.
+    /// Lets additional connections open the file.
     pub(crate) fn open(&self) {
         self.is_open.store(true, Ordering::SeqCst);
         self.ready.nudge();
@@ -145,17 +144,17 @@ impl<R: Ready> WorkQueue<R> {
         result.is_ok() && !self.is_stopped()
     }
 
-    /// A further connection has finished its share.
+    /// Counts an additional connection that finished its share.
     pub(crate) fn count_participant(&self) {
         self.participants.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many connections took part in the last attempt.
+    /// Number of connections used by the last attempt.
     pub(crate) fn participants(&self) -> usize {
         self.participants.load(Ordering::SeqCst)
     }
 
-    /// Ends this attempt: no more parts are taken, and no thread waits.
+    /// Stops this attempt: no more parts are taken, and waiting threads continue.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::SeqCst);
         self.ready.nudge();
@@ -165,17 +164,17 @@ impl<R: Ready> WorkQueue<R> {
         self.is_stopped.load(Ordering::SeqCst)
     }
 
-    /// Everything that was transferred is lost.
+    /// Forgets all progress.
     pub(crate) fn start_over(&self) {
         *self.state() = State::default();
     }
 
-    /// End of the last byte that was transferred.
-    pub(crate) fn reach(&self) -> u64 {
-        self.state().reach
+    /// End of the transferred bytes; gaps before it are possible.
+    pub(crate) fn high_water_mark(&self) -> u64 {
+        self.state().high_water_mark
     }
 
-    /// Held for moments only, and never while the spool is asked.
+    /// Must be held only briefly, and never while calling the spool.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,15 +182,14 @@ impl<R: Ready> WorkQueue<R> {
 
 impl State {
     fn is_done(&self, extent: Extent) -> bool {
-        extent.is_complete && self.taken == 0
+        extent.is_complete && self.in_progress == 0
     }
 
-    /// Whether there is something to take.
     fn has_more(&self, extent: Extent) -> bool {
         extent.written > self.next || self.first_returned(extent).is_some()
     }
 
-    /// Index of the first returned range: a download is read in order and waits for it.
+    /// Index of the earliest returned range: a download is read in order and needs it first.
     fn first_returned(&self, extent: Extent) -> Option<usize> {
         let ready = self.returned.iter().enumerate().filter(|(_, range)| range.start < extent.written);
         ready.min_by_key(|(_, range)| range.start).map(|(index, _)| index)
@@ -208,37 +206,37 @@ impl State {
             }
             None => return None,
         };
-        self.taken += 1;
+        self.in_progress += 1;
         Some(range)
     }
 }
 
-/// Length of the next part, in whole blocks, if `ready` bytes are left for `connections`: an equal share, so that parts get
-/// shorter towards the end, and the connections end at about the same time.
+/// Length of the next part in bytes, a multiple of the block size. It is an equal share of the `ready` bytes, so parts get
+/// shorter towards the end and the connections finish at about the same time.
 fn length_of_part(ready: u64, connections: u64) -> u64 {
-    (ready / connections).next_multiple_of(BLOCK).clamp(SHORTEST, LONGEST)
+    (ready / connections).next_multiple_of(BLOCK).clamp(MIN_PART, MAX_PART)
 }
 
 impl<R: Ready> Part<'_, R> {
-    /// Offset of the first byte that is not transferred yet.
+    /// Offset of the first byte not yet transferred.
     pub(crate) fn start(&self) -> u64 {
         self.rest.start
     }
 
-    /// End of the part; the archive may end before.
+    /// End of the part; the archive may end before it.
     pub(crate) fn end(&self) -> u64 {
         self.rest.end
     }
 
-    /// `count` more bytes are transferred.
+    /// Marks `count` more bytes as transferred.
     pub(crate) fn advance(&mut self, count: u64) {
         self.rest.start += count;
     }
 
-    /// Waits until the archive has a byte at `position`; `false` if it ends there, or the attempt was stopped.
+    /// Waits until the archive has a byte at `position`; `false` if it ends there or the attempt was stopped.
     ///
     /// # Errors
-    /// If the archive is given up.
+    /// If the archive is abandoned.
     pub(crate) fn wait_for(&self, position: u64) -> Result<bool, DestinationError> {
         let queue = self.queue;
         let extent = queue
@@ -258,9 +256,9 @@ impl<R: Ready> Drop for Part<'_, R> {
                 .wait_until(|_| true)
                 .is_ok_and(|extent| extent.is_complete && self.rest.start >= extent.written);
         let mut state = queue.state();
-        state.taken -= 1;
+        state.in_progress -= 1;
         if self.rest.start > self.begin {
-            state.reach = state.reach.max(self.rest.start);
+            state.high_water_mark = state.high_water_mark.max(self.rest.start);
         }
         if !is_done {
             state.returned.push(self.rest.clone());
@@ -298,27 +296,27 @@ mod tests {
         }
         assert_eq!(end, 70 * BLOCK + 5);
         assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
-        assert!(lengths[0] == 18 * BLOCK && lengths.iter().rev().skip(1).all(|it| *it >= SHORTEST), "{lengths:?}");
+        assert!(lengths[0] == 18 * BLOCK && lengths.iter().rev().skip(1).all(|length| *length >= MIN_PART), "{lengths:?}");
     }
 
     #[test]
     fn unfinished_bytes_return_to_the_queue() {
-        let (writer, queue) = queue(SHORTEST, 2);
+        let (writer, queue) = queue(MIN_PART, 2);
         writer.finish();
         let mut part = queue.take().unwrap().unwrap();
         part.advance(100);
         drop(part);
-        assert_eq!(queue.reach(), 100);
+        assert_eq!(queue.high_water_mark(), 100);
         let mut part = queue.take().unwrap().unwrap();
-        assert_eq!((part.start(), part.end()), (100, SHORTEST));
-        part.advance(SHORTEST - 100);
+        assert_eq!((part.start(), part.end()), (100, MIN_PART));
+        part.advance(MIN_PART - 100);
         drop(part);
         assert!(queue.take().unwrap().is_none());
     }
 
     #[test]
     fn returned_parts_are_taken_in_order() {
-        let (writer, queue) = queue(2 * SHORTEST, 2);
+        let (writer, queue) = queue(2 * MIN_PART, 2);
         let (first, second) = (queue.take().unwrap().unwrap(), queue.take().unwrap().unwrap());
         drop(first);
         drop(second);
@@ -330,12 +328,12 @@ mod tests {
                 start
             })
             .collect();
-        assert_eq!(starts, [0, SHORTEST]);
+        assert_eq!(starts, [0, MIN_PART]);
     }
 
     #[test]
     fn an_idle_connection_waits_for_parts_that_may_return() {
-        let (writer, queue) = queue(SHORTEST, 2);
+        let (writer, queue) = queue(MIN_PART, 2);
         writer.finish();
         let part = queue.take().unwrap().unwrap();
         thread::scope(|scope| {
@@ -346,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_an_attempt_ends_all_waiting() {
+    fn stopping_an_attempt_ends_all_waits() {
         let (_writer, queue) = queue(0, 2);
         thread::scope(|scope| {
             let taking = scope.spawn(|| queue.take().unwrap().is_none());
@@ -358,19 +356,19 @@ mod tests {
     }
 
     #[test]
-    fn another_connection_is_worth_it_if_enough_of_the_archive_is_not_taken() {
-        let (writer, queue) = queue(2 * SHORTEST, 8);
-        assert!(queue.wait_for_size(2 * SHORTEST));
+    fn waiting_for_a_size_succeeds_only_while_bytes_are_not_taken() {
+        let (writer, queue) = queue(2 * MIN_PART, 8);
+        assert!(queue.wait_for_size(2 * MIN_PART));
         let _first = queue.take().unwrap().unwrap();
-        assert!(queue.wait_for_size(2 * SHORTEST));
+        assert!(queue.wait_for_size(2 * MIN_PART));
         let _second = queue.take().unwrap().unwrap();
         writer.finish();
-        assert!(!queue.wait_for_size(2 * SHORTEST));
-        assert!(!queue.wait_for_size(3 * SHORTEST));
+        assert!(!queue.wait_for_size(2 * MIN_PART));
+        assert!(!queue.wait_for_size(3 * MIN_PART));
     }
 
     #[test]
-    fn giving_up_the_archive_fails_all_waiting() {
+    fn abandoning_the_archive_fails_all_waits() {
         let (writer, queue) = queue(0, 2);
         drop(writer);
         assert!(matches!(queue.take(), Err(DestinationError::Spool(_))));

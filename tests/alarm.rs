@@ -75,7 +75,7 @@ fn assert_alarm(times: f64, alarm: &Value, expected: &str) {
         assert!(dump == night.dump, "tar finds another dump");
 
         outcome.logged("read back over a new connection and published").logged("errors 0, warnings 1, files removed 0");
-        let warning = "Remove expired: removal is held back tonight: the new archive of ";
+        let warning = "Remove expired: removal is held back: the new archive of ";
         let line =
             outcome.log.lines().find(|line| line.contains(warning)).unwrap_or_else(|| panic!("{}", outcome.all()));
         assert!(line.contains("WARNING") && line.contains(expected), "{line}");
@@ -129,7 +129,7 @@ fn the_right_dump_of_the_same_night_replaces_the_wrong_one_and_ends_the_alarm() 
 
         night.dump = whole;
         night.publish_dump_of(night.modified);
-        run(night, &[]).exited_with(1).logged("it has replaced an archive with other bytes");
+        run(night, &[]).exited_with(1).logged("it replaced an archive with different bytes");
         assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
         assert_eq!(names(night), folder(true).into_iter().chain([format!("{}.old", night.archive_name())]).collect());
     });
@@ -146,7 +146,7 @@ fn a_good_archive_is_kept_when_a_suspicious_one_of_the_same_night_replaces_it() 
             night.dump = whole[..whole.len() / share].to_vec();
             night.publish_dump_of(night.modified);
             let outcome = run(night, &[]);
-            outcome.exited_with(1).logged("it has replaced an archive with other bytes");
+            outcome.exited_with(1).logged("it replaced an archive with different bytes");
             outcome.logged(&format!("kept {replaced}: set aside until "));
             assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", outcome.all());
         }
@@ -200,7 +200,7 @@ fn a_dry_run_announces_the_alarm() {
         let dry = run(night, &["--dry-run"]);
         dry.exited_with(1);
         assert!(
-            dry.stdout.contains("warning: Remove expired: removal is held back tonight: the new "),
+            dry.stdout.contains("warning: Remove expired: removal is held back: the new "),
             "{}",
             dry.all()
         );

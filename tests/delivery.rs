@@ -59,7 +59,7 @@ fn a_second_run_reports_that_the_same_bytes_are_there() {
 fn other_bytes_under_the_final_name_are_replaced() {
     let night = Night::new();
     fs::write(night.archive(), "an older attempt").unwrap();
-    night.run().exited_with(1).logged("it has replaced an archive with other bytes");
+    night.run().exited_with(1).logged("it replaced an archive with different bytes");
     let old = format!("{}.old", night.archive_name());
     assert_eq!(night.sshd.names(), [night.archive_name(), old.clone()]);
     assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");

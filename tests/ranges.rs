@@ -69,7 +69,7 @@ fn servers_without_parts_or_validators_send_all_of_it() {
         let mut night = Night::new();
         let server = odd(builder(&night)).start();
         serve(&mut night, server);
-        night.run().exited_with(0).logged("downloading all of it");
+        night.run().exited_with(0).logged("downloading the whole ZIP");
         assert_delivered(&night);
     }
 }
@@ -137,14 +137,14 @@ fn a_server_that_stops_sending_parts_is_asked_for_all_of_it() {
     // Two requests read the directory and the beginning; this one would read the dump.
     let server = builder(&night).without_ranges_from(3).start();
     serve(&mut night, server);
-    night.run().exited_with(0).logged("starting over").logged("downloading all of it");
+    night.run().exited_with(0).logged("starting over").logged("downloading the whole ZIP");
     assert_delivered(&night);
 }
 
 #[test]
 fn a_server_that_sends_another_part_than_it_names_never_makes_a_wrong_archive() {
     for (lie, told) in [
-        (Lie::Header, "it sent another part of the ZIP than the requested one"),
+        (Lie::Header, "it sent a different part of the ZIP than requested"),
         (Lie::Body, "the dump in the ZIP is damaged"),
     ] {
         let mut night = Night::new();

@@ -143,7 +143,7 @@ try_sftp_server() {
     login=key
     publish_sftp sftp_second
     run_program
-    sftp_holds "other bytes replace the archive" "yes" logged "it has replaced an archive with other bytes"
+    sftp_holds "other bytes replace the archive" "yes" logged "it replaced an archive with different bytes"
     sftp_holds "other bytes replace the archive" "$cell" delivered sftp_second
     sftp_holds "the replaced archive is kept, no temporary file is left" "yes" has_only_replaced_archive
 

@@ -60,18 +60,18 @@ pub enum ArchiveError {
 
     #[error("it is empty")]
     Empty,
-    #[error("it is no gzip file: it begins with {0:?}")]
+    #[error("it is not a gzip file: it begins with {0:?}")]
     NotGzip(String),
-    #[error("it breaks off after {0} bytes")]
+    #[error("it is truncated after {0} bytes")]
     GzipBreaksOff(u64),
     #[error("its compressed data is damaged, at byte {at} or before: {problem}")]
     GzipDamaged { at: u64, problem: io::Error },
-    #[error("from byte {at} on, it is no gzip data: it begins with {beginning:?}")]
+    #[error("the data from byte {at} on is not gzip: it begins with {beginning:?}")]
     GzipGarbage { at: u64, beginning: String },
     /// Where the tar is damaged.
     #[error("the tar in it is damaged {0}")]
     Tar(&'static str),
-    #[error("the tar in it breaks off: {0}")]
+    #[error("the tar in it is truncated: {0}")]
     TarBreaksOff(&'static str),
     #[error("the tar in it has more data after its end")]
     TarGarbage,

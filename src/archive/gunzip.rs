@@ -145,13 +145,13 @@ mod tests {
         let whole = two_members();
         let first = gzip::member(b"one ", 6).unwrap().len();
         for length in (1..whole.len()).filter(|length| *length != first) {
-            assert_eq!(read(&whole[..length]), Err(format!("it breaks off after {length} bytes")));
+            assert_eq!(read(&whole[..length]), Err(format!("it is truncated after {length} bytes")));
         }
         let garbage = [&whole[..], b"garbage"].concat();
-        let expected = format!("from byte {} on, it is no gzip data: it begins with \"g", whole.len());
+        let expected = format!("the data from byte {} on is not gzip: it begins with \"g", whole.len());
         assert!(read(&garbage).unwrap_err().starts_with(&expected), "{:?}", read(&garbage));
         assert_eq!(read(b""), Err("it is empty".to_owned()));
-        assert!(read(b"<html>").unwrap_err().starts_with("it is no gzip file: it begins with \"<"));
+        assert!(read(b"<html>").unwrap_err().starts_with("it is not a gzip file: it begins with \"<"));
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Job {
         let connection = delivered.arrival.connection;
         self.log_decisions(&plan);
         if let Some(why) = &plan.held_back {
-            self.journal.warn(Task::RemoveExpired, &format!("removal is held back tonight: {why}"));
+            self.journal.warn(Task::RemoveExpired, &format!("removal is held back: {why}"));
         }
         let planned = plan.removals().count();
         let mut removed = 0;

@@ -121,7 +121,7 @@ impl Job {
         let (outcome, how, replaced) = match published {
             Published::New => (Outcome::Sent, "read back over a new connection and published", None),
             Published::Replacement(replaced) => {
-                let how = "read back over a new connection; it has replaced an archive with other bytes";
+                let how = "read back over a new connection; it replaced an archive with different bytes";
                 (Outcome::Replaced, how, Some(replaced))
             }
             Published::AlreadyThere => (Outcome::AlreadyThere, "read back under its final name", None),
@@ -142,7 +142,7 @@ impl Job {
         self.journal.warn(
             Task::VerifyArchive,
             &format!(
-                "an archive{size} with other content was already called {name}: it is kept as {set_aside_as}, from which \
+                "an archive{size} with different content already had the name {name}: it is kept as {set_aside_as}, from which \
                  restore {} --date {date} restores the dump",
                 restore_option(set_aside_as)
             ),

@@ -1,4 +1,4 @@
-//! Requests for the ZIP or parts of it, and the bodies of the responses, whose bytes are counted and timed.
+//! Requests the ZIP or parts of it. Counts the bytes of the responses and checks their rate.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,19 +25,19 @@ use crate::source::error::{SourceError, from_body, from_ureq};
 use crate::source::redirect::target;
 
 const MAX_REDIRECTS: u32 = 5;
-/// A body with fewer bytes per second than this, over `source.timeout_seconds`, is too slow.
-const SLOWEST_RATE: u64 = 1024;
+/// Minimum rate of a body over `source.timeout_seconds`, in bytes per second.
+const MIN_RATE: u64 = 1024;
 
-/// Last-Modified does not identify a file that was modified less than this before the response: it may change again within
-/// the same second (RFC 9110 section 8.8.2.2). Apache httpd wants a minute, and otherwise ignores If-Range.
+/// Last-Modified identifies a file only if it is this much older than the response: a recent file may change again within the
+/// same second (RFC 9110 section 8.8.2.2). Apache httpd requires a minute and otherwise ignores If-Range.
 const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(60);
 
-/// Requests one ZIP. The connection is kept between requests and ends with the run.
+/// Requests one ZIP. The connection is reused between requests and ends with the run.
 pub(super) struct Client {
     /// For the origin (scheme, host and port) of `source.url`.
     agent: Agent,
-    /// For other origins, to which a redirect may lead: has no client certificate.
-    stranger: Agent,
+    /// For other origins after a redirect: without client certificate.
+    other_agent: Agent,
     source: config::Source,
     authorization: Option<SecretString>,
     interrupt: Interrupt,
@@ -51,23 +51,23 @@ pub(super) struct Client {
 pub(super) struct Part {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// The size of the ZIP.
+    /// Size of the ZIP.
     pub(super) total: u64,
 }
 
 /// A response with the ZIP or a part of it.
-pub(super) struct Answer<'a> {
-    /// Which part (206); `None` for the whole ZIP (200).
+pub(super) struct ZipResponse<'a> {
+    /// The part (206); `None` for the whole ZIP (200).
     pub(super) part: Option<Part>,
     /// The body's length, if the server announced it.
     pub(super) length: Option<u64>,
-    /// Whether only the end of the connection ends the body (RFC 9112 section 6.3): a truncated one looks complete.
+    /// Whether the end of the connection ends the body (RFC 9112 section 6.3), so that a truncated body looks complete.
     pub(super) ends_with_connection: bool,
-    /// Identifies this version of the file (RFC 9110 section 13.1.5): its strong ETag, else its Last-Modified if that is long
-    /// enough ago.
+    /// Identifies this version of the file (RFC 9110 section 13.1.5): its strong ETag, or its Last-Modified if that is old
+    /// enough.
     pub(super) validator: Option<String>,
     pub(super) content_type: Option<String>,
-    /// By the server's clock.
+    /// From the header Date.
     pub(super) server_time: Option<DateTime<Utc>>,
     pub(super) body: Body<'a>,
 }
@@ -84,14 +84,14 @@ impl Client {
             body_limit: None,
             limit: None,
         };
-        let (own, stranger) = (agent(settings)?, agent(Settings { identity: None, ..settings })?);
+        let (own_agent, other_agent) = (agent(settings)?, agent(Settings { identity: None, ..settings })?);
         let closer = interrupt.on_trigger({
-            let agents = [own.clone(), stranger.clone()];
+            let agents = [own_agent.clone(), other_agent.clone()];
             move || agents.clone().into_iter().for_each(Agent::shutdown)
         });
         Ok(Client {
-            agent: own,
-            stranger,
+            agent: own_agent,
+            other_agent,
             source: source.clone(),
             authorization: source.credentials.as_ref().map(authorization),
             interrupt: interrupt.clone(),
@@ -101,45 +101,45 @@ impl Client {
         })
     }
 
-    /// How many bytes of bodies were received so far.
+    /// Number of body bytes received so far.
     pub(super) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
     /// Requests the whole ZIP.
-    pub(super) fn whole(&self) -> Result<Answer<'_>, SourceError> {
+    pub(super) fn request_whole(&self) -> Result<ZipResponse<'_>, SourceError> {
         self.get(&[])
     }
 
-    /// Requests its last `count` bytes; a server without ranges sends the whole ZIP.
-    pub(super) fn last(&self, count: u64) -> Result<Answer<'_>, SourceError> {
+    /// Requests the last `count` bytes. A server without support for ranges sends the whole ZIP.
+    pub(super) fn request_last(&self, count: u64) -> Result<ZipResponse<'_>, SourceError> {
         self.get(&[(RANGE, &format!("bytes=-{count}"))])
     }
 
-    /// Requests the bytes from `first` to `last` of the version that `validator` identifies. The response has the whole ZIP if
-    /// the file has changed.
-    pub(super) fn part(&self, first: u64, last: u64, validator: &str) -> Result<Answer<'_>, SourceError> {
+    /// Requests the bytes from `first` to `last` of the version identified by `validator`. If the file has changed, the server
+    /// sends the whole ZIP.
+    pub(super) fn request_part(&self, first: u64, last: u64, validator: &str) -> Result<ZipResponse<'_>, SourceError> {
         self.get(&[(RANGE, &format!("bytes={first}-{last}")), (IF_RANGE, validator)])
     }
 
-    /// The error that the server violates the protocol.
+    /// The error for a violation of the protocol.
     pub(super) fn violation(&self, problem: impl Into<String>) -> SourceError {
         SourceError::Protocol { host: self.host().to_owned(), problem: problem.into() }
     }
 
-    fn get(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
+    fn get(&self, headers: &[(HeaderName, &str)]) -> Result<ZipResponse<'_>, SourceError> {
         let result = self.get_once(headers);
-        // A connection that was shut down looks like any other failure.
+        // After an interrupt, a closed connection looks like any other failure.
         self.interrupt.check()?;
         result
     }
 
     /// Follows redirects. Only the origin of `source.url` gets credentials.
-    fn get_once(&self, headers: &[(HeaderName, &str)]) -> Result<Answer<'_>, SourceError> {
+    fn get_once(&self, headers: &[(HeaderName, &str)]) -> Result<ZipResponse<'_>, SourceError> {
         let mut url = self.source.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let is_own = url.origin() == self.source.url.origin();
-            let mut request = if is_own { &self.agent } else { &self.stranger }.get(url.as_str());
+            let mut request = if is_own { &self.agent } else { &self.other_agent }.get(url.as_str());
             if let Some(value) = self.authorization.as_ref().filter(|_| is_own) {
                 request = request.header(AUTHORIZATION, value.expose_secret());
             }
@@ -149,7 +149,7 @@ impl Client {
             let host = url.host_str().unwrap_or_default();
             let response = request.call().map_err(|error| from_ureq(error, host, self.source.timeout))?;
             if !response.status().is_redirection() {
-                return self.answer(response, &url, is_own);
+                return self.zip_response(response, &url, is_own);
             }
             let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
             let next = target(&url, location)?;
@@ -159,7 +159,7 @@ impl Client {
         Err(SourceError::TooManyRedirects(self.host().to_owned()))
     }
 
-    fn answer(&self, response: Response<ureq::Body>, url: &Url, is_own: bool) -> Result<Answer<'_>, SourceError> {
+    fn zip_response(&self, response: Response<ureq::Body>, url: &Url, is_own: bool) -> Result<ZipResponse<'_>, SourceError> {
         let status = response.status().as_u16();
         let headers = response.headers();
         let part = match status {
@@ -167,14 +167,14 @@ impl Client {
             206 => Some(
                 text(headers, &CONTENT_RANGE)
                     .and_then(|range| content_range(&range))
-                    .ok_or_else(|| self.violation("it does not say which part of the ZIP it sends"))?,
+                    .ok_or_else(|| self.violation("it does not report which part of the ZIP it sends"))?,
             ),
             _ => {
                 let (url, retry_after) = (config::public_url(url), retry_after(headers));
                 return Err(SourceError::Status { url, status, is_own, retry_after });
             }
         };
-        Ok(Answer {
+        Ok(ZipResponse {
             part,
             length: response.body().content_length(),
             ends_with_connection: ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name)),
@@ -187,7 +187,7 @@ impl Client {
 
     fn body(&self, body: ureq::Body) -> Body<'_> {
         let inner = body.into_with_config().limit(u64::MAX).reader();
-        Body { client: self, inner, received: 0, rate: RateWatch::new(self.source.timeout) }
+        Body { client: self, inner, received: 0, rate: RateMeter::new(self.source.timeout) }
     }
 
     fn host(&self) -> &str {
@@ -200,22 +200,22 @@ pub(super) struct Body<'a> {
     client: &'a Client,
     inner: BodyReader<'static>,
     received: u64,
-    rate: RateWatch,
+    rate: RateMeter,
 }
 
 impl Body<'_> {
-    /// Reads a short body to its end, so that the connection can be used again.
+    /// Reads a short body to its end, so that the connection can be reused.
     fn skip(mut self) {
         let mut buffer = [0; 4096];
         let _ = (0..4).find(|_| !matches!(self.read(&mut buffer), Ok(1..)));
     }
 
-    /// Reads the next bytes; 0 is the end. Fails if the run has to end, or if bytes arrive too slowly.
+    /// Reads up to `buffer.len()` bytes; 0 at the end. Fails if the run is interrupted or bytes arrive too slowly.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let limit = self.client.source.timeout;
         loop {
             let result = self.inner.read(buffer);
-            // A connection that was shut down can look like the end of the body.
+            // After an interrupt, a closed connection can look like the end of the body.
             self.client.interrupt.check()?;
             match result {
                 Ok(count) => {
@@ -245,7 +245,7 @@ impl Body<'_> {
         Ok(bytes)
     }
 
-    /// The error that the body ended early.
+    /// The error for a body that ended early.
     pub(super) fn broken(&self) -> SourceError {
         SourceError::BrokenBody { received: self.received, source: io::ErrorKind::UnexpectedEof.into() }
     }
@@ -261,7 +261,7 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// See [`Answer::validator`]. A weak ETag does not identify a file byte by byte (RFC 9110 section 8.8.3).
+/// See [`ZipResponse::validator`]. A weak ETag does not identify a file byte by byte (RFC 9110 section 8.8.3).
 fn validator(headers: &HeaderMap) -> Option<String> {
     text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| {
         let is_settled = date(headers, &DATE)? - date(headers, &LAST_MODIFIED)? >= SETTLED_AFTER;
@@ -269,7 +269,7 @@ fn validator(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// The part that a Content-Range names: `bytes 0-499/1234` (RFC 9110 section 14.4).
+/// Parses a Content-Range: `bytes 0-499/1234` (RFC 9110 section 14.4).
 fn content_range(text: &str) -> Option<Part> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -277,26 +277,26 @@ fn content_range(text: &str) -> Option<Part> {
     (part.first <= part.last && part.last < part.total).then_some(part)
 }
 
-/// Measures the rate of the bytes: a time limit for each read does not stop a server that sends one byte at a time.
-struct RateWatch {
+/// Measures the rate: a time limit per read does not stop a server that sends one byte at a time.
+struct RateMeter {
     window: Duration,
-    began: Instant,
+    start: Instant,
     received: u64,
 }
 
-impl RateWatch {
-    fn new(window: Duration) -> RateWatch {
-        RateWatch { window, began: Instant::now(), received: 0 }
+impl RateMeter {
+    fn new(window: Duration) -> RateMeter {
+        RateMeter { window, start: Instant::now(), received: 0 }
     }
 
-    /// Counts `bytes` more; returns whether too few arrived in the window that has just ended.
+    /// Counts `bytes` more; returns whether a window has just ended in which too few arrived.
     fn is_too_slow(&mut self, bytes: u64) -> bool {
         self.received += bytes;
-        if self.began.elapsed() < self.window {
+        if self.start.elapsed() < self.window {
             return false;
         }
-        let too_slow = self.received < SLOWEST_RATE * self.window.as_secs();
-        (self.began, self.received) = (Instant::now(), 0);
+        let too_slow = self.received < MIN_RATE * self.window.as_secs();
+        (self.start, self.received) = (Instant::now(), 0);
         too_slow
     }
 }
@@ -306,15 +306,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_content_range_is_parsed_or_refused() {
+    fn a_content_range_is_parsed_or_rejected() {
         assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
-        for wrong in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
-            assert_eq!(content_range(wrong), None, "{wrong}");
+        for invalid in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
+            assert_eq!(content_range(invalid), None, "{invalid}");
         }
     }
 
     #[test]
-    fn a_strong_etag_identifies_a_file_and_a_weak_one_does_not() {
+    fn only_a_strong_etag_identifies_a_file() {
         let mut headers = HeaderMap::new();
         assert_eq!(validator(&headers), None);
         headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());

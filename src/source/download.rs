@@ -1,4 +1,4 @@
-//! Downloads the whole ZIP, from a server that does not send parts, to a file without a name.
+//! Downloads the whole ZIP to an unnamed file, from a server that does not support ranges.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,40 +7,40 @@ use std::path::Path;
 
 use crate::disk::space;
 use crate::runtime::progress::Progress;
-use crate::source::client::Answer;
+use crate::source::client::ZipResponse;
 use crate::source::error::SourceError;
 use crate::source::remote::TAIL;
 
 const BUFFER: usize = 128 * 1024;
-/// The beginning and the smallest size of the record at the end of a ZIP (APPNOTE 4.3.16).
+/// Signature and minimum size of a ZIP's end record (APPNOTE 4.3.16).
 const END_RECORD: &[u8] = b"PK\x05\x06";
 const END_RECORD_LENGTH: usize = 22;
 
-/// Writes the body of `answer`, at most `cap` bytes, to a file in `work_directory`; returns the file and its size in bytes.
+/// Writes the body of `response`, at most `cap` bytes, to a file in `work_directory`; returns the file and its size in bytes.
 pub(super) fn download(
-    mut answer: Answer<'_>,
+    mut response: ZipResponse<'_>,
     work_directory: &Path,
     cap: u64,
     progress: &Progress,
 ) -> Result<(File, u64), SourceError> {
-    if let Some(size) = answer.length.filter(|size| *size > cap) {
+    if let Some(size) = response.length.filter(|size| *size > cap) {
         return Err(SourceError::TooLarge { size, cap });
     }
-    let local = |error| SourceError::WorkDirectory { folder: work_directory.to_owned(), source: error };
-    space::check_space(work_directory, answer.length.unwrap_or(0)).map_err(local)?;
-    let mut file = tempfile::tempfile_in(work_directory).map_err(local)?;
-    let bar = progress.bar("Download", answer.length);
+    let work_directory_error = |error| SourceError::WorkDirectory { folder: work_directory.to_owned(), source: error };
+    space::check_space(work_directory, response.length.unwrap_or(0)).map_err(work_directory_error)?;
+    let mut file = tempfile::tempfile_in(work_directory).map_err(work_directory_error)?;
+    let bar = progress.bar("Download", response.length);
     let mut buffer = vec![0; BUFFER];
     let mut size = 0;
     loop {
-        let count = answer.body.read(&mut buffer)?;
+        let count = response.body.read(&mut buffer)?;
         if count == 0 {
-            if answer.ends_with_connection && is_truncated(&file, size).map_err(local)? {
-                return Err(answer.body.broken());
+            if response.ends_with_connection && is_truncated(&file, size).map_err(work_directory_error)? {
+                return Err(response.body.broken());
             }
             return Ok((file, size));
         }
-        file.write_all(&buffer[..count]).map_err(local)?;
+        file.write_all(&buffer[..count]).map_err(work_directory_error)?;
         size += count as u64;
         bar.advance(count);
         if size > cap {
@@ -49,7 +49,7 @@ pub(super) fn download(
     }
 }
 
-/// Whether `file`, of `size` bytes, is empty, or a ZIP without its end.
+/// Whether `file`, of `size` bytes, is empty or a ZIP without its end record.
 fn is_truncated(file: &File, size: u64) -> io::Result<bool> {
     let mut beginning = [0; 2];
     let count = file.read_at(&mut beginning, 0)?;

@@ -1,4 +1,4 @@
-//! What can go wrong with the web server, and what the operator can do about it.
+//! Errors of the web server, with advice for the operator.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,17 +12,15 @@ use crate::rules::dump::Names;
 use crate::runtime::interrupt::Interrupted;
 use crate::runtime::retry::Retryable;
 
-/// Why the ZIP could not be read.
 #[derive(Debug, Error)]
 pub enum SourceError {
     #[error("{key} ({}) cannot be used: {}. It must be a PEM file", pem.path.display(), pem.reason)]
     Pem {
-        /// The configuration's key.
         key: &'static str,
         pem: PemError,
     },
-    /// The value of `source.proxy` is a secret.
-    #[error("source.proxy is not the address of a proxy")]
+    /// Does not show the value, which is a secret.
+    #[error("source.proxy is not a valid proxy address")]
     Proxy,
     #[error("the name {host} cannot be resolved. Check source.url and this machine's DNS")]
     UnknownHost {
@@ -30,28 +28,28 @@ pub enum SourceError {
         /// The resolver's error, if there is one.
         source: Option<io::Error>,
     },
-    /// No connection, or a broken one.
-    #[error("no connection to {host}. Check that the web server runs and that no firewall is in the way")]
+    /// The connection failed or broke.
+    #[error("no connection to {host}. Check that the web server runs and that no firewall blocks it")]
     Connection { host: String, source: io::Error },
     #[error("{host} did not answer within {} s while {phase} (source.timeout_seconds)", limit.as_secs())]
     Timeout { host: String, phase: &'static str, limit: Duration },
-    /// TLS failed, mostly because the server's certificate is not trusted.
+    /// Usually because the server's certificate is not trusted.
     #[error("TLS with {host} failed: {problem}")]
     Tls { host: String, problem: String },
-    /// A redirect away from https.
+    /// A redirect from https to another scheme.
     #[error(
-        "{0} redirects to an address without TLS, which is not followed. Put the final https address into source.url"
+        "{0} redirects to an address without TLS, which is not followed. Set source.url to the final https address"
     )]
     InsecureRedirect(String),
     #[error(
-        "{host} redirects to \"{location}\", which is not an address that can be followed. Correct the redirect there"
+        "{host} redirects to \"{location}\", which is not a valid address. Correct the redirect on the server"
     )]
     BadRedirect {
         host: String,
         /// The address, without its query.
         location: String,
     },
-    #[error("{0} redirects in circles. Open source.url in a browser to see where it leads")]
+    #[error("{0} redirects too many times. Open source.url in a browser to see where it leads")]
     TooManyRedirects(String),
     /// An HTTP status other than 200 and 206.
     #[error("{url} answered {status}{}", advice(*status, *is_own))]
@@ -59,35 +57,35 @@ pub enum SourceError {
         /// The address, without its query.
         url: String,
         status: u16,
-        /// Whether it has the origin of `source.url`; no other gets credentials.
+        /// Whether the address has the origin of `source.url`; only that gets credentials.
         is_own: bool,
         retry_after: Option<Duration>,
     },
     /// The body ended early, after `received` bytes.
-    #[error("the download broke off after {received} bytes. Check the web server and the line to it")]
+    #[error("the download ended early, after {received} bytes. Check the web server and the network")]
     BrokenBody { received: u64, source: io::Error },
     /// No more bytes arrived over an open connection.
     #[error(
         "the download stalled after {received} bytes: nothing arrived for {} s (source.timeout_seconds). Check the web \
-         server and the line to it",
+         server and the network",
         limit.as_secs()
     )]
     Stalled { received: u64, limit: Duration },
-    #[error("the download is slower than 1 KiB/s over {} s (source.timeout_seconds); {received} bytes were received", limit.as_secs())]
+    #[error("the download is slower than 1 KiB/s over {} s (source.timeout_seconds); received {received} bytes", limit.as_secs())]
     TooSlow { received: u64, limit: Duration },
     #[error(
-        "the ZIP has {size} bytes or more, more than source.max_dump_bytes allows ({cap}). Raise it if that is right"
+        "the ZIP has {size} bytes or more, more than source.max_dump_bytes allows ({cap}). Raise that limit if the size is correct"
     )]
     TooLarge {
-        /// Bytes announced or received.
+        /// In bytes, announced or received.
         size: u64,
         cap: u64,
     },
     #[error("writing to {} (archive.work_directory). Check its free space and permissions", folder.display())]
     WorkDirectory { folder: PathBuf, source: io::Error },
-    #[error("{host} does not answer as a web server does: {problem}")]
+    #[error("unexpected response from {host}: {problem}")]
     Protocol { host: String, problem: String },
-    #[error("the ZIP has changed on the web server while it was read")]
+    #[error("the ZIP changed on the web server while it was read")]
     Changed,
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -96,14 +94,14 @@ pub enum SourceError {
 fn advice(status: u16, is_own: bool) -> &'static str {
     match status {
         401 | 403 if !is_own => {
-            ". It was reached by a redirect, and credentials are sent to the scheme, host and port of source.url alone. \
-             Put the final address into source.url"
+            ". It was reached by a redirect, and credentials are sent only to the scheme, host and port of source.url. \
+             Set source.url to the final address"
         }
         401 => " (not authorised). Check source.username and source.password",
         403 => " (forbidden). Check what the web server allows this user to read",
         404 | 410 => " (not found). Check source.url, and that the ZIP was published",
-        429 => " (too many requests). Ask for it less often",
-        500.. => ". Look into the web server's log",
+        429 => " (too many requests). Request the ZIP less often",
+        500.. => ". See the web server's log",
         _ => "",
     }
 }
@@ -151,16 +149,16 @@ impl From<AgentError> for SourceError {
     }
 }
 
-/// The error for `error` of a request to `host` with the time limit `limit`.
+/// Converts the error of a request to `host` with the time limit `limit`.
 pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> SourceError {
     let host = host.to_owned();
     match error {
         ureq::Error::HostNotFound => SourceError::UnknownHost { host, source: None },
         ureq::Error::Timeout(timeout) => {
             let phase = match timeout {
-                ureq::Timeout::Resolve => "its name was looked up",
+                ureq::Timeout::Resolve => "resolving its name",
                 ureq::Timeout::Connect => "connecting",
-                _ => "it was asked for the ZIP",
+                _ => "requesting the ZIP",
             };
             SourceError::Timeout { host, phase, limit }
         }
@@ -171,7 +169,7 @@ pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> Sour
         ureq::Error::ConnectProxyFailed(problem) => {
             SourceError::Protocol { host, problem: format!("the proxy refused the connection ({problem})") }
         }
-        // Their texts quote the address, with its query.
+        // Their texts contain the address with its query.
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             SourceError::Protocol { host, problem: "its address cannot be used in a request".to_owned() }
         }
@@ -179,7 +177,7 @@ pub(super) fn from_ureq(error: ureq::Error, host: &str, limit: Duration) -> Sour
     }
 }
 
-/// The error for `error` of reading a body after `received` bytes, with the time limit `limit` for each read.
+/// Converts the error of reading a body after `received` bytes, with the time limit `limit` for each read.
 pub(super) fn from_body(error: io::Error, received: u64, limit: Duration) -> SourceError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
         Some(ureq::Error::Timeout(_)) => SourceError::Stalled { received, limit },
@@ -187,7 +185,7 @@ pub(super) fn from_body(error: io::Error, received: u64, limit: Duration) -> Sou
     }
 }
 
-/// The error for `error` of connecting to `host` or of the TLS handshake.
+/// Converts the error of connecting to `host` or of the TLS handshake.
 pub fn from_handshake(error: io::Error, host: &str) -> SourceError {
     let host = host.to_owned();
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -197,14 +195,14 @@ pub fn from_handshake(error: io::Error, host: &str) -> SourceError {
     }
 }
 
-/// What is wrong with TLS, and how to fix it.
+/// The TLS problem, with advice.
 fn tls_problem(error: &rustls::Error) -> String {
     use rustls::CertificateError as Certificate;
     let certificate = match error {
         rustls::Error::InvalidCertificate(certificate) => certificate,
-        // It sent no TLS record (RFC 8446 section 5.1).
+        // Not a TLS record (RFC 8446 section 5.1).
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            return "the server on this port does not speak TLS. Correct the port in source.url, or have the server \
+            return "the server on this port does not speak TLS. Correct the port in source.url, or make the server \
                     offer https there"
                 .to_owned();
         }
@@ -219,15 +217,15 @@ fn tls_problem(error: &rustls::Error) -> String {
         }
         Certificate::NotValidForNameContext { presented, .. } if !presented.is_empty() => format!(
             "the server's certificate is for another name: it holds {}. Use one of its names in source.url, or renew it \
-             with the right one",
+             with the correct name",
             listed(presented)
         ),
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name. Use the name that it is for in source.url".to_owned()
+            "the server's certificate is for another name. Use the certificate's name in source.url".to_owned()
         }
         Certificate::UnknownIssuer => {
-            "the server's certificate is from an unknown authority. If it is your own, name its \
-             certificate in source.ca_file"
+            "the server's certificate is from an unknown authority. If that is your own, set \
+             source.ca_file to its certificate"
                 .to_owned()
         }
         Certificate::Revoked => "the server's certificate has been revoked. Renew it on the server".to_owned(),
@@ -235,7 +233,7 @@ fn tls_problem(error: &rustls::Error) -> String {
     }
 }
 
-/// The names that a certificate holds. rustls writes each as `DnsName("www.example.com")` or `IpAddress(::1)`.
+/// The names in a certificate. rustls writes them as `DnsName("www.example.com")` or `IpAddress(::1)`.
 fn listed(presented: &[String]) -> Names {
     let inner = |name: &'_ str| name.find('(').map_or(0, |at| at + 1);
     Names::of(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))

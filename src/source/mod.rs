@@ -1,7 +1,7 @@
-//! The ZIP on the web server, as something to read and seek in.
+//! Reads the ZIP on the web server, with random access.
 //!
-//! - `client`: requests and responses; `redirect`: where a redirect leads
-//! - `remote`: reads the ZIP in parts; `download`: downloads it from a server that sends no parts
+//! - `client`: requests and responses; `redirect`: the target of a redirect
+//! - `remote`: reads the ZIP in parts; `download`: downloads it from a server without support for that
 //! - `zip_file`: the ZIP, read either way
 
 mod client;

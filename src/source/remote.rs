@@ -1,23 +1,23 @@
-//! Reads the ZIP in parts (RFC 9110 section 14), all of the same version of the file.
+//! Reads the ZIP in parts (RFC 9110 section 14), all from the same version of the file.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::source::client::{Answer, Body, Client, Part};
+use crate::source::client::{ZipResponse, Body, Client, Part};
 use crate::source::error::SourceError;
 
-/// A ZIP's directory ends with a record of 22 bytes and a comment of up to 65,535 (APPNOTE 4.3.16). These bytes include the
-/// record, and mostly the whole directory.
+/// Length of the tail that is fetched first, in bytes. A ZIP ends with its directory, a record of 22 bytes, and a comment of
+/// up to 65,535 bytes (APPNOTE 4.3.16), so the tail has the record and usually the whole directory.
 pub(super) const TAIL: u64 = 65_633;
 
-/// How many bytes are fetched from one place: enough for a local file header and its name.
-const FETCH: u64 = 4 * 1024;
-/// The longest fetch of sequential reading: a directory is longer than the tail.
-const LONGEST_FETCH: u64 = 4 * 1024 * 1024;
-/// The factor by which each fetch of sequential reading is longer than the one before.
+/// Size of a single fetch in bytes: enough for a local file header and its name.
+const MIN_FETCH: u64 = 4 * 1024;
+/// Maximum size of a fetch during sequential reading, for a directory that is longer than the tail.
+const MAX_FETCH: u64 = 4 * 1024 * 1024;
+/// Factor by which fetches grow during sequential reading.
 const GROWTH: u64 = 16;
 
-/// A ZIP on a server that sends parts of it.
+/// A ZIP on a server that supports ranges.
 pub(super) struct Remote {
     /// In bytes.
     pub(super) size: u64,
@@ -25,7 +25,7 @@ pub(super) struct Remote {
     tail: Window,
 }
 
-/// Some of the ZIP's bytes, from byte `first` on.
+/// The ZIP's bytes from `first` on.
 #[derive(Debug, Default)]
 struct Window {
     first: u64,
@@ -37,46 +37,46 @@ impl Window {
         self.first + self.bytes.len() as u64
     }
 
-    /// The bytes from `position` on; `None` outside this window.
-    fn at(&self, position: u64) -> Option<&[u8]> {
+    /// The bytes from `position` on; `None` if it is outside this window.
+    fn bytes_from(&self, position: u64) -> Option<&[u8]> {
         let offset = usize::try_from(position.checked_sub(self.first)?).ok()?;
         self.bytes.get(offset..).filter(|bytes| !bytes.is_empty())
     }
 }
 
 impl Remote {
-    /// From the response to a request for the last [`TAIL`] bytes; `None` if the server sent another part, or does not
+    /// Evaluates the response to a request for the last [`TAIL`] bytes. `None` if the server sent another part, or does not
     /// identify the version of the file.
-    pub(super) fn begin(answer: &mut Answer<'_>, part: Part) -> Result<Option<Remote>, SourceError> {
+    pub(super) fn from_tail(response: &mut ZipResponse<'_>, part: Part) -> Result<Option<Remote>, SourceError> {
         let is_tail = part.last + 1 == part.total && part.first == part.total.saturating_sub(TAIL);
-        let Some(validator) = answer.validator.clone().filter(|_| is_tail) else { return Ok(None) };
+        let Some(validator) = response.validator.clone().filter(|_| is_tail) else { return Ok(None) };
         // At most `TAIL`.
-        let bytes = answer.body.read_all((part.total - part.first) as usize)?;
+        let bytes = response.body.read_all((part.total - part.first) as usize)?;
         Ok(Some(Remote { size: part.total, validator, tail: Window { first: part.first, bytes } }))
     }
 
     fn open<'a>(&self, client: &'a Client, range: &Range<u64>) -> Result<Body<'a>, SourceError> {
-        let answer = client.part(range.start, range.end - 1, &self.validator)?;
-        match answer.part {
+        let response = client.request_part(range.start, range.end - 1, &self.validator)?;
+        match response.part {
             None => Err(SourceError::Changed),
             Some(part) if part == (Part { first: range.start, last: range.end - 1, total: self.size }) => {
-                Ok(answer.body)
+                Ok(response.body)
             }
             Some(part) if part.total != self.size => Err(SourceError::Changed),
-            Some(_) => Err(client.violation("it sent another part of the ZIP than the requested one")),
+            Some(_) => Err(client.violation("it sent a different part of the ZIP than requested")),
         }
     }
 
     fn fetch(&self, client: &Client, range: &Range<u64>) -> Result<Window, SourceError> {
         client.retry.run("reading the ZIP's directory", || {
-            // At most `LONGEST_FETCH`.
+            // At most `MAX_FETCH`.
             let bytes = self.open(client, range)?.read_all((range.end - range.start) as usize)?;
             Ok(Window { first: range.start, bytes })
         })
     }
 }
 
-/// Reads the ZIP at any position, for its directory. Keeps the bytes of the last fetch.
+/// Reads the ZIP at any position, for its directory. Buffers the last fetch.
 pub(super) struct RandomAccess<'a> {
     client: &'a Client,
     remote: &'a Remote,
@@ -87,12 +87,12 @@ pub(super) struct RandomAccess<'a> {
 
 impl<'a> RandomAccess<'a> {
     pub(super) fn new(client: &'a Client, remote: &'a Remote) -> RandomAccess<'a> {
-        RandomAccess { client, remote, position: 0, window: Window::default(), length: FETCH }
+        RandomAccess { client, remote, position: 0, window: Window::default(), length: MIN_FETCH }
     }
 
     fn fetch_here(&mut self) -> Result<(), SourceError> {
         let is_sequential = !self.window.bytes.is_empty() && self.position == self.window.end();
-        self.length = if is_sequential { (self.length * GROWTH).min(LONGEST_FETCH) } else { FETCH };
+        self.length = if is_sequential { (self.length * GROWTH).min(MAX_FETCH) } else { MIN_FETCH };
         let end = self.position.saturating_add(self.length).min(self.remote.tail.first.max(self.position + 1));
         self.window = self.remote.fetch(self.client, &(self.position..end))?;
         Ok(())
@@ -104,12 +104,12 @@ impl Read for RandomAccess<'_> {
         if self.position >= self.remote.size || buffer.is_empty() {
             return Ok(0);
         }
-        if self.remote.tail.at(self.position).or_else(|| self.window.at(self.position)).is_none() {
+        if self.remote.tail.bytes_from(self.position).or_else(|| self.window.bytes_from(self.position)).is_none() {
             self.fetch_here().map_err(io::Error::other)?;
         }
-        let found = self.remote.tail.at(self.position).or_else(|| self.window.at(self.position)).unwrap_or_default();
-        let count = found.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&found[..count]);
+        let available = self.remote.tail.bytes_from(self.position).or_else(|| self.window.bytes_from(self.position)).unwrap_or_default();
+        let count = available.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&available[..count]);
         self.position += count as u64;
         Ok(count)
     }
@@ -127,7 +127,7 @@ impl Seek for RandomAccess<'_> {
     }
 }
 
-/// Reads one range from its beginning to its end: the dump's data. Continues over a new connection if one breaks.
+/// Reads one range sequentially, for the dump's data. After a broken connection, continues over a new one.
 pub(super) struct Sequential<'a> {
     client: &'a Client,
     remote: &'a Remote,

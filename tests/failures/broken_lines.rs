@@ -45,11 +45,11 @@ fn a_reset_by_the_web_server_is_retried_and_then_reported() {
 fn a_chunked_body_that_is_cut_is_fetched_again() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.without_ranges().without_length().cut_after(20_000, 1));
-    bad.run().exited_with(0).logged("the download broke off after 20000 bytes").logged("retries 1");
+    bad.run().exited_with(0).logged("the download ended early, after 20000 bytes").logged("retries 1");
     assert_delivered(&bad);
     bad.serve(|web| web.without_ranges().without_length().cut_after(20_000, 10));
     fs::remove_file(bad.archive()).unwrap();
-    bad.must_fail(&["the download broke off after 20000 bytes"]).logged("(2 of 2)");
+    bad.must_fail(&["the download ended early, after 20000 bytes"]).logged("(2 of 2)");
 }
 
 /// A web server whose bodies end with the connection. It sends `zip`, the first `cuts` times only half of it.
@@ -69,7 +69,7 @@ fn without_length(zip: Vec<u8>, cuts: usize) -> u16 {
 fn a_body_that_ends_with_the_connection_is_fetched_again_if_it_is_cut() {
     let mut bad = BadNight::new();
     let zip = fs::read(bad.path("web/my_zip.zip")).unwrap();
-    let half = format!("the download broke off after {} bytes", zip.len() / 2);
+    let half = format!("the download ended early, after {} bytes", zip.len() / 2);
     let url = |port| json!(format!("http://127.0.0.1:{port}/my_zip.zip"));
     bad.set("source.url", url(without_length(zip.clone(), usize::MAX)));
     bad.must_fail(&[&half]).logged("(2 of 2)");

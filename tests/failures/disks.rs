@@ -151,7 +151,7 @@ fn a_link_under_a_temporary_name_on_the_server_is_never_followed() {
         symlink(target, bad.directory.join(bad.part_of(&bad.archive_of(0)))).unwrap();
         symlink(target, &old).unwrap();
         bad.plant_older_attempt();
-        bad.run().exited_with(1).logged("it has replaced an archive with other bytes");
+        bad.run().exited_with(1).logged("it replaced an archive with different bytes");
         assert_eq!(fs::read_link(&old).unwrap(), *target);
         assert_eq!(fs::read(&last).unwrap(), OLDER_ATTEMPT);
         fs::remove_file(&old).unwrap();

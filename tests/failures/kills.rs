@@ -81,7 +81,7 @@ fn after_a_kill_between_the_two_renames_the_old_archive_is_put_back_and_then_rep
     assert_eq!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
     bad.publish_dump_of(modified);
     let outcome = bad.run();
-    outcome.exited_with(1).logged("it has replaced an archive with other bytes");
+    outcome.exited_with(1).logged("it replaced an archive with different bytes");
     assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));
     assert!(bad.listing()[&bad.archive_of(0)].as_ref().is_some_and(|archive| archive.len() > 1_000));
     bad.has_no_upload();

@@ -43,7 +43,7 @@ fn another_origin_that_wants_credentials_is_reported_as_such() {
     let address = other.url("/my_zip.zip?token=t0ken-s3cret").replace("://", &format!("://reader:{PASSWORD}@"));
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&address));
     let shown = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
-    let outcome = bad.must_fail(&[&shown, "Put the final address into source.url"]);
+    let outcome = bad.must_fail(&[&shown, "Set source.url to the final address"]);
     assert!(!other.seen().iter().any(|request| request.has_authorization()));
     assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains(PASSWORD), "{}", outcome.all());
 }
@@ -91,7 +91,7 @@ fn a_location_that_is_no_address_is_reported_without_its_query() {
         ("", "redirects to \"\", which is not"),
     ] {
         bad.serve(|web| web.redirect_to(location));
-        let outcome = bad.must_fail(&[shown, "Correct the redirect there"]);
+        let outcome = bad.must_fail(&[shown, "Correct the redirect on the server"]);
         assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains("p4ss"), "{}", outcome.all());
         assert_eq!(bad.web.requests(), 1, "not tried again");
     }
@@ -113,6 +113,6 @@ fn the_final_address_is_reported_and_the_number_of_redirects_is_limited() {
     bad.serve(|web| web.redirect_to(&circle.url("/missing.zip")));
     bad.must_fail(&["/missing.zip answered 404", "Check source.url"]);
     bad.serve(|web| web.redirect_to("?again"));
-    bad.must_fail(&["redirects in circles"]);
+    bad.must_fail(&["redirects too many times"]);
     assert_eq!(bad.web.requests(), 6);
 }

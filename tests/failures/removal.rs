@@ -30,7 +30,7 @@ fn nothing_is_removed_while_the_clocks_differ_by_days() {
     for hours in [48, -48] {
         let mut bad = BadNight::new();
         bad.serve(|web| web.date_shifted_by_hours(hours));
-        must_keep_all(&bad, &["removal is held back tonight", "clock", "set the one that is wrong"]);
+        must_keep_all(&bad, &["removal is held back: ", "clock", "set the one that is wrong"]);
         bad.serve(|web| web.date_shifted_by_hours(hours / 48 * 20));
         // An archive from the previous server would be another job's.
         fs::remove_file(bad.archive()).unwrap();
@@ -44,7 +44,7 @@ fn nothing_is_removed_if_older_names_do_not_match_the_pattern() {
     let bad = BadNight::new();
     let older = format!("{}1231.tgz", bad.date.year() - 1);
     fs::write(bad.directory.join(&older), "of another pattern").unwrap();
-    must_keep_all(&bad, &["removal is held back tonight", &older, "archive.name", "rename those files"]);
+    must_keep_all(&bad, &["removal is held back: ", &older, "archive.name", "rename those files"]);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_replacement_is_delivered_to_a_server_that_refuses_removal() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_removal());
     bad.plant_older_attempt();
     bad.config["retention"] = json!({"keep_days": 1_000});
-    bad.must_warn(&["with other content was already called"]).logged("it has replaced an archive with other bytes");
+    bad.must_warn(&["with different content already had the name"]).logged("it replaced an archive with different bytes");
     assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
     let old = bad.old();
     assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));

@@ -52,8 +52,8 @@ fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
         let (first, old) = (archive(&bad), bad.old());
         let whole = bad.dump.clone();
         dump_again(&mut bad, b"abc");
-        let outcome = bad.must_warn(&["with other content was already called", &old, "restore --replaced --date"]);
-        outcome.logged("it has replaced an archive with other bytes");
+        let outcome = bad.must_warn(&["with different content already had the name", &old, "restore --replaced --date"]);
+        outcome.logged("it replaced an archive with different bytes");
         assert!(archive(&bad).len() < first.len() / 10);
         assert!(bad.listing()[&old].as_deref() == Some(&first));
 

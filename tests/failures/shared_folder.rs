@@ -116,7 +116,7 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         let outcome = other.run();
         outcome
             .exited_with(1)
-            .logged("removal is held back tonight: ")
+            .logged("removal is held back: ")
             .logged("was made from another source.url or source.dump");
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
         // If the last seven are its own, its source was changed for good.
@@ -145,7 +145,7 @@ fn an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job() {
         bad.must_fail(&[OTHERS, "archive.name"]);
         for (number, entry) in [DUMP, "dumps/dumpfile.sql"].into_iter().enumerate() {
             let ours = pack_with_tar(&bad, 0, entry, b"SELECT 1;\n");
-            bad.must_warn(&["with other content was already called"]);
+            bad.must_warn(&["with different content already had the name"]);
             let old = format!("{}.{}", bad.archive_of(0), ["old", "last.old"][number]);
             assert!(bad.listing()[&old].as_deref() == Some(&ours), "{entry}: {:?}", bad.names());
         }
@@ -248,7 +248,7 @@ fn a_machine_overtaken_before_its_last_rename_finds_the_archive_delivered() {
     // The first machine has put the older archive back, and has then replaced it.
     let (first, second) = overtake(true, is_last_rename);
     first.logged("was put back");
-    second.exited_with(1).logged("with other content was already called");
+    second.exited_with(1).logged("with different content already had the name");
 }
 
 /// Sets the age of the file called `name`.
@@ -327,7 +327,7 @@ fn a_folder_of_the_previous_version_still_works() {
         times::set_as_named(&bad.directory);
         let content = |name: &str| Some(format!("what {name} holds").into_bytes());
 
-        bad.must_warn(&["with other content was already called"]).logged("was put back");
+        bad.must_warn(&["with different content already had the name"]).logged("was put back");
         let listing = bad.listing();
         assert_eq!(listing[&bad.archive_of(5)], content(&orphan), "an archive without a successor is put back");
         assert_eq!(listing[&tonights], content(&tonights));

@@ -40,7 +40,7 @@ fn an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_noth
 fn after_a_replacement_that_fails_to_sync_the_old_archive_is_kept() {
     let bad = BadNight::with_sftp(|sftp| sftp.on_sync(Disturbance::Failure));
     bad.plant_older_attempt();
-    bad.must_warn(&["failed to sync", "with other content was already called", HELD_BACK]);
+    bad.must_warn(&["failed to sync", "with different content already had the name", HELD_BACK]);
     assert_eq!(bad.listing()[&bad.old()].as_deref(), Some(OLDER_ATTEMPT));
     assert!(archive_size(&bad) > 1_000);
 }

@@ -109,7 +109,7 @@ fn a_rename_with_a_lost_reply_is_detected() {
     // If an older archive has the name, the first rename sets it aside.
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
     bad.plant_older_attempt();
-    bad.run().exited_with(1).logged("with other content was already called");
+    bad.run().exited_with(1).logged("with different content already had the name");
     assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
     bad.has_no_upload();
 }

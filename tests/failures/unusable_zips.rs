@@ -169,7 +169,7 @@ fn a_download_beyond_the_cap_is_stopped_early() {
         bad.publish_bytes(&vec![b'x'; 20_000_000]);
         bad.serve(|web| if has_length { web.without_ranges() } else { web.without_ranges().without_length() });
         bad.set("source.max_dump_bytes", json!(1_000));
-        bad.must_fail(&["more than source.max_dump_bytes allows (1000)", "Raise it if that is right"]);
+        bad.must_fail(&["more than source.max_dump_bytes allows (1000)", "Raise that limit if the size is correct"]);
         assert!(bad.web.bytes_sent() < 15_000_000, "{} bytes were sent", bad.web.bytes_sent());
     }
 }

@@ -75,7 +75,7 @@ fn a_redirect_is_not_followed_out_of_tls_or_in_circles() {
     bad.serve(|web| web.redirect_to("http://127.0.0.1:9/my_zip.zip"));
     bad.must_fail(&["redirects to an address without TLS", "source.url"]);
     bad.serve(|web| web.redirect_to("/my_zip.zip"));
-    bad.must_fail(&["redirects in circles", "source.url"]);
+    bad.must_fail(&["redirects too many times", "source.url"]);
     assert!(bad.web.requests() < 10, "{} requests", bad.web.requests());
 }
 
@@ -114,11 +114,11 @@ fn a_server_that_stalls_or_drips_is_given_up_in_time() {
 fn a_download_that_is_cut_is_retried() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.cut_after(20_000, 1));
-    bad.run().exited_with(0).logged("the download broke off").logged("trying again").logged("retries 1");
+    bad.run().exited_with(0).logged("the download ended early").logged("trying again").logged("retries 1");
     assert!(bad.is_delivered());
     bad.leaves_no_temporary_file();
     bad.serve(|web| web.cut_after(20_000, 10));
-    bad.must_fail(&["the download broke off"]);
+    bad.must_fail(&["the download ended early"]);
 }
 
 #[test]

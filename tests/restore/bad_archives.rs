@@ -73,16 +73,16 @@ fn every_archive_is_verified_and_each_bad_one_is_reported_with_its_problem() {
         let outcome = night.call("verify", &["--all"]);
         outcome.exited_with(4);
         insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r#"
-        N.tgz  N-N-N  N B  BAD: the tar in it is damaged at its beginning, or is none
+        N.tgz  N-N-N  N B  BAD: the tar in it is damaged at its beginning, or it is not a tar
         N.tgz  N-N-N  N B  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
-        N.tgz  N-N-N  N B  BAD: it is no gzip file: it begins with "<html>N</html>"
+        N.tgz  N-N-N  N B  BAD: it is not a gzip file: it begins with "<html>N</html>"
         N.tgz  N-N-N  N B  BAD: the dump in it, "dumpfile.sql", is empty
         N.tgz  N-N-N  N B  intact, but it holds "other" instead of "dumpfile.sql": a dump of N B, modified N MONTH N N:N:N +N:N; read it with --dump other
         N.tgz  N-N-N  N B  BAD: it holds "dumpfile.sql", which is a symbolic link, not a regular file
         N.tgz  N-N-N  N B  BAD: it holds "other" as well as "dumpfile.sql"; an archive holds only one file
         N.tgz  N-N-N  N B  BAD: it is empty
-        N.tgz  N-N-N  N KiB  BAD: it breaks off after N bytes
-        N.tgz  N-N-N  N KiB  BAD: from byte N on, it is no gzip data: it begins with "and more"
+        N.tgz  N-N-N  N KiB  BAD: it is truncated after N bytes
+        N.tgz  N-N-N  N KiB  BAD: the data from byte N on is not gzip: it begins with "and more"
         N.tgz  N-N-N  N KiB  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N archives: N good, N with another name, N BAD
         "#));

@@ -18,7 +18,7 @@ fn the_newest_is_restored_unless_a_date_is_given() {
         assert_restored(night, &restore(night, &[]));
         fs::remove_dir_all(super::fixture::output(night)).unwrap();
         let of = |days| day_before(night, days).to_string();
-        assert_refused(night, &restore(night, &["--date", &of(5)]), &["is no gzip file"]);
+        assert_refused(night, &restore(night, &["--date", &of(5)]), &["is not a gzip file"]);
         assert_restored(night, &restore(night, &["--date", &of(3)]));
         fs::remove_dir_all(super::fixture::output(night)).unwrap();
         let between = restore(night, &["--date", &of(4)]);

@@ -148,9 +148,9 @@ fn huge_headers_are_not_read_into_memory() {
     let long = vec![b'n'; 2 << 20];
     for kind in [EntryType::GNULongName, EntryType::XHeader] {
         let before = tar_of(&[(kind, "long", &long), (EntryType::Regular, NAME, b"x")]);
-        assert_bad(&gzipped(&before), "the tar in it is damaged at its beginning, or is none");
+        assert_bad(&gzipped(&before), "the tar in it is damaged at its beginning, or it is not a tar");
         let behind = tar_of(&[(EntryType::Regular, NAME, b"x"), (kind, "long", &long)]);
-        assert_bad(&gzipped(&behind), "the tar in it is damaged behind the dump");
+        assert_bad(&gzipped(&behind), "the tar in it is damaged after the dump");
     }
 }
 
@@ -159,34 +159,34 @@ fn a_damaged_or_truncated_tar_is_reported() {
     let tar = good_tar();
     let mut damaged = tar.clone();
     damaged[3] ^= 1;
-    assert_bad(&gzipped(&damaged), "the tar in it is damaged at its beginning, or is none");
-    assert_bad(&gzipped(&tar[..300]), "the tar in it is damaged at its beginning, or is none");
+    assert_bad(&gzipped(&damaged), "the tar in it is damaged at its beginning, or it is not a tar");
+    assert_bad(&gzipped(&tar[..300]), "the tar in it is damaged at its beginning, or it is not a tar");
     for length in [512, 513, 2_511] {
-        assert_bad(&gzipped(&tar[..length]), "the tar in it breaks off: the dump is shorter than its header says");
+        assert_bad(&gzipped(&tar[..length]), "the tar in it is truncated: the dump is shorter than its header says");
     }
     for length in [2_560, 3_072] {
-        assert_bad(&gzipped(&tar[..length]), "the tar in it breaks off: its end is missing");
+        assert_bad(&gzipped(&tar[..length]), "the tar in it is truncated: its end is missing");
     }
     let mut other = tar.clone();
     other[2_560..3_072].fill(b'y');
-    assert_bad(&gzipped(&other), "the tar in it is damaged behind the dump");
+    assert_bad(&gzipped(&other), "the tar in it is damaged after the dump");
     let mut more = tar;
     more.extend([vec![0; 512], vec![1; 512]].concat());
     assert_bad(&gzipped(&more), "the tar in it has more data after its end");
-    assert_bad(&gzipped(b"no tar at all"), "the tar in it is damaged at its beginning, or is none");
+    assert_bad(&gzipped(b"no tar at all"), "the tar in it is damaged at its beginning, or it is not a tar");
 }
 
 #[test]
 fn a_damaged_or_truncated_gzip_file_is_reported() {
     let archive = gzipped(&good_tar());
     assert_bad(b"", "it is empty");
-    assert_bad(b"\0\0\0", "it is no gzip file: it begins with \"\\0\\0\\0\"");
+    assert_bad(b"\0\0\0", "it is not a gzip file: it begins with \"\\0\\0\\0\"");
     for length in [1, 9, archive.len() / 2, archive.len() - 8, archive.len() - 1] {
-        assert_bad(&archive[..length], &format!("it breaks off after {length} bytes"));
+        assert_bad(&archive[..length], &format!("it is truncated after {length} bytes"));
     }
     let behind = [&archive[..], b"more"].concat();
     let at = archive.len();
-    assert_bad(&behind, &format!("from byte {at} on, it is no gzip data: it begins with \"more\""));
+    assert_bad(&behind, &format!("the data from byte {at} on is not gzip: it begins with \"more\""));
     let mut checksum = archive;
     checksum[at - 8] ^= 1;
     assert_bad(

@@ -95,7 +95,7 @@ fn later_in_a_month_a_change_to_a_composite_field_is_noticed_too() {
         night.set("archive.name", json!("%F"));
         run(night)
             .exited_with(1)
-            .logged("removal is held back tonight: \"2025-1")
+            .logged("removal is held back: \"2025-1")
             .logged("fits archive.name only with day and month");
         must_lose_nothing(night, &["%Y-%d-%m"]);
     });

@@ -82,7 +82,7 @@ mod tests {
         let conditions = [
             Condition::Good(dump("dump.sql", 12_582_912, time)),
             Condition::Good(dump("dump.sql", 3, None)),
-            Condition::Bad("it breaks off after 17 bytes".to_owned()),
+            Condition::Bad("it is truncated after 17 bytes".to_owned()),
             Condition::Unread("the server refused to open it".to_owned()),
             Condition::OtherName { dump: dump("old\n.sql", 12_582_912, time), expected: "\"new.sql\"".to_owned() },
         ];
@@ -98,7 +98,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r#"
         20262311.tgz  2026-11-23    3.24 MiB  good: a dump of 12.00 MiB, modified 23 Nov 2026 22:54:11 +01:00, 32.42 MiB/s
         20262311.tgz  2026-11-23        90 B  good: a dump of 3 B, modification time unknown
-        20262311.tgz  2026-11-23        17 B  BAD: it breaks off after 17 bytes
+        20262311.tgz  2026-11-23        17 B  BAD: it is truncated after 17 bytes
         20262311.tgz  2026-11-23         ? B  NOT READ: the server refused to open it
         20262311.tgz  2026-11-23        90 B  intact, but it holds "old\n.sql" instead of "new.sql": a dump of 12.00 MiB, modified 23 Nov 2026 22:54:11 +01:00; read it with --dump 'old\n.sql'
         5 archives: 2 good, 1 with another name, 1 BAD, 1 NOT READ

@@ -334,7 +334,7 @@ fn has_ended(task: &str, log: &str) -> bool {
     let is_end = |text: &str| match task {
         "Connect to SFTP" => !text.starts_with("first contact"),
         "Send archive" => !text.ends_with("did not replace it"),
-        "Verify archive" => !text.contains(" with other content was already called "),
+        "Verify archive" => !text.contains(" with different content already had the name "),
         "Remove expired" => !text.starts_with("kept ") && !text.starts_with("removed "),
         "Report" => text.starts_with("the run has ended"),
         _ => true,

@@ -1,6 +1,6 @@
-//! The tasks of a run, in order, stated once.
+//! Runs the tasks of a run in order.
 //!
-//! Each task records its own result. If one fails, the following ones up to the removal are skipped.
+//! Each task records its own result. If one fails, the tasks after it are skipped, up to and including the removal.
 
 mod folder;
 mod from_source;
@@ -21,7 +21,7 @@ use crate::runtime::failpoint::failpoint;
 use crate::runtime::worker::joined;
 
 impl Job {
-    /// Tasks 2 to 10. Their results are in the record.
+    /// Runs tasks 2 to 10. Their results are in the record.
     pub fn run(&self) {
         let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
         match self.deliver(&server) {
@@ -34,26 +34,26 @@ impl Job {
         self.clean_up();
     }
 
-    /// Tasks 2 to 8. They start over if the ZIP changes on the web server while it is read.
+    /// Runs tasks 2 to 8. Starts over if the ZIP changes on the web server while it is read.
     fn deliver(&self, server: &Server) -> Result<Delivered, Stop> {
         let attempts = self.config.retry.attempts;
         for attempt in 1..=attempts {
             let is_last = attempt == attempts;
-            // A ZIP that keeps changing between two requests can still be read with a single one.
+            // A ZIP that changes between any two requests can still be read with a single one.
             let in_parts = attempt == 1 || !is_last;
             if let Some(delivered) = self.deliver_once(server, in_parts, !is_last)? {
                 return Ok(delivered);
             }
-            tracing::info!("the ZIP has changed on the web server while it was read; starting over");
+            tracing::info!("the ZIP changed on the web server while it was read; starting over");
         }
         Err(Stop)
     }
 
-    /// Tasks 2 to 8. `None` if the ZIP has changed and `may_start_over` holds; otherwise a change is an error like others.
+    /// Runs tasks 2 to 8 once. `None` if the ZIP has changed and `may_start_over`; otherwise a change is an error.
     fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
         let zip = self.request_zip(in_parts)?;
         failpoint("between tasks");
-        let clock_difference = zip.server_time.map(|theirs| theirs.signed_duration_since((self.clock)()));
+        let clock_difference = zip.server_time.map(|server_time| server_time.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump);
         let freshness = judgement.freshness;
@@ -67,7 +67,7 @@ impl Job {
             (Freshness::Fresh, _) => {
                 self.journal.skip(Task::PackArchive, "dry run");
                 let connection = self.connect(server)?;
-                self.rehearse_sending(&connection)?;
+                self.dry_run_send(&connection)?;
                 self.journal.skip(Task::VerifyArchive, "dry run");
                 Arrival::unchanged(connection, expected_size)
             }
@@ -81,7 +81,7 @@ impl Job {
         Ok(Some(Delivered { freshness, clock_difference, arrival }))
     }
 
-    /// Tasks 5 to 8; 5 to 7 at the same time, because the archive is sent while it grows. `None` if the ZIP has changed.
+    /// Runs tasks 5 to 8. Tasks 5 to 7 run at the same time: the archive is sent while it grows. `None` if the ZIP has changed.
     fn deliver_archive(
         &self,
         packing: &Packing<'_>,
@@ -106,7 +106,7 @@ impl Job {
         sent.map(|sent| self.verify_archive(&delivery, sent)).transpose()
     }
 
-    /// Temporary files have no names, and connections end with their users: both are gone by now.
+    /// Unnamed temporary files and connections are already closed when they are dropped.
     fn clean_up(&self) {
         self.journal.begin(Task::CleanUp).done("temporary files and connections are gone");
         self.journal.set_retries(self.retry.count());

@@ -271,7 +271,7 @@ fn a_dry_run_reports_what_has_the_archives_name() {
     let there = format!("{} would be sent to", night.archive_name());
     let dry = dry_run(&night);
     dry.exited_with(0);
-    assert!(dry.stdout.contains(&there) && dry.stdout.contains("has that name already"), "{}", dry.all());
+    assert!(dry.stdout.contains(&there) && dry.stdout.contains("already has that name"), "{}", dry.all());
 
     // A real run would fail here, and the dry run says so.
     fs::remove_file(night.archive()).unwrap();

@@ -1,14 +1,13 @@
-//! Limits how much of a tar is read before a member is found: the tar crate reads whole names into memory, whatever length
-//! they claim to have.
+//! Limits the size of tar headers: the tar crate reads a name into memory however long its header claims it is.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// The headers of an honest archive of one file are shorter, in bytes.
-const LONGEST_HEADERS: u64 = 1024 * 1024;
+/// In bytes. The headers of a genuine archive of one file are smaller.
+const MAX_HEADERS: u64 = 1024 * 1024;
 
-/// How many bytes a [`Limited`] reader may still return; can be changed while another owns that reader.
+/// Number of bytes that a [`Limited`] reader may still return. Shared, so that it can be changed from outside the reader.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Allowance(Rc<Cell<Option<u64>>>);
 
@@ -19,12 +18,12 @@ pub(super) struct Limited<R> {
 }
 
 impl Allowance {
-    /// Allows the length of headers from here on.
+    /// Limits the following reads to the maximum size of headers.
     pub(super) fn limit(&self) {
-        self.0.set(Some(LONGEST_HEADERS));
+        self.0.set(Some(MAX_HEADERS));
     }
 
-    /// Allows everything from here on.
+    /// Removes the limit.
     pub(super) fn lift(&self) {
         self.0.set(None);
     }
@@ -36,8 +35,8 @@ impl<R: Read> Read for Limited<R> {
         if left == 0 && !buffer.is_empty() {
             return Err(io::Error::other("the headers do not end"));
         }
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.inner.read(&mut buffer[..most])?;
+        let max = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.inner.read(&mut buffer[..max])?;
         self.allowance.0.set(Some(left - count as u64));
         Ok(count)
     }

@@ -1,4 +1,4 @@
-//! Checks the dump's bytes on their way into the archive against the ZIP's directory.
+//! Checks the dump's bytes against the ZIP's directory while they are packed.
 
 use std::io::{self, Read};
 
@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 use crate::archive::error::ArchiveError;
 use crate::runtime::interrupt::Interrupt;
 
-/// The dump's content, as the ZIP's directory declares it.
+/// The dump's size and checksum according to the ZIP's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Declared {
     /// In bytes.
@@ -16,7 +16,7 @@ pub(super) struct Declared {
     pub(super) crc32: u32,
 }
 
-/// The size and checksum of the dump's bytes so far.
+/// Compares the dump's bytes with the declared size and checksum.
 pub(super) struct Check {
     declared: Declared,
     crc32: Hasher,
@@ -24,11 +24,11 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn against(declared: Declared) -> Check {
+    pub(super) fn new(declared: Declared) -> Check {
         Check { declared, crc32: Hasher::new(), size: 0 }
     }
 
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+    pub(super) fn update(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.size += bytes.len() as u64;
         if self.size > self.declared.size {
             return Err(damaged("it is longer than the ZIP's directory says"));
@@ -52,12 +52,12 @@ pub(super) fn damaged(how: &str) -> ArchiveError {
     ArchiveError::Damaged(io::Error::other(how.to_owned()))
 }
 
-/// The compressed bytes that a decoder reads, until the run has to end. Its errors reach the decoder's caller as
-/// [`ArchiveError`]s within an `io::Error`: the decoder's own errors mean damaged data.
+/// The compressed input of a decoder; fails if the run is interrupted. Its errors are [`ArchiveError`]s within an `io::Error`,
+/// to distinguish them from the decoder's own errors, which mean damaged data.
 pub(super) struct Raw<'a, R> {
     pub(super) inner: R,
     pub(super) interrupt: &'a Interrupt,
-    /// What an error of `inner` becomes.
+    /// Converts an error of `inner`.
     pub(super) error: fn(io::Error) -> ArchiveError,
 }
 
@@ -74,12 +74,12 @@ impl<R: Read> Read for Raw<'_, R> {
 }
 
 impl ArchiveError {
-    pub(super) fn of_decoding(error: io::Error) -> ArchiveError {
+    pub(super) fn from_decoder(error: io::Error) -> ArchiveError {
         error.downcast().unwrap_or_else(ArchiveError::Damaged)
     }
 }
 
-/// Fills `buffer` up to the end of `reader`; returns how many bytes that are.
+/// Fills `buffer`, or reads up to the end of `reader`; returns the number of bytes read.
 pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -87,7 +87,7 @@ pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, A
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ArchiveError::of_decoding(error)),
+            Err(error) => return Err(ArchiveError::from_decoder(error)),
         }
     }
     Ok(filled)

@@ -1,5 +1,4 @@
-//! Finds a ZIP's directory from the end of the file and limits its size before the crate `zip` sees it (APPNOTE 4.3.12 to
-//! 4.3.16).
+//! Finds a ZIP's directory and limits its size before the crate `zip` parses it (APPNOTE 4.3.12 to 4.3.16).
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -10,7 +9,7 @@ use crate::archive::error::ArchiveError;
 
 const MAX_ENTRIES: u64 = 65_535;
 const MAX_SIZE: u64 = 16 * 1024 * 1024;
-/// A comment may contain what looks like an end record. Each attempt can cost a request to the web server.
+/// Maximum number of end records to try: a comment may contain false ones, and each can cost a request to the web server.
 const MAX_ATTEMPTS: usize = 16;
 
 const END: &[u8] = b"PK\x05\x06";
@@ -24,34 +23,34 @@ const HEADER_LENGTH: usize = 46;
 /// The end record with the longest comment, preceded by the locator and the end record of ZIP64.
 const TAIL: u64 = (END_LENGTH + 65_535 + LOCATOR_LENGTH + END_64_LENGTH) as u64;
 
-/// A ZIP as the crate `zip` sees it: the file up to the directory, the directory from memory, and an end record made here.
+/// The ZIP as presented to the crate `zip`: the file up to the directory, then the directory from memory and a new end record.
 ///
-/// That crate tries every end record that it finds, searches the whole file for what one points at, and allocates what one
-/// claims. Here it has nothing to search for, and only one record, which is true.
+/// That crate tries every end record, searches the whole file for the directory, and allocates the claimed number of entries.
+/// With this reader it finds a single, correct end record and has nothing to search for.
 pub(super) struct Bounded<R> {
     reader: R,
     position: u64,
-    /// Where the directory begins in the file.
+    /// Offset of the directory in the file.
     start: u64,
-    /// The directory and the end record.
+    /// The directory and the new end record.
     end: Vec<u8>,
 }
 
-/// What an end record claims about the directory.
+/// An end record's claims about the directory.
 #[derive(Clone, Copy)]
 struct Claim {
     entries: u64,
     size: u64,
-    /// Where the directory begins, from the beginning of the ZIP, which may be behind that of the file.
+    /// Offset of the directory in the ZIP, which may begin later than the file.
     offset: u64,
-    /// The latest possible end of the directory in the file.
+    /// Maximum offset of the directory's end in the file.
     limit: u64,
 }
 
 /// Opens the ZIP in `reader`; `None` if it has no end record.
 ///
 /// # Errors
-/// If the directory is not where an end record says, is not what one says, or is too large.
+/// If no directory matches an end record, or it is too large.
 pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bounded<R>>>, ArchiveError> {
     let size = reader.seek(SeekFrom::End(0)).map_err(ArchiveError::Read)?;
     let first = size.saturating_sub(TAIL);
@@ -60,7 +59,7 @@ pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bo
     let candidates = (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev();
     let mut ends: Vec<usize> =
         candidates.filter(|at| tail[*at..].starts_with(END) && comment_end(*at) <= tail.len()).collect();
-    // Some programs append to a ZIP: a record that ends with the file comes first.
+    // Some programs append data to a ZIP, so records that do not end with the file are tried too, but later.
     ends.sort_by_key(|at| comment_end(*at) != tail.len());
     let mut problem = None;
     for at in ends.into_iter().take(MAX_ATTEMPTS) {
@@ -77,10 +76,10 @@ pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bo
     problem.map_or(Ok(None), Err)
 }
 
-/// What the end record at `at` of `tail` claims, or the ZIP64 record before it. `first` is the tail's place in the file.
+/// Parses the end record at offset `at` of `tail`, or its ZIP64 record. `first` is the tail's offset in the file.
 fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
     let field = |at: usize, length: usize| number(tail, at, length);
-    // This disk, the directory's disk, and whether other disks have entries.
+    // Number of this disk, the directory's disk, and whether other disks have entries.
     let mut disks = [field(at + 4, 2), field(at + 6, 2), u64::from(field(at + 8, 2) != field(at + 10, 2))];
     let mut claim = Claim {
         entries: field(at + 10, 2),
@@ -91,13 +90,13 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
     let is_saturated = claim.entries == 0xffff || claim.size == 0xffff_ffff || claim.offset == 0xffff_ffff;
     if let Some(locator) = at.checked_sub(LOCATOR_LENGTH).filter(|at| is_saturated && tail[*at..].starts_with(LOCATOR))
     {
-        // Bytes before the ZIP shift what the locator says; without an extensible data sector the record is next to it.
-        let said = field(locator + 8, 8).checked_sub(first).and_then(|place| usize::try_from(place).ok());
-        let record = [said, locator.checked_sub(END_64_LENGTH)].into_iter().flatten().find(|record| {
+        // Bytes before the ZIP make the locator's offset wrong; without an extensible data sector the record precedes it.
+        let located = field(locator + 8, 8).checked_sub(first).and_then(|offset| usize::try_from(offset).ok());
+        let record = [located, locator.checked_sub(END_64_LENGTH)].into_iter().flatten().find(|record| {
             let fits = record.checked_add(END_64_LENGTH).is_some_and(|end| end <= locator);
             fits && tail[*record..].starts_with(END_64) && field(record + 4, 8) == (locator - record - 12) as u64
         });
-        let record = record.ok_or(ArchiveError::Inconsistent("it has no ZIP64 end record where one is announced"))?;
+        let record = record.ok_or(ArchiveError::Inconsistent("its ZIP64 end record is missing"))?;
         disks =
             [field(record + 16, 4), field(record + 20, 4), u64::from(field(record + 24, 8) != field(record + 32, 8))];
         claim = Claim {
@@ -108,7 +107,7 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
         };
     }
     if disks != [0; 3] {
-        return Err(ArchiveError::Inconsistent("it is one part of a ZIP that was split"));
+        return Err(ArchiveError::Inconsistent("it is one part of a split ZIP"));
     }
     if claim.entries > MAX_ENTRIES || claim.size > MAX_SIZE {
         return Err(ArchiveError::LargeDirectory(claim.entries, claim.size));
@@ -116,13 +115,13 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
     Ok(claim)
 }
 
-/// The directory that `claim` describes: where it begins in the file, how many bytes precede the ZIP in the file, and the
-/// directory's bytes with an end record.
+/// Reads the directory described by `claim`. Returns its offset in the file, the offset of the ZIP in the file, and the
+/// directory's bytes with a new end record.
 fn directory<R: Read + Seek>(reader: &mut R, claim: Claim) -> Result<(u64, u64, Vec<u8>), ArchiveError> {
     let Claim { entries, size, offset, limit } = claim;
-    // It ends where the end record begins, even if bytes precede the ZIP, or it is where the record says.
+    // It ends at the end record, even if bytes precede the ZIP, or it is at the record's offset.
     for start in [limit.checked_sub(size), Some(offset)].into_iter().flatten() {
-        // No file has more bytes than a signed number counts (lseek(2)).
+        // Offsets are signed (lseek(2)).
         let last = limit.min(i64::MAX as u64);
         let is_inside = start >= offset && start.checked_add(size).is_some_and(|end| end <= last);
         if !is_inside || (size > 0 && read(reader, start, size.min(4))? != HEADER) {
@@ -134,31 +133,31 @@ fn directory<R: Read + Seek>(reader: &mut R, claim: Claim) -> Result<(u64, u64, 
             return Ok((start, start - offset, bytes));
         }
     }
-    Err(ArchiveError::Inconsistent("its directory is not as its end record says"))
+    Err(ArchiveError::Inconsistent("its directory does not match its end record"))
 }
 
-/// What follows the directory that `claim` describes: an end record of ZIP64, its locator, and a plain end record.
+/// A ZIP64 end record with its locator and a plain end record, for the directory described by `claim`.
 fn end_record(Claim { entries, size, offset, .. }: Claim) -> Vec<u8> {
-    let place = (offset + size).to_le_bytes();
+    let end = (offset + size).to_le_bytes();
     let [entries, size, offset] = [entries, size, offset].map(u64::to_le_bytes);
     let record =
         [END_64, &[44, 0, 0, 0, 0, 0, 0, 0, 45, 0, 45, 0], &[0; 8], &entries, &entries, &size, &offset].concat();
-    [&record, LOCATOR, &[0; 4], &place, &[1, 0, 0, 0], END, &[0xff; 16], &[0; 2]].concat()
+    [&record, LOCATOR, &[0; 4], &end, &[1, 0, 0, 0], END, &[0xff; 16], &[0; 2]].concat()
 }
 
-/// How many entries `directory` holds.
+/// Counts the entries of `directory`.
 fn count(mut directory: &[u8]) -> u64 {
     let mut entries = 0;
     while directory.len() >= HEADER_LENGTH && directory.starts_with(HEADER) {
-        let texts: u64 = [28, 30, 32].map(|at| number(directory, at, 2)).iter().sum();
-        let Some(rest) = directory.get(HEADER_LENGTH + texts as usize..) else { break };
+        let variable_length: u64 = [28, 30, 32].map(|at| number(directory, at, 2)).iter().sum();
+        let Some(rest) = directory.get(HEADER_LENGTH + variable_length as usize..) else { break };
         directory = rest;
         entries += 1;
     }
     entries
 }
 
-/// The number in the `length` bytes at `at`, little-endian.
+/// The little-endian number in the `length` bytes at `at`.
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     bytes[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

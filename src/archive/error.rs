@@ -1,4 +1,4 @@
-//! What can be wrong with the ZIP or with an archive, and what the operator can do about it.
+//! Errors of ZIPs and archives, with advice for the operator.
 
 use std::io;
 
@@ -9,45 +9,45 @@ use crate::rules::dump::DumpError;
 use crate::rules::packed::MemberError;
 use crate::runtime::interrupt::Interrupted;
 
-/// Why the ZIP did not become an archive, or an archive not a dump. None of these is transient: the reader of the bytes
-/// retries, and its errors pass through [`Read`](ArchiveError::Read) and [`ReadBack`](ArchiveError::ReadBack).
+/// A failure to pack a ZIP's dump or to unpack an archive. None is transient: the underlying reader retries, and its errors
+/// become [`Read`](ArchiveError::Read) and [`ReadBack`](ArchiveError::ReadBack).
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     #[error(
-        "what the web server sent is not a ZIP but {} ({size} bytes). {}",
+        "the downloaded file is not a ZIP but {} ({size} bytes). {}",
         .kind.map_or_else(|| format!("something that begins with {beginning:?}"), str::to_owned),
         if kind.is_some() {
-            "Have the dump published in a ZIP, or correct source.url"
+            "Publish the dump in a ZIP, or correct source.url"
         } else {
             "Open source.url in a browser to see what it is"
         }
     )]
     NotAZip {
-        /// What it is, with its article, if that is recognised.
+        /// The type with its article, if recognised.
         kind: Option<&'static str>,
         /// Its first characters.
         beginning: String,
         /// In bytes.
         size: u64,
     },
-    /// The ZIP of this many bytes has no end.
+    /// The end of the ZIP of this many bytes is missing.
     #[error(
-        "the ZIP is cut off: its {0} bytes begin like a ZIP, but its end record is missing. It was probably fetched \
-         while it was being made or copied. Start the run later, or write the ZIP under another name and rename it at \
-         the end"
+        "the ZIP is truncated: its {0} bytes begin like a ZIP, but the end record is missing. It was probably fetched \
+         while it was being written. Start the run later, or write the ZIP under another name and rename it when it is \
+         complete"
     )]
     Truncated(u64),
     /// The ZIP's end record announces this many entries and bytes.
     #[error(
-        "the ZIP's directory is too large: {0} entries and {1} bytes, where at most 65535 entries and 16777216 \
-         bytes are read. Make a ZIP that holds little besides the dump"
+        "the ZIP's directory is too large: {0} entries and {1} bytes; at most 65535 entries and 16777216 bytes are \
+         accepted. Make a ZIP with few files besides the dump"
     )]
     LargeDirectory(u64, u64),
-    /// The ZIP is damaged or made to mislead.
-    #[error("the ZIP cannot be trusted: {0}. Make it again")]
+    /// The ZIP is damaged or forged.
+    #[error("the ZIP is inconsistent: {0}. Create it again")]
     Inconsistent(&'static str),
-    /// The dump's bytes are not what the ZIP's directory says.
-    #[error("the dump in the ZIP is damaged; make the ZIP again")]
+    /// The dump's bytes do not match the ZIP's directory.
+    #[error("the dump in the ZIP is damaged; create the ZIP again")]
     Damaged(#[source] io::Error),
     #[error("the dump in the ZIP cannot be read")]
     Unreadable(#[source] ZipError),
@@ -63,16 +63,16 @@ pub enum ArchiveError {
     #[error("it is not a gzip file: it begins with {0:?}")]
     NotGzip(String),
     #[error("it is truncated after {0} bytes")]
-    GzipBreaksOff(u64),
+    GzipTruncated(u64),
     #[error("its compressed data is damaged, at byte {at} or before: {problem}")]
     GzipDamaged { at: u64, problem: io::Error },
     #[error("the data from byte {at} on is not gzip: it begins with {beginning:?}")]
     GzipGarbage { at: u64, beginning: String },
-    /// Where the tar is damaged.
+    /// The location of the damage.
     #[error("the tar in it is damaged {0}")]
     Tar(&'static str),
     #[error("the tar in it is truncated: {0}")]
-    TarBreaksOff(&'static str),
+    TarTruncated(&'static str),
     #[error("the tar in it has more data after its end")]
     TarGarbage,
     #[error("the tar in it holds no file")]
@@ -93,8 +93,8 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// Whether an error of unpacking is about the archive, not about reading it, writing the dump or an interruption.
-    pub fn is_of_the_archive(&self) -> bool {
+    /// Whether unpacking failed because the archive is bad, not because of I/O or an interruption.
+    pub fn is_bad_archive(&self) -> bool {
         !matches!(self, ArchiveError::ReadBack(_) | ArchiveError::WriteDump(_) | ArchiveError::Interrupted(_))
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a gzip file to its end: every member, its CRC-32 and size, and nothing after the last one.
+//! Reads a gzip file to its end and checks every member's CRC-32 and size, and that no data follows the last one.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,14 +6,14 @@ use flate2::bufread::GzDecoder;
 
 use crate::archive::error::ArchiveError;
 
-/// The beginning of every member (RFC 1952 section 2.3.1).
+/// Begins every member (RFC 1952 section 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The content of a gzip file. Its errors are [`ArchiveError`]s within an `io::Error`, and so must be those of its source.
+/// The content of a gzip file. Its errors are [`ArchiveError`]s within an `io::Error`; the source's errors must be, too.
 pub(super) struct Gunzip<R> {
     /// `None` before the first member and after the last one.
     member: Option<GzDecoder<Counted<R>>>,
-    /// Where the next member begins; `None` within a member.
+    /// The input at the beginning of the next member; `None` within a member.
     source: Option<Counted<R>>,
     size: u64,
 }
@@ -23,12 +23,12 @@ impl<R: BufRead> Gunzip<R> {
         Gunzip { member: None, source: Some(Counted { inner: source, count: 0 }), size: 0 }
     }
 
-    /// How many bytes were read from it so far.
+    /// Number of bytes read so far.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The member that `source` begins with; `None` at its end.
+    /// Begins the next member of `source`; `None` at its end.
     fn next_member(mut source: Counted<R>) -> io::Result<Option<GzDecoder<Counted<R>>>> {
         let at = source.count;
         let beginning = source.fill_buf()?;
@@ -68,19 +68,18 @@ impl<R: BufRead> Read for Gunzip<R> {
     }
 }
 
-/// The first bytes, at most `most`, of the content of a gzip file that begins with `beginning`; `None` if it is no gzip
-/// file.
-pub fn gunzipped(beginning: &[u8], most: usize) -> Option<Vec<u8>> {
+/// The first `max` bytes of the content of a gzip file that begins with `beginning`; `None` if it is not a gzip file.
+pub fn gunzip_beginning(beginning: &[u8], max: usize) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    // If the file is longer, this fails after all that can be decompressed.
-    let _ = Gunzip::new(beginning).take(most as u64).read_to_end(&mut content);
+    // If the file is longer than `beginning`, this fails after decompressing all of it.
+    let _ = Gunzip::new(beginning).take(max as u64).read_to_end(&mut content);
     (!content.is_empty()).then_some(content)
 }
 
-/// `error` of a decoder that had read `at` bytes. An [`ArchiveError`] of its source passes unchanged.
+/// Converts an error of a decoder that has read `at` bytes. An [`ArchiveError`] of its source is unchanged.
 fn decoding_error(error: io::Error, at: u64) -> io::Error {
     io::Error::other(error.downcast().unwrap_or_else(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => ArchiveError::GzipBreaksOff(at),
+        io::ErrorKind::UnexpectedEof => ArchiveError::GzipTruncated(at),
         _ => ArchiveError::GzipDamaged { at, problem: error },
     }))
 }
@@ -115,7 +114,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut content = Vec::new();
-        // With a buffer of one byte, each member's beginning arrives in pieces.
+        // A buffer of one byte splits the beginning of each member.
         let mut gunzip = Gunzip::new(io::BufReader::with_capacity(1, bytes));
         gunzip.read_to_end(&mut content).map_err(|error| error.to_string())?;
         assert_eq!(gunzip.size(), content.len() as u64);
@@ -135,13 +134,13 @@ mod tests {
     #[test]
     fn the_beginning_of_a_gzip_file_can_be_decompressed() {
         let whole = gzip::member(b"-- MySQL dump 10.13\n", 6).unwrap();
-        assert_eq!(gunzipped(&whole[..whole.len() - 9], 8), Some(b"-- MySQL".to_vec()));
-        assert_eq!(gunzipped(&two_members(), 100), Some(b"one two".to_vec()));
-        assert_eq!((gunzipped(b"\x1f\x8b", 8), gunzipped(b"-- MySQL", 8)), (None, None));
+        assert_eq!(gunzip_beginning(&whole[..whole.len() - 9], 8), Some(b"-- MySQL".to_vec()));
+        assert_eq!(gunzip_beginning(&two_members(), 100), Some(b"one two".to_vec()));
+        assert_eq!((gunzip_beginning(b"\x1f\x8b", 8), gunzip_beginning(b"-- MySQL", 8)), (None, None));
     }
 
     #[test]
-    fn an_error_says_where_the_file_breaks_off_or_garbage_begins() {
+    fn an_error_has_the_position_of_the_truncation_or_garbage() {
         let whole = two_members();
         let first = gzip::member(b"one ", 6).unwrap().len();
         for length in (1..whole.len()).filter(|length| *length != first) {
@@ -155,18 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn no_flipped_bit_gives_other_content() {
+    fn a_flipped_bit_never_changes_the_content() {
         let whole = two_members();
-        let mut unseen = 0;
+        let mut undetected = 0;
         for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut bad = whole.clone();
             bad[at] ^= 1 << bit;
             if let Ok(content) = read(&bad) {
                 assert_eq!(content, b"one two", "byte {at}, bit {bit}");
-                unseen += 1;
+                undetected += 1;
             }
         }
-        // In each member, six bytes and a flag of the header do not affect the content, nor do some bits after the data.
-        assert!(unseen <= 2 * (6 * 8 + 1 + 7), "{unseen} bits");
+        // In each member, six bytes and a flag of the header and some bits after the data do not affect the content.
+        assert!(undetected <= 2 * (6 * 8 + 1 + 7), "{undetected} bits");
     }
 }

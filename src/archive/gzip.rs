@@ -1,4 +1,4 @@
-//! Members of a gzip file (RFC 1952). A file may be several of them, one after another, and reads as one.
+//! Members of a gzip file (RFC 1952). A file of several members reads as one.
 
 use std::io::{self, Write as _};
 
@@ -6,16 +6,16 @@ use flate2::{Compression, GzBuilder};
 
 use crate::rules::origin::Mark;
 
-/// "Unknown" system (RFC 1952 section 2.3.1): the archive does not depend on the machine.
+/// "Unknown" system (RFC 1952 section 2.3.1), so that the archive does not depend on the machine.
 const UNKNOWN_SYSTEM: u8 = 255;
 
-/// Identifies the extra field that holds the job's mark.
+/// Identifier of the extra field with the job's mark.
 const FIELD: [u8; 2] = *b"SJ";
 
 /// The header of a member: the magic number, deflate, no flags, no time.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, UNKNOWN_SYSTEM];
 
-/// The trailer of a member whose content has this CRC-32 and size; gzip keeps the lowest 32 bits of the size.
+/// The trailer of a member with this CRC-32 and size of its content. gzip stores the lowest 32 bits of the size.
 pub(super) fn trailer(crc32: u32, size: u64) -> [u8; 8] {
     let mut trailer = [0; 8];
     trailer[..4].copy_from_slice(&crc32.to_le_bytes());
@@ -23,30 +23,30 @@ pub(super) fn trailer(crc32: u32, size: u64) -> [u8; 8] {
     trailer
 }
 
-/// A member that holds `content`, compressed at `level` (0 stores it).
+/// A member with `content`, compressed at `level` (0: stored).
 pub(super) fn member(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let mut encoder = builder().write(Vec::with_capacity(content.len() / 3 + 64), Compression::new(level));
     encoder.write_all(content)?;
     encoder.finish()
 }
 
-/// As [`member`], with `mark` in its header, for the beginning of an archive.
+/// As [`member`], with `mark` in the header, for the beginning of an archive.
 pub(super) fn first_member(content: &[u8], level: u32, mark: &Mark) -> io::Result<Vec<u8>> {
-    let mut encoder = marked(mark).write(Vec::with_capacity(content.len() + 64), Compression::new(level));
+    let mut encoder = marked_builder(mark).write(Vec::with_capacity(content.len() + 64), Compression::new(level));
     encoder.write_all(content)?;
     encoder.finish()
 }
 
-/// Builds members whose header holds `mark` in an extra field (RFC 1952 section 2.3.1.1).
-pub(super) fn marked(mark: &Mark) -> GzBuilder {
+/// Builds members with `mark` in an extra field of the header (RFC 1952 section 2.3.1.1).
+pub(super) fn marked_builder(mark: &Mark) -> GzBuilder {
     let mark = mark.as_str().as_bytes();
     // 16 bytes.
     let length = (mark.len() as u16).to_le_bytes();
     builder().extra([&FIELD[..], &length, mark].concat())
 }
 
-/// The content of this program's field among the extra fields `extra`.
-pub(super) fn field(mut extra: &[u8]) -> Option<&[u8]> {
+/// The content of this program's field in the extra fields `extra`.
+pub(super) fn mark_field(mut extra: &[u8]) -> Option<&[u8]> {
     while let [first, second, low, high, rest @ ..] = extra {
         let content = rest.get(..u16::from_le_bytes([*low, *high]).into())?;
         if [*first, *second] == FIELD {
@@ -57,7 +57,7 @@ pub(super) fn field(mut extra: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Builds members whose header is [`HEADER`].
+/// Builds members with the header [`HEADER`].
 pub(super) fn builder() -> GzBuilder {
     GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM)
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_made_by_hand_and_one_made_by_flate2_read_as_one_file() {
+    fn a_handmade_member_and_one_of_flate2_read_as_one_file() {
         let first = member(b"one ", 6).unwrap();
         assert_eq!(first[..8], HEADER[..8]);
         let deflated = &first[10..first.len() - 8];

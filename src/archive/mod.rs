@@ -1,10 +1,10 @@
-//! Archives: finds the dump in a ZIP, writes it as a `.tgz` to any `Write`, and unpacks that from any `Read`. Uses no files.
+//! Finds the dump in a ZIP, packs it into a `.tgz`, and unpacks that again. Works on any `Read` and `Write`, without files.
 //!
 //! - `directory`: finds the ZIP's directory and limits its size; `zipped_dump`: finds the dump without reading it
-//! - `pack`: writes the archive, with the ZIP's own deflate data (`reuse`) or data compressed anew (`recompress`)
+//! - `pack`: writes the archive, with the ZIP's own deflate data (`reuse`) or newly compressed data (`recompress`)
 //! - `content`: checks the dump's bytes against the ZIP's directory
-//! - `origin`: which job an archive belongs to, by its first bytes
-//! - `unpack`: unpacks the dump and checks the whole archive; `gunzip`: the gzip file around it
+//! - `origin`: identifies an archive's job by its first bytes
+//! - `unpack`: unpacks the dump and checks the whole archive; `gunzip`: reads the gzip file around the tar
 
 mod allowance;
 mod content;
@@ -21,7 +21,7 @@ mod unpack;
 mod zipped_dump;
 
 pub use error::ArchiveError;
-pub use gunzip::gunzipped;
+pub use gunzip::gunzip_beginning;
 pub use origin::origin;
 pub use unpack::{PackedDump, unpack};
 pub use zipped_dump::ZippedDump;

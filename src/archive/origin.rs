@@ -1,4 +1,4 @@
-//! Reads from an archive's first bytes where it comes from: the job's mark and the name of the file in it.
+//! Reads the job's mark and the dump's name from an archive's first bytes.
 
 use std::io::Read;
 
@@ -8,13 +8,13 @@ use crate::archive::gzip;
 use crate::rules::dump::base_name;
 use crate::rules::origin::{Mark, Origin};
 
-/// The origin of the archive that begins with `beginning`. A few KiB are enough: the mark is in the first gzip header, the
-/// file's name in the first bytes after it.
+/// The origin of the archive that begins with `beginning`. A few KiB are enough: the mark is in the first gzip header and the
+/// file's name right after it.
 pub fn origin(beginning: &[u8]) -> Origin {
     let mut first = GzDecoder::new(beginning);
-    // The decoder has no header before its first read.
+    // The decoder parses the header on its first read.
     let _ = first.read(&mut [0]);
-    let mark = first.header().and_then(|header| header.extra()).and_then(gzip::field).and_then(Mark::parse);
+    let mark = first.header().and_then(|header| header.extra()).and_then(gzip::mark_field).and_then(Mark::parse);
     Origin { mark, dump: file_name(beginning) }
 }
 
@@ -34,15 +34,15 @@ mod tests {
     use crate::archive::tar::{Member, head};
 
     #[test]
-    fn the_first_bytes_of_an_archive_show_its_origin() {
+    fn the_first_bytes_of_an_archive_contain_its_origin() {
         let mark = Mark::new(&Url::parse("https://example.com/a.zip").unwrap(), "dump.sql");
         let modified = DateTime::from_timestamp(0, 0).unwrap();
         for name in ["dump.sql".to_owned(), "n".repeat(300)] {
             let tar = head(&Member { name: &name, size: 9, modified }).unwrap();
-            let marked = gzip::first_member(&tar, 0, &mark).unwrap();
-            assert_eq!(origin(&marked), Origin { mark: Some(mark.clone()), dump: Some(name.clone()) });
-            let unmarked = gzip::member(&tar, 6).unwrap();
-            assert_eq!(origin(&unmarked), Origin { mark: None, dump: Some(name) });
+            let with_mark = gzip::first_member(&tar, 0, &mark).unwrap();
+            assert_eq!(origin(&with_mark), Origin { mark: Some(mark.clone()), dump: Some(name.clone()) });
+            let without_mark = gzip::member(&tar, 6).unwrap();
+            assert_eq!(origin(&without_mark), Origin { mark: None, dump: Some(name) });
         }
         for unreadable in [&b""[..], b"<html>", &[0x1f, 0x8b, 8, 4, 0, 0]] {
             assert_eq!(origin(unreadable), Origin::default());

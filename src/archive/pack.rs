@@ -1,4 +1,4 @@
-//! Writes the `.tgz` of a dump from its data in the ZIP: a gzip file of several members, which any gunzip reads as one.
+//! Packs a dump from its data in the ZIP into a `.tgz`: a gzip file of several members, which any gunzip reads as one.
 
 use std::io::{self, Read, Write};
 
@@ -22,11 +22,11 @@ use crate::runtime::interrupt::Interrupt;
 const BUFFER: usize = 128 * 1024;
 
 impl ZippedDump {
-    /// Writes the `.tgz` to `output`. `raw` is the dump's [`data`](ZippedDump::data) in the ZIP; in the archive the dump has
-    /// its base name and the time `modified`, and the gzip header holds `mark`. Every machine writes the same bytes.
+    /// Writes the `.tgz` to `output`. `raw` is the dump's [`data`](ZippedDump::data) in the ZIP. The archive has the dump's
+    /// base name and the time `modified`, and `mark` in the gzip header. The result is the same on every machine.
     ///
     /// # Errors
-    /// If the dump is damaged, `raw` or `output` fails, or the run has to end. The output is no archive then.
+    /// If the dump is damaged, `raw` or `output` fails, or the run is interrupted. The output is then unusable.
     pub fn pack(
         &self,
         raw: impl Read,
@@ -41,7 +41,7 @@ impl ZippedDump {
         let tail = tar::tail(self.declared.size);
         let mut raw = Raw { inner: raw, interrupt, error: ArchiveError::Read };
         match compression {
-            Compression::Level(level) => self.compress_at(gzip::marked(mark), level, [&head, &tail], raw, output),
+            Compression::Level(level) => self.compress_at(gzip::marked_builder(mark), level, [&head, &tail], raw, output),
             Compression::Reuse => {
                 put(output, gzip::first_member(&head, 0, mark))?;
                 if self.method == CompressionMethod::Deflated {
@@ -54,7 +54,7 @@ impl ZippedDump {
         }
     }
 
-    /// Writes head, dump and tail as one member.
+    /// Writes head, dump and tail as a single member.
     fn compress_at<R: Read>(
         &self,
         gzip: GzBuilder,
@@ -66,22 +66,22 @@ impl ZippedDump {
         let mut encoder = gzip.write(output, flate2::Compression::new(level));
         encoder.write_all(head).map_err(ArchiveError::Write)?;
         let mut decoded = self.decoded(raw)?;
-        let mut check = Check::against(self.declared);
+        let mut check = Check::new(self.declared);
         let mut buffer = vec![0; BUFFER];
         loop {
             let count = match decoded.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,
-                Err(error) => return Err(ArchiveError::of_decoding(error)),
+                Err(error) => return Err(ArchiveError::from_decoder(error)),
             };
-            check.pass(&buffer[..count])?;
+            check.update(&buffer[..count])?;
             encoder.write_all(&buffer[..count]).map_err(ArchiveError::Write)?;
         }
         check.finish()?;
         encoder.write_all(tail).and_then(|()| encoder.finish().map(|_| ())).map_err(ArchiveError::Write)
     }
 
-    /// The dump's content.
+    /// Decompresses the dump.
     fn decoded<'a, R: Read + 'a>(&self, raw: Raw<'a, R>) -> Result<Box<dyn Read + 'a>, ArchiveError> {
         let raw = io::BufReader::with_capacity(BUFFER, raw);
         Ok(match self.method {
@@ -89,7 +89,7 @@ impl ZippedDump {
             CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),
             CompressionMethod::Deflate64 => Box::new(Deflate64Decoder::with_buffer(raw)),
             CompressionMethod::Bzip2 => Box::new(BzDecoder::new(raw)),
-            _ => return Err(ArchiveError::Inconsistent("its directory and the dump's entry differ")),
+            _ => return Err(ArchiveError::Inconsistent("its directory and the dump's header differ")),
         })
     }
 }

@@ -1,6 +1,6 @@
-//! Compresses a dump that is not deflated in the ZIP into gzip members, on all cores.
+//! Compresses a dump that is not deflated in the ZIP into gzip members, using several cores.
 //!
-//! Each block of a fixed size becomes a member, so that the bytes do not depend on the number of cores.
+//! Each block of a fixed size becomes a member, so that the result does not depend on the number of cores.
 
 use std::io::{self, Read, Write};
 use std::num::NonZero;
@@ -12,21 +12,21 @@ use crate::archive::gzip;
 use crate::runtime::worker::joined;
 
 const BLOCK: usize = 1024 * 1024;
-/// zlib's usual level.
+/// zlib's default level.
 const LEVEL: u32 = 6;
-/// More blocks at once would cost more memory than they save time.
-const MOST_AT_ONCE: usize = 8;
+/// Maximum number of blocks at the same time: more would cost memory and save little time.
+const MAX_PARALLEL: usize = 8;
 
-/// Compresses the dump in `decoded` into `output`, and checks it against `declared`.
+/// Compresses the dump in `decoded` to `output`, and checks it against `declared`.
 pub(super) fn write(mut decoded: impl Read, declared: Declared, output: &mut impl Write) -> Result<(), ArchiveError> {
-    let at_once = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_AT_ONCE);
-    let mut blocks = vec![vec![0; BLOCK]; at_once];
-    let mut check = Check::against(declared);
+    let parallel = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_PARALLEL);
+    let mut blocks = vec![vec![0; BLOCK]; parallel];
+    let mut check = Check::new(declared);
     loop {
-        let mut filled = Vec::with_capacity(at_once);
+        let mut filled = Vec::with_capacity(parallel);
         for block in &mut blocks {
             let count = fill(&mut decoded, block)?;
-            check.pass(&block[..count])?;
+            check.update(&block[..count])?;
             filled.push(count);
             if count < BLOCK {
                 break;
@@ -42,7 +42,7 @@ pub(super) fn write(mut decoded: impl Read, declared: Declared, output: &mut imp
     }
 }
 
-/// Compresses the first `filled` bytes of each block at the same time; returns a member for each.
+/// Compresses the first `filled` bytes of each block in parallel; returns a member for each.
 fn compress(blocks: &[Vec<u8>], filled: &[usize]) -> Vec<io::Result<Vec<u8>>> {
     thread::scope(|scope| {
         let workers: Vec<_> = blocks

@@ -1,7 +1,7 @@
 //! Copies the ZIP's own deflate data into a gzip member, without compressing it again.
 //!
-//! Both formats hold the same deflate stream (RFC 1951; APPNOTE 4.4.5, method 8) between a header and a trailer of their
-//! own. The stream is also inflated, because only that proves it.
+//! Both formats wrap the same deflate stream (RFC 1951; APPNOTE 4.4.5, method 8) in a header and a trailer of their
+//! own. The stream is also inflated, to check it.
 
 use std::io::{Read, Write};
 
@@ -14,11 +14,11 @@ use crate::archive::gzip;
 const COMPRESSED: usize = 128 * 1024;
 const INFLATED: usize = 256 * 1024;
 
-/// Copies the deflate stream in `raw` to `output` as a gzip member, and checks that it holds what is `declared` and ends
-/// where `raw` ends.
+/// Copies the deflate stream in `raw` to `output` as a gzip member, and checks that its content is as `declared` and that it
+/// ends where `raw` ends.
 pub(super) fn write(raw: &mut impl Read, declared: Declared, output: &mut impl Write) -> Result<(), ArchiveError> {
     output.write_all(&gzip::HEADER).map_err(ArchiveError::Write)?;
-    let mut inflater = Inflater { state: Decompress::new(false), check: Check::against(declared), ended: false };
+    let mut inflater = Inflater { state: Decompress::new(false), check: Check::new(declared), has_ended: false };
     let mut buffer = vec![0; COMPRESSED];
     let mut inflated = vec![0; INFLATED];
     loop {
@@ -27,7 +27,7 @@ pub(super) fn write(raw: &mut impl Read, declared: Declared, output: &mut impl W
             break;
         }
         output.write_all(&buffer[..filled]).map_err(ArchiveError::Write)?;
-        inflater.pass(&buffer[..filled], &mut inflated)?;
+        inflater.update(&buffer[..filled], &mut inflated)?;
     }
     inflater.finish()?;
     output.write_all(&gzip::trailer(declared.crc32, declared.size)).map_err(ArchiveError::Write)
@@ -36,36 +36,36 @@ pub(super) fn write(raw: &mut impl Read, declared: Declared, output: &mut impl W
 struct Inflater {
     state: Decompress,
     check: Check,
-    ended: bool,
+    has_ended: bool,
 }
 
 impl Inflater {
-    fn pass(&mut self, mut deflated: &[u8], buffer: &mut [u8]) -> Result<(), ArchiveError> {
+    fn update(&mut self, mut deflated: &[u8], buffer: &mut [u8]) -> Result<(), ArchiveError> {
         loop {
-            if self.ended {
+            if self.has_ended {
                 return if deflated.is_empty() { Ok(()) } else { Err(damaged("more data follows its end")) };
             }
-            let (taken, given) = (self.state.total_in(), self.state.total_out());
+            let (consumed, produced) = (self.state.total_in(), self.state.total_out());
             let status = self
                 .state
                 .decompress(deflated, buffer, FlushDecompress::None)
                 .map_err(|error| damaged(&error.to_string()))?;
             // Both are at most the lengths of the slices.
-            let taken = (self.state.total_in() - taken) as usize;
-            let given = (self.state.total_out() - given) as usize;
-            self.check.pass(&buffer[..given])?;
-            deflated = &deflated[taken..];
-            self.ended = status == Status::StreamEnd;
-            let is_drained = deflated.is_empty() && given < buffer.len();
-            if is_drained || (taken == 0 && given == 0 && !self.ended) {
+            let consumed = (self.state.total_in() - consumed) as usize;
+            let produced = (self.state.total_out() - produced) as usize;
+            self.check.update(&buffer[..produced])?;
+            deflated = &deflated[consumed..];
+            self.has_ended = status == Status::StreamEnd;
+            let is_drained = deflated.is_empty() && produced < buffer.len();
+            if is_drained || (consumed == 0 && produced == 0 && !self.has_ended) {
                 return Ok(());
             }
         }
     }
 
     fn finish(self) -> Result<(), ArchiveError> {
-        if !self.ended {
-            return Err(damaged("its data breaks off"));
+        if !self.has_ended {
+            return Err(damaged("its data is truncated"));
         }
         self.check.finish()
     }

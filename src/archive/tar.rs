@@ -1,15 +1,15 @@
-//! The tar archive around the dump: one regular file, the same bytes on any machine.
+//! The tar archive around the dump: one regular file, with the same bytes on every machine.
 
 use std::io;
 
 use chrono::{DateTime, Utc};
 use tar::{Builder, EntryType, Header};
 
-/// Tar counts in blocks of this many bytes (POSIX pax, "ustar Interchange Format").
+/// Block size in bytes (POSIX pax, "ustar Interchange Format").
 pub(super) const BLOCK: u64 = 512;
-/// Two blocks of zeros end an archive.
+/// Size of the end of an archive: two blocks of zeros.
 pub(super) const END: usize = 2 * BLOCK as usize;
-/// Only its owner may read what is extracted: it is a database.
+/// Only the owner may read the extracted dump.
 const MODE: u32 = 0o600;
 
 /// The archive's file.
@@ -32,7 +32,7 @@ pub(super) fn head(member: &Member<'_>) -> io::Result<Vec<u8>> {
     header.set_size(member.size);
     header.set_mtime(u64::try_from(member.modified.timestamp()).unwrap_or(0));
     let mut builder = Builder::new(Vec::new());
-    // The content follows later.
+    // The content is written separately.
     builder.append_data(&mut header, member.name, io::empty())?;
     Ok(builder.get_ref().clone())
 }
@@ -40,7 +40,7 @@ pub(super) fn head(member: &Member<'_>) -> io::Result<Vec<u8>> {
 /// The bytes after the content of a file of `size` bytes.
 pub(super) fn tail(size: u64) -> Vec<u8> {
     let padding = size.next_multiple_of(BLOCK) - size;
-    // Less than a block, so it fits.
+    // The padding is less than a block, so it fits.
     vec![0; padding as usize + END]
 }
 

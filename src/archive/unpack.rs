@@ -1,5 +1,4 @@
-//! Unpacks the dump from an archive and checks gzip and tar to the last byte. The archive may be one of this program or of
-//! `tar -czf`.
+//! Unpacks the dump from an archive of this program or of `tar -czf`, and checks gzip and tar to the last byte.
 
 use std::io::{self, BufReader, Read, Write};
 
@@ -16,37 +15,37 @@ use crate::runtime::interrupt::Interrupt;
 
 const BUFFER: usize = 256 * 1024;
 
-// Where a tar is damaged.
-const BEFORE: &str = "at its beginning, or is none";
+// Locations of damage.
+const BEFORE: &str = "at its beginning, or it is not a tar";
 const WITHIN: &str = "within the dump";
-const BEHIND: &str = "behind the dump";
+const AFTER: &str = "after the dump";
 
-/// The dump, as its archive describes it.
+/// The dump according to the tar header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedDump {
     /// Without folders.
     pub name: String,
     /// In bytes.
     pub size: u64,
-    /// When it was modified, in whole seconds; `None` if the header's value is out of range.
+    /// Modification time in whole seconds; `None` if the header's value is out of range.
     pub modified: Option<DateTime<Utc>>,
 }
 
-/// What an error of reading the tar at `place` means.
+/// Converts an error of reading the tar at `place`.
 fn tar_error(place: &'static str) -> impl Fn(io::Error) -> ArchiveError {
-    // The tar crate's own texts, about numbers and sums, do not help somebody who needs the dump.
+    // The tar crate's messages about numbers and checksums do not help the operator.
     move |error| error.downcast().unwrap_or(ArchiveError::Tar(place))
 }
 
-/// Unpacks the archive in `reader`, which is read to its end. `begin` returns where to write the dump, once its name, size and
-/// time are known; `wanted` is the base name that it must have, if known. What was written is the dump only if this succeeds.
+/// Unpacks the archive in `reader`, reading it to its end. `begin` creates the output when the dump's name, size and time are
+/// known; `expected_name` is the dump's base name, if known. The output is valid only if this succeeds.
 ///
 /// # Errors
-/// If the archive is damaged in any way, or does not hold exactly this one file, with content; if `reader`, `begin` or the
-/// output fails, or the run has to end.
+/// If the archive is damaged or does not contain exactly this one non-empty file; if `reader`, `begin` or the output fails, or
+/// the run is interrupted.
 pub fn unpack<W: Write>(
     reader: impl Read,
-    wanted: Option<&str>,
+    expected_name: Option<&str>,
     interrupt: &Interrupt,
     begin: impl FnOnce(&PackedDump) -> io::Result<W>,
 ) -> Result<(PackedDump, W), ArchiveError> {
@@ -60,20 +59,20 @@ pub fn unpack<W: Write>(
     headers.lift();
     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let size = entry.size();
-    let kind = if has_holes(&mut entry)? { MemberKind::Other } else { kind_of(entry.header().entry_type()) };
-    let plain_name = packed::check(&name, kind, size, wanted)?.to_owned();
+    let kind = if is_sparse(&mut entry)? { MemberKind::Other } else { kind_of(entry.header().entry_type()) };
+    let plain_name = packed::check(&name, kind, size, expected_name)?.to_owned();
     let seconds = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
     let modified = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let dump = PackedDump { name: plain_name, size, modified };
 
     let mut output = begin(&dump).map_err(ArchiveError::WriteDump)?;
     if copy(&mut entry, &mut output)? < size {
-        return Err(ArchiveError::TarBreaksOff("the dump is shorter than its header says"));
+        return Err(ArchiveError::TarTruncated("the dump is shorter than its header says"));
     }
     let end = entry.raw_file_position() + size.next_multiple_of(BLOCK);
     headers.limit();
     if let Some(second) = entries.next() {
-        let second = second.map_err(tar_error(BEHIND))?;
+        let second = second.map_err(tar_error(AFTER))?;
         let second = String::from_utf8_lossy(&second.path_bytes()).into_owned();
         return Err(ArchiveError::Several { first: name, second });
     }
@@ -82,14 +81,14 @@ pub fn unpack<W: Write>(
         return Err(ArchiveError::TarGarbage);
     }
     if gunzip.size() < end + END as u64 {
-        return Err(ArchiveError::TarBreaksOff("its end is missing"));
+        return Err(ArchiveError::TarTruncated("its end is missing"));
     }
     Ok((dump, output))
 }
 
-/// Whether `entry` is a sparse file. GNU tar's format 0.0 of such a file in pax shows in these records alone (GNU tar manual,
-/// "Storing Sparse Files").
-fn has_holes(entry: &mut Entry<'_, impl Read>) -> Result<bool, ArchiveError> {
+/// Whether `entry` is a sparse file. GNU tar's pax format 0.0 marks one only by these records (GNU tar manual, "Storing Sparse
+/// Files").
+fn is_sparse(entry: &mut Entry<'_, impl Read>) -> Result<bool, ArchiveError> {
     let records = entry.pax_extensions().map_err(tar_error(BEFORE))?;
     let mut records = records.into_iter().flatten();
     Ok(records.any(|record| record.is_ok_and(|record| record.key_bytes().starts_with(b"GNU.sparse."))))
@@ -105,7 +104,7 @@ fn kind_of(kind: EntryType) -> MemberKind {
     }
 }
 
-/// Copies all of `reader`; returns how many bytes that are.
+/// Copies all of `reader`; returns the number of bytes.
 fn copy(reader: &mut impl Read, output: &mut impl Write) -> Result<u64, ArchiveError> {
     let mut buffer = vec![0; BUFFER];
     let mut size = 0;
@@ -124,7 +123,7 @@ fn is_all_zeros(reader: &mut impl Read) -> Result<bool, ArchiveError> {
     let mut buffer = vec![0; BUFFER];
     let mut are_zeros = true;
     loop {
-        let count = reader.read(&mut buffer).map_err(tar_error(BEHIND))?;
+        let count = reader.read(&mut buffer).map_err(tar_error(AFTER))?;
         if count == 0 {
             return Ok(are_zeros);
         }

@@ -1,4 +1,4 @@
-//! Finds and describes the dump in the ZIP without reading it.
+//! Finds the dump in the ZIP without reading its data.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -15,11 +15,11 @@ use crate::config::Compression;
 use crate::rules::dump::{self, EntryKind, Method, Names, ZipEntry};
 use crate::rules::freshness::DumpTime;
 
-/// How many bytes of a file are read to recognise what it is.
+/// Number of bytes read to recognise the type of a file.
 const BEGINNING: u64 = 512;
-/// How many bytes of an unknown file are reported.
-const SHOWN: usize = 40;
-/// The smallest local header of an entry, in bytes, without the name (APPNOTE 4.3.7).
+/// Number of bytes of an unknown file that are reported.
+const MAX_SHOWN: usize = 40;
+/// Size of an entry's local header in bytes, without the variable fields (APPNOTE 4.3.7).
 const LOCAL_HEADER: u64 = 30;
 
 /// A dump in a ZIP.
@@ -33,33 +33,32 @@ pub struct ZippedDump {
 }
 
 impl ZippedDump {
-    /// Finds the dump called `wanted` in the ZIP in `reader`, and checks in the ZIP's directory that it can be shipped: one
-    /// regular file, readable, not empty, of at most `max_bytes`, and no other entry claims any of its bytes. Does not read
-    /// the dump's data.
-    pub fn find(mut reader: impl Read + Seek, wanted: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
+    /// Finds the dump `name` in the ZIP in `reader`. Checks in the ZIP's directory that it is a readable, non-empty regular
+    /// file of at most `max_bytes` and overlaps no other entry. Does not read the dump's data.
+    pub fn find(mut reader: impl Read + Seek, name: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
         let (size, beginning) = size_and_beginning(&mut reader).map_err(ArchiveError::Read)?;
-        let mut zip = directory::open(reader)?.ok_or_else(|| without_end(size, &beginning))?;
+        let mut zip = directory::open(reader)?.ok_or_else(|| no_end_record_error(size, &beginning))?;
         if zip.has_duplicate_names() {
             return Err(ArchiveError::Inconsistent("it holds the same name more than once"));
         }
         let names = names(&zip)?;
-        let index = dump::find(names.iter().map(String::as_str), wanted)?;
-        let unsent = dump::unsent(names.iter().map(String::as_str), wanted);
-        let entry = describe(&mut zip, index, wanted)?;
+        let index = dump::find(names.iter().map(String::as_str), name)?;
+        let unsent = dump::unsent(names.iter().map(String::as_str), name);
+        let entry = describe(&mut zip, index, name)?;
         dump::check(&entry, max_bytes)?;
 
         let mut others = Vec::with_capacity(zip.len());
         for other in (0..zip.len()).filter(|other| *other != index) {
             let other = zip.by_index_data(other)?;
-            let least = (LOCAL_HEADER + other.name_raw().len() as u64).saturating_add(other.compressed_size());
-            others.push(other.header_start()..other.header_start().saturating_add(least));
+            let min_length = (LOCAL_HEADER + other.name_raw().len() as u64).saturating_add(other.compressed_size());
+            others.push(other.header_start()..other.header_start().saturating_add(min_length));
         }
         let directory = zip.central_directory_start();
         let options = ZipReadOptions::new().enforce_header_consistency(true);
         let file = zip.by_index_with_options(index, options)?;
-        let start = file.data_start().ok_or(ArchiveError::Inconsistent("it does not say where the dump begins"))?;
+        let start = file.data_start().ok_or(ArchiveError::Inconsistent("the offset of the dump's data is missing"))?;
         let end = start.checked_add(file.compressed_size()).filter(|end| *end <= directory);
-        let end = end.ok_or(ArchiveError::Inconsistent("the dump reaches into its directory"))?;
+        let end = end.ok_or(ArchiveError::Inconsistent("the dump overlaps the directory"))?;
         let own = file.header_start()..end;
         if others.iter().any(|other| other.start < own.end && own.start < other.end) {
             return Err(ArchiveError::Inconsistent("its entries overlap"));
@@ -73,7 +72,7 @@ impl ZippedDump {
         })
     }
 
-    /// The dump as the ZIP's directory describes it.
+    /// The dump's entry in the ZIP's directory.
     pub fn entry(&self) -> &ZipEntry {
         &self.entry
     }
@@ -89,23 +88,23 @@ impl ZippedDump {
         is_reused.then(|| self.data.end - self.data.start)
     }
 
-    /// Where the dump's data is in the ZIP.
+    /// The range of the dump's data in the ZIP.
     pub fn data(&self) -> Range<u64> {
         self.data.clone()
     }
 }
 
-/// The error about a file of `size` bytes without an end record that starts with `beginning`.
-fn without_end(size: u64, beginning: &[u8]) -> ArchiveError {
-    // A local file header (APPNOTE 4.3.7), or the signature of a ZIP that was to be split (8.5.4).
+/// The error for a file of `size` bytes without an end record that starts with `beginning`.
+fn no_end_record_error(size: u64, beginning: &[u8]) -> ArchiveError {
+    // A local file header (APPNOTE 4.3.7), or the signature of a split ZIP (8.5.4).
     if [b"PK\x03\x04", b"PK\x07\x08", b"PK00"].iter().any(|start| beginning.starts_with(*start)) {
         return ArchiveError::Truncated(size);
     }
-    let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(SHOWN)]).into_owned();
+    let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(MAX_SHOWN)]).into_owned();
     ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: shown, size }
 }
 
-/// The names of all entries. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
+/// The names of all entries. Names that are not UTF-8 are decoded as CP437 (APPNOTE 4.4.17, appendix D).
 fn names<R: Read + Seek>(zip: &ZipArchive<R>) -> Result<Vec<String>, ArchiveError> {
     zip.file_names().map(|name| name.map(String::from).map_err(ArchiveError::from)).collect()
 }
@@ -149,7 +148,7 @@ fn method_name(method: CompressionMethod) -> String {
     }
 }
 
-/// The extended timestamp of `file`, else its NTFS time, else its DOS time.
+/// The extended timestamp of `file`, or its NTFS time, or its DOS time.
 fn modification_time<R: Read + Seek>(file: &ZipFile<'_, R>) -> DumpTime {
     let mut ntfs = None;
     for field in file.extra_data_fields() {
@@ -177,7 +176,7 @@ fn modification_time<R: Read + Seek>(file: &ZipFile<'_, R>) -> DumpTime {
         .map_or(DumpTime::Missing, DumpTime::WallClock)
 }
 
-/// The instant of an NTFS time, in steps of 100 ns since 1601-01-01 UTC (APPNOTE 4.5.5).
+/// Converts an NTFS time, in steps of 100 ns since 1601-01-01 UTC (APPNOTE 4.5.5).
 fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
     const TICKS_PER_SECOND: u64 = 10_000_000;
     const SECONDS_FROM_1601_TO_1970: i64 = 11_644_473_600;

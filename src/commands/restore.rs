@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::archive::{ArchiveError, PackedDump, gunzipped, unpack};
+use crate::archive::{ArchiveError, PackedDump, gunzip_beginning, unpack};
 use crate::cli::{self, Replaced};
 use crate::commands::foreground;
 use crate::commands::foreground::{Context, Work};
@@ -173,7 +173,7 @@ impl Restoration {
         } else {
             let is_root = geteuid().is_root();
             let target = LoadTarget { file: &quoted, database: &database, database_file: &database_file, is_root };
-            let loading = match gunzipped(&sum.beginning, BEGINNING) {
+            let loading = match gunzip_beginning(&sum.beginning, BEGINNING) {
                 Some(dump) => Loading::of(&dump).map(Loading::from_gzip),
                 None => Loading::of(&sum.beginning),
             };

@@ -98,7 +98,7 @@ impl Verification<'_> {
         };
         let condition = match fetched.value {
             Ok(dump) => self.intact(dump),
-            Err(error) if error.is_of_the_archive() => Condition::Bad(self.redaction.clean(&error.to_string())),
+            Err(error) if error.is_bad_archive() => Condition::Bad(self.redaction.clean(&error.to_string())),
             Err(error) => Condition::Unread(self.redaction.clean(&with_causes(&error))),
         };
         (condition, fetched.connection)

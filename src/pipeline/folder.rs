@@ -1,4 +1,4 @@
-//! Facts about the folder on the server for the reports: recorded during the run, or looked up after a failure.
+//! Records facts about the folder on the server for the reports.
 
 use crate::destination::{Connection, Server};
 use crate::pipeline::job::Job;
@@ -10,20 +10,20 @@ use crate::runtime::error_chain::with_causes;
 
 impl Job {
     /// Records the archives of `listing`, and the free space.
-    pub(super) fn note_folder(&self, connection: &Connection, listing: &[Entry]) {
-        self.note(listing, connection.free_space());
+    pub(super) fn record_folder(&self, connection: &Connection, listing: &[Entry]) {
+        self.record(listing, connection.free_space());
     }
 
-    /// After a failure, lists the folder, so that the reports can give the age of the last good archive. This is a single
-    /// attempt. It is not made if the run was interrupted, the server could not be reached, or it refused a login. Its result
-    /// does not change the run's.
+    /// After a failure, lists the folder, so that the reports can state the age of the last good archive. Makes a single
+    /// attempt, or none if the run was interrupted, the server was unreachable, or a login was refused. Does not change the
+    /// run's result.
     pub(super) fn look_up_folder(&self, server: &Server) {
         if self.interrupt.check().is_err() {
             return;
         }
         let connecting = self.journal.read(|record| record.task(Task::ConnectToSftp).clone());
         let why = match connecting.state {
-            // The task's own text has the fix.
+            // Only the problem: the task's own text has the advice.
             State::Failed => connecting.text.split(". ").next(),
             _ if server.was_refused() => Some("a later connection was refused"),
             _ => None,
@@ -36,10 +36,10 @@ impl Job {
         self.report_first_contact(server);
         match listed {
             Ok((listing, free)) => {
-                self.note(&listing, free);
+                self.record(&listing, free);
                 tracing::info!("listed the folder on the server, for the reports");
             }
-            // The interrupt is reported elsewhere.
+            // The interrupt is already reported.
             Err(_) if self.interrupt.check().is_err() => {}
             Err(error) => {
                 let why = with_causes(&error);
@@ -49,9 +49,9 @@ impl Job {
         }
     }
 
-    fn note(&self, listing: &[Entry], free: Option<u64>) {
+    fn record(&self, listing: &[Entry], free: Option<u64>) {
         let (started, is_name_taken) = self.journal.read(|record| (record.started, record.is_name_taken));
-        // If the run is for an earlier date, there may be archives of later ones, which count too.
+        // A run for an earlier date also counts archives of later dates.
         let today = self.today.max(started.date_naive());
         let mut archives = listing::archives(listing, &self.config.naming(), today);
         archives.retain(|archive| !is_name_taken || archive.date != self.today);

@@ -1,4 +1,4 @@
-//! Tasks 2 to 5: from the web server to an archive on this machine.
+//! Tasks 2 to 5: pack the dump on the web server into an archive on this machine.
 
 use chrono::{DateTime, Utc};
 
@@ -15,7 +15,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::source::{self, Zip};
 
-/// What to pack.
+/// The input for packing.
 pub(super) struct Packing<'a> {
     pub(super) zip: &'a Zip,
     pub(super) dump: &'a ZippedDump,
@@ -24,7 +24,7 @@ pub(super) struct Packing<'a> {
 }
 
 impl Job {
-    /// Requests the ZIP, which is then read in parts if `in_parts` and the server supports that.
+    /// Requests the ZIP, to be read in parts if `in_parts` and the server supports that.
     pub(super) fn request_zip(&self, in_parts: bool) -> Result<Zip, Stop> {
         let task = self.journal.begin(Task::RequestZip);
         let config = &self.config;
@@ -35,11 +35,11 @@ impl Job {
                 task.done(&format!("{} at {}{how}", units::size(zip.size), config.source.public_url()));
                 Ok(zip)
             }
-            Err(error) => Err(self.give_up(task, &error)),
+            Err(error) => Err(self.fail(task, &error)),
         }
     }
 
-    /// `None` if the ZIP has changed and `may_start_over` holds.
+    /// `None` if the ZIP has changed and `may_start_over`.
     pub(super) fn find_dump(&self, zip: &Zip, may_start_over: bool) -> Result<Option<ZippedDump>, Stop> {
         let task = self.journal.begin(Task::FindDump);
         let source = &self.config.source;
@@ -64,7 +64,7 @@ impl Job {
                 {
                     text.push_str(&format!("; the web server calls it {content_type}"));
                 }
-                Err(self.give_up_with_text(task, &text))
+                Err(self.fail_with_text(task, &text))
             }
         }
     }
@@ -73,7 +73,7 @@ impl Job {
         let task = self.journal.begin(Task::CompareDates);
         let source = &self.config.source;
         let judgement = judge(dump.entry().time, source.timezone, &self.config.zone, self.today, source.max_age_days);
-        self.count_received(zip);
+        self.record_received(zip);
         self.journal.set_modified(judgement.modified);
         match judgement.freshness {
             Freshness::Fresh => {
@@ -88,15 +88,15 @@ impl Job {
         judgement
     }
 
-    /// The local file into which the archive is written. It will have about `expected_size` bytes.
+    /// Creates the local file for the archive of about `expected_size` bytes.
     pub(super) fn create_spool(&self, expected_size: Option<u64>) -> Result<(SpoolWriter, Spool), Stop> {
         let folder = &self.config.archive.work_directory;
         space::check_space(folder, expected_size.unwrap_or(0))
             .and_then(|()| spool::create(folder))
-            .map_err(|error| self.give_up(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
+            .map_err(|error| self.fail(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
     }
 
-    /// Writes the archive into `writer`, which `spool` reads. `false` if the ZIP has changed and may be read again.
+    /// Writes the archive to `writer`; `spool` reads the same file. `false` if the ZIP has changed and may be read again.
     pub(super) fn pack_archive(
         &self,
         packing: &Packing<'_>,
@@ -113,7 +113,7 @@ impl Job {
             .range(dump.data())
             .map_err(ArchiveError::Read)
             .and_then(|raw| dump.pack(raw, compression, modified, &mark, &mut writer, &self.interrupt));
-        self.count_received(zip);
+        self.record_received(zip);
         match packed {
             Ok(()) => {
                 let content = writer.finish();
@@ -124,7 +124,7 @@ impl Job {
                 Ok(true)
             }
             Err(_) if spool.is_discarded() => {
-                // Sending has failed.
+                // Sending has failed and reports the error.
                 task.leave();
                 Err(Stop)
             }
@@ -132,11 +132,11 @@ impl Job {
                 task.leave();
                 Ok(false)
             }
-            Err(error) => Err(self.give_up(task, &error)),
+            Err(error) => Err(self.fail(task, &error)),
         }
     }
 
-    fn count_received(&self, zip: &Zip) {
+    fn record_received(&self, zip: &Zip) {
         self.journal.set_received(zip.size, zip.received());
     }
 }

@@ -1,4 +1,4 @@
-//! A run's job: what it needs, and what its tasks hand on to each other.
+//! The job of a run, and the results that its tasks pass to each other.
 
 use std::error::Error;
 
@@ -19,9 +19,9 @@ use crate::runtime::retry::Retry;
 #[derive(Clone)]
 pub struct Job {
     pub config: Config,
-    /// The date that the run is for.
+    /// The date of the run.
     pub today: NaiveDate,
-    /// Whether nothing may be changed.
+    /// Whether the run must not change anything.
     pub dry_run: bool,
     pub clock: Clock,
     pub journal: Journal,
@@ -41,7 +41,7 @@ pub(super) struct Delivered {
 /// The result of tasks 5 to 8.
 pub(super) struct Arrival {
     pub(super) connection: Connection,
-    /// Size in bytes of the new archive, or the one that a dry run expects; `None` if there is none or it is not known.
+    /// Size of the new archive in bytes, in a dry run the expected one; `None` if there is none or it is unknown.
     pub(super) archive_size: Option<u64>,
     /// Unfinished uploads of earlier runs that were removed.
     pub(super) cleared: Vec<String>,
@@ -51,11 +51,11 @@ pub(super) struct Arrival {
     pub(super) is_unsynced: bool,
 }
 
-/// A task has failed and is recorded as such. What remains is to clean up and to report.
+/// A task has failed or was stopped, and is recorded as such.
 pub(super) struct Stop;
 
 impl Arrival {
-    /// Nothing was changed on the server.
+    /// For a run that changed nothing on the server.
     pub(super) fn unchanged(connection: Connection, archive_size: Option<u64>) -> Arrival {
         Arrival { connection, archive_size, cleared: Vec::new(), replaced: None, is_unsynced: false }
     }
@@ -72,13 +72,13 @@ impl Job {
         archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
     }
 
-    /// Ends `task` with `error`: as stopped if a signal is the cause, otherwise as failed.
-    pub(super) fn give_up(&self, task: OpenTask<'_>, error: &dyn Error) -> Stop {
-        self.give_up_with_text(task, &with_causes(error))
+    /// Ends `task` with `error`: as stopped after a signal, otherwise as failed.
+    pub(super) fn fail(&self, task: OpenTask<'_>, error: &dyn Error) -> Stop {
+        self.fail_with_text(task, &with_causes(error))
     }
 
-    /// As [`give_up`](Job::give_up), with the error as text. If several tasks end at once, only the first one has failed.
-    pub(super) fn give_up_with_text(&self, task: OpenTask<'_>, text: &str) -> Stop {
+    /// As [`fail`](Job::fail), with the error as text. If several tasks fail together, only the first is recorded as failed.
+    pub(super) fn fail_with_text(&self, task: OpenTask<'_>, text: &str) -> Stop {
         if self.journal.read(RunRecord::errors) > 0 {
             task.leave();
             return Stop;
@@ -87,7 +87,7 @@ impl Job {
             task.failed(text);
             return Stop;
         };
-        // The error is an earlier one if the interrupt arrived during the pause before a retry.
+        // If the interrupt arrived during the pause before a retry, the error is that of the earlier attempt.
         let cause = interrupted.to_string();
         let text = if text == cause { cause } else { format!("{cause}; before that: {text}") };
         match interrupted.0 {

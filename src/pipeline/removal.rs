@@ -1,4 +1,4 @@
-//! Task 9: removing expired files from the server.
+//! Task 9: removes expired files from the server.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,17 +16,17 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::retry::Retryable as _;
 
-/// How many files that this program did not create are named in the log.
+/// Number of files not created by this program that are named in the log.
 const MAX_FOREIGN_NAMES: usize = 100;
 
-/// How many archives that would be removed are read, to see which job they belong to.
-const ARCHIVES_READ: usize = 16;
+/// Number of expired archives that are read to identify their job.
+const MAX_ARCHIVES_READ: usize = 16;
 
-/// Once this many recent archives are this job's, another job has stopped delivering, or the source was changed for good.
+/// If this many recent archives belong to this job, the other job no longer delivers, or the source was changed permanently.
 const RECENT: usize = 7;
 
 impl Job {
-    /// A file that cannot be removed is a warning, and never fails the run.
+    /// Failures to remove a file are warnings and never fail the run.
     pub(super) fn remove_expired(&self, delivered: Delivered) {
         let task = self.journal.begin(Task::RemoveExpired);
         failpoint("removing");
@@ -61,7 +61,7 @@ impl Job {
                             format!("{name} ({}) could not be removed: {}", decision.reason, with_causes(&error));
                         self.journal.warn(Task::RemoveExpired, &text);
                         if error.is_transient() {
-                            // The link is broken: the next run removes the rest.
+                            // The connection is broken. The next run removes the rest.
                             break;
                         }
                     }
@@ -96,9 +96,9 @@ impl Job {
         let entry = |name: String| Entry { name, kind: Kind::File, size: None, modified: None };
         let listing = if self.dry_run {
             let mut listing = self.list_as_if_put_back(connection)?;
-            self.note_folder(connection, &listing);
+            self.record_folder(connection, &listing);
             if *freshness == Freshness::Fresh {
-                // As if the new archive had arrived.
+                // Pretend that the new archive was delivered.
                 let new = self.archive_name();
                 listing.retain(|entry| entry.name != new);
                 listing.push(entry(new));
@@ -106,9 +106,9 @@ impl Job {
             listing
         } else {
             // Listed again after the delivery: other jobs and machines may have changed the folder during the upload, and the
-            // new archive's time is the server's clock.
+            // new archive's modification time shows the server's clock.
             let mut listing = destination::put_back(connection, &naming)?;
-            self.note_folder(connection, &listing);
+            self.record_folder(connection, &listing);
             listing.extend(cleared.iter().cloned().map(entry));
             listing
         };
@@ -127,21 +127,21 @@ impl Job {
             ..Circumstances::on(self.today)
         };
         let plan = retention::plan(&listing, &naming, self.config.retention, circumstances);
-        Ok(match self.another_jobs_archive(connection, &listing, &plan)? {
+        Ok(match self.find_other_jobs_archive(connection, &listing, &plan)? {
             Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
             None => plan,
         })
     }
 
-    /// A recent archive of another job, if `plan` would remove archives that are not this job's. An archive that the server
+    /// Finds a recent archive of another job, if `plan` would remove archives of other jobs. An archive that the server
     /// refuses to open counts as this job's.
-    fn another_jobs_archive(
+    fn find_other_jobs_archive(
         &self,
         connection: &Connection,
         listing: &[Entry],
         plan: &Plan,
     ) -> Result<Option<String>, DestinationError> {
-        let first_of_theirs = |names: &mut dyn Iterator<Item = String>| {
+        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
             for name in names {
                 match connection.beginning(&name) {
                     Ok(beginning) if self.belongs_to_other_job(&beginning) => return Ok(Some(name)),
@@ -152,15 +152,15 @@ impl Job {
             Ok(None)
         };
         let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
-        let mut removals = plan.removals().filter(is_archive).take(ARCHIVES_READ).map(|decision| decision.name.clone());
-        if first_of_theirs(&mut removals)?.is_none() {
+        let mut removals = plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
+        if find_foreign(&mut removals)?.is_none() {
             return Ok(None);
         }
         let archives = listing::archives(listing, &self.config.naming(), self.today);
-        first_of_theirs(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
+        find_foreign(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
     }
 
-    /// The time by the SFTP server's clock if `listing` has an archive that this run wrote; otherwise by the other clocks.
+    /// The time according to the SFTP server if `listing` has an archive of this run, otherwise according to the other clocks.
     fn server_now(&self, listing: &[Entry], clock_difference: Option<TimeDelta>) -> DateTime<Utc> {
         let delivery = self.journal.read(|record| record.delivery);
         let has_written = matches!(delivery, Some(Delivery::Sent | Delivery::Replaced));
@@ -169,7 +169,7 @@ impl Job {
         server_clock::server_now(delivered.and_then(|entry| entry.modified), (self.clock)().to_utc(), clock_difference)
     }
 
-    /// The directory as it would be after every set-aside archive without successor was put back.
+    /// Lists the directory as if every set-aside archive that was not replaced had been put back.
     fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
         for (old, archive) in listing::to_put_back(&listing, &self.config.naming()) {
@@ -182,7 +182,7 @@ impl Job {
         Ok(listing)
     }
 
-    /// Logs the reason of every decision, except of removals, which are reported when they are done.
+    /// Logs the reason for every decision, except for actual removals, which are logged when they are done.
     fn log_decisions(&self, plan: &Plan) {
         let (foreign, own): (Vec<_>, Vec<_>) =
             plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);

@@ -1,4 +1,4 @@
-//! Tasks 6 to 8: from this machine to the SFTP server.
+//! Tasks 6 to 8: send the archive to the SFTP server.
 
 use crate::destination::{
     Connection, Delivery, DestinationError, Durability, Published, Replaced, Sent, SentState, Server, Verified,
@@ -15,18 +15,18 @@ impl Job {
     pub(super) fn connect(&self, server: &Server) -> Result<Connection, Stop> {
         let task = self.journal.begin(Task::ConnectToSftp);
         let connected = server.connect();
-        // Even after a failure, known_hosts may hold the key from now on, so that no later run reports it.
+        // Even if connecting failed, known_hosts may now contain the key, so later runs would not report it.
         self.report_first_contact(server);
         match connected {
             Ok(connection) => {
                 task.done(&format!("{} at {}", self.config.sftp.username, server.address()));
                 Ok(connection)
             }
-            Err(error) => Err(self.give_up(task, &error)),
+            Err(error) => Err(self.fail(task, &error)),
         }
     }
 
-    /// Reports the fingerprint of a host key that this run is the first to see, once.
+    /// Reports the fingerprint of a new host key, once.
     pub(super) fn report_first_contact(&self, server: &Server) {
         let Some(fingerprint) = server.new_fingerprint() else { return };
         if !self.journal.set_new_host_key(fingerprint) {
@@ -39,17 +39,17 @@ impl Job {
         );
     }
 
-    /// Reports what sending would do, and changes nothing.
-    pub(super) fn rehearse_sending(&self, connection: &Connection) -> Result<(), Stop> {
+    /// Reports the effect of sending, without changing anything.
+    pub(super) fn dry_run_send(&self, connection: &Connection) -> Result<(), Stop> {
         let (name, directory) = (self.archive_name(), &self.config.sftp.directory);
         let occupant = self
             .describe_occupant(connection, &name)
-            .map_err(|error| self.give_up(self.journal.begin(Task::SendArchive), &error))?;
+            .map_err(|error| self.fail(self.journal.begin(Task::SendArchive), &error))?;
         self.journal.skip(Task::SendArchive, &format!("{name} would be sent to {directory}, where {occupant}"));
         Ok(())
     }
 
-    /// What has the final name `name`, or would get it back.
+    /// Describes the file that has the final name `name`, or would be put back under it.
     fn describe_occupant(&self, connection: &Connection, name: &str) -> Result<String, DestinationError> {
         let listing = connection.list()?;
         let put_back = to_put_back(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
@@ -65,7 +65,8 @@ impl Job {
         }
         let size = of_size(entry.size);
         Ok(format!(
-            "an archive{size} has that name already: the same bytes would be kept, others set aside and replaced"
+            "an archive{size} already has that name: it would be kept if it has the same bytes, otherwise set aside and \
+             replaced"
         ))
     }
 
@@ -96,7 +97,7 @@ impl Job {
                 Ok(sent)
             }
             Err(_) if delivery.spool.is_abandoned() => {
-                // Packing has failed, and reports why.
+                // Packing has failed and reports the error.
                 task.leave();
                 Err(Stop)
             }
@@ -104,7 +105,7 @@ impl Job {
                 if matches!(error, DestinationError::OtherJobsArchive(_)) {
                     self.journal.set_name_taken();
                 }
-                Err(self.give_up(task, &error))
+                Err(self.fail(task, &error))
             }
         }
     }
@@ -115,7 +116,7 @@ impl Job {
             Ok(verified) => verified,
             Err(error) => {
                 self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
-                return Err(self.give_up(task, &error));
+                return Err(self.fail(task, &error));
             }
         };
         let (outcome, how, replaced) = match published {
@@ -142,19 +143,19 @@ impl Job {
         self.journal.warn(
             Task::VerifyArchive,
             &format!(
-                "an archive{size} with different content already had the name {name}: it is kept as {set_aside_as}, from which \
-                 restore {} --date {date} restores the dump",
+                "an archive{size} with different content already had the name {name}: it is kept as {set_aside_as}. To \
+                 restore its dump, use restore {} --date {date}",
                 restore_option(set_aside_as)
             ),
         );
     }
 
-    /// Reports whether the archive called `name` is on the server's disk; returns whether the server failed to sync it.
+    /// Reports whether the archive `name` is on the server's disk. Returns whether the server failed to sync it.
     fn report_durability(&self, name: &str, durability: &Durability) -> bool {
         match durability {
             Durability::Synced => {}
             Durability::NotOffered => {
-                tracing::info!("the server does not say whether {name} is on its disk (no fsync@openssh.com)");
+                tracing::info!("the server cannot confirm that {name} is on its disk (no fsync@openssh.com)");
             }
             Durability::Failed(why) => self.journal.warn(
                 Task::VerifyArchive,

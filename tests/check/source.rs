@@ -179,5 +179,5 @@ fn a_port_without_tls_is_reported_as_such() {
 fn a_zip_that_is_cut_off_is_reported_as_such() {
     let night = night();
     night.publish_bytes(b"PK\x03\x04 and a beginning");
-    must_fail(&night, &[("entry", &["the ZIP is cut off", "Start the run later"])]);
+    must_fail(&night, &[("entry", &["the ZIP is truncated", "Start the run later"])]);
 }

@@ -144,7 +144,7 @@ fn a_truncated_zip_is_reported_as_cut_off() {
     let zip = Zip::new().with(bad.entry()).bytes();
     for length in [10, zip.len() / 2, zip.len() - 22, zip.len() - 1] {
         bad.publish_bytes(&zip[..length]);
-        bad.must_fail(&[&format!("the ZIP is cut off: its {length} bytes begin like a ZIP"), "Start the run later"]);
+        bad.must_fail(&[&format!("the ZIP is truncated: its {length} bytes begin like a ZIP"), "Start the run later"]);
     }
 }
 

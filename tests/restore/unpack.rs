@@ -235,5 +235,5 @@ fn errors_of_reading_and_writing_are_not_blamed_on_the_archive() {
     interrupt.trigger(Interruption::Sigint);
     let told = unpack(archive.as_slice(), Some(NAME), &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
     assert!(matches!(told, ArchiveError::Interrupted(_)), "{told:?}");
-    assert!(![read, write, told].iter().any(ArchiveError::is_of_the_archive));
+    assert!(![read, write, told].iter().any(ArchiveError::is_bad_archive));
 }

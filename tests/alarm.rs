@@ -199,11 +199,7 @@ fn a_dry_run_announces_the_alarm() {
         let before = names(night);
         let dry = run(night, &["--dry-run"]);
         dry.exited_with(1);
-        assert!(
-            dry.stdout.contains("warning: Remove expired: removal is held back: the new "),
-            "{}",
-            dry.all()
-        );
+        assert!(dry.stdout.contains("warning: Remove expired: removal is held back: the new "), "{}", dry.all());
         assert!(dry.stdout.contains("would be removed: 0 files"), "{}", dry.all());
         assert_eq!(names(night), before);
 

@@ -1,4 +1,4 @@
-//! Deliveries to OpenSSH: the archive arrives, and holds the published dump.
+//! Deliveries to OpenSSH: the archive arrives and contains the published dump.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::fs;
@@ -13,22 +13,22 @@ use testkit::servers::{Entry, Method, SftpServer, SshKey, Zip};
 use testkit::sshd::generate;
 use testkit::{Night, Sshd};
 
-/// A folder with what GNU tar extracts from `archive`.
-fn extracted(archive: &Path) -> tempfile::TempDir {
+/// Extracts `archive` with GNU tar to a temporary folder.
+fn extract(archive: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let status = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(folder.path()).status().unwrap();
     assert!(status.success(), "tar cannot extract {}", archive.display());
     folder
 }
 
-/// Asserts that `archive` holds the dump, byte for byte and with its modification time.
+/// Asserts that `archive` contains the dump, byte for byte and with its modification time.
 #[track_caller]
-fn assert_holds_dump(archive: &Path, night: &Night) {
-    let folder = extracted(archive);
+fn assert_contains_dump(archive: &Path, night: &Night) {
+    let folder = extract(archive);
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, [DUMP]);
     let dump = folder.path().join(DUMP);
-    assert!(fs::read(&dump).unwrap() == night.dump, "other bytes");
+    assert!(fs::read(&dump).unwrap() == night.dump, "the bytes differ");
     assert_eq!(fs::metadata(&dump).unwrap().mtime(), night.modified.timestamp());
     assert_eq!(fs::metadata(&dump).unwrap().mode() & 0o777, 0o600);
 }
@@ -39,13 +39,13 @@ fn a_fresh_dump_is_delivered_with_every_type_of_host_key() {
         let night = Night::with_sshd(Sshd::start(&[kind]));
         night.run().exited_with(0).logged(&format!("first contact: the host key {}", night.sshd.fingerprint(kind)));
         assert_eq!(night.sshd.names(), [night.archive_name()], "{kind}");
-        assert_holds_dump(&night.archive(), &night);
+        assert_contains_dump(&night.archive(), &night);
         assert!(night.work_directory_is_empty());
     }
 }
 
 #[test]
-fn a_second_run_reports_that_the_same_bytes_are_there() {
+fn a_second_run_keeps_an_identical_archive() {
     let night = Night::new();
     night.run().exited_with(0);
     let (bytes, inode) = (fs::read(night.archive()).unwrap(), fs::metadata(night.archive()).unwrap().ino());
@@ -56,32 +56,32 @@ fn a_second_run_reports_that_the_same_bytes_are_there() {
 }
 
 #[test]
-fn other_bytes_under_the_final_name_are_replaced() {
+fn an_archive_with_different_bytes_is_replaced() {
     let night = Night::new();
     fs::write(night.archive(), "an older attempt").unwrap();
     night.run().exited_with(1).logged("it replaced an archive with different bytes");
     let old = format!("{}.old", night.archive_name());
     assert_eq!(night.sshd.names(), [night.archive_name(), old.clone()]);
     assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");
-    assert_holds_dump(&night.archive(), &night);
+    assert_contains_dump(&night.archive(), &night);
 }
 
 #[test]
-fn a_replacement_killed_half_way_is_put_back_and_then_done() {
+fn an_interrupted_replacement_is_put_back_and_then_completed() {
     let night = Night::new();
     let old = night.sshd.directory.join(format!(".{}.old", night.archive_name()));
     fs::write(&old, "an older attempt").unwrap();
-    let lost = archive_name(night.modified.date_naive() - Days::new(2));
-    fs::write(night.sshd.directory.join(format!(".{lost}.old")), "an archive of another night").unwrap();
+    let missing = archive_name(night.modified.date_naive() - Days::new(2));
+    fs::write(night.sshd.directory.join(format!(".{missing}.old")), "an archive of another date").unwrap();
     night.run().exited_with(1).logged("was put back");
-    let mut expected = [night.archive_name(), format!("{}.old", night.archive_name()), lost];
+    let mut expected = [night.archive_name(), format!("{}.old", night.archive_name()), missing];
     expected.sort();
     assert_eq!(night.sshd.names(), expected);
-    assert_holds_dump(&night.archive(), &night);
+    assert_contains_dump(&night.archive(), &night);
 }
 
 #[test]
-fn a_missed_night_is_repeated_by_its_date() {
+fn a_missed_run_can_be_repeated_with_its_date() {
     let mut night = Night::new();
     let missed = Utc::now() - TimeDelta::days(3);
     night.publish_dump_of(chrono::DateTime::from_timestamp(missed.timestamp(), 0).unwrap());
@@ -89,7 +89,7 @@ fn a_missed_night_is_repeated_by_its_date() {
     assert_eq!(night.sshd.names(), [""; 0]);
     night.run_with(&["--date", &missed.format("%F").to_string()]).exited_with(0);
     assert_eq!(night.sshd.names(), [night.archive_name()]);
-    assert_holds_dump(&night.archive(), &night);
+    assert_contains_dump(&night.archive(), &night);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_future_date_is_a_command_line_error() {
 }
 
 #[test]
-fn the_first_host_key_is_added_so_that_openssh_accepts_it_too() {
+fn openssh_accepts_the_added_host_key() {
     let night = Night::new();
     night.run().exited_with(0);
     assert_eq!(fs::read_to_string(night.path("known_hosts")).unwrap(), night.sshd.known_hosts_line("ed25519"));
@@ -122,7 +122,7 @@ fn the_first_host_key_is_added_so_that_openssh_accepts_it_too() {
 }
 
 #[test]
-fn of_several_host_keys_the_known_one_is_requested() {
+fn the_known_one_of_several_host_keys_is_requested() {
     for kind in ["rsa", "ecdsa", "ed25519"] {
         let mut night = Night::with_sshd(Sshd::start(&["ed25519", "ecdsa", "rsa"]));
         fs::write(night.path("known_hosts"), night.sshd.known_hosts_line(kind)).unwrap();
@@ -132,7 +132,7 @@ fn of_several_host_keys_the_known_one_is_requested() {
 }
 
 #[test]
-fn hashed_entries_are_found() {
+fn hashed_known_hosts_entries_match() {
     let mut night = Night::new();
     fs::write(night.path("known_hosts"), night.sshd.known_hosts_line("ed25519")).unwrap();
     let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(night.path("known_hosts")).status().unwrap();
@@ -151,7 +151,7 @@ fn a_pinned_key_is_found_among_several_without_known_hosts() {
     }
 }
 
-fn key_of(night: &Night, kind: &str, passphrase: &str) -> PathBuf {
+fn authorized_key(night: &Night, kind: &str, passphrase: &str) -> PathBuf {
     let key = night.path(&format!("key_{kind}"));
     generate(kind, &key, passphrase);
     night.sshd.authorize(&key);
@@ -163,7 +163,7 @@ fn every_type_of_private_key_logs_in_with_and_without_a_passphrase() {
     for kind in ["ed25519", "rsa", "ecdsa"] {
         for passphrase in ["", "a secret phrase"] {
             let mut night = Night::new();
-            let key = key_of(&night, kind, passphrase);
+            let key = authorized_key(&night, kind, passphrase);
             night.set("sftp.private_key", json!(key));
             if !passphrase.is_empty() {
                 night.set("sftp.passphrase", json!(passphrase));
@@ -174,7 +174,7 @@ fn every_type_of_private_key_logs_in_with_and_without_a_passphrase() {
 }
 
 #[test]
-fn the_agents_key_logs_in() {
+fn a_key_of_the_agent_logs_in() {
     let mut night = Night::new();
     let socket = night.path("agent.socket");
     let mut agent =
@@ -192,7 +192,7 @@ fn the_agents_key_logs_in() {
 }
 
 #[test]
-fn a_password_logs_in_as_such_and_in_an_interactive_dialogue() {
+fn a_password_logs_in_directly_and_keyboard_interactively() {
     for interactive in [false, true] {
         let mut night = Night::new();
         let folder = tempfile::tempdir().unwrap();
@@ -204,40 +204,40 @@ fn a_password_logs_in_as_such_and_in_an_interactive_dialogue() {
         night.set("sftp.private_key", json!(null)).set("sftp.password", json!("p4ssword"));
         night.set("sftp.directory", json!("archives"));
         night.run().exited_with(0);
-        assert_holds_dump(&folder.path().join("archives").join(night.archive_name()), &night);
+        assert_contains_dump(&folder.path().join("archives").join(night.archive_name()), &night);
     }
 }
 
 #[test]
-fn every_supported_method_gives_the_same_dump() {
+fn every_supported_compression_method_yields_the_same_dump() {
     for method in [Method::Stored, Method::Deflated, Method::Bzip2] {
         let night = Night::new();
         night.publish(&Zip::new().with(Entry::new("notes.txt", "something else")).with(night.entry().method(method)));
         night.run().exited_with(0);
-        assert_holds_dump(&night.archive(), &night);
+        assert_contains_dump(&night.archive(), &night);
     }
 }
 
 #[test]
 fn zips_of_other_tools_are_read() {
-    let makers: [(&str, &[&str]); 3] = [
+    let tools: [(&str, &[&str]); 3] = [
         ("zip", &["-q", "-X", "my_zip.zip", DUMP]),
         ("python3", &["-m", "zipfile", "-c", "my_zip.zip", DUMP]),
         ("zip", &["-q", "-fz", "my_zip.zip", DUMP]),
     ];
-    for (maker, arguments) in makers {
+    for (tool, arguments) in tools {
         let night = Night::new();
         fs::remove_file(night.path("web/my_zip.zip")).unwrap();
         fs::write(night.path("web").join(DUMP), &night.dump).unwrap();
-        let made = Command::new(maker)
+        let status = Command::new(tool)
             .args(arguments)
             .current_dir(night.path("web"))
             .env("TZ", "UTC")
             .status()
-            .unwrap_or_else(|_| panic!("{maker} is missing: install the Debian package of that name"));
-        assert!(made.success());
+            .unwrap_or_else(|_| panic!("{tool} is missing: install the Debian package of that name"));
+        assert!(status.success());
         night.run().exited_with(0);
-        let folder = extracted(&night.archive());
-        assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "{maker}");
+        let folder = extract(&night.archive());
+        assert!(fs::read(folder.path().join(DUMP)).unwrap() == night.dump, "{tool}");
     }
 }

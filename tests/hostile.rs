@@ -1,6 +1,6 @@
-//! Input from outside may be anything: damaged or forged ZIPs, patterns, and the names that a server lists.
+//! Malicious or damaged input: ZIPs, name patterns, and file names on a server.
 //!
-//! `scripts/dev/fuzz.sh` runs these tests for long; a normal run tries some hundreds of cases.
+//! `scripts/dev/fuzz.sh` runs these tests for a long time; a normal run tries a few hundred cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -23,7 +23,7 @@ use scripting_system::runtime::interrupt::Interrupt;
 use testkit::night::DUMP;
 use testkit::servers::{Entry, Method, Zip, zips};
 
-/// Larger than the true size of any dump here.
+/// Larger than any dump in these tests.
 const CAP: u64 = 4 * 1024 * 1024;
 
 #[derive(Debug, Clone)]
@@ -77,8 +77,8 @@ impl Damage {
             Damage::Remove(at, count) => drop(zip.drain(span(at, *count))),
             Damage::Repeat(at, count) => {
                 let span = span(at, *count);
-                let again = zip[span.clone()].to_vec();
-                drop(zip.splice(span.start..span.start, again));
+                let copy = zip[span.clone()].to_vec();
+                drop(zip.splice(span.start..span.start, copy));
             }
             Damage::Insert(at, more) => {
                 let at = at.index(zip.len());
@@ -92,23 +92,23 @@ fn modified() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
 }
 
-/// Good ZIPs of every method, with and without other entries.
-fn good_zips() -> &'static [Vec<u8>] {
+/// Valid ZIPs of every method, with and without other entries.
+fn valid_zips() -> &'static [Vec<u8>] {
     static ZIPS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     ZIPS.get_or_init(|| {
         let entry = |method, size| Entry::new(DUMP, zips::sql_dump(size)).method(method).extended_time(modified());
-        let mut made = Vec::new();
+        let mut zips = Vec::new();
         for method in [Method::Deflated, Method::Stored, Method::Bzip2] {
-            made.push(Zip::new().with(entry(method, 300)).bytes());
-            let company = Zip::new().with(Entry::folder("x/")).with(Entry::new("before.txt", "b"));
-            made.push(company.with(entry(method, 5_000)).with(Entry::new("after.txt", "a")).comment("c").bytes());
+            zips.push(Zip::new().with(entry(method, 300)).bytes());
+            let others = Zip::new().with(Entry::folder("x/")).with(Entry::new("before.txt", "b"));
+            zips.push(others.with(entry(method, 5_000)).with(Entry::new("after.txt", "a")).comment("c").bytes());
         }
-        made
+        zips
     })
 }
 
-/// Packs the dump of `zip`; returns the tar in the archive, if one is made.
-fn packed(zip: &[u8], compression: Compression) -> Result<Option<(ZippedDump, Vec<u8>)>, ArchiveError> {
+/// Packs the dump of `zip`; returns the tar in the archive, or `None` if packing fails.
+fn pack_and_gunzip(zip: &[u8], compression: Compression) -> Result<Option<(ZippedDump, Vec<u8>)>, ArchiveError> {
     let dump = ZippedDump::find(Cursor::new(zip), DUMP, CAP)?;
     let data = dump.data();
     let raw = &zip[usize::try_from(data.start).unwrap()..usize::try_from(data.end).unwrap()];
@@ -123,22 +123,23 @@ fn packed(zip: &[u8], compression: Compression) -> Result<Option<(ZippedDump, Ve
 }
 
 #[test]
-fn an_entry_that_reaches_into_the_dump_is_found_on_either_side() {
+fn an_entry_overlapping_the_dump_is_detected_on_either_side() {
     let stored = |name| Entry::new(name, [b'x'; 100]).method(Method::Stored);
-    let good = ["before", "dump.sql", "after"].into_iter().fold(Zip::new(), |zip, name| zip.with(stored(name))).bytes();
-    assert!(ZippedDump::find(Cursor::new(&good), "dump.sql", 1_000).is_ok());
+    let valid =
+        ["before", "dump.sql", "after"].into_iter().fold(Zip::new(), |zip, name| zip.with(stored(name))).bytes();
+    assert!(ZippedDump::find(Cursor::new(&valid), "dump.sql", 1_000).is_ok());
 
-    let entries: Vec<usize> = (0..good.len() - 4).filter(|at| good[*at..].starts_with(b"PK\x01\x02")).collect();
+    let entries: Vec<usize> = (0..valid.len() - 4).filter(|at| valid[*at..].starts_with(b"PK\x01\x02")).collect();
     // The compressed size is at offset 20 of a directory entry, the offset of the local header at 42 (APPNOTE 4.3.12).
     for (entry, field, value) in [(entries[0], 20, 150_u32), (entries[2], 42, 150)] {
-        let mut bad = good.clone();
-        bad[entry + field..entry + field + 4].copy_from_slice(&value.to_le_bytes());
-        let found = ZippedDump::find(Cursor::new(&bad), "dump.sql", 1_000);
-        assert!(matches!(found, Err(ArchiveError::Inconsistent("its entries overlap"))), "{found:?}");
+        let mut damaged = valid.clone();
+        damaged[entry + field..entry + field + 4].copy_from_slice(&value.to_le_bytes());
+        let result = ZippedDump::find(Cursor::new(&damaged), "dump.sql", 1_000);
+        assert!(matches!(result, Err(ArchiveError::Inconsistent("its entries overlap"))), "{result:?}");
     }
 }
 
-/// A ZIP64 end record at offset `place`, its locator and the end record (APPNOTE 4.3.14 to 4.3.16). `figures`: number of
+/// A ZIP64 end record at `offset`, its locator and the end record (APPNOTE 4.3.14 to 4.3.16). `figures`: number of
 /// entries, size and offset of the directory.
 fn zip64_tail(place: u64, figures: [u64; 3], sector: &[u8]) -> Vec<u8> {
     let [entries, size, offset] = figures.map(u64::to_le_bytes);
@@ -150,7 +151,7 @@ fn zip64_tail(place: u64, figures: [u64; 3], sector: &[u8]) -> Vec<u8> {
     [record, locator, [&b"PK\x05\x06"[..], &[0xff; 16], &[0; 2]].concat()].concat()
 }
 
-/// `zip` after `before`, with its plain end record replaced by one of ZIP64.
+/// Prepends `before` to `zip` and replaces the plain end record with a ZIP64 one.
 fn as_zip64(zip: &[u8], before: &[u8], sector: &[u8]) -> Vec<u8> {
     let end = zip.len() - 22;
     let number = |at: usize, length: usize| {
@@ -161,7 +162,7 @@ fn as_zip64(zip: &[u8], before: &[u8], sector: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_honest_end_of_a_zip_is_found() {
+fn every_valid_end_of_a_zip_is_found() {
     let dump = Entry::new(DUMP, "x").extended_time(modified());
     let plain = Zip::new().with(dump.clone()).with(Entry::new("y", "y")).bytes();
     let before = b"#!/bin/sh\nexit\n".as_slice();
@@ -173,13 +174,13 @@ fn every_honest_end_of_a_zip_is_found() {
     for (what, zip) in [
         ("plain", plain.clone()),
         ("bytes before", [before, &plain].concat()),
-        ("bytes behind", [&plain, b"\n\n".as_slice()].concat()),
+        ("bytes after", [&plain, b"\n\n".as_slice()].concat()),
         ("ZIP64", as_zip64(&plain, b"", b"")),
         ("ZIP64 and bytes before", as_zip64(&plain, before, b"")),
         ("ZIP64 with a data sector", as_zip64(&plain, b"", &sector)),
         ("bytes between directory and end", {
-            let (most, end) = plain.split_at(plain.len() - 22);
-            [most, b"0123456789", end].concat()
+            let (entries, end) = plain.split_at(plain.len() - 22);
+            [entries, b"0123456789", end].concat()
         }),
     ] {
         assert_eq!(
@@ -189,19 +190,19 @@ fn every_honest_end_of_a_zip_is_found() {
         );
     }
     for zip in [&plain, &as_zip64(&plain, b"", b"")] {
-        let (found, read) = found_in(64 << 40, zip);
-        assert!(found.is_ok() && read < 70_000, "64 TiB before the ZIP: {found:?}, {read} bytes read");
+        let (result, read) = find_in(64 << 40, zip);
+        assert!(result.is_ok() && read < 70_000, "64 TiB before the ZIP: {result:?}, {read} bytes read");
     }
     for length in 0..=22 {
         let cut = &b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..length];
         assert!(ZippedDump::find(Cursor::new(cut), DUMP, CAP).is_err(), "{length} bytes");
     }
-    // A comment that is a ZIP: the last end record counts, as for other programs.
-    let found = ZippedDump::find(Cursor::new(&commented), "inner", CAP);
-    assert!(found.is_ok(), "{found:?}");
+    // A comment that is a ZIP: the last end record wins, as in other programs.
+    let result = ZippedDump::find(Cursor::new(&commented), "inner", CAP);
+    assert!(result.is_ok(), "{result:?}");
 }
 
-/// A file of `size` bytes: zeros, then `end`. It counts the bytes read.
+/// A file of `size` bytes: zeros, then `end`. Counts the bytes read.
 struct Sparse<'a> {
     size: u64,
     end: &'a [u8],
@@ -233,15 +234,15 @@ impl Seek for Sparse<'_> {
     }
 }
 
-/// The result of `find` on a file of `size` bytes with this `end`, and the number of bytes that it reads.
-fn found_in(size: u64, end: &[u8]) -> (Result<ZippedDump, ArchiveError>, u64) {
+/// The result of `find` on a file of `size` bytes with this `end`, and the number of bytes read.
+fn find_in(size: u64, end: &[u8]) -> (Result<ZippedDump, ArchiveError>, u64) {
     let mut file = Sparse { size, end, position: 0, read: 0 };
-    let found = ZippedDump::find(&mut file, DUMP, CAP);
-    (found, file.read)
+    let result = ZippedDump::find(&mut file, DUMP, CAP);
+    (result, file.read)
 }
 
 #[test]
-fn a_directory_beyond_the_bounds_is_refused_with_its_figures_and_unread() {
+fn an_oversized_directory_is_refused_with_its_figures_without_reading_it() {
     const FILE: u64 = 64 << 40;
     let place = FILE - 98;
     for [entries, size, offset] in [
@@ -251,15 +252,15 @@ fn a_directory_beyond_the_bounds_is_refused_with_its_figures_and_unread() {
         [65_536, 46 << 16, 0],
         [1, (16 << 20) + 1, 0],
     ] {
-        let (found, read) = found_in(FILE, &zip64_tail(place, [entries, size, offset], b""));
-        let message = found.unwrap_err().to_string();
+        let (result, read) = find_in(FILE, &zip64_tail(place, [entries, size, offset], b""));
+        let message = result.unwrap_err().to_string();
         assert!(message.contains(&format!("too large: {entries} entries and {size} bytes")), "{message}");
         assert!(read < 70_000, "{read} bytes were read");
     }
 }
 
 #[test]
-fn a_claim_that_leads_nowhere_is_not_searched_for() {
+fn a_missing_directory_is_not_searched_for() {
     const FILE: u64 = 64 << 40;
     let end = |entries: u16, size: u32, offset: u32| {
         let figures =
@@ -271,15 +272,15 @@ fn a_claim_that_leads_nowhere_is_not_searched_for() {
     let many = end(1, 46, 7).repeat(3_000);
     for end in [end(1, 46, 0), end(65_535, 0xff_ffff, 1), end(0, 0, 0xffff_fffe), locator_elsewhere, long_sector, many]
     {
-        let (found, read) = found_in(FILE, &end);
-        assert!(matches!(found, Err(ArchiveError::Inconsistent(_) | ArchiveError::Dump(_))), "{found:?}");
+        let (result, read) = find_in(FILE, &end);
+        assert!(matches!(result, Err(ArchiveError::Inconsistent(_) | ArchiveError::Dump(_))), "{result:?}");
         assert!(read < 200_000, "{read} bytes were read");
     }
 }
 
 proptest! {
     #[test]
-    fn no_end_of_a_file_makes_much_to_read(
+    fn no_end_of_a_file_causes_long_reads(
         size in prop_oneof![0_u64..100_000, Just(64 << 40), Just(u64::MAX - 1)],
         pieces in prop::collection::vec(
             prop_oneof![
@@ -296,23 +297,23 @@ proptest! {
         if is_zip64 {
             end.extend(zip64_tail(size.saturating_sub(98), claims, b""));
         }
-        let (found, read) = found_in(size.max(end.len() as u64), &end);
-        prop_assert!(found.is_err());
-        // The tail, the beginning, and two attempts for each end record that is tried.
+        let (result, read) = find_in(size.max(end.len() as u64), &end);
+        prop_assert!(result.is_err());
+        // The tail, the beginning, and two attempts for each end record.
         prop_assert!(read < 70_000 + 16 * 2 * (16 << 20), "{} bytes", read);
     }
 
     #[test]
-    fn a_damaged_zip_gives_no_archive_or_one_that_holds_what_it_declares(
+    fn a_damaged_zip_yields_no_archive_or_one_that_matches_its_directory(
         which in any::<Index>(),
         damages in prop::collection::vec(any_damage(), 0..5),
         compression in prop_oneof![Just(Compression::Reuse), (1_u32..=9).prop_map(Compression::Level)],
     ) {
-        let mut zip = which.get(good_zips()).clone();
+        let mut zip = which.get(valid_zips()).clone();
         for damage in &damages {
             damage.apply(&mut zip);
         }
-        let result = packed(&zip, compression);
+        let result = pack_and_gunzip(&zip, compression);
         if damages.is_empty() {
             prop_assert!(matches!(result, Ok(Some(_))));
         }
@@ -331,14 +332,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_no_zip_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_are_rejected_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(ZippedDump::find(Cursor::new(bytes), DUMP, CAP).is_err());
     }
 
     #[test]
-    fn a_pattern_that_is_taken_names_every_date_and_stays_in_its_folder(
+    fn an_accepted_pattern_names_every_date_within_the_folder(
         pattern in r"(%[YmdHMSjyGVuwBbaeFDTZzs%nt+-]|%[-_0][a-zA-Z]|[a-z./\\ %é\x00-\x1f-]){0,8}",
-        // From 2020, before which there is no archive, to 2069, with which two digits of a year end (strptime(3)).
+        // From 2020, the earliest year of an archive, to 2069, the last year of strptime(3) with two digits.
         days in 18_262_i32..36_524,
     ) {
         if let Ok(name) = ArchiveName::new(&pattern) {
@@ -350,7 +351,7 @@ proptest! {
     }
 
     #[test]
-    fn no_listed_name_is_taken_for_ours_unless_it_is_or_forges_a_line(
+    fn foreign_names_are_never_removed_and_no_name_forges_a_line(
         names in prop::collection::btree_set(r"(?s)\.?[0-9]{0,9}(\.tgz)?(\.part|\.old)?\n?|.{0,20}", 0..20),
     ) {
         let naming = Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() };

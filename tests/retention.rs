@@ -354,7 +354,8 @@ fn a_removal_that_is_denied_is_a_warning_after_a_delivery() {
         assert!(night.sshd.directory.join(name).exists());
     }
     let old = format!("{}.old", night.archive_name());
-    outcome.logged(&format!("with different content already had the name {}: it is kept as {old}", night.archive_name()));
+    outcome
+        .logged(&format!("with different content already had the name {}: it is kept as {old}", night.archive_name()));
     outcome.logged("warnings 3, files removed 0");
     assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");
     assert!(fs::metadata(night.archive()).unwrap().len() > 1_000);

@@ -41,7 +41,9 @@ impl ZippedDump {
         let tail = tar::tail(self.declared.size);
         let mut raw = Raw { inner: raw, interrupt, error: ArchiveError::Read };
         match compression {
-            Compression::Level(level) => self.compress_at(gzip::marked_builder(mark), level, [&head, &tail], raw, output),
+            Compression::Level(level) => {
+                self.compress_at(gzip::marked_builder(mark), level, [&head, &tail], raw, output)
+            }
             Compression::Reuse => {
                 put(output, gzip::first_member(&head, 0, mark))?;
                 if self.method == CompressionMethod::Deflated {

@@ -152,7 +152,8 @@ impl Job {
             Ok(None)
         };
         let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
-        let mut removals = plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
+        let mut removals =
+            plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
         if find_foreign(&mut removals)?.is_none() {
             return Ok(None);
         }

@@ -159,7 +159,12 @@ impl Client {
         Err(SourceError::TooManyRedirects(self.host().to_owned()))
     }
 
-    fn zip_response(&self, response: Response<ureq::Body>, url: &Url, is_own: bool) -> Result<ZipResponse<'_>, SourceError> {
+    fn zip_response(
+        &self,
+        response: Response<ureq::Body>,
+        url: &Url,
+        is_own: bool,
+    ) -> Result<ZipResponse<'_>, SourceError> {
         let status = response.status().as_u16();
         let headers = response.headers();
         let part = match status {
@@ -308,7 +313,8 @@ mod tests {
     #[test]
     fn a_content_range_is_parsed_or_rejected() {
         assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
-        for invalid in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""] {
+        for invalid in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""]
+        {
             assert_eq!(content_range(invalid), None, "{invalid}");
         }
     }

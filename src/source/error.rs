@@ -15,10 +15,7 @@ use crate::runtime::retry::Retryable;
 #[derive(Debug, Error)]
 pub enum SourceError {
     #[error("{key} ({}) cannot be used: {}. It must be a PEM file", pem.path.display(), pem.reason)]
-    Pem {
-        key: &'static str,
-        pem: PemError,
-    },
+    Pem { key: &'static str, pem: PemError },
     /// Does not show the value, which is a secret.
     #[error("source.proxy is not a valid proxy address")]
     Proxy,
@@ -41,9 +38,7 @@ pub enum SourceError {
         "{0} redirects to an address without TLS, which is not followed. Set source.url to the final https address"
     )]
     InsecureRedirect(String),
-    #[error(
-        "{host} redirects to \"{location}\", which is not a valid address. Correct the redirect on the server"
-    )]
+    #[error("{host} redirects to \"{location}\", which is not a valid address. Correct the redirect on the server")]
     BadRedirect {
         host: String,
         /// The address, without its query.

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::source::client::{ZipResponse, Body, Client, Part};
+use crate::source::client::{Body, Client, Part, ZipResponse};
 use crate::source::error::SourceError;
 
 /// Length of the tail that is fetched first, in bytes. A ZIP ends with its directory, a record of 22 bytes, and a comment of
@@ -107,7 +107,12 @@ impl Read for RandomAccess<'_> {
         if self.remote.tail.bytes_from(self.position).or_else(|| self.window.bytes_from(self.position)).is_none() {
             self.fetch_here().map_err(io::Error::other)?;
         }
-        let available = self.remote.tail.bytes_from(self.position).or_else(|| self.window.bytes_from(self.position)).unwrap_or_default();
+        let available = self
+            .remote
+            .tail
+            .bytes_from(self.position)
+            .or_else(|| self.window.bytes_from(self.position))
+            .unwrap_or_default();
         let count = available.len().min(buffer.len());
         buffer[..count].copy_from_slice(&available[..count]);
         self.position += count as u64;

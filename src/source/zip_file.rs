@@ -95,9 +95,9 @@ impl Zip {
                 let bar = self.progress.bar("Download", Some(length));
                 Ok(Box::new(bar.watching(Sequential::new(&self.client, remote, range))))
             }
-            Storage::Local(file) => {
-                Ok(Box::new(self.progress.bar("Pack", Some(length)).watching(reader_at(file, range.start)?.take(length))))
-            }
+            Storage::Local(file) => Ok(Box::new(
+                self.progress.bar("Pack", Some(length)).watching(reader_at(file, range.start)?.take(length)),
+            )),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A job with archives on the server, and what all failures have in common: what is reported, and what is kept.
+//! A job with archives on the server, and assertions about its reports and the server's files.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -19,19 +19,19 @@ use testkit::{Night, Outcome, Sshd};
 
 pub(crate) const OLDER_ATTEMPT: &[u8] = b"an older attempt";
 
-/// Ages, in days, of the archives on the server before the run. A good run removes the last two.
+/// Ages of the archives on the server before the run, in days. A successful run removes the last two.
 const AGES: [u64; 5] = [1, 2, 3, 20, 30];
 
 /// The password for the embedded SFTP server.
 pub(crate) const PASSWORD: &str = "sftp-p4ssword";
 
-/// A folder: each name with its content, `None` for other things than files.
+/// The names in a folder with their content; `None` for anything but a file.
 type Listing = BTreeMap<String, Option<Vec<u8>>>;
 
-/// A job whose runs meet faults, with archives on the server, two of which have expired.
+/// A job for tests of faults. The server has archives, two of which have expired.
 pub(crate) struct BadNight {
     night: Night,
-    /// Passed to runs as `--date`, so that midnight may pass during the test.
+    /// Passed to runs as `--date`, so that midnight during the test does no harm.
     pub(crate) date: NaiveDate,
     /// The folder on the server.
     pub(crate) directory: PathBuf,
@@ -42,12 +42,12 @@ pub(crate) struct BadNight {
 }
 
 impl BadNight {
-    /// A job that delivers to OpenSSH and would succeed.
+    /// A job that delivers to OpenSSH, without faults.
     pub(crate) fn new() -> BadNight {
         BadNight::with_sshd(Sshd::start(&["ed25519"]))
     }
 
-    /// The same with this OpenSSH.
+    /// A job that delivers to `sshd`.
     pub(crate) fn with_sshd(sshd: Sshd) -> BadNight {
         let night = Night::with_sshd(sshd);
         let (date, directory) = (night.modified.date_naive(), night.sshd.directory.clone());
@@ -64,7 +64,7 @@ impl BadNight {
         bad
     }
 
-    /// A job that delivers to the embedded SFTP server with `faults`, which accepts [`PASSWORD`].
+    /// A job that delivers to the embedded SFTP server with `faults`. The server accepts [`PASSWORD`].
     pub(crate) fn with_sftp(faults: impl FnOnce(SftpBuilder) -> SftpBuilder) -> BadNight {
         let mut bad = BadNight::new();
         let root = bad.path("sftp");
@@ -89,7 +89,7 @@ impl BadNight {
         self.sftp.as_ref().unwrap()
     }
 
-    /// Replaces the web server by one with `faults`.
+    /// Replaces the web server with one with `faults`.
     pub(crate) fn serve(&mut self, faults: impl FnOnce(HttpsBuilder) -> HttpsBuilder) -> &mut BadNight {
         self.night.web = faults(HttpsServer::builder(&self.path("web"))).start();
         let url = self.web.url("/my_zip.zip");
@@ -102,37 +102,37 @@ impl BadNight {
         self.variable = Some((name.to_owned(), value.to_owned()));
     }
 
-    /// The name of the archive of `days` days before the run's date.
-    pub(crate) fn archive_of(&self, days: u64) -> String {
+    /// The name of the archive for `days` days before the run's date.
+    pub(crate) fn archive_aged(&self, days: u64) -> String {
         archive_name(self.date - Days::new(days))
     }
 
-    /// Where the run's archive arrives.
+    /// The path of the run's archive on the server.
     pub(crate) fn archive(&self) -> PathBuf {
-        self.directory.join(self.archive_of(0))
+        self.directory.join(self.archive_aged(0))
     }
 
-    /// The name under which the first archive of the date that is replaced is set aside.
-    pub(crate) fn old(&self) -> String {
-        format!("{}.old", self.archive_of(0))
+    /// The name of the first replaced archive of the date.
+    pub(crate) fn old_name(&self) -> String {
+        format!("{}.old", self.archive_aged(0))
     }
 
-    /// Makes the dump, and so the archive, about `size` bytes long.
+    /// Publishes an incompressible dump of `size` bytes.
     pub(crate) fn enlarge(&mut self, size: usize) {
         self.dump = noise(size);
         let modified = self.modified;
         self.publish_dump_of(modified);
     }
 
-    /// Puts other bytes under the run's final name.
+    /// Creates a file with different bytes under the run's final name.
     pub(crate) fn plant_older_attempt(&self) {
         fs::write(self.archive(), OLDER_ATTEMPT).unwrap();
     }
 
-    /// Puts archives of these ages, in days, onto the server.
+    /// Creates archives of these ages, in days, on the server.
     pub(crate) fn plant(&self, ages: &[u64]) {
         for age in ages {
-            fs::write(self.directory.join(self.archive_of(*age)), format!("{age} days old")).unwrap();
+            fs::write(self.directory.join(self.archive_aged(*age)), format!("{age} days old")).unwrap();
         }
         times::set_as_named(&self.directory);
     }
@@ -142,7 +142,7 @@ impl BadNight {
         entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).ok())).collect()
     }
 
-    /// The names on the server, in order.
+    /// The names on the server, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         self.listing().into_keys().collect()
     }
@@ -151,27 +151,27 @@ impl BadNight {
         self.archive().is_file()
     }
 
-    /// Asserts that the server holds the archives of these ages, in days, and nothing else.
+    /// Asserts that the server has exactly the archives of these ages, in days.
     #[track_caller]
-    pub(crate) fn holds_exactly(&self, ages: &[u64]) {
-        let mut expected: Vec<String> = ages.iter().map(|age| self.archive_of(*age)).collect();
+    pub(crate) fn assert_holds_exactly(&self, ages: &[u64]) {
+        let mut expected: Vec<String> = ages.iter().map(|age| self.archive_aged(*age)).collect();
         expected.sort();
         assert_eq!(self.names(), expected);
     }
 
     /// Asserts that all of `before` is unchanged on the server.
     #[track_caller]
-    pub(crate) fn still_holds(&self, before: &Listing) {
+    pub(crate) fn assert_still_holds(&self, before: &Listing) {
         let now = self.listing();
         assert!(before.iter().all(|(name, content)| now.get(name) == Some(content)), "{:?}", self.names());
     }
 
     #[track_caller]
-    pub(crate) fn has_no_upload(&self) {
+    pub(crate) fn assert_no_upload(&self) {
         assert!(self.names().iter().all(|name| !name.starts_with('.')), "{:?}", self.names());
     }
 
-    /// The command of a run.
+    /// The command for a run.
     pub(crate) fn command(&self) -> Command {
         let _ = fs::remove_file(self.path("log.log"));
         self.mails_before.set(self.mail.messages().len());
@@ -186,34 +186,34 @@ impl BadNight {
         self.outcome(output)
     }
 
-    /// Runs the job, which must fail: exit 4; every channel reports it; the log, the mail and stderr contain each of `words`;
-    /// nothing on the server has changed; no temporary file is left.
+    /// Runs the job and asserts that it fails: exit code 4, a report on every channel, each of `words` in the log, the mail and
+    /// stderr, no change on the server, and no temporary file.
     #[track_caller]
     pub(crate) fn must_fail(&self, words: &[&str]) -> Outcome {
         let before = self.listing();
         let outcome = self.run();
-        self.has_reported(&outcome, 4, "ERROR", words);
+        self.assert_reported(&outcome, 4, "ERROR", words);
         assert!(outcome.stderr.contains("FAILED at"), "{}", outcome.all());
         assert!(self.listing() == before, "{:?} on the server: {}", self.names(), outcome.all());
-        let (subject, _) = self.the_mail();
+        let (subject, _) = self.last_mail();
         assert!(subject.contains("FAILED at"), "{subject}");
-        assert!(self.the_post().contains(":no_entry:"), "{}", self.the_post());
+        assert!(self.last_post().contains(":no_entry:"), "{}", self.last_post());
         outcome
     }
 
-    /// Runs the job, which must end with warnings: exit 1, and the log, the mail and stderr contain each of `words`.
+    /// Runs the job and asserts that it ends with warnings: exit code 1, and each of `words` in the log, the mail and stderr.
     #[track_caller]
     pub(crate) fn must_warn(&self, words: &[&str]) -> Outcome {
         let outcome = self.run();
-        self.has_reported(&outcome, 1, "WARNING", words);
+        self.assert_reported(&outcome, 1, "WARNING", words);
         outcome
     }
 
     #[track_caller]
-    fn has_reported(&self, outcome: &Outcome, code: i32, level: &str, words: &[&str]) {
+    fn assert_reported(&self, outcome: &Outcome, code: i32, level: &str, words: &[&str]) {
         outcome.exited_with(code);
         let lines: Vec<&str> = outcome.log.lines().filter(|line| line.contains(level)).collect();
-        let (_, mail) = self.the_mail();
+        let (_, mail) = self.last_mail();
         for word in words {
             assert!(
                 lines.iter().any(|line| line.contains(word)),
@@ -224,27 +224,27 @@ impl BadNight {
             assert!(mail.contains(word), "{word:?} is not in the mail: {mail}");
         }
         assert!(outcome.stdout.is_empty(), "{}", outcome.all());
-        self.the_post();
-        self.leaves_no_temporary_file();
+        self.last_post();
+        self.assert_no_temporary_file();
     }
 
     #[track_caller]
-    pub(crate) fn leaves_no_temporary_file(&self) {
-        assert!(self.work_directory_is_empty(), "something is left in the work directory");
+    pub(crate) fn assert_no_temporary_file(&self) {
+        assert!(self.work_directory_is_empty(), "the work directory is not empty");
     }
 
-    /// Subject and text of the last run's only mail.
+    /// Subject and text of the last run's mail, of which there must be exactly one.
     #[track_caller]
-    pub(crate) fn the_mail(&self) -> (String, String) {
+    pub(crate) fn last_mail(&self) -> (String, String) {
         let mails = self.mail.messages().split_off(self.mails_before.get());
         assert_eq!(mails.len(), 1, "mails");
         let mail = MessageParser::default().parse(&mails[0].raw).unwrap();
         (mail.subject().unwrap().to_owned(), mail.body_text(0).unwrap().replace("\r\n", "\n"))
     }
 
-    /// The text of the last run's only Mattermost message.
+    /// The text of the last run's Mattermost message, of which there must be exactly one.
     #[track_caller]
-    pub(crate) fn the_post(&self) -> String {
+    pub(crate) fn last_post(&self) -> String {
         let mut posts = self.webhook.posts().split_off(self.posts_before.get());
         assert_eq!(posts.len(), 1, "posts");
         posts.remove(0).text

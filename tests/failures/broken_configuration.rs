@@ -1,4 +1,4 @@
-//! An unusable configuration is reported at once and completely, and no server is contacted.
+//! Unusable configurations: all mistakes are reported at once, and no server is contacted.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,14 +10,13 @@ use testkit::{Outcome, program};
 
 use super::bad_night::BadNight;
 
-/// Runs the program with the configuration file as it is.
+/// Runs the program without rewriting the configuration file.
 fn run_as_written(bad: &BadNight) -> Outcome {
     let output = Command::new(program()).args(["run", "--config"]).arg(bad.path("config.json")).output().unwrap();
     bad.outcome(output)
 }
 
-/// Asserts that the run ended with 3, that each of `words` is on stderr and on a CRITICAL line, and that no server was
-/// contacted.
+/// Asserts exit code 3, each of `words` on stderr and on a CRITICAL line, and no connection to a server.
 #[track_caller]
 fn must_be_refused(bad: &BadNight, outcome: &Outcome, words: &[&str]) {
     outcome.exited_with(3);
@@ -114,7 +113,7 @@ fn files_that_others_could_have_written_are_all_refused_unless_trusted_on_purpos
 }
 
 #[test]
-fn an_unknown_zone_stops_a_run_before_it_contacts_anyone() {
+fn an_unknown_zone_stops_a_run_before_any_connection() {
     let bad = BadNight::with_sftp(|sftp| sftp);
     bad.write_config();
     let output = bad.command().env("TZ", "Europe/Pariss").output().unwrap();
@@ -169,15 +168,15 @@ fn gen_config_overwrites_only_with_force() {
     fs::write(&config, "somebody's work").unwrap();
     let refused = gen_config(&["--output", "config.json"], folder.path());
     assert_eq!(refused.status.code(), Some(3));
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(told.contains("already exists") && told.contains("--force"), "{told}");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("already exists") && error.contains("--force"), "{error}");
     assert_eq!(fs::read(&config).unwrap(), b"somebody's work");
 
     assert!(gen_config(&["--output", "config.json", "--force"], folder.path()).status.success());
     assert_eq!(fs::read(&config).unwrap(), template);
 
-    let nowhere = gen_config(&["--output", "missing/config.json"], folder.path());
-    assert_eq!(nowhere.status.code(), Some(3));
-    let told = String::from_utf8(nowhere.stderr).unwrap();
-    assert!(told.contains("cannot write missing/config.json") && told.contains("its folder exists"), "{told}");
+    let missing = gen_config(&["--output", "missing/config.json"], folder.path());
+    assert_eq!(missing.status.code(), Some(3));
+    let error = String::from_utf8(missing.stderr).unwrap();
+    assert!(error.contains("cannot write missing/config.json") && error.contains("its folder exists"), "{error}");
 }

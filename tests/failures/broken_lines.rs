@@ -1,4 +1,4 @@
-//! Lines that break, stall or lead nowhere: what is retried, what resumes, and what is given up.
+//! Connections that break, stall or cannot be made: they are retried, resumed, or reported after the last attempt.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -17,17 +17,17 @@ use testkit::wait_until;
 use super::bad_night::BadNight;
 use super::interruptions::kill;
 
-/// Bytes of an archive that is sent in several steps.
+/// Size in bytes of an archive that is sent in several steps.
 const SIZE: usize = 2_000_000;
-/// Thousandths of the archive that get through before the line breaks.
-const PLACES: [usize; 3] = [0, 500, 990];
+/// Thousandths of the archive that arrive before the connection breaks.
+const CUT_POINTS: [usize; 3] = [0, 500, 990];
 
-/// Asserts that the whole archive has its final name, and no other file is left.
+/// Asserts that the complete archive has its final name and no other file is left.
 #[track_caller]
 fn assert_delivered(bad: &BadNight) {
-    assert!(extract_dump(&bad.archive()) == bad.dump, "other bytes");
-    bad.has_no_upload();
-    bad.leaves_no_temporary_file();
+    assert!(extract_dump(&bad.archive()) == bad.dump, "the bytes differ");
+    bad.assert_no_upload();
+    bad.assert_no_temporary_file();
 }
 
 #[test]
@@ -52,13 +52,13 @@ fn a_chunked_body_that_is_cut_is_fetched_again() {
     bad.must_fail(&["the download ended early, after 20000 bytes"]).logged("(2 of 2)");
 }
 
-/// A web server whose bodies end with the connection. It sends `zip`, the first `cuts` times only half of it.
+/// A web server that ends its bodies by closing the connection. Sends only half of `zip` for the first `cuts` requests.
 fn without_length(zip: Vec<u8>, cuts: usize) -> u16 {
-    let answered = std::sync::atomic::AtomicUsize::new(0);
+    let requests = std::sync::atomic::AtomicUsize::new(0);
     serve(move |mut stream| {
         let mut request = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
         let _ = request.by_ref().take_while(|line| !line.is_empty()).count();
-        let is_cut = answered.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < cuts;
+        let is_cut = requests.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < cuts;
         let body = if is_cut { &zip[..zip.len() / 2] } else { &zip };
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nConnection: close\r\n\r\n");
         let _ = stream.write_all(body);
@@ -83,40 +83,40 @@ fn a_body_that_ends_with_the_connection_is_fetched_again_if_it_is_cut() {
 }
 
 #[test]
-fn a_retry_after_is_respected_up_to_the_longest_pause() {
+fn a_retry_after_is_respected_up_to_the_maximum_pause() {
     let mut bad = BadNight::new();
     bad.set("retry.max_pause_seconds", json!(2));
-    for (asked, waited) in [(1, 1), (3_600, 2)] {
-        bad.serve(|web| web.status_for(503, 1).retry_after(asked));
+    for (requested, waited) in [(1, 1), (3_600, 2)] {
+        bad.serve(|web| web.status_for(503, 1).retry_after(requested));
         // An archive from the previous server would be another job's.
         let _ = fs::remove_file(bad.archive());
-        let begun = Instant::now();
+        let started = Instant::now();
         bad.run().exited_with(0).logged(&format!("trying again in {waited}.0 s (2 of 2)"));
-        assert!(begun.elapsed() >= Duration::from_secs(waited), "{:?}", begun.elapsed());
+        assert!(started.elapsed() >= Duration::from_secs(waited), "{:?}", started.elapsed());
     }
 }
 
 #[test]
 fn an_upload_cut_anywhere_continues_over_a_new_connection() {
-    for place in PLACES {
+    for place in CUT_POINTS {
         let mut bad = BadNight::with_sftp(|sftp| sftp.cut_after((SIZE * place / 1000) as u64, 1));
         bad.enlarge(SIZE);
         bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
         assert_delivered(&bad);
-        // After the last attempt it is given up.
+        // The run fails after the last attempt.
         let mut bad = BadNight::with_sftp(|sftp| sftp.cut_after((SIZE * place / 1000) as u64, 1));
         bad.enlarge(SIZE);
         bad.set("retry.attempts", json!(1));
-        let history = bad.listing();
+        let before = bad.listing();
         bad.run().exited_with(4).logged("the connection to the server broke while");
-        bad.still_holds(&history);
+        bad.assert_still_holds(&before);
         assert!(!bad.is_delivered(), "cut at {place}");
     }
 }
 
 #[test]
 fn an_upload_that_stalls_anywhere_continues_over_a_new_connection() {
-    for place in PLACES {
+    for place in CUT_POINTS {
         let bytes = (SIZE * place / 1000) as u64;
         let mut bad = BadNight::with_sftp(|sftp| sftp.stall_writes(bytes, 1));
         bad.enlarge(SIZE);
@@ -126,18 +126,18 @@ fn an_upload_that_stalls_anywhere_continues_over_a_new_connection() {
         let mut bad = BadNight::with_sftp(|sftp| sftp.stall_after(bytes));
         bad.enlarge(SIZE);
         bad.set("sftp.timeout_seconds", json!(1));
-        let begun = Instant::now();
+        let started = Instant::now();
         bad.run().exited_with(4).logged("(2 of 2)").logged("the connection to the server broke while");
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
         assert!(!bad.is_delivered(), "stalled at {place}");
     }
 }
 
 #[test]
-fn an_upload_to_openssh_survives_a_line_that_breaks_or_stalls_anywhere() {
-    /// About what a login takes.
+fn an_upload_to_openssh_survives_a_broken_or_stalled_connection() {
+    /// Approximate bytes of a login.
     const LOGIN: usize = 8_000;
-    for place in PLACES {
+    for place in CUT_POINTS {
         for stalls in [false, true] {
             let mut bad = BadNight::new();
             bad.enlarge(SIZE);
@@ -151,8 +151,7 @@ fn an_upload_to_openssh_survives_a_line_that_breaks_or_stalls_anywhere() {
     }
 }
 
-/// A loopback port that neither accepts nor refuses connections, because its queue is full, until the process that holds it
-/// ends.
+/// A loopback port that neither accepts nor refuses connections because its queue is full, and the process that keeps it open.
 fn unreachable_port() -> (u16, Child) {
     let script = "import socket, sys\n\
         queue = socket.socket(); queue.bind(('127.0.0.1', 0)); queue.listen(0)\n\
@@ -171,37 +170,37 @@ fn unreachable_port() -> (u16, Child) {
 }
 
 #[test]
-fn an_unreachable_host_is_retried_and_given_up_in_time() {
+fn an_unreachable_host_is_retried_and_fails_the_run_in_time() {
     let (port, holder) = unreachable_port();
     let mut bad = BadNight::new();
     bad.set("sftp.port", json!(port)).set("sftp.timeout_seconds", json!(1));
-    let begun = Instant::now();
+    let started = Instant::now();
     bad.must_fail(&[&format!("no connection to 127.0.0.1:{port}"), "firewalls"])
         .logged("trying again")
         .logged("(2 of 2)");
-    assert!((2..10).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!((2..10).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     kill(holder);
 }
 
 #[test]
-fn a_removal_carried_out_after_the_link_broke_costs_a_second_upload() {
+fn a_removal_executed_after_a_broken_connection_causes_a_second_upload() {
     let part = Arc::new(Mutex::new(PathBuf::new()));
     let path = part.clone();
     let mut bad = BadNight::with_sftp(|sftp| {
         sftp.before_removal(move || {
-            // Requested over the first connection, carried out when the second one has begun to write.
+            // Requested over the first connection, executed after the second one has started to write.
             let path = path.lock().unwrap().clone();
             wait_until("a second upload", || fs::metadata(&path).is_ok_and(|part| part.len() > 1_000));
         })
     });
-    *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_of(0)));
+    *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_aged(0)));
     fs::write(&*part.lock().unwrap(), "left").unwrap();
     bad.set("sftp.timeout_seconds", json!(1));
     let outcome = bad.run();
     outcome.exited_with(0).logged("sending it again");
-    // It is opened to be read back either after the removal or before.
-    let is_missed = ["it is not there", "it is gone"].iter().any(|text| outcome.log.contains(text));
-    assert!(is_missed, "{}", outcome.all());
+    // It is opened for reading back either before or after the removal.
+    let is_reported = ["it is not there", "it is gone"].iter().any(|text| outcome.log.contains(text));
+    assert!(is_reported, "{}", outcome.all());
     assert!(bad.is_delivered() && !part.lock().unwrap().exists(), "{:?}", bad.names());
 }
 
@@ -209,7 +208,7 @@ fn a_removal_carried_out_after_the_link_broke_costs_a_second_upload() {
 fn removing_a_failed_upload_does_not_wait_for_a_silent_server() {
     let bad =
         BadNight::with_sftp(|sftp| sftp.full_after(20_000).before_removal(|| thread::sleep(Duration::from_secs(20))));
-    let begun = Instant::now();
+    let started = Instant::now();
     bad.run().exited_with(4).logged("no space, a quota");
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! ZIPs with a false end record or an oversized directory: refused at once, in little memory, whether the ZIP is read in
+//! ZIPs with a false end record or an oversized directory: refused at once and with little memory, whether they are read in
 //! parts or downloaded.
 
 use std::time::{Duration, Instant};
@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use testkit::servers::{Entry, Zip};
 
 use super::bad_night::BadNight;
-use super::random_bytes::run_watched;
+use super::random_bytes::run_with_limits;
 
 const TIB: u64 = 1 << 40;
 
-/// A ZIP64 end record, its locator and the end record, `place` bytes from the beginning of the ZIP (APPNOTE 4.3.14 to
-/// 4.3.16).
+/// A ZIP64 end record at offset `place`, its locator and the end record (APPNOTE 4.3.14 to 4.3.16).
 fn zip64_tail(place: u64, entries: u64, size: u64, offset: u64) -> Vec<u8> {
     let figures = [44, 0x2d_002d, 0, 0].map(u64::to_le_bytes);
     let [entries, size, offset, place] = [entries, size, offset, place].map(u64::to_le_bytes);
@@ -20,7 +19,7 @@ fn zip64_tail(place: u64, entries: u64, size: u64, offset: u64) -> Vec<u8> {
     [record.concat(), locator.concat(), b"PK\x05\x06".to_vec(), vec![0xff; 16], vec![0; 2]].concat()
 }
 
-/// A directory of `entries` entries, all with data at the beginning of the file (APPNOTE 4.3.12).
+/// A directory of `entries` entries, all with their data at the beginning of the file (APPNOTE 4.3.12).
 fn directory(entries: u64) -> Vec<u8> {
     let entry = |number: u64| {
         let mut header = [0; 46];
@@ -31,13 +30,13 @@ fn directory(entries: u64) -> Vec<u8> {
     (0..entries).flat_map(entry).collect()
 }
 
-/// Asserts that the run fails at once, within limits, with `words` on every channel.
+/// Asserts that the run fails quickly and within memory limits, with `words` on every channel.
 #[track_caller]
 fn must_be_refused(bad: &BadNight, words: &[&str]) {
-    let begun = Instant::now();
-    let outcome = run_watched(bad);
+    let started = Instant::now();
+    let outcome = run_with_limits(bad);
     outcome.exited_with(4);
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}: {}", begun.elapsed(), outcome.all());
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}: {}", started.elapsed(), outcome.all());
     bad.must_fail(words);
 }
 
@@ -64,7 +63,7 @@ fn a_zip_of_64_tib_is_not_searched_for_a_missing_directory() {
     let plain = [&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &46_u32.to_le_bytes(), &7_u32.to_le_bytes(), &[0; 2]].concat();
     for end in [plain, zip64_tail(9, 1, 46, 9)[56..].to_vec(), zip64_tail(64 * TIB - 98, 1, 46, 9)] {
         bad.publish_bytes(&end);
-        must_be_refused(&bad, &["the ZIP cannot be trusted: ", "Make it again"]);
+        must_be_refused(&bad, &["the ZIP is inconsistent: ", "Create it again"]);
     }
     assert!(bad.web.requests() < 60, "{} requests", bad.web.requests());
     // Without an end record it is not a ZIP.
@@ -93,15 +92,15 @@ fn a_directory_with_more_entries_than_its_end_says_is_refused() {
     let figures = [&[0; 4][..], &entries.to_le_bytes(), &entries.to_le_bytes(), &size.to_le_bytes(), &[0; 6]].concat();
     let bad = BadNight::new();
     bad.publish_bytes(&[directory, b"PK\x05\x06".to_vec(), figures].concat());
-    must_be_refused(&bad, &["its directory is not as its end record says"]);
+    must_be_refused(&bad, &["its directory does not match its end record"]);
 }
 
 #[test]
-fn the_largest_directory_that_is_read_takes_little_memory() {
+fn the_largest_accepted_directory_needs_little_memory() {
     let bad = BadNight::new();
     let name = |number: u64| format!("{number:06}{}", "x".repeat(190));
     let dump = bad.entry();
     let zip = (0..65_534).fold(Zip::new().with(dump), |zip, number| zip.with(Entry::new(&name(number), "")));
     bad.publish(&zip);
-    run_watched(&bad).exited_with(0);
+    run_with_limits(&bad).exited_with(0);
 }

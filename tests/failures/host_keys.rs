@@ -1,4 +1,4 @@
-//! SFTP servers with another host key than the known one: no credential reaches them.
+//! Untrusted host keys: the server gets no credential.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,13 @@ use testkit::{Outcome, Sshd};
 
 use super::bad_night::BadNight;
 
-/// A job with this known_hosts.
-fn job_that_knows(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
+fn job_with_known_hosts(known_hosts: impl FnOnce(&BadNight) -> String) -> BadNight {
     let bad = BadNight::with_sftp(|sftp| sftp);
     fs::write(bad.path("known_hosts"), known_hosts(&bad)).unwrap();
     bad
 }
 
-/// Asserts that the run fails without a login, and that known_hosts is unchanged.
+/// Asserts that the run fails without a login and does not change known_hosts.
 #[track_caller]
 fn must_refuse(bad: &BadNight, words: &[&str]) {
     let known_hosts = fs::read(bad.path("known_hosts")).ok();
@@ -30,7 +29,7 @@ fn must_refuse(bad: &BadNight, words: &[&str]) {
 #[test]
 fn a_changed_host_key_is_refused_with_both_fingerprints_and_the_command_that_accepts_it() {
     let old = SshKey::ed25519();
-    let bad = job_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    let bad = job_with_known_hosts(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     let pattern = format!("[127.0.0.1]:{}", bad.sftp().port());
     must_refuse(
         &bad,
@@ -38,7 +37,7 @@ fn a_changed_host_key_is_refused_with_both_fingerprints_and_the_command_that_acc
             "has CHANGED",
             &old.fingerprint(),
             &bad.sftp().fingerprint(),
-            "Only if its administrator confirms the new key",
+            "Only if the server's administrator confirms the new key",
             &format!("ssh-keygen -R '{pattern}' -f"),
         ],
     );
@@ -55,14 +54,14 @@ fn openssh_with_a_changed_host_key_gets_no_login() {
 }
 
 #[test]
-fn the_command_that_the_refusal_names_accepts_the_new_key() {
+fn the_suggested_command_accepts_the_new_key() {
     let old = SshKey::ed25519();
-    let bad = job_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    let bad = job_with_known_hosts(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     let outcome = bad.must_fail(&["has CHANGED"]);
     let error = outcome.stderr.lines().find(|line| line.contains("ssh-keygen")).unwrap();
     let command = &error[error.find("ssh-keygen").unwrap()..];
-    let done = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
-    assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+    let output = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     bad.run().exited_with(0);
 }
 
@@ -84,7 +83,7 @@ fn a_key_other_than_the_pinned_one_is_refused() {
 
 #[test]
 fn a_revoked_key_is_refused_even_if_it_is_also_known() {
-    let bad = job_that_knows(|bad| {
+    let bad = job_with_known_hosts(|bad| {
         let known = bad.sftp().known_hosts();
         format!("{known}@revoked * {}\n", bad.sftp().host_keys()[0].public_line())
     });
@@ -96,22 +95,22 @@ fn a_revoked_key_is_refused_even_if_it_is_also_known() {
 }
 
 #[test]
-fn a_malformed_line_that_may_be_about_the_host_refuses_it_and_others_are_logged() {
+fn a_malformed_line_about_the_host_is_fatal_and_others_are_skipped() {
     for line in [b"[127.0.0.*]:* ssh-ed25519\n".as_slice(), b"127.0.\xff.1 ssh-ed25519 AAAA\n", b"|1|AAAA|AAAA x y\n"] {
-        let bad = job_that_knows(|bad| bad.sftp().known_hosts());
+        let bad = job_with_known_hosts(|bad| bad.sftp().known_hosts());
         fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), line].concat()).unwrap();
         must_refuse(
             &bad,
             &["known_hosts", "line 2 cannot be read, and may be about [127.0.0.1]:", "Correct it or remove"],
         );
     }
-    let bad = job_that_knows(|bad| format!("host ssh-ed25519\n{}", bad.sftp().known_hosts()));
+    let bad = job_with_known_hosts(|bad| format!("host ssh-ed25519\n{}", bad.sftp().known_hosts()));
     fs::write(bad.path("known_hosts"), [bad.sftp().known_hosts().as_bytes(), b"h\xffst ssh-ed25519 AAAA\n"].concat())
         .unwrap();
     bad.run().exited_with(0).logged("1 malformed line(s) about other hosts skipped, the first is line 2");
 }
 
-/// Names in known_hosts that match the server at localhost. The last one is hashed.
+/// Names in known_hosts that match the server at localhost. The last one will be hashed.
 const NAMES: [&str; 6] = [
     "[local*]:{p}",
     "[localhos?]:{p}",
@@ -128,10 +127,10 @@ fn hash_names(bad: &BadNight) {
 }
 
 #[test]
-fn a_changed_key_is_noticed_under_any_name_of_the_host_and_the_right_key_connects() {
+fn a_changed_key_is_detected_under_any_name_of_the_host() {
     let old = SshKey::ed25519().public_line();
     let mut bad = BadNight::with_sftp(|sftp| sftp);
-    let right = bad.sftp().host_keys()[0].public_line();
+    let correct = bad.sftp().host_keys()[0].public_line();
     bad.set("sftp.host", json!("localhost"));
     for template in NAMES {
         let name = template.replace("{p}", &bad.sftp().port().to_string());
@@ -146,7 +145,7 @@ fn a_changed_key_is_noticed_under_any_name_of_the_host_and_the_right_key_connect
             bad.must_fail(&["has CHANGED", "known_hosts line 1 has SHA256:", &bad.sftp().fingerprint()]);
             assert_eq!(bad.sftp().auth_attempts().len(), before, "{name}: a credential was sent");
         }
-        let file = format!("{name} {right}\n");
+        let file = format!("{name} {correct}\n");
         fs::write(bad.path("known_hosts"), &file).unwrap();
         if is_hashed {
             hash_names(&bad);
@@ -158,8 +157,8 @@ fn a_changed_key_is_noticed_under_any_name_of_the_host_and_the_right_key_connect
     }
 }
 
-/// Runs the program in its own mount namespace, in which /etc/ssh contains only `known_hosts`.
-fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Outcome {
+/// Runs the program in a mount namespace in which /etc/ssh contains only `known_hosts`.
+fn run_with_system_known_hosts(bad: &BadNight, known_hosts: &str) -> Outcome {
     fs::write(bad.path("system"), known_hosts).unwrap();
     let program = bad.command();
     let script = "mount -t tmpfs tmpfs /etc/ssh && cp \"$0\" /etc/ssh/ssh_known_hosts && exec \"$@\"";
@@ -173,11 +172,11 @@ fn run_where_the_system_knows(bad: &BadNight, known_hosts: &str) -> Outcome {
 fn the_systems_known_hosts_is_read_and_never_written() {
     assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
     let mut bad = BadNight::with_sftp(|sftp| sftp);
-    let (right, old) = (bad.sftp().known_hosts(), SshKey::ed25519().known_hosts_line("127.0.0.1", bad.sftp().port()));
-    let outcome = run_where_the_system_knows(&bad, &(old + "\n"));
+    let (correct, old) = (bad.sftp().known_hosts(), SshKey::ed25519().known_hosts_line("127.0.0.1", bad.sftp().port()));
+    let outcome = run_with_system_known_hosts(&bad, &(old + "\n"));
     outcome.exited_with(4).logged("has CHANGED: /etc/ssh/ssh_known_hosts line 1 has SHA256:");
-    let revoked = format!("{right}@revoked * {}\n", bad.sftp().host_keys()[0].public_line());
-    run_where_the_system_knows(&bad, &revoked)
+    let revoked = format!("{correct}@revoked * {}\n", bad.sftp().host_keys()[0].public_line());
+    run_with_system_known_hosts(&bad, &revoked)
         .exited_with(4)
         .logged("is marked @revoked in /etc/ssh/ssh_known_hosts line 2");
     assert_eq!(bad.sftp().auth_attempts(), [], "no credential is sent");
@@ -185,29 +184,29 @@ fn the_systems_known_hosts_is_read_and_never_written() {
 
     fs::write(bad.path("known_hosts"), "").unwrap();
     bad.set("sftp.host_key", json!("strict"));
-    run_where_the_system_knows(&bad, &right).exited_with(0);
+    run_with_system_known_hosts(&bad, &correct).exited_with(0);
     assert_eq!(fs::read_to_string(bad.path("known_hosts")).unwrap(), "");
 }
 
 #[test]
 fn a_host_known_only_by_an_authority_is_refused_with_the_reason() {
-    let bad = job_that_knows(|bad| format!("@cert-authority * {}\n", bad.sftp().host_keys()[0].public_line()));
+    let bad = job_with_known_hosts(|bad| format!("@cert-authority * {}\n", bad.sftp().host_keys()[0].public_line()));
     must_refuse(&bad, &["known_hosts line 1 has a @cert-authority for it, but host certificates are not supported"]);
 }
 
 #[test]
 fn a_first_key_is_not_trusted_if_known_hosts_cannot_be_written() {
     let mut bad = BadNight::with_sftp(|sftp| sftp);
-    // Not even root can create a file here.
+    // Not even root can create a file in /proc.
     let known_hosts = Path::new("/proc/known_hosts");
     bad.set("sftp.known_hosts", json!(known_hosts));
     must_refuse(&bad, &["/proc/known_hosts", "cannot be added to it", "Make it writable"]);
 }
 
 #[test]
-fn a_changed_host_key_of_another_type_is_reported_in_the_same_words() {
+fn a_changed_host_key_of_another_type_is_reported_in_the_same_way() {
     let old = SshKey::ecdsa();
-    let bad = job_that_knows(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
+    let bad = job_with_known_hosts(|bad| old.known_hosts_line("127.0.0.1", bad.sftp().port()) + "\n");
     must_refuse(&bad, &["has CHANGED", &old.fingerprint(), &bad.sftp().fingerprint(), "ssh-keygen -R"]);
 }
 

@@ -1,5 +1,5 @@
-//! known_hosts is read as OpenSSH reads it: the same lines count, and the same servers are accepted. The tables say where
-//! this program refuses more, and why.
+//! known_hosts is interpreted as by OpenSSH: the same lines match, and the same servers are accepted. The table shows where
+//! and why this program is stricter.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use testkit::{Night, Sshd};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
 
-/// Hosts that are looked up, and from which the lines are generated.
+/// Hosts to look up, also used to generate lines.
 const HOSTS: [(&str, u16); 12] = [
     ("backup.example.org", 22),
     ("backup.example.org", 2222),
@@ -41,12 +41,12 @@ fn hashed(name: &str, salt: [u8; 20]) -> String {
     format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// One of `choices`.
+/// Picks one of `choices`.
 fn pick<'a, T: ?Sized>(random: &mut fastrand::Rng, choices: &[&'a T]) -> &'a T {
     choices[random.usize(..choices.len())]
 }
 
-/// A name that matches one of the hosts, or nearly does.
+/// A name that matches or nearly matches one of the hosts.
 fn name(random: &mut fastrand::Rng) -> String {
     let (host, port) = HOSTS[random.usize(..HOSTS.len())];
     match random.u8(..4) {
@@ -56,7 +56,7 @@ fn name(random: &mut fastrand::Rng) -> String {
     }
 }
 
-/// A pattern that matches one of the hosts, or nearly.
+/// A pattern that matches or nearly matches one of the hosts.
 fn pattern(random: &mut fastrand::Rng) -> String {
     let mut pattern: Vec<char> = name(random).chars().collect();
     for _ in 0..random.usize(..4) {
@@ -94,7 +94,7 @@ fn generated_line(random: &mut fastrand::Rng) -> String {
     format!("{before}{marker}{names}{space}{KEY}{}", pick(random, &["", " comment", "\r", " # *"]))
 }
 
-/// The numbers of the lines of `file` that `ssh-keygen -F` finds for `pattern`.
+/// The line numbers in `file` that `ssh-keygen -F` finds for `pattern`.
 fn found_by_openssh(file: &Path, pattern: &str) -> BTreeSet<usize> {
     let output = Command::new("ssh-keygen").args(["-F", pattern, "-f"]).arg(file).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -103,7 +103,7 @@ fn found_by_openssh(file: &Path, pattern: &str) -> BTreeSet<usize> {
 }
 
 #[test]
-fn lines_about_a_host_are_those_that_ssh_keygen_finds() {
+fn the_same_lines_match_a_host_as_in_ssh_keygen() {
     let mut random = fastrand::Rng::with_seed(35_739);
     let lines: Vec<String> = (0..10_000).map(|_| generated_line(&mut random)).collect();
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn lines_about_a_host_are_those_that_ssh_keygen_finds() {
             let agrees = match &parsed {
                 Line::Key(entry) => is_found != entry.lacks_port,
                 Line::Unrelated => !is_found,
-                // The file is refused, so that nothing is overlooked.
+                // The program refuses such a file, so that no line is overlooked.
                 Line::Malformed { may_match } => *may_match,
             };
             assert!(agrees, "{host} port {port}, found by ssh-keygen: {is_found}, here: {parsed:?}\n{line}");
@@ -129,7 +129,7 @@ fn lines_about_a_host_are_those_that_ssh_keygen_finds() {
     let malformed =
         lines.iter().filter(|line| matches!(parse(line.as_bytes(), &HostName::new("x", 22)), Line::Malformed { .. }));
     assert!(malformed.count() < 400, "most lines must be well-formed");
-    assert!(matches > 10_000, "the lines hardly match: {matches}");
+    assert!(matches > 10_000, "too few matches: {matches}");
 }
 
 /// The expected result of a login.
@@ -137,7 +137,7 @@ fn lines_about_a_host_are_those_that_ssh_keygen_finds() {
 enum Expected {
     Accept,
     Refuse,
-    /// OpenSSH accepts, this program refuses.
+    /// OpenSSH accepts the server, this program refuses it.
     Stricter,
 }
 use Expected::{Accept, Refuse, Stricter};
@@ -173,7 +173,7 @@ const FILES: &[(&str, Expected)] = &[
     ("backup.example,[127.0.0.1]:{p},[::1]:{p} {k}\n", Accept),
     ("backup.example,,[127.0.0.1]:{p} {k}\n", Accept),
     ("backup.example, [127.0.0.1]:{p} {k}\n", Refuse),
-    // Without its port, a name accepts a key but does not bind the server to it.
+    // An entry without port accepts a key but does not bind the server to it.
     ("127.0.0.1 {k}\n", Accept),
     ("127.0.0.* {k}\n", Accept),
     ("127.0.0.1 {o}\n", Refuse),
@@ -204,7 +204,7 @@ const FILES: &[(&str, Expected)] = &[
     ("127.0.0.1\n[127.0.0.1]:{p} {k}\n", Stricter),
     ("[127.0.0.1]:{p} {k}\n127.\u{1}.0.1 {o}\n", Stricter),
     ("[127.0.0.1]:{p} {k}\n[127.0.0.1]:{p} 2048 35 1234567\n", Stricter),
-    // The type before the key is not the key's own.
+    // The stated type is not the key's type.
     ("[127.0.0.1]:{p} {k}\n[127.0.0.1]:{p} ssh-rsa {K}\n", Stricter),
     // A malformed hash may be about any host.
     ("|1|AAAA|BBBB {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
@@ -219,7 +219,7 @@ const FILES: &[(&str, Expected)] = &[
     ("@revoked 127.0.0.1 {k}\n[127.0.0.1]:{p} {k}\n", Stricter),
 ];
 
-fn filled_in(template: &str, sshd: &Sshd) -> String {
+fn fill_in(template: &str, sshd: &Sshd) -> String {
     let port = sshd.port().to_string();
     let mut text = template.replace("{p}", &port).replace("{k}", &sshd.host_key("ed25519"));
     text = text.replace("{r}", &sshd.host_key("rsa")).replace("{o}", KEY);
@@ -231,7 +231,7 @@ fn filled_in(template: &str, sshd: &Sshd) -> String {
     text
 }
 
-/// Whether OpenSSH's client logs in with this file of known hosts.
+/// Whether OpenSSH's client logs in with this known_hosts file.
 fn openssh_accepts(sshd: &Sshd, host: &str, known_hosts: &Path) -> bool {
     let mut command = Command::new("ssh");
     for option in [
@@ -248,24 +248,24 @@ fn openssh_accepts(sshd: &Sshd, host: &str, known_hosts: &Path) -> bool {
 }
 
 #[test]
-fn a_server_is_accepted_if_ssh_accepts_it() {
+fn servers_are_accepted_as_by_ssh() {
     let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
     night.set("sftp.host_key", json!("strict"));
     let file = night.path("known_hosts");
     let mut wrong = String::new();
     for (template, expected) in FILES {
-        fs::write(&file, filled_in(template, &night.sshd)).unwrap();
+        fs::write(&file, fill_in(template, &night.sshd)).unwrap();
         let ssh = openssh_accepts(&night.sshd, "127.0.0.1", &file);
         let outcome = night.call("list", &[]);
         assert!([0, 4].contains(&outcome.code), "{template:?}: {}", outcome.all());
-        let seen = match (ssh, outcome.code == 0) {
+        let actual = match (ssh, outcome.code == 0) {
             (true, true) => Accept,
             (false, false) => Refuse,
             (true, false) => Stricter,
             (false, true) => panic!("{template:?} is accepted here, but not by ssh"),
         };
-        if seen != *expected {
-            writeln!(wrong, "{template:?} expected {expected:?}, seen {seen:?}: {}", outcome.stderr).unwrap();
+        if actual != *expected {
+            writeln!(wrong, "{template:?} expected {expected:?}, got {actual:?}: {}", outcome.stderr).unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -273,7 +273,7 @@ fn a_server_is_accepted_if_ssh_accepts_it() {
 }
 
 #[test]
-fn names_are_compared_in_lower_case_as_ssh_does() {
+fn host_names_are_compared_in_lower_case_as_in_ssh() {
     let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
     night.set("sftp.host_key", json!("strict"));
     let file = night.path("known_hosts");
@@ -282,12 +282,12 @@ fn names_are_compared_in_lower_case_as_ssh_does() {
         ("localhost", "[LOCALHOST]:{p} {k}", true),
         ("localhost", "[LOCAL*]:{p} {k}", true),
         ("LOCALHOST", "{h:[localhost]:{p}} {k}", true),
-        // A hash is made of the name in lower case.
+        // Hashes are made of the name in lower case.
         ("localhost", "{h:[LOCALHOST]:{p}} {k}", false),
         ("localhost", "[LOCALHOST]:{p} {o}", false),
         ("localhost", "[127.0.0.1]:{p} {k}", false),
     ] {
-        fs::write(&file, filled_in(name, &night.sshd) + "\n").unwrap();
+        fs::write(&file, fill_in(name, &night.sshd) + "\n").unwrap();
         night.set("sftp.host", json!(host));
         assert_eq!(openssh_accepts(&night.sshd, host, &file), is_known, "ssh, {host}, {name}");
         night.call("list", &[]).exited_with(if is_known { 0 } else { 4 });

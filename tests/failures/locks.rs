@@ -1,4 +1,4 @@
-//! One run of a job at a time: what releases its lock, who can hold it, and where it is.
+//! The lock that allows one run of a job at a time: its release, its owners, and its location.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -13,22 +13,22 @@ use testkit::servers::SftpServer;
 use testkit::{Night, program, wait_until};
 
 use super::bad_night::BadNight;
-use super::interruptions::{begin, kill};
+use super::interruptions::{kill, start};
 
-/// A user id that no machine has.
-const STRANGER: u32 = 471_100;
+/// An unused user id.
+const UNUSED_UID: u32 = 471_100;
 
-/// The owner and the mode of what is at `path` itself.
+/// Owner and mode of `path`, without following links.
 fn owner_and_mode(path: &Path) -> (u32, u32) {
-    let found = fs::symlink_metadata(path).unwrap();
-    (found.uid(), found.mode() & 0o7777)
+    let metadata = fs::symlink_metadata(path).unwrap();
+    (metadata.uid(), metadata.mode() & 0o7777)
 }
 
 #[test]
-fn an_editor_that_replaces_the_configuration_does_not_let_a_second_run_in() {
+fn replacing_the_configuration_file_does_not_allow_a_second_run() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.stall_after(20_000, 1));
-    let first = begin(&bad);
+    let first = start(&bad);
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     fs::copy(bad.path("config.json"), bad.path("config.json~")).unwrap();
     fs::rename(bad.path("config.json~"), bad.path("config.json")).unwrap();
@@ -44,7 +44,7 @@ fn locking_the_configuration_file_does_not_block_a_run() {
     let file = fs::File::open(&config).unwrap();
     file.lock().unwrap();
     bad.run().exited_with(0);
-    // The lock itself is not accessible to others.
+    // Other users cannot access the lock itself.
     let folder = state_folder::find(&bad.path("work"), false).unwrap();
     let lock = folder.join(format!("{}.lock", JobId::of(&config)));
     assert_eq!((owner_and_mode(&folder).1, owner_and_mode(&lock).1), (0o700, 0o600));
@@ -57,15 +57,15 @@ fn a_probe_of_the_lock_does_not_block_a_run() {
     let job = JobId::of(&config);
     drop(Lock::acquire(&config, &job, &work).unwrap());
     let lock = state_folder::find(&work, false).unwrap().join(format!("{job}.lock"));
-    let probing = fs::File::open(lock).unwrap();
-    probing.try_lock_shared().unwrap();
+    let probe = fs::File::open(lock).unwrap();
+    probe.try_lock_shared().unwrap();
     let run = thread::spawn(move || Lock::acquire(&config, &job, &work).is_ok());
     thread::sleep(Duration::from_millis(10));
-    drop(probing);
+    drop(probe);
     assert!(run.join().unwrap());
 }
 
-/// A machine for a job of the user `uid`, with an empty `/var/lib` and its own `/etc/passwd`.
+/// A machine for a job of the user `uid`, with an empty `/var/lib` and a separate `/etc/passwd`.
 struct Machine {
     night: Night,
     _sftp: SftpServer,
@@ -73,7 +73,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn of(uid: u32, home: Option<&str>) -> Machine {
+    fn new(uid: u32, home: Option<&str>) -> Machine {
         let mut night = Night::new();
         let sftp = night.serve_sftp(|server| server);
         fs::copy(program(), night.path("program")).unwrap();
@@ -94,8 +94,8 @@ impl Machine {
         self.path(&format!("work/scripting-system-{}", self.uid))
     }
 
-    /// The output of one of the program's commands, run as the user with mounts that only it sees.
-    fn output(&self, command: &[&str]) -> Output {
+    /// Runs one of the program's commands as the user, in a separate mount namespace.
+    fn run(&self, command: &[&str]) -> Output {
         let config = self.night.write_config();
         let owned = ["", "config.json", "ca.pem", "work", "home", "log.log", "known_hosts"].map(|name| self.path(name));
         for path in owned.iter().filter(|path| path.exists()) {
@@ -115,11 +115,11 @@ impl Machine {
             .unwrap()
     }
 
-    /// Asserts that a run leaves its lock in `folder` and nowhere else.
+    /// Asserts that a run creates its lock in `folder` and nowhere else.
     #[track_caller]
-    fn locks_in(&self, folder: &Path) {
+    fn assert_locks_in(&self, folder: &Path) {
         for _ in 0..2 {
-            self.night.outcome(self.output(&["run"])).exited_with(0);
+            self.night.outcome(self.run(&["run"])).exited_with(0);
         }
         assert_eq!(owner_and_mode(folder), (self.uid, 0o700));
         let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -137,13 +137,13 @@ impl Machine {
 
     /// Asserts that a run refuses its state folder with this `reason`.
     #[track_caller]
-    fn refuses(&self, reason: &str) {
-        let asked = self.night.web.requests();
-        let outcome = self.night.outcome(self.output(&["run"]));
+    fn assert_refuses(&self, reason: &str) {
+        let requests = self.night.web.requests();
+        let outcome = self.night.outcome(self.run(&["run"]));
         outcome.exited_with(3).logged(reason);
         assert!(outcome.stderr.contains(reason), "{}", outcome.all());
-        assert_eq!(self.night.web.requests(), asked, "{}", outcome.all());
-        let check = self.night.outcome(self.output(&["check"]));
+        assert_eq!(self.night.web.requests(), requests, "{}", outcome.all());
+        let check = self.night.outcome(self.run(&["check"]));
         check.exited_with(4);
         assert!(check.stdout.contains(reason), "{}", check.all());
     }
@@ -151,48 +151,48 @@ impl Machine {
 
 #[test]
 fn the_lock_of_root_is_kept_in_var_lib() {
-    let machine = Machine::of(0, None);
-    machine.locks_in(&machine.path("var/scripting-system"));
+    let machine = Machine::new(0, None);
+    machine.assert_locks_in(&machine.path("var/scripting-system"));
 }
 
 #[test]
-fn the_lock_of_the_user_that_var_lib_was_prepared_for_is_kept_there() {
-    let machine = Machine::of(STRANGER, Some("home"));
+fn the_lock_of_a_user_with_a_folder_in_var_lib_is_kept_there() {
+    let machine = Machine::new(UNUSED_UID, Some("home"));
     let folder = machine.path("var/scripting-system");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-    chown(&folder, Some(STRANGER), Some(STRANGER)).unwrap();
-    machine.locks_in(&folder);
+    chown(&folder, Some(UNUSED_UID), Some(UNUSED_UID)).unwrap();
+    machine.assert_locks_in(&folder);
 }
 
 #[test]
-fn the_lock_of_another_user_is_kept_in_the_home_that_the_password_database_names() {
-    let machine = Machine::of(STRANGER, Some("home"));
-    machine.locks_in(&machine.path("home/.local/state/scripting-system"));
+fn the_lock_of_another_user_is_kept_in_the_home_from_the_password_database() {
+    let machine = Machine::new(UNUSED_UID, Some("home"));
+    machine.assert_locks_in(&machine.path("home/.local/state/scripting-system"));
 }
 
 #[test]
 fn the_lock_of_a_user_without_a_home_is_kept_in_the_work_directory() {
     for home in [None, Some("missing")] {
-        let machine = Machine::of(STRANGER, home);
-        machine.locks_in(&machine.in_work_directory());
+        let machine = Machine::new(UNUSED_UID, home);
+        machine.assert_locks_in(&machine.in_work_directory());
         assert!(!machine.path("missing").exists());
     }
 }
 
 #[test]
 fn a_state_folder_that_others_own_or_can_enter_is_refused() {
-    let machine = Machine::of(STRANGER, None);
+    let machine = Machine::new(UNUSED_UID, None);
     let folder = machine.in_work_directory();
     fs::create_dir(&folder).unwrap();
-    machine.refuses("it belongs to the user 0, not to 471100");
-    chown(&folder, Some(STRANGER), Some(STRANGER)).unwrap();
+    machine.assert_refuses("it belongs to the user 0, not to 471100");
+    chown(&folder, Some(UNUSED_UID), Some(UNUSED_UID)).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).unwrap();
-    machine.refuses("others may enter it (mode 0750); set its mode with chmod 700");
+    machine.assert_refuses("others may enter it (mode 0750); set its mode with chmod 700");
     fs::remove_dir(&folder).unwrap();
     for target in ["home", "missing"] {
         symlink(machine.path(target), &folder).unwrap();
-        machine.refuses("it is a link or a file, not a folder");
+        machine.assert_refuses("it is a link or a file, not a folder");
         fs::remove_file(&folder).unwrap();
     }
     assert!(!machine.path("missing").exists());
@@ -200,10 +200,10 @@ fn a_state_folder_that_others_own_or_can_enter_is_refused() {
 
 #[test]
 fn commands_that_only_read_create_no_state_folder() {
-    for uid in [0, STRANGER] {
-        let machine = Machine::of(uid, Some("home"));
+    for uid in [0, UNUSED_UID] {
+        let machine = Machine::new(uid, Some("home"));
         for command in [&["check"][..], &["list"], &["status"], &["run", "--dry-run"]] {
-            let outcome = machine.night.outcome(machine.output(command));
+            let outcome = machine.night.outcome(machine.run(command));
             assert!(outcome.code < 3, "{command:?}: {}", outcome.all());
             for folder in machine.all_folders() {
                 assert!(!folder.exists(), "{command:?}: {}", folder.display());

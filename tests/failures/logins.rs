@@ -1,4 +1,4 @@
-//! SFTP servers that refuse the login, cannot be reached, or are no SFTP servers.
+//! SFTP servers that refuse the login, cannot be reached, or do not speak SFTP.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -29,7 +29,7 @@ fn a_wrong_password_is_tried_once() {
 }
 
 #[test]
-fn a_server_that_hangs_up_on_a_wrong_password_gets_it_once() {
+fn a_server_that_disconnects_on_a_wrong_password_gets_it_once() {
     let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "MaxAuthTries 1\nPasswordAuthentication yes"));
     bad.set("sftp.private_key", json!(null)).set("sftp.password", json!("wr0ng-password"));
     bad.set("retry.attempts", json!(3));
@@ -46,12 +46,12 @@ fn a_server_that_hangs_up_on_a_wrong_password_gets_it_once() {
         bad.set("retry.attempts", json!(3));
         bad.must_fail(&["sftp.password was offered, and the connection ended, which counts as refused"]);
         assert_eq!(bad.sftp().auth_attempts().len(), 1, "{:?}", bad.sftp().auth_attempts());
-        assert_eq!(bad.sftp().connections(), 1, "nor for the reports");
+        assert_eq!(bad.sftp().connections(), 1, "not even for the reports");
     }
 }
 
 #[test]
-fn after_an_accepted_password_a_hang_up_at_login_is_a_broken_link() {
+fn a_disconnect_at_login_after_an_accepted_password_is_retried() {
     let bad = BadNight::with_sftp(|sftp| sftp.hang_up_on_passwords(2..3));
     bad.run().exited_with(0).logged("trying again").logged("broke while logging in");
     assert!(bad.is_delivered());
@@ -60,18 +60,18 @@ fn after_an_accepted_password_a_hang_up_at_login_is_a_broken_link() {
 #[test]
 fn a_key_refused_by_openssh_is_offered_once() {
     let mut bad = BadNight::new();
-    let key = bad.path("stranger");
+    let key = bad.path("other_key");
     generate("ed25519", &key, "");
     bad.set("sftp.private_key", json!(key));
-    let outcome = bad.must_fail(&["refused the login of", "stranger was refused", "authorized_keys"]);
+    let outcome = bad.must_fail(&["refused the login of", "other_key was refused", "authorized_keys"]);
     assert!(!outcome.log.contains("trying again"), "{}", outcome.all());
 }
 
 #[test]
 fn a_wrong_passphrase_is_distinguished_from_a_refused_key() {
-    let missing = ["logging in to 127.0.0.1", "locked) is encrypted, and sftp.passphrase is not set. Set it"];
+    let missing = ["cannot log in to 127.0.0.1", "locked) is encrypted, and sftp.passphrase is not set. Set it"];
     let wrong =
-        ["logging in to 127.0.0.1", "locked) is encrypted, and sftp.passphrase is not its passphrase. Correct it"];
+        ["cannot log in to 127.0.0.1", "locked) is encrypted, and sftp.passphrase is not its passphrase. Correct it"];
     for (passphrase, words) in [(json!("wr0ng-phrase"), wrong), (json!(null), missing)] {
         for kind in ["ed25519", "rsa"] {
             let mut bad = BadNight::new();
@@ -94,8 +94,8 @@ fn a_wrong_passphrase_is_distinguished_from_a_refused_key() {
 #[test]
 fn a_key_file_without_a_usable_key_is_reported_as_such() {
     for (content, words) in [
-        (&b"just a text"[..], "is not a private key. Name a key"),
-        (b"\xff\xfe", "is not a private key. Name a key"),
+        (&b"just a text"[..], "is not a private key. Use a key"),
+        (b"\xff\xfe", "is not a private key. Use a key"),
         (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "is not a private key"),
         (
             b"-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----\n",
@@ -107,13 +107,13 @@ fn a_key_file_without_a_usable_key_is_reported_as_such() {
         fs::write(&key, content).unwrap();
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         bad.set("sftp.private_key", json!(key));
-        let outcome = bad.must_fail(&["logging in to 127.0.0.1", words]);
+        let outcome = bad.must_fail(&["cannot log in to 127.0.0.1", words]);
         assert!(!outcome.all().contains("refused"), "{}", outcome.all());
     }
 }
 
 #[test]
-fn a_key_that_the_server_may_not_trust_is_reported_with_what_to_check() {
+fn a_key_that_the_server_does_not_trust_is_reported_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("open");
     let bad = BadNight::with_sshd(Sshd::start_with(
@@ -141,7 +141,7 @@ fn a_session_that_ends_before_sftp_begins_is_reported_with_possible_causes() {
     let bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand /usr/sbin/nologin"));
     bad.must_fail(&[
         "accepted the login of",
-        "what answered is not SFTP. Make sure that neither a login shell such as nologin",
+        "did not answer with SFTP. Make sure that neither a login shell such as nologin",
     ]);
 }
 
@@ -152,7 +152,7 @@ fn a_missing_directory_is_not_created() {
     bad.set("sftp.directory", json!(missing));
     let outcome =
         bad.must_fail(&["TSE-INFORX", "does not exist on the server. Create it there, or correct the configuration"]);
-    // The key is known from now on, so no later run would report it.
+    // The key is now in known_hosts, so later runs would not report it.
     outcome.logged("first contact: the host key SHA256:");
     assert!(outcome.stderr.contains("could not be listed (sftp.directory \""), "{}", outcome.all());
     assert!(!outcome.all().contains("connecting to the SFTP server failed"), "{}", outcome.all());
@@ -161,15 +161,15 @@ fn a_missing_directory_is_not_created() {
 #[test]
 fn a_file_as_directory_is_refused() {
     let mut bad = BadNight::new();
-    let file = bad.directory.join(bad.archive_of(1));
+    let file = bad.directory.join(bad.archive_aged(1));
     bad.set("sftp.directory", json!(file));
     bad.must_fail(&["sftp.directory", "is not a folder on the server"]);
 }
 
 #[test]
-fn a_server_without_sftp_says_so() {
+fn a_server_without_sftp_is_reported_as_such() {
     let bad = BadNight::with_sftp(|sftp| sftp.without_sftp());
-    bad.must_fail(&["accepted the login of", "offers no SFTP to that user. Enable its sftp subsystem"]);
+    bad.must_fail(&["accepted the login of", "offers no SFTP to that user. Enable the sftp subsystem"]);
 }
 
 #[test]
@@ -199,16 +199,16 @@ fn a_server_that_does_not_speak_ssh_is_reported_as_such() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
         }
     });
-    bad.must_fail(&["no SSH session with 127.0.0.1", "Check that sftp.host and sftp.port are those of an SSH server"]);
+    bad.must_fail(&["no SSH session with 127.0.0.1", "Check that sftp.host and sftp.port point to an SSH server"]);
 }
 
 #[test]
-fn a_silent_server_is_given_up_in_time() {
+fn a_silent_server_fails_the_run_in_time() {
     let mut bad = BadNight::new();
-    // The system accepts the connection, and no program answers.
+    // The operating system accepts the connection, but no program replies.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     bad.set("sftp.port", json!(listener.local_addr().unwrap().port())).set("sftp.timeout_seconds", json!(1));
-    let begun = Instant::now();
+    let started = Instant::now();
     bad.must_fail(&["no SSH session with 127.0.0.1", "an SSH server that answers"]).logged("(2 of 2)");
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }

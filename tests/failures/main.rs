@@ -1,4 +1,4 @@
-//! Faults: each one ends with its exit code, is reported to the people who have to fix it, and does no harm.
+//! Faults: each causes the right exit code, is reported to the people who can fix it, and does no harm.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod bad_night;

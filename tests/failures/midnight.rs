@@ -1,4 +1,4 @@
-//! A run that begins on one day and ends on the next.
+//! A run that starts on one day and ends on the next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +13,8 @@ use scripting_system::runtime::clock::Clock;
 
 use super::bad_night::BadNight;
 
-/// Runs the command in this process, where the clock can be set. Its log, signal handlers and panic hook belong to the
-/// process, so no other test may do this.
+/// Runs the command in this process to control the clock. The log, the signal handlers and the panic hook are global, so no
+/// other test may do this.
 #[test]
 fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
     let mut bad = BadNight::new();
@@ -40,8 +40,8 @@ fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
     assert_eq!(code, ExitCode::Success, "{log}");
     assert!(log.contains("fresh"), "{log}");
     let names = bad.names();
-    assert!(names.contains(&bad.archive_of(0)) && names.contains(&bad.archive_of(10)), "{names:?}");
-    assert!(!names.contains(&bad.archive_of(11)), "{names:?}");
-    let (subject, _) = bad.the_mail();
+    assert!(names.contains(&bad.archive_aged(0)) && names.contains(&bad.archive_aged(10)), "{names:?}");
+    assert!(!names.contains(&bad.archive_aged(11)), "{names:?}");
+    let (subject, _) = bad.last_mail();
     assert!(subject.contains(&bad.date.format("%-d %b %Y").to_string()), "{subject}");
 }

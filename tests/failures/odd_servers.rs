@@ -29,15 +29,15 @@ fn a_server_without_extensions_gets_the_archive() {
     let bad = BadNight::with_sftp(|sftp| sftp.without_extensions());
     bad.run().exited_with(0).logged("warnings 0");
     assert!(bad.is_delivered());
-    bad.has_no_upload();
-    // There a full disk can only be guessed.
+    bad.assert_no_upload();
+    // Without extensions, the program can only guess that the disk is full.
     BadNight::with_sftp(|sftp| sftp.without_extensions().full_after(20_000)).must_fail(&["to write", "no space"]);
 }
 
 #[test]
 fn an_archive_that_others_remove_first_counts_as_removed() {
-    let gone = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let expired = gone.clone();
+    let paths = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let expired = paths.clone();
     let bad = BadNight::with_sftp(|sftp| {
         sftp.before_removal(move || {
             for path in expired.lock().unwrap().iter() {
@@ -45,13 +45,13 @@ fn an_archive_that_others_remove_first_counts_as_removed() {
             }
         })
     });
-    *gone.lock().unwrap() = [20, 30].map(|age| bad.directory.join(bad.archive_of(age))).to_vec();
+    *paths.lock().unwrap() = [20, 30].map(|age| bad.directory.join(bad.archive_aged(age))).to_vec();
     bad.run().exited_with(0).logged("warnings 0");
-    bad.holds_exactly(&[0, 1, 2, 3]);
+    bad.assert_holds_exactly(&[0, 1, 2, 3]);
 }
 
-/// Writes an Ed25519 host key to `path` and a certificate by an unknown authority to the same folder.
-fn certified_host_key(path: &Path) {
+/// Writes an Ed25519 host key to `path`, and a certificate from an unknown authority to the same folder.
+fn write_certified_host_key(path: &Path) {
     let authority = path.with_file_name("authority");
     generate("ed25519", &authority, "");
     generate("ed25519", path, "");
@@ -64,11 +64,11 @@ fn certified_host_key(path: &Path) {
 }
 
 #[test]
-fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
+fn a_server_with_a_host_certificate_is_recognised_by_its_plain_key() {
     for known in ["rsa", "ed25519"] {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("certified");
-        certified_host_key(&key);
+        write_certified_host_key(&key);
         let options = format!("HostKey {0}\nHostCertificate {0}-cert.pub", key.display());
         let mut bad = BadNight::with_sshd(Sshd::start_with(&["rsa"], &options));
         let line = if known == "rsa" {
@@ -83,7 +83,7 @@ fn a_server_with_a_host_certificate_is_known_by_its_plain_key() {
 }
 
 #[test]
-fn a_server_is_reached_and_known_by_its_ipv6_address() {
+fn a_server_is_reached_and_recognised_by_its_ipv6_address() {
     let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ListenAddress ::1"));
     bad.set("sftp.host", json!("::1"));
     bad.run().exited_with(0);
@@ -91,7 +91,7 @@ fn a_server_is_reached_and_known_by_its_ipv6_address() {
     assert_eq!(known, bad.sshd.known_hosts_line("ed25519").replace("127.0.0.1", "::1"));
     bad.set("sftp.host_key", json!("strict"));
     bad.run().exited_with(0);
-    // Hashed, as OpenSSH does on Debian.
+    // With hashed names, OpenSSH's default on Debian.
     let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(bad.path("known_hosts")).status().unwrap();
     assert!(hashed.success() && fs::read_to_string(bad.path("known_hosts")).unwrap().starts_with("|1|"));
     bad.run().exited_with(0);

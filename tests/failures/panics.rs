@@ -1,10 +1,10 @@
-//! A bug in the program itself: its panic is caught and reported like any error, without secrets, and no archive is lost.
+//! Panics: they are caught and reported like any error, without secrets, and no archive is lost.
 
 use testkit::night::MAIL_LOGIN;
 
 use super::bad_night::{BadNight, PASSWORD};
 
-/// A job whose runs panic at `place`, with a text that contains secrets.
+/// A job that panics at `place` with a message that contains secrets.
 fn panicking_at(place: &str) -> BadNight {
     if !cfg!(debug_assertions) {
         panic!("the program panics on demand only in the dev profile");
@@ -15,15 +15,15 @@ fn panicking_at(place: &str) -> BadNight {
     bad
 }
 
-/// Asserts that no channel contains a secret from the panic's text.
+/// Asserts that neither `output` nor the mails and posts contain a secret from the panic's message.
 #[track_caller]
-fn assert_no_secret(bad: &BadNight, told: &str) {
+fn assert_no_secret(bad: &BadNight, output: &str) {
     let mails: Vec<u8> = bad.mail.messages().into_iter().flat_map(|mail| mail.raw).collect();
     let posts: String = bad.webhook.posts().into_iter().map(|post| post.text).collect();
-    let told = format!("{told}{}{posts}", String::from_utf8_lossy(&mails).replace("=\r\n", ""));
-    assert!(told.contains("the panic says"), "{told}");
+    let output = format!("{output}{}{posts}", String::from_utf8_lossy(&mails).replace("=\r\n", ""));
+    assert!(output.contains("the panic says"), "{output}");
     for secret in [PASSWORD, MAIL_LOGIN.1] {
-        assert!(!told.contains(secret), "{secret} is reported: {told}");
+        assert!(!output.contains(secret), "{secret} is reported: {output}");
     }
 }
 
@@ -33,7 +33,7 @@ fn a_panic_before_the_delivery_fails_the_run_and_is_reported() {
         let bad = panicking_at(place);
         let outcome = bad.must_fail(&["internal error, please report it: the panic says [redacted]"]);
         outcome.logged("errors 1, warnings 0");
-        assert!(bad.the_post().contains("internal error, please report it"), "{place}: {}", bad.the_post());
+        assert!(bad.last_post().contains("internal error, please report it"), "{place}: {}", bad.last_post());
         assert_no_secret(&bad, &outcome.all());
     }
 }
@@ -45,13 +45,13 @@ fn a_panic_after_the_delivery_is_a_warning_and_is_reported() {
     let outcome = bad.run();
     outcome.exited_with(1).logged("Remove expired: internal error, please report it: the panic says [redacted]");
     assert!(outcome.stderr.contains("internal error, please report it"), "{}", outcome.all());
-    assert!(bad.the_mail().1.contains("internal error, please report it"), "{}", bad.the_mail().1);
-    assert!(bad.the_post().contains("internal error, please report it"), "{}", bad.the_post());
-    let mut expected = [before, vec![bad.archive_of(0)]].concat();
+    assert!(bad.last_mail().1.contains("internal error, please report it"), "{}", bad.last_mail().1);
+    assert!(bad.last_post().contains("internal error, please report it"), "{}", bad.last_post());
+    let mut expected = [before, vec![bad.archive_aged(0)]].concat();
     expected.sort();
     assert_eq!(bad.names(), expected, "the archive is delivered, and nothing was removed");
     assert_no_secret(&bad, &outcome.all());
-    bad.leaves_no_temporary_file();
+    bad.assert_no_temporary_file();
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn the_run_after_a_panic_succeeds() {
     bad.must_fail(&["internal error"]);
     bad.set_variable("SCRIPTING_SYSTEM_PANIC_AT", "");
     bad.run().exited_with(0);
-    bad.has_no_upload();
+    bad.assert_no_upload();
 }

@@ -1,5 +1,5 @@
-//! A power failure right after a local file was written leaves the old or the new content: strace(1) shows the order of
-//! system calls that guarantees it.
+//! A power failure during or after writing a local file leaves either the old or the new content. strace(1) shows the order
+//! of system calls that guarantees this.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 use testkit::Night;
 
-/// The relevant system calls of `command`, one per line; descriptors are shown with their paths.
+/// Runs `command` and returns its relevant system calls. Descriptors are shown with their paths.
 fn calls(night: &Night, command: &Command) -> Vec<String> {
     let trace = night.path("trace");
     let output = Command::new("strace")
@@ -22,11 +22,11 @@ fn calls(night: &Night, command: &Command) -> Vec<String> {
     fs::read_to_string(&trace).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Asserts that a file in the folder of `path` was synced before it got its name, and the folder after that.
+/// Asserts that a file in the folder of `path` was synced before it was renamed to `path`, and the folder after that.
 #[track_caller]
-fn is_safe(calls: &[String], path: &Path) {
+fn assert_safe(calls: &[String], path: &Path) {
     let folder = path.parent().unwrap().display();
-    let position = |is_it: &dyn Fn(&String) -> bool| calls.iter().position(is_it);
+    let position = |matches: &dyn Fn(&String) -> bool| calls.iter().position(matches);
     let named = position(&|call| !call.contains("sync(") && call.contains(&format!(", \"{}\"", path.display())));
     let file = position(&|call| call.contains("sync(") && call.contains(&format!("<{folder}/")));
     let last = calls.iter().rposition(|call| call.contains("fsync(") && call.contains(&format!("<{folder}>")));
@@ -40,9 +40,9 @@ fn a_new_configuration_survives_a_power_failure() {
     let path = night.path(".").canonicalize().unwrap().join("new.json");
     let mut command = Command::new(testkit::program());
     command.args(["gen-config", "--output"]).arg(&path);
-    is_safe(&calls(&night, &command), &path);
+    assert_safe(&calls(&night, &command), &path);
     command.arg("--force");
-    is_safe(&calls(&night, &command), &path);
+    assert_safe(&calls(&night, &command), &path);
 }
 
 #[test]
@@ -51,20 +51,20 @@ fn metrics_host_keys_and_a_restored_dump_survive_a_power_failure() {
     fs::create_dir(night.path("metrics")).unwrap();
     night.config["metrics"] = json!({"textfile": "metrics/job.prom"});
     let folder = night.path(".").canonicalize().unwrap();
-    // The file of host keys is appended to, and may be a link.
+    // known_hosts is appended to, and may be a link.
     std::os::unix::fs::symlink("metrics/known", night.path("known_hosts")).unwrap();
     let run = calls(&night, &night.command(&[]));
-    is_safe(&run, &folder.join("metrics/job.prom"));
+    assert_safe(&run, &folder.join("metrics/job.prom"));
     let position = |path: &str| {
         let path = format!("<{}>", folder.join(path).display());
         run.iter().position(|call| call.contains("fsync(") && call.contains(&path))
     };
     assert!(position("metrics/known").is_some(), "{run:#?}");
     assert!(position("metrics/known") < position("metrics"), "{run:#?}");
-    // An existing file is replaced as safely.
-    is_safe(&calls(&night, &night.command(&[])), &folder.join("metrics/job.prom"));
+    // An existing file is replaced just as safely.
+    assert_safe(&calls(&night, &night.command(&[])), &folder.join("metrics/job.prom"));
 
     let output = folder.join("restored");
     let restore = night.command_of("restore", &["--output", output.to_str().unwrap()]);
-    is_safe(&calls(&night, &restore), &output.join(testkit::night::DUMP));
+    assert_safe(&calls(&night, &restore), &output.join(testkit::night::DUMP));
 }

@@ -1,4 +1,4 @@
-//! Redirects: credentials are sent to the origin of `source.url` only, and no query is reported.
+//! Redirects: credentials are sent only to the origin of `source.url`, and no query is reported.
 
 use serde_json::json;
 use testkit::servers::https::Builder;
@@ -8,7 +8,7 @@ use super::bad_night::BadNight;
 
 const PASSWORD: &str = "r3ader-secret";
 
-/// A job with credentials, and a web server with `faults` that demands them.
+/// A job with credentials for a web server that demands them and injects `faults`.
 fn with_credentials(faults: impl FnOnce(Builder) -> Builder) -> BadNight {
     let mut bad = BadNight::new();
     bad.serve(|web| faults(web.basic_auth("reader", PASSWORD)));
@@ -16,15 +16,15 @@ fn with_credentials(faults: impl FnOnce(Builder) -> Builder) -> BadNight {
     bad
 }
 
-/// Another web server for the same files; its port makes it another origin.
-fn elsewhere(bad: &BadNight, faults: impl FnOnce(Builder) -> Builder) -> HttpsServer {
+/// A second web server for the same files, on another port and so another origin.
+fn other_origin(bad: &BadNight, faults: impl FnOnce(Builder) -> Builder) -> HttpsServer {
     faults(HttpsServer::builder(&bad.path("web"))).start()
 }
 
 #[test]
 fn credentials_do_not_follow_a_redirect_to_another_port_of_the_host() {
     let mut bad = with_credentials(|web| web);
-    let other = elsewhere(&bad, |web| web);
+    let other = other_origin(&bad, |web| web);
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&other.url("/my_zip.zip?token=t0ken-s3cret#part")));
     let outcome = bad.run();
     outcome.exited_with(0);
@@ -36,14 +36,14 @@ fn credentials_do_not_follow_a_redirect_to_another_port_of_the_host() {
 }
 
 #[test]
-fn another_origin_that_wants_credentials_is_reported_as_such() {
+fn another_origin_that_demands_credentials_is_reported_as_such() {
     let mut bad = with_credentials(|web| web);
-    let other = elsewhere(&bad, |web| web.basic_auth("reader", PASSWORD));
-    // Nor are the user and password in the address sent.
+    let other = other_origin(&bad, |web| web.basic_auth("reader", PASSWORD));
+    // The user and password in the address are not sent either.
     let address = other.url("/my_zip.zip?token=t0ken-s3cret").replace("://", &format!("://reader:{PASSWORD}@"));
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&address));
-    let shown = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
-    let outcome = bad.must_fail(&[&shown, "Set source.url to the final address"]);
+    let expected = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
+    let outcome = bad.must_fail(&[&expected, "Set source.url to the final address"]);
     assert!(!other.seen().iter().any(|request| request.has_authorization()));
     assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains(PASSWORD), "{}", outcome.all());
 }
@@ -64,12 +64,12 @@ fn credentials_follow_a_redirect_within_the_origin() {
 }
 
 #[test]
-fn a_client_certificate_is_shown_to_its_own_origin_only() {
+fn a_client_certificate_is_sent_only_to_its_origin() {
     let mut bad = BadNight::new();
     let authority = Authority::new("Authority of the clients");
     let (certificate, key) = authority.client("backup").write(&bad.path(""), "client");
     bad.set("source.client_certificate", json!(certificate)).set("source.client_key", json!(key));
-    let other = elsewhere(&bad, |web| web.client_certificates_of(&authority));
+    let other = other_origin(&bad, |web| web.client_certificates_of(&authority));
     bad.serve(|web| web.client_certificates_of(&authority).redirect_to(&other.url("/my_zip.zip")));
     bad.must_fail(&["TLS with 127.0.0.1 failed"]);
     assert_eq!((bad.web.requests(), other.requests()), (1, 0));
@@ -79,9 +79,9 @@ fn a_client_certificate_is_shown_to_its_own_origin_only() {
 }
 
 #[test]
-fn a_location_that_is_no_address_is_reported_without_its_query() {
+fn an_invalid_location_is_reported_without_its_query() {
     let mut bad = BadNight::new();
-    for (location, shown) in [
+    for (location, expected) in [
         ("https://us3r:p4ss@[::1/my_zip.zip?token=t0ken-s3cret", "redirects to \"…@[::1/my_zip.zip\", which is not"),
         (
             "https://host:99999/my_zip.zip?token=t0ken-s3cret",
@@ -91,9 +91,9 @@ fn a_location_that_is_no_address_is_reported_without_its_query() {
         ("", "redirects to \"\", which is not"),
     ] {
         bad.serve(|web| web.redirect_to(location));
-        let outcome = bad.must_fail(&[shown, "Correct the redirect on the server"]);
+        let outcome = bad.must_fail(&[expected, "Correct the redirect on the server"]);
         assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains("p4ss"), "{}", outcome.all());
-        assert_eq!(bad.web.requests(), 1, "not tried again");
+        assert_eq!(bad.web.requests(), 1, "not retried");
     }
     for location in [
         "http://127.0.0.1:9/my_zip.zip?token=t0ken-s3cret",
@@ -109,8 +109,8 @@ fn a_location_that_is_no_address_is_reported_without_its_query() {
 #[test]
 fn the_final_address_is_reported_and_the_number_of_redirects_is_limited() {
     let mut bad = BadNight::new();
-    let circle = elsewhere(&bad, |web| web);
-    bad.serve(|web| web.redirect_to(&circle.url("/missing.zip")));
+    let second = other_origin(&bad, |web| web);
+    bad.serve(|web| web.redirect_to(&second.url("/missing.zip")));
     bad.must_fail(&["/missing.zip answered 404", "Check source.url"]);
     bad.serve(|web| web.redirect_to("?again"));
     bad.must_fail(&["redirects too many times"]);

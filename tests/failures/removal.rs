@@ -1,4 +1,4 @@
-//! Runs that must not remove anything, or cannot.
+//! Runs that must not or cannot remove anything.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT};
 
-/// Asserts that the run delivers, warns with `words`, and changes nothing else on the server.
+/// Asserts that the run delivers, warns with `words`, and otherwise changes nothing on the server.
 #[track_caller]
 fn must_keep_all(bad: &BadNight, words: &[&str]) {
     let mut before = bad.listing();
     bad.must_warn(words);
     let mut after = bad.listing();
-    assert!(after.remove(&bad.archive_of(0)).is_some(), "{:?}", bad.names());
-    before.remove(&bad.archive_of(0));
+    assert!(after.remove(&bad.archive_aged(0)).is_some(), "{:?}", bad.names());
+    before.remove(&bad.archive_aged(0));
     assert!(after == before, "{:?}", bad.names());
 }
 
@@ -22,7 +22,7 @@ fn must_keep_all(bad: &BadNight, words: &[&str]) {
 fn a_good_run_removes_expired_archives() {
     let bad = BadNight::new();
     bad.run().exited_with(0);
-    bad.holds_exactly(&[0, 1, 2, 3]);
+    bad.assert_holds_exactly(&[0, 1, 2, 3]);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn nothing_is_removed_while_the_clocks_differ_by_days() {
         // An archive from the previous server would be another job's.
         fs::remove_file(bad.archive()).unwrap();
         bad.run().exited_with(0);
-        assert!(!bad.names().contains(&bad.archive_of(30)), "a difference of some hours does not hold removal back");
+        assert!(!bad.names().contains(&bad.archive_aged(30)), "a difference of a few hours does not hold removal back");
     }
 }
 
@@ -51,7 +51,7 @@ fn nothing_is_removed_if_older_names_do_not_match_the_pattern() {
 fn a_refused_removal_is_a_warning_for_each_file() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_removal());
     bad.set("sftp.temporary_prefix", json!(".tmp-"));
-    let (first, second) = (bad.archive_of(20), bad.archive_of(30));
+    let (first, second) = (bad.archive_aged(20), bad.archive_aged(30));
     must_keep_all(
         &bad,
         &[&format!("{first} (expired"), &format!("{second} (expired"), "could not be removed", "permissions"],
@@ -63,8 +63,9 @@ fn a_replacement_is_delivered_to_a_server_that_refuses_removal() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.without_removal());
     bad.plant_older_attempt();
     bad.config["retention"] = json!({"keep_days": 1_000});
-    bad.must_warn(&["with different content already had the name"]).logged("it replaced an archive with different bytes");
-    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
-    let old = bad.old();
+    bad.must_warn(&["with different content already had the name"])
+        .logged("it replaced an archive with different bytes");
+    assert_ne!(bad.listing()[&bad.archive_aged(0)].as_deref(), Some(OLDER_ATTEMPT));
+    let old = bad.old_name();
     assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));
 }

@@ -1,4 +1,4 @@
-//! A folder that several jobs, several machines or an earlier version of the program deliver to.
+//! A folder shared by several jobs, machines or versions of the program.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -18,10 +18,10 @@ use testkit::servers::{Entry, SftpServer, Zip, times};
 use testkit::{Outcome, program, wait_until};
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT, PASSWORD};
-use super::interruptions::begin;
+use super::interruptions::start;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const OTHERS: &str = "another job's archive";
+const OTHER_JOBS_ARCHIVE: &str = "another job's archive";
 
 /// Another configuration that delivers to the same folder.
 struct OtherJob<'a> {
@@ -31,7 +31,7 @@ struct OtherJob<'a> {
 }
 
 impl<'a> OtherJob<'a> {
-    /// The job's own configuration at another path, as a second machine has it.
+    /// The same configuration at another path, as on a second machine.
     fn new(bad: &'a BadNight, name: &'static str) -> OtherJob<'a> {
         let mut config = bad.config.clone();
         config["log"]["file"] = json!(format!("{name}.log"));
@@ -39,7 +39,7 @@ impl<'a> OtherJob<'a> {
         OtherJob { bad, config, name }
     }
 
-    fn begin(&self) -> Child {
+    fn start(&self) -> Child {
         let path = self.bad.path(&format!("{}.json", self.name));
         write_private(&path, self.config.to_string().as_bytes());
         let mut command = Command::new(program());
@@ -48,14 +48,14 @@ impl<'a> OtherJob<'a> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    fn end(&self, run: Child) -> Outcome {
+    fn finish(&self, run: Child) -> Outcome {
         let outcome = self.bad.outcome(run.wait_with_output().unwrap());
         let log = fs::read_to_string(self.bad.path(&format!("{}.log", self.name))).unwrap_or_default();
         Outcome { log, ..outcome }
     }
 
     fn run(&self) -> Outcome {
-        self.end(self.begin())
+        self.finish(self.start())
     }
 }
 
@@ -85,9 +85,9 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
             other.config["source"]["dump"] = json!(entry);
             for _ in 0..2 {
                 let outcome = other.run();
-                outcome.exited_with(4).logged(OTHERS);
+                outcome.exited_with(4).logged(OTHER_JOBS_ARCHIVE);
                 assert!(
-                    outcome.stderr.contains(OTHERS) && outcome.stderr.contains("archive.name"),
+                    outcome.stderr.contains(OTHER_JOBS_ARCHIVE) && outcome.stderr.contains("archive.name"),
                     "{}",
                     outcome.all()
                 );
@@ -103,10 +103,10 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
 fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder() {
     on_each_server(|bad| {
         bad.run().exited_with(0);
-        let theirs = fs::read(bad.archive()).unwrap();
+        let other_archive = fs::read(bad.archive()).unwrap();
         fs::remove_file(bad.archive()).unwrap();
         for age in [3, 20, 30] {
-            fs::write(bad.directory.join(bad.archive_of(age)), &theirs).unwrap();
+            fs::write(bad.directory.join(bad.archive_aged(age)), &other_archive).unwrap();
         }
         times::set_as_named(&bad.directory);
         let before = bad.names();
@@ -119,20 +119,20 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
             .logged("removal is held back: ")
             .logged("was made from another source.url or source.dump");
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
-        // If the last seven are its own, its source was changed for good.
+        // If the last seven archives are its own, its source was changed permanently.
         bad.plant(&[1, 2, 3, 4, 5, 6]);
         times::set_as_named(&bad.directory);
         other.run().exited_with(0).logged("2 removed");
     });
 }
 
-/// Packs `content` as `entry` into the archive of `age` days ago with tar(1), as the program's predecessor did.
+/// Packs `content` as `entry` into the archive of `age` days ago with tar(1), like the program's predecessor.
 fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u8> {
     let folder = bad.path("packing");
     let path = folder.join(entry);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, content).unwrap();
-    let archive = bad.directory.join(bad.archive_of(age));
+    let archive = bad.directory.join(bad.archive_aged(age));
     let packed = Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(&folder).arg(entry).status().unwrap();
     assert!(packed.success());
     fs::read(archive).unwrap()
@@ -142,12 +142,12 @@ fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u
 fn an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job() {
     on_each_server(|bad| {
         pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
-        bad.must_fail(&[OTHERS, "archive.name"]);
+        bad.must_fail(&[OTHER_JOBS_ARCHIVE, "archive.name"]);
         for (number, entry) in [DUMP, "dumps/dumpfile.sql"].into_iter().enumerate() {
-            let ours = pack_with_tar(&bad, 0, entry, b"SELECT 1;\n");
+            let own_archive = pack_with_tar(&bad, 0, entry, b"SELECT 1;\n");
             bad.must_warn(&["with different content already had the name"]);
-            let old = format!("{}.{}", bad.archive_of(0), ["old", "last.old"][number]);
-            assert!(bad.listing()[&old].as_deref() == Some(&ours), "{entry}: {:?}", bad.names());
+            let old = format!("{}.{}", bad.archive_aged(0), ["old", "last.old"][number]);
+            assert!(bad.listing()[&old].as_deref() == Some(&own_archive), "{entry}: {:?}", bad.names());
         }
     });
 }
@@ -155,79 +155,79 @@ fn an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job() {
 #[test]
 fn another_jobs_archive_that_was_set_aside_is_put_back_and_not_replaced() {
     let bad = BadNight::with_sftp(|sftp| sftp);
-    let theirs = pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
+    let other_archive = pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
     let archive = bad.archive();
-    fs::rename(&archive, bad.directory.join(bad.old())).unwrap();
-    bad.run().exited_with(4).logged(OTHERS);
-    assert_eq!(fs::read(archive).unwrap(), theirs);
+    fs::rename(&archive, bad.directory.join(bad.old_name())).unwrap();
+    bad.run().exited_with(4).logged(OTHER_JOBS_ARCHIVE);
+    assert_eq!(fs::read(archive).unwrap(), other_archive);
 }
 
 #[test]
-fn simultaneous_uploads_of_two_machines_do_not_disturb_each_other() {
+fn simultaneous_uploads_of_two_machines_do_not_interfere() {
     let mut bad = BadNight::new();
-    // Slow enough that the uploads overlap.
+    // Slow enough for the uploads to overlap.
     bad.serve(|web| web.bytes_per_second(100_000));
     let second = OtherJob::new(&bad, "second");
-    let runs = (begin(&bad), second.begin());
+    let runs = (start(&bad), second.start());
     wait_until("two uploads", || parts(&bad).len() == 2);
-    let (first, second) = (bad.outcome(runs.0.wait_with_output().unwrap()), second.end(runs.1));
+    let (first, second) = (bad.outcome(runs.0.wait_with_output().unwrap()), second.finish(runs.1));
     for outcome in [&first, &second] {
         outcome.exited_with(0);
     }
-    bad.holds_exactly(&[0, 1, 2, 3]);
+    bad.assert_holds_exactly(&[0, 1, 2, 3]);
 }
 
-/// A second machine whose run stops at its first request for which `is_it` holds, until it is released.
-struct Stopped {
+/// A second machine. Its run pauses before the first request that `matches`, until it is released.
+struct PausedMachine {
     server: SftpServer,
-    is_stopped: Arc<AtomicBool>,
+    is_paused: Arc<AtomicBool>,
     is_released: Arc<AtomicBool>,
 }
 
-impl Stopped {
-    fn at(bad: &BadNight, is_it: impl Fn(&str) -> bool + Send + Sync + 'static) -> Stopped {
-        let (is_stopped, is_released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let (stopped, released) = (Arc::clone(&is_stopped), Arc::clone(&is_released));
+impl PausedMachine {
+    fn new(bad: &BadNight, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> PausedMachine {
+        let (is_paused, is_released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (paused, released) = (Arc::clone(&is_paused), Arc::clone(&is_released));
         let server = SftpServer::builder(&bad.path("sftp")).password(PASSWORD);
         let server = server.on_operation(move |operation: Operation<'_>| {
-            if operation.moment == Moment::Before && is_it(operation.what) {
-                stopped.store(true, Ordering::SeqCst);
+            if operation.moment == Moment::Before && matches(operation.what) {
+                paused.store(true, Ordering::SeqCst);
                 while !released.load(Ordering::SeqCst) {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
             Disturbance::None
         });
-        Stopped { server: server.start(), is_stopped, is_released }
+        PausedMachine { server: server.start(), is_paused, is_released }
     }
 
-    /// Runs the second machine, and the first job while it is stopped.
+    /// Starts the run of the second machine, completes a run of the first one during the pause, and then the second.
     fn race(&self, bad: &BadNight) -> (Outcome, Outcome) {
         let mut second = OtherJob::new(bad, "second");
         second.config["sftp"]["port"] = json!(self.server.port());
-        let run = second.begin();
-        wait_until("the second machine", || self.is_stopped.load(Ordering::SeqCst));
+        let run = second.start();
+        wait_until("the second machine", || self.is_paused.load(Ordering::SeqCst));
         let before = parts(bad);
         assert_eq!(before.len(), 1, "{before:?}");
         let first = bad.run();
         assert_eq!(parts(bad), before, "{}", first.all());
         self.is_released.store(true, Ordering::SeqCst);
-        (first, second.end(run))
+        (first, second.finish(run))
     }
 }
 
-/// Lets the job overtake a second machine at its first request for which `is_it` holds. The archive must be delivered, and an
-/// older one must be set aside. Returns both runs.
-fn overtake(is_replacement: bool, is_it: fn(&str) -> bool) -> (Outcome, Outcome) {
+/// Lets the job overtake a second machine before its first request that `matches`. Asserts that the archive is delivered and
+/// an older one is set aside. Returns the outcomes of both runs.
+fn overtake(is_replacement: bool, matches: fn(&str) -> bool) -> (Outcome, Outcome) {
     let bad = BadNight::with_sftp(|sftp| sftp);
     if is_replacement {
         bad.plant_older_attempt();
     }
-    let (first, second) = Stopped::at(&bad, is_it).race(&bad);
+    let (first, second) = PausedMachine::new(&bad, matches).race(&bad);
     first.exited_with(i32::from(is_replacement));
     assert_eq!(parts(&bad), [""; 0], "{}", second.all());
     assert!(fs::metadata(bad.archive()).unwrap().len() > 1_000);
-    let old = bad.listing().remove(&bad.old()).flatten();
+    let old = bad.listing().remove(&bad.old_name()).flatten();
     assert_eq!(old.as_deref(), is_replacement.then_some(OLDER_ATTEMPT));
     (first, second)
 }
@@ -245,7 +245,7 @@ fn a_machine_overtaken_before_its_last_rename_finds_the_archive_delivered() {
     let is_last_rename = |what: &str| what.starts_with("rename") && what.contains(".part ");
     let (_, second) = overtake(false, is_last_rename);
     second.exited_with(0).logged("read back under its final name");
-    // The first machine has put the older archive back, and has then replaced it.
+    // The first machine puts the older archive back and then replaces it.
     let (first, second) = overtake(true, is_last_rename);
     first.logged("was put back");
     second.exited_with(1).logged("with different content already had the name");
@@ -257,11 +257,11 @@ fn set_age(folder: &Path, name: &str, age: Duration) {
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// Uploads of another machine and of the previous version, each with its age in hours.
+/// Creates uploads of another machine and of the previous version. Returns their names and ages in hours.
 fn plant_uploads(bad: &BadNight, hours: [u32; 2]) -> Vec<(String, u32)> {
     let mut planted = Vec::new();
     for (number, hours) in hours.into_iter().enumerate() {
-        let archive = bad.archive_of(number as u64);
+        let archive = bad.archive_aged(number as u64);
         for name in [format!(".{archive}.0ff1ce00.part"), format!(".{archive}.part")] {
             fs::write(bad.directory.join(&name), "cut off").unwrap();
             set_age(&bad.directory, &name, HOUR * hours);
@@ -293,7 +293,7 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
 
 #[test]
 fn the_age_of_an_upload_is_measured_by_the_servers_clock() {
-    // The server's clock is three hours slow: an upload of 22 hours ago has a time 25 hours before our clock.
+    // The server's clock is three hours slow: an upload of 22 hours ago seems 25 hours old by the local clock.
     let slow = |sftp: testkit::servers::sftp::Builder| sftp.showing_times(|seconds| Some(seconds - 3 * 3600));
     let bad = BadNight::with_sftp(slow);
     let planted = plant_uploads(&bad, [20, 22]);
@@ -313,34 +313,34 @@ fn a_folder_of_the_previous_version_still_works() {
         // From three days ago: an archive, one that it replaced, and an unfinished upload.
         bad.date = (modified - TimeDelta::days(3)).date_naive();
         bad.publish_dump_of(modified - TimeDelta::days(3));
-        let former = pack_with_tar(&bad, 0, DUMP, b"SELECT 1;\n");
+        let previous = pack_with_tar(&bad, 0, DUMP, b"SELECT 1;\n");
         bad.plant(&[2]);
-        let [tonights, orphan, replaced, cut_off] = [
-            format!(".{}.old", bad.archive_of(0)),
-            format!(".{}.old", bad.archive_of(5)),
-            format!(".{}.old", bad.archive_of(2)),
-            format!(".{}.part", bad.archive_of(1)),
+        let [current, orphan, replaced, unfinished] = [
+            format!(".{}.old", bad.archive_aged(0)),
+            format!(".{}.old", bad.archive_aged(5)),
+            format!(".{}.old", bad.archive_aged(2)),
+            format!(".{}.part", bad.archive_aged(1)),
         ];
-        for name in [&tonights, &orphan, &replaced, &cut_off] {
-            fs::write(bad.directory.join(name), format!("what {name} holds")).unwrap();
+        for name in [&current, &orphan, &replaced, &unfinished] {
+            fs::write(bad.directory.join(name), format!("content of {name}")).unwrap();
         }
         times::set_as_named(&bad.directory);
-        let content = |name: &str| Some(format!("what {name} holds").into_bytes());
+        let content = |name: &str| Some(format!("content of {name}").into_bytes());
 
         bad.must_warn(&["with different content already had the name"]).logged("was put back");
         let listing = bad.listing();
-        assert_eq!(listing[&bad.archive_of(5)], content(&orphan), "an archive without a successor is put back");
-        assert_eq!(listing[&tonights], content(&tonights));
+        assert_eq!(listing[&bad.archive_aged(5)], content(&orphan), "an archive that was not replaced is put back");
+        assert_eq!(listing[&current], content(&current));
         assert_eq!(listing[&replaced], content(&replaced));
-        assert!(listing[&bad.old()].as_deref() == Some(&former));
-        assert!(!listing.contains_key(&cut_off), "{:?}", bad.names());
+        assert!(listing[&bad.old_name()].as_deref() == Some(&previous));
+        assert!(!listing.contains_key(&unfinished), "{:?}", bad.names());
 
         bad.date = modified.date_naive();
         bad.publish_dump_of(modified);
         times::set_as_named(&bad.directory);
         bad.run().exited_with(0);
         assert!(bad.names().iter().all(|name| !name.ends_with(".old")), "three days later: {:?}", bad.names());
-        let kept = |age: u64| bad.names().contains(&bad.archive_of(age));
+        let kept = |age: u64| bad.names().contains(&bad.archive_aged(age));
         assert!([0, 1, 2, 3, 5, 8].into_iter().all(kept), "{:?}", bad.names());
     });
 }

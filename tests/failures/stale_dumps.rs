@@ -1,4 +1,4 @@
-//! Dumps that are not from today: nothing is sent, and the history stops shrinking.
+//! Stale dumps: nothing is sent, and no more archives expire.
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::json;
@@ -11,7 +11,7 @@ fn at(date: NaiveDate, hour: u32) -> DateTime<Utc> {
     date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap()).and_utc()
 }
 
-/// A job with the dump that `entry` makes.
+/// A job with the dump returned by `entry`.
 fn job_with(entry: impl FnOnce(&BadNight, Entry) -> Entry) -> BadNight {
     let bad = BadNight::new();
     let dump = Entry::new(DUMP, bad.dump.clone());
@@ -20,14 +20,14 @@ fn job_with(entry: impl FnOnce(&BadNight, Entry) -> Entry) -> BadNight {
 }
 
 #[test]
-fn yesterdays_dump_is_not_sent_and_the_report_says_where_to_look() {
+fn yesterdays_dump_is_not_sent_and_is_reported_with_advice() {
     let bad = job_with(|bad, dump| dump.extended_time(at(bad.date - Days::new(1), 12)));
-    let tonights = bad.archive_of(0);
+    let new = bad.archive_aged(0);
     bad.must_warn(&["stale", "1 day ago", "Check the program that dumps the database"]);
-    let (subject, _) = bad.the_mail();
+    let (subject, _) = bad.last_mail();
     assert!(subject.contains("the dump is stale"), "{subject}");
-    assert!(bad.the_post().contains("stale"), "{}", bad.the_post());
-    assert!(!bad.names().contains(&tonights));
+    assert!(bad.last_post().contains("stale"), "{}", bad.last_post());
+    assert!(!bad.names().contains(&new));
 }
 
 #[test]
@@ -37,13 +37,13 @@ fn with_a_stale_dump_ages_are_counted_from_the_newest_archive() {
         std::fs::remove_file(bad.directory.join(name)).unwrap();
     }
     bad.plant(&[5, 6, 7, 14, 15, 16]);
-    let expired = bad.archive_of(16);
+    let expired = bad.archive_aged(16);
     let outcome = bad.must_warn(&["stale", "5 days ago"]);
     outcome.logged(&format!("removed {expired}: expired, 11 days old"));
-    bad.holds_exactly(&[5, 6, 7, 14, 15]);
+    bad.assert_holds_exactly(&[5, 6, 7, 14, 15]);
     bad.must_warn(&["stale"]);
-    // The history stops shrinking.
-    bad.holds_exactly(&[5, 6, 7, 14, 15]);
+    // No more archives expire.
+    bad.assert_holds_exactly(&[5, 6, 7, 14, 15]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_dump_from_the_future_is_reported_as_stale() {
 }
 
 #[test]
-fn a_dos_time_counts_if_the_zip_has_no_other() {
+fn a_dos_time_is_used_if_the_zip_has_no_other() {
     let fresh = job_with(|bad, dump| dump.dos_time(at(bad.date, 12).naive_utc()));
     fresh.run().exited_with(0).logged("fresh");
     let rounded_up = job_with(|bad, dump| dump.dos_time(at(bad.date + Days::new(1), 0).naive_utc()));
@@ -72,16 +72,16 @@ fn a_dos_time_is_read_in_source_timezone() {
 }
 
 #[test]
-fn source_timezone_counts_without_tz() {
-    // 20:00 on this machine, whose zone is the one of its /etc/localtime.
+fn source_timezone_applies_without_tz() {
+    // 20:00 in this machine's time zone from /etc/localtime.
     let local = std::process::Command::new("date").arg("+%:z").env_remove("TZ").output().unwrap();
     let offset: FixedOffset = String::from_utf8(local.stdout).unwrap().trim().parse().unwrap();
     let mut bad = BadNight::new();
     let evening = bad.date.and_time(NaiveTime::from_hms_opt(20, 0, 0).unwrap()).and_local_timezone(offset).unwrap();
-    // There it may be another day: the ZIP's time is read in that zone, and compared with today in this one.
+    // It may be another day in these zones: the ZIP's time is read in the zone, and compared with today's local date.
     for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
-        let there = evening.with_timezone(&zone.parse::<chrono_tz::Tz>().unwrap()).naive_local();
-        bad.publish(&Zip::new().with(Entry::new(DUMP, bad.dump.clone()).dos_time(there)));
+        let zoned = evening.with_timezone(&zone.parse::<chrono_tz::Tz>().unwrap()).naive_local();
+        bad.publish(&Zip::new().with(Entry::new(DUMP, bad.dump.clone()).dos_time(zoned)));
         bad.set("source.timezone", json!(zone));
         let output = bad.command().env_remove("TZ").output().unwrap();
         bad.outcome(output).exited_with(0).logged(&format!("fresh: modified {} 20:00:00", bad.date));
@@ -129,11 +129,11 @@ fn a_past_date_without_its_dump_cannot_be_repeated() {
 }
 
 #[test]
-fn another_dump_in_the_zip_is_reported_and_is_no_warning() {
+fn another_dump_in_the_zip_is_reported_without_a_warning() {
     let bad = BadNight::new();
     let dump = Entry::new(DUMP, bad.dump.clone()).extended_time(at(bad.date, 0));
     bad.publish(&Zip::new().with(Entry::new("old/Blog.SQL", "x")).with(dump).with(Entry::new("notes.txt", "x")));
     bad.run().exited_with(0).logged("; the ZIP also holds \"old/Blog.SQL\", not sent by this job");
-    let (_, mail) = bad.the_mail();
+    let (_, mail) = bad.last_mail();
     assert!(mail.contains("the ZIP also holds"), "{mail}");
 }

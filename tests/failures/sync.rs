@@ -1,4 +1,4 @@
-//! Servers that fail to sync an archive to their disk, and servers that cannot.
+//! Servers that fail to sync an archive to their disk, or do not support it.
 
 use std::fs;
 
@@ -16,21 +16,21 @@ fn archive_size(bad: &BadNight) -> usize {
 
 /// The log's lines about the sync.
 fn lines_about_sync(outcome: &Outcome) -> Vec<&str> {
-    let is_about = |line: &&str| line.contains("sync") && line.contains("disk");
-    outcome.log.lines().filter(is_about).collect()
+    let mentions_sync = |line: &&str| line.contains("sync") && line.contains("disk");
+    outcome.log.lines().filter(mentions_sync).collect()
 }
 
 #[test]
 fn an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_nothing_is_removed() {
     for disturbance in [Disturbance::Failure, Disturbance::HangUp] {
         let bad = BadNight::with_sftp(|sftp| sftp.on_sync(disturbance));
-        let expired = [20, 30].map(|age| bad.archive_of(age));
-        let outcome = bad.must_warn(&["failed to sync", &bad.archive_of(0), "check that disk", HELD_BACK]);
+        let expired = [20, 30].map(|age| bad.archive_aged(age));
+        let outcome = bad.must_warn(&["failed to sync", &bad.archive_aged(0), "check that disk", HELD_BACK]);
         outcome.logged("read back over a new connection and published");
         assert!(archive_size(&bad) > 1_000, "{disturbance:?}");
         assert!(expired.iter().all(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
         assert!(bad.names().iter().all(|name| !name.ends_with(".part")), "{disturbance:?}: {:?}", bad.names());
-        // The next run finds the archive and has nothing to sync.
+        // The next run finds the archive and syncs nothing.
         bad.run().exited_with(0).logged("is already there, with the same bytes");
         assert!(!expired.iter().any(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
     }
@@ -41,12 +41,12 @@ fn after_a_replacement_that_fails_to_sync_the_old_archive_is_kept() {
     let bad = BadNight::with_sftp(|sftp| sftp.on_sync(Disturbance::Failure));
     bad.plant_older_attempt();
     bad.must_warn(&["failed to sync", "with different content already had the name", HELD_BACK]);
-    assert_eq!(bad.listing()[&bad.old()].as_deref(), Some(OLDER_ATTEMPT));
+    assert_eq!(bad.listing()[&bad.old_name()].as_deref(), Some(OLDER_ATTEMPT));
     assert!(archive_size(&bad) > 1_000);
 }
 
 #[test]
-fn a_server_without_sync_is_an_info_line() {
+fn a_server_without_sync_support_is_only_logged() {
     let statuses = [StatusCode::PermissionDenied, StatusCode::BadMessage, StatusCode::OpUnsupported];
     let refusing = statuses.map(|status| {
         let refuse = move |sftp: SftpBuilder| sftp.on_sync(Disturbance::Status(status));
@@ -58,12 +58,12 @@ fn a_server_without_sync_is_an_info_line() {
         outcome.exited_with(0).logged("cannot confirm that");
         assert!(lines_about_sync(&outcome).iter().all(|line| line.contains(" INFO ")), "{}", outcome.all());
         assert!(!outcome.log.contains(HELD_BACK), "{}", outcome.all());
-        assert!(!bad.names().contains(&bad.archive_of(20)), "{:?}", bad.names());
+        assert!(!bad.names().contains(&bad.archive_aged(20)), "{:?}", bad.names());
     }
 }
 
 #[test]
-fn a_synced_archive_is_not_mentioned() {
+fn a_successful_sync_is_not_logged() {
     for bad in [BadNight::new(), BadNight::with_sftp(|sftp| sftp)] {
         let outcome = bad.run();
         outcome.exited_with(0);

@@ -1,4 +1,4 @@
-//! Archives that do not arrive, or not intact.
+//! Archives that do not arrive, or arrive damaged.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ fn a_directory_that_cannot_be_written_is_reported() {
 #[test]
 fn a_work_directory_that_cannot_be_written_is_reported() {
     let mut bad = BadNight::new();
-    // Not even root can create a file here.
+    // Not even root can create a file in /proc.
     bad.set("archive.work_directory", json!("/proc"));
     bad.must_fail(&["/proc", "archive.work_directory", "Check its free space and permissions"]);
 }
@@ -42,21 +42,21 @@ fn a_failing_close_is_a_failed_upload() {
 }
 
 #[test]
-fn an_upload_with_other_bytes_never_gets_the_final_name() {
+fn an_upload_with_different_bytes_never_gets_the_final_name() {
     let bad = BadNight::with_sftp(|sftp| sftp.corrupting_writes());
     let outcome =
-        bad.must_fail(&["is not what was sent", "the right size, but other bytes", "Check the server's disk"]);
+        bad.must_fail(&["does not match the archive", "the right size but different bytes", "Check the server's disk"]);
     outcome.logged("sent, but not verified");
     assert!(!bad.sftp().operations().iter().any(|operation| operation.starts_with("rename")));
     bad.plant_older_attempt();
-    bad.must_fail(&["is not what was sent"]);
+    bad.must_fail(&["does not match the archive"]);
 }
 
 #[test]
 fn a_truncated_upload_never_gets_the_final_name() {
     let cut = |path: &std::path::Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1_000).unwrap();
     let bad = BadNight::with_sftp(|sftp| sftp.after_upload(cut));
-    bad.must_fail(&["is not what was sent", "it has 1000 bytes instead of"]);
+    bad.must_fail(&["does not match the archive", "it has 1000 bytes instead of"]);
 }
 
 #[test]
@@ -64,39 +64,39 @@ fn a_cut_connection_is_retried() {
     let bad = BadNight::with_sftp(|sftp| sftp.cut_after(20_000, 1));
     bad.run().exited_with(0).logged("sending the archive failed, trying again").logged("retries 1");
     assert!(bad.is_delivered());
-    bad.has_no_upload();
-    bad.leaves_no_temporary_file();
+    bad.assert_no_upload();
+    bad.assert_no_temporary_file();
     let bad = BadNight::with_sftp(|sftp| sftp.cut_reads_after(20_000, 1));
     bad.run().exited_with(0).logged("verifying the archive failed, trying again").logged("retries 1");
 }
 
 #[test]
-fn a_connection_that_is_cut_repeatedly_is_given_up() {
+fn a_repeatedly_cut_connection_fails_the_run() {
     let bad = BadNight::with_sftp(|sftp| sftp.cut_after(20_000, 100));
     let before = bad.names();
     bad.run().exited_with(4).logged("(2 of 2)").logged("the connection to the server broke while");
-    let part = bad.part_of(&bad.archive_of(0));
+    let part = bad.part_of(&bad.archive_aged(0));
     let names: Vec<String> = bad.names().into_iter().filter(|name| *name != part).collect();
-    assert_eq!(names, before, "only the upload is left, which could not be removed over a broken connection");
-    bad.leaves_no_temporary_file();
+    assert_eq!(names, before, "only the upload remains, which cannot be removed over a broken connection");
+    bad.assert_no_temporary_file();
 }
 
 #[test]
-fn a_server_that_stalls_is_given_up_in_time() {
+fn a_stalling_server_fails_the_run_in_time() {
     let mut bad = BadNight::with_sftp(|sftp| sftp.stall_after(20_000));
     bad.set("sftp.timeout_seconds", json!(1));
-    let begun = Instant::now();
+    let started = Instant::now();
     bad.run().exited_with(4).logged("the connection to the server broke while").logged("sftp.timeout_seconds");
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    bad.leaves_no_temporary_file();
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    bad.assert_no_temporary_file();
 }
 
 #[test]
 fn a_verification_without_a_connection_is_reported_as_sent_but_not_verified() {
     let bad = BadNight::with_sftp(|sftp| sftp.turn_away(2..10));
-    let history = bad.listing();
+    let before = bad.listing();
     bad.run().exited_with(4).logged("trying again").logged("sent, but not verified: the archive is not published");
-    bad.still_holds(&history);
+    bad.assert_still_holds(&before);
     assert!(!bad.is_delivered());
 }
 
@@ -105,18 +105,18 @@ fn a_rename_with_a_lost_reply_is_detected() {
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
     bad.run().exited_with(0).logged("publishing the archive failed, trying again");
     assert!(bad.is_delivered());
-    bad.has_no_upload();
+    bad.assert_no_upload();
     // If an older archive has the name, the first rename sets it aside.
     let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
     bad.plant_older_attempt();
     bad.run().exited_with(1).logged("with different content already had the name");
-    assert_ne!(bad.listing()[&bad.archive_of(0)].as_deref(), Some(OLDER_ATTEMPT));
-    bad.has_no_upload();
+    assert_ne!(bad.listing()[&bad.archive_aged(0)].as_deref(), Some(OLDER_ATTEMPT));
+    bad.assert_no_upload();
 }
 
 #[test]
 fn a_folder_under_the_final_name_is_kept() {
     let bad = BadNight::new();
     fs::create_dir(bad.archive()).unwrap();
-    bad.must_fail(&[&bad.archive_of(0), "is not a regular file. Move it away"]);
+    bad.must_fail(&[&bad.archive_aged(0), "is not a regular file. Move it away"]);
 }

@@ -1,4 +1,4 @@
-//! Downloads that are no ZIP, or hold no dump that could be shipped.
+//! Downloads that are not a ZIP, or do not contain a usable dump.
 
 use std::fs;
 use std::process::Command;
@@ -10,25 +10,25 @@ use testkit::servers::{Entry, Zip};
 use super::bad_night::BadNight;
 
 /// A job with `zip` on the web server.
-fn job_with(zip: &Zip) -> BadNight {
+fn job_with_zip(zip: &Zip) -> BadNight {
     let bad = BadNight::new();
     bad.publish(zip);
     bad
 }
 
-/// Runs `command`, which makes `my_zip.zip` in the web server's folder, where the dump is a file.
-pub(crate) fn made_by(bad: &BadNight, command: &str, arguments: &[&str]) {
+/// Runs `command` in the web server's folder to make `my_zip.zip` from the dump's file.
+pub(crate) fn make_zip_with(bad: &BadNight, command: &str, arguments: &[&str]) {
     fs::remove_file(bad.path("web/my_zip.zip")).unwrap();
     fs::write(bad.path("web").join(DUMP), &bad.dump).unwrap();
-    let made = Command::new(command).args(arguments).current_dir(bad.path("web")).env("TZ", "UTC").status();
-    assert!(made.unwrap_or_else(|_| panic!("{command} is missing: install the Debian package")).success());
+    let status = Command::new(command).args(arguments).current_dir(bad.path("web")).env("TZ", "UTC").status();
+    assert!(status.unwrap_or_else(|_| panic!("{command} is missing: install the Debian package")).success());
 }
 
 #[test]
 fn a_missing_dump_is_reported_with_similar_names() {
-    let company = ["zebra.txt", "backup/dumpfile.sql", "Dumpfile.SQL", "notes"];
-    let zip = company.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
-    job_with(&zip).must_fail(&[
+    let names = ["zebra.txt", "backup/dumpfile.sql", "Dumpfile.SQL", "notes"];
+    let zip = names.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
+    job_with_zip(&zip).must_fail(&[
         "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
         "Correct source.dump, or the program that makes the ZIP",
     ]);
@@ -36,13 +36,14 @@ fn a_missing_dump_is_reported_with_similar_names() {
 
 #[test]
 fn a_zip_without_a_file_is_reported_as_such() {
-    job_with(&Zip::new())
+    job_with_zip(&Zip::new())
         .must_fail(&["it holds no file at all", "Correct source.dump, or the program that makes the ZIP"]);
 }
 
 #[test]
 fn names_in_the_zip_cannot_forge_a_line() {
-    let outcome = job_with(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
+    let outcome =
+        job_with_zip(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
     assert!(!outcome.log.lines().any(|line| line.starts_with("ERROR")), "{}", outcome.all());
     assert!(outcome.log.contains(r"../x\nERROR"), "{}", outcome.all());
 }
@@ -54,23 +55,23 @@ fn a_folder_a_link_or_an_empty_file_is_not_a_dump() {
         (Entry::symlink(DUMP, "/etc/passwd"), "is a symbolic link, not a regular file"),
         (Entry::new(DUMP, ""), "is empty. Check the program that dumps the database"),
     ];
-    for (entry, told) in cases {
-        job_with(&Zip::new().with(entry)).must_fail(&[told]);
+    for (entry, expected) in cases {
+        job_with_zip(&Zip::new().with(entry)).must_fail(&[expected]);
     }
 }
 
 #[test]
-fn one_flipped_bit_is_found_and_nothing_gets_a_final_name() {
+fn one_flipped_bit_is_detected_and_nothing_is_published() {
     let bad = BadNight::new();
     let mut zip = Zip::new().with(bad.entry()).bytes();
     let middle = zip.len() / 2;
     zip[middle] ^= 0x10;
     bad.publish_bytes(&zip);
-    let outcome = bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again"]);
+    let outcome = bad.must_fail(&["the dump in the ZIP is damaged; create the ZIP again"]);
     outcome.logged("errors 1");
 }
 
-/// `zip`, with `value` in both headers of its only entry, at these offsets.
+/// Writes `value` into both headers of the only entry of `zip`, at these offsets.
 pub(crate) fn with_field(zip: &[u8], local: usize, directory: usize, value: u32) -> Vec<u8> {
     let mut zip = zip.to_vec();
     for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", directory)] {
@@ -81,18 +82,18 @@ pub(crate) fn with_field(zip: &[u8], local: usize, directory: usize, value: u32)
 }
 
 #[test]
-fn a_wrong_size_or_checksum_in_the_directory_is_found() {
+fn a_wrong_size_or_checksum_in_the_directory_is_detected() {
     let bad = BadNight::new();
     let zip = Zip::new().with(bad.entry()).bytes();
     // The uncompressed size is at offset 22 in the local header and at 24 in the directory's, the CRC-32 at 14 and 16
     // (APPNOTE 4.3.7, 4.3.12).
-    for (local, directory, value, told) in [
+    for (local, directory, value, expected) in [
         (22, 24, 199_999_u32, "longer"),
         (22, 24, 200_001, "shorter"),
         (14, 16, 0x0bad_c0de, "its checksum (CRC-32) is wrong"),
     ] {
         bad.publish_bytes(&with_field(&zip, local, directory, value));
-        bad.must_fail(&["the dump in the ZIP is damaged; make the ZIP again", told]);
+        bad.must_fail(&["the dump in the ZIP is damaged; create the ZIP again", expected]);
     }
 }
 
@@ -112,12 +113,12 @@ fn a_download_that_is_not_a_zip_is_reported_by_its_type_or_beginning() {
 }
 
 #[test]
-fn output_of_other_tools_that_cannot_be_read_is_refused_with_the_reason() {
+fn unreadable_output_of_other_tools_is_refused_with_the_reason() {
     const LZMA: &str = "import zipfile; zipfile.ZipFile('my_zip.zip', 'w', zipfile.ZIP_LZMA).write('dumpfile.sql')";
     const TWICE: &str = "import zipfile; z = zipfile.ZipFile('my_zip.zip', 'w'); z.write('dumpfile.sql'); \
                          z.writestr('dumpfile.sql', 'another'); z.close()";
     const SEVEN_ZIP: &str = "7z a -bso0 -t7z x.7z dumpfile.sql && mv x.7z my_zip.zip";
-    const PUBLISH: &str = "Have the dump published in a ZIP";
+    const PUBLISH: &str = "Publish the dump in a ZIP";
     let bad = BadNight::new();
     for (command, arguments, words) in [
         ("tar", &["-cf", "my_zip.zip", DUMP][..], ["is not a ZIP but a tar archive", PUBLISH]),
@@ -131,15 +132,15 @@ fn output_of_other_tools_that_cannot_be_read_is_refused_with_the_reason() {
             &["a", "-bso0", "-mm=PPMd", "my_zip.zip", DUMP],
             ["is compressed with PPMd.", "Make the ZIP with deflate"],
         ),
-        ("python3", &["-W", "ignore", "-c", TWICE], ["the same name more than once", "Make it again"]),
+        ("python3", &["-W", "ignore", "-c", TWICE], ["the same name more than once", "Create it again"]),
     ] {
-        made_by(&bad, command, arguments);
+        make_zip_with(&bad, command, arguments);
         bad.must_fail(&words);
     }
 }
 
 #[test]
-fn a_truncated_zip_is_reported_as_cut_off() {
+fn a_truncated_zip_is_reported_as_such() {
     let bad = BadNight::new();
     let zip = Zip::new().with(bad.entry()).bytes();
     for length in [10, zip.len() / 2, zip.len() - 22, zip.len() - 1] {

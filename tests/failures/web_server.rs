@@ -1,4 +1,4 @@
-//! Web servers that refuse, are not trusted, or do not answer.
+//! Web servers that refuse requests, are not trusted, or do not respond.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use testkit::servers::{Authority, Identity};
 use super::bad_night::BadNight;
 
 #[test]
-fn a_refusal_is_final_and_says_what_to_check() {
+fn a_refusal_is_final_and_reported_with_advice() {
     let cases = [
         (401, "Check source.username and source.password"),
         (403, "Check what the web server allows this user to read"),
@@ -38,15 +38,18 @@ fn an_overload_is_retried_and_then_reported() {
     let mut bad = BadNight::new();
     for status in [429, 503] {
         bad.serve(|web| web.status(status).retry_after(3600));
-        let begun = Instant::now();
+        let started = Instant::now();
         bad.must_fail(&[&format!("answered {status}")]).logged("trying again").logged("(2 of 2)");
-        assert_eq!(bad.web.requests(), 2, "as often as retry.attempts says");
-        assert!(begun.elapsed() < Duration::from_secs(10), "retry.max_pause_seconds bounds what the server asks for");
+        assert_eq!(bad.web.requests(), 2, "as many as retry.attempts");
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "retry.max_pause_seconds limits the pause that the server requests"
+        );
     }
 }
 
 #[test]
-fn a_temporary_overload_does_no_harm() {
+fn a_temporary_overload_is_retried() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.status_for(503, 1));
     bad.run().exited_with(0).logged("trying again").logged("retries 1");
@@ -70,7 +73,7 @@ fn an_untrusted_certificate_is_reported_with_the_reason_and_not_retried() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_out_of_tls_or_in_circles() {
+fn a_redirect_out_of_tls_or_in_a_loop_is_not_followed() {
     let mut bad = BadNight::new();
     bad.serve(|web| web.redirect_to("http://127.0.0.1:9/my_zip.zip"));
     bad.must_fail(&["redirects to an address without TLS", "source.url"]);
@@ -97,17 +100,17 @@ fn an_unknown_host_name_is_reported() {
 }
 
 #[test]
-fn a_server_that_stalls_or_drips_is_given_up_in_time() {
+fn a_stalling_or_slow_server_fails_the_run_in_time() {
     let mut bad = BadNight::new();
     bad.set("source.timeout_seconds", json!(1));
-    let begun = Instant::now();
+    let started = Instant::now();
     bad.serve(|web| web.silent());
     bad.must_fail(&["did not answer within 1 s", "source.timeout_seconds"]);
     bad.serve(|web| web.stall_after(20_000, 10));
     bad.must_fail(&["stalled after 20000 bytes", "nothing arrived for 1 s", "source.timeout_seconds"]);
     bad.serve(|web| web.bytes_per_second(200));
     bad.must_fail(&["slower than 1 KiB/s over 1 s", "source.timeout_seconds"]);
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn a_download_that_is_cut_is_retried() {
     bad.serve(|web| web.cut_after(20_000, 1));
     bad.run().exited_with(0).logged("the download ended early").logged("trying again").logged("retries 1");
     assert!(bad.is_delivered());
-    bad.leaves_no_temporary_file();
+    bad.assert_no_temporary_file();
     bad.serve(|web| web.cut_after(20_000, 10));
     bad.must_fail(&["the download ended early"]);
 }
@@ -131,7 +134,7 @@ fn a_port_without_tls_is_reported_as_such() {
 }
 
 #[test]
-fn a_certificate_of_many_names_is_reported_with_a_few() {
+fn a_certificate_with_many_names_is_reported_with_a_few_of_them() {
     let names: Vec<String> = (0..40).map(|number| format!("host{number}.example.org")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).chain(["10.0.0.1"]).collect();
     let mut bad = BadNight::new();

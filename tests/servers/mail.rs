@@ -58,7 +58,7 @@ fn mail_arrives_over_tls_and_starttls_after_a_login() {
 }
 
 #[test]
-fn the_mail_server_has_its_faults() {
+fn the_mail_server_injects_its_faults() {
     let server = SmtpServer::builder(Security::None).refuse_recipient("ops@example.org").start();
     let refusal = mailer(&server, |_| Tls::None).build().send(&message()).unwrap_err();
     assert_eq!(refusal.status().map(u16::from), Some(550));
@@ -68,8 +68,8 @@ fn the_mail_server_has_its_faults() {
     assert_eq!((refusal.status().map(u16::from), server.messages().len()), (Some(452), 0));
 
     let server = SmtpServer::builder(Security::None).silent_after_data().start();
-    let hasty = mailer(&server, |_| Tls::None).timeout(Some(Duration::from_millis(200))).build();
-    assert!(hasty.send(&message()).is_err());
+    let impatient = mailer(&server, |_| Tls::None).timeout(Some(Duration::from_millis(200))).build();
+    assert!(impatient.send(&message()).is_err());
     assert_eq!(server.messages().len(), 1);
 
     let server = SmtpServer::builder(Security::None).silent().start();

@@ -1,4 +1,4 @@
-//! Independent clients check that the embedded servers behave like real ones.
+//! Checks with independent clients that the embedded servers behave like real ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod mail;

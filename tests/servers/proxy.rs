@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use testkit::servers::Proxy;
 use testkit::servers::listener::{loopback, serve};
 
-/// A server that echoes its input up to the end of the stream, and then sends "bye".
+/// A server that echoes its input and, at the end of the stream, sends "bye".
 fn echo() -> SocketAddr {
     loopback(serve(|mut stream| {
-        let mut back = stream.try_clone().unwrap();
-        if std::io::copy(&mut stream, &mut back).is_ok() {
-            let _ = back.write_all(b"bye");
+        let mut output = stream.try_clone().unwrap();
+        if std::io::copy(&mut stream, &mut output).is_ok() {
+            let _ = output.write_all(b"bye");
         }
     }))
 }
@@ -22,19 +22,19 @@ fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(loopback(proxy.port())).unwrap()
 }
 
-/// Sends `bytes` and the end of the stream, and returns the answer.
+/// Sends `bytes` and the end of the stream, and returns the reply.
 fn exchange(proxy: &Proxy, bytes: &[u8]) -> Vec<u8> {
     let mut stream = connect(proxy);
     let mut sending = stream.try_clone().unwrap();
-    let mut answer = Vec::new();
+    let mut reply = Vec::new();
     thread::scope(|scope| {
         scope.spawn(move || {
             let _ = sending.write_all(bytes);
             let _ = sending.shutdown(Shutdown::Write);
         });
-        let _ = stream.read_to_end(&mut answer);
+        let _ = stream.read_to_end(&mut reply);
     });
-    answer
+    reply
 }
 
 #[test]
@@ -42,49 +42,49 @@ fn a_proxy_forwards_everything_and_the_end_of_the_stream() {
     let sent: Vec<u8> = (0..3_000_000_u32).map(|index| (index % 251) as u8).collect();
     for round_trip in [0, 10] {
         let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(round_trip)).start();
-        let answer = exchange(&proxy, &sent);
-        assert!(answer.strip_suffix(b"bye") == Some(&sent), "{} bytes returned", answer.len());
+        let reply = exchange(&proxy, &sent);
+        assert!(reply.strip_suffix(b"bye") == Some(&sent), "{} bytes returned", reply.len());
         assert_eq!((proxy.bytes_upstream(), proxy.bytes_downstream()), (3_000_000, 3_000_003));
     }
 }
 
 #[test]
-fn an_answer_takes_a_round_trip_and_a_connection_another() {
+fn connecting_and_each_reply_take_a_round_trip() {
     let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(100)).start();
     let mut stream = connect(&proxy);
     for expected in [200, 100, 100] {
-        let begun = Instant::now();
+        let started = Instant::now();
         stream.write_all(b"x").unwrap();
         stream.read_exact(&mut [0]).unwrap();
-        let taken = begun.elapsed();
-        assert!(taken >= Duration::from_millis(expected), "{taken:?}");
-        assert!(taken < Duration::from_millis(expected + 60), "{taken:?}");
+        let elapsed = started.elapsed();
+        assert!(elapsed >= Duration::from_millis(expected), "{elapsed:?}");
+        assert!(elapsed < Duration::from_millis(expected + 60), "{elapsed:?}");
     }
 }
 
 #[test]
-fn latency_does_not_limit_the_speed() {
+fn latency_does_not_limit_throughput() {
     let proxy = Proxy::builder(echo()).round_trip(Duration::from_millis(100)).start();
-    let begun = Instant::now();
+    let started = Instant::now();
     assert_eq!(exchange(&proxy, &vec![0; 20_000_000]).len(), 20_000_003);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[test]
-fn all_connections_share_a_limited_line() {
+fn all_connections_share_the_bandwidth_limit() {
     let proxy = Proxy::builder(echo()).bytes_per_second(2_000_000).start();
-    let begun = Instant::now();
+    let started = Instant::now();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| assert_eq!(exchange(&proxy, &vec![0; 500_000]).len(), 500_003));
         }
     });
-    let taken = begun.elapsed().as_secs_f64();
-    assert!((0.9..1.4).contains(&taken), "{taken} s for 2 MB each way");
+    let elapsed = started.elapsed().as_secs_f64();
+    assert!((0.9..1.4).contains(&elapsed), "{elapsed} s for 2 MB each way");
 }
 
 #[test]
-fn a_line_is_cut_once_after_the_given_bytes() {
+fn connections_are_cut_once_after_the_given_bytes() {
     for round_trip in [0, 10] {
         let builder = Proxy::builder(echo()).round_trip(Duration::from_millis(round_trip));
         let proxy = builder.cut_after(100_000).start();

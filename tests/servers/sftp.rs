@@ -44,7 +44,7 @@ fn files_can_be_sent_read_back_renamed_listed_and_removed_over_sftp() {
     file.close().unwrap();
     let mut received = Vec::new();
     sftp.open(Path::new("in/.a.part")).unwrap().read_to_end(&mut received).unwrap();
-    assert!(received == content, "other bytes");
+    assert!(received == content, "the bytes differ");
 
     fs::write(folder.path().join("in/taken"), "old").unwrap();
     std::os::unix::fs::symlink("taken", folder.path().join("in/link")).unwrap();
@@ -65,7 +65,7 @@ fn files_can_be_sent_read_back_renamed_listed_and_removed_over_sftp() {
 }
 
 #[test]
-fn nothing_outside_the_served_folder_can_be_reached_over_sftp() {
+fn files_outside_the_served_folder_cannot_be_reached_over_sftp() {
     let outside = folder_with_file();
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(outside.path(), folder.path().join("out")).unwrap();
@@ -131,15 +131,15 @@ fn the_sftp_server_uses_the_given_host_keys() {
     let session = connect(&server);
     let mut known_hosts = session.known_hosts().unwrap();
     known_hosts.read_str(server.known_hosts().trim(), ssh2::KnownHostFileKind::OpenSSH).unwrap();
-    let (shown, _) = session.host_key().unwrap();
-    let checked = known_hosts.check_port("127.0.0.1", server.port(), shown);
+    let (presented, _) = session.host_key().unwrap();
+    let checked = known_hosts.check_port("127.0.0.1", server.port(), presented);
     assert!(matches!(checked, ssh2::CheckResult::Match), "{checked:?}");
     assert_eq!(server.fingerprint(), key.fingerprint());
     assert!(key.fingerprint().starts_with("SHA256:"));
 }
 
 #[test]
-fn the_sftp_server_has_its_faults() {
+fn the_sftp_server_injects_its_faults() {
     let folder = tempfile::tempdir().unwrap();
     let builder = || SftpServer::builder(folder.path()).password("secret");
     let send = |server: &SftpServer, name: &str| {

@@ -42,13 +42,16 @@ fn the_web_server_serves_files_and_ranges_of_them() {
 }
 
 #[test]
-fn the_web_server_has_its_faults() {
+fn the_web_server_injects_its_faults() {
     let folder = folder_with_file();
     let builder = || HttpsServer::builder(folder.path());
 
     let server = builder().without_ranges().without_validators().start();
-    let answer = get(&server.url("/file"), &[("range", "bytes=0-1")]).unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "accept-ranges"), header(&answer, "etag")), (200, "", ""));
+    let response = get(&server.url("/file"), &[("range", "bytes=0-1")]).unwrap();
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "accept-ranges"), header(&response, "etag")),
+        (200, "", "")
+    );
 
     let server = builder().basic_auth("u", "p").start();
     assert_eq!(get(&server.url("/file"), &[]).unwrap().status(), 401);
@@ -56,57 +59,57 @@ fn the_web_server_has_its_faults() {
     assert!(server.seen()[1].has_authorization() && !server.seen()[0].has_authorization());
 
     let server = builder().status_for(503, 1).retry_after(7).start();
-    let answer = get(&server.url("/file"), &[]).unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "7"));
+    let response = get(&server.url("/file"), &[]).unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (503, "7"));
     assert_eq!(get(&server.url("/file"), &[]).unwrap().status(), 200);
 
     let server = builder().without_length().start();
-    let answer = get(&server.url("/file"), &[]).unwrap();
-    assert_eq!((header(&answer, "content-length"), header(&answer, "transfer-encoding")), ("", "chunked"));
-    assert_eq!(text(answer).as_bytes(), CONTENT);
+    let response = get(&server.url("/file"), &[]).unwrap();
+    assert_eq!((header(&response, "content-length"), header(&response, "transfer-encoding")), ("", "chunked"));
+    assert_eq!(text(response).as_bytes(), CONTENT);
 
     let server = builder().html_page("<p>Log in").start();
     assert!(header(&get(&server.url("/file"), &[]).unwrap(), "content-type").starts_with("text/html"));
 
     let server = builder().plain_http().date_shifted_by_hours(-48).start();
     assert!(server.url("/").starts_with("http://"));
-    let answer = get(&server.url("/file"), &[]).unwrap();
-    let date = chrono::DateTime::parse_from_rfc2822(header(&answer, "date")).unwrap();
+    let response = get(&server.url("/file"), &[]).unwrap();
+    let date = chrono::DateTime::parse_from_rfc2822(header(&response, "date")).unwrap();
     assert_eq!((chrono::Utc::now() - date.to_utc()).num_hours(), 48);
 }
 
 #[test]
-fn a_cut_body_arrives_up_to_the_cut_and_completely_the_next_time() {
+fn a_body_is_cut_once_after_the_given_bytes() {
     let folder = folder_with_file();
     let server = HttpsServer::builder(folder.path()).cut_after(5, 1).start();
     let mut received = Vec::new();
-    let answer = get(&server.url("/file"), &[]).unwrap();
-    let cut = answer.into_body().into_reader().read_to_end(&mut received);
+    let response = get(&server.url("/file"), &[]).unwrap();
+    let cut = response.into_body().into_reader().read_to_end(&mut received);
     assert_eq!((cut.unwrap_err().kind(), received.as_slice()), (std::io::ErrorKind::UnexpectedEof, &CONTENT[..5]));
     assert_eq!(text(get(&server.url("/file"), &[]).unwrap()).as_bytes(), CONTENT);
     assert_eq!(server.bytes_sent(), 5 + 36);
 }
 
 #[test]
-fn a_slow_body_takes_longer() {
+fn the_bandwidth_limit_slows_a_body() {
     let folder = folder_with_file();
     let server = HttpsServer::builder(folder.path()).bytes_per_second(100).start();
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     assert_eq!(text(get(&server.url("/file"), &[]).unwrap()).as_bytes(), CONTENT);
-    assert!(begun.elapsed() > Duration::from_millis(250), "took only {:?}", begun.elapsed());
+    assert!(started.elapsed() > Duration::from_millis(250), "took only {:?}", started.elapsed());
 }
 
 #[test]
 fn invalid_certificates_are_refused() {
     let folder = folder_with_file();
     let with = |identity| HttpsServer::builder(folder.path()).identity(identity).start();
-    for (identity, complaint) in [
+    for (identity, expected) in [
         (Authority::shared().expired_server(&["127.0.0.1"]), "expired"),
         (Authority::shared().server(&["other.example"]), "not valid for name"),
         (Authority::new("Stranger").server(&["127.0.0.1"]), "UnknownIssuer"),
     ] {
         let error = get(&with(identity).url("/file"), &[]).unwrap_err().to_string();
-        assert!(error.contains(complaint), "{error:?} does not say {complaint:?}");
+        assert!(error.contains(expected), "{error:?} does not contain {expected:?}");
     }
 
     let server = HttpsServer::builder(folder.path()).client_certificates_of(Authority::shared()).start();
@@ -114,6 +117,6 @@ fn invalid_certificates_are_refused() {
     let identity = Authority::shared().client("shipper");
     let chain = [ureq::tls::Certificate::from_pem(identity.certificate.as_bytes()).unwrap()];
     let key = PrivateKey::from_pem(identity.key.as_bytes()).unwrap();
-    let known = agent(|tls| tls.client_cert(Some(ClientCert::new_with_certs(&chain, key))));
-    assert_eq!(known.get(server.url("/file")).call().unwrap().status(), 200);
+    let with_certificate = agent(|tls| tls.client_cert(Some(ClientCert::new_with_certs(&chain, key))));
+    assert_eq!(with_certificate.get(server.url("/file")).call().unwrap().status(), 200);
 }

@@ -5,12 +5,12 @@ use testkit::servers::WebhookServer;
 use crate::{client, get, header, text};
 
 #[test]
-fn the_webhook_accepts_what_mattermost_accepts_and_nothing_else() {
+fn the_webhook_accepts_only_valid_mattermost_messages() {
     let server = WebhookServer::builder().start();
     let post = |content_type: &str, body: &str| {
         let request = client().post(server.url()).header("content-type", content_type);
-        let answer = request.send(body).unwrap();
-        (answer.status().as_u16(), text(answer))
+        let response = request.send(body).unwrap();
+        (response.status().as_u16(), text(response))
     };
     let json = "application/json";
     assert_eq!(post(json, r#"{"text": "| a |", "username": "ship"}"#), (200, "ok".to_owned()));
@@ -18,17 +18,17 @@ fn the_webhook_accepts_what_mattermost_accepts_and_nothing_else() {
     let longest = "é".repeat(16_383);
     assert_eq!(post(json, &format!(r#"{{"text": "{longest}"}}"#)).0, 200);
 
-    let attached = |attachment: &str| format!(r#"{{"text": "a", "attachments": [{attachment}]}}"#);
+    let with_attachment = |attachment: &str| format!(r#"{{"text": "a", "attachments": [{attachment}]}}"#);
     let fields = r##""fields": [{"title": "Sent", "value": "1 MiB", "short": true}]"##;
-    assert_eq!(post(json, &attached(&format!(r##"{{"fallback": "f", "color": "#23863f", {fields}}}"##))).0, 200);
-    assert_eq!(post(json, &attached(r#"{"fallback": "f", "color": "danger", "text": "t"}"#)).0, 200);
+    assert_eq!(post(json, &with_attachment(&format!(r##"{{"fallback": "f", "color": "#23863f", {fields}}}"##))).0, 200);
+    assert_eq!(post(json, &with_attachment(r#"{"fallback": "f", "color": "danger", "text": "t"}"#)).0, 200);
 
-    assert_eq!(post(json, &attached(&format!(r##"{{"fallback": "f", "color": "green", {fields}}}"##))).0, 400);
-    assert_eq!(post(json, &attached(&format!(r##"{{"color": "#23863f", {fields}}}"##))).0, 400);
-    assert_eq!(post(json, &attached(r#"{"fallback": "f"}"#)).0, 400);
-    assert_eq!(post(json, &attached(r#"{"fallback": "f", "fields": [{"name": "Sent"}]}"#)).0, 400);
+    assert_eq!(post(json, &with_attachment(&format!(r##"{{"fallback": "f", "color": "green", {fields}}}"##))).0, 400);
+    assert_eq!(post(json, &with_attachment(&format!(r##"{{"color": "#23863f", {fields}}}"##))).0, 400);
+    assert_eq!(post(json, &with_attachment(r#"{"fallback": "f"}"#)).0, 400);
+    assert_eq!(post(json, &with_attachment(r#"{"fallback": "f", "fields": [{"name": "Sent"}]}"#)).0, 400);
     let too_large = format!(r#"{{"fallback": "f", "text": "{}"}}"#, "x".repeat(300_000));
-    assert_eq!(post(json, &attached(&too_large)).0, 400);
+    assert_eq!(post(json, &with_attachment(&too_large)).0, 400);
     assert_eq!(post(json, &format!(r#"{{"text": "{longest}x"}}"#)).0, 400);
     assert_eq!(post(json, r#"{"text": ""}"#).0, 400);
     assert_eq!(post(json, r#"{"username": "no text"}"#).0, 400);
@@ -46,7 +46,7 @@ fn the_webhook_accepts_what_mattermost_accepts_and_nothing_else() {
     assert_eq!(server.refusals().len(), 11);
 
     let server = WebhookServer::builder().plain_http().status(429).retry_after(1).start();
-    let answer = client().post(server.url()).content_type(json).send(r#"{"text": "a"}"#).unwrap();
-    assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (429, "1"));
+    let response = client().post(server.url()).content_type(json).send(r#"{"text": "a"}"#).unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (429, "1"));
     assert_eq!((server.requests(), server.posts().len()), (1, 0));
 }

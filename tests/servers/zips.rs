@@ -5,7 +5,7 @@ use std::io::Read;
 use testkit::servers::{Entry, Method, Zip, zips};
 
 #[test]
-fn zips_have_their_entries_and_times() {
+fn zips_contain_the_given_entries_and_times() {
     let dump = zips::sql_dump(100_000);
     let local = chrono::NaiveDate::from_ymd_opt(2026, 1, 31).unwrap().and_hms_opt(23, 59, 58).unwrap();
     let zip = Zip::new()
@@ -15,7 +15,7 @@ fn zips_have_their_entries_and_times() {
         .with(Entry::folder("empty"))
         .comment("made at night");
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip.bytes())).unwrap();
-    let mut seen = Vec::new();
+    let mut entries = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).unwrap();
         let mut content = Vec::new();
@@ -25,12 +25,12 @@ fn zips_have_their_entries_and_times() {
             _ => None,
         });
         let dos = entry.last_modified().map(|time| time.to_string());
-        seen.push((entry.name().unwrap().into_owned(), content.len(), dos.unwrap_or_default(), extended));
+        entries.push((entry.name().unwrap().into_owned(), content.len(), dos.unwrap_or_default(), extended));
     }
     let seconds = u32::try_from(local.and_utc().timestamp()).unwrap();
     let at = |time: &str| time.to_owned();
     assert_eq!(
-        seen,
+        entries,
         [
             (at("dumpfile.sql"), 100_000, at("2026-01-31 23:59:58"), Some(seconds)),
             (at("other/notes.txt"), 1, at("2026-01-31 23:59:58"), None),

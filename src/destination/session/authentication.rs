@@ -198,9 +198,13 @@ fn try_password(
     };
     let problem = match result {
         Ok(()) => return Ok(None),
-        Err(error) if is_connection_error(&error) && (was_accepted || !answer.is_answered) => return Err(Failure::Connection(error)),
+        Err(error) if is_connection_error(&error) && (was_accepted || !answer.is_answered) => {
+            return Err(Failure::Connection(error));
+        }
         Err(error) if is_connection_error(&error) => "was offered, and the connection ended, which counts as refused",
-        Err(error) if error.code() == PASSWORD_EXPIRED => "has expired; set a new one on the server and in the configuration",
+        Err(error) if error.code() == PASSWORD_EXPIRED => {
+            "has expired; set a new one on the server and in the configuration"
+        }
         Err(_) => "was refused",
     };
     refused(format!("sftp.password {problem}; it was tried once, to avoid locking the account"))

@@ -8,7 +8,9 @@ use std::{iter, thread};
 use chrono::DateTime;
 use ssh2::{ErrorCode, File, FileStat};
 
-use crate::destination::error::{DestinationError, is_failure, is_connection_error, is_missing, is_no_space, is_refusal_to_write};
+use crate::destination::error::{
+    DestinationError, is_connection_error, is_failure, is_missing, is_no_space, is_refusal_to_write,
+};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::rules::listing::{Entry, Kind};

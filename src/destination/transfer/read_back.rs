@@ -65,7 +65,12 @@ impl<'a> ReadBack<'a> {
     }
 
     /// Compares block by block. Parts begin at block boundaries.
-    fn compare(&self, reader: &mut RemoteReader<'_>, part: &mut Part<'_, Spool>, bar: &Bar) -> Result<(), DestinationError> {
+    fn compare(
+        &self,
+        reader: &mut RemoteReader<'_>,
+        part: &mut Part<'_, Spool>,
+        bar: &Bar,
+    ) -> Result<(), DestinationError> {
         let mut position = part.start();
         let mut hasher = Sha256::new();
         let end = reader.read(part.start()..part.end(), bar, |mut bytes| {

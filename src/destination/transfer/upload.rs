@@ -136,7 +136,8 @@ impl<'a> Upload<'a> {
             && let Err(error) = connection.remove(self.name)
         {
             // A regular file can be overwritten; a link could lead anywhere.
-            let is_file = || connection.lookup(self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
+            let is_file =
+                || connection.lookup(self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
             if error.is_transient() || !is_file()? {
                 return Err(error);
             }

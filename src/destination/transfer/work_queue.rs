@@ -296,7 +296,10 @@ mod tests {
         }
         assert_eq!(end, 70 * BLOCK + 5);
         assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
-        assert!(lengths[0] == 18 * BLOCK && lengths.iter().rev().skip(1).all(|length| *length >= MIN_PART), "{lengths:?}");
+        assert!(
+            lengths[0] == 18 * BLOCK && lengths.iter().rev().skip(1).all(|length| *length >= MIN_PART),
+            "{lengths:?}"
+        );
     }
 
     #[test]

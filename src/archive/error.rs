@@ -43,10 +43,8 @@ pub enum ArchiveError {
          accepted. Make a ZIP with few files besides the dump"
     )]
     LargeDirectory(u64, u64),
-    /// The ZIP is damaged or forged.
     #[error("the ZIP is inconsistent: {0}. Create it again")]
     Inconsistent(&'static str),
-    /// The dump's bytes do not match the ZIP's directory.
     #[error("the dump in the ZIP is damaged; create the ZIP again")]
     Damaged(#[source] io::Error),
     #[error("the dump in the ZIP cannot be read")]

@@ -22,7 +22,6 @@ const MAX_SHOWN: usize = 40;
 /// Size of an entry's local header in bytes, without the variable fields (APPNOTE 4.3.7).
 const LOCAL_HEADER: u64 = 30;
 
-/// A dump in a ZIP.
 #[derive(Debug, Clone)]
 pub struct ZippedDump {
     entry: ZipEntry,
@@ -72,7 +71,6 @@ impl ZippedDump {
         })
     }
 
-    /// The dump's entry in the ZIP's directory.
     pub fn entry(&self) -> &ZipEntry {
         &self.entry
     }
@@ -184,7 +182,6 @@ fn from_ntfs(ticks: u64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds - SECONDS_FROM_1601_TO_1970, 0)
 }
 
-/// The size and the first bytes of `reader`.
 fn size_and_beginning<R: Read + Seek>(reader: &mut R) -> io::Result<(u64, Vec<u8>)> {
     let size = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;

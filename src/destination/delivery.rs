@@ -25,7 +25,6 @@ pub struct Delivery<'a> {
     pub progress: &'a Progress,
 }
 
-/// The result of sending.
 pub struct Sent {
     pub state: SentState,
     /// Unfinished uploads of earlier runs that were removed first.
@@ -36,7 +35,6 @@ pub enum SentState {
     /// The whole archive is on the server under its temporary name.
     Uploaded {
         temporary_name: String,
-        /// Number of connections used.
         connections: usize,
         /// Whether a connection broke. The server may have lost data that it had acknowledged.
         is_resumed: bool,

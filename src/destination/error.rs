@@ -37,14 +37,12 @@ pub enum DestinationError {
     NoDirectory(String),
     #[error("sftp.directory {0:?} is not a folder on the server. Correct the configuration")]
     NotADirectory(String),
-    /// The final name belongs to another job's archive.
     #[error(
         "{0:?} on the server is another job's archive: another job delivers to this folder under the same name. Give one \
          of the jobs a different archive.name or sftp.directory; if source.url or source.dump of this job was changed \
          today, rename {0:?} on the server"
     )]
     OtherJobsArchive(String),
-    /// Something other than a file has an archive's name.
     #[error("{0:?} on the server is not a regular file. Move it away")]
     NotAFile(String),
     #[error("no space for {name:?} on the server{}", figures(*needed, *free))]
@@ -58,7 +56,6 @@ pub enum DestinationError {
         what: String,
         directory: String,
     },
-    /// The listing is too large for a folder of archives.
     #[error("stopped listing sftp.directory: {0}. Use a separate directory for the archives")]
     ListingTooLarge(&'static str),
     #[error("the server refused {what}{}", advice(source))]
@@ -77,17 +74,14 @@ pub enum DestinationError {
     },
     #[error("{name:?} on the server does not match the archive: {difference}. Check the server's disk")]
     Different { name: String, difference: String },
-    /// The file is no longer the one that was listed.
     #[error("{name:?} on the server {how} while it was read back. Try again when nothing is writing to it")]
     Changed {
         name: String,
         /// "is gone", "has changed", …
         how: &'static str,
     },
-    /// A file of unknown size cannot be fetched in parts.
     #[error("the server does not report the size of {0:?}. Download it with another program")]
     NoSize(String),
-    /// The local archive cannot be read.
     #[error("reading the archive back from archive.work_directory")]
     Spool(#[source] io::Error),
     #[error(transparent)]

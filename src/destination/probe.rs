@@ -34,7 +34,6 @@ pub struct TrustedHostKey {
     pub trust: Trust,
 }
 
-/// Why a host key is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// It is in a known_hosts file.

@@ -23,7 +23,6 @@ pub(crate) enum Occupant {
     OtherArchive(Entry),
 }
 
-/// How an archive got its final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
     /// The name was free.
@@ -77,8 +76,8 @@ impl Publication<'_> {
     /// Finds the file that has the archive's final name. Waits until the spool is complete before comparing it.
     ///
     /// # Errors
-    /// If the name belongs to a non-file or to another job's archive, the archive is abandoned, or the server or the
-    /// connection fails.
+    /// If the name is taken by something other than a file or by another job's archive, the archive is abandoned, or the
+    /// server or the connection fails.
     pub(crate) fn occupant(&self, connection: &Connection, bar: &Bar) -> Result<Occupant, DestinationError> {
         let entry = match connection.lookup(self.final_name)? {
             None => return Ok(Occupant::Nothing),

@@ -15,7 +15,6 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::source::{self, Zip};
 
-/// The input for packing.
 pub(super) struct Packing<'a> {
     pub(super) zip: &'a Zip,
     pub(super) dump: &'a ZippedDump,

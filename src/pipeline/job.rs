@@ -21,7 +21,6 @@ pub struct Job {
     pub config: Config,
     /// The date of the run.
     pub today: NaiveDate,
-    /// Whether the run must not change anything.
     pub dry_run: bool,
     pub clock: Clock,
     pub journal: Journal,

@@ -51,7 +51,6 @@ pub(super) struct Client {
 pub(super) struct Part {
     pub(super) first: u64,
     pub(super) last: u64,
-    /// Size of the ZIP.
     pub(super) total: u64,
 }
 
@@ -106,7 +105,6 @@ impl Client {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Requests the whole ZIP.
     pub(super) fn request_whole(&self) -> Result<ZipResponse<'_>, SourceError> {
         self.get(&[])
     }
@@ -200,7 +198,6 @@ impl Client {
     }
 }
 
-/// The body of a response.
 pub(super) struct Body<'a> {
     client: &'a Client,
     inner: BodyReader<'static>,

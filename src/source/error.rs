@@ -25,7 +25,6 @@ pub enum SourceError {
         /// The resolver's error, if there is one.
         source: Option<io::Error>,
     },
-    /// The connection failed or broke.
     #[error("no connection to {host}. Check that the web server runs and that no firewall blocks it")]
     Connection { host: String, source: io::Error },
     #[error("{host} did not answer within {} s while {phase} (source.timeout_seconds)", limit.as_secs())]
@@ -33,7 +32,6 @@ pub enum SourceError {
     /// Usually because the server's certificate is not trusted.
     #[error("TLS with {host} failed: {problem}")]
     Tls { host: String, problem: String },
-    /// A redirect from https to another scheme.
     #[error(
         "{0} redirects to an address without TLS, which is not followed. Set source.url to the final https address"
     )]
@@ -46,7 +44,6 @@ pub enum SourceError {
     },
     #[error("{0} redirects too many times. Open source.url in a browser to see where it leads")]
     TooManyRedirects(String),
-    /// An HTTP status other than 200 and 206.
     #[error("{url} answered {status}{}", advice(*status, *is_own))]
     Status {
         /// The address, without its query.
@@ -56,10 +53,8 @@ pub enum SourceError {
         is_own: bool,
         retry_after: Option<Duration>,
     },
-    /// The body ended early, after `received` bytes.
     #[error("the download ended early, after {received} bytes. Check the web server and the network")]
     BrokenBody { received: u64, source: io::Error },
-    /// No more bytes arrived over an open connection.
     #[error(
         "the download stalled after {received} bytes: nothing arrived for {} s (source.timeout_seconds). Check the web \
          server and the network",

@@ -34,7 +34,6 @@ pub struct Zip {
 enum Storage {
     /// Read in parts from the web server.
     Remote(Remote),
-    /// Downloaded.
     Local(File),
 }
 

@@ -22,7 +22,6 @@ pub(crate) const OLDER_ATTEMPT: &[u8] = b"an older attempt";
 /// Ages of the archives on the server before the run, in days. A successful run removes the last two.
 const AGES: [u64; 5] = [1, 2, 3, 20, 30];
 
-/// The password for the embedded SFTP server.
 pub(crate) const PASSWORD: &str = "sftp-p4ssword";
 
 /// The names in a folder with their content; `None` for anything but a file.
@@ -107,7 +106,6 @@ impl BadNight {
         archive_name(self.date - Days::new(days))
     }
 
-    /// The path of the run's archive on the server.
     pub(crate) fn archive(&self) -> PathBuf {
         self.directory.join(self.archive_aged(0))
     }
@@ -142,7 +140,6 @@ impl BadNight {
         entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).ok())).collect()
     }
 
-    /// The names on the server, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         self.listing().into_keys().collect()
     }
@@ -171,7 +168,6 @@ impl BadNight {
         assert!(self.names().iter().all(|name| !name.starts_with('.')), "{:?}", self.names());
     }
 
-    /// The command for a run.
     pub(crate) fn command(&self) -> Command {
         let _ = fs::remove_file(self.path("log.log"));
         self.mails_before.set(self.mail.messages().len());

@@ -41,7 +41,6 @@ fn hashed(name: &str, salt: [u8; 20]) -> String {
     format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-/// Picks one of `choices`.
 fn pick<'a, T: ?Sized>(random: &mut fastrand::Rng, choices: &[&'a T]) -> &'a T {
     choices[random.usize(..choices.len())]
 }
@@ -132,7 +131,6 @@ fn the_same_lines_match_a_host_as_in_ssh_keygen() {
     assert!(matches > 10_000, "too few matches: {matches}");
 }
 
-/// The expected result of a login.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Expected {
     Accept,
@@ -231,7 +229,6 @@ fn fill_in(template: &str, sshd: &Sshd) -> String {
     text
 }
 
-/// Whether OpenSSH's client logs in with this known_hosts file.
 fn openssh_accepts(sshd: &Sshd, host: &str, known_hosts: &Path) -> bool {
     let mut command = Command::new("ssh");
     for option in [

@@ -15,7 +15,6 @@ use testkit::{Night, program, wait_until};
 use super::bad_night::BadNight;
 use super::interruptions::{kill, start};
 
-/// An unused user id.
 const UNUSED_UID: u32 = 471_100;
 
 /// Owner and mode of `path`, without following links.

@@ -34,7 +34,6 @@ fn publish_another_dump(bad: &mut BadNight, dump: &[u8]) {
     change_date(bad, 0);
 }
 
-/// The content of the date's archive.
 fn archive(bad: &BadNight) -> Vec<u8> {
     fs::read(bad.archive()).unwrap()
 }

@@ -14,7 +14,6 @@ fn archive_size(bad: &BadNight) -> usize {
     fs::read(bad.archive()).unwrap().len()
 }
 
-/// The log's lines about the sync.
 fn lines_about_sync(outcome: &Outcome) -> Vec<&str> {
     let mentions_sync = |line: &&str| line.contains("sync") && line.contains("disk");
     outcome.log.lines().filter(mentions_sync).collect()

@@ -58,7 +58,7 @@ fn a_broken_connection_costs_only_the_bytes_in_transit() {
         let outcome = restore(&night, &["-v"]);
         assert_restored(&night, &outcome);
         // Where others are left, they take over; where it was the first, another one is made.
-        let told = ["only what has not arrived yet is requested again", "continuing with one connection fewer"];
+        let told = ["requesting only the missing parts", "continuing with one connection fewer"];
         assert!(told.iter().any(|told| outcome.stderr.contains(told)), "{}", outcome.all());
         let read = server.bytes_read() - before;
         assert!(read < 34 * MIB as u64, "{read} bytes were read over {connections} connections");

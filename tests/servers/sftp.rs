@@ -46,13 +46,13 @@ fn files_can_be_sent_read_back_renamed_listed_and_removed_over_sftp() {
     sftp.open(Path::new("in/.a.part")).unwrap().read_to_end(&mut received).unwrap();
     assert!(received == content, "the bytes differ");
 
-    fs::write(folder.path().join("in/taken"), "old").unwrap();
-    std::os::unix::fs::symlink("taken", folder.path().join("in/link")).unwrap();
-    let overwrite = sftp.rename(Path::new("in/.a.part"), Path::new("in/taken"), Some(RenameFlags::all()));
+    fs::write(folder.path().join("in/existing"), "old").unwrap();
+    std::os::unix::fs::symlink("existing", folder.path().join("in/link")).unwrap();
+    let overwrite = sftp.rename(Path::new("in/.a.part"), Path::new("in/existing"), Some(RenameFlags::all()));
     assert_eq!(overwrite.unwrap_err().code(), ssh2::ErrorCode::SFTP(4));
-    assert_eq!(fs::read(folder.path().join("in/taken")).unwrap(), b"old");
+    assert_eq!(fs::read(folder.path().join("in/existing")).unwrap(), b"old");
     sftp.rename(Path::new("in/.a.part"), Path::new("in/a"), None).unwrap();
-    sftp.unlink(Path::new("in/taken")).unwrap();
+    sftp.unlink(Path::new("in/existing")).unwrap();
 
     assert_eq!(sftp.realpath(Path::new("in/../in/.")).unwrap(), Path::new("/in"));
     assert_eq!(sftp.stat(Path::new("in/a")).unwrap().size, Some(3_000_000));

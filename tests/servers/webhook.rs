@@ -15,8 +15,8 @@ fn the_webhook_accepts_only_valid_mattermost_messages() {
     let json = "application/json";
     assert_eq!(post(json, r#"{"text": "| a |", "username": "ship"}"#), (200, "ok".to_owned()));
     assert_eq!(post("application/json; charset=utf-8", r#"{"text": "b"}"#).0, 200);
-    let longest = "é".repeat(16_383);
-    assert_eq!(post(json, &format!(r#"{{"text": "{longest}"}}"#)).0, 200);
+    let max_text = "é".repeat(16_383);
+    assert_eq!(post(json, &format!(r#"{{"text": "{max_text}"}}"#)).0, 200);
 
     let with_attachment = |attachment: &str| format!(r#"{{"text": "a", "attachments": [{attachment}]}}"#);
     let fields = r##""fields": [{"title": "Sent", "value": "1 MiB", "short": true}]"##;
@@ -29,7 +29,7 @@ fn the_webhook_accepts_only_valid_mattermost_messages() {
     assert_eq!(post(json, &with_attachment(r#"{"fallback": "f", "fields": [{"name": "Sent"}]}"#)).0, 400);
     let too_large = format!(r#"{{"fallback": "f", "text": "{}"}}"#, "x".repeat(300_000));
     assert_eq!(post(json, &with_attachment(&too_large)).0, 400);
-    assert_eq!(post(json, &format!(r#"{{"text": "{longest}x"}}"#)).0, 400);
+    assert_eq!(post(json, &format!(r#"{{"text": "{max_text}x"}}"#)).0, 400);
     assert_eq!(post(json, r#"{"text": ""}"#).0, 400);
     assert_eq!(post(json, r#"{"username": "no text"}"#).0, 400);
     assert_eq!(post(json, r#"{"text": "a", "colour": "red"}"#).0, 400);

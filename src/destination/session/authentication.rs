@@ -21,7 +21,6 @@ const PASSWORD_EXPIRED: ErrorCode = ErrorCode::Session(-15);
 const OPENSSH_KEY: &[u8] = b"openssh-key-v1\0";
 const NO_CIPHER: &[u8] = b"\0\0\0\x04none";
 
-/// Why a login failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The connection broke.
@@ -46,7 +45,6 @@ fn untried(text: String) -> Result<Option<FailedMethod>, Failure> {
     Ok(Some(FailedMethod { is_refusal: false, text }))
 }
 
-/// How a login succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
     /// `sftp.private_key`.

@@ -40,7 +40,6 @@ const SYNC_TIME_FACTOR: u32 = 10;
 /// Whether the server has written a file to its disk, safe from a power failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Durability {
-    /// It has.
     Synced,
     /// The server does not support syncing.
     NotOffered,

@@ -73,7 +73,6 @@ impl Server {
         format!("{}:{}", self.config.host, self.config.port)
     }
 
-    /// Resolves the server's name.
     pub fn addresses(&self) -> Result<Vec<SocketAddr>, DestinationError> {
         let (host, port) = (self.config.host.as_str(), self.config.port);
         let unknown = |source| DestinationError::UnknownHost { host: host.to_owned(), source };

@@ -14,13 +14,11 @@ use crate::rules::listing::{Entry, Kind};
 use crate::runtime::progress::{Bar, Progress};
 use crate::runtime::worker::joined;
 
-/// The result of [`fetch`].
 pub struct Fetched<T> {
     /// The consumer's result.
     pub value: T,
     /// An open connection; `None` if it broke at the end.
     pub connection: Option<Connection>,
-    /// Number of connections used.
     pub connections: usize,
 }
 

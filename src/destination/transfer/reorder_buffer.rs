@@ -38,7 +38,6 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     buffer: &'a ReorderBuffer,
-    /// The current piece.
     piece: io::Cursor<Vec<u8>>,
 }
 

@@ -57,7 +57,6 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Number of connections used.
     pub(crate) fn connections(&self) -> usize {
         self.queue.participants()
     }

@@ -270,7 +270,7 @@ fn unreachable_servers_leak_no_secret() {
 #[test]
 fn a_damaged_upload_leaks_no_secret() {
     let mut guarded = Guarded::with_sftp(|server| server.corrupting_writes());
-    guarded.run(4).logged("is not what was sent");
+    guarded.run(4).logged("does not match the archive");
 }
 
 #[test]

@@ -13,4 +13,4 @@ mod zip_file;
 
 pub use error::{SourceError, from_handshake};
 pub use redirect::target as redirect_target;
-pub use zip_file::{ReadSeek, Zip, has_changed, open};
+pub use zip_file::{Zip, has_changed, open};

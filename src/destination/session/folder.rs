@@ -53,7 +53,7 @@ impl Server {
     pub fn list_once(&self) -> Result<(Vec<Entry>, Option<u64>), DestinationError> {
         self.pool.clear();
         let end = Interrupt::new();
-        let _trigger = self.interrupt.on_trigger({
+        let _guard = self.interrupt.on_trigger({
             let end = end.clone();
             move || end.expire()
         });

@@ -134,7 +134,7 @@ fn random_bytes_are_no_mattermost_answer() {
         let mut bad = BadNight::new();
         bad.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/x", babble(greeting, true))));
         let outcome = run_watched(&bad);
-        outcome.exited_with(1).logged("no Mattermost message: ");
+        outcome.exited_with(1).logged("posting to Mattermost failed: ");
         assert!(bad.is_delivered(), "{}", outcome.all());
     }
 }

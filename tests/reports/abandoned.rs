@@ -27,7 +27,7 @@ fn silent_servers_time_out_and_nothing_is_sent_twice() {
         let mut night = Night::around_midnight();
         let server = SmtpServer::builder(Security::None).silent_after_data().start();
         use_mail_server(&mut night, &server, Security::None);
-        run_undelivered(&night, "it may have arrived, so it was not sent again");
+        run_undelivered(&night, "the mail may have arrived, so it was not sent again");
         assert_eq!(server.messages().len(), 1);
     });
     let mattermost = thread::spawn(|| {
@@ -37,7 +37,7 @@ fn silent_servers_time_out_and_nothing_is_sent_twice() {
         night
             .run()
             .exited_with(1)
-            .logged("no Mattermost message: ")
+            .logged("posting to Mattermost failed: ")
             .logged("may have been posted, so it was not sent again");
         assert_eq!((server.requests(), server.posts().len()), (1, 1));
         assert_eq!(night.mail.messages().len(), 1);

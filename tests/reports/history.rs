@@ -65,7 +65,7 @@ fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
         let sentence = format!("{} of {}", archive_name(last), last.format("%-d %b %Y"));
         assert_each_has(&reports, &["The last good archive is ", " days old: ", &sentence, "Free on the server"]);
         assert!(
-            reports[0].contains("Connect to SFTP    because an earlier step failed"),
+            reports[0].contains("Connect to SFTP    an earlier task failed"),
             "listing the folder is not a task: {}",
             reports[0]
         );

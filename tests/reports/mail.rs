@@ -80,7 +80,7 @@ fn missing_starttls_is_an_error() {
     let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
-    night.run().exited_with(1).logged("offers no STARTTLS");
+    night.run().exited_with(1).logged("does not offer STARTTLS");
     assert_eq!((server.messages().len(), server.logins().len()), (0, 0));
 }
 

@@ -128,9 +128,9 @@ fn the_status_decides_whether_a_post_is_retried() {
         let server = WebhookServer::builder().status(status).start();
         use_webhook(&mut night, &server);
         let outcome = night.run();
-        outcome
-            .exited_with(1)
-            .logged(&format!("no Mattermost message: the Mattermost server did not post the message: status {status}"));
+        outcome.exited_with(1).logged(&format!(
+            "posting to Mattermost failed: the Mattermost server did not post the message: status {status}"
+        ));
         assert_eq!(server.requests(), requests, "status {status}: {}", outcome.all());
         assert_eq!(night.mail.messages().len(), 1, "the mail was sent: {}", outcome.all());
     }

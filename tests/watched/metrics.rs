@@ -123,10 +123,10 @@ fn assert_no_other_file(night: &Night) {
     assert_eq!(names, ["job.prom"]);
 }
 
-/// Asserts that the archive was delivered, and that a warning says why there are no new metrics.
+/// Asserts that the archive was delivered, and that a warning says why the metrics were not updated.
 #[track_caller]
 fn assert_delivered_without_metrics(night: &Night, outcome: &Outcome, why: &str) {
-    outcome.exited_with(1).logged("WARNING").logged("Report: no new metrics: cannot write ").logged(why);
+    outcome.exited_with(1).logged("WARNING").logged("Report: the metrics were not updated: cannot write ").logged(why);
     outcome.logged("errors 0, warnings 1");
     assert!(night.archive().exists(), "{}", outcome.all());
 }
@@ -260,7 +260,7 @@ fn metrics_that_cannot_be_written_are_a_warning() {
     night.set("metrics.textfile", json!("missing/job.prom"));
     let outcome = night.run();
     assert_delivered_without_metrics(&night, &outcome, "missing/job.prom; its folder must exist");
-    outcome.logged("this job's user must be able to write in it: No such file or directory");
+    outcome.logged("writable for this job's user: No such file or directory");
 
     let disk = SmallDisk::over(&night.path("metrics"), "size=64k");
     night.set("metrics.textfile", json!("metrics/job.prom"));

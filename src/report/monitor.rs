@@ -97,10 +97,7 @@ pub(crate) fn body(record: &RunRecord) -> String {
     body
 }
 
-/// Sends `ping` with `body` once; [`Ping::Start`] within [`START_LIMIT`].
-///
-/// # Errors
-/// If the service did not confirm it.
+/// Sends `ping` with `body` once; [`Ping::Start`] within [`START_LIMIT`]. Fails if the service did not confirm it.
 pub(crate) fn send(monitor: &Monitor, ping: Ping, body: String) -> Result<(), PostError> {
     let endpoint = Endpoint::new(&MONITOR, &monitor.ping_url, monitor.ca_file.as_deref())?;
     let limit = (ping == Ping::Start).then_some(START_LIMIT);

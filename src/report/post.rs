@@ -41,7 +41,6 @@ pub struct Service {
     pub is_repeatable: bool,
 }
 
-/// Why a report was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
     #[error("{} is not an https URL (http is allowed only to this machine)", service.address_key)]
@@ -121,10 +120,7 @@ pub struct Response {
 }
 
 impl<'a> Endpoint<'a> {
-    /// With a `ca_file`, only its certificate authorities are trusted.
-    ///
-    /// # Errors
-    /// If the URL is neither https nor on this machine.
+    /// With a `ca_file`, only its certificate authorities are trusted. Fails if the URL is neither https nor on this machine.
     pub fn new(
         service: &'static Service,
         url: &SecretString,
@@ -138,10 +134,8 @@ impl<'a> Endpoint<'a> {
         Ok(Endpoint { service, url, ca_file })
     }
 
-    /// Posts `message` once, to the URL with `suffix` appended to its path.
-    ///
-    /// # Errors
-    /// If no complete response arrived. An error status is a response.
+    /// Posts `message` once, to the URL with `suffix` appended to its path. Fails if no complete response arrived, whatever
+    /// its status.
     pub fn post(&self, suffix: &str, message: Message) -> Result<Response, PostError> {
         let agent = self.agent(message.limit)?;
         let mut url = self.url.clone();

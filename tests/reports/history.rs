@@ -62,7 +62,7 @@ fn a_run_that_failed_before_connecting_reports_the_last_good_archive() {
         outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
         let reports = reports(night);
         let newest = dates[1];
-        let sentence = format!("{} ({})", archive_name(newest), newest.format("%-d %b %Y"));
+        let sentence = format!("{}, dated {}", archive_name(newest), newest.format("%-d %b %Y"));
         assert_each_contains(&reports, &["The last good archive is ", " days old: ", &sentence, "Free on the server"]);
         assert!(
             reports[0].contains("Connect to SFTP    an earlier task failed"),
@@ -149,7 +149,7 @@ fn a_stale_dump_is_reported_with_the_age_of_the_last_good_archive() {
     night.make_stale();
     let dates = put_archives(&night, &[(2, 4_000)]);
     night.run().exited_with(1);
-    let sentence = format!(" old: {} ({})", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
+    let sentence = format!(" old: {}, dated {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
     assert_each_contains(&reports(&night), &[&sentence]);
     assert_eq!(colour(&night), "#b06900");
 }

@@ -249,7 +249,7 @@ fn hanging_reports_do_not_prevent_the_metrics() {
     let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
     let started = Instant::now();
-    terminate(&night, run).exited_with(1).logged("not all reports could be sent");
+    terminate(&night, run).exited_with(1).logged("not all reports were sent");
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }

@@ -132,10 +132,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
     }
 }
 
-/// Makes `log_file` and `verbose` receive all events of this process.
-///
-/// # Errors
-/// If called twice in a process.
+/// Makes `log_file` and `verbose` receive all events of this process. Fails if called twice.
 pub fn install(
     log_file: Option<LogFile>,
     verbose: Option<Verbose>,

@@ -49,7 +49,6 @@ impl fmt::Display for Severity {
     }
 }
 
-/// An event of this program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
     pub severity: Severity,
@@ -57,7 +56,6 @@ pub struct LogLine {
     /// How long the event took.
     pub seconds: Option<f64>,
     pub message: String,
-    /// The event's other fields.
     pub fields: Vec<(&'static str, Value)>,
 }
 

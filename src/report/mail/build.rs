@@ -11,8 +11,7 @@ use crate::report::mail::error::MailError;
 use crate::report::mail::html;
 use crate::report::message::{headline, plain, trial};
 
-/// # Errors
-/// If lettre rejects a part, which validation of the configuration should prevent.
+/// Fails if lettre rejects a part, which validation of the configuration should prevent.
 pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
     let subject = headline::subject(record, &email.subject);
     let text = MultiPart::alternative_plain_html(plain::plain_text(record), html::html(record));
@@ -30,9 +29,6 @@ pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffse
 }
 
 /// Builds a test mail from the machine `host`; `id` distinguishes it from others of the same second.
-///
-/// # Errors
-/// If lettre rejects a part.
 pub(crate) fn build_trial(
     email: &Email,
     host: &str,

@@ -1,4 +1,4 @@
-//! The mail: [`build`](build()) makes it from the record, [`send`](send()) sends it through a mail server or the local sendmail.
+//! The mail: [`build`](build()) makes it from the record, [`send`](send()) sends it by SMTP or through the local sendmail.
 
 mod build;
 mod error;

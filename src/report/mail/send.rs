@@ -13,7 +13,6 @@ use crate::report::mail::{sendmail, smtp};
 /// For the local sendmail, which may connect to a mail server before it exits.
 const SENDMAIL_LIMIT: Duration = Duration::from_secs(120);
 
-/// The result for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) recipient: Mailbox,
@@ -57,9 +56,6 @@ pub(crate) fn undelivered(deliveries: &[Delivery]) -> Option<String> {
 }
 
 /// Sends `message` to `recipient` once, through `email.server` or, if there is none, the local sendmail.
-///
-/// # Errors
-/// If the mail was not accepted.
 pub(crate) fn send_to(email: &Email, message: &Message, recipient: &Mailbox) -> Result<(), MailError> {
     if let Some(server) = &email.server {
         return smtp::send(server, &email.from, message, recipient);
@@ -71,10 +67,7 @@ pub(crate) fn send_to(email: &Email, message: &Message, recipient: &Mailbox) -> 
         .map_err(|reason| MailError::Sendmail { program, recipient: to.to_owned(), reason })
 }
 
-/// Returns the path of the local sendmail.
-///
-/// # Errors
-/// If there is no executable one.
+/// Returns the path of the local sendmail. Fails if there is no executable one.
 pub(crate) fn local_sendmail() -> Result<PathBuf, MailError> {
     sendmail::find().map_err(|error| MailError::NoSendmail { program: sendmail::program(), reason: error.to_string() })
 }

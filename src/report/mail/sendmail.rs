@@ -17,7 +17,6 @@ pub(crate) fn program() -> PathBuf {
     if default.is_file() { default } else { PathBuf::from("sendmail") }
 }
 
-/// Returns the path of an executable sendmail.
 pub(crate) fn find() -> io::Result<PathBuf> {
     let program = program();
     let folders = std::env::var_os("PATH").unwrap_or_default();

@@ -22,10 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Short, as the reply to QUIT does not matter.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends `message` to `recipient` once.
-///
-/// # Errors
-/// If the server did not accept it.
+/// Sends `message` to `recipient` once. Fails if the server did not accept it.
 pub(super) fn send(
     server: &MailServer,
     from: &Mailbox,
@@ -105,10 +102,7 @@ fn transfer(
     Ok(())
 }
 
-/// The parameters of MAIL: non-ASCII addresses need SMTPUTF8 (RFC 6531).
-///
-/// # Errors
-/// If the server does not support it.
+/// The parameters of MAIL. Non-ASCII addresses need SMTPUTF8 (RFC 6531); fails if the server does not support it.
 pub(super) fn mail_parameters<'a>(
     connection: &SmtpConnection,
     addresses: impl IntoIterator<Item = &'a Mailbox>,

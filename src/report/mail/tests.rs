@@ -82,7 +82,7 @@ fn an_unusual_host_name_makes_a_valid_message_id() {
 }
 
 #[test]
-fn an_error_that_affects_all_recipients_is_not_retried_and_reported_once() {
+fn an_error_that_affects_all_recipients_ends_the_attempts_and_is_reported_once() {
     let email = email(&["a@example.org", "b@example.org", "c@example.org"]);
     let message = build(&email, &samples::delivered(), date()).unwrap();
     let (server, reply) = ("mx:465".to_owned(), "no".to_owned());

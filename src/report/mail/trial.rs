@@ -16,10 +16,8 @@ pub(crate) struct Trial {
     pub(crate) recipients: Vec<(Mailbox, Result<(), MailError>)>,
 }
 
-/// Connects to `server`, logs in and sends the envelope of `email`, then quits: no mail is sent.
-///
-/// # Errors
-/// If the connection or the login failed.
+/// Connects to `server`, logs in and sends the envelope of `email`, then quits: no mail is sent. Fails if the connection or
+/// the login failed.
 pub(crate) fn try_server(email: &Email, server: &MailServer) -> Result<Trial, MailError> {
     let mut connection = connect(server)?;
     let certificate = connection.peer_certificate().ok();

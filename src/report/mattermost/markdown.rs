@@ -175,7 +175,6 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    /// The cells of a table row.
     fn cells(line: &str) -> Vec<String> {
         let mut cells = vec![String::new()];
         let mut is_escaped = false;
@@ -245,7 +244,6 @@ mod tests {
         assert!(text.trim_end().ends_with("more |"), "{text}");
     }
 
-    /// Text full of Markdown and table syntax.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof!["\\PC{0,60}", "[|\\\\`@:<>\n\r\\p{Z}\\p{C}a]{0,40}", "[|\\\\a]{900,1100}"]
     }

@@ -14,10 +14,7 @@ static MATTERMOST: Service = Service {
     is_repeatable: false,
 };
 
-/// Posts `payload` once.
-///
-/// # Errors
-/// If the server did not confirm it.
+/// Posts `payload` once. Fails if the server did not confirm it.
 pub(crate) fn send(mattermost: &Mattermost, payload: &Value) -> Result<(), PostError> {
     let endpoint = Endpoint::new(&MATTERMOST, &mattermost.webhook_url, mattermost.ca_file.as_deref())?;
     let message = Message { content_type: "application/json", body: payload.to_string(), limit: None };

@@ -9,7 +9,6 @@ use crate::report::message::headline;
 use crate::rules::listing::Archived;
 use crate::rules::{history, units};
 
-/// Only the last archives are drawn.
 const MAX_ARCHIVES: usize = 30;
 
 /// Nights of one gap that are drawn; a figure states its real length.
@@ -29,7 +28,6 @@ pub(crate) enum Column {
     Gap(NaiveDate),
 }
 
-/// The last archives and the nights without one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chart {
     /// Oldest first.
@@ -42,7 +40,7 @@ pub(crate) struct Chart {
 
 impl Chart {
     /// `None` for fewer than two archives, or if no size is known.
-    pub(crate) fn of(record: &RunRecord) -> Option<Chart> {
+    pub(crate) fn for_run(record: &RunRecord) -> Option<Chart> {
         let folder = record.folder.as_ref()?;
         let archives = last_archives(folder);
         if archives.len() < 2 {
@@ -59,8 +57,7 @@ impl Chart {
         })
     }
 
-    /// The dates of the first and of the last column.
-    pub(crate) fn span(&self) -> Option<(NaiveDate, NaiveDate)> {
+    pub(crate) fn date_range(&self) -> Option<(NaiveDate, NaiveDate)> {
         let date = |column: &Column| match column {
             Column::Archive { date, .. } | Column::Gap(date) => *date,
         };
@@ -183,12 +180,12 @@ mod tests {
     }
 
     fn sparkline(archives: &[(u64, u64)]) -> String {
-        Chart::of(&record_with(archives)).unwrap().sparkline()
+        Chart::for_run(&record_with(archives)).unwrap().sparkline()
     }
 
     #[test]
     fn the_sparkline_starts_at_zero_and_shows_gaps() {
-        let chart = Chart::of(&record_with(&[(5, 800), (4, 400), (2, 100), (1, 750), (0, 1)])).unwrap();
+        let chart = Chart::for_run(&record_with(&[(5, 800), (4, 400), (2, 100), (1, 750), (0, 1)])).unwrap();
         assert_eq!(chart.sparkline(), "█▄·▁▇▁");
         assert_eq!(chart.sizes(), "1 B to 800 B, median 400 B");
     }
@@ -198,13 +195,13 @@ mod tests {
         let mut unknown = record_with(&[(1, 7), (0, 7)]);
         unknown.folder.as_mut().unwrap().archives.iter_mut().for_each(|archive| archive.size = None);
         for record in [record_with(&[(0, 5)]), record_with(&[]), samples::started(), unknown] {
-            assert_eq!(Chart::of(&record), None);
+            assert_eq!(Chart::for_run(&record), None);
         }
     }
 
     #[test]
     fn a_much_larger_archive_is_cut_off_and_labelled() {
-        let chart = Chart::of(&record_with(&[(3, 100), (2, 5_000_000), (1, 120), (0, 110)])).unwrap();
+        let chart = Chart::for_run(&record_with(&[(3, 100), (2, 5_000_000), (1, 120), (0, 110)])).unwrap();
         assert_eq!((chart.ceiling, chart.sparkline().as_str()), (360, "▂█▂▂"));
         assert_eq!(chart.cut_off().unwrap(), "cut off: 4.77 MiB on 21 Nov");
     }
@@ -213,7 +210,7 @@ mod tests {
     fn an_archive_of_unknown_size_is_shown() {
         let mut record = record_with(&[(1, 7), (0, 7)]);
         record.folder.as_mut().unwrap().archives[0].size = None;
-        let chart = Chart::of(&record).unwrap();
+        let chart = Chart::for_run(&record).unwrap();
         assert_eq!((chart.sparkline().as_str(), chart.sizes().as_str()), ("?█", "7 B each"));
     }
 
@@ -230,6 +227,6 @@ mod tests {
     fn nights_before_the_kept_period_are_not_missing() {
         let mut record = record_with(&[(40, 9), (10, 9), (2, 9), (1, 9), (0, 9)]);
         record.folder.as_mut().unwrap().complete_since = Some(record.today - Days::new(2));
-        assert_eq!(Chart::of(&record).unwrap().sparkline(), "█████");
+        assert_eq!(Chart::for_run(&record).unwrap().sparkline(), "█████");
     }
 }

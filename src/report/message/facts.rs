@@ -7,7 +7,6 @@ use crate::rules::retention::reason::Reason;
 use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::units;
 
-/// In the order of the tasks.
 pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     let mut facts = Vec::new();
     let mut add = |label, value: String, notes: Vec<String>| {

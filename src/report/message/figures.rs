@@ -43,7 +43,7 @@ pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
                     days => format!("{} old", units::count(days, "day")),
                 };
                 let date = headline::date(archive.date);
-                format!("The last good archive is {age}: {} ({date}).", archive.name)
+                format!("The last good archive is {age}: {}, dated {date}.", archive.name)
             }
             None => "There is no good archive on the server.".to_owned(),
         },
@@ -80,10 +80,11 @@ pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
 
 /// The chart as a line of text; `None` without a history.
 pub(crate) fn last_archives(record: &RunRecord) -> Option<Figure> {
-    let chart = Chart::of(record)?;
-    let span = chart.span().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
+    let chart = Chart::for_run(record)?;
+    let dates =
+        chart.date_range().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
     let dot = chart.has_gaps().then(|| "a dot is a night without an archive".to_owned());
-    let notes = [span, Some(chart.sizes()), chart.cut_off(), dot].into_iter().flatten().collect();
+    let notes = [dates, Some(chart.sizes()), chart.cut_off(), dot].into_iter().flatten().collect();
     Some(Figure { label: "Last archives", value: chart.sparkline(), notes })
 }
 
@@ -180,7 +181,7 @@ mod tests {
         record.folder_unseen = Some("no connection".to_owned());
         sentences.push(last_good(&record));
         insta::assert_snapshot!(sentences.into_iter().map(Option::unwrap).collect::<Vec<_>>().join("\n"), @r"
-        The last good archive is 3 days old: 20262011.tgz (20 Nov 2026).
+        The last good archive is 3 days old: 20262011.tgz, dated 20 Nov 2026.
         There is no good archive on the server.
         The last good archive is unknown: the folder on the server was not listed.
         The last good archive is unknown: the folder on the server could not be listed (no connection).

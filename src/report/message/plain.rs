@@ -5,7 +5,6 @@ use crate::report::message::facts::facts;
 use crate::report::message::figures::{self, Figure};
 use crate::report::message::{headline, tasks};
 
-/// The outcome, errors and warnings, figures, facts, and the tasks.
 pub(crate) fn plain_text(record: &RunRecord) -> String {
     let mut lines = vec![headline::headline(record)];
     lines.extend(figures::last_good(record));

@@ -9,7 +9,6 @@ use crate::rules::units;
 /// A shorter duration is omitted.
 const MIN_DURATION: Duration = Duration::from_millis(100);
 
-/// A task's state in one word.
 pub(crate) fn state(state: State) -> &'static str {
     match state {
         State::Pending => "pending",

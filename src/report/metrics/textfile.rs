@@ -26,10 +26,7 @@ pub fn read(path: &Path) -> Option<String> {
     String::from_utf8(bounded_read::read(path, MAX_READ).ok()?).ok()
 }
 
-/// A reader finds the old or the new text, even after a power failure.
-///
-/// # Errors
-/// If the folder is missing, not writable or full; the file is then unchanged.
+/// A reader finds the old or the new text, even after a power failure. After an error, the file is unchanged.
 pub fn write(path: &Path, text: &str) -> Result<(), TextfileError> {
     atomic_file::write(path, text.as_bytes(), MODE, true)
         .map_err(|source| TextfileError { path: path.to_owned(), source })

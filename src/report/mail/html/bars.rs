@@ -22,7 +22,7 @@ const TIP: u64 = 8;
 
 /// Caption, chart, dates and legend; empty without a history.
 pub(crate) fn chart(record: &RunRecord) -> Markup {
-    let Some(chart) = Chart::of(record) else { return html! {} };
+    let Some(chart) = Chart::for_run(record) else { return html! {} };
     let width = format!(
         "border-collapse:collapse;table-layout:fixed;width:100%;max-width:{}px",
         chart.columns.len() * MAX_COLUMN_WIDTH
@@ -40,7 +40,7 @@ pub(crate) fn chart(record: &RunRecord) -> Markup {
 
 /// The first and the last date: below their bars if they fit, otherwise on one line.
 fn dates(chart: &Chart, width: &str) -> Markup {
-    let Some((first, last)) = chart.span() else { return html! {} };
+    let Some((first, last)) = chart.date_range() else { return html! {} };
     if chart.columns.len() < MIN_COLUMNS_FOR_DATES {
         return html! {
             div style=(format!("{QUIET};padding-top:3px")) { (headline::day(first)) " to " (headline::date(last)) }
@@ -87,7 +87,6 @@ fn bar(colour: &str, height: u64) -> Markup {
     }
 }
 
-/// The gap that marks a cut-off bar.
 fn gap() -> Markup {
     html! { tr { td height="3" style="height:3px;font-size:1px;line-height:1px" {} } }
 }

@@ -66,7 +66,7 @@ fn a_run_that_failed_before_connecting_reports_the_last_good_archive() {
         assert_each_contains(&reports, &["The last good archive is ", " days old: ", &sentence, "Free on the server"]);
         assert!(
             reports[0].contains("Connect to SFTP    an earlier task failed"),
-            "listing the folder is no task: {}",
+            "listing the folder was reported as a task: {}",
             reports[0]
         );
         assert_eq!(colour(night), "#dd3336");

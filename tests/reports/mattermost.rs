@@ -132,7 +132,7 @@ fn the_status_decides_whether_a_post_is_retried() {
             "posting to Mattermost failed: the Mattermost server did not post the message: status {status}"
         ));
         assert_eq!(server.requests(), requests, "status {status}: {}", outcome.all());
-        assert_eq!(night.mail.messages().len(), 1, "the mail was sent: {}", outcome.all());
+        assert_eq!(night.mail.messages().len(), 1, "the mail was not sent: {}", outcome.all());
     }
 }
 

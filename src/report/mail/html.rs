@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn each_kind_of_run_has_its_html() {
         for (name, record) in samples::all() {
-            // One element per line, for readable differences.
+            // One element per line, for readable diffs.
             insta::assert_snapshot!(name, html(&record).replace("><", ">\n<"));
         }
     }

@@ -26,7 +26,7 @@ const MAIL_PASSWORD: &str = "mAil@L<og>in!-{9}Gh";
 const WEBHOOK_ID: &str = "hOOkqe1x5bnmyjbjfqjz6pxqk7";
 /// The ping key and the check's slug after it.
 const PING: [&str; 2] = ["pInGkEy_x5bnmyjbjfqj-z", "cHeck-5bf66975-d4c7"];
-/// As written in the address, and decoded.
+/// As written in the URL, and decoded.
 const TOKEN: [&str; 2] = ["T0k%2FAbc-dEf_9.%C3%A9Zz", "T0k/Abc-dEf_9.éZz"];
 
 const SECRETS: [&str; 9] =
@@ -119,7 +119,7 @@ impl Fixture {
     }
 }
 
-/// A private key with the passphrase, which the embedded server does not accept.
+/// A private key that is protected by the passphrase and not accepted by the embedded server.
 fn protected_key(night: &Night) -> PathBuf {
     let key = night.path("protected_key");
     generate("ed25519", &key, PASSPHRASE);

@@ -27,7 +27,7 @@ impl Job {
         match self.deliver(&server) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {
-                self.journal.cut_off("because an earlier step failed", false);
+                self.journal.cut_off("an earlier task failed", false);
                 self.look_up_folder(&server);
             }
         }
@@ -108,7 +108,7 @@ impl Job {
 
     /// Unnamed temporary files and connections are already closed when they are dropped.
     fn clean_up(&self) {
-        self.journal.begin(Task::CleanUp).done("temporary files and connections are gone");
+        self.journal.begin(Task::CleanUp).done("removed temporary files and closed connections");
         self.journal.set_retries(self.retry.count());
     }
 }

@@ -1,5 +1,5 @@
-//! Reports by channel: [`log`], [`mail`], [`mattermost`], [`monitor`] and [`metrics`]. [`message`] is what they say about a
-//! run; [`send`] sends them when it ends.
+//! Reports by channel: [`log`], [`mail`], [`mattermost`], [`monitor`] and [`metrics`]. [`message`] turns the record of a run
+//! into text; [`send`] sends all reports at the end of a run.
 
 pub mod log;
 pub mod mail;

@@ -1,7 +1,7 @@
-//! Pings a monitor, which raises the alarm if no ping arrives: the convention of healthchecks.io.
+//! Pings a monitor, which raises an alarm if no ping arrives, as defined by healthchecks.io.
 //!
-//! `<address>/start` when the run starts, then `<address>` or `<address>/fail`, each as a POST
-//! (<https://healthchecks.io/docs/http_api/>). Anyone who knows the address can ping.
+//! `<url>/start` when the run starts, then `<url>` or `<url>/fail`, each as a POST
+//! (<https://healthchecks.io/docs/http_api/>). Anyone who knows the URL can ping.
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -11,16 +11,16 @@ use crate::config::Monitor;
 use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::report::message::plain;
-use crate::report::post::{Answer, Endpoint, Message, PostError, Service};
+use crate::report::post::{Endpoint, Message, PostError, Response, Service};
 use crate::runtime::error_chain::with_causes;
 
-/// For the ping at the start, which only lets the monitor measure the duration.
+/// For the start ping, which only lets the monitor measure the duration.
 const START_LIMIT: Duration = Duration::from_secs(5);
 
-/// In bytes: healthchecks.io's limit. Self-hosted installations may keep only the first 10 kB.
+/// In bytes, as healthchecks.io allows. Self-hosted installations may keep only the first 10 kB.
 const MAX_BODY: usize = 100_000;
 
-/// healthchecks.io's answers, with status 200, to a ping that it ignored.
+/// healthchecks.io responds to an ignored ping with status 200 and one of these bodies.
 const NOT_FOUND: &str = "OK (not found)";
 const RATE_LIMITED: &str = "OK (rate limited)";
 
@@ -43,7 +43,7 @@ pub(crate) enum Ping {
 }
 
 impl Ping {
-    pub(crate) fn of(record: &RunRecord) -> Ping {
+    pub(crate) fn for_run(record: &RunRecord) -> Ping {
         if record.is_delivered() { Ping::Success } else { Ping::Failure }
     }
 
@@ -56,13 +56,13 @@ impl Ping {
     }
 }
 
-/// The ping at the start, which is sent during the job.
+/// The ping at the start of a run, sent while the job runs.
 pub(crate) struct StartPing {
     ended: Receiver<()>,
 }
 
 impl StartPing {
-    /// Sends it, once, on its own thread, so that it neither delays the job nor makes it fail.
+    /// Sends the ping once, on its own thread, so that it can neither delay the job nor fail it.
     pub(crate) fn send(monitor: Monitor) -> StartPing {
         let (sender, ended) = mpsc::channel();
         let ping = move || {
@@ -82,41 +82,38 @@ impl StartPing {
         StartPing { ended }
     }
 
-    /// Waits until it has ended, up to [`START_LIMIT`] and a second: if it arrived after the ping at the end, the monitor
-    /// would consider the run unfinished.
+    /// Waits for the ping, up to [`START_LIMIT`] plus one second: if it arrived after the final ping, the monitor would
+    /// consider the run unfinished.
     pub(crate) fn wait(&self) {
-        // The thread closes the channel when it ends, so the result is always an error.
+        // The thread only closes the channel, so the result is always an error.
         let _ = self.ended.recv_timeout(START_LIMIT + Duration::from_secs(1));
     }
 }
 
-/// The body of the ping at the end: the mail's plain text.
+/// The body of the final ping: the mail's plain text, truncated.
 pub(crate) fn body(record: &RunRecord) -> String {
     let mut body = plain::plain_text(record);
     body.truncate(body.floor_char_boundary(MAX_BODY));
     body
 }
 
-/// Sends `ping` with `body`, once; [`Ping::Start`] within [`START_LIMIT`].
-///
-/// # Errors
-/// If the service did not confirm it.
+/// Sends `ping` with `body` once; [`Ping::Start`] within [`START_LIMIT`]. Fails if the service did not confirm it.
 pub(crate) fn send(monitor: &Monitor, ping: Ping, body: String) -> Result<(), PostError> {
     let endpoint = Endpoint::new(&MONITOR, &monitor.ping_url, monitor.ca_file.as_deref())?;
     let limit = (ping == Ping::Start).then_some(START_LIMIT);
     let message = Message { content_type: "text/plain; charset=utf-8", body, limit };
-    judge(endpoint.post(ping.suffix(), message)?)
+    check(endpoint.post(ping.suffix(), message)?)
 }
 
-fn judge(answer: Answer) -> Result<(), PostError> {
-    let is_success = (200..300).contains(&answer.status);
-    if is_success && ![NOT_FOUND, RATE_LIMITED].contains(&answer.body.as_str()) {
+fn check(response: Response) -> Result<(), PostError> {
+    let is_success = (200..300).contains(&response.status);
+    if is_success && ![NOT_FOUND, RATE_LIMITED].contains(&response.body.as_str()) {
         return Ok(());
     }
-    let is_transient = matches!(answer.status, 429 | 500..=599) || answer.body == RATE_LIMITED;
-    let is_about_address = answer.status < 500 && answer.status != 429;
-    let advice = if is_about_address { "; check monitor.ping_url" } else { "" };
-    Err(PostError::refused(&MONITOR, answer, advice, is_transient))
+    let is_transient = matches!(response.status, 429 | 500..=599) || response.body == RATE_LIMITED;
+    let may_be_wrong_url = response.status < 500 && response.status != 429;
+    let advice = if may_be_wrong_url { "; check monitor.ping_url" } else { "" };
+    Err(PostError::refused(&MONITOR, response, advice, is_transient))
 }
 
 #[cfg(test)]
@@ -130,20 +127,20 @@ mod tests {
 
     #[test]
     fn only_a_delivery_is_a_success() {
-        let mut cut_off = samples::delivered();
-        cut_off.interruption = Some(Interruption::Sigterm);
-        for record in [samples::delivered(), samples::held_back_removal(), cut_off] {
-            assert_eq!(Ping::of(&record), Ping::Success);
+        let mut interrupted = samples::delivered();
+        interrupted.interruption = Some(Interruption::Sigterm);
+        for record in [samples::delivered(), samples::held_back_removal(), interrupted] {
+            assert_eq!(Ping::for_run(&record), Ping::Success);
         }
-        let mut late = samples::started();
-        late.interruption = Some(Interruption::Deadline);
-        for record in [samples::stale(), samples::hostile(), late] {
-            assert_eq!(Ping::of(&record), Ping::Failure);
+        let mut timed_out = samples::started();
+        timed_out.interruption = Some(Interruption::Deadline);
+        for record in [samples::stale(), samples::hostile(), timed_out] {
+            assert_eq!(Ping::for_run(&record), Ping::Failure);
         }
     }
 
     #[test]
-    fn a_long_body_is_cut_at_its_end() {
+    fn a_long_body_is_truncated() {
         let mut record = samples::hostile();
         for _ in 0..100 {
             record.note(Level::Warning, Task::RemoveExpired, &"é".repeat(1_001));
@@ -154,18 +151,18 @@ mod tests {
     }
 
     #[test]
-    fn status_200_can_still_mean_that_the_ping_was_ignored() {
-        let answer = |status, body: &str| {
-            judge(Answer { status, body: body.to_owned(), shown: format!(": {body}"), retry_after: None })
+    fn an_ignored_ping_is_an_error_despite_status_200() {
+        let result = |status, body: &str| {
+            check(Response { status, body: body.to_owned(), reply: format!(": {body}"), retry_after: None })
         };
-        assert!(answer(200, "OK").is_ok() && answer(201, "").is_ok() && answer(204, "").is_ok());
-        let unknown = answer(200, NOT_FOUND).unwrap_err();
+        assert!(result(200, "OK").is_ok() && result(201, "").is_ok() && result(204, "").is_ok());
+        let unknown = result(200, NOT_FOUND).unwrap_err();
         assert!(!unknown.is_transient());
         insta::assert_snapshot!(unknown, @"the monitoring service did not accept the ping: status 200: OK (not found); check monitor.ping_url");
-        assert!(answer(200, RATE_LIMITED).unwrap_err().is_transient());
+        assert!(result(200, RATE_LIMITED).unwrap_err().is_transient());
         for (status, is_transient) in [(302, false), (404, false), (409, false), (429, true), (500, true), (503, true)]
         {
-            assert_eq!(answer(status, "").unwrap_err().is_transient(), is_transient, "{status}");
+            assert_eq!(result(status, "").unwrap_err().is_transient(), is_transient, "{status}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Posts a report over HTTPS to an address that is itself a secret.
+//! Posts a report over HTTPS to a secret URL.
 //!
-//! TLS is always verified, redirects and the environment's proxies are not followed, and no error contains the address or its
-//! host.
+//! Certificates are always verified, redirects and proxies from the environment are ignored, and no error contains the URL or
+//! its host.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -17,34 +17,33 @@ use crate::https::pem::PemError;
 use crate::https::retry_after::retry_after;
 use crate::runtime::retry::Retryable;
 
-/// For each step: to resolve, connect, send and receive.
+/// For each step: resolving, connecting, sending and receiving.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How much of an answer is read, in bytes.
-const MAX_REPLY: u64 = 4 * 1024;
+/// In bytes; the rest of a response is not read.
+const MAX_BODY: u64 = 4 * 1024;
 
-/// A shorter piece of an address is an ordinary word, and not hidden.
-const SHORTEST_PIECE: usize = 4;
+/// In bytes; shorter parts of a URL are ordinary words and are not hidden.
+const MIN_HIDDEN: usize = 4;
 
-/// A service, as the error texts need it.
+/// How error messages describe a service.
 #[derive(Debug)]
 pub struct Service {
-    /// "the Mattermost server".
+    /// As in "the Mattermost server".
     pub name: &'static str,
     pub address_key: &'static str,
     pub ca_key: &'static str,
-    /// What it did instead of accepting the report: "did not post the message".
+    /// The verb phrase for a rejected report: "did not post the message".
     pub refused: &'static str,
-    /// What is unknown, and what follows from it, if no answer arrived.
+    /// The consequence of a missing response: "the ping may have arrived".
     pub unanswered: &'static str,
-    /// Whether a report may arrive twice.
+    /// Whether sending a report twice does no harm.
     pub is_repeatable: bool,
 }
 
-/// Why a report was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    #[error("{} is not an https address (http is for this machine only)", service.address_key)]
+    #[error("{} is not an https URL (http is allowed only to this machine)", service.address_key)]
     Address { service: &'static Service },
     #[error("{}: {pem}", service.ca_key)]
     CaFile { service: &'static Service, pem: PemError },
@@ -59,7 +58,7 @@ pub enum PostError {
     /// The connection broke or timed out.
     #[error("no answer from {}: {reason}; {}", service.name, service.unanswered)]
     NoAnswer { service: &'static Service, reason: String },
-    /// `reply` begins with a colon unless it is empty; `advice` with a semicolon.
+    /// Unless empty, `reply` begins with a colon and `advice` with a semicolon.
     #[error("{} {}: status {status}{reply}{advice}", service.name, service.refused)]
     Refused {
         service: &'static Service,
@@ -72,8 +71,13 @@ pub enum PostError {
 }
 
 impl PostError {
-    pub fn refused(service: &'static Service, answer: Answer, advice: &'static str, is_transient: bool) -> PostError {
-        let Answer { status, shown: reply, retry_after, .. } = answer;
+    pub fn refused(
+        service: &'static Service,
+        response: Response,
+        advice: &'static str,
+        is_transient: bool,
+    ) -> PostError {
+        let Response { status, reply, retry_after, .. } = response;
         PostError::Refused { service, status, reply, advice, is_transient, retry_after }
     }
 }
@@ -95,77 +99,72 @@ impl Retryable for PostError {
 
 pub struct Endpoint<'a> {
     service: &'static Service,
-    address: Url,
+    url: Url,
     ca_file: Option<&'a Path>,
 }
 
 pub struct Message {
     pub content_type: &'static str,
     pub body: String,
-    /// For the whole POST; `None` is [`TIMEOUT`] for each step.
+    /// For the whole POST; with `None`, only [`TIMEOUT`] for each step applies.
     pub limit: Option<Duration>,
 }
 
-pub struct Answer {
+pub struct Response {
     pub status: u16,
-    /// The trimmed body as received: not to be shown.
+    /// Trimmed; may contain the URL, so never show it.
     pub body: String,
-    /// The body after a colon, without the address; empty if there is none.
-    pub shown: String,
+    /// For messages: a colon and the body without the URL; empty if there is no body.
+    pub reply: String,
     pub retry_after: Option<Duration>,
 }
 
 impl<'a> Endpoint<'a> {
-    /// If there is a `ca_file`, only its authorities are trusted.
-    ///
-    /// # Errors
-    /// If the address is neither https nor this machine's.
+    /// With a `ca_file`, only its certificate authorities are trusted. Fails if the URL is neither https nor on this machine.
     pub fn new(
         service: &'static Service,
-        address: &SecretString,
+        url: &SecretString,
         ca_file: Option<&'a Path>,
     ) -> Result<Endpoint<'a>, PostError> {
-        let address = Url::parse(address.expose_secret()).map_err(|_| PostError::Address { service })?;
-        let may_be_plain = address.host_str().is_some_and(is_loopback);
-        if address.scheme() != "https" && !(address.scheme() == "http" && may_be_plain) {
+        let url = Url::parse(url.expose_secret()).map_err(|_| PostError::Address { service })?;
+        let is_local = url.host_str().is_some_and(is_loopback);
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
             return Err(PostError::Address { service });
         }
-        Ok(Endpoint { service, address, ca_file })
+        Ok(Endpoint { service, url, ca_file })
     }
 
-    /// Posts `message`, once, to the address with `suffix` appended to its path.
-    ///
-    /// # Errors
-    /// If there was no complete answer; any status is an answer.
-    pub fn post(&self, suffix: &str, message: Message) -> Result<Answer, PostError> {
+    /// Posts `message` once, to the URL with `suffix` appended to its path. Fails if no complete response arrived, whatever
+    /// its status.
+    pub fn post(&self, suffix: &str, message: Message) -> Result<Response, PostError> {
         let agent = self.agent(message.limit)?;
-        let mut address = self.address.clone();
+        let mut url = self.url.clone();
         if !suffix.is_empty() {
-            address.set_path(&format!("{}{suffix}", address.path().trim_end_matches('/')));
+            url.set_path(&format!("{}{suffix}", url.path().trim_end_matches('/')));
         }
         let response = agent
-            .post(address.as_str())
+            .post(url.as_str())
             .header("Content-Type", message.content_type)
             .send(message.body)
             .map_err(|error| self.request_error(error, message.limit))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
-        let mut reply = Vec::new();
-        let read = response.into_body().into_reader().take(MAX_REPLY).read_to_end(&mut reply);
+        let mut body = Vec::new();
+        let read = response.into_body().into_reader().take(MAX_BODY).read_to_end(&mut body);
         if status.is_success()
             && let Err(error) = read
         {
             return Err(PostError::NoAnswer { service: self.service, reason: self.hide(&error.to_string()) });
         }
-        let body = String::from_utf8_lossy(&reply).trim().to_owned();
-        let shown = if body.is_empty() { String::new() } else { format!(": {}", self.hide(&body)) };
-        Ok(Answer { status: status.as_u16(), body, shown, retry_after })
+        let body = String::from_utf8_lossy(&body).trim().to_owned();
+        let reply = if body.is_empty() { String::new() } else { format!(": {}", self.hide(&body)) };
+        Ok(Response { status: status.as_u16(), body, reply, retry_after })
     }
 
     fn agent(&self, limit: Option<Duration>) -> Result<Agent, PostError> {
         let service = self.service;
         let settings = Settings {
-            https_only: self.address.scheme() == "https",
+            https_only: self.url.scheme() == "https",
             ca_file: self.ca_file,
             identity: None,
             proxy: None,
@@ -183,7 +182,7 @@ impl<'a> Endpoint<'a> {
 
     fn request_error(&self, error: ureq::Error, limit: Option<Duration>) -> PostError {
         let service = self.service;
-        let nothing_within = || format!("nothing within {} s", limit.unwrap_or(TIMEOUT).as_secs());
+        let timed_out = || format!("timed out after {} s", limit.unwrap_or(TIMEOUT).as_secs());
         match error {
             ureq::Error::HostNotFound => {
                 PostError::Unreachable { service, reason: "its name cannot be resolved".to_owned() }
@@ -192,9 +191,9 @@ impl<'a> Endpoint<'a> {
                 PostError::Unreachable { service, reason: "the connection failed".to_owned() }
             }
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                PostError::Unreachable { service, reason: nothing_within() }
+                PostError::Unreachable { service, reason: timed_out() }
             }
-            ureq::Error::Timeout(_) => PostError::NoAnswer { service, reason: nothing_within() },
+            ureq::Error::Timeout(_) => PostError::NoAnswer { service, reason: timed_out() },
             ureq::Error::Io(error) => self.io_error(&error),
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
                 PostError::Tls { service, reason: self.hide(&error.to_string()) }
@@ -215,26 +214,26 @@ impl<'a> Endpoint<'a> {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::AddrNotAvailable => PostError::Unreachable { service, reason },
-            // rustls wraps its errors so.
+            // rustls wraps its errors in InvalidData.
             io::ErrorKind::InvalidData if error.get_ref().is_some() => PostError::Tls { service, reason },
             _ => PostError::NoAnswer { service, reason },
         }
     }
 
-    /// `text` without the address, the pieces of its path and query, and its host.
+    /// Replaces the URL, the parts of its path and query, and its host.
     fn hide(&self, text: &str) -> String {
-        let address = &self.address;
-        let mut pieces = vec![address.as_str()];
-        pieces.extend(Some(address.path()).into_iter().chain(address.path_segments().into_iter().flatten()));
-        if let Some(query) = address.query() {
-            pieces.extend(query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value)));
-            pieces.push(query);
+        let url = &self.url;
+        let mut parts = vec![url.as_str()];
+        parts.extend(Some(url.path()).into_iter().chain(url.path_segments().into_iter().flatten()));
+        if let Some(query) = url.query() {
+            parts.extend(query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value)));
+            parts.push(query);
         }
-        pieces.retain(|piece| piece.len() >= SHORTEST_PIECE);
-        // Longest first, as a piece may contain another one.
-        pieces.sort_by_key(|piece| usize::MAX - piece.len());
-        let mut text = pieces.iter().fold(text.to_owned(), |text, piece| text.replace(piece, "[the address]"));
-        if let Some(host) = address.host_str() {
+        parts.retain(|part| part.len() >= MIN_HIDDEN);
+        // Longest first: a part may contain another.
+        parts.sort_by_key(|part| usize::MAX - part.len());
+        let mut text = parts.iter().fold(text.to_owned(), |text, part| text.replace(part, "[URL]"));
+        if let Some(host) = url.host_str() {
             text = text.replace(host, "[the server]");
         }
         text
@@ -250,41 +249,41 @@ mod tests {
         address_key: "a.url",
         ca_key: "a.ca_file",
         refused: "refused",
-        unanswered: "it is unknown",
+        unanswered: "it may have arrived",
         is_repeatable: true,
     };
 
-    fn hidden(address: &str, text: &str) -> String {
-        Endpoint::new(&SERVICE, &address.into(), None).unwrap().hide(text)
+    fn hide(url: &str, text: &str) -> String {
+        Endpoint::new(&SERVICE, &url.into(), None).unwrap().hide(text)
     }
 
     #[test]
-    fn no_part_of_the_address_is_shown() {
-        let address = "https://hc.example.org/ping-key-7Yx/nightly?create=1&token=s3cr3t";
+    fn no_part_of_the_url_is_shown() {
+        let url = "https://hc.example.org/ping-key-7Yx/nightly?create=1&token=s3cr3t";
         for text in [
-            address,
+            url,
             "no /ping-key-7Yx/nightly?create=1&token=s3cr3t",
             "no /ping-key-7Yx/nightly/start",
             "neither ping-key-7Yx nor nightly nor s3cr3t at hc.example.org",
         ] {
-            let shown = hidden(address, text);
+            let shown = hide(url, text);
             for secret in ["ping-key-7Yx", "nightly", "s3cr3t", "hc.example.org"] {
                 assert!(!shown.contains(secret), "{shown}");
             }
         }
-        assert_eq!(hidden("https://h.example.org/a/b", "a bad day"), "a bad day", "short pieces are ordinary words");
+        assert_eq!(hide("https://h.example.org/a/b", "a bad day"), "a bad day", "short parts are ordinary words");
     }
 
     #[test]
-    fn plain_http_is_for_this_machine() {
-        for (address, is_fine) in [
+    fn plain_http_is_allowed_only_to_this_machine() {
+        for (url, is_allowed) in [
             ("https://hc.example.org/x", true),
             ("http://127.0.0.1:1/x", true),
             ("http://hc.example.org/x", false),
             ("ftp://127.0.0.1/x", false),
             ("x", false),
         ] {
-            assert_eq!(Endpoint::new(&SERVICE, &address.into(), None).is_ok(), is_fine, "{address}");
+            assert_eq!(Endpoint::new(&SERVICE, &url.into(), None).is_ok(), is_allowed, "{url}");
         }
     }
 }

@@ -21,10 +21,10 @@ use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
 use crate::runtime::supervisor::{Ended, Supervisor};
 
-/// For all reports together, after the job, which has `run.deadline_minutes`.
+/// For all reports together; `run.deadline_minutes` limits only the job.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Reports the run of `journal` to every channel. `start`: the ping that was sent when it started.
+/// Reports the run of `journal` to every channel. `start` is the ping sent when the run started.
 pub(crate) fn send(
     supervisor: &mut Supervisor,
     config: Config,
@@ -33,7 +33,7 @@ pub(crate) fn send(
     log: Option<&LogFile>,
     clock: &Clock,
 ) {
-    warn_of_lost_lines(journal, log);
+    warn_of_missing_lines(journal, log);
     let interrupt = Interrupt::new();
     let metrics = config.metrics.clone();
     let sender = Sender {
@@ -46,14 +46,14 @@ pub(crate) fn send(
     match supervisor.run(move || sender.send(), LIMIT, &interrupt) {
         Ended::Returned => {}
         Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
-        Ended::Stuck => journal.warn(Task::Report, "not all reports could be sent before the program had to end"),
+        Ended::Stuck => journal.warn(Task::Report, "not all reports were sent before the program had to exit"),
     }
-    // Outside the supervised part, so that a stuck report cannot prevent them, and last, so that they count every warning.
+    // Not supervised, so that a stuck report cannot prevent it, and last, so that the metrics count every warning.
     if let Some(metrics) = &metrics {
         write_metrics(metrics, journal, clock());
     }
     log_counts(journal);
-    warn_of_lost_lines(journal, log);
+    warn_of_missing_lines(journal, log);
 }
 
 struct Sender {
@@ -68,7 +68,7 @@ impl Sender {
     fn send(&self) {
         let task = self.journal.begin(Task::Report);
         failpoint("reporting");
-        // First, as a mail server that stalls may use up the time, and a monitor without a ping raises the alarm.
+        // First, as a stalled mail server may use up the time, and a monitor without a ping raises an alarm.
         if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
             self.ping(monitor, start);
         }
@@ -81,7 +81,7 @@ impl Sender {
 
     fn ping(&self, monitor: &Monitor, start: &StartPing) {
         start.wait();
-        let (ping, body) = self.journal.read(|record| (Ping::of(record), monitor::body(record)));
+        let (ping, body) = self.journal.read(|record| (Ping::for_run(record), monitor::body(record)));
         match self.retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
             Ok(()) => {
                 tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" });
@@ -90,10 +90,10 @@ impl Sender {
         }
     }
 
-    /// Which recipients the mail did not reach and why, if any.
+    /// Returns how many recipients the mail did not reach and why, if any.
     fn mail(&self, email: &Email) -> Option<String> {
         let message = self.journal.read(|record| {
-            message::is_wanted(email.send, record, false).then(|| mail::build(email, record, (self.clock)()))
+            message::should_send(email.send, record, false).then(|| mail::build(email, record, (self.clock)()))
         });
         let undelivered = match message? {
             Err(error) => Some(with_causes(&error)),
@@ -106,18 +106,18 @@ impl Sender {
                 mail::undelivered(&deliveries)
             }
         };
-        undelivered.inspect(|why| self.warn(why))
+        undelivered.inspect(|text| self.warn(text))
     }
 
     fn post(&self, mattermost: &Mattermost, undelivered_mail: Option<&str>) {
         let payload = self.journal.read(|record| {
-            let is_wanted = message::is_wanted(mattermost.send, record, undelivered_mail.is_some());
-            is_wanted.then(|| mattermost::build(mattermost, record, undelivered_mail))
+            let is_due = message::should_send(mattermost.send, record, undelivered_mail.is_some());
+            is_due.then(|| mattermost::build(mattermost, record, undelivered_mail))
         });
         let Some(payload) = payload else { return };
         match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
             Ok(()) => tracing::info!("posted to Mattermost"),
-            Err(error) => self.warn(&format!("no Mattermost message: {}", with_causes(&error))),
+            Err(error) => self.warn(&format!("posting to Mattermost failed: {}", with_causes(&error))),
         }
     }
 
@@ -132,11 +132,11 @@ fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let text = journal.read(|record| {
         let exit_code = ExitCode::from(record.outcome()) as u8;
-        text::metrics(record, Ending { name: &name, at: now, exit_code, previous: previous.as_deref() })
+        text::metrics(record, Ending { name: &name, ended_at: now, exit_code, previous: previous.as_deref() })
     });
     match textfile::write(path, &text) {
         Ok(()) => tracing::info!(task = Task::Report.title(), "wrote the metrics to {}", path.display()),
-        Err(error) => journal.warn(Task::Report, &format!("no new metrics: {}", with_causes(&error))),
+        Err(error) => journal.warn(Task::Report, &format!("the metrics were not updated: {}", with_causes(&error))),
     }
 }
 
@@ -150,7 +150,7 @@ fn log_counts(journal: &Journal) {
 }
 
 /// Warns once if a log line could not be written.
-fn warn_of_lost_lines(journal: &Journal, log: Option<&LogFile>) {
+fn warn_of_missing_lines(journal: &Journal, log: Option<&LogFile>) {
     let Some(error) = log.and_then(LogFile::error) else { return };
     let is_known = journal.read(|record| record.notes().iter().any(|note| note.text == error));
     if !is_known {

@@ -29,10 +29,6 @@ impl Progress {
         Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()) }
     }
 
-    pub fn hidden() -> Progress {
-        Progress { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
-    }
-
     /// Prints `line` on stderr, above any bars.
     pub fn show(&self, line: &str) {
         // If stderr is closed, nobody reads it.

@@ -81,10 +81,10 @@ fn notify_sends_a_test_message_through_each_channel() {
     );
     let mail = String::from_utf8(mails[0].raw.clone()).unwrap();
     assert!(mail.contains("Subject: My daily report: TEST, reports from "), "{mail}");
-    assert!(mail.contains("TEST. This is not a report: "), "{mail}");
+    assert!(mail.contains("TEST: this is not a report. "), "{mail}");
     let posts = night.webhook.posts();
     assert_eq!(posts.len(), 1);
-    assert!(posts[0].text.starts_with("TEST. This is not a report: "), "{}", posts[0].text);
+    assert!(posts[0].text.starts_with("TEST: this is not a report. "), "{}", posts[0].text);
     assert!(!night.sshd.directory.join(night.archive_name()).exists());
 }
 
@@ -101,7 +101,7 @@ fn the_local_sendmail_is_found_but_not_run() {
     };
     let outcome = with_path(&night);
     outcome.exited_with(4);
-    let said = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
+    let said = "cannot run sendmail: no executable file /usr/sbin/sendmail, and none in PATH; install a local mail \
                 system, or set email.server";
     must_show(&outcome, said);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -137,7 +137,7 @@ fn random_bytes_are_not_a_mattermost_response() {
             json!(format!("http://127.0.0.1:{}/hooks/x", serve_random_bytes(greeting, true))),
         );
         let outcome = run_with_limits(&bad);
-        outcome.exited_with(1).logged("no Mattermost message: ");
+        outcome.exited_with(1).logged("posting to Mattermost failed: ");
         assert!(bad.is_delivered(), "{}", outcome.all());
     }
 }

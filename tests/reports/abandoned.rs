@@ -1,4 +1,4 @@
-//! Servers that accept a connection and then fall silent: they time out, and nothing is sent twice.
+//! Servers that accept a connection and then stop responding: they time out, and nothing is sent twice.
 //!
 //! These runs take 30 seconds. Tests start in alphabetical order, so this module's name makes them start first.
 
@@ -12,7 +12,7 @@ use testkit::servers::{SmtpServer, WebhookServer};
 use crate::undelivered::run_undelivered;
 use crate::{use_mail_server, use_webhook};
 
-/// Each timeout is 30 seconds, so the runs share them.
+/// Each run waits for 30 seconds, so they run in parallel.
 #[test]
 fn silent_servers_time_out_and_nothing_is_sent_twice() {
     let from_the_start = thread::spawn(|| {
@@ -21,13 +21,13 @@ fn silent_servers_time_out_and_nothing_is_sent_twice() {
         use_mail_server(&mut night, &server, Security::Tls);
         night.set("retry.attempts", json!(1)).set("email.to", json!(["a@example.org", "b@example.org"]));
         run_undelivered(&night, "no answer within 30 s");
-        assert_eq!(server.connections(), 1, "the second recipient would only have waited as long");
+        assert_eq!(server.connections(), 1, "the second recipient was tried although the server is silent");
     });
     let after_data = thread::spawn(|| {
         let mut night = Night::around_midnight();
         let server = SmtpServer::builder(Security::None).silent_after_data().start();
         use_mail_server(&mut night, &server, Security::None);
-        run_undelivered(&night, "it may have arrived, so it was not sent again");
+        run_undelivered(&night, "the mail may have arrived, so it was not sent again");
         assert_eq!(server.messages().len(), 1);
     });
     let mattermost = thread::spawn(|| {
@@ -37,7 +37,7 @@ fn silent_servers_time_out_and_nothing_is_sent_twice() {
         night
             .run()
             .exited_with(1)
-            .logged("no Mattermost message: ")
+            .logged("posting to Mattermost failed: ")
             .logged("may have been posted, so it was not sent again");
         assert_eq!((server.requests(), server.posts().len()), (1, 1));
         assert_eq!(night.mail.messages().len(), 1);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use testkit::{Night, Outcome, program};
 
-/// Runs the program as cron does, with one more variable for the locale.
+/// Runs the program as cron does, with an optional locale variable.
 fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
     let mut command = Command::new("env");
     command.arg("-i").arg("PATH=/usr/bin:/bin").args(locale.map(|(name, value)| format!("{name}={value}")));
@@ -16,7 +16,7 @@ fn run_by_cron(night: &Night, locale: Option<(&str, &str)>) -> Outcome {
 #[test]
 fn success_prints_nothing() {
     let night = Night::around_midnight();
-    // Without a locale, and with one that this machine lacks.
+    // No locale, the default one, and one that this machine lacks.
     for locale in [None, Some(("LC_ALL", "C")), Some(("LANG", "xx_YY.ISO-8859-15"))] {
         let outcome = run_by_cron(&night, locale);
         outcome.exited_with(0);
@@ -26,7 +26,7 @@ fn success_prints_nothing() {
 }
 
 #[test]
-fn without_home_the_passwd_entry_is_used() {
+fn without_home_the_home_folder_of_the_passwd_entry_is_used() {
     let mut night = Night::around_midnight();
     // The default is ~/.ssh/known_hosts; with a pinned key nothing is written there.
     let fingerprint = night.sshd.fingerprint("ed25519");
@@ -61,7 +61,7 @@ fn warnings_are_printed_only_on_stderr() {
 }
 
 #[test]
-fn an_invalid_configuration_is_reported_on_stderr_and_in_the_log() {
+fn an_invalid_configuration_is_reported_only_on_stderr_and_in_the_log() {
     let mut night = Night::around_midnight();
     night.set("sftp.port", json!(0));
     let outcome = run_by_cron(&night, None);

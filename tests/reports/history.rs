@@ -1,4 +1,4 @@
-//! What the reports say about the archives on the server, after a delivery and after a failure before it.
+//! The archives on the server in the reports of runs that deliver, and of runs that fail or find a stale dump.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use testkit::night::{SFTP_PASSWORD, archive_name};
 use testkit::servers::listener::closed_address;
 use testkit::servers::times;
 
-use crate::letter::Letter;
+use crate::decoded_mail::DecodedMail;
 
 /// Puts archives of these ages in days and sizes in bytes on the server of `night`. Returns their dates.
 fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {
@@ -26,15 +26,15 @@ fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {
     dates
 }
 
-/// Both parts of the only mail of `night`, and the attachment of its only post as one text.
+/// Both parts of the only mail of `night`, and the attachment fields of its only post as one text.
 #[track_caller]
 fn reports(night: &Night) -> [String; 3] {
     let (mails, posts) = (night.mail.messages(), night.webhook.posts());
     assert_eq!((mails.len(), posts.len(), night.webhook.refusals()), (1, 1, Vec::new()));
-    let letter = Letter::decode(&mails[0].raw);
+    let mail = DecodedMail::decode(&mails[0].raw);
     let [attachment] = posts[0].attachments.as_deref().expect("an attachment") else { panic!("{:?}", posts[0]) };
     let fields = attachment.fields.iter().map(|field| format!("{}: {}\n", field.title, field.value)).collect();
-    [letter.text, letter.html, fields]
+    [mail.text, mail.html, fields]
 }
 
 fn colour(night: &Night) -> String {
@@ -42,7 +42,7 @@ fn colour(night: &Night) -> String {
 }
 
 #[track_caller]
-fn assert_each_has(reports: &[String], sentences: &[&str]) {
+fn assert_each_contains(reports: &[String], sentences: &[&str]) {
     for part in reports {
         for sentence in sentences {
             assert!(part.contains(sentence), "no {sentence:?} in {part}");
@@ -51,7 +51,7 @@ fn assert_each_has(reports: &[String], sentences: &[&str]) {
 }
 
 #[test]
-fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
+fn a_run_that_failed_before_connecting_reports_the_last_good_archive() {
     Night::on_each_server(|night| {
         night.set("source.dump", json!("other.sql"));
         let dates = put_archives(night, &[(5, 4_000), (3, 5_000)]);
@@ -61,12 +61,12 @@ fn a_run_that_failed_before_the_server_names_the_last_good_archive() {
         let outcome = night.run();
         outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
         let reports = reports(night);
-        let last = dates[1];
-        let sentence = format!("{} of {}", archive_name(last), last.format("%-d %b %Y"));
-        assert_each_has(&reports, &["The last good archive is ", " days old: ", &sentence, "Free on the server"]);
+        let newest = dates[1];
+        let sentence = format!("{}, dated {}", archive_name(newest), newest.format("%-d %b %Y"));
+        assert_each_contains(&reports, &["The last good archive is ", " days old: ", &sentence, "Free on the server"]);
         assert!(
-            reports[0].contains("Connect to SFTP    because an earlier step failed"),
-            "listing the folder is not a task: {}",
+            reports[0].contains("Connect to SFTP    an earlier task failed"),
+            "listing the folder was reported as a task: {}",
             reports[0]
         );
         assert_eq!(colour(night), "#dd3336");
@@ -82,28 +82,28 @@ fn a_failed_run_with_an_unreachable_server_reports_the_last_good_archive_as_unkn
         .set("sftp.port", json!(closed_address().port()))
         .set("retry.attempts", json!(3));
     let outcome = night.run();
-    // One attempt, which is not an error of its own.
+    // The folder is tried once, and its failure is no error.
     outcome.exited_with(4).logged("errors 1, warnings 0, files removed 0, retries 0");
     outcome.logged("the folder on the server could not be listed: no connection to 127.0.0.1:");
     let sentence = "The last good archive is unknown: the folder on the server could not be listed";
     let [text, html, fields] = reports(&night);
-    assert_each_has(&[text, html], &[sentence, "no connection to 127.0.0.1:"]);
+    assert_each_contains(&[text, html], &[sentence, "no connection to 127.0.0.1:"]);
     assert!(fields.contains(sentence), "{fields}");
 }
 
 #[test]
-fn a_run_that_could_not_connect_does_not_retry_for_the_reports() {
+fn a_run_that_could_not_connect_does_not_try_again_for_the_reports() {
     let mut night = Night::around_midnight();
     night.set("sftp.port", json!(closed_address().port()));
     let outcome = night.run();
     outcome.exited_with(4);
     assert!(!outcome.log.contains("the folder on the server"), "{}", outcome.all());
     let [text, html, _] = reports(&night);
-    assert_each_has(&[text, html], &["could not be listed (no connection to 127.0.0.1:"]);
+    assert_each_contains(&[text, html], &["could not be listed (no connection to 127.0.0.1:"]);
 }
 
 #[test]
-fn a_refused_login_is_not_repeated_for_the_reports() {
+fn a_refused_login_is_not_retried_for_the_reports() {
     let mut night = Night::around_midnight();
     let server = night.serve_sftp(|builder| builder);
     night.set("sftp.password", json!(format!("not {SFTP_PASSWORD}")));
@@ -113,7 +113,7 @@ fn a_refused_login_is_not_repeated_for_the_reports() {
 }
 
 #[test]
-fn a_silent_server_delays_a_failed_run_by_one_timeout_at_most() {
+fn a_silent_server_delays_a_failed_run_by_at_most_one_timeout() {
     let mut night = Night::around_midnight();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     night.set("source.dump", json!("other.sql")).set("sftp.port", json!(silent.local_addr().unwrap().port()));
@@ -124,14 +124,14 @@ fn a_silent_server_delays_a_failed_run_by_one_timeout_at_most() {
 }
 
 #[test]
-fn a_delivery_is_reported_with_the_history_of_archives() {
+fn a_delivery_is_reported_with_the_earlier_archives() {
     Night::on_each_server(|night| {
         night.set("source.max_age_days", json!(1));
         let dates = put_archives(night, &[(40, 4_000), (4, 4_000), (3, 5_000), (2, 9_000)]);
         night.run().exited_with(0).logged("files removed 1, ");
         let reports = reports(night);
         let removed = format!("{}: expired, ", archive_name(dates[0]));
-        assert_each_has(
+        assert_each_contains(
             &reports,
             &["Sent", "Removed", "1 file", &removed, "Missing archives", "Free on the server", " of 5 nights"],
         );
@@ -149,8 +149,8 @@ fn a_stale_dump_is_reported_with_the_age_of_the_last_good_archive() {
     night.make_stale();
     let dates = put_archives(&night, &[(2, 4_000)]);
     night.run().exited_with(1);
-    let sentence = format!(" old: {} of {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
-    assert_each_has(&reports(&night), &[&sentence]);
+    let sentence = format!(" old: {}, dated {}", archive_name(dates[0]), dates[0].format("%-d %b %Y"));
+    assert_each_contains(&reports(&night), &[&sentence]);
     assert_eq!(colour(&night), "#b06900");
 }
 

@@ -1,4 +1,4 @@
-//! The log file: its formats, its mode, its levels.
+//! The log file: formats, mode and levels.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use testkit::{Night, program};
 const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
 
 #[test]
-fn each_line_of_json_is_an_object_with_time_level_run_task_and_message() {
+fn each_json_line_is_an_object_with_time_level_run_task_and_message() {
     let mut night = Night::around_midnight();
     night.set("log.format", json!("json")).set("log.level", json!("debug"));
     night.make_stale();
@@ -48,9 +48,9 @@ fn parts(line: &str) -> (&str, &str, &str, &str) {
     (time, level.trim_end(), run, rest)
 }
 
-/// As on a minimal image, which has no zone database and almost no environment.
+/// On a minimal image there is no time zone database and almost no environment.
 #[test]
-fn run_date_freshness_and_log_use_the_same_zone_without_a_database() {
+fn run_date_freshness_and_log_use_the_same_time_zone_without_a_database() {
     for (tz, zone) in [("Pacific/Kiritimati", "+14:00"), ("XYZ12", "-12:00")] {
         let night = Night::around_midnight();
         let script = "mount -t tmpfs tmpfs /usr/share/zoneinfo && exec \"$@\"";
@@ -61,34 +61,33 @@ fn run_date_freshness_and_log_use_the_same_zone_without_a_database() {
         outcome.exited_with(0).logged("fresh: modified ");
         let started = outcome.log.split_once(' ').unwrap().0;
         assert!(started.ends_with(zone), "{started}");
-        // It succeeds even if midnight passes, as `night` allows an age of one day.
+        // This holds even across midnight, as `night` allows an age of one day.
         let date = DateTime::parse_from_rfc3339(started).unwrap().date_naive();
         assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", outcome.all());
         assert!(outcome.log.contains(&format!("fresh: modified {}", modified(&night, started))), "{}", outcome.all());
     }
 }
 
-/// The dump's time of modification in the zone of `started`.
+/// The dump's modification time in the zone of `started`.
 fn modified(night: &Night, started: &str) -> String {
     let zone = DateTime::parse_from_rfc3339(started).unwrap();
     night.modified.with_timezone(zone.offset()).format("%F %T %:z").to_string()
 }
 
 #[test]
-fn each_line_of_text_begins_with_time_level_and_run() {
+fn each_text_line_begins_with_time_level_and_run() {
     let night = Night::around_midnight();
     let output = night.command(&[]).env("TZ", "Asia/Kolkata").output().unwrap();
     let outcome = night.outcome(output);
     outcome.exited_with(0);
-    let run = night.run_id();
-    let mut before = None;
+    let mut previous = None;
     for line in outcome.log.lines() {
-        let (time, level, of_run, message) = parts(line);
+        let (time, level, run, message) = parts(line);
         assert!(time.ends_with("+05:30"), "{line}");
         let time = DateTime::parse_from_rfc3339(time).unwrap();
-        assert!(before.is_none_or(|before| before <= time), "the time goes backwards at {line}");
-        before = Some(time);
-        assert!(LEVELS.contains(&level) && of_run == run && !message.is_empty(), "{line}");
+        assert!(previous.is_none_or(|previous| previous <= time), "the time goes backwards at {line}");
+        previous = Some(time);
+        assert!(LEVELS.contains(&level) && run == night.run_id() && !message.is_empty(), "{line}");
     }
     assert!(outcome.log.lines().any(|line| parts(line).3.starts_with("Request zip: ")), "{}", outcome.log);
 }
@@ -106,7 +105,7 @@ fn the_last_line_counts_errors_and_warnings() {
 }
 
 #[test]
-fn a_new_log_file_is_for_owner_and_group_and_an_existing_one_keeps_its_mode() {
+fn a_new_log_file_is_readable_by_owner_and_group_and_an_existing_one_keeps_its_mode() {
     for (umask, expected) in [("000", 0o640), ("077", 0o600)] {
         let night = Night::around_midnight();
         let run = || {
@@ -133,16 +132,16 @@ fn lines_below_the_level_are_omitted() {
     let mut night = Night::around_midnight();
     night.make_stale();
     night.set("email.attach_log", json!(true));
-    for (index, least) in ["debug", "info", "warning", "error"].into_iter().enumerate() {
+    for (index, setting) in ["debug", "info", "warning", "error"].into_iter().enumerate() {
         let _ = fs::remove_file(night.path("log.log"));
-        night.set("log.level", json!(least));
+        night.set("log.level", json!(setting));
         let outcome = night.run();
         outcome.exited_with(1);
         // A stale dump is not an error.
         for level in LEVELS.iter().take(3) {
             let is_written = outcome.log.lines().any(|line| parts(line).1 == *level);
             let position = LEVELS.iter().position(|known| known == level).unwrap();
-            assert_eq!(is_written, position >= index, "log.level {least}, {level}: {}", outcome.log);
+            assert_eq!(is_written, position >= index, "log.level {setting}, {level}: {}", outcome.log);
         }
     }
 }

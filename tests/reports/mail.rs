@@ -1,4 +1,4 @@
-//! The mail that arrives: each transport, and its content.
+//! Mail that arrives: each transport, and the content.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,45 +12,45 @@ use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::SmtpServer;
 use testkit::servers::smtp::Security;
 
-use crate::letter::Letter;
+use crate::decoded_mail::DecodedMail;
 use crate::{host_name, use_mail_server};
 
 /// Runs `night`, which succeeds, and returns the only mail that `server` accepted.
 #[track_caller]
-fn mail_to(server: &SmtpServer, night: &Night) -> Letter {
+fn mail_to(server: &SmtpServer, night: &Night) -> DecodedMail {
     night.run().exited_with(0).logged("mailed to operator@example.org");
     let mails = server.messages();
     assert_eq!(mails.len(), 1);
     assert_eq!((mails[0].from.as_str(), mails[0].to.join(" ")), ("reports@example.org", "operator@example.org".into()));
-    Letter::decode(&mails[0].raw)
+    DecodedMail::decode(&mails[0].raw)
 }
 
 #[test]
 fn a_mail_over_tls_with_a_login_has_text_and_html() {
     let night = Night::around_midnight();
     let before = Utc::now().timestamp();
-    let letter = mail_to(&night.mail, &night);
+    let mail = mail_to(&night.mail, &night);
     let after = Utc::now().timestamp();
     let (mails, host) = (night.mail.messages(), host_name());
     assert!(mails[0].is_encrypted);
     assert_eq!(mails[0].username.as_deref(), Some(MAIL_LOGIN.0));
 
-    assert!(letter.subject.starts_with("My daily report: delivered, "), "{}", letter.subject);
-    assert!(letter.subject.contains(&host), "no {host} in {}", letter.subject);
-    assert_eq!((letter.from.join(" "), letter.to.join(" ")), (MAIL_LOGIN.0.into(), "operator@example.org".into()));
-    assert!((before..=after).contains(&letter.date), "{} is not between {before} and {after}", letter.date);
-    let (id, domain) = letter.message_id.split_once('@').expect("a Message-ID has a domain");
-    assert!(!id.is_empty() && !domain.is_empty() && night.run_id() == id, "{}", letter.message_id);
+    assert!(mail.subject.starts_with("My daily report: delivered, "), "{}", mail.subject);
+    assert!(mail.subject.contains(&host), "no {host} in {}", mail.subject);
+    assert_eq!((mail.from.join(" "), mail.to.join(" ")), (MAIL_LOGIN.0.into(), "operator@example.org".into()));
+    assert!((before..=after).contains(&mail.date), "{} is not between {before} and {after}", mail.date);
+    let (id, domain) = mail.message_id.split_once('@').expect("a Message-ID has a domain");
+    assert!(!id.is_empty() && !domain.is_empty() && night.run_id() == id, "{}", mail.message_id);
 
-    assert!(letter.text.starts_with("The dump was delivered and verified.\r\n"), "{}", letter.text);
-    for part in [&letter.text, &letter.html] {
+    assert!(mail.text.starts_with("The dump was delivered and verified.\r\n"), "{}", mail.text);
+    for part in [&mail.text, &mail.html] {
         for text in ["The dump was delivered and verified.", DUMP, "Verify archive", &night.sshd.fingerprint("ed25519")]
         {
             assert!(part.contains(text), "no {text:?} in {part}");
         }
     }
-    assert!(letter.html.starts_with("<!DOCTYPE html>"), "{}", letter.html);
-    assert!(letter.everything.contains("Auto-Submitted:"), "{}", letter.everything);
+    assert!(mail.html.starts_with("<!DOCTYPE html>"), "{}", mail.html);
+    assert!(mail.everything.contains("Auto-Submitted:"), "{}", mail.everything);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_mail_is_sent_over_starttls_with_a_login() {
 }
 
 #[test]
-fn a_mail_is_sent_without_tls_if_there_is_no_login() {
+fn a_mail_can_be_sent_without_tls_and_login() {
     let mut night = Night::around_midnight();
     let server = SmtpServer::builder(Security::None).start();
     use_mail_server(&mut night, &server, Security::None);
@@ -80,11 +80,11 @@ fn missing_starttls_is_an_error() {
     let server = SmtpServer::builder(Security::None).login(MAIL_LOGIN.0, MAIL_LOGIN.1).start();
     use_mail_server(&mut night, &server, Security::StartTls);
     night.set("email.server.username", json!(MAIL_LOGIN.0)).set("email.server.password", json!(MAIL_LOGIN.1));
-    night.run().exited_with(1).logged("offers no STARTTLS");
+    night.run().exited_with(1).logged("does not offer STARTTLS");
     assert_eq!((server.messages().len(), server.logins().len()), (0, 0));
 }
 
-/// Writes a sendmail into `folder` that runs `commands`, then stores its arguments and its input there, one file for each
+/// Writes a sendmail into `folder` that runs `commands`, then stores its arguments and its input in files named after the
 /// recipient.
 fn write_sendmail(folder: &Path, commands: &str) {
     let script = format!(
@@ -96,14 +96,14 @@ fn write_sendmail(folder: &Path, commands: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The program would prefer a real sendmail to the one in PATH, and the test's mail would leave the machine.
+/// The program would prefer a real sendmail to the one in PATH, and send the test's mail from this machine.
 fn require_no_real_sendmail() {
     let exists = Path::new("/usr/sbin/sendmail").exists();
     assert!(!exists, "/usr/sbin/sendmail would be used: run this test on a machine without a mail system");
 }
 
 #[test]
-fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
+fn without_a_mail_server_the_local_sendmail_gets_a_mail_for_each_recipient() {
     require_no_real_sendmail();
     let mut night = Night::around_midnight();
     night.set("email.server", json!(null)).set("email.to", json!(["a@example.org", "B <b@example.org>"]));
@@ -114,9 +114,9 @@ fn without_a_server_the_local_sendmail_gets_the_mail_for_each_recipient() {
     for to in ["a@example.org", "b@example.org"] {
         let arguments = fs::read_to_string(night.path(&format!("bin/arguments-{to}"))).unwrap();
         assert_eq!(arguments, format!("-i -f reports@example.org -- {to}\n"));
-        let letter = Letter::decode(&fs::read(night.path(&format!("bin/mail-{to}"))).unwrap());
-        assert_eq!(letter.to, ["a@example.org", "b@example.org"]);
-        assert!(letter.text.contains("The dump was delivered and verified."), "{}", letter.text);
+        let mail = DecodedMail::decode(&fs::read(night.path(&format!("bin/mail-{to}"))).unwrap());
+        assert_eq!(mail.to, ["a@example.org", "b@example.org"]);
+        assert!(mail.text.contains("The dump was delivered and verified."), "{}", mail.text);
     }
 }
 
@@ -134,7 +134,7 @@ fn the_stderr_of_the_local_sendmail_is_reported() {
 }
 
 #[test]
-fn the_local_sendmail_gets_neither_the_environment_nor_an_open_file() {
+fn the_local_sendmail_runs_with_a_clean_environment_and_no_inherited_files() {
     require_no_real_sendmail();
     let mut night = Night::around_midnight();
     night.set("email.server", json!(null)).set("log.level", json!("debug"));
@@ -143,7 +143,7 @@ fn the_local_sendmail_gets_neither_the_environment_nor_an_open_file() {
     let record = format!("env > '{0}/environment'; ls -l /proc/$$/fd > '{0}/files'", bin.display());
     write_sendmail(&bin, &record);
     let run = night.command(&[]);
-    // The program may inherit open files.
+    // Makes the program inherit an open file.
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec \"$@\" 7< \"$0\""]).arg(night.path("config.json"));
     let output = shell
@@ -156,72 +156,75 @@ fn the_local_sendmail_gets_neither_the_environment_nor_an_open_file() {
         .unwrap();
     night.outcome(output).exited_with(0);
     let environment = fs::read_to_string(bin.join("environment")).unwrap();
-    // The shell that runs this sendmail adds its own.
-    let of_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
+    // The shell that runs this sendmail adds these.
+    let shell_variables = ["PWD", "OLDPWD", "SHLVL", "_"];
     let mut names: Vec<_> = environment.lines().map(|line| line.split('=').next().unwrap()).collect();
-    names.retain(|name| !of_shell.contains(name));
+    names.retain(|name| !shell_variables.contains(name));
     names.sort_unstable();
     assert_eq!(names, ["HOME", "LC_TIME", "PATH", "TZ"], "{environment}");
     let files = fs::read_to_string(bin.join("files")).unwrap();
     let open: Vec<_> = files.lines().filter_map(|line| line.split_once(" -> ")).map(|(_, target)| target).collect();
-    // The shell opens the script.
+    // The shell opens the script itself.
     let is_expected =
         |file: &&str| file.starts_with("pipe:") || *file == "/dev/null" || file.starts_with(&*bin.to_string_lossy());
     assert!(open.len() >= 3 && open.iter().all(is_expected), "{files}");
 }
 
 #[test]
-fn only_the_log_of_this_run_is_attached() {
+fn only_the_log_lines_of_the_run_are_attached() {
     let night = Night::around_midnight();
     night.run().exited_with(0);
     let first = night.run_id();
-    // A run's ID has whole seconds and the process ID.
+    // A run's ID consists of the time in whole seconds and the process ID.
     night.run().exited_with(0);
     let second = night.run_id();
     assert_ne!(first, second);
     let mails = night.mail.messages();
     for (mail, run) in mails.iter().zip([&first, &second]) {
-        let letter = Letter::decode(&mail.raw);
-        let [(name, attached)] = letter.attachments.as_slice() else { panic!("{:?}", letter.attachments) };
+        let mail = DecodedMail::decode(&mail.raw);
+        let [(name, attached)] = mail.attachments.as_slice() else { panic!("{:?}", mail.attachments) };
         assert_eq!(name, &format!("scripting-system-{run}.log"));
         let log = fs::read_to_string(night.path("log.log")).unwrap();
-        let of_run: Vec<&str> = log.lines().filter(|line| line.contains(&format!("[{run}]"))).collect();
+        let run_lines: Vec<&str> = log.lines().filter(|line| line.contains(&format!("[{run}]"))).collect();
         let attached: Vec<&str> = attached.lines().collect();
-        // Lines about the reports follow after the mail was built.
-        assert!(attached.len() > 10 && of_run.starts_with(&attached), "attached: {attached:#?}\nlog: {of_run:#?}");
+        // The lines about the reports are logged after the mail is built.
+        assert!(
+            attached.len() > 10 && run_lines.starts_with(&attached),
+            "attached: {attached:#?}\nlog: {run_lines:#?}"
+        );
         let clean_up = attached.iter().find(|line| line.contains("Clean up"));
         assert!(clean_up.is_some(), "{attached:#?}");
     }
 }
 
 #[test]
-fn attach_log_false_omits_the_log() {
+fn the_log_is_not_attached_if_attach_log_is_false() {
     let mut night = Night::around_midnight();
     night.set("email.attach_log", json!(false));
-    let letter = mail_to(&night.mail, &night);
-    assert!(letter.attachments.is_empty(), "{:?}", letter.attachments);
+    let mail = mail_to(&night.mail, &night);
+    assert!(mail.attachments.is_empty(), "{:?}", mail.attachments);
 }
 
 #[test]
-fn a_failed_night_is_mailed_with_its_cause() {
+fn a_failed_run_is_mailed_with_its_cause() {
     let mut night = Night::around_midnight();
     night.set("source.dump", json!("other.sql"));
     night.run().exited_with(4);
-    let letter = Letter::decode(&night.mail.messages()[0].raw);
-    assert!(letter.subject.starts_with("My daily report: FAILED at Find dump, "), "{}", letter.subject);
-    for part in [&letter.text, &letter.html] {
+    let mail = DecodedMail::decode(&night.mail.messages()[0].raw);
+    assert!(mail.subject.starts_with("My daily report: FAILED at Find dump, "), "{}", mail.subject);
+    for part in [&mail.text, &mail.html] {
         assert!(part.contains("nothing new was delivered") && part.contains(DUMP), "{part}");
     }
 }
 
 #[test]
-fn names_from_outside_stay_text_in_the_html_part() {
+fn names_in_the_zip_are_escaped_in_the_html_part() {
     use testkit::servers::{Entry, Zip};
     let night = Night::around_midnight();
     night.publish(&Zip::new().with(Entry::new("<img src=x>&amp;\n<h1>delivered</h1>", "x")));
     night.run().exited_with(4);
-    let letter = Letter::decode(&night.mail.messages()[0].raw);
-    assert!(letter.html.contains("&lt;img src=x&gt;&amp;amp;"), "{}", letter.html);
-    assert!(!letter.html.contains("<img") && !letter.html.contains("<h1>delivered"), "{}", letter.html);
-    assert!(!letter.text.contains("\n<h1>"), "{}", letter.text);
+    let mail = DecodedMail::decode(&night.mail.messages()[0].raw);
+    assert!(mail.html.contains("&lt;img src=x&gt;&amp;amp;"), "{}", mail.html);
+    assert!(!mail.html.contains("<img") && !mail.html.contains("<h1>delivered"), "{}", mail.html);
+    assert!(!mail.text.contains("\n<h1>"), "{}", mail.text);
 }

@@ -1,10 +1,10 @@
-//! The reports of a run: mail, Mattermost, the log file, cron's output; and that no secret is in any of them.
+//! The reports of a run: mail, Mattermost, the log file and cron's output. None of them contains a secret.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod abandoned;
 mod cron;
+mod decoded_mail;
 mod history;
-mod letter;
 mod log;
 mod mail;
 mod matrix;
@@ -19,7 +19,7 @@ use testkit::Night;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
-/// Replaces the mail server of `night` by `server`, without a login.
+/// Makes `night` use `server` for mail, without a login.
 fn use_mail_server(night: &mut Night, server: &SmtpServer, security: Security) {
     let word = match security {
         Security::Tls => "tls",
@@ -35,7 +35,7 @@ fn use_webhook(night: &mut Night, server: &WebhookServer) {
     night.set("mattermost.webhook_url", json!(server.url()));
 }
 
-/// The name of this machine from uname(1).
+/// The name of this machine as reported by uname(1).
 fn host_name() -> String {
     let output = Command::new("uname").arg("-n").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

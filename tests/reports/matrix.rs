@@ -1,4 +1,4 @@
-//! When a report is sent: every outcome with every setting, for mail and Mattermost.
+//! Which reports are sent: every outcome with every setting, for mail and Mattermost.
 
 use serde_json::json;
 use testkit::Night;
@@ -7,16 +7,16 @@ use testkit::Night;
 const SETTINGS: [&str; 3] = ["always", "error", "never"];
 
 /// An outcome's name, its exit code, and how to cause it.
-type Ending = (&'static str, i32, fn(&mut Night));
+type Outcome = (&'static str, i32, fn(&mut Night));
 
-/// From the best to the worst, each based on the one before.
-const ENDINGS: [Ending; 3] = [("clean", 0, |_| {}), ("warnings only", 1, Night::make_stale), ("error", 4, lose_dump)];
+/// Each change is added to the previous ones.
+const OUTCOMES: [Outcome; 3] = [("clean", 0, |_| {}), ("warnings only", 1, Night::make_stale), ("error", 4, lose_dump)];
 
 fn lose_dump(night: &mut Night) {
     night.set("source.dump", json!("other.sql"));
 }
 
-fn is_wanted(setting: &str, code: i32) -> bool {
+fn is_due(setting: &str, code: i32) -> bool {
     match setting {
         "always" => true,
         "error" => code == 4,
@@ -25,20 +25,20 @@ fn is_wanted(setting: &str, code: i32) -> bool {
 }
 
 #[test]
-fn each_setting_reports_the_outcomes_that_it_names() {
+fn each_channel_reports_the_outcomes_that_its_setting_selects() {
     let mut night = Night::around_midnight();
     let (mut mails, mut posts) = (0, 0);
-    for (ending, code, make) in ENDINGS {
-        make(&mut night);
+    for (name, code, cause) in OUTCOMES {
+        cause(&mut night);
         for (index, mail) in SETTINGS.into_iter().enumerate() {
             // Different settings show that the channels are independent.
             let mattermost = SETTINGS[(index + 1) % SETTINGS.len()];
             night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
             let outcome = night.run();
             outcome.exited_with(code);
-            let case = format!("{ending}, email.send {mail}, mattermost.send {mattermost}: {}", outcome.all());
-            mails += usize::from(is_wanted(mail, code));
-            posts += usize::from(is_wanted(mattermost, code));
+            let case = format!("{name}, email.send {mail}, mattermost.send {mattermost}: {}", outcome.all());
+            mails += usize::from(is_due(mail, code));
+            posts += usize::from(is_due(mattermost, code));
             assert_eq!(night.mail.messages().len(), mails, "mails after {case}");
             assert_eq!(night.webhook.posts().len(), posts, "posts after {case}");
         }
@@ -54,7 +54,7 @@ fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
     for (mail, mattermost, code, is_posted) in [
         ("always", "error", 1, true),
         ("always", "never", 1, false),
-        // A mail that was not due is not undelivered.
+        // A mail that is not due cannot fail.
         ("never", "error", 0, false),
         ("error", "error", 0, false),
     ] {

@@ -1,4 +1,4 @@
-//! The Mattermost message: one post with a table that text from outside cannot break; servers that refuse it.
+//! The Mattermost message: one post with a table that untrusted text cannot break; servers that refuse it.
 
 use serde_json::json;
 use testkit::Night;
@@ -34,7 +34,7 @@ fn rows(post: &str) -> Vec<[String; 3]> {
 }
 
 #[test]
-fn a_clean_night_is_one_post_with_a_row_for_each_task() {
+fn a_successful_run_is_one_post_with_a_row_for_each_task() {
     let mut night = Night::around_midnight();
     night.set("mattermost.username", json!("Nightly dump")).set("mattermost.icon_url", json!("https://e.org/i.png"));
     night.run().exited_with(0).logged("posted to Mattermost");
@@ -105,7 +105,7 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
 }
 
 #[test]
-fn a_very_long_error_is_cut_and_still_one_post() {
+fn a_very_long_error_is_truncated_to_fit_one_post() {
     let night = Night::around_midnight();
     let mut zip = Zip::new();
     for number in 0..300 {
@@ -122,22 +122,22 @@ fn a_very_long_error_is_cut_and_still_one_post() {
 
 #[test]
 fn the_status_decides_whether_a_post_is_retried() {
-    // 501 is Mattermost's answer while webhooks are disabled.
+    // Mattermost responds with 501 while webhooks are disabled.
     for (status, requests) in [(400, 1), (403, 1), (404, 1), (501, 1), (429, 2), (500, 2), (503, 2)] {
         let mut night = Night::around_midnight();
         let server = WebhookServer::builder().status(status).start();
         use_webhook(&mut night, &server);
         let outcome = night.run();
-        outcome
-            .exited_with(1)
-            .logged(&format!("no Mattermost message: the Mattermost server did not post the message: status {status}"));
+        outcome.exited_with(1).logged(&format!(
+            "posting to Mattermost failed: the Mattermost server did not post the message: status {status}"
+        ));
         assert_eq!(server.requests(), requests, "status {status}: {}", outcome.all());
-        assert_eq!(night.mail.messages().len(), 1, "the mail was sent: {}", outcome.all());
+        assert_eq!(night.mail.messages().len(), 1, "the mail was not sent: {}", outcome.all());
     }
 }
 
 #[test]
-fn a_briefly_busy_server_gets_the_message_once() {
+fn a_temporarily_busy_server_gets_the_message_once() {
     let mut night = Night::around_midnight();
     let server = WebhookServer::builder().status_for(503, 1).retry_after(3_600).start();
     use_webhook(&mut night, &server);

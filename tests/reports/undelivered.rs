@@ -9,7 +9,8 @@ use testkit::{Night, Outcome};
 
 use crate::{only_post, use_mail_server};
 
-/// Runs `night`, whose mail cannot arrive. Asserts that the archive was delivered, and that the log and Mattermost say `why`.
+/// Runs `night`, in which no mail can arrive. Asserts that the archive was delivered, and that the log and Mattermost contain
+/// `why`.
 #[track_caller]
 pub(crate) fn run_undelivered(night: &Night, why: &str) -> Outcome {
     let outcome = night.run();
@@ -83,7 +84,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_at_once() {
 }
 
 #[test]
-fn a_message_that_is_refused_after_data_is_retried_only_if_transient() {
+fn a_message_refused_after_data_is_retried_only_after_a_transient_error() {
     for (status, connections) in [(554, 1), (452, 2)] {
         let mut night = Night::around_midnight();
         let server = SmtpServer::builder(Security::None).refuse_messages(status).start();

@@ -123,10 +123,10 @@ fn assert_no_other_file(night: &Night) {
     assert_eq!(names, ["job.prom"]);
 }
 
-/// Asserts that the archive was delivered, and that a warning says why there are no new metrics.
+/// Asserts that the archive was delivered, and that a warning says why the metrics were not updated.
 #[track_caller]
 fn assert_delivered_without_metrics(night: &Night, outcome: &Outcome, why: &str) {
-    outcome.exited_with(1).logged("WARNING").logged("Report: no new metrics: cannot write ").logged(why);
+    outcome.exited_with(1).logged("WARNING").logged("Report: the metrics were not updated: cannot write ").logged(why);
     outcome.logged("errors 0, warnings 1");
     assert!(night.archive().exists(), "{}", outcome.all());
 }
@@ -249,7 +249,7 @@ fn hanging_reports_do_not_prevent_the_metrics() {
     let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
     let started = Instant::now();
-    terminate(&night, run).exited_with(1).logged("not all reports could be sent");
+    terminate(&night, run).exited_with(1).logged("not all reports were sent");
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }
@@ -260,7 +260,7 @@ fn metrics_that_cannot_be_written_are_a_warning() {
     night.set("metrics.textfile", json!("missing/job.prom"));
     let outcome = night.run();
     assert_delivered_without_metrics(&night, &outcome, "missing/job.prom; its folder must exist");
-    outcome.logged("this job's user must be able to write in it: No such file or directory");
+    outcome.logged("writable for this job's user: No such file or directory");
 
     let disk = SmallDisk::over(&night.path("metrics"), "size=64k");
     night.set("metrics.textfile", json!("metrics/job.prom"));

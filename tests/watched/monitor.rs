@@ -93,7 +93,7 @@ fn a_stalled_mail_server_does_not_delay_the_ping() {
     let run = start(&night);
     wait_until("the ping", || server.pings().len() == 2);
     assert_eq!(last_ping(&server, "").path, "");
-    terminate(&night, run).exited_with(1).logged("not all reports could be sent");
+    terminate(&night, run).exited_with(1).logged("not all reports were sent");
 }
 
 #[test]

@@ -51,5 +51,5 @@ fn an_unreadable_file_is_replaced() {
 #[test]
 fn a_missing_folder_is_reported_with_the_fix() {
     let error = write(Path::new("/missing/job.prom"), "new").unwrap_err().to_string();
-    insta::assert_snapshot!(error, @"cannot write /missing/job.prom; its folder must exist, and this job's user must be able to write in it");
+    insta::assert_snapshot!(error, @"cannot write /missing/job.prom; its folder must exist and be writable for this job's user");
 }

@@ -12,7 +12,7 @@ use crate::commands::check::findings::Finding;
 use crate::commands::check::reach::{self, Trust};
 use crate::config::{Email, MailSecurity, MailServer, Mattermost, SendOn};
 use crate::disk::space;
-use crate::report::mail::{self, MailError, Welcome};
+use crate::report::mail::{self, MailError, Trial};
 use crate::report::mattermost;
 use crate::report::post::TIMEOUT;
 use crate::rules::units;
@@ -91,7 +91,7 @@ fn reach_mail(checker: &Checker<'_>, email: &Email) -> bool {
     }
 }
 
-fn report_welcome(checker: &Checker<'_>, server: &MailServer, welcome: &Welcome) {
+fn report_welcome(checker: &Checker<'_>, server: &MailServer, welcome: &Trial) {
     let protection = match server.security {
         MailSecurity::Tls => "TLS",
         MailSecurity::Starttls => "STARTTLS",

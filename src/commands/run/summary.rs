@@ -128,8 +128,8 @@ mod tests {
     fn a_failed_run_shows_the_state_of_the_server() {
         insta::assert_snapshot!(summary(&samples::unreachable_web_server()), @r"
         FAILED at Request zip: nothing new was delivered.
-          The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.
-          free     41.20 GiB, room for 3,360 more like the last
+          The last good archive is 3 days old: 20262011.tgz, dated 20 Nov 2026.
+          free     41.20 GiB, room for 3,360 more archives of the latest size
           took     1 min 34 s, retried 2 times
         error: Request zip: no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server runs
         ");

@@ -1,4 +1,4 @@
-//! The log file: each of the program's own events is appended to it and to the run's record.
+//! The log file: every event of this program is appended to it and to the run's record.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ use crate::report::log::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::runtime::clock::Clock;
 
-/// Of a new log file, as it names files and servers. An existing file keeps its mode.
+/// For a new log file, which names files and servers. An existing file keeps its mode.
 const MODE: u32 = 0o640;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +29,13 @@ pub enum LogFileError {
         path.display()
     )]
     Open { path: PathBuf, source: io::Error },
-    #[error("cannot write to the log file {}: {source}; lines of this run are missing there", path.display())]
+    #[error("cannot write to the log file {}: {source}; lines of this run are missing", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
 /// The log file of one run, as a tracing layer. Clones share the file.
 ///
-/// An event must not be emitted with the run's record locked: the record would lack the line, after a delay.
+/// An event emitted while the run's record is locked is delayed, and missing from the record.
 #[derive(Clone)]
 pub struct LogFile(Arc<Inner>);
 
@@ -57,9 +57,7 @@ struct Sink {
 }
 
 impl LogFile {
-    /// Opens the log file for the run of `journal`, to append to it.
-    ///
-    /// If the file cannot be opened, the job continues: stderr and [`error`](LogFile::error) report it, and the record still
+    /// Opens the log file for appending. If that fails, stderr and [`error`](LogFile::error) report it, and the record still
     /// gets the lines.
     pub fn open(log: &Log, journal: Journal, clock: Clock) -> LogFile {
         let (run_id, redaction) = journal.read(|record| (record.clean(&record.run_id), record.redaction().clone()));
@@ -75,12 +73,12 @@ impl LogFile {
         }));
         match open(&log.file) {
             Ok(file) => log_file.sink().file = Some(file),
-            Err(error) => log_file.remember(&mut log_file.sink(), &error),
+            Err(error) => log_file.report(&mut log_file.sink(), &error),
         }
         log_file
     }
 
-    /// Why lines are missing in the file, if any are.
+    /// Why lines are missing from the file, if any.
     pub fn error(&self) -> Option<String> {
         self.sink().error.clone()
     }
@@ -93,12 +91,12 @@ impl LogFile {
         let mut sink = self.sink();
         let Some(file) = &mut sink.file else { return };
         if let Err(error) = write(file, &self.0.path, line) {
-            self.remember(&mut sink, &error);
+            self.report(&mut sink, &error);
         }
     }
 
-    /// Keeps and prints the first error.
-    fn remember(&self, sink: &mut Sink, error: &LogFileError) {
+    /// Keeps and prints the first error; ignores later ones.
+    fn report(&self, sink: &mut Sink, error: &LogFileError) {
         if sink.error.is_none() {
             let text = self.0.redaction.clean(&error.to_string());
             // A closed stderr leaves nothing to report to.
@@ -112,19 +110,21 @@ struct SpanTask(String);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if let (Some(task), Some(span)) = (log_line::task_of(attributes), context.span(id)) {
+        if let (Some(task), Some(span)) = (log_line::span_task(attributes), context.span(id)) {
             span.extensions_mut().insert(SpanTask(task));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let Some(mut line) = LogLine::of(event).filter(|line| line.severity.reaches(self.0.level)) else { return };
+        let Some(mut line) = LogLine::from_event(event).filter(|line| line.severity.is_at_least(self.0.level)) else {
+            return;
+        };
         if line.task.is_none() {
-            // Several tasks may be under way; the span is the one of this thread.
-            let of_span = context.event_scope(event).and_then(|mut spans| {
+            // Several tasks may be running; the span is the one of this thread.
+            let span_task = context.event_scope(event).and_then(|mut spans| {
                 spans.find_map(|span| span.extensions().get::<SpanTask>().map(|task| task.0.clone()))
             });
-            line.task = of_span.or_else(|| self.0.journal.current_task().map(|task| task.title().to_owned()));
+            line.task = span_task.or_else(|| self.0.journal.current_task().map(|task| task.title().to_owned()));
         }
         let line = format_line(&line.cleaned(&self.0.redaction), (self.0.clock)(), &self.0.run_id, self.0.format);
         self.write(&line);
@@ -132,10 +132,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
     }
 }
 
-/// Passes the events of the whole program to `log_file` and `verbose` from now on.
-///
-/// # Errors
-/// On the second call in a process.
+/// Makes `log_file` and `verbose` receive all events of this process. Fails if called twice.
 pub fn install(
     log_file: Option<LogFile>,
     verbose: Option<Verbose>,
@@ -143,7 +140,7 @@ pub fn install(
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log_file).with(verbose))
 }
 
-/// Appends one CRITICAL line to the log file at `path`, for a configuration that cannot be used.
+/// Appends a CRITICAL line about an unusable configuration to the log file at `path`.
 pub fn critical(path: &Path, format: LogFormat, clock: &Clock, message: &str) -> Result<(), LogFileError> {
     let message = message.to_owned();
     let line = LogLine { severity: Severity::Critical, task: None, seconds: None, message, fields: Vec::new() };
@@ -157,7 +154,7 @@ fn open(path: &Path) -> Result<File, LogFileError> {
     open_to_append(path, options).map_err(|source| LogFileError::Open { path: path.to_owned(), source })
 }
 
-/// In one write, so that the lines of two runs don't mix.
+/// In one write, so that lines of concurrent runs don't mix.
 fn write(file: &mut File, path: &Path, line: &str) -> Result<(), LogFileError> {
     file.write_all(format!("{line}\n").as_bytes())
         .map_err(|source| LogFileError::Write { path: path.to_owned(), source })
@@ -184,7 +181,7 @@ mod tests {
         Journal::new(RunRecord::new("r1".to_owned(), "db1".to_owned(), today, clock()(), redaction))
     }
 
-    /// What `act` leaves in a new log file and in the record.
+    /// The text of a new log file and the log lines of the record after `act`.
     fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce(&Journal)) -> (String, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.log");
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_adds_its_line_to_the_file_and_the_record() {
+    fn a_completed_task_is_logged_in_the_file_and_the_record() {
         let (file, lines) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             journal.begin(Task::RequestZip).done("12 bytes with hunter22");
         });
@@ -206,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_a_task_gets_the_current_one() {
+    fn an_event_without_a_task_gets_the_current_task() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             journal.begin(Task::SendArchive).leave();
             tracing::warn!("slow");
@@ -215,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_a_task_gets_the_one_of_its_thread() {
+    fn an_event_without_a_task_gets_the_task_of_its_thread() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             let _packing = journal.begin(Task::PackArchive);
             journal.begin(Task::SendArchive).leave();
@@ -225,17 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_programs_own_events_are_written() {
+    fn events_of_libraries_are_not_logged() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Debug, |_| {
             tracing::error!(target: "lettre", "AUTH PLAIN aHVudGVyMjI=");
-            tracing::error!(target: "scripting_system_of_another", "no");
+            tracing::error!(target: "scripting_system_clone", "no");
             tracing::debug!(target: "scripting_system", "yes");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 DEBUG   [r1] yes\n");
     }
 
     #[test]
-    fn lower_levels_are_omitted_and_critical_is_a_level_of_its_own() {
+    fn lower_levels_are_omitted_and_critical_has_its_own_level() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Error, |_| {
             tracing::warn!("below");
             tracing::error!(critical = true, "the configuration");
@@ -260,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn without_its_folder_the_error_is_reported_and_the_record_gets_its_lines() {
+    fn a_missing_folder_is_reported_and_the_record_still_gets_the_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("missing/log.log");
         let journal = journal();
         let log = Log { file, format: LogFormat::Text, level: LogLevel::Info };
         let log_file = LogFile::open(&log, journal.clone(), clock());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
-            tracing::info!("on it goes");
+            tracing::info!("still running");
         });
         let error = log_file.error().unwrap();
         assert!(error.contains("missing/log.log: No such file or directory"), "{error}");
@@ -289,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_with_the_record_locked_does_not_block_the_run() {
+    fn an_event_while_the_record_is_locked_does_not_block_the_run() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             journal.read(|_| tracing::info!("held"));
         });

@@ -1,4 +1,4 @@
-//! One tracing event as one line of the log, in text or JSON.
+//! Formats a tracing event as a log line, in text or JSON.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use tracing::{Event, Metadata};
 use crate::config::{LogFormat, LogLevel};
 use crate::rules::redaction::Redaction;
 
-/// In seconds; a shorter duration is omitted.
-const SHORTEST_SHOWN: f64 = 0.1;
+/// Shorter durations are omitted.
+const MIN_SECONDS: f64 = 0.1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -26,15 +26,14 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Whether a line of this severity is written at the level `least`.
-    pub fn reaches(self, least: LogLevel) -> bool {
-        let least = match least {
+    pub fn is_at_least(self, level: LogLevel) -> bool {
+        let min = match level {
             LogLevel::Debug => Severity::Debug,
             LogLevel::Info => Severity::Info,
             LogLevel::Warning => Severity::Warning,
             LogLevel::Error => Severity::Error,
         };
-        self >= least
+        self >= min
     }
 }
 
@@ -50,23 +49,21 @@ impl fmt::Display for Severity {
     }
 }
 
-/// An event of this program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
     pub severity: Severity,
     pub task: Option<String>,
-    /// A duration.
+    /// How long the event took.
     pub seconds: Option<f64>,
     pub message: String,
-    /// The event's other fields.
     pub fields: Vec<(&'static str, Value)>,
 }
 
 impl LogLine {
-    /// `event` as it is, not yet cleaned; `None` for a library's event.
+    /// `None` for an event of a library. The level ERROR with the field `critical = true` is [`Severity::Critical`].
     ///
-    /// The level ERROR with the field `critical = true` is [`Severity::Critical`].
-    pub fn of(event: &Event<'_>) -> Option<LogLine> {
+    /// The texts may still contain secrets: see [`cleaned`](LogLine::cleaned).
+    pub fn from_event(event: &Event<'_>) -> Option<LogLine> {
         if !is_own(event.metadata()) {
             return None;
         }
@@ -83,7 +80,7 @@ impl LogLine {
         Some(LogLine { severity, task, seconds, message, fields: others })
     }
 
-    /// Makes each text one line without secrets.
+    /// Removes secrets and line breaks from all texts.
     pub fn cleaned(self, redaction: &Redaction) -> LogLine {
         let fields = self.fields.into_iter().map(|(name, value)| match value {
             Value::String(text) => (name, Value::String(redaction.clean(&text))),
@@ -103,7 +100,7 @@ impl LogLine {
             Some(task) => format!("{task}: {}", self.message),
             None => self.message.clone(),
         };
-        if let Some(seconds) = self.seconds.filter(|seconds| *seconds >= SHORTEST_SHOWN) {
+        if let Some(seconds) = self.seconds.filter(|seconds| *seconds >= MIN_SECONDS) {
             sentence.push_str(&format!(" ({seconds:.1} s)"));
         }
         for (name, value) in &self.fields {
@@ -120,13 +117,13 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
     metadata.target().strip_prefix("scripting_system").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The cleaned `line`, logged at `time` in the run `run`, without a line break.
+/// `line` must be [cleaned](LogLine::cleaned); `run` is the run's ID. The result has no line break.
 pub fn format_line(line: &LogLine, time: DateTime<FixedOffset>, run: &str, format: LogFormat) -> String {
     let time = time.to_rfc3339_opts(SecondsFormat::Millis, false);
     match format {
         LogFormat::Text => format!("{time} {:<7} [{run}] {}", line.severity, line.sentence()),
         LogFormat::Json => {
-            let object = Object {
+            let object = JsonLine {
                 time,
                 level: line.severity.to_string(),
                 run,
@@ -140,21 +137,21 @@ pub fn format_line(line: &LogLine, time: DateTime<FixedOffset>, run: &str, forma
                     .map(|(name, value)| ((*name).to_owned(), value.clone()))
                     .collect(),
             };
-            // Texts, numbers and booleans can always be serialised.
+            // Serialising strings, numbers and booleans cannot fail.
             serde_json::to_string(&object).unwrap_or_default()
         }
     }
 }
 
-/// The field `task` of a span of this program.
-pub fn task_of(span: &Attributes<'_>) -> Option<String> {
+/// The field `task` of a span; `None` for a span of a library.
+pub fn span_task(span: &Attributes<'_>) -> Option<String> {
     let mut fields = Fields::default();
     span.record(&mut fields);
     fields.task.filter(|_| is_own(span.metadata()))
 }
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct JsonLine<'a> {
     time: String,
     level: String,
     run: &'a str,
@@ -176,7 +173,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn text(&mut self, field: &Field, text: String) {
+    fn set_text(&mut self, field: &Field, text: String) {
         match field.name() {
             "message" => self.message = text,
             "task" => self.task = Some(text),
@@ -211,11 +208,11 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, value.to_owned());
+        self.set_text(field, value.to_owned());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, format!("{value:?}"));
+        self.set_text(field, format!("{value:?}"));
     }
 }
 
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_text_has_time_level_run_task_and_message() {
+    fn a_text_line_has_time_level_run_task_and_message() {
         assert_eq!(
             format_line(&line("12 bytes"), time(), "r1", LogFormat::Text),
             "2026-11-23T23:00:01.123+01:00 INFO    [r1] Request zip: 12 bytes (2.3 s) bytes=12 server=a b"
@@ -248,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_json_has_the_same_in_fields() {
+    fn a_json_line_has_the_same_values_as_fields() {
         assert_eq!(
             format_line(&line("say \"hi\""), time(), "r1", LogFormat::Json),
             concat!(
@@ -270,10 +267,10 @@ mod tests {
     }
 
     #[test]
-    fn severities_are_ordered() {
-        assert!(Severity::Critical.reaches(LogLevel::Error));
-        assert!(!Severity::Warning.reaches(LogLevel::Error));
-        assert!(!Severity::Debug.reaches(LogLevel::Info));
-        assert!(Severity::Debug.reaches(LogLevel::Debug));
+    fn a_severity_is_compared_with_the_log_level() {
+        assert!(Severity::Critical.is_at_least(LogLevel::Error));
+        assert!(!Severity::Warning.is_at_least(LogLevel::Error));
+        assert!(!Severity::Debug.is_at_least(LogLevel::Info));
+        assert!(Severity::Debug.is_at_least(LogLevel::Debug));
     }
 }

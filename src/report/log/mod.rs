@@ -1,4 +1,4 @@
-//! The log file and what `-v` shows.
+//! The log file and the output of `-v`.
 
 pub mod log_file;
 pub mod log_line;

@@ -1,4 +1,4 @@
-//! The output of `-v`: the program's own events as lines.
+//! The output of `-v`: a line for each event of this program.
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -7,31 +7,33 @@ use crate::config::LogLevel;
 use crate::report::log::log_line::{LogLine, Severity};
 use crate::rules::redaction::Redaction;
 
-/// Prints a line, which has no line break.
-pub type Show = Box<dyn Fn(&str) + Send + Sync>;
+/// Prints a line; the text has no line break.
+pub type PrintLine = Box<dyn Fn(&str) + Send + Sync>;
 
 pub struct Verbose {
-    least: LogLevel,
+    level: LogLevel,
     redaction: Redaction,
-    show: Show,
+    print: PrintLine,
 }
 
 impl Verbose {
-    /// `count`: how many `-v` there are; one shows [`LogLevel::Info`], two everything. `show` must not emit events, and must
-    /// not disturb a progress bar.
-    pub fn new(count: u8, redaction: Redaction, show: Show) -> Verbose {
-        Verbose { least: if count > 1 { LogLevel::Debug } else { LogLevel::Info }, redaction, show }
+    /// `count` is the number of `-v` options: 1 shows [`LogLevel::Info`], more show everything. `print` must not emit events
+    /// or disturb a progress bar.
+    pub fn new(count: u8, redaction: Redaction, print: PrintLine) -> Verbose {
+        Verbose { level: if count > 1 { LogLevel::Debug } else { LogLevel::Info }, redaction, print }
     }
 }
 
 impl<S: Subscriber> Layer<S> for Verbose {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let Some(line) = LogLine::of(event).filter(|line| line.severity.reaches(self.least)) else { return };
+        let Some(line) = LogLine::from_event(event).filter(|line| line.severity.is_at_least(self.level)) else {
+            return;
+        };
         let line = line.cleaned(&self.redaction);
         let sentence = line.sentence();
         match line.severity {
-            Severity::Info => (self.show)(&sentence),
-            severity => (self.show)(&format!("{} {sentence}", severity.to_string().to_lowercase())),
+            Severity::Info => (self.print)(&sentence),
+            severity => (self.print)(&format!("{} {sentence}", severity.to_string().to_lowercase())),
         }
     }
 }
@@ -44,11 +46,11 @@ mod tests {
 
     use super::*;
 
-    fn shown(count: u8) -> Vec<String> {
+    fn printed(count: u8) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
-        let show: Show = Box::new(move |line| sink.lock().unwrap().push(line.to_owned()));
-        let verbose = Verbose::new(count, Redaction::new(&["hunter22".into()]), show);
+        let print: PrintLine = Box::new(move |line| sink.lock().unwrap().push(line.to_owned()));
+        let verbose = Verbose::new(count, Redaction::new(&["hunter22".into()]), print);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(verbose), || {
             tracing::debug!(task = "Find dump", "begins");
             tracing::info!(task = "Find dump", "a\nb hunter22");
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn one_v_shows_info_and_two_show_debug() {
-        assert_eq!(shown(1), ["Find dump: a\\nb [redacted]"]);
-        assert_eq!(shown(2), ["debug Find dump: begins", "Find dump: a\\nb [redacted]"]);
+        assert_eq!(printed(1), ["Find dump: a\\nb [redacted]"]);
+        assert_eq!(printed(2), ["debug Find dump: begins", "Find dump: a\\nb [redacted]"]);
     }
 }

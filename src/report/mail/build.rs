@@ -1,4 +1,4 @@
-//! The mail as a message: headers, plain text, HTML, and the log lines as an attachment.
+//! Builds the mail: headers, plain text, HTML, and the log lines as an attachment.
 
 use chrono::{DateTime, FixedOffset};
 use lettre::Message;
@@ -11,10 +11,7 @@ use crate::report::mail::error::MailError;
 use crate::report::mail::html;
 use crate::report::message::{headline, plain, trial};
 
-/// The mail about the run of `record`, dated `date`.
-///
-/// # Errors
-/// If lettre rejects a part, which the checks of the configuration should have prevented.
+/// Fails if lettre rejects a part, which validation of the configuration should prevent.
 pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
     let subject = headline::subject(record, &email.subject);
     let text = MultiPart::alternative_plain_html(plain::plain_text(record), html::html(record));
@@ -31,10 +28,7 @@ pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffse
         .map_err(|error| MailError::Build { reason: error.to_string() })
 }
 
-/// A test mail from the machine `host`, dated `date`; `id` distinguishes it from others of the same second.
-///
-/// # Errors
-/// If lettre rejects a part.
+/// Builds a test mail from the machine `host`; `id` distinguishes it from others of the same second.
 pub(crate) fn build_trial(
     email: &Email,
     host: &str,
@@ -60,7 +54,7 @@ fn headers(email: &Email, id: &str, host: &str, subject: String, date: DateTime<
     email.to.iter().fold(builder, |builder, recipient| builder.to(recipient.clone()))
 }
 
-/// `text` reduced to what a Message-ID (RFC 5322, 3.6.4) and a file name allow.
+/// Replaces characters that are not allowed in a Message-ID (RFC 5322, 3.6.4) or a file name.
 fn name_part(text: &str) -> String {
     let part: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '-' }).collect();

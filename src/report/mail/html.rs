@@ -1,6 +1,6 @@
-//! The mail's HTML part: tables with inline styles, as mail readers drop style sheets. It loads nothing, and its colours
-//! suit light and dark backgrounds. It has to fit a browser and a phone; Outlook for Windows renders like Word, which
-//! supports tables with `bgcolor` and `height`, and little else.
+//! The mail's HTML part: tables with inline styles, as mail readers drop style sheets. It loads nothing, fits a browser and
+//! a phone, and is readable on light and dark backgrounds. Outlook for Windows renders like Word, which supports tables with
+//! `bgcolor` and `height`, and little else.
 
 mod bars;
 mod style;
@@ -14,7 +14,7 @@ use crate::report::message::facts::facts;
 use crate::report::message::figures::{self, Figure};
 use crate::report::message::{headline, tasks};
 
-/// The run as an HTML document with the same content as the plain text.
+/// An HTML document with the same content as the plain text.
 pub(super) fn html(record: &RunRecord) -> String {
     let headline = headline::headline(record);
     let page = html! {
@@ -35,8 +35,8 @@ pub(super) fn html(record: &RunRecord) -> String {
                     div style="margin-top:24px" { (figure(&sent, 22)) }
                 }
                 (bars::chart(record))
-                @for it in figures::of_folder(record) {
-                    div style=(FIGURE) { (figure(&it, 20)) }
+                @for folder_figure in figures::folder_figures(record) {
+                    div style=(FIGURE) { (figure(&folder_figure, 20)) }
                 }
                 h2 style=(TITLE) { "Details" }
                 (facts_table(record))
@@ -51,7 +51,7 @@ pub(super) fn html(record: &RunRecord) -> String {
 
 /// The outcome, next to a bar in its colour.
 fn outcome(record: &RunRecord, headline: &str) -> Markup {
-    let colour = colour::of_outcome(record);
+    let colour = colour::for_outcome(record);
     html! {
         table cellpadding="0" cellspacing="0" border="0" style=(TABLE) {
             tr {
@@ -61,14 +61,14 @@ fn outcome(record: &RunRecord, headline: &str) -> Markup {
                     @if let Some(sentence) = figures::last_good(record) {
                         p style="font-size:16px;margin:6px 0 0;overflow-wrap:anywhere" { (sentence) }
                     }
-                    p style=(format!("{QUIET};margin:6px 0 0")) { (headline::place_and_counts(record)) }
+                    p style=(format!("{QUIET};margin:6px 0 0")) { (headline::host_date_and_counts(record)) }
                 }
             }
         }
     }
 }
 
-/// `size`: the height of the value in pixels.
+/// `size` is the font size of the value in pixels.
 fn figure(figure: &Figure, size: u32) -> Markup {
     html! {
         div style=(QUIET) { (figure.label) }
@@ -114,19 +114,19 @@ fn list(record: &RunRecord, level: Level, title: &str, colour: &str) -> Markup {
 fn tasks_table(record: &RunRecord) -> Markup {
     html! {
         table style=(TABLE) {
-            @for alike in tasks::listed(record).collect::<Vec<_>>().chunk_by(|one, next| are_alike(one, next)) {
-                @let (first, state) = (alike[0], alike[0].state);
+            @for group in tasks::listed(record).collect::<Vec<_>>().chunk_by(|a, b| share_row(a, b)) {
+                @let (first, state) = (group[0], group[0].state);
                 tr {
-                    td style=(format!("{CELL};color:{};white-space:nowrap;width:1%", colour::of_state(state))) {
+                    td style=(format!("{CELL};color:{};white-space:nowrap;width:1%", colour::for_state(state))) {
                         b { (tasks::state(state)) }
                     }
                     td style=(CELL) {
-                        @if alike.len() == 1 {
+                        @if group.len() == 1 {
                             span style=(TASK) { (first.task) } " "
                         } @else {
-                            (alike.iter().map(|report| report.task.title()).collect::<Vec<_>>().join(", ")) ": "
+                            (group.iter().map(|report| report.task.title()).collect::<Vec<_>>().join(", ")) ": "
                         }
-                        span style=(TEXT) { (tasks::ending(first)) }
+                        span style=(TEXT) { (tasks::result(first)) }
                     }
                 }
             }
@@ -134,10 +134,10 @@ fn tasks_table(record: &RunRecord) -> Markup {
     }
 }
 
-/// Whether two tasks did not run for the same reason, and so share a row.
-fn are_alike(one: &TaskReport, other: &TaskReport) -> bool {
-    let never_ran = matches!(one.state, State::Stopped | State::Skipped);
-    never_ran && (one.state, &one.text) == (other.state, &other.text)
+/// Tasks that did not run for the same reason share a row.
+fn share_row(a: &TaskReport, b: &TaskReport) -> bool {
+    let did_not_run = matches!(a.state, State::Stopped | State::Skipped);
+    did_not_run && (a.state, &a.text) == (b.state, &b.text)
 }
 
 #[cfg(test)]
@@ -146,15 +146,15 @@ mod tests {
     use crate::report::message::samples;
 
     #[test]
-    fn each_kind_of_run_in_html() {
+    fn each_kind_of_run_has_its_html() {
         for (name, record) in samples::all() {
-            // One element per line, for readable differences.
+            // One element per line, for readable diffs.
             insta::assert_snapshot!(name, html(&record).replace("><", ">\n<"));
         }
     }
 
     #[test]
-    fn no_mail_is_clipped_and_none_loads_anything() {
+    fn no_mail_is_clipped_or_loads_anything() {
         for (name, record) in samples::all() {
             let page = html(&record);
             // Gmail clips a mail at 102 KB.

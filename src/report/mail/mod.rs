@@ -1,4 +1,4 @@
-//! The mail: [`build`](build()) makes it from the record, [`send`](send()) passes it to a mail server or the local sendmail.
+//! The mail: [`build`](build()) makes it from the record, [`send`](send()) sends it by SMTP or through the local sendmail.
 
 mod build;
 mod error;
@@ -13,4 +13,4 @@ mod trial;
 pub(crate) use build::{build, build_trial};
 pub(crate) use error::MailError;
 pub(crate) use send::{local_sendmail, send, undelivered};
-pub(crate) use trial::{Welcome, try_server};
+pub(crate) use trial::{Trial, try_server};

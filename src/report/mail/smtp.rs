@@ -1,4 +1,4 @@
-//! One SMTP connection: TLS, login, envelope and message, with each failure told apart.
+//! One SMTP connection: TLS, login, envelope and message, with an error for each step.
 
 use std::io;
 use std::time::Duration;
@@ -16,16 +16,13 @@ use crate::config::{MailSecurity, MailServer};
 use crate::https::pem::certificates;
 use crate::report::mail::error::MailError;
 
-/// To connect to the mail server, and for each of its answers.
+/// For connecting to the mail server, and for each of its replies.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The mail has arrived by then, so the answer to QUIT does not matter.
+/// Short, as the reply to QUIT does not matter.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends `message` to `recipient`, once.
-///
-/// # Errors
-/// If the server did not accept it.
+/// Sends `message` to `recipient` once. Fails if the server did not accept it.
 pub(super) fn send(
     server: &MailServer,
     from: &Mailbox,
@@ -43,7 +40,7 @@ pub(super) fn quit(mut connection: SmtpConnection) {
     let _ = connection.quit();
 }
 
-/// Connects to `server` with the protection that its configuration asks for, and logs in.
+/// Connects with the configured TLS mode, and logs in.
 pub(super) fn connect(server: &MailServer) -> Result<SmtpConnection, MailError> {
     let tls = match server.security {
         MailSecurity::None => None,
@@ -67,7 +64,7 @@ pub(super) fn connect(server: &MailServer) -> Result<SmtpConnection, MailError> 
             server: name(server),
             username: credentials.username.clone(),
             reply: reason(&error),
-            transient: error.is_transient(),
+            is_transient: error.is_transient(),
         })?;
     }
     Ok(connection)
@@ -86,7 +83,7 @@ fn tls_parameters(server: &MailServer) -> Result<TlsParameters, MailError> {
     builder.build().map_err(error)
 }
 
-/// Goes step by step, to know whether the content had been sent when the connection broke.
+/// Sends each command separately, to know whether the content had been sent when the connection broke.
 fn transfer(
     connection: &mut SmtpConnection,
     server: &MailServer,
@@ -95,17 +92,18 @@ fn transfer(
     recipient: &Mailbox,
 ) -> Result<(), MailError> {
     let to = recipient.email.to_string();
-    let options = options(connection, [from, recipient]).map_err(|reply| refused(server, &to, reply, false))?;
-    let broken = |error, has_content| broken(server, &to, error, has_content);
-    connection.command(Mail::new(Some(from.email.clone()), options)).map_err(|error| broken(error, false))?;
-    connection.command(Rcpt::new(recipient.email.clone(), Vec::new())).map_err(|error| broken(error, false))?;
-    connection.command(Data).map_err(|error| broken(error, false))?;
-    connection.message(&message.formatted()).map_err(|error| broken(error, true))?;
+    let parameters =
+        mail_parameters(connection, [from, recipient]).map_err(|reply| refused(server, &to, reply, false))?;
+    let failed = |error, has_content| command_error(server, &to, error, has_content);
+    connection.command(Mail::new(Some(from.email.clone()), parameters)).map_err(|error| failed(error, false))?;
+    connection.command(Rcpt::new(recipient.email.clone(), Vec::new())).map_err(|error| failed(error, false))?;
+    connection.command(Data).map_err(|error| failed(error, false))?;
+    connection.message(&message.formatted()).map_err(|error| failed(error, true))?;
     Ok(())
 }
 
-/// The parameters of MAIL for `addresses`: one beyond ASCII needs SMTPUTF8 (RFC 6531), else the error says so.
-pub(super) fn options<'a>(
+/// The parameters of MAIL. Non-ASCII addresses need SMTPUTF8 (RFC 6531); fails if the server does not support it.
+pub(super) fn mail_parameters<'a>(
     connection: &SmtpConnection,
     addresses: impl IntoIterator<Item = &'a Mailbox>,
 ) -> Result<Vec<MailParameter>, String> {
@@ -113,16 +111,16 @@ pub(super) fn options<'a>(
         return Ok(Vec::new());
     }
     if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-        return Err("it does not accept addresses beyond ASCII (SMTPUTF8)".to_owned());
+        return Err("it does not support non-ASCII addresses (SMTPUTF8)".to_owned());
     }
     Ok(vec![MailParameter::SmtpUtfEight])
 }
 
-pub(super) fn refused(server: &MailServer, to: &str, reply: String, transient: bool) -> MailError {
-    MailError::Refused { server: name(server), recipient: to.to_owned(), reply, transient }
+pub(super) fn refused(server: &MailServer, to: &str, reply: String, is_transient: bool) -> MailError {
+    MailError::Refused { server: name(server), recipient: to.to_owned(), reply, is_transient }
 }
 
-pub(super) fn broken(server: &MailServer, to: &str, error: smtp::Error, has_content: bool) -> MailError {
+pub(super) fn command_error(server: &MailServer, to: &str, error: smtp::Error, has_content: bool) -> MailError {
     if error.status().is_some() {
         return refused(server, to, reason(&error), error.is_transient());
     }
@@ -133,7 +131,7 @@ fn connection_error(server: &MailServer, error: &smtp::Error) -> MailError {
     let reason = reason(error);
     let server_name = name(server);
     if error.status().is_some() {
-        return MailError::Rejected { server: server_name, reply: reason, transient: error.is_transient() };
+        return MailError::Rejected { server: server_name, reply: reason, is_transient: error.is_transient() };
     }
     // rustls wraps its errors in InvalidData; for invalid UTF-8, InvalidData wraps nothing.
     let is_tls = error.is_tls()
@@ -148,7 +146,7 @@ fn connection_error(server: &MailServer, error: &smtp::Error) -> MailError {
 /// The cause, without lettre's prefix.
 fn reason(error: &smtp::Error) -> String {
     if let Some(cause) = io_cause(error) {
-        // On Linux, a socket's timeout is WouldBlock.
+        // On Linux, a socket timeout is WouldBlock.
         if matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
             return format!("no answer within {} s", TIMEOUT.as_secs());
         }

@@ -1,4 +1,4 @@
-//! The mail as a mail reader decodes it, and which recipients are tried.
+//! The mail as a mail reader decodes it, and its delivery over SMTP.
 
 use std::cell::Cell;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -38,7 +38,7 @@ fn date() -> DateTime<FixedOffset> {
 }
 
 #[test]
-fn a_mail_has_its_headers_both_texts_and_the_log() {
+fn a_mail_has_headers_plain_text_html_and_the_log() {
     let mut record = samples::delivered();
     record.log_lines = vec!["line one é".to_owned(), "line two".to_owned()];
     let bytes = build(&email(&["Ops <ops@example.org>", "dba@example.org"]), &record, date()).unwrap().formatted();
@@ -82,7 +82,7 @@ fn an_unusual_host_name_makes_a_valid_message_id() {
 }
 
 #[test]
-fn an_error_about_the_server_ends_the_attempts_and_is_reported_once() {
+fn an_error_that_affects_all_recipients_ends_the_attempts_and_is_reported_once() {
     let email = email(&["a@example.org", "b@example.org", "c@example.org"]);
     let message = build(&email, &samples::delivered(), date()).unwrap();
     let (server, reply) = ("mx:465".to_owned(), "no".to_owned());
@@ -90,22 +90,22 @@ fn an_error_about_the_server_ends_the_attempts_and_is_reported_once() {
         server: server.clone(),
         recipient: "b@example.org".to_owned(),
         reply: reply.clone(),
-        transient: false,
+        is_transient: false,
     };
-    let login = MailError::Authentication { server, username: "backup".to_owned(), reply, transient: false };
-    let sent = |fails_at: u32, error: MailError| {
+    let login = MailError::Authentication { server, username: "backup".to_owned(), reply, is_transient: false };
+    let send_failing = |failing_attempt: u32, error: MailError| {
         let attempts = Cell::new(0);
         let deliveries = send(&email, &message, |_| {
             attempts.set(attempts.get() + 1);
-            if attempts.get() == fails_at { Err(error.clone()) } else { Ok(()) }
+            if attempts.get() == failing_attempt { Err(error.clone()) } else { Ok(()) }
         });
         (attempts.get(), undelivered(&deliveries))
     };
-    let (attempts, sentence) = sent(2, refused.clone());
+    let (attempts, sentence) = send_failing(2, refused.clone());
     assert_eq!((attempts, sentence), (3, Some(format!("the mail did not reach 1 of 3 recipients: {refused}"))));
-    let (attempts, sentence) = sent(1, login.clone());
+    let (attempts, sentence) = send_failing(1, login.clone());
     assert_eq!((attempts, sentence), (1, Some(format!("the mail did not reach 3 of 3 recipients: {login}"))));
-    assert_eq!(sent(4, login), (3, None));
+    assert_eq!(send_failing(4, login), (3, None));
 }
 
 #[test]
@@ -119,9 +119,9 @@ fn a_missing_ca_file_is_reported_with_its_key() {
     assert!(error.starts_with("email.server.ca_file: /nonexistent/ca.pem: No such file"), "{error}");
 }
 
-/// Sends a mail to a server that replies to each command by its beginning, as in `replies`; `None` hangs up. Returns the
-/// result and the lines that the server received.
-fn sent_to_server_with(
+/// Sends a mail to a server that looks up its reply by the beginning of each command; `None` closes the connection. Returns
+/// the result and the lines that the server received.
+fn send_to_server_with(
     security: MailSecurity,
     replies: &'static [(&'static str, Option<&'static str>)],
 ) -> (Result<(), MailError>, Vec<String>) {
@@ -162,13 +162,13 @@ const HELLO: (&str, Option<&str>) = ("EHLO", Some("250-mx\r\n250 AUTH PLAIN LOGI
 const AUTH: (&str, Option<&str>) = ("AUTH", Some("235 welcome\r\n"));
 const MAIL: (&str, Option<&str>) = ("MAIL", Some("250 ok\r\n"));
 const RCPT: (&str, Option<&str>) = ("RCPT", Some("250 ok\r\n"));
-const DATA: (&str, Option<&str>) = ("DATA", Some("354 go on\r\n"));
+const DATA: (&str, Option<&str>) = ("DATA", Some("354 send the mail\r\n"));
 
 #[test]
-fn the_envelope_names_one_recipient_and_an_error_after_it_is_ignored() {
-    let (result, received) = sent_to_server_with(
+fn the_envelope_has_one_recipient_and_a_failed_quit_is_ignored() {
+    let (result, received) = send_to_server_with(
         MailSecurity::None,
-        &[HELLO, AUTH, MAIL, RCPT, DATA, (".", Some("250 taken\r\n")), ("QUIT", None)],
+        &[HELLO, AUTH, MAIL, RCPT, DATA, (".", Some("250 accepted\r\n")), ("QUIT", None)],
     );
     assert_eq!(result, Ok(()));
     let recipients: Vec<_> = received.iter().filter(|line| line.starts_with("RCPT")).collect();
@@ -177,18 +177,18 @@ fn the_envelope_names_one_recipient_and_an_error_after_it_is_ignored() {
 
 #[test]
 fn a_broken_connection_is_retried_only_before_the_content() {
-    let (result, _) = sent_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, ("DATA", None)]);
+    let (result, _) = send_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, ("DATA", None)]);
     let error = result.unwrap_err();
     assert!(matches!(error, MailError::Lost { has_content: false, .. }) && error.is_transient(), "{error}");
-    let (result, _) = sent_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, DATA, (".", None)]);
+    let (result, _) = send_to_server_with(MailSecurity::None, &[HELLO, AUTH, MAIL, RCPT, DATA, (".", None)]);
     let error = result.unwrap_err();
     assert!(matches!(error, MailError::Lost { has_content: true, .. }) && !error.is_transient(), "{error}");
 }
 
 #[test]
-fn a_refused_login_names_the_keys_and_not_the_password() {
+fn the_error_of_a_refused_login_names_the_keys_but_not_the_password() {
     let (result, _) =
-        sent_to_server_with(MailSecurity::None, &[HELLO, ("AUTH", Some("535 wrong\r\n")), ("QUIT", None)]);
+        send_to_server_with(MailSecurity::None, &[HELLO, ("AUTH", Some("535 wrong\r\n")), ("QUIT", None)]);
     let error = result.unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("login of backup: 535 wrong; check email.server.username"), "{shown}");
@@ -196,8 +196,8 @@ fn a_refused_login_names_the_keys_and_not_the_password() {
 }
 
 #[test]
-fn a_server_without_tls_is_a_tls_error() {
-    let (result, _) = sent_to_server_with(MailSecurity::Tls, &[]);
+fn a_server_without_tls_causes_a_tls_error() {
+    let (result, _) = send_to_server_with(MailSecurity::Tls, &[]);
     let error = result.unwrap_err();
     assert!(matches!(error, MailError::Tls { .. }) && !error.is_transient(), "{error}");
 }

@@ -1,16 +1,16 @@
-//! The Mattermost message's attachment: the figures that are read first, next to a bar in the outcome's colour.
+//! The attachment of the Mattermost message: the key figures, next to a bar in the outcome's colour.
 
 use serde::Serialize;
 
 use crate::record::run_record::RunRecord;
-use crate::report::mattermost::markdown::{cut, escape};
+use crate::report::mattermost::markdown::{escape, truncate};
 use crate::report::message::figures::{self, Figure};
 use crate::report::message::{colour, headline};
 
-/// In characters before escaping: an attachment is a summary. Mattermost allows 760,000 for all attachments together.
+/// In characters before escaping. Mattermost allows 760,000 for all attachments together.
 const MAX_VALUE: usize = 600;
 
-/// The keys are Mattermost's, as documented for message attachments.
+/// The field names are those of Mattermost's message attachments.
 #[derive(Debug, Serialize)]
 pub(super) struct Attachment {
     /// `#rrggbb`.
@@ -23,7 +23,7 @@ pub(super) struct Attachment {
 #[derive(Debug, Serialize)]
 struct Field {
     title: &'static str,
-    /// Markdown; text from outside is escaped.
+    /// Markdown; untrusted text is escaped.
     value: String,
     /// Whether it may share a line with another field.
     short: bool,
@@ -32,25 +32,25 @@ struct Field {
 pub(super) fn attachment(record: &RunRecord) -> Attachment {
     let last_good =
         figures::last_good(record).map(|value| Figure { label: "Last good archive", value, notes: Vec::new() });
-    let figures = figures::sent(record).into_iter().chain(figures::of_folder(record));
+    let figures = figures::sent(record).into_iter().chain(figures::folder_figures(record));
     let fields = last_good
         .iter()
         .map(|figure| field(figure, false))
         .chain(figures.map(|figure| field(&figure, true)))
         .chain(figures::last_archives(record).map(|figure| field(&figure, false)))
         .collect();
-    Attachment { color: colour::of_outcome(record), fallback: escape(&headline::headline(record)), fields }
+    Attachment { color: colour::for_outcome(record), fallback: escape(&headline::headline(record)), fields }
 }
 
 fn field(figure: &Figure, short: bool) -> Field {
-    let mut left = MAX_VALUE;
+    let mut remaining = MAX_VALUE;
     let mut lines = Vec::new();
     for line in figure.lines() {
-        if left == 0 {
+        if remaining == 0 {
             break;
         }
-        lines.push(escape(&cut(line, left)));
-        left = left.saturating_sub(line.chars().count());
+        lines.push(escape(&truncate(line, remaining)));
+        remaining = remaining.saturating_sub(line.chars().count());
     }
     Field { title: figure.label, value: lines.join("\n"), short }
 }
@@ -64,12 +64,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_cannot_mention_link_or_exceed_their_field(
+        fn file_names_cannot_create_mentions_or_links_or_exceed_the_limit(
             name in ".{0,40}@(all|here).{0,40}<!channel> \\[a\\]\\(http://x\\)|.{5000}",
         ) {
             let mut record = samples::stale_with_history();
-            record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|it| it.name.clone_from(&name));
-            record.folder.as_mut().unwrap().archives.iter_mut().for_each(|it| it.name.clone_from(&name));
+            record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|file| file.name.clone_from(&name));
+            record.folder.as_mut().unwrap().archives.iter_mut().for_each(|file| file.name.clone_from(&name));
             for field in attachment(&record).fields {
                 for markup in ["@all", "@here", "<!", "](", "http://"] {
                     prop_assert!(!field.value.contains(markup), "{:?}", field.value);

@@ -8,14 +8,14 @@ use crate::report::mattermost::attachment::attachment;
 use crate::report::mattermost::markdown;
 use crate::report::message::trial;
 
-/// The payload about the run of `record`. `undelivered_mail`: which recipients the mail did not reach and why.
+/// `undelivered_mail` says how many recipients the mail did not reach, and why.
 pub(crate) fn build(mattermost: &Mattermost, record: &RunRecord, undelivered_mail: Option<&str>) -> Value {
     let mut payload = with_text(mattermost, &markdown::text(record, undelivered_mail));
     payload["attachments"] = json!([attachment(record)]);
     payload
 }
 
-/// A test message from the machine `host`.
+/// The payload of a test message from the machine `host`.
 pub(crate) fn build_trial(mattermost: &Mattermost, host: &str) -> Value {
     with_text(mattermost, &trial::text(host))
 }
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_run_in_mattermost() {
+    fn each_kind_of_run_has_its_message() {
         for (name, record) in samples::all() {
             let payload = build(&mattermost(), &record, None);
             let attachments = serde_json::to_string_pretty(&payload["attachments"]).unwrap();
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn name_and_picture_are_sent_only_if_configured() {
+    fn username_and_icon_are_sent_only_if_configured() {
         let mut mattermost = mattermost();
         assert_eq!(with_text(&mattermost, "a"), json!({"text": "a"}));
         mattermost.username = Some("backup".to_owned());

@@ -1,4 +1,4 @@
-//! The Mattermost message's text: a headline and a Markdown table. Text from outside is escaped.
+//! The text of the Mattermost message: a headline and a Markdown table. Untrusted text is escaped.
 
 use crate::record::run_record::{Level, RunRecord, State, TaskReport};
 use crate::record::task::Task;
@@ -8,13 +8,13 @@ use crate::rules::units;
 /// In characters (runes); Mattermost splits a longer post.
 const MAX_POST: usize = 16_383;
 
-/// Longest text of a cell before escaping, from the preferred to the smallest acceptable limit.
+/// Maximum characters of a cell before escaping. The first limit with which the post fits is used.
 const CELL_LIMITS: [usize; 4] = [1_000, 300, 100, 40];
 
-/// Longest host name (RFC 1035, 2.3.4).
+/// Maximum length of a host name (RFC 1035, 2.3.4).
 const MAX_HOST: usize = 255;
 
-/// Invisible; separates two characters. In text from outside, it is always escaped.
+/// A zero-width space, to break up patterns. Redaction escapes it in untrusted text.
 const SEPARATOR: char = '\u{200b}';
 
 struct Row {
@@ -26,13 +26,13 @@ struct Row {
 const GOOD: &str = ":white_check_mark:";
 const BAD: &str = ":no_entry:";
 
-/// A headline with the outcome and the counts, then a row for each completed task and for each error. Warnings are only
-/// counted; a task that ended in one, was skipped or never ran has no row. At most [`MAX_POST`] characters.
+/// A headline with the outcome and the counts, then a row for each completed task and each error. Warnings are only counted:
+/// a task that ended with a warning, was skipped or never ran has no row. At most [`MAX_POST`] characters.
 pub(super) fn text(record: &RunRecord, undelivered_mail: Option<&str>) -> String {
     let rows = rows(record, undelivered_mail);
     let head = head(record);
     for limit in CELL_LIMITS {
-        let text = format!("{head}{}", rows.iter().map(|row| line(row, limit)).collect::<String>());
+        let text = format!("{head}{}", rows.iter().map(|row| format_row(row, limit)).collect::<String>());
         if text.chars().count() <= MAX_POST {
             return text;
         }
@@ -40,16 +40,16 @@ pub(super) fn text(record: &RunRecord, undelivered_mail: Option<&str>) -> String
     first_rows(head, &rows)
 }
 
-/// As many rows as fit, and the number of the others.
+/// As many rows as fit, then the number of omitted rows.
 fn first_rows(head: String, rows: &[Row]) -> String {
     let [.., shortest] = CELL_LIMITS;
     let mut text = head;
     let mut length = text.chars().count();
     for (index, row) in rows.iter().enumerate() {
-        let line = line(row, shortest);
-        let rest = format!("| {BAD} | … | {} more |\n", rows.len() - index);
-        if length + line.chars().count() + rest.chars().count() > MAX_POST {
-            return text + &rest;
+        let line = format_row(row, shortest);
+        let omitted = format!("| {BAD} | … | {} more |\n", rows.len() - index);
+        if length + line.chars().count() + omitted.chars().count() > MAX_POST {
+            return text + &omitted;
         }
         length += line.chars().count();
         text.push_str(&line);
@@ -61,30 +61,30 @@ fn head(record: &RunRecord) -> String {
     let mut head = format!(
         "**{}**\n{}, {}: {}, {}\n",
         escape(&headline::headline(record)),
-        escape(&cut(&record.clean(&record.host), MAX_HOST)),
+        escape(&truncate(&record.clean(&record.host), MAX_HOST)),
         headline::date(record.today),
         units::count(record.errors(), "error"),
         units::count(record.warnings(), "warning"),
     );
     if let Some(fingerprint) = &record.new_host_key {
-        let fingerprint = code(&cut(&record.clean(fingerprint), MAX_HOST));
+        let fingerprint = code(&truncate(&record.clean(fingerprint), MAX_HOST));
         head.push_str(&format!("New host key {fingerprint}: compare it with the SFTP server's own.\n"));
     }
-    // A table needs an empty line before it.
+    // Markdown needs an empty line before a table.
     head + "\n| State | Task | What happened |\n|:---|:---|:---|\n"
 }
 
 fn rows(record: &RunRecord, undelivered_mail: Option<&str>) -> Vec<Row> {
     let mut rows = Vec::new();
     for report in record.tasks() {
-        let mut ending = None;
+        let mut result = None;
         if report.state == State::Failed || is_completed(record, report) {
             let icon = if report.state == State::Failed { BAD } else { GOOD };
-            rows.push(Row { icon, task: report.task, text: tasks::ending(report) });
-            ending = Some(&report.text);
+            rows.push(Row { icon, task: report.task, text: tasks::result(report) });
+            result = Some(&report.text);
         }
         let errors = record.notes().iter().filter(|note| note.task == report.task && note.level == Level::Error);
-        for error in errors.filter(|error| report.state != State::Failed || Some(&error.text) != ending) {
+        for error in errors.filter(|error| report.state != State::Failed || Some(&error.text) != result) {
             rows.push(Row { icon: BAD, task: report.task, text: error.text.clone() });
         }
         if let Some(reason) = undelivered_mail.filter(|_| report.task == Task::Report) {
@@ -94,7 +94,7 @@ fn rows(record: &RunRecord, undelivered_mail: Option<&str>) -> Vec<Row> {
     rows
 }
 
-/// Whether the task completed, with or without warnings: then its ending is a note of level Info.
+/// Whether the task completed, with or without warnings. The result of a completed task is a note of level Info.
 fn is_completed(record: &RunRecord, report: &TaskReport) -> bool {
     match report.state {
         State::Done => true,
@@ -106,12 +106,12 @@ fn is_completed(record: &RunRecord, report: &TaskReport) -> bool {
     }
 }
 
-fn line(row: &Row, limit: usize) -> String {
-    format!("| {} | {} | {} |\n", row.icon, row.task, escape(&cut(&row.text, limit)))
+fn format_row(row: &Row, limit: usize) -> String {
+    format!("| {} | {} | {} |\n", row.icon, row.task, escape(&truncate(&row.text, limit)))
 }
 
-/// `text`, at most `limit` characters and an ellipsis.
-pub(super) fn cut(text: &str, limit: usize) -> String {
+/// Cuts `text` to `limit` characters plus an ellipsis.
+pub(super) fn truncate(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
@@ -121,7 +121,7 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
 /// Makes Mattermost show `text` literally, without Markdown, links, mentions, channels, hashtags and emoji.
 ///
 /// Markdown's own characters get a backslash. Patterns that Mattermost detects in plain text (`@all`, `~channel`, `#tag`,
-/// `:emoji:`, `scheme:/`, `www.`) or rewrites (`<!channel>`, `<@user>`) are broken by an invisible character.
+/// `:emoji:`, `scheme:/`, `www.`) or rewrites (`<!channel>`, `<@user>`) are broken up by [`SEPARATOR`].
 pub(super) fn escape(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len() + 16);
@@ -133,7 +133,7 @@ pub(super) fn escape(text: &str) -> String {
             out.push('\\');
         }
         match character {
-            // Not every client of Mattermost knows a backslash form of these.
+            // Some Mattermost clients don't support backslash escapes of these.
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             // A line break would end the row.
@@ -142,27 +142,27 @@ pub(super) fn escape(text: &str) -> String {
         }
         let before = &characters[..index];
         let after = &characters[index + 1..];
-        let is_magic = match character {
+        let needs_separator = match character {
             '@' | '<' | '~' | '#' => true,
-            ':' => after.first() == Some(&'/') || begins_emoji(after),
+            ':' => after.first() == Some(&'/') || starts_with_emoji(after),
             'w' | 'W' => before.len() >= 2 && before[before.len() - 2..].iter().all(|c| c.eq_ignore_ascii_case(&'w')),
             _ => false,
         };
-        if is_magic {
+        if needs_separator {
             out.push(SEPARATOR);
         }
     }
     out
 }
 
-/// Whether `after` begins with an emoji's name and a colon. Two digits are a time of day.
-fn begins_emoji(after: &[char]) -> bool {
-    let name = after.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-')).count();
-    let is_time = name == 2 && after[..name].iter().all(char::is_ascii_digit);
-    name > 0 && !is_time && after.get(name) == Some(&':')
+/// Whether `text` starts with an emoji name and a colon. Two digits are part of a time of day.
+fn starts_with_emoji(text: &[char]) -> bool {
+    let name = text.iter().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-')).count();
+    let is_time = name == 2 && text[..name].iter().all(char::is_ascii_digit);
+    name > 0 && !is_time && text.get(name) == Some(&':')
 }
 
-/// A fingerprint as code, for copying; anything else is escaped.
+/// Formats a fingerprint as code, for copying; escapes any other text.
 fn code(text: &str) -> String {
     let is_fingerprint = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '+' | '/' | '='));
     if is_fingerprint && !text.is_empty() { format!("`{text}`") } else { escape(text) }
@@ -175,16 +175,15 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    /// The cells of a table's line.
     fn cells(line: &str) -> Vec<String> {
         let mut cells = vec![String::new()];
-        let mut escaped = false;
+        let mut is_escaped = false;
         for character in line.chars() {
             match character {
-                '|' if !escaped => cells.push(String::new()),
+                '|' if !is_escaped => cells.push(String::new()),
                 _ => cells.last_mut().unwrap().push(character),
             }
-            escaped = character == '\\' && !escaped;
+            is_escaped = character == '\\' && !is_escaped;
         }
         cells
     }
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_apart_from_the_ending_has_a_row() {
+    fn an_error_of_a_completed_task_has_its_own_row() {
         let mut record = samples::delivered();
         record.note(Level::Error, Task::CleanUp, "the worker died");
         assert!(super::text(&record, None).contains("| :no_entry: | Clean up | the worker died |"));
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_can_be_copied() {
+    fn only_a_fingerprint_is_formatted_as_code() {
         assert_eq!(code("SHA256:ab+/9"), "`SHA256:ab+/9`");
         assert_eq!(code("SHA256:`@all"), "SHA256:\\`@\u{200b}all");
     }
@@ -245,7 +244,6 @@ mod tests {
         assert!(text.trim_end().ends_with("more |"), "{text}");
     }
 
-    /// Text full of the syntax of Markdown and tables.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof!["\\PC{0,60}", "[|\\\\`@:<>\n\r\\p{Z}\\p{C}a]{0,40}", "[|\\\\a]{900,1100}"]
     }
@@ -255,13 +253,13 @@ mod tests {
 
         #[test]
         fn no_text_breaks_the_table(
-            endings in proptest::collection::vec((hostile(), 0..Task::ALL.len(), any::<bool>()), 0..30),
+            results in proptest::collection::vec((hostile(), 0..Task::ALL.len(), any::<bool>()), 0..30),
             host in hostile(),
             mail in proptest::option::of(hostile()),
         ) {
             let mut record = samples::started();
             record.host = host;
-            for (text, task, has_failed) in &endings {
+            for (text, task, has_failed) in &results {
                 let state = if *has_failed { State::Failed } else { State::Done };
                 record.end(Task::ALL[*task], state, text, None);
             }
@@ -269,7 +267,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_mentions_anybody(text in ".{0,40}@(all|channel|here|name).{0,40}") {
+        fn no_text_can_mention_anyone(text in ".{0,40}@(all|channel|here|name).{0,40}") {
             let mut record = samples::started();
             record.end(Task::FindDump, State::Failed, &text, None);
             let text = super::text(&record, None);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::config::Mattermost;
-use crate::report::post::{Answer, Endpoint, Message, PostError, Service};
+use crate::report::post::{Endpoint, Message, PostError, Response, Service};
 
 static MATTERMOST: Service = Service {
     name: "the Mattermost server",
@@ -14,29 +14,25 @@ static MATTERMOST: Service = Service {
     is_repeatable: false,
 };
 
-/// Posts `payload`, once.
-///
-/// # Errors
-/// If the server did not confirm it.
+/// Posts `payload` once. Fails if the server did not confirm it.
 pub(crate) fn send(mattermost: &Mattermost, payload: &Value) -> Result<(), PostError> {
     let endpoint = Endpoint::new(&MATTERMOST, &mattermost.webhook_url, mattermost.ca_file.as_deref())?;
     let message = Message { content_type: "application/json", body: payload.to_string(), limit: None };
-    judge(endpoint.post("", message)?)
+    check(endpoint.post("", message)?)
 }
 
-fn judge(answer: Answer) -> Result<(), PostError> {
-    if answer.status == 200 && answer.body == "ok" {
+fn check(response: Response) -> Result<(), PostError> {
+    if response.status == 200 && response.body == "ok" {
         return Ok(());
     }
-    let advice = match answer.status {
-        // With 200 and another body, it is a login page or another server.
+    let advice = match response.status {
+        // 200 with another body is a login page or another server.
         200 | 300..=399 | 401 | 403 | 404 => "; check mattermost.webhook_url",
-        // Mattermost's answer while webhooks are disabled.
-        501 => "; incoming webhooks are disabled there",
+        501 => "; incoming webhooks are disabled on this server",
         _ => "",
     };
-    let is_transient = matches!(answer.status, 429 | 500 | 502..=599);
-    Err(PostError::refused(&MATTERMOST, answer, advice, is_transient))
+    let is_transient = matches!(response.status, 429 | 500 | 502..=599);
+    Err(PostError::refused(&MATTERMOST, response, advice, is_transient))
 }
 
 #[cfg(test)]
@@ -56,8 +52,7 @@ mod tests {
         Mattermost { send: SendOn::Always, webhook_url: url.into(), username: None, icon_url: None, ca_file: None }
     }
 
-    /// Sends to a server that replies with `answer`.
-    fn sent_to_server_with(answer: &'static str) -> Result<(), PostError> {
+    fn send_to_server_with(response: &'static str) -> Result<(), PostError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = thread::spawn(move || {
@@ -69,7 +64,7 @@ mod tests {
                 assert!(count > 0, "the request ended early");
                 request.extend_from_slice(&buffer[..count]);
             }
-            stream.write_all(answer.as_bytes()).unwrap();
+            stream.write_all(response.as_bytes()).unwrap();
         });
         let mattermost = mattermost(&format!("http://127.0.0.1:{port}/hooks/s3cr3thook"));
         let result = send(&mattermost, &json!({"text": "hello"}));
@@ -78,32 +73,32 @@ mod tests {
     }
 
     #[test]
-    fn ok_is_success_and_another_page_is_not() {
-        sent_to_server_with("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
-        let error = sent_to_server_with("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>").unwrap_err();
+    fn only_the_body_ok_is_a_success() {
+        send_to_server_with("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        let error = send_to_server_with("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>").unwrap_err();
         assert!(!error.is_transient());
         assert!(error.to_string().ends_with("status 200: <html>; check mattermost.webhook_url"), "{error}");
     }
 
     #[test]
-    fn a_busy_server_can_ask_for_a_pause() {
-        let answer = "HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n";
-        let error = sent_to_server_with(answer).unwrap_err();
+    fn retry_after_is_returned_with_a_transient_error() {
+        let response = "HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n";
+        let error = send_to_server_with(response).unwrap_err();
         assert!(error.is_transient());
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     }
 
     #[test]
     fn a_redirect_is_not_followed() {
-        let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-        let error = sent_to_server_with(answer).unwrap_err();
+        let response = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        let error = send_to_server_with(response).unwrap_err();
         assert!(matches!(error, PostError::Refused { status: 302, .. }), "{error}");
     }
 
     #[test]
-    fn an_error_never_holds_the_address() {
-        let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 42\r\n\r\nno /hooks/s3cr3thook or s3cr3thook at all!";
-        let error = sent_to_server_with(answer).unwrap_err();
+    fn no_error_contains_the_url() {
+        let response = "HTTP/1.1 404 Not Found\r\nContent-Length: 42\r\n\r\nno /hooks/s3cr3thook or s3cr3thook at all!";
+        let error = send_to_server_with(response).unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("s3cr3thook"), "{shown}");
         assert!(!error.is_transient());
@@ -113,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_broken_connection_after_the_request_is_not_retried() {
-        let error = sent_to_server_with("").unwrap_err();
+        let error = send_to_server_with("").unwrap_err();
         assert!(matches!(error, PostError::NoAnswer { .. }) && !error.is_transient(), "{error}");
     }
 

@@ -1,4 +1,4 @@
-//! The sizes of the last archives, as columns to draw and in words.
+//! The sizes of the last archives, as columns of a chart and in words.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,16 @@ use crate::report::message::headline;
 use crate::rules::listing::Archived;
 use crate::rules::{history, units};
 
-/// How many archives are drawn.
 const MAX_ARCHIVES: usize = 30;
 
-/// How many nights of one gap are drawn; a figure states its real length.
-const LONGEST_GAP: usize = 10;
+/// Nights of one gap that are drawn; a figure states its real length.
+const MAX_GAP: usize = 10;
 
 /// With more columns than this, nights without an archive are not drawn.
 const MAX_COLUMNS: usize = 60;
 
-/// An archive larger than this many medians is cut off, so that the others keep a visible difference.
-const HIGHEST: u64 = 3;
+/// Bars are cut off at this multiple of the median size, so that the others still differ visibly.
+const MAX_MEDIANS: u64 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -29,12 +28,11 @@ pub(crate) enum Column {
     Gap(NaiveDate),
 }
 
-/// The last archives and the nights without one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chart {
     /// Oldest first.
     pub(crate) columns: Vec<Column>,
-    /// The size in bytes that is drawn in full height; at least 1.
+    /// The size in bytes of a bar of full height; at least 1.
     ceiling: u64,
     /// The known sizes, sorted; at least one.
     sizes: Vec<u64>,
@@ -42,7 +40,7 @@ pub(crate) struct Chart {
 
 impl Chart {
     /// `None` for fewer than two archives, or if no size is known.
-    pub(crate) fn of(record: &RunRecord) -> Option<Chart> {
+    pub(crate) fn for_run(record: &RunRecord) -> Option<Chart> {
         let folder = record.folder.as_ref()?;
         let archives = last_archives(folder);
         if archives.len() < 2 {
@@ -50,7 +48,7 @@ impl Chart {
         }
         let mut sizes: Vec<u64> = archives.iter().filter_map(|archive| archive.size).collect();
         sizes.sort_unstable();
-        let highest = sizes.get(sizes.len() / 2)?.saturating_mul(HIGHEST);
+        let highest = sizes.get(sizes.len() / 2)?.saturating_mul(MAX_MEDIANS);
         let delivered = record.archive.as_ref().filter(|_| record.is_delivered()).map(|archive| archive.name.as_str());
         Some(Chart {
             columns: columns(archives, &gaps(record, folder), delivered),
@@ -59,8 +57,7 @@ impl Chart {
         })
     }
 
-    /// The dates of the first and of the last column.
-    pub(crate) fn span(&self) -> Option<(NaiveDate, NaiveDate)> {
+    pub(crate) fn date_range(&self) -> Option<(NaiveDate, NaiveDate)> {
         let date = |column: &Column| match column {
             Column::Archive { date, .. } | Column::Gap(date) => *date,
         };
@@ -72,22 +69,22 @@ impl Chart {
         let [smallest, median, largest] =
             [0, self.sizes.len() / 2, self.sizes.len() - 1].map(|index| units::size(self.sizes[index]));
         if smallest == largest {
-            format!("each {largest}")
+            format!("{largest} each")
         } else {
             format!("{smallest} to {largest}, median {median}")
         }
     }
 
-    /// "cut off: 27.38 MiB of 10 Nov", if there are any.
+    /// "cut off: 27.38 MiB on 10 Nov", if any.
     pub(crate) fn cut_off(&self) -> Option<String> {
-        let words = |column: &Column| match column {
+        let label = |column: &Column| match column {
             Column::Archive { date, size: Some(size), .. } if self.is_cut_off(*size) => {
-                Some(format!("{} of {}", units::size(*size), headline::day(*date)))
+                Some(format!("{} on {}", units::size(*size), headline::day(*date)))
             }
             _ => None,
         };
-        let higher: Vec<String> = self.columns.iter().filter_map(words).collect();
-        (!higher.is_empty()).then(|| format!("cut off: {}", higher.join(", ")))
+        let labels: Vec<String> = self.columns.iter().filter_map(label).collect();
+        (!labels.is_empty()).then(|| format!("cut off: {}", labels.join(", ")))
     }
 
     pub(crate) fn caption(&self) -> String {
@@ -129,15 +126,15 @@ fn last_archives(folder: &FolderFacts) -> &[Archived] {
     &folder.archives[folder.archives.len().saturating_sub(MAX_ARCHIVES)..]
 }
 
-/// The first and the last night on which a missing archive counts as missing.
-pub(crate) fn nights(record: &RunRecord, folder: &FolderFacts) -> Option<(NaiveDate, NaiveDate)> {
+/// The first and the last night that count when looking for missing archives.
+pub(crate) fn counted_nights(record: &RunRecord, folder: &FolderFacts) -> Option<(NaiveDate, NaiveDate)> {
     let (oldest, newest) = (last_archives(folder).first()?.date, folder.archives.last()?.date);
     Some((folder.complete_since?.max(oldest), record.today.max(newest)))
 }
 
 /// The first and the last night of each gap.
 pub(crate) fn gaps(record: &RunRecord, folder: &FolderFacts) -> Vec<(NaiveDate, NaiveDate)> {
-    nights(record, folder).map(|(first, last)| history::gaps(&folder.archives, first, last)).unwrap_or_default()
+    counted_nights(record, folder).map(|(first, last)| history::gaps(&folder.archives, first, last)).unwrap_or_default()
 }
 
 fn columns(archives: &[Archived], gaps: &[(NaiveDate, NaiveDate)], delivered: Option<&str>) -> Vec<Column> {
@@ -147,9 +144,9 @@ fn columns(archives: &[Archived], gaps: &[(NaiveDate, NaiveDate)], delivered: Op
     });
     let nights: BTreeSet<NaiveDate> = gaps
         .iter()
-        // The last nights of a long gap, next to the archive that ended it.
+        // Only the last nights of a long gap, next to the archive that ended it.
         .flat_map(|(first, last)| {
-            first.iter_days().take_while(|day| day <= last).collect::<Vec<_>>().into_iter().rev().take(LONGEST_GAP)
+            first.iter_days().take_while(|day| day <= last).collect::<Vec<_>>().into_iter().rev().take(MAX_GAP)
         })
         .collect();
     let mut columns: Vec<(NaiveDate, Column)> = bars.collect();
@@ -167,8 +164,8 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    /// A run that left archives of these ages in days and sizes in bytes on the server.
-    fn after(archives: &[(u64, u64)]) -> RunRecord {
+    /// A run with archives of these ages in days and sizes in bytes on the server.
+    fn record_with(archives: &[(u64, u64)]) -> RunRecord {
         let mut record = samples::started();
         let archives: Vec<Archived> = archives
             .iter()
@@ -183,53 +180,53 @@ mod tests {
     }
 
     fn sparkline(archives: &[(u64, u64)]) -> String {
-        Chart::of(&after(archives)).unwrap().sparkline()
+        Chart::for_run(&record_with(archives)).unwrap().sparkline()
     }
 
     #[test]
     fn the_sparkline_starts_at_zero_and_shows_gaps() {
-        let chart = Chart::of(&after(&[(5, 800), (4, 400), (2, 100), (1, 750), (0, 1)])).unwrap();
+        let chart = Chart::for_run(&record_with(&[(5, 800), (4, 400), (2, 100), (1, 750), (0, 1)])).unwrap();
         assert_eq!(chart.sparkline(), "█▄·▁▇▁");
         assert_eq!(chart.sizes(), "1 B to 800 B, median 400 B");
     }
 
     #[test]
     fn a_chart_needs_two_archives_and_a_size() {
-        let mut unknown = after(&[(1, 7), (0, 7)]);
+        let mut unknown = record_with(&[(1, 7), (0, 7)]);
         unknown.folder.as_mut().unwrap().archives.iter_mut().for_each(|archive| archive.size = None);
-        for record in [after(&[(0, 5)]), after(&[]), samples::started(), unknown] {
-            assert_eq!(Chart::of(&record), None);
+        for record in [record_with(&[(0, 5)]), record_with(&[]), samples::started(), unknown] {
+            assert_eq!(Chart::for_run(&record), None);
         }
     }
 
     #[test]
-    fn a_far_larger_archive_is_cut_off_and_named() {
-        let chart = Chart::of(&after(&[(3, 100), (2, 5_000_000), (1, 120), (0, 110)])).unwrap();
+    fn a_much_larger_archive_is_cut_off_and_labelled() {
+        let chart = Chart::for_run(&record_with(&[(3, 100), (2, 5_000_000), (1, 120), (0, 110)])).unwrap();
         assert_eq!((chart.ceiling, chart.sparkline().as_str()), (360, "▂█▂▂"));
-        assert_eq!(chart.cut_off().unwrap(), "cut off: 4.77 MiB of 21 Nov");
+        assert_eq!(chart.cut_off().unwrap(), "cut off: 4.77 MiB on 21 Nov");
     }
 
     #[test]
     fn an_archive_of_unknown_size_is_shown() {
-        let mut record = after(&[(1, 7), (0, 7)]);
+        let mut record = record_with(&[(1, 7), (0, 7)]);
         record.folder.as_mut().unwrap().archives[0].size = None;
-        let chart = Chart::of(&record).unwrap();
-        assert_eq!((chart.sparkline().as_str(), chart.sizes().as_str()), ("?█", "each 7 B"));
+        let chart = Chart::for_run(&record).unwrap();
+        assert_eq!((chart.sparkline().as_str(), chart.sizes().as_str()), ("?█", "7 B each"));
     }
 
     #[test]
     fn only_the_last_archives_are_drawn_and_long_gaps_are_shortened() {
         let ages: Vec<(u64, u64)> = (0..50).rev().map(|age| (age + 100, 9)).collect();
-        assert_eq!(sparkline(&ages), format!("{}{}", "█".repeat(30), "·".repeat(LONGEST_GAP)));
+        assert_eq!(sparkline(&ages), format!("{}{}", "█".repeat(30), "·".repeat(MAX_GAP)));
         // With too many gaps, only the archives are drawn.
         let ages: Vec<(u64, u64)> = (0..50).rev().map(|number| (number * 7, 9)).collect();
         assert_eq!(sparkline(&ages), "█".repeat(30));
     }
 
     #[test]
-    fn nights_that_retention_removed_are_not_missing() {
-        let mut record = after(&[(40, 9), (10, 9), (2, 9), (1, 9), (0, 9)]);
+    fn nights_before_the_kept_period_are_not_missing() {
+        let mut record = record_with(&[(40, 9), (10, 9), (2, 9), (1, 9), (0, 9)]);
         record.folder.as_mut().unwrap().complete_since = Some(record.today - Days::new(2));
-        assert_eq!(Chart::of(&record).unwrap().sparkline(), "█████");
+        assert_eq!(Chart::for_run(&record).unwrap().sparkline(), "█████");
     }
 }

@@ -8,7 +8,7 @@ pub(crate) const RED: &str = "#dd3336";
 pub(crate) const GREY: &str = "#787878";
 pub(crate) const BLUE: &str = "#7d9dc4";
 
-pub(crate) fn of_outcome(record: &RunRecord) -> &'static str {
+pub(crate) fn for_outcome(record: &RunRecord) -> &'static str {
     match record.outcome() {
         Outcome::Success => GREEN,
         Outcome::Warnings => AMBER,
@@ -16,7 +16,7 @@ pub(crate) fn of_outcome(record: &RunRecord) -> &'static str {
     }
 }
 
-pub(crate) fn of_state(state: State) -> &'static str {
+pub(crate) fn for_state(state: State) -> &'static str {
     match state {
         State::Done => GREEN,
         State::Warned => AMBER,

@@ -1,13 +1,12 @@
 //! Facts about a run, for both parts of the mail.
 
 use crate::record::run_record::{Delivery, RunRecord};
-use crate::report::message::figures::{Figure, named};
+use crate::report::message::figures::{Figure, list};
 use crate::report::message::headline;
 use crate::rules::retention::reason::Reason;
 use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::units;
 
-/// All facts of `record`, in the order of a run.
 pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     let mut facts = Vec::new();
     let mut add = |label, value: String, notes: Vec<String>| {
@@ -32,7 +31,7 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     if let Some(archive) = &record.archive {
         let delivery = match record.delivery {
             Some(Delivery::Sent) => "new on the server, verified",
-            Some(Delivery::Replaced) => "replaced an archive of the same name with other content, verified",
+            Some(Delivery::Replaced) => "replaced an archive with the same name but different content, verified",
             Some(Delivery::AlreadyThere) => "the same bytes were already on the server",
             None => "not delivered",
         };
@@ -47,7 +46,7 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     }
     if let Some(plan) = &record.retention {
         let archives = units::count(plan.archives_kept(), "archive");
-        let newest = plan.reference.map(|newest| format!(", the newest of {}", headline::date(newest)));
+        let newest = plan.reference.map(|newest| format!(", the newest from {}", headline::date(newest)));
         add("Kept", archives + &newest.unwrap_or_default(), unusual(plan));
     }
     if record.retries > 0 {
@@ -57,14 +56,14 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     facts
 }
 
-/// Archives that are kept although they are not recent, and the number of files that are not archives.
+/// Kept archives that are not recent, and the number of files that are not archives.
 fn unusual(plan: &Plan) -> Vec<String> {
     let kept = plan.decisions.iter().filter(|decision| decision.action == Action::Keep);
     let (others, archives): (Vec<&Decision>, Vec<&Decision>) =
         kept.partition(|decision| decision.reason == Reason::Foreign);
     let archives: Vec<&Decision> = archives.into_iter().filter(|decision| !decision.reason.is_recent()).collect();
     let others = (!others.is_empty()).then(|| format!("{}, never touched", units::count(others.len(), "other file")));
-    named(&archives).into_iter().chain(others).collect()
+    list(&archives).into_iter().chain(others).collect()
 }
 
 #[cfg(test)]
@@ -73,7 +72,7 @@ mod tests {
     use crate::report::message::samples;
 
     #[test]
-    fn a_name_on_the_server_cannot_forge_a_line() {
+    fn a_file_name_cannot_forge_a_line() {
         let mut record = samples::delivered();
         record.retention.as_mut().unwrap().decisions[3].name = "a\nDelivery: forged".to_owned();
         let lines: Vec<String> = facts(&record).iter().flat_map(Figure::lines).cloned().collect();

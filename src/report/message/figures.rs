@@ -1,5 +1,4 @@
-//! The figures that are read first: what was sent and removed, which archives are missing, what is free on the server,
-//! and how old the last good archive is.
+//! The key figures: data sent, files removed, missing archives, free space, and the age of the last good archive.
 
 use chrono::NaiveDate;
 
@@ -10,13 +9,13 @@ use crate::report::message::headline;
 use crate::rules::retention::Decision;
 use crate::rules::{history, units};
 
-/// How many gaps are listed, the latest ones.
+/// Only the latest gaps are listed.
 const MAX_GAPS: usize = 5;
 
-/// How many files one list names; the log names all.
-const MAX_NAMED: usize = 20;
+/// The log lists all files.
+const MAX_LISTED: usize = 20;
 
-/// A labelled value. Free of secrets and control characters.
+/// A labelled value without secrets and control characters.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Figure {
     pub(crate) label: &'static str,
@@ -31,7 +30,7 @@ impl Figure {
     }
 }
 
-/// How old the last good archive is, as a sentence; `None` after a delivery, and after a dry run that saw none.
+/// A sentence about the age of the last good archive; `None` after a delivery, or if a dry run did not list the folder.
 pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
     if record.is_delivered() {
         return None;
@@ -44,21 +43,21 @@ pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
                     days => format!("{} old", units::count(days, "day")),
                 };
                 let date = headline::date(archive.date);
-                format!("The last good archive is {age}: {} of {date}.", archive.name)
+                format!("The last good archive is {age}: {}, dated {date}.", archive.name)
             }
             None => "There is no good archive on the server.".to_owned(),
         },
         None if record.dry_run => return None,
         None => {
-            let why = record.folder_unseen.as_deref();
-            let why = why.map_or("was not listed".to_owned(), |why| format!("could not be listed ({why})"));
-            format!("The last good archive is unknown: the folder on the server {why}.")
+            let reason = record.folder_unseen.as_deref();
+            let problem = reason.map_or("was not listed".to_owned(), |why| format!("could not be listed ({why})"));
+            format!("The last good archive is unknown: the folder on the server {problem}.")
         }
     };
     Some(record.clean(&sentence))
 }
 
-/// What was sent, how long it took and at which rate; `None` if nothing was delivered.
+/// The size, duration and rate of the upload; `None` if nothing was delivered.
 pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
     let archive = record.archive.as_ref()?;
     let size = units::size(archive.size);
@@ -79,17 +78,18 @@ pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
     Some(Figure { label: "Sent", value, notes: vec![record.clean(&format!("{}{note}", archive.name))] })
 }
 
-/// The chart in characters; `None` without a history.
+/// The chart as a line of text; `None` without a history.
 pub(crate) fn last_archives(record: &RunRecord) -> Option<Figure> {
-    let chart = Chart::of(record)?;
-    let span = chart.span().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
+    let chart = Chart::for_run(record)?;
+    let dates =
+        chart.date_range().map(|(first, last)| format!("{} to {}", headline::date(first), headline::date(last)));
     let dot = chart.has_gaps().then(|| "a dot is a night without an archive".to_owned());
-    let notes = [span, Some(chart.sizes()), chart.cut_off(), dot].into_iter().flatten().collect();
+    let notes = [dates, Some(chart.sizes()), chart.cut_off(), dot].into_iter().flatten().collect();
     Some(Figure { label: "Last archives", value: chart.sparkline(), notes })
 }
 
-/// Removed files, missing archives and free space, in this order, as far as the run got there.
-pub(crate) fn of_folder(record: &RunRecord) -> impl Iterator<Item = Figure> {
+/// Removed files, missing archives and free space, as far as they are known.
+pub(crate) fn folder_figures(record: &RunRecord) -> impl Iterator<Item = Figure> {
     [removed(record), missing(record), free(record)].into_iter().flatten()
 }
 
@@ -103,24 +103,24 @@ fn removed(record: &RunRecord) -> Option<Figure> {
         _ => units::count(removed, "file"),
     };
     let held_back = plan.held_back.iter().map(|why| format!("held back: {why}"));
-    let notes = held_back.chain(named(&planned)).map(|line| record.clean(&line)).collect();
+    let notes = held_back.chain(list(&planned)).map(|line| record.clean(&line)).collect();
     Some(Figure { label: "Removed", value, notes })
 }
 
-/// Each file with its reason, up to [`MAX_NAMED`] of them.
-pub(crate) fn named(decisions: &[&Decision]) -> Vec<String> {
+/// Each file with its reason, up to [`MAX_LISTED`] files.
+pub(crate) fn list(decisions: &[&Decision]) -> Vec<String> {
     let line = |decision: &&Decision| format!("{}: {}", decision.name, decision.reason);
-    let mut lines: Vec<String> = decisions.iter().take(MAX_NAMED).map(line).collect();
-    if decisions.len() > MAX_NAMED {
-        lines.push(format!("and {} more", decisions.len() - MAX_NAMED));
+    let mut lines: Vec<String> = decisions.iter().take(MAX_LISTED).map(line).collect();
+    if decisions.len() > MAX_LISTED {
+        lines.push(format!("and {} more", decisions.len() - MAX_LISTED));
     }
     lines
 }
 
-/// How many nights have no archive, and which; `None` without a history.
+/// How many and which nights have no archive; `None` without a history.
 fn missing(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
-    let (first, last) = chart::nights(record, folder).filter(|(first, last)| first < last)?;
+    let (first, last) = chart::counted_nights(record, folder).filter(|(first, last)| first < last)?;
     let nights = (last - first).num_days() + 1;
     let value = match history::days_without(&folder.archives, first, last) {
         0 => format!("none in {nights} nights"),
@@ -136,7 +136,7 @@ fn missing(record: &RunRecord) -> Option<Figure> {
         let latest: Vec<String> = gaps.iter().skip(gaps.len().saturating_sub(MAX_GAPS)).map(gap).collect();
         notes.push(format!("{}{}", if gaps.len() > MAX_GAPS { "…, " } else { "" }, latest.join(", ")));
     }
-    notes.push(format!("counted from {}", headline::date(first)));
+    notes.push(format!("counted since {}", headline::date(first)));
     Some(Figure { label: "Missing archives", value, notes })
 }
 
@@ -145,7 +145,7 @@ fn gap((first, last): &(NaiveDate, NaiveDate)) -> String {
     if first == last { headline::day(*first) } else { format!("{} to {}", headline::day(*first), headline::day(*last)) }
 }
 
-/// `None` if the folder was not seen or the server does not report it.
+/// `None` if the folder was not listed or the server does not report free space.
 pub(crate) fn free(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
     let free = folder.free?;
@@ -156,9 +156,9 @@ pub(crate) fn free(record: &RunRecord) -> Option<Figure> {
 fn archives_that_fit(folder: &FolderFacts, free: u64) -> Option<String> {
     let size = folder.archives.last()?.size.filter(|size| *size > 0)?;
     Some(match free / size {
-        0 => "not enough for another archive like the last".to_owned(),
-        1 => "room for one more archive like the last".to_owned(),
-        more => format!("room for {} more like the last", units::number(more)),
+        0 => "no room for another archive of the latest size".to_owned(),
+        1 => "room for one more archive of the latest size".to_owned(),
+        more => format!("room for {} more archives of the latest size", units::number(more)),
     })
 }
 
@@ -171,7 +171,7 @@ mod tests {
     use crate::rules::retention::reason::Reason;
 
     #[test]
-    fn a_failure_says_how_old_the_last_good_archive_is() {
+    fn a_failed_run_reports_the_age_of_the_last_good_archive() {
         let mut record = samples::unreachable_web_server();
         let mut sentences = vec![last_good(&record)];
         record.folder.as_mut().unwrap().archives.clear();
@@ -181,7 +181,7 @@ mod tests {
         record.folder_unseen = Some("no connection".to_owned());
         sentences.push(last_good(&record));
         insta::assert_snapshot!(sentences.into_iter().map(Option::unwrap).collect::<Vec<_>>().join("\n"), @r"
-        The last good archive is 3 days old: 20262011.tgz of 20 Nov 2026.
+        The last good archive is 3 days old: 20262011.tgz, dated 20 Nov 2026.
         There is no good archive on the server.
         The last good archive is unknown: the folder on the server was not listed.
         The last good archive is unknown: the folder on the server could not be listed (no connection).
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_was_already_there_was_not_sent() {
+    fn an_archive_that_already_existed_is_not_reported_as_sent() {
         let mut record = samples::delivered();
         record.delivery = Some(Delivery::AlreadyThere);
         let sent = sent(&record).unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_removals_are_not_counted_and_long_lists_are_cut() {
+    fn failed_removals_are_not_counted_and_long_lists_are_shortened() {
         let mut record = samples::delivered();
         record.removed = 0;
         assert_eq!(removed(&record).unwrap().value, "0 of 1 file");
@@ -222,8 +222,8 @@ mod tests {
             record.folder.as_mut().unwrap().free = Some(free);
             super::free(&record).unwrap().notes.join(" ")
         };
-        assert_eq!(note(1_000), "not enough for another archive like the last");
-        assert_eq!(note(14_000_000), "room for one more archive like the last");
+        assert_eq!(note(1_000), "no room for another archive of the latest size");
+        assert_eq!(note(14_000_000), "room for one more archive of the latest size");
     }
 
     #[test]
@@ -236,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_on_the_server_cannot_forge_a_line() {
+    fn a_file_name_cannot_forge_a_line() {
         let mut record = samples::stale_with_history();
         record.folder.as_mut().unwrap().archives.last_mut().unwrap().name = "a\nb".to_owned();
-        record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|it| it.name = "c\nd".to_owned());
+        record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|file| file.name = "c\nd".to_owned());
         assert!(last_good(&record).unwrap().contains("a\\nb"));
         assert!(removed(&record).unwrap().notes.iter().all(|note| note.starts_with("c\\nd")));
     }

@@ -1,4 +1,4 @@
-//! The first line of every report, the mail's subject, and the outcome in words. Below them: sizes, times and counts.
+//! The headline of every report, the subject of the mail, and the formats of dates.
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
@@ -38,7 +38,7 @@ fn outcome(record: &RunRecord) -> String {
     if record.dry_run { format!("dry run: {words}") } else { words }
 }
 
-/// The outcome as a sentence: the first line of the mail, of Mattermost's message, and of what the command prints.
+/// The outcome as a sentence: the first line of the mail, of the Mattermost message and of the command's output.
 pub(crate) fn headline(record: &RunRecord) -> String {
     let sentence = match record.outcome() {
         Outcome::Success | Outcome::Warnings if record.is_delivered() => {
@@ -70,12 +70,12 @@ pub(crate) fn headline(record: &RunRecord) -> String {
     format!("{dry_run}{sentence}.")
 }
 
-/// "db1, 23 Nov 2026, 1 error, 2 warnings": the second line. Free of control characters.
-pub(crate) fn place_and_counts(record: &RunRecord) -> String {
+/// "db1, 23 Nov 2026, 1 error, 2 warnings": the second line, without control characters.
+pub(crate) fn host_date_and_counts(record: &RunRecord) -> String {
     record.clean(&format!("{}, {}{}", record.host, date(record.today), counts(record, 0)))
 }
 
-/// The last line: the run's ID, host, date and start.
+/// The last line of the mail: the run's ID, host, date and start.
 pub(crate) fn origin(record: &RunRecord) -> String {
     let (today, started) = (date(record.today), moment(record.started));
     record.clean(&format!("Run {} on {} for {today}, started {started}.", record.run_id, record.host))
@@ -98,13 +98,13 @@ pub(crate) fn is_stale(record: &RunRecord) -> bool {
     !record.is_delivered() && record.task(Task::CompareDates).state == State::Warned
 }
 
-/// The first of the essential tasks that failed: the cause, as the others were stopped.
+/// The first essential task that failed: the cause, as the later ones were stopped.
 fn first_failure(record: &RunRecord) -> Option<Task> {
     let mut essential = record.tasks().iter().filter(|report| report.task.is_essential());
     essential.find(|report| report.state == State::Failed).map(|report| report.task)
 }
 
-/// ", 1 error, 2 warnings": omits errors if there are none, and warnings up to `expected`.
+/// ", 1 error, 2 warnings": omits zero errors, and warnings up to the number `expected`.
 fn counts(record: &RunRecord, expected: usize) -> String {
     let errors = (record.errors() > 0).then(|| format!(", {}", units::count(record.errors(), "error")));
     let warnings = (record.warnings() > expected).then(|| format!(", {}", units::count(record.warnings(), "warning")));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn interruptions_and_dry_runs_are_named() {
+    fn interruptions_and_dry_runs_are_reported() {
         let mut delivered = samples::delivered();
         delivered.interruption = Some(Interruption::Sigterm);
         let mut timed_out = samples::started();

@@ -1,4 +1,4 @@
-//! What the reports say about a run: a record goes in, text comes out. No I/O, no clock, no logging.
+//! Turns the record of a run into the texts of the reports. No I/O, no clock, no logging.
 
 pub(crate) mod chart;
 pub(crate) mod colour;
@@ -14,11 +14,10 @@ pub(crate) mod trial;
 use crate::config::SendOn;
 use crate::record::run_record::{Outcome, RunRecord};
 
-/// Whether a channel with the setting `send_on` reports the run of `record`.
+/// Whether a channel with the setting `send_on` reports the run of `record`. Warnings do not count as errors.
 ///
-/// `mail_failed`: a mail was due and did not reach every recipient, which counts as an error for the other channels. A run
-/// that only warns does not count as one.
-pub fn is_wanted(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bool {
+/// `mail_failed`: a mail did not reach every recipient, which counts as an error for the other channels.
+pub fn should_send(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bool {
     match send_on {
         SendOn::Always => true,
         SendOn::Never => false,
@@ -35,7 +34,7 @@ mod tests {
     use crate::runtime::interrupt::Interruption;
 
     #[test]
-    fn a_report_is_wanted_always_never_or_after_an_error() {
+    fn a_report_is_sent_always_never_or_after_an_error() {
         let mut interrupted = samples::started();
         interrupted.interruption = Some(Interruption::Sigterm);
         assert_eq!(interrupted.errors(), 0);
@@ -48,7 +47,7 @@ mod tests {
             (SendOn::Error, samples::delivered(), true, true),
             (SendOn::Error, interrupted, false, true),
         ] {
-            assert_eq!(is_wanted(send_on, &record, mail_failed), expected, "{send_on:?} {:?}", record.outcome());
+            assert_eq!(should_send(send_on, &record, mail_failed), expected, "{send_on:?} {:?}", record.outcome());
         }
     }
 }

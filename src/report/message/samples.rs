@@ -14,7 +14,7 @@ use crate::rules::retention::keeping::Rule;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::{Action, Decision, Plan};
 
-/// Each kind of run, with a name for its snapshot and its picture.
+/// Each kind of run, with the name of its snapshot and picture.
 pub(crate) fn all() -> [(&'static str, RunRecord); 9] {
     [
         ("good", delivered_with_history()),
@@ -22,7 +22,7 @@ pub(crate) fn all() -> [(&'static str, RunRecord); 9] {
         ("held_back", held_back_removal()),
         ("stale", stale_with_history()),
         ("failed", unreachable_web_server()),
-        ("unseen", history::refused_login()),
+        ("refused_login", history::refused_login()),
         ("first", history::first()),
         ("fourth", history::fourth()),
         ("hostile", hostile()),
@@ -81,7 +81,7 @@ pub(crate) fn delivered() -> RunRecord {
     done(&mut record, Task::SendArchive, "12.50 MiB in TSE-INFORX", 610);
     done(&mut record, Task::VerifyArchive, "size and content match", 322);
     record.delivery = Some(Delivery::Sent);
-    done(&mut record, Task::RemoveExpired, "1 removed, 3 kept", 20);
+    done(&mut record, Task::RemoveExpired, "1 removed, 3 archives kept", 20);
     record.removed = 1;
     record.retention = Some(Plan {
         reference: NaiveDate::from_ymd_opt(2026, 11, 23),
@@ -94,7 +94,7 @@ pub(crate) fn delivered() -> RunRecord {
             decision("notes.txt", Action::Keep, Reason::Foreign),
         ],
     });
-    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    done(&mut record, Task::CleanUp, "removed temporary files and closed connections", 1);
     record.begin(Task::Report);
     record
 }
@@ -113,7 +113,7 @@ pub(crate) fn stale() -> RunRecord {
     record.end(Task::VerifyArchive, State::Skipped, "the dump is stale", None);
     record.begin(Task::RemoveExpired);
     record.note(Level::Warning, Task::RemoveExpired, "20261111.tgz could not be removed: permission denied");
-    done(&mut record, Task::RemoveExpired, "1 of 2 removed, 1 kept", 20);
+    done(&mut record, Task::RemoveExpired, "1 removed, 1 archive kept", 20);
     record.removed = 1;
     record.retries = 2;
     record.retention = Some(Plan {
@@ -125,7 +125,7 @@ pub(crate) fn stale() -> RunRecord {
             decision("20262211.tgz", Action::Keep, recent(0)),
         ],
     });
-    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    done(&mut record, Task::CleanUp, "removed temporary files and closed connections", 1);
     record.begin(Task::Report);
     record
 }
@@ -147,18 +147,18 @@ pub(crate) fn hostile() -> RunRecord {
         record.end(task, State::Stopped, "the dump was not found", None);
     }
     record.end(Task::RemoveExpired, State::Stopped, "nothing new was delivered", None);
-    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    done(&mut record, Task::CleanUp, "removed temporary files and closed connections", 1);
     record.begin(Task::Report);
     record
 }
 
-/// As [`delivered`], but nothing was removed, as the clocks differ.
+/// As [`delivered`], but removal is held back because the clocks differ.
 pub(crate) fn held_back_removal() -> RunRecord {
     let mut record = delivered();
     let reason = RemovalHold::ClockDiffers { hours: 49 };
     record.removed = 0;
-    record.end(Task::RemoveExpired, State::Done, "none removed, 4 kept", None);
-    record.note(Level::Warning, Task::RemoveExpired, &format!("removal is held back: {reason}"));
+    record.end(Task::RemoveExpired, State::Done, "0 removed, 4 archives kept; removal is held back", None);
+    record.note(Level::Warning, Task::RemoveExpired, &format!("removal is held back tonight: {reason}"));
     let plan = record.retention.as_mut().unwrap();
     plan.held_back = Some(reason);
     plan.decisions[0] = decision("20261211.tgz", Action::Keep, Reason::HeldBack(Box::new(Reason::Expired { age: 11 })));
@@ -177,9 +177,9 @@ pub(crate) fn dry_run() -> RunRecord {
     record.end(Task::VerifyArchive, State::Skipped, "dry run", None);
     record.begin(Task::RemoveExpired);
     record.note(Level::Info, Task::RemoveExpired, ".20262111.tgz.old would be put back as 20262111.tgz");
-    done(&mut record, Task::RemoveExpired, "dry run: 1 would be removed, 3 archives stay", 20);
+    done(&mut record, Task::RemoveExpired, "dry run: 1 would be removed, 3 archives kept", 20);
     record.retention = delivered().retention;
-    done(&mut record, Task::CleanUp, "nothing is left behind", 1);
+    done(&mut record, Task::CleanUp, "removed temporary files and closed connections", 1);
     record.end(Task::Report, State::Skipped, "dry run", None);
     record
 }

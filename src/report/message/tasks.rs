@@ -1,4 +1,4 @@
-//! The tasks of a run and its notes, as the reports list them.
+//! The tasks and notes of a run, as the reports list them.
 
 use std::time::Duration;
 
@@ -7,9 +7,8 @@ use crate::record::task::Task;
 use crate::rules::units;
 
 /// A shorter duration is omitted.
-const SHORTEST_SHOWN: Duration = Duration::from_millis(100);
+const MIN_DURATION: Duration = Duration::from_millis(100);
 
-/// A task's state in one or two words.
 pub(crate) fn state(state: State) -> &'static str {
     match state {
         State::Pending => "pending",
@@ -22,15 +21,15 @@ pub(crate) fn state(state: State) -> &'static str {
     }
 }
 
-/// The tasks to list: all, except the report itself while it is being made.
+/// All tasks, except Report while it is unfinished.
 pub(crate) fn listed(record: &RunRecord) -> impl Iterator<Item = &TaskReport> {
     let is_unfinished = |report: &TaskReport| matches!(report.state, State::Pending | State::UnderWay);
     record.tasks().iter().filter(move |report| report.task != Task::Report || !is_unfinished(report))
 }
 
-/// How a task ended, and how long it took.
-pub(crate) fn ending(report: &TaskReport) -> String {
-    match report.duration.filter(|duration| *duration >= SHORTEST_SHOWN) {
+/// The task's result and how long it took.
+pub(crate) fn result(report: &TaskReport) -> String {
+    match report.duration.filter(|duration| *duration >= MIN_DURATION) {
         Some(duration) if report.text.is_empty() => units::duration(duration),
         Some(duration) => format!("{} ({})", report.text, units::duration(duration)),
         None => report.text.clone(),

@@ -9,7 +9,7 @@ use crate::record::run_record::{Outcome, RunRecord};
 
 const PREFIX: &str = "scripting_system";
 
-/// The next run reads it back from the file: there is no other memory.
+/// The next run reads it back from the file; it is stored nowhere else.
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 
 /// Run facts that the record lacks.
@@ -17,16 +17,16 @@ const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 pub struct Ending<'a> {
     /// The label `textfile` of every sample, which distinguishes the jobs on one machine.
     pub name: &'a str,
-    pub at: DateTime<FixedOffset>,
+    pub ended_at: DateTime<FixedOffset>,
     pub exit_code: u8,
-    /// The content of the file, which may be anything.
+    /// The content of the file from the previous run, unchecked.
     pub previous: Option<&'a str>,
 }
 
 /// Labels and value of each sample.
 type Samples = Vec<(String, String)>;
 
-/// The metrics of the run of `record`. The last line is a comment in this format, and ends the text in OpenMetrics.
+/// The last line, `# EOF`, is a comment in this format and the end of the text in OpenMetrics.
 pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
     let mut text = String::new();
     for (name, help, samples) in families(record, ending) {
@@ -34,25 +34,24 @@ pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
             text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
         }
         for (labels, value) in samples {
-            text.push_str(&format!("{PREFIX}_{name}{{textfile=\"{}\"{labels}}} {value}\n", escaped(ending.name)));
+            text.push_str(&format!("{PREFIX}_{name}{{textfile=\"{}\"{labels}}} {value}\n", escape_label(ending.name)));
         }
     }
     text + "# EOF\n"
 }
 
-/// A label's value.
-fn escaped(value: &str) -> String {
+fn escape_label(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// Name, help and samples, in the order of the file.
+/// Name, help and samples, in file order.
 fn families(record: &RunRecord, ending: Ending<'_>) -> [(&'static str, &'static str, Samples); 16] {
-    let now = u64::try_from(ending.at.timestamp()).unwrap_or_default();
+    let now = u64::try_from(ending.ended_at.timestamp()).unwrap_or_default();
     let last_success = if record.is_delivered() { Some(now) } else { last_success(ending.previous, now) };
     let (dump, archive) = (record.dump.as_ref(), record.archive.as_ref());
     let kept = record.retention.as_ref().map(|plan| plan.archives_kept() as u64);
     [
-        ("last_run_timestamp_seconds", "When the last run ended, in Unix time.", one(now)),
+        ("last_run_timestamp_seconds", "When the last run ended, in Unix time.", unlabelled(now)),
         (
             LAST_SUCCESS,
             "When the last run ended that left a verified archive of its date on the server, in Unix time.",
@@ -62,10 +61,14 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> [(&'static str, &'static 
         (
             "last_run_delivered",
             "Whether the last run left a verified archive of its date on the server.",
-            one(u8::from(record.is_delivered())),
+            unlabelled(u8::from(record.is_delivered())),
         ),
-        ("last_run_exit_code", "The last run's exit code.", one(ending.exit_code)),
-        ("last_run_duration_seconds", "How long the last run took, its reports aside.", one(seconds(record.duration))),
+        ("last_run_exit_code", "The last run's exit code.", unlabelled(ending.exit_code)),
+        (
+            "last_run_duration_seconds",
+            "How long the last run took, its reports aside.",
+            unlabelled(seconds(record.duration)),
+        ),
         (
             "last_run_task_duration_seconds",
             "How long each task of the last run took; tasks overlap.",
@@ -76,20 +79,19 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> [(&'static str, &'static 
         ("last_run_dump_bytes", "The size of the dump.", if_known(dump.map(|dump| dump.size))),
         ("last_run_archive_bytes", "The size of the archive.", if_known(archive.map(|archive| archive.size))),
         ("last_run_archives_kept", "How many archives the last run left on the server.", if_known(kept)),
-        ("last_run_files_removed", "How many files the last run removed there.", one(record.removed)),
-        ("last_run_errors", "How many errors the last run told of.", one(record.errors())),
-        ("last_run_warnings", "How many warnings the last run told of.", one(record.warnings())),
-        ("last_run_retries", "How often the last run tried something again.", one(record.retries)),
+        ("last_run_files_removed", "How many files the last run removed there.", unlabelled(record.removed)),
+        ("last_run_errors", "How many errors the last run told of.", unlabelled(record.errors())),
+        ("last_run_warnings", "How many warnings the last run told of.", unlabelled(record.warnings())),
+        ("last_run_retries", "How often the last run tried something again.", unlabelled(record.retries)),
     ]
 }
 
-/// A sample without a label.
-fn one(value: impl ToString) -> Samples {
+fn unlabelled(value: impl ToString) -> Samples {
     vec![(String::new(), value.to_string())]
 }
 
 fn if_known(value: Option<u64>) -> Samples {
-    value.map(one).unwrap_or_default()
+    value.map(unlabelled).unwrap_or_default()
 }
 
 /// In seconds: "185.0", "0.322", "4.2e-7".
@@ -114,8 +116,8 @@ fn outcomes(outcome: Outcome) -> Samples {
 }
 
 fn task_durations(record: &RunRecord) -> Samples {
-    let ended = record.tasks().iter().filter_map(|report| Some((report.task, report.duration?)));
-    ended.map(|(task, time)| (format!(",task=\"{task}\""), seconds(time))).collect()
+    let durations = record.tasks().iter().filter_map(|report| Some((report.task, report.duration?)));
+    durations.map(|(task, time)| (format!(",task=\"{task}\""), seconds(time))).collect()
 }
 
 /// The last success in the previous metrics, in Unix time, unless it is later than `now`: a time in the future would
@@ -133,16 +135,16 @@ mod tests {
     use crate::report::message::samples;
 
     fn ending(record: &RunRecord) -> Ending<'static> {
-        let at = record.started + Duration::from_secs(200);
-        Ending { name: "backup", at, exit_code: 4, previous: None }
+        let ended_at = record.started + Duration::from_secs(200);
+        Ending { name: "backup", ended_at, exit_code: 4, previous: None }
     }
 
-    fn written(record: &RunRecord) -> String {
+    fn metrics_of(record: &RunRecord) -> String {
         metrics(record, ending(record))
     }
 
-    /// The last success after a failed run, whose previous metrics are `previous`.
-    fn kept(previous: &str) -> Option<String> {
+    /// The last success in the metrics of a failed run after `previous`.
+    fn kept_success(previous: &str) -> Option<String> {
         let record = samples::hostile();
         let text = metrics(&record, Ending { previous: Some(previous), ..ending(&record) });
         let line = text.lines().find(|line| line.starts_with("scripting_system_last_success"))?;
@@ -150,15 +152,15 @@ mod tests {
     }
 
     #[test]
-    fn delivered() {
+    fn a_delivery_sets_all_metrics() {
         let mut record = samples::delivered();
         record.zip_size = Some(734_003_200);
-        insta::assert_snapshot!(metrics(&record, Ending { exit_code: 0, ..ending(&record) }));
+        insta::assert_snapshot!("delivered", metrics(&record, Ending { exit_code: 0, ..ending(&record) }));
     }
 
     #[test]
-    fn failed() {
-        insta::assert_snapshot!(written(&samples::hostile()));
+    fn a_failed_run_omits_unknown_metrics() {
+        insta::assert_snapshot!("failed", metrics_of(&samples::hostile()));
     }
 
     #[test]
@@ -168,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn a_success_is_kept_by_later_runs() {
-        let success = written(&samples::delivered());
-        assert_eq!(kept(&success).as_deref(), Some("1795471400"));
+    fn later_runs_keep_the_last_success() {
+        let success = metrics_of(&samples::delivered());
+        assert_eq!(kept_success(&success).as_deref(), Some("1795471400"));
         let stale = samples::stale();
         let after = metrics(&stale, Ending { previous: Some(&success), ..ending(&stale) });
-        assert_eq!(kept(&after).as_deref(), Some("1795471400"));
+        assert_eq!(kept_success(&after).as_deref(), Some("1795471400"));
     }
 
     #[test]
@@ -188,17 +190,17 @@ mod tests {
             "scripting_system_last_success_timestamp_seconds{textfile=\"backup\"} 1795471401\n",
             "scripting_system_last_success_timestamp_seconds{textfile=\"back",
         ] {
-            assert_eq!(kept(previous), None, "{previous}");
+            assert_eq!(kept_success(previous), None, "{previous}");
         }
     }
 
     #[test]
-    fn a_name_cannot_forge_a_sample() {
+    fn a_file_name_cannot_forge_a_sample() {
         let record = samples::delivered();
         let name = "a\"} 1\nnode_load1 99\\";
         let text = metrics(&record, Ending { name, ..ending(&record) });
         assert!(text.contains(r#"{textfile="a\"} 1\nnode_load1 99\\"}"#), "{text}");
         assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with(PREFIX)), "{text}");
-        assert_eq!(kept(&text).as_deref(), Some("1795471400"));
+        assert_eq!(kept_success(&text).as_deref(), Some("1795471400"));
     }
 }

@@ -1,4 +1,4 @@
-//! The metrics file, which node_exporter's textfile collector may read at any moment: it is always complete.
+//! The metrics file. node_exporter's textfile collector may read it at any moment, so it is replaced atomically.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const MAX_READ: u64 = 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot write {}; its folder must exist, and this job's user must be able to write in it",
+    "cannot write {}; its folder must exist and be writable for this job's user",
     path.display()
 )]
 pub struct TextfileError {
@@ -21,15 +21,12 @@ pub struct TextfileError {
     source: io::Error,
 }
 
-/// The file's text; `None` if there is none or it cannot be read.
+/// `None` if the file is missing or unreadable.
 pub fn read(path: &Path) -> Option<String> {
     String::from_utf8(bounded_read::read(path, MAX_READ).ok()?).ok()
 }
 
-/// Replaces the file in one step: a reader finds the old or the new text, even after a power failure.
-///
-/// # Errors
-/// If the folder is missing, not writable or full. The file is then unchanged.
+/// A reader finds the old or the new text, even after a power failure. After an error, the file is unchanged.
 pub fn write(path: &Path, text: &str) -> Result<(), TextfileError> {
     atomic_file::write(path, text.as_bytes(), MODE, true)
         .map_err(|source| TextfileError { path: path.to_owned(), source })

@@ -295,7 +295,7 @@ pub(super) const ROWS: &[Row] = &[
     (58, "mail undeliverable", &[
         (UNDELIVERED, "an_unreachable_mail_server_is_retried_as_configured"),
         (UNDELIVERED, "a_refused_recipient_does_not_stop_the_others"),
-        (UNDELIVERED, "a_message_that_is_refused_after_data_is_retried_only_if_transient"),
+        (UNDELIVERED, "a_message_refused_after_data_is_retried_only_after_a_transient_error"),
         (ABANDONED, "silent_servers_time_out_and_nothing_is_sent_twice"),
         (RANDOM_BYTES, "random_bytes_are_not_a_mail_server"),
     ]),
@@ -306,7 +306,7 @@ pub(super) const ROWS: &[Row] = &[
         (RANDOM_BYTES, "random_bytes_are_not_a_mattermost_response"),
     ]),
     (60, "very long or binary error text", &[
-        (MATTERMOST, "a_very_long_error_is_cut_and_still_one_post"),
+        (MATTERMOST, "a_very_long_error_is_truncated_to_fit_one_post"),
         (MATTERMOST, "hostile_names_can_forge_neither_rows_nor_mentions"),
         (ODD_ZIPS, "names_that_are_not_text_are_escaped"),
         (SECRETS, "a_webhook_that_echoes_its_path_leaks_no_secret"),
@@ -333,7 +333,7 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (65, "cron's bare environment", &[
         (CRON, "success_prints_nothing"),
-        (CRON, "without_home_the_passwd_entry_is_used"),
+        (CRON, "without_home_the_home_folder_of_the_passwd_entry_is_used"),
     ]),
     (66, "panic", &[
         (PANICS, "a_panic_before_the_delivery_fails_the_run_and_is_reported"),

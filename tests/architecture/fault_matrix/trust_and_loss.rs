@@ -111,7 +111,7 @@ pub(super) const ROWS: &[Row] = &[
         81,
         "child processes get none of our secrets",
         &[
-            (MAIL, "the_local_sendmail_gets_neither_the_environment_nor_an_open_file"),
+            (MAIL, "the_local_sendmail_runs_with_a_clean_environment_and_no_inherited_files"),
             (SENDMAIL, "a_hanging_sendmail_is_killed_with_its_children"),
         ],
     ),
@@ -268,7 +268,7 @@ pub(super) const ROWS: &[Row] = &[
             (CONFIG_ZONES, "without_a_database_the_built_in_one_is_used"),
             (CONFIG_ZONES, "the_run_date_is_the_zones_on_a_machine_without_a_database"),
             (BROKEN_CONFIGURATION, "an_unknown_zone_stops_a_run_before_any_connection"),
-            (LOG, "run_date_freshness_and_log_use_the_same_zone_without_a_database"),
+            (LOG, "run_date_freshness_and_log_use_the_same_time_zone_without_a_database"),
         ],
     ),
 ];

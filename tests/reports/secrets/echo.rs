@@ -50,7 +50,7 @@ pub(crate) struct HttpEcho {
 }
 
 impl HttpEcho {
-    /// Answers every request with `status`, and echoes it in the headers and in the page.
+    /// Responds to every request with `status`, and echoes the request in the headers and the page.
     pub(crate) fn start(status: u16) -> HttpEcho {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let received = Arc::clone(&bodies);
@@ -78,8 +78,8 @@ impl HttpEcho {
     }
 }
 
-/// A mail server without TLS that refuses the login (`535`) or, if `accepts_login`, the recipient (`550`), with the password
-/// in every form. Returns the port.
+/// A mail server without TLS that refuses the login (`535`) or, if `accepts_login`, the recipient (`550`), and replies with
+/// the password in every form. Returns the port.
 pub(crate) fn smtp_echo(password: &'static str, accepts_login: bool) -> u16 {
     serve(move |stream| drop(converse(&stream, password, accepts_login)))
 }
@@ -91,7 +91,7 @@ fn converse(stream: &TcpStream, password: &str, accepts_login: bool) -> std::io:
         echoes.push(received.to_owned());
         echoes.extend(["", "u", "us"].map(|before| BASE64_STANDARD_NO_PAD.encode(format!("{before}{password}!"))));
         let lines: Vec<String> = echoes.iter().map(|form| format!("{code}-{form}\r\n")).collect();
-        format!("{}{code} that is all\r\n", lines.concat())
+        format!("{}{code} end\r\n", lines.concat())
     };
     output.write_all(b"220 echo\r\n")?;
     for line in BufReader::new(stream).lines() {

@@ -1,14 +1,14 @@
-//! Finds a secret in a text, in every encoding that protocols and reports use.
+//! Finds secrets in a text, in every encoding that protocols and reports use.
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
-/// `secret` in clear text, percent-encoded, in base64, and escaped for JSON. The base64 forms have only the characters that
-/// depend on nothing but the secret, for each of its three positions within three bytes.
+/// `secret` in clear text, percent-encoded, in base64, and escaped for JSON. There is a base64 form for each of the three
+/// alignments, without the characters that depend on neighbouring bytes.
 pub(crate) fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned()];
-    for (kept, is_upper) in [("", true), ("", false), ("-._~", true), ("-._~", false)] {
-        forms.push(percent_encoded(secret, kept, is_upper));
+    for (unescaped, is_upper) in [("", true), ("", false), ("-._~", true), ("-._~", false)] {
+        forms.push(percent_encode(secret, unescaped, is_upper));
     }
     for before in 0..3 {
         let bytes = [vec![0; before], secret.as_bytes().to_vec()].concat();
@@ -25,27 +25,27 @@ pub(crate) fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-fn percent_encoded(text: &str, kept: &str, is_upper: bool) -> String {
+fn percent_encode(text: &str, unescaped: &str, is_upper: bool) -> String {
     let encode = |byte: u8| match char::from(byte) {
-        plain if plain.is_ascii_alphanumeric() || kept.contains(plain) => plain.to_string(),
+        plain if plain.is_ascii_alphanumeric() || unescaped.contains(plain) => plain.to_string(),
         _ if is_upper => format!("%{byte:02X}"),
         _ => format!("%{byte:02x}"),
     };
     text.bytes().map(encode).collect()
 }
 
-/// The forms of `secrets` in `text`, also if it is escaped again for JSON, Markdown or HTML.
+/// The forms of `secrets` in `text`, even if they are escaped again for JSON, Markdown or HTML.
 pub(crate) fn leaks(text: &str, secrets: &[&str]) -> Vec<String> {
-    let bare = without_escapes(text);
+    let unescaped = unescape(text);
     secrets
         .iter()
         .flat_map(|secret| forms(secret))
-        .filter(|form| text.contains(form) || bare.contains(&without_escapes(form)))
+        .filter(|form| text.contains(form) || unescaped.contains(&unescape(form)))
         .collect()
 }
 
-/// `text` without the escapes of JSON, Markdown and HTML.
-fn without_escapes(text: &str) -> String {
+/// Removes the escapes of JSON, Markdown and HTML.
+fn unescape(text: &str) -> String {
     let mut text = text.replace(['\\', '\u{200b}'], "");
     for (entity, character) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
         text = text.replace(entity, character);
@@ -53,11 +53,11 @@ fn without_escapes(text: &str) -> String {
     text
 }
 
-/// Asserts that `text` contains none of `secrets`; `what` names it in the failure.
+/// Asserts that `text` contains none of `secrets`; `name` describes it in the failure.
 #[track_caller]
-pub(crate) fn assert_without(secrets: &[&str], what: &str, text: &str) {
+pub(crate) fn assert_without(secrets: &[&str], name: &str, text: &str) {
     let leaks = leaks(text, secrets);
-    assert!(leaks.is_empty(), "{what} contains {leaks:?}:\n{text}");
+    assert!(leaks.is_empty(), "{name} contains {leaks:?}:\n{text}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! No secret leaks into any channel, after success and failure, whatever the servers answer.
+//! No secret leaks into any channel, after success or failure, even if a server echoes it.
 
 mod echo;
 mod leaks;
@@ -17,7 +17,7 @@ use testkit::{Night, Outcome};
 
 use self::echo::{HttpEcho, smtp_echo};
 use self::leaks::{assert_without, forms};
-use crate::letter::Letter;
+use crate::decoded_mail::DecodedMail;
 
 const SFTP_PASSWORD: &str = "Sf+tp/P\"W=\\q1Zx";
 const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";
@@ -26,14 +26,14 @@ const MAIL_PASSWORD: &str = "mAil@L<og>in!-{9}Gh";
 const WEBHOOK_ID: &str = "hOOkqe1x5bnmyjbjfqjz6pxqk7";
 /// The ping key and the check's slug after it.
 const PING: [&str; 2] = ["pInGkEy_x5bnmyjbjfqj-z", "cHeck-5bf66975-d4c7"];
-/// As written in the address, and decoded.
+/// As written in the URL, and decoded.
 const TOKEN: [&str; 2] = ["T0k%2FAbc-dEf_9.%C3%A9Zz", "T0k/Abc-dEf_9.éZz"];
 
 const SECRETS: [&str; 9] =
     [SFTP_PASSWORD, PASSPHRASE, BASIC_PASSWORD, MAIL_PASSWORD, WEBHOOK_ID, PING[0], PING[1], TOKEN[0], TOKEN[1]];
 
-/// A night that needs every secret, each in clear text in the configuration.
-struct Guarded {
+/// A night that uses every secret, each in clear text in the configuration.
+struct Fixture {
     night: Night,
     sftp: SftpServer,
     mail: SmtpServer,
@@ -42,17 +42,19 @@ struct Guarded {
     _web: HttpsServer,
 }
 
-impl Guarded {
-    fn new() -> Guarded {
-        Guarded::with_sftp(|server| server)
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with_sftp(|server| server)
     }
 
-    fn with_sftp(behave: impl FnOnce(testkit::servers::sftp::Builder) -> testkit::servers::sftp::Builder) -> Guarded {
+    fn with_sftp(
+        configure: impl FnOnce(testkit::servers::sftp::Builder) -> testkit::servers::sftp::Builder,
+    ) -> Fixture {
         let mut night = Night::around_midnight();
         fs::create_dir_all(night.path("sftp/archives")).unwrap();
         let web = HttpsServer::builder(&night.path("web")).basic_auth("web", BASIC_PASSWORD).start();
         let sftp = SftpServer::builder(&night.path("sftp")).username("backup").password(SFTP_PASSWORD);
-        let sftp = behave(sftp.host_key(SshKey::ed25519())).start();
+        let sftp = configure(sftp.host_key(SshKey::ed25519())).start();
         let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, MAIL_PASSWORD).start();
         let webhook = WebhookServer::builder().id(WEBHOOK_ID).start();
         let monitor = PingServer::builder().id(&PING.join("/")).start();
@@ -74,16 +76,16 @@ impl Guarded {
             .set("monitor", json!({"ping_url": format!("{}?token={}", monitor.url(), TOKEN[0]), "ca_file": ca}))
             .set("metrics", json!({"textfile": "job.prom"}))
             .set("log.level", json!("debug"));
-        Guarded { night, sftp, mail, webhook, monitor, _web: web }
+        Fixture { night, sftp, mail, webhook, monitor, _web: web }
     }
 
-    fn set(&mut self, path: &str, value: serde_json::Value) -> &mut Guarded {
+    fn set(&mut self, path: &str, value: serde_json::Value) -> &mut Fixture {
         self.night.set(path, value);
         self
     }
 
-    /// Runs the program without options and with `-vv`, and with each log format. Asserts that each run ends with `code` and
-    /// leaks no secret. Returns the last run.
+    /// Runs the program with a JSON log, then with `-vv` and a text log. Asserts that each run ends with `code` and leaks no
+    /// secret. Returns the last run.
     #[track_caller]
     fn run(&mut self, code: i32) -> Outcome {
         self.set("log.format", json!("json"));
@@ -103,8 +105,8 @@ impl Guarded {
         assert_without(&SECRETS, "stdout", &outcome.stdout);
         assert_without(&SECRETS, "stderr", &outcome.stderr);
         for mail in self.mail.messages().iter().chain(&self.night.mail.messages()) {
-            assert_without(&SECRETS, "a mail", &Letter::decode(&mail.raw).everything);
-            assert_without(&SECRETS, "a mail as it was sent", &String::from_utf8_lossy(&mail.raw));
+            assert_without(&SECRETS, "a mail", &DecodedMail::decode(&mail.raw).everything);
+            assert_without(&SECRETS, "an encoded mail", &String::from_utf8_lossy(&mail.raw));
         }
         for post in self.webhook.posts() {
             assert_without(&SECRETS, "a post", &format!("{post:?} {}", post.text));
@@ -117,7 +119,7 @@ impl Guarded {
     }
 }
 
-/// A private key with the passphrase, which the embedded server does not accept.
+/// A private key that is protected by the passphrase and not accepted by the embedded server.
 fn protected_key(night: &Night) -> PathBuf {
     let key = night.path("protected_key");
     generate("ed25519", &key, PASSPHRASE);
@@ -126,94 +128,94 @@ fn protected_key(night: &Night) -> PathBuf {
 
 #[test]
 fn a_successful_run_leaks_no_secret() {
-    let mut guarded = Guarded::new();
-    let outcome = guarded.run(0);
+    let mut fixture = Fixture::new();
+    let outcome = fixture.run(0);
     // The secrets were used, and the channels were not empty.
     outcome.logged("DEBUG").logged("posted to Mattermost").logged("my_zip.zip?…");
     assert!(outcome.stderr.contains("Request zip"), "{}", outcome.all());
-    assert!(guarded.sftp.auth_attempts().iter().any(|attempt| attempt.method == "password" && attempt.accepted));
-    assert_eq!((guarded.mail.messages().len(), guarded.webhook.posts().len()), (2, 2));
-    assert_eq!(guarded.monitor.pings().iter().filter(|ping| ping.body.contains(DUMP)).count(), 2);
+    assert!(fixture.sftp.auth_attempts().iter().any(|attempt| attempt.method == "password" && attempt.accepted));
+    assert_eq!((fixture.mail.messages().len(), fixture.webhook.posts().len()), (2, 2));
+    assert_eq!(fixture.monitor.pings().iter().filter(|ping| ping.body.contains(DUMP)).count(), 2);
 }
 
 #[test]
 fn a_key_with_a_passphrase_leaks_no_secret() {
-    let mut guarded = Guarded::new();
-    let (port, directory) = (guarded.night.sshd.port(), guarded.night.sshd.directory.clone());
-    guarded.night.sshd.authorize(&guarded.night.path("protected_key"));
+    let mut fixture = Fixture::new();
+    let (port, directory) = (fixture.night.sshd.port(), fixture.night.sshd.directory.clone());
+    fixture.night.sshd.authorize(&fixture.night.path("protected_key"));
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
-    guarded.set("sftp.port", json!(port)).set("sftp.directory", json!(directory));
-    guarded.set("sftp.username", json!(user.trim())).set("sftp.password", json!(null));
-    guarded.run(0);
-    let other = guarded.night.path("other_key");
+    fixture.set("sftp.port", json!(port)).set("sftp.directory", json!(directory));
+    fixture.set("sftp.username", json!(user.trim())).set("sftp.password", json!(null));
+    fixture.run(0);
+    let other = fixture.night.path("other_key");
     generate("ed25519", &other, "another passphrase");
-    guarded.set("sftp.private_key", json!(other));
-    guarded.run(4).logged("sftp.passphrase is not its passphrase");
+    fixture.set("sftp.private_key", json!(other));
+    fixture.run(4).logged("sftp.passphrase is not its passphrase");
 }
 
 #[test]
 fn refused_logins_leak_no_secret() {
-    let mut guarded = Guarded::with_sftp(|server| server.password("another"));
-    guarded.run(4).logged("sftp.password was refused");
+    let mut fixture = Fixture::with_sftp(|server| server.password("another"));
+    fixture.run(4).logged("sftp.password was refused");
 
-    let mut guarded = Guarded::new();
-    let web = HttpsServer::builder(&guarded.night.path("web")).basic_auth("web", "another").start();
-    guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
-    guarded.run(4).logged("401 (not authorised)");
+    let mut fixture = Fixture::new();
+    let web = HttpsServer::builder(&fixture.night.path("web")).basic_auth("web", "another").start();
+    fixture.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
+    fixture.run(4).logged("401 (not authorised)");
 
-    let mut guarded = Guarded::new();
+    let mut fixture = Fixture::new();
     let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, "another").start();
-    guarded.set("email.server.port", json!(mail.port()));
-    guarded.run(1).logged("refused the login of");
+    fixture.set("email.server.port", json!(mail.port()));
+    fixture.run(1).logged("refused the login of");
 }
 
 #[test]
 fn a_web_server_that_echoes_the_request_leaks_no_secret() {
     for (status, code) in [(404, 4), (200, 4), (302, 4), (500, 4)] {
-        let mut guarded = Guarded::new();
+        let mut fixture = Fixture::new();
         let echo = HttpEcho::start(status);
-        guarded.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip?token={}", echo.port, TOKEN[0])));
-        let outcome = guarded.run(code);
+        fixture.set("source.url", json!(format!("http://127.0.0.1:{}/my_zip.zip?token={}", echo.port, TOKEN[0])));
+        let outcome = fixture.run(code);
         assert!(!echo.bodies().is_empty(), "no request arrived: {}", outcome.all());
     }
 }
 
 #[test]
 fn a_zip_with_secrets_as_names_leaks_none() {
-    let mut guarded = Guarded::new();
+    let mut fixture = Fixture::new();
     for secret in SECRETS {
         let name = forms(secret).join(" ");
-        guarded.night.publish(&Zip::new().with(Entry::new(&name, "x")));
-        guarded.run(4).logged("[redacted]");
+        fixture.night.publish(&Zip::new().with(Entry::new(&name, "x")));
+        fixture.run(4).logged("[redacted]");
     }
 }
 
 #[test]
 fn a_mail_server_that_echoes_the_password_leaks_no_secret() {
     for accepts_login in [false, true] {
-        let mut guarded = Guarded::new();
+        let mut fixture = Fixture::new();
         let port = smtp_echo(MAIL_PASSWORD, accepts_login);
-        guarded.set(
+        fixture.set(
             "email.server",
             json!({"host": "127.0.0.1", "port": port, "security": "none",
             "username": MAIL_LOGIN.0, "password": MAIL_PASSWORD}),
         );
-        guarded.run(1).logged(if accepts_login { "550" } else { "535" }).logged("[redacted]");
-        assert!(guarded.webhook.posts()[0].text.contains("the mail did not reach"));
+        fixture.run(1).logged(if accepts_login { "550" } else { "535" }).logged("[redacted]");
+        assert!(fixture.webhook.posts()[0].text.contains("the mail did not reach"));
     }
 }
 
 #[test]
 fn a_webhook_that_echoes_its_path_leaks_no_secret() {
     for status in [404, 500] {
-        let mut guarded = Guarded::new();
+        let mut fixture = Fixture::new();
         let echo = HttpEcho::start(status);
-        guarded.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/{WEBHOOK_ID}", echo.port)));
-        guarded.run(1).logged(&format!("status {status}"));
+        fixture.set("mattermost.webhook_url", json!(format!("http://127.0.0.1:{}/hooks/{WEBHOOK_ID}", echo.port)));
+        fixture.run(1).logged(&format!("status {status}"));
         let bodies = echo.bodies();
         assert!(bodies.len() >= 2, "{bodies:?}");
         for body in bodies {
-            assert_without(&SECRETS, "what was posted", &body);
+            assert_without(&SECRETS, "a post", &body);
         }
     }
 }
@@ -221,11 +223,11 @@ fn a_webhook_that_echoes_its_path_leaks_no_secret() {
 #[test]
 fn a_monitor_that_echoes_its_address_leaks_no_secret() {
     for status in [404, 500] {
-        let mut guarded = Guarded::new();
+        let mut fixture = Fixture::new();
         let echo = HttpEcho::start(status);
         let address = format!("http://127.0.0.1:{}/{}?token={}", echo.port, PING.join("/"), TOKEN[0]);
-        guarded.set("monitor.ping_url", json!(address));
-        guarded.run(1).logged(&format!("did not accept the ping: status {status}: no "));
+        fixture.set("monitor.ping_url", json!(address));
+        fixture.run(1).logged(&format!("did not accept the ping: status {status}: no "));
         assert!(echo.bodies().len() >= 4, "{:?}", echo.bodies());
         for body in echo.bodies() {
             assert_without(&SECRETS, "a ping", &body);
@@ -235,24 +237,24 @@ fn a_monitor_that_echoes_its_address_leaks_no_secret() {
 
 #[test]
 fn untrusted_certificates_leak_no_secret() {
-    let mut guarded = Guarded::new();
+    let mut fixture = Fixture::new();
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("Somebody else").write(folder.path());
-    guarded.set("mattermost.ca_file", json!(ca)).set("email.server.ca_file", json!(ca));
-    guarded.set("monitor.ca_file", json!(ca));
-    let outcome = guarded.run(1);
+    fixture.set("mattermost.ca_file", json!(ca)).set("email.server.ca_file", json!(ca));
+    fixture.set("monitor.ca_file", json!(ca));
+    let outcome = fixture.run(1);
     outcome.logged("no trusted TLS connection to the mail server").logged("no trusted TLS connection to the Matt");
     outcome.logged("no trusted TLS connection to the monitoring service");
-    guarded.set("source.ca_file", json!(ca));
-    guarded.run(4).logged("unknown authority");
+    fixture.set("source.ca_file", json!(ca));
+    fixture.run(4).logged("unknown authority");
 }
 
 #[test]
 fn unreachable_servers_leak_no_secret() {
-    let mut guarded = Guarded::new();
-    let Guarded { night, sftp, mail, webhook, monitor, _web } = guarded;
+    let mut fixture = Fixture::new();
+    let Fixture { night, sftp, mail, webhook, monitor, _web } = fixture;
     drop((sftp, mail, webhook, monitor));
-    guarded = Guarded {
+    fixture = Fixture {
         night,
         sftp: SftpServer::builder(&std::env::temp_dir()).start(),
         mail: SmtpServer::builder(Security::None).start(),
@@ -260,25 +262,25 @@ fn unreachable_servers_leak_no_secret() {
         monitor: PingServer::builder().start(),
         _web,
     };
-    let outcome = guarded.run(4);
+    let outcome = fixture.run(4);
     outcome.logged("cannot reach the mail server").logged("cannot reach the Mattermost server");
     outcome.logged("cannot reach the monitoring service");
-    guarded.set("source.proxy", json!(format!("http://u:{WEBHOOK_ID}@127.0.0.1:1")));
-    guarded.run(4);
+    fixture.set("source.proxy", json!(format!("http://u:{WEBHOOK_ID}@127.0.0.1:1")));
+    fixture.run(4);
 }
 
 #[test]
 fn a_damaged_upload_leaks_no_secret() {
-    let mut guarded = Guarded::with_sftp(|server| server.corrupting_writes());
-    guarded.run(4).logged("does not match the archive");
+    let mut fixture = Fixture::with_sftp(|server| server.corrupting_writes());
+    fixture.run(4).logged("does not match the archive");
 }
 
 #[test]
 fn an_interrupted_run_leaks_no_secret() {
-    let mut guarded = Guarded::new();
-    let web = HttpsServer::builder(&guarded.night.path("web")).silent().start();
-    guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
-    let mut command = guarded.night.command(&["-vv"]);
+    let mut fixture = Fixture::new();
+    let web = HttpsServer::builder(&fixture.night.path("web")).silent().start();
+    fixture.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
+    let mut command = fixture.night.command(&["-vv"]);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while web.requests() == 0 {
@@ -286,10 +288,10 @@ fn an_interrupted_run_leaks_no_secret() {
         thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    let outcome = guarded.night.outcome(process.wait_with_output().unwrap());
+    let outcome = fixture.night.outcome(process.wait_with_output().unwrap());
     outcome.exited_with(143);
-    guarded.assert_clean(&outcome);
-    assert_eq!(guarded.webhook.posts().len(), 1, "{}", outcome.all());
+    fixture.assert_clean(&outcome);
+    assert_eq!(fixture.webhook.posts().len(), 1, "{}", outcome.all());
 }
 
 #[test]
@@ -307,30 +309,30 @@ fn an_invalid_configuration_leaks_no_secret() {
         ("email.server.security", json!(false), "email.server.security"),
         ("source.proxy", json!(format!("socks5://u:{SFTP_PASSWORD}@h")), "source.proxy"),
     ];
-    let mut guarded = Guarded::new();
+    let mut fixture = Fixture::new();
     for (key, value, mistake) in mistakes {
         let (section, name) = key.rsplit_once('.').unwrap();
-        let before = guarded.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
-        guarded.set(key, value);
-        guarded.run(3).logged(mistake).logged("CRITICAL");
-        guarded.set(key, before.unwrap_or(json!(null)));
+        let before = fixture.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
+        fixture.set(key, value);
+        fixture.run(3).logged(mistake).logged("CRITICAL");
+        fixture.set(key, before.unwrap_or(json!(null)));
     }
-    // Others can read the file: each secret in clear text is reported by its key.
-    let path = guarded.night.write_config();
+    // If others can read the file, each secret in clear text is reported by its key.
+    let path = fixture.night.write_config();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let output = Command::new(testkit::program()).args(["run", "--config"]).arg(path).output().unwrap();
-    let outcome = guarded.night.outcome(output);
+    let outcome = fixture.night.outcome(output);
     outcome.exited_with(3).logged("sftp.password").logged("source.url");
-    guarded.assert_clean(&outcome);
-    assert_eq!(guarded.webhook.requests() + guarded.mail.connections(), 0);
-    assert_eq!(guarded.monitor.pings(), []);
+    fixture.assert_clean(&outcome);
+    assert_eq!(fixture.webhook.requests() + fixture.mail.connections(), 0);
+    assert_eq!(fixture.monitor.pings(), []);
 }
 
 #[test]
 fn a_dry_run_leaks_no_secret() {
-    let guarded = Guarded::new();
-    let outcome = guarded.night.run_with(&["--dry-run", "-vv"]);
+    let fixture = Fixture::new();
+    let outcome = fixture.night.run_with(&["--dry-run", "-vv"]);
     outcome.exited_with(0);
     assert!(outcome.stdout.contains(DUMP), "{}", outcome.all());
-    guarded.assert_clean(&outcome);
+    fixture.assert_clean(&outcome);
 }

@@ -9,20 +9,20 @@ use crate::report::message::colour::{AMBER, BLUE, GREEN, GREY};
 use crate::report::message::headline;
 use crate::rules::units;
 
-/// In pixels, as the other lengths.
+/// In pixels, like the other lengths.
 const HEIGHT: u64 = 84;
 
 const MAX_COLUMN_WIDTH: usize = 22;
 
-/// From this number of columns on, both dates fit below the chart.
-const COLUMNS_FOR_DATES: usize = 10;
+/// With fewer columns, the dates don't fit below their bars.
+const MIN_COLUMNS_FOR_DATES: usize = 10;
 
-/// The part of a cut bar above the cut.
+/// The part of a cut-off bar above the gap.
 const TIP: u64 = 8;
 
-/// Caption, chart, dates and legend; nothing without a history.
+/// Caption, chart, dates and legend; empty without a history.
 pub(crate) fn chart(record: &RunRecord) -> Markup {
-    let Some(chart) = Chart::of(record) else { return html! {} };
+    let Some(chart) = Chart::for_run(record) else { return html! {} };
     let width = format!(
         "border-collapse:collapse;table-layout:fixed;width:100%;max-width:{}px",
         chart.columns.len() * MAX_COLUMN_WIDTH
@@ -38,10 +38,10 @@ pub(crate) fn chart(record: &RunRecord) -> Markup {
     }
 }
 
-/// The first and the last date: below their bars if they fit, else in one line.
+/// The first and the last date: below their bars if they fit, otherwise on one line.
 fn dates(chart: &Chart, width: &str) -> Markup {
-    let Some((first, last)) = chart.span() else { return html! {} };
-    if chart.columns.len() < COLUMNS_FOR_DATES {
+    let Some((first, last)) = chart.date_range() else { return html! {} };
+    if chart.columns.len() < MIN_COLUMNS_FOR_DATES {
         return html! {
             div style=(format!("{QUIET};padding-top:3px")) { (headline::day(first)) " to " (headline::date(last)) }
         };
@@ -63,12 +63,12 @@ fn cell(chart: &Chart, column: &Column) -> Markup {
         Column::Archive { date, size: Some(size), is_new } => {
             let colour = if *is_new { GREEN } else { BLUE };
             let height = chart.height(*size, HEIGHT);
-            let drawn = if chart.is_cut_off(*size) {
+            let rows = if chart.is_cut_off(*size) {
                 html! { (bar(colour, TIP)) (gap()) (bar(colour, height - TIP - 3)) }
             } else {
                 bar(colour, height)
             };
-            (format!("{}: {}", headline::date(*date), units::size(*size)), drawn)
+            (format!("{}: {}", headline::date(*date), units::size(*size)), rows)
         }
     };
     html! {
@@ -87,7 +87,6 @@ fn bar(colour: &str, height: u64) -> Markup {
     }
 }
 
-/// The gap that marks a cut bar.
 fn gap() -> Markup {
     html! { tr { td height="3" style="height:3px;font-size:1px;line-height:1px" {} } }
 }
@@ -101,12 +100,12 @@ fn legend(chart: &Chart) -> Markup {
         (AMBER, "no archive", chart.has_gaps()),
     ];
     html! {
-        @if entries.iter().filter(|(.., is_there)| *is_there).count() > 1 {
+        @if entries.iter().filter(|(.., is_used)| *is_used).count() > 1 {
             div style="font-size:13px;margin-top:2px" {
-                @for (colour, what, _) in entries.iter().filter(|(.., is_there)| *is_there) {
+                @for (colour, meaning, _) in entries.iter().filter(|(.., is_used)| *is_used) {
                     span style=(format!("color:{colour}")) { "\u{25a0}" }
                     " "
-                    span style="opacity:0.7;margin-right:12px" { (what) }
+                    span style="opacity:0.7;margin-right:12px" { (meaning) }
                     " "
                 }
             }

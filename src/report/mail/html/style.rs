@@ -9,10 +9,10 @@ pub(super) const LABEL: &str = "padding:5px 14px 5px 0;border-bottom:1px solid #
                      font-weight:normal;opacity:0.7;white-space:nowrap;width:1%";
 pub(super) const TITLE: &str = "font-size:16px;margin:30px 0 6px";
 pub(super) const QUIET: &str = "font-size:13px;opacity:0.7;overflow-wrap:anywhere";
-// A column of its own; on a narrow screen, the text wraps below it.
+// The width of a column. On a narrow screen, the text wraps below it.
 pub(super) const TASK: &str = "display:inline-block;width:10.5em";
 pub(super) const TEXT: &str = "display:inline-block";
-// Side by side if there is room, else below each other in full width: calc's result is negative or far too large, so that
-// min-width or max-width applies. A mail reader without calc uses the width before it.
+// Side by side if they fit, otherwise stacked in full width: the result of calc is negative or far too large, so min-width
+// or max-width applies. A mail reader without calc uses the width before it.
 pub(super) const FIGURE: &str = "display:inline-block;vertical-align:top;box-sizing:border-box;margin-top:20px;padding-right:16px;\
                       width:212px;width:calc((520px - 100%)*500);min-width:212px;max-width:100%";

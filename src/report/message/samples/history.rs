@@ -1,4 +1,4 @@
-//! Records of runs with a history of archives on the server, or with none yet.
+//! Records of runs with a history of archives on the server, or without one.
 
 use chrono::{Days, NaiveDate};
 
@@ -19,20 +19,20 @@ fn archived(date: NaiveDate, size: u64) -> Archived {
 /// The archives of the 36 nights up to `newest` days before the run. Four are missing, and one has more than twice the
 /// usual size.
 fn folder(newest: u64) -> FolderFacts {
-    let tonight = samples::started().today;
+    let today = samples::started().today;
     let sizes = |age: u64| {
-        let grown = 11 * MIB + (36 - age) * MIB / 24;
-        let of_weekday = [0, 310_000, 520_000, 190_000, 700_000, 40_000, 95_000][age as usize % 7];
-        if age == 13 { 27 * MIB + 400_000 } else { grown + of_weekday }
+        let growth = 11 * MIB + (36 - age) * MIB / 24;
+        let variation = [0, 310_000, 520_000, 190_000, 700_000, 40_000, 95_000][age as usize % 7];
+        if age == 13 { 27 * MIB + 400_000 } else { growth + variation }
     };
-    let is_there = |age: &u64| !matches!(age, 9 | 20..=22);
+    let exists = |age: &u64| !matches!(age, 9 | 20..=22);
     let archives: Vec<Archived> =
-        (newest..36).rev().filter(is_there).map(|age| archived(tonight - Days::new(age), sizes(age))).collect();
+        (newest..36).rev().filter(exists).map(|age| archived(today - Days::new(age), sizes(age))).collect();
     let complete_since = archives.first().map(|archive| archive.date);
     FolderFacts { archives, complete_since, free: Some(44_238_315_520) }
 }
 
-/// A plan that keeps all of `folder`, followed by `others`.
+/// A plan that keeps all archives of `folder`, followed by the decisions `others`.
 fn plan(folder: &FolderFacts, others: Vec<Decision>) -> Plan {
     let newest = folder.archives.last().unwrap().date;
     let kept = folder.archives.iter().map(|archive| {
@@ -45,17 +45,14 @@ fn plan(folder: &FolderFacts, others: Vec<Decision>) -> Plan {
 pub(crate) fn delivered_with_history() -> RunRecord {
     let mut record = delivered();
     let folder = folder(0);
-    let tonights = folder.archives.last().unwrap();
-    record.archive = Some(ArchiveFacts {
-        name: tonights.name.clone(),
-        size: tonights.size.unwrap(),
-        ..record.archive.take().unwrap()
-    });
-    record.received = tonights.size.map(|size| size + 71_204);
+    let newest = folder.archives.last().unwrap();
+    record.archive =
+        Some(ArchiveFacts { name: newest.name.clone(), size: newest.size.unwrap(), ..record.archive.take().unwrap() });
+    record.received = newest.size.map(|size| size + 71_204);
     record.zip_size = Some(20_411_904);
     let expired = decision("20261810.tgz", Action::Remove, Reason::Expired { age: 36 });
     record.retention = Some(plan(&folder, vec![expired]));
-    record.end(Task::RemoveExpired, State::Done, "1 removed, 32 archives stay", None);
+    record.end(Task::RemoveExpired, State::Done, "1 removed, 32 archives kept", None);
     record.folder = Some(folder);
     record
 }
@@ -67,7 +64,7 @@ pub(crate) fn warned() -> RunRecord {
     let text = "20261810.tgz (expired, 36 days old) could not be removed: the server refused to remove \
                 \"20261810.tgz\": permission denied";
     record.note(Level::Warning, Task::RemoveExpired, text);
-    record.end(Task::RemoveExpired, State::Done, "0 removed, 32 archives stay", None);
+    record.end(Task::RemoveExpired, State::Done, "0 removed, 32 archives kept", None);
     record.removed = 0;
     record.retries = 2;
     record
@@ -78,9 +75,9 @@ pub(crate) fn stale_with_history() -> RunRecord {
     let mut record = stale();
     let folder = folder(1);
     let removals =
-        record.retention.take().unwrap().decisions.into_iter().filter(|it| it.action == Action::Remove).collect();
+        record.retention.take().unwrap().decisions.into_iter().filter(|file| file.action == Action::Remove).collect();
     record.retention = Some(plan(&folder, removals));
-    record.end(Task::RemoveExpired, State::Done, "1 of 2 removed, 31 archives stay", None);
+    record.end(Task::RemoveExpired, State::Done, "1 removed, 31 archives kept", None);
     record.folder = Some(folder);
     record
 }
@@ -103,8 +100,8 @@ pub(crate) fn unreachable_web_server() -> RunRecord {
 pub(crate) fn refused_login() -> RunRecord {
     let mut record = delivered();
     record.begin(Task::ConnectToSftp);
-    let text = "sftp.example.org:22 refused the login of \"backup\": the key is not accepted. Add its public half to \
-                authorized_keys there";
+    let text = "sftp.example.org:22 refused the login of \"backup\": the key is not accepted. Add the public key to \
+                authorized_keys on the server";
     record.end(Task::ConnectToSftp, State::Failed, text, None);
     stop_the_rest(&mut record, Task::SendArchive);
     record.delivery = None;
@@ -117,12 +114,12 @@ pub(crate) fn refused_login() -> RunRecord {
 
 fn stop_the_rest(record: &mut RunRecord, first: Task) {
     for task in Task::ALL.into_iter().filter(|task| (first..Task::CleanUp).contains(task)) {
-        record.end(task, State::Stopped, "because an earlier step failed", None);
+        record.end(task, State::Stopped, "an earlier task failed", None);
     }
-    done(record, Task::CleanUp, "temporary files and connections are gone", 0);
+    done(record, Task::CleanUp, "removed temporary files and closed connections", 0);
 }
 
-/// As [`delivered_with_history`], but with four archives, one of them far larger than the others.
+/// As [`delivered_with_history`], but with four archives, one much larger than the others.
 pub(crate) fn fourth() -> RunRecord {
     let mut record = delivered_with_history();
     let folder = record.folder.as_mut().unwrap();
@@ -131,11 +128,11 @@ pub(crate) fn fourth() -> RunRecord {
     folder.complete_since = folder.archives.first().map(|archive| archive.date);
     record.retention = Some(plan(folder, Vec::new()));
     record.removed = 0;
-    record.end(Task::RemoveExpired, State::Done, "0 removed, 4 archives stay", None);
+    record.end(Task::RemoveExpired, State::Done, "0 removed, 4 archives kept", None);
     record
 }
 
-/// The first archive on a server that was not known before.
+/// The first archive on a server with an unknown host key.
 pub(crate) fn first() -> RunRecord {
     let mut record = delivered();
     record.new_host_key = Some("SHA256:uNiVztksCsDhcc0u9e8BrwxXzXJ1cXH0Xz0oVZ0kzqE".to_owned());

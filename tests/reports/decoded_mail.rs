@@ -3,7 +3,7 @@
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 
 #[derive(Debug)]
-pub(crate) struct Letter {
+pub(crate) struct DecodedMail {
     pub(crate) subject: String,
     pub(crate) from: Vec<String>,
     pub(crate) to: Vec<String>,
@@ -18,18 +18,18 @@ pub(crate) struct Letter {
     pub(crate) everything: String,
 }
 
-impl Letter {
+impl DecodedMail {
     #[track_caller]
-    pub(crate) fn decode(raw: &[u8]) -> Letter {
-        let message = MessageParser::default().parse(raw).expect("it is a mail");
+    pub(crate) fn decode(raw: &[u8]) -> DecodedMail {
+        let message = MessageParser::default().parse(raw).expect("a mail");
         let addresses = |list: Option<&mail_parser::Address<'_>>| -> Vec<String> {
-            let list = list.expect("the header is there");
-            list.iter().map(|address| address.address().expect("it has an address").to_owned()).collect()
+            let list = list.expect("the header");
+            list.iter().map(|address| address.address().expect("an address").to_owned()).collect()
         };
         let attachments = message
             .attachments()
             .map(|part| {
-                let name = part.attachment_name().expect("an attachment has a name").to_owned();
+                let name = part.attachment_name().expect("the attachment's name").to_owned();
                 (name, String::from_utf8(part.contents().to_vec()).unwrap())
             })
             .collect();
@@ -47,7 +47,7 @@ impl Letter {
                 PartType::Message(_) | PartType::Multipart(_) => {}
             }
         }
-        Letter {
+        DecodedMail {
             subject: message.subject().expect("a subject").to_owned(),
             from: addresses(message.from()),
             to: addresses(message.to()),

@@ -8,7 +8,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use testkit::Night;
 use testkit::night::{DUMP, extract_dump};
-use testkit::servers::faults::Lie;
+use testkit::servers::faults::WrongRange;
 use testkit::servers::https::Builder;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, HttpsServer, Method, Zip};
@@ -143,16 +143,16 @@ fn a_server_that_stops_sending_parts_is_asked_for_all_of_it() {
 
 #[test]
 fn a_server_that_sends_another_part_than_it_names_never_makes_a_wrong_archive() {
-    for (lie, told) in [
-        (Lie::Header, "it sent another part of the ZIP than the requested one"),
-        (Lie::Body, "the dump in the ZIP is damaged"),
+    for (wrong, told) in [
+        (WrongRange::Header, "it sent another part of the ZIP than the requested one"),
+        (WrongRange::Body, "the dump in the ZIP is damaged"),
     ] {
         let mut night = Night::new();
         night.dump = noise(2_000_000);
         publish_with(&night, []);
-        let server = builder(&night).lying(lie, 3).start();
+        let server = builder(&night).wrong_ranges_from(3, wrong).start();
         serve(&mut night, server);
         night.run().exited_with(4).logged(told);
-        assert_eq!(night.sshd.names(), [""; 0], "{lie:?}");
+        assert_eq!(night.sshd.names(), [""; 0], "{wrong:?}");
     }
 }

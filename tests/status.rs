@@ -289,7 +289,7 @@ fn a_silent_server_is_critical_in_time() {
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(answer.text.contains("no answer") || answer.text.contains("an SSH server that answers"), "{}", answer.text);
     // It answers, but too slowly.
-    let _slow = night.serve_sftp(|builder| builder.stat_takes(Duration::from_secs(20)));
+    let _slow = night.serve_sftp(|builder| builder.stat_delay(Duration::from_secs(20)));
     let answer = ended(&night.call("status", &["-t", "1s"]), 2);
     answer.must_say("1 s");
 }

@@ -74,7 +74,7 @@ fn a_short_line_or_a_small_archive_is_worth_one_connection() {
 fn a_refused_further_connection_is_only_logged() {
     let mut night = night_of(40 * MIB);
     // The first connections of the upload and of the verification are accepted.
-    let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
+    let server = night.serve_sftp(|sftp| sftp.reject_connections(2..5));
     let _line = night.slow_down_sftp();
     let outcome = night.run();
     assert_delivered(&night, outcome.exited_with(0).logged("continuing with one connection fewer"));

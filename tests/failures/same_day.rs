@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use chrono::{Days, TimeDelta};
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::times;
 use testkit::servers::zips::sql_dump;
@@ -109,9 +109,9 @@ fn job_with_target() -> (BadNight, Target) {
             };
             if target.as_ref().is_some_and(is_it) {
                 *target = None;
-                return Disturbance::Silence;
+                return RequestFault::NoReply;
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
     (bad, target)

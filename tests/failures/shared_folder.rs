@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use testkit::night::DUMP;
 use testkit::servers::certificates::write_private;
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::{Entry, SftpServer, Zip, times};
 use testkit::{Outcome, program, wait_until};
@@ -196,7 +196,7 @@ impl Stopped {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
-            Disturbance::None
+            RequestFault::None
         });
         Stopped { server: server.start(), is_stopped, is_released }
     }
@@ -294,13 +294,13 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
 #[test]
 fn the_age_of_an_upload_is_measured_by_the_servers_clock() {
     // The server's clock is three hours slow: an upload of 22 hours ago has a time 25 hours before our clock.
-    let slow = |sftp: testkit::servers::sftp::Builder| sftp.showing_times(|seconds| Some(seconds - 3 * 3600));
+    let slow = |sftp: testkit::servers::sftp::Builder| sftp.mapping_times(|seconds| Some(seconds - 3 * 3600));
     let bad = BadNight::with_sftp(slow);
     let planted = plant_uploads(&bad, [20, 22]);
     bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());
     // Without modification times, the age is unknown.
-    let bad = BadNight::with_sftp(|sftp| sftp.showing_times(|_| None));
+    let bad = BadNight::with_sftp(|sftp| sftp.mapping_times(|_| None));
     let planted = plant_uploads(&bad, [20, 2_000]);
     bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
 use testkit::Night;
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::Moment;
 
 use super::fixture::{MIB, assert_refused, assert_restored, night_of, put_archive, restore};
@@ -45,9 +45,9 @@ fn a_broken_connection_costs_only_the_bytes_in_transit() {
                 // Each read is of 32 KB or so.
                 if is_read && until_cut.fetch_sub(1, Ordering::SeqCst) == 0 {
                     until_cut.store(u64::MAX, Ordering::SeqCst);
-                    return Disturbance::HangUp;
+                    return RequestFault::Disconnect;
                 }
-                Disturbance::None
+                RequestFault::None
             })
         });
         night.run().exited_with(0);
@@ -72,8 +72,8 @@ fn a_connection_that_breaks_for_good_leaves_nothing_behind() {
     let down = is_down.clone();
     let _server = night.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| match operation.what.starts_with("read ") {
-            true if down.load(Ordering::SeqCst) => Disturbance::HangUp,
-            _ => Disturbance::None,
+            true if down.load(Ordering::SeqCst) => RequestFault::Disconnect,
+            _ => RequestFault::None,
         })
     });
     night.run().exited_with(0);
@@ -89,7 +89,7 @@ fn an_unreadable_archive_is_reported_and_the_others_are_verified() {
     let _server = night.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
             let is_read = operation.what.starts_with("read ") && operation.what.contains(&*name.lock().unwrap());
-            if is_read { Disturbance::HangUp } else { Disturbance::None }
+            if is_read { RequestFault::Disconnect } else { RequestFault::None }
         })
     });
     night.run().exited_with(0);
@@ -116,9 +116,9 @@ fn an_archive_that_changes_during_the_download_is_refused() {
                 && let Some(path) = changing.lock().unwrap().take()
             {
                 fs::write::<std::path::PathBuf, _>(path, "another").unwrap();
-                return Disturbance::HangUp;
+                return RequestFault::Disconnect;
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
     night.run().exited_with(0);

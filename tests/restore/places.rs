@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::zips::sql_dump;
 use testkit::{Night, SmallDisk};
 
@@ -67,7 +67,7 @@ fn a_file_that_appears_during_the_download_is_not_changed() {
             if operation.what.starts_with("read ") && wanted.swap(false, Ordering::SeqCst) {
                 fs::write(&appearing, "somebody's work").unwrap();
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
     night.run().exited_with(0);
@@ -141,7 +141,7 @@ fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left() {
                 // This fills the disk.
                 assert!(fs::write(&filler, vec![1; 8 * MIB]).is_err());
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
     night.run().exited_with(0);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::wait_until;
 
 use super::fixture::{MIB, assert_restored, listing, night_of, output, restore};
@@ -23,9 +23,9 @@ fn a_signal_during_the_download_leaves_nothing_behind() {
         sftp.on_operation(move |operation| {
             let is_read = operation.what.starts_with("read ") && silent.load(Ordering::SeqCst);
             if is_read && counted.fetch_add(1, Ordering::SeqCst) >= 60 {
-                Disturbance::Silence
+                RequestFault::NoReply
             } else {
-                Disturbance::None
+                RequestFault::None
             }
         })
     });

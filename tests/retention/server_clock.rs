@@ -64,7 +64,7 @@ fn on_date(date: NaiveDate, try_on: impl Fn(&mut Night)) {
     // Files created by a test have times of that calendar; those that a run writes have this machine's time.
     let begun = u32::try_from(Utc::now().timestamp()).unwrap() - 60;
     let shown = move |time: u32| Some(if time < begun { time } else { (i64::from(time) - lead) as u32 });
-    let _server = night.serve_sftp(|server| server.showing_times(shown));
+    let _server = night.serve_sftp(|server| server.mapping_times(shown));
     night.publish_dump_of(evening(date));
     try_on(&mut night);
 }
@@ -123,7 +123,7 @@ fn a_folder_that_was_copied_loses_nothing_until_the_copy_is_old() {
 fn without_modification_times_the_names_decide() {
     for shown in [None, Some(0)] {
         let mut night = Night::new();
-        let _server = night.serve_sftp(|server| server.showing_times(move |_| shown));
+        let _server = night.serve_sftp(|server| server.mapping_times(move |_| shown));
         lay(&night, [1, 2, 10, 11, 40].map(|age| today(&night) - Days::new(age)));
         set_all_modified(&night, Utc::now());
         let listed = night.call("list", &["--json"]);
@@ -139,7 +139,7 @@ fn a_server_clock_that_is_years_off_changes_no_removal() {
     for (years, is_fresh) in [(-4, true), (-4, false), (4, true), (4, false)] {
         let mut night = Night::new();
         let off = years * 365 * 86_400;
-        let _server = night.serve_sftp(|sftp| sftp.showing_times(move |time| Some((i64::from(time) + off) as u32)));
+        let _server = night.serve_sftp(|sftp| sftp.mapping_times(move |time| Some((i64::from(time) + off) as u32)));
         let (date, ages) = (today(&night), [1, 2, 10, 11, 12, 40]);
         lay(&night, ages.map(|age| date - Days::new(age)));
         if !is_fresh {

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use russh_sftp::protocol::StatusCode;
 
 use super::model::Standing;
-use crate::servers::sftp_faults::Disturbance;
+use crate::servers::sftp_faults::RequestFault;
 use crate::servers::sftp_watch::Moment;
 use crate::servers::{https, sftp};
 
@@ -37,7 +37,7 @@ pub enum Fault {
     /// The SFTP server's disk is full after this number of bytes.
     DiskFull(u64),
     /// The SFTP server's answer to `fsync@openssh.com`.
-    Sync(Disturbance),
+    Sync(RequestFault),
     /// The web server's clock is ahead by these hours.
     ClockDiffers(i64),
     /// The program is killed after this duration.
@@ -94,9 +94,9 @@ impl Fault {
             }
             10 => Fault::DiskFull(few),
             11 => Fault::Sync(match random.u8(0..3) {
-                0 => Disturbance::HangUp,
-                1 => Disturbance::Failure,
-                _ => Disturbance::Status(StatusCode::OpUnsupported),
+                0 => RequestFault::Disconnect,
+                1 => RequestFault::Failure,
+                _ => RequestFault::Status(StatusCode::OpUnsupported),
             }),
             12 => Fault::ClockDiffers([-50, -26, -22, 22, 26, 50][random.usize(0..6)]),
             13 => Fault::Killed(usual.mul_f64(random.f64() * 1.1)),
@@ -141,14 +141,14 @@ impl Fault {
         match *self {
             Fault::LinkBreaks(number, moment) => sftp.on_operation(move |operation| {
                 let is_it = (operation.number, operation.moment) == (number, moment);
-                if is_it { Disturbance::HangUp } else { Disturbance::None }
+                if is_it { RequestFault::Disconnect } else { RequestFault::None }
             }),
             Fault::WritesCut(bytes, times) => sftp.cut_after(bytes, times),
             Fault::ReadsCut(bytes, times) => sftp.cut_reads_after(bytes, times),
-            Fault::RenameReplyLost => sftp.losing_the_rename_reply(),
-            Fault::TurnedAway(first, end) => sftp.turn_away(first..end),
+            Fault::RenameReplyLost => sftp.disconnecting_after_rename(),
+            Fault::TurnedAway(first, end) => sftp.reject_connections(first..end),
             Fault::DiskFull(bytes) => sftp.full_after(bytes),
-            Fault::Sync(disturbance) => sftp.on_sync(disturbance),
+            Fault::Sync(fault) => sftp.sync_fault(fault),
             _ => sftp,
         }
     }
@@ -169,7 +169,7 @@ impl Fault {
     pub fn holds_removal_back(&self, uploads: bool) -> bool {
         match *self {
             Fault::ClockDiffers(hours) => hours.abs() > 24,
-            Fault::Sync(disturbance) => uploads && !matches!(disturbance, Disturbance::Status(_)),
+            Fault::Sync(fault) => uploads && !matches!(fault, RequestFault::Status(_)),
             _ => false,
         }
     }

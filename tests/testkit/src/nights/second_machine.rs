@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use super::site::{Job, Servers, Site};
 use super::victim::{Ended, Victim};
 use crate::servers::SftpServer;
-use crate::servers::sftp_faults::Disturbance;
+use crate::servers::sftp_faults::RequestFault;
 use crate::servers::sftp_watch::{Moment, Operation};
 
 const GLANCE: Duration = Duration::from_millis(1);
@@ -36,7 +36,7 @@ impl SecondMachine {
                     }
                 });
             }
-            Disturbance::None
+            RequestFault::None
         });
         let sftp = sftp.start();
         let command = site.command(Job::OnSecondMachine, servers, &sftp, date);

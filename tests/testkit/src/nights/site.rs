@@ -115,7 +115,7 @@ impl Site {
     /// Always with the same host key, and slow enough that the program opens several connections.
     pub fn sftp(&self) -> sftp::Builder {
         let server = SftpServer::builder(&self.path("sftp")).host_key(self.host_key.clone()).password(PASSWORD);
-        server.stat_takes(Duration::from_millis(20))
+        server.stat_delay(Duration::from_millis(20))
     }
 
     /// The first four bytes of SHA-256 over machine, user and configuration.

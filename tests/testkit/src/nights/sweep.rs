@@ -19,7 +19,7 @@ use super::second_machine::SecondMachine;
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
 use crate::night::archive_name;
-use crate::servers::sftp_faults::Disturbance;
+use crate::servers::sftp_faults::RequestFault;
 use crate::servers::sftp_watch::{Moment, Operation};
 
 const SMALL_DUMP: usize = 1_000_000;
@@ -71,7 +71,7 @@ struct Stage {
     second: Option<SecondMachine>,
 }
 
-type Watcher = Box<dyn Fn(Operation<'_>) -> Disturbance + Send + Sync>;
+type Watcher = Box<dyn Fn(Operation<'_>) -> RequestFault + Send + Sync>;
 
 impl Sweep {
     /// `folder` is recreated for each point.
@@ -129,7 +129,7 @@ impl Sweep {
                 if operation.moment == Moment::Before {
                     seen.lock().unwrap().push(operation.what.to_owned());
                 }
-                Disturbance::None
+                RequestFault::None
             });
             let mut stage = self.set(scene, watcher, None);
             let requests = stage.servers.web.requests();
@@ -301,17 +301,17 @@ impl Trigger {
     }
 
     /// A run killed before a request is carried out never sent it; one killed after it never gets the answer.
-    fn meet(&self, operation: Operation<'_>) -> Disturbance {
-        let When::Operation { what, nth, moment } = &self.when else { return Disturbance::None };
+    fn meet(&self, operation: Operation<'_>) -> RequestFault {
+        let When::Operation { what, nth, moment } = &self.when else { return RequestFault::None };
         if operation.what != what {
-            return Disturbance::None;
+            return RequestFault::None;
         }
         let count = *self.counts.lock().unwrap().entry(operation.moment).and_modify(|count| *count += 1).or_insert(1);
         if operation.moment != *moment || count != *nth || self.is_pulled.swap(true, Ordering::SeqCst) {
-            return Disturbance::None;
+            return RequestFault::None;
         }
         self.victim.kill();
-        Disturbance::HangUp
+        RequestFault::Disconnect
     }
 }
 

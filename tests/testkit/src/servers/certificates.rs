@@ -15,8 +15,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
-
 /// Apple's clients refuse certificates that are valid for longer.
 pub const DAYS_VALID: u64 = 800;
 
@@ -44,6 +42,11 @@ impl Authority {
     pub fn shared() -> &'static Authority {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         SHARED.get_or_init(|| Authority::new("Authority of the embedded servers"))
+    }
+
+    /// A certificate of [`shared`](Authority::shared) for the names of loopback.
+    pub fn loopback_identity() -> Identity {
+        Authority::shared().server(&["localhost", "127.0.0.1"])
     }
 
     pub fn pem(&self) -> String {

@@ -41,7 +41,7 @@ fn put_history(night: &mut Night, times: f64) -> Vec<u8> {
         file.set_len((archive.len() as f64 * times) as u64).unwrap();
     }
     fs::write(night.sshd.directory.join(leftover()), "half an archive").unwrap();
-    times::set_as_named(&night.sshd.directory);
+    times::set_from_names(&night.sshd.directory);
     archive
 }
 

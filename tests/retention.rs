@@ -52,7 +52,7 @@ fn lay(night: &Night, dates: impl IntoIterator<Item = NaiveDate>) {
         let name = archive_name(date);
         fs::write(night.sshd.directory.join(&name), format!("the archive {name}")).unwrap();
     }
-    times::set_as_named(&night.sshd.directory);
+    times::set_from_names(&night.sshd.directory);
 }
 
 /// The state of a folder and of all below it: by name, the type, content and modification time.
@@ -135,7 +135,7 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     fs::write(folder.join(format!("{}\n", a(107))), "ends with a newline").unwrap();
     fs::write(folder.join(format!("forged\n{}", a(107))), "holds a newline").unwrap();
     fs::write(folder.join(OsStr::from_bytes(&[b"\xff", a(108).as_bytes()].concat())), "not UTF-8").unwrap();
-    times::set_as_named(folder);
+    times::set_from_names(folder);
 
     let others = [
         (a(90), Kept, "empty"),
@@ -208,7 +208,7 @@ fn a_dry_run_predicts_the_run() {
         let old = format!(".{}.old", archive(&night, days_ago));
         fs::write(night.sshd.directory.join(&old), format!("what {old} holds")).unwrap();
     }
-    times::set_as_named(&night.sshd.directory);
+    times::set_from_names(&night.sshd.directory);
     expected.push((archive(&night, 5), Kept, "5 days old"));
     expected.push((archive(&night, 60), Removed, "expired, 60 days old"));
     expected.push((night.archive_name(), Kept, "0 days old"));

@@ -134,7 +134,7 @@ impl BadNight {
         for age in ages {
             fs::write(self.directory.join(self.archive_of(*age)), format!("{age} days old")).unwrap();
         }
-        times::set_as_named(&self.directory);
+        times::set_from_names(&self.directory);
     }
 
     pub(crate) fn listing(&self) -> Listing {

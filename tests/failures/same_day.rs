@@ -73,7 +73,7 @@ fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
         // The replacement is actually some minutes old, as if a past run was repeated.
         bad.run().exited_with(0).logged(&format!("kept {old}: set aside less than two days ago"));
         assert!(bad.listing()[&old].as_deref() == Some(&first));
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         bad.run().exited_with(0).logged(&format!("removed {old}: replaced"));
         assert!(!bad.listing().contains_key(&old));
     }

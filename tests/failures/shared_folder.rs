@@ -108,7 +108,7 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         for age in [3, 20, 30] {
             fs::write(bad.directory.join(bad.archive_of(age)), &theirs).unwrap();
         }
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         let before = bad.names();
         let mut other = OtherJob::new(&bad, "other");
         Zip::new().with(Entry::new(DUMP, "SELECT 2;\n").extended_time(bad.modified)).write(&bad.path("web/blog.zip"));
@@ -121,7 +121,7 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
         // If the last seven are its own, its source was changed for good.
         bad.plant(&[1, 2, 3, 4, 5, 6]);
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         other.run().exited_with(0).logged("2 removed");
     });
 }
@@ -324,7 +324,7 @@ fn a_folder_of_the_previous_version_still_works() {
         for name in [&tonights, &orphan, &replaced, &cut_off] {
             fs::write(bad.directory.join(name), format!("what {name} holds")).unwrap();
         }
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         let content = |name: &str| Some(format!("what {name} holds").into_bytes());
 
         bad.must_warn(&["with other content was already called"]).logged("was put back");
@@ -337,7 +337,7 @@ fn a_folder_of_the_previous_version_still_works() {
 
         bad.date = modified.date_naive();
         bad.publish_dump_of(modified);
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         bad.run().exited_with(0);
         assert!(bad.names().iter().all(|name| !name.ends_with(".old")), "three days later: {:?}", bad.names());
         let kept = |age: u64| bad.names().contains(&bad.archive_of(age));

@@ -22,7 +22,7 @@ fn put_archives(night: &Night, archives: &[(u64, usize)]) -> Vec<NaiveDate> {
         date
     };
     let dates = archives.iter().map(put).collect();
-    times::set_as_named(&night.sshd.directory);
+    times::set_from_names(&night.sshd.directory);
     dates
 }
 

@@ -137,7 +137,7 @@ fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
         night.set("source.max_age_days", json!(1));
         with_metrics(night);
         fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
-        times::set_as_named(&night.sshd.directory);
+        times::set_from_names(&night.sshd.directory);
         night.set("retention", json!({"keep_at_least": 1}));
         let before = Utc::now().timestamp() as u64;
         night.run().exited_with(0).logged("wrote the metrics to ");

@@ -1,6 +1,6 @@
-//! What the tests of scripting-system share: embedded servers, a private OpenSSH, an installation to run the program on,
-//! and a model of many runs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed set-up ends the test")]
+//! Shared by the tests of scripting-system: embedded servers, a private OpenSSH, a configured setup for runs, and a model
+//! of many runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed setup ends the test")]
 #![allow(clippy::new_without_default, reason = "`new` starts servers")]
 #![allow(missing_docs, reason = "only tests use it")]
 

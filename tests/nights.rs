@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use chrono::{Days, NaiveDate};
-use testkit::night::archive_name;
 use testkit::nights::dump::Dump;
 use testkit::nights::folder::{Item, Listing};
 use testkit::nights::model::{Exit, Model, Run};
 use testkit::nights::soak::{Options, soak};
 use testkit::nights::sweep::Sweep;
+use testkit::setup::archive_name;
 
 #[test]
 fn after_a_kill_at_any_point_the_next_run_recovers() {

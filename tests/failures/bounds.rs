@@ -15,7 +15,7 @@ const ATTEMPTS: u32 = 2;
 /// What a run takes in addition to waiting, on a busy machine.
 const WORK: Duration = Duration::from_secs(4);
 
-fn night(sftp: bool) -> BadNight {
+fn setup(sftp: bool) -> BadNight {
     let mut bad = if sftp { BadNight::with_sftp(|sftp| sftp.stall_after(20_000)) } else { BadNight::new() };
     bad.set("source.timeout_seconds", json!(LIMIT.as_secs())).set("sftp.timeout_seconds", json!(LIMIT.as_secs()));
     bad.set("retry.attempts", json!(ATTEMPTS));
@@ -34,7 +34,7 @@ fn ends_within(bad: &BadNight, fault: &str, code: i32, bound: Duration) {
 
 #[test]
 fn a_web_server_delays_a_run_no_longer_than_its_limits() {
-    let mut bad = night(false);
+    let mut bad = setup(false);
     bad.serve(|web| web.silent());
     ends_within(&bad, "silent web server", 4, LIMIT * ATTEMPTS);
     bad.serve(|web| web.bytes_per_second(200));
@@ -46,17 +46,17 @@ fn a_web_server_delays_a_run_no_longer_than_its_limits() {
 
 #[test]
 fn an_sftp_server_delays_a_run_no_longer_than_its_limits() {
-    let mut bad = night(false);
+    let mut bad = setup(false);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     bad.set("sftp.port", json!(silent.local_addr().unwrap().port()));
     ends_within(&bad, "silent SFTP server", 4, LIMIT * ATTEMPTS);
     // After each broken link the program checks once more whether the server still answers.
-    ends_within(&night(true), "stalling SFTP server", 4, 3 * LIMIT * ATTEMPTS);
+    ends_within(&setup(true), "stalling SFTP server", 4, 3 * LIMIT * ATTEMPTS);
 }
 
 #[test]
 fn reports_delay_a_run_no_longer_than_their_limits() {
-    let mut bad = night(false);
+    let mut bad = setup(false);
     // A port without listener refuses at once.
     bad.set("email.server.port", json!(closed_address().port()));
     bad.set("mattermost.webhook_url", json!(format!("https://127.0.0.1:{}/hooks/x", closed_address().port())));

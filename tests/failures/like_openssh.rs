@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use scripting_system::rules::known_hosts::{HostName, Line, parse};
 use serde_json::json;
 use sha1::Sha1;
-use testkit::{Night, Sshd};
+use testkit::{Setup, Sshd};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
 
@@ -249,14 +249,14 @@ fn openssh_accepts(sshd: &Sshd, host: &str, known_hosts: &Path) -> bool {
 
 #[test]
 fn a_server_is_accepted_if_ssh_accepts_it() {
-    let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
-    night.set("sftp.host_key", json!("strict"));
-    let file = night.path("known_hosts");
+    let mut setup = Setup::with_sshd(Sshd::start(&["ed25519", "rsa"]));
+    setup.set("sftp.host_key", json!("strict"));
+    let file = setup.path("known_hosts");
     let mut wrong = String::new();
     for (template, expected) in FILES {
-        fs::write(&file, filled_in(template, &night.sshd)).unwrap();
-        let ssh = openssh_accepts(&night.sshd, "127.0.0.1", &file);
-        let outcome = night.call("list", &[]);
+        fs::write(&file, filled_in(template, &setup.sshd)).unwrap();
+        let ssh = openssh_accepts(&setup.sshd, "127.0.0.1", &file);
+        let outcome = setup.call("list", &[]);
         assert!([0, 4].contains(&outcome.code), "{template:?}: {}", outcome.all());
         let seen = match (ssh, outcome.code == 0) {
             (true, true) => Accept,
@@ -274,9 +274,9 @@ fn a_server_is_accepted_if_ssh_accepts_it() {
 
 #[test]
 fn names_are_compared_in_lower_case_as_ssh_does() {
-    let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
-    night.set("sftp.host_key", json!("strict"));
-    let file = night.path("known_hosts");
+    let mut setup = Setup::with_sshd(Sshd::start(&["ed25519", "rsa"]));
+    setup.set("sftp.host_key", json!("strict"));
+    let file = setup.path("known_hosts");
     for (host, name, is_known) in [
         ("LocalHost", "[localhost]:{p} {k}", true),
         ("localhost", "[LOCALHOST]:{p} {k}", true),
@@ -287,10 +287,10 @@ fn names_are_compared_in_lower_case_as_ssh_does() {
         ("localhost", "[LOCALHOST]:{p} {o}", false),
         ("localhost", "[127.0.0.1]:{p} {k}", false),
     ] {
-        fs::write(&file, filled_in(name, &night.sshd) + "\n").unwrap();
-        night.set("sftp.host", json!(host));
-        assert_eq!(openssh_accepts(&night.sshd, host, &file), is_known, "ssh, {host}, {name}");
-        night.call("list", &[]).exited_with(if is_known { 0 } else { 4 });
+        fs::write(&file, filled_in(name, &setup.sshd) + "\n").unwrap();
+        setup.set("sftp.host", json!(host));
+        assert_eq!(openssh_accepts(&setup.sshd, host, &file), is_known, "ssh, {host}, {name}");
+        setup.call("list", &[]).exited_with(if is_known { 0 } else { 4 });
     }
 }
 

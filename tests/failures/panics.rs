@@ -1,6 +1,6 @@
 //! A bug in the program itself: its panic is caught and reported like any error, without secrets, and no archive is lost.
 
-use testkit::night::MAIL_LOGIN;
+use testkit::setup::MAIL_LOGIN;
 
 use super::bad_night::{BadNight, PASSWORD};
 

@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use testkit::night::DUMP;
 use testkit::servers::certificates::write_private;
 use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::{Entry, SftpServer, Zip, times};
+use testkit::setup::DUMP;
 use testkit::{Outcome, program, wait_until};
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT, PASSWORD};

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::json;
-use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
+use testkit::setup::{DUMP, MAIL_LOGIN};
 use testkit::sshd::generate;
-use testkit::{Night, Outcome};
+use testkit::{Outcome, Setup};
 
 use self::echo::{HttpEcho, smtp_echo};
 use self::leaks::{assert_without, forms};
@@ -34,7 +34,7 @@ const SECRETS: [&str; 9] =
 
 /// A night that needs every secret, each in clear text in the configuration.
 struct Guarded {
-    night: Night,
+    setup: Setup,
     sftp: SftpServer,
     mail: SmtpServer,
     webhook: WebhookServer,
@@ -48,17 +48,17 @@ impl Guarded {
     }
 
     fn with_sftp(behave: impl FnOnce(testkit::servers::sftp::Builder) -> testkit::servers::sftp::Builder) -> Guarded {
-        let mut night = Night::around_midnight();
-        fs::create_dir_all(night.path("sftp/archives")).unwrap();
-        let web = HttpsServer::builder(&night.path("web")).basic_auth("web", BASIC_PASSWORD).start();
-        let sftp = SftpServer::builder(&night.path("sftp")).username("backup").password(SFTP_PASSWORD);
+        let mut setup = Setup::around_midnight();
+        fs::create_dir_all(setup.path("sftp/archives")).unwrap();
+        let web = HttpsServer::builder(&setup.path("web")).basic_auth("web", BASIC_PASSWORD).start();
+        let sftp = SftpServer::builder(&setup.path("sftp")).username("backup").password(SFTP_PASSWORD);
         let sftp = behave(sftp.host_key(SshKey::ed25519())).start();
         let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, MAIL_PASSWORD).start();
         let webhook = WebhookServer::builder().id(WEBHOOK_ID).start();
         let monitor = PingServer::builder().id(&PING.join("/")).start();
-        let key = protected_key(&night);
-        let ca = night.config["mattermost"]["ca_file"].clone();
-        night
+        let key = protected_key(&setup);
+        let ca = setup.config["mattermost"]["ca_file"].clone();
+        setup
             .set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))))
             .set("source.username", json!("web"))
             .set("source.password", json!(BASIC_PASSWORD))
@@ -74,11 +74,11 @@ impl Guarded {
             .set("monitor", json!({"ping_url": format!("{}?token={}", monitor.url(), TOKEN[0]), "ca_file": ca}))
             .set("metrics", json!({"textfile": "job.prom"}))
             .set("log.level", json!("debug"));
-        Guarded { night, sftp, mail, webhook, monitor, _web: web }
+        Guarded { setup, sftp, mail, webhook, monitor, _web: web }
     }
 
     fn set(&mut self, path: &str, value: serde_json::Value) -> &mut Guarded {
-        self.night.set(path, value);
+        self.setup.set(path, value);
         self
     }
 
@@ -87,9 +87,9 @@ impl Guarded {
     #[track_caller]
     fn run(&mut self, code: i32) -> Outcome {
         self.set("log.format", json!("json"));
-        let quiet = self.night.run();
+        let quiet = self.setup.run();
         self.set("log.format", json!("text"));
-        let verbose = self.night.run_with(&["-vv"]);
+        let verbose = self.setup.run_with(&["-vv"]);
         for outcome in [&quiet, &verbose] {
             self.assert_clean(outcome);
             outcome.exited_with(code);
@@ -102,7 +102,7 @@ impl Guarded {
         assert_without(&SECRETS, "the log", &outcome.log);
         assert_without(&SECRETS, "stdout", &outcome.stdout);
         assert_without(&SECRETS, "stderr", &outcome.stderr);
-        for mail in self.mail.messages().iter().chain(&self.night.mail.messages()) {
+        for mail in self.mail.messages().iter().chain(&self.setup.mail.messages()) {
             assert_without(&SECRETS, "a mail", &Letter::decode(&mail.raw).everything);
             assert_without(&SECRETS, "a mail as it was sent", &String::from_utf8_lossy(&mail.raw));
         }
@@ -112,14 +112,14 @@ impl Guarded {
         for ping in self.monitor.pings() {
             assert_without(&SECRETS, "a ping", &ping.body);
         }
-        let metrics = fs::read_to_string(self.night.path("job.prom")).unwrap_or_default();
+        let metrics = fs::read_to_string(self.setup.path("job.prom")).unwrap_or_default();
         assert_without(&SECRETS, "the metrics", &metrics);
     }
 }
 
 /// A private key with the passphrase, which the embedded server does not accept.
-fn protected_key(night: &Night) -> PathBuf {
-    let key = night.path("protected_key");
+fn protected_key(setup: &Setup) -> PathBuf {
+    let key = setup.path("protected_key");
     generate("ed25519", &key, PASSPHRASE);
     key
 }
@@ -139,13 +139,13 @@ fn a_successful_run_leaks_no_secret() {
 #[test]
 fn a_key_with_a_passphrase_leaks_no_secret() {
     let mut guarded = Guarded::new();
-    let (port, directory) = (guarded.night.sshd.port(), guarded.night.sshd.directory.clone());
-    guarded.night.sshd.authorize(&guarded.night.path("protected_key"));
+    let (port, directory) = (guarded.setup.sshd.port(), guarded.setup.sshd.directory.clone());
+    guarded.setup.sshd.authorize(&guarded.setup.path("protected_key"));
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     guarded.set("sftp.port", json!(port)).set("sftp.directory", json!(directory));
     guarded.set("sftp.username", json!(user.trim())).set("sftp.password", json!(null));
     guarded.run(0);
-    let other = guarded.night.path("other_key");
+    let other = guarded.setup.path("other_key");
     generate("ed25519", &other, "another passphrase");
     guarded.set("sftp.private_key", json!(other));
     guarded.run(4).logged("sftp.passphrase is not its passphrase");
@@ -157,7 +157,7 @@ fn refused_logins_leak_no_secret() {
     guarded.run(4).logged("sftp.password was refused");
 
     let mut guarded = Guarded::new();
-    let web = HttpsServer::builder(&guarded.night.path("web")).basic_auth("web", "another").start();
+    let web = HttpsServer::builder(&guarded.setup.path("web")).basic_auth("web", "another").start();
     guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
     guarded.run(4).logged("401 (not authorised)");
 
@@ -183,7 +183,7 @@ fn a_zip_with_secrets_as_names_leaks_none() {
     let mut guarded = Guarded::new();
     for secret in SECRETS {
         let name = forms(secret).join(" ");
-        guarded.night.publish(&Zip::new().with(Entry::new(&name, "x")));
+        guarded.setup.publish(&Zip::new().with(Entry::new(&name, "x")));
         guarded.run(4).logged("[redacted]");
     }
 }
@@ -250,10 +250,10 @@ fn untrusted_certificates_leak_no_secret() {
 #[test]
 fn unreachable_servers_leak_no_secret() {
     let mut guarded = Guarded::new();
-    let Guarded { night, sftp, mail, webhook, monitor, _web } = guarded;
+    let Guarded { setup, sftp, mail, webhook, monitor, _web } = guarded;
     drop((sftp, mail, webhook, monitor));
     guarded = Guarded {
-        night,
+        setup,
         sftp: SftpServer::builder(&std::env::temp_dir()).start(),
         mail: SmtpServer::builder(Security::None).start(),
         webhook: WebhookServer::builder().start(),
@@ -276,9 +276,9 @@ fn a_damaged_upload_leaks_no_secret() {
 #[test]
 fn an_interrupted_run_leaks_no_secret() {
     let mut guarded = Guarded::new();
-    let web = HttpsServer::builder(&guarded.night.path("web")).silent().start();
+    let web = HttpsServer::builder(&guarded.setup.path("web")).silent().start();
     guarded.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
-    let mut command = guarded.night.command(&["-vv"]);
+    let mut command = guarded.setup.command(&["-vv"]);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while web.requests() == 0 {
@@ -286,7 +286,7 @@ fn an_interrupted_run_leaks_no_secret() {
         thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    let outcome = guarded.night.outcome(process.wait_with_output().unwrap());
+    let outcome = guarded.setup.outcome(process.wait_with_output().unwrap());
     outcome.exited_with(143);
     guarded.assert_clean(&outcome);
     assert_eq!(guarded.webhook.posts().len(), 1, "{}", outcome.all());
@@ -310,16 +310,16 @@ fn an_invalid_configuration_leaks_no_secret() {
     let mut guarded = Guarded::new();
     for (key, value, mistake) in mistakes {
         let (section, name) = key.rsplit_once('.').unwrap();
-        let before = guarded.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
+        let before = guarded.setup.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
         guarded.set(key, value);
         guarded.run(3).logged(mistake).logged("CRITICAL");
         guarded.set(key, before.unwrap_or(json!(null)));
     }
     // Others can read the file: each secret in clear text is reported by its key.
-    let path = guarded.night.write_config();
+    let path = guarded.setup.write_config();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let output = Command::new(testkit::program()).args(["run", "--config"]).arg(path).output().unwrap();
-    let outcome = guarded.night.outcome(output);
+    let outcome = guarded.setup.outcome(output);
     outcome.exited_with(3).logged("sftp.password").logged("source.url");
     guarded.assert_clean(&outcome);
     assert_eq!(guarded.webhook.requests() + guarded.mail.connections(), 0);
@@ -329,7 +329,7 @@ fn an_invalid_configuration_leaks_no_secret() {
 #[test]
 fn a_dry_run_leaks_no_secret() {
     let guarded = Guarded::new();
-    let outcome = guarded.night.run_with(&["--dry-run", "-vv"]);
+    let outcome = guarded.setup.run_with(&["--dry-run", "-vv"]);
     outcome.exited_with(0);
     assert!(outcome.stdout.contains(DUMP), "{}", outcome.all());
     guarded.assert_clean(&outcome);

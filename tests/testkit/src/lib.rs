@@ -5,13 +5,13 @@
 #![allow(missing_docs, reason = "only tests use it")]
 
 mod built;
-pub mod night;
 pub mod nights;
 pub mod servers;
+pub mod setup;
 pub mod small_disk;
 pub mod sshd;
 
 pub use built::{program, target_folder};
-pub use night::{Night, Outcome, wait_until};
+pub use setup::{Outcome, Setup, wait_until};
 pub use small_disk::SmallDisk;
 pub use sshd::Sshd;

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use chrono::{Days, NaiveDate};
 
-use crate::night::archive_name;
+use crate::setup::archive_name;
 
 /// Creates archives and leftovers before a run on `date`: of the job `id`, other machines and the previous version.
 pub fn plant(folder: &Path, date: NaiveDate, id: &str) -> io::Result<()> {

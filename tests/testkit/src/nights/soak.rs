@@ -18,9 +18,9 @@ use super::history::plant_foreign;
 use super::model::{Existing, Exit, Model, Run};
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
-use crate::night::archive_name;
 use crate::servers::smtp::Security;
 use crate::servers::{SmtpServer, WebhookServer};
+use crate::setup::archive_name;
 
 const MAX_SMALL_DUMP: usize = 300_000;
 /// Enough for three connections.

@@ -18,9 +18,9 @@ use super::points::{KillTime, Point, TASKS, Traces, plan};
 use super::second_machine::SecondMachine;
 use super::site::{Job, Servers, Site, mail, webhook};
 use super::victim::Victim;
-use crate::night::archive_name;
 use crate::servers::sftp_faults::RequestFault;
 use crate::servers::sftp_watch::{Moment, Operation};
+use crate::setup::archive_name;
 
 const SMALL_DUMP: usize = 1_000_000;
 /// Enough for three connections.

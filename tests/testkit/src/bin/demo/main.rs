@@ -20,9 +20,9 @@ use evidence::Finding;
 use operator::Target;
 use stage::Stage;
 use testkit::Sshd;
-use testkit::night::DUMP;
 use testkit::nights::dump::extract;
 use testkit::servers::smtp::Mail;
+use testkit::setup::DUMP;
 
 fn main() -> ExitCode {
     match show() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use console::style;
-use testkit::night::DUMP;
+use testkit::setup::DUMP;
 
 use crate::evidence::Finding;
 use crate::stage::Stage;

@@ -10,11 +10,11 @@ use chrono::{DateTime, Days, Local, NaiveDate, SubsecRound as _};
 use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 use testkit::Sshd;
-use testkit::night::{DUMP, archive_name, username};
 use testkit::nights::dump::Dump;
 use testkit::servers::certificates::write_private;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, zips};
+use testkit::setup::{DUMP, archive_name, username};
 
 pub(crate) const DIRECTORY: &str = "TSE-INFORX";
 pub(crate) const METRICS: &str = "scripting-system.prom";

@@ -15,3 +15,14 @@ pub use built::{program, target_folder};
 pub use setup::{Outcome, Setup, wait_until};
 pub use small_disk::SmallDisk;
 pub use sshd::Sshd;
+
+/// Prints the error, if any.
+pub fn exit_code(result: Result<(), Box<dyn std::error::Error>>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -2,11 +2,11 @@
 //!
 //! Uses only loopback, and `soak` in cargo's target folder. Exits with 1 after an error.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use testkit::nights::faults::Fault;
 use testkit::nights::show_progress;
 use testkit::nights::soak::{Options, Summary, soak};
 
@@ -48,8 +48,9 @@ fn main() -> ExitCode {
 
 fn show(summary: &Summary) {
     println!("\n{:36}  {:>5}  exit codes", "fault", "runs");
-    for (index, name) in Fault::NAMES.iter().enumerate() {
-        let runs = || summary.runs.iter().filter(|((fault, _), _)| *fault == index);
+    let names: BTreeSet<&str> = summary.runs.keys().map(|(name, _)| *name).collect();
+    for name in names {
+        let runs = || summary.runs.iter().filter(|((fault, _), _)| *fault == name);
         let code = |code: &i32| if *code < 0 { "killed".to_owned() } else { code.to_string() };
         let codes: Vec<String> = runs().map(|((_, it), count)| format!("{}: {count}", code(it))).collect();
         println!("{name:36}  {:>5}  {}", runs().map(|(_, count)| count).sum::<u64>(), codes.join(", "));

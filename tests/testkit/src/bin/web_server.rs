@@ -52,13 +52,7 @@ struct Trust {
 }
 
 fn main() -> ExitCode {
-    match serve(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    testkit::exit_code(serve(&Arguments::parse()))
 }
 
 fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
@@ -88,11 +82,8 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("Cannot listen on {address}: {error}. Choose another port with --port."))?;
 
     let host = if arguments.bind.is_unspecified() { "localhost".to_owned() } else { format_address(arguments.bind) };
-    let source = serde_json::json!({
-        "url": format!("https://{host}:{}/{ZIP}", server.port()),
-        "dump": DUMP,
-        "ca_file": trust.ca_file,
-    });
+    let url = format!("https://{host}:{}/{ZIP}", server.port());
+    let source = serde_json::json!({"url": url, "dump": DUMP, "ca_file": trust.ca_file});
     println!("Serving {} on https://{host}:{}/", folder.display(), server.port());
     println!("{}", describe(&zip)?);
     println!("\nFor the configuration:\n\n\"source\": {}\n", serde_json::to_string_pretty(&source)?);
@@ -134,7 +125,7 @@ fn trust(folder: &Path, names: &[String]) -> Result<Trust, Box<dyn Error>> {
 
     let days =
         fs::metadata(&certificate).and_then(|metadata| metadata.modified()?.elapsed().map_err(std::io::Error::other));
-    let is_recent = days.is_ok_and(|age| age < Duration::from_secs((DAYS_VALID - 30) * 24 * 60 * 60));
+    let is_recent = days.is_ok_and(|age| age < Duration::from_secs((DAYS_VALID - 30) as u64 * 24 * 60 * 60));
     let is_for_names = fs::read_to_string(&list).is_ok_and(|known| known.lines().eq(names.iter().map(String::as_str)));
     if is_recent
         && is_for_names

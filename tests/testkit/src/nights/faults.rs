@@ -47,26 +47,6 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The names, in the order of [`index`](Fault::index).
-    pub const NAMES: [&str; 16] = [
-        "none",
-        "web server closes the connection",
-        "web server stalls",
-        "web server answers 503",
-        "ZIP changes between requests",
-        "SFTP connection lost at any request",
-        "SFTP connection lost at a write",
-        "SFTP connection lost at a read",
-        "reply to a rename is lost",
-        "SFTP server rejects connections",
-        "SFTP server's disk is full",
-        "SFTP server fails to sync",
-        "web server's clock is wrong",
-        "kill -9 at a random time",
-        "mail is refused",
-        "Mattermost answers 500",
-    ];
-
     /// A random fault for a ZIP of `zip_size` bytes; a run without faults takes about `usual`.
     pub fn random(zip_size: u64, usual: Duration, random: &mut Rng) -> Fault {
         if random.f64() < 0.3 {
@@ -75,7 +55,7 @@ impl Fault {
         let mut bytes = || random.u64(..zip_size.div_ceil(2));
         let (some, few) = (bytes(), bytes() / 8);
         let times = |random: &mut Rng| if random.f64() < 0.75 { random.u64(1..=2) } else { ALWAYS };
-        match random.usize(1..Fault::NAMES.len()) {
+        match random.usize(1..16) {
             1 => Fault::WebCut(some, times(random)),
             // Stalls are slow, so they are half as frequent.
             2 if random.bool() => Fault::WebStall(some, if random.f64() < 0.8 { 1 } else { ALWAYS }),
@@ -105,24 +85,24 @@ impl Fault {
         }
     }
 
-    pub fn index(&self) -> usize {
+    pub fn name(&self) -> &'static str {
         match self {
-            Fault::None => 0,
-            Fault::WebCut(..) => 1,
-            Fault::WebStall(..) => 2,
-            Fault::WebUnavailable(_) => 3,
-            Fault::ZipChanges(_) => 4,
-            Fault::RequestCut(..) => 5,
-            Fault::WritesCut(..) => 6,
-            Fault::ReadsCut(..) => 7,
-            Fault::RenameReplyLost => 8,
-            Fault::Rejected(..) => 9,
-            Fault::DiskFull(_) => 10,
-            Fault::Sync(_) => 11,
-            Fault::WrongClock(_) => 12,
-            Fault::Killed(_) => 13,
-            Fault::MailRefused => 14,
-            Fault::WebhookRefuses => 15,
+            Fault::None => "none",
+            Fault::WebCut(..) => "web server closes the connection",
+            Fault::WebStall(..) => "web server stalls",
+            Fault::WebUnavailable(_) => "web server answers 503",
+            Fault::ZipChanges(_) => "ZIP changes between requests",
+            Fault::RequestCut(..) => "SFTP connection lost at any request",
+            Fault::WritesCut(..) => "SFTP connection lost at a write",
+            Fault::ReadsCut(..) => "SFTP connection lost at a read",
+            Fault::RenameReplyLost => "reply to a rename is lost",
+            Fault::Rejected(..) => "SFTP server rejects connections",
+            Fault::DiskFull(_) => "SFTP server's disk is full",
+            Fault::Sync(_) => "SFTP server fails to sync",
+            Fault::WrongClock(_) => "web server's clock is wrong",
+            Fault::Killed(_) => "kill -9 at a random time",
+            Fault::MailRefused => "mail is refused",
+            Fault::WebhookRefuses => "Mattermost answers 500",
         }
     }
 

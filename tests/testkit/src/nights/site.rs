@@ -17,7 +17,6 @@ use super::folder::{Listing, stable_listing};
 use super::model::{KEEP_AT_LEAST, KEEP_DAYS};
 use crate::servers::certificates::write_private;
 use crate::servers::listener::loopback;
-use crate::servers::smtp::Security;
 use crate::servers::{Authority, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, https, sftp, times};
 
 pub const DIRECTORY: &str = "archives";
@@ -197,12 +196,4 @@ impl Site {
 fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(WEB_PORTS));
     ports.find(|port| TcpListener::bind(loopback(*port)).is_ok()).unwrap()
-}
-
-pub fn mail() -> SmtpServer {
-    SmtpServer::builder(Security::Tls).start()
-}
-
-pub fn webhook() -> WebhookServer {
-    WebhookServer::builder().start()
 }

@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::folder::Item;
 use super::history::plant_foreign;
 use super::model::{Existing, Exit, Model, Run};
-use super::site::{Job, Servers, Site, mail, webhook};
+use super::site::{Job, Servers, Site};
 use super::victim::Victim;
 use crate::servers::smtp::Security;
 use crate::servers::{SmtpServer, WebhookServer};
@@ -48,8 +48,8 @@ pub struct Summary {
     pub replacements: u64,
     /// Nights whose archive was delivered.
     pub delivered: u64,
-    /// The number of runs by [`Fault::index`] and exit code (-1 if killed).
-    pub runs: BTreeMap<(usize, i32), u64>,
+    /// The number of runs by [`Fault::name`] and exit code (-1 if killed).
+    pub runs: BTreeMap<(&'static str, i32), u64>,
     /// The archives in the folder at the end.
     pub archives: Vec<NaiveDate>,
     /// Every violation of the model.
@@ -243,18 +243,14 @@ impl Soak {
             run.dumps.extend(is_fresh.then(|| dump.clone()));
             successor = Some((date, dump));
         }
-        let servers = Servers {
-            web: web.start(),
-            sftp: fault.on_sftp(self.site.sftp()).start(),
-            mail: match fault {
-                Fault::MailRefused => SmtpServer::builder(Security::Tls).refuse_messages(554).start(),
-                _ => mail(),
-            },
-            webhook: match fault {
-                Fault::WebhookRefuses => WebhookServer::builder().status(500).start(),
-                _ => webhook(),
-            },
-        };
+        let (mut mail, mut webhook) = (SmtpServer::builder(Security::Tls), WebhookServer::builder());
+        match fault {
+            Fault::MailRefused => mail = mail.refuse_messages(554),
+            Fault::WebhookRefuses => webhook = webhook.status(500),
+            _ => {}
+        }
+        let sftp = fault.on_sftp(self.site.sftp()).start();
+        let servers = Servers { web: web.start(), sftp, mail: mail.start(), webhook: webhook.start() };
         let command = self.site.command(job, &servers, &servers.sftp, date);
         let second = (circumstance == Circumstance::SecondMachine).then(|| {
             self.summary.second_machine.0 += 1;
@@ -335,7 +331,7 @@ impl Soak {
                 Exit::Code(code) => code,
                 Exit::Killed => -1,
             };
-            *self.summary.runs.entry((fault.index(), code)).or_default() += 1;
+            *self.summary.runs.entry((fault.name(), code)).or_default() += 1;
             if !(expected.contains(&code) || code == -1 && may_be_killed) {
                 errors.push(format!("it exited with {code} instead of one of {expected:?}"));
             }

@@ -16,10 +16,12 @@ use super::history::plant;
 use super::model::{Existing, Exit, Model, Run};
 use super::points::{KillTime, Point, TASKS, Traces, plan};
 use super::second_machine::SecondMachine;
-use super::site::{Job, Servers, Site, mail, webhook};
+use super::site::{Job, Servers, Site};
 use super::victim::Victim;
 use crate::servers::sftp_faults::RequestFault;
 use crate::servers::sftp_watch::{Moment, Operation};
+use crate::servers::smtp::Security;
+use crate::servers::{SmtpServer, WebhookServer};
 use crate::setup::archive_name;
 
 const SMALL_DUMP: usize = 1_000_000;
@@ -324,8 +326,8 @@ fn serve(site: &Site, watcher: Watcher, request: Option<(u64, Victim)>) -> Serve
     if let Some((number, victim)) = request {
         web = web.before_request(number, move || victim.kill());
     }
-    let sftp = site.sftp().on_operation(watcher).start();
-    Servers { web: web.start(), sftp, mail: mail(), webhook: webhook() }
+    let (sftp, mail) = (site.sftp().on_operation(watcher).start(), SmtpServer::builder(Security::Tls).start());
+    Servers { web: web.start(), sftp, mail, webhook: WebhookServer::builder().start() }
 }
 
 /// The index in [`TASKS`] of the first task without an end in the log.

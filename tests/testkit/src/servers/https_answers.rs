@@ -23,13 +23,12 @@ pub struct RecordedRequest {
     pub target: String,
     /// The status of the answer.
     pub status: u16,
-    headers: HashMap<String, String>,
+    headers: HeaderMap,
 }
 
 impl RecordedRequest {
-    /// `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
+        self.headers.get(name)?.to_str().ok()
     }
 
     pub fn range(&self) -> Option<&str> {
@@ -86,7 +85,7 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
         method: request.method().to_string(),
         target: request.uri().to_string(),
         status: 0,
-        headers: to_text(request.headers()),
+        headers: request.headers().clone(),
     };
     let mut response = match behaviour.refusal(number, request.uri().path(), request.headers()) {
         Some(refusal) => refusal,
@@ -209,11 +208,6 @@ impl Behaviour {
             .ok()
             .map(|response| response.map(Body::new))
     }
-}
-
-fn to_text(headers: &HeaderMap) -> HashMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Shifts the range in the header `name`, if present, by `by` bytes.

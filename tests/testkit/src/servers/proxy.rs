@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use super::listener::{Connections, TcpServer, loopback};
 
 const PIECE: usize = 64 * 1024;
-/// Max. delayed pieces per direction of a connection: in all 64 MiB, or 100 ms of 640 MB/s.
+/// Max. delayed pieces per direction of a connection: 64 MiB in total, or 100 ms of 640 MB/s.
 const MAX_DELAYED: usize = 1024;
-/// A limited line transmits pieces of this duration, and catches up by at most one piece after a late wake-up: a burst is
-/// at most two pieces long.
+/// Max. duration of a piece on a limited line. The line catches up by at most one piece after a late wake-up, so that a
+/// burst is at most two pieces long.
 const PIECE_TIME: Duration = Duration::from_millis(10);
 
 pub struct Builder {
@@ -229,7 +229,7 @@ impl Forwarding<'_> {
         }
     }
 
-    /// Discards everything until the sender gives up.
+    /// Discards everything until the sender closes the connection.
     fn stall(&self) -> io::Result<()> {
         let mut from = self.from;
         io::copy(&mut from, &mut io::sink())?;

@@ -208,7 +208,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Records a login attempt and accepts it if the user name is right, too.
+    /// Records a login attempt, and accepts it if `is_right` and the user name is right.
     fn record(&self, method: &'static str, username: &str, is_right: bool) -> Auth {
         let accepted = is_right && username == self.state.username;
         let attempt = AuthAttempt { method, username: username.to_owned(), accepted };
@@ -217,11 +217,8 @@ impl Connection {
     }
 
     fn unless_disconnected(&self, reply: Auth) -> Result<Auth, russh::Error> {
-        if self.state.disconnected_at_password.contains(&self.number) {
-            Err(russh::Error::Disconnect)
-        } else {
-            Ok(reply)
-        }
+        let is_disconnected = self.state.disconnected_at_password.contains(&self.number);
+        if is_disconnected { Err(russh::Error::Disconnect) } else { Ok(reply) }
     }
 
     fn accepts_key(&self, key: &PublicKey) -> bool {

@@ -5,19 +5,12 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+pub use zip::CompressionMethod as Method;
+use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 /// Windows file times start in 1601.
 const SECONDS_1601_TO_1970: u64 = 11_644_473_600;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
-    Stored,
-    #[default]
-    Deflated,
-    Bzip2,
-}
 
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
@@ -107,12 +100,7 @@ impl Zip {
 
 impl Entry {
     fn options(&self) -> zip::write::FullFileOptions<'static, 'static> {
-        let method = match self.method {
-            Method::Stored => CompressionMethod::Stored,
-            Method::Deflated => CompressionMethod::Deflated,
-            Method::Bzip2 => CompressionMethod::Bzip2,
-        };
-        let mut options = SimpleFileOptions::default().compression_method(method);
+        let mut options = SimpleFileOptions::default().compression_method(self.method);
         if let Some(time) = self.dos {
             options = options.last_modified_time(dos(time));
         }

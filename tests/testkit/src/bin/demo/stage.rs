@@ -99,12 +99,8 @@ impl Stage {
     pub(crate) fn write_openssh_config(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
         let mut config = configuration(&self.web, &self.sftp, &self.mail);
         config["sftp"] = json!({
-            "host": "127.0.0.1",
-            "port": sshd.port(),
-            "username": username(),
-            "private_key": sshd.user_key(),
-            "known_hosts": "known_hosts_openssh",
-            "directory": sshd.directory,
+            "host": "127.0.0.1", "port": sshd.port(), "username": username(), "private_key": sshd.user_key(),
+            "known_hosts": "known_hosts_openssh", "directory": sshd.directory,
         });
         let path = self.folder.join("config_openssh.json");
         write_private(&path, format!("{}\n", serde_json::to_string_pretty(&config)?).as_bytes());
@@ -172,43 +168,29 @@ fn plant(folder: &Path, today: NaiveDate, id: &JobId) -> std::io::Result<Vec<Pla
 fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Value {
     json!({
         "source": {
-            "url": web.url(&format!("/{ZIP}")),
-            "dump": DUMP,
-            "ca_file": "ca.pem",
-            "username": WEB_USER,
-            "password": { "file": "secrets/web_password" },
+            "url": web.url(&format!("/{ZIP}")), "dump": DUMP, "ca_file": "ca.pem", "username": WEB_USER,
+            "password": {"file": "secrets/web_password"},
         },
-        "archive": { "work_directory": "work" },
+        "archive": {"work_directory": "work"},
         "sftp": {
-            "host": sftp.host(),
-            "port": sftp.port(),
-            "username": sftp.username(),
-            "private_key": "secrets/sftp_key",
-            "known_hosts": "known_hosts",
-            "directory": DIRECTORY,
+            "host": sftp.host(), "port": sftp.port(), "username": sftp.username(), "private_key": "secrets/sftp_key",
+            "known_hosts": "known_hosts", "directory": DIRECTORY,
         },
-        "retention": { "keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST },
+        "retention": {"keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST},
         "alarm": {},
-        "run": { "deadline_minutes": 2 },
-        "log": { "file": "log.log" },
+        "run": {"deadline_minutes": 2},
+        "log": {"file": "log.log"},
         "email": {
             "server": {
-                "host": mail.host(),
-                "port": mail.port(),
-                "security": "tls",
-                "username": MAIL_USER,
-                "password": { "file": "secrets/mail_password" },
-                "ca_file": "ca.pem",
+                "host": mail.host(), "port": mail.port(), "security": "tls", "username": MAIL_USER,
+                "password": {"file": "secrets/mail_password"}, "ca_file": "ca.pem",
             },
-            "from": MAIL_USER,
-            "to": ["operator@example.org"],
+            "from": MAIL_USER, "to": ["operator@example.org"],
         },
         "mattermost": {
-            "webhook_url": { "file": "secrets/webhook_url" },
-            "username": "scripting-system",
-            "ca_file": "ca.pem",
+            "webhook_url": {"file": "secrets/webhook_url"}, "username": "scripting-system", "ca_file": "ca.pem",
         },
-        "monitor": { "ping_url": { "file": "secrets/ping_url" }, "ca_file": "ca.pem" },
-        "metrics": { "textfile": METRICS },
+        "monitor": {"ping_url": {"file": "secrets/ping_url"}, "ca_file": "ca.pem"},
+        "metrics": {"textfile": METRICS},
     })
 }

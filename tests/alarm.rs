@@ -8,9 +8,9 @@ use std::process::Command;
 use chrono::{Days, NaiveDate, NaiveTime};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
-use testkit::night::archive_name;
 use testkit::servers::times;
-use testkit::{Night, Outcome};
+use testkit::setup::archive_name;
+use testkit::{Outcome, Setup};
 
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
 
@@ -23,30 +23,30 @@ fn leftover() -> String {
     format!("{}.old", before(3))
 }
 
-fn run(night: &Night, arguments: &[&str]) -> Outcome {
+fn run(setup: &Setup, arguments: &[&str]) -> Outcome {
     let date = DATE.to_string();
-    night.run_with(&[&["--date", &date], arguments].concat())
+    setup.run_with(&[&["--date", &date], arguments].concat())
 }
 
 /// Puts the archives of the 14 nights before [`DATE`] on the server, 4 of them expired, each `times` as large as the one of
 /// [`DATE`] will be. Returns the bytes of that one.
-fn put_history(night: &mut Night, times: f64) -> Vec<u8> {
-    night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
-    run(night, &[]).exited_with(0);
-    let archive = fs::read(night.archive()).unwrap();
-    fs::remove_file(night.archive()).unwrap();
-    fs::remove_file(night.path("log.log")).unwrap();
+fn put_history(setup: &mut Setup, times: f64) -> Vec<u8> {
+    setup.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
+    run(setup, &[]).exited_with(0);
+    let archive = fs::read(setup.archive()).unwrap();
+    fs::remove_file(setup.archive()).unwrap();
+    fs::remove_file(setup.path("log.log")).unwrap();
     for days in 1..=14 {
-        let file = File::create(night.sshd.directory.join(before(days))).unwrap();
+        let file = File::create(setup.sshd.directory.join(before(days))).unwrap();
         file.set_len((archive.len() as f64 * times) as u64).unwrap();
     }
-    fs::write(night.sshd.directory.join(leftover()), "half an archive").unwrap();
-    times::set_as_named(&night.sshd.directory);
+    fs::write(setup.sshd.directory.join(leftover()), "half an archive").unwrap();
+    times::set_from_names(&setup.sshd.directory);
     archive
 }
 
-fn names(night: &Night) -> BTreeSet<String> {
-    night.sshd.names().into_iter().collect()
+fn names(setup: &Setup) -> BTreeSet<String> {
+    setup.sshd.names().into_iter().collect()
 }
 
 /// The files on the server after a run that removed nothing, or every expired one.
@@ -56,23 +56,23 @@ fn folder(has_removed: bool) -> BTreeSet<String> {
 }
 
 /// The subject and the text of the last mail.
-fn mail(night: &Night) -> (String, String) {
-    let mails = night.mail.messages();
+fn mail(setup: &Setup) -> (String, String) {
+    let mails = setup.mail.messages();
     let mail = MessageParser::default().parse(&mails.last().unwrap().raw).unwrap();
     (mail.subject().unwrap().to_owned(), mail.body_text(0).unwrap().replace("\r\n", "\n"))
 }
 
 /// Asserts on each server that a dump of an unusual size raises the alarm with the text `expected`.
 fn assert_alarm(times: f64, alarm: &Value, expected: &str) {
-    Night::on_each_server(|night| {
-        let archive = put_history(night, times);
-        night.config["alarm"] = alarm.clone();
-        let outcome = run(night, &[]);
+    Setup::on_each_server(|setup| {
+        let archive = put_history(setup, times);
+        setup.config["alarm"] = alarm.clone();
+        let outcome = run(setup, &[]);
         outcome.exited_with(1);
-        assert_eq!(names(night), folder(false), "{}", outcome.all());
-        assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
-        let dump = Command::new("tar").arg("-xzOf").arg(night.archive()).output().unwrap().stdout;
-        assert!(dump == night.dump, "tar finds another dump");
+        assert_eq!(names(setup), folder(false), "{}", outcome.all());
+        assert!(fs::read(setup.archive()).unwrap() == archive, "other bytes");
+        let dump = Command::new("tar").arg("-xzOf").arg(setup.archive()).output().unwrap().stdout;
+        assert!(dump == setup.dump, "tar finds another dump");
 
         outcome.logged("read back over a new connection and published").logged("errors 0, warnings 1, files removed 0");
         let warning = "Remove expired: removal is held back: the new archive of ";
@@ -85,20 +85,20 @@ fn assert_alarm(times: f64, alarm: &Value, expected: &str) {
             "kept {}: replaced, and archives of later dates have been delivered since; removal is held back\n",
             leftover()
         ));
-        let (subject, text) = mail(night);
+        let (subject, text) = mail(setup);
         assert!(subject.contains("delivered, 1 warning"), "{subject}");
         assert!(text.contains(expected), "{text}");
-        let post = night.webhook.posts().last().unwrap().text.clone();
+        let post = setup.webhook.posts().last().unwrap().text.clone();
         assert!(post.contains("0 errors, 1 warning") && post.contains("removal is held back"), "{post}");
 
         // A second run finds the same bytes, which are still suspicious.
-        run(night, &[]).exited_with(1).logged("is already there, with the same bytes");
-        assert_eq!(names(night), folder(false));
+        run(setup, &[]).exited_with(1).logged("is already there, with the same bytes");
+        assert_eq!(names(setup), folder(false));
 
         // With limits that allow the size, expired files are removed again.
-        night.config["alarm"] = json!({"smaller_than_percent": 10, "larger_than_percent": 1000});
-        run(night, &[]).exited_with(0).logged("errors 0, warnings 0, files removed 5");
-        assert_eq!(names(night), folder(true));
+        setup.config["alarm"] = json!({"smaller_than_percent": 10, "larger_than_percent": 1000});
+        run(setup, &[]).exited_with(0).logged("errors 0, warnings 0, files removed 5");
+        assert_eq!(names(setup), folder(true));
     });
 }
 
@@ -118,94 +118,94 @@ fn a_much_larger_dump_is_delivered_with_a_warning_and_nothing_is_removed() {
 
 #[test]
 fn the_right_dump_of_the_same_night_replaces_the_wrong_one_and_ends_the_alarm() {
-    Night::on_each_server(|night| {
-        let archive = put_history(night, 1.0);
-        night.config["alarm"] = json!({});
-        let whole = night.dump.clone();
-        night.dump.truncate(whole.len() / 10);
-        night.publish_dump_of(night.modified);
-        run(night, &[]).exited_with(1);
-        assert_eq!(names(night), folder(false));
+    Setup::on_each_server(|setup| {
+        let archive = put_history(setup, 1.0);
+        setup.config["alarm"] = json!({});
+        let whole = setup.dump.clone();
+        setup.dump.truncate(whole.len() / 10);
+        setup.publish_dump_of(setup.modified);
+        run(setup, &[]).exited_with(1);
+        assert_eq!(names(setup), folder(false));
 
-        night.dump = whole;
-        night.publish_dump_of(night.modified);
-        run(night, &[]).exited_with(1).logged("it replaced an archive with different bytes");
-        assert!(fs::read(night.archive()).unwrap() == archive, "other bytes");
-        assert_eq!(names(night), folder(true).into_iter().chain([format!("{}.old", night.archive_name())]).collect());
+        setup.dump = whole;
+        setup.publish_dump_of(setup.modified);
+        run(setup, &[]).exited_with(1).logged("it replaced an archive with different bytes");
+        assert!(fs::read(setup.archive()).unwrap() == archive, "other bytes");
+        assert_eq!(names(setup), folder(true).into_iter().chain([format!("{}.old", setup.archive_name())]).collect());
     });
 }
 
 #[test]
 fn a_good_archive_is_kept_when_a_suspicious_one_of_the_same_night_replaces_it() {
-    Night::on_each_server(|night| {
-        let good = put_history(night, 1.0);
-        night.config["alarm"] = json!({});
-        run(night, &[]).exited_with(0);
-        let (whole, replaced) = (night.dump.clone(), format!("{}.old", night.archive_name()));
+    Setup::on_each_server(|setup| {
+        let good = put_history(setup, 1.0);
+        setup.config["alarm"] = json!({});
+        run(setup, &[]).exited_with(0);
+        let (whole, replaced) = (setup.dump.clone(), format!("{}.old", setup.archive_name()));
         for share in [10, 20] {
-            night.dump = whole[..whole.len() / share].to_vec();
-            night.publish_dump_of(night.modified);
-            let outcome = run(night, &[]);
+            setup.dump = whole[..whole.len() / share].to_vec();
+            setup.publish_dump_of(setup.modified);
+            let outcome = run(setup, &[]);
             outcome.exited_with(1).logged("it replaced an archive with different bytes");
             outcome.logged(&format!("kept {replaced}: set aside until "));
-            assert!(fs::read(night.sshd.directory.join(&replaced)).unwrap() == good, "{}", outcome.all());
+            assert!(fs::read(setup.sshd.directory.join(&replaced)).unwrap() == good, "{}", outcome.all());
         }
-        night.dump = whole;
-        night.publish_dump_of(night.modified);
-        run(night, &[]).exited_with(1).logged(&format!("kept {replaced}: set aside until "));
-        assert!(fs::read(night.archive()).unwrap() == good, "other bytes");
-        let last = format!("{}.last.old", night.archive_name());
-        assert_eq!(names(night), folder(true).into_iter().chain([replaced, last]).collect());
+        setup.dump = whole;
+        setup.publish_dump_of(setup.modified);
+        run(setup, &[]).exited_with(1).logged(&format!("kept {replaced}: set aside until "));
+        assert!(fs::read(setup.archive()).unwrap() == good, "other bytes");
+        let last = format!("{}.last.old", setup.archive_name());
+        assert_eq!(names(setup), folder(true).into_iter().chain([replaced, last]).collect());
     });
 }
 
 #[test]
 fn without_the_section_no_size_is_unusual() {
     for times in [5.0, 0.2] {
-        let mut night = Night::new();
-        put_history(&mut night, times);
-        let outcome = run(&night, &[]);
+        let mut setup = Setup::new();
+        put_history(&mut setup, times);
+        let outcome = run(&setup, &[]);
         outcome.exited_with(0).logged("files removed 5");
-        assert_eq!((names(&night), outcome.stderr.as_str()), (folder(true), ""));
+        assert_eq!((names(&setup), outcome.stderr.as_str()), (folder(true), ""));
     }
 }
 
 #[test]
 fn a_usual_size_and_a_first_archive_raise_no_alarm() {
-    let mut night = Night::new();
-    night.config["alarm"] = json!({"smaller_than_percent": 99, "larger_than_percent": 101});
+    let mut setup = Setup::new();
+    setup.config["alarm"] = json!({"smaller_than_percent": 99, "larger_than_percent": 101});
     // First without archives to compare with, then with archives of the same size.
-    put_history(&mut night, 1.0);
-    run(&night, &[]).exited_with(0);
-    assert_eq!(names(&night), folder(true));
+    put_history(&mut setup, 1.0);
+    run(&setup, &[]).exited_with(0);
+    assert_eq!(names(&setup), folder(true));
 }
 
 #[test]
 fn a_stale_dump_raises_no_size_alarm() {
-    let mut night = Night::new();
-    put_history(&mut night, 5.0);
-    night.config["alarm"] = json!({});
-    night.publish_dump_of(night.modified - Days::new(3));
-    let outcome = run(&night, &[]);
+    let mut setup = Setup::new();
+    put_history(&mut setup, 5.0);
+    setup.config["alarm"] = json!({});
+    setup.publish_dump_of(setup.modified - Days::new(3));
+    let outcome = run(&setup, &[]);
     outcome.exited_with(1).logged("the dump is stale").logged("warnings 1,");
     assert!(!outcome.log.contains("held back"), "{}", outcome.all());
 }
 
 #[test]
 fn a_dry_run_announces_the_alarm() {
-    Night::on_each_server(|night| {
-        put_history(night, 5.0);
-        night.config["alarm"] = json!({});
-        let before = names(night);
-        let dry = run(night, &["--dry-run"]);
+    Setup::on_each_server(|setup| {
+        put_history(setup, 5.0);
+        setup.config["alarm"] = json!({});
+        let before = names(setup);
+        let dry = run(setup, &["--dry-run"]);
         dry.exited_with(1);
         assert!(dry.stdout.contains("warning: Remove expired: removal is held back: the new "), "{}", dry.all());
         assert!(dry.stdout.contains("would be removed: 0 files"), "{}", dry.all());
-        assert_eq!(names(night), before);
+        assert_eq!(names(setup), before);
 
         // The size of an archive that has to be compressed again is not known before.
-        night.config["archive"]["compression"] = json!(6);
-        let dry = run(night, &["--dry-run"]);
+        setup.config["archive"]["compression"] = json!(6);
+        let dry = run(setup, &["--dry-run"]);
         dry.exited_with(0);
         assert!(dry.stdout.contains("would be removed: 5 files"), "{}", dry.all());
     });

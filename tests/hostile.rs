@@ -20,8 +20,8 @@ use scripting_system::rules::retention;
 use scripting_system::rules::retention::Circumstances;
 use scripting_system::rules::retention::keeping::Policy;
 use scripting_system::runtime::interrupt::Interrupt;
-use testkit::night::DUMP;
 use testkit::servers::{Entry, Method, Zip, zips};
+use testkit::setup::DUMP;
 
 /// Larger than any dump in these tests.
 const CAP: u64 = 4 * 1024 * 1024;

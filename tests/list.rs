@@ -10,56 +10,56 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
-use testkit::night::archive_name;
 use testkit::servers::listener::closed_address;
-use testkit::{Night, Outcome, program};
+use testkit::setup::archive_name;
+use testkit::{Outcome, Setup, program};
 
 /// Fills the folder with every kind of entry, dated relative to the day of the run.
-fn put_everything(night: &Night) {
+fn put_everything(setup: &Setup) {
     for days_ago in [13, 12, 8, 7, 2, 1] {
-        put(night, days_ago, &vec![7; 100_000 * (14 - days_ago as usize)]);
+        put(setup, days_ago, &vec![7; 100_000 * (14 - days_ago as usize)]);
     }
-    put(night, -1, b"from tomorrow");
-    put(night, 6, b"");
-    let folder = &night.sshd.directory;
-    fs::write(folder.join(night.part_of(&archive_name(day(night, 20)))), "left over").unwrap();
-    fs::write(folder.join(format!("{}.old", archive_name(day(night, 9)))), "without a successor").unwrap();
-    fs::create_dir(folder.join(archive_name(day(night, 10)))).unwrap();
-    symlink("nowhere", folder.join(archive_name(day(night, 11)))).unwrap();
+    put(setup, -1, b"from tomorrow");
+    put(setup, 6, b"");
+    let folder = &setup.sshd.directory;
+    fs::write(folder.join(setup.part_of(&archive_name(day(setup, 20)))), "left over").unwrap();
+    fs::write(folder.join(format!("{}.old", archive_name(day(setup, 9)))), "without a successor").unwrap();
+    fs::create_dir(folder.join(archive_name(day(setup, 10)))).unwrap();
+    symlink("nowhere", folder.join(archive_name(day(setup, 11)))).unwrap();
     fs::write(folder.join("notes.txt"), "foreign").unwrap();
     fs::write(folder.join("bad\n\u{1b}[31m|\u{202e}name"), "hostile").unwrap();
 }
 
-fn day(night: &Night, days_ago: i64) -> NaiveDate {
-    night.modified.date_naive() - TimeDelta::days(days_ago)
+fn day(setup: &Setup, days_ago: i64) -> NaiveDate {
+    setup.modified.date_naive() - TimeDelta::days(days_ago)
 }
 
 /// Creates an archive dated and written at 23:00 of the day `days_ago`.
-fn put(night: &Night, days_ago: i64, content: &[u8]) {
-    let date = day(night, days_ago);
-    let path = night.sshd.directory.join(archive_name(date));
+fn put(setup: &Setup, days_ago: i64, content: &[u8]) {
+    let date = day(setup, days_ago);
+    let path = setup.sshd.directory.join(archive_name(date));
     fs::write(&path, content).unwrap();
     let written = date.and_hms_opt(23, 0, 0).unwrap().and_utc();
     File::options().write(true).open(path).unwrap().set_modified(SystemTime::from(written)).unwrap();
 }
 
 /// Name, size and modification time of every entry in the folder.
-fn folder_of(night: &Night) -> Vec<(String, u64, SystemTime)> {
+fn folder_of(setup: &Setup) -> Vec<(String, u64, SystemTime)> {
     let state = |name: String| {
-        let metadata = fs::symlink_metadata(night.sshd.directory.join(&name)).unwrap();
+        let metadata = fs::symlink_metadata(setup.sshd.directory.join(&name)).unwrap();
         (name, metadata.len(), metadata.modified().unwrap())
     };
-    night.sshd.names().into_iter().map(state).collect()
+    setup.sshd.names().into_iter().map(state).collect()
 }
 
 /// False if midnight has passed during the test.
-fn is_still_today(night: &Night) -> bool {
-    Utc::now().date_naive() == night.modified.date_naive()
+fn is_still_today(setup: &Setup) -> bool {
+    Utc::now().date_naive() == setup.modified.date_naive()
 }
 
 /// The line of the archive of `days_ago`.
-fn line_of(night: &Night, listed: &Outcome, days_ago: i64) -> String {
-    let date = day(night, days_ago).format("%a %Y-%m-%d ").to_string();
+fn line_of(setup: &Setup, listed: &Outcome, days_ago: i64) -> String {
+    let date = day(setup, days_ago).format("%a %Y-%m-%d ").to_string();
     let lines: Vec<&str> = listed.stdout.lines().filter(|line| line.starts_with(&date)).collect();
     assert_eq!(lines.len(), 1, "{date}: {}", listed.all());
     lines[0].split_whitespace().collect::<Vec<_>>().join(" ")
@@ -72,16 +72,16 @@ fn must_show(listed: &Outcome, words: &str) {
 
 #[test]
 fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
-    Night::on_each_server(|night| {
-        put_everything(night);
-        let before = folder_of(night);
-        let listed = night.call("list", &[]);
-        if !is_still_today(night) {
+    Setup::on_each_server(|setup| {
+        put_everything(setup);
+        let before = folder_of(setup);
+        let listed = setup.call("list", &[]);
+        if !is_still_today(setup) {
             return;
         }
         listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
-        assert_eq!(folder_of(night), before, "a listing changes nothing");
+        assert_eq!(folder_of(setup), before, "a listing changes nothing");
         for (days_ago, action) in [
             (13, "remove expired, 13 days old"),
             (12, "remove expired, 12 days old"),
@@ -90,12 +90,12 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
             (6, "keep empty"),
             (-1, "keep dated after today"),
         ] {
-            assert!(line_of(night, &listed, days_ago).ends_with(action), "{action:?}: {}", listed.all());
+            assert!(line_of(setup, &listed, days_ago).ends_with(action), "{action:?}: {}", listed.all());
         }
-        assert!(line_of(night, &listed, 1).contains(&format!("{} 1.24 MiB", archive_name(day(night, 1)))));
+        assert!(line_of(setup, &listed, 1).contains(&format!("{} 1.24 MiB", archive_name(day(setup, 1)))));
         let names: Vec<usize> = [13, 12, 8, 7, 6, 2, 1, -1]
             .iter()
-            .map(|days_ago| listed.stdout.find(&archive_name(day(night, *days_ago))).unwrap())
+            .map(|days_ago| listed.stdout.find(&archive_name(day(setup, *days_ago))).unwrap())
             .collect();
         assert!(names.is_sorted(), "{}", listed.all());
         for words in [
@@ -118,9 +118,9 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
 
 #[test]
 fn with_v_foreign_files_are_named_and_cannot_forge_a_line() {
-    Night::on_each_server(|night| {
-        put_everything(night);
-        let listed = night.call("list", &["-v"]);
+    Setup::on_each_server(|setup| {
+        put_everything(setup);
+        let listed = setup.call("list", &["-v"]);
         listed.exited_with(0);
         for words in
             ["\n  foreign    notes.txt\n", "\n  foreign    bad\\n\\u{1b}[31m|\\u{202e}name\n", "\n  no file    "]
@@ -133,30 +133,30 @@ fn with_v_foreign_files_are_named_and_cannot_forge_a_line() {
 
 #[test]
 fn the_archive_of_a_finished_run_is_the_newest() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let listed = night.call("list", &[]);
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let listed = setup.call("list", &[]);
         listed.exited_with(0);
-        let newest = format!("\n  newest     {}, 0 min old\n", night.archive_name());
+        let newest = format!("\n  newest     {}, 0 min old\n", setup.archive_name());
         must_show(&listed, &newest);
     });
 }
 
 #[test]
 fn an_empty_folder_says_so() {
-    Night::on_each_server(|night| {
-        let listed = night.call("list", &[]);
+    Setup::on_each_server(|setup| {
+        let listed = setup.call("list", &[]);
         listed.exited_with(0);
         must_show(&listed, "\nThe folder is empty.\n");
-        let json: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
+        let json: Value = serde_json::from_str(&setup.call("list", &["--json"]).stdout).unwrap();
         assert_eq!((&json["archives"], &json["reference_day"]), (&json!([]), &json!(null)));
     });
 }
 
 /// The archives that the next run will remove. The table and the JSON document must agree on them and on all ages.
-fn predicted(night: &Night) -> Vec<String> {
-    let table = night.call("list", &[]).stdout;
-    let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
+fn predicted(setup: &Setup) -> Vec<String> {
+    let table = setup.call("list", &[]).stdout;
+    let document: Value = serde_json::from_str(&setup.call("list", &["--json"]).stdout).unwrap();
     let archives = document["archives"].as_array().unwrap();
     for archive in archives {
         let line = table.lines().find(|line| line.contains(archive["name"].as_str().unwrap())).unwrap();
@@ -171,38 +171,38 @@ fn predicted(night: &Night) -> Vec<String> {
 
 #[test]
 fn the_next_run_removes_exactly_the_announced_archives() {
-    Night::on_each_server(|night| {
+    Setup::on_each_server(|setup| {
         for days_ago in 1..=30 {
-            put(night, days_ago, b"an archive");
+            put(setup, days_ago, b"an archive");
         }
         for retention in [json!({}), json!({"keep_days": 4, "keep_weekly": 2, "keep_monthly": 1})] {
-            night.config["retention"] = retention;
-            let predicted = predicted(night);
-            let before = night.sshd.names();
-            night.run().exited_with(0);
-            let after = night.sshd.names();
+            setup.config["retention"] = retention;
+            let predicted = predicted(setup);
+            let before = setup.sshd.names();
+            setup.run().exited_with(0);
+            let after = setup.sshd.names();
             let gone: Vec<String> = before.into_iter().filter(|name| !after.contains(name)).collect();
-            if !is_still_today(night) {
+            if !is_still_today(setup) {
                 return;
             }
             let mut expected = predicted;
             expected.sort();
             assert_eq!(gone, expected);
-            fs::remove_file(night.archive()).unwrap();
+            fs::remove_file(setup.archive()).unwrap();
         }
         // Once today's archive exists, the next run is tomorrow's.
-        night.run().exited_with(0);
-        let document: Value = serde_json::from_str(&night.call("list", &["--json"]).stdout).unwrap();
-        assert_eq!(document["next_run"], day(night, -1).to_string());
+        setup.run().exited_with(0);
+        let document: Value = serde_json::from_str(&setup.call("list", &["--json"]).stdout).unwrap();
+        assert_eq!(document["next_run"], day(setup, -1).to_string());
     });
 }
 
 #[test]
 fn held_back_removal_is_explained() {
-    Night::on_each_server(|night| {
-        put_everything(night);
-        fs::write(night.sshd.directory.join("20201231.tgz"), "day and month swapped").unwrap();
-        let listed = night.call("list", &[]);
+    Setup::on_each_server(|setup| {
+        put_everything(setup);
+        fs::write(setup.sshd.directory.join("20201231.tgz"), "day and month swapped").unwrap();
+        let listed = setup.call("list", &[]);
         listed.exited_with(0);
         must_show(&listed, "removes nothing, removal is held back: \"20201231.tgz\" fits");
         must_show(&listed, "days old; removal is held back");
@@ -214,29 +214,29 @@ fn the_json_document_matches_the_published_schema() {
     let schema = fs::read_to_string("docs/list.schema.json").unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    Night::on_each_server(|night| {
-        put_everything(night);
-        let listed = night.call("list", &["--json"]);
+    Setup::on_each_server(|setup| {
+        put_everything(setup);
+        let listed = setup.call("list", &["--json"]);
         listed.exited_with(0);
         assert!(listed.stderr.lines().all(|line| line.contains("host key")), "{}", listed.all());
         let document: Value = serde_json::from_str(&listed.stdout).unwrap();
         schema.validate(&document).unwrap_or_else(|error| panic!("{error} at {}", error.instance_path()));
-        if !is_still_today(night) {
+        if !is_still_today(setup) {
             return;
         }
         let counts = ["nights_without_archive", "irregular", "foreign"].map(|field| document[field].as_u64().unwrap());
         assert_eq!(counts, [7, 2, 2]);
         assert_eq!(document["archives"].as_array().unwrap().len(), 8);
-        let date = day(night, 12);
+        let date = day(setup, 12);
         let expected = json!({
             "name": archive_name(date), "date": date.to_string(), "size": 200_000,
             "modified": format!("{date}T23:00:00Z"), "age_days": 12, "action": "remove",
             "reason": "expired, 12 days old",
         });
         assert_eq!(document["archives"][1], expected);
-        assert_eq!(document["reference_day"], day(night, 1).to_string());
-        assert_eq!(document["today"], day(night, 0).to_string());
-        assert_eq!(document["next_run"], day(night, 0).to_string());
+        assert_eq!(document["reference_day"], day(setup, 1).to_string());
+        assert_eq!(document["today"], day(setup, 0).to_string());
+        assert_eq!(document["next_run"], day(setup, 0).to_string());
         assert!(document["free_bytes"].as_u64().unwrap() > 0);
         let as_of: DateTime<Utc> = document["as_of"].as_str().unwrap().parse().unwrap();
         assert!((Utc::now() - as_of).num_seconds() < 60);
@@ -255,8 +255,8 @@ fn the_published_schema_is_the_printed_one() {
 }
 
 /// The output of `list` on a terminal.
-fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> String {
-    let config = night.write_config();
+fn on_terminal(setup: &Setup, columns: u32, variables: &[(&str, &str)]) -> String {
+    let config = setup.write_config();
     let command =
         format!("stty cols {columns} rows 50; {} list --config {} 2>/dev/null", program().display(), config.display());
     let mut script = Command::new("script");
@@ -267,24 +267,24 @@ fn on_terminal(night: &Night, columns: u32, variables: &[(&str, &str)]) -> Strin
 
 #[test]
 fn a_terminal_gets_bars_if_it_is_wide_and_colours_if_it_supports_them() {
-    Night::on_each_server(|night| {
-        put_everything(night);
-        night.call("list", &[]).exited_with(0);
-        let wide = on_terminal(night, 120, &[]);
+    Setup::on_each_server(|setup| {
+        put_everything(setup);
+        setup.call("list", &[]).exited_with(0);
+        let wide = on_terminal(setup, 120, &[]);
         assert!(wide.contains("█████████████") && wide.contains("\u{1b}[31mremove"), "{wide}");
-        let plain = on_terminal(night, 120, &[("NO_COLOR", "1")]);
+        let plain = on_terminal(setup, 120, &[("NO_COLOR", "1")]);
         assert_eq!(console::strip_ansi_codes(&wide).lines().count(), plain.lines().count());
         assert!(plain.contains("█████████████") && !plain.contains('\u{1b}'), "{plain}");
-        assert!(!on_terminal(night, 120, &[("TERM", "dumb")]).contains('\u{1b}'));
-        let narrow = on_terminal(night, 60, &[]);
+        assert!(!on_terminal(setup, 120, &[("TERM", "dumb")]).contains('\u{1b}'));
+        let narrow = on_terminal(setup, 60, &[]);
         assert!(!narrow.contains('█') && narrow.contains("1.24 MiB"), "{narrow}");
     });
 }
 
 #[test]
 fn each_failure_has_its_exit_code_and_prints_no_listing() {
-    Night::on_each_server(|night| {
-        let good = night.config.clone();
+    Setup::on_each_server(|setup| {
+        let good = setup.config.clone();
         let free = closed_address().port();
         for (key, value, code, words) in [
             ("sftp.port", json!(free), 4, "no connection to 127.0.0.1"),
@@ -292,16 +292,16 @@ fn each_failure_has_its_exit_code_and_prints_no_listing() {
             ("sftp.username", json!("nobody-here"), 4, "refused the login"),
             ("sftp.port", json!(0), 3, "sftp.port: 0 is out of bounds"),
         ] {
-            night.set(key, value);
+            setup.set(key, value);
             for form in [&[][..], &["--json"]] {
-                let listed = night.call("list", form);
+                let listed = setup.call("list", form);
                 listed.exited_with(code);
                 assert!(listed.stderr.contains(words), "{words:?}: {}", listed.all());
                 assert_eq!(listed.stdout, "");
             }
-            night.config = good.clone();
+            setup.config = good.clone();
         }
-        night.call("list", &["--nonsense"]).exited_with(2);
+        setup.call("list", &["--nonsense"]).exited_with(2);
     });
     let without = Command::new(program()).arg("list").output().unwrap();
     assert_eq!(without.status.code(), Some(2));
@@ -309,11 +309,11 @@ fn each_failure_has_its_exit_code_and_prints_no_listing() {
 
 #[test]
 fn a_signal_ends_the_listing() {
-    let mut night = Night::new();
+    let mut setup = Setup::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
+    setup.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
-        let mut child = night.command_of("list", &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = setup.command_of("list", &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // Connected to the server, which does not answer.
         let (socket, _) = listener.accept().unwrap();
         let mut greeting = String::new();
@@ -326,35 +326,35 @@ fn a_signal_ends_the_listing() {
 
 #[test]
 fn a_new_host_key_is_reported_until_a_run_stores_it() {
-    Night::on_each_server(|night| {
+    Setup::on_each_server(|setup| {
         for _ in 0..2 {
-            let listed = night.call("list", &[]);
+            let listed = setup.call("list", &[]);
             listed.exited_with(0);
             assert!(listed.stderr.contains("the host key SHA256:"), "{}", listed.all());
-            assert!(!night.path("known_hosts").exists());
+            assert!(!setup.path("known_hosts").exists());
         }
-        night.run().exited_with(0);
-        assert_eq!(night.call("list", &[]).exited_with(0).stderr, "");
+        setup.run().exited_with(0);
+        assert_eq!(setup.call("list", &[]).exited_with(0).stderr, "");
     });
 }
 
 #[test]
 fn a_full_disk_behind_standard_output_is_reported() {
-    let night = Night::new();
+    let setup = Setup::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = night.command_of("list", &["--json"]).stdout(full).output().unwrap();
+    let output = setup.command_of("list", &["--json"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("writing to standard output"));
 }
 
 #[test]
 fn nights_thinned_out_by_retention_do_not_count_as_missing() {
-    Night::on_each_server(|night| {
+    Setup::on_each_server(|setup| {
         for days_ago in [0, 1, 2, 3, 17, 24, 31] {
-            put(night, days_ago, b"an archive");
+            put(setup, days_ago, b"an archive");
         }
-        night.set("retention", json!({"keep_days": 2, "keep_weekly": 8}));
-        let listed = night.call("list", &[]);
+        setup.set("retention", json!({"keep_days": 2, "keep_weekly": 8}));
+        let listed = setup.call("list", &[]);
         must_show(&listed, "— 13 nights not kept\n");
         assert!(!listed.stdout.contains("without"), "{}", listed.all());
     });

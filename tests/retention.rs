@@ -19,40 +19,40 @@ use chrono::{Days, NaiveDate, TimeDelta};
 use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
-use testkit::night::archive_name;
 use testkit::servers::times;
-use testkit::{Night, Outcome};
+use testkit::setup::archive_name;
+use testkit::{Outcome, Setup};
 
 /// The date that runs get as `--date`, so that midnight may pass during a test.
-fn today(night: &Night) -> NaiveDate {
-    night.modified.date_naive()
+fn today(setup: &Setup) -> NaiveDate {
+    setup.modified.date_naive()
 }
 
-fn run(night: &Night) -> Outcome {
-    run_on(night, today(night), &[])
+fn run(setup: &Setup) -> Outcome {
+    run_on(setup, today(setup), &[])
 }
 
-fn dry_run(night: &Night) -> Outcome {
-    run_on(night, today(night), &["--dry-run"])
+fn dry_run(setup: &Setup) -> Outcome {
+    run_on(setup, today(setup), &["--dry-run"])
 }
 
-fn run_on(night: &Night, date: NaiveDate, arguments: &[&str]) -> Outcome {
+fn run_on(setup: &Setup, date: NaiveDate, arguments: &[&str]) -> Outcome {
     let date = date.to_string();
-    night.run_with(&[&["--date", &date], arguments].concat())
+    setup.run_with(&[&["--date", &date], arguments].concat())
 }
 
 /// The name of the archive of `days_ago` days before today.
-fn archive(night: &Night, days_ago: i64) -> String {
-    archive_name(today(night) - TimeDelta::days(days_ago))
+fn archive(setup: &Setup, days_ago: i64) -> String {
+    archive_name(today(setup) - TimeDelta::days(days_ago))
 }
 
 /// Puts an archive of each of `dates` into the folder on the server.
-fn lay(night: &Night, dates: impl IntoIterator<Item = NaiveDate>) {
+fn lay(setup: &Setup, dates: impl IntoIterator<Item = NaiveDate>) {
     for date in dates {
         let name = archive_name(date);
-        fs::write(night.sshd.directory.join(&name), format!("the archive {name}")).unwrap();
+        fs::write(setup.sshd.directory.join(&name), format!("the archive {name}")).unwrap();
     }
-    times::set_as_named(&night.sshd.directory);
+    times::set_from_names(&setup.sshd.directory);
 }
 
 /// The state of a folder and of all below it: by name, the type, content and modification time.
@@ -83,13 +83,13 @@ enum Fate {
 use Fate::{Kept, Removed};
 
 /// Fills the folder with everything that a run may meet. Returns each name, as logged, with its fate and the reason.
-fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
-    let folder = &night.sshd.directory;
-    let a = |days_ago| archive(night, days_ago);
+fn lay_everything(setup: &Setup) -> Vec<(String, Fate, &'static str)> {
+    let folder = &setup.sshd.directory;
+    let a = |days_ago| archive(setup, days_ago);
     let foreign = "not one of this configuration's archives";
     let no_file = "named like an archive, but not a regular file";
     let unfinished = "an unfinished upload of an earlier run";
-    let until = today(night) + Days::new(2);
+    let until = today(setup) + Days::new(2);
     let until = format!("set aside until the archive of {until} or a later one is delivered").leak();
     let files = [
         (a(1), Kept, "1 day old"),
@@ -101,8 +101,8 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
         (a(3_000), Removed, "expired, 3000 days old"),
         (a(-1), Kept, "dated after today"),
         (a(-400), Kept, "dated after today"),
-        (night.part_of(&a(70)), Removed, unfinished),
-        (night.part_of(&a(-70)), Removed, unfinished),
+        (setup.part_of(&a(70)), Removed, unfinished),
+        (setup.part_of(&a(-70)), Removed, unfinished),
         (format!(".{}.part", a(-70)), Kept, "an upload of another job or machine, maybe still under way"),
         (format!(".{}.old", a(1)), Kept, until),
         (format!("{}.old", a(50)), Removed, "replaced, and archives of later dates have been delivered since"),
@@ -126,16 +126,16 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
     fs::create_dir(folder.join(a(101))).unwrap();
     fs::write(folder.join(a(101)).join(a(101)), "inside a folder").unwrap();
     fs::create_dir(folder.join(format!(".{}.part", a(102)))).unwrap();
-    fs::write(night.path("elsewhere"), "what a link points to").unwrap();
-    symlink(night.path("elsewhere"), folder.join(a(103))).unwrap();
+    fs::write(setup.path("elsewhere"), "what a link points to").unwrap();
+    symlink(setup.path("elsewhere"), folder.join(a(103))).unwrap();
     symlink("nowhere", folder.join(a(104))).unwrap();
-    symlink("nowhere", folder.join(night.part_of(&a(105)))).unwrap();
+    symlink("nowhere", folder.join(setup.part_of(&a(105)))).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, folder.join(a(106)), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
 
     fs::write(folder.join(format!("{}\n", a(107))), "ends with a newline").unwrap();
     fs::write(folder.join(format!("forged\n{}", a(107))), "holds a newline").unwrap();
     fs::write(folder.join(OsStr::from_bytes(&[b"\xff", a(108).as_bytes()].concat())), "not UTF-8").unwrap();
-    times::set_as_named(folder);
+    times::set_from_names(folder);
 
     let others = [
         (a(90), Kept, "empty"),
@@ -143,7 +143,7 @@ fn lay_everything(night: &Night) -> Vec<(String, Fate, &'static str)> {
         (format!(".{}.part", a(102)), Kept, no_file),
         (a(103), Kept, no_file),
         (a(104), Kept, no_file),
-        (night.part_of(&a(105)), Kept, no_file),
+        (setup.part_of(&a(105)), Kept, no_file),
         (a(106), Kept, no_file),
         (format!("{}\\n", a(107)), Kept, foreign),
         (format!("forged\\n{}", a(107)), Kept, foreign),
@@ -171,17 +171,17 @@ fn names(decisions: BTreeSet<&str>) -> BTreeSet<String> {
 
 #[test]
 fn only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason() {
-    let night = Night::new();
-    let expected = lay_everything(&night);
-    let before = state_of(&night.sshd.directory);
+    let setup = Setup::new();
+    let expected = lay_everything(&setup);
+    let before = state_of(&setup.sshd.directory);
     assert_eq!(before.len(), expected.len());
 
-    let outcome = run(&night);
+    let outcome = run(&setup);
     outcome.exited_with(0);
     let removed = expected.iter().filter(|(_, fate, _)| *fate == Removed);
     let removed: BTreeSet<OsString> = removed.map(|(name, ..)| OsString::from(name)).collect();
-    let mut after = state_of(&night.sshd.directory);
-    assert!(after.remove(OsStr::new(&night.archive_name())).is_some(), "{}", outcome.all());
+    let mut after = state_of(&setup.sshd.directory);
+    assert!(after.remove(OsStr::new(&setup.archive_name())).is_some(), "{}", outcome.all());
     let kept: BTreeMap<OsString, String> = before.into_iter().filter(|(name, _)| !removed.contains(name)).collect();
     assert!(
         after == kept,
@@ -189,31 +189,31 @@ fn only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reaso
         after.keys(),
         outcome.all()
     );
-    assert_eq!(fs::read_to_string(night.path("elsewhere")).unwrap(), "what a link points to");
+    assert_eq!(fs::read_to_string(setup.path("elsewhere")).unwrap(), "what a link points to");
 
     for (name, fate, reason) in &expected {
         let word = if *fate == Removed { "removed" } else { "kept" };
         outcome.logged(&format!("Remove expired: {word} {name}: {reason}\n"));
     }
-    outcome.logged(&format!("Remove expired: kept {}: 0 days old\n", night.archive_name()));
+    outcome.logged(&format!("Remove expired: kept {}: 0 days old\n", setup.archive_name()));
     outcome.logged(&format!("files removed {}", removed.len()));
 }
 
 #[test]
 fn a_dry_run_predicts_the_run() {
-    let night = Night::new();
-    let mut expected = lay_everything(&night);
+    let setup = Setup::new();
+    let mut expected = lay_everything(&setup);
     // Two archives that a killed run had set aside: after they are put back, one is kept and the other has expired.
     for days_ago in [5, 60] {
-        let old = format!(".{}.old", archive(&night, days_ago));
-        fs::write(night.sshd.directory.join(&old), format!("what {old} holds")).unwrap();
+        let old = format!(".{}.old", archive(&setup, days_ago));
+        fs::write(setup.sshd.directory.join(&old), format!("what {old} holds")).unwrap();
     }
-    times::set_as_named(&night.sshd.directory);
-    expected.push((archive(&night, 5), Kept, "5 days old"));
-    expected.push((archive(&night, 60), Removed, "expired, 60 days old"));
-    expected.push((night.archive_name(), Kept, "0 days old"));
+    times::set_from_names(&setup.sshd.directory);
+    expected.push((archive(&setup, 5), Kept, "5 days old"));
+    expected.push((archive(&setup, 60), Removed, "expired, 60 days old"));
+    expected.push((setup.archive_name(), Kept, "0 days old"));
 
-    let dry = dry_run(&night);
+    let dry = dry_run(&setup);
     dry.exited_with(0);
     let line = |(name, _, reason): &(String, Fate, &str)| format!("{name}: {reason}");
     for (heading, fate) in [("would be removed", Removed), ("would be kept", Kept)] {
@@ -222,15 +222,15 @@ fn a_dry_run_predicts_the_run() {
         assert_eq!(told, due, "{heading}");
     }
     for days_ago in [5, 60] {
-        let name = archive(&night, days_ago);
+        let name = archive(&setup, days_ago);
         assert!(dry.stdout.contains(&format!("  leftover .{name}.old would be put back as {name}\n")), "{}", dry.all());
     }
 
-    let before: BTreeSet<String> = night.sshd.names().into_iter().collect();
-    let outcome = run(&night);
+    let before: BTreeSet<String> = setup.sshd.names().into_iter().collect();
+    let outcome = run(&setup);
     outcome.exited_with(0);
     assert_eq!(names(listed(&dry, "would be removed")), removed_by(&outcome));
-    let after: BTreeSet<String> = night.sshd.names().into_iter().collect();
+    let after: BTreeSet<String> = setup.sshd.names().into_iter().collect();
     assert_eq!(
         before.difference(&after).count(),
         removed_by(&outcome).len() + 1,
@@ -240,45 +240,45 @@ fn a_dry_run_predicts_the_run() {
 
 #[test]
 fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
-    let night = Night::new();
-    lay_everything(&night);
-    let config = night.write_config();
-    let before = state_of(&night.sshd.directory);
+    let setup = Setup::new();
+    lay_everything(&setup);
+    let config = setup.write_config();
+    let before = state_of(&setup.sshd.directory);
     // Another run holds the lock, which a dry run does not need.
-    let _lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
-    run(&night).exited_with(5);
-    fs::remove_file(night.path("log.log")).unwrap();
+    let _lock = Lock::acquire(&config, &JobId::of(&config), &setup.path("work")).unwrap();
+    run(&setup).exited_with(5);
+    fs::remove_file(setup.path("log.log")).unwrap();
 
-    let dry = dry_run(&night);
+    let dry = dry_run(&setup);
     dry.exited_with(0);
     assert_eq!(dry.stderr, "");
-    let (archive, directory) = (night.archive_name(), night.sshd.directory.display());
+    let (archive, directory) = (setup.archive_name(), setup.sshd.directory.display());
     let sending = format!("  archive  {archive} would be sent to {directory}, where nothing has that name yet\n");
     assert!(dry.stdout.contains(&sending), "{}", dry.all());
-    assert!(dry.stdout.contains(&night.sshd.fingerprint("ed25519")), "{}", dry.all());
-    assert!(state_of(&night.sshd.directory) == before, "a dry run changed something on the server");
-    assert_eq!((night.mail.connections(), night.webhook.requests()), (0, 0));
-    assert!(night.work_directory_is_empty());
-    let mut left: Vec<_> = fs::read_dir(night.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(dry.stdout.contains(&setup.sshd.fingerprint("ed25519")), "{}", dry.all());
+    assert!(state_of(&setup.sshd.directory) == before, "a dry run changed something on the server");
+    assert_eq!((setup.mail.connections(), setup.webhook.requests()), (0, 0));
+    assert!(setup.work_directory_is_empty());
+    let mut left: Vec<_> = fs::read_dir(setup.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert!(!left.contains(&OsString::from("log.log")) && !left.contains(&OsString::from("known_hosts")), "{left:?}");
 }
 
 #[test]
 fn a_dry_run_reports_what_has_the_archives_name() {
-    let night = Night::new();
-    run(&night).exited_with(0);
-    let there = format!("{} would be sent to", night.archive_name());
-    let dry = dry_run(&night);
+    let setup = Setup::new();
+    run(&setup).exited_with(0);
+    let there = format!("{} would be sent to", setup.archive_name());
+    let dry = dry_run(&setup);
     dry.exited_with(0);
     assert!(dry.stdout.contains(&there) && dry.stdout.contains("already has that name"), "{}", dry.all());
 
     // A real run would fail here, and the dry run says so.
-    fs::remove_file(night.archive()).unwrap();
-    fs::create_dir(night.archive()).unwrap();
-    let dry = dry_run(&night);
+    fs::remove_file(setup.archive()).unwrap();
+    fs::create_dir(setup.archive()).unwrap();
+    let dry = dry_run(&setup);
     dry.exited_with(4);
-    let outcome = run(&night);
+    let outcome = run(&setup);
     outcome.exited_with(4);
     let told = |text: &str| text.lines().rev().find_map(|line| line.split_once("Send archive: ")).unwrap().1.to_owned();
     assert_eq!(told(&dry.stdout), told(&outcome.log));
@@ -286,95 +286,95 @@ fn a_dry_run_reports_what_has_the_archives_name() {
 
 #[test]
 fn an_empty_archive_of_the_same_date_does_not_mislead_a_dry_run() {
-    let night = Night::new();
-    lay(&night, [11, 12, 13, 14].map(|days| today(&night) - Days::new(days)));
-    fs::write(night.archive(), "").unwrap();
-    let dry = dry_run(&night);
-    let outcome = run(&night);
+    let setup = Setup::new();
+    lay(&setup, [11, 12, 13, 14].map(|days| today(&setup) - Days::new(days)));
+    fs::write(setup.archive(), "").unwrap();
+    let dry = dry_run(&setup);
+    let outcome = run(&setup);
     outcome.exited_with(1);
     let expected = names(listed(&dry, "would be removed"));
     assert_eq!(expected.len(), 2, "{}", dry.all());
     assert_eq!(removed_by(&outcome), expected);
-    let tonight = listed(&dry, "would be kept").into_iter().filter(|line| line.starts_with(&night.archive_name()));
-    assert_eq!(tonight.collect::<Vec<_>>(), [format!("{}: 0 days old", night.archive_name())]);
+    let tonight = listed(&dry, "would be kept").into_iter().filter(|line| line.starts_with(&setup.archive_name()));
+    assert_eq!(tonight.collect::<Vec<_>>(), [format!("{}: 0 days old", setup.archive_name())]);
 }
 
 #[test]
 fn a_dry_run_with_a_stale_dump_reports_what_would_be_removed() {
-    let night = Night::new();
-    let past = today(&night) - Days::new(20);
-    lay(&night, [1, 2, 3, 11, 12].map(|days| past - Days::new(days)));
-    let dry = run_on(&night, past, &["--dry-run"]);
+    let setup = Setup::new();
+    let past = today(&setup) - Days::new(20);
+    lay(&setup, [1, 2, 3, 11, 12].map(|days| past - Days::new(days)));
+    let dry = run_on(&setup, past, &["--dry-run"]);
     dry.exited_with(1);
     assert!(dry.stdout.contains("  archive  nothing would be sent: the dump is stale\n"), "{}", dry.all());
     let gone = archive_name(past - Days::new(12));
     assert_eq!(listed(&dry, "would be removed"), [format!("{gone}: expired, 11 days old").as_str()].into());
-    let outcome = run_on(&night, past, &[]);
+    let outcome = run_on(&setup, past, &[]);
     outcome.exited_with(1);
     assert_eq!(removed_by(&outcome), [gone].into());
 }
 
 #[test]
 fn a_dry_run_with_a_broken_configuration_writes_no_log() {
-    let mut night = Night::new();
-    night.set("retention", json!({"keep_days": 0}));
-    let dry = dry_run(&night);
+    let mut setup = Setup::new();
+    setup.set("retention", json!({"keep_days": 0}));
+    let dry = dry_run(&setup);
     dry.exited_with(3);
     assert!(dry.stderr.contains("retention.keep_days"), "{}", dry.all());
-    assert!(!night.path("log.log").exists());
+    assert!(!setup.path("log.log").exists());
 }
 
 #[test]
 fn weeks_of_stale_dumps_do_not_shrink_the_history() {
-    let night = Night::new();
-    let last_fresh = today(&night) - Days::new(60);
-    lay(&night, (0..15).map(|days| last_fresh - Days::new(days)));
+    let setup = Setup::new();
+    let last_fresh = today(&setup) - Days::new(60);
+    lay(&setup, (0..15).map(|days| last_fresh - Days::new(days)));
     let mut lengths = Vec::new();
     for nights in [1, 2, 3, 7, 14, 28] {
-        run_on(&night, last_fresh + Days::new(nights), &[]).exited_with(1).logged("stale");
-        lengths.push(night.sshd.names().len());
+        run_on(&setup, last_fresh + Days::new(nights), &[]).exited_with(1).logged("stale");
+        lengths.push(setup.sshd.names().len());
     }
     assert_eq!(lengths, [11; 6], "the last fresh dump and the ten days before it");
     let kept: BTreeSet<String> = (0..11).map(|days| archive_name(last_fresh - Days::new(days))).collect();
-    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+    assert_eq!(setup.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
 }
 
 #[test]
 fn a_removal_that_is_denied_is_a_warning_after_a_delivery() {
-    let mut night = Night::new();
-    let _server = night.serve_sftp(|server| server.without_removal());
+    let mut setup = Setup::new();
+    let _server = setup.serve_sftp(|server| server.without_removal());
     // A replaced archive is set aside, and must then remain there.
-    fs::write(night.archive(), "an older attempt").unwrap();
-    lay(&night, [1, 2, 11, 12].map(|days| today(&night) - Days::new(days)));
-    let outcome = run(&night);
+    fs::write(setup.archive(), "an older attempt").unwrap();
+    lay(&setup, [1, 2, 11, 12].map(|days| today(&setup) - Days::new(days)));
+    let outcome = run(&setup);
     outcome.exited_with(1);
     for days in [11, 12] {
-        let name = archive(&night, days);
+        let name = archive(&setup, days);
         outcome.logged(&format!("{name} (expired, {days} days old) could not be removed: "));
-        assert!(night.sshd.directory.join(name).exists());
+        assert!(setup.sshd.directory.join(name).exists());
     }
-    let old = format!("{}.old", night.archive_name());
+    let old = format!("{}.old", setup.archive_name());
     outcome
-        .logged(&format!("with different content already had the name {}: it is kept as {old}", night.archive_name()));
+        .logged(&format!("with different content already had the name {}: it is kept as {old}", setup.archive_name()));
     outcome.logged("warnings 3, files removed 0");
-    assert_eq!(fs::read_to_string(night.sshd.directory.join(old)).unwrap(), "an older attempt");
-    assert!(fs::metadata(night.archive()).unwrap().len() > 1_000);
+    assert_eq!(fs::read_to_string(setup.sshd.directory.join(old)).unwrap(), "an older attempt");
+    assert!(fs::metadata(setup.archive()).unwrap().len() > 1_000);
 }
 
 #[test]
 fn ten_thousand_foreign_files_neither_fill_the_log_nor_slow_the_run() {
-    let night = Night::new();
+    let setup = Setup::new();
     for number in 0..10_000 {
-        fs::write(night.sshd.directory.join(format!("report-{number:05}.pdf")), "").unwrap();
+        fs::write(setup.sshd.directory.join(format!("report-{number:05}.pdf")), "").unwrap();
     }
     // A name that contains an archive's name and a newline is not an archive's name.
     for forged in ["\n", "x\n"] {
-        fs::write(night.sshd.directory.join(format!("{forged}{}", archive(&night, 100))), "").unwrap();
+        fs::write(setup.sshd.directory.join(format!("{forged}{}", archive(&setup, 100))), "").unwrap();
     }
     let begun = std::time::Instant::now();
-    let outcome = run(&night);
+    let outcome = run(&setup);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     outcome.exited_with(0).logged("kept 9902 more files that this program did not create");
     assert_eq!(outcome.log.matches("not one of this configuration's archives").count(), 100);
-    assert_eq!(night.sshd.names().len(), 10_003);
+    assert_eq!(setup.sshd.names().len(), 10_003);
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use testkit::night::archive_name;
 use testkit::servers::listener::closed_address;
-use testkit::{Night, Outcome, program};
+use testkit::setup::archive_name;
+use testkit::{Outcome, Setup, program};
 
 /// A value of the performance data.
 #[derive(Debug, PartialEq)]
@@ -107,13 +107,13 @@ fn outcome(output: Output) -> Outcome {
 }
 
 /// Creates the archive of `days_ago`, last written `age` ago.
-fn put(night: &Night, days_ago: i64, content: &[u8], age: Duration) {
-    let date = night.modified.date_naive() - TimeDelta::days(days_ago);
-    put_as(night, &archive_name(date), content, age);
+fn put(setup: &Setup, days_ago: i64, content: &[u8], age: Duration) {
+    let date = setup.modified.date_naive() - TimeDelta::days(days_ago);
+    put_as(setup, &archive_name(date), content, age);
 }
 
-fn put_as(night: &Night, name: &str, content: &[u8], age: Duration) {
-    let path = night.sshd.directory.join(name);
+fn put_as(setup: &Setup, name: &str, content: &[u8], age: Duration) {
+    let path = setup.sshd.directory.join(name);
     fs::write(&path, content).unwrap();
     let modified = SystemTime::now() - age;
     File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
@@ -123,11 +123,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn after_a_good_run_the_state_is_ok() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let size = fs::metadata(night.archive()).unwrap().len();
-        let answer = ended(&night.call("status", &["--min-size", "10kB"]), 0);
-        assert!(answer.text.starts_with(&format!("{} is 0 min old, ", night.archive_name())), "{}", answer.text);
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let size = fs::metadata(setup.archive()).unwrap().len();
+        let answer = ended(&setup.call("status", &["--min-size", "10kB"]), 0);
+        assert!(answer.text.starts_with(&format!("{} is 0 min old, ", setup.archive_name())), "{}", answer.text);
         let figures = &answer.figures;
         assert_eq!(figures.keys().collect::<Vec<_>>(), ["age", "archives", "free", "size"]);
         assert!((0..120).contains(&figures["age"].value), "{figures:?}");
@@ -141,8 +141,8 @@ fn after_a_good_run_the_state_is_ok() {
 
 #[test]
 fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
-    Night::on_each_server(|night| {
-        put(night, 1, &[7; 5000], HOUR * 20);
+    Setup::on_each_server(|setup| {
+        put(setup, 1, &[7; 5000], HOUR * 20);
         for (arguments, code, broken) in [
             (&["--max-age", "21h"][..], 0, ""),
             (&["--max-age", "19h"], 2, "age"),
@@ -154,7 +154,7 @@ fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
             (&["--min-size", "1MB"], 2, "size"),
             (&["--min-size", "10M"], 2, "size"),
         ] {
-            let answer = ended(&night.call("status", arguments), code);
+            let answer = ended(&setup.call("status", arguments), code);
             let wrong: Vec<&str> = answer
                 .figures
                 .iter()
@@ -163,21 +163,21 @@ fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
                 .collect();
             assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", answer.text, answer.figures);
         }
-        ended(&night.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
+        ended(&setup.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
             .must_say("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))");
     });
 }
 
 #[test]
 fn without_an_archive_the_state_is_critical() {
-    Night::on_each_server(|night| {
-        let answer = ended(&night.call("status", &[]), 2);
+    Setup::on_each_server(|setup| {
+        let answer = ended(&setup.call("status", &[]), 2);
         assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
-        put(night, 1, b"", HOUR);
-        put_as(night, &night.part_of(&archive_name(night.modified.date_naive())), b"half", HOUR);
-        put_as(night, "20261311.zip", b"foreign", HOUR);
-        fs::create_dir(night.archive()).unwrap();
-        let answer = ended(&night.call("status", &[]), 2);
+        put(setup, 1, b"", HOUR);
+        put_as(setup, &setup.part_of(&archive_name(setup.modified.date_naive())), b"half", HOUR);
+        put_as(setup, "20261311.zip", b"foreign", HOUR);
+        fs::create_dir(setup.archive()).unwrap();
+        let answer = ended(&setup.call("status", &[]), 2);
         assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
         assert_eq!(answer.figures["archives"].value, 0);
         assert!(!answer.figures.contains_key("age") && !answer.figures.contains_key("size"));
@@ -186,30 +186,30 @@ fn without_an_archive_the_state_is_critical() {
 
 #[test]
 fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
-    Night::on_each_server(|night| {
-        let part = night.part_of(&archive_name(night.modified.date_naive()));
-        put(night, 1, b"an archive", HOUR * 9);
-        put_as(night, &part, b"half of one in progress", HOUR);
-        night.call("list", &[]).exited_with(0);
-        ended(&night.call("status", &[]), 0);
+    Setup::on_each_server(|setup| {
+        let part = setup.part_of(&archive_name(setup.modified.date_naive()));
+        put(setup, 1, b"an archive", HOUR * 9);
+        put_as(setup, &part, b"half of one in progress", HOUR);
+        setup.call("list", &[]).exited_with(0);
+        ended(&setup.call("status", &[]), 0);
 
-        put_as(night, &part, b"half", HOUR * 27);
-        ended(&night.call("status", &[]), 1).must_say("1 leftover of interrupted runs stayed, such as .20");
-        fs::remove_file(night.sshd.directory.join(part)).unwrap();
+        put_as(setup, &part, b"half", HOUR * 27);
+        ended(&setup.call("status", &[]), 1).must_say("1 leftover of interrupted runs stayed, such as .20");
+        fs::remove_file(setup.sshd.directory.join(part)).unwrap();
 
-        put_as(night, "20201231.tgz", b"swapped", HOUR * 9);
-        ended(&night.call("status", &[]), 1).must_say("removal is held back: \"20201231.tgz\" fits archive.name only");
-        fs::remove_file(night.sshd.directory.join("20201231.tgz")).unwrap();
+        put_as(setup, "20201231.tgz", b"swapped", HOUR * 9);
+        ended(&setup.call("status", &[]), 1).must_say("removal is held back: \"20201231.tgz\" fits archive.name only");
+        fs::remove_file(setup.sshd.directory.join("20201231.tgz")).unwrap();
 
-        put(night, -2, b"future", HOUR);
-        ended(&night.call("status", &[]), 1).must_say("is dated after today");
-        fs::remove_file(night.sshd.directory.join(archive_name(night.modified.date_naive() + TimeDelta::days(2))))
+        put(setup, -2, b"future", HOUR);
+        ended(&setup.call("status", &[]), 1).must_say("is dated after today");
+        fs::remove_file(setup.sshd.directory.join(archive_name(setup.modified.date_naive() + TimeDelta::days(2))))
             .unwrap();
 
-        let path = night.sshd.directory.join(night.archive_name());
+        let path = setup.sshd.directory.join(setup.archive_name());
         fs::write(&path, "written tomorrow").unwrap();
         File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() + HOUR * 5).unwrap();
-        let answer = ended(&night.call("status", &[]), 1);
+        let answer = ended(&setup.call("status", &[]), 1);
         answer.must_say("in the future");
         assert_eq!(answer.figures["age"].value, 0);
     });
@@ -217,23 +217,23 @@ fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
 
 #[test]
 fn an_old_archive_that_was_copied_today_is_as_old_as_its_date() {
-    Night::on_each_server(|night| {
-        put(night, 5, b"an archive", Duration::from_secs(60));
-        let answer = ended(&night.call("status", &[]), 2);
+    Setup::on_each_server(|setup| {
+        put(setup, 5, b"an archive", Duration::from_secs(60));
+        let answer = ended(&setup.call("status", &[]), 2);
         assert!(answer.figures["age"].value > 3 * 86_400, "{:?}", answer.figures);
     });
 }
 
 #[test]
 fn hostile_names_cannot_break_the_line() {
-    Night::on_each_server(|night| {
-        night.set("archive.name", json!("a|b;'=%Y%d%m"));
-        let date = night.modified.date_naive() - TimeDelta::days(1);
-        put_as(night, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
+    Setup::on_each_server(|setup| {
+        setup.set("archive.name", json!("a|b;'=%Y%d%m"));
+        let date = setup.modified.date_naive() - TimeDelta::days(1);
+        put_as(setup, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
         for name in ["x\n20262311.tgz", "x | age=0s", "\u{202e}gzt", "\u{1b}[2J"] {
-            put_as(night, name, b"hostile", HOUR);
+            put_as(setup, name, b"hostile", HOUR);
         }
-        let answer = ended(&night.call("status", &[]), 0);
+        let answer = ended(&setup.call("status", &[]), 0);
         assert!(answer.text.starts_with("a\\u{7c}b;'="), "{}", answer.text);
         assert_eq!(answer.figures["archives"].value, 1);
     });
@@ -241,8 +241,8 @@ fn hostile_names_cannot_break_the_line() {
 
 #[test]
 fn a_server_that_cannot_be_used_is_critical() {
-    Night::on_each_server(|night| {
-        let good = night.config.clone();
+    Setup::on_each_server(|setup| {
+        let good = setup.config.clone();
         let free = closed_address().port();
         for (key, value, text) in [
             ("sftp.port", json!(free), "no connection to 127.0.0.1"),
@@ -251,64 +251,64 @@ fn a_server_that_cannot_be_used_is_critical() {
             ("sftp.username", json!("nobody-here"), "refused the login"),
             ("sftp.host_key", json!(format!("SHA256:{}", "A".repeat(43))), "host key"),
         ] {
-            night.set(key, value);
-            let answer = ended(&night.call("status", &[]), 2);
+            setup.set(key, value);
+            let answer = ended(&setup.call("status", &[]), 2);
             assert!(answer.text.contains(text) && answer.figures.is_empty(), "{text:?}: {}", answer.text);
-            night.config = good.clone();
+            setup.config = good.clone();
         }
     });
 }
 
 #[test]
 fn a_wrong_password_is_critical_tried_once_and_not_shown() {
-    let mut night = Night::new();
-    let server = night.serve_sftp(|builder| builder);
-    night.set("sftp.password", json!("wr0ng-password"));
-    let answer = ended(&night.call("status", &[]), 2);
+    let mut setup = Setup::new();
+    let server = setup.serve_sftp(|builder| builder);
+    setup.set("sftp.password", json!("wr0ng-password"));
+    let answer = ended(&setup.call("status", &[]), 2);
     assert!(answer.text.contains("sftp.password was refused") && !answer.text.contains("wr0ng"), "{}", answer.text);
     assert_eq!((server.auth_attempts().len(), server.connections()), (1, 1));
 }
 
 #[test]
 fn one_connection_is_enough_and_nothing_is_changed() {
-    let mut night = Night::new();
-    let server = night.serve_sftp(|builder| builder);
-    put(&night, 1, b"an archive", HOUR);
-    let names = night.sshd.names();
-    ended(&night.call("status", &[]), 0);
-    assert_eq!((server.connections(), server.bytes_written(), night.sshd.names()), (1, 0, names));
+    let mut setup = Setup::new();
+    let server = setup.serve_sftp(|builder| builder);
+    put(&setup, 1, b"an archive", HOUR);
+    let names = setup.sshd.names();
+    ended(&setup.call("status", &[]), 0);
+    assert_eq!((server.connections(), server.bytes_written(), setup.sshd.names()), (1, 0, names));
 }
 
 #[test]
 fn a_silent_server_is_critical_in_time() {
-    let mut night = Night::new();
+    let mut setup = Setup::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
+    setup.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let begun = Instant::now();
-    let answer = ended(&night.call("status", &["--timeout", "1s"]), 2);
+    let answer = ended(&setup.call("status", &["--timeout", "1s"]), 2);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(answer.text.contains("no answer") || answer.text.contains("an SSH server that answers"), "{}", answer.text);
     // It answers, but too slowly.
-    let _slow = night.serve_sftp(|builder| builder.stat_takes(Duration::from_secs(20)));
-    let answer = ended(&night.call("status", &["-t", "1s"]), 2);
+    let _slow = setup.serve_sftp(|builder| builder.stat_delay(Duration::from_secs(20)));
+    let answer = ended(&setup.call("status", &["-t", "1s"]), 2);
     answer.must_say("1 s");
 }
 
 #[test]
 fn a_problem_on_this_machine_is_unknown() {
-    Night::on_each_server(|night| {
-        let good = night.config.clone();
-        night.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
-        let answer = ended(&night.call("status", &[]), 3);
+    Setup::on_each_server(|setup| {
+        let good = setup.config.clone();
+        setup.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
+        let answer = ended(&setup.call("status", &[]), 3);
         assert!(
             answer.text.contains("sftp.port: 0 is out of bounds") && answer.text.contains("(1 more"),
             "{}",
             answer.text
         );
-        night.config = good;
-        fs::write(night.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
-        ended(&night.call("status", &[]), 3).must_say("known_hosts");
-        let config = night.write_config();
+        setup.config = good;
+        fs::write(setup.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
+        ended(&setup.call("status", &[]), 3).must_say("known_hosts");
+        let config = setup.write_config();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
         let open = Command::new(program()).arg("status").arg("--config").arg(&config).output().unwrap();
         ended(&outcome(open), 3);
@@ -341,10 +341,10 @@ fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_others() {
 
 #[test]
 fn a_signal_is_unknown() {
-    let mut night = Night::new();
+    let mut setup = Setup::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    night.set("sftp.port", json!(listener.local_addr().unwrap().port()));
-    let child = night
+    setup.set("sftp.port", json!(listener.local_addr().unwrap().port()));
+    let child = setup
         .command_of("status", &["--timeout", "60s"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -358,27 +358,27 @@ fn a_signal_is_unknown() {
 
 #[test]
 fn with_v_details_go_to_stderr_and_stdout_is_still_one_line() {
-    Night::on_each_server(|night| {
-        put(night, 1, b"an archive", HOUR);
+    Setup::on_each_server(|setup| {
+        put(setup, 1, b"an archive", HOUR);
         let free = closed_address().port();
-        let outcome = night.call("status", &["-v"]);
+        let outcome = setup.call("status", &["-v"]);
         assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
         assert!(outcome.stderr.contains("entries in sftp.directory: 1"), "{}", outcome.all());
-        night.set("sftp.port", json!(free));
-        let outcome = night.call("status", &["-vv"]);
+        setup.set("sftp.port", json!(free));
+        let outcome = setup.call("status", &["-vv"]);
         assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (2, "CRITICAL"), "{}", outcome.all());
     });
 }
 
 #[test]
 fn a_new_host_key_is_reported_until_a_run_stores_it() {
-    Night::on_each_server(|night| {
-        put(night, 1, b"an archive", HOUR);
+    Setup::on_each_server(|setup| {
+        put(setup, 1, b"an archive", HOUR);
         for _ in 0..2 {
-            ended(&night.call("status", &[]), 0).must_say("; host key SHA256:");
+            ended(&setup.call("status", &[]), 0).must_say("; host key SHA256:");
         }
-        night.run().exited_with(0);
-        assert!(!ended(&night.call("status", &[]), 0).text.contains("host key"));
+        setup.run().exited_with(0);
+        assert!(!ended(&setup.call("status", &[]), 0).text.contains("host key"));
     });
 }
 

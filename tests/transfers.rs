@@ -9,28 +9,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
-use testkit::night::{DUMP, Outcome, extract_dump};
 use testkit::servers::zips::noise;
 use testkit::servers::{HttpsServer, Method, Zip};
-use testkit::{Night, Sshd};
+use testkit::setup::{DUMP, Outcome, extract_dump};
+use testkit::{Setup, Sshd};
 use zip::write::SimpleFileOptions;
 
 const MIB: usize = 1024 * 1024;
 
 /// A job with a dump of `size` bytes and an archive of about the same size.
-fn night_of(size: usize) -> Night {
-    let mut night = Night::new();
-    night.dump = noise(size);
-    night.publish_dump_of(night.modified);
-    night
+fn night_of(size: usize) -> Setup {
+    let mut setup = Setup::new();
+    setup.dump = noise(size);
+    setup.publish_dump_of(setup.modified);
+    setup
 }
 
 /// Asserts that the archive is the only file on the server, and holds the dump.
 #[track_caller]
-fn assert_delivered(night: &Night, outcome: &Outcome) {
-    assert_eq!(night.sshd.names(), [night.archive_name()], "{}", outcome.all());
-    assert!(extract_dump(&night.archive()) == night.dump, "other bytes: {}", outcome.all());
-    assert!(night.work_directory_is_empty());
+fn assert_delivered(setup: &Setup, outcome: &Outcome) {
+    assert_eq!(setup.sshd.names(), [setup.archive_name()], "{}", outcome.all());
+    assert!(extract_dump(&setup.archive()) == setup.dump, "other bytes: {}", outcome.all());
+    assert!(setup.work_directory_is_empty());
 }
 
 fn logins(sshd: &Sshd) -> usize {
@@ -39,60 +39,60 @@ fn logins(sshd: &Sshd) -> usize {
 
 #[test]
 fn a_large_archive_uses_several_connections_on_a_long_line() {
-    let mut night = night_of(40 * MIB);
-    let _line = night.slow_down_sftp();
-    let outcome = night.run();
-    assert_delivered(&night, outcome.exited_with(0).logged("over 4 connections"));
-    assert_eq!(logins(&night.sshd), 4 + 4);
+    let mut setup = night_of(40 * MIB);
+    let _line = setup.slow_down_sftp();
+    let outcome = setup.run();
+    assert_delivered(&setup, outcome.exited_with(0).logged("over 4 connections"));
+    assert_eq!(logins(&setup.sshd), 4 + 4);
 
-    let outcome = night.run();
-    assert_delivered(&night, outcome.exited_with(0).logged("is already there, with the same bytes"));
-    assert_eq!(logins(&night.sshd), 8 + 4, "the archive is compared over as many");
+    let outcome = setup.run();
+    assert_delivered(&setup, outcome.exited_with(0).logged("is already there, with the same bytes"));
+    assert_eq!(logins(&setup.sshd), 8 + 4, "the archive is compared over as many");
 
-    fs::remove_file(night.archive()).unwrap();
-    night.set("sftp.connections", json!(1));
-    assert_delivered(&night, night.run().exited_with(0));
-    assert_eq!(logins(&night.sshd), 12 + 1 + 1);
+    fs::remove_file(setup.archive()).unwrap();
+    setup.set("sftp.connections", json!(1));
+    assert_delivered(&setup, setup.run().exited_with(0));
+    assert_eq!(logins(&setup.sshd), 12 + 1 + 1);
 }
 
 #[test]
 fn a_short_line_or_a_small_archive_is_worth_one_connection() {
-    let mut night = night_of(40 * MIB);
-    night.set("sftp.connections", json!(4));
-    assert_delivered(&night, night.run().exited_with(0));
-    let short = logins(&night.sshd);
+    let mut setup = night_of(40 * MIB);
+    setup.set("sftp.connections", json!(4));
+    assert_delivered(&setup, setup.run().exited_with(0));
+    let short = logins(&setup.sshd);
     // A busy machine can look like a longer line for a moment.
     assert!(short < 8, "{short} logins");
 
-    let mut night = Night::new();
-    let _line = night.slow_down_sftp();
-    assert_delivered(&night, night.run().exited_with(0));
-    assert_eq!(logins(&night.sshd), 1 + 1);
+    let mut setup = Setup::new();
+    let _line = setup.slow_down_sftp();
+    assert_delivered(&setup, setup.run().exited_with(0));
+    assert_eq!(logins(&setup.sshd), 1 + 1);
 }
 
 #[test]
 fn a_refused_further_connection_is_only_logged() {
-    let mut night = night_of(40 * MIB);
+    let mut setup = night_of(40 * MIB);
     // The first connections of the upload and of the verification are accepted.
-    let server = night.serve_sftp(|sftp| sftp.turn_away(2..5));
-    let _line = night.slow_down_sftp();
-    let outcome = night.run();
-    assert_delivered(&night, outcome.exited_with(0).logged("continuing with one connection fewer"));
+    let server = setup.serve_sftp(|sftp| sftp.reject_connections(2..5));
+    let _line = setup.slow_down_sftp();
+    let outcome = setup.run();
+    assert_delivered(&setup, outcome.exited_with(0).logged("continuing with one connection fewer"));
     assert!(outcome.log.contains("retries 0"), "{}", outcome.all());
     assert!(server.connections() > 5);
 }
 
 #[test]
 fn the_archive_is_sent_while_it_grows() {
-    let mut night = night_of(8 * MIB);
-    let web = HttpsServer::builder(&night.path("web")).bytes_per_second(6 * MIB as u64).start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
+    let mut setup = night_of(8 * MIB);
+    let web = HttpsServer::builder(&setup.path("web")).bytes_per_second(6 * MIB as u64).start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
     let begun_at = Arc::new(AtomicU64::new(0));
     let (seen, counter) = (begun_at.clone(), web.bytes_counter());
-    let server = night.serve_sftp(move |sftp| {
+    let server = setup.serve_sftp(move |sftp| {
         sftp.on_first_write(move || seen.store(counter.load(Ordering::SeqCst), Ordering::SeqCst))
     });
-    assert_delivered(&night, night.run().exited_with(0));
+    assert_delivered(&setup, setup.run().exited_with(0));
     let received = begun_at.load(Ordering::SeqCst);
     assert!(received > 0 && received < 4 * MIB as u64, "{received} bytes were packed when sending began");
     assert!(server.operations().iter().any(|done| done.starts_with("open-to-write")));
@@ -100,31 +100,31 @@ fn the_archive_is_sent_while_it_grows() {
 
 #[test]
 fn a_dump_damaged_at_its_end_leaves_no_upload() {
-    let mut night = night_of(6 * MIB);
-    let zip = night.path("web/my_zip.zip");
+    let mut setup = night_of(6 * MIB);
+    let zip = setup.path("web/my_zip.zip");
     let mut bytes = fs::read(&zip).unwrap();
     let middle = bytes.len() - 100_000;
     bytes[middle] ^= 1;
-    night.publish_bytes(&bytes);
-    let web = HttpsServer::builder(&night.path("web")).bytes_per_second(4 * MIB as u64).start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
-    let server = night.serve_sftp(|sftp| sftp);
-    let outcome = night.run();
+    setup.publish_bytes(&bytes);
+    let web = HttpsServer::builder(&setup.path("web")).bytes_per_second(4 * MIB as u64).start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
+    let server = setup.serve_sftp(|sftp| sftp);
+    let outcome = setup.run();
     outcome.exited_with(4).logged("Pack archive: the dump in the ZIP is damaged").logged("errors 1");
     let done = server.operations();
     assert!(done.iter().any(|done| done.starts_with("open-to-write")), "sending had begun: {done:?}");
     assert!(!done.iter().any(|done| done.starts_with("rename")), "{done:?}");
-    assert_eq!(night.sshd.names(), [""; 0], "{}", outcome.all());
-    assert!(night.work_directory_is_empty());
+    assert_eq!(setup.sshd.names(), [""; 0], "{}", outcome.all());
+    assert!(setup.work_directory_is_empty());
 }
 
 #[test]
 fn if_sending_fails_packing_ends_and_only_the_cause_is_reported() {
-    let mut night = night_of(12 * MIB);
-    let web = HttpsServer::builder(&night.path("web")).bytes_per_second(2 * MIB as u64).start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
-    let _server = night.serve_sftp(|sftp| sftp.full_after(100_000));
-    let outcome = night.run();
+    let mut setup = night_of(12 * MIB);
+    let web = HttpsServer::builder(&setup.path("web")).bytes_per_second(2 * MIB as u64).start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
+    let _server = setup.serve_sftp(|sftp| sftp.full_after(100_000));
+    let outcome = setup.run();
     outcome.exited_with(4).logged("Send archive: the server refused to write").logged("errors 1");
     assert!(web.bytes_sent() < 8 * MIB as u64, "the download continued: {} bytes", web.bytes_sent());
 }
@@ -132,38 +132,38 @@ fn if_sending_fails_packing_ends_and_only_the_cause_is_reported() {
 #[test]
 fn a_broken_upload_resumes_without_downloading_again() {
     for connections in [1, 4] {
-        let mut night = night_of(24 * MIB);
-        let server = night.serve_sftp(|sftp| sftp.cut_after(14 * MIB as u64, 1));
-        let _line = night.slow_down_sftp();
-        night.set("sftp.connections", json!(connections));
-        let outcome = night.run();
-        assert_delivered(&night, outcome.exited_with(0));
+        let mut setup = night_of(24 * MIB);
+        let server = setup.serve_sftp(|sftp| sftp.cut_after(14 * MIB as u64, 1));
+        let _line = setup.slow_down_sftp();
+        setup.set("sftp.connections", json!(connections));
+        let outcome = setup.run();
+        assert_delivered(&setup, outcome.exited_with(0));
         let sent = server.bytes_written();
         assert!(sent < 34 * MIB as u64, "{sent} bytes were written over {connections} connections: {}", outcome.all());
-        assert!(night.web.bytes_sent() < 25 * MIB as u64, "{}", night.web.bytes_sent());
+        assert!(setup.web.bytes_sent() < 25 * MIB as u64, "{}", setup.web.bytes_sent());
     }
 }
 
 #[test]
 fn an_upload_that_the_server_has_lost_is_sent_again() {
-    let mut night = night_of(4 * MIB);
-    let part = night.path("sftp").join(night.part_of(&night.archive_name()));
+    let mut setup = night_of(4 * MIB);
+    let part = setup.path("sftp").join(setup.part_of(&setup.archive_name()));
     // The acknowledged bytes are lost when the program reconnects.
     let server =
-        night.serve_sftp(|sftp| sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap()));
-    let outcome = night.run();
-    assert_delivered(&night, outcome.exited_with(0).logged("retries 1"));
+        setup.serve_sftp(|sftp| sftp.cut_after(2 * MIB as u64, 1).before_cut(move || fs::write(&part, "").unwrap()));
+    let outcome = setup.run();
+    assert_delivered(&setup, outcome.exited_with(0).logged("retries 1"));
     assert!(server.bytes_written() > 5 * MIB as u64, "{}", server.bytes_written());
 }
 
 #[test]
 fn every_tar_reads_the_archive() {
     for method in [Method::Deflated, Method::Stored] {
-        let mut night = Night::new();
-        night.dump = testkit::servers::zips::sql_dump(3 * MIB);
-        let dump = night.entry().method(method);
-        night.publish(&Zip::new().with(dump));
-        night.run().exited_with(0);
+        let mut setup = Setup::new();
+        setup.dump = testkit::servers::zips::sql_dump(3 * MIB);
+        let dump = setup.entry().method(method);
+        setup.publish(&Zip::new().with(dump));
+        setup.run().exited_with(0);
         for reader in [
             "tar -xzOf ARCHIVE",
             "bsdtar -xOf ARCHIVE",
@@ -172,10 +172,10 @@ fn every_tar_reads_the_archive() {
             "python3 -c 'import sys, tarfile; t = tarfile.open(\"ARCHIVE\"); \
              sys.stdout.buffer.write(t.extractfile(t.next()).read())'",
         ] {
-            let command = reader.replace("ARCHIVE", night.archive().to_str().unwrap());
+            let command = reader.replace("ARCHIVE", setup.archive().to_str().unwrap());
             let read = Command::new("bash").args(["-o", "pipefail", "-c", &command]).output().unwrap();
             assert!(
-                read.status.success() && read.stdout == night.dump,
+                read.status.success() && read.stdout == setup.dump,
                 "{reader}, {method:?}: {}; are the Debian packages libarchive-tools, busybox and p7zip-full installed?",
                 String::from_utf8_lossy(&read.stderr)
             );
@@ -200,10 +200,10 @@ fn write_sparse_zip(path: &Path, size: u64, modified: u32) {
 #[test]
 fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
     const SIZE: u64 = (5 << 30) + 1;
-    let night = Night::new();
-    write_sparse_zip(&night.path("web/my_zip.zip"), SIZE, u32::try_from(night.modified.timestamp()).unwrap());
-    night.run().exited_with(0);
-    let archive = fs::read(night.archive()).unwrap();
+    let setup = Setup::new();
+    write_sparse_zip(&setup.path("web/my_zip.zip"), SIZE, u32::try_from(setup.modified.timestamp()).unwrap());
+    setup.run().exited_with(0);
+    let archive = fs::read(setup.archive()).unwrap();
     // Each member's trailer: gunzip would report a wrong CRC or size, which wraps at 4 GiB.
     let mut members = flate2::bufread::MultiGzDecoder::new(archive.as_slice());
     let mut head = [0; 512];
@@ -218,19 +218,19 @@ fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
 
 #[test]
 fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_reported_once() {
-    let mut night = night_of(100 * MIB);
-    let _line = night.slow_down_sftp();
-    night.set("sftp.connections", json!(2));
-    let mut command = night.command(&[]);
+    let mut setup = night_of(100 * MIB);
+    let _line = setup.slow_down_sftp();
+    setup.set("sftp.connections", json!(2));
+    let mut command = setup.command(&[]);
     command.env("SCRIPTING_SYSTEM_PANIC_AT", "further connection: out of bounds");
-    let outcome = night.outcome(command.output().unwrap());
+    let outcome = setup.outcome(command.output().unwrap());
     outcome
         .exited_with(4)
         .logged("Send archive: internal error, please report it: out of bounds")
         .logged("errors 1, warnings 0");
-    let part = fs::metadata(night.sshd.directory.join(night.part_of(&night.archive_name()))).unwrap();
+    let part = fs::metadata(setup.sshd.directory.join(setup.part_of(&setup.archive_name()))).unwrap();
     assert!(part.len() < 50 * MIB as u64, "the upload continued to {} bytes", part.len());
-    assert!(!night.archive().exists());
-    assert!(night.work_directory_is_empty());
-    assert_delivered(&night, night.run().exited_with(0));
+    assert!(!setup.archive().exists());
+    assert!(setup.work_directory_is_empty());
+    assert_delivered(&setup, setup.run().exited_with(0));
 }

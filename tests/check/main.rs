@@ -14,36 +14,36 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use testkit::{Night, Outcome};
+use testkit::{Outcome, Setup};
 
 /// Keeps the dump fresh when the clock passes midnight between making it and the check.
-fn prepare(night: &mut Night) {
-    night.set("source.max_age_days", json!(1));
+fn prepare(setup: &mut Setup) {
+    setup.set("source.max_age_days", json!(1));
 }
 
 /// A working configuration, on OpenSSH with a known host key.
-fn night() -> Night {
-    let mut night = Night::new();
-    prepare(&mut night);
-    fs::write(night.path("known_hosts"), night.sshd.known_hosts_line("ed25519")).unwrap();
-    night
+fn setup() -> Setup {
+    let mut setup = Setup::new();
+    prepare(&mut setup);
+    fs::write(setup.path("known_hosts"), setup.sshd.known_hosts_line("ed25519")).unwrap();
+    setup
 }
 
-fn check(night: &Night) -> Outcome {
-    night.call("check", &[])
+fn check(setup: &Setup) -> Outcome {
+    setup.call("check", &[])
 }
 
 #[track_caller]
-fn must_end_with(night: &Night, code: i32) -> Outcome {
-    let outcome = check(night);
+fn must_end_with(setup: &Setup, code: i32) -> Outcome {
+    let outcome = check(setup);
     outcome.exited_with(code);
     outcome
 }
 
 /// The check must report exactly these problems, each as a subject and words, and must still do every other step.
 #[track_caller]
-fn must_fail(night: &Night, problems: &[(&str, &[&str])]) -> Outcome {
-    let outcome = must_end_with(night, 4);
+fn must_fail(setup: &Setup, problems: &[(&str, &[&str])]) -> Outcome {
+    let outcome = must_end_with(setup, 4);
     let crosses: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("  ✗ ")).collect();
     assert_eq!(crosses.len(), problems.len(), "{}", outcome.all());
     for (line, (subject, words)) in crosses.iter().zip(problems) {
@@ -59,23 +59,23 @@ fn must_fail(night: &Night, problems: &[(&str, &[&str])]) -> Outcome {
 }
 
 /// The output without values that differ between runs and machines.
-fn scrubbed(night: &Night, outcome: &Outcome) -> String {
+fn scrubbed(setup: &Setup, outcome: &Outcome) -> String {
     let mut text = outcome.stdout.clone();
-    let keys = night.sshd.user_key();
-    let user = night.config["sftp"]["username"].as_str().unwrap();
-    let server = night.config["sftp"]["port"].to_string();
+    let keys = setup.sshd.user_key();
+    let user = setup.config["sftp"]["username"].as_str().unwrap();
+    let server = setup.config["sftp"]["port"].to_string();
     for (from, to) in [
-        (night.sshd.directory.to_string_lossy().into_owned(), "[directory]"),
+        (setup.sshd.directory.to_string_lossy().into_owned(), "[directory]"),
         (keys.parent().unwrap().to_string_lossy().into_owned(), "[sshd]"),
-        (night.path("").to_string_lossy().trim_end_matches('/').to_owned(), "[night]"),
-        (night.archive_name(), "[archive].tgz"),
+        (setup.path("").to_string_lossy().trim_end_matches('/').to_owned(), "[night]"),
+        (setup.archive_name(), "[archive].tgz"),
         (format!("{user}, with"), "[user], with"),
         (format!("port {server} "), "port [sftp] "),
         (format!(":{server} "), ":[sftp] "),
         (format!("login of \"{user}\""), "login of \"[user]\""),
-        (format!("port {} ", night.web.port()), "port [web] "),
-        (format!(":{}/", night.web.port()), ":[web]/"),
-        (format!(":{} ", night.mail.port()), ":[mail] "),
+        (format!("port {} ", setup.web.port()), "port [web] "),
+        (format!(":{}/", setup.web.port()), ":[web]/"),
+        (format!(":{} ", setup.mail.port()), ":[mail] "),
     ] {
         text = text.replace(&from, to);
     }

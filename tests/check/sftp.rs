@@ -3,74 +3,74 @@
 use std::fs;
 
 use serde_json::json;
-use testkit::night::{DUMP, archive_name};
 use testkit::servers::listener::closed_address;
 use testkit::servers::sftp::Builder;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, SftpServer, SshKey, Zip};
+use testkit::setup::{DUMP, archive_name};
 use testkit::sshd::generate;
-use testkit::{Night, SmallDisk, Sshd};
+use testkit::{Setup, SmallDisk, Sshd};
 
-use super::{files, must_end_with, must_fail, must_not_show, must_show, night, prepare, scrubbed};
+use super::{files, must_end_with, must_fail, must_not_show, must_show, prepare, scrubbed, setup};
 
 /// Uses the embedded server with `faults`; its host key is known.
-fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Night, SftpServer) {
-    let mut night = Night::new();
-    prepare(&mut night);
-    let server = night.serve_sftp(faults);
-    fs::write(night.path("known_hosts"), server.known_hosts()).unwrap();
-    (night, server)
+fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Setup, SftpServer) {
+    let mut setup = Setup::new();
+    prepare(&mut setup);
+    let server = setup.serve_sftp(faults);
+    fs::write(setup.path("known_hosts"), server.known_hosts()).unwrap();
+    (setup, server)
 }
 
 #[test]
 fn a_server_that_is_down_or_unknown_is_reported() {
-    let mut night = night();
+    let mut setup = setup();
     let free = closed_address().port();
-    night.set("sftp.port", json!(free));
-    must_fail(&night, &[("connection", &[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"])]);
-    night.set("sftp.host", json!("no-such-host.invalid"));
-    must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "sftp.host"])]);
+    setup.set("sftp.port", json!(free));
+    must_fail(&setup, &[("connection", &[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"])]);
+    setup.set("sftp.host", json!("no-such-host.invalid"));
+    must_fail(&setup, &[("name", &["the name no-such-host.invalid cannot be resolved", "sftp.host"])]);
 }
 
 #[test]
 fn a_changed_host_key_is_reported_with_both_fingerprints_and_no_login_is_tried() {
     let old = SshKey::ed25519();
-    let (night, server) = on_embedded(|sftp| sftp);
+    let (setup, server) = on_embedded(|sftp| sftp);
     let line = old.known_hosts_line("127.0.0.1", server.port()) + "\n";
-    fs::write(night.path("known_hosts"), &line).unwrap();
+    fs::write(setup.path("known_hosts"), &line).unwrap();
     let words = ["has CHANGED", &old.fingerprint(), &server.fingerprint(), "ssh-keygen -R"];
-    must_fail(&night, &[("host key", &words)]);
+    must_fail(&setup, &[("host key", &words)]);
     assert_eq!(server.auth_attempts(), []);
-    assert_eq!(fs::read_to_string(night.path("known_hosts")).unwrap(), line);
+    assert_eq!(fs::read_to_string(setup.path("known_hosts")).unwrap(), line);
 
-    let night = self::night();
-    fs::write(night.path("known_hosts"), old.known_hosts_line("127.0.0.1", night.sshd.port()) + "\n").unwrap();
-    must_fail(&night, &[("host key", &["has CHANGED", &night.sshd.fingerprint("ed25519")])]);
+    let setup = self::setup();
+    fs::write(setup.path("known_hosts"), old.known_hosts_line("127.0.0.1", setup.sshd.port()) + "\n").unwrap();
+    must_fail(&setup, &[("host key", &["has CHANGED", &setup.sshd.fingerprint("ed25519")])]);
 }
 
 #[test]
 fn a_pinned_host_key_is_reported_as_pinned() {
-    let mut night = night();
-    let fingerprint = night.sshd.fingerprint("ed25519");
-    fs::remove_file(night.path("known_hosts")).unwrap();
-    night.set("sftp.host_key", json!(fingerprint));
-    let outcome = must_end_with(&night, 0);
+    let mut setup = setup();
+    let fingerprint = setup.sshd.fingerprint("ed25519");
+    fs::remove_file(setup.path("known_hosts")).unwrap();
+    setup.set("sftp.host_key", json!(fingerprint));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, &format!("ssh-ed25519 {fingerprint}, pinned by sftp.host_key\n"));
 }
 
 #[test]
 fn a_login_with_an_agent_is_a_warning_because_cron_has_none() {
-    let mut night = night();
-    let socket = night.path("agent");
-    let key = night.sshd.user_key();
-    night.set("sftp.private_key", json!(null));
-    let check = night.command_of("check", &[]);
+    let mut setup = setup();
+    let socket = setup.path("agent");
+    let key = setup.sshd.user_key();
+    setup.set("sftp.private_key", json!(null));
+    let check = setup.command_of("check", &[]);
     let words: Vec<&str> =
         std::iter::once(check.get_program()).chain(check.get_args()).map(|word| word.to_str().unwrap()).collect();
     let script = format!("ssh-add -q '{}' && exec '{}'", key.display(), words.join("' '"));
     let mut agent = std::process::Command::new("ssh-agent");
     let output = agent.arg("-a").arg(socket).args(["sh", "-c", &script]).env("TZ", "UTC").output().unwrap();
-    let outcome = night.outcome(output);
+    let outcome = setup.outcome(output);
     outcome.exited_with(0);
     must_show(&outcome, ", with a key of the running agent\n");
     must_show(&outcome, "→ set sftp.private_key if cron starts the runs: it has no agent");
@@ -78,134 +78,134 @@ fn a_login_with_an_agent_is_a_warning_because_cron_has_none() {
 
 #[test]
 fn a_new_host_key_that_cannot_be_stored_is_a_problem() {
-    let mut night = night();
-    night.set("sftp.known_hosts", json!("/proc/known_hosts"));
-    must_fail(&night, &[("host key", &["known_hosts (/proc/known_hosts) cannot be written"])]);
-    night.set("sftp.known_hosts", json!("new/ssh/known_hosts"));
-    must_end_with(&night, 0);
-    assert!(!night.path("new").exists());
+    let mut setup = setup();
+    setup.set("sftp.known_hosts", json!("/proc/known_hosts"));
+    must_fail(&setup, &[("host key", &["known_hosts (/proc/known_hosts) cannot be written"])]);
+    setup.set("sftp.known_hosts", json!("new/ssh/known_hosts"));
+    must_end_with(&setup, 0);
+    assert!(!setup.path("new").exists());
 }
 
 #[test]
 fn a_refused_login_is_tried_once_and_reported_after_the_host_key() {
-    let (mut night, server) = on_embedded(|sftp| sftp);
-    night.set("sftp.password", json!("wr0ng-password"));
-    let outcome = must_fail(&night, &[("login", &["sftp.password was refused; it was tried once"])]);
+    let (mut setup, server) = on_embedded(|sftp| sftp);
+    setup.set("sftp.password", json!("wr0ng-password"));
+    let outcome = must_fail(&setup, &[("login", &["sftp.password was refused; it was tried once"])]);
     must_show(&outcome, "  ✓ host key ");
     assert!(!outcome.all().contains("wr0ng-password"));
     assert_eq!(server.auth_attempts().len(), 1);
 
-    let mut night = self::night();
-    let key = night.path("stranger");
+    let mut setup = self::setup();
+    let key = setup.path("stranger");
     generate("ed25519", &key, "");
-    night.set("sftp.private_key", json!(key));
-    let outcome = must_fail(&night, &[("login", &["stranger was refused", "authorized_keys"])]);
-    insta::assert_snapshot!("refused_key", scrubbed(&night, &outcome));
+    setup.set("sftp.private_key", json!(key));
+    let outcome = must_fail(&setup, &[("login", &["stranger was refused", "authorized_keys"])]);
+    insta::assert_snapshot!("refused_key", scrubbed(&setup, &outcome));
 }
 
 #[test]
 fn a_missing_folder_is_reported_after_the_login_and_not_created() {
-    Night::on_each_server(|night| {
-        prepare(night);
-        night.set("sftp.directory", json!("TSE-INFORX"));
+    Setup::on_each_server(|setup| {
+        prepare(setup);
+        setup.set("sftp.directory", json!("TSE-INFORX"));
         let outcome =
-            must_fail(night, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
+            must_fail(setup, &[("directory", &["\"TSE-INFORX\" does not exist on the server. Create it there"])]);
         must_show(&outcome, "  ✓ login ");
-        assert!(!night.sshd.directory.join("TSE-INFORX").exists());
+        assert!(!setup.sshd.directory.join("TSE-INFORX").exists());
     });
 }
 
 #[test]
 fn a_folder_without_write_permission_is_reported() {
-    let mut night = Night::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
-    prepare(&mut night);
+    let mut setup = Setup::with_sshd(Sshd::start_with(&["ed25519"], "ForceCommand internal-sftp -R"));
+    prepare(&mut setup);
     let outcome = must_fail(
-        &night,
+        &setup,
         &[(
             "writing",
-            &[&format!("refused to create \"{}\"", night.part_of("19700101.tgz")), "Check the permissions of"],
+            &[&format!("refused to create \"{}\"", setup.part_of("19700101.tgz")), "Check the permissions of"],
         )],
     );
     must_show(&outcome, "  ✓ space ");
 
-    Night::on_each_server(|night| {
-        prepare(night);
-        let _disk = SmallDisk::over(&night.sshd.directory, "ro");
-        must_fail(night, &[("writing", &[&format!("refused to create \"{}\"", night.part_of("19700101.tgz"))])]);
+    Setup::on_each_server(|setup| {
+        prepare(setup);
+        let _disk = SmallDisk::over(&setup.sshd.directory, "ro");
+        must_fail(setup, &[("writing", &[&format!("refused to create \"{}\"", setup.part_of("19700101.tgz"))])]);
     });
 
-    let (mut night, _server) = on_embedded(|sftp| sftp.without_dotfiles());
-    must_fail(&night, &[("writing", &["set sftp.temporary_prefix"])]);
-    night.set("sftp.temporary_prefix", json!("tmp-"));
-    must_end_with(&night, 0);
+    let (mut setup, _server) = on_embedded(|sftp| sftp.without_dotfiles());
+    must_fail(&setup, &[("writing", &["set sftp.temporary_prefix"])]);
+    setup.set("sftp.temporary_prefix", json!("tmp-"));
+    must_end_with(&setup, 0);
 }
 
 #[test]
 fn a_full_disk_is_reported_with_both_sizes() {
-    let night = night();
-    night.publish(&Zip::new().with(Entry::new(DUMP, noise(2_000_000)).extended_time(night.modified)));
-    let _disk = SmallDisk::over(&night.sshd.directory, "size=1m");
-    let outcome = must_fail(&night, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
+    let setup = setup();
+    setup.publish(&Zip::new().with(Entry::new(DUMP, noise(2_000_000)).extended_time(setup.modified)));
+    let _disk = SmallDisk::over(&setup.sshd.directory, "size=1m");
+    let outcome = must_fail(&setup, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
     must_show(&outcome, "→ free space on the server, or raise its quota");
-    fs::write(night.sshd.directory.join("somebody-elses"), vec![1; 2_000_000]).unwrap_err();
-    must_fail(&night, &[("writing", &["no space for "]), ("space", &["0 B free"])]);
-    assert_eq!(night.sshd.names(), ["somebody-elses"]);
+    fs::write(setup.sshd.directory.join("somebody-elses"), vec![1; 2_000_000]).unwrap_err();
+    must_fail(&setup, &[("writing", &["no space for "]), ("space", &["0 B free"])]);
+    assert_eq!(setup.sshd.names(), ["somebody-elses"]);
 
-    let (night, _server) = on_embedded(|sftp| sftp.full_after(0));
+    let (setup, _server) = on_embedded(|sftp| sftp.full_after(0));
     must_fail(
-        &night,
-        &[("writing", &[&format!("refused to write \"{}\"", night.part_of("19700101.tgz")), "no space, a quota"])],
+        &setup,
+        &[("writing", &[&format!("refused to write \"{}\"", setup.part_of("19700101.tgz")), "no space, a quota"])],
     );
-    assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
+    assert!(setup.sshd.names().is_empty(), "{:?}", setup.sshd.names());
 }
 
 #[test]
 fn a_server_that_refuses_removal_is_a_warning_with_the_name_of_the_remaining_file() {
-    let (night, _server) = on_embedded(|sftp| sftp.without_removal());
-    let outcome = must_end_with(&night, 0);
+    let (setup, _server) = on_embedded(|sftp| sftp.without_removal());
+    let outcome = must_end_with(&setup, 0);
     must_show(
         &outcome,
         &format!(
             "! removing        the small file {} could not be removed: the server refused to remove",
-            night.part_of("19700201.tgz")
+            setup.part_of("19700201.tgz")
         ),
     );
-    assert_eq!(night.sshd.names(), [night.part_of("19700201.tgz")]);
+    assert_eq!(setup.sshd.names(), [setup.part_of("19700201.tgz")]);
     // It never uses an existing name.
-    must_end_with(&night, 0);
-    assert_eq!(night.sshd.names().len(), 2);
+    must_end_with(&setup, 0);
+    assert_eq!(setup.sshd.names().len(), 2);
 }
 
 #[test]
 fn the_file_of_a_killed_check_is_reported_as_a_leftover_and_removed_by_the_next_run() {
-    Night::on_each_server(|night| {
-        prepare(night);
-        fs::write(night.sshd.directory.join(night.part_of("19700101.tgz")), "left").unwrap();
-        let before = files(&night.sshd.directory);
-        let outcome = must_end_with(night, 0);
+    Setup::on_each_server(|setup| {
+        prepare(setup);
+        fs::write(setup.sshd.directory.join(setup.part_of("19700101.tgz")), "left").unwrap();
+        let before = files(&setup.sshd.directory);
+        let outcome = must_end_with(setup, 0);
         must_show(&outcome, ", 1 leftover");
-        assert_eq!(files(&night.sshd.directory), before);
-        night.run().exited_with(0);
-        assert_eq!(night.sshd.names(), [night.archive_name()]);
+        assert_eq!(files(&setup.sshd.directory), before);
+        setup.run().exited_with(0);
+        assert_eq!(setup.sshd.names(), [setup.archive_name()]);
     });
 }
 
 #[test]
 fn names_that_hold_removal_back_are_reported() {
-    let night = night();
-    fs::write(night.sshd.directory.join("20261123.tgz"), "month before day").unwrap();
-    let outcome = must_end_with(&night, 0);
+    let setup = setup();
+    fs::write(setup.sshd.directory.join("20261123.tgz"), "month before day").unwrap();
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "! removal         would be held back: \"20261123.tgz\" fits archive.name only with");
 }
 
 #[test]
 fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows() {
-    let mut night = night();
+    let mut setup = setup();
     for day in 13..=25 {
-        fs::write(night.sshd.directory.join(format!("2026-{day}-11.tgz")), "an archive").unwrap();
+        fs::write(setup.sshd.directory.join(format!("2026-{day}-11.tgz")), "an archive").unwrap();
     }
-    fs::write(night.sshd.directory.join("20262611-keep.tgz"), "kept for ever").unwrap();
-    let outcome = must_end_with(&night, 0);
+    fs::write(setup.sshd.directory.join("20262611-keep.tgz"), "kept for ever").unwrap();
+    let outcome = must_end_with(&setup, 0);
     for words in [
         "! archive names   archive.name seems to have been changed: 13 files named after another pattern (\"%Y-%d-%m\"), such",
         ": retention neither counts nor removes them, and list, verify and restore do not find them",
@@ -213,32 +213,32 @@ fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows()
     ] {
         must_show(&outcome, words);
     }
-    night.set("archive.name", json!("%Y-%d-%m"));
-    let outcome = must_end_with(&night, 0);
+    setup.set("archive.name", json!("%Y-%d-%m"));
+    let outcome = must_end_with(&setup, 0);
     must_not_show(&outcome, "archive names");
 }
 
 #[test]
 fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds() {
-    Night::on_each_server(|night| {
-        prepare(night);
-        night.run().exited_with(0);
-        let outcome = must_end_with(night, 0);
+    Setup::on_each_server(|setup| {
+        prepare(setup);
+        setup.run().exited_with(0);
+        let outcome = must_end_with(setup, 0);
         must_not_show(&outcome, "dump name");
-        night.set("source.dump", json!("data/new name.sql"));
-        night.publish(&Zip::new().with(Entry::new("data/new name.sql", noise(1000)).extended_time(night.modified)));
+        setup.set("source.dump", json!("data/new name.sql"));
+        setup.publish(&Zip::new().with(Entry::new("data/new name.sql", noise(1000)).extended_time(setup.modified)));
         // Today's archive seems to be another job's.
-        assert!(must_end_with(night, 4).stdout.contains("✗ archive         \"20"));
-        let yesterday = archive_name(night.modified.date_naive() - chrono::Days::new(1));
-        fs::rename(night.archive(), night.sshd.directory.join(&yesterday)).unwrap();
-        let outcome = must_end_with(night, 0);
+        assert!(must_end_with(setup, 4).stdout.contains("✗ archive         \"20"));
+        let yesterday = archive_name(setup.modified.date_naive() - chrono::Days::new(1));
+        fs::rename(setup.archive(), setup.sshd.directory.join(&yesterday)).unwrap();
+        let outcome = must_end_with(setup, 0);
         let held = format!("{yesterday}, the newest archive, holds \"dumpfile.sql\", and source.dump names");
         for words in [&held, "\"new name.sql\"", "restore and verify read the older archives with --dump dumpfile.sql"]
         {
             must_show(&outcome, words);
         }
         // `verify` reports archives whose beginning cannot be read.
-        fs::write(night.archive(), "damaged").unwrap();
-        assert!(!must_end_with(night, 0).stdout.contains("dump name"));
+        fs::write(setup.archive(), "damaged").unwrap();
+        assert!(!must_end_with(setup, 0).stdout.contains("dump name"));
     });
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use testkit::Night;
+use testkit::Setup;
 
 use super::{must_not_show, prepare};
 
@@ -17,27 +17,27 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn a_signal_ends_the_check_after_its_file_on_the_server_is_removed() {
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
-        let mut night = Night::new();
-        prepare(&mut night);
+        let mut setup = Setup::new();
+        prepare(&mut setup);
         let (begun, is_begun) = mpsc::channel();
         let (go, may_go) = mpsc::channel::<()>();
-        let server = night.serve_sftp(|sftp| {
+        let server = setup.serve_sftp(|sftp| {
             sftp.on_first_write(move || {
                 begun.send(()).unwrap();
                 may_go.recv_timeout(Duration::from_secs(20)).unwrap();
             })
         });
-        fs::write(night.path("known_hosts"), server.known_hosts()).unwrap();
-        let child = night.command_of("check", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        fs::write(setup.path("known_hosts"), server.known_hosts()).unwrap();
+        let child = setup.command_of("check", &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         is_begun.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert_eq!(night.sshd.names(), [night.part_of("19700101.tgz")], "the file exists");
+        assert_eq!(setup.sshd.names(), [setup.part_of("19700101.tgz")], "the file exists");
         signal(&child, name);
         std::thread::sleep(Duration::from_millis(200));
         go.send(()).unwrap();
-        let outcome = night.outcome(child.wait_with_output().unwrap());
+        let outcome = setup.outcome(child.wait_with_output().unwrap());
         outcome.exited_with(code);
         assert!(outcome.stderr.contains("interrupted (SIG"), "{}", outcome.all());
         must_not_show(&outcome, "Reports");
-        assert!(night.sshd.names().is_empty(), "{:?}", night.sshd.names());
+        assert!(setup.sshd.names().is_empty(), "{:?}", setup.sshd.names());
     }
 }

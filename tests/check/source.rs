@@ -5,49 +5,49 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use testkit::Night;
-use testkit::night::DUMP;
+use testkit::Setup;
 use testkit::servers::https::Builder;
 use testkit::servers::listener::closed_address;
 use testkit::servers::zips::noise;
 use testkit::servers::{Authority, Entry, HttpsServer, Zip};
+use testkit::setup::DUMP;
 
-use super::{must_end_with, must_fail, must_not_show, must_show, night, scrubbed};
+use super::{must_end_with, must_fail, must_not_show, must_show, scrubbed, setup};
 
 /// Uses another web server, with `faults`.
-fn served(faults: impl FnOnce(Builder) -> Builder) -> Night {
-    let mut night = night();
-    night.web = faults(HttpsServer::builder(&night.path("web"))).start();
-    let url = night.web.url("/my_zip.zip");
-    night.set("source.url", json!(url));
-    night
+fn served(faults: impl FnOnce(Builder) -> Builder) -> Setup {
+    let mut setup = setup();
+    setup.web = faults(HttpsServer::builder(&setup.path("web"))).start();
+    let url = setup.web.url("/my_zip.zip");
+    setup.set("source.url", json!(url));
+    setup
 }
 
 #[test]
 fn an_unknown_name_is_reported_and_all_other_steps_too() {
-    let mut night = night();
-    night.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
-    let outcome = must_fail(&night, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
-    insta::assert_snapshot!("unknown_name", scrubbed(&night, &outcome));
+    let mut setup = setup();
+    setup.set("source.url", json!("https://no-such-host.invalid/my_zip.zip"));
+    let outcome = must_fail(&setup, &[("name", &["the name no-such-host.invalid cannot be resolved", "source.url"])]);
+    insta::assert_snapshot!("unknown_name", scrubbed(&setup, &outcome));
 }
 
 #[test]
 fn a_web_server_that_is_down_is_reported() {
-    let mut night = night();
+    let mut setup = setup();
     let free = closed_address();
-    night.set("source.url", json!(format!("https://{free}/my_zip.zip")));
-    must_fail(&night, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
+    setup.set("source.url", json!(format!("https://{free}/my_zip.zip")));
+    must_fail(&setup, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
 }
 
 #[test]
 fn a_silent_web_server_is_given_up_in_time() {
-    let mut night = night();
+    let mut setup = setup();
     // The system accepts the connection; nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    night.set("source.url", json!(format!("https://{}/my_zip.zip", silent.local_addr().unwrap())));
-    night.set("source.timeout_seconds", json!(1));
+    setup.set("source.url", json!(format!("https://{}/my_zip.zip", silent.local_addr().unwrap())));
+    setup.set("source.timeout_seconds", json!(1));
     let begun = Instant::now();
-    must_fail(&night, &[("TLS", &["no connection to 127.0.0.1", "no answer in time"])]);
+    must_fail(&setup, &[("TLS", &["no connection to 127.0.0.1", "no answer in time"])]);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
@@ -59,16 +59,16 @@ fn an_untrusted_certificate_is_reported_with_a_fix() {
         (Authority::shared().server(&["example.org"]), ["is for another name: it holds \"example.org\"", "source.url"]),
         (Authority::shared().expired_server(&names), ["has expired", "Renew it"]),
     ] {
-        let night = served(|web| web.identity(identity));
-        must_fail(&night, &[("TLS", &words)]);
-        assert_eq!(night.web.requests(), 0);
+        let setup = served(|web| web.identity(identity));
+        must_fail(&setup, &[("TLS", &words)]);
+        assert_eq!(setup.web.requests(), 0);
     }
 }
 
 #[test]
 fn a_certificate_that_expires_soon_is_a_warning() {
-    let night = served(|web| web.identity(Authority::shared().server_for_days(&["127.0.0.1"], 5)));
-    let outcome = must_end_with(&night, 0);
+    let setup = served(|web| web.identity(Authority::shared().server_for_days(&["127.0.0.1"], 5)));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "issued by Authority of the embedded servers, valid until ");
     must_show(&outcome, " (5 days left)\n                    → renew it on the server");
     assert!(outcome.stdout.ends_with("No problem found, 1 warning (!).\n"), "{}", outcome.all());
@@ -77,34 +77,34 @@ fn a_certificate_that_expires_soon_is_a_warning() {
 #[test]
 fn a_client_certificate_is_sent_to_a_server_that_requires_one() {
     let authority = Authority::new("Authority of the clients");
-    let mut night = served(|web| web.client_certificates_of(&authority));
-    let (certificate, key) = authority.client("backup").write(&night.path(""), "client");
-    night.set("source.client_certificate", json!(certificate)).set("source.client_key", json!(key));
-    must_end_with(&night, 0);
+    let mut setup = served(|web| web.client_certificates_of(&authority));
+    let (certificate, key) = authority.client("backup").write(&setup.path(""), "client");
+    setup.set("source.client_certificate", json!(certificate)).set("source.client_key", json!(key));
+    must_end_with(&setup, 0);
 }
 
 #[test]
 fn a_refused_request_is_reported_with_a_fix() {
-    let night = served(|web| web.status(404));
-    must_fail(&night, &[("ZIP", &["answered 404 (not found)", "Check source.url"])]);
-    let mut night = served(|web| web.basic_auth("reader", "right"));
-    night.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
-    let outcome = must_fail(&night, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
-    assert_eq!(night.web.requests(), 1, "one attempt");
+    let setup = served(|web| web.status(404));
+    must_fail(&setup, &[("ZIP", &["answered 404 (not found)", "Check source.url"])]);
+    let mut setup = served(|web| web.basic_auth("reader", "right"));
+    setup.set("source.username", json!("reader")).set("source.password", json!("wr0ng-password"));
+    let outcome = must_fail(&setup, &[("ZIP", &["answered 401", "Check source.username and source.password"])]);
+    assert_eq!(setup.web.requests(), 1, "one attempt");
     assert!(!outcome.all().contains("wr0ng-password"));
 }
 
 #[test]
 fn a_file_that_is_no_zip_is_reported_with_its_beginning() {
-    let night = served(|web| web.html_page("<html>Please log in</html>"));
-    must_fail(&night, &[("entry", &["not a ZIP", "<html>Please log in"])]);
+    let setup = served(|web| web.html_page("<html>Please log in</html>"));
+    must_fail(&setup, &[("entry", &["not a ZIP", "<html>Please log in"])]);
 }
 
 #[test]
 fn a_stale_dump_is_a_warning() {
-    let mut night = night();
-    night.publish_dump_of(night.modified - TimeDelta::days(3));
-    let outcome = must_end_with(&night, 0);
+    let mut setup = setup();
+    setup.publish_dump_of(setup.modified - TimeDelta::days(3));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "a run now would find it stale and send nothing for ");
     must_show(&outcome, "3 days ago\n");
     must_show(&outcome, "→ nothing to do if today's dump is not ready yet. Otherwise: Check");
@@ -112,72 +112,72 @@ fn a_stale_dump_is_a_warning() {
 
 #[test]
 fn a_server_without_ranges_is_reported_with_the_cost() {
-    let night = served(|web| web.without_ranges());
-    night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
-    let outcome = must_end_with(&night, 0);
+    let setup = served(|web| web.without_ranges());
+    setup.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(setup.modified)));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "does not support ranges: each run downloads all of it");
-    assert!(night.work_directory_is_empty());
+    assert!(setup.work_directory_is_empty());
 }
 
 #[test]
 fn a_wrong_clock_is_reported_and_beyond_a_day_that_it_holds_removal_back() {
-    let night = served(|web| web.date_shifted_by_hours(-2));
-    let outcome = must_end_with(&night, 0);
+    let setup = served(|web| web.date_shifted_by_hours(-2));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "! clock           the web server's is 2 hours behind ours\n");
     must_not_show(&outcome, "held back");
-    let night = served(|web| web.date_shifted_by_hours(30));
-    let outcome = must_end_with(&night, 0);
+    let setup = served(|web| web.date_shifted_by_hours(30));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "! removal         would be held back: the web server's clock");
 }
 
 #[test]
 fn plain_http_on_this_machine_is_reported_as_such() {
-    let night = served(|web| web.plain_http());
-    let outcome = must_end_with(&night, 0);
+    let setup = served(|web| web.plain_http());
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "✓ TLS             none: plain HTTP, allowed on this machine only\n");
 }
 
 #[test]
 fn a_proxy_makes_the_connection_and_its_password_is_not_shown() {
-    let mut night = night();
+    let mut setup = setup();
     let free = closed_address();
-    night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{free}")));
-    let outcome = must_fail(&night, &[("ZIP", &["no connection to "])]);
+    setup.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{free}")));
+    let outcome = must_fail(&setup, &[("ZIP", &["no connection to "])]);
     must_show(&outcome, "  - connection      made by source.proxy, which looks up the name too\n");
-    assert_eq!(night.web.requests(), 0);
+    assert_eq!(setup.web.requests(), 0);
     assert!(!outcome.all().contains("pr0xy-s3cret"), "{}", outcome.all());
 }
 
 #[test]
 fn the_query_of_the_url_is_not_shown() {
-    let mut night = night();
-    let url = night.web.url("/missing.zip?token=t0ken-s3cret");
-    night.set("source.url", json!(url));
-    let outcome = must_fail(&night, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
+    let mut setup = setup();
+    let url = setup.web.url("/missing.zip?token=t0ken-s3cret");
+    setup.set("source.url", json!(url));
+    let outcome = must_fail(&setup, &[("ZIP", &["answered 404", "/missing.zip?…"])]);
     assert!(!outcome.all().contains("t0ken-s3cret"), "{}", outcome.all());
 }
 
 #[test]
 fn another_dump_in_the_zip_is_a_warning() {
-    let night = night();
-    let dump = night.entry();
-    night.publish(&Zip::new().with(dump).with(Entry::new("a/blog.SQL", "x")));
-    let outcome = must_end_with(&night, 0);
+    let setup = setup();
+    let dump = setup.entry();
+    setup.publish(&Zip::new().with(dump).with(Entry::new("a/blog.SQL", "x")));
+    let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "  ! other dumps     the ZIP also holds \"a/blog.SQL\"\n");
     must_show(&outcome, "→ create a job for each that must be kept");
 }
 
 #[test]
 fn a_port_without_tls_is_reported_as_such() {
-    let mut night = served(|web| web.plain_http());
-    let url = night.web.url("/my_zip.zip").replace("http://", "https://");
-    night.set("source.url", json!(url));
-    must_fail(&night, &[("TLS", &["does not speak TLS", "port in source.url"])]);
+    let mut setup = served(|web| web.plain_http());
+    let url = setup.web.url("/my_zip.zip").replace("http://", "https://");
+    setup.set("source.url", json!(url));
+    must_fail(&setup, &[("TLS", &["does not speak TLS", "port in source.url"])]);
 }
 
 #[test]
 fn a_zip_that_is_cut_off_is_reported_as_such() {
-    let night = night();
-    night.publish_bytes(b"PK\x03\x04 and a beginning");
-    must_fail(&night, &[("entry", &["the ZIP is truncated", "Start the run later"])]);
+    let setup = setup();
+    setup.publish_bytes(b"PK\x03\x04 and a beginning");
+    must_fail(&setup, &[("entry", &["the ZIP is truncated", "Start the run later"])]);
 }

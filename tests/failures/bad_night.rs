@@ -10,12 +10,12 @@ use std::process::Command;
 use chrono::{Days, NaiveDate};
 use mail_parser::MessageParser;
 use serde_json::json;
-use testkit::night::archive_name;
 use testkit::servers::https::Builder as HttpsBuilder;
 use testkit::servers::sftp::Builder as SftpBuilder;
 use testkit::servers::zips::noise;
 use testkit::servers::{HttpsServer, SftpServer, times};
-use testkit::{Night, Outcome, Sshd};
+use testkit::setup::archive_name;
+use testkit::{Outcome, Setup, Sshd};
 
 pub(crate) const OLDER_ATTEMPT: &[u8] = b"an older attempt";
 
@@ -29,7 +29,7 @@ type Listing = BTreeMap<String, Option<Vec<u8>>>;
 
 /// A job for tests of faults. The server has archives, two of which have expired.
 pub(crate) struct BadNight {
-    night: Night,
+    setup: Setup,
     /// Passed to runs as `--date`, so that midnight during the test does no harm.
     pub(crate) date: NaiveDate,
     /// The folder on the server.
@@ -48,10 +48,10 @@ impl BadNight {
 
     /// A job that delivers to `sshd`.
     pub(crate) fn with_sshd(sshd: Sshd) -> BadNight {
-        let night = Night::with_sshd(sshd);
-        let (date, directory) = (night.modified.date_naive(), night.sshd.directory.clone());
+        let setup = Setup::with_sshd(sshd);
+        let (date, directory) = (setup.modified.date_naive(), setup.sshd.directory.clone());
         let bad = BadNight {
-            night,
+            setup,
             date,
             directory,
             sftp: None,
@@ -90,7 +90,7 @@ impl BadNight {
 
     /// Replaces the web server with one with `faults`.
     pub(crate) fn serve(&mut self, faults: impl FnOnce(HttpsBuilder) -> HttpsBuilder) -> &mut BadNight {
-        self.night.web = faults(HttpsServer::builder(&self.path("web"))).start();
+        self.setup.web = faults(HttpsServer::builder(&self.path("web"))).start();
         let url = self.web.url("/my_zip.zip");
         self.set("source.url", json!(url));
         self
@@ -132,7 +132,7 @@ impl BadNight {
         for age in ages {
             fs::write(self.directory.join(self.archive_aged(*age)), format!("{age} days old")).unwrap();
         }
-        times::set_as_named(&self.directory);
+        times::set_from_names(&self.directory);
     }
 
     pub(crate) fn listing(&self) -> Listing {
@@ -172,7 +172,7 @@ impl BadNight {
         let _ = fs::remove_file(self.path("log.log"));
         self.mails_before.set(self.mail.messages().len());
         self.posts_before.set(self.webhook.posts().len());
-        let mut command = self.night.command(&["--date", &self.date.to_string()]);
+        let mut command = self.setup.command(&["--date", &self.date.to_string()]);
         command.envs(self.variable.clone());
         command
     }
@@ -248,15 +248,15 @@ impl BadNight {
 }
 
 impl Deref for BadNight {
-    type Target = Night;
+    type Target = Setup;
 
-    fn deref(&self) -> &Night {
-        &self.night
+    fn deref(&self) -> &Setup {
+        &self.setup
     }
 }
 
 impl DerefMut for BadNight {
-    fn deref_mut(&mut self) -> &mut Night {
-        &mut self.night
+    fn deref_mut(&mut self) -> &mut Setup {
+        &mut self.setup
     }
 }

@@ -87,7 +87,7 @@ fn an_endless_listing_is_refused_with_little_memory() {
         (|_| "n".repeat(65 * 1024), "it has a name of more than 4 KiB"),
         (|number| format!("{number}{}", "n".repeat(4_000)), "its names have more than 32 MiB"),
     ] {
-        let bad = BadNight::with_sftp(|sftp| sftp.listing_without_end(name));
+        let bad = BadNight::with_sftp(|sftp| sftp.endless_listing(name));
         let before = bad.names();
         let started = Instant::now();
         let (outcome, peak) = run_with_peak(&bad);

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::json;
-use testkit::night::extract_dump;
 use testkit::servers::Proxy;
 use testkit::servers::listener::serve;
+use testkit::setup::extract_dump;
 use testkit::wait_until;
 
 use super::bad_night::BadNight;

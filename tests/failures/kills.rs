@@ -65,7 +65,7 @@ fn after_a_kill_during_the_upload_the_next_run_removes_it() {
 
 #[test]
 fn after_a_kill_between_the_two_renames_the_old_archive_is_put_back_and_then_replaced() {
-    let mut bad = BadNight::with_sftp(SftpBuilder::silent_after_the_rename);
+    let mut bad = BadNight::with_sftp(SftpBuilder::silent_after_rename);
     bad.plant_older_attempt();
     let (part, old) = (bad.part_of(&bad.archive_aged(0)), bad.old_name());
     let run = start(&bad);

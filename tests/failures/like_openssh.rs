@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use scripting_system::rules::known_hosts::{HostName, Line, parse};
 use serde_json::json;
 use sha1::Sha1;
-use testkit::{Night, Sshd};
+use testkit::{Setup, Sshd};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA2uJxnKE9KA8ZJYtEeXrI9zL5gN1oQ9DXaHrzWyxKPx";
 
@@ -246,14 +246,14 @@ fn openssh_accepts(sshd: &Sshd, host: &str, known_hosts: &Path) -> bool {
 
 #[test]
 fn servers_are_accepted_as_by_ssh() {
-    let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
-    night.set("sftp.host_key", json!("strict"));
-    let file = night.path("known_hosts");
+    let mut setup = Setup::with_sshd(Sshd::start(&["ed25519", "rsa"]));
+    setup.set("sftp.host_key", json!("strict"));
+    let file = setup.path("known_hosts");
     let mut wrong = String::new();
     for (template, expected) in FILES {
-        fs::write(&file, fill_in(template, &night.sshd)).unwrap();
-        let ssh = openssh_accepts(&night.sshd, "127.0.0.1", &file);
-        let outcome = night.call("list", &[]);
+        fs::write(&file, fill_in(template, &setup.sshd)).unwrap();
+        let ssh = openssh_accepts(&setup.sshd, "127.0.0.1", &file);
+        let outcome = setup.call("list", &[]);
         assert!([0, 4].contains(&outcome.code), "{template:?}: {}", outcome.all());
         let actual = match (ssh, outcome.code == 0) {
             (true, true) => Accept,
@@ -271,9 +271,9 @@ fn servers_are_accepted_as_by_ssh() {
 
 #[test]
 fn host_names_are_compared_in_lower_case_as_in_ssh() {
-    let mut night = Night::with_sshd(Sshd::start(&["ed25519", "rsa"]));
-    night.set("sftp.host_key", json!("strict"));
-    let file = night.path("known_hosts");
+    let mut setup = Setup::with_sshd(Sshd::start(&["ed25519", "rsa"]));
+    setup.set("sftp.host_key", json!("strict"));
+    let file = setup.path("known_hosts");
     for (host, name, is_known) in [
         ("LocalHost", "[localhost]:{p} {k}", true),
         ("localhost", "[LOCALHOST]:{p} {k}", true),
@@ -284,10 +284,10 @@ fn host_names_are_compared_in_lower_case_as_in_ssh() {
         ("localhost", "[LOCALHOST]:{p} {o}", false),
         ("localhost", "[127.0.0.1]:{p} {k}", false),
     ] {
-        fs::write(&file, fill_in(name, &night.sshd) + "\n").unwrap();
-        night.set("sftp.host", json!(host));
-        assert_eq!(openssh_accepts(&night.sshd, host, &file), is_known, "ssh, {host}, {name}");
-        night.call("list", &[]).exited_with(if is_known { 0 } else { 4 });
+        fs::write(&file, fill_in(name, &setup.sshd) + "\n").unwrap();
+        setup.set("sftp.host", json!(host));
+        assert_eq!(openssh_accepts(&setup.sshd, host, &file), is_known, "ssh, {host}, {name}");
+        setup.call("list", &[]).exited_with(if is_known { 0 } else { 4 });
     }
 }
 

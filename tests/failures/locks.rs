@@ -10,7 +10,7 @@ use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use scripting_system::disk::state_folder;
 use testkit::servers::SftpServer;
-use testkit::{Night, program, wait_until};
+use testkit::{Setup, program, wait_until};
 
 use super::bad_night::BadNight;
 use super::interruptions::{kill, start};
@@ -51,8 +51,8 @@ fn locking_the_configuration_file_does_not_block_a_run() {
 
 #[test]
 fn a_probe_of_the_lock_does_not_block_a_run() {
-    let night = Night::new();
-    let (config, work) = (night.write_config(), night.path("work"));
+    let setup = Setup::new();
+    let (config, work) = (setup.write_config(), setup.path("work"));
     let job = JobId::of(&config);
     drop(Lock::acquire(&config, &job, &work).unwrap());
     let lock = state_folder::find(&work, false).unwrap().join(format!("{job}.lock"));
@@ -66,27 +66,27 @@ fn a_probe_of_the_lock_does_not_block_a_run() {
 
 /// A machine for a job of the user `uid`, with an empty `/var/lib` and a separate `/etc/passwd`.
 struct Machine {
-    night: Night,
+    setup: Setup,
     _sftp: SftpServer,
     uid: u32,
 }
 
 impl Machine {
     fn new(uid: u32, home: Option<&str>) -> Machine {
-        let mut night = Night::new();
-        let sftp = night.serve_sftp(|server| server);
-        fs::copy(program(), night.path("program")).unwrap();
+        let mut setup = Setup::new();
+        let sftp = setup.serve_sftp(|server| server);
+        fs::copy(program(), setup.path("program")).unwrap();
         for folder in ["var", "home"] {
-            fs::create_dir(night.path(folder)).unwrap();
+            fs::create_dir(setup.path(folder)).unwrap();
         }
-        let home = home.map(|home| format!("job:x:{uid}:{uid}::{}:/bin/sh\n", night.path(home).display()));
+        let home = home.map(|home| format!("job:x:{uid}:{uid}::{}:/bin/sh\n", setup.path(home).display()));
         let users = format!("root:x:0:0::/missing:/bin/sh\n# none\nbroken:x:{uid}\n{}", home.unwrap_or_default());
-        fs::write(night.path("passwd"), users).unwrap();
-        Machine { night, _sftp: sftp, uid }
+        fs::write(setup.path("passwd"), users).unwrap();
+        Machine { setup, _sftp: sftp, uid }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.night.path(name)
+        self.setup.path(name)
     }
 
     fn in_work_directory(&self) -> PathBuf {
@@ -95,7 +95,7 @@ impl Machine {
 
     /// Runs one of the program's commands as the user, in a separate mount namespace.
     fn run(&self, command: &[&str]) -> Output {
-        let config = self.night.write_config();
+        let config = self.setup.write_config();
         let owned = ["", "config.json", "ca.pem", "work", "home", "log.log", "known_hosts"].map(|name| self.path(name));
         for path in owned.iter().filter(|path| path.exists()) {
             chown(path, Some(self.uid), Some(self.uid)).unwrap();
@@ -118,7 +118,7 @@ impl Machine {
     #[track_caller]
     fn assert_locks_in(&self, folder: &Path) {
         for _ in 0..2 {
-            self.night.outcome(self.run(&["run"])).exited_with(0);
+            self.setup.outcome(self.run(&["run"])).exited_with(0);
         }
         assert_eq!(owner_and_mode(folder), (self.uid, 0o700));
         let names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -137,12 +137,12 @@ impl Machine {
     /// Asserts that a run refuses its state folder with this `reason`.
     #[track_caller]
     fn assert_refuses(&self, reason: &str) {
-        let requests = self.night.web.requests();
-        let outcome = self.night.outcome(self.run(&["run"]));
+        let requests = self.setup.web.requests();
+        let outcome = self.setup.outcome(self.run(&["run"]));
         outcome.exited_with(3).logged(reason);
         assert!(outcome.stderr.contains(reason), "{}", outcome.all());
-        assert_eq!(self.night.web.requests(), requests, "{}", outcome.all());
-        let check = self.night.outcome(self.run(&["check"]));
+        assert_eq!(self.setup.web.requests(), requests, "{}", outcome.all());
+        let check = self.setup.outcome(self.run(&["check"]));
         check.exited_with(4);
         assert!(check.stdout.contains(reason), "{}", check.all());
     }
@@ -202,7 +202,7 @@ fn commands_that_only_read_create_no_state_folder() {
     for uid in [0, UNUSED_UID] {
         let machine = Machine::new(uid, Some("home"));
         for command in [&["check"][..], &["list"], &["status"], &["run", "--dry-run"]] {
-            let outcome = machine.night.outcome(machine.run(command));
+            let outcome = machine.setup.outcome(machine.run(command));
             assert!(outcome.code < 3, "{command:?}: {}", outcome.all());
             for folder in machine.all_folders() {
                 assert!(!folder.exists(), "{command:?}: {}", folder.display());

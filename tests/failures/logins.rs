@@ -41,7 +41,7 @@ fn a_server_that_disconnects_on_a_wrong_password_gets_it_once() {
     for interactive in [false, true] {
         let mut bad = BadNight::with_sftp(|sftp| {
             let sftp = if interactive { sftp.keyboard_interactive(PASSWORD) } else { sftp };
-            sftp.hang_up_on_passwords(1..9)
+            sftp.disconnect_at_password(1..9)
         });
         bad.set("retry.attempts", json!(3));
         bad.must_fail(&["sftp.password was offered, and the connection ended, which counts as refused"]);
@@ -52,7 +52,7 @@ fn a_server_that_disconnects_on_a_wrong_password_gets_it_once() {
 
 #[test]
 fn a_disconnect_at_login_after_an_accepted_password_is_retried() {
-    let bad = BadNight::with_sftp(|sftp| sftp.hang_up_on_passwords(2..3));
+    let bad = BadNight::with_sftp(|sftp| sftp.disconnect_at_password(2..3));
     bad.run().exited_with(0).logged("trying again").logged("broke while logging in");
     assert!(bad.is_delivered());
 }

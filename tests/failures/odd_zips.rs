@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testkit::night::DUMP;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, Zip};
+use testkit::setup::DUMP;
 
 use super::bad_night::BadNight;
 use super::unusable_zips::{make_zip_with, with_field};

@@ -1,6 +1,6 @@
 //! Panics: they are caught and reported like any error, without secrets, and no archive is lost.
 
-use testkit::night::MAIL_LOGIN;
+use testkit::setup::MAIL_LOGIN;
 
 use super::bad_night::{BadNight, PASSWORD};
 

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
-use testkit::Night;
+use testkit::Setup;
 
 /// Runs `command` and returns its relevant system calls. Descriptors are shown with their paths.
-fn calls(night: &Night, command: &Command) -> Vec<String> {
-    let trace = night.path("trace");
+fn calls(setup: &Setup, command: &Command) -> Vec<String> {
+    let trace = setup.path("trace");
     let output = Command::new("strace")
         .args(["-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", "-o"])
         .arg(&trace)
@@ -36,24 +36,24 @@ fn assert_safe(calls: &[String], path: &Path) {
 
 #[test]
 fn a_new_configuration_survives_a_power_failure() {
-    let night = Night::new();
-    let path = night.path(".").canonicalize().unwrap().join("new.json");
+    let setup = Setup::new();
+    let path = setup.path(".").canonicalize().unwrap().join("new.json");
     let mut command = Command::new(testkit::program());
     command.args(["gen-config", "--output"]).arg(&path);
-    assert_safe(&calls(&night, &command), &path);
+    assert_safe(&calls(&setup, &command), &path);
     command.arg("--force");
-    assert_safe(&calls(&night, &command), &path);
+    assert_safe(&calls(&setup, &command), &path);
 }
 
 #[test]
 fn metrics_host_keys_and_a_restored_dump_survive_a_power_failure() {
-    let mut night = Night::new();
-    fs::create_dir(night.path("metrics")).unwrap();
-    night.config["metrics"] = json!({"textfile": "metrics/job.prom"});
-    let folder = night.path(".").canonicalize().unwrap();
+    let mut setup = Setup::new();
+    fs::create_dir(setup.path("metrics")).unwrap();
+    setup.config["metrics"] = json!({"textfile": "metrics/job.prom"});
+    let folder = setup.path(".").canonicalize().unwrap();
     // known_hosts is appended to, and may be a link.
-    std::os::unix::fs::symlink("metrics/known", night.path("known_hosts")).unwrap();
-    let run = calls(&night, &night.command(&[]));
+    std::os::unix::fs::symlink("metrics/known", setup.path("known_hosts")).unwrap();
+    let run = calls(&setup, &setup.command(&[]));
     assert_safe(&run, &folder.join("metrics/job.prom"));
     let position = |path: &str| {
         let path = format!("<{}>", folder.join(path).display());
@@ -62,9 +62,9 @@ fn metrics_host_keys_and_a_restored_dump_survive_a_power_failure() {
     assert!(position("metrics/known").is_some(), "{run:#?}");
     assert!(position("metrics/known") < position("metrics"), "{run:#?}");
     // An existing file is replaced just as safely.
-    assert_safe(&calls(&night, &night.command(&[])), &folder.join("metrics/job.prom"));
+    assert_safe(&calls(&setup, &setup.command(&[])), &folder.join("metrics/job.prom"));
 
     let output = folder.join("restored");
-    let restore = night.command_of("restore", &["--output", output.to_str().unwrap()]);
-    assert_safe(&calls(&night, &restore), &output.join(testkit::night::DUMP));
+    let restore = setup.command_of("restore", &["--output", output.to_str().unwrap()]);
+    assert_safe(&calls(&setup, &restore), &output.join(testkit::setup::DUMP));
 }

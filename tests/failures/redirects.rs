@@ -28,8 +28,8 @@ fn credentials_do_not_follow_a_redirect_to_another_port_of_the_host() {
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&other.url("/my_zip.zip?token=t0ken-s3cret#part")));
     let outcome = bad.run();
     outcome.exited_with(0);
-    assert!(bad.web.seen().iter().all(|request| request.has_authorization()));
-    let seen = other.seen();
+    assert!(bad.web.recorded_requests().iter().all(|request| request.has_authorization()));
+    let seen = other.recorded_requests();
     assert!(!seen.is_empty() && !seen.iter().any(|request| request.has_authorization()), "{seen:?}");
     assert!(seen.iter().all(|request| request.target == "/my_zip.zip?token=t0ken-s3cret"), "{seen:?}");
     assert!(!outcome.all().contains("t0ken-s3cret"), "{}", outcome.all());
@@ -44,7 +44,7 @@ fn another_origin_that_demands_credentials_is_reported_as_such() {
     bad.serve(|web| web.basic_auth("reader", PASSWORD).redirect_to(&address));
     let expected = format!("{}?… answered 401. It was reached by a redirect", other.url("/my_zip.zip"));
     let outcome = bad.must_fail(&[&expected, "Set source.url to the final address"]);
-    assert!(!other.seen().iter().any(|request| request.has_authorization()));
+    assert!(!other.recorded_requests().iter().any(|request| request.has_authorization()));
     assert!(!outcome.all().contains("t0ken-s3cret") && !outcome.all().contains(PASSWORD), "{}", outcome.all());
 }
 
@@ -57,7 +57,7 @@ fn credentials_follow_a_redirect_within_the_origin() {
         // An archive from the previous server would be another job's.
         let _ = std::fs::remove_file(bad.archive());
         bad.run().exited_with(0);
-        let seen = bad.web.seen();
+        let seen = bad.web.recorded_requests();
         assert!(seen.iter().any(|request| request.target.starts_with("/moved.zip")), "{location}: {seen:?}");
         assert!(seen.iter().all(|request| request.has_authorization()), "{location}: {seen:?}");
     }

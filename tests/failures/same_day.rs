@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use chrono::{Days, TimeDelta};
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::times;
 use testkit::servers::zips::sql_dump;
@@ -73,7 +73,7 @@ fn a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days() {
         // The replacement is only minutes old, as if a past run was repeated.
         bad.run().exited_with(0).logged(&format!("kept {old}: set aside less than two days ago"));
         assert!(bad.listing()[&old].as_deref() == Some(&first));
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         bad.run().exited_with(0).logged(&format!("removed {old}: replaced"));
         assert!(!bad.listing().contains_key(&old));
     }
@@ -109,9 +109,9 @@ fn job_with_target() -> (BadNight, Target) {
             };
             if target.as_ref().is_some_and(matches) {
                 *target = None;
-                return Disturbance::Silence;
+                return RequestFault::NoReply;
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
     (bad, target)

@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use testkit::night::DUMP;
 use testkit::servers::certificates::write_private;
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::servers::{Entry, SftpServer, Zip, times};
+use testkit::setup::DUMP;
 use testkit::{Outcome, program, wait_until};
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT, PASSWORD};
@@ -108,7 +108,7 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         for age in [3, 20, 30] {
             fs::write(bad.directory.join(bad.archive_aged(age)), &other_archive).unwrap();
         }
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         let before = bad.names();
         let mut other = OtherJob::new(&bad, "other");
         Zip::new().with(Entry::new(DUMP, "SELECT 2;\n").extended_time(bad.modified)).write(&bad.path("web/blog.zip"));
@@ -121,7 +121,7 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
         // If the last seven archives are its own, its source was changed permanently.
         bad.plant(&[1, 2, 3, 4, 5, 6]);
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         other.run().exited_with(0).logged("2 removed");
     });
 }
@@ -196,7 +196,7 @@ impl PausedMachine {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
-            Disturbance::None
+            RequestFault::None
         });
         PausedMachine { server: server.start(), is_paused, is_released }
     }
@@ -294,13 +294,13 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
 #[test]
 fn the_age_of_an_upload_is_measured_by_the_servers_clock() {
     // The server's clock is three hours slow: an upload of 22 hours ago seems 25 hours old by the local clock.
-    let slow = |sftp: testkit::servers::sftp::Builder| sftp.showing_times(|seconds| Some(seconds - 3 * 3600));
+    let slow = |sftp: testkit::servers::sftp::Builder| sftp.mapping_times(|seconds| Some(seconds - 3 * 3600));
     let bad = BadNight::with_sftp(slow);
     let planted = plant_uploads(&bad, [20, 22]);
     bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());
     // Without modification times, the age is unknown.
-    let bad = BadNight::with_sftp(|sftp| sftp.showing_times(|_| None));
+    let bad = BadNight::with_sftp(|sftp| sftp.mapping_times(|_| None));
     let planted = plant_uploads(&bad, [20, 2_000]);
     bad.run().exited_with(0);
     assert!(planted.iter().all(|(name, _)| bad.names().contains(name)), "{:?}", bad.names());
@@ -324,7 +324,7 @@ fn a_folder_of_the_previous_version_still_works() {
         for name in [&current, &orphan, &replaced, &unfinished] {
             fs::write(bad.directory.join(name), format!("content of {name}")).unwrap();
         }
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         let content = |name: &str| Some(format!("content of {name}").into_bytes());
 
         bad.must_warn(&["with different content already had the name"]).logged("was put back");
@@ -337,7 +337,7 @@ fn a_folder_of_the_previous_version_still_works() {
 
         bad.date = modified.date_naive();
         bad.publish_dump_of(modified);
-        times::set_as_named(&bad.directory);
+        times::set_from_names(&bad.directory);
         bad.run().exited_with(0);
         assert!(bad.names().iter().all(|name| !name.ends_with(".old")), "three days later: {:?}", bad.names());
         let kept = |age: u64| bad.names().contains(&bad.archive_aged(age));

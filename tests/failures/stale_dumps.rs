@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::json;
-use testkit::night::DUMP;
 use testkit::servers::{Entry, Zip};
+use testkit::setup::DUMP;
 
 use super::bad_night::BadNight;
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use testkit::Outcome;
 use testkit::servers::sftp::Builder as SftpBuilder;
-use testkit::servers::sftp_faults::{Disturbance, StatusCode};
+use testkit::servers::sftp_faults::{RequestFault, StatusCode};
 
 use super::bad_night::{BadNight, OLDER_ATTEMPT};
 
@@ -21,23 +21,23 @@ fn lines_about_sync(outcome: &Outcome) -> Vec<&str> {
 
 #[test]
 fn an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_nothing_is_removed() {
-    for disturbance in [Disturbance::Failure, Disturbance::HangUp] {
-        let bad = BadNight::with_sftp(|sftp| sftp.on_sync(disturbance));
+    for fault in [RequestFault::Failure, RequestFault::Disconnect] {
+        let bad = BadNight::with_sftp(|sftp| sftp.sync_fault(fault));
         let expired = [20, 30].map(|age| bad.archive_aged(age));
         let outcome = bad.must_warn(&["failed to sync", &bad.archive_aged(0), "check that disk", HELD_BACK]);
         outcome.logged("read back over a new connection and published");
-        assert!(archive_size(&bad) > 1_000, "{disturbance:?}");
-        assert!(expired.iter().all(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
-        assert!(bad.names().iter().all(|name| !name.ends_with(".part")), "{disturbance:?}: {:?}", bad.names());
+        assert!(archive_size(&bad) > 1_000, "{fault:?}");
+        assert!(expired.iter().all(|name| bad.names().contains(name)), "{fault:?}: {:?}", bad.names());
+        assert!(bad.names().iter().all(|name| !name.ends_with(".part")), "{fault:?}: {:?}", bad.names());
         // The next run finds the archive and syncs nothing.
         bad.run().exited_with(0).logged("is already there, with the same bytes");
-        assert!(!expired.iter().any(|name| bad.names().contains(name)), "{disturbance:?}: {:?}", bad.names());
+        assert!(!expired.iter().any(|name| bad.names().contains(name)), "{fault:?}: {:?}", bad.names());
     }
 }
 
 #[test]
 fn after_a_replacement_that_fails_to_sync_the_old_archive_is_kept() {
-    let bad = BadNight::with_sftp(|sftp| sftp.on_sync(Disturbance::Failure));
+    let bad = BadNight::with_sftp(|sftp| sftp.sync_fault(RequestFault::Failure));
     bad.plant_older_attempt();
     bad.must_warn(&["failed to sync", "with different content already had the name", HELD_BACK]);
     assert_eq!(bad.listing()[&bad.old_name()].as_deref(), Some(OLDER_ATTEMPT));
@@ -48,7 +48,7 @@ fn after_a_replacement_that_fails_to_sync_the_old_archive_is_kept() {
 fn a_server_without_sync_support_is_only_logged() {
     let statuses = [StatusCode::PermissionDenied, StatusCode::BadMessage, StatusCode::OpUnsupported];
     let refusing = statuses.map(|status| {
-        let refuse = move |sftp: SftpBuilder| sftp.on_sync(Disturbance::Status(status));
+        let refuse = move |sftp: SftpBuilder| sftp.sync_fault(RequestFault::Status(status));
         Box::new(refuse) as Box<dyn FnOnce(SftpBuilder) -> SftpBuilder>
     });
     for faults in refusing.into_iter().chain([Box::new(SftpBuilder::without_extensions) as _]) {

@@ -93,7 +93,7 @@ fn a_stalling_server_fails_the_run_in_time() {
 
 #[test]
 fn a_verification_without_a_connection_is_reported_as_sent_but_not_verified() {
-    let bad = BadNight::with_sftp(|sftp| sftp.turn_away(2..10));
+    let bad = BadNight::with_sftp(|sftp| sftp.reject_connections(2..10));
     let before = bad.listing();
     bad.run().exited_with(4).logged("trying again").logged("sent, but not verified: the archive is not published");
     bad.assert_still_holds(&before);
@@ -102,12 +102,12 @@ fn a_verification_without_a_connection_is_reported_as_sent_but_not_verified() {
 
 #[test]
 fn a_rename_with_a_lost_reply_is_detected() {
-    let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
+    let bad = BadNight::with_sftp(|sftp| sftp.disconnecting_after_rename());
     bad.run().exited_with(0).logged("publishing the archive failed, trying again");
     assert!(bad.is_delivered());
     bad.assert_no_upload();
     // If an older archive has the name, the first rename sets it aside.
-    let bad = BadNight::with_sftp(|sftp| sftp.losing_the_rename_reply());
+    let bad = BadNight::with_sftp(|sftp| sftp.disconnecting_after_rename());
     bad.plant_older_attempt();
     bad.run().exited_with(1).logged("with different content already had the name");
     assert_ne!(bad.listing()[&bad.archive_aged(0)].as_deref(), Some(OLDER_ATTEMPT));

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::json;
-use testkit::night::DUMP;
 use testkit::servers::{Entry, Zip};
+use testkit::setup::DUMP;
 
 use super::bad_night::BadNight;
 

@@ -5,7 +5,7 @@
 use std::thread;
 
 use serde_json::json;
-use testkit::Night;
+use testkit::Setup;
 use testkit::servers::smtp::Security;
 use testkit::servers::{SmtpServer, WebhookServer};
 
@@ -16,31 +16,31 @@ use crate::{use_mail_server, use_webhook};
 #[test]
 fn silent_servers_time_out_and_nothing_is_sent_twice() {
     let from_the_start = thread::spawn(|| {
-        let mut night = Night::around_midnight();
+        let mut setup = Setup::around_midnight();
         let server = SmtpServer::builder(Security::Tls).silent().start();
-        use_mail_server(&mut night, &server, Security::Tls);
-        night.set("retry.attempts", json!(1)).set("email.to", json!(["a@example.org", "b@example.org"]));
-        run_undelivered(&night, "no answer within 30 s");
+        use_mail_server(&mut setup, &server, Security::Tls);
+        setup.set("retry.attempts", json!(1)).set("email.to", json!(["a@example.org", "b@example.org"]));
+        run_undelivered(&setup, "no answer within 30 s");
         assert_eq!(server.connections(), 1, "the second recipient was tried although the server is silent");
     });
     let after_data = thread::spawn(|| {
-        let mut night = Night::around_midnight();
+        let mut setup = Setup::around_midnight();
         let server = SmtpServer::builder(Security::None).silent_after_data().start();
-        use_mail_server(&mut night, &server, Security::None);
-        run_undelivered(&night, "the mail may have arrived, so it was not sent again");
+        use_mail_server(&mut setup, &server, Security::None);
+        run_undelivered(&setup, "the mail may have arrived, so it was not sent again");
         assert_eq!(server.messages().len(), 1);
     });
     let mattermost = thread::spawn(|| {
-        let mut night = Night::around_midnight();
+        let mut setup = Setup::around_midnight();
         let server = WebhookServer::builder().silent().start();
-        use_webhook(&mut night, &server);
-        night
+        use_webhook(&mut setup, &server);
+        setup
             .run()
             .exited_with(1)
             .logged("posting to Mattermost failed: ")
             .logged("may have been posted, so it was not sent again");
         assert_eq!((server.requests(), server.posts().len()), (1, 1));
-        assert_eq!(night.mail.messages().len(), 1);
+        assert_eq!(setup.mail.messages().len(), 1);
     });
     let started = std::time::Instant::now();
     for run in [from_the_start, after_data, mattermost] {

@@ -6,17 +6,17 @@ use std::process::Command;
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use testkit::night::archive_name;
-use testkit::{Night, program};
+use testkit::setup::archive_name;
+use testkit::{Setup, program};
 
 const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
 
 #[test]
 fn each_json_line_is_an_object_with_time_level_run_task_and_message() {
-    let mut night = Night::around_midnight();
-    night.set("log.format", json!("json")).set("log.level", json!("debug"));
-    night.make_stale();
-    let outcome = night.run();
+    let mut setup = Setup::around_midnight();
+    setup.set("log.format", json!("json")).set("log.level", json!("debug"));
+    setup.make_stale();
+    let outcome = setup.run();
     outcome.exited_with(1);
     let lines: Vec<Value> = outcome.log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     assert!(lines.len() > 10, "{}", outcome.log);
@@ -52,33 +52,33 @@ fn parts(line: &str) -> (&str, &str, &str, &str) {
 #[test]
 fn run_date_freshness_and_log_use_the_same_time_zone_without_a_database() {
     for (tz, zone) in [("Pacific/Kiritimati", "+14:00"), ("XYZ12", "-12:00")] {
-        let night = Night::around_midnight();
+        let setup = Setup::around_midnight();
         let script = "mount -t tmpfs tmpfs /usr/share/zoneinfo && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin"]).arg(format!("TZ={tz}"));
-        command.args(["sh", "-c", script, "sh"]).arg(program()).args(["run", "--config"]).arg(night.write_config());
-        let outcome = night.outcome(command.output().unwrap());
+        command.args(["sh", "-c", script, "sh"]).arg(program()).args(["run", "--config"]).arg(setup.write_config());
+        let outcome = setup.outcome(command.output().unwrap());
         outcome.exited_with(0).logged("fresh: modified ");
         let started = outcome.log.split_once(' ').unwrap().0;
         assert!(started.ends_with(zone), "{started}");
         // This holds even across midnight, as `night` allows an age of one day.
         let date = DateTime::parse_from_rfc3339(started).unwrap().date_naive();
-        assert!(night.sshd.directory.join(archive_name(date)).exists(), "{}", outcome.all());
-        assert!(outcome.log.contains(&format!("fresh: modified {}", modified(&night, started))), "{}", outcome.all());
+        assert!(setup.sshd.directory.join(archive_name(date)).exists(), "{}", outcome.all());
+        assert!(outcome.log.contains(&format!("fresh: modified {}", modified(&setup, started))), "{}", outcome.all());
     }
 }
 
 /// The dump's modification time in the zone of `started`.
-fn modified(night: &Night, started: &str) -> String {
+fn modified(setup: &Setup, started: &str) -> String {
     let zone = DateTime::parse_from_rfc3339(started).unwrap();
-    night.modified.with_timezone(zone.offset()).format("%F %T %:z").to_string()
+    setup.modified.with_timezone(zone.offset()).format("%F %T %:z").to_string()
 }
 
 #[test]
 fn each_text_line_begins_with_time_level_and_run() {
-    let night = Night::around_midnight();
-    let output = night.command(&[]).env("TZ", "Asia/Kolkata").output().unwrap();
-    let outcome = night.outcome(output);
+    let setup = Setup::around_midnight();
+    let output = setup.command(&[]).env("TZ", "Asia/Kolkata").output().unwrap();
+    let outcome = setup.outcome(output);
     outcome.exited_with(0);
     let mut previous = None;
     for line in outcome.log.lines() {
@@ -87,41 +87,41 @@ fn each_text_line_begins_with_time_level_and_run() {
         let time = DateTime::parse_from_rfc3339(time).unwrap();
         assert!(previous.is_none_or(|previous| previous <= time), "the time goes backwards at {line}");
         previous = Some(time);
-        assert!(LEVELS.contains(&level) && run == night.run_id() && !message.is_empty(), "{line}");
+        assert!(LEVELS.contains(&level) && run == setup.run_id() && !message.is_empty(), "{line}");
     }
     assert!(outcome.log.lines().any(|line| parts(line).3.starts_with("Request zip: ")), "{}", outcome.log);
 }
 
 #[test]
 fn the_last_line_counts_errors_and_warnings() {
-    let mut night = Night::around_midnight();
-    let last = |night: &Night| parts(night.run().log.lines().last().unwrap()).3.to_owned();
+    let mut setup = Setup::around_midnight();
+    let last = |setup: &Setup| parts(setup.run().log.lines().last().unwrap()).3.to_owned();
     let counts = "Report: the run has ended: errors";
-    assert!(last(&night).starts_with(&format!("{counts} 0, warnings 0, files removed 0, retries 0")));
-    night.set("email.server.password", json!("not the one"));
-    assert!(last(&night).starts_with(&format!("{counts} 0, warnings 1, ")));
-    night.set("source.dump", json!("other.sql"));
-    assert!(last(&night).starts_with(&format!("{counts} 1, warnings 1, ")));
+    assert!(last(&setup).starts_with(&format!("{counts} 0, warnings 0, files removed 0, retries 0")));
+    setup.set("email.server.password", json!("not the one"));
+    assert!(last(&setup).starts_with(&format!("{counts} 0, warnings 1, ")));
+    setup.set("source.dump", json!("other.sql"));
+    assert!(last(&setup).starts_with(&format!("{counts} 1, warnings 1, ")));
 }
 
 #[test]
 fn a_new_log_file_is_readable_by_owner_and_group_and_an_existing_one_keeps_its_mode() {
     for (umask, expected) in [("000", 0o640), ("077", 0o600)] {
-        let night = Night::around_midnight();
+        let setup = Setup::around_midnight();
         let run = || {
             let status = Command::new("sh")
                 .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
                 .arg(testkit::program())
                 .args(["run", "--config"])
-                .arg(night.write_config())
+                .arg(setup.write_config())
                 .status()
                 .unwrap();
             assert!(status.success());
         };
         run();
-        let mode = || fs::metadata(night.path("log.log")).unwrap().permissions().mode() & 0o777;
+        let mode = || fs::metadata(setup.path("log.log")).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), expected, "umask {umask}");
-        fs::set_permissions(night.path("log.log"), fs::Permissions::from_mode(0o604)).unwrap();
+        fs::set_permissions(setup.path("log.log"), fs::Permissions::from_mode(0o604)).unwrap();
         run();
         assert_eq!(mode(), 0o604);
     }
@@ -129,13 +129,13 @@ fn a_new_log_file_is_readable_by_owner_and_group_and_an_existing_one_keeps_its_m
 
 #[test]
 fn lines_below_the_level_are_omitted() {
-    let mut night = Night::around_midnight();
-    night.make_stale();
-    night.set("email.attach_log", json!(true));
+    let mut setup = Setup::around_midnight();
+    setup.make_stale();
+    setup.set("email.attach_log", json!(true));
     for (index, setting) in ["debug", "info", "warning", "error"].into_iter().enumerate() {
-        let _ = fs::remove_file(night.path("log.log"));
-        night.set("log.level", json!(setting));
-        let outcome = night.run();
+        let _ = fs::remove_file(setup.path("log.log"));
+        setup.set("log.level", json!(setting));
+        let outcome = setup.run();
         outcome.exited_with(1);
         // A stale dump is not an error.
         for level in LEVELS.iter().take(3) {

@@ -15,24 +15,24 @@ mod undelivered;
 use std::process::Command;
 
 use serde_json::json;
-use testkit::Night;
+use testkit::Setup;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, SmtpServer, WebhookServer};
 
 /// Makes `night` use `server` for mail, without a login.
-fn use_mail_server(night: &mut Night, server: &SmtpServer, security: Security) {
+fn use_mail_server(setup: &mut Setup, server: &SmtpServer, security: Security) {
     let word = match security {
         Security::Tls => "tls",
         Security::StartTls => "starttls",
         Security::None => "none",
     };
-    let ca = (security != Security::None).then(|| Authority::shared().write(&night.path("")));
+    let ca = (security != Security::None).then(|| Authority::shared().write(&setup.path("")));
     let server = json!({"host": server.host(), "port": server.port(), "security": word, "ca_file": ca});
-    night.set("email.server", server);
+    setup.set("email.server", server);
 }
 
-fn use_webhook(night: &mut Night, server: &WebhookServer) {
-    night.set("mattermost.webhook_url", json!(server.url()));
+fn use_webhook(setup: &mut Setup, server: &WebhookServer) {
+    setup.set("mattermost.webhook_url", json!(server.url()));
 }
 
 /// The name of this machine as reported by uname(1).

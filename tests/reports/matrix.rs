@@ -1,19 +1,19 @@
 //! Which reports are sent: every outcome with every setting, for mail and Mattermost.
 
 use serde_json::json;
-use testkit::Night;
+use testkit::Setup;
 
 /// The settings of `email.send` and `mattermost.send`.
 const SETTINGS: [&str; 3] = ["always", "error", "never"];
 
 /// An outcome's name, its exit code, and how to cause it.
-type Outcome = (&'static str, i32, fn(&mut Night));
+type Outcome = (&'static str, i32, fn(&mut Setup));
 
 /// Each change is added to the previous ones.
-const OUTCOMES: [Outcome; 3] = [("clean", 0, |_| {}), ("warnings only", 1, Night::make_stale), ("error", 4, lose_dump)];
+const OUTCOMES: [Outcome; 3] = [("clean", 0, |_| {}), ("warnings only", 1, Setup::make_stale), ("error", 4, lose_dump)];
 
-fn lose_dump(night: &mut Night) {
-    night.set("source.dump", json!("other.sql"));
+fn lose_dump(setup: &mut Setup) {
+    setup.set("source.dump", json!("other.sql"));
 }
 
 fn is_due(setting: &str, code: i32) -> bool {
@@ -26,21 +26,21 @@ fn is_due(setting: &str, code: i32) -> bool {
 
 #[test]
 fn each_channel_reports_the_outcomes_that_its_setting_selects() {
-    let mut night = Night::around_midnight();
+    let mut setup = Setup::around_midnight();
     let (mut mails, mut posts) = (0, 0);
     for (name, code, cause) in OUTCOMES {
-        cause(&mut night);
+        cause(&mut setup);
         for (index, mail) in SETTINGS.into_iter().enumerate() {
             // Different settings show that the channels are independent.
             let mattermost = SETTINGS[(index + 1) % SETTINGS.len()];
-            night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
-            let outcome = night.run();
+            setup.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
+            let outcome = setup.run();
             outcome.exited_with(code);
             let case = format!("{name}, email.send {mail}, mattermost.send {mattermost}: {}", outcome.all());
             mails += usize::from(is_due(mail, code));
             posts += usize::from(is_due(mattermost, code));
-            assert_eq!(night.mail.messages().len(), mails, "mails after {case}");
-            assert_eq!(night.webhook.posts().len(), posts, "posts after {case}");
+            assert_eq!(setup.mail.messages().len(), mails, "mails after {case}");
+            assert_eq!(setup.webhook.posts().len(), posts, "posts after {case}");
         }
     }
     assert_eq!((mails, posts), (4, 4), "three for \"always\" and one for \"error\" for each channel");
@@ -48,8 +48,8 @@ fn each_channel_reports_the_outcomes_that_its_setting_selects() {
 
 #[test]
 fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
-    let mut night = Night::around_midnight();
-    night.set("email.server.password", json!("not the one"));
+    let mut setup = Setup::around_midnight();
+    setup.set("email.server.password", json!("not the one"));
     let mut posts = 0;
     for (mail, mattermost, code, is_posted) in [
         ("always", "error", 1, true),
@@ -58,20 +58,20 @@ fn an_undelivered_mail_counts_as_an_error_for_mattermost() {
         ("never", "error", 0, false),
         ("error", "error", 0, false),
     ] {
-        night.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
-        night.run().exited_with(code);
+        setup.set("email.send", json!(mail)).set("mattermost.send", json!(mattermost));
+        setup.run().exited_with(code);
         posts += usize::from(is_posted);
-        assert_eq!(night.webhook.posts().len(), posts, "email.send {mail}, mattermost.send {mattermost}");
+        assert_eq!(setup.webhook.posts().len(), posts, "email.send {mail}, mattermost.send {mattermost}");
     }
-    let post = &night.webhook.posts()[0].text;
+    let post = &setup.webhook.posts()[0].text;
     assert!(post.contains("the mail did not reach 1 of 1 recipients"), "{post}");
 }
 
 #[test]
 fn a_missing_section_sends_nothing() {
-    let mut night = Night::around_midnight();
-    night.config["email"] = json!(null);
-    night.config["mattermost"] = json!(null);
-    night.run().exited_with(0);
-    assert_eq!((night.mail.connections(), night.webhook.requests()), (0, 0));
+    let mut setup = Setup::around_midnight();
+    setup.config["email"] = json!(null);
+    setup.config["mattermost"] = json!(null);
+    setup.run().exited_with(0);
+    assert_eq!((setup.mail.connections(), setup.webhook.requests()), (0, 0));
 }

@@ -1,7 +1,7 @@
 //! The Mattermost message: one post with a table that untrusted text cannot break; servers that refuse it.
 
 use serde_json::json;
-use testkit::Night;
+use testkit::Setup;
 use testkit::servers::{Authority, Entry, WebhookServer, Zip};
 
 use crate::{host_name, only_post, use_webhook};
@@ -35,10 +35,10 @@ fn rows(post: &str) -> Vec<[String; 3]> {
 
 #[test]
 fn a_successful_run_is_one_post_with_a_row_for_each_task() {
-    let mut night = Night::around_midnight();
-    night.set("mattermost.username", json!("Nightly dump")).set("mattermost.icon_url", json!("https://e.org/i.png"));
-    night.run().exited_with(0).logged("posted to Mattermost");
-    let post = only_post(&night.webhook);
+    let mut setup = Setup::around_midnight();
+    setup.set("mattermost.username", json!("Nightly dump")).set("mattermost.icon_url", json!("https://e.org/i.png"));
+    setup.run().exited_with(0).logged("posted to Mattermost");
+    let post = only_post(&setup.webhook);
     let head: Vec<&str> = post.lines().take(2).collect();
     assert_eq!(head[0], "**The dump was delivered and verified.**");
     assert!(head[1].starts_with(&host_name()) && head[1].ends_with(": 0 errors, 0 warnings"), "{post}");
@@ -62,17 +62,17 @@ fn a_successful_run_is_one_post_with_a_row_for_each_task() {
         "Clean up",
     ];
     assert_eq!(tasks, expected);
-    let posted = &night.webhook.posts()[0];
+    let posted = &setup.webhook.posts()[0];
     assert_eq!(posted.username.as_deref(), Some("Nightly dump"));
     assert_eq!(posted.icon_url.as_deref(), Some("https://e.org/i.png"));
 }
 
 #[test]
 fn a_warning_is_counted_and_has_no_row() {
-    let mut night = Night::around_midnight();
-    night.make_stale();
-    night.run().exited_with(1);
-    let post = only_post(&night.webhook);
+    let mut setup = Setup::around_midnight();
+    setup.make_stale();
+    setup.run().exited_with(1);
+    let post = only_post(&setup.webhook);
     assert!(post.lines().nth(1).unwrap().ends_with(": 0 errors, 1 warning"), "{post}");
     let states: Vec<String> = rows(&post).into_iter().map(|[state, ..]| state).collect();
     assert!(states.iter().all(|state| state == ":white_check_mark:"), "{post}");
@@ -85,11 +85,11 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
         "a|b\n| :white_check_mark: | Verify archive | `forged` |\n@all <!channel> [x](http://e.org) ~town :+1:";
     // As the dump's name, and as the name of another entry while the dump is missing.
     for (dump, code) in [(hostile, 0), ("missing.sql", 4)] {
-        let mut night = Night::around_midnight();
-        night.publish(&Zip::new().with(Entry::new(hostile, night.dump.clone()).extended_time(night.modified)));
-        night.set("source.dump", json!(dump));
-        night.run().exited_with(code);
-        let post = only_post(&night.webhook);
+        let mut setup = Setup::around_midnight();
+        setup.publish(&Zip::new().with(Entry::new(hostile, setup.dump.clone()).extended_time(setup.modified)));
+        setup.set("source.dump", json!(dump));
+        setup.run().exited_with(code);
+        let post = only_post(&setup.webhook);
         let rows = rows(&post);
         let [_, _, text] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the dump");
         assert!(text.contains("a\\|b") && text.contains("forged"), "{post}");
@@ -106,14 +106,14 @@ fn hostile_names_can_forge_neither_rows_nor_mentions() {
 
 #[test]
 fn a_very_long_error_is_truncated_to_fit_one_post() {
-    let night = Night::around_midnight();
+    let setup = Setup::around_midnight();
     let mut zip = Zip::new();
     for number in 0..300 {
         zip = zip.with(Entry::new(&format!("{number}-{}", "|@`é".repeat(60)), "x"));
     }
-    night.publish(&zip);
-    night.run().exited_with(4);
-    let post = only_post(&night.webhook);
+    setup.publish(&zip);
+    setup.run().exited_with(4);
+    let post = only_post(&setup.webhook);
     let rows = rows(&post);
     let [state, _, text] = rows.iter().find(|[_, task, _]| task == "Find dump").expect("a row for the error");
     assert_eq!(state, ":no_entry:");
@@ -124,41 +124,41 @@ fn a_very_long_error_is_truncated_to_fit_one_post() {
 fn the_status_decides_whether_a_post_is_retried() {
     // Mattermost responds with 501 while webhooks are disabled.
     for (status, requests) in [(400, 1), (403, 1), (404, 1), (501, 1), (429, 2), (500, 2), (503, 2)] {
-        let mut night = Night::around_midnight();
+        let mut setup = Setup::around_midnight();
         let server = WebhookServer::builder().status(status).start();
-        use_webhook(&mut night, &server);
-        let outcome = night.run();
+        use_webhook(&mut setup, &server);
+        let outcome = setup.run();
         outcome.exited_with(1).logged(&format!(
             "posting to Mattermost failed: the Mattermost server did not post the message: status {status}"
         ));
         assert_eq!(server.requests(), requests, "status {status}: {}", outcome.all());
-        assert_eq!(night.mail.messages().len(), 1, "the mail was not sent: {}", outcome.all());
+        assert_eq!(setup.mail.messages().len(), 1, "the mail was not sent: {}", outcome.all());
     }
 }
 
 #[test]
 fn a_temporarily_busy_server_gets_the_message_once() {
-    let mut night = Night::around_midnight();
+    let mut setup = Setup::around_midnight();
     let server = WebhookServer::builder().status_for(503, 1).retry_after(3_600).start();
-    use_webhook(&mut night, &server);
+    use_webhook(&mut setup, &server);
     // retry.max_pause_seconds, which is 0 here, limits the pause that the server asks for.
-    night.run().exited_with(0).logged("posting to Mattermost failed, trying again in 0.0 s (2 of 2)");
+    setup.run().exited_with(0).logged("posting to Mattermost failed, trying again in 0.0 s (2 of 2)");
     assert_eq!((server.requests(), server.posts().len()), (2, 1));
 }
 
 #[test]
 fn a_failed_connection_is_retried_and_an_untrusted_one_is_not() {
-    let mut night = Night::around_midnight();
+    let mut setup = Setup::around_midnight();
     let server = WebhookServer::builder().start();
-    use_webhook(&mut night, &server);
+    use_webhook(&mut setup, &server);
     drop(server);
-    night.run().exited_with(1).logged("cannot reach the Mattermost server").logged("trying again in 0.0 s (2 of 2)");
+    setup.run().exited_with(1).logged("cannot reach the Mattermost server").logged("trying again in 0.0 s (2 of 2)");
 
     let identity = Authority::new("Somebody else").server(&["localhost", "127.0.0.1"]);
     let server = WebhookServer::builder().identity(identity).start();
-    use_webhook(&mut night, &server);
-    let untrusted = night.run();
+    use_webhook(&mut setup, &server);
+    let untrusted = setup.run();
     untrusted.exited_with(1).logged("no trusted TLS connection to the Mattermost server");
-    assert!(!untrusted.log.lines().any(|line| line.contains(&night.run_id()) && line.contains("trying again")));
+    assert!(!untrusted.log.lines().any(|line| line.contains(&setup.run_id()) && line.contains("trying again")));
     assert_eq!(server.requests(), 0);
 }

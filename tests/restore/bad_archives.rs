@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use testkit::Night;
-use testkit::night::DUMP;
+use testkit::Setup;
+use testkit::setup::DUMP;
 
 use super::fixture::{assert_refused, assert_restored, day_before, listing, plain, put_archive, restore};
 
@@ -22,9 +22,9 @@ fn made_by(folder: &Path, command: &str) -> Vec<u8> {
 
 #[test]
 fn a_flipped_bit_is_found_everywhere_and_nothing_is_restored() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let good = fs::read(night.archive()).unwrap();
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let good = fs::read(setup.archive()).unwrap();
         let second = good.windows(3).skip(3).position(|bytes| bytes == [0x1f, 0x8b, 8]).unwrap() + 3;
         // The tar's header is stored between the first gzip header, which ends with the job's mark, and its trailer.
         let places = [
@@ -39,40 +39,40 @@ fn a_flipped_bit_is_found_everywhere_and_nothing_is_restored() {
         for (place, at) in places {
             let mut bad = good.clone();
             bad[at] ^= 4;
-            fs::write(night.archive(), &bad).unwrap();
-            let before = listing(&night.sshd.directory);
-            let outcome = night.call("verify", &[]);
+            fs::write(setup.archive(), &bad).unwrap();
+            let before = listing(&setup.sshd.directory);
+            let outcome = setup.call("verify", &[]);
             outcome.exited_with(4);
             assert!(outcome.stdout.contains("BAD: "), "{place}: {}", outcome.all());
-            assert_refused(night, &restore(night, &[]), &["is bad, and nothing was restored: "]);
-            assert_refused(night, &restore(night, &["--archive-only"]), &["is bad, and nothing was restored: "]);
-            assert!(listing(&night.sshd.directory) == before);
+            assert_refused(setup, &restore(setup, &[]), &["is bad, and nothing was restored: "]);
+            assert_refused(setup, &restore(setup, &["--archive-only"]), &["is bad, and nothing was restored: "]);
+            assert!(listing(&setup.sshd.directory) == before);
         }
-        fs::write(night.archive(), &good).unwrap();
-        assert_restored(night, &restore(night, &[]));
+        fs::write(setup.archive(), &good).unwrap();
+        assert_restored(setup, &restore(setup, &[]));
     });
 }
 
 #[test]
 fn every_archive_is_verified_and_each_bad_one_is_reported_with_its_problem() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let good = fs::read(night.archive()).unwrap();
-        let theirs = night.path("theirs");
-        put_archive(night, 1, &[&good[..], b"and more"].concat());
-        put_archive(night, 2, &good[..good.len() / 2]);
-        put_archive(night, 3, b"");
-        put_archive(night, 4, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP} other")));
-        put_archive(night, 5, &made_by(&theirs, &format!("ln -sf other {DUMP}; tar -czf a.tgz {DUMP}")));
-        put_archive(night, 6, &made_by(&theirs, "tar -czf a.tgz other"));
-        put_archive(night, 7, &made_by(&theirs, &format!(": > {DUMP}; tar -czf a.tgz {DUMP}")));
-        put_archive(night, 8, b"<html>404</html>");
-        put_archive(night, 9, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP}")));
-        put_archive(night, 10, &made_by(&theirs, &format!("gzip -c {DUMP} > a.tgz")));
-        fs::write(night.sshd.directory.join("notes.txt"), "not an archive").unwrap();
-        let outcome = night.call("verify", &["--all"]);
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let good = fs::read(setup.archive()).unwrap();
+        let theirs = setup.path("theirs");
+        put_archive(setup, 1, &[&good[..], b"and more"].concat());
+        put_archive(setup, 2, &good[..good.len() / 2]);
+        put_archive(setup, 3, b"");
+        put_archive(setup, 4, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP} other")));
+        put_archive(setup, 5, &made_by(&theirs, &format!("ln -sf other {DUMP}; tar -czf a.tgz {DUMP}")));
+        put_archive(setup, 6, &made_by(&theirs, "tar -czf a.tgz other"));
+        put_archive(setup, 7, &made_by(&theirs, &format!(": > {DUMP}; tar -czf a.tgz {DUMP}")));
+        put_archive(setup, 8, b"<html>404</html>");
+        put_archive(setup, 9, &made_by(&theirs, &format!("tar -czf a.tgz {DUMP}")));
+        put_archive(setup, 10, &made_by(&theirs, &format!("gzip -c {DUMP} > a.tgz")));
+        fs::write(setup.sshd.directory.join("notes.txt"), "not an archive").unwrap();
+        let outcome = setup.call("verify", &["--all"]);
         outcome.exited_with(4);
-        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r#"
+        insta::allow_duplicates!(insta::assert_snapshot!(plain(setup, &outcome.stdout), @r#"
         N.tgz  N-N-N  N B  BAD: the tar in it is damaged at its beginning, or it is not a tar
         N.tgz  N-N-N  N B  good: a dump of N KiB, modified N MONTH N N:N:N +N:N
         N.tgz  N-N-N  N B  BAD: it is not a gzip file: it begins with "<html>N</html>"
@@ -87,13 +87,13 @@ fn every_archive_is_verified_and_each_bad_one_is_reported_with_its_problem() {
         N archives: N good, N with another name, N BAD
         "#));
         assert_eq!(outcome.stderr, "");
-        let of_good = night.call("verify", &["--date", &day_before(night, 9).to_string()]);
+        let of_good = setup.call("verify", &["--date", &day_before(setup, 9).to_string()]);
         assert_eq!(of_good.exited_with(0).stdout.lines().count(), 1);
-        night.call("verify", &["--date", &day_before(night, 3).to_string()]).exited_with(4);
+        setup.call("verify", &["--date", &day_before(setup, 3).to_string()]).exited_with(4);
         for days in 1..=8 {
-            let outcome = restore(night, &["--date", &day_before(night, days).to_string()]);
+            let outcome = restore(setup, &["--date", &day_before(setup, days).to_string()]);
             assert_refused(
-                night,
+                setup,
                 &outcome,
                 &[match days {
                     3 => "is empty; the nearest are",
@@ -107,11 +107,11 @@ fn every_archive_is_verified_and_each_bad_one_is_reported_with_its_problem() {
 
 #[test]
 fn no_name_in_a_tar_leaves_the_folder() {
-    let night = Night::new();
+    let setup = Setup::new();
     for name in ["../x/", "/etc/", "a/"] {
         let command = format!("tar -czf a.tgz --transform 's,^,{name},' -P {DUMP}");
-        put_archive(&night, 0, &made_by(&night.path("theirs"), &command));
-        assert_refused(&night, &restore(&night, &[]), &["which is not the plain name of a file"]);
-        assert!(!Path::new("/etc").join(DUMP).exists() && !night.path("x").exists());
+        put_archive(&setup, 0, &made_by(&setup.path("theirs"), &command));
+        assert_refused(&setup, &restore(&setup, &[]), &["which is not the plain name of a file"]);
+        assert!(!Path::new("/etc").join(DUMP).exists() && !setup.path("x").exists());
     }
 }

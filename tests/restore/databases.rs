@@ -10,7 +10,7 @@ use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
-use testkit::Night;
+use testkit::Setup;
 
 const ROWS: &str = "1000";
 
@@ -149,19 +149,19 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 
 /// Delivers and restores `dump`, and runs the printed command against `server`. Returns what `restore` printed.
 #[track_caller]
-fn load(night: &mut Night, dump: Vec<u8>, server: Option<&Server>) -> String {
-    let _ = fs::remove_file(night.archive());
-    night.dump = dump;
-    night.publish_dump_of(night.modified);
-    night.run().exited_with(0);
-    let folder = night.path("the operator's");
-    let outcome = night.call("restore", &["--force", "--output", folder.to_str().unwrap()]);
+fn load(setup: &mut Setup, dump: Vec<u8>, server: Option<&Server>) -> String {
+    let _ = fs::remove_file(setup.archive());
+    setup.dump = dump;
+    setup.publish_dump_of(setup.modified);
+    setup.run().exited_with(0);
+    let folder = setup.path("the operator's");
+    let outcome = setup.call("restore", &["--force", "--output", folder.to_str().unwrap()]);
     outcome.exited_with(0);
     let (_, printed) = outcome.stdout.rsplit_once("to load it     ").unwrap_or_else(|| panic!("{}", outcome.all()));
     let command = printed.lines().next().unwrap();
     let variables = server.iter().flat_map(|server| server.variables.iter().cloned());
     // As in a home that no other user may enter.
-    let output = Command::new("sh").args(["-c", command]).current_dir(night.path("")).envs(variables).output().unwrap();
+    let output = Command::new("sh").args(["-c", command]).current_dir(setup.path("")).envs(variables).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command}: {said}");
     let errors = said.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>();
@@ -172,14 +172,14 @@ fn load(night: &mut Night, dump: Vec<u8>, server: Option<&Server>) -> String {
     outcome.stdout
 }
 
-fn restored_name(night: &Night) -> String {
-    night.modified.format("restored_%Y%m%d").to_string()
+fn restored_name(setup: &Setup) -> String {
+    setup.modified.format("restored_%Y%m%d").to_string()
 }
 
 #[test]
 fn postgresql_loads_its_dumps_with_the_printed_commands() {
     let server = Server::postgresql();
-    let mut night = Night::new();
+    let mut setup = Setup::new();
     let rows = |database: &str| {
         let count = server.output("psql", &["-X", "-At", "-d", database, "-c", "SELECT count(*) FROM orders"]);
         String::from_utf8(count).unwrap().trim().to_owned()
@@ -190,7 +190,7 @@ fn postgresql_loads_its_dumps_with_the_printed_commands() {
         INSERT INTO orders (note) SELECT E'it''s\\n' || n FROM generate_series(1, 1000) n";
     server.output("psql", &["-X", "-d", "shop", "-c", fill]);
 
-    let new = restored_name(&night);
+    let new = restored_name(&setup);
     let dumps: [(&[&str], &str); 4] = [
         (&["pg_dump", "shop"], &new),
         (&["pg_dump", "-Fc", "shop"], &new),
@@ -201,7 +201,7 @@ fn postgresql_loads_its_dumps_with_the_printed_commands() {
     drop("shop");
     for (words, dump, database) in &dumps {
         for dump in [dump.clone(), gzipped(dump)] {
-            let printed = load(&mut night, dump, Some(&server));
+            let printed = load(&mut setup, dump, Some(&server));
             assert_eq!(rows(database), ROWS, "{words:?}: {printed}");
             drop(database);
         }
@@ -215,7 +215,7 @@ fn postgresql_loads_its_dumps_with_the_printed_commands() {
 #[test]
 fn mariadb_loads_its_dumps_with_the_printed_commands() {
     let server = Server::mariadb();
-    let mut night = Night::new();
+    let mut setup = Setup::new();
     let ask = |statement: &str| {
         let output = server.client("mariadb", &["-N", "-e", statement]);
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
@@ -233,12 +233,12 @@ fn mariadb_loads_its_dumps_with_the_printed_commands() {
     let text = String::from_utf8(alone.clone()).unwrap();
     let (_, rest) = text.split_once('\n').filter(|(first, _)| first.contains("sandbox")).unwrap_or(("", &text));
     let as_mysql = rest.replacen("-- MariaDB dump", "-- MySQL dump", 1).into_bytes();
-    let new = restored_name(&night);
+    let new = restored_name(&setup);
     let dumps = [(alone, new.as_str()), (as_mysql, &new), (dump(&["--databases", "shop"]), "shop")];
     ask("DROP DATABASE shop");
     for (dump, database) in &dumps {
         for dump in [dump.clone(), gzipped(dump)] {
-            let printed = load(&mut night, dump, Some(&server));
+            let printed = load(&mut setup, dump, Some(&server));
             assert_eq!(ask(&format!("SELECT COUNT(*) FROM {database}.orders")), ROWS, "{printed}");
             ask(&format!("DROP DATABASE {database}"));
         }
@@ -247,16 +247,16 @@ fn mariadb_loads_its_dumps_with_the_printed_commands() {
 
 #[test]
 fn sqlite_loads_its_dumps_with_the_printed_commands() {
-    let mut night = Night::new();
-    let shop = night.path("shop.db");
+    let mut setup = Setup::new();
+    let shop = setup.path("shop.db");
     let fill = "CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT);
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
         INSERT INTO orders SELECT i, 'it''s ' || i FROM n;";
     succeed(Command::new("sqlite3").arg(&shop).arg(fill));
     let dump = succeed(Command::new("sqlite3").arg(&shop).arg(".dump"));
     for dump in [dump.clone(), gzipped(&dump)] {
-        load(&mut night, dump, None);
-        let new = night.path("the operator's").join(format!("{}.db", restored_name(&night)));
+        load(&mut setup, dump, None);
+        let new = setup.path("the operator's").join(format!("{}.db", restored_name(&setup)));
         let count = succeed(Command::new("sqlite3").arg(&new).arg("SELECT count(*) FROM orders"));
         assert_eq!(String::from_utf8(count).unwrap().trim(), ROWS);
         fs::remove_file(new).unwrap();

@@ -5,19 +5,19 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use serde_json::json;
-use testkit::Night;
-use testkit::night::DUMP;
+use testkit::Setup;
+use testkit::setup::DUMP;
 
 use super::fixture::{assert_restored, listing, output, plain, put_archive, restore};
 
 #[test]
 fn the_dump_is_restored_byte_for_byte_with_its_modification_time() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let before = listing(&night.sshd.directory);
-        let outcome = restore(night, &["--latest"]);
-        assert_restored(night, &outcome);
-        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r"
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let before = listing(&setup.sshd.directory);
+        let outcome = restore(setup, &["--latest"]);
+        assert_restored(setup, &outcome);
+        insta::allow_duplicates!(insta::assert_snapshot!(plain(setup, &outcome.stdout), @r"
         restored  /restored/dumpfile.sql
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
@@ -26,29 +26,29 @@ fn the_dump_is_restored_byte_for_byte_with_its_modification_time() {
         "));
         assert_eq!(outcome.stderr, "");
 
-        let outcome = night.call("verify", &[]);
+        let outcome = setup.call("verify", &[]);
         outcome.exited_with(0);
         insta::allow_duplicates!(insta::assert_snapshot!(
-            plain(night, &outcome.stdout),
+            plain(setup, &outcome.stdout),
             @"N.tgz  N-N-N  N KiB  good: a dump of N KiB, modified N MONTH N N:N:N +N:N"
         ));
-        assert!(listing(&night.sshd.directory) == before, "something changed on the server");
-        assert!(night.work_directory_is_empty());
+        assert!(listing(&setup.sshd.directory) == before, "something changed on the server");
+        assert!(setup.work_directory_is_empty());
     });
 }
 
 #[test]
 fn the_archive_itself_can_be_kept() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let outcome = restore(night, &["--archive-only"]);
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let outcome = restore(setup, &["--archive-only"]);
         outcome.exited_with(0);
-        let kept = output(night).join(night.archive_name());
-        assert!(fs::read(&kept).unwrap() == fs::read(night.archive()).unwrap());
-        assert_eq!(listing(&output(night)).len(), 1);
-        let (kept, stored) = (fs::metadata(kept).unwrap(), fs::metadata(night.archive()).unwrap());
+        let kept = output(setup).join(setup.archive_name());
+        assert!(fs::read(&kept).unwrap() == fs::read(setup.archive()).unwrap());
+        assert_eq!(listing(&output(setup)).len(), 1);
+        let (kept, stored) = (fs::metadata(kept).unwrap(), fs::metadata(setup.archive()).unwrap());
         assert_eq!((kept.mtime(), kept.mode() & 0o777), (stored.mtime(), 0o600));
-        insta::allow_duplicates!(insta::assert_snapshot!(plain(night, &outcome.stdout), @r"
+        insta::allow_duplicates!(insta::assert_snapshot!(plain(setup, &outcome.stdout), @r"
         restored  /restored/N.tgz
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
@@ -60,50 +60,50 @@ fn the_archive_itself_can_be_kept() {
 
 #[test]
 fn archives_of_tar_and_of_any_compression_are_restored() {
-    let mut night = Night::new();
-    let folder = night.path("theirs");
+    let mut setup = Setup::new();
+    let folder = setup.path("theirs");
     fs::create_dir(&folder).unwrap();
-    fs::write(folder.join(DUMP), &night.dump).unwrap();
+    fs::write(folder.join(DUMP), &setup.dump).unwrap();
     let touched =
-        Command::new("touch").arg("-d").arg(format!("@{}", night.modified.timestamp())).arg(folder.join(DUMP)).status();
+        Command::new("touch").arg("-d").arg(format!("@{}", setup.modified.timestamp())).arg(folder.join(DUMP)).status();
     assert!(touched.unwrap().success());
     for name in [DUMP.to_owned(), format!("./{DUMP}")] {
         let tar = Command::new("tar").arg("-czf").arg("their.tgz").arg(&name).current_dir(&folder).status().unwrap();
         assert!(tar.success());
-        put_archive(&night, 0, &fs::read(folder.join("their.tgz")).unwrap());
-        night.call("verify", &[]).exited_with(0);
-        assert_restored(&night, &restore(&night, &["--force"]));
+        put_archive(&setup, 0, &fs::read(folder.join("their.tgz")).unwrap());
+        setup.call("verify", &[]).exited_with(0);
+        assert_restored(&setup, &restore(&setup, &["--force"]));
     }
     for level in [json!(1), json!(9), json!("reuse")] {
-        fs::remove_file(night.archive()).unwrap();
-        night.set("archive.compression", level).run().exited_with(0);
-        assert_restored(&night, &restore(&night, &["--force"]));
+        fs::remove_file(setup.archive()).unwrap();
+        setup.set("archive.compression", level).run().exited_with(0);
+        assert_restored(&setup, &restore(&setup, &["--force"]));
     }
 }
 
 #[test]
 fn a_machine_without_the_other_files_can_restore_the_dump() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
         for key in ["source.ca_file", "email.server.ca_file", "mattermost.ca_file"] {
-            night.set(key, json!("missing.pem"));
+            setup.set(key, json!("missing.pem"));
         }
-        night.set("email.server.password", json!({"file": "secrets/missing"}));
-        night.set("mattermost.webhook_url", json!({"file": "secrets/missing"}));
-        night.set("archive.work_directory", json!("missing"));
-        night.run().exited_with(3);
-        assert_restored(night, &restore(night, &[]));
+        setup.set("email.server.password", json!({"file": "secrets/missing"}));
+        setup.set("mattermost.webhook_url", json!({"file": "secrets/missing"}));
+        setup.set("archive.work_directory", json!("missing"));
+        setup.run().exited_with(3);
+        assert_restored(setup, &restore(setup, &[]));
         for command in ["verify", "list", "status"] {
-            assert_eq!(night.call(command, &[]).exited_with(0).stderr, "");
+            assert_eq!(setup.call(command, &[]).exited_with(0).stderr, "");
         }
     });
 }
 
 #[test]
 fn the_sections_sftp_and_archive_are_enough_to_restore_the_dump() {
-    Night::on_each_server(|night| {
-        night.run().exited_with(0);
-        let whole = night.config.clone();
+    Setup::on_each_server(|setup| {
+        setup.run().exited_with(0);
+        let whole = setup.config.clone();
         let [sftp, archive] = ["sftp", "archive"].map(|section| whole[section].clone());
         let mut broken = whole;
         for section in ["source", "retention", "alarm", "retry", "run", "log", "email", "mattermost", "monitor"] {
@@ -112,26 +112,26 @@ fn the_sections_sftp_and_archive_are_enough_to_restore_the_dump() {
         broken["hooks"] = json!({"after": "of another version"});
         let no_url = json!({"source": {"dump": DUMP, "nonsense": 1}, "sftp": sftp, "archive": archive});
         for config in [json!({"sftp": sftp, "archive": archive}), json!({"sftp": sftp}), broken, no_url] {
-            night.config = config;
-            night.run().exited_with(3);
-            assert_restored(night, &restore(night, &["--force"]));
-            let retention_is_wrong = !night.config["retention"].is_null();
+            setup.config = config;
+            setup.run().exited_with(3);
+            assert_restored(setup, &restore(setup, &["--force"]));
+            let retention_is_wrong = !setup.config["retention"].is_null();
             for command in ["verify", "list", "status"] {
-                let outcome = night.call(command, &[]);
+                let outcome = setup.call(command, &[]);
                 outcome.exited_with(0);
                 let is_reported = outcome.stderr.contains("retention: must be an object");
                 assert_eq!(is_reported, retention_is_wrong && command == "list", "{command}: {}", outcome.all());
             }
         }
         // An existing file with a name that is only known from the archive.
-        night.config = json!({"sftp": sftp});
-        let outcome = restore(night, &[]);
+        setup.config = json!({"sftp": sftp});
+        let outcome = restore(setup, &[]);
         assert!(
             outcome.exited_with(4).stderr.contains("dumpfile.sql already exists and was not changed"),
             "{}",
             outcome.all()
         );
-        night.config = json!({"archive": archive});
-        assert!(restore(night, &[]).exited_with(3).stderr.contains("sftp.host: is missing"));
+        setup.config = json!({"archive": archive});
+        assert!(restore(setup, &[]).exited_with(3).stderr.contains("sftp.host: is missing"));
     });
 }

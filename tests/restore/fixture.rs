@@ -5,44 +5,44 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{Days, NaiveDate};
-use testkit::Night;
-use testkit::night::{DUMP, Outcome, archive_name};
+use testkit::Setup;
 use testkit::servers::zips::noise;
+use testkit::setup::{DUMP, Outcome, archive_name};
 
 pub(crate) const MIB: usize = 1024 * 1024;
 
 /// The archive will be about as large as the dump of `size` bytes.
-pub(crate) fn night_of(size: usize) -> Night {
-    let mut night = Night::new();
-    night.dump = noise(size);
-    night.publish_dump_of(night.modified);
-    night
+pub(crate) fn night_of(size: usize) -> Setup {
+    let mut setup = Setup::new();
+    setup.dump = noise(size);
+    setup.publish_dump_of(setup.modified);
+    setup
 }
 
 /// The folder to restore to, which does not exist at first.
-pub(crate) fn output(night: &Night) -> PathBuf {
-    night.path("restored")
+pub(crate) fn output(setup: &Setup) -> PathBuf {
+    setup.path("restored")
 }
 
 /// The path of the restored dump.
-pub(crate) fn restored(night: &Night) -> PathBuf {
-    output(night).join(DUMP)
+pub(crate) fn restored(setup: &Setup) -> PathBuf {
+    output(setup).join(DUMP)
 }
 
-pub(crate) fn restore(night: &Night, arguments: &[&str]) -> Outcome {
-    let output = output(night);
-    night.call("restore", &[&["--output", output.to_str().unwrap()], arguments].concat())
+pub(crate) fn restore(setup: &Setup, arguments: &[&str]) -> Outcome {
+    let output = output(setup);
+    setup.call("restore", &[&["--output", output.to_str().unwrap()], arguments].concat())
 }
 
 /// `days` before the dump was modified.
-pub(crate) fn day_before(night: &Night, days: u64) -> NaiveDate {
-    night.modified.date_naive() - Days::new(days)
+pub(crate) fn day_before(setup: &Setup, days: u64) -> NaiveDate {
+    setup.modified.date_naive() - Days::new(days)
 }
 
 /// Creates the archive of [`day_before`] on the server. Returns its name.
-pub(crate) fn put_archive(night: &Night, days: u64, bytes: &[u8]) -> String {
-    let name = archive_name(day_before(night, days));
-    fs::write(night.sshd.directory.join(&name), bytes).unwrap();
+pub(crate) fn put_archive(setup: &Setup, days: u64, bytes: &[u8]) -> String {
+    let name = archive_name(day_before(setup, days));
+    fs::write(setup.sshd.directory.join(&name), bytes).unwrap();
     name
 }
 
@@ -64,29 +64,29 @@ pub(crate) fn listing(folder: &Path) -> Vec<(String, u64, i64, Vec<u8>)> {
 
 /// The folder must hold only the dump, private, byte for byte and with its modification time.
 #[track_caller]
-pub(crate) fn assert_restored(night: &Night, outcome: &Outcome) {
+pub(crate) fn assert_restored(setup: &Setup, outcome: &Outcome) {
     outcome.exited_with(0);
-    let files = listing(&output(night));
+    let files = listing(&output(setup));
     assert_eq!(files.len(), 1, "{}", outcome.all());
-    let metadata = fs::metadata(restored(night)).unwrap();
-    assert!(fs::read(restored(night)).unwrap() == night.dump, "other bytes: {}", outcome.all());
-    assert_eq!((metadata.mtime(), metadata.mode() & 0o777), (night.modified.timestamp(), 0o600));
+    let metadata = fs::metadata(restored(setup)).unwrap();
+    assert!(fs::read(restored(setup)).unwrap() == setup.dump, "other bytes: {}", outcome.all());
+    assert_eq!((metadata.mtime(), metadata.mode() & 0o777), (setup.modified.timestamp(), 0o600));
 }
 
 /// Nothing must have been restored, and the error must contain `words`.
 #[track_caller]
-pub(crate) fn assert_refused(night: &Night, outcome: &Outcome, words: &[&str]) {
+pub(crate) fn assert_refused(setup: &Setup, outcome: &Outcome, words: &[&str]) {
     outcome.exited_with(4);
     for word in words {
         assert!(outcome.stderr.contains(word), "{word:?} is missing: {}", outcome.all());
     }
     assert_eq!(outcome.stdout, "", "{}", outcome.all());
-    assert!(listing(&output(night)).is_empty(), "{:?}", fs::read_dir(output(night)).unwrap().collect::<Vec<_>>());
+    assert!(listing(&output(setup)).is_empty(), "{:?}", fs::read_dir(output(setup)).unwrap().collect::<Vec<_>>());
 }
 
 /// `text` with `N` for numbers and dates, without rates, and with columns two spaces apart.
-pub(crate) fn plain(night: &Night, text: &str) -> String {
-    let text = text.replace(night.path("").to_str().unwrap(), "/");
+pub(crate) fn plain(setup: &Setup, text: &str) -> String {
+    let text = text.replace(setup.path("").to_str().unwrap(), "/");
     let lines = text.lines().map(|line| {
         let kept: Vec<&str> = line.split(", ").filter(|part| !part.ends_with("/s")).collect();
         let columns = kept.join(", ");

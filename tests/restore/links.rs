@@ -5,58 +5,58 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
-use testkit::Night;
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::Setup;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::Moment;
 
 use super::fixture::{MIB, assert_refused, assert_restored, night_of, put_archive, restore};
 
 #[test]
 fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long() {
-    let mut night = night_of(40 * MIB);
-    night.run().exited_with(0);
-    let logins = || night.sshd.log().matches("Accepted publickey").count();
+    let mut setup = night_of(40 * MIB);
+    setup.run().exited_with(0);
+    let logins = || setup.sshd.log().matches("Accepted publickey").count();
     let before = logins();
-    let outcome = restore(&night, &[]);
-    assert_restored(&night, &outcome);
+    let outcome = restore(&setup, &[]);
+    assert_restored(&setup, &outcome);
     assert!(!outcome.stdout.contains("over 4"), "{}", outcome.all());
     let short = logins() - before;
     // On a busy machine, a round trip can take longer for a moment.
     assert!(short < 4, "{short} logins");
 
-    let _line = night.slow_down_sftp();
-    let before = night.sshd.log().matches("Accepted publickey").count();
-    let outcome = restore(&night, &["--force"]);
-    assert_restored(&night, &outcome);
+    let _line = setup.slow_down_sftp();
+    let before = setup.sshd.log().matches("Accepted publickey").count();
+    let outcome = restore(&setup, &["--force"]);
+    assert_restored(&setup, &outcome);
     assert!(outcome.stdout.contains(", over 4 connections"), "{}", outcome.all());
-    assert_eq!(night.sshd.log().matches("Accepted publickey").count() - before, 4);
-    night.call("verify", &[]).exited_with(0);
+    assert_eq!(setup.sshd.log().matches("Accepted publickey").count() - before, 4);
+    setup.call("verify", &[]).exited_with(0);
 }
 
 #[test]
 fn a_broken_connection_costs_only_the_bytes_in_transit() {
     for connections in [1, 4] {
-        let mut night = night_of(24 * MIB);
+        let mut setup = night_of(24 * MIB);
         let left = Arc::new(AtomicU64::new(u64::MAX));
         let until_cut = left.clone();
-        let server = night.serve_sftp(|sftp| {
+        let server = setup.serve_sftp(|sftp| {
             sftp.on_operation(move |operation| {
                 let is_read = operation.moment == Moment::Before && operation.what.starts_with("read ");
                 // Each read is of 32 KB or so.
                 if is_read && until_cut.fetch_sub(1, Ordering::SeqCst) == 0 {
                     until_cut.store(u64::MAX, Ordering::SeqCst);
-                    return Disturbance::HangUp;
+                    return RequestFault::Disconnect;
                 }
-                Disturbance::None
+                RequestFault::None
             })
         });
-        night.run().exited_with(0);
+        setup.run().exited_with(0);
         let before = server.bytes_read();
         left.store(450, Ordering::SeqCst);
-        let _line = night.slow_down_sftp();
-        night.set("sftp.connections", json!(connections));
-        let outcome = restore(&night, &["-v"]);
-        assert_restored(&night, &outcome);
+        let _line = setup.slow_down_sftp();
+        setup.set("sftp.connections", json!(connections));
+        let outcome = restore(&setup, &["-v"]);
+        assert_restored(&setup, &outcome);
         // Where others are left, they take over; where it was the first, another one is made.
         let told = ["requesting only the missing parts", "continuing with one connection fewer"];
         assert!(told.iter().any(|told| outcome.stderr.contains(told)), "{}", outcome.all());
@@ -67,37 +67,37 @@ fn a_broken_connection_costs_only_the_bytes_in_transit() {
 
 #[test]
 fn a_connection_that_breaks_for_good_leaves_nothing_behind() {
-    let mut night = night_of(6 * MIB);
+    let mut setup = night_of(6 * MIB);
     let is_down = Arc::new(AtomicBool::new(false));
     let down = is_down.clone();
-    let _server = night.serve_sftp(|sftp| {
+    let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| match operation.what.starts_with("read ") {
-            true if down.load(Ordering::SeqCst) => Disturbance::HangUp,
-            _ => Disturbance::None,
+            true if down.load(Ordering::SeqCst) => RequestFault::Disconnect,
+            _ => RequestFault::None,
         })
     });
-    night.run().exited_with(0);
+    setup.run().exited_with(0);
     is_down.store(true, Ordering::SeqCst);
-    assert_refused(&night, &restore(&night, &[]), &["the connection to the server broke while "]);
+    assert_refused(&setup, &restore(&setup, &[]), &["the connection to the server broke while "]);
 }
 
 #[test]
 fn an_unreadable_archive_is_reported_and_the_others_are_verified() {
-    let mut night = Night::new();
+    let mut setup = Setup::new();
     let unreadable = Arc::new(std::sync::Mutex::new(String::from("none")));
     let name = unreadable.clone();
-    let _server = night.serve_sftp(|sftp| {
+    let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
             let is_read = operation.what.starts_with("read ") && operation.what.contains(&*name.lock().unwrap());
-            if is_read { Disturbance::HangUp } else { Disturbance::None }
+            if is_read { RequestFault::Disconnect } else { RequestFault::None }
         })
     });
-    night.run().exited_with(0);
-    let good = fs::read(night.archive()).unwrap();
-    put_archive(&night, 1, &good);
-    *unreadable.lock().unwrap() = put_archive(&night, 2, &good);
-    put_archive(&night, 3, &good);
-    let outcome = night.call("verify", &["--all"]);
+    setup.run().exited_with(0);
+    let good = fs::read(setup.archive()).unwrap();
+    put_archive(&setup, 1, &good);
+    *unreadable.lock().unwrap() = put_archive(&setup, 2, &good);
+    put_archive(&setup, 3, &good);
+    let outcome = setup.call("verify", &["--all"]);
     outcome.exited_with(4);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
     assert_eq!(lines.len(), 5, "{}", outcome.all());
@@ -107,21 +107,21 @@ fn an_unreadable_archive_is_reported_and_the_others_are_verified() {
 
 #[test]
 fn an_archive_that_changes_during_the_download_is_refused() {
-    let mut night = night_of(6 * MIB);
+    let mut setup = night_of(6 * MIB);
     let archive = Arc::new(std::sync::Mutex::new(None));
     let changing = archive.clone();
-    let _server = night.serve_sftp(|sftp| {
+    let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
             if operation.what.starts_with("read ")
                 && let Some(path) = changing.lock().unwrap().take()
             {
                 fs::write::<std::path::PathBuf, _>(path, "another").unwrap();
-                return Disturbance::HangUp;
+                return RequestFault::Disconnect;
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
-    night.run().exited_with(0);
-    *archive.lock().unwrap() = Some(night.archive());
-    assert_refused(&night, &restore(&night, &[]), &["has changed while it was read back"]);
+    setup.run().exited_with(0);
+    *archive.lock().unwrap() = Some(setup.archive());
+    assert_refused(&setup, &restore(&setup, &[]), &["has changed while it was read back"]);
 }

@@ -5,135 +5,135 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::zips::sql_dump;
-use testkit::{Night, SmallDisk};
+use testkit::{Setup, SmallDisk};
 
 use super::fixture::{MIB, assert_refused, assert_restored, listing, night_of, output, restore, restored};
 
 #[test]
 fn an_existing_file_is_replaced_only_by_force_and_the_server_is_not_contacted() {
-    let night = Night::new();
-    night.run().exited_with(0);
-    fs::create_dir(output(&night)).unwrap();
-    fs::write(restored(&night), "somebody's work").unwrap();
-    let (before, logins) = (listing(&output(&night)), night.sshd.log().matches("Accepted").count());
-    let outcome = restore(&night, &[]);
+    let setup = Setup::new();
+    setup.run().exited_with(0);
+    fs::create_dir(output(&setup)).unwrap();
+    fs::write(restored(&setup), "somebody's work").unwrap();
+    let (before, logins) = (listing(&output(&setup)), setup.sshd.log().matches("Accepted").count());
+    let outcome = restore(&setup, &[]);
     assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed; overwrite it with --force"));
-    assert!(listing(&output(&night)) == before, "{}", outcome.all());
-    assert_eq!(night.sshd.log().matches("Accepted").count(), logins);
+    assert!(listing(&output(&setup)) == before, "{}", outcome.all());
+    assert_eq!(setup.sshd.log().matches("Accepted").count(), logins);
 
-    fs::write(output(&night).join(night.archive_name()), "somebody's work").unwrap();
-    let outcome = restore(&night, &["--archive-only"]);
+    fs::write(output(&setup).join(setup.archive_name()), "somebody's work").unwrap();
+    let outcome = restore(&setup, &["--archive-only"]);
     assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed"), "{}", outcome.all());
-    fs::remove_file(output(&night).join(night.archive_name())).unwrap();
+    fs::remove_file(output(&setup).join(setup.archive_name())).unwrap();
 
-    let good = fs::read(night.archive()).unwrap();
-    fs::write(night.archive(), &good[..good.len() - 1]).unwrap();
-    restore(&night, &["--force"]).exited_with(4);
-    assert!(listing(&output(&night)) == before, "a failed restore removes nothing");
-    fs::write(night.archive(), &good).unwrap();
+    let good = fs::read(setup.archive()).unwrap();
+    fs::write(setup.archive(), &good[..good.len() - 1]).unwrap();
+    restore(&setup, &["--force"]).exited_with(4);
+    assert!(listing(&output(&setup)) == before, "a failed restore removes nothing");
+    fs::write(setup.archive(), &good).unwrap();
 
-    let inode = fs::metadata(restored(&night)).unwrap().ino();
-    assert_restored(&night, &restore(&night, &["--force"]));
-    assert_ne!(fs::metadata(restored(&night)).unwrap().ino(), inode, "the file was replaced as a whole");
+    let inode = fs::metadata(restored(&setup)).unwrap().ino();
+    assert_restored(&setup, &restore(&setup, &["--force"]));
+    assert_ne!(fs::metadata(restored(&setup)).unwrap().ino(), inode, "the file was replaced as a whole");
 }
 
 #[test]
 fn a_link_is_never_followed_and_a_folder_never_replaced() {
-    let night = Night::new();
-    night.run().exited_with(0);
-    fs::create_dir(output(&night)).unwrap();
-    fs::write(night.path("victim"), "somebody's work").unwrap();
-    symlink(night.path("victim"), restored(&night)).unwrap();
-    restore(&night, &[]).exited_with(4);
-    assert_restored(&night, &restore(&night, &["--force"]));
-    assert_eq!(fs::read(night.path("victim")).unwrap(), b"somebody's work");
+    let setup = Setup::new();
+    setup.run().exited_with(0);
+    fs::create_dir(output(&setup)).unwrap();
+    fs::write(setup.path("victim"), "somebody's work").unwrap();
+    symlink(setup.path("victim"), restored(&setup)).unwrap();
+    restore(&setup, &[]).exited_with(4);
+    assert_restored(&setup, &restore(&setup, &["--force"]));
+    assert_eq!(fs::read(setup.path("victim")).unwrap(), b"somebody's work");
 
-    fs::remove_file(restored(&night)).unwrap();
-    fs::create_dir(restored(&night)).unwrap();
-    let outcome = restore(&night, &["--force"]);
+    fs::remove_file(restored(&setup)).unwrap();
+    fs::create_dir(restored(&setup)).unwrap();
+    let outcome = restore(&setup, &["--force"]);
     assert!(outcome.exited_with(4).stderr.contains("is a folder, which a file cannot replace"), "{}", outcome.all());
 }
 
 #[test]
 fn a_file_that_appears_during_the_download_is_not_changed() {
-    let mut night = Night::new();
-    let appearing = restored(&night);
+    let mut setup = Setup::new();
+    let appearing = restored(&setup);
     let is_wanted = Arc::new(AtomicBool::new(false));
     let wanted = is_wanted.clone();
-    let _server = night.serve_sftp(|sftp| {
+    let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
             if operation.what.starts_with("read ") && wanted.swap(false, Ordering::SeqCst) {
                 fs::write(&appearing, "somebody's work").unwrap();
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
-    night.run().exited_with(0);
+    setup.run().exited_with(0);
     is_wanted.store(true, Ordering::SeqCst);
-    let outcome = restore(&night, &[]);
+    let outcome = restore(&setup, &[]);
     assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed"), "{}", outcome.all());
-    let files = listing(&output(&night));
+    let files = listing(&output(&setup));
     assert_eq!((files.len(), &files[0].3[..]), (1, &b"somebody's work"[..]));
 }
 
 #[test]
 fn a_missing_folder_is_created_with_private_permissions() {
-    let night = Night::new();
-    night.run().exited_with(0);
-    let deep = night.path("restored/in/here");
-    night.call("restore", &["--output", deep.to_str().unwrap()]).exited_with(0);
+    let setup = Setup::new();
+    setup.run().exited_with(0);
+    let deep = setup.path("restored/in/here");
+    setup.call("restore", &["--output", deep.to_str().unwrap()]).exited_with(0);
     assert_eq!(fs::metadata(&deep).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(listing(&deep).len(), 1);
 }
 
 #[test]
 fn a_target_that_is_no_folder_or_cannot_be_written_is_reported() {
-    let night = Night::new();
-    night.run().exited_with(0);
-    fs::write(output(&night), "a file").unwrap();
-    let outcome = restore(&night, &[]);
+    let setup = Setup::new();
+    setup.run().exited_with(0);
+    fs::write(output(&setup), "a file").unwrap();
+    let outcome = restore(&setup, &[]);
     assert!(
         outcome.exited_with(4).stderr.contains("is not a folder; name another one with --output"),
         "{}",
         outcome.all()
     );
-    let below = night.call("restore", &["--output", output(&night).join("x").to_str().unwrap()]);
+    let below = setup.call("restore", &["--output", output(&setup).join("x").to_str().unwrap()]);
     assert!(below.exited_with(4).stderr.contains("cannot restore to "), "{}", below.all());
-    assert_eq!(fs::read(output(&night)).unwrap(), b"a file");
+    assert_eq!(fs::read(output(&setup)).unwrap(), b"a file");
 
-    fs::remove_file(output(&night)).unwrap();
-    fs::create_dir(output(&night)).unwrap();
-    let _disk = SmallDisk::over(&output(&night), "ro");
-    assert_refused(&night, &restore(&night, &[]), &["cannot restore to ", "check its permissions", "Read-only"]);
+    fs::remove_file(output(&setup)).unwrap();
+    fs::create_dir(output(&setup)).unwrap();
+    let _disk = SmallDisk::over(&output(&setup), "ro");
+    assert_refused(&setup, &restore(&setup, &[]), &["cannot restore to ", "check its permissions", "Read-only"]);
 }
 
 #[test]
 fn a_small_disk_is_reported_with_both_sizes_before_anything_is_written() {
-    let mut night = Night::new();
-    night.dump = sql_dump(3 * MIB);
-    night.publish_dump_of(night.modified);
-    night.run().exited_with(0);
-    let archive = fs::metadata(night.archive()).unwrap().len();
+    let mut setup = Setup::new();
+    setup.dump = sql_dump(3 * MIB);
+    setup.publish_dump_of(setup.modified);
+    setup.run().exited_with(0);
+    let archive = fs::metadata(setup.archive()).unwrap().len();
     assert!(archive < MIB as u64, "the archive alone would fit");
-    fs::create_dir(output(&night)).unwrap();
-    let disk = SmallDisk::over(&output(&night), "size=1m");
-    assert_refused(&night, &restore(&night, &[]), &["cannot write ", "needs 3.00 MiB, 1.00 MiB free"]);
-    restore(&night, &["--archive-only"]).exited_with(0);
+    fs::create_dir(output(&setup)).unwrap();
+    let disk = SmallDisk::over(&output(&setup), "size=1m");
+    assert_refused(&setup, &restore(&setup, &[]), &["cannot write ", "needs 3.00 MiB, 1.00 MiB free"]);
+    restore(&setup, &["--archive-only"]).exited_with(0);
     drop(disk);
 
-    let _disk = SmallDisk::over(&output(&night), "size=4k");
-    assert_refused(&night, &restore(&night, &["--archive-only"]), &["cannot write ", "4.00 KiB free"]);
+    let _disk = SmallDisk::over(&output(&setup), "size=4k");
+    assert_refused(&setup, &restore(&setup, &["--archive-only"]), &["cannot write ", "4.00 KiB free"]);
 }
 
 #[test]
 fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left() {
-    let mut night = night_of(6 * MIB);
-    let (folder, filler) = (output(&night), output(&night).join("somebody-elses"));
+    let mut setup = night_of(6 * MIB);
+    let (folder, filler) = (output(&setup), output(&setup).join("somebody-elses"));
     let is_armed = Arc::new(AtomicBool::new(false));
     let armed = is_armed.clone();
-    let _server = night.serve_sftp(|sftp| {
+    let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
             let free = rustix::fs::statvfs(&folder).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize);
             let is_written = operation.what.starts_with("read ") && free < 6 * MIB as u64;
@@ -141,19 +141,19 @@ fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left() {
                 // This fills the disk.
                 assert!(fs::write(&filler, vec![1; 8 * MIB]).is_err());
             }
-            Disturbance::None
+            RequestFault::None
         })
     });
-    night.run().exited_with(0);
-    fs::create_dir(output(&night)).unwrap();
+    setup.run().exited_with(0);
+    fs::create_dir(output(&setup)).unwrap();
     for arguments in [&[][..], &["--archive-only"]] {
-        let _disk = SmallDisk::over(&output(&night), "size=7m");
+        let _disk = SmallDisk::over(&output(&setup), "size=7m");
         is_armed.store(true, Ordering::SeqCst);
-        let outcome = restore(&night, arguments);
+        let outcome = restore(&setup, arguments);
         for word in ["cannot write ", "; check the disk", "No space left"] {
             assert!(outcome.exited_with(4).stderr.contains(word), "{}", outcome.all());
         }
-        let files = listing(&output(&night));
+        let files = listing(&output(&setup));
         assert_eq!((files.len(), files[0].0.as_str()), (1, "somebody-elses"), "{}", outcome.all());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::servers::sftp_faults::Disturbance;
+use testkit::servers::sftp_faults::RequestFault;
 use testkit::wait_until;
 
 use super::fixture::{MIB, assert_restored, listing, night_of, output, restore};
@@ -16,22 +16,22 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_signal_during_the_download_leaves_nothing_behind() {
-    let mut night = night_of(6 * MIB);
+    let mut setup = night_of(6 * MIB);
     let (is_silent, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (silent, counted) = (is_silent.clone(), reads.clone());
-    let _server = night.serve_sftp(|sftp| {
+    let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
             let is_read = operation.what.starts_with("read ") && silent.load(Ordering::SeqCst);
             if is_read && counted.fetch_add(1, Ordering::SeqCst) >= 60 {
-                Disturbance::Silence
+                RequestFault::NoReply
             } else {
-                Disturbance::None
+                RequestFault::None
             }
         })
     });
-    night.run().exited_with(0);
+    setup.run().exited_with(0);
     is_silent.store(true, Ordering::SeqCst);
-    let output = output(&night);
+    let output = output(&setup);
     let arguments = ["--output", output.to_str().unwrap()];
     for (command, code) in [("restore", 143), ("restore", 130), ("restore", -1), ("verify", 143), ("verify", 130)] {
         for archive_only in [false, true] {
@@ -42,14 +42,14 @@ fn a_signal_during_the_download_leaves_nothing_behind() {
             };
             reads.store(0, Ordering::SeqCst);
             let arguments = if command == "restore" { [&arguments[..], further].concat() } else { Vec::new() };
-            let mut program = night.command_of(command, &arguments);
+            let mut program = setup.command_of(command, &arguments);
             let run = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             wait_until("the middle of the download", || reads.load(Ordering::SeqCst) > 60);
             let begun = Instant::now();
             let signal = [(143, Signal::TERM), (130, Signal::INT), (-1, Signal::KILL)];
             let (_, signal) = signal.into_iter().find(|(its_code, _)| *its_code == code).unwrap();
             kill_process(Pid::from_child(&run), signal).unwrap();
-            let outcome = night.outcome(run.wait_with_output().unwrap());
+            let outcome = setup.outcome(run.wait_with_output().unwrap());
             assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
             outcome.exited_with(code);
             assert!(listing(&output).is_empty(), "{command}: {}", outcome.all());
@@ -58,5 +58,5 @@ fn a_signal_during_the_download_leaves_nothing_behind() {
         }
     }
     is_silent.store(false, Ordering::SeqCst);
-    assert_restored(&night, &restore(&night, &[]));
+    assert_restored(&setup, &restore(&setup, &[]));
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
-use testkit::Night;
-use testkit::night::archive_name;
+use testkit::Setup;
+use testkit::setup::archive_name;
 
 use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
 
@@ -41,14 +41,14 @@ const KEPT: [(&str, &str); 23] = [
 
 #[test]
 fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
-    Night::on_each_server(|night| {
-        night.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
-        night.config["retention"] = json!({"keep_days": 5, "keep_weekly": 6, "keep_monthly": 14, "keep_yearly": 4});
-        lay(night, (1..400).map(|age| DATE - Days::new(age)));
-        let dry = dry_run(night);
+    Setup::on_each_server(|setup| {
+        setup.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
+        setup.config["retention"] = json!({"keep_days": 5, "keep_weekly": 6, "keep_monthly": 14, "keep_yearly": 4});
+        lay(setup, (1..400).map(|age| DATE - Days::new(age)));
+        let dry = dry_run(setup);
         dry.exited_with(0);
 
-        let outcome = run(night);
+        let outcome = run(setup);
         outcome.exited_with(0).logged(&format!(
             "Remove expired: {} removed, {} archives kept",
             400 - KEPT.len(),
@@ -61,7 +61,7 @@ fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
             let plural = if age == 1 { "" } else { "s" };
             reasons.insert(archive_name(date), format!("{age} day{plural} old{rules}"));
         }
-        assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), reasons.keys().cloned().collect());
+        assert_eq!(setup.sshd.names().into_iter().collect::<BTreeSet<_>>(), reasons.keys().cloned().collect());
         for (name, reason) in &reasons {
             outcome.logged(&format!("Remove expired: kept {name}: {reason}\n"));
         }
@@ -69,32 +69,32 @@ fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
         let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         assert_eq!(listed(&dry, "would be kept").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
 
-        run(night).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives kept", KEPT.len()));
+        run(setup).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives kept", KEPT.len()));
     });
 }
 
 #[test]
 fn the_newest_archives_are_kept_at_any_age() {
-    let mut night = Night::new();
-    night.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
-    lay(&night, [100, 200, 300, 400, 500].map(|days| today(&night) - Days::new(days)));
-    let outcome = run(&night);
+    let mut setup = Setup::new();
+    setup.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
+    lay(&setup, [100, 200, 300, 400, 500].map(|days| today(&setup) - Days::new(days)));
+    let outcome = run(&setup);
     outcome.exited_with(0);
-    let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&night, days)).into();
-    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
-    outcome.logged(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&night, 300)));
-    outcome.logged(&format!("removed {}: expired, 400 days old\n", archive(&night, 400)));
+    let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&setup, days)).into();
+    assert_eq!(setup.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+    outcome.logged(&format!("kept {}: 300 days old, but one of the newest that always stay\n", archive(&setup, 300)));
+    outcome.logged(&format!("removed {}: expired, 400 days old\n", archive(&setup, 400)));
 }
 
 #[test]
 fn the_first_fresh_dump_after_a_long_pause_keeps_the_minimum() {
-    let mut night = Night::new();
-    let last_fresh = today(&night) - Days::new(40);
-    lay(&night, (0..11).map(|days| last_fresh - Days::new(days)));
+    let mut setup = Setup::new();
+    let last_fresh = today(&setup) - Days::new(40);
+    lay(&setup, (0..11).map(|days| last_fresh - Days::new(days)));
     let evening = NaiveTime::from_hms_opt(22, 0, 0).unwrap();
     let back = (last_fresh + Days::new(30)).and_time(evening);
-    night.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
-    run(&night).exited_with(0);
+    setup.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
+    run(&setup).exited_with(0);
     let kept: BTreeSet<String> = [30, 0, -1].map(|days| archive_name(last_fresh + TimeDelta::days(days))).into();
-    assert_eq!(night.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
+    assert_eq!(setup.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::json;
-use testkit::Night;
-use testkit::night::archive_name;
+use testkit::Setup;
+use testkit::setup::archive_name;
 
 use super::{archive, lay, removed_by, run, run_on, today};
 
@@ -16,10 +16,10 @@ fn evening(date: NaiveDate) -> DateTime<Utc> {
 }
 
 /// Creates an archive for each of the last `days` days, named by `pattern` and written on its day.
-fn lay_named(night: &Night, pattern: &str, days: u64) {
+fn lay_named(setup: &Setup, pattern: &str, days: u64) {
     for age in 1..=days {
-        let date = today(night) - Days::new(age);
-        let path = night.sshd.directory.join(format!("{}.tgz", date.format(pattern)));
+        let date = today(setup) - Days::new(age);
+        let path = setup.sshd.directory.join(format!("{}.tgz", date.format(pattern)));
         fs::write(&path, date.to_string()).unwrap();
         set_modified(&path, evening(date));
     }
@@ -30,43 +30,43 @@ fn set_modified(path: &std::path::Path, time: DateTime<Utc>) {
 }
 
 /// Sets the modification time of every file on the server.
-fn set_all_modified(night: &Night, time: DateTime<Utc>) {
-    for name in night.sshd.names() {
-        set_modified(&night.sshd.directory.join(name), time);
+fn set_all_modified(setup: &Setup, time: DateTime<Utc>) {
+    for name in setup.sshd.names() {
+        set_modified(&setup.sshd.directory.join(name), time);
     }
 }
 
 /// Asserts that a run after each change of the pattern removes nothing.
-fn must_lose_nothing(night: &mut Night, patterns: &[&str]) {
-    let mut files = night.sshd.names().len();
+fn must_lose_nothing(setup: &mut Setup, patterns: &[&str]) {
+    let mut files = setup.sshd.names().len();
     for pattern in patterns {
-        night.set("archive.name", json!(pattern));
-        let outcome = run(night);
+        setup.set("archive.name", json!(pattern));
+        let outcome = run(setup);
         assert_eq!(removed_by(&outcome).len(), 0, "{pattern}: {}", outcome.all());
-        assert!(night.sshd.names().len() >= files, "{pattern}: {}", outcome.all());
-        files = night.sshd.names().len();
+        assert!(setup.sshd.names().len() >= files, "{pattern}: {}", outcome.all());
+        files = setup.sshd.names().len();
     }
 }
 
 #[test]
 fn changing_the_pattern_back_and_forth_removes_no_recent_archive() {
     for [old, new] in [["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"], ["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"]] {
-        let mut night = Night::new();
-        lay_named(&night, old, 10);
-        must_lose_nothing(&mut night, &[new, old, new]);
+        let mut setup = Setup::new();
+        lay_named(&setup, old, 10);
+        must_lose_nothing(&mut setup, &[new, old, new]);
     }
 }
 
 /// Runs `try_on` with an embedded server that has its clock set to `date`.
-fn on_date(date: NaiveDate, try_on: impl Fn(&mut Night)) {
-    let mut night = Night::new();
+fn on_date(date: NaiveDate, try_on: impl Fn(&mut Setup)) {
+    let mut setup = Setup::new();
     let lead = (Utc::now() - evening(date)).num_seconds();
     // Files created by a test have times of that calendar; those that a run writes have this machine's time.
     let begun = u32::try_from(Utc::now().timestamp()).unwrap() - 60;
     let shown = move |time: u32| Some(if time < begun { time } else { (i64::from(time) - lead) as u32 });
-    let _server = night.serve_sftp(|server| server.showing_times(shown));
-    night.publish_dump_of(evening(date));
-    try_on(&mut night);
+    let _server = setup.serve_sftp(|server| server.mapping_times(shown));
+    setup.publish_dump_of(evening(date));
+    try_on(&mut setup);
 }
 
 #[test]
@@ -74,78 +74,78 @@ fn if_all_names_match_both_patterns_their_times_keep_the_archives() {
     // All are from 2 to 11 November: by the new pattern, the old names are from the 11th of other months.
     let date = NaiveDate::from_ymd_opt(2025, 11, 12).unwrap();
     for [old, new] in [["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"], ["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"]] {
-        on_date(date, |night| {
-            lay_named(night, old, 10);
-            night.set("archive.name", json!(new));
-            let outcome = run(night);
+        on_date(date, |setup| {
+            lay_named(setup, old, 10);
+            setup.set("archive.name", json!(new));
+            let outcome = run(setup);
             outcome.exited_with(0).logged("Remove expired: 0 removed, 11 archives kept\n");
             // The 2nd of November reads as the 11th of February.
             let name = format!("{}.tgz", (date - Days::new(10)).format(old));
             outcome.logged("warnings 0");
             outcome.logged(&format!("Remove expired: kept {name}: written 10 days ago, though its name says 274\n"));
-            must_lose_nothing(night, &[old]);
+            must_lose_nothing(setup, &[old]);
         });
     }
 }
 
 #[test]
 fn later_in_a_month_a_change_to_a_composite_field_is_noticed_too() {
-    on_date(NaiveDate::from_ymd_opt(2025, 11, 20).unwrap(), |night| {
-        lay_named(night, "%Y-%d-%m", 10);
-        night.set("archive.name", json!("%F"));
-        run(night)
+    on_date(NaiveDate::from_ymd_opt(2025, 11, 20).unwrap(), |setup| {
+        lay_named(setup, "%Y-%d-%m", 10);
+        setup.set("archive.name", json!("%F"));
+        run(setup)
             .exited_with(1)
             .logged("removal is held back: \"2025-1")
             .logged("fits archive.name only with day and month");
-        must_lose_nothing(night, &["%Y-%d-%m"]);
+        must_lose_nothing(setup, &["%Y-%d-%m"]);
     });
 }
 
 #[test]
 fn a_folder_that_was_copied_loses_nothing_until_the_copy_is_old() {
-    Night::on_each_server(|night| {
-        lay(night, [1, 2, 10, 11, 12, 40].map(|age| today(night) - Days::new(age)));
-        set_all_modified(night, Utc::now() - Duration::from_secs(3 * 86_400));
-        for listed in [night.call("list", &[]).stdout, night.call("list", &["--json"]).stdout] {
+    Setup::on_each_server(|setup| {
+        lay(setup, [1, 2, 10, 11, 12, 40].map(|age| today(setup) - Days::new(age)));
+        set_all_modified(setup, Utc::now() - Duration::from_secs(3 * 86_400));
+        for listed in [setup.call("list", &[]).stdout, setup.call("list", &["--json"]).stdout] {
             assert!(listed.contains("written 3 days ago, though its name says 40"), "{listed}");
         }
-        let outcome = run(night);
+        let outcome = run(setup);
         outcome.exited_with(0).logged("Remove expired: 0 removed, 7 archives kept\n").logged("warnings 0");
-        let name = archive(night, 40);
+        let name = archive(setup, 40);
         outcome.logged(&format!("kept {name}: written 3 days ago, though its name says 40\n"));
 
-        set_all_modified(night, Utc::now() - Duration::from_secs(11 * 86_400));
-        run(night).exited_with(0).logged("Remove expired: 3 removed, 4 archives kept\n");
+        set_all_modified(setup, Utc::now() - Duration::from_secs(11 * 86_400));
+        run(setup).exited_with(0).logged("Remove expired: 3 removed, 4 archives kept\n");
     });
 }
 
 #[test]
 fn without_modification_times_the_names_decide() {
     for shown in [None, Some(0)] {
-        let mut night = Night::new();
-        let _server = night.serve_sftp(|server| server.showing_times(move |_| shown));
-        lay(&night, [1, 2, 10, 11, 40].map(|age| today(&night) - Days::new(age)));
-        set_all_modified(&night, Utc::now());
-        let listed = night.call("list", &["--json"]);
+        let mut setup = Setup::new();
+        let _server = setup.serve_sftp(|server| server.mapping_times(move |_| shown));
+        lay(&setup, [1, 2, 10, 11, 40].map(|age| today(&setup) - Days::new(age)));
+        set_all_modified(&setup, Utc::now());
+        let listed = setup.call("list", &["--json"]);
         assert_eq!(listed.stdout.matches("\"modified\": null").count(), 5, "{}", listed.all());
-        let outcome = run(&night);
+        let outcome = run(&setup);
         outcome.exited_with(0);
-        assert_eq!(removed_by(&outcome), [11, 40].map(|age| archive(&night, age)).into(), "{}", outcome.all());
+        assert_eq!(removed_by(&outcome), [11, 40].map(|age| archive(&setup, age)).into(), "{}", outcome.all());
     }
 }
 
 #[test]
 fn a_server_clock_that_is_years_off_changes_no_removal() {
     for (years, is_fresh) in [(-4, true), (-4, false), (4, true), (4, false)] {
-        let mut night = Night::new();
+        let mut setup = Setup::new();
         let off = years * 365 * 86_400;
-        let _server = night.serve_sftp(|sftp| sftp.showing_times(move |time| Some((i64::from(time) + off) as u32)));
-        let (date, ages) = (today(&night), [1, 2, 10, 11, 12, 40]);
-        lay(&night, ages.map(|age| date - Days::new(age)));
+        let _server = setup.serve_sftp(|sftp| sftp.mapping_times(move |time| Some((i64::from(time) + off) as u32)));
+        let (date, ages) = (today(&setup), [1, 2, 10, 11, 12, 40]);
+        lay(&setup, ages.map(|age| date - Days::new(age)));
         if !is_fresh {
-            night.publish_dump_of(night.modified - Days::new(1));
+            setup.publish_dump_of(setup.modified - Days::new(1));
         }
-        let outcome = run_on(&night, date, &[]);
+        let outcome = run_on(&setup, date, &[]);
         outcome.exited_with(i32::from(!is_fresh));
         // Ages count from the newest archive, which is yesterday's if the dump is stale.
         let expired = &ages[if is_fresh { 3 } else { 4 }..];
@@ -156,13 +156,13 @@ fn a_server_clock_that_is_years_off_changes_no_removal() {
 
 #[test]
 fn an_archive_of_a_run_repeated_late_is_kept_as_long_as_others() {
-    let mut night = Night::new();
-    let (tonight, missed) = (night.modified, night.modified - Days::new(20));
-    night.publish_dump_of(missed);
-    run(&night).exited_with(0);
-    night.publish_dump_of(tonight);
-    lay_named(&night, "%Y%d%m", 10);
-    let outcome = run(&night);
+    let mut setup = Setup::new();
+    let (tonight, missed) = (setup.modified, setup.modified - Days::new(20));
+    setup.publish_dump_of(missed);
+    run(&setup).exited_with(0);
+    setup.publish_dump_of(tonight);
+    lay_named(&setup, "%Y%d%m", 10);
+    let outcome = run(&setup);
     outcome.exited_with(0).logged("Remove expired: 0 removed, 12 archives kept\n");
     let name = archive_name(missed.date_naive());
     outcome.logged(&format!("kept {name}: written 0 days ago, though its name says 20\n"));

@@ -162,7 +162,7 @@ fn the_sftp_server_injects_its_faults() {
     let truncating = builder().after_upload(|path| fs::write(path, "short").unwrap()).start();
     send(&truncating, "truncated").unwrap();
     assert_eq!(fs::read(folder.path().join("truncated")).unwrap(), b"short");
-    let cutting = builder().cut_reads_after(5, 1).turn_away(2..3).start();
+    let cutting = builder().cut_reads_after(5, 1).reject_connections(2..3).start();
     let read = |server: &SftpServer| {
         let mut content = Vec::new();
         log_in(server).sftp().unwrap().open(Path::new("corrupt")).unwrap().read_to_end(&mut content).map(drop)
@@ -171,7 +171,7 @@ fn the_sftp_server_injects_its_faults() {
     assert!(try_to_connect(&cutting).is_err());
     read(&cutting).unwrap();
 
-    let server = builder().losing_the_rename_reply().without_removal().start();
+    let server = builder().disconnecting_after_rename().without_removal().start();
     let session = log_in(&server);
     let sftp = session.sftp().unwrap();
     assert_eq!(sftp.unlink(Path::new("cut")).unwrap_err().code(), ssh2::ErrorCode::SFTP(3));

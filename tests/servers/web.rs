@@ -37,8 +37,8 @@ fn the_web_server_serves_files_and_ranges_of_them() {
     assert_eq!(get(&server.url("/absent"), &[]).unwrap().status(), 404);
     assert_eq!(server.requests(), 6);
     assert_eq!(server.bytes_sent(), 36 + 3 + 2 + 1 + 7);
-    assert_eq!(server.seen()[1].range(), Some("bytes=10-12"));
-    assert_eq!(server.seen()[5].status, 404);
+    assert_eq!(server.recorded_requests()[1].range(), Some("bytes=10-12"));
+    assert_eq!(server.recorded_requests()[5].status, 404);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn the_web_server_injects_its_faults() {
     let server = builder().basic_auth("u", "p").start();
     assert_eq!(get(&server.url("/file"), &[]).unwrap().status(), 401);
     assert_eq!(get(&server.url("/file"), &[("authorization", "Basic dTpw")]).unwrap().status(), 200);
-    assert!(server.seen()[1].has_authorization() && !server.seen()[0].has_authorization());
+    assert!(server.recorded_requests()[1].has_authorization() && !server.recorded_requests()[0].has_authorization());
 
     let server = builder().status_for(503, 1).retry_after(7).start();
     let response = get(&server.url("/file"), &[]).unwrap();

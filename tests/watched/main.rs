@@ -7,14 +7,14 @@ mod textfile;
 
 use std::process::{Child, Command, Stdio};
 
-use testkit::{Night, Outcome};
+use testkit::{Outcome, Setup};
 
-fn start(night: &Night) -> Child {
-    night.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+fn start(setup: &Setup) -> Child {
+    setup.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Ends the run of `night` by SIGTERM.
-fn terminate(night: &Night, process: Child) -> Outcome {
+fn terminate(setup: &Setup, process: Child) -> Outcome {
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    night.outcome(process.wait_with_output().unwrap())
+    setup.outcome(process.wait_with_output().unwrap())
 }

@@ -11,7 +11,7 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 use testkit::servers::{HttpsServer, PingServer, times};
-use testkit::{Night, Outcome, SmallDisk, wait_until};
+use testkit::{Outcome, Setup, SmallDisk, wait_until};
 
 use crate::{start, terminate};
 
@@ -60,9 +60,9 @@ struct Metrics(BTreeMap<String, f64>);
 impl Metrics {
     /// Reads the metrics of `night`, and checks the type, help and labels of each.
     #[track_caller]
-    fn of(night: &Night) -> Metrics {
+    fn of(setup: &Setup) -> Metrics {
         let mut metrics = BTreeMap::new();
-        for family in read(&night.path("metrics/job.prom")) {
+        for family in read(&setup.path("metrics/job.prom")) {
             assert_eq!((family.kind.as_str(), family.help.is_empty()), ("gauge", false), "{family:?}");
             assert!(!family.samples.is_empty(), "{family:?}");
             for mut sample in family.samples {
@@ -106,42 +106,42 @@ impl Metrics {
     }
 }
 
-fn with_metrics(night: &mut Night) {
-    fs::create_dir(night.path("metrics")).unwrap();
-    night.set("metrics", json!({"textfile": "metrics/job.prom"}));
+fn with_metrics(setup: &mut Setup) {
+    fs::create_dir(setup.path("metrics")).unwrap();
+    setup.set("metrics", json!({"textfile": "metrics/job.prom"}));
 }
 
-fn measured() -> Night {
-    let mut night = Night::around_midnight();
-    with_metrics(&mut night);
-    night
+fn measured() -> Setup {
+    let mut setup = Setup::around_midnight();
+    with_metrics(&mut setup);
+    setup
 }
 
 #[track_caller]
-fn assert_no_other_file(night: &Night) {
-    let names: Vec<_> = fs::read_dir(night.path("metrics")).unwrap().map(|it| it.unwrap().file_name()).collect();
+fn assert_no_other_file(setup: &Setup) {
+    let names: Vec<_> = fs::read_dir(setup.path("metrics")).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(names, ["job.prom"]);
 }
 
 /// Asserts that the archive was delivered, and that a warning says why the metrics were not updated.
 #[track_caller]
-fn assert_delivered_without_metrics(night: &Night, outcome: &Outcome, why: &str) {
+fn assert_delivered_without_metrics(setup: &Setup, outcome: &Outcome, why: &str) {
     outcome.exited_with(1).logged("WARNING").logged("Report: the metrics were not updated: cannot write ").logged(why);
     outcome.logged("errors 0, warnings 1");
-    assert!(night.archive().exists(), "{}", outcome.all());
+    assert!(setup.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
 fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
-    Night::on_each_server(|night| {
-        night.set("source.max_age_days", json!(1));
-        with_metrics(night);
-        fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
-        times::set_as_named(&night.sshd.directory);
-        night.set("retention", json!({"keep_at_least": 1}));
+    Setup::on_each_server(|setup| {
+        setup.set("source.max_age_days", json!(1));
+        with_metrics(setup);
+        fs::write(setup.sshd.directory.join("20200101.tgz"), "old").unwrap();
+        times::set_from_names(&setup.sshd.directory);
+        setup.set("retention", json!({"keep_at_least": 1}));
         let before = Utc::now().timestamp() as u64;
-        night.run().exited_with(0).logged("wrote the metrics to ");
-        let (after, metrics) = (Utc::now().timestamp() as u64, Metrics::of(night));
+        setup.run().exited_with(0).logged("wrote the metrics to ");
+        let (after, metrics) = (Utc::now().timestamp() as u64, Metrics::of(setup));
         let success = metrics.last_success().unwrap();
         assert!((before..=after).contains(&success), "{before} {success} {after}");
         metrics.are(&[
@@ -152,9 +152,9 @@ fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
             ("last_run_outcome interrupted", 0),
             ("last_run_delivered", 1),
             ("last_run_exit_code", 0),
-            ("last_run_zip_bytes", fs::metadata(night.path("web/my_zip.zip")).unwrap().len()),
-            ("last_run_dump_bytes", night.dump.len() as u64),
-            ("last_run_archive_bytes", fs::metadata(night.archive()).unwrap().len()),
+            ("last_run_zip_bytes", fs::metadata(setup.path("web/my_zip.zip")).unwrap().len()),
+            ("last_run_dump_bytes", setup.dump.len() as u64),
+            ("last_run_archive_bytes", fs::metadata(setup.archive()).unwrap().len()),
             ("last_run_archives_kept", 1),
             ("last_run_files_removed", 1),
             ("last_run_errors", 0),
@@ -168,32 +168,32 @@ fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
         for task in ["Request zip", "Verify archive", "Remove expired", "Report"] {
             metrics.value(&format!("last_run_task_duration_seconds {task}"));
         }
-        assert_eq!(fs::metadata(night.path("metrics/job.prom")).unwrap().permissions().mode() & 0o777, 0o644);
-        assert_no_other_file(night);
+        assert_eq!(fs::metadata(setup.path("metrics/job.prom")).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_no_other_file(setup);
     });
 }
 
 #[test]
 fn runs_without_a_delivery_keep_the_last_success() {
-    let mut night = measured();
-    night.set("source.dump", json!("other.sql"));
-    night.run().exited_with(4);
-    Metrics::of(&night).lacks(&["last_success_timestamp_seconds", "last_run_archive_bytes"]).are(&[
+    let mut setup = measured();
+    setup.set("source.dump", json!("other.sql"));
+    setup.run().exited_with(4);
+    Metrics::of(&setup).lacks(&["last_success_timestamp_seconds", "last_run_archive_bytes"]).are(&[
         ("last_run_outcome failed", 1),
         ("last_run_delivered", 0),
         ("last_run_exit_code", 4),
         ("last_run_errors", 1),
     ]);
 
-    night.set("source.dump", json!("dumpfile.sql"));
-    night.run().exited_with(0);
-    let success = Metrics::of(&night).last_success().unwrap();
+    setup.set("source.dump", json!("dumpfile.sql"));
+    setup.run().exited_with(0);
+    let success = Metrics::of(&setup).last_success().unwrap();
 
-    night.make_stale();
+    setup.make_stale();
     // Otherwise the times could be the same.
     thread::sleep(Duration::from_millis(1_100));
-    night.run().exited_with(1);
-    let stale = Metrics::of(&night);
+    setup.run().exited_with(1);
+    let stale = Metrics::of(&setup);
     stale.are(&[
         ("last_success_timestamp_seconds", success),
         ("last_run_outcome warnings", 1),
@@ -204,17 +204,17 @@ fn runs_without_a_delivery_keep_the_last_success() {
     ]);
     assert!(stale.value("last_run_timestamp_seconds") as u64 > success);
 
-    let web = HttpsServer::builder(&night.path("web")).silent().start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
-    let run = start(&night);
+    let web = HttpsServer::builder(&setup.path("web")).silent().start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
+    let run = start(&setup);
     wait_until("the run's request", || web.requests() > 0);
-    terminate(&night, run).exited_with(143);
-    Metrics::of(&night).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
+    terminate(&setup, run).exited_with(143);
+    Metrics::of(&setup).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
         ("last_success_timestamp_seconds", success),
         ("last_run_outcome interrupted", 1),
         ("last_run_exit_code", 143),
     ]);
-    assert_no_other_file(&night);
+    assert_no_other_file(&setup);
 }
 
 #[test]
@@ -222,85 +222,85 @@ fn a_foreign_file_is_replaced_and_its_content_ignored() {
     for foreign in
         [&b"scripting_system_last_success_timestamp_seconds{textfile=\"job\"} 99999999999\n"[..], b"\xff\xfe"]
     {
-        let mut night = measured();
-        night.make_stale();
-        fs::write(night.path("metrics/job.prom"), foreign).unwrap();
-        night.run().exited_with(1);
-        Metrics::of(&night).lacks(&["last_success_timestamp_seconds"]);
+        let mut setup = measured();
+        setup.make_stale();
+        fs::write(setup.path("metrics/job.prom"), foreign).unwrap();
+        setup.run().exited_with(1);
+        Metrics::of(&setup).lacks(&["last_success_timestamp_seconds"]);
     }
 }
 
 #[test]
 fn undelivered_reports_are_in_the_metrics() {
-    let mut night = measured();
-    night.set("email.server.password", json!("not the one"));
-    night.set("monitor", json!({"ping_url": "https://127.0.0.1:1/4f6b8c1e-check"}));
-    night.run().exited_with(1);
+    let mut setup = measured();
+    setup.set("email.server.password", json!("not the one"));
+    setup.set("monitor", json!({"ping_url": "https://127.0.0.1:1/4f6b8c1e-check"}));
+    setup.run().exited_with(1);
     let expected = [("last_run_outcome warnings", 1), ("last_run_delivered", 1), ("last_run_warnings", 2)];
-    Metrics::of(&night).are(&expected);
+    Metrics::of(&setup).are(&expected);
 }
 
 #[test]
 fn hanging_reports_do_not_prevent_the_metrics() {
-    let mut night = measured();
+    let mut setup = measured();
     let server = PingServer::builder().silent_at("").start();
-    let ca = night.config["mattermost"]["ca_file"].clone();
-    night.set("monitor", json!({"ping_url": server.url(), "ca_file": ca}));
-    let run = start(&night);
+    let ca = setup.config["mattermost"]["ca_file"].clone();
+    setup.set("monitor", json!({"ping_url": server.url(), "ca_file": ca}));
+    let run = start(&setup);
     wait_until("the ping", || server.pings().len() == 2);
     let started = Instant::now();
-    terminate(&night, run).exited_with(1).logged("not all reports were sent");
+    terminate(&setup, run).exited_with(1).logged("not all reports were sent");
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
-    Metrics::of(&night).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
+    Metrics::of(&setup).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }
 
 #[test]
 fn metrics_that_cannot_be_written_are_a_warning() {
-    let mut night = measured();
-    night.set("metrics.textfile", json!("missing/job.prom"));
-    let outcome = night.run();
-    assert_delivered_without_metrics(&night, &outcome, "missing/job.prom; its folder must exist");
+    let mut setup = measured();
+    setup.set("metrics.textfile", json!("missing/job.prom"));
+    let outcome = setup.run();
+    assert_delivered_without_metrics(&setup, &outcome, "missing/job.prom; its folder must exist");
     outcome.logged("writable for this job's user: No such file or directory");
 
-    let disk = SmallDisk::over(&night.path("metrics"), "size=64k");
-    night.set("metrics.textfile", json!("metrics/job.prom"));
-    night.run().exited_with(0);
-    let old = fs::read(night.path("metrics/job.prom")).unwrap();
-    fs::write(night.path("metrics/filling"), vec![1; 128 * 1024]).unwrap_err();
-    assert_delivered_without_metrics(&night, &night.run(), "No space left on device");
-    assert!(fs::read(night.path("metrics/job.prom")).unwrap() == old, "the old file was changed");
-    assert_eq!(fs::read_dir(night.path("metrics")).unwrap().count(), 2, "a third file");
+    let disk = SmallDisk::over(&setup.path("metrics"), "size=64k");
+    setup.set("metrics.textfile", json!("metrics/job.prom"));
+    setup.run().exited_with(0);
+    let old = fs::read(setup.path("metrics/job.prom")).unwrap();
+    fs::write(setup.path("metrics/filling"), vec![1; 128 * 1024]).unwrap_err();
+    assert_delivered_without_metrics(&setup, &setup.run(), "No space left on device");
+    assert!(fs::read(setup.path("metrics/job.prom")).unwrap() == old, "the old file was changed");
+    assert_eq!(fs::read_dir(setup.path("metrics")).unwrap().count(), 2, "a third file");
     drop(disk);
 }
 
 #[test]
 fn a_run_without_a_job_does_not_touch_the_metrics() {
-    let mut night = measured();
-    night.run().exited_with(0);
-    let old = fs::read_to_string(night.path("metrics/job.prom")).unwrap();
-    let same = |night: &Night| assert_eq!(fs::read_to_string(night.path("metrics/job.prom")).unwrap(), old);
-    night.run_with(&["--dry-run"]).exited_with(0);
-    same(&night);
-    night.set("sftp.port", json!(0));
-    night.run().exited_with(3);
-    same(&night);
+    let mut setup = measured();
+    setup.run().exited_with(0);
+    let old = fs::read_to_string(setup.path("metrics/job.prom")).unwrap();
+    let same = |setup: &Setup| assert_eq!(fs::read_to_string(setup.path("metrics/job.prom")).unwrap(), old);
+    setup.run_with(&["--dry-run"]).exited_with(0);
+    same(&setup);
+    setup.set("sftp.port", json!(0));
+    setup.run().exited_with(3);
+    same(&setup);
 
-    night.set("sftp.port", json!(night.sshd.port()));
-    let web = HttpsServer::builder(&night.path("web")).silent().start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
-    let first = start(&night);
+    setup.set("sftp.port", json!(setup.sshd.port()));
+    let web = HttpsServer::builder(&setup.path("web")).silent().start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
+    let first = start(&setup);
     wait_until("the first run's request", || web.requests() > 0);
-    night.run().exited_with(5);
-    same(&night);
-    terminate(&night, first).exited_with(143);
+    setup.run().exited_with(5);
+    same(&setup);
+    terminate(&setup, first).exited_with(143);
 }
 
 #[test]
 fn jobs_on_one_machine_have_different_labels() {
-    let mut night = measured();
-    night.run().exited_with(0);
-    night.set("metrics.textfile", json!("metrics/the \"other\" job.prom"));
-    night.run().exited_with(0);
-    let families = read(&night.path("metrics/the \"other\" job.prom"));
+    let mut setup = measured();
+    setup.run().exited_with(0);
+    setup.set("metrics.textfile", json!("metrics/the \"other\" job.prom"));
+    setup.run().exited_with(0);
+    let families = read(&setup.path("metrics/the \"other\" job.prom"));
     assert!(families.iter().flat_map(|it| &it.samples).all(|it| it.labels["textfile"] == "the \"other\" job"));
 }

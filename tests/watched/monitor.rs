@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::servers::listener::closed_address;
 use testkit::servers::pings::{Builder, Ping};
 use testkit::servers::{Authority, HttpsServer, PingServer};
-use testkit::{Night, Outcome, wait_until};
+use testkit::{Outcome, Setup, wait_until};
 
 use crate::{start, terminate};
 
@@ -15,16 +15,16 @@ use crate::{start, terminate};
 const WORK: Duration = Duration::from_secs(4);
 
 /// Makes `night` ping `server`, with `rest` at the end of the address.
-fn watch(night: &mut Night, server: &PingServer, rest: &str) {
-    let ca = Authority::shared().write(&night.path(""));
-    night.set("monitor", json!({"ping_url": format!("{}{rest}", server.url()), "ca_file": ca}));
+fn watch(setup: &mut Setup, server: &PingServer, rest: &str) {
+    let ca = Authority::shared().write(&setup.path(""));
+    setup.set("monitor", json!({"ping_url": format!("{}{rest}", server.url()), "ca_file": ca}));
 }
 
-fn watched(behave: impl FnOnce(Builder) -> Builder) -> (Night, PingServer) {
-    let mut night = Night::around_midnight();
+fn watched(behave: impl FnOnce(Builder) -> Builder) -> (Setup, PingServer) {
+    let mut setup = Setup::around_midnight();
     let server = behave(PingServer::builder()).start();
-    watch(&mut night, &server, "");
-    (night, server)
+    watch(&mut setup, &server, "");
+    (setup, server)
 }
 
 /// The suffixes of the paths that were pinged.
@@ -41,79 +41,79 @@ fn last_ping(server: &PingServer, path: &str) -> Ping {
 
 /// Asserts that the archive was delivered, and that a warning says why the monitor was not pinged.
 #[track_caller]
-fn assert_delivered_without_ping(night: &Night, outcome: &Outcome, why: &str) {
+fn assert_delivered_without_ping(setup: &Setup, outcome: &Outcome, why: &str) {
     outcome.exited_with(1).logged("WARNING").logged(&format!("Report: the monitor was not pinged: {why}"));
-    assert!(night.archive().exists(), "{}", outcome.all());
+    assert!(setup.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
 fn a_successful_run_pings_at_its_start_and_with_its_report_at_its_end() {
-    Night::on_each_server(|night| {
-        night.set("source.max_age_days", json!(1));
+    Setup::on_each_server(|setup| {
+        setup.set("source.max_age_days", json!(1));
         let server = PingServer::builder().start();
-        watch(night, &server, "");
-        let outcome = night.run();
+        watch(setup, &server, "");
+        let outcome = setup.run();
         outcome.exited_with(0).logged("Report: pinged the monitor: success");
         let ping = last_ping(&server, "");
         assert!(server.pings().iter().all(|ping| ping.method == "POST"), "{:?}", server.pings());
         assert_eq!(ping.content_type, "text/plain; charset=utf-8");
         assert!(ping.body.starts_with("The dump was delivered and verified.\n"), "{}", ping.body);
-        assert!(ping.body.contains(&night.archive_name()), "{}", ping.body);
+        assert!(ping.body.contains(&setup.archive_name()), "{}", ping.body);
     });
 }
 
 #[test]
 fn a_stale_or_failed_run_pings_a_failure_with_its_report() {
-    let (mut night, server) = watched(|server| server);
-    night.make_stale();
-    night.run().exited_with(1);
+    let (mut setup, server) = watched(|server| server);
+    setup.make_stale();
+    setup.run().exited_with(1);
     assert!(last_ping(&server, "/fail").body.starts_with("Nothing new was delivered: the dump is stale.\n"));
 
-    let (mut night, server) = watched(|server| server);
-    night.set("source.dump", json!("other.sql"));
-    night.run().exited_with(4);
+    let (mut setup, server) = watched(|server| server);
+    setup.set("source.dump", json!("other.sql"));
+    setup.run().exited_with(4);
     let ping = last_ping(&server, "/fail");
     assert!(ping.body.starts_with("FAILED at Find dump") && ping.body.contains("other.sql"), "{}", ping.body);
 }
 
 #[test]
 fn a_delivery_with_warnings_pings_a_success_that_lists_them() {
-    let (mut night, server) = watched(|server| server);
-    night.set("log.file", json!("missing/log.log"));
-    night.run().exited_with(1);
+    let (mut setup, server) = watched(|server| server);
+    setup.set("log.file", json!("missing/log.log"));
+    setup.run().exited_with(1);
     let ping = last_ping(&server, "");
     assert!(ping.body.contains("Warnings\n- Report: cannot open the log file"), "{}", ping.body);
 }
 
 #[test]
 fn a_stalled_mail_server_does_not_delay_the_ping() {
-    let (mut night, server) = watched(|server| server);
+    let (mut setup, server) = watched(|server| server);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    night.set("email.server.port", json!(silent.local_addr().unwrap().port()));
-    let run = start(&night);
+    setup.set("email.server.port", json!(silent.local_addr().unwrap().port()));
+    let run = start(&setup);
     wait_until("the ping", || server.pings().len() == 2);
     assert_eq!(last_ping(&server, "").path, "");
-    terminate(&night, run).exited_with(1).logged("not all reports were sent");
+    terminate(&setup, run).exited_with(1).logged("not all reports were sent");
 }
 
 #[test]
 fn an_interrupted_run_pings_a_failure() {
-    let (mut night, server) = watched(|server| server);
-    let web = HttpsServer::builder(&night.path("web")).silent().start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
-    let run = start(&night);
+    let (mut setup, server) = watched(|server| server);
+    let web = HttpsServer::builder(&setup.path("web")).silent().start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
+    let run = start(&setup);
     wait_until("the run's request", || web.requests() > 0 && !server.pings().is_empty());
-    terminate(&night, run).exited_with(143);
+    terminate(&setup, run).exited_with(143);
     let ping = last_ping(&server, "/fail");
     assert!(ping.body.starts_with("Interrupted: SIGTERM ended the run"), "{}", ping.body);
 }
 
 #[test]
 fn a_query_is_kept() {
-    let mut night = Night::around_midnight();
+    let mut setup = Setup::around_midnight();
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
-    watch(&mut night, &server, "?create=1");
-    night.run().exited_with(0);
+    watch(&mut setup, &server, "?create=1");
+    setup.run().exited_with(0);
     let asked: Vec<(String, Option<String>)> = server.pings().into_iter().map(|ping| (ping.path, ping.query)).collect();
     let query = Some("create=1".to_owned());
     assert_eq!(asked, [("/start".to_owned(), query.clone()), (String::new(), query)]);
@@ -121,41 +121,41 @@ fn a_query_is_kept() {
 
 #[test]
 fn an_unreachable_monitor_is_a_warning() {
-    let (mut night, server) = watched(|server| server);
+    let (mut setup, server) = watched(|server| server);
     drop(server);
     let port = closed_address().port();
-    night.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
-    let outcome = night.run();
-    assert_delivered_without_ping(&night, &outcome, "cannot reach the monitoring service: ");
+    setup.set("monitor.ping_url", json!(format!("https://127.0.0.1:{port}/4f6b8c1e-check")));
+    let outcome = setup.run();
+    assert_delivered_without_ping(&setup, &outcome, "cannot reach the monitoring service: ");
     outcome.logged("INFO").logged("the monitor was not pinged at the start: cannot reach the monitoring service");
     outcome.logged("pinging the monitor failed, trying again in 0.0 s (2 of 2)");
     outcome.logged("errors 0, warnings 1");
-    assert_eq!(night.mail.messages().len(), 1, "the mail was sent all the same");
+    assert_eq!(setup.mail.messages().len(), 1, "the mail was sent all the same");
 }
 
 #[test]
 fn a_failing_monitor_is_retried_as_configured() {
-    let (night, server) = watched(|server| server.status(503, "", Some(2)));
-    night.run().exited_with(0);
+    let (setup, server) = watched(|server| server.status(503, "", Some(2)));
+    setup.run().exited_with(0);
     assert_eq!(paths(&server), ["/start", "", ""]);
 
-    let (night, server) = watched(|server| server.status(500, "", None));
-    assert_delivered_without_ping(&night, &night.run(), "the monitoring service did not accept the ping: status 500");
+    let (setup, server) = watched(|server| server.status(500, "", None));
+    assert_delivered_without_ping(&setup, &setup.run(), "the monitoring service did not accept the ping: status 500");
     assert_eq!(paths(&server), ["/start", "", ""]);
 }
 
 #[test]
 fn an_unknown_check_is_not_retried() {
-    let (night, server) = watched(|server| server.status(404, "", None));
-    assert_delivered_without_ping(&night, &night.run(), "the monitoring service did not accept the ping: status 404");
+    let (setup, server) = watched(|server| server.status(404, "", None));
+    assert_delivered_without_ping(&setup, &setup.run(), "the monitoring service did not accept the ping: status 404");
     assert_eq!(paths(&server), ["/start", ""]);
 
-    let (mut night, server) = watched(|server| server);
+    let (mut setup, server) = watched(|server| server);
     let url = server.url().replace("5bf6", "5bf7");
-    night.set("monitor.ping_url", json!(url));
-    let outcome = night.run();
+    setup.set("monitor.ping_url", json!(url));
+    let outcome = setup.run();
     assert_delivered_without_ping(
-        &night,
+        &setup,
         &outcome,
         "the monitoring service did not accept the ping: status 200: OK (not found)",
     );
@@ -164,29 +164,29 @@ fn an_unknown_check_is_not_retried() {
 
 #[test]
 fn a_redirect_is_not_followed() {
-    let (night, server) = watched(|server| server.status(302, "", None));
-    assert_delivered_without_ping(&night, &night.run(), "the monitoring service did not accept the ping: status 302");
+    let (setup, server) = watched(|server| server.status(302, "", None));
+    assert_delivered_without_ping(&setup, &setup.run(), "the monitoring service did not accept the ping: status 302");
     assert_eq!(paths(&server), ["/start", ""]);
 }
 
 #[test]
 fn a_server_with_an_untrusted_certificate_gets_no_ping() {
-    let (mut night, server) = watched(|server| server);
+    let (mut setup, server) = watched(|server| server);
     let folder = tempfile::tempdir().unwrap();
-    night.set("monitor.ca_file", json!(Authority::new("Somebody else").write(folder.path())));
-    let outcome = night.run();
-    assert_delivered_without_ping(&night, &outcome, "no trusted TLS connection to the monitoring service: ");
+    setup.set("monitor.ca_file", json!(Authority::new("Somebody else").write(folder.path())));
+    let outcome = setup.run();
+    assert_delivered_without_ping(&setup, &outcome, "no trusted TLS connection to the monitoring service: ");
     assert_eq!(server.pings(), []);
 }
 
 #[test]
 fn a_silent_monitor_at_the_start_does_not_delay_the_job() {
-    let (night, server) = watched(|server| server.silent_at("/start"));
+    let (setup, server) = watched(|server| server.silent_at("/start"));
     let started = Instant::now();
-    let run = start(&night);
-    wait_until("the archive", || night.archive().exists());
+    let run = start(&setup);
+    wait_until("the archive", || setup.archive().exists());
     let delivered = started.elapsed();
-    let outcome = night.outcome(run.wait_with_output().unwrap());
+    let outcome = setup.outcome(run.wait_with_output().unwrap());
     let taken = started.elapsed();
     println!("delivered after {delivered:.1?}, ended after {taken:.1?}, limit 5 s");
     assert!(delivered < Duration::from_secs(5), "the job waited {delivered:?}");
@@ -197,23 +197,23 @@ fn a_silent_monitor_at_the_start_does_not_delay_the_job() {
 
 #[test]
 fn a_run_without_a_job_sends_no_ping() {
-    let (mut night, server) = watched(|server| server);
-    night.run_with(&["--dry-run"]).exited_with(0);
-    night.set("sftp.port", json!(0));
-    night.run().exited_with(3);
+    let (mut setup, server) = watched(|server| server);
+    setup.run_with(&["--dry-run"]).exited_with(0);
+    setup.set("sftp.port", json!(0));
+    setup.run().exited_with(3);
     assert_eq!(server.pings(), []);
 }
 
 #[test]
 fn a_run_that_finds_another_one_under_way_sends_no_ping() {
-    let (mut night, server) = watched(|server| server);
-    let web = HttpsServer::builder(&night.path("web")).silent().start();
-    night.set("source.url", json!(web.url("/my_zip.zip")));
-    let first = start(&night);
+    let (mut setup, server) = watched(|server| server);
+    let web = HttpsServer::builder(&setup.path("web")).silent().start();
+    setup.set("source.url", json!(web.url("/my_zip.zip")));
+    let first = start(&setup);
     wait_until("the first run's request", || web.requests() > 0 && !server.pings().is_empty());
-    night.run().exited_with(5);
+    setup.run().exited_with(5);
     assert_eq!(paths(&server), ["/start"]);
-    terminate(&night, first).exited_with(143);
+    terminate(&setup, first).exited_with(143);
     assert_eq!(paths(&server), ["/start", "/fail"]);
-    assert!(fs::metadata(night.path("log.log")).unwrap().len() > 0);
+    assert!(fs::metadata(setup.path("log.log")).unwrap().len() > 0);
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::json;
-use testkit::night::{DUMP, MAIL_LOGIN};
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, Entry, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, Zip};
+use testkit::setup::{DUMP, MAIL_LOGIN};
 use testkit::sshd::generate;
-use testkit::{Night, Outcome};
+use testkit::{Outcome, Setup};
 
 use self::echo::{HttpEcho, smtp_echo};
 use self::leaks::{assert_without, forms};
@@ -34,7 +34,7 @@ const SECRETS: [&str; 9] =
 
 /// A night that uses every secret, each in clear text in the configuration.
 struct Fixture {
-    night: Night,
+    setup: Setup,
     sftp: SftpServer,
     mail: SmtpServer,
     webhook: WebhookServer,
@@ -50,17 +50,17 @@ impl Fixture {
     fn with_sftp(
         configure: impl FnOnce(testkit::servers::sftp::Builder) -> testkit::servers::sftp::Builder,
     ) -> Fixture {
-        let mut night = Night::around_midnight();
-        fs::create_dir_all(night.path("sftp/archives")).unwrap();
-        let web = HttpsServer::builder(&night.path("web")).basic_auth("web", BASIC_PASSWORD).start();
-        let sftp = SftpServer::builder(&night.path("sftp")).username("backup").password(SFTP_PASSWORD);
+        let mut setup = Setup::around_midnight();
+        fs::create_dir_all(setup.path("sftp/archives")).unwrap();
+        let web = HttpsServer::builder(&setup.path("web")).basic_auth("web", BASIC_PASSWORD).start();
+        let sftp = SftpServer::builder(&setup.path("sftp")).username("backup").password(SFTP_PASSWORD);
         let sftp = configure(sftp.host_key(SshKey::ed25519())).start();
         let mail = SmtpServer::builder(Security::Tls).login(MAIL_LOGIN.0, MAIL_PASSWORD).start();
         let webhook = WebhookServer::builder().id(WEBHOOK_ID).start();
         let monitor = PingServer::builder().id(&PING.join("/")).start();
-        let key = protected_key(&night);
-        let ca = night.config["mattermost"]["ca_file"].clone();
-        night
+        let key = protected_key(&setup);
+        let ca = setup.config["mattermost"]["ca_file"].clone();
+        setup
             .set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))))
             .set("source.username", json!("web"))
             .set("source.password", json!(BASIC_PASSWORD))
@@ -76,11 +76,11 @@ impl Fixture {
             .set("monitor", json!({"ping_url": format!("{}?token={}", monitor.url(), TOKEN[0]), "ca_file": ca}))
             .set("metrics", json!({"textfile": "job.prom"}))
             .set("log.level", json!("debug"));
-        Fixture { night, sftp, mail, webhook, monitor, _web: web }
+        Fixture { setup, sftp, mail, webhook, monitor, _web: web }
     }
 
     fn set(&mut self, path: &str, value: serde_json::Value) -> &mut Fixture {
-        self.night.set(path, value);
+        self.setup.set(path, value);
         self
     }
 
@@ -89,9 +89,9 @@ impl Fixture {
     #[track_caller]
     fn run(&mut self, code: i32) -> Outcome {
         self.set("log.format", json!("json"));
-        let quiet = self.night.run();
+        let quiet = self.setup.run();
         self.set("log.format", json!("text"));
-        let verbose = self.night.run_with(&["-vv"]);
+        let verbose = self.setup.run_with(&["-vv"]);
         for outcome in [&quiet, &verbose] {
             self.assert_clean(outcome);
             outcome.exited_with(code);
@@ -104,7 +104,7 @@ impl Fixture {
         assert_without(&SECRETS, "the log", &outcome.log);
         assert_without(&SECRETS, "stdout", &outcome.stdout);
         assert_without(&SECRETS, "stderr", &outcome.stderr);
-        for mail in self.mail.messages().iter().chain(&self.night.mail.messages()) {
+        for mail in self.mail.messages().iter().chain(&self.setup.mail.messages()) {
             assert_without(&SECRETS, "a mail", &DecodedMail::decode(&mail.raw).everything);
             assert_without(&SECRETS, "an encoded mail", &String::from_utf8_lossy(&mail.raw));
         }
@@ -114,14 +114,14 @@ impl Fixture {
         for ping in self.monitor.pings() {
             assert_without(&SECRETS, "a ping", &ping.body);
         }
-        let metrics = fs::read_to_string(self.night.path("job.prom")).unwrap_or_default();
+        let metrics = fs::read_to_string(self.setup.path("job.prom")).unwrap_or_default();
         assert_without(&SECRETS, "the metrics", &metrics);
     }
 }
 
 /// A private key that is protected by the passphrase and not accepted by the embedded server.
-fn protected_key(night: &Night) -> PathBuf {
-    let key = night.path("protected_key");
+fn protected_key(setup: &Setup) -> PathBuf {
+    let key = setup.path("protected_key");
     generate("ed25519", &key, PASSPHRASE);
     key
 }
@@ -141,13 +141,13 @@ fn a_successful_run_leaks_no_secret() {
 #[test]
 fn a_key_with_a_passphrase_leaks_no_secret() {
     let mut fixture = Fixture::new();
-    let (port, directory) = (fixture.night.sshd.port(), fixture.night.sshd.directory.clone());
-    fixture.night.sshd.authorize(&fixture.night.path("protected_key"));
+    let (port, directory) = (fixture.setup.sshd.port(), fixture.setup.sshd.directory.clone());
+    fixture.setup.sshd.authorize(&fixture.setup.path("protected_key"));
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     fixture.set("sftp.port", json!(port)).set("sftp.directory", json!(directory));
     fixture.set("sftp.username", json!(user.trim())).set("sftp.password", json!(null));
     fixture.run(0);
-    let other = fixture.night.path("other_key");
+    let other = fixture.setup.path("other_key");
     generate("ed25519", &other, "another passphrase");
     fixture.set("sftp.private_key", json!(other));
     fixture.run(4).logged("sftp.passphrase is not its passphrase");
@@ -159,7 +159,7 @@ fn refused_logins_leak_no_secret() {
     fixture.run(4).logged("sftp.password was refused");
 
     let mut fixture = Fixture::new();
-    let web = HttpsServer::builder(&fixture.night.path("web")).basic_auth("web", "another").start();
+    let web = HttpsServer::builder(&fixture.setup.path("web")).basic_auth("web", "another").start();
     fixture.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
     fixture.run(4).logged("401 (not authorised)");
 
@@ -185,7 +185,7 @@ fn a_zip_with_secrets_as_names_leaks_none() {
     let mut fixture = Fixture::new();
     for secret in SECRETS {
         let name = forms(secret).join(" ");
-        fixture.night.publish(&Zip::new().with(Entry::new(&name, "x")));
+        fixture.setup.publish(&Zip::new().with(Entry::new(&name, "x")));
         fixture.run(4).logged("[redacted]");
     }
 }
@@ -252,10 +252,10 @@ fn untrusted_certificates_leak_no_secret() {
 #[test]
 fn unreachable_servers_leak_no_secret() {
     let mut fixture = Fixture::new();
-    let Fixture { night, sftp, mail, webhook, monitor, _web } = fixture;
+    let Fixture { setup, sftp, mail, webhook, monitor, _web } = fixture;
     drop((sftp, mail, webhook, monitor));
     fixture = Fixture {
-        night,
+        setup,
         sftp: SftpServer::builder(&std::env::temp_dir()).start(),
         mail: SmtpServer::builder(Security::None).start(),
         webhook: WebhookServer::builder().start(),
@@ -278,9 +278,9 @@ fn a_damaged_upload_leaks_no_secret() {
 #[test]
 fn an_interrupted_run_leaks_no_secret() {
     let mut fixture = Fixture::new();
-    let web = HttpsServer::builder(&fixture.night.path("web")).silent().start();
+    let web = HttpsServer::builder(&fixture.setup.path("web")).silent().start();
     fixture.set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))));
-    let mut command = fixture.night.command(&["-vv"]);
+    let mut command = fixture.setup.command(&["-vv"]);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while web.requests() == 0 {
@@ -288,7 +288,7 @@ fn an_interrupted_run_leaks_no_secret() {
         thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
-    let outcome = fixture.night.outcome(process.wait_with_output().unwrap());
+    let outcome = fixture.setup.outcome(process.wait_with_output().unwrap());
     outcome.exited_with(143);
     fixture.assert_clean(&outcome);
     assert_eq!(fixture.webhook.posts().len(), 1, "{}", outcome.all());
@@ -312,16 +312,16 @@ fn an_invalid_configuration_leaks_no_secret() {
     let mut fixture = Fixture::new();
     for (key, value, mistake) in mistakes {
         let (section, name) = key.rsplit_once('.').unwrap();
-        let before = fixture.night.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
+        let before = fixture.setup.config.pointer(&format!("/{}/{name}", section.replace('.', "/"))).cloned();
         fixture.set(key, value);
         fixture.run(3).logged(mistake).logged("CRITICAL");
         fixture.set(key, before.unwrap_or(json!(null)));
     }
     // If others can read the file, each secret in clear text is reported by its key.
-    let path = fixture.night.write_config();
+    let path = fixture.setup.write_config();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let output = Command::new(testkit::program()).args(["run", "--config"]).arg(path).output().unwrap();
-    let outcome = fixture.night.outcome(output);
+    let outcome = fixture.setup.outcome(output);
     outcome.exited_with(3).logged("sftp.password").logged("source.url");
     fixture.assert_clean(&outcome);
     assert_eq!(fixture.webhook.requests() + fixture.mail.connections(), 0);
@@ -331,7 +331,7 @@ fn an_invalid_configuration_leaks_no_secret() {
 #[test]
 fn a_dry_run_leaks_no_secret() {
     let fixture = Fixture::new();
-    let outcome = fixture.night.run_with(&["--dry-run", "-vv"]);
+    let outcome = fixture.setup.run_with(&["--dry-run", "-vv"]);
     outcome.exited_with(0);
     assert!(outcome.stdout.contains(DUMP), "{}", outcome.all());
     fixture.assert_clean(&outcome);

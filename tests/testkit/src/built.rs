@@ -1,12 +1,12 @@
-//! Where cargo put the program under test.
+//! The location of the program under test.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// `<target>/<profile>`, which contains the executable of a tool, or `deps` with the executable of a test.
+/// `<target>/<profile>`, which contains the executables of tools, and those of tests in `deps`.
 static PROFILE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let own = std::env::current_exe().expect("Linux knows the path of each process");
-    let folder = own.parent().unwrap();
+    let current = std::env::current_exe().expect("Linux knows the path of each process");
+    let folder = current.parent().unwrap();
     let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     let program = profile.join("scripting-system");
     assert!(program.exists(), "{} is missing: build it with `cargo build` in the same profile", program.display());

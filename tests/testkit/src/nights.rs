@@ -1,5 +1,4 @@
-//! Runs that are disturbed or killed: the real program against the embedded servers, and an independent model of what must
-//! be in the folder afterwards.
+//! Runs of the real program that are disturbed or killed, and an independent model of the folder after them.
 //!
 //! [`sweep`] kills one run at many points; [`soak`] runs many nights in a row.
 
@@ -18,7 +17,7 @@ pub mod soak;
 pub mod sweep;
 pub mod victim;
 
-/// Overwrites the current line of a terminal with `text`; elsewhere prints nothing.
+/// Overwrites the current line with `text` if standard error is a terminal.
 pub fn show_progress(text: &str) {
     let mut stderr = std::io::stderr();
     if stderr.is_terminal() {

@@ -1,9 +1,9 @@
 //! Embedded servers on loopback: HTTPS, SFTP, SMTP, a Mattermost webhook and a monitor.
 //!
-//! Each is made by a builder. It listens on 127.0.0.1, by default on a port that the system chooses, works in background
-//! threads, records what it receives, and stops when dropped.
+//! Each has a builder, listens on 127.0.0.1 (by default on a free port), runs in background threads, records what it
+//! receives, and stops when dropped.
 
-/// Methods of a builder: each does what its body says and returns the builder.
+/// Methods that change a builder and return it.
 macro_rules! setters {
     ($this:ident; $($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) { $($body:tt)* })*) => {$(
         $(#[$doc])*
@@ -12,6 +12,28 @@ macro_rules! setters {
             $this
         }
     )*};
+}
+
+/// The setters of all HTTP servers, for builders with the fields `endpoint` and `behaviour`.
+macro_rules! http_setters {
+    ($this:ident) => {
+        setters! { $this;
+            port(port: u16) { $this.endpoint.address.set_port(port); }
+            identity(identity: Identity) { $this.endpoint.identity = Some(identity); }
+            /// Serves HTTP without TLS.
+            plain_http() { $this.endpoint.is_plain = true; }
+            /// Answers every request with `status`.
+            status(status: u16) { $this.behaviour.fixed_reply = Some(FixedReply::new(status, None)); }
+            /// Answers the first `requests` requests with `status`.
+            status_for(status: u16, requests: u64) {
+                $this.behaviour.fixed_reply = Some(FixedReply::new(status, Some(requests)));
+            }
+            /// Adds `Retry-After` to the fixed status, which must be set before.
+            retry_after(seconds: u64) {
+                $this.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
+            }
+        }
+    };
 }
 
 pub mod certificates;

@@ -1,4 +1,4 @@
-//! A small file system in memory, to be filled, short of inodes, or read-only.
+//! A small file system in memory, for tests of full or read-only disks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,17 +9,14 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a tmpfs with `options` (tmpfs(5)) over the existing folder. Panics without root's rights: no other test
-    /// covers what this one shows.
+    /// Mounts a tmpfs with `options` (tmpfs(5)) over an existing folder. Panics if not root, so that no test is skipped
+    /// silently.
     pub fn over(folder: &Path, options: &str) -> SmallDisk {
+        assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status().unwrap();
         assert!(
-            rustix::process::geteuid().is_root(),
-            "this test mounts a file system, which only root may do: run the tests as root"
-        );
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder).status().unwrap();
-        assert!(
-            mounted.success(),
-            "a tmpfs cannot be mounted over {}: is this a container without the right to mount?",
+            status.success(),
+            "mounting a tmpfs over {} fails: does this container lack the right to mount?",
             folder.display()
         );
         SmallDisk { folder: folder.to_owned() }
@@ -28,8 +25,8 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a server may still have a file open.
-        let unmounted = Command::new("umount").arg("--lazy").arg(&self.folder).status();
-        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(), "a tmpfs stays mounted");
+        // Lazily, since a server may still have a file open.
+        let status = Command::new("umount").arg("--lazy").arg(&self.folder).status();
+        assert!(status.is_ok_and(|status| status.success()) || std::thread::panicking(), "a tmpfs cannot be unmounted");
     }
 }

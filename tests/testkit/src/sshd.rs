@@ -1,4 +1,4 @@
-//! A private OpenSSH server: `sshd` on a free port of loopback, with its own keys.
+//! A private OpenSSH server on a free port of loopback, with its own keys.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,10 @@ impl Sshd {
         Sshd::start_with(host_keys, "")
     }
 
-    /// With lines of sshd_config(5) that take precedence over the defaults below.
+    /// `options`: lines of sshd_config(5), which override the defaults.
     pub fn start_with(host_keys: &[&str], options: &str) -> Sshd {
         assert!(Sshd::is_installed(), "{SSHD} is missing: install the Debian package openssh-server");
-        // sshd needs this folder for privilege separation when it runs as root.
+        // As root, sshd needs this folder for privilege separation.
         let _ = fs::create_dir("/run/sshd");
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("archives");
@@ -53,13 +53,13 @@ impl Sshd {
             folder = folder.path().display()
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
-        // Another process may take the free port first.
+        // Another process may use the free port first.
         for _ in 0..5 {
-            if let Some((process, port)) = listening(folder.path()) {
+            if let Some((process, port)) = try_start(folder.path()) {
                 return Sshd { folder, process, port, directory };
             }
         }
-        panic!("sshd does not listen: {}", fs::read_to_string(folder.path().join("sshd.log")).unwrap());
+        panic!("sshd exits: {}", fs::read_to_string(folder.path().join("sshd.log")).unwrap());
     }
 
     pub fn port(&self) -> u16 {
@@ -71,7 +71,7 @@ impl Sshd {
         self.folder.path().join("user")
     }
 
-    /// Authorizes the key pair at `key` as well.
+    /// Adds the key pair at `key` to the authorized keys.
     pub fn authorize(&self, key: &Path) {
         let public = fs::read_to_string(key.with_extension("pub")).unwrap();
         let keys = self.folder.path().join("authorized_keys");
@@ -112,8 +112,8 @@ impl Sshd {
     }
 }
 
-/// A listening sshd and its port; `None` if it exited instead.
-fn listening(folder: &Path) -> Option<(Child, u16)> {
+/// A listening sshd and its port; `None` if it exits instead.
+fn try_start(folder: &Path) -> Option<(Child, u16)> {
     let port = closed_address().port();
     let log = fs::File::create(folder.join("sshd.log")).unwrap();
     let mut process = Command::new(SSHD)
@@ -124,7 +124,7 @@ fn listening(folder: &Path) -> Option<(Child, u16)> {
         .stderr(log)
         .spawn()
         .unwrap();
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         if process.try_wait().unwrap().is_some() {
             return None;
@@ -132,7 +132,7 @@ fn listening(folder: &Path) -> Option<(Child, u16)> {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Some((process, port));
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "sshd does not listen");
+        assert!(start.elapsed() < Duration::from_secs(20), "sshd does not listen");
         thread::sleep(Duration::from_millis(10));
     }
 }

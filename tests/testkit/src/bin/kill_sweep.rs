@@ -1,27 +1,27 @@
 //! Kills runs with SIGKILL at many points, spread over all tasks, and checks that the next run recovers.
 //!
-//! It uses loopback only. Its files are in `kill_sweep` in cargo's target folder. It exits with 1 if anything is wrong.
+//! Uses only loopback, and `kill_sweep` in cargo's target folder. Exits with 1 after an error.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use testkit::nights::points::{FEWEST, TASKS};
+use testkit::nights::points::{MIN_POINTS, TASKS};
 use testkit::nights::show_progress;
 use testkit::nights::sweep::Sweep;
 
-/// Kill a night's run at many points, each followed by an undisturbed run that must put everything right
+/// Kill a run at many points, each followed by an undisturbed run that must recover
 #[derive(Parser)]
 struct Arguments {
     /// Number of kills
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(FEWEST as i64..))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(MIN_POINTS as i64..))]
     points: u16,
 }
 
 fn main() -> ExitCode {
     let points = usize::from(Arguments::parse().points);
     let folder = testkit::target_folder().join("kill_sweep");
-    let begun = Instant::now();
+    let start = Instant::now();
     let result = Sweep::new(&folder).run(points, |number| show_progress(&format!("{number} of {points}")));
 
     println!("\n{:44}  {:>6}  {:>4}", "killed", "points", "good");
@@ -36,14 +36,14 @@ fn main() -> ExitCode {
         println!("{task:44}  {:>6}", result.tasks.get(&index).unwrap_or(&0));
     }
     println!();
-    for fault in &result.faults {
-        println!("WRONG: {fault}");
+    for error in &result.errors {
+        println!("WRONG: {error}");
     }
-    let seconds = begun.elapsed().as_secs();
-    if result.faults.is_empty() && sums.0 >= points {
-        println!("After each of {} kills, the next run exited and left the folder as it must. {seconds} s.", sums.0);
+    let seconds = start.elapsed().as_secs();
+    if result.errors.is_empty() && sums.0 >= points {
+        println!("After each of {} kills, the next run exited and left the folder as expected. {seconds} s.", sums.0);
         return ExitCode::SUCCESS;
     }
-    println!("{} errors. {seconds} s.", result.faults.len());
+    println!("{} errors. {seconds} s.", result.errors.len());
     ExitCode::FAILURE
 }

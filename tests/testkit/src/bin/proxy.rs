@@ -1,4 +1,4 @@
-//! A TCP proxy that simulates a line with latency or a limited speed.
+//! A TCP proxy that simulates latency and limited throughput.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a proxy that cannot start ends the trial")]
 
 use std::error::Error;
@@ -20,25 +20,19 @@ struct Arguments {
     /// Port of 127.0.0.1 to listen on; 0 lets the system choose one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The minimum time for a byte and its answer
+    /// Minimum time for a byte and its answer
     #[arg(long, default_value_t = 0)]
     round_trip_ms: u64,
-    /// Bytes per second in each direction, all connections together; default: unlimited
+    /// Bytes per second in each direction, for all connections together; unlimited by default
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     bytes_per_second: Option<u64>,
 }
 
 fn main() -> ExitCode {
-    match pass_on(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    testkit::exit_code(run(&Arguments::parse()))
 }
 
-fn pass_on(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut builder =
         Proxy::builder(arguments.to).port(arguments.port).round_trip(Duration::from_millis(arguments.round_trip_ms));
     if let Some(rate) = arguments.bytes_per_second {

@@ -1,4 +1,4 @@
-//! Repacks the dump of a local ZIP as the program does, to measure that step alone.
+//! Repacks the dump of a local ZIP like the program, to measure only that step.
 
 use std::error::Error;
 use std::fs::File;
@@ -29,12 +29,12 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut zip = BufReader::with_capacity(BUFFER, File::open(&arguments.zip)?);
     let dump = ZippedDump::find(&mut zip, &arguments.dump, u64::MAX)?;
     let modified = match dump.entry().time {
         DumpTime::Instant(time) => time,
-        // The zone of a DOS time makes no difference to the work.
+        // The zone of a DOS time does not affect the measurement.
         DumpTime::WallClock(time) => time.and_utc(),
         DumpTime::Missing => DateTime::UNIX_EPOCH,
     };
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mark = Mark::parse(b"0123456789abcdef").ok_or("no mark")?;
     dump.pack(zip.take(data.end - data.start), Compression::Reuse, modified, &mark, &mut output, &Interrupt::new())?;
     output.flush()?;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     println!("{} bytes in {seconds:.3} seconds", output.get_ref().metadata()?.len());
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! A web server that publishes a sample dump over HTTPS, to try the program without a server of one's own.
+//! Serves a sample dump over HTTPS, to try the program without another web server.
 //!
 //! The first start creates the served folder with a sample ZIP, and a certificate. The certificate and its private key
-//! are in a hidden folder next to the served one, where no request can reach them.
+//! are in a hidden folder next to the served one, out of reach of requests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the trial")]
 
 use std::error::Error;
@@ -52,13 +52,7 @@ struct Trust {
 }
 
 fn main() -> ExitCode {
-    match serve(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    testkit::exit_code(serve(&Arguments::parse()))
 }
 
 fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
@@ -68,7 +62,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let trust = trust(&folder, &names(arguments.bind))?;
     let zip = folder.join(ZIP);
     if arguments.fresh || !zip.exists() {
-        make_sample(&zip);
+        create_sample(&zip);
     }
 
     let address = SocketAddr::new(arguments.bind, arguments.port);
@@ -87,14 +81,11 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .try_start()
         .map_err(|error| format!("Cannot listen on {address}: {error}. Choose another port with --port."))?;
 
-    let host = if arguments.bind.is_unspecified() { "localhost".to_owned() } else { address_text(arguments.bind) };
-    let source = serde_json::json!({
-        "url": format!("https://{host}:{}/{ZIP}", server.port()),
-        "dump": DUMP,
-        "ca_file": trust.ca_file,
-    });
+    let host = if arguments.bind.is_unspecified() { "localhost".to_owned() } else { format_address(arguments.bind) };
+    let url = format!("https://{host}:{}/{ZIP}", server.port());
+    let source = serde_json::json!({"url": url, "dump": DUMP, "ca_file": trust.ca_file});
     println!("Serving {} on https://{host}:{}/", folder.display(), server.port());
-    println!("{}", age_of(&zip)?);
+    println!("{}", describe(&zip)?);
     println!("\nFor the configuration:\n\n\"source\": {}\n", serde_json::to_string_pretty(&source)?);
     println!("Stop it with Ctrl-C.\n");
 
@@ -103,7 +94,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The names for the certificate.
+/// Host names and addresses for the certificate.
 fn names(bind: IpAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -126,45 +117,46 @@ fn trust(folder: &Path, names: &[String]) -> Result<Trust, Box<dyn Error>> {
         );
     };
     let name = name.to_string_lossy();
-    let beside = parent.join(format!(".{name}-tls"));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&beside)?;
-    let ca_file = beside.join(format!("{name}.pem"));
-    let (certificate, key, list) = (beside.join("server.pem"), beside.join("server.key"), beside.join("names"));
+    let tls_folder = parent.join(format!(".{name}-tls"));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&tls_folder)?;
+    let ca_file = tls_folder.join(format!("{name}.pem"));
+    let (certificate, key, list) =
+        (tls_folder.join("server.pem"), tls_folder.join("server.key"), tls_folder.join("names"));
 
     let days =
         fs::metadata(&certificate).and_then(|metadata| metadata.modified()?.elapsed().map_err(std::io::Error::other));
-    let is_young = days.is_ok_and(|age| age < Duration::from_secs((DAYS_VALID - 30) * 24 * 60 * 60));
+    let is_recent = days.is_ok_and(|age| age < Duration::from_secs((DAYS_VALID - 30) as u64 * 24 * 60 * 60));
     let is_for_names = fs::read_to_string(&list).is_ok_and(|known| known.lines().eq(names.iter().map(String::as_str)));
-    if is_young
+    if is_recent
         && is_for_names
         && ca_file.exists()
         && let Ok(identity) = Identity::read(&certificate, &key)
     {
         return Ok(Trust { identity, ca_file });
     }
-    // The authority's key is not saved: it signs only this certificate.
+    // The key of the authority is not saved, since it signs only this certificate.
     let authority = Authority::new(&format!("Authority of {name}"));
     let identity = authority.server(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    identity.write(&beside, "server");
+    identity.write(&tls_folder, "server");
     fs::write(&ca_file, authority.pem())?;
     fs::write(&list, names.join("\n"))?;
     Ok(Trust { identity, ca_file })
 }
 
-fn make_sample(path: &Path) {
+fn create_sample(path: &Path) {
     let now = Local::now();
     let dump = Entry::new(DUMP, zips::sql_dump(SAMPLE_BYTES)).dos_time(now.naive_local()).extended_time(now.to_utc());
     Zip::new().with(dump).write(path);
 }
 
-/// When the ZIP was made: yesterday's holds a stale dump.
-fn age_of(zip: &Path) -> Result<String, Box<dyn Error>> {
-    let made = DateTime::<Local>::from(fs::metadata(zip)?.modified()?);
-    let hint = if made.date_naive() == Local::now().date_naive() { "" } else { "; recreate it with --fresh" };
-    Ok(format!("{ZIP} is of {}{hint}", made.format("%Y-%m-%d %H:%M:%S")))
+/// A line with the time of the ZIP, and a hint if its dump is stale.
+fn describe(zip: &Path) -> Result<String, Box<dyn Error>> {
+    let created = DateTime::<Local>::from(fs::metadata(zip)?.modified()?);
+    let hint = if created.date_naive() == Local::now().date_naive() { "" } else { "; recreate it with --fresh" };
+    Ok(format!("{ZIP} was created at {}{hint}", created.format("%Y-%m-%d %H:%M:%S")))
 }
 
-fn address_text(address: IpAddr) -> String {
+fn format_address(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),

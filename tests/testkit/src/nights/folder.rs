@@ -1,12 +1,12 @@
-//! The content of a folder by name, and the differences between two such listings.
+//! The content of a folder, and the differences between two listings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io, thread};
 
-/// How long a folder must be unchanged: the server may still carry out requests of a killed program.
-const SETTLING: Duration = Duration::from_millis(5);
+/// A folder must be unchanged for this time: the server may still be handling requests of a killed program.
+const STABLE_TIME: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
@@ -17,8 +17,8 @@ pub enum Item {
 
 pub type Listing = BTreeMap<String, Item>;
 
-/// The content of `folder` once it no longer changes.
-pub fn settled(folder: &Path) -> Listing {
+/// Waits until `folder` no longer changes.
+pub fn stable_listing(folder: &Path) -> Listing {
     let mut last = None;
     loop {
         let now = read(folder).ok();
@@ -26,7 +26,7 @@ pub fn settled(folder: &Path) -> Listing {
             return listing.clone();
         }
         last = now;
-        thread::sleep(SETTLING);
+        thread::sleep(STABLE_TIME);
     }
 }
 
@@ -47,12 +47,12 @@ fn read(folder: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-pub fn differences(expected: &Listing, found: &Listing) -> Vec<String> {
-    let missing = expected.iter().filter_map(|(name, item)| match found.get(name) {
+pub fn differences(expected: &Listing, actual: &Listing) -> Vec<String> {
+    let missing = expected.iter().filter_map(|(name, item)| match actual.get(name) {
         None => Some(format!("{name} is gone")),
-        Some(there) if there != item => Some(format!("{name} has changed")),
+        Some(actual) if actual != item => Some(format!("{name} has changed")),
         Some(_) => None,
     });
-    let unexpected = found.keys().filter(|name| !expected.contains_key(*name));
+    let unexpected = actual.keys().filter(|name| !expected.contains_key(*name));
     missing.chain(unexpected.map(|name| format!("{name} has appeared"))).collect()
 }

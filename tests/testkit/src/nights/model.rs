@@ -1,5 +1,5 @@
 //! The expected content of the folder after a run, computed without the program's own code: from the content before, the
-//! published dumps, the end of the run, and the rules of retention and replacement.
+//! published dumps, the exit code, and the rules of retention and replacement.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,30 +8,30 @@ use chrono::{Days, NaiveDate, Utc};
 use super::dump::Dump;
 use super::folder::{Listing, differences};
 use super::names::Name;
-pub use super::names::Which;
+pub use super::names::Replaced;
 
 /// The configured retention.
 pub const KEEP_DAYS: u64 = 10;
 pub const KEEP_AT_LEAST: usize = 3;
-/// A replaced archive is kept until an archive of this many days later is delivered.
+/// A replaced archive is kept until the delivery of an archive that is this much newer.
 const DAYS_SET_ASIDE: Days = Days::new(3);
 
-/// An archive of another job among this many most recent ones protects its older ones.
-const LAST: usize = 7;
+/// An archive of another job among this many most recent ones prevents the removal of older archives of another job.
+const RECENT: usize = 7;
 
 type Archives = BTreeMap<NaiveDate, Vec<u8>>;
-type SetAside = BTreeMap<(NaiveDate, Which), Vec<u8>>;
+type SetAside = BTreeMap<(NaiveDate, Replaced), Vec<u8>>;
 
-/// The folder's content by the meaning of its names.
+/// The content of the folder, by kind of name.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    /// With their final names.
+    /// Archives with their final names.
     pub archives: Archives,
     /// Replaced archives.
     pub set_aside: SetAside,
     /// Unfinished uploads by name.
     pub uploads: BTreeMap<String, Upload>,
-    /// Entries that the program must never touch.
+    /// Entries that the program must not touch.
     pub foreign: Listing,
     /// The source of each delivered archive.
     sources: BTreeMap<NaiveDate, &'static str>,
@@ -40,7 +40,7 @@ pub struct Model {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     pub date: NaiveDate,
-    /// The id of its job; uploads of the former version have none.
+    /// The id of the job; `None` if uploaded by the previous version.
     pub id: Option<String>,
     pub written: NaiveDate,
     content: Vec<u8>,
@@ -48,45 +48,44 @@ pub struct Upload {
 
 /// The input of a run.
 #[derive(Debug, Clone)]
-pub struct Night {
+pub struct Run {
     pub date: NaiveDate,
-    /// The date on which the run takes place: later than `date` if a missed night is repeated.
+    /// The date of the run itself: later than `date` if a missed run is repeated.
     pub today: NaiveDate,
-    /// The fresh dumps on the web server during the run: several if the ZIP changed, none if all were stale.
+    /// The fresh dumps on the web server during the run: two if the ZIP changed, none if it was stale.
     pub dumps: Vec<Dump>,
-    /// The source of the dumps: another job has another source.
+    /// The source of the dumps, different for each job.
     pub source: &'static str,
     /// The ids of the job; several if machines run it at the same time.
     pub ids: Vec<String>,
-    /// Whether the run must remove nothing.
-    pub is_held_back: bool,
-    /// Whether the folder was copied just before, so that every modification time is new.
+    /// Whether the run must not remove anything.
+    pub holds_removal: bool,
+    /// Whether the folder was copied just before the run, so that every modification time is new.
     pub is_copied: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum Exit {
     Code(i32),
     Killed,
 }
 
-/// What has the final name of a run's archive, or will get it back.
+/// The archive with the final name of a run's archive, or the replaced one that will be restored to that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    Free,
-    /// An archive of one of the run's dumps.
+pub enum Existing {
+    None,
+    /// It contains one of the run's dumps.
     Same,
-    /// An archive of this job with other content.
-    Other,
-    /// An archive of another job.
-    OfAnotherJob,
+    /// It is of the same job, with different content.
+    Different,
+    OtherJob,
 }
 
-impl Night {
+impl Run {
     /// A run of the job `id` for `date`, on that date.
-    pub fn new(date: NaiveDate, dumps: Vec<Dump>, source: &'static str, id: &str) -> Night {
+    pub fn new(date: NaiveDate, dumps: Vec<Dump>, source: &'static str, id: &str) -> Run {
         let ids = vec![id.to_owned()];
-        Night { date, today: date, dumps, source, ids, is_held_back: false, is_copied: false }
+        Run { date, today: date, dumps, source, ids, holds_removal: false, is_copied: false }
     }
 
     fn is_archive_of_dump(&self, archive: &[u8]) -> bool {
@@ -99,8 +98,8 @@ impl Night {
 }
 
 impl Model {
-    /// Uploads count as written on the date of their archive.
-    pub fn of(listing: Listing) -> Model {
+    /// Assumes that each upload was written on the date of its archive.
+    pub fn new(listing: Listing) -> Model {
         let mut model = Model::default();
         for (name, item) in listing {
             match Name::parse(&name, &item) {
@@ -121,109 +120,106 @@ impl Model {
         model
     }
 
-    /// Takes what was `found` on the date `today` as the current state.
-    pub fn observe(&mut self, found: Listing, today: NaiveDate) {
-        let mut found = Model::of(found);
+    /// Replaces the state by the content of the folder on the date `today`.
+    pub fn update(&mut self, listing: Listing, today: NaiveDate) {
+        let mut found = Model::new(listing);
         for (name, upload) in &mut found.uploads {
             let known = self.uploads.get(name).filter(|known| known.content == upload.content);
             upload.written = known.map_or(today, |known| known.written);
         }
-        let present = found.with_names_back().archives;
+        let restored = found.with_restored_names().archives;
         found.sources = std::mem::take(&mut self.sources);
-        found.sources.retain(|date, _| present.contains_key(date));
+        found.sources.retain(|date, _| restored.contains_key(date));
         *self = found;
     }
 
-    pub fn standing(&self, night: &Night) -> Standing {
-        match self.with_names_back().archives.get(&night.date) {
-            None => Standing::Free,
-            Some(_) if self.sources.get(&night.date).is_some_and(|source| *source != night.source) => {
-                Standing::OfAnotherJob
-            }
-            Some(archive) if night.is_archive_of_dump(archive) => Standing::Same,
-            Some(_) => Standing::Other,
+    pub fn existing(&self, run: &Run) -> Existing {
+        match self.with_restored_names().archives.get(&run.date) {
+            None => Existing::None,
+            Some(_) if self.sources.get(&run.date).is_some_and(|source| *source != run.source) => Existing::OtherJob,
+            Some(archive) if run.is_archive_of_dump(archive) => Existing::Same,
+            Some(_) => Existing::Different,
         }
     }
 
-    /// Whether a complete run would remove an archive of another job while one of the last seven is another job's:
-    /// then it removes nothing.
-    pub fn is_shared(&self, night: &Night) -> bool {
-        let is_theirs = |date: &NaiveDate| self.sources.get(date).is_some_and(|source| *source != night.source);
-        let before = self.with_names_back();
-        let delivered = (!night.dumps.is_empty()).then_some(night.date);
+    /// Whether a complete run would remove an archive of another job while one of the recent ones is from another job.
+    /// Then it removes nothing.
+    pub fn is_shared(&self, run: &Run) -> bool {
+        let is_of_other_job = |date: &NaiveDate| self.sources.get(date).is_some_and(|source| *source != run.source);
+        let before = self.with_restored_names();
+        let delivered = (!run.dumps.is_empty()).then_some(run.date);
         let dates: BTreeSet<NaiveDate> = before.archives.keys().copied().chain(delivered).collect();
-        let is_over = |date: &NaiveDate| {
-            !night.is_copied && delivered.is_some_and(|delivered| *date + DAYS_SET_ASIDE <= delivered)
-        };
-        let replaced = before.set_aside.keys().map(|(date, _)| *date).filter(is_over);
-        let mut removed = expired(dates.iter().copied(), night).into_iter().chain(replaced);
-        let mut recent = dates.iter().rev().filter(|date| **date <= night.date).take(LAST);
-        removed.any(|date| is_theirs(&date)) && recent.any(is_theirs)
+        let is_expired =
+            |date: &NaiveDate| !run.is_copied && delivered.is_some_and(|delivered| *date + DAYS_SET_ASIDE <= delivered);
+        let replaced = before.set_aside.keys().map(|(date, _)| *date).filter(is_expired);
+        let mut removed = expired(dates.iter().copied(), run).into_iter().chain(replaced);
+        let mut recent = dates.iter().rev().filter(|date| **date <= run.date).take(RECENT);
+        removed.any(|date| is_of_other_job(&date)) && recent.any(is_of_other_job)
     }
 
-    pub fn has_delivered(&self, night: &Night) -> bool {
-        self.archives.get(&night.date).is_some_and(|archive| night.is_archive_of_dump(archive))
+    pub fn has_delivered(&self, run: &Run) -> bool {
+        self.archives.get(&run.date).is_some_and(|archive| run.is_archive_of_dump(archive))
     }
 
-    /// Advances to what was `found` after a run, and returns every contradiction to the rules.
+    /// Checks the content of the folder after a run, and takes it as the new state. Returns every violation of the rules.
     ///
-    /// Where `could_finish`, an exit code of 0 or 1 means that everything to be removed is gone; else, as after a kill,
-    /// anything between the state before and that is right.
-    pub fn follow(&mut self, night: &Night, ending: Ending, could_finish: bool, found: Listing) -> Vec<String> {
-        let before = self.with_names_back();
+    /// After an exit code of 0 or 1 with `could_finish`, everything that expired must be removed; otherwise, as after a
+    /// kill, each removal is optional.
+    pub fn check_run(&mut self, run: &Run, exit: Exit, could_finish: bool, listing: Listing) -> Vec<String> {
+        let before = self.with_restored_names();
         let names_before: BTreeSet<NaiveDate> = self.archives.keys().copied().collect();
-        let was_of_another_job = self.standing(night) == Standing::OfAnotherJob;
+        let was_of_another_job = self.existing(run) == Existing::OtherJob;
         let foreign = std::mem::take(&mut self.foreign);
         let uploads = self.uploads.clone();
-        self.observe(found, night.today);
-        let mut faults = differences(&foreign, &self.foreign);
-        let has_ended_well = matches!(ending, Ending::Code(0 | 1));
-        let is_there = self.has_delivered(night);
-        if has_ended_well && !night.dumps.is_empty() && !is_there {
-            let archive = self.archives.get(&night.date);
-            let difference = archive.and_then(|archive| night.dumps[0].difference(archive));
-            let difference = difference.unwrap_or_else(|| "it is not there".to_owned());
-            faults.push(format!("no archive of {} though the run ended well: {difference}", night.date));
+        self.update(listing, run.today);
+        let mut errors = differences(&foreign, &self.foreign);
+        let succeeded = matches!(exit, Exit::Code(0 | 1));
+        let is_delivered = self.has_delivered(run);
+        if succeeded && !run.dumps.is_empty() && !is_delivered {
+            let archive = self.archives.get(&run.date);
+            let difference = archive.and_then(|archive| run.dumps[0].difference(archive));
+            let difference = difference.unwrap_or_else(|| "it is missing".to_owned());
+            errors.push(format!("no archive of {} after a successful run: {difference}", run.date));
         }
         let mut target = before;
-        if is_there && !was_of_another_job && (has_ended_well || ending == Ending::Killed) {
-            target.deliver(night.date, self.archives[&night.date].clone());
-            self.sources.insert(night.date, night.source);
+        if is_delivered && !was_of_another_job && (succeeded || exit == Exit::Killed) {
+            target.deliver(run.date, self.archives[&run.date].clone());
+            self.sources.insert(run.date, run.source);
         }
         let may_remove =
-            (is_there || night.dumps.is_empty()) && !night.is_held_back && (has_ended_well || ending == Ending::Killed);
-        let expired = if may_remove { expired(target.archives.keys().copied(), night) } else { BTreeSet::new() };
-        let run = Run {
-            night,
+            (is_delivered || run.dumps.is_empty()) && !run.holds_removal && (succeeded || exit == Exit::Killed);
+        let expired = if may_remove { expired(target.archives.keys().copied(), run) } else { BTreeSet::new() };
+        let check = Check {
+            run,
             expired: &expired,
             may_remove,
-            has_ended_well,
-            is_finished: has_ended_well && could_finish && !night.is_held_back,
+            succeeded,
+            is_finished: succeeded && could_finish && !run.holds_removal,
         };
-        // An expired archive may be removed before the one it replaced, which then gets its name and expires as well.
+        // An expired archive may be removed before the archive that it replaced, which is then renamed and expires, too.
         let is_removed = |date: &NaiveDate| expired.contains(date) && names_before.contains(date);
-        let after = self.with_names_back_unless(is_removed);
-        faults.extend(run.archive_faults(&target.archives, &after.archives));
-        faults.extend(run.set_aside_faults(&target.set_aside, &after.set_aside));
-        faults.extend(run.upload_faults(&uploads, &self.uploads));
-        faults
+        let after = self.with_restored_names_unless(is_removed);
+        errors.extend(check.archive_errors(&target.archives, &after.archives));
+        errors.extend(check.set_aside_errors(&target.set_aside, &after.set_aside));
+        errors.extend(check.upload_errors(&uploads, &self.uploads));
+        errors
     }
 
-    /// Delivers the archive of `date`; of the archives that it replaces, the first and the latest are kept.
+    /// Delivers the archive of `date`, and keeps the first and the latest archive that it replaces.
     fn deliver(&mut self, date: NaiveDate, archive: Vec<u8>) {
         let replaced = self.archives.insert(date, archive);
         if let Some(replaced) = replaced.filter(|replaced| *replaced != self.archives[&date]) {
-            let is_first = !self.set_aside.contains_key(&(date, Which::First));
-            self.set_aside.insert((date, if is_first { Which::First } else { Which::Last }), replaced);
+            let is_first = !self.set_aside.contains_key(&(date, Replaced::First));
+            self.set_aside.insert((date, if is_first { Replaced::First } else { Replaced::Last }), replaced);
         }
     }
 
-    /// The model after each date without an archive got its latest replaced one back.
-    fn with_names_back(&self) -> Model {
-        self.with_names_back_unless(|_| false)
+    /// The model after restoring, for each date without an archive, the latest replaced one.
+    fn with_restored_names(&self) -> Model {
+        self.with_restored_names_unless(|_| false)
     }
 
-    fn with_names_back_unless(&self, is_removed: impl Fn(&NaiveDate) -> bool) -> Model {
+    fn with_restored_names_unless(&self, is_removed: impl Fn(&NaiveDate) -> bool) -> Model {
         let mut model = self.clone();
         for ((date, which), archive) in self.set_aside.iter().rev() {
             if !model.archives.contains_key(date) && !is_removed(date) {
@@ -235,100 +231,98 @@ impl Model {
     }
 }
 
-/// A finished run.
-struct Run<'a> {
-    night: &'a Night,
-    /// The dates of the archives that it may have removed.
+/// The check of a run that has exited.
+struct Check<'a> {
+    run: &'a Run,
+    /// The dates of the archives that the run may have removed.
     expired: &'a BTreeSet<NaiveDate>,
-    /// Whether it may have removed anything.
     may_remove: bool,
-    has_ended_well: bool,
-    /// Whether it must have removed everything due.
+    succeeded: bool,
+    /// Whether the run must have removed everything that expired.
     is_finished: bool,
 }
 
-impl Run<'_> {
-    fn archive_faults(&self, target: &Archives, after: &Archives) -> Vec<String> {
+impl Check<'_> {
+    fn archive_errors(&self, target: &Archives, after: &Archives) -> Vec<String> {
         let changes = changes(target, after, |date| self.expired.contains(date), self.is_finished);
         changes.map(|(date, what)| format!("the archive of {date} {what}")).collect()
     }
 
-    fn set_aside_faults(&self, target: &SetAside, after: &SetAside) -> Vec<String> {
-        let Night { date: delivered, dumps, .. } = self.night;
+    fn set_aside_errors(&self, target: &SetAside, after: &SetAside) -> Vec<String> {
+        let Run { date: delivered, dumps, .. } = self.run;
         // In a copied folder, all later archives have new modification times.
-        let is_over = |(date, _): &(NaiveDate, Which)| {
-            self.may_remove && !self.night.is_copied && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
+        let is_expired = |(date, _): &(NaiveDate, Replaced)| {
+            self.may_remove && !self.run.is_copied && !dumps.is_empty() && *date + DAYS_SET_ASIDE <= *delivered
         };
-        // The latest replaced archive is removed before the next one gets its name.
-        let gives_way =
-            |key: &(NaiveDate, Which)| *key == (*delivered, Which::Last) && !self.has_ended_well && !dumps.is_empty();
-        // If two machines replace an archive at once, one may replace what the other has just delivered.
-        let is_twin = |key: &(NaiveDate, Which)| {
-            key.0 == *delivered && self.night.ids.len() > 1 && self.night.is_archive_of_dump(&after[key])
+        // The latest replaced archive is removed before the next one is renamed.
+        let may_be_overwritten =
+            |key: &(NaiveDate, Replaced)| *key == (*delivered, Replaced::Last) && !self.succeeded && !dumps.is_empty();
+        // If two machines replace an archive at the same time, one may replace the archive that the other has delivered.
+        let is_concurrent = |key: &(NaiveDate, Replaced)| {
+            key.0 == *delivered && self.run.ids.len() > 1 && self.run.is_archive_of_dump(&after[key])
         };
-        let changes = changes(target, after, |key| is_over(key) || gives_way(key), false);
-        let kept = after.keys().filter(|key| self.is_finished && is_over(key)).map(|key| (key, "is still there"));
+        let changes = changes(target, after, |key| is_expired(key) || may_be_overwritten(key), false);
+        let kept = after.keys().filter(|key| self.is_finished && is_expired(key)).map(|key| (key, "was not removed"));
         changes
             .chain(kept)
-            .filter(|(key, what)| !(*what == APPEARED && is_twin(key)))
-            .map(|((date, which), what)| format!("the archive of {date} that was set aside ({which:?}) {what}"))
+            .filter(|(key, what)| !(*what == APPEARED && is_concurrent(key)))
+            .map(|((date, which), what)| format!("the replaced archive of {date} ({which:?}) {what}"))
             .collect()
     }
 
-    fn upload_faults(&self, before: &BTreeMap<String, Upload>, after: &BTreeMap<String, Upload>) -> Vec<String> {
-        let mut faults = Vec::new();
-        // After 24 hours an upload of another job counts as abandoned.
-        let is_abandoned =
-            |upload: &Upload| self.may_remove && !self.night.is_copied && upload.written < self.night.today;
-        for (name, upload) in before.iter().filter(|(_, upload)| !self.night.is_own(upload)) {
+    fn upload_errors(&self, before: &BTreeMap<String, Upload>, after: &BTreeMap<String, Upload>) -> Vec<String> {
+        let mut errors = Vec::new();
+        // An upload of another job counts as abandoned after 24 hours.
+        let is_abandoned = |upload: &Upload| self.may_remove && !self.run.is_copied && upload.written < self.run.today;
+        for (name, upload) in before.iter().filter(|(_, upload)| !self.run.is_own(upload)) {
             match after.get(name) {
                 None if is_abandoned(upload) => {}
-                None => faults.push(format!("{name}, which may be under way, is gone")),
-                Some(there) if there.content != upload.content => faults.push(format!("{name} has changed")),
-                Some(_) if self.is_finished && is_abandoned(upload) => faults.push(format!("{name} is still there")),
+                None => errors.push(format!("{name} is gone, though it may be in progress")),
+                Some(current) if current.content != upload.content => errors.push(format!("{name} has changed")),
+                Some(_) if self.is_finished && is_abandoned(upload) => errors.push(format!("{name} was not removed")),
                 Some(_) => {}
             }
         }
         for (name, upload) in after {
-            let is_tonights = upload.date == self.night.date && !self.night.dumps.is_empty();
-            let is_left = self.night.is_own(upload) && (is_tonights || before.contains_key(name));
-            if !before.contains_key(name) && !is_left || self.night.is_own(upload) && self.is_finished {
-                faults.push(format!("there is {name}"));
+            let is_current = upload.date == self.run.date && !self.run.dumps.is_empty();
+            let may_be_left = self.run.is_own(upload) && (is_current || before.contains_key(name));
+            if !before.contains_key(name) && !may_be_left || self.run.is_own(upload) && self.is_finished {
+                errors.push(format!("{name} is left"));
             }
         }
-        faults
+        errors
     }
 }
 
 const APPEARED: &str = "has appeared";
 
-/// The differences between `after` and `target`. What `may_be_gone` may be missing, and must be missing if
-/// `is_finished`.
+/// The differences between `after` and `target`. Entries for which `may_be_gone` returns true may be missing, and must
+/// be missing if `is_finished`.
 fn changes<'a, K: Ord>(
     target: &'a BTreeMap<K, Vec<u8>>,
     after: &'a BTreeMap<K, Vec<u8>>,
     may_be_gone: impl Fn(&K) -> bool + 'a,
     is_finished: bool,
 ) -> impl Iterator<Item = (&'a K, &'static str)> {
-    let of_target = target.iter().filter_map(move |(key, content)| match after.get(key) {
+    let changed = target.iter().filter_map(move |(key, content)| match after.get(key) {
         None if may_be_gone(key) => None,
         None => Some((key, "is gone")),
-        Some(there) if there != content => Some((key, "has other bytes")),
-        Some(_) if is_finished && may_be_gone(key) => Some((key, "is expired and still there")),
+        Some(current) if current != content => Some((key, "has different bytes")),
+        Some(_) if is_finished && may_be_gone(key) => Some((key, "has expired and was not removed")),
         Some(_) => None,
     });
-    of_target.chain(after.keys().filter(|key| !target.contains_key(key)).map(|key| (key, APPEARED)))
+    changed.chain(after.keys().filter(|key| !target.contains_key(key)).map(|key| (key, APPEARED)))
 }
 
-/// The archives of `dates` that expire: those older than the policy allows, counted from the newest not after the run
-/// date, except the newest few and those written long after their date.
-fn expired(dates: impl Iterator<Item = NaiveDate>, night: &Night) -> BTreeSet<NaiveDate> {
-    let mut counting: Vec<NaiveDate> = dates.filter(|date| *date <= night.date).collect();
-    counting.sort();
-    counting.reverse();
-    let Some(oldest_kept) = counting.first().map(|newest| *newest - Days::new(KEEP_DAYS)) else {
+/// The dates of the archives that expire. Age counts from the newest archive that is not after the run date. The newest
+/// [`KEEP_AT_LEAST`] archives, and those written long after their date, do not expire.
+fn expired(dates: impl Iterator<Item = NaiveDate>, run: &Run) -> BTreeSet<NaiveDate> {
+    let mut candidates: Vec<NaiveDate> = dates.filter(|date| *date <= run.date).collect();
+    candidates.sort();
+    candidates.reverse();
+    let Some(oldest_kept) = candidates.first().map(|newest| *newest - Days::new(KEEP_DAYS)) else {
         return BTreeSet::new();
     };
-    let is_written_later = |date: &NaiveDate| night.is_copied && *date + Days::new(2) <= Utc::now().date_naive();
-    counting.into_iter().skip(KEEP_AT_LEAST).filter(|date| *date < oldest_kept && !is_written_later(date)).collect()
+    let was_written_later = |date: &NaiveDate| run.is_copied && *date + Days::new(2) <= Utc::now().date_naive();
+    candidates.into_iter().skip(KEEP_AT_LEAST).filter(|date| *date < oldest_kept && !was_written_later(date)).collect()
 }

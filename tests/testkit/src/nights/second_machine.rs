@@ -1,4 +1,4 @@
-//! A second machine that runs the same job, blocked at one of its requests to the SFTP server.
+//! A run of the same job on a second machine, blocked at a request to the SFTP server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,47 +8,47 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::site::{Job, Servers, Site};
-use super::victim::{Ended, Victim};
+use super::victim::{Finished, Victim};
 use crate::servers::SftpServer;
-use crate::servers::sftp_faults::Disturbance;
+use crate::servers::sftp_faults::RequestFault;
 use crate::servers::sftp_watch::{Moment, Operation};
 
-const GLANCE: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A run on the second machine, with its own SFTP server for the same folder.
+/// Has its own SFTP server for the same folder.
 pub struct SecondMachine {
     released: Arc<AtomicBool>,
-    run: JoinHandle<Ended>,
+    run: JoinHandle<Finished>,
     _sftp: SftpServer,
 }
 
 impl SecondMachine {
     /// Starts a run for `date` and blocks it at its first request that begins with `what`.
-    pub fn stop_at(what: &'static str, site: &Site, servers: &Servers, date: NaiveDate) -> SecondMachine {
-        let (stopped, released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let (is_stopped, is_released) = (Arc::clone(&stopped), Arc::clone(&released));
+    pub fn block_at(what: &'static str, site: &Site, servers: &Servers, date: NaiveDate) -> SecondMachine {
+        let (blocked, released) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (is_blocked, is_released) = (Arc::clone(&blocked), Arc::clone(&released));
         let sftp = site.sftp().on_operation(move |operation: Operation<'_>| {
             if operation.moment == Moment::Before && operation.what.starts_with(what) {
-                is_stopped.store(true, Ordering::SeqCst);
+                is_blocked.store(true, Ordering::SeqCst);
                 tokio::task::block_in_place(|| {
                     while !is_released.load(Ordering::SeqCst) {
-                        thread::sleep(GLANCE);
+                        thread::sleep(POLL_INTERVAL);
                     }
                 });
             }
-            Disturbance::None
+            RequestFault::None
         });
         let sftp = sftp.start();
         let command = site.command(Job::OnSecondMachine, servers, &sftp, date);
         let run = thread::spawn(move || Victim::default().run(command, |_| false));
-        while !stopped.load(Ordering::SeqCst) && !run.is_finished() {
-            thread::sleep(GLANCE);
+        while !blocked.load(Ordering::SeqCst) && !run.is_finished() {
+            thread::sleep(POLL_INTERVAL);
         }
         SecondMachine { released, run, _sftp: sftp }
     }
 
-    /// Releases it and waits for its end.
-    pub fn finish(self) -> Ended {
+    /// Unblocks the run and waits for its exit.
+    pub fn finish(self) -> Finished {
         self.released.store(true, Ordering::SeqCst);
         self.run.join().unwrap()
     }

@@ -1,4 +1,4 @@
-//! The folders, servers and configurations of a trial.
+//! The folders, servers and configurations of a sweep or soak.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -13,11 +13,10 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::dump;
-use super::folder::{Listing, settled};
+use super::folder::{Listing, stable_listing};
 use super::model::{KEEP_AT_LEAST, KEEP_DAYS};
 use crate::servers::certificates::write_private;
 use crate::servers::listener::loopback;
-use crate::servers::smtp::Security;
 use crate::servers::{Authority, HttpsServer, SftpServer, SmtpServer, SshKey, WebhookServer, https, sftp, times};
 
 pub const DIRECTORY: &str = "archives";
@@ -25,25 +24,22 @@ const PASSWORD: &str = "sftp-p4ssword";
 /// Below the ephemeral ports.
 const WEB_PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A configuration that delivers to the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// The job under test.
     Own,
-    /// The same job on another machine: only the path of the configuration differs, and with it the id.
+    /// The same job on another machine. Only the path of the configuration differs, and so the id.
     OnSecondMachine,
-    /// Another job with another ZIP, configured with the same folder by mistake.
+    /// Another job with another ZIP, which delivers to the same folder by mistake.
     Other,
 }
 
-/// The folders of a trial.
 pub struct Site {
     folder: PathBuf,
     host_key: SshKey,
     web_port: u16,
 }
 
-/// Everything that a run meets.
 pub struct Servers {
     pub web: HttpsServer,
     pub sftp: SftpServer,
@@ -96,14 +92,14 @@ impl Site {
     }
 
     pub fn listing(&self) -> Listing {
-        settled(&self.destination())
+        stable_listing(&self.destination())
     }
 
     pub fn zip(&self, job: Job) -> PathBuf {
         self.path("web").join(job.zip())
     }
 
-    /// Always on the same port: archives are marked with the URL of their ZIP.
+    /// Always on the same port, since archives contain a mark of the URL of their ZIP.
     pub fn web(&self) -> https::Builder {
         // Connections to the previous server may still be open.
         while TcpListener::bind(loopback(self.web_port)).is_err() {
@@ -112,10 +108,10 @@ impl Site {
         HttpsServer::builder(&self.path("web")).port(self.web_port)
     }
 
-    /// Always with the same host key, and slow enough that the program opens several connections.
+    /// Always with the same host key, and so slow that the program opens several connections.
     pub fn sftp(&self) -> sftp::Builder {
         let server = SftpServer::builder(&self.path("sftp")).host_key(self.host_key.clone()).password(PASSWORD);
-        server.stat_takes(Duration::from_millis(20))
+        server.stat_delay(Duration::from_millis(20))
     }
 
     /// The first four bytes of SHA-256 over machine, user and configuration.
@@ -133,10 +129,10 @@ impl Site {
         })
     }
 
-    /// The command of a run of `job` for `date`. The log is new. Time passes by `date` alone, so earlier archives get
-    /// the modification times they would have by now.
+    /// A run of `job` for `date`, with a new log. Earlier archives get modification times from their names, since only
+    /// `date` simulates the passing of time.
     pub fn command(&self, job: Job, servers: &Servers, sftp: &SftpServer, date: NaiveDate) -> Command {
-        times::set_as_named(&self.destination());
+        times::set_from_names(&self.destination());
         let config = json!({
             "source": {
                 "url": servers.web.url(&format!("/{}", job.zip())), "dump": dump::NAME, "ca_file": "ca.pem",
@@ -180,31 +176,24 @@ impl Site {
         fs::read_to_string(self.path(&job.file("log.log"))).unwrap_or_default()
     }
 
-    /// What the last runs should not have left on this machine.
+    /// One message for each unexpected local file.
     pub fn local_leftovers(&self) -> Vec<String> {
-        let names =
-            |folder: &'static str| settled(&self.path(folder)).into_keys().map(move |name| format!("{folder}/{name}"));
-        let of_jobs = ["config.json", "known_hosts", "log.log", "output.txt"];
+        let names = |folder: &'static str| {
+            stable_listing(&self.path(folder)).into_keys().map(move |name| format!("{folder}/{name}"))
+        };
+        let job_files = ["config.json", "known_hosts", "log.log", "output.txt"];
         let is_known = |name: &str| {
             ["web", "work", "tmp", "sftp", "ca.pem"].contains(&name)
-                || Job::ALL.iter().any(|job| of_jobs.iter().any(|file| job.file(file) == name))
+                || Job::ALL.iter().any(|job| job_files.iter().any(|file| job.file(file) == name))
         };
-        let own = settled(&self.folder).into_keys().filter(|name| !is_known(name));
+        let own = stable_listing(&self.folder).into_keys().filter(|name| !is_known(name));
         let left = own.chain(names("work")).chain(names("tmp"));
         left.map(|name| format!("{name} is left on this machine")).collect()
     }
 }
 
-/// A port that nobody listens on and that no outgoing connection takes.
+/// A port without a listener, which no outgoing connection uses.
 fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(WEB_PORTS));
     ports.find(|port| TcpListener::bind(loopback(*port)).is_ok()).unwrap()
-}
-
-pub fn mail() -> SmtpServer {
-    SmtpServer::builder(Security::Tls).start()
-}
-
-pub fn webhook() -> WebhookServer {
-    WebhookServer::builder().start()
 }

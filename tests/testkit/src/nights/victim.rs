@@ -5,50 +5,49 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::model::Ending;
+use super::model::Exit;
 
-/// How often its state is checked.
-const GLANCE: Duration = Duration::from_micros(200);
-/// No run takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_micros(200);
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// A run of the program that can be killed. All clones refer to the same run.
+/// All clones refer to the same run.
 #[derive(Clone, Default)]
 pub struct Victim {
     child: Arc<Mutex<Option<Child>>>,
 }
 
-pub struct Ended {
-    pub ending: Ending,
+pub struct Finished {
+    pub exit: Exit,
     pub duration: Duration,
 }
 
 impl Victim {
     pub fn kill(&self) {
         if let Some(child) = self.child.lock().unwrap().as_mut() {
-            child.kill().expect("one's own child can be killed");
+            child.kill().expect("a child can be killed");
         }
     }
 
-    /// Runs `command`, and kills it once `is_time` returns true; its argument is the time since the start.
-    pub fn run(&self, mut command: Command, mut is_time: impl FnMut(Duration) -> bool) -> Ended {
+    /// Runs `command`, and kills it once `should_kill` returns true for the time since the start.
+    pub fn run(&self, mut command: Command, mut should_kill: impl FnMut(Duration) -> bool) -> Finished {
         let begun = {
             let mut child = self.child.lock().unwrap();
             *child = Some(command.spawn().expect("the program can be started"));
             Instant::now()
         };
         loop {
-            let status = self.child.lock().unwrap().as_mut().unwrap().try_wait().expect("one can wait for a child");
+            let status =
+                self.child.lock().unwrap().as_mut().unwrap().try_wait().expect("the status of a child can be read");
             let duration = begun.elapsed();
             if let Some(status) = status {
                 *self.child.lock().unwrap() = None;
-                return Ended { ending: status.code().map_or(Ending::Killed, Ending::Code), duration };
+                return Finished { exit: status.code().map_or(Exit::Killed, Exit::Code), duration };
             }
-            if is_time(duration) {
+            if should_kill(duration) {
                 self.kill();
             }
-            assert!(duration < LIMIT, "the program has not ended within {LIMIT:?}");
-            thread::sleep(GLANCE);
+            assert!(duration < TIME_LIMIT, "the program did not exit within {TIME_LIMIT:?}");
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }

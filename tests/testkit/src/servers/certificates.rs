@@ -5,7 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use chrono::{Datelike, Days, Local, NaiveDate};
+use chrono::{Datelike, Local, TimeDelta};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -15,10 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
-
-/// Apple's clients refuse certificates that are valid for longer.
-pub const DAYS_VALID: u64 = 800;
+/// Close to the maximum that Apple's clients accept (825 days).
+pub const DAYS_VALID: i64 = 800;
 
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -33,7 +31,7 @@ pub struct Identity {
 
 impl Authority {
     pub fn new(common_name: &str) -> Authority {
-        let mut params = params(common_name, &[], days_from_today(-1), days_from_today(DAYS_VALID as i64));
+        let mut params = params(common_name, &[], -1, DAYS_VALID);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("ring makes an ECDSA key");
@@ -44,6 +42,11 @@ impl Authority {
     pub fn shared() -> &'static Authority {
         static SHARED: OnceLock<Authority> = OnceLock::new();
         SHARED.get_or_init(|| Authority::new("Authority of the embedded servers"))
+    }
+
+    /// A certificate of [`shared`](Authority::shared) for the names of loopback.
+    pub fn loopback_identity() -> Identity {
+        Authority::shared().server(&["localhost", "127.0.0.1"])
     }
 
     pub fn pem(&self) -> String {
@@ -59,25 +62,26 @@ impl Authority {
 
     /// A valid server certificate for `names`: host names or IP addresses.
     pub fn server(&self, names: &[&str]) -> Identity {
-        self.sign(names, days_from_today(-1), days_from_today(DAYS_VALID as i64), ExtendedKeyUsagePurpose::ServerAuth)
+        self.sign(names, -1, DAYS_VALID, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A server certificate for `names` that is valid for another `days` days.
-    pub fn server_for_days(&self, names: &[&str], days: u64) -> Identity {
-        // The certificate expires at the beginning of its last date.
-        self.sign(names, days_from_today(-1), days_from_today(days as i64 + 1), ExtendedKeyUsagePurpose::ServerAuth)
+    /// A server certificate for `names` that expires in `days` days.
+    pub fn server_for_days(&self, names: &[&str], days: i64) -> Identity {
+        // A certificate expires at the start of its last date.
+        self.sign(names, -1, days + 1, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// A server certificate for `names` that expired a week ago.
     pub fn expired_server(&self, names: &[&str]) -> Identity {
-        self.sign(names, days_from_today(-30), days_from_today(-7), ExtendedKeyUsagePurpose::ServerAuth)
+        self.sign(names, -30, -7, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     pub fn client(&self, name: &str) -> Identity {
-        self.sign(&[name], days_from_today(-1), days_from_today(365), ExtendedKeyUsagePurpose::ClientAuth)
+        self.sign(&[name], -1, 365, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
-    fn sign(&self, names: &[&str], from: NaiveDate, until: NaiveDate, usage: ExtendedKeyUsagePurpose) -> Identity {
+    /// Valid between the dates that are `from` and `until` days after today.
+    fn sign(&self, names: &[&str], from: i64, until: i64, usage: ExtendedKeyUsagePurpose) -> Identity {
         let mut params = params(names[0], names, from, until);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
@@ -140,18 +144,16 @@ pub fn write_private(path: &Path, content: &[u8]) {
     file.write_all(content).expect("a private file can be written");
 }
 
-fn params(common_name: &str, names: &[&str], from: NaiveDate, until: NaiveDate) -> CertificateParams {
+fn params(common_name: &str, names: &[&str], from: i64, until: i64) -> CertificateParams {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("the names are host names or addresses");
     params.distinguished_name.push(DnType::CommonName, common_name);
-    params.not_before = date_time_ymd(from.year(), from.month() as u8, from.day() as u8);
-    params.not_after = date_time_ymd(until.year(), until.month() as u8, until.day() as u8);
+    let midnight = |days: i64| {
+        let date = Local::now().date_naive() + TimeDelta::days(days);
+        date_time_ymd(date.year(), date.month() as u8, date.day() as u8)
+    };
+    (params.not_before, params.not_after) = (midnight(from), midnight(until));
     params
-}
-
-fn days_from_today(days: i64) -> NaiveDate {
-    let today = Local::now().date_naive();
-    if days < 0 { today - Days::new(days.unsigned_abs()) } else { today + Days::new(days.unsigned_abs()) }
 }
 
 fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {

@@ -1,4 +1,4 @@
-//! Faults of a web server: a fixed reply, wrong ranges, a body that ends early, stalls or is slow.
+//! Faults of a web server: a fixed reply, wrong ranges, and bodies that end early, stall or are slow.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,21 +14,25 @@ use http_body::Frame;
 use tokio::time::Sleep;
 
 /// Time for hyper to flush before the connection breaks.
-const FLUSHING: Duration = Duration::from_millis(50);
+const FLUSH_TIME: Duration = Duration::from_millis(50);
 const PIECES_PER_SECOND: u64 = 20;
 
 /// A status that replaces the regular answer.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedReply {
-    pub status: u16,
+    status: u16,
     /// Seconds.
     pub retry_after: Option<u64>,
-    /// The number of requests that get it; all if `None`.
-    pub requests: Option<u64>,
+    requests: Option<u64>,
 }
 
 impl FixedReply {
-    /// Whether the request with this number (from 1) gets it.
+    /// For the first `requests` requests, or for all.
+    pub fn new(status: u16, requests: Option<u64>) -> FixedReply {
+        FixedReply { status, retry_after: None, requests }
+    }
+
+    /// Whether the request with this number (from 1) gets this reply.
     pub fn applies(&self, number: u64) -> bool {
         self.requests.is_none_or(|requests| number <= requests)
     }
@@ -45,17 +49,17 @@ impl FixedReply {
 
 /// A wrong answer to a range request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
-    /// `Content-Range` is one byte too far; the body is right.
+pub enum WrongRange {
+    /// `Content-Range` is shifted by one byte; the body is right.
     Header,
-    /// The body is one byte too far; `Content-Range` is right.
+    /// The body is shifted by one byte; `Content-Range` is right.
     Body,
 }
 
-impl Lie {
-    /// A value of `Range` or `Content-Range`, moved by `by` bytes.
-    pub fn shifted(text: &str, by: i64) -> Option<String> {
-        let (unit, rest) = text.split_at(text.find(|it: char| it.is_ascii_digit())?);
+impl WrongRange {
+    /// Shifts a value of `Range` or `Content-Range` by `by` bytes.
+    pub fn shift(text: &str, by: i64) -> Option<String> {
+        let (unit, rest) = text.split_at(text.find(|character: char| character.is_ascii_digit())?);
         let (first, rest) = rest.split_once('-')?;
         let end = rest.find('/').unwrap_or(rest.len());
         let shift = |number: &str| number.parse::<u64>().ok()?.checked_add_signed(by);
@@ -63,20 +67,20 @@ impl Lie {
     }
 }
 
-/// The end of a body that is not sent completely.
+/// How an incomplete body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum BodyFault {
     /// The connection is closed.
     Cut,
-    /// Nothing more is sent; the connection stays open.
+    /// Nothing more is sent; the connection remains open.
     Stall,
 }
 
-/// A body that counts its bytes; it may be slow or end early.
+/// A body that counts its bytes, and may be slow or end early.
 pub struct MeteredBody {
     body: Body,
     sent: Arc<AtomicU64>,
-    fault: Option<(u64, Ending)>,
+    fault: Option<(u64, BodyFault)>,
     bytes_per_second: Option<u64>,
     chunk: Bytes,
     pause: Option<Pin<Box<Sleep>>>,
@@ -84,11 +88,11 @@ pub struct MeteredBody {
 }
 
 impl MeteredBody {
-    /// Counts in `sent`. `fault` is the number of bytes before the body breaks, and how it breaks.
+    /// Adds to `sent`. `fault`: the number of bytes before the body ends early, and how it ends.
     pub fn new(
         body: Body,
         sent: Arc<AtomicU64>,
-        fault: Option<(u64, Ending)>,
+        fault: Option<(u64, BodyFault)>,
         bytes_per_second: Option<u64>,
     ) -> MeteredBody {
         MeteredBody { body, sent, fault, bytes_per_second, chunk: Bytes::new(), pause: None, is_breaking: false }
@@ -128,12 +132,12 @@ impl HttpBody for MeteredBody {
                 return Poll::Ready(Some(Err(axum::Error::new("the body is cut short on purpose"))));
             }
             match self.fault {
-                Some((0, Ending::Cut)) => {
+                Some((0, BodyFault::Cut)) => {
                     self.is_breaking = true;
-                    self.pause = Some(Box::pin(tokio::time::sleep(FLUSHING)));
+                    self.pause = Some(Box::pin(tokio::time::sleep(FLUSH_TIME)));
                     continue;
                 }
-                Some((0, Ending::Stall)) => return Poll::Pending,
+                Some((0, BodyFault::Stall)) => return Poll::Pending,
                 _ => {}
             }
             if !self.chunk.is_empty() {

@@ -1,4 +1,4 @@
-//! How the web server answers one request: refusals, files, and their faults.
+//! The web server's answer to a request: a refusal or a file, with its faults.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,25 +12,23 @@ use axum::response::{Html, IntoResponse, Response};
 use chrono::{TimeDelta, Utc};
 use tower_http::services::ServeDir;
 
-use super::faults::{Ending, FixedReply, Lie, MeteredBody};
+use super::faults::{BodyFault, FixedReply, MeteredBody, WrongRange};
 
-/// Each read of a file takes a thread switch; larger reads cost less.
-const READ_AT_ONCE: usize = 512 * 1024;
+/// Each read of a file takes a thread switch: large reads are faster.
+const READ_SIZE: usize = 512 * 1024;
 
-/// A request that was answered.
 #[derive(Debug, Clone)]
-pub struct SeenRequest {
+pub struct RecordedRequest {
     pub method: String,
     pub target: String,
     /// The status of the answer.
     pub status: u16,
-    headers: HashMap<String, String>,
+    headers: HeaderMap,
 }
 
-impl SeenRequest {
-    /// `name` is in lower case.
+impl RecordedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
+        self.headers.get(name)?.to_str().ok()
     }
 
     pub fn range(&self) -> Option<&str> {
@@ -43,15 +41,15 @@ impl SeenRequest {
 }
 
 pub type Hook = Box<dyn FnOnce() + Send>;
-pub type Witness = Box<dyn Fn(&SeenRequest) + Send + Sync>;
+pub type Observer = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
-/// The server's faults and what it has seen.
+/// The faults of the server and the requests that it recorded.
 #[derive(Default)]
 pub struct Behaviour {
     pub(super) folder: PathBuf,
     pub(super) no_ranges: bool,
     pub(super) ranges_end_before: Option<u64>,
-    pub(super) lie: Option<(Lie, u64)>,
+    pub(super) wrong_range: Option<(WrongRange, u64)>,
     pub(super) no_validators: bool,
     pub(super) no_length: bool,
     pub(super) is_silent: bool,
@@ -59,19 +57,19 @@ pub struct Behaviour {
     pub(super) fixed_reply: Option<FixedReply>,
     /// The redirected path (every path if `None`) and its target.
     pub(super) redirect: Option<(Option<String>, String)>,
-    /// The size that files pretend to have: zeros, then the file.
+    /// The apparent size of each file: zeros, then the file.
     pub(super) claimed_size: Option<u64>,
     pub(super) page: Option<String>,
     pub(super) date_shift_hours: i64,
-    pub(super) body_fault: Option<(u64, Ending)>,
+    pub(super) body_fault: Option<(u64, BodyFault)>,
     pub(super) faulty_requests: u64,
     pub(super) bytes_per_second: Option<u64>,
     pub(super) hooks: Mutex<HashMap<u64, Hook>>,
-    pub(super) witness: Option<Witness>,
+    pub(super) observer: Option<Observer>,
     pub(super) arrived: AtomicU64,
     pub(super) bodies: AtomicU64,
     pub(super) sent: Arc<AtomicU64>,
-    pub(super) seen: Mutex<Vec<SeenRequest>>,
+    pub(super) recorded: Mutex<Vec<RecordedRequest>>,
 }
 
 pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -> Response {
@@ -83,11 +81,11 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
     if behaviour.is_silent {
         std::future::pending::<()>().await;
     }
-    let mut seen = SeenRequest {
+    let mut record = RecordedRequest {
         method: request.method().to_string(),
         target: request.uri().to_string(),
         status: 0,
-        headers: text_of(request.headers()),
+        headers: request.headers().clone(),
     };
     let mut response = match behaviour.refusal(number, request.uri().path(), request.headers()) {
         Some(refusal) => refusal,
@@ -99,16 +97,16 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
         let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         response.headers_mut().insert(header::DATE, HeaderValue::from_str(&date).unwrap());
     }
-    seen.status = response.status().as_u16();
-    if let Some(witness) = &behaviour.witness {
-        witness(&seen);
+    record.status = response.status().as_u16();
+    if let Some(observer) = &behaviour.observer {
+        observer(&record);
     }
-    behaviour.seen.lock().unwrap().push(seen);
+    behaviour.recorded.lock().unwrap().push(record);
     response
 }
 
 impl Behaviour {
-    /// The answer that replaces a file, if any.
+    /// The answer that replaces the file, if any.
     fn refusal(&self, number: u64, path: &str, headers: &HeaderMap) -> Option<Response> {
         if let Some(reply) = self.fixed_reply.filter(|reply| reply.applies(number)) {
             return Some(reply.response());
@@ -124,7 +122,7 @@ impl Behaviour {
         {
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
             let location = HeaderValue::from_bytes(location.replace("[host]", host).as_bytes()).unwrap();
-            return Some((StatusCode::FOUND, [(header::LOCATION, location)], "It has moved.\n").into_response());
+            return Some((StatusCode::FOUND, [(header::LOCATION, location)], "302 Found\n").into_response());
         }
         self.page.clone().map(|page| Html(page).into_response())
     }
@@ -138,8 +136,8 @@ impl Behaviour {
         if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
             request.headers_mut().remove(header::RANGE);
         }
-        let lie = self.lie.filter(|(_, begin)| number >= *begin).map(|(lie, _)| lie);
-        let Some(mut response) = self.serve_lying(lie, request).await else {
+        let wrong = self.wrong_range.filter(|(_, begin)| number >= *begin).map(|(wrong, _)| wrong);
+        let Some(mut response) = self.serve_range(wrong, request).await else {
             return StatusCode::NOT_FOUND.into_response();
         };
         if !has_ranges {
@@ -160,19 +158,19 @@ impl Behaviour {
         response.map(|body| Body::new(MeteredBody::new(body, Arc::clone(&self.sent), fault, self.bytes_per_second)))
     }
 
-    /// Whether the validator of `If-Range`, if given, matches the current file (RFC 9110, section 13.1.5). `ServeDir`
-    /// does not check that.
+    /// Whether the validator of `If-Range`, if given, matches the current file (RFC 9110, section 13.1.5), which
+    /// `ServeDir` does not check.
     async fn is_current(&self, uri: Uri, validator: Option<HeaderValue>) -> bool {
         let Some(validator) = validator else { return true };
         let mut head = Request::new(Body::empty());
         *head.method_mut() = Method::HEAD;
         *head.uri_mut() = uri;
         let Some(current) = self.serve(head).await else { return false };
-        let is = |name: HeaderName| current.headers().get(name) == Some(&validator);
-        !self.no_validators && (is(header::ETAG) || is(header::LAST_MODIFIED))
+        let matches = |name: HeaderName| current.headers().get(name) == Some(&validator);
+        !self.no_validators && (matches(header::ETAG) || matches(header::LAST_MODIFIED))
     }
 
-    /// Answers a range of the file, which is preceded by zeros up to the claimed `size`.
+    /// A range of the file, which is preceded by zeros up to the claimed `size`.
     fn claimed(&self, size: u64, request: &Request) -> Option<Response> {
         let range = request.headers().get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
         let (first, last) = match range.split_once('-')? {
@@ -189,14 +187,14 @@ impl Behaviour {
         Some((StatusCode::PARTIAL_CONTENT, headers, part).into_response())
     }
 
-    async fn serve_lying(&self, lie: Option<Lie>, mut request: Request) -> Option<Response> {
-        if lie == Some(Lie::Body) {
+    async fn serve_range(&self, wrong: Option<WrongRange>, mut request: Request) -> Option<Response> {
+        if wrong == Some(WrongRange::Body) {
             shift(request.headers_mut(), &header::RANGE, 1);
         }
         let mut response = self.serve(request).await?;
-        match lie {
-            Some(Lie::Header) => shift(response.headers_mut(), &header::CONTENT_RANGE, 1),
-            Some(Lie::Body) => shift(response.headers_mut(), &header::CONTENT_RANGE, -1),
+        match wrong {
+            Some(WrongRange::Header) => shift(response.headers_mut(), &header::CONTENT_RANGE, 1),
+            Some(WrongRange::Body) => shift(response.headers_mut(), &header::CONTENT_RANGE, -1),
             None => {}
         }
         Some(response)
@@ -204,7 +202,7 @@ impl Behaviour {
 
     async fn serve(&self, request: Request) -> Option<Response> {
         ServeDir::new(&self.folder)
-            .with_buf_chunk_size(READ_AT_ONCE)
+            .with_buf_chunk_size(READ_SIZE)
             .try_call(request)
             .await
             .ok()
@@ -212,14 +210,9 @@ impl Behaviour {
     }
 }
 
-fn text_of(headers: &HeaderMap) -> HashMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
-}
-
-/// Moves the range in the header `name`, if present, by `by` bytes.
+/// Shifts the range in the header `name`, if present, by `by` bytes.
 fn shift(headers: &mut HeaderMap, name: &HeaderName, by: i64) {
-    let range = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|range| Lie::shifted(range, by));
+    let range = headers.get(name).and_then(|value| value.to_str().ok()).and_then(|range| WrongRange::shift(range, by));
     if let Some(range) = range {
         headers.insert(name, HeaderValue::from_str(&range).unwrap());
     }

@@ -1,54 +1,166 @@
-//! Serves a router over TLS or plain HTTP until dropped.
+//! The sockets and background threads of the servers, which stop when dropped.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::future::Future;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{io, thread};
+use std::{io, mem};
 
 use axum::Router;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use rustls::ServerConfig;
 use tokio::runtime::Runtime;
 
-const STOPPING: Duration = Duration::from_secs(2);
+use super::certificates::{Authority, Identity};
 
-pub struct Listening {
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The address and the TLS of an HTTP server: by default a free port of loopback, and a certificate of
+/// [`Authority::shared`].
+pub struct Endpoint {
+    pub address: SocketAddr,
+    pub identity: Option<Identity>,
+    /// The authority (PEM) of the client certificates that the server requires, if it does.
+    pub client_authority: Option<String>,
+    pub is_plain: bool,
+}
+
+/// A running HTTP server.
+pub struct HttpListener {
     address: SocketAddr,
-    runtime: Option<Runtime>,
+    scheme: &'static str,
+    _background: Background,
 }
 
-impl Listening {
-    /// Serves `router` on `address`, over TLS if `tls` is given. Fails if the address cannot be bound.
-    pub fn start(address: SocketAddr, tls: Option<Arc<ServerConfig>>, router: Router) -> io::Result<Listening> {
-        let listener = bind(address)?;
-        let address = listener.local_addr()?;
-        let runtime = runtime();
-        let service = router.into_make_service();
-        match tls {
-            Some(config) => {
-                let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(NoDelayAcceptor::new());
-                let _inside = runtime.enter();
-                let server = axum_server::from_tcp(listener).expect("tokio takes the socket").http1_only();
-                runtime.spawn(server.acceptor(acceptor).serve(service));
-            }
-            None => {
-                let _inside = runtime.enter();
-                let server = axum_server::from_tcp(listener).expect("tokio takes the socket").http1_only();
-                runtime.spawn(server.acceptor(NoDelayAcceptor::new()).serve(service));
-            }
+impl Default for Endpoint {
+    fn default() -> Endpoint {
+        Endpoint { address: loopback(0), identity: None, client_authority: None, is_plain: false }
+    }
+}
+
+impl Endpoint {
+    /// Fails if the address cannot be bound.
+    pub fn serve(self, router: Router) -> io::Result<HttpListener> {
+        let (listener, address) = bind(self.address)?;
+        let background = Background::new();
+        let context = background.0.as_ref().map(Runtime::enter);
+        let server = axum_server::from_tcp(listener).expect("tokio accepts the socket").http1_only();
+        let (acceptor, service) = (NoDelayAcceptor::new(), router.into_make_service());
+        if self.is_plain {
+            background.spawn(server.acceptor(acceptor).serve(service));
+        } else {
+            let identity = self.identity.unwrap_or_else(Authority::loopback_identity);
+            let config = RustlsConfig::from_config(identity.server_config(self.client_authority.as_deref()));
+            background.spawn(server.acceptor(RustlsAcceptor::new(config).acceptor(acceptor)).serve(service));
         }
-        Ok(Listening { address, runtime: Some(runtime) })
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        drop(context);
+        Ok(HttpListener { address, scheme: if self.is_plain { "http" } else { "https" }, _background: background })
     }
 }
 
-impl Drop for Listening {
+impl HttpListener {
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// `path` begins with `/`.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.address)
+    }
+}
+
+/// A tokio runtime; dropping it ends its tasks.
+pub struct Background(Option<Runtime>);
+
+impl Background {
+    pub fn new() -> Background {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Background(Some(builder.worker_threads(2).enable_all().build().expect("threads can be started")))
+    }
+
+    pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) {
+        self.0.as_ref().map(|runtime| runtime.spawn(task));
+    }
+}
+
+impl Drop for Background {
     fn drop(&mut self) {
-        stop(&mut self.runtime);
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(STOP_TIMEOUT);
+        }
+    }
+}
+
+/// A TCP server with a thread for each connection. Dropping it closes the connections.
+pub struct TcpServer {
+    pub address: SocketAddr,
+    connections: Arc<Connections>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+/// The open connections of a server.
+#[derive(Default)]
+pub struct Connections(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    streams: Vec<Weak<TcpStream>>,
+    is_stopped: bool,
+}
+
+impl TcpServer {
+    /// Calls `converse` for each connection. Fails if the address cannot be bound.
+    pub fn start(
+        address: SocketAddr,
+        converse: impl Fn(TcpStream, &Connections) + Send + Sync + 'static,
+    ) -> io::Result<TcpServer> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let connections = Arc::new(Connections::default());
+        let (converse, open) = (Arc::new(converse), Arc::clone(&connections));
+        let accepting = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if open.0.lock().unwrap().is_stopped {
+                    return;
+                }
+                if let Ok(stream) = stream {
+                    let (converse, open) = (Arc::clone(&converse), Arc::clone(&open));
+                    thread::spawn(move || converse(stream, &open));
+                }
+            }
+        });
+        Ok(TcpServer { address, connections, accepting: Some(accepting) })
+    }
+}
+
+impl Connections {
+    /// Registers a stream to be closed with the server. `None` if the server is stopping.
+    pub fn add(&self, stream: TcpStream) -> Option<Arc<TcpStream>> {
+        let stream = Arc::new(stream);
+        let mut open = self.0.lock().unwrap();
+        open.streams.retain(|stream| stream.strong_count() > 0);
+        open.streams.push(Arc::downgrade(&stream));
+        (!open.is_stopped).then_some(stream)
+    }
+
+    pub fn close_all(&self) {
+        for stream in self.0.lock().unwrap().streams.iter().filter_map(Weak::upgrade) {
+            // The peer may have disconnected before.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        self.connections.0.lock().unwrap().is_stopped = true;
+        self.connections.close_all();
+        // Unblocks the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
     }
 }
 
@@ -64,31 +176,16 @@ pub fn closed_address() -> SocketAddr {
 
 /// Calls `converse` for each connection, in its own thread, until the process ends. Returns the port.
 pub fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
-    let listener = TcpListener::bind(loopback(0)).unwrap();
-    let (port, converse) = (listener.local_addr().unwrap().port(), Arc::new(converse));
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let converse = Arc::clone(&converse);
-            thread::spawn(move || converse(stream));
-        }
-    });
+    let server = TcpServer::start(loopback(0), move |stream, _| converse(stream)).unwrap();
+    let port = server.address.port();
+    mem::forget(server);
     port
 }
 
-/// A non-blocking listening socket for tokio.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// A non-blocking listening socket for tokio, and its address.
+pub fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-pub fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads can be started")
-}
-
-/// Ends a server's threads and its connections.
-pub fn stop(runtime: &mut Option<Runtime>) {
-    if let Some(runtime) = runtime.take() {
-        runtime.shutdown_timeout(STOPPING);
-    }
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }

@@ -8,9 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::certificates::{Authority, LOOPBACK_NAMES};
 use super::faults::FixedReply;
-use super::listener::{Listening, loopback};
+use super::listener::{Endpoint, HttpListener};
 
 /// The check's id, its only secret.
 const ID: &str = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278";
@@ -38,9 +37,9 @@ pub struct Builder {
     behaviour: Behaviour,
 }
 
-/// It uses TLS with a certificate of [`Authority::shared`].
+/// Uses TLS with a certificate of [`Authority::shared`](super::Authority::shared).
 pub struct PingServer {
-    listening: Listening,
+    listener: HttpListener,
     behaviour: Arc<Behaviour>,
 }
 
@@ -51,7 +50,7 @@ impl PingServer {
     }
 
     pub fn url(&self) -> String {
-        format!("https://{}/{}", self.listening.address(), self.behaviour.id)
+        self.listener.url(&format!("/{}", self.behaviour.id))
     }
 
     /// All requests in order of arrival.
@@ -64,24 +63,23 @@ impl Builder {
     setters! { self;
         /// The check's path, without a leading slash.
         id(id: &str) { id.clone_into(&mut self.behaviour.id); }
-        /// Answers every request whose path ends with `suffix` with `status`, and the first `requests` of all if given.
+        /// Answers requests with a path that ends with `suffix` with `status`; only the first `requests` requests (of
+        /// any path) if given.
         status(status: u16, suffix: &'static str, requests: Option<u64>) {
-            self.behaviour.fixed_reply = Some((FixedReply { status, retry_after: None, requests }, suffix));
+            self.behaviour.fixed_reply = Some((FixedReply::new(status, requests), suffix));
         }
         /// Never answers requests with a path that ends with `suffix`.
         silent_at(suffix: &'static str) { self.behaviour.silent_at = Some(suffix); }
     }
 
     pub fn start(self) -> PingServer {
-        let tls = Authority::shared().server(&LOOPBACK_NAMES).server_config(None);
         let behaviour = Arc::new(self.behaviour);
-        let router = Router::new().fallback(take).with_state(Arc::clone(&behaviour));
-        let listening = Listening::start(loopback(0), Some(tls), router).expect("the system chooses a free port");
-        PingServer { listening, behaviour }
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&behaviour));
+        PingServer { listener: Endpoint::default().serve(router).expect("loopback has a free port"), behaviour }
     }
 }
 
-async fn take(
+async fn answer(
     State(behaviour): State<Arc<Behaviour>>,
     method: Method,
     uri: Uri,

@@ -1,22 +1,21 @@
-//! A TCP proxy on loopback that simulates the line between two machines: long, slow, or interrupted.
+//! A TCP proxy on loopback that simulates latency, limited throughput and interruptions.
 //!
-//! Its threads mostly sleep: a program measured through it needs the processor itself.
+//! Its threads mostly sleep, to leave the processor to the program that is measured.
 
-use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::listener::loopback;
+use super::listener::{Connections, TcpServer, loopback};
 
-const PIECE: usize = 256 * 1024;
-/// The maximum that is delayed per direction of a connection: 100 ms of 640 MB/s.
-const HELD_BACK: usize = 64 * 1024 * 1024;
-/// A limited line carries pieces of this duration, and catches up by as much after a late wake-up: no burst is longer
-/// than two pieces.
+const PIECE: usize = 64 * 1024;
+/// Max. delayed pieces per direction of a connection: 64 MiB in total, or 100 ms of 640 MB/s.
+const MAX_DELAYED: usize = 1024;
+/// Max. duration of a piece on a limited line. The line catches up by at most one piece after a late wake-up, so that a
+/// burst is at most two pieces long.
 const PIECE_TIME: Duration = Duration::from_millis(10);
 
 pub struct Builder {
@@ -29,45 +28,43 @@ pub struct Builder {
 }
 
 pub struct Proxy {
-    address: SocketAddr,
+    server: TcpServer,
     line: Arc<Line>,
-    accepting: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
-    /// A proxy that forwards every connection to `to`; by default without delay or limit.
+    /// Forwards every connection to `to`, by default without delay or limit.
     pub fn builder(to: SocketAddr) -> Builder {
         Builder { to, port: 0, round_trip: Duration::ZERO, bytes_per_second: None, cut_after: None, stalls: false }
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.server.address.port()
     }
 
     pub fn bytes_upstream(&self) -> u64 {
-        self.line.upstream.passed.load(Ordering::Relaxed)
+        self.line.upstream.transmitted.load(Ordering::Relaxed)
     }
 
     pub fn bytes_downstream(&self) -> u64 {
-        self.line.downstream.passed.load(Ordering::Relaxed)
+        self.line.downstream.transmitted.load(Ordering::Relaxed)
     }
 }
 
 impl Builder {
     setters! { self;
         port(port: u16) { self.port = port; }
-        /// Holds every byte back for half of `round_trip` each way, and the beginning of a connection for all of it, as
-        /// TCP's handshake would. How much passes in a second stays unlimited.
+        /// Delays every byte by half of `round_trip` each way, and the start of a connection by all of it, as TCP's
+        /// handshake would. It does not limit the throughput.
         round_trip(round_trip: Duration) { self.round_trip = round_trip; }
-        /// Limits each direction, all connections together.
+        /// Limits each direction, for all connections together.
         bytes_per_second(rate: u64) { self.bytes_per_second = Some(rate); }
-        /// Closes every connection once `bytes` bytes in all were passed to the server. It does so once: connections
-        /// that are made later stay.
+        /// Closes every connection once the server has received `bytes` bytes in total. Later connections are not cut.
         cut_after(bytes: u64) { self.cut_after = Some(bytes); }
     }
 
-    /// Once `bytes` bytes in all were passed to the server, carries nothing more over the connection that brought the
-    /// last of them, and leaves it open. It does so once: other connections go on.
+    /// Once the server has received `bytes` bytes in total, forwards nothing more on the connection with the last of
+    /// them, and leaves it open. Other connections continue.
     pub fn stall_after(mut self, bytes: u64) -> Builder {
         self.stalls = true;
         self.cut_after(bytes)
@@ -78,34 +75,18 @@ impl Builder {
     }
 
     pub fn try_start(self) -> io::Result<Proxy> {
-        let listener = TcpListener::bind(loopback(self.port))?;
-        let address = listener.local_addr()?;
         let line = Arc::new(Line {
             to: self.to,
             round_trip: self.round_trip,
             stalls: self.stalls,
             upstream: Direction::new(self.bytes_per_second, self.cut_after),
             downstream: Direction::new(self.bytes_per_second, None),
-            open: Mutex::new(Some(Vec::new())),
         });
-        let accepting = thread::spawn({
-            let line = Arc::clone(&line);
-            move || accept(&listener, &line)
-        });
-        Ok(Proxy { address, line, accepting: Some(accepting) })
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(open) = self.line.open.lock().unwrap().take() {
-            close(&open);
-        }
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.address);
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
-        }
+        let shared = Arc::clone(&line);
+        let server = TcpServer::start(loopback(self.port), move |client, connections| {
+            shared.connect(client, connections);
+        })?;
+        Ok(Proxy { server, line })
     }
 }
 
@@ -116,71 +97,23 @@ struct Line {
     stalls: bool,
     upstream: Direction,
     downstream: Direction,
-    /// `None` once the proxy is stopped.
-    open: Mutex<Option<Vec<Weak<Connection>>>>,
-}
-
-struct Connection {
-    client: TcpStream,
-    server: TcpStream,
-}
-
-fn accept(listener: &TcpListener, line: &Arc<Line>) {
-    for client in listener.incoming() {
-        if line.open.lock().unwrap().is_none() {
-            return;
-        }
-        if let Ok(client) = client {
-            let line = Arc::clone(line);
-            thread::spawn(move || line.connect(client));
-        }
-    }
-}
-
-fn close(connections: &[Weak<Connection>]) {
-    for connection in connections.iter().filter_map(Weak::upgrade) {
-        connection.close();
-    }
-}
-
-impl Connection {
-    fn close(&self) {
-        // Either side may have disconnected before.
-        let _ = self.client.shutdown(Shutdown::Both);
-        let _ = self.server.shutdown(Shutdown::Both);
-    }
 }
 
 impl Line {
     /// Serves `client` until both sides have closed.
-    fn connect(&self, client: TcpStream) {
+    fn connect(&self, client: TcpStream, connections: &Connections) {
         thread::sleep(self.round_trip);
         let Ok(server) = TcpStream::connect(self.to) else { return };
         if client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).is_err() {
             return;
         }
-        let connection = Arc::new(Connection { client, server });
-        match &mut *self.open.lock().unwrap() {
-            None => return,
-            Some(open) => {
-                open.retain(|connection| connection.strong_count() > 0);
-                open.push(Arc::downgrade(&connection));
-            }
-        }
-        let Connection { client, server } = &*connection;
+        let (Some(client), Some(server)) = (connections.add(client), connections.add(server)) else { return };
         thread::scope(|scope| {
-            for (direction, from, to) in [(&self.upstream, client, server), (&self.downstream, server, client)] {
-                let passage = Passage { line: self, direction, connection: &connection, from, to };
-                scope.spawn(move || passage.run());
+            for (direction, from, to) in [(&self.upstream, &client, &server), (&self.downstream, &server, &client)] {
+                let forwarding = Forwarding { line: self, direction, connections, from, to };
+                scope.spawn(move || forwarding.run());
             }
         });
-    }
-
-    fn cut(&self) -> io::Error {
-        if let Some(open) = &*self.open.lock().unwrap() {
-            close(open);
-        }
-        io::Error::other("the line is cut on purpose")
     }
 }
 
@@ -188,9 +121,9 @@ impl Line {
 struct Direction {
     bytes_per_second: Option<u64>,
     free_at: Mutex<Instant>,
-    /// Bytes that may still pass before the cut.
+    /// Bytes left before the cut.
     until_cut: Mutex<Option<u64>>,
-    passed: AtomicU64,
+    transmitted: AtomicU64,
 }
 
 impl Direction {
@@ -199,7 +132,7 @@ impl Direction {
             bytes_per_second,
             free_at: Mutex::new(Instant::now()),
             until_cut: Mutex::new(cut_after),
-            passed: AtomicU64::new(0),
+            transmitted: AtomicU64::new(0),
         }
     }
 
@@ -208,19 +141,19 @@ impl Direction {
         limited.map_or(PIECE, |piece| piece.clamp(1, PIECE))
     }
 
-    /// Waits until the line has carried `count` bytes after all earlier ones.
-    fn carry(&self, count: usize) {
+    /// Waits until the line has transmitted `count` bytes after all earlier ones.
+    fn transmit(&self, count: usize) {
         let Some(rate) = self.bytes_per_second else { return };
         let now = Instant::now();
-        let carried = {
+        let end = {
             let mut free_at = self.free_at.lock().unwrap();
             *free_at = (*free_at).max(now - PIECE_TIME) + Duration::from_secs_f64(count as f64 / rate as f64);
             *free_at
         };
-        thread::sleep(carried.saturating_duration_since(now));
+        thread::sleep(end.saturating_duration_since(now));
     }
 
-    /// The number of `count` bytes that may pass, and whether the line is cut after them.
+    /// How many of `count` bytes are transmitted, and whether the line is cut after them.
     fn before_cut(&self, count: usize) -> (usize, bool) {
         let mut until_cut = self.until_cut.lock().unwrap();
         match *until_cut {
@@ -237,15 +170,15 @@ impl Direction {
     }
 }
 
-struct Passage<'a> {
+struct Forwarding<'a> {
     line: &'a Line,
     direction: &'a Direction,
-    connection: &'a Connection,
+    connections: &'a Connections,
     from: &'a TcpStream,
     to: &'a TcpStream,
 }
 
-impl Passage<'_> {
+impl Forwarding<'_> {
     /// Forwards one side's bytes and its end of stream. If one side breaks, the other is closed too.
     fn run(&self) {
         let delay = self.line.round_trip / 2;
@@ -253,32 +186,31 @@ impl Passage<'_> {
             self.close_if_broken(self.receive(|piece| self.deliver(piece)).and_then(|()| self.end()));
             return;
         }
-        let held_back = HeldBack::default();
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while let Some(piece) = held_back.next() {
-                    if let Err(error) = self.deliver(&piece) {
-                        held_back.end();
-                        self.close_if_broken(Err(error));
-                        return;
-                    }
-                }
-                self.close_if_broken(self.end());
+        let (sender, delayed) = mpsc::sync_channel::<(Instant, Vec<u8>)>(MAX_DELAYED);
+        thread::scope(move |scope| {
+            scope.spawn(move || {
+                let delivered = delayed.iter().try_for_each(|(due, piece)| {
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    self.deliver(&piece)
+                });
+                self.close_if_broken(delivered.and_then(|()| self.end()));
             });
-            self.close_if_broken(self.receive(|piece| held_back.add(Instant::now() + delay, piece)));
-            held_back.end();
+            self.close_if_broken(self.receive(|piece| {
+                let sent = sender.send((Instant::now() + delay, piece.to_vec()));
+                sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+            }));
         });
     }
 
-    fn receive(&self, mut pass_on: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn receive(&self, mut forward: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let (mut from, mut buffer) = (self.from, vec![0; self.direction.piece()]);
         loop {
             let count = from.read(&mut buffer)?;
             if count == 0 {
                 return Ok(());
             }
-            self.direction.carry(count);
-            pass_on(&buffer[..count])?;
+            self.direction.transmit(count);
+            forward(&buffer[..count])?;
         }
     }
 
@@ -286,18 +218,21 @@ impl Passage<'_> {
         let (count, is_last) = self.direction.before_cut(piece.len());
         let mut to = self.to;
         to.write_all(&piece[..count])?;
-        self.direction.passed.fetch_add(count as u64, Ordering::Relaxed);
+        self.direction.transmitted.fetch_add(count as u64, Ordering::Relaxed);
         match is_last {
             false => Ok(()),
             true if self.line.stalls => self.stall(),
-            true => Err(self.line.cut()),
+            true => {
+                self.connections.close_all();
+                Err(io::Error::other("the line is cut on purpose"))
+            }
         }
     }
 
-    /// Discards everything until the sender gives up.
+    /// Discards everything until the sender closes the connection.
     fn stall(&self) -> io::Result<()> {
-        let (mut from, mut lost) = (self.from, [0; 4096]);
-        while from.read(&mut lost)? > 0 {}
+        let mut from = self.from;
+        io::copy(&mut from, &mut io::sink())?;
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 
@@ -305,61 +240,11 @@ impl Passage<'_> {
         self.to.shutdown(Shutdown::Write)
     }
 
-    fn close_if_broken(&self, passed: io::Result<()>) {
-        if passed.is_err() {
-            self.connection.close();
+    fn close_if_broken(&self, result: io::Result<()>) {
+        if result.is_err() {
+            // Either side may have disconnected before.
+            let _ = self.from.shutdown(Shutdown::Both);
+            let _ = self.to.shutdown(Shutdown::Both);
         }
-    }
-}
-
-/// Pieces that wait for their delivery time.
-#[derive(Default)]
-struct HeldBack {
-    state: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    pieces: VecDeque<(Instant, Vec<u8>)>,
-    bytes: usize,
-    has_ended: bool,
-}
-
-impl HeldBack {
-    /// Blocks while the queue is full.
-    fn add(&self, due: Instant, piece: &[u8]) -> io::Result<()> {
-        let piece = piece.to_vec();
-        let state = self.state.lock().unwrap();
-        let mut state = self.changed.wait_while(state, |state| !state.has_ended && state.bytes > HELD_BACK).unwrap();
-        if state.has_ended {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        state.bytes += piece.len();
-        state.pieces.push_back((due, piece));
-        if state.pieces.len() == 1 {
-            self.changed.notify_all();
-        }
-        Ok(())
-    }
-
-    /// The next piece, once it is due; `None` after the last one.
-    fn next(&self) -> Option<Vec<u8>> {
-        let state = self.state.lock().unwrap();
-        let mut state = self.changed.wait_while(state, |state| !state.has_ended && state.pieces.is_empty()).unwrap();
-        let was_full = state.bytes > HELD_BACK;
-        let (due, piece) = state.pieces.pop_front()?;
-        state.bytes -= piece.len();
-        drop(state);
-        if was_full {
-            self.changed.notify_all();
-        }
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        Some(piece)
-    }
-
-    fn end(&self) {
-        self.state.lock().unwrap().has_ended = true;
-        self.changed.notify_all();
     }
 }

@@ -1,6 +1,6 @@
-//! The files of the SFTP server: version 3 of the protocol over a real folder, with OpenSSH's behaviour.
+//! The files of the SFTP server: version 3 of the protocol on a real folder, with OpenSSH's behaviour.
 //!
-//! The protocol is draft-ietf-secsh-filexfer-02; the extensions are those of OpenSSH's file `PROTOCOL`.
+//! The protocol is draft-ietf-secsh-filexfer-02; OpenSSH's file `PROTOCOL` specifies the extensions.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, Metadata};
@@ -15,10 +15,10 @@ use russh_sftp::protocol::{
     Attrs, Data, ExtendedReply, FileAttributes, Handle, Name, OpenFlags, Packet, Status, StatusCode, Version,
 };
 
-use super::sftp_faults::{Disturbance, Faults};
+use super::sftp_faults::{Faults, RequestFault};
 
 /// OpenSSH's limit for one answer.
-const NAMES_AT_ONCE: usize = 100;
+const MAX_NAMES: usize = 100;
 
 const FSTATVFS: &str = "fstatvfs@openssh.com";
 
@@ -45,12 +45,12 @@ impl Files {
         Files { root, faults, operations, connection, open: HashMap::new(), opened: 0, listed: 0 }
     }
 
-    fn tell(&self, operation: &str, paths: &[&str]) {
+    fn record(&self, operation: &str, paths: &[&str]) {
         let paths: Vec<String> = paths.iter().map(|path| format!("/{}", inside(path).display())).collect();
         self.operations.lock().unwrap().push(format!("{operation} {}", paths.join(" ")));
     }
 
-    /// `path` on this machine. A link in its folders must not lead out of the root.
+    /// `path` on this machine. Fails if a link in its folders leads out of the root.
     fn locate(&self, path: &str) -> Result<PathBuf, StatusCode> {
         let inside = inside(path);
         let Some(name) = inside.file_name() else { return Ok(self.root.clone()) };
@@ -58,7 +58,7 @@ impl Files {
         if folder.starts_with(&self.root) { Ok(folder.join(name)) } else { Err(StatusCode::NoSuchFile) }
     }
 
-    /// As [`locate`](Files::locate), for operations that follow a link at the end of the path.
+    /// Like [`locate`](Files::locate), but follows a link at the end of the path.
     fn follow(&self, path: &str) -> Result<PathBuf, StatusCode> {
         let located = self.locate(path)?;
         match located.canonicalize() {
@@ -68,7 +68,7 @@ impl Files {
         }
     }
 
-    fn keep(&mut self, id: u32, open: Open) -> Handle {
+    fn insert(&mut self, id: u32, open: Open) -> Handle {
         self.opened += 1;
         let handle = self.opened.to_string();
         self.open.insert(handle.clone(), open);
@@ -83,7 +83,7 @@ impl Files {
     }
 
     /// `operation` and the path of the open file behind `handle`.
-    pub(super) fn on(&self, operation: &str, handle: &str) -> String {
+    pub(super) fn describe(&self, operation: &str, handle: &str) -> String {
         match self.open.get(handle) {
             Some(Open::File { path, .. }) => {
                 let inside = path.strip_prefix(&self.root).unwrap_or(path);
@@ -94,8 +94,8 @@ impl Files {
     }
 
     fn attributes(&self, metadata: &Metadata) -> FileAttributes {
-        // The protocol has both times or none.
-        let modified = self.faults.time_shown(metadata.mtime() as u32);
+        // The protocol sends both times or none.
+        let modified = self.faults.reported_time(metadata.mtime() as u32);
         FileAttributes {
             size: Some(metadata.len()),
             uid: Some(metadata.uid()),
@@ -107,19 +107,18 @@ impl Files {
         }
     }
 
-    async fn hang_up(&self) -> StatusCode {
+    async fn disconnect(&self) -> StatusCode {
         let _ = self.connection.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
         std::future::pending().await
     }
 
-    /// Carries the fault out, if it is one.
-    pub(super) async fn disturb(&self, disturbance: Disturbance) -> Result<(), StatusCode> {
-        match disturbance {
-            Disturbance::None => Ok(()),
-            Disturbance::Status(status) => Err(status),
-            Disturbance::Failure => Err(StatusCode::Failure),
-            Disturbance::Silence => std::future::pending().await,
-            Disturbance::HangUp => Err(self.hang_up().await),
+    pub(super) async fn apply(&self, fault: RequestFault) -> Result<(), StatusCode> {
+        match fault {
+            RequestFault::None => Ok(()),
+            RequestFault::Status(status) => Err(status),
+            RequestFault::Failure => Err(StatusCode::Failure),
+            RequestFault::NoReply => std::future::pending().await,
+            RequestFault::Disconnect => Err(self.disconnect().await),
         }
     }
 }
@@ -148,8 +147,8 @@ impl russh_sftp::server::Handler for Files {
         flags: OpenFlags,
         _attributes: FileAttributes,
     ) -> Result<Handle, StatusCode> {
-        let is_written = flags.contains(OpenFlags::WRITE) || flags.contains(OpenFlags::APPEND);
-        self.tell(if is_written { "open-to-write" } else { "open-to-read" }, &[&path]);
+        let is_written = flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND);
+        self.record(open_name(flags), &[&path]);
         if is_written && self.faults.no_dotfiles && is_dotfile(&path) {
             return Err(StatusCode::PermissionDenied);
         }
@@ -158,13 +157,13 @@ impl russh_sftp::server::Handler for Files {
         if file.metadata().map_err(code)?.is_dir() {
             return Err(StatusCode::Failure);
         }
-        Ok(self.keep(id, Open::File { file, path: located, is_written }))
+        Ok(self.insert(id, Open::File { file, path: located, is_written }))
     }
 
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusCode> {
         match self.open.remove(&handle) {
             None => Err(StatusCode::Failure),
-            Some(Open::File { is_written: true, .. }) if self.faults.failing_close => Err(StatusCode::Failure),
+            Some(Open::File { is_written: true, .. }) if self.faults.fails_close => Err(StatusCode::Failure),
             Some(Open::File { file, path, is_written: true }) => {
                 drop(file);
                 if let Some(action) = &self.faults.after_upload {
@@ -182,14 +181,14 @@ impl russh_sftp::server::Handler for Files {
         if count == 0 {
             return Err(StatusCode::Eof);
         }
-        self.disturb(self.faults.of_read(count as u64)).await?;
+        self.apply(self.faults.on_read(count as u64)).await?;
         data.truncate(count);
         Ok(Data { id, data })
     }
 
     async fn write(&mut self, id: u32, handle: String, offset: u64, mut data: Vec<u8>) -> Result<Status, StatusCode> {
-        self.disturb(self.faults.of_write(data.len() as u64)).await?;
-        if self.faults.corrupting
+        self.apply(self.faults.on_write(data.len() as u64)).await?;
+        if self.faults.corrupts_writes
             && let Some(last) = data.last_mut()
         {
             *last ^= 1;
@@ -204,7 +203,7 @@ impl russh_sftp::server::Handler for Files {
     }
 
     async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, StatusCode> {
-        tokio::time::sleep(self.faults.stat_takes).await;
+        tokio::time::sleep(self.faults.stat_delay).await;
         let metadata = fs::metadata(self.follow(&path)?).map_err(code)?;
         Ok(Attrs { id, attrs: self.attributes(&metadata) })
     }
@@ -215,7 +214,7 @@ impl russh_sftp::server::Handler for Files {
     }
 
     async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, StatusCode> {
-        self.tell("opendir", &[&path]);
+        self.record("opendir", &[&path]);
         let folder = self.follow(&path)?;
         let own = russh_sftp::protocol::File::new(".", self.attributes(&fs::metadata(&folder).map_err(code)?));
         let parent = russh_sftp::protocol::File { filename: "..".to_owned(), ..own.clone() };
@@ -227,14 +226,14 @@ impl russh_sftp::server::Handler for Files {
                 entries.push_back(russh_sftp::protocol::File::new(name, self.attributes(&metadata)));
             }
         }
-        Ok(self.keep(id, Open::Folder(entries)))
+        Ok(self.insert(id, Open::Folder(entries)))
     }
 
     async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, StatusCode> {
-        if let Some(name) = self.faults.endless_names {
+        if let Some(name) = self.faults.endless_listing {
             self.listed += 1;
             // Several long names do not fit into one answer.
-            let count = if name(0).len() > 1_000 { 1 } else { NAMES_AT_ONCE as u64 };
+            let count = if name(0).len() > 1_000 { 1 } else { MAX_NAMES as u64 };
             let numbers = (self.listed - 1) * count..self.listed * count;
             let attributes =
                 FileAttributes { size: Some(1), permissions: Some(0o100_600), ..FileAttributes::default() };
@@ -244,7 +243,7 @@ impl russh_sftp::server::Handler for Files {
         match self.open.get_mut(&handle) {
             Some(Open::Folder(entries)) if entries.is_empty() => Err(StatusCode::Eof),
             Some(Open::Folder(entries)) => {
-                let files = entries.drain(..entries.len().min(NAMES_AT_ONCE)).collect();
+                let files = entries.drain(..entries.len().min(MAX_NAMES)).collect();
                 Ok(Name { id, files })
             }
             _ => Err(StatusCode::Failure),
@@ -252,36 +251,36 @@ impl russh_sftp::server::Handler for Files {
     }
 
     async fn remove(&mut self, id: u32, path: String) -> Result<Status, StatusCode> {
-        self.tell("remove", &[&path]);
+        self.record("remove", &[&path]);
         if self.faults.no_removal {
             return Err(StatusCode::PermissionDenied);
         }
-        // The action may block; other connections continue.
+        // The action may block, and other connections must continue.
         tokio::task::block_in_place(|| self.faults.before_removal());
         fs::remove_file(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
     }
 
     async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
-        self.tell("rename", &[&from, &to]);
+        self.record("rename", &[&from, &to]);
         let (source, target) = (self.locate(&from)?, self.locate(&to)?);
-        // OpenSSH links and unlinks: it refuses an existing target with this status.
+        // OpenSSH creates a link and unlinks the source, which fails with this status if the target exists.
         if fs::symlink_metadata(&target).is_ok() {
             return Err(StatusCode::Failure);
         }
         fs::rename(source, target).map_err(code)?;
-        self.disturb(self.faults.of_rename_reply()).await?;
+        self.apply(self.faults.on_rename_reply()).await?;
         Ok(ok(id))
     }
 
     async fn mkdir(&mut self, id: u32, path: String, _attributes: FileAttributes) -> Result<Status, StatusCode> {
-        self.tell("mkdir", &[&path]);
+        self.record("mkdir", &[&path]);
         fs::create_dir(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
     }
 
     async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusCode> {
-        self.tell("rmdir", &[&path]);
+        self.record("rmdir", &[&path]);
         fs::remove_dir(self.locate(&path)?).map_err(code)?;
         Ok(ok(id))
     }
@@ -293,30 +292,34 @@ impl russh_sftp::server::Handler for Files {
         Ok(Name { id, files: vec![russh_sftp::protocol::File::dummy(name)] })
     }
 
-    async fn extended(&mut self, id: u32, request: String, data: Vec<u8>) -> Result<Packet, StatusCode> {
+    async fn extended(&mut self, id: u32, name: String, data: Vec<u8>) -> Result<Packet, StatusCode> {
         if self.faults.no_extensions {
             return Err(StatusCode::OpUnsupported);
         }
         let payload = axum::body::Bytes::from(data);
-        match request.as_str() {
+        match name.as_str() {
             FSYNC => {
-                let asked: FsyncExtension = decode(payload)?;
-                self.disturb(self.faults.sync).await?;
-                self.file(&asked.handle)?.sync_all().map_err(code)?;
+                let request: FsyncExtension = decode(payload)?;
+                self.apply(self.faults.sync).await?;
+                self.file(&request.handle)?.sync_all().map_err(code)?;
                 Ok(Packet::Status(ok(id)))
             }
             STATVFS => {
-                let asked: StatvfsExtension = decode(payload)?;
-                space(id, rustix::fs::statvfs(self.follow(&asked.path)?))
+                let request: StatvfsExtension = decode(payload)?;
+                space(id, rustix::fs::statvfs(self.follow(&request.path)?))
             }
             FSTATVFS => {
                 // The same form as for fsync: only a handle.
-                let asked: FsyncExtension = decode(payload)?;
-                space(id, rustix::fs::fstatvfs(self.file(&asked.handle)?))
+                let request: FsyncExtension = decode(payload)?;
+                space(id, rustix::fs::fstatvfs(self.file(&request.handle)?))
             }
             _ => Err(StatusCode::OpUnsupported),
         }
     }
+}
+
+pub(super) fn open_name(flags: OpenFlags) -> &'static str {
+    if flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND) { "open-to-write" } else { "open-to-read" }
 }
 
 fn decode<T: serde::de::DeserializeOwned>(mut payload: axum::body::Bytes) -> Result<T, StatusCode> {
@@ -365,7 +368,7 @@ fn ok(id: u32) -> Status {
     Status { id, status_code: StatusCode::Ok, error_message: "Success".to_owned(), language_tag: String::new() }
 }
 
-/// OpenSSH distinguishes only these.
+/// OpenSSH reports only these.
 fn code(error: io::Error) -> StatusCode {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NoSuchFile,

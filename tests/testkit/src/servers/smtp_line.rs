@@ -4,59 +4,57 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, Stream};
 
-pub enum Line {
-    Plain(TcpStream),
-    Encrypted(Box<StreamOwned<ServerConnection, TcpStream>>),
+pub struct Line {
+    socket: Arc<TcpStream>,
+    tls: Option<ServerConnection>,
 }
 
 impl Line {
+    pub fn new(socket: Arc<TcpStream>) -> Line {
+        Line { socket, tls: None }
+    }
+
     /// Starts TLS; the handshake happens with the first byte read or written.
-    pub fn encrypt(self, tls: &Arc<ServerConfig>) -> io::Result<Line> {
-        match self {
-            Line::Plain(stream) => {
-                let connection = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
-                Ok(Line::Encrypted(Box::new(StreamOwned::new(connection, stream))))
-            }
-            Line::Encrypted(_) => Err(io::Error::other("TLS has already begun")),
-        }
+    pub fn encrypt(&mut self, config: &Arc<ServerConfig>) -> io::Result<()> {
+        self.tls = Some(ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?);
+        Ok(())
     }
 
     pub fn close(&mut self) {
-        if let Line::Encrypted(stream) = self {
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = self.flush();
         }
-        let socket = match self {
-            Line::Plain(stream) => stream,
-            Line::Encrypted(stream) => &mut stream.sock,
-        };
-        let _ = socket.shutdown(Shutdown::Both);
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
 impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Line::Plain(stream) => stream.read(buffer),
-            Line::Encrypted(stream) => stream.read(buffer),
+        let mut socket = &*self.socket;
+        match &mut self.tls {
+            Some(tls) => Stream::new(tls, &mut socket).read(buffer),
+            None => socket.read(buffer),
         }
     }
 }
 
 impl Write for Line {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Line::Plain(stream) => stream.write(buffer),
-            Line::Encrypted(stream) => stream.write(buffer),
+        let mut socket = &*self.socket;
+        match &mut self.tls {
+            Some(tls) => Stream::new(tls, &mut socket).write(buffer),
+            None => socket.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Line::Plain(stream) => stream.flush(),
-            Line::Encrypted(stream) => stream.flush(),
+        let mut socket = &*self.socket;
+        match &mut self.tls {
+            Some(tls) => Stream::new(tls, &mut socket).flush(),
+            None => socket.flush(),
         }
     }
 }

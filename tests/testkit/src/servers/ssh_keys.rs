@@ -1,4 +1,4 @@
-//! SSH keys for hosts and users, in OpenSSH's formats.
+//! SSH keys for hosts and users, in OpenSSH's format.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,13 +31,13 @@ impl SshKey {
     /// Slow in a debug build.
     pub fn rsa() -> SshKey {
         let pair = RsaKeypair::random(&mut safe_rng(), RSA_BITS).expect("an RSA key can be made");
-        SshKey { private: PrivateKey::new(KeypairData::from(pair), "").expect("the key is whole") }
+        SshKey { private: PrivateKey::new(KeypairData::from(pair), "").expect("the key is complete") }
     }
 
     /// Reads an unencrypted private key file of OpenSSH.
     pub fn read(path: &Path) -> SshKey {
         let text = fs::read(path).unwrap_or_else(|error| panic!("Cannot read {}: {error}", path.display()));
-        SshKey { private: PrivateKey::from_openssh(text).expect("the file holds a private key of OpenSSH") }
+        SshKey { private: PrivateKey::from_openssh(text).expect("the file is a private key in OpenSSH's format") }
     }
 
     fn random(algorithm: Algorithm) -> SshKey {
@@ -73,7 +73,7 @@ impl SshKey {
         self.write_pair(&self.private, folder, name)
     }
 
-    /// As [`write`](SshKey::write), with the private key encrypted; slow in a debug build.
+    /// Like [`write`](SshKey::write), with the private key encrypted; slow in a debug build.
     pub fn write_encrypted(&self, folder: &Path, name: &str, passphrase: &str) -> PathBuf {
         let encrypted = self.private.encrypt(&mut safe_rng(), passphrase).expect("a key can be encrypted");
         self.write_pair(&encrypted, folder, name)

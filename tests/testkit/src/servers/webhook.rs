@@ -1,6 +1,5 @@
 //! An endpoint that accepts exactly what Mattermost's incoming webhook accepts.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,15 +12,15 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::certificates::{Authority, Identity, LOOPBACK_NAMES};
+use super::certificates::Identity;
 use super::faults::FixedReply;
-use super::listener::{Listening, loopback};
+use super::listener::{Endpoint, HttpListener};
 
-/// In runes; Mattermost splits a longer text (`POST_MESSAGE_MAX_RUNES_V2`).
-pub const LONGEST_TEXT: usize = 16_383;
+/// In Unicode code points; Mattermost splits a longer text (`POST_MESSAGE_MAX_RUNES_V2`).
+const MAX_TEXT: usize = 16_383;
 
 /// In bytes; the default of Mattermost's `ServiceSettings.MaximumPayloadSizeBytes`.
-pub const LARGEST_BODY: usize = 300_000;
+const MAX_BODY: usize = 300_000;
 
 /// An accepted message, with the keys of Mattermost's page "Incoming webhooks".
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -37,7 +36,7 @@ pub struct Post {
     pub attachments: Option<Vec<Attachment>>,
 }
 
-/// The keys of Mattermost's page "Message attachments", without links and pictures.
+/// An attachment, with the keys of Mattermost's page "Message attachments" except links and images.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
@@ -63,7 +62,7 @@ pub struct Field {
 }
 
 impl Attachment {
-    /// Why Mattermost would refuse it: a wrong colour, or nothing to show.
+    /// Fails for what Mattermost refuses: a wrong colour, or nothing to show.
     fn check(&self) -> Result<(), String> {
         let is_hexadecimal = |color: &str| {
             color.strip_prefix('#').is_some_and(|digits| {
@@ -74,7 +73,7 @@ impl Attachment {
             && !["good", "warning", "danger"].contains(&color)
             && !is_hexadecimal(color)
         {
-            return Err(format!("{color:?} is no colour of an attachment"));
+            return Err(format!("{color:?} is not a colour of an attachment"));
         }
         let shown = [&self.pretext, &self.title, &self.text, &self.footer];
         if self.fallback.is_empty() || (self.fields.is_empty() && shown.iter().all(|text| text.is_none())) {
@@ -95,28 +94,25 @@ struct Behaviour {
 }
 
 pub struct Builder {
-    address: SocketAddr,
-    identity: Option<Identity>,
-    is_plain: bool,
+    endpoint: Endpoint,
     behaviour: Behaviour,
 }
 
 pub struct WebhookServer {
-    listening: Listening,
-    scheme: &'static str,
+    listener: HttpListener,
     behaviour: Arc<Behaviour>,
 }
 
 impl WebhookServer {
-    /// An endpoint over TLS with a certificate of [`Authority::shared`].
+    /// An endpoint over TLS with a certificate of [`Authority::shared`](super::Authority::shared).
     pub fn builder() -> Builder {
         let behaviour = Behaviour { id: "qe1x5bnmyjbjfqjz6pxqk7czew".to_owned(), ..Behaviour::default() };
-        Builder { address: loopback(0), identity: None, is_plain: false, behaviour }
+        Builder { endpoint: Endpoint::default(), behaviour }
     }
 
-    /// The webhook's URL is a secret.
+    /// The URL, which is a secret.
     pub fn url(&self) -> String {
-        format!("{}://{}/hooks/{}", self.scheme, self.listening.address(), self.behaviour.id)
+        self.listener.url(&format!("/hooks/{}", self.behaviour.id))
     }
 
     /// The secret part of the URL.
@@ -125,7 +121,7 @@ impl WebhookServer {
     }
 
     pub fn port(&self) -> u16 {
-        self.listening.address().port()
+        self.listener.port()
     }
 
     /// The number of requests, accepted or not.
@@ -145,43 +141,23 @@ impl WebhookServer {
 }
 
 impl Builder {
+    http_setters! { self }
+
     setters! { self;
-        port(port: u16) { self.address.set_port(port); }
-        /// The server's certificate.
-        identity(identity: Identity) { self.identity = Some(identity); }
-        /// Speaks HTTP without TLS.
-        plain_http() { self.is_plain = true; }
         /// Accepts messages at `/hooks/<id>`.
         id(id: &str) { id.clone_into(&mut self.behaviour.id); }
-        /// Answers every request with `status`.
-        status(status: u16) {
-            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: None });
-        }
-        /// Answers the first `requests` requests with `status`.
-        status_for(status: u16, requests: u64) {
-            self.behaviour.fixed_reply = Some(FixedReply { status, retry_after: None, requests: Some(requests) });
-        }
-        /// Adds `Retry-After` to the fixed status, which must be set before.
-        retry_after(seconds: u64) {
-            self.behaviour.fixed_reply.as_mut().expect("a status is set first").retry_after = Some(seconds);
-        }
         /// Records the message and never answers.
         silent() { self.behaviour.is_silent = true; }
     }
 
     pub fn start(self) -> WebhookServer {
-        let tls = (!self.is_plain).then(|| {
-            let identity = self.identity.unwrap_or_else(|| Authority::shared().server(&LOOPBACK_NAMES));
-            identity.server_config(None)
-        });
         let behaviour = Arc::new(self.behaviour);
-        let router = Router::new().route("/hooks/{id}", post(take)).with_state(Arc::clone(&behaviour));
-        let listening = Listening::start(self.address, tls, router).expect("the port is free");
-        WebhookServer { listening, scheme: if self.is_plain { "http" } else { "https" }, behaviour }
+        let router = Router::new().route("/hooks/{id}", post(answer)).with_state(Arc::clone(&behaviour));
+        WebhookServer { listener: self.endpoint.serve(router).expect("the port is free"), behaviour }
     }
 }
 
-async fn take(
+async fn answer(
     State(behaviour): State<Arc<Behaviour>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -211,8 +187,8 @@ fn refuse(behaviour: &Behaviour, status: StatusCode, reason: String) -> Response
 }
 
 fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Post, String> {
-    if body.len() > LARGEST_BODY {
-        return Err(format!("the body has {} bytes, more than the {LARGEST_BODY} that are read", body.len()));
+    if body.len() > MAX_BODY {
+        return Err(format!("the body has {} bytes, more than the limit of {MAX_BODY}", body.len()));
     }
     let content_type = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
     if content_type.split(';').next().map(str::trim) != Some("application/json") {
@@ -223,8 +199,8 @@ fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Post, String> {
         return Err("the text is empty".to_owned());
     }
     let runes = post.text.chars().count();
-    if runes > LONGEST_TEXT {
-        return Err(format!("the text has {runes} runes, more than the {LONGEST_TEXT} of one post"));
+    if runes > MAX_TEXT {
+        return Err(format!("the text has {runes} runes, more than the limit of {MAX_TEXT}"));
     }
     for attachment in post.attachments.iter().flatten() {
         attachment.check()?;

@@ -1,25 +1,18 @@
-//! ZIP files as a nightly job would publish them: a dump, its time in one of ZIP's forms, and other entries.
+//! ZIP files like those of a nightly job: a dump with its time in one of ZIP's formats, and other entries.
 
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+pub use zip::CompressionMethod as Method;
+use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
-/// Windows file times count from 1601.
+/// Windows file times start in 1601.
 const SECONDS_1601_TO_1970: u64 = 11_644_473_600;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
-    Stored,
-    #[default]
-    Deflated,
-    Bzip2,
-}
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Entry {
     name: String,
     content: Vec<u8>,
@@ -40,16 +33,7 @@ pub struct Zip {
 impl Entry {
     /// A deflated file without a time (DOS time 1980-01-01 00:00:00).
     pub fn new(name: &str, content: impl Into<Vec<u8>>) -> Entry {
-        Entry {
-            name: name.to_owned(),
-            content: content.into(),
-            method: Method::default(),
-            dos: None,
-            extended: None,
-            ntfs: None,
-            is_folder: false,
-            link: None,
-        }
+        Entry { name: name.to_owned(), content: content.into(), ..Entry::default() }
     }
 
     pub fn folder(name: &str) -> Entry {
@@ -65,11 +49,11 @@ impl Entry {
         dos_time(local: NaiveDateTime) { self.dos = Some(local); }
         /// The extended timestamp (Info-ZIP's "UT"), in whole seconds of UTC.
         extended_time(time: DateTime<Utc>) {
-            self.extended = Some(u32::try_from(time.timestamp()).expect("the time lies between 1970 and 2106"));
+            self.extended = Some(u32::try_from(time.timestamp()).expect("the time is from 1970 to 2106"));
         }
         /// The NTFS time, in UTC.
         ntfs_time(time: DateTime<Utc>) {
-            let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time lies after 1970");
+            let since_1970 = u64::try_from(time.timestamp_micros()).expect("the time is after 1970");
             self.ntfs = Some(SECONDS_1601_TO_1970 * 10_000_000 + since_1970 * 10);
         }
         method(method: Method) { self.method = method; }
@@ -83,7 +67,6 @@ impl Zip {
 
     setters! { self;
         with(entry: Entry) { self.entries.push(entry); }
-        /// Sets the comment at the end.
         comment(comment: &str) { comment.clone_into(&mut self.comment); }
     }
 
@@ -99,30 +82,25 @@ impl Zip {
             } else if let Some(target) = &entry.link {
                 writer.add_symlink(&entry.name, target, options).expect("a link can be added");
             } else {
-                writer.start_file(&entry.name, options).expect("an entry can be begun");
-                writer.write_all(&entry.content).expect("memory takes every byte");
+                writer.start_file(&entry.name, options).expect("an entry can be started");
+                writer.write_all(&entry.content).expect("writing to memory succeeds");
             }
         }
         writer.finish().expect("a ZIP can be finished").into_inner()
     }
 
-    /// Writes the ZIP to `path` atomically, so that no server publishes half of it.
+    /// Writes the ZIP to `path` atomically, so that a server never publishes an incomplete file.
     pub fn write(&self, path: &Path) {
         let name = path.file_name().expect("a ZIP has a name").to_string_lossy();
         let part = path.with_file_name(format!(".{name}.part"));
         fs::write(&part, self.bytes()).expect("a ZIP can be written");
-        fs::rename(part, path).expect("a ZIP can take its name");
+        fs::rename(part, path).expect("a ZIP can be renamed");
     }
 }
 
 impl Entry {
     fn options(&self) -> zip::write::FullFileOptions<'static, 'static> {
-        let method = match self.method {
-            Method::Stored => CompressionMethod::Stored,
-            Method::Deflated => CompressionMethod::Deflated,
-            Method::Bzip2 => CompressionMethod::Bzip2,
-        };
-        let mut options = SimpleFileOptions::default().compression_method(method);
+        let mut options = SimpleFileOptions::default().compression_method(self.method);
         if let Some(time) = self.dos {
             options = options.last_modified_time(dos(time));
         }
@@ -144,7 +122,7 @@ fn dos(time: NaiveDateTime) -> zip::DateTime {
     zip::DateTime::from_date_and_time(year, month, day, hour, minute, second).expect("DOS time is from 1980 to 2107")
 }
 
-/// An SQL dump of exactly `size` bytes, the same ones each time; it deflates to about a third.
+/// An SQL dump of `size` bytes, always the same; it deflates to about a third.
 pub fn sql_dump(size: usize) -> Vec<u8> {
     let mut dump = b"-- Dump of the database inforx\nSET NAMES utf8mb4;\n".to_vec();
     let mut random = fastrand::Rng::with_seed(42);
@@ -160,7 +138,7 @@ pub fn sql_dump(size: usize) -> Vec<u8> {
     dump
 }
 
-/// Incompressible bytes, the same ones each time.
+/// Incompressible bytes, always the same.
 pub fn noise(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     fastrand::Rng::with_seed(7).fill(&mut bytes);

@@ -1,8 +1,8 @@
-//! What a run left behind, and whether that is right.
+//! The folder and the mail after a run.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs::{self};
+use std::fs;
 
 use mail_parser::MessageParser;
 use sha2::{Digest, Sha256};
@@ -14,54 +14,54 @@ pub(crate) struct Finding {
     pub holds: bool,
 }
 
-/// A name in the SFTP server's folder, before and after the run.
-pub(crate) struct Place {
+/// An entry of the SFTP server's folder.
+pub(crate) struct FolderEntry {
     pub name: String,
-    pub before: bool,
-    pub after: bool,
+    pub is_before: bool,
+    pub is_after: bool,
     pub reason: String,
     pub is_right: bool,
 }
 
-pub(crate) struct Letter {
+pub(crate) struct Mail {
     pub subject: String,
     pub text: String,
     pub html: String,
     pub attachments: Vec<String>,
 }
 
-/// The SFTP server's folder before and after the run, sorted by name.
-pub(crate) fn folder(stage: &Stage) -> Result<Vec<Place>, Box<dyn Error>> {
-    let mut places = BTreeMap::new();
-    let new = Planted { name: stage.archive.clone(), stays: true, reason: "new: today's dump".to_owned() };
-    for (planted, before) in stage.planted.iter().map(|planted| (planted, true)).chain([(&new, false)]) {
-        let Planted { name, stays, reason } = planted.clone();
-        let place = Place { name: name.clone(), before, after: false, reason, is_right: !stays };
-        places.insert(name, (stays, place));
-    }
+/// Sorted by name.
+pub(crate) fn folder(stage: &Stage) -> Result<Vec<FolderEntry>, Box<dyn Error>> {
+    let mut present = BTreeSet::new();
     for entry in fs::read_dir(&stage.destination)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let (stays, place) = places.entry(name.clone()).or_insert_with(|| {
-            let reason = "unexpected".to_owned();
-            (false, Place { name, before: false, after: true, reason, is_right: false })
-        });
-        place.after = true;
-        place.is_right = *stays;
+        present.insert(entry?.file_name().to_string_lossy().into_owned());
     }
-    Ok(places.into_values().map(|(_, place)| place).collect())
+    let new = Planted { name: stage.archive.clone(), is_kept: true, reason: "new: today's dump".to_owned() };
+    let mut entries = Vec::new();
+    for (planted, is_before) in stage.planted.iter().map(|planted| (planted, true)).chain([(&new, false)]) {
+        let Planted { name, is_kept, reason } = planted.clone();
+        let is_after = present.remove(&name);
+        entries.push(FolderEntry { name, is_before, is_after, reason, is_right: is_after == is_kept });
+    }
+    entries.extend(present.into_iter().map(|name| {
+        let reason = "unexpected".to_owned();
+        FolderEntry { name, is_before: false, is_after: true, reason, is_right: false }
+    }));
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
 }
 
-pub(crate) fn letter(raw: &[u8]) -> Option<Letter> {
+pub(crate) fn parse_mail(raw: &[u8]) -> Option<Mail> {
     let message = MessageParser::default().parse(raw)?;
-    let attached = |part: &mail_parser::MessagePart<'_>| {
+    let attachment_name = |part: &mail_parser::MessagePart<'_>| {
         use mail_parser::MimeHeaders as _;
-        part.attachment_name().unwrap_or("without a name").to_owned()
+        part.attachment_name().unwrap_or("unnamed").to_owned()
     };
-    Some(Letter {
+    Some(Mail {
         subject: message.subject().unwrap_or_default().to_owned(),
         text: message.body_text(0).unwrap_or_default().into_owned(),
         html: message.body_html(0).unwrap_or_default().into_owned(),
-        attachments: message.attachments().map(attached).collect(),
+        attachments: message.attachments().map(attachment_name).collect(),
     })
 }
 

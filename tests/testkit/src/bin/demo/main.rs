@@ -1,12 +1,12 @@
-//! One run from end to end on this machine alone: a web server, an SFTP server, a mail server and a Mattermost webhook in
-//! this process, and the real program between them; then the commands that an operator uses afterwards.
+//! A complete run of the real program with a web server, an SFTP server, a mail server and a Mattermost webhook in this
+//! process, followed by the commands of an operator.
 //!
-//! It installs nothing, needs no root, uses loopback only and leaves nothing running. Its files are in `demo` in cargo's
-//! target folder. It exits with 0 only if everything that it checks is right.
+//! Installs nothing, needs no root, uses only loopback, and leaves nothing running. Its files are in `demo` in cargo's
+//! target folder. Exits with 0 if every check passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the demo")]
 
 mod evidence;
-mod morning;
+mod operator;
 mod stage;
 
 use std::error::Error;
@@ -17,11 +17,12 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use chrono::{DateTime, Local};
 use console::style;
 use evidence::Finding;
-use morning::Place;
+use operator::Target;
 use stage::Stage;
 use testkit::Sshd;
-use testkit::night::DUMP;
-use testkit::nights::dump::extracted;
+use testkit::nights::dump::extract;
+use testkit::servers::smtp::Mail;
+use testkit::setup::DUMP;
 
 fn main() -> ExitCode {
     match show() {
@@ -34,10 +35,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the program, prints what it did and returns everything that was checked.
+/// Runs the program, prints the results and returns all checks.
 fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     let program = testkit::program();
-    let stage = Stage::set(&testkit::target_folder().join("demo"), Local::now())?;
+    let stage = Stage::set_up(&testkit::target_folder().join("demo"), Local::now())?;
     introduce(&stage, program);
     let output = Command::new(program)
         .args(["run", "--config"])
@@ -47,28 +48,28 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
         .output()
         .map_err(|error| format!("Cannot start {}: {error}", program.display()))?;
 
-    let mut findings = show_ending(&output);
+    let mut findings = show_exit(&output);
     findings.extend(show_log(&stage)?);
     findings.extend(show_folder(&stage)?);
     findings.extend(show_archive(&stage)?);
     findings.extend(show_mail(&stage)?);
     findings.extend(show_message(&stage)?);
-    findings.extend(show_watchers(&stage)?);
+    findings.extend(show_monitoring(&stage)?);
     heading("After the run");
-    let embedded = Place {
+    let embedded = Target {
         server: "the embedded SFTP server",
         config: &stage.config,
         destination: &stage.destination,
         output: &stage.folder.join("restored"),
     };
-    findings.extend(morning::show(&stage, program, &embedded)?);
-    findings.extend(morning::show_documents(&stage, program, &Place { server: "without a server", ..embedded })?);
+    findings.extend(operator::show(&stage, program, &embedded)?);
+    findings.extend(operator::show_documents(&stage, program, &Target { server: "without a server", ..embedded })?);
     findings.extend(show_openssh(&stage, program)?);
     conclude(&stage, &findings);
     Ok(findings)
 }
 
-/// Repeats the run and the commands with OpenSSH, if it is installed.
+/// Repeats the run and the commands with OpenSSH, if installed.
 fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The same with OpenSSH");
     if !Sshd::is_installed() {
@@ -77,15 +78,15 @@ fn show_openssh(stage: &Stage, program: &Path) -> Result<Vec<Finding>, Box<dyn E
     }
     let sshd = Sshd::start(&["ed25519"]);
     stage::copy_files(&stage.destination, &sshd.directory)?;
-    let config = stage.lead_to_openssh(&sshd)?;
-    let place = Place {
+    let config = stage.write_openssh_config(&sshd)?;
+    let target = Target {
         server: "OpenSSH",
         config: &config,
         destination: &sshd.directory,
         output: &stage.folder.join("restored_openssh"),
     };
-    let mut findings = morning::show_night(stage, program, &place)?;
-    findings.extend(morning::show(stage, program, &place)?);
+    let mut findings = operator::show_run(stage, program, &target)?;
+    findings.extend(operator::show(stage, program, &target)?);
     Ok(findings)
 }
 
@@ -99,7 +100,7 @@ fn introduce(stage: &Stage, program: &Path) {
     println!("\n$ {} run --config {}", program.display(), stage.config.display());
 }
 
-fn show_ending(output: &Output) -> Vec<Finding> {
+fn show_exit(output: &Output) -> Vec<Finding> {
     for text in [&output.stdout, &output.stderr] {
         print!("{}", String::from_utf8_lossy(text));
     }
@@ -109,24 +110,24 @@ fn show_ending(output: &Output) -> Vec<Finding> {
 
 fn show_log(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The log");
-    let log = text_of(&stage.folder.join("log.log"))?;
+    let log = read_if_exists(&stage.folder.join("log.log"))?;
     print!("{log}");
     Ok(vec![finding("the log reports the run", !log.is_empty()), finding("it has no error", !log.contains(" ERROR "))])
 }
 
 fn show_folder(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The folder on the SFTP server");
-    let places = evidence::folder(stage)?;
-    let width = places.iter().map(|place| place.name.len()).max().unwrap_or(0);
-    println!("{:width$}  before  after  why", "");
-    let mark = |is_there: bool| if is_there { "yes" } else { "-" };
+    let entries = evidence::folder(stage)?;
+    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    println!("{:width$}  before  after  reason", "");
+    let mark = |exists: bool| if exists { "yes" } else { "-" };
     let mut findings = Vec::new();
-    for place in places {
-        let (before, after) = (mark(place.before), mark(place.after));
-        let verdict = if place.is_right { String::new() } else { format!("  {}", style("WRONG").red()) };
-        println!("{:width$}  {before:6}  {after:5}  {}{verdict}", place.name, place.reason);
-        let fate = if place.after { "is there" } else { "is not there" };
-        findings.push(finding(&format!("{} {fate} ({})", place.name, place.reason), place.is_right));
+    for entry in entries {
+        let (before, after) = (mark(entry.is_before), mark(entry.is_after));
+        let verdict = if entry.is_right { String::new() } else { format!("  {}", style("WRONG").red()) };
+        println!("{:width$}  {before:6}  {after:5}  {}{verdict}", entry.name, entry.reason);
+        let state = if entry.is_after { "exists" } else { "does not exist" };
+        findings.push(finding(&format!("{} {state} ({})", entry.name, entry.reason), entry.is_right));
     }
     Ok(findings)
 }
@@ -135,10 +136,10 @@ fn show_archive(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The archive");
     let path = stage.destination.join(&stage.archive);
     if !path.exists() {
-        println!("There is no archive.");
+        println!("The archive is missing.");
         return Ok(vec![finding("the archive can be read", false)]);
     }
-    let (name, modified, content) = extracted(&fs::read(&path)?)?;
+    let (name, modified, content) = extract(&fs::read(&path)?)?;
     let time = DateTime::from_timestamp(modified, 0).ok_or("the archive has an impossible time")?;
     println!(
         "{name}: {} bytes, modified {}",
@@ -148,7 +149,7 @@ fn show_archive(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     println!("sha256 {}", evidence::sha256(&content));
     println!("sha256 {} of the published dump", evidence::sha256(&stage.dump.content));
     Ok(vec![
-        finding("the archive has the dump alone, with its name", name == DUMP),
+        finding("the archive contains only the dump, with its name", name == DUMP),
         finding("it has the dump's modification time", modified == stage.dump.modified.timestamp()),
         finding("it has the dump's bytes", content == *stage.dump.content),
     ])
@@ -157,27 +158,24 @@ fn show_archive(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
 fn show_mail(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("The mail");
     let mails = stage.mail.messages();
-    let letter = mails.first().and_then(|mail| evidence::letter(&mail.raw));
-    if let (Some(mail), Some(letter)) = (mails.first(), &letter) {
+    let parsed = mails.first().and_then(|mail| evidence::parse_mail(&mail.raw));
+    if let (Some(mail), Some(parsed)) = (mails.first(), &parsed) {
         let eml = stage.folder.join("mail.eml");
         fs::write(&eml, &mail.raw)?;
         let html = stage.folder.join("mail.html");
-        fs::write(&html, &letter.html)?;
-        println!("From: {}\nTo: {}\nSubject: {}", mail.from, mail.to.join(", "), letter.subject);
-        println!("Attached: {}\n\n{}", letter.attachments.join(", "), letter.text.trim_end());
+        fs::write(&html, &parsed.html)?;
+        println!("From: {}\nTo: {}\nSubject: {}", mail.from, mail.to.join(", "), parsed.subject);
+        println!("Attached: {}\n\n{}", parsed.attachments.join(", "), parsed.text.trim_end());
         println!("\nThe mail: {}\nFor a browser: {}", eml.display(), html.display());
     } else {
         println!("No mail arrived.");
     }
+    let is_secure = |mail: &Mail| mail.is_encrypted && mail.username.is_some();
+    let has_parts =
+        parsed.is_some_and(|mail| !mail.text.is_empty() && !mail.html.is_empty() && !mail.attachments.is_empty());
     Ok(vec![
-        finding("one mail arrived, over TLS and after a login", {
-            mails.len() == 1 && mails.iter().all(|mail| mail.is_encrypted && mail.username.is_some())
-        }),
-        finding("it has a plain-text part, an HTML part and the log", {
-            letter.is_some_and(|letter| {
-                !letter.text.is_empty() && !letter.html.is_empty() && !letter.attachments.is_empty()
-            })
-        }),
+        finding("one mail arrived, over TLS and after a login", mails.len() == 1 && mails.iter().all(is_secure)),
+        finding("it has a plain-text part, an HTML part and the log", has_parts),
     ])
 }
 
@@ -197,19 +195,19 @@ fn show_message(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     Ok(vec![finding("one message was posted", posts.len() == 1 && stage.webhook.refusals().is_empty())])
 }
 
-fn show_watchers(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+fn show_monitoring(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     heading("Monitoring");
     let pings = stage.monitor.pings();
     for ping in &pings {
         println!("{} …{} {}", ping.method, ping.path, ping.body.lines().next().unwrap_or_default());
     }
-    let metrics = text_of(&stage.folder.join(stage::METRICS))?;
+    let metrics = read_if_exists(&stage.folder.join(stage::METRICS))?;
     let samples: Vec<&str> = metrics.lines().filter(|line| !line.starts_with('#')).collect();
     println!("\n{}", samples.join("\n"));
     let paths: Vec<&str> = pings.iter().map(|ping| ping.path.as_str()).collect();
     Ok(vec![
-        finding("the monitor got the start and the success", paths == ["/start", ""]),
-        finding("the metrics have the time of the last success", {
+        finding("the monitor received the start and the success", paths == ["/start", ""]),
+        finding("the metrics contain the time of the last success", {
             samples.iter().any(|sample| sample.starts_with("scripting_system_last_success_timestamp_seconds"))
         }),
     ])
@@ -227,7 +225,7 @@ fn conclude(stage: &Stage, findings: &[Finding]) {
     println!(
         "  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md, scripting-system.prom,"
     );
-    println!("  web_server/ (what was published), sftp_server/{}/ (what arrived)", stage::DIRECTORY);
+    println!("  web_server/ (the published ZIP), sftp_server/{}/ (the archives)", stage::DIRECTORY);
 }
 
 fn heading(text: &str) {
@@ -238,8 +236,8 @@ fn finding(claim: &str, holds: bool) -> Finding {
     Finding { claim: claim.to_owned(), holds }
 }
 
-/// The text of a file; empty if there is none.
-fn text_of(path: &Path) -> Result<String, Box<dyn Error>> {
+/// Empty if the file does not exist.
+fn read_if_exists(path: &Path) -> Result<String, Box<dyn Error>> {
     if !path.exists() {
         return Ok(String::new());
     }

@@ -1,4 +1,4 @@
-//! The servers, their content, and the configuration for them.
+//! The servers of the demo, their content and the configuration.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, symlink};
@@ -10,11 +10,11 @@ use chrono::{DateTime, Days, Local, NaiveDate, SubsecRound as _};
 use scripting_system::disk::job_id::JobId;
 use serde_json::{Value, json};
 use testkit::Sshd;
-use testkit::night::{DUMP, archive_name, username};
 use testkit::nights::dump::Dump;
 use testkit::servers::certificates::write_private;
 use testkit::servers::smtp::Security;
 use testkit::servers::{Authority, HttpsServer, PingServer, SftpServer, SmtpServer, SshKey, WebhookServer, zips};
+use testkit::setup::{DUMP, archive_name, username};
 
 pub(crate) const DIRECTORY: &str = "TSE-INFORX";
 pub(crate) const METRICS: &str = "scripting-system.prom";
@@ -28,11 +28,12 @@ const WEB_PASSWORD: &str = "a password for the web server";
 const MAIL_USER: &str = "reports@example.org";
 const MAIL_PASSWORD: &str = "a password for the mail server";
 
-/// A file on the SFTP server before the run, and whether the run must keep it.
+/// An entry on the SFTP server before the run.
 #[derive(Clone)]
 pub(crate) struct Planted {
     pub name: String,
-    pub stays: bool,
+    /// Whether the run must keep it.
+    pub is_kept: bool,
     pub reason: String,
 }
 
@@ -54,8 +55,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Recreates `folder` with everything that a run on the date of `now` needs, and starts the servers.
-    pub(crate) fn set(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
+    /// Recreates `folder` for a run on the date of `now`, and starts the servers.
+    pub(crate) fn set_up(folder: &Path, now: DateTime<Local>) -> std::io::Result<Stage> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -90,34 +91,16 @@ impl Stage {
         let text = serde_json::to_string_pretty(&configuration(&web, &sftp, &mail))?;
         write_private(&config, format!("{text}\n").as_bytes());
 
-        let archive = archive_name(now.date_naive());
-        Ok(Stage {
-            folder: folder.to_owned(),
-            config,
-            destination,
-            archive,
-            dump,
-            planted,
-            web,
-            sftp,
-            mail,
-            webhook,
-            monitor,
-        })
+        let (folder, archive) = (folder.to_owned(), archive_name(now.date_naive()));
+        Ok(Stage { folder, config, destination, archive, dump, planted, web, sftp, mail, webhook, monitor })
     }
-}
 
-impl Stage {
     /// Writes a configuration for `sshd` instead of the embedded SFTP server.
-    pub(crate) fn lead_to_openssh(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
+    pub(crate) fn write_openssh_config(&self, sshd: &Sshd) -> std::io::Result<PathBuf> {
         let mut config = configuration(&self.web, &self.sftp, &self.mail);
         config["sftp"] = json!({
-            "host": "127.0.0.1",
-            "port": sshd.port(),
-            "username": username(),
-            "private_key": sshd.user_key(),
-            "known_hosts": "known_hosts_openssh",
-            "directory": sshd.directory,
+            "host": "127.0.0.1", "port": sshd.port(), "username": username(), "private_key": sshd.user_key(),
+            "known_hosts": "known_hosts_openssh", "directory": sshd.directory,
         });
         let path = self.folder.join("config_openssh.json");
         write_private(&path, format!("{}\n", serde_json::to_string_pretty(&config)?).as_bytes());
@@ -140,7 +123,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// An archive of a dump of `size` bytes, like those of earlier runs.
-fn archive_of(date: NaiveDate, size: usize) -> Vec<u8> {
+fn create_archive(date: NaiveDate, size: usize) -> Vec<u8> {
     let modified = date.and_hms_opt(22, 0, 0).unwrap().and_utc();
     Dump { content: Arc::new(zips::sql_dump(size)), modified }.archive()
 }
@@ -150,32 +133,30 @@ fn plant(folder: &Path, today: NaiveDate, id: &JobId) -> std::io::Result<Vec<Pla
     for age in [40, 12, 11, 10, 9, 8, 7, 5, 4, 3, 2, 1] {
         let date = today - Days::new(age);
         let name = archive_name(date);
-        fs::write(folder.join(&name), archive_of(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap()))?;
+        fs::write(folder.join(&name), create_archive(date, DUMP_BYTES - 200_000 * usize::try_from(age).unwrap()))?;
         let written = SystemTime::from(date.and_hms_opt(22, 5, 0).unwrap().and_utc());
         File::options().write(true).open(folder.join(&name))?.set_modified(written)?;
-        let stays = age <= KEEP_DAYS;
+        let is_kept = age <= KEEP_DAYS;
         let days = if age == 1 { "day" } else { "days" };
-        let reason = if stays {
-            format!("{age} {days} old, kept for {KEEP_DAYS}")
-        } else {
-            format!("{age} {days} old: expired")
-        };
-        planted.push(Planted { name, stays, reason });
+        let verdict = if is_kept { format!(", kept for {KEEP_DAYS}") } else { ": expired".to_owned() };
+        let reason = format!("{age} {days} old{verdict}");
+        planted.push(Planted { name, is_kept, reason });
     }
     let leftover = format!(".{}.{id}.part", archive_name(today - Days::new(1)));
     fs::write(folder.join(&leftover), "cut off")?;
-    planted.push(Planted { name: leftover, stays: false, reason: "a leftover of an interrupted run".to_owned() });
+    planted.push(Planted { name: leftover, is_kept: false, reason: "a leftover of an interrupted run".to_owned() });
 
-    let foreign = |name: &str, reason: &str| Planted { name: name.to_owned(), stays: true, reason: reason.to_owned() };
+    let foreign =
+        |name: &str, reason: &str| Planted { name: name.to_owned(), is_kept: true, reason: reason.to_owned() };
     let expired = archive_name(today - Days::new(50));
     fs::create_dir(folder.join(&expired))?;
-    planted.push(foreign(&expired, "foreign: a folder, whatever its name"));
+    planted.push(foreign(&expired, "foreign: a folder, despite its name"));
     let link = archive_name(today - Days::new(51));
     symlink("notes.txt", folder.join(&link))?;
-    planted.push(foreign(&link, "foreign: a link, whatever its name"));
+    planted.push(foreign(&link, "foreign: a link, despite its name"));
     for (name, reason) in [
-        ("notes.txt".to_owned(), "foreign: not an archive's name"),
-        (format!("{expired}.bak"), "foreign: only part of the name is an archive's"),
+        ("notes.txt".to_owned(), "foreign: not the name of an archive"),
+        (format!("{expired}.bak"), "foreign: only part of the name is that of an archive"),
         (today.format("%Y3002.tgz").to_string(), "foreign: there is no 30 February"),
     ] {
         fs::write(folder.join(&name), "foreign")?;
@@ -187,43 +168,29 @@ fn plant(folder: &Path, today: NaiveDate, id: &JobId) -> std::io::Result<Vec<Pla
 fn configuration(web: &HttpsServer, sftp: &SftpServer, mail: &SmtpServer) -> Value {
     json!({
         "source": {
-            "url": web.url(&format!("/{ZIP}")),
-            "dump": DUMP,
-            "ca_file": "ca.pem",
-            "username": WEB_USER,
-            "password": { "file": "secrets/web_password" },
+            "url": web.url(&format!("/{ZIP}")), "dump": DUMP, "ca_file": "ca.pem", "username": WEB_USER,
+            "password": {"file": "secrets/web_password"},
         },
-        "archive": { "work_directory": "work" },
+        "archive": {"work_directory": "work"},
         "sftp": {
-            "host": sftp.host(),
-            "port": sftp.port(),
-            "username": sftp.username(),
-            "private_key": "secrets/sftp_key",
-            "known_hosts": "known_hosts",
-            "directory": DIRECTORY,
+            "host": sftp.host(), "port": sftp.port(), "username": sftp.username(), "private_key": "secrets/sftp_key",
+            "known_hosts": "known_hosts", "directory": DIRECTORY,
         },
-        "retention": { "keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST },
+        "retention": {"keep_days": KEEP_DAYS, "keep_at_least": KEEP_AT_LEAST},
         "alarm": {},
-        "run": { "deadline_minutes": 2 },
-        "log": { "file": "log.log" },
+        "run": {"deadline_minutes": 2},
+        "log": {"file": "log.log"},
         "email": {
             "server": {
-                "host": mail.host(),
-                "port": mail.port(),
-                "security": "tls",
-                "username": MAIL_USER,
-                "password": { "file": "secrets/mail_password" },
-                "ca_file": "ca.pem",
+                "host": mail.host(), "port": mail.port(), "security": "tls", "username": MAIL_USER,
+                "password": {"file": "secrets/mail_password"}, "ca_file": "ca.pem",
             },
-            "from": MAIL_USER,
-            "to": ["operator@example.org"],
+            "from": MAIL_USER, "to": ["operator@example.org"],
         },
         "mattermost": {
-            "webhook_url": { "file": "secrets/webhook_url" },
-            "username": "scripting-system",
-            "ca_file": "ca.pem",
+            "webhook_url": {"file": "secrets/webhook_url"}, "username": "scripting-system", "ca_file": "ca.pem",
         },
-        "monitor": { "ping_url": { "file": "secrets/ping_url" }, "ca_file": "ca.pem" },
-        "metrics": { "textfile": METRICS },
+        "monitor": {"ping_url": {"file": "secrets/ping_url"}, "ca_file": "ca.pem"},
+        "metrics": {"textfile": METRICS},
     })
 }

@@ -1,5 +1,5 @@
-//! Writes a ZIP with a dump of any size in constant memory.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool for trials ends by panicking")]
+//! Writes a ZIP with a dump of any size, in constant memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed tool ends by panicking")]
 
 mod rows;
 
@@ -15,7 +15,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 const BUFFER: usize = 256 * 1024;
 
-/// Write a ZIP that holds an SQL dump, modified just now
+/// Write a ZIP with an SQL dump, modified just now
 #[derive(Parser)]
 struct Arguments {
     /// The file to write
@@ -62,15 +62,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes `size` incompressible bytes, the same ones each time.
+/// Writes `size` incompressible bytes, always the same.
 fn write_noise(size: u64, out: &mut impl Write) -> io::Result<()> {
     let mut random = fastrand::Rng::with_seed(7);
-    let (mut left, mut piece) = (size, vec![0; BUFFER]);
-    while left > 0 {
+    let (mut remaining, mut piece) = (size, vec![0; BUFFER]);
+    while remaining > 0 {
         random.fill(&mut piece);
-        let count = left.min(BUFFER as u64);
+        let count = remaining.min(BUFFER as u64);
         out.write_all(&piece[..count as usize])?;
-        left -= count;
+        remaining -= count;
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! An SQL dump in the format of mysqldump: the definition of a table, then its rows, many in each INSERT.
+//! An SQL dump in mysqldump's format: a table definition and its rows, many in each INSERT.
 
 use std::io::{self, Write};
 
 use fastrand::Rng;
 
 /// The size of one INSERT, about mysqldump's default.
-const INSERT: usize = 1 << 20;
+const INSERT_SIZE: usize = 1 << 20;
 
 const HEAD: &str = "\
 -- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)
@@ -72,69 +72,69 @@ const REMARKS: [&str; 8] = [
     "damaged on arrival, a replacement was sent",
 ];
 
-/// Writes a dump of exactly `size` bytes, the same ones each time. It deflates to about a quarter.
+/// Writes a dump of `size` bytes, always the same, which deflates to about a quarter.
 pub(crate) fn write_dump(size: u64, out: &mut impl Write) -> io::Result<()> {
     let mut random = Rng::with_seed(42);
-    let mut left = size;
+    let mut remaining = size;
     let mut text = HEAD.as_bytes().to_vec();
     let mut row = 1;
-    while left > 0 {
-        let begun = text.len();
+    while remaining > 0 {
+        let start = text.len();
         text.extend_from_slice(b"INSERT INTO `orders` VALUES ");
-        while text.len() - begun < INSERT {
-            put_row(row, &mut random, &mut text)?;
+        while text.len() - start < INSERT_SIZE {
+            write_row(row, &mut random, &mut text)?;
             text.push(b',');
             row += 1;
         }
         text.pop();
         text.extend_from_slice(b";\n");
-        let count = left.min(text.len() as u64);
+        let count = remaining.min(text.len() as u64);
         out.write_all(&text[..count as usize])?;
-        left -= count;
+        remaining -= count;
         text.clear();
     }
     Ok(())
 }
 
-fn put_row(row: u64, random: &mut Rng, text: &mut Vec<u8>) -> io::Result<()> {
-    let (first, last) = (one_of(&FIRST_NAMES, random), one_of(&LAST_NAMES, random));
+fn write_row(row: u64, random: &mut Rng, text: &mut Vec<u8>) -> io::Result<()> {
+    let (first, last) = (pick(&FIRST_NAMES, random), pick(&LAST_NAMES, random));
     write!(text, "({row},'{first}','{last}','")?;
     text.extend(first.bytes().chain([b'.']).chain(last.bytes()).filter(u8::is_ascii).map(|b| b.to_ascii_lowercase()));
     write!(
         text,
         "{}@{}','{} {}','{}','",
         random.u16(1..1000),
-        one_of(&MAIL_HOSTS, random),
-        one_of(&STREETS, random),
+        pick(&MAIL_HOSTS, random),
+        pick(&STREETS, random),
         random.u8(1..150),
-        one_of(&CITIES, random)
+        pick(&CITIES, random)
     )?;
     // About one order every 40 seconds.
     let ordered = row * 40 + random.u64(..40);
-    put_time(ordered, text)?;
+    write_time(ordered, text)?;
     if random.u8(..4) == 0 {
         text.extend_from_slice(b"',NULL,");
     } else {
         text.extend_from_slice(b"','");
-        put_time(ordered + random.u64(3_600..400_000), text)?;
+        write_time(ordered + random.u64(3_600..400_000), text)?;
         text.extend_from_slice(b"',");
     }
     let price = random.u32(100..50_000);
-    let (quantity, state) = (random.u8(1..6), one_of(&STATES, random));
+    let (quantity, state) = (random.u8(1..6), pick(&STATES, random));
     write!(text, "{},{quantity},{}.{:02},'{state}',", random.u32(1000..9000), price / 100, price % 100)?;
     match random.u8(..3) {
-        0 => write!(text, "'{}')", one_of(&REMARKS, random)),
+        0 => write!(text, "'{}')", pick(&REMARKS, random)),
         _ => write!(text, "NULL)"),
     }
 }
 
-/// Writes the time `seconds` after the beginning of 2019, in a calendar of 28-day months.
-fn put_time(seconds: u64, text: &mut Vec<u8>) -> io::Result<()> {
+/// Writes the time `seconds` after the start of 2019, in a calendar of 28-day months.
+fn write_time(seconds: u64, text: &mut Vec<u8>) -> io::Result<()> {
     let (minutes, days) = (seconds / 60, seconds / 86_400);
     let (year, month, day) = (2019 + days / 336, days / 28 % 12 + 1, days % 28 + 1);
     write!(text, "{year}-{month:02}-{day:02} {:02}:{:02}:{:02}", minutes / 60 % 24, minutes % 60, seconds % 60)
 }
 
-fn one_of<'a>(words: &[&'a str], random: &mut Rng) -> &'a str {
+fn pick<'a>(words: &[&'a str], random: &mut Rng) -> &'a str {
     words[random.usize(..words.len())]
 }

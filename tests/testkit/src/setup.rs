@@ -1,5 +1,5 @@
-//! An installation that works, for tests to break: a fresh dump on a TLS web server, OpenSSH, an SMTP server with TLS and
-//! a login, a webhook, and a configuration for all of them.
+//! A working setup, for tests to break: a fresh dump on a TLS web server, OpenSSH, an SMTP server with TLS and a login, a
+//! webhook, and a configuration for all of them.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,7 @@ pub const MAIL_LOGIN: (&str, &str) = ("reports@example.org", "mail-p4ssword");
 /// The password of the embedded SFTP server.
 pub const SFTP_PASSWORD: &str = "sftp-p4ssword";
 
-/// Servers with a fresh dump, and a configuration for them: ready to run.
-pub struct Night {
+pub struct Setup {
     folder: TempDir,
     pub config: Value,
     pub dump: Vec<u8>,
@@ -44,13 +43,13 @@ pub struct Outcome {
     pub log: String,
 }
 
-impl Night {
+impl Setup {
     /// A fresh dump of 200 kB, and an sshd with an ed25519 host key.
-    pub fn new() -> Night {
-        Night::with_sshd(Sshd::start(&["ed25519"]))
+    pub fn new() -> Setup {
+        Setup::with_sshd(Sshd::start(&["ed25519"]))
     }
 
-    pub fn with_sshd(sshd: Sshd) -> Night {
+    pub fn with_sshd(sshd: Sshd) -> Setup {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("web")).unwrap();
         fs::create_dir(folder.path().join("work")).unwrap();
@@ -78,33 +77,33 @@ impl Night {
         });
         let dump = zips::sql_dump(200_000);
         let modified = Utc::now().trunc_subsecs(0);
-        let night = Night { folder, config, dump, modified, web, sshd, mail, webhook };
-        night.publish(&Zip::new().with(night.entry()));
-        night
+        let setup = Setup { folder, config, dump, modified, web, sshd, mail, webhook };
+        setup.publish(&Zip::new().with(setup.entry()));
+        setup
     }
 
     pub fn publish(&self, zip: &Zip) {
         zip.write(&self.path("web/my_zip.zip"));
     }
 
-    /// As [`new`](Night::new), with a day of tolerance: the run may start after midnight.
-    pub fn around_midnight() -> Night {
-        let mut night = Night::new();
-        night.set("source.max_age_days", json!(1));
-        night
+    /// Like [`new`](Setup::new), but accepts a dump of the day before, since the run may start after midnight.
+    pub fn around_midnight() -> Setup {
+        let mut setup = Setup::new();
+        setup.set("source.max_age_days", json!(1));
+        setup
     }
 
-    /// Publishes a dump that is stale, also after midnight.
+    /// Publishes a dump that is stale even if the run starts after midnight.
     pub fn make_stale(&mut self) {
         self.publish_dump_of(self.modified - TimeDelta::days(3));
     }
 
-    /// The entry of the dump in its ZIP.
+    /// The dump as an entry of its ZIP.
     pub fn entry(&self) -> Entry {
         Entry::new(DUMP, self.dump.clone()).extended_time(self.modified)
     }
 
-    /// Publishes `bytes` in place of the ZIP.
+    /// Replaces the ZIP by `bytes`.
     pub fn publish_bytes(&self, bytes: &[u8]) {
         fs::write(self.path("web/my_zip.zip"), bytes).unwrap();
     }
@@ -114,8 +113,8 @@ impl Night {
         self.publish(&Zip::new().with(self.entry()));
     }
 
-    /// Sets the configuration's value at `path`, such as `sftp.host`.
-    pub fn set(&mut self, path: &str, value: Value) -> &mut Night {
+    /// Sets the value of the key at `path`, such as `sftp.host`.
+    pub fn set(&mut self, path: &str, value: Value) -> &mut Setup {
         let pointer = format!("/{}", path.replace('.', "/"));
         let (section, key) = pointer.rsplit_once('/').unwrap();
         let section = self.config.pointer_mut(section).unwrap_or_else(|| panic!("no section for {path}"));
@@ -127,7 +126,6 @@ impl Night {
         self.folder.path().join(name)
     }
 
-    /// Writes the configuration file.
     pub fn write_config(&self) -> PathBuf {
         let path = self.path("config.json");
         fs::write(&path, serde_json::to_vec_pretty(&self.config).unwrap()).unwrap();
@@ -135,7 +133,6 @@ impl Night {
         path
     }
 
-    /// Runs the program in the zone UTC.
     pub fn run(&self) -> Outcome {
         self.run_with(&[])
     }
@@ -149,12 +146,12 @@ impl Night {
         self.command_of("run", arguments)
     }
 
-    /// Runs another command than `run`, in the zone UTC.
+    /// Runs a command other than `run`.
     pub fn call(&self, command: &str, arguments: &[&str]) -> Outcome {
         self.outcome(self.command_of(command, arguments).output().unwrap())
     }
 
-    /// The program with this command and the configuration.
+    /// The program with a command, the configuration and the zone UTC.
     pub fn command_of(&self, command: &str, arguments: &[&str]) -> Command {
         let mut program = Command::new(crate::program());
         let command = program.arg(command).arg("--config").arg(self.write_config()).args(arguments);
@@ -174,7 +171,7 @@ impl Night {
         server
     }
 
-    /// Adds a round trip of 60 ms to the SFTP server, so that 4 connections are faster than one.
+    /// Adds a round-trip time of 60 ms to the SFTP server, so that 4 connections are faster than one.
     pub fn slow_down_sftp(&mut self) -> Proxy {
         let port = u16::try_from(self.config["sftp"]["port"].as_u64().unwrap()).unwrap();
         let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
@@ -182,12 +179,12 @@ impl Night {
         proxy
     }
 
-    /// Calls `try_on` with OpenSSH and again with the embedded SFTP server.
-    pub fn on_each_server(try_on: impl Fn(&mut Night)) {
-        try_on(&mut Night::new());
-        let mut night = Night::new();
-        let _server = night.serve_sftp(|builder| builder);
-        try_on(&mut night);
+    /// Calls `test` with OpenSSH, then with the embedded SFTP server.
+    pub fn on_each_server(test: impl Fn(&mut Setup)) {
+        test(&mut Setup::new());
+        let mut setup = Setup::new();
+        let _server = setup.serve_sftp(|builder| builder);
+        test(&mut setup);
     }
 
     pub fn outcome(&self, output: Output) -> Outcome {
@@ -202,11 +199,10 @@ impl Night {
     /// The id of the last run in the log (in its text format).
     pub fn run_id(&self) -> String {
         let log = fs::read_to_string(self.path("log.log")).unwrap();
-        let (_, rest) = log.lines().last().unwrap().split_once('[').expect("a line names its run");
+        let (_, rest) = log.lines().last().unwrap().split_once('[').expect("each line has the id of its run");
         rest.split_once(']').unwrap().0.to_owned()
     }
 
-    /// The name of the archive of the dump's date.
     pub fn archive_name(&self) -> String {
         archive_name(self.modified.date_naive())
     }
@@ -226,7 +222,7 @@ impl Night {
 }
 
 impl Outcome {
-    /// Everything that the run printed and logged, for the message of an assertion.
+    /// The exit code, the output and the log, for the message of an assertion.
     pub fn all(&self) -> String {
         format!("exit {}\nstdout: {}\nstderr: {}\nlog:\n{}", self.code, self.stdout, self.stderr, self.log)
     }
@@ -239,7 +235,7 @@ impl Outcome {
 
     #[track_caller]
     pub fn logged(&self, text: &str) -> &Outcome {
-        assert!(self.log.contains(text), "the log does not tell {text:?}: {}", self.all());
+        assert!(self.log.contains(text), "the log does not contain {text:?}: {}", self.all());
         self
     }
 }
@@ -251,17 +247,17 @@ pub fn extract_dump(archive: &Path) -> Vec<u8> {
     output.stdout
 }
 
-/// Waits until `is_so` returns true: `what`, for the message after 20 seconds.
+/// Waits until `condition` returns true, up to 20 seconds. `what` is for the panic message.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what} did not happen");
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// The default pattern: year, day, month.
+/// With the default pattern: year, day, month.
 pub fn archive_name(date: NaiveDate) -> String {
     date.format("%Y%d%m.tgz").to_string()
 }

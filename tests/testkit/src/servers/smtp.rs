@@ -248,8 +248,10 @@ impl Handler for Commands {
             return refusal;
         }
         self.state.mails.lock().unwrap().push(self.mail.clone());
-        while self.state.is_silent_after_data {
-            thread::park();
+        if self.state.is_silent_after_data {
+            loop {
+                thread::park();
+            }
         }
         mailin::response::OK
     }

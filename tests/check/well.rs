@@ -13,13 +13,13 @@ use testkit::servers::{Entry, Zip};
 use super::{check, files, must_end_with, must_show, night, prepare, scrubbed};
 
 #[test]
-fn everything_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
+fn a_check_connects_to_everything_a_run_needs_and_changes_nothing() {
     let mut night = night();
     night.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(night.modified)));
     night.config["monitor"] = json!({"ping_url": night.webhook.url(), "ca_file": "ca.pem"});
     night.config["metrics"] = json!({"textfile": "backup.prom"});
     fs::write(night.sshd.directory.join("20200101.tgz"), "old").unwrap();
-    fs::write(night.sshd.directory.join("notes.txt"), "not ours").unwrap();
+    fs::write(night.sshd.directory.join("notes.txt"), "foreign").unwrap();
     let (before, known_hosts) = (files(&night.sshd.directory), fs::read(night.path("known_hosts")).unwrap());
     let outcome = must_end_with(&night, 0);
     insta::assert_snapshot!("all_is_well", scrubbed(&night, &outcome));
@@ -101,9 +101,9 @@ fn the_local_sendmail_is_found_but_not_run() {
     };
     let outcome = with_path(&night);
     outcome.exited_with(4);
-    let said = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
+    let error = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
                 system, or set email.server";
-    must_show(&outcome, said);
+    must_show(&outcome, error);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let outcome = with_path(&night);
     outcome.exited_with(0);
@@ -128,15 +128,15 @@ fn on_terminal(night: &Night, no_color: &str) -> String {
 }
 
 #[test]
-fn a_terminal_gets_colours_unless_no_color_is_set_and_shows_progress() {
+fn a_terminal_shows_progress_and_colours_unless_no_color_is_set() {
     let night = night();
     let shown = on_terminal(&night, "");
     assert!(shown.contains("\u{1b}[32m✓\u{1b}[0m file") && shown.contains("\u{1b}[1mSource\u{1b}[0m"), "{shown}");
     assert!(shown.contains("connecting to the SFTP server"), "{shown}");
     let plain = on_terminal(&night, "1");
     assert!(plain.contains("  ✓ file") && !plain.contains("\u{1b}[32m") && !plain.contains("\u{1b}[1m"), "{plain}");
-    let elsewhere = check(&night);
-    assert!(!elsewhere.stdout.contains('\u{1b}') && elsewhere.stderr.is_empty(), "{}", elsewhere.all());
+    let piped = check(&night);
+    assert!(!piped.stdout.contains('\u{1b}') && piped.stderr.is_empty(), "{}", piped.all());
 }
 
 #[test]

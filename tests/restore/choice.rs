@@ -17,19 +17,19 @@ fn the_newest_is_restored_unless_a_date_is_given() {
         put_archive(night, 5, b"bad");
         assert_restored(night, &restore(night, &[]));
         fs::remove_dir_all(super::fixture::output(night)).unwrap();
-        let of = |days| day_before(night, days).to_string();
-        assert_refused(night, &restore(night, &["--date", &of(5)]), &["is no gzip file"]);
-        assert_restored(night, &restore(night, &["--date", &of(3)]));
+        let date = |days| day_before(night, days).to_string();
+        assert_refused(night, &restore(night, &["--date", &date(5)]), &["is no gzip file"]);
+        assert_restored(night, &restore(night, &["--date", &date(3)]));
         fs::remove_dir_all(super::fixture::output(night)).unwrap();
-        let between = restore(night, &["--date", &of(4)]);
-        let words = format!("there is no archive of {}; the nearest are those of {} and {}", of(4), of(5), of(3));
+        let between = restore(night, &["--date", &date(4)]);
+        let words = format!("there is no archive of {}; the nearest are those of {} and {}", date(4), date(5), date(3));
         assert_refused(night, &between, &[&words]);
         let future = restore(night, &["--date", "2999-12-31"]);
         assert_refused(night, &future, &["there is no archive of 2999-12-31; the nearest is that of "]);
-        let verified = night.call("verify", &["--date", &of(4)]);
+        let verified = night.call("verify", &["--date", &date(4)]);
         assert!(verified.exited_with(4).stderr.contains(&words), "{}", verified.all());
-        restore(night, &["--date", &of(3), "--latest"]).exited_with(2);
-        night.call("verify", &["--date", &of(3), "--all"]).exited_with(2);
+        restore(night, &["--date", &date(3), "--latest"]).exited_with(2);
+        night.call("verify", &["--date", &date(3), "--all"]).exited_with(2);
     });
 }
 
@@ -57,7 +57,7 @@ fn a_replaced_archive_without_a_successor_is_restored_and_not_renamed() {
         let outcome = restore(night, &["--latest"]);
         assert_restored(night, &outcome);
         assert!(outcome.stdout.contains(&format!("from           {}, ", night.archive_name())), "{}", outcome.all());
-        assert!(listing(&night.sshd.directory) == before, "something changed on the server");
+        assert!(listing(&night.sshd.directory) == before, "the server was changed");
     });
 }
 

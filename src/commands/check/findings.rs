@@ -7,13 +7,13 @@ use console::{Style, style};
 
 use crate::rules::units::count;
 
-/// Columns for the subject.
+/// The columns of the subject.
 const WIDTH: usize = 14;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Good,
-    /// A run works, but somebody should look at it.
+    /// A run works, but something needs attention.
     Warning,
     /// A run would fail, or a report would not arrive.
     Failed,
@@ -24,7 +24,7 @@ pub(super) enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) status: Status,
-    /// What was checked, in a word or two.
+    /// One or two words.
     pub(super) subject: &'static str,
     pub(super) text: String,
     /// What to do about it, if `text` does not say so.
@@ -52,7 +52,7 @@ impl Finding {
         Finding::new(Status::Skipped, subject, text)
     }
 
-    /// `result` is that of trying to write to `path`, which the configuration names as `key`.
+    /// `result` is the result of opening `path`, the value of `key`, for writing.
     pub(super) fn writable(subject: &'static str, path: &Path, key: &str, result: Result<(), impl Display>) -> Finding {
         match result {
             Ok(()) => Finding::good(subject, format!("{} can be written", path.display())),
@@ -71,7 +71,7 @@ pub(super) fn heading(title: &str, coloured: bool) -> String {
     style(title).bold().force_styling(coloured).to_string()
 }
 
-/// `finding` in one line, and its fix in another; without a newline at the end.
+/// `finding` on one line, and its fix on another; without a final newline.
 pub(super) fn line(finding: &Finding, coloured: bool) -> String {
     let (sign, style) = match finding.status {
         Status::Good => ("✓", Style::new().green()),
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_a_line_and_its_fix_another() {
+    fn a_finding_and_its_fix_are_one_line_each() {
         let findings = [
             Finding::good("name", "www.example.com: 192.0.2.7"),
             Finding::warning("certificate", "valid until 2026-12-07 (5 days left)").with_fix("renew it on the server"),

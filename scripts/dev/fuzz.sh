@@ -6,10 +6,10 @@
 #   configuration   JSON with known keys in unexpected places, and any bytes
 #   patterns        archive.name, with every date
 #   known_hosts     lines as OpenSSH writes them, and any bytes
-#   zips            ZIPs damaged in up to four places: no archive, or one with the declared content
-#   names           names that a server may list: nothing foreign is removed, no log line is forged
+#   zips            ZIPs damaged in up to four places: an error, or an archive with the declared contents
+#   names           names in a server's listing: no foreign file is removed, no log line is forged
 #
-# Each target runs for N minutes (10), two targets at a time. A failure prints the minimal input and is saved in a file
+# Each target runs for N minutes (10), two targets at a time. A failure prints the minimal input, and is saved in a file
 # *.proptest-regressions next to the test, which every later run tries first.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
@@ -36,10 +36,10 @@ cd -- "$top"
 export OPENSSL_NO_VENDOR=1
 cargo test --locked --no-run --lib --test configuration --test hostile
 
-# The tests of a target, as arguments of `cargo test`.
+# Prints the tests of the target $1 as arguments of `cargo test`.
 tests_of() {
     case $1 in
-    configuration) echo --test configuration are_judged_without_a_panic is_judged_without_a_panic ;;
+    configuration) echo --test configuration no_json_causes_a_panic no_bytes_cause_a_panic ;;
     patterns) echo --test hostile a_pattern_that_is_taken ;;
     known_hosts) echo --lib destination::known_hosts::tests::any_ ;;
     zips) echo --test hostile a_damaged_zip any_bytes_are_no_zip ;;

@@ -32,8 +32,8 @@ fn restore_names_the_file_in_the_archive_and_prints_a_command_that_restores_it()
         assert_refused(night, &outcome, &["contains \"the old dump's.sql\" instead of \"dumpfile.sql\"", "--dump"]);
         let (_, command) = outcome.stderr.rsplit_once("at that time, run scripting-system ").unwrap();
         let command = format!("'{}' {command}", program().display());
-        let output = Command::new("sh").args(["-c", &command]).env("TZ", "UTC").output().unwrap();
-        night.outcome(output).exited_with(0);
+        let restored = Command::new("sh").args(["-c", &command]).env("TZ", "UTC").output().unwrap();
+        night.outcome(restored).exited_with(0);
         assert!(fs::read(output(night).join(old)).unwrap() == night.dump);
         fs::remove_dir_all(output(night)).unwrap();
 

@@ -14,7 +14,7 @@ use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
 use crate::rules::trust::{Distrust, Holds};
 
-pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The key of mistakes about the job's time zone.
 const VARIABLE_TZ: &str = "the variable TZ";

@@ -19,6 +19,5 @@ pub use publish::{Published, Replaced, put_back};
 pub use session::authentication::Login;
 pub use session::connection::Connection;
 pub use session::folder::Durability;
-pub use session::known_hosts::Place;
 pub use session::server::Server;
 pub use transfer::fetch::{Fetched, fetch};

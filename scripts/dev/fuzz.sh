@@ -34,14 +34,14 @@ done
 require_cargo
 cd -- "$top"
 export OPENSSL_NO_VENDOR=1
-cargo test --locked --no-run --lib --test configuration --test hostile
+cargo test --locked --no-run --test configuration --test failures --test hostile
 
 # Prints the tests of the target $1 as arguments of `cargo test`.
 tests_of() {
     case $1 in
     configuration) echo --test configuration no_json_causes_a_panic no_bytes_cause_a_panic ;;
     patterns) echo --test hostile a_pattern_that_is_taken ;;
-    known_hosts) echo --lib destination::known_hosts::tests::any_ ;;
+    known_hosts) echo --test failures like_openssh::any_ ;;
     zips) echo --test hostile a_damaged_zip any_bytes_are_no_zip ;;
     names) echo --test hostile no_listed_name ;;
     esac
@@ -52,11 +52,9 @@ fuzz() {
     local code=0 file arguments
     read -ra arguments <<<"$(tests_of "$1")"
     file=$(mktemp)
-    # The first words select the test binary, the others the tests.
-    local split=2
-    [[ ${arguments[0]} == --test ]] || split=1
+    # The first two words select the test binary, the others the tests.
     PROPTEST_CASES=4000000000 PROPTEST_MAX_SHRINK_TIME=60000 timeout $((minutes * 60)) \
-        cargo test --locked --quiet "${arguments[@]:0:split}" -- "${arguments[@]:split}" >"$file" 2>&1 || code=$?
+        cargo test --locked --quiet "${arguments[@]:0:2}" -- "${arguments[@]:2}" >"$file" 2>&1 || code=$?
     # 124: the time limit was reached without a failure (timeout(1)).
     if ((code == 124)); then
         echo "$1: no failure in $minutes minutes"

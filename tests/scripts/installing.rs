@@ -82,7 +82,7 @@ fn a_program_without_manual_pages_is_still_installed() {
     let machine = Machine::installing_to("prefix");
     machine.add_command("program", &PROGRAM.replace("man)", "man) echo 'no pages here' >&2; exit 4 ;;\nnever)"));
     let printed = machine.install();
-    assert!(printed.contains("Manual pages:   none"), "{printed}");
+    assert!(printed.contains("Manual pages:   not installed"), "{printed}");
     assert_eq!(machine.jobs().len(), 1);
 }
 

@@ -24,7 +24,7 @@ use crate::runtime::progress::Progress;
 use crate::runtime::retry::{Retry, RetryPolicy};
 use crate::runtime::supervisor::{Ended, Supervisor};
 
-/// What every command needs from its configuration.
+/// The part of a configuration that every command needs.
 pub(super) struct Basics {
     secrets: Vec<SecretString>,
     /// About the file itself, one sentence each.
@@ -34,7 +34,6 @@ pub(super) struct Basics {
     deadline: Duration,
 }
 
-/// A configuration that a command can run with.
 pub(super) trait Settings: Send + 'static {
     fn basics(&self) -> Basics;
 }

@@ -9,10 +9,9 @@ use crate::cli;
 use crate::config::{json_schema, template};
 use crate::disk::atomic_file;
 
-/// The template's mode: an edited configuration may hold secrets.
-const PRIVATE: u32 = 0o600;
-/// The schema's mode.
-const PUBLIC: u32 = 0o644;
+/// An edited configuration may contain secrets.
+const TEMPLATE_MODE: u32 = 0o600;
+const SCHEMA_MODE: u32 = 0o644;
 
 /// Why nothing was written.
 #[derive(Debug, Error)]
@@ -31,7 +30,7 @@ pub enum GenConfigError {
 /// # Errors
 /// If the file exists or cannot be written.
 pub fn gen_config(arguments: &cli::GenConfig, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (template(), PRIVATE) };
+    let (text, mode) = if arguments.schema { (json_schema(), SCHEMA_MODE) } else { (template(), TEMPLATE_MODE) };
     let Some(file) = &arguments.output else {
         return stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print);
     };

@@ -1,4 +1,4 @@
-//! `list`: the archives on the server, and what retention will do to each.
+//! `list`: the archives on the server, and what retention will do with each.
 
 mod document;
 mod table;
@@ -34,7 +34,7 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
 
 fn fetch(context: &Context) -> Result<Listing, DestinationError> {
     let Context { config, started, .. } = context;
-    let _waiting = context.progress.waiting("asking the SFTP server");
+    let _waiting = context.progress.waiting("querying the SFTP server");
     let (server, entries, free) = list_once(context, "listing the archives")?;
     context.report_new_host_key(&server);
     let sftp = &config.sftp;

@@ -1,4 +1,4 @@
-//! The process's environment, which is read once, here.
+//! The process's environment, which is read once, at the start.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

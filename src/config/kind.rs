@@ -35,8 +35,7 @@ impl<T> Kind<T> {
         Kind { read: Box::new(read), holds_secret: |_| false, form }
     }
 
-    /// A text that is quote at the start of a refusal. `title` and `pattern` are those of the schema, as in
-    /// [`Kind::hidden_text`].
+    /// A text that is quoted at the start of a refusal. `pattern` as in [`Kind::hidden_text`].
     pub(super) fn text(
         title: &str,
         pattern: impl Into<String>,
@@ -45,8 +44,8 @@ impl<T> Kind<T> {
         Kind::hidden_text(title, pattern, move |text, _| read(text).map_err(|refusal| refusal.about(quote(text))))
     }
 
-    /// A text that no refusal quotes unless `read` does. `pattern` is a regular expression of JSON Schema (ECMA-262 with its flag `u`) that
-    /// matches every text that `read` accepts; it may match more.
+    /// A text that no refusal quotes unless `read` does. `pattern` is a regular expression of JSON Schema (ECMA-262 with the
+    /// flag `u`) that matches every text that `read` accepts; it may match more.
     pub(super) fn hidden_text(
         title: &str,
         pattern: impl Into<String>,

@@ -143,7 +143,7 @@ fn a_proxy_makes_the_connection_and_its_password_is_not_shown() {
     let closed = closed_address();
     night.set("source.proxy", json!(format!("http://user:pr0xy-s3cret@{closed}")));
     let outcome = must_fail(&night, &[("ZIP", &["no connection to "])]);
-    must_show(&outcome, "  - connection      made by source.proxy, which looks up the name too\n");
+    must_show(&outcome, "  - connection      through source.proxy, which also looks up the name\n");
     assert_eq!(night.web.requests(), 0);
     assert!(!outcome.all().contains("pr0xy-s3cret"), "{}", outcome.all());
 }

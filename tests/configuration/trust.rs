@@ -255,7 +255,7 @@ fn a_group_without_other_members_may_write_but_not_through_an_access_control_lis
     }
 }
 
-/// user::rwx, user:54321:rwx, group::r-x, mask::rwx, other::r-x, in the format of the kernel: version 2, then tag, permissions and id of each entry.
+/// user::rwx, user:54321:rwx, group::r-x, mask::rwx, other::r-x, in the kernel's format: version 2, then tag, permissions, id.
 fn acl() -> Vec<u8> {
     let entries =
         [(1_u16, 7_u16, u32::MAX), (2, 7, OTHER_USER), (4, 5, u32::MAX), (16, 7, u32::MAX), (32, 5, u32::MAX)];

@@ -7,8 +7,7 @@ use console::{Style, style};
 
 use crate::rules::units::count;
 
-/// The columns of the subject.
-const WIDTH: usize = 14;
+const SUBJECT_WIDTH: usize = 14;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
@@ -80,9 +79,9 @@ pub(super) fn line(finding: &Finding, coloured: bool) -> String {
         Status::Skipped => ("-", Style::new().dim()),
     };
     let sign = style.force_styling(coloured).apply_to(sign);
-    let mut line = format!("  {sign} {:WIDTH$}  {}", finding.subject, finding.text);
+    let mut line = format!("  {sign} {:SUBJECT_WIDTH$}  {}", finding.subject, finding.text);
     if let Some(fix) = &finding.fix {
-        line.push_str(&format!("\n    {:WIDTH$}  → {fix}", ""));
+        line.push_str(&format!("\n    {:SUBJECT_WIDTH$}  → {fix}", ""));
     }
     line
 }

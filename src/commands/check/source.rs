@@ -26,7 +26,7 @@ const SMALL_ZIP_BYTES: u64 = 65_633;
 pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
     let source = &checker.context.config.source;
     if source.proxy.is_some() {
-        checker.report(Finding::skipped("connection", "made by source.proxy, which looks up the name too"));
+        checker.report(Finding::skipped("connection", "through source.proxy, which also looks up the name"));
     } else if let Err((what, error)) = connect(checker) {
         checker.report(Finding::failed(what, with_causes(&error)));
         checker.report(Finding::skipped("ZIP", "not requested: there is no connection"));

@@ -23,7 +23,6 @@ pub(super) struct Listing {
     pub free: Option<u64>,
 }
 
-/// Properties of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Canvas {
     /// The width of the terminal; `None` if the output is not a terminal.

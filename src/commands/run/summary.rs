@@ -41,7 +41,7 @@ pub(super) fn summary(record: &RunRecord) -> String {
     finish(record, &lines)
 }
 
-/// What a run would do. No file is omitted.
+/// Omits no file.
 fn dry_run(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     let sending = record.task(Task::SendArchive);

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Demonstrates a run without any server of your own: builds the program, starts a web, an SFTP, a mail and a Mattermost
-# server on this machine, runs the program against them and prints the result.
+# Demonstrates a run without your own servers: builds the program, starts a web, an SFTP, a mail and a Mattermost server
+# on this machine, runs the program against them and prints the result.
 #
 # Usage: scripts/demo.sh
 #
-# It needs a Rust toolchain, a C compiler, make and perl, but no root, and installs nothing.
+# It needs a Rust toolchain, a C compiler, make and perl. It does not need root, and installs nothing.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"

@@ -1,43 +1,44 @@
 #!/usr/bin/env bash
-# Installs everything that a nightly run needs: the packages, the program, its configuration, its log and the cron job
-# that runs it at 23:00. It can be run again at any time: it keeps what exists and adds what is missing.
+# Installs everything for a nightly run: the packages, the program, its configuration, its log and the cron job that runs
+# it at 23:00. You can run it again at any time: it keeps existing files and adds missing ones.
 #
 # Usage: scripts/install_dependencies.sh [options]
 #
 #   --binary FILE           install this program instead of compiling one (no Rust toolchain needed)
-#   --prefix DIR            the program goes to DIR/bin, its manual pages and its completion for bash below
-#                           DIR/share; default /usr/local, for others than root ~/.local
-#   --config FILE           the configuration; default /etc/scripting-system/config.json, for others than
-#                           root ~/.config/scripting-system/config.json. Run the script once for each configuration
-#   --logrotate-folder DIR  where the log's rotation is written; default /etc/logrotate.d for root, for
-#                           others nowhere: the lines are printed instead
+#   --prefix DIR            install the program in DIR/bin, its manual pages and bash completion below DIR/share;
+#                           default /usr/local for root, ~/.local for other users
+#   --config FILE           the configuration; default /etc/scripting-system/config.json for root,
+#                           ~/.config/scripting-system/config.json for other users. Run the script once for each
+#                           configuration
+#   --logrotate-folder DIR  the folder for the log rotation; default /etc/logrotate.d for root; for other users the
+#                           lines are printed instead
 #   --no-packages           install no Debian packages
-#   --uninstall             remove the cron job, the log's rotation, the program, its manual pages and its
+#   --uninstall             remove the cron job, the log rotation, the program, its manual pages and its
 #                           completion. Needs the same --prefix, --config and --logrotate-folder as the
-#                           installation. The configuration, its schema, the log and the Debian packages are kept,
-#                           and the program while the crontab runs it for another configuration
+#                           installation. Keeps the configuration, its schema, the log and the Debian packages,
+#                           and the program if the crontab runs it with another configuration
 #   --purge                 with --uninstall: remove the configuration, its schema and the log too
 #   --help                  print this text
 #
-# The configuration is created with mode 0600, since it may contain passwords; an existing one is kept and gets that
-# mode. In the same folder are its schema, with which editors complete and check it (mode 0644), and log.log (mode 0640).
+# The configuration has mode 0600, because it may contain passwords; an existing one is kept, with that mode. Its schema
+# (mode 0644) for editors and log.log (mode 0640) are in the same folder.
 #
 # Each configuration gets one line in the crontab of the user who runs this script, and one file for logrotate. You can
-# change both: the script keeps another time, a commented-out line and another rotation.
+# change both: the script keeps your schedule, a commented-out line and your rotation.
 #
-# An installed program is replaced only if `check` of the new one accepts the configurations of the existing jobs. As root
-# the script writes only where nobody else can; with SCRIPTING_SYSTEM_TRUST_FILES=1 in the environment it accepts an
-# existing configuration in a folder that another user controls, and changes nothing in that folder.
+# An installed program is replaced only if `check` of the new one accepts the configurations of the existing jobs. As root,
+# the script writes only where nobody else can; with SCRIPTING_SYSTEM_TRUST_FILES=1 in the environment, it accepts an
+# existing configuration in a folder that another user controls, and changes nothing there.
 # shellcheck disable=SC2034,SC2154 # variables that its parts set or use
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 for part in trust crontab program rotation; do
-    # shellcheck source=/dev/null # each is checked by itself
+    # shellcheck source=/dev/null # each is checked separately
     source "$(dirname -- "${BASH_SOURCE[0]}")/install/$part.sh"
 done
 
-# The crontab is compared byte by byte, and messages of other programs are parsed.
+# The script compares the crontab byte by byte, and parses messages of other programs.
 export LC_ALL=C
 umask 022
 
@@ -51,7 +52,7 @@ purge=
 # Set if another user controls the configuration's folder: nothing is written there.
 foreign_folder=
 
-# Temporary files, removed when the script ends for any reason.
+# Temporary files, removed however the script ends.
 temporary=()
 remove_temporary() {
     ((${#temporary[@]} == 0)) || rm -rf -- "${temporary[@]}"
@@ -80,24 +81,24 @@ read_options() {
         esac
         shift
     done
-    [[ -z $purge || -n $uninstall ]] || fail_usage "--purge goes with --uninstall only"
+    [[ -z $purge || -n $uninstall ]] || fail_usage "--purge requires --uninstall"
 }
 
-# Sets the defaults, and makes every path absolute: cron starts in another folder.
-decide_paths() {
+# Sets the defaults, and makes every path absolute, because cron starts in another folder.
+set_paths() {
     if ((EUID == 0)); then
         : "${prefix:=/usr/local}" "${config:=/etc/scripting-system/config.json}"
         : "${logrotate_folder:=/etc/logrotate.d}"
     else
         [[ -n ${HOME:-} || ( -n $prefix && -n $config ) ]] ||
-            fail "HOME is not set: say where to install with --prefix and --config"
+            fail "HOME is not set; set --prefix and --config"
         : "${prefix:=$HOME/.local}" "${config:=$HOME/.config/scripting-system/config.json}"
     fi
     local path forbidden=']['\''"`\\$*?{}'
     for path in "$prefix" "$config" "$logrotate_folder"; do
-        # One rule for the shell, cron and logrotate: some of these are special in each.
+        # Some of these characters are special in the shell, in cron or in logrotate.
         [[ $path != *[$forbidden]* && $path != *[[:cntrl:]]* ]] ||
-            fail_usage "the path $(printf '%q' "$path") holds a quote, a bracket, a backslash, \$, *, ? or a control character"
+            fail_usage "the path $(printf '%q' "$path") contains a quote, a bracket, a backslash, \$, *, ? or a control character"
     done
     prefix=$(realpath -ms -- "$prefix")
     config=$(realpath -ms -- "$config")
@@ -111,8 +112,8 @@ decide_paths() {
     completion=$prefix/share/bash-completion/completions/scripting-system
 }
 
-# Exits if root would write below something that another user controls. Called again after folders were created: in a
-# folder such as /tmp another user may have taken a free name in between.
+# Exits if root would write below a folder that another user controls. Called again after creating folders: in a folder
+# such as /tmp, another user may have taken the name first.
 require_safe_places() {
     require_root_control --prefix "$prefix/bin" "$pages" "$(dirname -- "$completion")"
     [[ -z $logrotate_folder ]] || require_root_control --logrotate-folder "$logrotate_folder"
@@ -120,7 +121,7 @@ require_safe_places() {
     [[ -z $uninstall || -n $purge ]] || return 0
     only_root_controls "$config" "$log" && return 0
     if [[ ${SCRIPTING_SYSTEM_TRUST_FILES:-} == 1 && -z $purge ]]; then
-        [[ -f $config ]] || fail "the configuration $config does not exist, and root makes none there: $culprit"
+        [[ -f $config ]] || fail "the configuration $config does not exist, and root does not create it there: $culprit"
         foreign_folder=yes
         return 0
     fi
@@ -130,24 +131,24 @@ require_safe_places() {
 # --- packages -------------------------------------------------------------------------------------------
 
 add_packages() {
-    local wanted=(cron openssh-client logrotate)
-    [[ -n $binary ]] || wanted+=("${build_packages[@]}")
-    find_missing_packages "${wanted[@]}"
+    local packages=(cron openssh-client logrotate)
+    [[ -n $binary ]] || packages+=("${build_packages[@]}")
+    find_missing_packages "${packages[@]}"
     ((${#missing[@]} > 0)) || return 0
     if [[ -z $with_packages ]]; then
         echo "Missing, and not installed because of --no-packages: ${missing[*]}"
         return 0
     fi
-    local by_hand="apt-get update && apt-get install ${missing[*]}"
-    command -v apt-get >/dev/null || fail "there is no apt-get here to install what is missing: ${missing[*]}
-Install what these Debian packages bring, then run this script again."
+    local command="apt-get update && apt-get install ${missing[*]}"
+    command -v apt-get >/dev/null || fail "there is no apt-get to install the missing packages: ${missing[*]}
+Install the programs of these Debian packages, then run this script again."
     if ((EUID == 0)); then
         as_root=
     elif command -v sudo >/dev/null; then
         as_root=sudo
     else
-        fail "these packages are missing, and installing them takes root: ${missing[*]}
-As root: $by_hand
+        fail "installing the missing packages requires root: ${missing[*]}
+As root: $command
 Then run this script again."
     fi
     install_packages "${missing[@]}"
@@ -155,27 +156,27 @@ Then run this script again."
 
 # --- configuration and log ------------------------------------------------------------------------------
 
-make_configuration() {
+create_configuration() {
     local folder workplace
     if [[ -n $foreign_folder ]]; then
-        echo "Configuration:  $config (was there, kept)"
+        echo "Configuration:  $config (existed, kept)"
         echo "                Nothing in its folder was changed, because another user controls it: $culprit."
         return 0
     fi
     folder=$(dirname -- "$config")
-    mkdir -p -- "$folder" || fail "the folder $folder could not be made; choose another file with --config"
+    mkdir -p -- "$folder" || fail "the folder $folder could not be created; choose another file with --config"
     require_safe_places
     if [[ -e $config ]]; then
         chmod 0600 -- "$config"
-        echo "Configuration:  $config (was there, kept)"
+        echo "Configuration:  $config (existed, kept)"
         return 0
     fi
-    [[ ! -L $config ]] || fail "$config is a link that leads nowhere; remove it, or choose another file with --config"
-    # The template gets its name when it is complete: the next run would keep an incomplete one.
+    [[ ! -L $config ]] || fail "$config is a dangling link; remove it, or choose another file with --config"
+    # The template is renamed when it is complete: the next run would keep an incomplete one.
     workplace=$(mktemp -d -- "$folder/.template.XXXXXX") || fail "the folder $folder cannot be written"
     temporary+=("$workplace")
     (umask 077 && "$installed" gen-config --output "$workplace/config.json" >/dev/null) ||
-        fail "the program could not write the configuration's template; its message is above"
+        fail "the program could not write the configuration template; its message is above"
     chmod 0600 -- "$workplace/config.json"
     mv -T -- "$workplace/config.json" "$config"
     echo "Configuration:  $config (new, a template to fill in)"
@@ -189,24 +190,24 @@ install_schema() {
         fail "the folder $(dirname -- "$config") cannot be written"
     temporary+=("$workplace")
     "$installed" gen-config --output "$workplace/schema" --schema ||
-        fail "the program could not write the configuration's schema; its message is above"
+        fail "the program could not write the configuration schema; its message is above"
     chmod 0644 -- "$workplace/schema"
     mv -fT -- "$workplace/schema" "$schema"
     echo "Schema:         $schema"
 }
 
-make_log() {
+create_log() {
     [[ -z $foreign_folder ]] || return 0
     if [[ ! -e $log ]]; then
-        (umask 027 && : >>"$log") || fail "the log $log could not be made"
+        (umask 027 && : >>"$log") || fail "the log $log could not be created"
     fi
-    # Only removes permissions: a log that its group cannot read stays so.
+    # Only removes permissions: a log that its group cannot read remains so.
     chmod u=rw,g-wx,o= -- "$log"
     echo "Log:            $log"
 }
 
-# Warns if the configuration uses sendmail and there is none. awk reads the keys `server` and `send` of the section
-# `email`; it ignores a configuration that it cannot parse, since `check` reports that.
+# Warns if the configuration needs sendmail and it is missing. awk reads the keys `server` and `send` of the section
+# `email`; it ignores an invalid configuration, which `check` reports.
 check_sendmail() {
     local needs_sendmail
     ! command -v sendmail >/dev/null || return 0
@@ -228,7 +229,7 @@ check_sendmail() {
             if (has_email && (server == "" || server == "null") && value["\"send\""] != "\"never\"") print "yes"
         }' "$config" 2>/dev/null) || return 0
     [[ -z $needs_sendmail ]] ||
-        echo "Mail:           no sendmail is here, and email.server is null: install msmtp-mta or postfix, or set email.server"
+        echo "Mail:           sendmail is missing, and email.server is null: install msmtp-mta or postfix, or set email.server"
 }
 
 # --- install and uninstall ------------------------------------------------------------------------------
@@ -238,9 +239,9 @@ install_everything() {
     get_binary
     install_binary
     install_documents
-    make_configuration
+    create_configuration
     install_schema
-    make_log
+    create_log
     if [[ -n $foreign_folder && -n $logrotate_folder ]]; then
         echo "Log rotation:   not set up: root would rotate a log in a folder that another user controls"
     else
@@ -253,17 +254,17 @@ install_everything() {
     key=$(dirname -- "$config")/id_ed25519
     cat <<STEPS
 
-What is left to do:
- 1. Make a pair of SSH keys, unless you have one:
+Next steps:
+ 1. Create an SSH key pair, unless you have one:
       ssh-keygen -t ed25519 -f $(printf '%q' "$key") -N ''
-    Give $key.pub to the SFTP server (there it belongs into
-    ~/.ssh/authorized_keys of the user), and set sftp.private_key to
+    Add $key.pub to ~/.ssh/authorized_keys
+    of the user on the SFTP server, and set sftp.private_key to
     $key
  2. Fill in $config
- 3. Set sftp.host_key to the server's fingerprint, as ssh-keygen -l tells it there
- 4. See whether a run would work; nothing is sent or removed:
+ 3. Set sftp.host_key to the fingerprint that ssh-keygen -l prints on the server
+ 4. Check that a run will work; this sends no dump and removes nothing:
       $(printf '%q' "$installed") check --config $(printf '%q' "$config")
-Where log.file names another log than $log, its rotation is yours to set up.
+If log.file is not $log, set up its rotation yourself.
 STEPS
 }
 
@@ -273,7 +274,7 @@ remove_file() {
         rm -f -- "$1"
         echo "Removed:        $1"
     else
-        echo "Was not there:  $1"
+        echo "Did not exist:  $1"
     fi
 }
 
@@ -282,14 +283,14 @@ uninstall_everything() {
     crontab_now=$(mktemp)
     temporary+=("$crontab_now")
     ! package_is_present cron || read_crontab "$crontab_now"
-    # The crontab may decide which rotation belongs to the job, so this comes before the job is removed.
+    # Before the job is removed: the crontab may decide which rotation belongs to the job.
     [[ -z $logrotate_folder || ! -d $logrotate_folder ]] || rotation=$(rotation_file "$crontab_now")
-    # The job first: afterwards nothing starts the program.
+    # The job is removed first, so that nothing starts the program.
     if package_is_present cron; then
         change_crontab remove
         file=$(lines_of_job "$crontab_now")
         [[ -z $file ]] || echo "Crontab line:   ${file#* }
-                It was kept, because it runs another configuration too. Change it with: crontab -e"
+                It was kept, because it also runs another configuration. Change it with: crontab -e"
     fi
     [[ -z $logrotate_folder ]] || uninstall_rotation "$rotation" "$crontab_now"
     file=$(other_configs "$crontab_now" "$installed")
@@ -321,7 +322,7 @@ uninstall_everything() {
 }
 
 read_options "$@"
-decide_paths
+set_paths
 require_safe_places
 if [[ -n $uninstall ]]; then
     uninstall_everything

@@ -1,31 +1,30 @@
 #!/usr/bin/env bash
-# Sourced by the other scripts: their --help, their error messages, and the Debian packages and the Rust toolchain that
-# they need.
+# Sourced by the other scripts: --help, error messages, and the required Debian packages and Rust toolchain.
 set -euo pipefail
 
 # The repository's top folder.
 top=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Debian's commands for administrators, which other users do not have in their PATH.
+# Debian's administration commands, which are not in the PATH of other users.
 PATH=$PATH:/usr/sbin:/sbin
 
-# What compiling the program needs besides Rust: a C compiler for ring and libssh2, the full perl and make
-# for the bundled OpenSSL, and the certificates with which cargo verifies its downloads.
+# The build needs, besides Rust, a C compiler for ring and libssh2, the full perl and make for the bundled OpenSSL, and
+# certificates for cargo's downloads.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 build_packages=(gcc libc6-dev make perl ca-certificates)
 
-# Exits with the message $1, which says what is wrong and what to do, and the code $2 (default 1).
+# Exits with the message $1, which names the problem and the fix, and the code $2 (default 1).
 fail() {
     printf '%s: %s\n' "$(basename -- "$0")" "$1" >&2
     exit "${2:-1}"
 }
 
-# Exits because of the command line.
+# Exits because the command line is wrong.
 fail_usage() {
     fail "$1 (see --help)" 2
 }
 
-# The help of a script is the comment at its top. A sourced file sees the arguments of the script.
+# The help of a script is the comment at its top. A sourced file has the arguments of the script.
 for argument in "$@"; do
     case $argument in
     -h | --help)
@@ -36,8 +35,8 @@ for argument in "$@"; do
     esac
 done
 
-# Whether the machine has the content of the Debian package $1. It checks for the commands and files that the scripts
-# use, since they may come from elsewhere.
+# Whether the machine has the contents of the Debian package $1. Checks for the commands and files that the scripts use,
+# because they may come from another source.
 package_is_present() {
     case $1 in
     gcc) command -v cc ;;
@@ -64,12 +63,12 @@ package_is_present() {
     default-jdk-headless) command -v jar ;;
     sasl2-bin) command -v saslpasswd2 ;;
     libsasl2-modules) [[ -n $(find /usr/lib -path '*/sasl2/libplain.so') ]] ;;
-    time) [[ -x /usr/bin/time ]] ;; # the shell's own `time` does not report memory
+    time) [[ -x /usr/bin/time ]] ;; # the shell's built-in `time` does not report memory
     *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
 
-# Sets the array $missing to those of the packages $@ that are missing.
+# Sets the array $missing to the missing packages among $@.
 find_missing_packages() {
     local package
     missing=()
@@ -82,18 +81,18 @@ find_missing_packages() {
 install_packages() {
     echo "Installing Debian packages: $*"
     ${as_root:-} env DEBIAN_FRONTEND=noninteractive apt-get update -q ||
-        fail "apt-get could not read the lists of packages; its messages are above"
+        fail "apt-get could not update the package lists; its messages are above"
     ${as_root:-} env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" ||
         fail "apt-get could not install all of: $*; its messages are above"
 }
 
 # Installs the packages $@ without starting their daemons. It resets the EXIT trap: call it before setting one.
 install_without_services() {
-    # Debian's packages ask this file before they start a service. It exists only during the installation.
+    # Debian's packages run this file before they start a service. It exists only during the installation.
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
         trap 'rm -f -- "$policy"' EXIT
-        printf '#!/bin/sh\n# Made by scripts/%s while it installs packages.\nexit 101\n' "$(basename -- "$0")" >"$policy"
+        printf '#!/bin/sh\n# Created by scripts/%s while it installs packages.\nexit 101\n' "$(basename -- "$0")" >"$policy"
         chmod 755 "$policy"
     fi
     install_packages "$@"
@@ -103,14 +102,15 @@ install_without_services() {
     fi
 }
 
-# Installs the missing ones of the packages $2... as root on Debian; otherwise exits if any is missing. $1 needs them.
+# Installs the missing packages among $2... as root on Debian; otherwise exits if any is missing. $1 is the start of the
+# error message.
 provide_packages() {
-    local who=$1
+    local reason=$1
     shift
     find_missing_packages "$@"
     ((${#missing[@]} > 0)) || return 0
     if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-        fail_missing "$who"
+        fail_missing "$reason"
     fi
     install_without_services "${missing[@]}"
 }
@@ -120,21 +120,21 @@ fail_missing() {
 As root: apt-get update && apt-get install ${missing[*]}"
 }
 
-# Creates the folder that sshd needs for privilege separation, if no init system did.
+# Creates the folder for sshd's privilege separation, if no init system has.
 provide_sshd_folder() {
     if ((EUID == 0)) && [[ ! -d /run/sshd ]]; then
         mkdir -m 0755 /run/sshd
     fi
 }
 
-# Exits unless the build's packages are there.
+# Exits unless the packages for the build are installed.
 require_build_packages() {
     find_missing_packages "${build_packages[@]}"
     ((${#missing[@]} == 0)) || fail_missing "compiling needs"
 }
 
-# Exits unless a Rust toolchain is there that is new enough. rustup's in the home folder is found even if it is not in
-# the PATH, as in cron or sudo. $other_way, if set, is what else the user can do.
+# Exits unless there is a recent enough Rust toolchain. Finds rustup's in the home folder even if it is not in the PATH, as
+# under cron or sudo. $other_way, if set, is an alternative for the user.
 require_cargo() {
     local needed found advice
     needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$top/Cargo.toml")
@@ -145,7 +145,7 @@ $other_way}"
     fi
     command -v cargo >/dev/null || fail "cargo is missing: compiling needs Rust $needed or newer.
 $advice"
-    found=$(cargo --version) || fail "cargo does not run: its message is above.
+    found=$(cargo --version) || fail "cargo could not run: its message is above.
 $advice"
     found=${found#cargo }
     found=${found%% *}

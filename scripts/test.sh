@@ -3,15 +3,15 @@
 #
 # Usage: scripts/test.sh [arguments of `cargo test`]
 #
-# The tests run a real OpenSSH server on loopback and need some Debian packages. As root on Debian it installs the missing
-# ones; otherwise it names them and exits. The tests link the system's OpenSSL, which saves minutes; a release contains
-# its own. Tests of full disks mount small file systems in memory: they need root, and fail with a message otherwise.
-# Prometheus' own parser of metrics is downloaded once from PyPI into the target folder.
+# The tests run a real OpenSSH server on loopback and need some Debian packages. As root on Debian, the script installs
+# missing ones; otherwise it lists them and exits. The tests link the system's OpenSSL, which saves minutes; a release contains
+# its own. Tests of full disks mount small file systems in memory, which requires root.
+# Prometheus' metrics parser is downloaded once from PyPI to the target folder.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
 
-# With a wider umask the group could write the configurations of the tests, and the program refuses such ones.
+# With a wider umask, the group could write the tests' configurations, which the program refuses.
 umask 022
 cd -- "$top"
 
@@ -21,11 +21,11 @@ packages=(
     openssh-server openssh-client # the real SFTP server of the tests, and its keys
     cron                          # checks the installer's crontab
     tar libarchive-tools busybox  # other programs that read archives
-    zip p7zip-full python3        # other programs that make ZIPs
-    python3-venv                  # for Prometheus' own parser
+    zip p7zip-full python3        # other programs that create ZIPs
+    python3-venv                  # for Prometheus' parser
     time                          # measures memory
     strace                        # traces syncs
-    util-linux                    # private mounts, other users
+    util-linux                    # mount namespaces, other users
     groff-base man-db             # format the manual pages
     shellcheck                    # the lints of the scripts
     postgresql mariadb-server     # private servers that load restored dumps
@@ -40,12 +40,12 @@ for component in fmt clippy; do
         fail "cargo $component is missing; with rustup: rustup component add rustfmt clippy"
 done
 
-# The tests check the metrics with Prometheus' own parser.
+# The tests check the metrics with Prometheus' parser.
 parser=$(target_folder)/prometheus_client
 parser_version=0.26.0
-if ! "$parser/bin/python" -c "import sys, importlib.metadata as it, prometheus_client.parser
-sys.exit(it.version('prometheus_client') != '$parser_version')" 2>/dev/null; then
-    echo "Installing prometheus_client $parser_version from PyPI into $parser"
+if ! "$parser/bin/python" -c "import sys, importlib.metadata as metadata, prometheus_client.parser
+sys.exit(metadata.version('prometheus_client') != '$parser_version')" 2>/dev/null; then
+    echo "Installing prometheus_client $parser_version from PyPI to $parser"
     python3 -m venv --clear "$parser"
     "$parser/bin/pip" install -q "prometheus_client==$parser_version" ||
         fail "pip could not install prometheus_client; its messages are above"

@@ -13,16 +13,14 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// The command.
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print more on standard error; give it twice for even more.
+    /// Print more on standard error; repeat it for even more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Fetch the dump, send the archive, verify it, remove expired archives, and report.
@@ -46,7 +44,6 @@ pub enum Command {
     Man(Man),
 }
 
-/// The arguments of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
     /// The configuration file.
@@ -62,7 +59,6 @@ pub struct Run {
     pub dry_run: bool,
 }
 
-/// The arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXIT_CODES)]
 pub struct Check {
@@ -75,7 +71,6 @@ pub struct Check {
     pub notify: bool,
 }
 
-/// The arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
     /// The configuration file.
@@ -91,7 +86,6 @@ pub struct List {
     pub json_schema: bool,
 }
 
-/// The arguments of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
     /// The configuration file.
@@ -99,19 +93,18 @@ pub struct Status {
     pub config: PathBuf,
 
     /// Maximum age of the newest archive, such as 90m, 26h or 2d.
-    #[arg(long, value_name = "AGE", default_value = "26h", value_parser = time)]
+    #[arg(long, value_name = "AGE", default_value = "26h", value_parser = duration)]
     pub max_age: Duration,
 
     /// Minimum size of the newest archive: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub min_size: Option<u64>,
 
     /// Maximum time to wait for the server, from 1s to 1h.
-    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = seconds_to_an_hour)]
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = duration_up_to_an_hour)]
     pub timeout: Duration,
 }
 
-/// The arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXIT_CODES)]
 pub struct Verify {
@@ -132,7 +125,6 @@ pub struct Verify {
     pub dump: Option<String>,
 }
 
-/// The arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
     /// The configuration file.
@@ -143,11 +135,11 @@ pub struct Restore {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "latest")]
     pub date: Option<NaiveDate>,
 
-    /// Restore the newest archive, as without --date.
+    /// Restore the newest archive, as is the default.
     #[arg(long)]
     pub latest: bool,
 
-    /// Restore an archive that a later run of that date replaced: the first one, or with `=last` the latest.
+    /// Restore an archive of that date that a later run replaced: the first one, or the last one with `=last`.
     #[arg(
         long,
         value_name = "WHICH",
@@ -184,7 +176,6 @@ pub enum Replaced {
     Last,
 }
 
-/// The arguments of `gen-config`.
 #[derive(Debug, Args)]
 pub struct GenConfig {
     /// Write to this file instead of standard output.
@@ -200,7 +191,6 @@ pub struct GenConfig {
     pub schema: bool,
 }
 
-/// The arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
     /// The shell that reads the script.
@@ -208,7 +198,6 @@ pub struct Completions {
     pub shell: Shell,
 }
 
-/// The arguments of `man`.
 #[derive(Debug, Args)]
 pub struct Man {
     /// Write the pages of all commands to this folder instead of printing the main page.
@@ -216,22 +205,25 @@ pub struct Man {
     pub output: Option<PathBuf>,
 }
 
-/// The whole command line, from which completion scripts and manual pages are made.
+/// The command line, for completion scripts and manual pages.
 pub fn definition() -> clap::Command {
     Cli::command()
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+fn size(text: &str) -> Result<u64, String> {
     text.parse().map(|ByteSize(bytes)| bytes).map_err(|_| "give a size such as 500KiB, 1MB or 2GiB".to_owned())
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "give a number and a unit, such as 90m, 26h or 2d".to_owned())
 }
 
-fn seconds_to_an_hour(text: &str) -> Result<Duration, String> {
-    let is_within = |time: &Duration| (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(time);
-    time(text).ok().filter(is_within).ok_or_else(|| "give a time from 1s to 1h, such as 8s".to_owned())
+fn duration_up_to_an_hour(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(3600);
+    duration(text)
+        .ok()
+        .filter(|duration| bounds.contains(duration))
+        .ok_or_else(|| "give a time from 1s to 1h, such as 8s".to_owned())
 }
 
 fn date(text: &str) -> Result<NaiveDate, String> {

@@ -6,14 +6,14 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 /// The output of the program, which must succeed.
-fn printed(arguments: &[&str]) -> String {
+fn output_of(arguments: &[&str]) -> String {
     let output = Command::new(testkit::program()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs `command`, which reads `input`.
-fn fed(command: &mut Command, input: &str) -> Output {
+/// Runs `command` with `input`.
+fn run_with_input(command: &mut Command, input: &str) -> Output {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| {
             panic!("{command:?}: {error}; install the Debian packages bash, man-db and groff-base")
@@ -22,37 +22,38 @@ fn fed(command: &mut Command, input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The completions that bash offers for the last word of `line`.
-fn completed(line: &[&str]) -> Vec<String> {
-    // As bash does it (Programmable Completion in bash(1)): the function has the words in COMP_WORDS, and the command,
-    // the word at the end and the one before it as its arguments.
-    const ASK: &str = r#"
+/// The completions of bash for the last word of `line`.
+fn completions(line: &[&str]) -> Vec<String> {
+    // See "Programmable Completion" in bash(1): COMP_WORDS are the words; the arguments of the function are the command, the
+    // last word and the word before it.
+    const COMPLETE: &str = r#"
         COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
         function=$(complete -p scripting-system | sed 's/.* -F \([^ ]*\) .*/\1/')
         "$function" "$1" "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]}"
     "#;
-    let script = printed(&["completions", "bash"]) + ASK;
-    let output = fed(Command::new("bash").args(["--norc", "-s", "--", "scripting-system"]).args(line), &script);
+    let script = output_of(&["completions", "bash"]) + COMPLETE;
+    let output =
+        run_with_input(Command::new("bash").args(["--norc", "-s", "--", "scripting-system"]).args(line), &script);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn bash_completes_commands_and_their_options() {
-    assert!(fed(Command::new("bash").arg("-n"), &printed(&["completions", "bash"])).status.success());
-    assert_eq!(completed(&["run", "--con"]), ["--config"]);
-    assert_eq!(completed(&["run", "--d"]), ["--date", "--dry-run"]);
-    assert_eq!(completed(&["gen"]), ["gen-config"]);
-    assert_eq!(completed(&["gen-config", "--o"]), ["--output"]);
-    assert!(completed(&["completions", ""]).contains(&"fish".to_owned()));
-    assert_eq!(completed(&["run", "--frobnicate"]), [""]);
+    assert!(run_with_input(Command::new("bash").arg("-n"), &output_of(&["completions", "bash"])).status.success());
+    assert_eq!(completions(&["run", "--con"]), ["--config"]);
+    assert_eq!(completions(&["run", "--d"]), ["--date", "--dry-run"]);
+    assert_eq!(completions(&["gen"]), ["gen-config"]);
+    assert_eq!(completions(&["gen-config", "--o"]), ["--output"]);
+    assert!(completions(&["completions", ""]).contains(&"fish".to_owned()));
+    assert_eq!(completions(&["run", "--frobnicate"]), [""]);
 }
 
 #[test]
-fn every_other_shell_has_its_script() {
+fn every_other_shell_has_a_script() {
     for shell in ["elvish", "fish", "powershell", "zsh"] {
-        assert!(printed(&["completions", shell]).contains("dry-run"), "{shell}");
+        assert!(output_of(&["completions", shell]).contains("dry-run"), "{shell}");
     }
     let unknown = Command::new(testkit::program()).args(["completions", "dash"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2));
@@ -61,12 +62,12 @@ fn every_other_shell_has_its_script() {
 #[test]
 fn groff_formats_every_manual_page_without_a_warning() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(printed(&["man", "--output", folder.path().to_str().unwrap()]), "");
+    assert_eq!(output_of(&["man", "--output", folder.path().to_str().unwrap()]), "");
     let mut names = Vec::new();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let path = entry.unwrap().path();
         let page = fs::read_to_string(&path).unwrap();
-        let output = fed(Command::new("groff").args(["-man", "-ww", "-z"]), &page);
+        let output = run_with_input(Command::new("groff").args(["-man", "-ww", "-z"]), &page);
         assert_eq!((output.status.success(), String::from_utf8_lossy(&output.stderr).as_ref()), (true, ""), "{path:?}");
         assert!(page.contains(concat!("\"scripting-system ", env!("CARGO_PKG_VERSION"), "\"")), "{page}");
         names.push(path.file_name().unwrap().to_string_lossy().into_owned());
@@ -79,12 +80,13 @@ fn groff_formats_every_manual_page_without_a_warning() {
 
 #[test]
 fn man_shows_the_printed_page() {
-    let page = printed(&["man"]);
-    let output = fed(Command::new("man").args(["--local-file", "--warnings", "-"]).env("MANWIDTH", "80"), &page);
+    let page = output_of(&["man"]);
+    let output =
+        run_with_input(Command::new("man").args(["--local-file", "--warnings", "-"]).env("MANWIDTH", "80"), &page);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let shown = String::from_utf8(output.stdout).unwrap();
-    for wanted in ["scripting-system-run(1)", "configuration cannot be used", "SYNOPSIS"] {
-        assert!(shown.contains(wanted), "{shown}");
+    for text in ["scripting-system-run(1)", "configuration cannot be used", "SYNOPSIS"] {
+        assert!(shown.contains(text), "{shown}");
     }
 }
 

@@ -14,7 +14,7 @@ use testkit::servers::listener::closed_address;
 use testkit::setup::archive_name;
 use testkit::{Outcome, Setup, program};
 
-/// Fills the folder with every kind of entry, dated relative to the day of the run.
+/// Fills the folder with every kind of entry.
 fn put_everything(setup: &Setup) {
     for days_ago in [13, 12, 8, 7, 2, 1] {
         put(setup, days_ago, &vec![7; 100_000 * (14 - days_ago as usize)]);
@@ -22,7 +22,7 @@ fn put_everything(setup: &Setup) {
     put(setup, -1, b"from tomorrow");
     put(setup, 6, b"");
     let folder = &setup.sshd.directory;
-    fs::write(folder.join(setup.part_of(&archive_name(day(setup, 20)))), "left over").unwrap();
+    fs::write(folder.join(setup.part_of(&archive_name(day(setup, 20)))), "leftover").unwrap();
     fs::write(folder.join(format!("{}.old", archive_name(day(setup, 9)))), "without a successor").unwrap();
     fs::create_dir(folder.join(archive_name(day(setup, 10)))).unwrap();
     symlink("nowhere", folder.join(archive_name(day(setup, 11)))).unwrap();
@@ -34,7 +34,7 @@ fn day(setup: &Setup, days_ago: i64) -> NaiveDate {
     setup.modified.date_naive() - TimeDelta::days(days_ago)
 }
 
-/// Creates an archive dated and written at 23:00 of the day `days_ago`.
+/// Creates an archive that was written at 23:00 on its date, `days_ago`.
 fn put(setup: &Setup, days_ago: i64, content: &[u8]) {
     let date = day(setup, days_ago);
     let path = setup.sshd.directory.join(archive_name(date));
@@ -52,12 +52,12 @@ fn folder_of(setup: &Setup) -> Vec<(String, u64, SystemTime)> {
     setup.sshd.names().into_iter().map(state).collect()
 }
 
-/// False if midnight has passed during the test.
+/// False if midnight passed during the test.
 fn is_still_today(setup: &Setup) -> bool {
     Utc::now().date_naive() == setup.modified.date_naive()
 }
 
-/// The line of the archive of `days_ago`.
+/// The line of the archive dated `days_ago`.
 fn line_of(setup: &Setup, listed: &Outcome, days_ago: i64) -> String {
     let date = day(setup, days_ago).format("%a %Y-%m-%d ").to_string();
     let lines: Vec<&str> = listed.stdout.lines().filter(|line| line.starts_with(&date)).collect();
@@ -117,7 +117,7 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
 }
 
 #[test]
-fn with_v_foreign_files_are_named_and_cannot_forge_a_line() {
+fn verbose_output_names_foreign_files_which_cannot_forge_a_line() {
     Setup::on_each_server(|setup| {
         put_everything(setup);
         let listed = setup.call("list", &["-v"]);
@@ -143,7 +143,7 @@ fn the_archive_of_a_finished_run_is_the_newest() {
 }
 
 #[test]
-fn an_empty_folder_says_so() {
+fn an_empty_folder_is_reported() {
     Setup::on_each_server(|setup| {
         let listed = setup.call("list", &[]);
         listed.exited_with(0);
@@ -170,7 +170,7 @@ fn predicted(setup: &Setup) -> Vec<String> {
 }
 
 #[test]
-fn the_next_run_removes_exactly_the_announced_archives() {
+fn the_next_run_removes_exactly_the_predicted_archives() {
     Setup::on_each_server(|setup| {
         for days_ago in 1..=30 {
             put(setup, days_ago, b"an archive");
@@ -181,13 +181,13 @@ fn the_next_run_removes_exactly_the_announced_archives() {
             let before = setup.sshd.names();
             setup.run().exited_with(0);
             let after = setup.sshd.names();
-            let gone: Vec<String> = before.into_iter().filter(|name| !after.contains(name)).collect();
+            let removed: Vec<String> = before.into_iter().filter(|name| !after.contains(name)).collect();
             if !is_still_today(setup) {
                 return;
             }
             let mut expected = predicted;
             expected.sort();
-            assert_eq!(gone, expected);
+            assert_eq!(removed, expected);
             fs::remove_file(setup.archive()).unwrap();
         }
         // Once today's archive exists, the next run is tomorrow's.
@@ -266,7 +266,7 @@ fn on_terminal(setup: &Setup, columns: u32, variables: &[(&str, &str)]) -> Strin
 }
 
 #[test]
-fn a_terminal_gets_bars_if_it_is_wide_and_colours_if_it_supports_them() {
+fn a_wide_terminal_shows_bars_and_a_colour_terminal_colours() {
     Setup::on_each_server(|setup| {
         put_everything(setup);
         setup.call("list", &[]).exited_with(0);
@@ -282,12 +282,12 @@ fn a_terminal_gets_bars_if_it_is_wide_and_colours_if_it_supports_them() {
 }
 
 #[test]
-fn each_failure_has_its_exit_code_and_prints_no_listing() {
+fn each_error_has_an_exit_code_and_prints_no_listing() {
     Setup::on_each_server(|setup| {
         let good = setup.config.clone();
-        let free = closed_address().port();
+        let closed_port = closed_address().port();
         for (key, value, code, words) in [
-            ("sftp.port", json!(free), 4, "no connection to 127.0.0.1"),
+            ("sftp.port", json!(closed_port), 4, "no connection to 127.0.0.1"),
             ("sftp.directory", json!("missing"), 4, "does not exist on the server"),
             ("sftp.username", json!("nobody-here"), 4, "refused the login"),
             ("sftp.port", json!(0), 3, "sftp.port: 0 is out of bounds"),
@@ -314,7 +314,7 @@ fn a_signal_ends_the_listing() {
     setup.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let mut child = setup.command_of("list", &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // Connected to the server, which does not answer.
+        // The server accepts the connection, but does not reply.
         let (socket, _) = listener.accept().unwrap();
         let mut greeting = String::new();
         BufReader::new(&socket).read_line(&mut greeting).unwrap();
@@ -339,7 +339,7 @@ fn a_new_host_key_is_reported_until_a_run_stores_it() {
 }
 
 #[test]
-fn a_full_disk_behind_standard_output_is_reported() {
+fn a_full_disk_at_standard_output_is_reported() {
     let setup = Setup::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = setup.command_of("list", &["--json"]).stdout(full).output().unwrap();

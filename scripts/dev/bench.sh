@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Measures the time, memory and disk space of the program, compared with a script of standard commands on the same
-# machine at the same time.
+# Measures the time, memory and disk space of the program, and compares it with a script of standard commands on the same
+# machine.
 #
 # Usage: scripts/dev/bench.sh [--quick] [--rounds N] [--small] [section ...]
 #
-#   stale     a dump of another day: how much is fetched to find that out
-#   company   a fresh dump next to a large other entry: how much of the ZIP is fetched
+#   stale     a stale dump: how much is fetched to detect that
+#   company   a fresh dump next to another large entry: how much of the ZIP is fetched
 #   repack    from the ZIP to the .tgz, compared with unzip and tar
-#   job       the whole job on loopback, including verification, compared with curl, unzip, tar and sftp without it
+#   job       the whole job on loopback with verification, compared with curl, unzip, tar and sftp without verification
 #   latency   the same with a round trip of 50 ms
-#   upload    an archive of 100 MB alone at 50 ms, compared with sftp
+#   upload    only an archive of 100 MB at 50 ms, compared with sftp
 #   restore   restores and verifies the dump, compared with sftp and tar without verification; on loopback and at 50 ms
 #   overlap   whether the times of a slow source and a slow destination overlap or add up
 #   memory    peak memory and disk space with dumps of 1 and 8 GiB; exits with 1 if they are too high
-#   links     the speed by round trip and number of connections, compared with sftp; only if it is named
+#   links     the speed by round trip and number of connections, compared with sftp; only if requested
 #
 # Each figure is the median of 5 rounds (--rounds) with the minimum and the maximum in brackets; --quick runs one round.
 # --small divides every size by eight, to test the script itself.
 #
-# All traffic stays on loopback. The ZIPs are made once and kept in bench/ in cargo's target folder, where they take
-# 4 GiB; a run needs as much again. All sections but links take about a quarter of an hour, the first time some minutes
-# more.
+# All traffic stays on loopback. The ZIPs are created once and kept in bench/ in cargo's target folder, where they take 4 GiB;
+# a run needs another 4 GiB. All sections except links take about a quarter of an hour, and some minutes more the first
+# time.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=trial.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/trial.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The measurements of bench.sh: each function section_NAME measures and prints one section.
 #
-# Two ways that are compared take turns, so that other load on the machine affects both.
+# The two ways to compare take turns, so that other load on the machine affects both.
 # shellcheck disable=SC2034,SC2154 # variables that bench.sh and its other parts set or use
 set -euo pipefail
 
@@ -11,19 +11,19 @@ memory_limit_kib=$((64 * 1024))
 rounds=5
 scale=1
 
-# A ZIP with an SQL dump of $1 MiB.
+# Publishes a ZIP with an SQL dump of $1 MiB.
 publish_sql() {
     publish_zip "sql-$1-MiB" --bytes $(($1 * mib))
 }
 
-# A ZIP with an incompressible dump of $1 bytes.
+# Publishes a ZIP with an incompressible dump of $1 bytes.
 publish_noise() {
     publish_zip "noise-$1-bytes" --bytes "$1" --incompressible
 }
 
 section_stale() {
     local size round ours theirs sizes=($((60 / scale)) $((1024 / scale)))
-    heading "stale: a dump of another day, in a small and in a large ZIP"
+    heading "stale: a stale dump in a small and in a large ZIP"
     row ZIP way "bytes received" seconds
     for size in "${sizes[@]}"; do
         ours=stale-ours-$size theirs=stale-theirs-$size
@@ -66,23 +66,23 @@ section_company() {
     configure "$web_port" "$ssh_port"
     measure_program
     end_web_server
-    row ZIP "a ZIP of the dump alone" "bytes received" seconds
+    row ZIP "a ZIP with only the dump" "bytes received" seconds
     row "$(stat -c %s "$zip")" "$alone" "$web_bytes" "$(printf %.2f "$seconds")"
     print_table
     # Finding the directory and the entry takes about 70 KB.
     ((web_bytes <= alone + 100 * 1024)) || report_error "it fetched more than the dump and the directory"
 }
 
-# How a script without range requests finds out the age of the dump.
+# Determines the age of the dump like a script without range requests.
 list_whole_zip() {
     fetch "$1" "$work/my_zip.zip" && unzip -l "$work/my_zip.zip" dumpfile.sql >"$run/listing"
 }
 
-# Checks that the program left nothing in its folder but the log and the host key.
+# Checks that the program wrote only the log and the host key to its folder.
 check_nothing_else_written() {
-    local found
-    found=$(find "$run" -type f ! -name config.json ! -name user ! -name errors ! -name log.log ! -name known_hosts)
-    [[ -z $found ]] || report_error "after a stale dump these files are left: $found"
+    local files
+    files=$(find "$run" -type f ! -name config.json ! -name user ! -name errors ! -name log.log ! -name known_hosts)
+    [[ -z $files ]] || report_error "these files remain after a stale dump: $files"
 }
 
 section_repack() {
@@ -100,9 +100,9 @@ section_repack() {
     compare repack "unzip, tar -czf"
 }
 
-# Prints the series $1-ours next to $1-theirs, with the name $2.
+# Prints the series $1-ours and $1-theirs; $2 is the name of the latter.
 compare() {
-    row way seconds "of the other"
+    row way seconds "ratio"
     row "this program" "$(spread "$1-ours")" "$(ratio "$1-ours" "$1-theirs")"
     row "$2" "$(spread "$1-theirs")" ""
     print_table
@@ -189,7 +189,7 @@ put() {
     echo "put $1 $archives/archive.tgz" | sftp_batch "$2"
 }
 
-# Downloads that file.
+# Downloads that file from the server on port $1.
 get() {
     echo "get $archives/archive.tgz $work/archive.tgz" | sftp_batch "$1"
 }
@@ -228,7 +228,7 @@ restore() {
     "$built/scripting-system" restore --config "$run/config.json" --output "$run/restored" >"$run/restored.out"
 }
 
-# Does the same with standard commands, over port $1, including the sync to disk.
+# Does the same with standard commands over port $1, including the sync to disk.
 get_and_unpack() {
     echo "get $archive $work/archive.tgz" | sftp_batch "$1" && tar -xzf "$work/archive.tgz" -C "$work" && sync
 }
@@ -262,7 +262,7 @@ section_overlap() {
     for slow in source destination both; do
         row "$slow" "$(spread "overlap-$slow")"
     done
-    row "both / the slower one" "$(awk -v a="$(median overlap-source)" -v b="$(median overlap-destination)" \
+    row "both / the slower" "$(awk -v a="$(median overlap-source)" -v b="$(median overlap-destination)" \
         -v c="$(median overlap-both)" 'BEGIN { printf "%.3f", c / (a > b ? a : b) }')"
     print_table
 }
@@ -285,7 +285,7 @@ section_memory() {
     print_table
 }
 
-# Adds a row for a run with a dump of $2 MiB from the web server on $web_port; $1: whether that supports ranges.
+# Adds a row for a run with a dump of $2 MiB from the web server on $web_port; $1 is `yes` if it supports ranges.
 measure_peaks() {
     local program begun now disk_peak=0 disk_limit samples=0 memory_kib zip_bytes archive_bytes
     configure "$web_port" "$ssh_port"
@@ -349,7 +349,7 @@ section_links() {
     print_table
 }
 
-# Uploads and reads back once in each way on port $2 with the round trip $1.
+# Uploads and reads back once in each way over port $2, with the round trip $1 in ms.
 measure_link() {
     local connections sending verifying
     for connections in 1 2 4 8; do

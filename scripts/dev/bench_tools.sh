@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Part of bench.sh: ZIPs to ship, a run of the program or of the shell's own commands, and its duration.
+# Part of bench.sh: ZIPs to ship, runs of the program and of standard commands, and their durations.
 # shellcheck disable=SC2034,SC2154 # variables that bench.sh and its other parts set or use
 set -euo pipefail
 
 # The folder of the ZIPs.
 kept=$(target_folder)/bench
-# The configurations' source.max_age_days and sftp.connections; empty: not set.
+# source.max_age_days and sftp.connections of the configurations; empty if not set.
 max_age_days=3650
 connections=
 
@@ -30,21 +30,21 @@ run_folder() {
     mkdir -- "$run" "$work" "$archives"
 }
 
-# Sets $published to the folder $1 with a ZIP, made by large_zip with the options $2... unless it exists.
+# Sets $published to the folder $1 with a ZIP; if it is missing, large_zip creates it with the options $2...
 publish_zip() {
     local name=$1
     shift
     published=$kept/$name
     zip=$published/my_zip.zip
     [[ ! -e $zip ]] || return 0
-    echo "Making the ZIP $name" >&2
+    echo "Creating the ZIP $name" >&2
     mkdir -p -- "$published"
     start_process "$built/large_zip" "$@" "$trial/my_zip.zip"
     wait_for_process "$started"
     mv -- "$trial/my_zip.zip" "$zip"
 }
 
-# Prepares a run of the program from port $1 to port $2.
+# Configures the program to ship from port $1 to port $2.
 configure() {
     local sftp_connections=
     [[ -z $connections ]] || sftp_connections="\"connections\": $connections,"
@@ -82,7 +82,7 @@ measure() {
     start_process "$@" 2>"$run/errors"
     wait_for_process "$started" || code=$?
     seconds=$(calculate "$EPOCHREALTIME - $begun")
-    ((code == ${expected_code:-0})) || fail "this exited with $code: $*
+    ((code == ${expected_code:-0})) || fail "exit code $code of: $*
 $(cat "$run/errors")"
 }
 
@@ -95,15 +95,15 @@ measure_program() {
 
 # Prints the duration in seconds of the task $1 of the last run, from the log.
 task_seconds() {
-    local found
-    found=$(sed -n "s/.*\"task\":\"$1\".*\"seconds\":\([0-9.]*\).*/\1/p" "$run/log.log" | tail -n 1)
-    [[ -n $found ]] || fail "the log has no duration of this task: $1
+    local duration
+    duration=$(sed -n "s/.*\"task\":\"$1\".*\"seconds\":\([0-9.]*\).*/\1/p" "$run/log.log" | tail -n 1)
+    [[ -n $duration ]] || fail "the log has no duration of the task $1
 $(cat "$run/log.log")"
-    printf '%s\n' "$found"
+    printf '%s\n' "$duration"
 }
 
-# Prints the number of bytes that the process $1 has in the work directory: in named files, and in deleted files that it
-# still has open.
+# Prints the number of bytes of the process $1 in the work directory, in named files and in deleted files that are still
+# open.
 bytes_on_disk() {
     {
         find "$work" -type f -printf '%s\n'
@@ -124,12 +124,12 @@ sftp_batch() {
         "$(id -un)@127.0.0.1" >"$run/sftp.out"
 }
 
-# Unpacks the dump of the ZIP $1 into the work directory and packs it as archive.tgz there.
+# Unpacks the dump of the ZIP $1 to the work directory, and packs it as archive.tgz there.
 unzip_and_tar() {
     unzip -o -q "$1" dumpfile.sql -d "$work" && tar -czf "$work/archive.tgz" -C "$work" dumpfile.sql
 }
 
-# The job with standard commands, from port $1 to port $2. Only the name of the uploaded file is checked.
+# Does the job with standard commands, from port $1 to port $2. Checks only the name of the uploaded file.
 shell_job() {
     fetch "$1" "$work/my_zip.zip" && unzip_and_tar "$work/my_zip.zip" &&
         printf '%s\n' "put $work/archive.tgz $archives/archive.tgz" "ls -l $archives/archive.tgz" | sftp_batch "$2"
@@ -157,7 +157,7 @@ spread() {
         END { if (NR == 1) printf "%.2f", median; else printf "%.2f (%.2f to %.2f)", median, value[1], value[NR] }'
 }
 
-# Prints the median of the series $1 divided by that of the series $2.
+# Prints the ratio of the medians of the series $1 and $2.
 ratio() {
     awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { printf "%.3f", a / b }'
 }

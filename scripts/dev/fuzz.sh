@@ -6,10 +6,10 @@
 #   configuration   JSON with known keys in unexpected places, and any bytes
 #   patterns        archive.name, with every date
 #   known_hosts     lines as OpenSSH writes them, and any bytes
-#   zips            ZIPs damaged in up to four places: no archive, or one with the declared content
-#   names           names that a server may list: nothing foreign is removed, no log line is forged
+#   zips            ZIPs damaged in up to four places: an error, or an archive with the declared contents
+#   names           names in a server's listing: no foreign file is removed, no log line is forged
 #
-# Each target runs for N minutes (10), two targets at a time. A failure prints the minimal input and is saved in a file
+# Each target runs for N minutes (10), two targets at a time. A failure prints the minimal input, and is saved in a file
 # *.proptest-regressions next to the test, which every later run tries first.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
@@ -34,14 +34,14 @@ done
 require_cargo
 cd -- "$top"
 export OPENSSL_NO_VENDOR=1
-cargo test --locked --no-run --lib --test configuration --test hostile
+cargo test --locked --no-run --test configuration --test failures --test hostile
 
-# The tests of a target, as arguments of `cargo test`.
+# Prints the tests of the target $1 as arguments of `cargo test`.
 tests_of() {
     case $1 in
-    configuration) echo --test configuration are_judged_without_a_panic is_judged_without_a_panic ;;
+    configuration) echo --test configuration no_json_causes_a_panic no_bytes_cause_a_panic ;;
     patterns) echo --test hostile a_pattern_that_is_taken ;;
-    known_hosts) echo --lib destination::known_hosts::tests::any_ ;;
+    known_hosts) echo --test failures like_openssh::any_ ;;
     zips) echo --test hostile a_damaged_zip any_bytes_are_no_zip ;;
     names) echo --test hostile no_listed_name ;;
     esac
@@ -52,11 +52,9 @@ fuzz() {
     local code=0 file arguments
     read -ra arguments <<<"$(tests_of "$1")"
     file=$(mktemp)
-    # The first words select the test binary, the others the tests.
-    local split=2
-    [[ ${arguments[0]} == --test ]] || split=1
+    # The first two words select the test binary, the others the tests.
     PROPTEST_CASES=4000000000 PROPTEST_MAX_SHRINK_TIME=60000 timeout $((minutes * 60)) \
-        cargo test --locked --quiet "${arguments[@]:0:split}" -- "${arguments[@]:split}" >"$file" 2>&1 || code=$?
+        cargo test --locked --quiet "${arguments[@]:0:2}" -- "${arguments[@]:2}" >"$file" 2>&1 || code=$?
     # 124: the time limit was reached without a failure (timeout(1)).
     if ((code == 124)); then
         echo "$1: no failure in $minutes minutes"

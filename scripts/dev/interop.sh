@@ -5,21 +5,21 @@
 #
 #   sftp   the whole job against OpenSSH, ProFTPD's mod_sftp, Dropbear and asyncssh
 #   web    a fresh and a stale dump from nginx, Apache httpd, Caddy and Python's http.server
-#   zip    ZIPs made by Info-ZIP, 7-Zip, Python, Java's jar and bsdtar, in the zone Europe/Paris
-#   mail   Postfix: STARTTLS, TLS and AUTH, and the local sendmail; it needs root
+#   zip    ZIPs by Info-ZIP, 7-Zip, Python, Java's jar and bsdtar, in the zone Europe/Paris
+#   mail   Postfix: STARTTLS, TLS and AUTH, and the local sendmail; requires root
 #
-# The default is all sections. The results are printed as Markdown tables. If a case fails, the log of its run goes to
-# standard error and the script exits with 1.
+# The default is all sections. The script prints Markdown tables. If a case fails, it prints the log of the run to standard
+# error and exits with 1.
 #
-# Every server is private: its configuration, keys and accounts are in a temporary folder, it listens on a free port of
-# loopback, and it stops with the script. No service, user or file of the system is changed. As root on Debian the script
-# installs missing packages without starting their daemons; otherwise it names them and exits. asyncssh is installed with
-# pip. It takes about a minute once everything is installed.
+# Every server is private: its configuration, keys and accounts are in a temporary folder, it listens on a free port on
+# loopback, and it stops with the script. The system's services, users and files are not changed. As root on Debian, the
+# script installs missing packages without starting their daemons; otherwise it lists them and exits. It installs asyncssh
+# with pip. It takes about a minute once everything is installed.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=trial.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/trial.sh"
 for part in run sftp web zip mail; do
-    # shellcheck source=/dev/null # each is checked by itself
+    # shellcheck source=/dev/null # each is checked separately
     source "$(dirname -- "${BASH_SOURCE[0]}")/interop_$part.sh"
 done
 
@@ -35,7 +35,7 @@ done
 
 umask 022
 
-# All sections deliver to an OpenSSH and fetch over TLS.
+# All sections fetch over TLS and deliver to an OpenSSH server.
 packages=("${sftp_packages[@]}" openssl zip tar)
 for section in "${sections[@]}"; do
     section_packages="${section}_packages[@]"

@@ -5,8 +5,8 @@ set -euo pipefail
 
 mail_packages=(postfix sasl2-bin libsasl2-modules python3)
 
-# Starts Postfix on $port (STARTTLS), $tls_port (TLS) and $plain_port (no TLS), with one account and its own queue. The
-# folder $inbox has the accepted mails. start_on_free_port sets `port`.
+# Starts Postfix on $port (STARTTLS), $tls_port (TLS) and $plain_port (no TLS), with one account and its own queue. Accepted
+# mails are in the folder $inbox. start_on_free_port sets `port`.
 postfix_server() {
     local folder=$trial/postfix service
     tls_port=$((port + 1)) plain_port=$((port + 2))
@@ -63,18 +63,18 @@ END
     chown postfix "$folder/config/sasl/accounts"
     # This creates the queue's folders.
     postfix -c "$folder/config" check >"$server_log" 2>&1
-    # With -d it stays in its process group, which end_process stops.
+    # With -d, it remains in its process group, which end_process stops.
     start_process "$(postconf -h daemon_directory)/master" -c "$folder/config" -d >>"$server_log" 2>&1
 }
 
 section_mail() {
     local process
     heading "Mail"
-    ((EUID == 0)) || fail "Postfix needs root: run this section as root, or name the others"
+    ((EUID == 0)) || fail "Postfix requires root: run this section as root, or request only the others"
     make_dump mail 100000 0
     make_zip mail
     new_archives mail
-    fetch_from_usual_server mail
+    fetch_from_default_server mail
     server_log=$trial/postfix.log
     start_on_free_port postfix_server
     process=$started
@@ -88,7 +88,7 @@ section_mail() {
     mail_server "$plain_port" none
     try_mail "$server, neither" "client=localhost|client=unknown"
     mail_server
-    # sendmail gets a clean environment: a private mount replaces it by a wrapper that sets MAIL_CONFIG.
+    # The program runs sendmail with a clean environment: a private mount replaces it with a wrapper that sets MAIL_CONFIG.
     cp -- /usr/sbin/sendmail "$trial/postfix/sendmail"
     printf '#!/bin/sh\nMAIL_CONFIG=%s exec %s "$@"\n' "$trial/postfix/config" "$trial/postfix/sendmail" \
         >"$trial/postfix/wrapper"
@@ -102,8 +102,8 @@ section_mail() {
     print_table
 }
 
-# The next run reports to the server on port $1 with the security $2 and, if given, the password in the file $3; without
-# arguments through the local sendmail.
+# Makes the next run report to the server on port $1 with the security $2 and the password in the file $3, if given; without
+# arguments, through the local sendmail.
 mail_server() {
     local server=null
     if (($# > 0)); then
@@ -115,17 +115,17 @@ mail_server() {
     email="{\"server\": $server, \"from\": \"backup@example.org\", \"to\": [\"operator@example.org\"]}"
 }
 
-# Tests the mail as configured, with the name $1 in the table; the server's log must match $2.
+# Tests the configured mail server, called $1 in the table; the server's log must match $2.
 try_mail() {
     local sent
     rm -rf -- "$inbox"
     run_program
-    holds "$1" "yes" exited_with 0
-    holds "$1" "$cell" logged "mailed to operator@example.org"
+    expect "$1" "yes" exited_with 0
+    expect "$1" "$cell" logged "mailed to operator@example.org"
     sent=$cell
-    holds "$1: arrival" "yes" has_arrived
+    expect "$1: arrival" "yes" has_arrived
     local arrived=$cell
-    holds "$1: the server's log" "yes" grep -Eq "$2" "$trial/postfix/log"
+    expect "$1: the server's log" "yes" grep -Eq "$2" "$trial/postfix/log"
     row "$1" "$sent" "$arrived" "$cell"
 }
 

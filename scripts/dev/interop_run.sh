@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Part of interop.sh: keys, certificates and dumps, a run of the program, and the checks of its result.
+# Part of interop.sh: keys, certificates and dumps; runs of the program, and checks of the results.
 # shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
 
-# The user on every server. It exists only in their own files, with the ids of the user who runs the trial.
+# The user on every server. It exists only in the servers' files, with the ids of the user who runs the trial.
 user=trial
 password='Correct-Horse-7'
 
@@ -15,7 +15,7 @@ run_through=()
 # Creates keys and certificates for all servers, and the program's folder.
 prepare_trial() {
     local kind
-    # Servers that drop root's rights need to enter it; the secrets have their own modes.
+    # Servers that drop root privileges must be able to enter it; the secrets have their own modes.
     chmod 711 "$trial"
     secrets=$trial/secrets
     run=$trial/run
@@ -39,39 +39,39 @@ prepare_trial() {
 }
 
 # Starts the testkit's web server, for sections that test another server.
-start_usual_web_server() {
-    [[ -z ${usual_web_server:-} ]] || return 0
+start_default_web_server() {
+    [[ -z ${default_web_server:-} ]] || return 0
     start_web_server "$published"
-    usual_web_server=$web_port
-    usual_ca_file=$ca_file
+    default_web_server=$web_port
+    default_ca_file=$ca_file
 }
 
-# The next run fetches the ZIP in the folder $1 of $published from that server.
-fetch_from_usual_server() {
-    start_usual_web_server
-    ca_file=$usual_ca_file
-    zip_url=https://127.0.0.1:$usual_web_server/$1/my_zip.zip
+# Makes the next run fetch the ZIP in the folder $1 of $published from that server.
+fetch_from_default_server() {
+    start_default_web_server
+    ca_file=$default_ca_file
+    zip_url=https://127.0.0.1:$default_web_server/$1/my_zip.zip
 }
 
-# Publishes a dump of $2 bytes of noise in the folder $1 of $published, modified $3 days ago, at an even second: a DOS
-# time has steps of two seconds.
+# Creates a dump of $2 random bytes in the folder $1 of $published, modified $3 days ago, at an even second: DOS times have
+# a resolution of two seconds.
 make_dump() {
     mkdir -p -- "$published/$1"
     head -c "$2" /dev/urandom >"$published/$1/dumpfile.sql"
     touch -d "@$((EPOCHSECONDS / 2 * 2 - 86400 * $3))" -- "$published/$1/dumpfile.sql"
 }
 
-# Makes a ZIP of it with the options $2... of Info-ZIP.
+# Creates a ZIP of it with Info-ZIP's options $2...
 make_zip() {
     (cd -- "$published/$1" && zip -q "${@:2}" my_zip.zip dumpfile.sql)
 }
 
 # Writes the configuration of a run from $zip_url to the folder $archives on port $sftp_port. $login is `key` or
-# `password`, $host_key the value of sftp.host_key, $email the section's text or empty.
+# `password`, $host_key the value of sftp.host_key, $email the text of that section or empty.
 configure() {
     local credential='"private_key": "../secrets/user"'
     [[ $login == key ]] || credential='"password": {"file": "../secrets/password"}'
-    # One day of tolerance for a trial at midnight.
+    # A tolerance of one day, for trials at midnight.
     cat >"$run/config.json" <<END
 {
   "source": {"url": "$zip_url", "dump": "dumpfile.sql", "max_age_days": 1, "ca_file": "$ca_file"},
@@ -136,8 +136,8 @@ delivered() {
         [[ $(stat -c %Y "$trial/extracted/dumpfile.sql") == $(stat -c %Y "$dump") ]]
 }
 
-# Sets $cell to $2 if the command "${@:3}" succeeds. Otherwise reports an error of the case $1.
-holds() {
+# Sets $cell to $2 if the command "${@:3}" succeeds. Otherwise reports an error in the case $1.
+expect() {
     local case=$1
     cell=$2
     shift 2

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Part of interop.sh: the whole job against several SFTP servers.
 #
-# OpenSSH and Dropbear know only the system's users. libnss_wrapper replaces these by the trial's own user, so that none
-# has to be created.
+# OpenSSH and Dropbear accept only the system's users. libnss_wrapper replaces these with the trial's user, so that the
+# system needs no new one.
 # shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
 
@@ -23,12 +23,12 @@ sftp_cases=(
 )
 
 # The results by case.
-declare -A seen=()
+declare -A results=()
 
-# As `holds`, for the case $1 of the current server.
-sftp_holds() {
-    holds "$server: $1" "${@:2}"
-    seen[$1]=$cell
+# Like `expect`, for the case $1 of the current server.
+expect_sftp() {
+    expect "$server: $1" "${@:2}"
+    results[$1]=$cell
 }
 
 section_sftp() {
@@ -44,7 +44,7 @@ section_sftp() {
         server_log=$trial/$make.log
         start_on_free_port "${make}_server"
         local process=$started
-        # On a slow line the program opens several connections.
+        # On a slow line, the program opens several connections.
         start_proxy "$port" --round-trip-ms 40
         sftp_port=$proxy_port
         try_sftp_server "$make"
@@ -53,7 +53,7 @@ section_sftp() {
         column=$((column + 1))
         columns+=("$server")
         for case in "${sftp_cases[@]}"; do
-            printf '%s\n' "${seen[$case]}" >>"$trial/sftp.column.$column"
+            printf '%s\n' "${results[$case]}" >>"$trial/sftp.column.$column"
         done
     done
     row "case" "${columns[@]}"
@@ -72,16 +72,16 @@ fill_folder() {
         echo old >"$path"
         touch -d "-$days days" -- "$path"
     done
-    echo mine >"$archives/notes.txt"
-    echo mine >"$archives/.hidden"
+    echo foreign >"$archives/notes.txt"
+    echo foreign >"$archives/.hidden"
     ln -s notes.txt "$archives/$(date -d '-30 days' +%Y%d%m).tgz"
 }
 
-# The next run fetches the ZIP of the dump $1, always from the same URL: the program keeps archives of another source.
+# Makes the next run fetch the ZIP of the dump $1, always from the same URL: the program keeps archives of another source.
 publish_sftp() {
     mkdir -p -- "$published/sftp"
     cp -p -- "$published/$1/my_zip.zip" "$published/sftp/"
-    fetch_from_usual_server sftp
+    fetch_from_default_server sftp
 }
 
 # Prints the names in the folder $archives.
@@ -89,8 +89,8 @@ names() {
     (cd -- "$archives" && find . -mindepth 1 -printf '%P\n' | sort)
 }
 
-# Whether the folder is as the first run must leave it: without the two expired archives, with the new one.
-is_cleared_up() {
+# Whether the folder contains the new archive and everything except the two expired ones.
+is_pruned() {
     local days
     diff <(names) <({
         basename -- "$archive"
@@ -112,7 +112,7 @@ has_only_replaced_archive() {
 # Tests every case with the server $1 on port $sftp_port.
 try_sftp_server() {
     local unsynced='does not sync the archive' several
-    seen=()
+    results=()
     archives=$trial/archives.$1
     known_hosts=$trial/known_hosts.$1
     fill_folder
@@ -120,38 +120,38 @@ try_sftp_server() {
     email='' login=key host_key=accept-new
     publish_sftp sftp_first
     run_program
-    sftp_holds "login with a key" "yes" exited_with 0
-    sftp_holds "first contact with accept-new: the key is in known_hosts" "yes" logged "first contact: the host key SHA256:"
-    sftp_holds "first contact with accept-new: the key is in known_hosts" "$cell" knows_one_key
+    expect_sftp "login with a key" "yes" exited_with 0
+    expect_sftp "first contact with accept-new: the key is in known_hosts" "yes" logged "first contact: the host key SHA256:"
+    expect_sftp "first contact with accept-new: the key is in known_hosts" "$cell" knows_one_key
     several=$(sed -n 's/.* Send archive: .* over \([0-9]* connections\).*/\1/p' "$log")
-    sftp_holds "20 MB of noise over several connections, extracted again" "$several" delivered sftp_first
-    sftp_holds "20 MB of noise over several connections, extracted again" "$cell" logged " over [2-8] connections"
-    sftp_holds "20 MB of noise over several connections, extracted again" "$cell" did_not_log "one connection fewer"
-    sftp_holds "expired archives removed, everything else kept" "yes" is_cleared_up
+    expect_sftp "20 MB of noise over several connections, extracted again" "$several" delivered sftp_first
+    expect_sftp "20 MB of noise over several connections, extracted again" "$cell" logged " over [2-8] connections"
+    expect_sftp "20 MB of noise over several connections, extracted again" "$cell" did_not_log "one connection fewer"
+    expect_sftp "expired archives removed, everything else kept" "yes" is_pruned
     if grep -q "$unsynced" "$log"; then
-        seen["supports fsync"]="no"
+        results["supports fsync"]="no"
     else
-        seen["supports fsync"]="yes"
+        results["supports fsync"]="yes"
     fi
 
     login=password host_key=strict
     run_program
-    sftp_holds "second run with strict" "yes" exited_with 0
-    sftp_holds "login with a password" "yes" exited_with 0
-    sftp_holds "an archive with the same bytes is kept" "yes" logged "is already there, with the same bytes"
+    expect_sftp "second run with strict" "yes" exited_with 0
+    expect_sftp "login with a password" "yes" exited_with 0
+    expect_sftp "an archive with the same bytes is kept" "yes" logged "is already there, with the same bytes"
 
     login=key
     publish_sftp sftp_second
     run_program
-    sftp_holds "other bytes replace the archive" "yes" logged "it replaced an archive with different bytes"
-    sftp_holds "other bytes replace the archive" "$cell" delivered sftp_second
-    sftp_holds "the replaced archive is kept, no temporary file is left" "yes" has_only_replaced_archive
+    expect_sftp "other bytes replace the archive" "yes" logged "it replaced an archive with different bytes"
+    expect_sftp "other bytes replace the archive" "$cell" delivered sftp_second
+    expect_sftp "the replaced archive is kept, no temporary file is left" "yes" has_only_replaced_archive
 
     echo "[127.0.0.1]:$sftp_port $(cut -d ' ' -f 1,2 "$secrets/user.pub")" >"$known_hosts"
     run_program
-    sftp_holds "another host key is refused" "yes" exited_with 4
+    expect_sftp "another host key is refused" "yes" exited_with 4
 
-    seen["reports its free space (statvfs)"]=$(reported_free_space)
+    results["reports its free space (statvfs)"]=$(reported_free_space)
 }
 
 # Whether the current server reports its free space to OpenSSH's sftp.
@@ -164,26 +164,26 @@ reported_free_space() {
 sftp_packages=(openssh-server openssh-client openssh-sftp-server libnss-wrapper proftpd-core proftpd-mod-crypto
     dropbear-bin python3 python3-venv)
 
-# Starts an OpenSSH for sections that test another server.
-start_usual_sftp_server() {
-    [[ -z ${usual_sftp_server:-} ]] || return 0
+# Starts an OpenSSH server, for sections that test another server.
+start_default_sftp_server() {
+    [[ -z ${default_sftp_server:-} ]] || return 0
     prepare_sftp_servers
-    server_log=$trial/usual_openssh.log
+    server_log=$trial/default_openssh.log
     start_on_free_port openssh_server
-    usual_sftp_server=$port
+    default_sftp_server=$port
 }
 
-# The next runs deliver to an empty folder on it, $trial/archives.$1.
+# Makes the next runs deliver to an empty folder on it, $trial/archives.$1.
 new_archives() {
-    start_usual_sftp_server
-    sftp_port=$usual_sftp_server
+    start_default_sftp_server
+    sftp_port=$default_sftp_server
     known_hosts=$trial/known_hosts
     login=key host_key=accept-new
     archives=$trial/archives.$1
     mkdir -- "$archives"
 }
 
-# Creates the user's home and accounts.
+# Creates the user's home folder and accounts.
 prepare_sftp_servers() {
     local hash
     [[ -z ${home:-} ]] || return 0
@@ -205,7 +205,7 @@ END
         "NSS_WRAPPER_GROUP=$accounts/group" "NSS_WRAPPER_SHADOW=$accounts/shadow")
 }
 
-# Each function starts a server on port $port as $started, and sets $server to its name and version.
+# Each function starts a server on port $port as the process $started, and sets $server to its name and version.
 
 openssh_server() {
     server="OpenSSH $(dpkg-query -W -f '${Version}' openssh-server 2>/dev/null | sed 's/^1://; s/-.*//')"
@@ -248,7 +248,7 @@ END
     start_process proftpd -n -c "$trial/proftpd.conf" >"$server_log" 2>&1
 }
 
-# It uses OpenSSH's sftp-server, started by the user's shell.
+# Dropbear uses OpenSSH's sftp-server, which the user's shell starts.
 dropbear_server() {
     server="Dropbear $(dropbear -V 2>&1 | sed 's/.* v//')"
     if [[ ! -e $secrets/dropbear ]]; then
@@ -287,7 +287,7 @@ END
         "$secrets/password" 2>"$server_log"
 }
 
-# Runs the Python with asyncssh, which is installed the first time.
+# Runs Python with asyncssh, and installs that the first time.
 venv_python() {
     if [[ ! -d $trial/venv ]]; then
         python3 -m venv "$trial/venv"

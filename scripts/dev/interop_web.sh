@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Part of interop.sh: a fresh and a stale dump from several web servers, which publish the folder $published over TLS.
 #
-# They declare the ZIP as text, compress what they may, and log to $access_log the size of each answer's content.
+# The servers declare the ZIP as text, compress it if they can, and log the content size of each response to $access_log.
 # shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
 
 section_web() {
     local make process
     heading "Web servers"
-    start_usual_sftp_server
+    start_default_sftp_server
     make_dump web_fresh 4000000 0
     make_zip web_fresh
     make_dump web_stale 4000000 3
@@ -39,27 +39,27 @@ try_web_server() {
 
     zip_url=https://127.0.0.1:$port/web_fresh/my_zip.zip
     run_program
-    holds "$server: fresh" "yes" exited_with 0
-    holds "$server: fresh" "$cell" delivered web_fresh
+    expect "$server: fresh" "yes" exited_with 0
+    expect "$server: fresh" "$cell" delivered web_fresh
     fresh=$cell
     fresh_bytes=$(bytes_sent)
     if ((!has_parts)); then
-        holds "$server: ranges" "downloaded whole" logged "the web server sends no parts of the ZIP"
+        expect "$server: ranges" "downloaded whole" logged "the web server sends no parts of the ZIP"
     else
-        holds "$server: ranges" "read in parts" logged "Request zip: .*, read in parts"
-        holds "$server: ranges" "$cell" is_less "$fresh_bytes" "$((size + 100 * 1024))"
+        expect "$server: ranges" "read in parts" logged "Request zip: .*, read in parts"
+        expect "$server: ranges" "$cell" is_less "$fresh_bytes" "$((size + 100 * 1024))"
     fi
     in_parts=$cell
 
     zip_url=https://127.0.0.1:$port/web_stale/my_zip.zip
     run_program
-    holds "$server: stale" "yes" exited_with 1
-    holds "$server: stale" "$cell" logged "Compare dates: the dump is stale"
+    expect "$server: stale" "yes" exited_with 1
+    expect "$server: stale" "$cell" logged "Compare dates: the dump is stale"
     stale=$cell
     stale_bytes=$(($(bytes_sent) - fresh_bytes))
-    # Without ranges the whole ZIP is sent.
+    # Without ranges, the whole ZIP is sent.
     ((!has_parts)) || size=0
-    holds "$server: stale" "$(as_kib "$stale_bytes")" is_less "$stale_bytes" $((size + 100 * 1024))
+    expect "$server: stale" "$(as_kib "$stale_bytes")" is_less "$stale_bytes" $((size + 100 * 1024))
     row "$server" "$in_parts" "$fresh" "$(as_kib "$fresh_bytes")" "$stale" "$cell"
 }
 
@@ -77,7 +77,7 @@ web_packages=(nginx-light apache2-bin caddy python3)
 # The log of the current server.
 access_log=
 
-# Each function starts a server on port $port as $started, and sets $server to its name and version.
+# Each function starts a server on port $port as the process $started, and sets $server to its name and version.
 
 nginx_server() {
     server="nginx $(nginx -v 2>&1 | sed 's|.*/||')"
@@ -108,7 +108,8 @@ END
     start_process nginx -e "$server_log" -c "$trial/nginx.conf"
 }
 
-# Without an ETag, Apache sends no ranges of a file modified within the last minute: the time does not identify it.
+# Without an ETag, Apache sends no ranges of a file that was modified within the last minute, because the time does not
+# identify its contents.
 apache_without_etag_server() {
     apache_etag='FileETag None'
     apache_server
@@ -145,7 +146,7 @@ SSLEngine on
 SSLCertificateFile $certificate
 SSLCertificateKeyFile $certificate_key
 END
-        # It refuses to serve as root.
+        # Apache refuses to serve as root.
         ((EUID != 0)) || printf '%s\n' 'User nobody' 'Group nogroup'
     } >"$trial/apache.conf"
     start_process apache2 -d "$trial" -f "$trial/apache.conf" -D FOREGROUND
@@ -173,7 +174,7 @@ END
     start_process env HOME="$trial/caddy" caddy run --adapter caddyfile --config "$trial/Caddyfile" 2>"$server_log"
 }
 
-# It does not support ranges.
+# Without ranges.
 python_server() {
     server="Python $(python3 -c 'import platform; print(platform.python_version())')"
     cat >"$trial/web_server.py" <<'END'
@@ -204,7 +205,7 @@ END
         "$access_log" 2>"$server_log"
 }
 
-# Prints the number of bytes of content that the current server has sent, from its log.
+# Prints the number of content bytes that the current server has sent, from its log.
 bytes_sent() {
     if [[ -e $access_log.json ]]; then
         sed -n 's/.*"size":\([0-9]*\).*/\1/p' "$access_log.json"

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Part of interop.sh: ZIPs of several programs, repacked.
+# Part of interop.sh: ZIPs by several programs.
 # shellcheck disable=SC2034,SC2154 # variables that interop.sh and its other parts set or use
 set -euo pipefail
 
 zip_packages=(zip p7zip-full python3 default-jdk-headless libarchive-tools tzdata)
 
-# Each function makes my_zip.zip of dumpfile.sql in the current folder, and sets $maker.
+# Each function creates my_zip.zip from dumpfile.sql in the current folder, and sets $maker.
 
 info_zip() {
     maker="Info-ZIP $(zip -v | sed -n 's/^This is Zip \([0-9.]*\).*/\1/p')"
     zip -q my_zip.zip dumpfile.sql
 }
 
-# Only DOS times, which are local.
+# With DOS times only, which are local.
 info_zip_without_extras() {
     info_zip
     maker+=" -X"
     zip -q -X my_zip.zip dumpfile.sql
 }
 
-# Sizes cannot be filled in later: they follow the data.
+# A pipe cannot seek, so the sizes follow the data.
 info_zip_through_a_pipe() {
     info_zip
     maker+=" through a pipe"
@@ -56,13 +56,13 @@ bsdtar_zip() {
 section_zip() {
     local make maker
     heading "ZIPs, in the zone Europe/Paris"
-    # The zone of the DOS times, for the other programs and for ours.
+    # The zone of the DOS times, for all programs.
     export TZ=Europe/Paris
-    row "maker" "delivered byte for byte" "time of modification kept" "time in the ZIP"
+    row "maker" "delivered byte for byte" "modification time kept" "time in the ZIP"
     for make in info_zip info_zip_without_extras info_zip_through_a_pipe seven_zip seven_zip_deflate64 python_zipfile \
         java_jar bsdtar_zip; do
         mkdir -- "$published/zip_$make"
-        # Text, since noise would be stored uncompressed.
+        # Text, because random bytes would be stored uncompressed.
         seq 1 300000 >"$published/zip_$make/dumpfile.sql"
         touch -d "@$((EPOCHSECONDS / 2 * 2 - 10))" -- "$published/zip_$make/dumpfile.sql"
         pushd "$published/zip_$make" >/dev/null
@@ -78,21 +78,21 @@ section_zip() {
 try_zip() {
     local bytes
     new_archives "$1"
-    fetch_from_usual_server "zip_$1"
+    fetch_from_default_server "zip_$1"
     run_program
-    holds "$maker: fresh" "yes" exited_with 0
-    holds "$maker: bytes" "$cell" holds_dump "zip_$1"
+    expect "$maker: fresh" "yes" exited_with 0
+    expect "$maker: bytes" "$cell" contains_dump "zip_$1"
     bytes=$cell
-    holds "$maker: time" "yes" delivered "zip_$1"
+    expect "$maker: time" "yes" delivered "zip_$1"
     row "$maker" "$bytes" "$cell" "$(times_in_zip "$published/zip_$1/my_zip.zip")"
 }
 
 # Whether the archive of the last run contains the bytes of the dump in the folder $1 of $published.
-holds_dump() {
+contains_dump() {
     find_archive && tar -xzOf "$archive" dumpfile.sql | cmp -- - "$published/$1/dumpfile.sql"
 }
 
-# Prints which times besides DOS's the directory of the ZIP $1 has for its first entry.
+# Prints the kinds of times, besides DOS times, of the first entry in the directory of the ZIP $1.
 times_in_zip() {
     python3 - "$1" <<'END'
 import struct, sys, zipfile

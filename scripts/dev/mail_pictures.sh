@@ -5,8 +5,8 @@
 # Usage: scripts/dev/mail_pictures.sh [--folder FOLDER] [--width PIXELS]... [--document]
 #
 # The pictures and their HTML go to mail_pictures/ in cargo's target folder, or to FOLDER. The default widths are 380 and
-# 1100. --document replaces docs/mail.png with the successful run, light, 900 pixels wide. It needs Debian's package
-# chromium, installs nothing and loads nothing from the network.
+# 1100. --document replaces docs/mail.png with the successful run, light, 900 pixels wide. Requires Debian's package
+# chromium; installs nothing and loads nothing from the network.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/../prerequisites.sh"
@@ -54,7 +54,7 @@ browse() {
 # Prints the height of the mail $1 at a width of $2 pixels.
 height_of() {
     local measured=$profile/measured.html height
-    # A script in a copy of the mail measures it. A window has a minimum width, a page has none.
+    # A script in a copy of the mail measures the page: a window has a minimum width, a page does not.
     local script="const page = document.documentElement; page.style.width = '$2px'; page.dataset.height = page.offsetHeight"
     sed "s#</body>#<script>$script</script></body>#" "$1" >"$measured"
     height=$(browse --window-size="$2",1000 --dump-dom "file://$measured" | sed -n 's/.*data-height="\([0-9]*\)".*/\1/p')

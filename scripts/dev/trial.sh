@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# What the trials on this machine share: private servers on loopback, Markdown tables, and the errors found. A script
-# sources it and calls begin_trial; when the script ends, the servers are stopped and the trial's folder is removed.
+# Shared by the trials: private servers on loopback, Markdown tables, and the error count. A script sources this file and
+# calls begin_trial; when the script ends, the servers are stopped and the trial's folder is removed.
 # shellcheck disable=SC2034 # the scripts that source this file use the variables
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/../prerequisites.sh"
 
-# Where build_release puts the program and the tools.
+# The folder where build_release puts the program and the tools.
 built=$(target_folder)/release
 # The log of the server that start_on_free_port starts.
 server_log=
-# An agent's keys would be tried first.
+# OpenSSH would try an agent's keys first.
 unset SSH_AUTH_SOCK
-# awk calculates, and reads numbers with a decimal point.
+# awk needs numbers with a decimal point.
 export LC_ALL=C
 
 # The running processes, as keys.
@@ -64,21 +64,21 @@ wait_until() {
         "$@" && return
         sleep 0.05
     done
-    fail "this did not happen within 20 seconds: $*"
+    fail "this did not succeed within 20 seconds: $*"
 }
 
-# Whether something listens on the port $1 of this machine.
+# Whether a server listens on the port $1 of this machine.
 listens() {
     (: </dev/tcp/127.0.0.1/"$1") 2>/dev/null
 }
 
-# Whether the process $1 has ended or something listens on the port $2.
+# Whether the process $1 has ended, or a server listens on the port $2.
 has_ended_or_listens() {
     ! kill -0 "$1" 2>/dev/null || listens "$2"
 }
 
-# Calls "$@", which starts a server on the port $port with start_process, with other ports until one was free. The
-# server's messages are in the file $server_log.
+# Calls "$@", which starts a server on the port $port with start_process; tries other ports until one is free. The server's
+# messages are in the file $server_log.
 start_on_free_port() {
     local tries
     for ((tries = 0; tries < 5; tries++)); do
@@ -91,7 +91,7 @@ start_on_free_port() {
         fi
         end_process "$started"
     done
-    fail "this server does not start: $*
+    fail "this server did not start: $*
 $(tail -n 20 -- "$server_log")"
 }
 
@@ -114,8 +114,8 @@ END
     start_process "${@:3}" /usr/sbin/sshd -D -e -f "$trial/sshd_config" 2>"$server_log"
 }
 
-# Starts the web server for the folder $1 with its options $2..., as the process $web_process on the port $web_port. Its
-# authority is $ca_file.
+# Starts the web server for the folder $1 with the options $2..., as the process $web_process on the port $web_port. Its
+# certificate authority is $ca_file.
 start_web_server() {
     local folder=$1
     shift
@@ -126,13 +126,13 @@ start_web_server() {
     ca_file=$(dirname -- "$folder")/.$(basename -- "$folder")-tls/$(basename -- "$folder").pem
 }
 
-# Stops the web server. $web_bytes is the number of bytes of files that it sent.
+# Stops the web server. Sets $web_bytes to the number of file bytes that it has sent.
 end_web_server() {
     end_process "$web_process"
     web_bytes=$(sed -n 's/.* requests, \([0-9]*\) bytes sent\.$/\1/p' "$trial/web.out")
 }
 
-# Starts the proxy to the port $1 with its options $2..., as the process $proxy_process on the port $proxy_port.
+# Starts the proxy to the port $1 with the options $2..., as the process $proxy_process on the port $proxy_port.
 start_proxy() {
     local to=$1 out
     shift
@@ -143,7 +143,7 @@ start_proxy() {
     proxy_port=$(sed -n 's/^Listening on .*:\([0-9]*\)$/\1/p' "$out")
 }
 
-# The number of errors found.
+# The number of errors.
 errors=0
 
 # Starts the section $1 of the output.
@@ -157,7 +157,7 @@ row() {
     printf '%s\n' "$*" >>"$trial/table"
 }
 
-# Prints the table, with its first row as the head, and starts another one.
+# Prints the table, with the first row as the header, and starts another one.
 print_table() {
     awk -F '\t' '
         { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }

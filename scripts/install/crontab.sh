@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Part of install_dependencies.sh: the line in the crontab that runs a configuration every night. There is one per
-# configuration, recognized by the path of the configuration; the operator's changes to it are kept.
+# Part of install_dependencies.sh: the crontab line that runs a configuration every night. Each configuration has one,
+# identified by the configuration's path; the operator's changes to it are kept.
 # shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
 
@@ -8,24 +8,24 @@ set -euo pipefail
 marker='# The line below was added by scripts/install_dependencies.sh of scripting-system. It keeps your changes to it.'
 old_marker='# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.'
 
-# When a crontab line runs its command: five fields, or a word such as @daily (crontab(5)).
+# The schedule of a crontab line: five fields, or a word such as @daily (crontab(5)).
 schedule='(@[a-z]+[[:space:]]+|([0-9*/,~-]+[[:space:]]+){3}([0-9A-Za-z*/,~-]+[[:space:]]+){2})'
-# A word of a command line: quoted, or up to where the shell ends it.
+# A word of a command line: quoted, or up to the next special character of the shell.
 word="(('[^']*'|\"[^\"]*\"|[^[:space:];&|<>\\\\'\"]|[\\\\].)+)"
 # A nightly run in a command: the program, `run`, and the configuration. The first group is the program, the sixth the
 # configuration.
 run_pattern="$word([[:space:]]+-[^[:space:]]+)*[[:space:]]+run[[:space:]]+([^;&|]*[[:space:]])?--config(=|[[:space:]]+)$word"
 
-# Prints the path $1 as a word for cron: quoted for the shell if needed, with every percent sign escaped, because cron
-# ends a command at a bare one (crontab(5)).
+# Prints the path $1 as a word for cron: quoted for the shell if needed, with percent signs escaped, because cron ends a
+# command at an unescaped one (crontab(5)).
 cron_word() {
     local word=$1
     [[ $word != *[!A-Za-z0-9_./%+=:,@-]* ]] || word="'$word'"
     printf '%s' "${word//\%/\\%}"
 }
 
-# shellcheck disable=SC2016 # the dollar sign is one in the crontab
-# Sets $path to the path that the word $1 of a crontab means: reverses cron_word, and understands what people write.
+# shellcheck disable=SC2016 # the dollar sign is in the crontab
+# Sets $path to the path in the word $1 of a crontab: reverses cron_word, and understands other ways to quote.
 path_of_word() {
     path=${1//\\%/%}
     case $path in
@@ -42,7 +42,7 @@ path_of_word() {
     esac
 }
 
-# Prints the job's line as the installer writes it.
+# Prints the job's line without changes by the operator.
 cron_line() {
     printf '0 23 * * * %s run --config %s' "$(cron_word "$installed")" "$(cron_word "$config")"
 }
@@ -56,34 +56,34 @@ read_runs() {
     [[ -z ${BASH_REMATCH[1]} ]] || is_off=yes
     rest=${rest:${#BASH_REMATCH[0]}}
     while [[ $rest =~ $run_pattern ]]; do
-        local matched=${BASH_REMATCH[0]} program=${BASH_REMATCH[1]} its_config=${BASH_REMATCH[6]}
+        local matched=${BASH_REMATCH[0]} program=${BASH_REMATCH[1]} config_word=${BASH_REMATCH[6]}
         rest=${rest#*"$matched"}
         [[ $matched != *' --dry-run '* && $rest != ' --dry-run'* ]] || continue
         path_of_word "$program"
         [[ $path == scripting-system || $path == */scripting-system ]] || continue
         run_programs+=("$path")
-        path_of_word "$its_config"
+        path_of_word "$config_word"
         run_configs+=("$path")
     done
 }
 
-# Whether $1 is the configuration, by its path as written or with the links in its folder resolved.
+# Whether $1 is the path of the configuration, as given or with the links in its folder resolved.
 is_the_config() {
     [[ $1 == "$config" || $1 == "$resolved_config" ]]
 }
 
 # Whether the crontab line $1 runs the job, commented out or not. Sets the variables of read_runs.
 runs_the_job() {
-    local found
+    local run_config
     read_runs "$1"
-    for found in "${run_configs[@]}"; do
-        ! is_the_config "$found" || return 0
+    for run_config in "${run_configs[@]}"; do
+        ! is_the_config "$run_config" || return 0
     done
     return 1
 }
 
-# Prints the job's line $1 with the path of the installed program, if the command is otherwise as the installer wrote it.
-# A changed command and a commented-out line stay as they are.
+# Prints the job's line $1 with the path of the installed program. Does not change a commented-out line, or a command that
+# the operator has changed.
 with_installed_program() {
     local command
     command=" run --config $(cron_word "$config")"
@@ -94,14 +94,14 @@ with_installed_program() {
     fi
 }
 
-# Filters a crontab. $1: `keep` the job's lines, `add` one if there is none, or `remove` them with the comment above them.
-# Every other line is printed unchanged.
+# Filters a crontab. $1: `keep` the job's lines, `add` one if there is none, or `remove` them with their comments. Prints
+# all other lines unchanged.
 edit_crontab() {
-    local task=$1 line held='' others found=''
+    local task=$1 line comment='' others has_line=''
     while IFS= read -r line || [[ -n $line ]]; do
         if [[ $line == "$marker" || $line == "$old_marker" ]]; then
-            [[ -z $held ]] || printf '%s\n' "$held"
-            held=$line
+            [[ -z $comment ]] || printf '%s\n' "$comment"
+            comment=$line
             continue
         fi
         if runs_the_job "$line"; then
@@ -111,34 +111,34 @@ edit_crontab() {
             done
             # A line that also runs another job is not removed.
             if [[ $task == remove && -z $others ]]; then
-                held=
+                comment=
                 continue
             fi
-            [[ -z $held ]] || held=$marker
+            [[ -z $comment ]] || comment=$marker
             line=$(with_installed_program "$line")
-            found=yes
+            has_line=yes
         fi
-        [[ -z $held ]] || printf '%s\n' "$held"
-        held=
+        [[ -z $comment ]] || printf '%s\n' "$comment"
+        comment=
         printf '%s\n' "$line"
     done
-    [[ -z $held ]] || printf '%s\n' "$held"
-    [[ $task != add || -n $found ]] || printf '%s\n' "$marker" "$(cron_line)"
+    [[ -z $comment ]] || printf '%s\n' "$comment"
+    [[ $task != add || -n $has_line ]] || printf '%s\n' "$marker" "$(cron_line)"
 }
 
 # Copies the crontab to the file $1; an empty file if there is none.
 read_crontab() {
     local message
     if ! message=$(crontab -l 2>&1 >"$1"); then
-        # Any other message than this one must not count as an empty crontab: lines would be lost.
+        # With any other message, the crontab may not be empty, and lines could be lost.
         [[ $message == *'no crontab for'* ]] ||
-            fail "the crontab could not be read, so it is left as it is: $message"
+            fail "the crontab could not be read and was not changed: $message"
         : >"$1"
     fi
 }
 
-# Prints the job's lines in the file $1, `on` or `off` and a space before each. A commented-out line is not printed if
-# another one is in use.
+# Prints the job's lines in the file $1, each after `on` or `off` and a space. Omits commented-out lines if another line
+# is active.
 lines_of_job() {
     local line on=() off=()
     while IFS= read -r line || [[ -n $line ]]; do
@@ -152,8 +152,8 @@ lines_of_job() {
     fi
 }
 
-# Prints the configurations, other than this one, whose nightly run is a line in use in the file $1 and starts the
-# program $2, or any program if $2 is empty.
+# Prints the other configurations with an active line in the file $1 that runs the program $2, or any program if $2 is
+# empty.
 other_configs() {
     local line i
     while IFS= read -r line || [[ -n $line ]]; do
@@ -166,7 +166,7 @@ other_configs() {
     done <"$1" | sort -u
 }
 
-# Prints another configuration in the folder of this one, which shares its log and its schema, if the file $1 runs one.
+# Prints another configuration in the same folder, which shares the log and the schema, if the file $1 runs one.
 config_in_same_folder() {
     local others other
     others=$(other_configs "$1")
@@ -177,8 +177,8 @@ config_in_same_folder() {
     done <<<"$others"
 }
 
-# Prints the file among the system's crontabs that has a line for the job, if there is one. cron reads only files with
-# such names (cron(8)).
+# Prints the first of the system's crontabs with a line for the job, if any. cron ignores files with other names
+# (cron(8)).
 system_crontab_of_job() {
     local file line
     for file in /etc/crontab /etc/cron.d/*; do
@@ -195,36 +195,36 @@ system_crontab_of_job() {
 # Applies $1 (`add`, `keep` or `remove`, as in edit_crontab) to the crontab, and copies the result to the file
 # $crontab_now.
 change_crontab() {
-    local workplace
-    workplace=$(mktemp -d)
-    temporary+=("$workplace")
-    crontab_now=$workplace/after
-    read_crontab "$workplace/before"
-    edit_crontab "$1" <"$workplace/before" >"$workplace/after"
-    if cmp -s -- "$workplace/before" "$workplace/after"; then
+    local folder
+    folder=$(mktemp -d)
+    temporary+=("$folder")
+    crontab_now=$folder/after
+    read_crontab "$folder/before"
+    edit_crontab "$1" <"$folder/before" >"$folder/after"
+    if cmp -s -- "$folder/before" "$folder/after"; then
         echo "Crontab:        unchanged"
-    elif [[ -s $workplace/after ]]; then
-        # From a complete file: an interrupted pipe would install an incomplete crontab.
-        crontab "$workplace/after" || fail "the crontab was refused; it is as it was before"
+    elif [[ -s $folder/after ]]; then
+        # Reads a complete file: an interrupted pipe would install an incomplete crontab.
+        crontab "$folder/after" || fail "crontab refused the new lines; the crontab was not changed"
         if [[ $1 == remove ]]; then
-            echo "Crontab:        the nightly run was removed, the other lines are as they were"
+            echo "Crontab:        the nightly run was removed, the other lines are unchanged"
         else
-            echo "Crontab:        changed, the other lines are as they were"
+            echo "Crontab:        changed, the other lines are unchanged"
         fi
     else
-        crontab -r || fail "the crontab could not be removed; it is as it was before"
-        echo "Crontab:        the nightly run was removed, and nothing else was in it"
+        crontab -r || fail "the crontab could not be removed; it was not changed"
+        echo "Crontab:        removed, because the nightly run was its only line"
     fi
 }
 
-# Whether a process of a cron daemon runs.
+# Whether a cron daemon is running.
 cron_runs() {
     grep -qsx -e cron -e crond /proc/[0-9]*/comm
 }
 
 install_job() {
-    package_is_present cron || fail "there is no crontab command to set up the nightly run with.
-Install the package cron, then run this script again; the rest is in place."
+    package_is_present cron || fail "the nightly run was not set up, because there is no crontab command.
+Install the package cron, then run this script again; everything else is installed."
     local elsewhere lines line other
     elsewhere=$(system_crontab_of_job)
     if [[ -n $elsewhere ]]; then
@@ -238,8 +238,8 @@ Install the package cron, then run this script again; the rest is in place."
         case $line in
         'off '*)
             echo "Crontab line:   ${line#off }"
-            echo "                It is commented out and was left so: the job does not run. To have it run, remove"
-            echo "                the # with: crontab -e"
+            echo "                It is commented out and was not changed: the job does not run. To enable it,"
+            echo "                remove the # with: crontab -e"
             ;;
         'on '*)
             echo "Crontab line:   ${line#on }"
@@ -253,7 +253,7 @@ Install the package cron, then run this script again; the rest is in place."
     lines=$(other_configs "$crontab_now")
     while IFS= read -r other; do
         [[ $other != /* || -e $other ]] || echo "                The crontab also runs $other, which does not exist.
-                If it is gone for good, remove its line with: crontab -e"
+                If you have deleted it, remove its line with: crontab -e"
     done <<<"$lines"
-    cron_runs || echo "                No cron daemon seems to run: it takes one, for example: service cron start"
+    cron_runs || echo "                No cron daemon is running. Start it, for example with: service cron start"
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Part of install_dependencies.sh: the rotation of the log of a configuration. There is one file for logrotate per
-# configuration; the operator's changes to it are kept.
+# Part of install_dependencies.sh: the rotation of the log. Each configuration has one file for logrotate; the operator's
+# changes to it are kept.
 # shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
 
-# Prints logrotate's configuration for the log. The program opens the log when a run starts, so it needs no signal; a run
-# during the rotation continues in the old file, which is therefore compressed a week later.
+# Prints logrotate's configuration for the log. A run opens the log when it starts, so it needs no signal. A run that is in
+# progress continues with the old file, which is therefore compressed a week later.
 rotation() {
     local user group
     user=$(id -un 2>/dev/null) || user=$(id -u)
@@ -26,8 +26,8 @@ rotation() {
 LINES
 }
 
-# Whether logrotate's file $1 rotates the log, by its path or by a pattern. Commented-out lines count: the operator
-# disabled them.
+# Whether logrotate's file $1 rotates the log, by path or by pattern. Commented-out lines count: the operator has disabled
+# the rotation.
 rotates_the_log() {
     local line word rest
     while IFS= read -r line || [[ -n $line ]]; do
@@ -44,9 +44,9 @@ rotates_the_log() {
     return 1
 }
 
-# Whether logrotate reads the file $1 (tabooext in logrotate(8)), or would without the ending .disabled, which disables a
-# file of this script.
-is_in_use_or_off() {
+# Whether logrotate reads the file $1 (tabooext in logrotate(8)), or it is a file of this script that the operator has
+# disabled with the suffix .disabled.
+is_active_or_disabled() {
     [[ -f $1 ]] || return 1
     case ${1##*/} in
     scripting-system*.disabled) ;;
@@ -55,18 +55,18 @@ is_in_use_or_off() {
 }
 
 # Prints the file in logrotate's folder for this configuration: the one that names it, otherwise the one that rotates its
-# log. Earlier versions wrote the file `scripting-system` without the name of the configuration; if it rotates a log of
-# another name, it belongs to the only configuration in the crontab.
+# log. Earlier versions wrote the file `scripting-system`, which names no configuration; if it rotates another log, it
+# belongs to the only configuration in the crontab, $1.
 rotation_file() {
     local file old=$logrotate_folder/scripting-system
     for file in "$old" "$old"-*; do
-        if is_in_use_or_off "$file" && grep -Fxq -e "# Configuration: $config" -- "$file"; then
+        if is_active_or_disabled "$file" && grep -Fxq -e "# Configuration: $config" -- "$file"; then
             printf '%s\n' "$file"
             return 0
         fi
     done
     for file in "$logrotate_folder"/*; do
-        if is_in_use_or_off "$file" && rotates_the_log "$file"; then
+        if is_active_or_disabled "$file" && rotates_the_log "$file"; then
             printf '%s\n' "$file"
             return 0
         fi
@@ -84,48 +84,48 @@ without_comments() {
 
 install_rotation() {
     if [[ -z $logrotate_folder ]]; then
-        echo "Log rotation:   not set up, because that takes root. As root, put these lines into a file"
-        echo "                of its own in /etc/logrotate.d:"
+        echo "Log rotation:   not set up, because that requires root. As root, put these lines into a new"
+        echo "                file in /etc/logrotate.d:"
         rotation
         return 0
     fi
-    local fresh file before
-    mkdir -p -- "$logrotate_folder" || fail "the folder $logrotate_folder could not be made"
+    local new_file file crontab
+    mkdir -p -- "$logrotate_folder" || fail "the folder $logrotate_folder could not be created"
     require_safe_places
-    # logrotate ignores names that end in ~ (tabooext in logrotate(8)), so it never reads an incomplete file.
-    fresh=$(mktemp -- "$logrotate_folder/scripting-system.XXXXXX~") ||
+    # logrotate ignores names that end with ~ (tabooext in logrotate(8)), so it never reads an incomplete file.
+    new_file=$(mktemp -- "$logrotate_folder/scripting-system.XXXXXX~") ||
         fail "the folder $logrotate_folder cannot be written"
-    temporary+=("$fresh")
-    rotation >"$fresh"
-    chmod 0644 -- "$fresh"
-    before=$(mktemp)
-    temporary+=("$before")
-    ! package_is_present cron || read_crontab "$before"
-    file=$(rotation_file "$before")
+    temporary+=("$new_file")
+    rotation >"$new_file"
+    chmod 0644 -- "$new_file"
+    crontab=$(mktemp)
+    temporary+=("$crontab")
+    ! package_is_present cron || read_crontab "$crontab"
+    file=$(rotation_file "$crontab")
     if [[ -n $file ]]; then
         if [[ $file == *.disabled || -z $(without_comments "$file") ]]; then
-            echo "Log rotation:   $file (was switched off, left so)"
-        elif [[ $(without_comments "$file") == "$(without_comments "$fresh")" ]]; then
-            echo "Log rotation:   $file (was there, kept)"
+            echo "Log rotation:   $file (disabled, not changed)"
+        elif [[ $(without_comments "$file") == "$(without_comments "$new_file")" ]]; then
+            echo "Log rotation:   $file (existed, kept)"
         else
-            echo "Log rotation:   $file (was there with changes, kept)"
+            echo "Log rotation:   $file (existed with changes, kept)"
         fi
     else
         file=$logrotate_folder/scripting-system
-        # Each further configuration gets its own file, with a name derived from the path.
+        # Further configurations get a file name derived from their path.
         [[ ! -e $file && ! -L $file ]] || file+=-$(printf '%s' "$config" | sha256sum | cut -c 1-8)
-        mv -fT -- "$fresh" "$file"
+        mv -fT -- "$new_file" "$file"
         echo "Log rotation:   $file"
     fi
-    package_is_present logrotate || echo "                takes effect once the package logrotate is installed"
+    package_is_present logrotate || echo "                It takes effect once the package logrotate is installed."
 }
 
-# Removes the file $1 with the log's rotation, unless another configuration uses the same log or the file contains more
-# than this rotation. $2 is the crontab without the job.
+# Removes the file $1 with the log's rotation, unless another configuration uses the same log or the file contains another
+# rotation. $2 is the crontab without the job.
 uninstall_rotation() {
     local other
     if [[ -z $1 ]]; then
-        echo "Was not there:  a rotation of $log in $logrotate_folder"
+        echo "Did not exist:  a rotation of $log in $logrotate_folder"
         return 0
     fi
     other=$(config_in_same_folder "$2")
@@ -134,7 +134,7 @@ uninstall_rotation() {
         return 0
     fi
     if [[ ${1##*/} != scripting-system* ]] || (($(without_comments "$1" | grep -c '{') > 1)); then
-        echo "Kept:           $1, because it holds more than this script wrote"
+        echo "Kept:           $1, because it contains more than this script wrote"
         return 0
     fi
     remove_file "$1"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Part of install_dependencies.sh: who else could change what the installer writes. Root must not write below a folder
-# that another user controls: that user can replace a folder or a file by a link at any moment, and root would follow it.
+# Part of install_dependencies.sh: checks that only root controls the folders that root writes to. Another user with
+# control of a folder could replace a file or folder in it with a link at any moment, and root would follow it.
 # shellcheck disable=SC2034,SC2154 # variables that install_dependencies.sh and its other parts set or use
 set -euo pipefail
 
@@ -18,18 +18,18 @@ group_has_others() {
     getent passwd | awk -F: -v gid="$1" '$4 == gid && $3 != 0 { found = 1 } END { exit !found }'
 }
 
-# Checks the existing folder or link $1 alone: sets $culprit to who other than root could replace its content or its
-# target. A file needs no check: in a folder that passes nobody else can replace it by a link.
+# Checks only the existing folder or link $1: if users other than root could replace its contents or its target, sets
+# $culprit to the reason. A file needs no check: in a folder that passes, only root can replace it with a link.
 check_component() {
-    local found uid gid mode kind
-    found=$(stat -c '%u %g %a %F' -- "$1") || fail "the owner of $1 could not be read"
-    read -r uid gid mode kind <<<"$found"
+    local status uid gid mode kind
+    status=$(stat -c '%u %g %a %F' -- "$1") || fail "the owner of $1 could not be read"
+    read -r uid gid mode kind <<<"$status"
     [[ $kind == directory || $kind == 'symbolic link' ]] || return 0
     mode=$((8#$mode))
     if ((uid != 0)); then
         culprit="$1 belongs to $(id -nu -- "$uid" 2>/dev/null || echo "user $uid")"
     elif [[ $kind != directory ]] || ((mode & 8#1000)); then
-        return 0 # in a sticky folder such as /tmp nobody can replace what root owns
+        return 0 # in a sticky folder such as /tmp, nobody else can replace root's files
     elif ((mode & 8#002)); then
         culprit="everyone can write $1 (mode $(printf '%04o' "$mode"))"
     elif ((mode & 8#020)) && group_has_others "$gid"; then
@@ -37,11 +37,11 @@ check_component() {
     fi
 }
 
-# Checks every existing folder and link on the path $1. Links are followed as by the kernel, and their targets are checked
-# in the same way. $2 is the number of links followed so far.
+# Checks every existing folder and link on the path $1. Follows links like the kernel, and checks their targets in the same
+# way. $2 is the number of links followed so far.
 check_path() {
     local at='' part parts target links=${2:-0}
-    ((links < 40)) || fail "there are too many links on the way to $1"
+    ((links < 40)) || fail "there are too many links in the path $1"
     IFS=/ read -r -a parts <<<"$1"
     check_component /
     for part in "${parts[@]}"; do
@@ -62,8 +62,8 @@ check_path() {
     done
 }
 
-# Whether only root can change what the paths $@ lead to; otherwise sets $culprit to who else can, and why. Always true
-# for other users than root, who write only with their own rights.
+# Whether only root can change the targets of the paths $@; otherwise sets $culprit to the reason. Always true for other
+# users, who write only with their own permissions.
 only_root_controls() {
     local path
     culprit=
@@ -74,11 +74,11 @@ only_root_controls() {
     done
 }
 
-# Exits unless only root controls the paths $2...; $1 is the option for another place.
+# Exits unless only root controls the paths $2...; $1 is the option that sets them.
 require_root_control() {
     local option=$1
     shift
     only_root_controls "$@" || fail "root does not write there: $culprit.
-Whoever controls it could have root write to any file by means of a link.
-Choose a place that only root controls with $option, or run this script as that user, without root."
+With a link, that user could make root write to any file.
+Choose a folder that only root controls with $option, or run this script as that user, without root."
 }

@@ -1,4 +1,4 @@
-//! `check`: tests whether the next run will work. It reaches everything a run needs, and sends or changes nothing.
+//! `check`: tests whether the next run will work. It connects to everything a run needs, and sends no dump.
 
 mod certificate;
 mod checker;
@@ -20,9 +20,9 @@ use crate::exit_code::ExitCode;
 
 pub fn check(arguments: &cli::Check, invocation: &Invocation<'_>) -> ExitCode {
     let (file, notify) = (arguments.config.clone(), arguments.notify);
-    // https://no-color.org: set, and not empty.
-    let wants_none = invocation.environment.variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let coloured = io::stdout().is_terminal() && !wants_none;
+    // https://no-color.org: set and not empty.
+    let is_colour_off = invocation.environment.variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let coloured = io::stdout().is_terminal() && !is_colour_off;
     let work = move |context: &Context<Config>| check_all(&Checker::new(context, file, coloured), notify);
     foreground::conclude(foreground::run(&arguments.config, invocation, config::load, work))
 }

@@ -12,7 +12,7 @@ pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> Exit
     // clap_complete panics if it cannot write, so it writes into memory.
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut definition, &name, &mut script);
-    let script = with_one_name(&String::from_utf8_lossy(&script), &name);
+    let script = unify_name(&String::from_utf8_lossy(&script), &name);
     match stdout.write_all(script.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
@@ -22,8 +22,8 @@ pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> Exit
     }
 }
 
-/// Makes `script` spell the program's name in one way. The script for bash spells a name with a hyphen in two ways, so that
-/// it finds no command's options (github.com/clap-rs/clap/issues/6421; seen with clap_complete 4.6.11).
-fn with_one_name(script: &str, name: &str) -> String {
+/// Unifies the spelling of the program's name: the script for bash spells a hyphen in two ways, and so finds no command's
+/// options (github.com/clap-rs/clap/issues/6421; seen with clap_complete 4.6.11).
+fn unify_name(script: &str, name: &str) -> String {
     script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }

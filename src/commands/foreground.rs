@@ -1,4 +1,4 @@
-//! Runs the commands that somebody waits for: loads the configuration, handles signals, shows progress, reports errors.
+//! Runs interactive commands: loads the configuration, handles signals, shows progress, reports errors.
 
 use std::error::Error;
 use std::io;
@@ -24,17 +24,16 @@ use crate::runtime::progress::Progress;
 use crate::runtime::retry::{Retry, RetryPolicy};
 use crate::runtime::supervisor::{Ended, Supervisor};
 
-/// What every command needs from its configuration.
+/// The part of a configuration that every command needs.
 pub(super) struct Basics {
     secrets: Vec<SecretString>,
-    /// Warnings about the file itself, one sentence each.
+    /// About the file itself, one sentence each.
     warnings: Vec<String>,
     retry: RetryPolicy,
-    /// How long the command may take.
+    /// The time limit of the command.
     deadline: Duration,
 }
 
-/// A configuration that a command can run with.
 pub(super) trait Settings: Send + 'static {
     fn basics(&self) -> Basics;
 }
@@ -51,10 +50,9 @@ macro_rules! settings {
 }
 settings!(Config, ReadBack);
 
-/// What a command works with.
 pub(super) struct Context<C = ReadBack> {
     pub(super) config: C,
-    /// When the command began, in the job's zone.
+    /// In the job's zone.
     pub(super) started: DateTime<FixedOffset>,
     pub(super) interrupt: Interrupt,
     pub(super) retry: Retry,
@@ -62,12 +60,12 @@ pub(super) struct Context<C = ReadBack> {
 }
 
 impl<C> Context<C> {
-    /// Prints the host key of `server` on stderr if it is new. Only a run adds it to known_hosts: its reports name it.
+    /// Prints the host key of `server` on stderr if it is new. Only a run, which reports it, adds it to known_hosts.
     pub(super) fn report_new_host_key(&self, server: &Server) {
         if let Some(fingerprint) = server.new_fingerprint() {
             self.progress.show(&format!(
-                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own, or pin that \
-                 one with sftp.host_key, before the first run trusts it"
+                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own, or pin it \
+                 with sftp.host_key, before the first run trusts it"
             ));
         }
     }
@@ -85,7 +83,7 @@ pub(super) enum CommandError {
     Interrupted(Interruption),
 }
 
-/// Does `work` with the configuration in `file`, until it ends, a signal arrives, or `run.deadline_minutes` have passed.
+/// Runs `work` with the configuration in `file`, until it ends, a signal arrives, or `run.deadline_minutes` have passed.
 pub(super) fn run<C: Settings, Value: Send + 'static>(
     file: &Path,
     invocation: &Invocation<'_>,
@@ -111,10 +109,10 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
         progress,
     };
     let (sender, receiver) = mpsc::channel();
-    // Nobody receives the result of work that was abandoned.
+    // The result of abandoned work has no receiver.
     let ended = supervisor.run(move || _ = sender.send(work(&context)), deadline, &interrupt);
     match (receiver.try_recv(), interrupt.cause(), ended) {
-        // Work that has finished by then counts, interrupted or not.
+        // Finished work counts even if it was interrupted.
         (Ok(Ok(value)), ..) => Ok(value),
         (_, Some(cause), _) => Err(CommandError::Interrupted(cause)),
         (Ok(Err(error)), ..) => Err(CommandError::Failed(redaction.clean(&with_causes(&*error)))),

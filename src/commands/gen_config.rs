@@ -9,37 +9,28 @@ use crate::cli;
 use crate::config::{json_schema, template};
 use crate::disk::atomic_file;
 
-/// The template's mode: an edited configuration may hold secrets.
-const PRIVATE: u32 = 0o600;
-/// The schema's mode.
-const PUBLIC: u32 = 0o644;
+/// An edited configuration may contain secrets.
+const TEMPLATE_MODE: u32 = 0o600;
+const SCHEMA_MODE: u32 = 0o644;
 
 /// Why nothing was written.
 #[derive(Debug, Error)]
 pub enum GenConfigError {
-    /// The file exists, and `--force` was not given.
     #[error("{} already exists and was not changed; name another file, or overwrite it with --force", .0.display())]
     Exists(PathBuf),
-    /// The file could not be written.
-    #[error("cannot write {}: {error}; check that its folder exists and who may write there", file.display())]
-    Write {
-        /// The file that was to be written.
-        file: PathBuf,
-        /// What the system reported.
-        error: io::Error,
-    },
-    /// Standard output could not be written.
+    #[error("cannot write {}: {error}; check that its folder exists and is writable", file.display())]
+    Write { file: PathBuf, error: io::Error },
     #[error("cannot print the configuration: {0}")]
     Print(io::Error),
 }
 
-/// Writes the template or the schema into the file that `arguments` name, or to `stdout` where they name none. The file
-/// appears complete or not at all. It replaces another one, or a symbolic link, only with `--force`.
+/// Writes the template or the schema to the file in `arguments`, otherwise to `stdout`. The file appears complete or not at
+/// all. It replaces an existing file or symbolic link only with `--force`.
 ///
 /// # Errors
-/// Where the file exists, or cannot be written.
+/// If the file exists or cannot be written.
 pub fn gen_config(arguments: &cli::GenConfig, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
-    let (text, mode) = if arguments.schema { (json_schema(), PUBLIC) } else { (template(), PRIVATE) };
+    let (text, mode) = if arguments.schema { (json_schema(), SCHEMA_MODE) } else { (template(), TEMPLATE_MODE) };
     let Some(file) = &arguments.output else {
         return stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(GenConfigError::Print);
     };

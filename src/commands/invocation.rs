@@ -1,10 +1,10 @@
-//! What every command gets from the process: verbosity, clock and environment variables.
+//! The input of every command besides its arguments: verbosity, clock and environment variables.
 
 use crate::config::Environment;
 use crate::runtime::clock::Clock;
 
 pub struct Invocation<'a> {
-    /// How many `-v` were given.
+    /// The number of `-v`.
     pub verbose: u8,
     pub clock: &'a Clock,
     pub environment: &'a Environment,

@@ -1,4 +1,4 @@
-//! `list`: the archives on the server, and what retention will do to each.
+//! `list`: the archives on the server, and what retention will do with each.
 
 mod document;
 mod table;
@@ -34,7 +34,7 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
 
 fn fetch(context: &Context) -> Result<Listing, DestinationError> {
     let Context { config, started, .. } = context;
-    let _waiting = context.progress.waiting("asking the SFTP server");
+    let _waiting = context.progress.waiting("querying the SFTP server");
     let (server, entries, free) = list_once(context, "listing the archives")?;
     context.report_new_host_key(&server);
     let sftp = &config.sftp;
@@ -63,7 +63,7 @@ fn print_schema() -> Result<ExitCode, CommandError> {
 fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        // The reader, such as `head`, has seen enough.
+        // The reader, such as `head`, has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
         Ok(()) => Ok(()),

@@ -9,13 +9,13 @@ use crate::cli;
 use crate::exit_code::ExitCode;
 use crate::runtime::error_chain::with_causes;
 
-/// Prints the main page to `stdout`, or writes the pages of the program and of its commands into the folder in `arguments`;
-/// existing pages are overwritten.
+/// Prints the main page to `stdout`, or writes the pages of the program and its commands to the folder in `arguments`,
+/// overwriting existing pages.
 pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
     let pages = pages();
-    let (tried, result) = match &arguments.output {
+    let (action, result) = match &arguments.output {
         Some(folder) => (
-            format!("write the pages into {}; check that the folder exists and who may write there", folder.display()),
+            format!("write the pages to {}; check that the folder exists and is writable", folder.display()),
             write_all(&pages, folder),
         ),
         None => ("print the page".to_owned(), pages.iter().take(1).try_for_each(|page| page.render(stdout))),
@@ -23,7 +23,7 @@ pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
     match result.and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
-            eprintln!("scripting-system: cannot {tried}: {}", with_causes(&error));
+            eprintln!("scripting-system: cannot {action}: {}", with_causes(&error));
             ExitCode::Failed
         }
     }

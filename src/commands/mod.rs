@@ -1,6 +1,6 @@
 //! One file or folder per subcommand: each connects the modules, prints its own text and decides the exit code.
 //!
-//! `foreground` is shared by the commands that somebody waits for.
+//! `foreground` is shared by the interactive commands.
 
 pub mod check;
 pub mod completions;

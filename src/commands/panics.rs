@@ -4,10 +4,10 @@ use std::{io, panic};
 
 use crate::rules::redaction::Redaction;
 
-/// From now on, a panic's message is redacted and written to the writer that `stderr` returns.
+/// Redacts the messages of all further panics, and writes them to the writer that `stderr` returns.
 pub(super) fn redact_panics<W: io::Write>(redaction: Redaction, stderr: impl Fn() -> W + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |panic| {
-        // If stderr is closed, there is nobody to inform.
+        // If stderr is closed, nobody reads it.
         let _ = writeln!(stderr(), "scripting-system: {}", redaction.clean(&panic.to_string()));
     }));
 }

@@ -1,4 +1,4 @@
-//! Shared by the commands that read archives: the folder on the server, and the words for a dump.
+//! Shared by the commands that read archives: lists the folder on the server, and formats facts about a dump.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, Stored};
 use crate::rules::units::rate;
 
-/// The server, the listing of its folder, and its free bytes, if it reports them; `what` is the reason to connect.
+/// The server, the listing of its folder, and its free bytes, if it reports them. `what` describes the work in messages.
 pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<Entry>, Option<u64>), DestinationError> {
     let server = Server::new(&context.config.sftp, &context.interrupt, &context.retry, false);
     let ((entries, free), connection) =
         server.with_connection(what, None, |connection| Ok((connection.list()?, connection.free_space())))?;
-    // The result is complete, however the connection ends.
+    // The result is complete even if closing fails.
     let _ = connection.close();
     Ok((server, entries, free))
 }
 
-/// The server, a connection to it, the listing of its folder, and the archives in it, oldest first, with empty ones.
+/// The server, a connection to it, the listing of its folder, and the archives in it, oldest first, including empty ones.
 ///
 /// # Errors
 /// If the server cannot be reached, does not list the folder, or has only archives of another pattern.
@@ -38,10 +38,10 @@ pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, V
 }
 
 /// "modified 23 Nov 2026 22:54:11 +01:00", in the job's zone.
-pub(super) fn modified(dump: &PackedDump, zone: &JobZone) -> String {
-    let shown =
+pub(super) fn modification_time(dump: &PackedDump, zone: &JobZone) -> String {
+    let text =
         |time: chrono::DateTime<chrono::Utc>| format!("modified {}", moment(time.with_timezone(zone).fixed_offset()));
-    dump.modified.map_or_else(|| "modification time unknown".to_owned(), shown)
+    dump.modified.map_or_else(|| "modification time unknown".to_owned(), text)
 }
 
 /// ", 20.49 MiB/s", if it can be calculated.

@@ -31,7 +31,7 @@ use crate::rules::packed::MemberError;
 use crate::rules::recovery::{Stored, choose, choose_replaced};
 use crate::rules::redaction::{printable, shell_word};
 
-/// Private to the operator, as the dump.
+/// Private to the operator, like the dump.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
@@ -49,34 +49,24 @@ enum RestoreError {
     #[error("cannot write {}; check the disk, or name another folder with --output", file.display())]
     Write { file: PathBuf, source: io::Error },
     #[error(
-        "{archive} on the server holds {name:?} instead of {wanted:?}, and nothing was restored. If the dump had that name \
-         at that time: {command}"
+        "{archive} on the server contains {name:?} instead of {wanted:?}, and nothing was restored. If that was the \
+         dump's name at that time, run {command}"
     )]
-    OtherName {
-        /// Of the archive.
-        archive: String,
-        /// Of the file in it.
-        name: String,
-        /// Of the dump.
-        wanted: String,
-        /// The command that restores the file.
-        command: String,
-    },
+    OtherName { archive: String, name: String, wanted: String, command: String },
     #[error(
         "{archive} on the server is bad, and nothing was restored: {problem}. \"verify --all\" shows which archives are good"
     )]
     Bad { archive: String, problem: String },
 }
 
-/// The temporary name of a dump that the configuration does not name.
+/// The temporary name if the configuration does not name the dump.
 const UNNAMED: &str = "dump";
 
-/// The arguments.
 struct Restoration {
     config: PathBuf,
     date: Option<NaiveDate>,
     replaced: Option<Replaced>,
-    /// The dump's name, if it is not the one in the configuration.
+    /// The dump's name, if it differs from the configuration.
     dump: Option<String>,
     folder: PathBuf,
     force: bool,
@@ -114,13 +104,13 @@ impl Restoration {
         };
         let known_name = if self.archive_only { Some(archive.name.as_str()) } else { dump_name };
         let file = self.create(known_name.unwrap_or(UNNAMED))?;
-        let failed = |source: io::Error| match source.downcast::<RestoreError>() {
+        let write_error = |source: io::Error| match source.downcast::<RestoreError>() {
             Ok(error) => error,
             Err(source) => RestoreError::Write { file: self.folder.join(known_name.unwrap_or_default()), source },
         };
         if self.archive_only {
             self.check_target(&archive.name)?;
-            check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(failed)?;
+            check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(write_error)?;
         }
 
         let fetched = fetch(&server, connection, &archive.file, (&context.progress, "Restore"), |reader| {
@@ -139,14 +129,14 @@ impl Restoration {
         })?;
         let Fetched { value, connections, .. } = fetched;
         let restored = value.map_err(|error| match error {
-            ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => failed(source),
+            ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => write_error(source),
             ArchiveError::Member(MemberError::Name { name, wanted }) => {
                 let command = self.command_with(&name, archive);
                 RestoreError::OtherName { archive: archive.name.clone(), name, wanted, command }
             }
             error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
         })?;
-        // From here on the file gets its name, whatever happens.
+        // From here on, an interruption does not stop the file from being published.
         context.interrupt.check()?;
         self.publish(file.with_name(self.file_name(archive, &restored.0)), archive, &restored.0)?;
         self.print(context, archive, &restored, connections, begun.elapsed());
@@ -164,7 +154,7 @@ impl Restoration {
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
         let path = folder.join(self.file_name(archive, dump)).display().to_string();
         let quoted = shell_word(&path);
-        // A new database, so that no existing one is overwritten.
+        // A new database, to overwrite no existing one.
         let database = archive.date.format("restored_%Y%m%d").to_string();
         let database_file = shell_word(&folder.join(format!("{database}.db")).to_string_lossy());
         let unpack = format!("tar -xzf {quoted}");
@@ -198,7 +188,7 @@ impl Restoration {
         if self.archive_only { &archive.name } else { &dump.name }
     }
 
-    /// The command that restores `archive` where the dump in it is called `name`.
+    /// The command that restores `archive` with the dump called `name`.
     fn command_with(&self, name: &str, archive: &Stored) -> String {
         let date = archive.date.to_string();
         let [config, folder] = [&self.config, &self.folder].map(|path| path.to_string_lossy());
@@ -211,7 +201,7 @@ impl Restoration {
 
     fn check_folder(&self) -> Result<(), RestoreError> {
         match fs::metadata(&self.folder) {
-            Ok(found) if found.is_dir() => Ok(()),
+            Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(RestoreError::NotAFolder(self.folder.clone())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(self.unusable(error)),
@@ -221,23 +211,23 @@ impl Restoration {
     fn check_target(&self, name: &str) -> Result<(), RestoreError> {
         let path = self.folder.join(name);
         match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => Err(RestoreError::IsAFolder(path)),
+            Ok(metadata) if metadata.is_dir() => Err(RestoreError::IsAFolder(path)),
             Ok(_) if !self.force => Err(RestoreError::Exists(path)),
             _ => Ok(()),
         }
     }
 
-    /// The file that will be called `name`. The folder is created if it is missing.
+    /// Creates the temporary file for `name`, and the folder if it is missing.
     fn create(&self, name: &str) -> Result<AtomicFile, RestoreError> {
-        let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder);
-        made.and_then(|()| AtomicFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
+        let created = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&self.folder);
+        created.and_then(|()| AtomicFile::create(&self.folder.join(name))).map_err(|error| self.unusable(error))
     }
 
     fn unusable(&self, source: io::Error) -> RestoreError {
         RestoreError::Folder { folder: self.folder.clone(), source }
     }
 
-    /// Gives the file its name, and the modification time of the dump or of the archive.
+    /// Sets the modification time to that of the dump or of the archive, and renames the file.
     fn publish(&self, file: AtomicFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
         let path = file.path().to_owned();
@@ -254,7 +244,7 @@ struct Sum {
     beginning: Vec<u8>,
 }
 
-/// Hashes what is written and keeps its beginning.
+/// Hashes the written bytes and keeps the first ones.
 struct Summing<W> {
     output: W,
     sha256: Sha256,
@@ -285,7 +275,7 @@ impl<W: Write> Write for Summing<W> {
     }
 }
 
-/// Copies what is read to a file. Errors of the file are returned as those of reading.
+/// Copies the bytes that it reads to a file. Write errors are returned as read errors.
 struct Copying<'a> {
     reader: &'a mut dyn Read,
     copy: &'a File,

@@ -87,10 +87,10 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     conclude(&journal, verbose)
 }
 
-/// Mistakes in the configuration are reported in the log file and on stderr only: no other key can be trusted. A dry run
-/// does not write to the log here either.
+/// Reports mistakes in the configuration only in the log file and on stderr: its other keys cannot be trusted. A dry run does
+/// not write to the log.
 fn refuse(arguments: &cli::Run, error: &LoadError, invocation: &Invocation<'_>) -> ExitCode {
-    let log = config::log_of_broken(&arguments.config, invocation.environment);
+    let log = config::log_file_of_broken(&arguments.config, invocation.environment);
     for line in error.lines() {
         eprintln!("scripting-system: {line}");
         let Some(log) = log.as_ref().filter(|_| !arguments.dry_run) else { continue };
@@ -118,7 +118,7 @@ fn begin_logging(
     progress: &Progress,
     dry_run: bool,
 ) -> Option<LogFile> {
-    // A dry run leaves no trace, not even in the log.
+    // A dry run writes nothing, not even a log.
     let log = (!dry_run).then(|| LogFile::open(&config.log, journal.clone(), clock.clone()));
     let verbose = (verbose > 0).then(|| {
         let progress = progress.clone();
@@ -166,7 +166,7 @@ fn record_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
     }
 }
 
-/// Prints the result for a person or for cron.
+/// Prints the result for a person or for cron, and returns the exit code.
 fn conclude(journal: &Journal, verbose: u8) -> ExitCode {
     journal.read(|record| {
         let mut output = io::stdout();

@@ -1,4 +1,4 @@
-//! `status`: a check as in the Monitoring Plugins Development Guidelines: one line on standard output, and an exit code.
+//! `status`: a check by the Monitoring Plugins Development Guidelines: one line on standard output, and an exit code.
 
 mod plugin_line;
 
@@ -20,7 +20,7 @@ use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interruption;
 
-struct Answer {
+struct Report {
     health: Health,
     line: String,
 }
@@ -32,18 +32,18 @@ pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
     let load = |file: &Path, environment: &Environment| {
         config::load_to_read_back(file, environment).map(|config| with_one_attempt(config, timeout))
     };
-    let answer = foreground::run(&arguments.config, invocation, load, move |context| -> Work<Answer> {
+    let report = foreground::run(&arguments.config, invocation, load, move |context| -> Work<Report> {
         let redaction = Redaction::new(&context.config.secrets());
-        let answer = ask(context, Limits { max_age, min_size, alarm: context.config.alarm });
+        let report = examine(context, Limits { max_age, min_size, alarm: context.config.alarm });
         context.interrupt.check()?;
-        Ok(answer.unwrap_or_else(|error| {
-            // A problem of this machine says nothing about the archives; any other would stop a run too.
+        Ok(report.unwrap_or_else(|error| {
+            // A problem on this machine says nothing about the archives; any other would stop a run too.
             let is_local = matches!(error, DestinationError::KnownHosts { .. });
             let health = if is_local { Health::Unknown } else { Health::Critical };
-            Answer { health, line: plugin_line::plain_line(health, &redaction.clean(&with_causes(&error))) }
+            Report { health, line: plugin_line::plain_line(health, &redaction.clean(&with_causes(&error))) }
         }))
     });
-    let Answer { health, line } = answer.unwrap_or_else(|error| unanswered(&error, timeout));
+    let Report { health, line } = report.unwrap_or_else(|error| report_unfinished(&error, timeout));
     print(&line);
     health
 }
@@ -56,7 +56,7 @@ pub fn refuse_command_line(error: &str) -> Health {
     Health::Unknown
 }
 
-/// A monitoring system waits for the answer, and checks again soon.
+/// A monitoring system waits for the result, and checks again soon.
 fn with_one_attempt(mut config: ReadBack, timeout: Duration) -> ReadBack {
     config.run.deadline = timeout;
     config.retry.attempts = 1;
@@ -64,7 +64,7 @@ fn with_one_attempt(mut config: ReadBack, timeout: Duration) -> ReadBack {
     config
 }
 
-fn ask(context: &Context, limits: Limits) -> Result<Answer, DestinationError> {
+fn examine(context: &Context, limits: Limits) -> Result<Report, DestinationError> {
     let Context { config, started, .. } = context;
     let (server, entries, free) = list_once(context, "checking the archives")?;
     tracing::info!("entries in sftp.directory: {}", entries.len());
@@ -74,11 +74,11 @@ fn ask(context: &Context, limits: Limits) -> Result<Answer, DestinationError> {
         .new_fingerprint()
         .map(|key| format!("host key {key} is not known yet, compare it with the server's own"));
     let line = plugin_line::line(&checkup, limits, free, new_key.as_deref());
-    Ok(Answer { health: checkup.health(), line })
+    Ok(Report { health: checkup.health(), line })
 }
 
-/// The answer if the check did not finish.
-fn unanswered(error: &CommandError, timeout: Duration) -> Answer {
+/// The report of a check that did not finish.
+fn report_unfinished(error: &CommandError, timeout: Duration) -> Report {
     let (health, text) = match error {
         // The guidelines count a socket's time-out as a failure of the service, not of the check.
         CommandError::Interrupted(Interruption::Deadline) => {
@@ -88,10 +88,10 @@ fn unanswered(error: &CommandError, timeout: Duration) -> Answer {
         CommandError::Configuration(error) => (Health::Unknown, mistakes(error)),
         CommandError::Interrupted(_) | CommandError::Failed(_) => (Health::Unknown, error.lines().join("; ")),
     };
-    Answer { health, line: plugin_line::plain_line(health, &text) }
+    Report { health, line: plugin_line::plain_line(health, &text) }
 }
 
-/// The first mistake, and how many more there are.
+/// The first mistake, and the number of further ones.
 fn mistakes(error: &LoadError) -> String {
     let lines = error.lines();
     match lines.as_slice() {

@@ -1,4 +1,4 @@
-//! `verify`: reads archives back from the server and reports which of them would restore the dump.
+//! `verify`: reads archives back from the server and reports which of them can be restored.
 
 mod report;
 
@@ -23,7 +23,7 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
     foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, move |context| {
         let (server, connection, _, stored) = connect_and_list(context)?;
         let stored = match date {
-            // An empty archive exists, and is bad.
+            // `choose` skips an empty archive, which is bad.
             Some(date) => match stored.iter().find(|archive| archive.date == date) {
                 Some(archive) => slice::from_ref(archive),
                 None => slice::from_ref(choose(&stored, Some(date))?),
@@ -36,31 +36,31 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
         }
         let names = context.config.dump.iter().chain(&other_name).map(|path| base_name(path).to_owned()).collect();
         let redaction = Redaction::new(&context.config.secrets());
-        Verification { context, server: &server, names, redaction }.of_each(connection, stored)
+        Verification { context, server: &server, names, redaction }.verify_all(connection, stored)
     }))
 }
 
 struct Verification<'a> {
     context: &'a Context,
     server: &'a Server,
-    /// The dump may have any of these; any name at all if there are none.
+    /// The accepted names of the dump; if empty, any name.
     names: Vec<String>,
     redaction: Redaction,
 }
 
 impl Verification<'_> {
-    /// Continues after a bad archive, and after one that could not be read as long as the server can be reached.
-    fn of_each(&self, connection: Connection, stored: &[Stored]) -> Work {
+    /// Continues after a bad archive, and after an unreadable one unless the server refused the login.
+    fn verify_all(&self, connection: Connection, stored: &[Stored]) -> Work {
         let mut connection = Some(connection);
         let mut conditions: Vec<Condition> = Vec::with_capacity(stored.len());
         for archive in stored {
             let begun = Instant::now();
             let condition = match conditions.last() {
-                // A refused login is not retried: accounts get locked.
+                // A refused login is not retried: the server may lock the account.
                 Some(Condition::Unread(why)) if self.server.was_refused() => Condition::Unread(why.clone()),
                 _ => match connection.take().map_or_else(|| self.server.connect(), Ok) {
                     Ok(first) => {
-                        let (condition, left) = self.of_one(first, archive);
+                        let (condition, left) = self.verify_one(first, archive);
                         connection = left;
                         condition
                     }
@@ -86,8 +86,8 @@ impl Verification<'_> {
         })
     }
 
-    /// The condition of one archive, and a connection for the next.
-    fn of_one(&self, first: Connection, archive: &Stored) -> (Condition, Option<Connection>) {
+    /// The condition of `archive`, and a connection for the next one.
+    fn verify_one(&self, first: Connection, archive: &Stored) -> (Condition, Option<Connection>) {
         let Context { interrupt, progress, .. } = self.context;
         let fetched = fetch(self.server, first, &archive.file, (progress, "Verify"), |reader| {
             unpack(reader, None, interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)

@@ -1,4 +1,4 @@
-//! What is written about the keys: the JSON Schema, for editors and the reference page, and the template.
+//! Generates the JSON Schema, for editors and the reference page, and the template from the definitions of the keys.
 
 use std::path::Path;
 
@@ -19,17 +19,17 @@ pub fn json_schema() -> String {
     format!("{schema:#}\n")
 }
 
-/// A configuration to be edited: every key, with its default or an example. Its secrets are in files that it names.
+/// A configuration to edit: every key with its default or an example. Its secrets are references to files.
 pub fn template() -> String {
-    filled_in(&keys(), "") + "\n"
+    template_object(&keys(), "") + "\n"
 }
 
 /// Every key, in the order of the documentation.
 fn keys() -> Vec<Key> {
-    let nowhere = Path::new("/");
-    // UTC, which needs no file.
+    let root = Path::new("/");
+    // An empty TZ is UTC, which needs no file.
     let (environment, trust) = (Environment::new(None, [("TZ", "")]), Trust::new(None));
-    Reader::describe(Context::new(nowhere, nowhere, &environment, &trust), validated::read)
+    Reader::describe(Context::new(root, root, &environment, &trust), validated::read)
 }
 
 fn object(keys: &[Key], rules: &[Json]) -> Json {
@@ -39,11 +39,11 @@ fn object(keys: &[Key], rules: &[Json]) -> Json {
         match &key.default {
             None => required.push(key.label.name),
             Some(default) => {
-                property = or_null(property);
+                property = nullable(property);
                 property["default"] = default.clone();
             }
         }
-        property["description"] = key.label.about.into();
+        property["description"] = key.label.description.into();
         properties.insert(key.label.name.to_owned(), property);
     }
     let mut object = json!({"type": "object", "properties": properties, "additionalProperties": false});
@@ -55,25 +55,24 @@ fn object(keys: &[Key], rules: &[Json]) -> Json {
     object
 }
 
-/// `schema`, or null.
-fn or_null(mut schema: Json) -> Json {
+fn nullable(mut schema: Json) -> Json {
     if let Some(words) = schema.get_mut("enum").and_then(Json::as_array_mut) {
         words.push(Json::Null);
     }
     match schema.get("type").cloned() {
         None => json!({"anyOf": [schema, {"type": "null"}]}),
-        Some(one) => {
-            schema["type"] = json!([one, "null"]);
+        Some(name) => {
+            schema["type"] = json!([name, "null"]);
             schema
         }
     }
 }
 
-fn filled_in(keys: &[Key], indent: &str) -> String {
+fn template_object(keys: &[Key], indent: &str) -> String {
     let inner = format!("{indent}  ");
     let members = keys.iter().map(|key| {
         let value = match &key.form.example {
-            _ if !key.keys.is_empty() => filled_in(&key.keys, &inner),
+            _ if !key.keys.is_empty() => template_object(&key.keys, &inner),
             Some(example) => example.clone(),
             None => key.default.as_ref().unwrap_or(&Json::Null).to_string(),
         };

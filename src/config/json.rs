@@ -1,11 +1,11 @@
-//! JSON as a tree that keeps what `serde_json::Value` loses: keys that appear twice, and their order.
+//! A JSON tree that, unlike `serde_json::Value`, keeps duplicate keys and the order of keys.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Number;
 
-/// A JSON value. Not `Debug`: it may hold secrets.
+/// A JSON value. Not `Debug`: it may contain secrets.
 #[derive(Clone, PartialEq, serde::Deserialize)]
 #[serde(untagged)]
 pub(super) enum Value {
@@ -17,7 +17,6 @@ pub(super) enum Value {
     Object(#[serde(deserialize_with = "members")] Vec<(String, Value)>),
 }
 
-/// Where a text stops being JSON, and why.
 pub(super) struct SyntaxError {
     /// From 1.
     pub(super) line: usize,
@@ -26,16 +25,15 @@ pub(super) struct SyntaxError {
     pub(super) problem: String,
 }
 
-const NO_COMMENTS: &str = "a comment, which JSON does not have: remove it, and every other one";
+const NO_COMMENTS: &str = "a comment, which JSON does not allow: remove all comments";
 
-/// Parses `text`, which is one JSON value.
 pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     if text.trim_ascii().is_empty() {
         return Err(SyntaxError { line: 1, column: 1, problem: "the file is empty".to_owned() });
     }
     serde_json::from_str(text).map_err(|error| {
         let problem = error.to_string();
-        // serde_json ends its message with the place.
+        // serde_json ends its message with the position.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem).to_owned();
         let (line, column) = (error.line().max(1), error.column().max(1));
         let problem = if begins_comment(text, line, column) { NO_COMMENTS.to_owned() } else { problem };
@@ -43,26 +41,25 @@ pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     })
 }
 
-/// Whether a comment as other languages have them begins at `line` and `column`.
+/// Whether `text` has a comment, in the syntax of another language, at `line` and `column`.
 fn begins_comment(text: &str, line: usize, column: usize) -> bool {
     let rest = text.as_bytes().split(|byte| *byte == b'\n').nth(line - 1).and_then(|line| line.get(column - 1..));
     rest.is_some_and(|rest| [&b"//"[..], b"/*", b"#"].iter().any(|mark| rest.starts_with(mark)))
 }
 
 impl Value {
-    /// The type of the value, for a message.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn type_name(&self) -> &'static str {
         match self {
             Value::Null => "null",
             Value::Boolean(_) => "true or false",
             Value::Number(_) => "a number",
-            Value::Text(_) => "a text",
+            Value::Text(_) => "a string",
             Value::List(_) => "a list",
             Value::Object(_) => "an object",
         }
     }
 
-    /// The first member called `key` of an object.
+    /// The first member `key` of an object.
     pub(super) fn member(&self, key: &str) -> Option<&Value> {
         let Value::Object(members) = self else { return None };
         members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -71,7 +68,7 @@ impl Value {
 
 impl From<&serde_json::Value> for Value {
     fn from(json: &serde_json::Value) -> Value {
-        // Every JSON value is one of these.
+        // Cannot fail: every JSON value has a variant here.
         Value::deserialize(json).unwrap_or(Value::Null)
     }
 }

@@ -1,11 +1,11 @@
-//! Loads a configuration file: whole for a run, or only what reading archives back needs.
+//! Loads a configuration file: all of it for a run, or only what is needed to read archives back.
 
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::environment::Environment;
 use super::json::{self, Value};
-use super::mistakes::{LoadError, Mistake, shown};
+use super::mistakes::{LoadError, Mistake, printable_path};
 use super::paths::log_file;
 use super::read_back::ReadBack;
 use super::section::{Reader, WHOLE_FILE};
@@ -14,51 +14,53 @@ use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
 use crate::rules::trust::{Distrust, Holds};
 
-/// Longest configuration file that is read, in bytes.
-pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The key of mistakes about the job's time zone.
 const VARIABLE_TZ: &str = "the variable TZ";
 
-/// The log file, in the configuration's folder, where a broken configuration names none.
+/// The log file in the folder of a broken configuration that names none.
 const DEFAULT_LOG: &str = "log.log";
 
-/// Reads and validates the configuration file `path`, with the files, variables and credentials that it names. Relative
-/// paths start at the folder of `path`.
+/// Reads and validates the configuration file `path`, and the files, variables and credentials that it names. Relative
+/// paths start at its folder.
 ///
 /// # Errors
-/// Where the file cannot be read, could have been written by others, is not JSON, or holds mistakes: then with every one,
-/// in the order in which the keys are documented.
+/// If the file cannot be read, can be written by others, is not JSON, or contains mistakes; then with all of them, in the
+/// order in which the keys are documented.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
     let (config, _, warnings) = read(path, environment, |_| true, |parts, _, context| Config::of(parts, context))?;
     Ok(Config { warnings, ..config })
 }
 
-/// Reads what a command needs that only reads archives back: the sections `sftp` and `archive`. The rest may be missing;
-/// mistakes in it are warnings.
+/// Reads the sections `sftp` and `archive`, which suffice to read archives back. The others may be missing; mistakes in them
+/// are warnings.
 ///
 /// # Errors
-/// As [`load`], where what is needed is missing or wrong.
+/// As for [`load`], limited to those sections.
 pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
-    let (config, ignored, mut warnings) = read(path, environment, matters_to_read_back, ReadBack::of)?;
+    let (config, ignored, mut warnings) = read(path, environment, is_needed_to_read_back, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
-    let retention_mistakes =
-        ignored.iter().filter(|it| it.starts_with("retention.") || it.starts_with("retention:")).cloned().collect();
+    let retention_mistakes = ignored
+        .iter()
+        .filter(|mistake| mistake.starts_with("retention.") || mistake.starts_with("retention:"))
+        .cloned()
+        .collect();
     warnings.extend(ignored);
     Ok(ReadBack { retention_mistakes, warnings, ..config })
 }
 
 /// Whether a mistake about the key `path` prevents reading archives back.
-fn matters_to_read_back(path: &str) -> bool {
+fn is_needed_to_read_back(path: &str) -> bool {
     matches!(path, WHOLE_FILE | VARIABLE_TZ | "archive" | "archive.name" | "sftp") || path.starts_with("sftp.")
 }
 
-/// Reads the file `path`, of which `choose` takes what it needs; also returns the mistakes about keys that do not matter, and
-/// what else the operator should know about the file, one sentence each.
+/// Reads the file `path`, and converts its parts with `choose`. Also returns the mistakes in keys that are not needed, and
+/// warnings about the file, one sentence each.
 fn read<C>(
     path: &Path,
     environment: &Environment,
-    matters: fn(&str) -> bool,
+    is_needed: fn(&str) -> bool,
     choose: impl FnOnce(Parts, &Value, Context<'_>) -> Option<C>,
 ) -> Result<(C, Vec<Mistake>, Vec<String>), LoadError> {
     let text = read_text(path)?;
@@ -72,20 +74,22 @@ fn read<C>(
     let value = parse(path, &text)?;
     let mut reader = Reader::new(context);
     reader.warnings = reasons;
-    reader.mistakes.extend(environment.zone_refusal().cloned().map(|refusal| refusal.of_key(VARIABLE_TZ)));
+    reader.mistakes.extend(environment.zone_refusal().cloned().map(|refusal| refusal.for_key(VARIABLE_TZ)));
     let parts = reader.read(&value, validated::read);
     let config = parts.and_then(|parts| choose(parts, &value, context));
-    let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
+    let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| is_needed(&mistake.path));
     reader.mistakes = mistakes;
 
-    let exposed = trust.read_by_others(path).filter(|_| !reader.in_clear.is_empty());
+    let exposed = trust.read_by_others(path).filter(|_| !reader.plain_text_secrets.is_empty());
     if let Some((Distrust { problem, fix }, is_group_alone)) = exposed {
-        let keys = reader.in_clear.join(", ");
+        let keys = reader.plain_text_secrets.join(", ");
         if is_group_alone {
-            let file = shown(path);
-            reader.warnings.push(format!("{file}: holds a secret in clear ({keys}) that its group can read; {fix}"));
+            let file = printable_path(path);
+            reader
+                .warnings
+                .push(format!("{file}: contains a secret in plain text ({keys}) that its group can read; {fix}"));
         } else {
-            reader.distrust(&keys, Distrust { problem: format!("is in clear, and {problem}"), fix });
+            reader.distrust(&keys, Distrust { problem: format!("is in plain text, and {problem}"), fix });
         }
     }
     match config {
@@ -94,10 +98,10 @@ fn read<C>(
     }
 }
 
-/// The log file that the configuration `path`, which [`load`] refused, names, provided that the file is readable and nobody
-/// else could have written it; otherwise `log.log` in the same folder. `None` where others can write that folder: they could
-/// have put a symbolic link there.
-pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
+/// The log file for the errors of [`load`]: the one that the configuration `path` names, if that is readable and nobody else
+/// can write it, otherwise `log.log` in its folder. `None` if others can write that folder: they could have put a symbolic
+/// link there.
+pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
@@ -119,7 +123,7 @@ fn read_text(path: &Path) -> Result<String, LoadError> {
             format!("the configuration file is larger than {MAX_FILE_BYTES} bytes; name a JSON file")
         }
         ReadError::Io(error) => {
-            format!("the configuration file cannot be read: {error}; check the path and who may read it")
+            format!("the configuration file cannot be read: {error}; check the path and its permissions")
         }
     });
     let not_utf8 = |_| "the configuration file is not UTF-8; save it as UTF-8".to_owned();
@@ -137,7 +141,7 @@ fn parse(path: &Path, text: &str) -> Result<Value, LoadError> {
     })
 }
 
-/// The folder where relative paths start, without symbolic links where it exists.
+/// The folder where relative paths start; without symbolic links if it exists.
 fn folder_of(path: &Path) -> PathBuf {
     let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,

@@ -1,7 +1,7 @@
-//! The configuration: a JSON file, validated once into [`Config`], which is all that the rest of the program sees.
+//! The configuration: a JSON file that is validated once, into a [`Config`].
 //!
 //! Each key is defined once, in [`sections`]. Reading it yields the value or a mistake; the schema, the template and the
-//! reference page ([`documents`]) follow from the same definition.
+//! reference page ([`documents`]) are generated from the same definition.
 
 mod context;
 mod documents;
@@ -21,7 +21,7 @@ mod zone;
 
 pub use documents::{json_schema, template};
 pub use environment::Environment;
-pub use load::{MAX_FILE_BYTES, load, load_to_read_back, log_of_broken};
+pub use load::{load, load_to_read_back, log_file_of_broken};
 pub use mistakes::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::archive::{Archive, Compression};

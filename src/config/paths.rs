@@ -1,4 +1,4 @@
-//! Files and folders that a configuration names: which must exist, and what they must hold.
+//! Checks the files and folders that a configuration names: whether they exist, and what they contain.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _};
@@ -6,37 +6,37 @@ use std::path::{Path, PathBuf};
 
 use super::context::{Context, unreadable};
 use super::kind::Kind;
-use super::mistakes::{Refusal, refuse, shown};
+use super::mistakes::{Refusal, printable_path, refuse};
 use crate::disk::bounded_read;
 use crate::rules::trust::Holds;
 
-/// Longest PEM file that is read, in bytes; the public web's roots take a quarter of one MiB.
+/// The root certificates of the public web take a quarter of one MiB.
 const MAX_PEM_BYTES: u64 = 4 * 1024 * 1024;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const PRIVATE_KEY_END: &str = "PRIVATE KEY-----";
 const ENCRYPTED_KEYS: [&str; 2] = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"];
 
-/// How a public key for SSH begins (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
-const PUBLIC_KEYS: [&[u8]; 3] = [b"ssh-", b"ecdsa-", b"sk-"];
-const LONGEST_BEGINNING: usize = 8;
+/// See sshd(8), "AUTHORIZED_KEYS FILE FORMAT".
+const PUBLIC_KEY_PREFIXES: [&[u8]; 3] = [b"ssh-", b"ecdsa-", b"sk-"];
+const MAX_PREFIX_BYTES: usize = 8;
 
 /// The last part of a path to a file: neither empty nor `.` nor `..`.
 pub(super) const BASE_NAME: &str = r"(?:[^./\u0000]|\.[^./\u0000]|\.\.[^/\u0000])[^/\u0000]*";
-/// A path does not begin with the home of another user.
+/// Refuses paths in the home folder of another user.
 const NO_OTHER_HOME: &str = "(?!~[^/])";
 
 /// A path to a file that `check` accepts.
-pub(super) fn file(words: &str, check: impl Fn(&Path, Context<'_>) -> Result<(), Refusal> + 'static) -> Kind<PathBuf> {
-    Kind::hidden_text(words, file_pattern(), move |text, context| {
+pub(super) fn file(title: &str, check: impl Fn(&Path, Context<'_>) -> Result<(), Refusal> + 'static) -> Kind<PathBuf> {
+    Kind::hidden_text(title, file_pattern(), move |text, context| {
         let path = context.path(text)?;
         let names_folder = matches!(text.rsplit('/').next(), Some("" | "." | ".."));
-        let checked = if names_folder { refuse(A_FOLDER, "name a file in it") } else { check(&path, context) };
-        checked.map_err(|refusal| refusal.about(shown(&path))).map(|()| path)
+        let checked = if names_folder { refuse(IS_A_FOLDER, "name a file in it") } else { check(&path, context) };
+        checked.map_err(|refusal| refusal.about(printable_path(&path))).map(|()| path)
     })
 }
 
-const A_FOLDER: &str = "is a folder, not a regular file";
+const IS_A_FOLDER: &str = "is a folder, not a regular file";
 
 pub(super) fn file_pattern() -> String {
     format!(r"^{NO_OTHER_HOME}(?!~$)(?:[^\u0000]*/)?{BASE_NAME}$")
@@ -52,9 +52,11 @@ pub(super) fn folder() -> Kind<PathBuf> {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 refuse("does not exist", "create the folder, or name another one")
             }
-            Err(error) => refuse(format!("cannot be checked: {error}"), "check the path and who may enter it"),
+            Err(error) => {
+                refuse(format!("cannot be checked: {error}"), "check the path and the permissions of its folders")
+            }
         };
-        checked.map_err(|refusal| refusal.about(shown(&path))).map(|()| path)
+        checked.map_err(|refusal| refusal.about(printable_path(&path))).map(|()| path)
     })
 }
 
@@ -65,7 +67,7 @@ pub(super) fn certificates() -> Kind<PathBuf> {
         if String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
             return Ok(());
         }
-        refuse("holds no certificate in PEM form", format!("name a file with a line {CERTIFICATE}"))
+        refuse("contains no PEM certificate", format!("name a file with a line {CERTIFICATE}"))
     })
 }
 
@@ -75,25 +77,25 @@ pub(super) fn tls_key() -> Kind<PathBuf> {
         let bytes = context.read(path, MAX_PEM_BYTES, Holds::Secret)?;
         let pem = String::from_utf8_lossy(&bytes);
         if ENCRYPTED_KEYS.iter().any(|mark| pem.contains(mark)) {
-            let fix = "write it without one: openssl pkey -in encrypted.pem -out key.pem";
+            let fix = "remove the passphrase: openssl pkey -in encrypted.pem -out key.pem";
             return refuse("is encrypted, and a job cannot ask for its passphrase", fix);
         }
         let begins_key = |line: &str| line.starts_with("-----BEGIN ") && line.ends_with(PRIVATE_KEY_END);
         if pem.lines().any(|line| begins_key(line.trim())) {
             return Ok(());
         }
-        refuse("holds no private key in PEM form", format!("name a file with a line -----BEGIN {PRIVATE_KEY_END}"))
+        refuse("contains no PEM private key", format!("name a file with a line -----BEGIN {PRIVATE_KEY_END}"))
     })
 }
 
-/// A private key file for SSH, in any form that the SSH library reads.
+/// A private SSH key in any format that the SSH library reads.
 pub(super) fn ssh_key() -> Kind<PathBuf> {
     file("path to a file", |path, context| {
-        let mut beginning = Vec::new();
+        let mut prefix = Vec::new();
         bounded_read::open(path)
-            .and_then(|file| Ok(file.take(LONGEST_BEGINNING as u64).read_to_end(&mut beginning)?))
+            .and_then(|file| Ok(file.take(MAX_PREFIX_BYTES as u64).read_to_end(&mut prefix)?))
             .map_err(|error| unreadable(&error))?;
-        if PUBLIC_KEYS.iter().any(|kind| beginning.starts_with(kind)) {
+        if PUBLIC_KEY_PREFIXES.iter().any(|kind| prefix.starts_with(kind)) {
             return refuse("is a public key", "name the private key: the file without .pub");
         }
         context.trust.judge(path, Holds::Secret);
@@ -101,32 +103,31 @@ pub(super) fn ssh_key() -> Kind<PathBuf> {
     })
 }
 
-/// `path` is an existing regular file that can be opened.
-pub(super) fn must_be_file(path: &Path) -> Result<(), Refusal> {
-    bounded_read::open(path).map(drop).map_err(|error| unreadable(&error).about(shown(path)))
+pub(super) fn check_file(path: &Path) -> Result<(), Refusal> {
+    bounded_read::open(path).map(drop).map_err(|error| unreadable(&error).about(printable_path(path)))
 }
 
-/// The log file. Neither it nor its folder need exist: a job that cannot write its log continues. A pipe or a device would
-/// block the job.
+/// Neither the file nor its folder has to exist: a job that cannot write its log continues. A pipe or a device would block
+/// the job.
 pub(super) fn log_file() -> Kind<PathBuf> {
     file("path to a file", |path, context| match fs::metadata(path) {
-        Ok(found) if found.is_dir() => refuse(A_FOLDER, "name a file in it"),
-        Ok(found) if !found.is_file() => refuse("is not a regular file", "name a regular file"),
+        Ok(metadata) if metadata.is_dir() => refuse(IS_A_FOLDER, "name a file in it"),
+        Ok(metadata) if !metadata.is_file() => refuse("is not a regular file", "name a regular file"),
         Ok(_) if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) => {
-            refuse("is this configuration itself", "name another file")
+            refuse("is the configuration itself", "name another file")
         }
         _ => Ok(()),
     })
 }
 
-/// A file that node_exporter's textfile collector reads. Neither it nor its folder need exist: a job that cannot write it
+/// A file for node_exporter's textfile collector. Neither it nor its folder has to exist: a job that cannot write it
 /// continues.
 pub(super) fn textfile() -> Kind<PathBuf> {
     let pattern = format!(r"^{NO_OTHER_HOME}[^\u0000]*[^/\u0000]\.prom$");
     file("path to a file *.prom", |path, _| match path.extension() {
-        _ if path.is_dir() => refuse(A_FOLDER, "name a file in it"),
+        _ if path.is_dir() => refuse(IS_A_FOLDER, "name a file in it"),
         Some(extension) if extension == "prom" => Ok(()),
-        _ => refuse("does not end with .prom", "name a file that ends with .prom: node_exporter reads no other"),
+        _ => refuse("does not end with .prom", "name a file that ends with .prom: node_exporter reads no others"),
     })
-    .also("pattern", pattern)
+    .with_keyword("pattern", pattern)
 }

@@ -1,4 +1,4 @@
-//! What a command takes from a configuration if it only reads archives back.
+//! The part of a configuration that is needed to read archives back.
 
 use secrecy::SecretString;
 
@@ -15,34 +15,32 @@ use crate::rules::job_zone::JobZone;
 use crate::rules::retention::keeping::Policy;
 use crate::runtime::retry::RetryPolicy;
 
-/// Needs only the sections `sftp` and `archive`: after a disaster, the rest may be lost.
+/// Requires only the sections `sftp` and `archive`: after a disaster, the rest may be lost.
 #[derive(Debug, Clone)]
 pub struct ReadBack {
-    /// The job's time zone.
     pub zone: JobZone,
-    /// `source.dump`; `None` where it is missing or wrong: then an archive's only file is the dump.
+    /// `source.dump`; `None` if it is missing or invalid: then the dump is an archive's only file.
     pub dump: Option<String>,
-    /// How the names in `sftp.directory` are made.
     pub naming: Naming,
     pub sftp: Sftp,
-    /// A key that is missing or wrong has its default.
+    /// A missing or invalid key has its default.
     pub retention: Policy,
     /// The mistakes in the section `retention`, one sentence each.
     pub retention_mistakes: Vec<String>,
     pub alarm: Option<Bounds>,
     pub retry: RetryPolicy,
     pub run: Run,
-    /// Every mistake in what reading back does not need, and other warnings about the file, one sentence each.
+    /// Mistakes in the keys that are not needed, and warnings about the file, one sentence each.
     pub warnings: Vec<String>,
 }
 
 impl ReadBack {
-    /// The secrets that such a command uses, for the redaction of what it prints.
+    /// The secrets to redact from all output.
     pub fn secrets(&self) -> Vec<SecretString> {
         self.sftp.password.iter().chain(&self.sftp.passphrase).cloned().collect()
     }
 
-    /// `None` where the sections `sftp` or `archive` of the file `value` have a mistake.
+    /// `None` if the section `sftp` or `archive` of the file `value` has a mistake.
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
         let naming = naming(&JobId::of(context.file), &parts.archive?, parts.sftp.as_ref()?);

@@ -1,6 +1,6 @@
 //! Secrets: a text in the configuration itself, or the content of a file, a variable or a systemd credential.
 //!
-//! No message of this file repeats a value; it names the file or the variable.
+//! No message repeats a secret; it names the file or the variable.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,18 +11,17 @@ use serde_json::{Value as Json, json};
 use super::context::Context;
 use super::json::Value;
 use super::kind::Kind;
-use super::mistakes::{Refusal, quoted, refuse, shown};
+use super::mistakes::{Refusal, printable_path, quote, refuse};
 use super::paths::file_pattern;
 use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Holds;
 
-const WAYS: [&str; 3] = ["file", "env", "credential"];
-const HOW: &str = r#"write it as a text, or {"file": "path"}, {"env": "NAME"} or {"credential": "name"}"#;
+const SOURCES: [&str; 3] = ["file", "env", "credential"];
+const FIX: &str = r#"write it as a string, or {"file": "path"}, {"env": "NAME"} or {"credential": "name"}"#;
 
-/// Longest secret file that is read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Any text but an empty one.
+/// Any text that is not empty.
 pub(super) fn secret() -> Kind<SecretString> {
     let mut kind = Kind::new(json!({"$ref": "#/$defs/Secret", "title": "secret"}), resolve);
     kind.holds_secret = |_| true;
@@ -30,8 +29,8 @@ pub(super) fn secret() -> Kind<SecretString> {
 }
 
 /// A secret that `check` accepts; `pattern` as in [`Kind::text`]. No message of `check` may repeat it.
-pub(super) fn secret_text(words: &str, pattern: &str, check: fn(&str) -> Result<(), Refusal>) -> Kind<SecretString> {
-    let mut kind = secret().also("pattern", pattern).also("title", words);
+pub(super) fn secret_text(title: &str, pattern: &str, check: fn(&str) -> Result<(), Refusal>) -> Kind<SecretString> {
+    let mut kind = secret().with_keyword("pattern", pattern).with_keyword("title", title);
     kind.read = Box::new(move |value, context| {
         let secret = resolve(value, context)?;
         check(secret.expose_secret()).map(|()| secret)
@@ -41,41 +40,41 @@ pub(super) fn secret_text(words: &str, pattern: &str, check: fn(&str) -> Result<
 
 /// `#/$defs/Secret` of the schema.
 pub(super) fn definition() -> Json {
-    let way = |way: &str, description: &str, pattern: &str| {
+    let source = |source: &str, description: &str, pattern: &str| {
         json!({
             "type": "object",
             "description": description,
-            "properties": {way: {"type": "string", "description": description, "pattern": pattern}},
-            "required": [way],
+            "properties": {source: {"type": "string", "description": description, "pattern": pattern}},
+            "required": [source],
             "additionalProperties": false,
         })
     };
     let clear = "The secret itself. The configuration must then be readable by its owner only.";
     json!({"oneOf": [
         {"type": "string", "description": clear, "pattern": r"^[^\u0000]+$"},
-        way("file", "The file that holds the secret, readable by its owner only.", &file_pattern()),
-        way("env", "The environment variable that holds the secret. Cron sets almost none.", r"^[^\u0000]+$"),
-        way("credential", "The name of a systemd credential (LoadCredential=).", r"^[^/\u0000]+$"),
+        source("file", "The file that contains the secret, readable by its owner only.", &file_pattern()),
+        source("env", "The environment variable that contains the secret. Cron sets almost none.", r"^[^\u0000]+$"),
+        source("credential", "The name of a systemd credential (LoadCredential=).", r"^[^/\u0000]+$"),
     ]})
 }
 
 fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
     let members = match value {
-        Value::Text(text) => return checked(text).map_err(|refusal| refusal.about("it")),
+        Value::Text(text) => return validated(text).map_err(|refusal| refusal.about("it")),
         Value::Object(members) => members,
-        other => return refuse(format!("must be a secret, found {}", other.kind()), HOW),
+        other => return refuse(format!("must be a secret, found {}", other.type_name()), FIX),
     };
-    let [(way, target)] = members.as_slice() else {
-        return refuse(format!("must have exactly one key, found {}", members.len()), HOW);
+    let [(source, target)] = members.as_slice() else {
+        return refuse(format!("must have exactly one key, found {}", members.len()), FIX);
     };
-    if !WAYS.contains(&way.as_str()) {
-        let fix = did_you_mean(way, &WAYS).unwrap_or_else(|| HOW.to_owned());
-        return refuse(format!("{} is not a way to give a secret", quoted(way)), fix);
+    if !SOURCES.contains(&source.as_str()) {
+        let fix = did_you_mean(source, &SOURCES).unwrap_or_else(|| FIX.to_owned());
+        return refuse(format!("{} is not a source of secrets", quote(source)), fix);
     }
     let Value::Text(target) = target else {
-        return refuse(format!("its \"{way}\" must be a text, found {}", target.kind()), HOW);
+        return refuse(format!("its \"{source}\" must be a string, found {}", target.type_name()), FIX);
     };
-    match way.as_str() {
+    match source.as_str() {
         "env" => from_variable(target, context),
         "credential" => from_credential(target, context),
         _ => from_file(&context.path(target)?, context),
@@ -88,27 +87,27 @@ fn from_file(path: &Path, context: Context<'_>) -> Result<SecretString, Refusal>
             return refuse("is not UTF-8", "write the secret into it as UTF-8");
         };
         // An editor ends a file with a line break that is not part of the secret.
-        checked(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)))
+        validated(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)))
     });
-    secret.map_err(|refusal| refusal.about(format!("the file {}", shown(path))))
+    secret.map_err(|refusal| refusal.about(format!("the file {}", printable_path(path))))
 }
 
 fn from_variable(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
     let secret = match context.environment.variable(name).map(OsStr::to_str) {
-        Some(Some(text)) => checked(text),
-        Some(None) => refuse("is not UTF-8", "set it to a text in UTF-8"),
+        Some(Some(text)) => validated(text),
+        Some(None) => refuse("is not UTF-8", "set it to UTF-8 text"),
         None => {
             let fix = "set it where the job is started (cron sets almost none), or use {\"file\": …}";
             refuse("is not set", fix)
         }
     };
-    secret.map_err(|refusal| refusal.about(format!("the variable {}", quoted(name))))
+    secret.map_err(|refusal| refusal.about(format!("the variable {}", quote(name))))
 }
 
 fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Refusal> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-        let problem = format!("{} is not a credential's name", quoted(name));
-        return refuse(problem, "write the name that LoadCredential= gives it, without a path");
+        let problem = format!("{} is not a credential's name", quote(name));
+        return refuse(problem, "write its name in LoadCredential=, without a path");
     }
     let Some(folder) = context.environment.credentials_directory() else {
         let problem = "credentials are provided by systemd, and CREDENTIALS_DIRECTORY is not set";
@@ -117,11 +116,10 @@ fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Ref
     from_file(&folder.join(name), context)
 }
 
-/// `text` as a secret, if it can be one.
-fn checked(text: &str) -> Result<SecretString, Refusal> {
+fn validated(text: &str) -> Result<SecretString, Refusal> {
     match text {
         "" => refuse("is empty", "write the secret, or null for none"),
-        _ if text.contains('\0') => refuse("holds a NUL character", "write the secret without it"),
+        _ if text.contains('\0') => refuse("contains a NUL character", "write a secret without one"),
         _ => Ok(text.into()),
     }
 }

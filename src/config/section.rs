@@ -1,19 +1,19 @@
-//! Reads a section key by key, collects every mistake, and records each key for the documents on the way.
+//! Reads a section key by key, collects all mistakes, and records each key for the documents.
 
 use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::json::Value;
 use super::kind::{Form, Kind};
-use super::mistakes::{Mistake, Refusal, refuse, shortened, wrong_type};
+use super::mistakes::{Mistake, Refusal, refuse, shorten, wrong_type};
 use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Distrust;
 
-/// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
+/// Reads keys into variables of the same names. The doc comment describes the key; a method of [`Section`] reads it.
 macro_rules! keys {
-    ($section:ident: $($(#[doc = $about:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {$(
+    ($section:ident: $($(#[doc = $text:literal])+ $name:ident = $method:ident($($argument:expr),+);)+) => {$(
         let $name = {
-            let label = $crate::config::section::Label { name: stringify!($name), about: concat!($($about),+).trim_ascii_start() };
+            let label = $crate::config::section::Label { name: stringify!($name), description: concat!($($text),+).trim_ascii_start() };
             $section.$method(label, $($argument),+)
         };
     )+};
@@ -23,35 +23,35 @@ pub(super) use keys;
 #[derive(Clone, Copy)]
 pub(super) struct Label {
     pub(super) name: &'static str,
-    /// What the key means, in sentences. The first part says what to write where the key is missing.
-    pub(super) about: &'static str,
+    /// In sentences. The fix for a missing key repeats the first part.
+    pub(super) description: &'static str,
 }
 
 type ReadSection<'r, T> = fn(&mut Section<'_, 'r>) -> Option<T>;
 
-/// The path of a mistake about the file as such.
+/// The path of a mistake about the whole file.
 pub(super) const WHOLE_FILE: &str = "the whole file";
 
-/// What is collected while a configuration is read.
+/// Collects mistakes and warnings while a configuration is read.
 pub(super) struct Reader<'a> {
     pub(super) context: Context<'a>,
     pub(super) mistakes: Vec<Mistake>,
-    /// The keys whose secret is in the configuration file itself.
-    pub(super) in_clear: Vec<String>,
+    /// The keys with a secret in the configuration file itself.
+    pub(super) plain_text_secrets: Vec<String>,
     pub(super) warnings: Vec<String>,
-    /// Every section is entered, and no default is read.
+    /// Describes every section, and reads no default.
     is_describing: bool,
 }
 
-/// A key as the documents describe it.
+/// A key in the documents.
 pub(super) struct Key {
     pub(super) label: Label,
     pub(super) form: Form,
-    /// `None` where the key must be given.
+    /// `None` if the key is required.
     pub(super) default: Option<Json>,
-    /// The keys of a section.
+    /// If it is a section.
     pub(super) keys: Vec<Key>,
-    /// JSON Schemas about several keys of a section.
+    /// JSON Schemas about combinations of keys.
     pub(super) rules: Vec<Json>,
 }
 
@@ -67,15 +67,21 @@ pub(super) struct Section<'s, 'r> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(context: Context<'a>) -> Reader<'a> {
-        Reader { context, mistakes: Vec::new(), in_clear: Vec::new(), warnings: Vec::new(), is_describing: false }
+        Reader {
+            context,
+            mistakes: Vec::new(),
+            plain_text_secrets: Vec::new(),
+            warnings: Vec::new(),
+            is_describing: false,
+        }
     }
 
-    /// Reads the whole file. `None` comes with a mistake.
+    /// Reads the whole file. If it returns `None`, it has added a mistake.
     pub(super) fn read<T>(&mut self, value: &Value, read: impl FnOnce(&mut Section<'_, 'a>) -> T) -> Option<T> {
         let Value::Object(members) = value else {
-            let problem = format!("must be an object, found {}", value.kind());
+            let problem = format!("must be an object, found {}", value.type_name());
             let refusal = Refusal::new(problem, "write {\"source\": {…}, \"sftp\": {…}, …}");
-            self.mistakes.push(refusal.of_key(WHOLE_FILE));
+            self.mistakes.push(refusal.for_key(WHOLE_FILE));
             return None;
         };
         let mut top = Section::new(self, String::new(), members);
@@ -84,7 +90,7 @@ impl<'a> Reader<'a> {
         Some(result)
     }
 
-    /// Every key that `read` asks for, without reading anything.
+    /// Returns every key of `read`, without reading any value.
     pub(super) fn describe<T>(context: Context<'a>, read: impl FnOnce(&mut Section<'_, 'a>) -> T) -> Vec<Key> {
         let mut reader = Reader { is_describing: true, ..Reader::new(context) };
         let mut top = Section::new(&mut reader, String::new(), &[]);
@@ -92,9 +98,9 @@ impl<'a> Reader<'a> {
         top.finish().0
     }
 
-    /// Adds a mistake, or a warning where the operator takes the responsibility for files.
+    /// Adds a mistake, or a warning if the operator has taken responsibility for the files.
     pub(super) fn distrust(&mut self, path: &str, Distrust { problem, fix }: Distrust) {
-        let mistake = Refusal { problem, fix }.of_key(path);
+        let mistake = Refusal { problem, fix }.for_key(path);
         if self.context.is_lenient {
             self.warnings.push(mistake.to_string());
         } else {
@@ -102,12 +108,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of `result`, or a mistake; and a mistake for each reason not to trust a file that was read for it.
+    /// Returns the value of `result` or adds a mistake; also adds a mistake for each reason not to trust a file that was read.
     fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
         for distrust in self.context.trust.take() {
             self.distrust(path, distrust);
         }
-        result.map_err(|refusal| self.mistakes.push(refusal.of_key(path))).ok()
+        result.map_err(|refusal| self.mistakes.push(refusal.for_key(path))).ok()
     }
 }
 
@@ -119,21 +125,20 @@ impl<'s, 'r> Section<'s, 'r> {
 
     /// A key that may be missing or null.
     pub(super) fn optional<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
-        let given = self.given(label, &kind);
+        let given = self.read_value(label, &kind);
         self.declare(label, kind.form, Some(Json::Null));
         given.flatten()
     }
 
-    /// A key that must be given.
-    pub(super) fn must<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
-        let given = self.given(label, &kind);
+    pub(super) fn required<T>(&mut self, label: Label, kind: Kind<T>) -> Option<T> {
+        let given = self.read_value(label, &kind);
         self.declare(label, kind.form, None);
         given.flatten()
     }
 
-    /// A key with a default, which also replaces a wrong value. `None` where the default cannot be used on this machine.
-    pub(super) fn or<T>(&mut self, label: Label, kind: Kind<T>, default: impl Into<Json>) -> Option<T> {
-        let (given, default) = (self.given(label, &kind), default.into());
+    /// A key with a default, which also replaces an invalid value. `None` if the default cannot be used on this machine.
+    pub(super) fn with_default<T>(&mut self, label: Label, kind: Kind<T>, default: impl Into<Json>) -> Option<T> {
+        let (given, default) = (self.read_value(label, &kind), default.into());
         let read = |context| (kind.read)(&Value::from(&default), context);
         let value = match given {
             _ if self.reader.is_describing => None,
@@ -145,14 +150,14 @@ impl<'s, 'r> Section<'s, 'r> {
         value
     }
 
-    /// A list that must be given, with at least one entry.
+    /// A required list with at least one entry.
     pub(super) fn list<T>(&mut self, label: Label, kind: Kind<T>) -> Option<Vec<T>> {
         let example = kind.form.example.map(|example| format!("[{example}]"));
         let fix = format!("write a list with at least one entry, such as {}", example.as_deref().unwrap_or("[…]"));
         let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
         self.declare(label, Form { schema, example }, None);
         let name = label.name;
-        match self.value(name)? {
+        match self.json_value(name)? {
             Value::List(entries) if !entries.is_empty() => {
                 let mut values = Vec::new();
                 for (index, entry) in entries.iter().enumerate() {
@@ -166,11 +171,11 @@ impl<'s, 'r> Section<'s, 'r> {
         }
     }
 
-    /// A section that is read as an empty one where it is missing. Where it is not an object, that is the only mistake.
+    /// A section that counts as empty if it is missing. If it is not an object, that is its only mistake.
     pub(super) fn section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
-        let (value, mistakes) = (self.value(label.name), self.reader.mistakes.len());
+        let (value, mistakes) = (self.json_value(label.name), self.reader.mistakes.len());
         let members = if let Some(Value::Object(members)) = value { members.as_slice() } else { &[] };
-        let mut inner = Section::new(self.reader, joined(&self.path, label.name), members);
+        let mut inner = Section::new(self.reader, full_path(&self.path, label.name), members);
         let result = read(&mut inner);
         let (keys, rules) = inner.finish();
         if let Some(other) = value.filter(|value| !matches!(value, Value::Object(_))) {
@@ -183,46 +188,46 @@ impl<'s, 'r> Section<'s, 'r> {
         result
     }
 
-    /// A section that is off where it is missing.
+    /// A section that is disabled if it is missing.
     pub(super) fn optional_section<T>(&mut self, label: Label, read: ReadSection<'r, T>) -> Option<T> {
         let is_on = self.is_given(label.name) || self.reader.is_describing;
         let result = is_on.then(|| self.section(label, read)).flatten();
         if !is_on {
-            self.value(label.name);
+            self.json_value(label.name);
             self.declare(label, Form::default(), Some(Json::Null));
         }
         self.keys.last_mut().into_iter().for_each(|key| key.default = Some(Json::Null));
         result
     }
 
-    /// Two keys of which both or none must be given.
-    pub(super) fn both_or_none(&mut self, one: &'static str, other: &'static str) {
-        self.rule(needs(one, other));
-        self.rule(needs(other, one));
-        let (missing, given) = match (self.is_given(one), self.is_given(other)) {
-            (true, false) => (other, one),
-            (false, true) => (one, other),
+    /// Two keys that are given together or not at all.
+    pub(super) fn both_or_neither(&mut self, first: &'static str, second: &'static str) {
+        self.rule(requires(first, second));
+        self.rule(requires(second, first));
+        let (missing, given) = match (self.is_given(first), self.is_given(second)) {
+            (true, false) => (second, first),
+            (false, true) => (first, second),
             _ => return,
         };
-        let problem = format!("is missing, and {} is given", joined(&self.path, given));
-        self.refuse(missing, problem, "give both or none");
+        let problem = format!("is missing, but {} is given", full_path(&self.path, given));
+        self.refuse(missing, problem, "give both or neither");
     }
 
-    /// Adds a JSON Schema about several keys; whether they fit is for the caller to check.
+    /// Adds a JSON Schema about a combination of keys, which the caller has to check.
     pub(super) fn rule(&mut self, rule: Json) {
         self.rules.push(rule);
     }
 
     pub(super) fn refuse(&mut self, name: &str, problem: impl Into<String>, fix: impl Into<String>) {
-        self.reader.mistakes.push(Refusal::new(problem, fix).of_key(joined(&self.path, name)));
+        self.reader.mistakes.push(Refusal::new(problem, fix).for_key(full_path(&self.path, name)));
     }
 
-    /// Adds a mistake about the key `name` where `result` is one, or where a file that was judged is not trusted.
+    /// As [`Reader::accept`], for the key `name` of this section.
     pub(super) fn accept<T>(&mut self, name: &str, result: Result<T, Refusal>) -> Option<T> {
-        self.reader.accept(&joined(&self.path, name), result)
+        self.reader.accept(&full_path(&self.path, name), result)
     }
 
-    /// Whether the key is there, and not null.
+    /// Whether the key is present and not null.
     pub(super) fn is_given(&self, name: &str) -> bool {
         self.members.iter().any(|(member, value)| member == name && *value != Value::Null)
     }
@@ -231,11 +236,12 @@ impl<'s, 'r> Section<'s, 'r> {
         self.reader.context
     }
 
-    /// Records a key; a mistake where it has no default and is not given.
+    /// Records a key, and a mistake if it is required and missing.
     fn declare(&mut self, label: Label, form: Form, default: Option<Json>) {
-        let Label { name, about } = label;
+        let Label { name, description } = label;
         if default.is_none() && !self.is_given(name) {
-            let what = about.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(about);
+            let what =
+                description.split([':', ';']).next().and_then(|part| part.split(". ").next()).unwrap_or(description);
             let what = what.trim_end_matches('.').replacen("The ", "the ", 1);
             let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
             self.refuse(name, "is missing", format!("write {what}{example}"));
@@ -244,7 +250,7 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 
     /// The first value of the key, unless it is missing or null.
-    fn value(&mut self, name: &str) -> Option<&'s Value> {
+    fn json_value(&mut self, name: &str) -> Option<&'s Value> {
         let members = self.members;
         let mut values = members.iter().filter(|(member, _)| member == name).map(|(_, value)| value);
         let first = values.next()?;
@@ -254,19 +260,19 @@ impl<'s, 'r> Section<'s, 'r> {
         (*first != Value::Null).then_some(first)
     }
 
-    /// The value as the kind reads it: `None` where it is not set, `Some(None)` where it is refused.
-    fn given<T>(&mut self, Label { name, .. }: Label, kind: &Kind<T>) -> Option<Option<T>> {
-        let value = self.value(name)?;
+    /// `None` if the key is not set, `Some(None)` if its value is refused.
+    fn read_value<T>(&mut self, Label { name, .. }: Label, kind: &Kind<T>) -> Option<Option<T>> {
+        let value = self.json_value(name)?;
         if let Value::Text(text) = value
             && (kind.holds_secret)(text)
         {
-            self.reader.in_clear.push(joined(&self.path, name));
+            self.reader.plain_text_secrets.push(full_path(&self.path, name));
         }
         let read = (kind.read)(value, self.context());
         Some(self.accept(name, read))
     }
 
-    /// Refuses every key that was not asked for, and puts the section's mistakes into the order of its keys.
+    /// Refuses unknown keys, and sorts the section's mistakes by key.
     fn finish(mut self) -> (Vec<Key>, Vec<Json>) {
         let known: Vec<&str> = self.keys.iter().map(|key| key.label.name).collect();
         for (index, (name, _)) in self.members.iter().enumerate() {
@@ -276,9 +282,9 @@ impl<'s, 'r> Section<'s, 'r> {
             }
             let fix = did_you_mean(name, &known).unwrap_or_else(|| {
                 let known: Vec<&str> = known.iter().copied().filter(|key| !key.starts_with('$')).collect();
-                format!("known here: {}", known.join(", "))
+                format!("known keys: {}", known.join(", "))
             });
-            self.refuse(&shortened(name), "is not a known key", fix);
+            self.refuse(&shorten(name), "is not a known key", fix);
         }
         self.reader.mistakes[self.first_mistake..].sort_by_key(|mistake| {
             let within = mistake.path.strip_prefix(&self.path).unwrap_or_default().trim_start_matches('.');
@@ -289,17 +295,17 @@ impl<'s, 'r> Section<'s, 'r> {
     }
 }
 
-/// `name` with the sections that it is in.
-fn joined(path: &str, name: &str) -> String {
+/// `name` after its sections.
+fn full_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// The key `one` is only given together with `other`.
-pub(super) fn needs(one: &str, other: &str) -> Json {
-    json!({"if": given(one), "then": given(other)})
+/// If `key` is given, `other` must be given too.
+pub(super) fn requires(key: &str, other: &str) -> Json {
+    json!({"if": is_given(key), "then": is_given(other)})
 }
 
-/// The key is there, and not null.
-pub(super) fn given(name: &str) -> Json {
+/// The key `name` is present and not null.
+pub(super) fn is_given(name: &str) -> Json {
     json!({"properties": {name: {"not": {"type": "null"}}}, "required": [name]})
 }

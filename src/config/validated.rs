@@ -1,4 +1,4 @@
-//! The sections of a configuration: each on its own, and together as a validated [`Config`].
+//! The sections of a configuration, separately and as a validated [`Config`].
 
 use secrecy::SecretString;
 use serde_json::json;
@@ -21,7 +21,7 @@ use crate::rules::retention::keeping::Policy;
 use crate::rules::secret_parts;
 use crate::runtime::retry::RetryPolicy;
 
-/// The name of the schema in a configuration's folder: the template refers to it.
+/// The file in the configuration's folder that the template names as its schema.
 pub const SCHEMA_FILE: &str = "config.schema.json";
 
 /// Paths are absolute, secrets are resolved, every value is within its bounds.
@@ -42,12 +42,12 @@ pub struct Config {
     pub mattermost: Option<Mattermost>,
     pub monitor: Option<Monitor>,
     pub metrics: Option<Metrics>,
-    /// What the operator should know about the file itself, one sentence each.
+    /// About the file itself, one sentence each.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// `None` where a section that a run needs has a mistake.
+    /// `None` if a section that a run needs has a mistake.
     pub(super) fn of(parts: Parts, context: Context<'_>) -> Option<Config> {
         Some(Config {
             id: JobId::of(context.file),
@@ -68,13 +68,16 @@ impl Config {
         })
     }
 
-    /// Every secret, for the redaction of reports: as it is in the configuration, its parts that give access by themselves, and
-    /// as the protocols compose it before they encode it.
+    /// Every secret to redact from reports: as configured, the parts that grant access by themselves, and as composed by the
+    /// protocols before they encode it.
     pub fn secrets(&self) -> Vec<SecretString> {
         let Config { source, sftp, email, mattermost, monitor, .. } = self;
         let mail_login = email.iter().flat_map(|email| &email.server).flat_map(|server| &server.credentials);
         let logins = source.credentials.iter().chain(mail_login);
-        let hooks = mattermost.iter().map(|it| &it.webhook_url).chain(monitor.iter().map(|it| &it.ping_url));
+        let hooks = mattermost
+            .iter()
+            .map(|mattermost| &mattermost.webhook_url)
+            .chain(monitor.iter().map(|monitor| &monitor.ping_url));
         secret_parts::of_query(&source.url)
             .into_iter()
             .chain(logins.flat_map(|login| secret_parts::of_login(&login.username, &login.password)))
@@ -85,7 +88,6 @@ impl Config {
             .collect()
     }
 
-    /// How the names in `sftp.directory` are made.
     pub fn naming(&self) -> Naming {
         naming(&self.id, &self.archive, &self.sftp)
     }
@@ -95,8 +97,8 @@ pub(super) fn naming(id: &JobId, archive: &Archive, sftp: &Sftp) -> Naming {
     Naming { archive: archive.name.clone(), temporary_prefix: sftp.temporary_prefix.clone(), id: id.to_string() }
 }
 
-/// The sections, each on its own: a command that needs only some of them is not stopped by the others. `None` comes with at
-/// least one mistake, or is an optional section.
+/// Separate sections, because mistakes in one must not stop a command that does not need it. `None` is an optional section,
+/// or one with a mistake.
 pub(super) struct Parts {
     pub(super) source: Option<Source>,
     pub(super) archive: Option<Archive>,
@@ -115,8 +117,8 @@ pub(super) struct Parts {
 /// Reads the whole file, in the order of the documentation.
 pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
     let schema = Kind::new(json!({"type": "string"}), |_, _| Ok(()));
-    let about = "Where an editor finds the schema of this file. The program does not read it.";
-    top.optional(Label { name: "$schema", about }, schema.example(SCHEMA_FILE));
+    let description = "The schema of this file, for editors. The program does not read it.";
+    top.optional(Label { name: "$schema", description }, schema.example(SCHEMA_FILE));
     keys! { top:
         /// Where the ZIP comes from, and which file in it is the dump.
         source = section(source::read);
@@ -126,12 +128,11 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         sftp = section(sftp::read);
         /// Which archives are kept on the server.
         retention = section(retention::read);
-        /// Which sizes of an archive cause a warning; null for none. Such an archive is sent all the same, but the run removes
-        /// nothing.
+        /// Which sizes of an archive cause a warning; null for none. Such an archive is still sent, but the run removes nothing.
         alarm = optional_section(retention::read_alarm);
         /// How often transient errors, such as a lost connection, are retried.
         retry = section(run::read_retry);
-        /// Bounds of the whole run.
+        /// Limits of the whole run.
         run = section(run::read);
         /// The log file that each run appends to.
         log = section(log::read);

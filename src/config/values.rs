@@ -1,4 +1,4 @@
-//! Texts without a file behind them: names, hosts, web and mail addresses.
+//! Values that refer to no file: names, hosts, web and mail addresses.
 
 use std::net::Ipv6Addr;
 
@@ -7,21 +7,21 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::kind::Kind;
-use super::mistakes::{Refusal, quoted, refuse};
+use super::mistakes::{Refusal, quote, refuse};
 use super::paths::BASE_NAME;
 use super::secret::secret_text;
 use crate::rules::address::{is_loopback, without_secrets};
 
-/// Longest name in the DNS, in characters (RFC 1035, section 2.3.4).
-const LONGEST_HOST: usize = 253;
+/// The limit of the DNS (RFC 1035, section 2.3.4).
+const MAX_HOST_CHARS: usize = 253;
 
-/// The names and addresses of this machine in an address.
+/// The hosts in addresses of this machine.
 const LOOPBACK: &str = r"(?:[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]|127(?:\.[0-9]{1,3}){1,3}|\[::1\])";
 const HTTPS: &str = "[Hh][Tt][Tt][Pp][Ss]://";
 const HTTP: &str = "[Hh][Tt][Tt][Pp]://";
-/// The host of an address, in brackets where it is an IPv6 address.
+/// The host of an address, in brackets if it is an IPv6 address.
 const ADDRESS_HOST: &str = r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\p{Cc}/?#@:\[\]\\]+)";
-/// A user, and a password, before the host of an address.
+/// A user and a password before the host of an address.
 const USER: &str = r"(?:[^\s\p{Cc}/?#]*@)?";
 /// A port from 1 to 65535, or none after the colon.
 const PORT: &str =
@@ -33,7 +33,6 @@ pub(super) fn loopback_pattern() -> String {
     format!("^(?:{LOOPBACK}|::1)$")
 }
 
-/// A text on one line.
 pub(super) fn line() -> Kind<String> {
     Kind::text("one line", r"^\P{Cc}*$", on_one_line)
 }
@@ -46,16 +45,16 @@ pub(super) fn name() -> Kind<String> {
 /// A name without a colon: HTTP's basic authentication ends the name at the first one (RFC 7617, section 2).
 pub(super) fn basic_username() -> Kind<String> {
     Kind::text("name without a colon", r"^[^:\p{Cc}]+$", |text| match text.contains(':') {
-        true => refuse("holds a colon, which basic authentication cannot send", "write a name without"),
+        true => refuse("contains a colon, which basic authentication cannot send", "write a name without one"),
         false => read_name(text),
     })
 }
 
-/// A folder as a server sees it.
+/// A folder on a server.
 pub(super) fn remote_path() -> Kind<String> {
     Kind::text("path on the server", r"^[^\u0000]+$", |text| match text {
         "" => refuse("is empty", "write a folder, or \".\" for the login folder"),
-        _ if text.contains('\0') => refuse("holds a NUL character", "write it without"),
+        _ if text.contains('\0') => refuse("contains a NUL character", "remove it"),
         _ => Ok(text.to_owned()),
     })
 }
@@ -65,7 +64,7 @@ pub(super) fn dump_path() -> Kind<String> {
     Kind::text("path in the ZIP", format!(r"^(?:[^\u0000]*/)?{BASE_NAME}$"), |text| {
         let problem = match text.rsplit('/').next().unwrap_or(text) {
             _ if text.is_empty() => "is empty",
-            _ if text.contains('\0') => "holds a NUL character",
+            _ if text.contains('\0') => "contains a NUL character",
             "" => "is a folder",
             "." | ".." => "does not name a file",
             _ => return Ok(text.to_owned()),
@@ -74,25 +73,25 @@ pub(super) fn dump_path() -> Kind<String> {
     })
 }
 
-/// The ZIP's address. No message repeats its query or what is before an `@`.
+/// The ZIP's address. No message repeats its query, or its user and password.
 pub(super) fn zip_address() -> Kind<Url> {
     let pattern = format!("^(?:{HTTPS}{ADDRESS_HOST}|{HTTP}{LOOPBACK}){PORT}{PATH_AND_QUERY}$");
     let mut kind = Kind::hidden_text("https address", pattern, |text, _| {
         let url = protected_address(text).and_then(|mut url| {
             if !url.username().is_empty() || url.password().is_some() {
-                return refuse("holds a user or password", "write them as source.username and source.password");
+                return refuse("contains a user or password", "write them as source.username and source.password");
             }
             // A fragment is never sent (RFC 9110, section 4.2.5).
             url.set_fragment(None);
             Ok(url)
         });
-        url.map_err(|refusal| refusal.about(quoted(&without_secrets(text))))
+        url.map_err(|refusal| refusal.about(quote(&without_secrets(text))))
     });
     kind.holds_secret = |text| text.contains('?');
-    kind.also("format", "uri")
+    kind.with_keyword("format", "uri")
 }
 
-/// A secret `https` address, or a secret `http` one of this machine.
+/// A secret `https` address, or `http` address of this machine.
 pub(super) fn secret_address() -> Kind<SecretString> {
     let host = format!("(?:{HTTPS}{USER}{ADDRESS_HOST}|{HTTP}{USER}{LOOPBACK})");
     secret_text("secret https address", &format!("^{host}{PORT}{PATH_AND_QUERY}$"), |text| {
@@ -106,16 +105,18 @@ pub(super) fn proxy() -> Kind<SecretString> {
         "secret http or https address",
         &format!("^(?:{HTTPS}|{HTTP}){USER}{ADDRESS_HOST}{PORT}(?:/[./]*)?$"),
         |text| {
-            let refused = |problem: &str| refuse(problem, "write http://host:port or https://host:port");
+            let refuse_with = |problem: &str| refuse(problem, "write http://host:port or https://host:port");
             if has_white_space(text) {
-                return refused("holds white space");
+                return refuse_with("contains white space");
             }
             match Url::parse(text) {
-                Err(error) => refused(&format!("is not an address ({error})")),
-                Ok(url) if !matches!(url.scheme(), "http" | "https") => refused("is not the address of an HTTP proxy"),
-                Ok(url) if url.port() == Some(0) => refused("has port 0"),
+                Err(error) => refuse_with(&format!("is not an address ({error})")),
+                Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                    refuse_with("is not the address of an HTTP proxy")
+                }
+                Ok(url) if url.port() == Some(0) => refuse_with("has port 0"),
                 Ok(url) if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() => {
-                    refused("has a path, a query or a fragment")
+                    refuse_with("has a path, a query or a fragment")
                 }
                 Ok(_) => Ok(()),
             }
@@ -125,17 +126,17 @@ pub(super) fn proxy() -> Kind<SecretString> {
     kind
 }
 
-/// The address of a picture, which is public: the readers' programs fetch it.
+/// The public address of a picture, which the readers' programs fetch.
 pub(super) fn picture_address() -> Kind<String> {
     let pattern = format!(r"^(?:{HTTPS}|{HTTP})[^\s\p{{Cc}}]+$");
     Kind::text("web address", pattern, |text| match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && !has_white_space(text) => Ok(text.to_owned()),
         _ => refuse("is not a web address", "write https://…"),
     })
-    .also("format", "uri")
+    .with_keyword("format", "uri")
 }
 
-/// A server's name or address. An IPv6 address may be in brackets and is returned without.
+/// A server's name or address. Removes the brackets of an IPv6 address.
 pub(super) fn host() -> Kind<String> {
     let name = r"[\p{Alphabetic}\p{N}_][\p{Alphabetic}\p{N}._\-]*";
     let ipv6 = r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.[0-9]{1,3}){3})?";
@@ -149,19 +150,19 @@ pub(super) fn host() -> Kind<String> {
         match text {
             "" => refuse("is empty", "write the server's name or address"),
             _ if text.contains('/') => refuse("is not a host", "write the name alone, without a scheme or path"),
-            _ if text.contains('@') => refuse("holds a user", "write the name alone; the user is the key username"),
-            _ if text.contains('%') => refuse("holds a zone", "write the address without %…"),
+            _ if text.contains('@') => refuse("contains a user", "write the name alone; the user is the key username"),
+            _ if text.contains('%') => refuse("contains a zone", "write the address without %…"),
             _ if text.contains([':', '[', ']']) => {
                 refuse("is not a host", "write the name alone; the port is the key port")
             }
             _ if !text.chars().all(is_plain) || text.starts_with(['-', '.']) => {
                 refuse("is not a host", "write letters, digits, dots and hyphens")
             }
-            _ if text.len() > LONGEST_HOST => refuse("is too long", "write a name of at most 253 characters"),
+            _ if text.len() > MAX_HOST_CHARS => refuse("is too long", "write a name of at most 253 characters"),
             _ => Ok(text.to_owned()),
         }
     })
-    .also("maxLength", LONGEST_HOST)
+    .with_keyword("maxLength", MAX_HOST_CHARS)
 }
 
 /// A mail address, with or without a name before it.
@@ -183,7 +184,7 @@ pub(super) fn mailbox() -> Kind<Mailbox> {
 
 fn on_one_line(text: &str) -> Result<String, Refusal> {
     match text.chars().any(char::is_control) {
-        true => refuse("holds a control character", "write it on one line"),
+        true => refuse("contains a control character", "write it on one line"),
         false => Ok(text.to_owned()),
     }
 }
@@ -192,10 +193,10 @@ fn read_name(text: &str) -> Result<String, Refusal> {
     if text.is_empty() { refuse("is empty", "write a name") } else { on_one_line(text) }
 }
 
-/// An `https` address, or an `http` one of this machine.
+/// An `https` address, or an `http` address of this machine.
 fn protected_address(text: &str) -> Result<Url, Refusal> {
     if has_white_space(text) {
-        return refuse("holds white space", "write it without");
+        return refuse("contains white space", "remove it");
     }
     match Url::parse(text) {
         Err(error) => refuse(format!("is not an address ({error})"), "write https://…"),
@@ -208,7 +209,7 @@ fn protected_address(text: &str) -> Result<Url, Refusal> {
     }
 }
 
-/// Whether `text` holds white space, which `Url` silently drops: the line break at the end of a file.
+/// `Url` silently drops white space, such as the line break at the end of a file.
 fn has_white_space(text: &str) -> bool {
     text.chars().any(|character| character.is_whitespace() || character.is_control())
 }

@@ -184,7 +184,7 @@ fn gaps(archives: &[Archived], policy: Policy, today: NaiveDate) -> Vec<Gap> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::LazyLock;
 
     use chrono::NaiveTime;
@@ -194,11 +194,11 @@ mod tests {
 
     const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 
-    const POLICY: Policy =
+    pub(crate) const POLICY: Policy =
         Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
     /// Parsing a pattern takes a while.
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
+    pub(crate) static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
         archive: ArchiveName::new("%Y%d%m").unwrap(),
         temporary_prefix: ".".to_owned(),
         id: "0a1b2c3d".to_owned(),

@@ -14,7 +14,7 @@ use testkit::setup::DUMP;
 use super::{check, files, must_end_with, must_fail, must_not_show, must_show, scrubbed, setup};
 
 #[test]
-fn every_mistake_in_a_configuration_is_reported_and_nothing_is_contacted() {
+fn every_mistake_in_a_configuration_is_reported_and_no_server_is_contacted() {
     let mut setup = setup();
     setup.set("source.dumpp", json!("x")).set("sftp.port", json!(0));
     let outcome = must_end_with(&setup, 3);
@@ -37,7 +37,7 @@ fn a_warning_about_the_file_is_reported() {
     let outcome = setup.outcome(command.output().unwrap());
     outcome.exited_with(0);
     must_show(&outcome, "  ! file            ");
-    must_show(&outcome, "holds a secret in clear (email.server.password, ");
+    must_show(&outcome, "contains a secret in plain text (email.server.password, ");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_log_and_a_work_directory_that_cannot_be_written_are_reported() {
     setup.set("log.file", json!("/proc/log.log"));
     fs::create_dir(setup.path("full")).unwrap();
     setup.set("archive.work_directory", json!("full"));
-    // A smaller one would be downloaded.
+    // A smaller ZIP would be downloaded.
     setup.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(setup.modified)));
     let _disk = SmallDisk::over(&setup.path("full"), "ro");
     let outcome =

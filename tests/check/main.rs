@@ -1,4 +1,4 @@
-//! `check` tests every step of the next run, and sends or changes nothing.
+//! `check` tests every step of the next run, and changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod configuration;
@@ -16,12 +16,12 @@ use std::path::Path;
 use serde_json::json;
 use testkit::{Outcome, Setup};
 
-/// Keeps the dump fresh when the clock passes midnight between making it and the check.
+/// Keeps the dump fresh if midnight passes before the check.
 fn prepare(setup: &mut Setup) {
     setup.set("source.max_age_days", json!(1));
 }
 
-/// A working configuration, on OpenSSH with a known host key.
+/// A working configuration for OpenSSH, with a known host key.
 fn setup() -> Setup {
     let mut setup = Setup::new();
     prepare(&mut setup);
@@ -40,7 +40,7 @@ fn must_end_with(setup: &Setup, code: i32) -> Outcome {
     outcome
 }
 
-/// The check must report exactly these problems, each as a subject and words, and must still do every other step.
+/// The check must report exactly these problems, each with a subject and words, and still perform every other step.
 #[track_caller]
 fn must_fail(setup: &Setup, problems: &[(&str, &[&str])]) -> Outcome {
     let outcome = must_end_with(setup, 4);
@@ -58,7 +58,7 @@ fn must_fail(setup: &Setup, problems: &[(&str, &[&str])]) -> Outcome {
     outcome
 }
 
-/// The output without values that differ between runs and machines.
+/// The output without values that differ between runs or machines.
 fn scrubbed(setup: &Setup, outcome: &Outcome) -> String {
     let mut text = outcome.stdout.clone();
     let keys = setup.sshd.user_key();
@@ -89,13 +89,13 @@ fn scrubbed(setup: &Setup, outcome: &Outcome) -> String {
         (" SHA256:", ","),
         (" SHA256:", " is"),
     ] {
-        text = replaced(&text, start, end);
+        text = elide(&text, start, end);
     }
     text
 }
 
-/// `text` with dots instead of the text between `start` and `end` on one line.
-fn replaced(text: &str, start: &str, end: &str) -> String {
+/// Replaces the text between `start` and `end` on each line with an ellipsis.
+fn elide(text: &str, start: &str, end: &str) -> String {
     let replace = |line: &str| {
         let Some(from) = line.find(start).map(|at| at + start.len()) else { return line.to_owned() };
         let Some(to) = line[from..].find(end).map(|at| at + from) else { return line.to_owned() };

@@ -7,11 +7,11 @@ use scripting_system::rules::other_pattern::find;
 fn found(pattern: &str, names: &[&str]) -> Option<(usize, String, Option<String>)> {
     let entry = |name: &&str| Entry { name: (*name).to_owned(), kind: Kind::File, size: Some(1), modified: None };
     let listing: Vec<Entry> = names.iter().map(entry).collect();
-    find(&listing, &ArchiveName::new(pattern).unwrap()).map(|it| (it.count, it.example, it.pattern))
+    find(&listing, &ArchiveName::new(pattern).unwrap()).map(|other| (other.count, other.example, other.pattern))
 }
 
 #[test]
-fn the_pattern_that_most_names_fit_is_named() {
+fn the_pattern_that_most_names_match_is_reported() {
     for (old, names, example) in [
         ("%Y%d%m", ["20262111.tgz", "20261111.tgz", "20260911.tgz"], "20262111.tgz"),
         ("%Y%m%d", ["20261121.tgz", "20261111.tgz", "20261109.tgz"], "20261121.tgz"),

@@ -10,7 +10,7 @@ use testkit::setup::MAIL_LOGIN;
 use super::{must_end_with, must_fail, must_show, scrubbed, setup};
 
 /// Uses another mail server, with `faults`.
-fn mailed(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builder) -> Setup {
+fn with_mail_server(security: Security, word: &str, faults: impl FnOnce(Builder) -> Builder) -> Setup {
     let mut setup = setup();
     setup.mail = faults(SmtpServer::builder(security).login(MAIL_LOGIN.0, MAIL_LOGIN.1)).start();
     let port = setup.mail.port();
@@ -40,25 +40,25 @@ fn a_wrong_mail_password_is_tried_once_and_reported() {
 
 #[test]
 fn missing_starttls_is_reported_and_no_password_is_sent() {
-    let setup = mailed(Security::None, "starttls", |mail| mail);
-    must_fail(&setup, &[("mail server", &["does not offer STARTTLS", "email.server.security"])]);
+    let setup = with_mail_server(Security::None, "starttls", |mail| mail);
+    must_fail(&setup, &[("mail server", &["offers no STARTTLS", "email.server.security"])]);
     assert_eq!(setup.mail.logins(), []);
 }
 
 #[test]
 fn the_certificate_behind_starttls_is_checked_too() {
     let identity = Authority::shared().server_for_days(&["127.0.0.1"], 5);
-    let setup = mailed(Security::StartTls, "starttls", |mail| mail.identity(identity));
+    let setup = with_mail_server(Security::StartTls, "starttls", |mail| mail.identity(identity));
     let outcome = must_end_with(&setup, 0);
     must_show(&outcome, " answers, STARTTLS\n  ! certificate ");
     let expired = Authority::shared().expired_server(&["127.0.0.1"]);
-    let setup = mailed(Security::Tls, "tls", |mail| mail.identity(expired));
+    let setup = with_mail_server(Security::Tls, "tls", |mail| mail.identity(expired));
     must_fail(&setup, &[("mail server", &["no trusted TLS connection to the mail server", "ca_file"])]);
 }
 
 #[test]
 fn each_recipient_that_would_be_refused_is_reported() {
-    let mut setup = mailed(Security::Tls, "tls", |mail| mail.refuse_recipient("gone@example.org"));
+    let mut setup = with_mail_server(Security::Tls, "tls", |mail| mail.refuse_recipient("gone@example.org"));
     setup.set("email.to", json!(["gone@example.org", "operator@example.org"]));
     let outcome = must_fail(&setup, &[("recipient", &["refused the mail to gone@example.org"])]);
     must_show(&outcome, "✓ recipient       operator@example.org: would be accepted\n");
@@ -89,7 +89,8 @@ fn an_unreachable_webhook_or_monitor_is_reported_without_its_address() {
 #[test]
 fn a_webhook_with_an_untrusted_certificate_is_reported_and_gets_no_message() {
     let mut setup = setup();
-    setup.webhook = WebhookServer::builder().identity(Authority::new("Somebody else").server(&["127.0.0.1"])).start();
+    setup.webhook =
+        WebhookServer::builder().identity(Authority::new("Unknown authority").server(&["127.0.0.1"])).start();
     let url = setup.webhook.url();
     setup.set("mattermost.webhook_url", json!(url));
     let outcome = setup.call("check", &["--notify"]);

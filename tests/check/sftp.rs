@@ -25,9 +25,9 @@ fn on_embedded(faults: impl FnOnce(Builder) -> Builder) -> (Setup, SftpServer) {
 #[test]
 fn a_server_that_is_down_or_unknown_is_reported() {
     let mut setup = setup();
-    let free = closed_address().port();
-    setup.set("sftp.port", json!(free));
-    must_fail(&setup, &[("connection", &[&format!("no connection to 127.0.0.1:{free}"), "sftp.port"])]);
+    let closed_port = closed_address().port();
+    setup.set("sftp.port", json!(closed_port));
+    must_fail(&setup, &[("connection", &[&format!("no connection to 127.0.0.1:{closed_port}"), "sftp.port"])]);
     setup.set("sftp.host", json!("no-such-host.invalid"));
     must_fail(&setup, &[("name", &["the name no-such-host.invalid cannot be resolved", "sftp.host"])]);
 }
@@ -147,9 +147,9 @@ fn a_full_disk_is_reported_with_both_sizes() {
     let _disk = SmallDisk::over(&setup.sshd.directory, "size=1m");
     let outcome = must_fail(&setup, &[("space", &[" free, the archive needs about 1.91 MiB"])]);
     must_show(&outcome, "→ free space on the server, or raise its quota");
-    fs::write(setup.sshd.directory.join("somebody-elses"), vec![1; 2_000_000]).unwrap_err();
+    fs::write(setup.sshd.directory.join("other-file"), vec![1; 2_000_000]).unwrap_err();
     must_fail(&setup, &[("writing", &["no space for "]), ("space", &["0 B free"])]);
-    assert_eq!(setup.sshd.names(), ["somebody-elses"]);
+    assert_eq!(setup.sshd.names(), ["other-file"]);
 
     let (setup, _server) = on_embedded(|sftp| sftp.full_after(0));
     must_fail(
@@ -171,7 +171,7 @@ fn a_server_that_refuses_removal_is_a_warning_with_the_name_of_the_remaining_fil
         ),
     );
     assert_eq!(setup.sshd.names(), [setup.part_of("19700201.tgz")]);
-    // It never uses an existing name.
+    // A check never uses an existing name.
     must_end_with(&setup, 0);
     assert_eq!(setup.sshd.names().len(), 2);
 }
@@ -199,12 +199,12 @@ fn names_that_hold_removal_back_are_reported() {
 }
 
 #[test]
-fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows() {
+fn archives_of_another_pattern_are_reported_with_that_pattern_and_the_consequences() {
     let mut setup = setup();
     for day in 13..=25 {
         fs::write(setup.sshd.directory.join(format!("2026-{day}-11.tgz")), "an archive").unwrap();
     }
-    fs::write(setup.sshd.directory.join("20262611-keep.tgz"), "kept for ever").unwrap();
+    fs::write(setup.sshd.directory.join("20262611-keep.tgz"), "kept forever").unwrap();
     let outcome = must_end_with(&setup, 0);
     for words in [
         "! archive names   archive.name seems to have been changed: 13 files named after another pattern (\"%Y-%d-%m\"), such",
@@ -219,7 +219,7 @@ fn archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows()
 }
 
 #[test]
-fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds() {
+fn a_renamed_dump_is_reported_with_its_name_in_the_newest_archive() {
     Setup::on_each_server(|setup| {
         prepare(setup);
         setup.run().exited_with(0);
@@ -232,8 +232,9 @@ fn a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_hol
         let yesterday = archive_name(setup.modified.date_naive() - chrono::Days::new(1));
         fs::rename(setup.archive(), setup.sshd.directory.join(&yesterday)).unwrap();
         let outcome = must_end_with(setup, 0);
-        let held = format!("{yesterday}, the newest archive, holds \"dumpfile.sql\", and source.dump names");
-        for words in [&held, "\"new name.sql\"", "restore and verify read the older archives with --dump dumpfile.sql"]
+        let difference = format!("{yesterday}, the newest archive, contains \"dumpfile.sql\", but source.dump names");
+        for words in
+            [&difference, "\"new name.sql\"", "restore and verify read the older archives with --dump dumpfile.sql"]
         {
             must_show(&outcome, words);
         }

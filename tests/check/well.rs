@@ -13,13 +13,13 @@ use testkit::setup::DUMP;
 use super::{check, files, must_end_with, must_show, prepare, scrubbed, setup};
 
 #[test]
-fn everything_a_run_needs_is_reached_and_nothing_is_sent_or_changed() {
+fn a_check_connects_to_everything_a_run_needs_and_changes_nothing() {
     let mut setup = setup();
     setup.publish(&Zip::new().with(Entry::new(DUMP, noise(200_000)).extended_time(setup.modified)));
     setup.config["monitor"] = json!({"ping_url": setup.webhook.url(), "ca_file": "ca.pem"});
     setup.config["metrics"] = json!({"textfile": "backup.prom"});
     fs::write(setup.sshd.directory.join("20200101.tgz"), "old").unwrap();
-    fs::write(setup.sshd.directory.join("notes.txt"), "not ours").unwrap();
+    fs::write(setup.sshd.directory.join("notes.txt"), "foreign").unwrap();
     let (before, known_hosts) = (files(&setup.sshd.directory), fs::read(setup.path("known_hosts")).unwrap());
     let outcome = must_end_with(&setup, 0);
     insta::assert_snapshot!("all_is_well", scrubbed(&setup, &outcome));
@@ -101,9 +101,9 @@ fn the_local_sendmail_is_found_but_not_run() {
     };
     let outcome = with_path(&setup);
     outcome.exited_with(4);
-    let said = "cannot run sendmail: no executable file /usr/sbin/sendmail, and none in PATH; install a local mail \
+    let error = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
                 system, or set email.server";
-    must_show(&outcome, said);
+    must_show(&outcome, error);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let outcome = with_path(&setup);
     outcome.exited_with(0);
@@ -128,15 +128,15 @@ fn on_terminal(setup: &Setup, no_color: &str) -> String {
 }
 
 #[test]
-fn a_terminal_gets_colours_unless_no_color_is_set_and_shows_progress() {
+fn a_terminal_shows_progress_and_colours_unless_no_color_is_set() {
     let setup = setup();
     let shown = on_terminal(&setup, "");
     assert!(shown.contains("\u{1b}[32m✓\u{1b}[0m file") && shown.contains("\u{1b}[1mSource\u{1b}[0m"), "{shown}");
     assert!(shown.contains("connecting to the SFTP server"), "{shown}");
     let plain = on_terminal(&setup, "1");
     assert!(plain.contains("  ✓ file") && !plain.contains("\u{1b}[32m") && !plain.contains("\u{1b}[1m"), "{plain}");
-    let elsewhere = check(&setup);
-    assert!(!elsewhere.stdout.contains('\u{1b}') && elsewhere.stderr.is_empty(), "{}", elsewhere.all());
+    let piped = check(&setup);
+    assert!(!piped.stdout.contains('\u{1b}') && piped.stderr.is_empty(), "{}", piped.all());
 }
 
 #[test]

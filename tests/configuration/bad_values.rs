@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// Keys, and what each refuses in a configuration [`with_reports`](crate::fixture::with_reports), where nothing is in
-/// the folder but `no.pem`, which is no PEM file.
+/// Keys with invalid values in a configuration [`with_reports`](crate::fixture::with_reports). The folder contains only
+/// `no.pem`, which is not a PEM file.
 pub(crate) fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
     vec![
         ("source", vec![json!(1), json!("x"), json!([]), json!(true)]),

@@ -1,4 +1,4 @@
-//! The file itself: what is JSON, who may read and write it, and where paths start.
+//! The configuration file: its syntax, its permissions, and the start of relative paths.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -24,7 +24,7 @@ fn a_trailing_comma_is_reported_with_line_and_column() {
 #[test]
 fn a_syntax_error_is_reported_with_line_and_column() {
     let fixture = Fixture::new();
-    for (text, place) in [
+    for (text, position) in [
         ("", (1, 1)),
         (" \n\t\n", (1, 1)),
         ("\u{feff}", (1, 1)),
@@ -37,7 +37,7 @@ fn a_syntax_error_is_reported_with_line_and_column() {
     ] {
         match fixture.load_bytes(text) {
             Err(LoadError::Syntax { line, column, .. }) => {
-                assert_eq!((line, column), place, "{text}");
+                assert_eq!((line, column), position, "{text}");
             }
             other => panic!("{text:?}: {other:?}"),
         }
@@ -63,7 +63,7 @@ fn a_file_that_cannot_be_a_configuration_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_file_that_others_can_write_is_refused_with_the_command_that_corrects_it() {
+fn a_file_that_others_can_write_is_refused_with_the_command_that_fixes_it() {
     let fixture = Fixture::new();
     for mode in [0o622, 0o602, 0o777] {
         let path = fixture.file("config.json", minimal().to_string(), mode);
@@ -74,7 +74,7 @@ fn a_file_that_others_can_write_is_refused_with_the_command_that_corrects_it() {
 }
 
 #[test]
-fn a_secret_in_clear_that_all_can_read_is_refused_with_its_key() {
+fn a_plain_text_secret_that_anyone_can_read_is_refused_with_its_key() {
     for (value, key) in [
         (minimal(), "sftp.password"),
         (
@@ -96,14 +96,14 @@ fn a_secret_in_clear_that_all_can_read_is_refused_with_its_key() {
         assert_eq!(mistakes[0].fix, format!("chmod 600 {}", path.display()));
     }
     let fixture = Fixture::new();
-    // The same mode with the other mistakes of the file: all in one go.
+    // The mode is reported together with the other mistakes.
     let path = fixture.file("config.json", with(&minimal(), "sftp.port", json!(0)).to_string(), 0o604);
     let error = config::load(&path, &fixture.environment()).unwrap_err();
     assert_eq!(error.lines().len(), 2, "{error}");
 }
 
 #[test]
-fn a_secret_in_clear_that_the_group_can_read_is_worth_a_warning() {
+fn a_plain_text_secret_that_the_group_can_read_is_a_warning() {
     let fixture = Fixture::new();
     let path = fixture.file("config.json", minimal().to_string(), 0o640);
     let config = config::load(&path, &fixture.environment()).unwrap();
@@ -114,7 +114,7 @@ fn a_secret_in_clear_that_the_group_can_read_is_worth_a_warning() {
 }
 
 #[test]
-fn a_configuration_without_a_secret_of_its_own_may_be_read_by_all() {
+fn a_configuration_without_plain_text_secrets_may_be_readable_by_anyone() {
     let fixture = Fixture::new().variable("P", "from-the-environment");
     let value = with(&minimal(), "sftp.password", json!({"env": "P"}));
     let value = with(&value, "source.proxy", json!("http://proxy.example:3128"));
@@ -135,7 +135,7 @@ fn a_relative_path_starts_at_the_configurations_folder() {
 }
 
 #[test]
-fn a_configuration_named_through_a_link_to_its_folder_has_absolute_paths() {
+fn paths_are_absolute_if_the_folder_is_a_symbolic_link() {
     let fixture = Fixture::new();
     fixture.file("config.json", minimal().to_string(), 0o600);
     let link = fixture.home().join("link");
@@ -145,7 +145,7 @@ fn a_configuration_named_through_a_link_to_its_folder_has_absolute_paths() {
 }
 
 #[test]
-fn a_tilde_is_the_home() {
+fn a_tilde_is_the_home_folder() {
     let fixture = Fixture::new();
     let config = fixture.loaded(&with(&minimal(), "log.file", json!("~/nightly.log")));
     assert_eq!(config.log.file, fixture.home().join("nightly.log"));
@@ -156,7 +156,7 @@ fn a_tilde_is_the_home() {
 }
 
 #[test]
-fn without_a_home_the_paths_in_it_are_mistakes() {
+fn without_a_home_folder_paths_in_it_are_mistakes() {
     let fixture = Fixture::new();
     let path = fixture.file("config.json", minimal().to_string(), 0o600);
     let none: [(&str, &str); 0] = [];
@@ -165,16 +165,16 @@ fn without_a_home_the_paths_in_it_are_mistakes() {
 }
 
 #[test]
-fn a_broken_configuration_still_names_its_log() {
+fn the_log_file_of_a_broken_configuration_is_found() {
     let fixture = Fixture::new();
-    let log_of = |content: &str, mode: u32| {
+    let log_file = |content: &str, mode: u32| {
         let path = fixture.file("config.json", content, mode);
-        config::log_of_broken(&path, &fixture.environment())
+        config::log_file_of_broken(&path, &fixture.environment())
     };
     let default = Some(fixture.folder().join("log.log"));
     let folder = fixture.folder();
-    assert_eq!(log_of(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), Some(fixture.home().join("my.log")));
-    assert_eq!(log_of(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), Some(folder.join("my.log")));
+    assert_eq!(log_file(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), Some(fixture.home().join("my.log")));
+    assert_eq!(log_file(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), Some(folder.join("my.log")));
     for content in [
         "",
         "{",
@@ -186,16 +186,16 @@ fn a_broken_configuration_still_names_its_log() {
         r#"{"log": {"file": "config.json"}}"#,
         r#"{"log": {"file": "."}}"#,
     ] {
-        assert_eq!(log_of(content, 0o600), default, "{content}");
+        assert_eq!(log_file(content, 0o600), default, "{content}");
     }
-    // Somebody who can write the file must not choose which file is written.
-    assert_eq!(log_of(r#"{"log": {"file": "/etc/passwd"}}"#, 0o666), default);
+    // A user who can write the configuration must not choose the log file.
+    assert_eq!(log_file(r#"{"log": {"file": "/etc/passwd"}}"#, 0o666), default);
 
-    let missing = config::log_of_broken(&fixture.folder().join("missing.json"), &fixture.environment());
+    let missing = config::log_file_of_broken(&fixture.folder().join("missing.json"), &fixture.environment());
     assert_eq!(missing, default);
-    let nowhere = config::log_of_broken(Path::new("/nonexistent/a/config.json"), &fixture.environment());
+    let nowhere = config::log_file_of_broken(Path::new("/nonexistent/a/config.json"), &fixture.environment());
     assert_eq!(nowhere, Some(PathBuf::from("/nonexistent/a/log.log")));
-    // A symbolic link could be there.
+    // Others could have put a symbolic link there.
     fs::set_permissions(fixture.folder(), fs::Permissions::from_mode(0o777)).unwrap();
-    assert_eq!(log_of("{", 0o600), None);
+    assert_eq!(log_file("{", 0o600), None);
 }

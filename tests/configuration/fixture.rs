@@ -1,4 +1,4 @@
-//! A folder with a configuration, the files that it names, and the environment that it is read in.
+//! A folder with a configuration and its files, and the environment for loading it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::schema;
 
-/// Only the beginning of a certificate file is checked.
+/// Only the first line of a certificate is checked.
 pub(crate) const CERTIFICATE: &str = "# a comment\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 pub(crate) const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
 
@@ -23,20 +23,19 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// An empty folder, and a home with an empty `.ssh`.
+    /// An empty folder, and a home folder with an empty `.ssh`.
     pub(crate) fn new() -> Fixture {
         let home = TempDir::new().unwrap();
         fs::create_dir(home.path().join(".ssh")).unwrap();
         Fixture { folder: TempDir::new().unwrap(), home, variables: Vec::new() }
     }
 
-    /// Sets a variable of the environment.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Fixture {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Writes a file with `mode`; gives its path.
+    /// Writes a file with `mode`. Returns its path.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.folder().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -64,7 +63,7 @@ impl Fixture {
         config::load(&path, &self.environment())
     }
 
-    /// Loads `value` as a configuration of mode 0600. What loads must fit the schema.
+    /// Loads `value` as a configuration of mode 0600. If it loads, it must match the schema.
     pub(crate) fn load(&self, value: &Value) -> Result<Config, LoadError> {
         let config = self.load_bytes(value.to_string())?;
         assert_eq!(schema::schema_errors(value), [""; 0], "{value}");
@@ -101,7 +100,7 @@ pub(crate) fn minimal() -> Value {
     })
 }
 
-/// [`minimal`], with both reports.
+/// [`minimal`] with all reports.
 pub(crate) fn with_reports() -> Value {
     let mut value = minimal();
     value["email"] = json!({
@@ -113,7 +112,7 @@ pub(crate) fn with_reports() -> Value {
     value
 }
 
-/// `value` with `new` in the place of the key `path`, as in `sftp.port`.
+/// `value` with `new` for the key `path`, such as `sftp.port`.
 pub(crate) fn with(value: &Value, path: &str, new: Value) -> Value {
     let mut value = value.clone();
     let mut place = &mut value;

@@ -1,4 +1,4 @@
-//! The template of `gen-config`, and how it is written.
+//! The generated documents, and the files that `gen-config` writes.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,6 @@ use scripting_system::{cli, config};
 use crate::fixture::Fixture;
 use crate::reference;
 
-/// Runs `gen-config` for the template.
 fn gen_config(output: Option<&Path>, force: bool, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
     let arguments = cli::GenConfig { output: output.map(Path::to_owned), force, schema: false };
     gen_config::gen_config(&arguments, stdout)
@@ -25,11 +24,11 @@ fn printed() -> String {
 }
 
 #[test]
-fn the_documents_in_the_repository_are_the_generated_ones() {
+fn the_documents_in_the_repository_are_current() {
     for (file, current) in [
         ("config.example.json", (|_| config::template()) as fn(&str) -> String),
         ("docs/config.schema.json", |_| config::json_schema()),
-        ("docs/configuration.md", reference::updated),
+        ("docs/configuration.md", reference::update),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let written = fs::read_to_string(&path).unwrap_or_default();
@@ -44,7 +43,7 @@ fn the_documents_in_the_repository_are_the_generated_ones() {
 }
 
 #[test]
-fn the_template_loads_once_its_secrets_are_there() {
+fn the_template_loads_once_its_secret_files_exist() {
     let fixture = Fixture::new();
     let path = fixture.folder().join("config.json");
     gen_config(Some(&path), false, &mut std::io::sink()).unwrap();
@@ -64,7 +63,7 @@ fn the_template_loads_once_its_secrets_are_there() {
 }
 
 #[test]
-fn a_written_configuration_is_for_its_owner_alone() {
+fn a_written_configuration_is_private_to_its_owner() {
     let fixture = Fixture::new();
     let path = fixture.folder().join("config.json");
     let mut stdout = Vec::new();
@@ -78,11 +77,11 @@ fn a_written_configuration_is_for_its_owner_alone() {
 #[test]
 fn an_existing_file_is_kept_unless_forced() {
     let fixture = Fixture::new();
-    let path = fixture.file("config.json", "my work", 0o644);
+    let path = fixture.file("config.json", "existing work", 0o644);
     let error = gen_config(Some(&path), false, &mut std::io::sink()).unwrap_err();
     assert!(matches!(error, GenConfigError::Exists(_)));
     assert!(error.to_string().contains("already exists") && error.to_string().contains("--force"), "{error}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), "my work");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "existing work");
     assert_eq!(fs::read_dir(fixture.folder()).unwrap().count(), 1);
 
     gen_config(Some(&path), true, &mut std::io::sink()).unwrap();
@@ -95,8 +94,8 @@ fn a_symbolic_link_is_never_followed() {
     let fixture = Fixture::new();
     let target = fixture.file("target", "precious", 0o600);
     let link = fixture.folder().join("config.json");
-    for pointed_to in [target.clone(), fixture.folder().join("missing")] {
-        symlink(&pointed_to, &link).unwrap();
+    for link_target in [target.clone(), fixture.folder().join("missing")] {
+        symlink(&link_target, &link).unwrap();
         let refused = gen_config(Some(&link), false, &mut std::io::sink());
         assert!(matches!(refused, Err(GenConfigError::Exists(_))), "{refused:?}");
         gen_config(Some(&link), true, &mut std::io::sink()).unwrap();

@@ -1,4 +1,4 @@
-//! The judgement of owners and modes by itself, and who is alone in a group.
+//! Which owners, modes and groups of a file are trusted.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ fn is_refused(step: &Step, holds: Holds, user: u32) -> bool {
 }
 
 #[test]
-fn a_file_is_judged_by_its_owner_and_by_what_it_holds() {
+fn a_file_is_judged_by_its_owner_mode_and_contents() {
     use Holds::{Secret, Settings};
     for (owner, mode, holds, user, refused) in [
         (0, 0o644, Settings, 0, false),
@@ -39,15 +39,15 @@ fn a_file_is_judged_by_its_owner_and_by_what_it_holds() {
 }
 
 #[test]
-fn a_group_counts_for_what_it_is() {
-    let of_service = Step { is_group_own: true, ..step(StepKind::File, 0, 0o640) };
-    assert!(!is_refused(&of_service, Holds::Secret, USER));
-    assert!(is_refused(&Step { owner: USER, ..of_service.clone() }, Holds::Secret, USER), "the user's own group");
+fn a_group_is_trusted_only_if_it_is_private_or_the_services_own() {
+    let group_of_service = Step { is_group_own: true, ..step(StepKind::File, 0, 0o640) };
+    assert!(!is_refused(&group_of_service, Holds::Secret, USER));
+    assert!(is_refused(&Step { owner: USER, ..group_of_service.clone() }, Holds::Secret, USER), "the user's own group");
     assert!(
-        is_refused(&Step { mode: 0o660, ..of_service.clone() }, Holds::Secret, USER),
+        is_refused(&Step { mode: 0o660, ..group_of_service.clone() }, Holds::Secret, USER),
         "its other members can write"
     );
-    assert!(is_refused(&Step { mode: 0o644, ..of_service }, Holds::Secret, USER));
+    assert!(is_refused(&Step { mode: 0o644, ..group_of_service }, Holds::Secret, USER));
     let private = Step { is_group_private: true, ..step(StepKind::File, USER, 0o664) };
     assert!(!is_refused(&private, Holds::Settings, USER));
     assert!(is_refused(&Step { mode: 0o666, ..private }, Holds::Settings, USER));
@@ -55,7 +55,7 @@ fn a_group_counts_for_what_it_is() {
 
 proptest! {
     #[test]
-    fn nothing_that_others_can_write_is_trusted_and_nothing_on_a_read_only_mount_is_judged(
+    fn files_that_others_can_write_are_refused_except_on_a_read_only_mount(
         kind in prop::sample::select(vec![StepKind::Folder, StepKind::File]),
         owner in 0_u32..3,
         mode in 0_u32..0o10_000,
@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn a_private_group_has_no_member_but_root_and_the_user() {
+fn a_private_group_has_no_members_except_root_and_the_user() {
     let passwd = "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/:/bin/sh\nbert:x:1001:1001::/:/bin/sh\ncarl:x:1002:100::/:/bin/sh\n";
     let groups = "root:x:0:\nanna:x:1000:\nbert:x:1001:anna\nusers:x:100:\nwheel:x:10:root,anna\nstaff:x:50:bert, anna\nldap:x:60:dora\nempty:x:70:\n\nbroken\n";
     for (group, is_private) in [
@@ -82,14 +82,14 @@ fn a_private_group_has_no_member_but_root_and_the_user() {
         (100, false),
         (10, true),
         (50, false),
-        // In no file of this machine, or a member who is in none: who that is nobody knows.
+        // The group or its member has no account on this machine, and is unknown.
         (60, false),
         (61, false),
         (70, true),
     ] {
         assert_eq!(is_private_group(passwd, groups, group, USER), is_private, "{group}");
     }
-    // Two entries of one number are one group.
+    // Two entries with the same number are one group.
     assert!(!is_private_group(passwd, &format!("{groups}also:x:1000:bert\n"), 1_000, USER));
     assert!(!is_private_group("", "", 0, 0));
 }

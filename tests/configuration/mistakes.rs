@@ -1,4 +1,4 @@
-//! What is refused: every mistake in one go, each with its key, its problem and its fix.
+//! All mistakes are reported at once, each with its key, its problem and its fix.
 
 use proptest::prelude::*;
 use scripting_system::config;
@@ -21,10 +21,10 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_documentation() {
     }"#;
     let error = fixture.load_bytes(text).unwrap_err();
     let file = fixture.folder().join("config.json");
-    let wanted = [
+    let expected = [
         r#"source.url: "ftp://www.example.com/dump.zip" is not an https address; write https://…"#,
         r#"source.dump: is missing; write the dump's path in the ZIP, such as "dump.sql""#,
-        r#"source.max_age_days: must be a whole number, found the text "two"; write a number from 0 to 36500"#,
+        r#"source.max_age_days: must be a whole number, found the string "two"; write a number from 0 to 36500"#,
         r#"archive.name: "../%Y" holds a "/", ".." or a control character, or begins with a "."; write a pattern with year, month and day, such as "%Y%d%m" or "dump-%Y-%m-%d""#,
         r#"sftp.host: is missing; write the SFTP server's name or address, such as "sftp.example.com""#,
         r#"sftp.port: 0 is out of bounds; write a number from 1 to 65535"#,
@@ -35,19 +35,19 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_documentation() {
         r#"retention.keep_at_least: -1 is out of bounds; write a number from 1 to 100000"#,
         r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "error", "never""#,
         r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is only for this machine's own addresses)"#,
-        r#"colour: is not a known key; known here: source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics"#,
+        r#"colour: is not a known key; known keys: source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics"#,
     ];
     let reported = error.to_string();
     let lines: Vec<&str> = reported.lines().collect();
-    let wanted: Vec<String> = wanted.iter().map(|line| format!("{}: {line}", file.display())).collect();
-    assert_eq!(lines, wanted);
-    assert_eq!(error.lines(), wanted);
+    let expected: Vec<String> = expected.iter().map(|line| format!("{}: {line}", file.display())).collect();
+    assert_eq!(lines, expected);
+    assert_eq!(error.lines(), expected);
 }
 
 #[test]
 fn an_unknown_key_is_reported_with_the_nearest_known_one() {
     let fixture = Fixture::new();
-    for (path, near) in [
+    for (path, nearest) in [
         ("sorce", "source"),
         ("source.Url", "url"),
         ("source.maxAgeDays", "max_age_days"),
@@ -60,19 +60,19 @@ fn an_unknown_key_is_reported_with_the_nearest_known_one() {
         ("retention.keepWeekly", "keep_weekly"),
     ] {
         let mistake = fixture.mistake(&with(&with_reports(), path, json!(1)));
-        assert_eq!((mistake.path.as_str(), mistake.fix), (path, format!("did you mean \"{near}\"?")));
+        assert_eq!((mistake.path.as_str(), mistake.fix), (path, format!("did you mean \"{nearest}\"?")));
     }
 }
 
 #[test]
-fn the_name_of_a_schema_is_known_at_the_top_alone() {
+fn the_schema_key_is_known_only_at_the_top() {
     let fixture = Fixture::new();
     fixture.loaded(&with(&minimal(), "$schema", json!("./schema.json")));
     assert_eq!(fixture.mistake(&with(&minimal(), "sftp.$schema", json!("x"))).path, "sftp.$schema");
 }
 
 #[test]
-fn every_bad_value_is_refused_under_its_own_key() {
+fn every_invalid_value_is_refused_under_its_own_key() {
     let fixture = Fixture::new();
     fixture.file("no.pem", "nothing", 0o600);
     fixture.file("encrypted.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 0o600);
@@ -106,13 +106,13 @@ fn a_public_key_is_refused_as_a_private_key() {
 }
 
 #[test]
-fn reading_archives_back_needs_only_its_own_sections() {
+fn reading_archives_back_ignores_mistakes_in_other_sections() {
     let fixture = Fixture::new();
     let read_back = |value: &Value| {
         let path = fixture.file("config.json", value.to_string(), 0o600);
         config::load_to_read_back(&path, &fixture.environment())
     };
-    let spared = [
+    let ignored = [
         ("source.ca_file", json!("missing.pem")),
         ("source.timezone", json!("Nowhere")),
         ("archive.work_directory", json!("missing")),
@@ -123,7 +123,7 @@ fn reading_archives_back_needs_only_its_own_sections() {
         ("retention.keep_days", json!(0)),
         ("colour", json!(1)),
     ];
-    for (path, value) in spared {
+    for (path, value) in ignored {
         let value = with(&with_reports(), path, value);
         fixture.mistake(&value);
         let config = read_back(&value).unwrap_or_else(|error| panic!("{error}"));
@@ -138,7 +138,7 @@ fn reading_archives_back_needs_only_its_own_sections() {
 }
 
 #[test]
-fn the_missing_one_of_two_keys_that_belong_together_is_named() {
+fn a_missing_key_of_a_pair_is_reported() {
     let fixture = Fixture::new();
     fixture.file("key", PRIVATE_KEY, 0o600);
     for (given, value, missing) in [
@@ -150,12 +150,12 @@ fn the_missing_one_of_two_keys_that_belong_together_is_named() {
     ] {
         let mistake = fixture.mistake(&with(&with_reports(), given, json!(value)));
         assert_eq!(mistake.path, missing);
-        assert_eq!(mistake.problem, format!("is missing, and {given} is given"));
+        assert_eq!(mistake.problem, format!("is missing, but {given} is given"));
     }
 }
 
 #[test]
-fn a_mail_password_never_goes_unprotected_beyond_this_machine() {
+fn a_mail_password_never_leaves_this_machine_unencrypted() {
     let fixture = Fixture::new();
     let server = |host: &str| {
         let server = json!({"host": host, "security": "none", "username": "mail", "password": "mail-secret"});
@@ -168,7 +168,7 @@ fn a_mail_password_never_goes_unprotected_beyond_this_machine() {
 }
 
 #[test]
-fn a_strict_host_key_needs_its_file_and_a_pinned_one_needs_none() {
+fn a_strict_host_key_requires_known_hosts_and_a_pinned_one_does_not() {
     let fixture = Fixture::new();
     let strict = with(&minimal(), "sftp.host_key", json!("strict"));
     assert_eq!(fixture.mistake(&strict).path, "sftp.known_hosts");
@@ -192,7 +192,7 @@ fn a_key_cannot_forge_a_line() {
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
 }
 
-/// JSON that often has known keys, and so gets far.
+/// JSON that often has known keys.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -227,14 +227,14 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_json_is_judged_without_a_panic(value in any_json()) {
+    fn no_json_causes_a_panic(value in any_json()) {
         if let Err(LoadError::Mistakes { mistakes, .. }) = Fixture::new().load(&value) {
             prop_assert!(!mistakes.is_empty());
         }
     }
 
     #[test]
-    fn any_bytes_are_judged_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(Fixture::new().load_bytes(bytes).is_err());
     }
 }

@@ -1,27 +1,27 @@
-//! The tables of docs/configuration.md: what the schema says about each key, in the order of the template.
+//! Generates the tables of docs/configuration.md from the schema, in the order of the template.
 
 use std::fmt::Write as _;
 
 use scripting_system::config::{json_schema, template};
 use serde_json::Value;
 
-/// Ends the hand-written part of the page.
-const MARK: &str = "configuration documents -->\n";
+/// The end of the hand-written part of the page.
+const END_OF_INTRODUCTION: &str = "configuration documents -->\n";
 
-/// `page` with its tables made anew.
-pub(crate) fn updated(page: &str) -> String {
-    let (introduction, _) = page.split_once(MARK).unwrap();
-    let mut page = format!("{introduction}{MARK}");
+/// `page` with regenerated tables.
+pub(crate) fn update(page: &str) -> String {
+    let (introduction, _) = page.split_once(END_OF_INTRODUCTION).unwrap();
+    let mut page = format!("{introduction}{END_OF_INTRODUCTION}");
     add_section(&mut page, &[], &serde_json::from_str(&json_schema()).unwrap(), &template());
     page
 }
 
-/// Adds the section `path`, which is `text` in the template, and the sections in it.
+/// Adds the section `path` and the sections in it. `text` is the section in the template.
 fn add_section(page: &mut String, path: &[&str], schema: &Value, text: &str) {
     let indent = "  ".repeat(path.len() + 1);
-    let place = |name: &str| text.find(&format!("\n{indent}\"{name}\": ")).unwrap();
+    let offset = |name: &str| text.find(&format!("\n{indent}\"{name}\": ")).unwrap();
     let mut keys: Vec<(&String, &Value)> = schema["properties"].as_object().unwrap().iter().collect();
-    keys.sort_by_key(|(name, _)| place(name));
+    keys.sort_by_key(|(name, _)| offset(name));
     let (sections, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(_, key)| key["properties"].is_object());
     if !path.is_empty() {
         writeln!(page, "\n## `{}`\n\n{}\n", path.join("."), schema["description"].as_str().unwrap()).unwrap();
@@ -34,13 +34,13 @@ fn add_section(page: &mut String, path: &[&str], schema: &Value, text: &str) {
         }
     }
     for (name, section) in sections {
-        let inner = &text[place(name)..];
+        let inner = &text[offset(name)..];
         let end = inner.find(&format!("\n{indent}}}")).unwrap();
         add_section(page, &[path, &[name]].concat(), section, &inner[..end]);
     }
 }
 
-/// The values that a key takes, in a few words.
+/// A short description of the values that a key accepts.
 fn values(schema: &Value) -> String {
     let all =
         |list: &Value| list.as_array().unwrap().iter().filter(|value| !value.is_null()).cloned().collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! The JSON Schema accepts what the program accepts, and refuses what a schema can recognize as wrong.
+//! The JSON Schema accepts all values that the program accepts, and refuses invalid ones as far as a schema can.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,12 +17,12 @@ use crate::fixture::{Fixture, PRIVATE_KEY, minimal, with, with_reports, without}
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&json_schema()).unwrap());
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
 
-/// What the schema finds wrong with `value`, one line each.
+/// The schema's errors for `value`, one line each.
 pub(crate) fn schema_errors(value: &Value) -> Vec<String> {
     VALIDATOR.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
-/// The property `path`, as in `sftp.port`, and its description.
+/// The schema of the key `path`, such as `sftp.port`.
 fn property(path: &str) -> &'static Value {
     let mut schema: &Value = &SCHEMA;
     for key in path.split('.') {
@@ -32,7 +32,7 @@ fn property(path: &str) -> &'static Value {
     schema
 }
 
-/// `schema` itself, or what it refers to besides null.
+/// `schema`, or the schema that it refers to besides null.
 fn resolved(schema: &'static Value) -> &'static Value {
     let referring = if schema["anyOf"].is_array() { &schema["anyOf"][0] } else { schema };
     match referring["$ref"].as_str() {
@@ -41,7 +41,7 @@ fn resolved(schema: &'static Value) -> &'static Value {
     }
 }
 
-/// The paths of all properties below `schema`, without the sections that are required.
+/// The paths of all properties below `schema`, except required sections.
 fn paths_in(schema: &'static Value, path: &str, paths: &mut Vec<String>) {
     for (key, inner) in resolved(schema)["properties"].as_object().into_iter().flatten() {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -59,21 +59,21 @@ fn keys(are_required: bool) -> Vec<String> {
     paths
 }
 
-/// Every key, and every section, that need not be given.
+/// Every optional key and section.
 pub(crate) fn optional_keys() -> Vec<String> {
     keys(false)
 }
 
-/// Every key that must be given, in its section.
+/// Every required key, with its section.
 pub(crate) fn required_keys() -> Vec<String> {
     keys(true)
 }
 
-/// The reasons for which a schema lets a bad value pass, and which these are.
+/// The invalid values that a schema cannot refuse, by reason.
 fn beyond_a_schema() -> [(&'static str, Vec<(&'static str, Value)>); 3] {
     [
         (
-            "only the machine knows which files are there and what they hold",
+            "a schema cannot check files",
             vec![
                 ("source.ca_file", json!("missing.pem")),
                 ("source.ca_file", json!("no.pem")),
@@ -87,10 +87,10 @@ fn beyond_a_schema() -> [(&'static str, Vec<(&'static str, Value)>); 3] {
             ],
         ),
         (
-            "to JSON Schema 1.0 and 1e3 are whole numbers (core, section 4.2.3)",
+            "in JSON Schema, 1.0 and 1e3 are whole numbers (core, section 4.2.3)",
             vec![("source.max_age_days", json!(1.0)), ("source.max_age_days", json!(1e3))],
         ),
-        ("a schema cannot compare two numbers of a file", vec![("retry.max_pause_seconds", json!(0))]),
+        ("a schema cannot compare two keys", vec![("retry.max_pause_seconds", json!(0))]),
     ]
 }
 
@@ -101,7 +101,7 @@ fn the_schema_is_valid() {
 }
 
 #[test]
-fn the_template_names_the_schema_and_fits_it() {
+fn the_template_names_the_schema_and_matches_it() {
     let text = template();
     let template: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(template["$schema"], SCHEMA_FILE);
@@ -118,7 +118,7 @@ fn every_key_has_a_description() {
 }
 
 #[test]
-fn required_keys_must_be_given_and_all_others_may_be_null() {
+fn required_keys_must_be_present_and_all_others_may_be_null() {
     for path in optional_keys() {
         assert_eq!(schema_errors(&with(&with_reports(), &path, Value::Null)), [""; 0], "{path}");
     }
@@ -132,7 +132,7 @@ fn required_keys_must_be_given_and_all_others_may_be_null() {
 }
 
 #[test]
-fn the_schema_refuses_every_bad_value_that_it_can_recognize() {
+fn the_schema_refuses_every_invalid_value_that_it_can() {
     let mut exceptions: Vec<(&str, Value)> = beyond_a_schema().into_iter().flat_map(|(_, values)| values).collect();
     for (path, values) in bad_values() {
         for value in values {
@@ -142,7 +142,7 @@ fn the_schema_refuses_every_bad_value_that_it_can_recognize() {
             expected.map(|index| exceptions.remove(index));
         }
     }
-    assert_eq!(exceptions, [], "are no longer tried");
+    assert_eq!(exceptions, [], "unused exceptions");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn the_schema_refuses_unknown_keys_and_bad_combinations() {
     }
 }
 
-/// Everything of a configuration that has a default, as a text.
+/// The keys with defaults, as text.
 fn settings(config: &Config) -> String {
     let Config { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, .. } = config;
     let compression: Compression = archive.compression;
@@ -194,7 +194,7 @@ fn settings(config: &Config) -> String {
 }
 
 #[test]
-fn the_defaults_of_the_schema_are_those_of_the_program() {
+fn the_schema_has_the_programs_defaults() {
     let fixture = Fixture::new();
     let given = with(&with_reports(), "alarm", json!({}));
     let mut spelled_out = given.clone();
@@ -203,20 +203,20 @@ fn the_defaults_of_the_schema_are_those_of_the_program() {
         let default = &schema["default"];
         let is_section = resolved(schema)["properties"].is_object();
         assert!(!is_section || default.is_null(), "{path}");
-        // The password that the configuration needs has no default.
+        // This configuration needs its password.
         if !is_section && path != "sftp.password" {
             spelled_out = with(&spelled_out, &path, default.clone());
         }
     }
     assert_eq!(schema_errors(&spelled_out), [""; 0]);
     assert_eq!(settings(&fixture.loaded(&given)), settings(&fixture.loaded(&spelled_out)));
-    // The comparison sees what it is for.
+    // The comparison detects a difference.
     let other = with(&spelled_out, "archive.compression", json!(9));
     assert_ne!(settings(&fixture.loaded(&given)), settings(&fixture.loaded(&other)));
 }
 
 #[test]
-fn unusual_but_valid_values_fit_the_schema() {
+fn unusual_but_valid_values_match_the_schema() {
     let fixture = Fixture::new();
     fixture.file("id", PRIVATE_KEY, 0o600);
     for (path, value) in [
@@ -249,13 +249,13 @@ fn unusual_but_valid_values_fit_the_schema() {
         ("mattermost.webhook_url", json!("https://u:p@chat.example.com/hooks/x")),
         ("metrics.textfile", json!("~/x.prom")),
     ] {
-        // `load` compares what loads with the schema.
+        // `load` validates against the schema.
         fixture.loaded(&with(&with_reports(), path, value));
     }
 }
 
 #[test]
-fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
+fn the_schema_is_written_readable_by_anyone_and_overwrites_no_file() {
     let fixture = Fixture::new();
     let path = fixture.folder().join(SCHEMA_FILE);
     let write = |force| {
@@ -272,7 +272,7 @@ fn the_schema_is_written_for_every_editor_and_not_over_another_file() {
 
 proptest! {
     #[test]
-    fn every_value_that_loads_fits_the_schema(
+    fn every_value_that_loads_matches_the_schema(
         path in prop::sample::select(vec![
             "source.url", "source.dump", "source.proxy", "source.username", "archive.name", "sftp.host", "sftp.username",
             "sftp.directory", "sftp.temporary_prefix", "sftp.host_key", "log.file", "email.from", "email.subject",
@@ -289,7 +289,7 @@ proptest! {
     ) {
         let value = with(&with(&with_reports(), path, json!(text)), "source.password", json!(null));
         let value = if path == "source.username" { with(&value, "source.password", json!("x")) } else { value };
-        // `load` compares what loads with the schema.
+        // `load` validates against the schema.
         let _ = Fixture::new().load(&value);
     }
 }

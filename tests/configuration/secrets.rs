@@ -1,4 +1,4 @@
-//! Secrets: the four ways to give one, what is refused, and that no message repeats one.
+//! Secrets: their four sources, invalid ones, and messages that do not repeat them.
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -17,13 +17,13 @@ fn refused(fixture: &Fixture, given: Value) -> String {
 }
 
 #[test]
-fn a_secret_is_given_in_four_ways() {
+fn a_secret_has_four_sources() {
     let fixture = Fixture::new();
     let credentials = fixture.folder().join("credentials");
     let fixture = fixture.variable("PASSWORD", "in the variable");
     let fixture = fixture.variable("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
     fixture.file("secrets/sftp", "in the file\n", 0o600);
-    // systemd may let its own group read it.
+    // systemd may make it readable by the group.
     fixture.file("credentials/sftp", "in the credential\n", 0o440);
 
     assert_eq!(password(&fixture, json!("in the configuration")), "in the configuration");
@@ -58,7 +58,7 @@ fn a_missing_or_bad_secret_is_reported_by_its_source() {
         (json!({"file": ""}), "is empty"),
         (json!({"file": "empty"}), "/empty is empty"),
         (json!({"file": "binary"}), "/binary is not UTF-8"),
-        (json!({"file": "nul"}), "/nul holds a NUL character"),
+        (json!({"file": "nul"}), "/nul contains a NUL character"),
         (json!({"file": "large"}), "/large is larger than 65536 bytes"),
         (json!({"env": "UNSET"}), "the variable \"UNSET\" is not set"),
         (json!({"env": "EMPTY"}), "the variable \"EMPTY\" is empty"),
@@ -67,8 +67,8 @@ fn a_missing_or_bad_secret_is_reported_by_its_source() {
         (json!({}), "must have exactly one key, found 0"),
         (json!({"file": "a", "env": "B"}), "must have exactly one key, found 2"),
         (json!({"File": "a"}), "did you mean \"file\"?"),
-        (json!({"vault": "a"}), "\"vault\" is not a way to give a secret"),
-        (json!({"file": 5}), "its \"file\" must be a text, found a number"),
+        (json!({"vault": "a"}), "\"vault\" is not a source of secrets"),
+        (json!({"file": 5}), "its \"file\" must be a string, found a number"),
     ] {
         let message = refused(&fixture, given);
         assert!(message.contains(reported), "{message}");
@@ -78,7 +78,7 @@ fn a_missing_or_bad_secret_is_reported_by_its_source() {
 }
 
 #[test]
-fn a_secret_file_is_for_its_owner_alone() {
+fn a_secret_file_must_be_private_to_its_owner() {
     let fixture = Fixture::new();
     for (mode, reported) in [(0o640, "read by its group"), (0o604, "read by others"), (0o622, "written by others")] {
         let path = fixture.file("secret", "hunter22", mode);
@@ -88,7 +88,7 @@ fn a_secret_file_is_for_its_owner_alone() {
 }
 
 #[test]
-fn a_private_key_is_for_its_owner_alone() {
+fn a_private_key_must_be_private_to_its_owner() {
     let fixture = Fixture::new();
     fixture.file("client.pem", CERTIFICATE, 0o644);
     let key = fixture.file("key", PRIVATE_KEY, 0o640);
@@ -126,7 +126,7 @@ fn no_message_repeats_a_secret() {
 }
 
 #[test]
-fn a_loaded_configuration_shows_no_secret_when_debugged() {
+fn the_debug_output_of_a_configuration_contains_no_secret() {
     let value = with(&with_reports(), "source.url", json!("https://a.example/d.zip?token=query-secret"));
     let shown = format!("{:?}", Fixture::new().loaded(&value));
     for secret in ["sftp-secret", "webhook-id", "query-secret"] {
@@ -135,7 +135,7 @@ fn a_loaded_configuration_shows_no_secret_when_debugged() {
 }
 
 #[test]
-fn every_secret_is_given_to_redaction_in_its_parts_and_compositions() {
+fn every_secret_is_redacted_with_its_parts_and_compositions() {
     let fixture = Fixture::new();
     fixture.file("key", PRIVATE_KEY, 0o600);
     let value = with(&with_reports(), "source.url", json!("https://a.example/d?token=a%2Fb%2Fc&v=1&lone-token"));
@@ -150,7 +150,7 @@ fn every_secret_is_given_to_redaction_in_its_parts_and_compositions() {
 
     let config = fixture.loaded(&value);
     let secrets: Vec<String> = config.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect();
-    for wanted in [
+    for expected in [
         "token=a%2Fb%2Fc&v=1&lone-token",
         "a%2Fb%2Fc",
         "a/b/c",
@@ -168,9 +168,9 @@ fn every_secret_is_given_to_redaction_in_its_parts_and_compositions() {
         "https://chat.example/hooks/webhook-id/",
         "webhook-id",
     ] {
-        assert!(secrets.iter().any(|secret| secret == wanted), "{wanted} in {secrets:?}");
+        assert!(secrets.iter().any(|secret| secret == expected), "{expected} in {secrets:?}");
     }
-    // Ordinary words are none.
+    // Ordinary words are not secrets.
     for word in ["1", "hooks", "web", "a.example"] {
         assert!(!secrets.iter().any(|secret| secret == word), "{word}");
     }

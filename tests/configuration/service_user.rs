@@ -1,4 +1,4 @@
-//! Whose files are trusted where the job runs as a service's user, and what this machine has for every user.
+//! The trust in files if the job runs as a service's user, and in this machine's known_hosts.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -9,26 +9,26 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::fixture::PRIVATE_KEY;
-use crate::trust::{SOMEBODY, mode, owner};
+use crate::trust::{OTHER_USER, mode, owner};
 
-/// Runs `check` as a user of no account and no groups but `group`; what it contacts refuses at once.
-fn checked_as_somebody(folder: &Path, group: u32) -> (Option<i32>, String) {
+/// Runs `check` as a user without an account, in `group` only. All servers refuse the connection.
+fn check_as_service(folder: &Path, group: u32) -> (Option<i32>, String) {
     let copy = folder.join("program");
     fs::copy(testkit::program(), &copy).unwrap();
     let mut check = Command::new(copy);
     check.args(["check", "--config"]).arg(folder.join("etc/config.json")).env("HOME", folder.join("home"));
-    let output = check.env("TZ", "UTC").uid(SOMEBODY).gid(group).output().unwrap();
+    let output = check.env("TZ", "UTC").uid(OTHER_USER).gid(group).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// A folder that root has set up for a service's user: everything belongs to root, and the configuration to its group.
+/// A folder that root has set up for a service's user: root owns everything, and the configuration has the service's group.
 fn service() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     mode(folder.path(), 0o755);
     for name in ["etc", "home", "log"] {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
-    owner(&folder.path().join("log"), SOMEBODY);
+    owner(&folder.path().join("log"), OTHER_USER);
     let value = json!({
         "source": {"url": "https://127.0.0.1:1/dump.zip", "dump": "dump.sql"},
         "sftp": {
@@ -41,20 +41,20 @@ fn service() -> tempfile::TempDir {
         let path = folder.path().join("etc").join(name);
         fs::write(&path, content).unwrap();
         mode(&path, 0o640);
-        chown(&path, None, Some(SOMEBODY)).unwrap();
+        chown(&path, None, Some(OTHER_USER)).unwrap();
     }
     folder
 }
 
 #[test]
-fn a_service_user_reads_what_root_has_given_to_its_group() {
+fn a_service_user_trusts_roots_files_with_its_own_group() {
     let folder = service();
-    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
-    assert_eq!(code, Some(4), "nothing but the servers is missing: {reported}");
+    let (code, reported) = check_as_service(folder.path(), OTHER_USER);
+    assert_eq!(code, Some(4), "only the servers are missing: {reported}");
 
     let etc = folder.path().join("etc");
     mode(&etc.join("key"), 0o644);
-    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    let (code, reported) = check_as_service(folder.path(), OTHER_USER);
     assert_eq!(code, Some(3), "{reported}");
     assert!(
         reported.contains("sftp.private_key") && reported.contains(&format!("chmod 640 {}/key", etc.display())),
@@ -62,30 +62,30 @@ fn a_service_user_reads_what_root_has_given_to_its_group() {
     );
     mode(&etc.join("key"), 0o640);
 
-    // root's group is none of this process.
+    // This process is not in root's group.
     chown(etc.join("key"), None, Some(0)).unwrap();
     mode(&etc.join("key"), 0o644);
-    let (_, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    let (_, reported) = check_as_service(folder.path(), OTHER_USER);
     assert!(reported.contains("chown 54321 ") && reported.contains("chmod 600"), "{reported}");
 }
 
 #[test]
-fn a_service_user_refuses_what_a_third_user_owns() {
+fn a_service_user_refuses_files_of_a_third_user() {
     let folder = service();
-    owner(&folder.path().join("etc/passphrase"), SOMEBODY + 1);
-    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    owner(&folder.path().join("etc/passphrase"), OTHER_USER + 1);
+    let (code, reported) = check_as_service(folder.path(), OTHER_USER);
     assert_eq!(code, Some(3), "{reported}");
     assert!(reported.contains("sftp.passphrase") && reported.contains("belongs to user 54322"), "{reported}");
 
     let folder = service();
-    owner(&folder.path().join("etc"), SOMEBODY + 1);
-    let (code, reported) = checked_as_somebody(folder.path(), SOMEBODY);
+    owner(&folder.path().join("etc"), OTHER_USER + 1);
+    let (code, reported) = check_as_service(folder.path(), OTHER_USER);
     assert_eq!(code, Some(3), "{reported}");
     assert!(reported.contains(&format!("chown root {}/etc", folder.path().display())), "{reported}");
 }
 
 #[test]
-fn the_systems_known_hosts_are_judged_too() {
+fn the_machines_known_hosts_are_judged_too() {
     let folder = service();
     let config = folder.path().join("etc/config.json");
     let script = "mount -t tmpfs -o mode=0755 tmpfs /etc/ssh && touch /etc/ssh/ssh_known_hosts && \

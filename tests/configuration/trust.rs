@@ -1,4 +1,4 @@
-//! Whose files are trusted: each file that steers the job, each way in which others could change it, each exception.
+//! The trust in files: each file that controls the job, each way in which others could change it, each exception.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -12,11 +12,10 @@ use testkit::SmallDisk;
 
 use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_reports};
 
-/// A user and a group that no machine has.
-pub(crate) const SOMEBODY: u32 = 54_321;
+/// A user and a group without an account.
+pub(crate) const OTHER_USER: u32 = 54_321;
 
-/// Every file that steers the job, as the key that names it, and whether it holds a secret. `config` is the
-/// configuration itself.
+/// Every file that controls the job, as its key, and whether it contains a secret. `config` is the configuration itself.
 const FILES: [(&str, bool); 10] = [
     ("config", false),
     ("source.ca_file", false),
@@ -38,8 +37,8 @@ pub(crate) fn owner(path: &Path, user: u32) {
     chown(path, Some(user), None).expect("this test changes owners: run the tests as root");
 }
 
-/// A configuration that names `path` by `key`; writes the file, in folders that are made.
-fn naming(fixture: &Fixture, key: &str, path: &Path) -> Value {
+/// Writes the file `path` for `key`, and its folders. Returns a configuration that names it.
+fn write_and_name(fixture: &Fixture, key: &str, path: &Path) -> Value {
     let content = match key {
         "source.client_key" | "sftp.private_key" => PRIVATE_KEY,
         "sftp.password" => "sftp-secret",
@@ -51,10 +50,10 @@ fn naming(fixture: &Fixture, key: &str, path: &Path) -> Value {
     mode(path, 0o600);
     fixture.file("certificate", CERTIFICATE, 0o644);
     fixture.file("key", PRIVATE_KEY, 0o600);
-    name(key, path)
+    config_with(key, path)
 }
 
-fn name(key: &str, path: &Path) -> Value {
+fn config_with(key: &str, path: &Path) -> Value {
     let value = with_reports();
     match key {
         "config" => value,
@@ -65,7 +64,7 @@ fn name(key: &str, path: &Path) -> Value {
     }
 }
 
-/// Why the file that `key` names is not used, each reason with its command; the configuration itself is at `path`.
+/// The reasons not to trust the file of `key`, each with its fix. `path` is the configuration if `key` is `config`.
 fn reasons(fixture: &Fixture, key: &str, path: &Path, value: &Value) -> Vec<String> {
     let config = if key == "config" { path.to_owned() } else { fixture.folder().join("config.json") };
     fs::write(&config, value.to_string()).unwrap();
@@ -87,41 +86,41 @@ fn reasons(fixture: &Fixture, key: &str, path: &Path, value: &Value) -> Vec<Stri
 }
 
 #[test]
-fn a_file_that_others_could_write_or_replace_is_refused_with_the_path_and_the_command() {
-    type Harm = fn(&Path, &Path, &Path);
-    let harms: [(&str, &str, Harm); 7] = [
+fn a_file_that_others_can_write_or_replace_is_refused_with_its_path_and_the_fix() {
+    type Change = fn(&Path, &Path, &Path);
+    let changes: [(&str, &str, Change); 7] = [
         ("FILE can be written by others (mode 0602)", "go-w FILE", |file, _, _| mode(file, 0o602)),
-        ("FILE belongs to user 54321", "chown root FILE", |file, _, _| owner(file, SOMEBODY)),
+        ("FILE belongs to user 54321", "chown root FILE", |file, _, _| owner(file, OTHER_USER)),
         ("the folder FOLDER can be written by its group and others", "chmod go-w FOLDER", |file, folder, _| {
-            chown(folder, None, Some(SOMEBODY)).unwrap();
+            chown(folder, None, Some(OTHER_USER)).unwrap();
             mode(file, 0o600);
             mode(folder, 0o777);
         }),
         ("the folder FOLDER can be written by its group (mode 0775)", "chmod go-w FOLDER", |_, folder, _| {
-            chown(folder, None, Some(SOMEBODY)).unwrap();
+            chown(folder, None, Some(OTHER_USER)).unwrap();
             mode(folder, 0o775);
         }),
-        ("the folder FOLDER belongs to user 54321", "chown root FOLDER", |_, folder, _| owner(folder, SOMEBODY)),
+        ("the folder FOLDER belongs to user 54321", "chown root FOLDER", |_, folder, _| owner(folder, OTHER_USER)),
         ("the folder ABOVE can be written by others (mode 0757)", "chmod go-w ABOVE", |_, _, above| mode(above, 0o757)),
-        ("the folder ABOVE belongs to user 54321", "chown root ABOVE", |_, _, above| owner(above, SOMEBODY)),
+        ("the folder ABOVE belongs to user 54321", "chown root ABOVE", |_, _, above| owner(above, OTHER_USER)),
     ];
     for (key, is_secret) in FILES {
-        for (problem, fix, harm) in &harms {
+        for (problem, fix, change) in &changes {
             let fixture = Fixture::new();
             let above = fixture.folder().join("above");
             let (folder, file) = (above.join("folder"), above.join("folder/file"));
-            let value = naming(&fixture, key, &file);
+            let value = write_and_name(&fixture, key, &file);
             assert_eq!(reasons(&fixture, key, &file, &value), [""; 0], "{key}");
-            harm(&file, &folder, &above);
+            change(&file, &folder, &above);
             let reported = reasons(&fixture, key, &file, &value);
-            let filled = |text: &str| {
+            let with_paths = |text: &str| {
                 let text = text.replace("FILE", file.to_str().unwrap()).replace("FOLDER", folder.to_str().unwrap());
                 text.replace("ABOVE", above.to_str().unwrap())
             };
             let fix = if is_secret && *fix == "go-w FILE" { "chmod 600 FILE" } else { fix };
             assert_eq!(reported.len(), 1, "{key}, {problem}: {reported:?}");
             assert!(
-                reported[0].starts_with(&filled(problem)) && reported[0].ends_with(&filled(fix)),
+                reported[0].starts_with(&with_paths(problem)) && reported[0].ends_with(&with_paths(fix)),
                 "{key}: {reported:?}"
             );
         }
@@ -129,41 +128,41 @@ fn a_file_that_others_could_write_or_replace_is_refused_with_the_path_and_the_co
 }
 
 #[test]
-fn a_link_is_judged_where_it_is_and_where_it_leads() {
+fn a_link_and_its_target_are_both_judged() {
     for (key, _) in FILES {
         let fixture = Fixture::new();
         let folder = fixture.folder();
         let file = folder.join("target/folder/file");
-        naming(&fixture, key, &file);
+        write_and_name(&fixture, key, &file);
         fs::create_dir(folder.join("links")).unwrap();
         let (to_file, to_folder) = (folder.join("links/to-file"), folder.join("links/to-folder"));
         symlink("../target/folder/file", &to_file).unwrap();
         symlink(folder.join("target"), &to_folder).unwrap();
-        let written = [to_file.clone(), to_folder.join("folder/file"), folder.join("links/../links/to-file")];
-        let reported = |path: &Path| reasons(&fixture, key, path, &name(key, path));
-        for path in &written {
+        let paths = [to_file.clone(), to_folder.join("folder/file"), folder.join("links/../links/to-file")];
+        let reported = |path: &Path| reasons(&fixture, key, path, &config_with(key, path));
+        for path in &paths {
             assert_eq!(reported(path), [""; 0], "{key}");
         }
-        for harmed in ["links", "target/folder", "target"] {
-            mode(&folder.join(harmed), 0o757);
-            for path in &written {
+        for folder_name in ["links", "target/folder", "target"] {
+            mode(&folder.join(folder_name), 0o757);
+            for path in &paths {
                 let reported = reported(path);
-                let start = format!("the folder {} can be written", folder.join(harmed).display());
+                let start = format!("the folder {} can be written", folder.join(folder_name).display());
                 assert!(
-                    !reported.is_empty() && reported.iter().all(|it| it.starts_with(&start)),
+                    !reported.is_empty() && reported.iter().all(|reason| reason.starts_with(&start)),
                     "{key}, {path:?}: {reported:?}"
                 );
             }
-            mode(&folder.join(harmed), 0o755);
+            mode(&folder.join(folder_name), 0o755);
         }
-        std::os::unix::fs::lchown(&to_file, Some(SOMEBODY), None).unwrap();
+        std::os::unix::fs::lchown(&to_file, Some(OTHER_USER), None).unwrap();
         let reported = reported(&to_file);
         assert!(reported[0].ends_with(&format!("chown -h root {}", to_file.display())), "{key}: {reported:?}");
     }
 }
 
 #[test]
-fn every_untrusted_file_is_named_at_once() {
+fn all_untrusted_files_are_reported_at_once() {
     let fixture = Fixture::new();
     let mut value = minimal();
     for (key, content) in [
@@ -198,7 +197,7 @@ fn a_relative_path_is_judged_from_the_root() {
 }
 
 #[test]
-fn a_path_that_a_shell_would_split_is_quoted_in_the_command() {
+fn a_path_with_spaces_is_quoted_in_the_command() {
     let fixture = Fixture::new();
     let file = fixture.file("CA files/root's.pem", CERTIFICATE, 0o666);
     let mistake = fixture.mistake(&with(&minimal(), "source.ca_file", json!(file)));
@@ -208,7 +207,7 @@ fn a_path_that_a_shell_would_split_is_quoted_in_the_command() {
 }
 
 #[test]
-fn missing_known_hosts_are_judged_by_the_nearest_folder() {
+fn missing_known_hosts_are_judged_by_the_nearest_existing_folder() {
     let fixture = Fixture::new();
     let shared = fixture.folder().join("shared");
     fs::create_dir(&shared).unwrap();
@@ -216,7 +215,7 @@ fn missing_known_hosts_are_judged_by_the_nearest_folder() {
     assert!(fixture.loaded(&value).warnings.is_empty());
     mode(&shared, 0o777);
     assert_eq!(fixture.mistake(&value).fix, format!("chmod go-w {}", shared.display()));
-    // In a folder such as /tmp others can create what is missing; what is there, they cannot replace.
+    // In a folder such as /tmp, others can create a missing file, but cannot replace an existing one.
     mode(&shared, 0o1777);
     let mistake = fixture.mistake(&value);
     assert!(mistake.problem.contains("could create") && mistake.fix.starts_with("install -D -m 600"), "{mistake}");
@@ -225,15 +224,15 @@ fn missing_known_hosts_are_judged_by_the_nearest_folder() {
 }
 
 #[test]
-fn a_sticky_folder_above_a_file_of_ones_own_is_fine_and_above_anothers_is_not() {
+fn in_a_sticky_folder_only_ones_own_files_are_trusted() {
     for (key, _) in FILES {
         let fixture = Fixture::new();
         let sticky = fixture.folder().join("sticky");
         let file = sticky.join("file");
-        let value = naming(&fixture, key, &file);
+        let value = write_and_name(&fixture, key, &file);
         mode(&sticky, 0o1777);
         assert_eq!(reasons(&fixture, key, &file, &value), [""; 0], "{key}");
-        owner(&file, SOMEBODY);
+        owner(&file, OTHER_USER);
         assert_eq!(reasons(&fixture, key, &file, &value).len(), 1, "{key}");
     }
 }
@@ -244,7 +243,7 @@ fn a_group_without_other_members_may_write_but_not_through_an_access_control_lis
         let fixture = Fixture::new();
         let folder = fixture.folder().join("folder");
         let file = folder.join("file");
-        let value = naming(&fixture, key, &file);
+        let value = write_and_name(&fixture, key, &file);
         mode(&folder, 0o775);
         if !is_secret && key != "config" {
             mode(&file, 0o664);
@@ -256,9 +255,10 @@ fn a_group_without_other_members_may_write_but_not_through_an_access_control_lis
     }
 }
 
-/// user::rwx, user:54321:rwx, group::r-x, mask::rwx, other::r-x, as acl(5) stores it: version 2, then tag, permissions, id.
+/// user::rwx, user:54321:rwx, group::r-x, mask::rwx, other::r-x, in the kernel's format: version 2, then tag, permissions, id.
 fn acl() -> Vec<u8> {
-    let entries = [(1_u16, 7_u16, u32::MAX), (2, 7, SOMEBODY), (4, 5, u32::MAX), (16, 7, u32::MAX), (32, 5, u32::MAX)];
+    let entries =
+        [(1_u16, 7_u16, u32::MAX), (2, 7, OTHER_USER), (4, 5, u32::MAX), (16, 7, u32::MAX), (32, 5, u32::MAX)];
     let mut bytes = 2_u32.to_le_bytes().to_vec();
     for (tag, permissions, id) in entries {
         bytes.extend([&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat());
@@ -274,12 +274,12 @@ fn on_a_read_only_mount_neither_owner_nor_mode_is_judged() {
         fs::create_dir(&mount).unwrap();
         let _disk = SmallDisk::over(&mount, "mode=0777");
         let file = mount.join("file");
-        let value = naming(&fixture, key, &file);
+        let value = write_and_name(&fixture, key, &file);
         if key == "config" {
             fs::write(&file, value.to_string()).unwrap();
         }
         mode(&file, 0o666);
-        owner(&file, SOMEBODY);
+        owner(&file, OTHER_USER);
         assert!(!reasons_of_loading(&fixture, key, &file, &value).is_empty(), "{key}");
         let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&mount).status().unwrap();
         assert!(remounted.success());
@@ -287,7 +287,7 @@ fn on_a_read_only_mount_neither_owner_nor_mode_is_judged() {
     }
 }
 
-/// As [`reasons`], with a configuration that is already there and is not written again.
+/// Like [`reasons`], but does not write the configuration if `key` is `config`.
 fn reasons_of_loading(fixture: &Fixture, key: &str, path: &Path, value: &Value) -> Vec<String> {
     if key != "config" {
         return reasons(fixture, key, path, value);
@@ -302,13 +302,13 @@ fn systemds_credentials_are_never_judged() {
     let fixture = fixture.variable("CREDENTIALS_DIRECTORY", folder.to_str().unwrap());
     for (key, _) in FILES {
         let file = folder.join("file");
-        let value = naming(&fixture, key, &file);
+        let value = write_and_name(&fixture, key, &file);
         if key == "config" {
             fs::write(&file, value.to_string()).unwrap();
         }
         mode(&file, 0o440);
-        owner(&file, SOMEBODY);
-        owner(&folder, SOMEBODY);
+        owner(&file, OTHER_USER);
+        owner(&folder, OTHER_USER);
         let reported = reasons_of_loading(&fixture, key, &file, &value);
         assert_eq!(reported, [""; 0], "{key}");
         fs::remove_dir_all(&folder).unwrap();
@@ -324,7 +324,7 @@ fn trust_files_turns_refusals_into_warnings() {
         for (value_of_variable, is_lenient) in [("1", true), ("0", false), ("", false)] {
             let fixture = Fixture::new().variable("SCRIPTING_SYSTEM_TRUST_FILES", value_of_variable);
             let file = fixture.folder().join("folder/file");
-            let value = naming(&fixture, key, &file);
+            let value = write_and_name(&fixture, key, &file);
             mode(&fixture.folder().join("folder"), 0o777);
             let config = if key == "config" { file.clone() } else { fixture.folder().join("config.json") };
             fs::write(&config, value.to_string()).unwrap();

@@ -1,4 +1,4 @@
-//! What loads: the defaults, every key's value, and null.
+//! Valid values: defaults, every key, and null.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::fixture::{CERTIFICATE, Fixture, PRIVATE_KEY, minimal, with, with_repo
 use crate::schema::{optional_keys, required_keys};
 
 #[test]
-fn a_key_that_is_not_set_has_its_default() {
+fn a_missing_key_has_its_default() {
     let fixture = Fixture::new();
     let config = fixture.loaded(&with_reports());
 
@@ -73,7 +73,7 @@ fn null_means_not_set_for_every_optional_key() {
 }
 
 #[test]
-fn null_and_missing_are_the_same_mistake_for_every_required_key() {
+fn a_required_key_that_is_null_counts_as_missing() {
     let fixture = Fixture::new();
     for path in required_keys() {
         let null = with(&with_reports(), &path, Value::Null);
@@ -84,7 +84,7 @@ fn null_and_missing_are_the_same_mistake_for_every_required_key() {
 }
 
 #[test]
-fn a_missing_section_names_the_keys_that_it_needs() {
+fn the_required_keys_of_a_missing_section_are_reported() {
     let mistakes = Fixture::new().mistakes(&json!({}));
     let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
     assert_eq!(paths, ["source.url", "source.dump", "sftp.host", "sftp.username", "sftp.password", "sftp.directory"]);
@@ -162,7 +162,7 @@ fn every_key_is_read() {
     assert_eq!(sftp.agent_socket, Some(PathBuf::from("/run/agent")));
     assert_eq!(sftp.known_hosts, folder.join("known_hosts"));
     assert_eq!(sftp.host_key, HostKeyPolicy::Pinned(pin.to_owned()));
-    // The server's own business, so nothing is made of it here.
+    // The server interprets this path, so it is not expanded.
     assert_eq!(sftp.directory, "~/in");
     assert_eq!((sftp.temporary_prefix.as_str(), sftp.connections, sftp.timeout), ("", 8, Duration::from_secs(1)));
 
@@ -199,7 +199,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn the_mail_port_follows_the_security() {
+fn the_default_mail_port_depends_on_the_security() {
     let fixture = Fixture::new();
     for (security, port) in [("tls", 465), ("starttls", 587), ("none", 25)] {
         let config = fixture.loaded(&with(&with_reports(), "email.server.security", json!(security)));
@@ -208,7 +208,7 @@ fn the_mail_port_follows_the_security() {
 }
 
 #[test]
-fn a_mail_without_a_server_goes_to_sendmail() {
+fn without_a_mail_server_sendmail_is_used() {
     let config = Fixture::new().loaded(&with(&with_reports(), "email.server", Value::Null));
     assert!(config.email.unwrap().server.is_none());
 }

@@ -1,4 +1,4 @@
-//! Single values: which are taken, which are refused, and which of the known ones a message suggests.
+//! Single values: accepted, refused, and suggested by messages.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, minimal, with};
 
-/// The problems and corrections of `value` for the key `path`.
-fn reported(path: &str, value: impl Into<Value>) -> String {
+/// The error for `value` of the key `path`, or an empty string.
+fn error_for(path: &str, value: impl Into<Value>) -> String {
     match Fixture::new().load_bytes(with(&minimal(), path, value.into()).to_string()) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
@@ -17,36 +17,36 @@ fn reported(path: &str, value: impl Into<Value>) -> String {
 }
 
 #[track_caller]
-fn taken(path: &str, values: &[&str]) {
+fn assert_accepted(path: &str, values: &[&str]) {
     for value in values {
-        assert_eq!(reported(path, *value), "", "{path}: {value:?}");
+        assert_eq!(error_for(path, *value), "", "{path}: {value:?}");
     }
 }
 
 #[track_caller]
-fn refused(path: &str, values: &[&str]) {
+fn assert_refused(path: &str, values: &[&str]) {
     for value in values {
-        assert!(reported(path, *value).contains(&format!("{path}: ")), "{path}: {value:?}");
+        assert!(error_for(path, *value).contains(&format!("{path}: ")), "{path}: {value:?}");
     }
 }
 
 #[test]
-fn a_dump_is_named_by_a_path_that_ends_in_a_name() {
-    taken("source.dump", &["dump.sql", "a/b/dump.sql", "/dump.sql", "..dump", "a/../b", "dump\\a.sql"]);
-    refused("source.dump", &["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b"]);
+fn a_dump_is_a_path_to_a_file() {
+    assert_accepted("source.dump", &["dump.sql", "a/b/dump.sql", "/dump.sql", "..dump", "a/../b", "dump\\a.sql"]);
+    assert_refused("source.dump", &["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b"]);
 }
 
 #[test]
 fn the_nearest_zone_is_suggested_for_a_misspelt_one() {
-    assert!(reported("source.timezone", "Europe/Berlyn").contains("did you mean \"Europe/Berlin\"?"));
-    taken("source.timezone", &["UTC"]);
-    refused("source.timezone", &["CEST"]);
+    assert!(error_for("source.timezone", "Europe/Berlyn").contains("did you mean \"Europe/Berlin\"?"));
+    assert_accepted("source.timezone", &["UTC"]);
+    assert_refused("source.timezone", &["CEST"]);
 }
 
 #[test]
-fn only_an_http_proxy_is_a_proxy() {
-    taken("source.proxy", &["http://proxy:3128", "https://proxy", "http://u:p@proxy:3128/"]);
-    refused(
+fn only_http_proxies_are_accepted() {
+    assert_accepted("source.proxy", &["http://proxy:3128", "https://proxy", "http://u:p@proxy:3128/"]);
+    assert_refused(
         "source.proxy",
         &[
             "proxy:3128",
@@ -62,11 +62,11 @@ fn only_an_http_proxy_is_a_proxy() {
 }
 
 #[test]
-fn a_fingerprint_is_what_ssh_keygen_prints() {
+fn a_fingerprint_has_the_format_of_ssh_keygen() {
     let printed = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
     let config = Fixture::new().loaded(&with(&minimal(), "sftp.host_key", json!(printed)));
     assert_eq!(config.sftp.host_key, HostKeyPolicy::Pinned(printed.to_owned()));
-    refused(
+    assert_refused(
         "sftp.host_key",
         &[
             "SHA256:",
@@ -83,39 +83,39 @@ fn a_fingerprint_is_what_ssh_keygen_prints() {
 
 #[test]
 fn the_nearest_policy_is_suggested_for_a_misspelt_one() {
-    assert!(reported("sftp.host_key", "accept_new").contains("did you mean \"accept-new\"?"));
+    assert!(error_for("sftp.host_key", "accept_new").contains("did you mean \"accept-new\"?"));
 }
 
 #[test]
 fn a_prefix_cannot_leave_its_folder() {
-    taken("sftp.temporary_prefix", &["", ".", "tmp-", "é", &"x".repeat(32)]);
-    refused("sftp.temporary_prefix", &["/", "a/b", "a\0", "a\n", &"x".repeat(33)]);
+    assert_accepted("sftp.temporary_prefix", &["", ".", "tmp-", "é", &"x".repeat(32)]);
+    assert_refused("sftp.temporary_prefix", &["/", "a/b", "a\0", "a\n", &"x".repeat(33)]);
 }
 
 #[test]
-fn the_nearest_key_is_suggested_only_for_a_similar_one() {
-    for (key, near) in [
+fn a_key_is_suggested_only_if_it_is_similar() {
+    for (key, nearest) in [
         ("passwort", "password"),
         ("privateKey", "private_key"),
         ("HOST", "host"),
         ("hostname", "host"),
         ("known_host", "known_hosts"),
     ] {
-        let reported = reported(&format!("sftp.{key}"), "x");
-        assert!(reported.contains(&format!("did you mean \"{near}\"?")), "{key}: {reported}");
+        let error = error_for(&format!("sftp.{key}"), "x");
+        assert!(error.contains(&format!("did you mean \"{nearest}\"?")), "{key}: {error}");
     }
-    assert!(reported("sftp.colour", "red").contains("known here: "));
-    assert!(reported("sftp.", "red").contains("known here: "));
+    assert!(error_for("sftp.colour", "red").contains("known keys: "));
+    assert!(error_for("sftp.", "red").contains("known keys: "));
 }
 
 #[test]
-fn a_quoted_value_is_short_and_on_one_line() {
-    assert!(reported("source.timezone", "a\nb").contains("\"a\\nb\" is not"));
-    assert!(reported("source.timezone", "é".repeat(100)).contains(&format!("\"{}…\"", "é".repeat(60))));
+fn a_quoted_value_is_truncated_and_on_one_line() {
+    assert!(error_for("source.timezone", "a\nb").contains("\"a\\nb\" is not"));
+    assert!(error_for("source.timezone", "é".repeat(100)).contains(&format!("\"{}…\"", "é".repeat(60))));
 }
 
 #[test]
-fn a_comment_is_reported_as_one_with_line_and_column() {
+fn a_comment_is_reported_with_line_and_column() {
     for (text, line, column) in [
         ("// why\n{}", 1, 1),
         ("{\n  // why\n  \"source\": {}\n}", 2, 3),
@@ -130,10 +130,12 @@ fn a_comment_is_reported_as_one_with_line_and_column() {
         ("{\"é\": /* why */ 1}", 1, 8),
     ] {
         let error = Fixture::new().load_bytes(text).unwrap_err().to_string();
-        let place = format!("not JSON at line {line}, column {column}: a comment, which JSON does not have: remove it");
-        assert!(error.contains(&place), "{text}: {error}");
+        let message = format!(
+            "not JSON at line {line}, column {column}: a comment, which JSON does not allow: remove all comments; fix the file there"
+        );
+        assert!(error.contains(&message), "{text}: {error}");
     }
-    // Only where one begins, and not in a text.
+    // Not in a string, and not elsewhere.
     for text in ["{\"source\": /}", "{\"log\": {\"file\": \"//x\"},}", "{\"a\": \"/* x */\" 1}"] {
         let error = Fixture::new().load_bytes(text).unwrap_err().to_string();
         assert!(error.contains("not JSON at") && !error.contains("comment"), "{text}: {error}");
@@ -150,7 +152,7 @@ fn a_pipe_and_deep_nesting_are_refused() {
 }
 
 #[test]
-fn a_relative_home_and_an_empty_agent_socket_are_ignored() {
+fn a_relative_home_folder_and_an_empty_agent_socket_are_ignored() {
     let none: [(&str, &str); 0] = [];
     assert_eq!(Environment::new(Some(PathBuf::new()), none).home(), None);
     assert_eq!(Environment::new(Some("here".into()), none).home(), None);
@@ -158,28 +160,31 @@ fn a_relative_home_and_an_empty_agent_socket_are_ignored() {
 }
 
 #[test]
-fn debugging_shows_no_variable() {
+fn the_debug_output_of_the_environment_contains_no_variable() {
     let shown = format!("{:?}", Environment::new(None, [("PASSWORD", "hunter22")]));
     assert!(!shown.contains("hunter22") && !shown.contains("PASSWORD"), "{shown}");
 }
 
 #[test]
 fn a_host_is_a_name_or_an_address() {
-    taken("sftp.host", &["sftp.example.com", "192.0.2.1", "::1", "[2001:DB8::1]", "münchen.example", "my_host"]);
+    assert_accepted(
+        "sftp.host",
+        &["sftp.example.com", "192.0.2.1", "::1", "[2001:DB8::1]", "münchen.example", "my_host"],
+    );
     let bad =
         "|a b|sftp://a|a/b|u@a|a:22|[::1]:22|[::1|fe80::1%eth0|*.example.com|a,b|!a|a\0b|a\n|-oProxyCommand|[a]|.a";
-    refused("sftp.host", &bad.split('|').collect::<Vec<_>>());
-    refused("sftp.host", &[&"a".repeat(254)]);
+    assert_refused("sftp.host", &bad.split('|').collect::<Vec<_>>());
+    assert_refused("sftp.host", &[&"a".repeat(254)]);
 }
 
 #[test]
-fn a_refused_address_is_shown_without_what_may_be_secret() {
+fn a_refused_address_is_shown_without_possible_secrets() {
     for (address, shown) in [
         ("ftp://a.example/x.zip?token=t#f", "\"ftp://a.example/x.zip?…\""),
         ("https://user:p@ss@a.example/x.zip", "\"https://…@a.example/x.zip\""),
         ("user:pass@a.example", "\"…@a.example\""),
         ("ftp://a.example#secret", "\"ftp://a.example#…\""),
     ] {
-        assert!(reported("source.url", address).contains(shown), "{address}");
+        assert!(error_for("source.url", address).contains(shown), "{address}");
     }
 }

@@ -1,4 +1,4 @@
-//! `TZ`: what names the job's zone, with this machine's database and without one, and what is refused.
+//! `TZ`: the names of the job's zone, with this machine's database and without one, and invalid names.
 
 use std::process::Command;
 
@@ -8,15 +8,15 @@ use scripting_system::config::{Environment, LoadError};
 
 use crate::fixture::{Fixture, minimal};
 
-/// What the clocks show in the zone of `variables` on a day in winter and one in summer, as hours ahead of UTC.
-fn hours(variables: &[(&str, &str)]) -> [i32; 2] {
+/// The offset of the zone of `variables` in winter and in summer, in hours ahead of UTC.
+fn offsets(variables: &[(&str, &str)]) -> [i32; 2] {
     let zone = Environment::new(None, variables.iter().copied()).zone();
     ["2026-01-15T12:00:00Z", "2037-07-15T12:00:00Z"]
         .map(|time| time.parse::<DateTime<Utc>>().unwrap().with_timezone(&zone).offset().fix().local_minus_utc() / 3600)
 }
 
-/// What is refused with `TZ` set to `value`.
-fn reported(value: &str) -> String {
+/// The mistakes with `TZ` set to `value`.
+fn mistakes(value: &str) -> String {
     let fixture = Fixture::new().variable("TZ", value);
     let path = fixture.file("config.json", minimal().to_string(), 0o600);
     match config::load(&path, &fixture.environment()) {
@@ -37,7 +37,7 @@ const NAMES: [(&str, [i32; 2]); 7] = [
 ];
 
 #[test]
-fn a_zone_is_named_as_tzset_takes_it() {
+fn a_zone_is_named_as_for_tzset() {
     let rules = [
         ("CET-1CEST,M3.5.0,M10.5.0/3", [1, 2]),
         ("XYZ-14", [14, 14]),
@@ -46,8 +46,8 @@ fn a_zone_is_named_as_tzset_takes_it() {
         (":/usr/share/zoneinfo/Asia/Tokyo", [9, 9]),
     ];
     for (value, expected) in NAMES.iter().chain(&rules) {
-        assert_eq!(hours(&[("TZ", value)]), *expected, "{value}");
-        assert_eq!(reported(value), "", "{value}");
+        assert_eq!(offsets(&[("TZ", value)]), *expected, "{value}");
+        assert_eq!(mistakes(value), "", "{value}");
     }
 }
 
@@ -55,13 +55,13 @@ fn a_zone_is_named_as_tzset_takes_it() {
 fn without_a_database_the_built_in_one_is_used() {
     let empty = tempfile::tempdir().unwrap();
     for (value, expected) in NAMES {
-        assert_eq!(hours(&[("TZ", value), ("TZDIR", empty.path().to_str().unwrap())]), expected, "{value}");
+        assert_eq!(offsets(&[("TZ", value), ("TZDIR", empty.path().to_str().unwrap())]), expected, "{value}");
     }
 }
 
 #[test]
 fn an_unknown_zone_is_a_mistake_with_the_nearest_known_one() {
-    for (value, near) in [
+    for (value, fix) in [
         ("Europe/Pariss", "did you mean \"Europe/Paris\"?"),
         ("europe/paris", "did you mean \"Europe/Paris\"?"),
         ("Mars/Phobos", "write a name such as"),
@@ -72,40 +72,40 @@ fn an_unknown_zone_is_a_mistake_with_the_nearest_known_one() {
         ("../zoneinfo", ""),
         (" ", ""),
     ] {
-        let reported = reported(value);
+        let reported = mistakes(value);
         assert!(
-            reported.starts_with(&format!("the variable TZ: \"{value}\" ")) && reported.contains(near),
+            reported.starts_with(&format!("the variable TZ: \"{value}\" ")) && reported.contains(fix),
             "{value}: {reported}"
         );
     }
 }
 
 #[test]
-fn times_are_read_and_shown_as_the_system_does() {
-    // chrono's own zone of this machine, which these tests leave as it is.
+fn times_are_converted_as_by_the_system() {
+    // Against chrono's zone of this machine, which these tests do not change.
     let none: [(&str, &str); 0] = [];
     let zone = Environment::new(None, none).zone();
     let days = (0..20_000).filter_map(|hours| DateTime::from_timestamp(1_700_000_000 + hours * 3_600, 0));
     for time in days {
         assert_eq!(time.with_timezone(&zone).naive_local(), time.with_timezone(&Local).naive_local());
     }
-    // Against the database that is built in, over the days on which clocks change.
+    // Against the built-in database, over a year with clock changes.
     for name in ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "America/St_Johns"] {
         let (zone, built_in) = (Environment::new(None, [("TZ", name)]).zone(), name.parse::<chrono_tz::Tz>().unwrap());
         let begin: NaiveDateTime = "2025-01-01T00:00:00".parse().unwrap();
         for local in (0..365 * 48).map(|halves| begin + chrono::TimeDelta::minutes(30 * halves)) {
-            let (ours, theirs) = (zone.from_local_datetime(&local), built_in.from_local_datetime(&local));
+            let (actual, expected) = (zone.from_local_datetime(&local), built_in.from_local_datetime(&local));
             assert_eq!(
-                (ours.earliest().map(|it| it.offset().fix()), ours.latest().map(|it| it.offset().fix())),
-                (theirs.earliest().map(|it| it.offset().fix()), theirs.latest().map(|it| it.offset().fix())),
+                (actual.earliest().map(|it| it.offset().fix()), actual.latest().map(|it| it.offset().fix())),
+                (expected.earliest().map(|it| it.offset().fix()), expected.latest().map(|it| it.offset().fix())),
                 "{name} {local}"
             );
         }
     }
 }
 
-/// Runs `script` in a mount namespace of its own, in an empty environment; what `$1` does there is printed.
-fn elsewhere(script: &str) -> (Option<i32>, String) {
+/// Runs `script` in its own mount namespace, with an empty environment and the program as `$1`. Returns exit code and stderr.
+fn run_in_namespace(script: &str) -> (Option<i32>, String) {
     let output = Command::new("unshare")
         .args(["-m", "env", "-i", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "sh", "-c", script, "sh"])
         .arg(testkit::program())
@@ -114,16 +114,16 @@ fn elsewhere(script: &str) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// The date that a run began on, which it prints when it is asked for one to come.
+/// Today's date for a run, from its error about a future date.
 fn today(prepare: &str, tz: &str) -> String {
     let run = format!("{prepare}; {tz} exec \"$1\" run --config /nonexistent --date 2999-01-01");
-    let (code, reported) = elsewhere(&run);
+    let (code, reported) = run_in_namespace(&run);
     assert_eq!(code, Some(2), "{reported}");
     reported.trim().rsplit_once(' ').unwrap().1.to_owned()
 }
 
 #[test]
-fn the_run_date_is_the_zones_on_a_machine_without_a_database() {
+fn the_run_date_is_in_the_zone_without_a_database() {
     const BARE: &str = "mount -t tmpfs tmpfs /usr/share/zoneinfo";
     let in_zone = |name: &str| loop {
         let date = || Utc::now().with_timezone(&name.parse::<chrono_tz::Tz>().unwrap()).date_naive().to_string();
@@ -137,7 +137,7 @@ fn the_run_date_is_the_zones_on_a_machine_without_a_database() {
         let (shown, expected) = in_zone(name);
         assert_eq!(shown, expected, "{name}");
     }
-    // A link that leads nowhere any more still names the zone; without one it is UTC.
+    // A dangling link still names the zone; without a link it is UTC.
     let linked = format!(
         "{BARE}; mkdir /tmp/etc.$$; mount -t tmpfs tmpfs /tmp/etc.$$; cp -a /etc/. /tmp/etc.$$; mount --move /tmp/etc.$$ \
          /etc; rmdir /tmp/etc.$$; rm -f /etc/localtime"
@@ -149,13 +149,13 @@ fn the_run_date_is_the_zones_on_a_machine_without_a_database() {
 }
 
 #[test]
-fn an_unusable_localtime_is_a_mistake_and_a_variable_helps() {
+fn an_invalid_localtime_is_a_mistake_unless_tz_is_set() {
     let fixture = Fixture::new();
     let path = fixture.file("config.json", "{}", 0o600);
     let script = format!("mount --bind /etc/passwd /etc/localtime; exec \"$1\" check --config {}", path.display());
-    let (code, reported) = elsewhere(&script);
+    let (code, reported) = run_in_namespace(&script);
     assert_eq!(code, Some(3), "{reported}");
     assert!(reported.contains("the variable TZ: is not set, and /etc/localtime is not a zone file"), "{reported}");
-    let (_, reported) = elsewhere(&script.replace("exec", "TZ=UTC exec"));
+    let (_, reported) = run_in_namespace(&script.replace("exec", "TZ=UTC exec"));
     assert!(!reported.contains("TZ"), "{reported}");
 }

@@ -1,4 +1,4 @@
-//! The command lines in the documents are accepted by the program, and the options of scripts by the scripts.
+//! The program accepts the command lines in the documents, and the scripts accept their options.
 
 use std::fs;
 
@@ -9,19 +9,19 @@ use scripting_system::cli::{Cli, definition};
 use super::assert_no_problem;
 use super::document::{Document, top};
 
-/// What ends a command in a shell's or crontab's line.
-const ENDS: [&str; 8] = ["|", "||", "&&", ";", ">", "<", "*", "#"];
+/// Words that end a command in a shell or crontab line.
+const TERMINATORS: [&str; 8] = ["|", "||", "&&", ";", ">", "<", "*", "#"];
 
-/// The words of the command that begins after the program's name in `line`.
+/// The words after the program's name in `line`.
 fn arguments(line: &str, program: &str) -> Option<Vec<String>> {
     let mut words = shlex::split(line)?.into_iter();
     words.find(|word| word == program || word.ends_with(&format!("/{program}")))?;
-    let arguments: Vec<String> = words.take_while(|word| !ENDS.contains(&word.as_str())).collect();
-    // The name alone is a file that another command gets.
+    let arguments: Vec<String> = words.take_while(|word| !TERMINATORS.contains(&word.as_str())).collect();
+    // The name alone is an argument of another command.
     (!arguments.is_empty()).then_some(arguments)
 }
 
-/// Why the program refuses `arguments`. A part of a command line may lack required arguments and values, and may have
+/// Why the program refuses `arguments`. An incomplete command line may lack required arguments and values, and may contain
 /// placeholders such as `SHELL`.
 fn refusal(arguments: &[String], is_whole: bool) -> Option<String> {
     let words = arguments.iter().map(String::as_str);
@@ -34,7 +34,7 @@ fn refusal(arguments: &[String], is_whole: bool) -> Option<String> {
     is_wrong.then(|| error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
-/// The arguments that a code span shows, with or without the program's name, such as `list --json`.
+/// The arguments in a code span, with or without the program's name, such as `list --json`.
 fn arguments_in_span(span: &str) -> Option<Vec<String>> {
     let words = shlex::split(span)?;
     let after_program = arguments(span, "scripting-system");
@@ -55,7 +55,7 @@ fn the_program_accepts_each_command_line() {
     });
 }
 
-/// An option of a script that its help does not name.
+/// An option of a script in `line` that the script does not mention.
 fn unknown_option(line: &str) -> Option<String> {
     let words = shlex::split(line)?;
     let (script, rest) = words.iter().enumerate().find_map(|(at, word)| {
@@ -70,7 +70,7 @@ fn unknown_option(line: &str) -> Option<String> {
 }
 
 #[test]
-fn scripts_have_the_options_that_are_shown() {
+fn scripts_have_the_options_in_the_documents() {
     assert_no_problem(|document| {
         let lines = document.blocks(&["sh"]).flat_map(|block| block.text.lines()).chain(document.code_spans());
         lines.filter_map(unknown_option).collect()
@@ -86,7 +86,7 @@ fn every_command_is_in_the_readme() {
 }
 
 #[test]
-fn a_wrong_command_line_is_found() {
+fn a_wrong_command_line_is_detected() {
     for (line, is_wrong) in [
         ("sudo scripting-system list --config a.json | less", false),
         ("0 6 * * 0 /usr/local/bin/scripting-system verify --config a.json --all", false),

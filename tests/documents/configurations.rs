@@ -1,4 +1,4 @@
-//! The configurations in the documents load, and mistakes are reported as shown.
+//! The configurations in the documents load, and mistakes are reported as documented.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::assert_no_problem;
 use super::document::{self, Document, top};
 
-/// The configuration that the README shows.
+/// The configuration in the README.
 fn sample() -> Value {
     let readme = Document::parse("README.md", &fs::read_to_string(top().join("README.md")).unwrap());
     let block = readme.blocks(&["json"]).next().expect("the README shows a configuration");
@@ -24,7 +24,7 @@ fn write_private(path: &Path, content: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Writes the files that `value` names below `folder`.
+/// Writes the files in `value` below `folder`.
 fn write_named_files(folder: &Path, value: &Value) {
     let Some(members) = value.as_object() else { return };
     for (key, member) in members {
@@ -36,7 +36,7 @@ fn write_named_files(folder: &Path, value: &Value) {
     }
 }
 
-/// Why `text`, a configuration or some sections of one, does not load.
+/// Why `text`, a configuration or some of its sections, does not load.
 fn refusal(text: &str) -> Option<String> {
     let is_whole = text.starts_with('{');
     let text = if is_whole { text.to_owned() } else { format!("{{{text}}}") };
@@ -69,12 +69,12 @@ fn each_configuration_loads() {
 }
 
 #[test]
-fn a_configuration_with_a_mistake_is_found() {
+fn a_configuration_with_a_mistake_is_detected() {
     assert!(refusal("{\"sftp\": {}}").is_some() && refusal("\"metrics\": {}").is_some());
 }
 
 #[test]
-fn mistakes_are_reported_as_shown() {
+fn mistakes_are_reported_as_documented() {
     let mut value = sample();
     value["source"]["url"] = "ftp://x".into();
     value["source"]["dumpp"] = "dumpfile.sql".into();

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) struct Document {
-    /// From the repository's top, such as `docs/restore.md`.
+    /// Relative to the repository's top, such as `docs/restore.md`.
     pub(crate) path: String,
-    /// The lines outside of fenced blocks.
+    /// The lines outside fenced blocks.
     pub(crate) prose: String,
     pub(crate) blocks: Vec<Block>,
 }
@@ -62,7 +62,7 @@ impl Document {
         self.prose.split('`').skip(1).step_by(2)
     }
 
-    /// The path from the repository's top that a link to `target` in this document means.
+    /// The path, relative to the repository's top, of a link to `target` in this document.
     pub(crate) fn resolve(&self, target: &str) -> PathBuf {
         let mut path = PathBuf::from(&self.path);
         path.pop();
@@ -78,15 +78,14 @@ impl Document {
         path
     }
 
-    /// The anchors of the headings, as GitHub makes them: lower case, hyphens for spaces, no punctuation; a repeated one gets a
-    /// number.
+    /// The anchors of the headings, as on GitHub: lower case, hyphens for spaces, no punctuation, a number after a repeated one.
     pub(crate) fn anchors(&self) -> Vec<String> {
         let mut anchors: Vec<String> = Vec::new();
         for line in self.prose.lines().filter(|line| line.starts_with('#')) {
             let heading = line.trim_start_matches('#').trim().to_lowercase();
             let letters = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
             let anchor: String = letters.map(|letter| if letter == ' ' { '-' } else { letter }).collect();
-            let count = anchors.iter().filter(|known| **known == anchor).count();
+            let count = anchors.iter().filter(|earlier| **earlier == anchor).count();
             anchors.push(if count == 0 { anchor } else { format!("{anchor}-{count}") });
         }
         anchors

@@ -1,11 +1,11 @@
-//! Links, anchors and paths lead to something that exists.
+//! Links, anchors and paths in the documents exist.
 
 use std::fs;
 
 use super::assert_no_problem;
 use super::document::{Document, top};
 
-/// The targets of the links in `prose`, pictures included.
+/// The targets of the links and pictures in `prose`.
 fn targets(prose: &str) -> impl Iterator<Item = &str> {
     prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }
@@ -19,13 +19,13 @@ fn link_problem(document: &Document, target: &str) -> Option<String> {
     if !top().join(&path).exists() {
         return Some(format!("links to {target}, which does not exist"));
     }
-    let linked = |text: String| Document::parse(&path.to_string_lossy(), &text).anchors();
-    let is_found =
-        anchor.is_empty() || linked(fs::read_to_string(top().join(&path)).unwrap()).contains(&anchor.to_owned());
-    (!is_found).then(|| format!("links to {target}, but that page has no such heading"))
+    let anchors = |text: String| Document::parse(&path.to_string_lossy(), &text).anchors();
+    let exists =
+        anchor.is_empty() || anchors(fs::read_to_string(top().join(&path)).unwrap()).contains(&anchor.to_owned());
+    (!exists).then(|| format!("links to {target}, but that page has no such heading"))
 }
 
-/// The words in code that look like files or folders of this repository.
+/// The words in code that look like paths in this repository.
 fn paths(document: &Document) -> Vec<&str> {
     let code = document.code_spans().chain(document.blocks.iter().map(|block| block.text.as_str()));
     let words = code.flat_map(str::split_whitespace).map(|word| word.strip_prefix("./").unwrap_or(word));
@@ -33,7 +33,7 @@ fn paths(document: &Document) -> Vec<&str> {
 }
 
 #[test]
-fn links_lead_to_files_and_headings() {
+fn links_lead_to_existing_files_and_headings() {
     assert_no_problem(|document| {
         targets(&document.prose).filter_map(|target| link_problem(document, target)).collect()
     });
@@ -64,7 +64,7 @@ fn every_page_is_linked_from_the_readme() {
 }
 
 #[test]
-fn a_broken_link_is_found() {
+fn a_broken_link_is_detected() {
     let document =
         Document::parse("docs/a.md", "[a](../README.md) [b](b.md) [c](#a-heading) [d](#none)\n# A heading\n");
     let broken = targets(&document.prose).filter(|target| link_problem(&document, target).is_some());

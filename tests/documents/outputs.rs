@@ -1,4 +1,4 @@
-//! The outputs in the documents are those that other tests record as snapshots.
+//! The outputs in the documents match the snapshots of other tests.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,15 +7,15 @@ use std::path::Path;
 use super::assert_no_problem;
 use super::document::{Block, top};
 
-/// What recorded outputs hold in the place of values that differ from run to run; a document may show any value there.
+/// The text for variable values in snapshots; a document may show any value there.
 const VARIABLE: [&str; 4] = ["…", "127.0.0.1", "localhost", "Authority of the embedded servers"];
 
-/// Everything that tests record: snapshot files, and snapshots in sources.
+/// The lines of snapshot files and source files.
 #[derive(Default)]
 struct Recorded {
     /// Without indentation.
     lines: HashSet<String>,
-    /// The fixed parts of each line that has variable ones.
+    /// The fixed parts of each line with variable values.
     patterns: Vec<Vec<String>>,
 }
 
@@ -41,19 +41,19 @@ impl Recorded {
     }
 
     fn add(&mut self, line: &str) {
-        // A snapshot in a source may be one line: @"…"
+        // An inline snapshot may be on one line: @"…"
         let inline = line.split_once("@\"").and_then(|(_, rest)| rest.strip_suffix("\");"));
         self.lines.extend(inline.map(str::to_owned));
         let parts = fixed_parts(line);
-        // A line that is nearly all variable would agree with anything.
+        // A line with little fixed text would match anything.
         if parts.len() > 1 && parts.iter().map(String::len).sum::<usize>() >= 12 {
             self.patterns.push(parts);
         }
         self.lines.insert(line.to_owned());
     }
 
-    fn has(&self, shown: &str) -> bool {
-        self.lines.contains(shown) || self.patterns.iter().any(|parts| agrees(shown, parts))
+    fn contains(&self, line: &str) -> bool {
+        self.lines.contains(line) || self.patterns.iter().any(|parts| matches(line, parts))
     }
 }
 
@@ -75,9 +75,9 @@ fn fixed_parts(recorded: &str) -> Vec<String> {
     text.split('\0').map(str::to_owned).collect()
 }
 
-/// Whether `shown` has all `parts` in order, and other text only between them.
-fn agrees(shown: &str, parts: &[String]) -> bool {
-    let Some(mut rest) = shown.strip_prefix(parts[0].as_str()) else { return false };
+/// Whether `line` consists of all `parts` in order, with any text between them.
+fn matches(line: &str, parts: &[String]) -> bool {
+    let Some(mut rest) = line.strip_prefix(parts[0].as_str()) else { return false };
     let (last, middle) = parts[1..].split_last().unwrap();
     for part in middle {
         let Some(at) = rest.find(part.as_str()) else { return false };
@@ -86,12 +86,12 @@ fn agrees(shown: &str, parts: &[String]) -> bool {
     rest.ends_with(last.as_str())
 }
 
-/// The lines of an output; a line `…` stands for lines that are omitted.
+/// The lines of an output; a line `…` stands for omitted lines.
 fn lines(block: &Block) -> impl Iterator<Item = &str> {
     block.text.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "…")
 }
 
-/// Blocks that other tests check, or that are no output: mistakes of a configuration, crontab lines, the tree of sources.
+/// Whether other tests check the block, or it is not an output: mistakes in a configuration, crontab lines, the source tree.
 fn is_checked_elsewhere(block: &Block) -> bool {
     block.text.starts_with("scripting-system: ")
         || block.text.contains("/bin/scripting-system ")
@@ -99,17 +99,17 @@ fn is_checked_elsewhere(block: &Block) -> bool {
 }
 
 #[test]
-fn each_output_is_recorded_by_a_test() {
+fn each_output_is_in_a_snapshot() {
     let recorded = Recorded::read();
     assert_no_problem(|document| {
         let outputs = document.blocks(&["text"]).filter(|block| !is_checked_elsewhere(block));
-        let unknown = outputs.flat_map(lines).filter(|shown| !recorded.has(shown));
-        unknown.map(|shown| format!("no test records {shown:?}")).collect()
+        let unknown = outputs.flat_map(lines).filter(|line| !recorded.contains(line));
+        unknown.map(|line| format!("no snapshot contains {line:?}")).collect()
     });
 }
 
 #[test]
-fn the_metrics_that_are_named_exist() {
+fn the_metrics_in_the_documents_exist() {
     let recorded = Recorded::read();
     assert_no_problem(|document| {
         let text = document.blocks.iter().map(|block| block.text.as_str()).chain(document.code_spans());
@@ -121,15 +121,15 @@ fn the_metrics_that_are_named_exist() {
 }
 
 #[test]
-fn an_output_that_no_test_records_is_found() {
+fn an_output_without_a_snapshot_is_detected() {
     let mut recorded = Recorded::default();
     ["✓ name            127.0.0.1", "  ✓ connection      port [sftp] answers", "…", "insta(x, @\"one line\");"]
         .into_iter()
         .for_each(|line| recorded.add(line.trim()));
-    for shown in ["✓ name            www.example.com", "✓ connection      port 22 answers", "one line"] {
-        assert!(recorded.has(shown), "{shown}");
+    for line in ["✓ name            www.example.com", "✓ connection      port 22 answers", "one line"] {
+        assert!(recorded.contains(line), "{line}");
     }
-    for shown in ["✓ connection      port 22 replies", "✓ connection      port [sftp] replies", "anything"] {
-        assert!(!recorded.has(shown), "{shown}");
+    for line in ["✓ connection      port 22 replies", "✓ connection      port [sftp] replies", "anything"] {
+        assert!(!recorded.contains(line), "{line}");
     }
 }

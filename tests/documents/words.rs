@@ -1,4 +1,4 @@
-//! The words that operators read: documents and help texts.
+//! Documents, help texts and sources use plain words.
 
 use std::path::Path;
 use std::{fs, iter};
@@ -8,16 +8,16 @@ use scripting_system::cli::definition;
 use super::assert_no_problem;
 use super::document::top;
 
-/// Words and phrases that this project does not use.
+/// Words and phrases that this project avoids.
 #[rustfmt::skip]
-const UNUSED: [&str; 29] = [
+const AVOIDED: [&str; 29] = [
     "tell", "tells", "told", "telling", "mend", "mends", "mended", "glance", "a look", "look whether", "looks whether",
     "fault", "faults", "whoever", "meanwhile", "beforehand", "beside", "as good as", "of ours", "so many", "gives back",
     "goes", "goes on", "stays", "stands", "came", "left out", "leaves out", "what of",
 ];
 
-/// The most that all sources of the program may hold. It only ever becomes less.
-const MOST_IN_SOURCES: usize = 718;
+/// The maximum number in the program's sources. It must only decrease.
+const MAX_IN_SOURCES: usize = 718;
 
 /// `text` as lower-case words with single spaces around them; identifiers are split into their parts.
 fn words(text: &str) -> String {
@@ -36,19 +36,20 @@ fn words(text: &str) -> String {
     words + " "
 }
 
-/// The words in `text` that are in [`UNUSED`], as often as each occurs.
-fn unused_in(text: &str) -> Vec<&'static str> {
+/// The occurrences of [`AVOIDED`] in `text`.
+fn avoided_words(text: &str) -> Vec<&'static str> {
     let words = words(text);
-    let times = |unused: &str| words.matches(&format!(" {unused} ")).count();
-    UNUSED.into_iter().flat_map(|unused| iter::repeat_n(unused, times(unused))).collect()
+    let times = |avoided: &str| words.matches(&format!(" {avoided} ")).count();
+    AVOIDED.into_iter().flat_map(|avoided| iter::repeat_n(avoided, times(avoided))).collect()
 }
 
 #[test]
 fn documents_use_plain_words() {
     assert_no_problem(|document| {
-        // It explains the word, and how to write such a test.
-        let explains = document.path == "docs/design.md";
-        let words = unused_in(&document.prose).into_iter().filter(|word| !(explains && word.starts_with("fault")));
+        // The design page defines the word, and describes fault tests.
+        let defines_fault = document.path == "docs/design.md";
+        let words =
+            avoided_words(&document.prose).into_iter().filter(|word| !(defines_fault && word.starts_with("fault")));
         words.map(|word| format!("uses {word:?}")).collect()
     });
 }
@@ -59,7 +60,7 @@ fn help_texts_use_plain_words() {
     let mut texts = vec![program.render_long_help().to_string()];
     texts.extend(program.get_subcommands_mut().map(|command| command.render_long_help().to_string()));
     for text in texts {
-        assert_eq!(unused_in(&text), [""; 0], "{text}");
+        assert_eq!(avoided_words(&text), [""; 0], "{text}");
     }
 }
 
@@ -67,8 +68,8 @@ fn help_texts_use_plain_words() {
 fn sources_use_plain_words() {
     let mut sources = Vec::new();
     collect_sources(&top().join("src"), &mut sources);
-    let words: Vec<_> = sources.iter().flat_map(|source| unused_in(source)).collect();
-    assert!(words.len() <= MOST_IN_SOURCES, "{} of at most {MOST_IN_SOURCES}: {words:?}", words.len());
+    let words: Vec<_> = sources.iter().flat_map(|source| avoided_words(source)).collect();
+    assert!(words.len() <= MAX_IN_SOURCES, "{} of at most {MAX_IN_SOURCES}: {words:?}", words.len());
 }
 
 /// The texts of the Rust files below `folder`.
@@ -83,7 +84,7 @@ fn collect_sources(folder: &Path, sources: &mut Vec<String>) {
 }
 
 #[test]
-fn an_unused_word_is_found() {
-    assert_eq!(unused_in("It Tells\nso\nmany is_told(aLook)."), ["tells", "told", "a look", "so many"]);
-    assert_eq!(unused_in("A default is a teller."), [""; 0]);
+fn an_avoided_word_is_detected() {
+    assert_eq!(avoided_words("It Tells\nso\nmany is_told(aLook)."), ["tells", "told", "a look", "so many"]);
+    assert_eq!(avoided_words("A default is a teller."), [""; 0]);
 }

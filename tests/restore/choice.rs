@@ -17,19 +17,19 @@ fn the_newest_is_restored_unless_a_date_is_given() {
         put_archive(setup, 5, b"bad");
         assert_restored(setup, &restore(setup, &[]));
         fs::remove_dir_all(super::fixture::output(setup)).unwrap();
-        let of = |days| day_before(setup, days).to_string();
-        assert_refused(setup, &restore(setup, &["--date", &of(5)]), &["is not a gzip file"]);
-        assert_restored(setup, &restore(setup, &["--date", &of(3)]));
+        let date = |days| day_before(setup, days).to_string();
+        assert_refused(setup, &restore(setup, &["--date", &date(5)]), &["is no gzip file"]);
+        assert_restored(setup, &restore(setup, &["--date", &date(3)]));
         fs::remove_dir_all(super::fixture::output(setup)).unwrap();
-        let between = restore(setup, &["--date", &of(4)]);
-        let words = format!("there is no archive of {}; the nearest are those of {} and {}", of(4), of(5), of(3));
+        let between = restore(setup, &["--date", &date(4)]);
+        let words = format!("there is no archive of {}; the nearest are those of {} and {}", date(4), date(5), date(3));
         assert_refused(setup, &between, &[&words]);
         let future = restore(setup, &["--date", "2999-12-31"]);
         assert_refused(setup, &future, &["there is no archive of 2999-12-31; the nearest is that of "]);
-        let verified = setup.call("verify", &["--date", &of(4)]);
+        let verified = setup.call("verify", &["--date", &date(4)]);
         assert!(verified.exited_with(4).stderr.contains(&words), "{}", verified.all());
-        restore(setup, &["--date", &of(3), "--latest"]).exited_with(2);
-        setup.call("verify", &["--date", &of(3), "--all"]).exited_with(2);
+        restore(setup, &["--date", &date(3), "--latest"]).exited_with(2);
+        setup.call("verify", &["--date", &date(3), "--all"]).exited_with(2);
     });
 }
 
@@ -57,7 +57,7 @@ fn a_replaced_archive_without_a_successor_is_restored_and_not_renamed() {
         let outcome = restore(setup, &["--latest"]);
         assert_restored(setup, &outcome);
         assert!(outcome.stdout.contains(&format!("from           {}, ", setup.archive_name())), "{}", outcome.all());
-        assert!(listing(&setup.sshd.directory) == before, "something changed on the server");
+        assert!(listing(&setup.sshd.directory) == before, "the server was changed");
     });
 }
 

@@ -1,5 +1,5 @@
-//! The printed commands, run as they are against private servers: PostgreSQL, MariaDB and SQLite as Debian packages them,
-//! with Debian's logins: PostgreSQL by peer for its own user, MariaDB by socket for root.
+//! Runs the printed commands unchanged against private servers: PostgreSQL, MariaDB and SQLite from Debian's packages, with
+//! Debian's logins: peer authentication for PostgreSQL's own user, the socket for MariaDB's root.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
@@ -29,11 +29,11 @@ fn user_name() -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A database server on a socket in a folder of its own.
+/// A database server on a socket in its own folder.
 struct Server {
     folder: TempDir,
     ids: Option<(u32, u32)>,
-    /// Environment variables with which a client finds it.
+    /// Environment variables for its clients.
     variables: Vec<(&'static str, PathBuf)>,
     process: Option<Child>,
 }
@@ -51,7 +51,7 @@ impl Server {
         self.folder.path().join(name)
     }
 
-    /// `program` as the server's user.
+    /// Runs `program` as the server's user.
     fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         if let Some((user, group)) = self.ids {
@@ -65,15 +65,15 @@ impl Server {
     fn start(&mut self, mut command: Command, is_up: impl Fn(&Server) -> bool) {
         let log = fs::File::create(self.path("log")).unwrap();
         self.process = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
-        let begun = Instant::now();
+        let started = Instant::now();
         while !is_up(self) {
             let log = || fs::read_to_string(self.path("log")).unwrap();
-            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not answer: {}", log());
+            assert!(started.elapsed() < Duration::from_secs(60), "the server does not reply: {}", log());
             thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// PostgreSQL, whose administrator logs in by the name of the system's user.
+    /// PostgreSQL: the administrator logs in as the system user of that name.
     fn postgresql() -> Server {
         let mut server = Server::new("postgres");
         let versions = fs::read_dir("/usr/lib/postgresql").expect("install the package postgresql");
@@ -89,10 +89,10 @@ impl Server {
         server
     }
 
-    /// MariaDB, whose administrator is the tests' own user, as on Debian it is root.
+    /// MariaDB: the administrator is the tests' own user, instead of root as on Debian.
     fn mariadb() -> Server {
         let mut server = Server::new("mysql");
-        // Debian's own options name another socket; those of the home count more.
+        // Debian's options name another socket; those in the home folder take precedence.
         let socket = server.path("socket");
         fs::write(server.path(".my.cnf"), format!("[client]\nsocket={}\n", socket.display())).unwrap();
         server.variables = vec![("HOME", server.folder.path().to_owned())];
@@ -111,7 +111,7 @@ impl Server {
         server
     }
 
-    /// `program` as the tests' own user.
+    /// Runs `program` as the tests' own user.
     fn client(&self, program: &str, arguments: &[&str]) -> std::process::Output {
         Command::new(program).args(arguments).envs(self.variables.iter().cloned()).output().unwrap()
     }
@@ -125,7 +125,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // Both servers shut down on it, with all of their processes.
+            // On SIGTERM, both servers shut down with all of their processes.
             let _ = kill_process(Pid::from_child(&process), Signal::TERM);
             let _ = process.wait();
         }
@@ -160,15 +160,15 @@ fn load(setup: &mut Setup, dump: Vec<u8>, server: Option<&Server>) -> String {
     let (_, printed) = outcome.stdout.rsplit_once("to load it     ").unwrap_or_else(|| panic!("{}", outcome.all()));
     let command = printed.lines().next().unwrap();
     let variables = server.iter().flat_map(|server| server.variables.iter().cloned());
-    // As in a home that no other user may enter.
+    // The folder is like a home folder that no other user may enter.
     let output = Command::new("sh").args(["-c", command]).current_dir(setup.path("")).envs(variables).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command}: {said}");
-    let errors = said.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command}: {stderr}");
+    let errors = stderr.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>();
     let is_expected =
         |line: &&str| line.contains("role \"postgres\" already exists") && printed.contains("ignore the error");
-    let is_ours = |line: &&str| line.contains(&format!("role \"{}\" already exists", user_name()));
-    assert!(errors.iter().all(|line| is_expected(line) || is_ours(line)), "{command}: {said}");
+    let is_own_role = |line: &&str| line.contains(&format!("role \"{}\" already exists", user_name()));
+    assert!(errors.iter().all(|line| is_expected(line) || is_own_role(line)), "{command}: {stderr}");
     outcome.stdout
 }
 
@@ -216,31 +216,33 @@ fn postgresql_loads_its_dumps_with_the_printed_commands() {
 fn mariadb_loads_its_dumps_with_the_printed_commands() {
     let server = Server::mariadb();
     let mut setup = Setup::new();
-    let ask = |statement: &str| {
+    let query = |statement: &str| {
         let output = server.client("mariadb", &["-N", "-e", statement]);
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
-    ask("CREATE DATABASE shop; USE shop; CREATE TABLE orders (id INT PRIMARY KEY, note TEXT);
-        INSERT INTO orders SELECT seq, CONCAT('it''s\\n', seq) FROM seq_1_to_1000");
+    query(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE orders (id INT PRIMARY KEY, note TEXT);
+        INSERT INTO orders SELECT seq, CONCAT('it''s\\n', seq) FROM seq_1_to_1000",
+    );
     let dump = |arguments: &[&str]| {
         let output = server.client("mariadb-dump", arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
     let alone = dump(&["shop"]);
-    // As mysqldump begins; Debian's mysql is MariaDB's client.
+    // The first lines of mysqldump; Debian's mysql is MariaDB's client.
     let text = String::from_utf8(alone.clone()).unwrap();
     let (_, rest) = text.split_once('\n').filter(|(first, _)| first.contains("sandbox")).unwrap_or(("", &text));
     let as_mysql = rest.replacen("-- MariaDB dump", "-- MySQL dump", 1).into_bytes();
     let new = restored_name(&setup);
     let dumps = [(alone, new.as_str()), (as_mysql, &new), (dump(&["--databases", "shop"]), "shop")];
-    ask("DROP DATABASE shop");
+    query("DROP DATABASE shop");
     for (dump, database) in &dumps {
         for dump in [dump.clone(), gzipped(dump)] {
             let printed = load(&mut setup, dump, Some(&server));
-            assert_eq!(ask(&format!("SELECT COUNT(*) FROM {database}.orders")), ROWS, "{printed}");
-            ask(&format!("DROP DATABASE {database}"));
+            assert_eq!(query(&format!("SELECT COUNT(*) FROM {database}.orders")), ROWS, "{printed}");
+            query(&format!("DROP DATABASE {database}"));
         }
     }
 }

@@ -32,13 +32,13 @@ fn the_dump_is_restored_byte_for_byte_with_its_modification_time() {
             plain(setup, &outcome.stdout),
             @"N.tgz  N-N-N  N KiB  good: a dump of N KiB, modified N MONTH N N:N:N +N:N"
         ));
-        assert!(listing(&setup.sshd.directory) == before, "something changed on the server");
+        assert!(listing(&setup.sshd.directory) == before, "the server was changed");
         assert!(setup.work_directory_is_empty());
     });
 }
 
 #[test]
-fn the_archive_itself_can_be_kept() {
+fn the_archive_itself_can_be_restored() {
     Setup::on_each_server(|setup| {
         setup.run().exited_with(0);
         let outcome = restore(setup, &["--archive-only"]);
@@ -59,18 +59,18 @@ fn the_archive_itself_can_be_kept() {
 }
 
 #[test]
-fn archives_of_tar_and_of_any_compression_are_restored() {
+fn archives_by_tar_and_with_any_compression_are_restored() {
     let mut setup = Setup::new();
-    let folder = setup.path("theirs");
+    let folder = setup.path("other-tools");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join(DUMP), &setup.dump).unwrap();
-    let touched =
+    let status =
         Command::new("touch").arg("-d").arg(format!("@{}", setup.modified.timestamp())).arg(folder.join(DUMP)).status();
-    assert!(touched.unwrap().success());
+    assert!(status.unwrap().success());
     for name in [DUMP.to_owned(), format!("./{DUMP}")] {
-        let tar = Command::new("tar").arg("-czf").arg("their.tgz").arg(&name).current_dir(&folder).status().unwrap();
+        let tar = Command::new("tar").arg("-czf").arg("other.tgz").arg(&name).current_dir(&folder).status().unwrap();
         assert!(tar.success());
-        put_archive(&setup, 0, &fs::read(folder.join("their.tgz")).unwrap());
+        put_archive(&setup, 0, &fs::read(folder.join("other.tgz")).unwrap());
         setup.call("verify", &[]).exited_with(0);
         assert_restored(&setup, &restore(&setup, &["--force"]));
     }
@@ -82,7 +82,7 @@ fn archives_of_tar_and_of_any_compression_are_restored() {
 }
 
 #[test]
-fn a_machine_without_the_other_files_can_restore_the_dump() {
+fn a_machine_without_the_files_for_a_run_can_restore_the_dump() {
     Setup::on_each_server(|setup| {
         setup.run().exited_with(0);
         for key in ["source.ca_file", "email.server.ca_file", "mattermost.ca_file"] {
@@ -115,15 +115,15 @@ fn the_sections_sftp_and_archive_are_enough_to_restore_the_dump() {
             setup.config = config;
             setup.run().exited_with(3);
             assert_restored(setup, &restore(setup, &["--force"]));
-            let retention_is_wrong = !setup.config["retention"].is_null();
+            let is_retention_invalid = !setup.config["retention"].is_null();
             for command in ["verify", "list", "status"] {
                 let outcome = setup.call(command, &[]);
                 outcome.exited_with(0);
                 let is_reported = outcome.stderr.contains("retention: must be an object");
-                assert_eq!(is_reported, retention_is_wrong && command == "list", "{command}: {}", outcome.all());
+                assert_eq!(is_reported, is_retention_invalid && command == "list", "{command}: {}", outcome.all());
             }
         }
-        // An existing file with a name that is only known from the archive.
+        // An existing file with a name that only the archive reveals.
         setup.config = json!({"sftp": sftp});
         let outcome = restore(setup, &[]);
         assert!(

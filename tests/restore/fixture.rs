@@ -11,7 +11,7 @@ use testkit::setup::{DUMP, Outcome, archive_name};
 
 pub(crate) const MIB: usize = 1024 * 1024;
 
-/// The archive will be about as large as the dump of `size` bytes.
+/// The archive will be about as large as its dump, `size` bytes.
 pub(crate) fn night_of(size: usize) -> Setup {
     let mut setup = Setup::new();
     setup.dump = noise(size);
@@ -19,7 +19,7 @@ pub(crate) fn night_of(size: usize) -> Setup {
     setup
 }
 
-/// The folder to restore to, which does not exist at first.
+/// The folder to restore to, which does not exist yet.
 pub(crate) fn output(setup: &Setup) -> PathBuf {
     setup.path("restored")
 }
@@ -62,14 +62,14 @@ pub(crate) fn listing(folder: &Path) -> Vec<(String, u64, i64, Vec<u8>)> {
     listing
 }
 
-/// The folder must hold only the dump, private, byte for byte and with its modification time.
+/// The folder must contain only the dump: private, byte for byte, and with its modification time.
 #[track_caller]
 pub(crate) fn assert_restored(setup: &Setup, outcome: &Outcome) {
     outcome.exited_with(0);
     let files = listing(&output(setup));
     assert_eq!(files.len(), 1, "{}", outcome.all());
     let metadata = fs::metadata(restored(setup)).unwrap();
-    assert!(fs::read(restored(setup)).unwrap() == setup.dump, "other bytes: {}", outcome.all());
+    assert!(fs::read(restored(setup)).unwrap() == setup.dump, "the bytes differ: {}", outcome.all());
     assert_eq!((metadata.mtime(), metadata.mode() & 0o777), (setup.modified.timestamp(), 0o600));
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn assert_refused(setup: &Setup, outcome: &Outcome, words: &[&str]) {
     assert!(listing(&output(setup)).is_empty(), "{:?}", fs::read_dir(output(setup)).unwrap().collect::<Vec<_>>());
 }
 
-/// `text` with `N` for numbers and dates, without rates, and with columns two spaces apart.
+/// `text` with `N` for numbers and dates, without rates, and with two spaces between columns.
 pub(crate) fn plain(setup: &Setup, text: &str) -> String {
     let text = text.replace(setup.path("").to_str().unwrap(), "/");
     let lines = text.lines().map(|line| {

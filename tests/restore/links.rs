@@ -21,7 +21,7 @@ fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long
     assert_restored(&setup, &outcome);
     assert!(!outcome.stdout.contains("over 4"), "{}", outcome.all());
     let short = logins() - before;
-    // On a busy machine, a round trip can take longer for a moment.
+    // On a busy machine, a round trip can take longer at times.
     assert!(short < 4, "{short} logins");
 
     let _line = setup.slow_down_sftp();
@@ -37,12 +37,12 @@ fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long
 fn a_broken_connection_costs_only_the_bytes_in_transit() {
     for connections in [1, 4] {
         let mut setup = night_of(24 * MIB);
-        let left = Arc::new(AtomicU64::new(u64::MAX));
-        let until_cut = left.clone();
+        let reads_left = Arc::new(AtomicU64::new(u64::MAX));
+        let until_cut = reads_left.clone();
         let server = setup.serve_sftp(|sftp| {
             sftp.on_operation(move |operation| {
                 let is_read = operation.moment == Moment::Before && operation.what.starts_with("read ");
-                // Each read is of 32 KB or so.
+                // Each read is of about 32 KB.
                 if is_read && until_cut.fetch_sub(1, Ordering::SeqCst) == 0 {
                     until_cut.store(u64::MAX, Ordering::SeqCst);
                     return RequestFault::Disconnect;
@@ -52,21 +52,21 @@ fn a_broken_connection_costs_only_the_bytes_in_transit() {
         });
         setup.run().exited_with(0);
         let before = server.bytes_read();
-        left.store(450, Ordering::SeqCst);
+        reads_left.store(450, Ordering::SeqCst);
         let _line = setup.slow_down_sftp();
         setup.set("sftp.connections", json!(connections));
         let outcome = restore(&setup, &["-v"]);
         assert_restored(&setup, &outcome);
-        // Where others are left, they take over; where it was the first, another one is made.
-        let told = ["requesting only the missing parts", "continuing with one connection fewer"];
-        assert!(told.iter().any(|told| outcome.stderr.contains(told)), "{}", outcome.all());
+        // Other connections take over; without any, a new one is made.
+        let messages = ["only what has not arrived yet is requested again", "continuing with one connection fewer"];
+        assert!(messages.iter().any(|message| outcome.stderr.contains(message)), "{}", outcome.all());
         let read = server.bytes_read() - before;
         assert!(read < 34 * MIB as u64, "{read} bytes were read over {connections} connections");
     }
 }
 
 #[test]
-fn a_connection_that_breaks_for_good_leaves_nothing_behind() {
+fn a_permanently_broken_connection_leaves_nothing_behind() {
     let mut setup = night_of(6 * MIB);
     let is_down = Arc::new(AtomicBool::new(false));
     let down = is_down.clone();

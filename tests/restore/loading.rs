@@ -10,7 +10,7 @@ fn command_for(beginning: &str) -> Option<String> {
 }
 
 #[test]
-fn each_maker_is_recognised_by_the_beginning_of_its_dump() {
+fn each_maker_is_recognised_by_the_first_lines_of_its_dump() {
     for (beginning, command) in [
         (
             "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n--\n",
@@ -37,7 +37,7 @@ fn each_maker_is_recognised_by_the_beginning_of_its_dump() {
 }
 
 #[test]
-fn a_dump_that_creates_its_databases_needs_none() {
+fn a_dump_that_creates_its_databases_is_loaded_into_no_new_one() {
     let dump = "-- MySQL dump 10.13\n--\n-- Host: localhost    Database: shop\n\n--\n-- Current Database: `shop`\n--\n";
     assert_eq!(command_for(dump).as_deref(), Some("mysql < /r/dump.sql"));
     let dump = "--\n-- PostgreSQL database dump\n--\n\nCREATE DATABASE shop WITH TEMPLATE = template0;\n";
@@ -45,7 +45,7 @@ fn a_dump_that_creates_its_databases_needs_none() {
 }
 
 #[test]
-fn a_gzip_file_is_unpacked_on_the_fly() {
+fn a_gzip_file_is_decompressed_on_the_fly() {
     let loading = Loading::of(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().from_gzip();
     assert_eq!(loading.command(TARGET), "gunzip < /r/dump.sql | mariadb");
 }

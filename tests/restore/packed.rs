@@ -1,4 +1,4 @@
-//! The one member of an archive must be the dump.
+//! The only member of an archive must be the dump.
 
 use scripting_system::rules::packed::{MemberError, MemberKind, check};
 
@@ -11,7 +11,7 @@ fn the_name_may_begin_with_the_current_folder() {
 }
 
 #[test]
-fn any_other_member_is_named() {
+fn any_other_member_is_reported_by_name() {
     for (name, kind, size, words) in [
         ("dump.sql", MemberKind::File, 0, "the dump in it, \"dump.sql\", is empty"),
         ("dump.sql", MemberKind::Symlink, 0, "it holds \"dump.sql\", which is a symbolic link, not a regular file"),
@@ -26,8 +26,8 @@ fn any_other_member_is_named() {
 #[test]
 fn no_name_leaves_the_folder() {
     for name in ["/a.sql", "../a.sql", "a/a.sql", "././a.sql", ".//a.sql", "a.sql/", "a.sql\0", "..", "./.", ""] {
-        for wanted in [None, Some("dump.sql")] {
-            assert_eq!(check(name, MemberKind::File, 1, wanted), Err(MemberError::Path(name.to_owned())));
+        for expected in [None, Some("dump.sql")] {
+            assert_eq!(check(name, MemberKind::File, 1, expected), Err(MemberError::Path(name.to_owned())));
         }
     }
 }

@@ -16,14 +16,14 @@ fn an_existing_file_is_replaced_only_by_force_and_the_server_is_not_contacted() 
     let setup = Setup::new();
     setup.run().exited_with(0);
     fs::create_dir(output(&setup)).unwrap();
-    fs::write(restored(&setup), "somebody's work").unwrap();
+    fs::write(restored(&setup), "existing work").unwrap();
     let (before, logins) = (listing(&output(&setup)), setup.sshd.log().matches("Accepted").count());
     let outcome = restore(&setup, &[]);
     assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed; overwrite it with --force"));
     assert!(listing(&output(&setup)) == before, "{}", outcome.all());
     assert_eq!(setup.sshd.log().matches("Accepted").count(), logins);
 
-    fs::write(output(&setup).join(setup.archive_name()), "somebody's work").unwrap();
+    fs::write(output(&setup).join(setup.archive_name()), "existing work").unwrap();
     let outcome = restore(&setup, &["--archive-only"]);
     assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed"), "{}", outcome.all());
     fs::remove_file(output(&setup).join(setup.archive_name())).unwrap();
@@ -36,7 +36,7 @@ fn an_existing_file_is_replaced_only_by_force_and_the_server_is_not_contacted() 
 
     let inode = fs::metadata(restored(&setup)).unwrap().ino();
     assert_restored(&setup, &restore(&setup, &["--force"]));
-    assert_ne!(fs::metadata(restored(&setup)).unwrap().ino(), inode, "the file was replaced as a whole");
+    assert_ne!(fs::metadata(restored(&setup)).unwrap().ino(), inode, "the file was replaced, not overwritten");
 }
 
 #[test]
@@ -44,11 +44,11 @@ fn a_link_is_never_followed_and_a_folder_never_replaced() {
     let setup = Setup::new();
     setup.run().exited_with(0);
     fs::create_dir(output(&setup)).unwrap();
-    fs::write(setup.path("victim"), "somebody's work").unwrap();
+    fs::write(setup.path("victim"), "existing work").unwrap();
     symlink(setup.path("victim"), restored(&setup)).unwrap();
     restore(&setup, &[]).exited_with(4);
     assert_restored(&setup, &restore(&setup, &["--force"]));
-    assert_eq!(fs::read(setup.path("victim")).unwrap(), b"somebody's work");
+    assert_eq!(fs::read(setup.path("victim")).unwrap(), b"existing work");
 
     fs::remove_file(restored(&setup)).unwrap();
     fs::create_dir(restored(&setup)).unwrap();
@@ -60,22 +60,22 @@ fn a_link_is_never_followed_and_a_folder_never_replaced() {
 fn a_file_that_appears_during_the_download_is_not_changed() {
     let mut setup = Setup::new();
     let appearing = restored(&setup);
-    let is_wanted = Arc::new(AtomicBool::new(false));
-    let wanted = is_wanted.clone();
+    let is_armed = Arc::new(AtomicBool::new(false));
+    let armed = is_armed.clone();
     let _server = setup.serve_sftp(|sftp| {
         sftp.on_operation(move |operation| {
-            if operation.what.starts_with("read ") && wanted.swap(false, Ordering::SeqCst) {
-                fs::write(&appearing, "somebody's work").unwrap();
+            if operation.what.starts_with("read ") && armed.swap(false, Ordering::SeqCst) {
+                fs::write(&appearing, "existing work").unwrap();
             }
             RequestFault::None
         })
     });
     setup.run().exited_with(0);
-    is_wanted.store(true, Ordering::SeqCst);
+    is_armed.store(true, Ordering::SeqCst);
     let outcome = restore(&setup, &[]);
     assert!(outcome.exited_with(4).stderr.contains("already exists and was not changed"), "{}", outcome.all());
     let files = listing(&output(&setup));
-    assert_eq!((files.len(), &files[0].3[..]), (1, &b"somebody's work"[..]));
+    assert_eq!((files.len(), &files[0].3[..]), (1, &b"existing work"[..]));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_missing_folder_is_created_with_private_permissions() {
 }
 
 #[test]
-fn a_target_that_is_no_folder_or_cannot_be_written_is_reported() {
+fn a_target_that_is_not_a_folder_or_not_writable_is_reported() {
     let setup = Setup::new();
     setup.run().exited_with(0);
     fs::write(output(&setup), "a file").unwrap();
@@ -128,9 +128,9 @@ fn a_small_disk_is_reported_with_both_sizes_before_anything_is_written() {
 }
 
 #[test]
-fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left() {
+fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left_behind() {
     let mut setup = night_of(6 * MIB);
-    let (folder, filler) = (output(&setup), output(&setup).join("somebody-elses"));
+    let (folder, filler) = (output(&setup), output(&setup).join("other-file"));
     let is_armed = Arc::new(AtomicBool::new(false));
     let armed = is_armed.clone();
     let _server = setup.serve_sftp(|sftp| {
@@ -154,6 +154,6 @@ fn a_disk_that_fills_up_during_the_download_is_reported_and_nothing_is_left() {
             assert!(outcome.exited_with(4).stderr.contains(word), "{}", outcome.all());
         }
         let files = listing(&output(&setup));
-        assert_eq!((files.len(), files[0].0.as_str()), (1, "somebody-elses"), "{}", outcome.all());
+        assert_eq!((files.len(), files[0].0.as_str()), (1, "other-file"), "{}", outcome.all());
     }
 }

@@ -35,22 +35,22 @@ fn a_signal_during_the_download_leaves_nothing_behind() {
     let arguments = ["--output", output.to_str().unwrap()];
     for (command, code) in [("restore", 143), ("restore", 130), ("restore", -1), ("verify", 143), ("verify", 130)] {
         for archive_only in [false, true] {
-            let further: &[&str] = match (command, archive_only) {
+            let options: &[&str] = match (command, archive_only) {
                 ("restore", true) => &["--archive-only"],
                 ("verify", true) => continue,
                 _ => &[],
             };
             reads.store(0, Ordering::SeqCst);
-            let arguments = if command == "restore" { [&arguments[..], further].concat() } else { Vec::new() };
+            let arguments = if command == "restore" { [&arguments[..], options].concat() } else { Vec::new() };
             let mut program = setup.command_of(command, &arguments);
             let run = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             wait_until("the middle of the download", || reads.load(Ordering::SeqCst) > 60);
-            let begun = Instant::now();
+            let started = Instant::now();
             let signal = [(143, Signal::TERM), (130, Signal::INT), (-1, Signal::KILL)];
-            let (_, signal) = signal.into_iter().find(|(its_code, _)| *its_code == code).unwrap();
+            let (_, signal) = signal.into_iter().find(|(signal_code, _)| *signal_code == code).unwrap();
             kill_process(Pid::from_child(&run), signal).unwrap();
             let outcome = setup.outcome(run.wait_with_output().unwrap());
-            assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+            assert!(started.elapsed() < LIMIT, "{:?}", started.elapsed());
             outcome.exited_with(code);
             assert!(listing(&output).is_empty(), "{command}: {}", outcome.all());
             assert_eq!(outcome.stdout, "");

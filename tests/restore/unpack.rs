@@ -1,4 +1,4 @@
-//! Unpacking archives of this program, of other tools, and with one defect each.
+//! Unpacks archives by this program, by other tools, and with one defect each.
 
 use std::fs;
 use std::io::{self, Read, Write, sink};
@@ -14,7 +14,7 @@ use tar::{Builder, EntryType, Header};
 const NAME: &str = "dump.sql";
 const MODIFIED: u64 = 1_795_000_000;
 
-/// A tar with `members`: type, name, content.
+/// A tar with `members`, each with type, name and content.
 fn tar_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (kind, name, content) in members {
@@ -67,7 +67,7 @@ fn gzipped(content: &[u8]) -> Vec<u8> {
 fn a_gzip_file_may_have_one_member_or_many() {
     let tar = good_tar();
     assert_good(&gzipped(&tar));
-    // Cut as pigz and this program do, and in the middle of a header.
+    // Split as by pigz and this program, and in the middle of a header.
     for length in [1, 100, 512, 700] {
         assert_good(&tar.chunks(length).flat_map(gzipped).collect::<Vec<_>>());
     }
@@ -77,9 +77,9 @@ fn a_gzip_file_may_have_one_member_or_many() {
 fn archives_of_other_tools_are_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(NAME), [b'x'; 2_000]).unwrap();
-    let touched =
+    let status =
         Command::new("touch").arg("-d").arg(format!("@{MODIFIED}")).arg(folder.path().join(NAME)).status().unwrap();
-    assert!(touched.success());
+    assert!(status.success());
     for command in [
         "tar -czf a.tgz dump.sql",
         "tar -czf a.tgz ./dump.sql",
@@ -93,8 +93,8 @@ fn archives_of_other_tools_are_read() {
         "busybox tar -czf a.tgz dump.sql",
         "python3 -c 'import tarfile; t = tarfile.open(\"a.tgz\", \"w:gz\"); t.add(\"dump.sql\"); t.close()'",
     ] {
-        let made = Command::new("sh").current_dir(folder.path()).args(["-ec", command]).output().unwrap();
-        assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
+        let output = Command::new("sh").current_dir(folder.path()).args(["-ec", command]).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         let archive = fs::read(folder.path().join("a.tgz")).unwrap();
         println!("{command}");
         assert_good(&archive);
@@ -102,7 +102,7 @@ fn archives_of_other_tools_are_read() {
 }
 
 #[test]
-fn a_tar_with_anything_but_the_dump_is_reported_with_its_content() {
+fn a_tar_with_anything_but_the_dump_is_reported_with_its_contents() {
     let regular = EntryType::Regular;
     for (members, problem) in [
         (&[(regular, "other.sql", &b"x"[..])][..], "it holds \"other.sql\" instead of \"dump.sql\""),
@@ -133,9 +133,9 @@ fn a_sparse_file_is_refused_in_every_format() {
     std::os::unix::fs::FileExt::write_at(&file, b"dump", 2 << 20).unwrap();
     for format in ["posix --sparse-version=0.0", "posix --sparse-version=0.1", "posix --sparse-version=1.0", "gnu"] {
         let command = format!("tar --sparse --format={format} -czf - {NAME}");
-        let made = Command::new("sh").current_dir(folder.path()).args(["-ec", &command]).output().unwrap();
-        assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
-        let problem = unpacked(&made.stdout).map(|_| ()).unwrap_err();
+        let output = Command::new("sh").current_dir(folder.path()).args(["-ec", &command]).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        let problem = unpacked(&output.stdout).map(|_| ()).unwrap_err();
         assert!(
             problem.contains("which is something special") || problem.contains("instead of"),
             "{format}: {problem}"
@@ -148,9 +148,9 @@ fn huge_headers_are_not_read_into_memory() {
     let long = vec![b'n'; 2 << 20];
     for kind in [EntryType::GNULongName, EntryType::XHeader] {
         let before = tar_of(&[(kind, "long", &long), (EntryType::Regular, NAME, b"x")]);
-        assert_bad(&gzipped(&before), "the tar in it is damaged at its beginning, or it is not a tar");
-        let behind = tar_of(&[(EntryType::Regular, NAME, b"x"), (kind, "long", &long)]);
-        assert_bad(&gzipped(&behind), "the tar in it is damaged after the dump");
+        assert_bad(&gzipped(&before), "the tar in it is damaged at its beginning, or is none");
+        let after = tar_of(&[(EntryType::Regular, NAME, b"x"), (kind, "long", &long)]);
+        assert_bad(&gzipped(&after), "the tar in it is damaged behind the dump");
     }
 }
 
@@ -233,7 +233,7 @@ fn errors_of_reading_and_writing_are_not_blamed_on_the_archive() {
     assert!(matches!(&write, ArchiveError::WriteDump(error) if error.to_string() == "the disk broke"), "{write:?}");
     let interrupt = Interrupt::new();
     interrupt.trigger(Interruption::Sigint);
-    let told = unpack(archive.as_slice(), Some(NAME), &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
-    assert!(matches!(told, ArchiveError::Interrupted(_)), "{told:?}");
-    assert!(![read, write, told].iter().any(ArchiveError::is_bad_archive));
+    let interrupted = unpack(archive.as_slice(), Some(NAME), &interrupt, |_| Ok(sink())).map(drop).unwrap_err();
+    assert!(matches!(interrupted, ArchiveError::Interrupted(_)), "{interrupted:?}");
+    assert!(![read, write, interrupted].iter().any(ArchiveError::is_bad_archive));
 }

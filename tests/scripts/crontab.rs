@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::{Machine, OTHER_LINES, said};
+use crate::{Machine, OTHER_LINES, output_text};
 
 #[test]
 fn installing_three_times_adds_one_line_and_keeps_the_others() {
@@ -15,7 +15,7 @@ fn installing_three_times_adds_one_line_and_keeps_the_others() {
     let expected = format!("0 23 * * * {} run --config {}", machine.installed().display(), machine.config.display());
     assert_eq!(machine.jobs(), [expected.as_str()]);
     assert!(machine.crontab().starts_with(OTHER_LINES));
-    assert!(printed.iter().all(|words| words.contains(&expected)), "the line is printed: {printed:?}");
+    assert!(printed.iter().all(|words| words.contains(&expected)), "the line is not printed: {printed:?}");
 }
 
 #[test]
@@ -26,10 +26,10 @@ fn cron_can_run_a_program_with_a_space_and_a_percent_sign_in_its_path() {
 
     let [line] = machine.jobs().try_into().unwrap();
     let command = line.strip_prefix("0 23 * * * ").unwrap();
-    // As cron does (crontab(5)): an escaped percent sign loses its backslash, a bare one ends the command.
+    // As in cron (crontab(5)): an escaped percent sign loses its backslash, an unescaped one ends the command.
     let escaped = command.replace("\\%", "\0");
-    let seen_by_shell = escaped.split('%').next().unwrap().replace('\0', "%");
-    let status = Command::new("sh").arg("-c").arg(seen_by_shell).env("HOME", machine.home.path()).status().unwrap();
+    let shell_command = escaped.split('%').next().unwrap().replace('\0', "%");
+    let status = Command::new("sh").arg("-c").arg(shell_command).env("HOME", machine.home.path()).status().unwrap();
 
     assert!(status.success());
     let arguments = fs::read_to_string(machine.path("ran")).unwrap();
@@ -37,7 +37,7 @@ fn cron_can_run_a_program_with_a_space_and_a_percent_sign_in_its_path() {
 }
 
 #[test]
-fn installing_to_another_place_updates_the_existing_line() {
+fn installing_to_another_folder_updates_the_existing_line() {
     let mut machine = Machine::installing_to("old");
     machine.install();
     let mut crontab = machine.crontab();
@@ -72,13 +72,13 @@ fn a_crontab_that_cannot_be_read_is_not_replaced() {
     let output = machine.try_script(&["--no-packages", "--binary", program.to_str().unwrap()]);
 
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("you are not allowed to use this program"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("you are not allowed to use this program"), "{stderr}");
     assert_eq!(machine.crontab(), OTHER_LINES);
 }
 
 #[test]
-fn two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other() {
+fn each_configuration_has_a_line_even_if_one_path_begins_with_another() {
     let mut machine = Machine::installing_to("prefix");
     let configs = ["a/config.json", "a/config.json2", "b b/100%/config.json", "b b/100%/config.json 2", "c;d&e/x.json"];
     let mut lines = Vec::new();
@@ -96,8 +96,8 @@ fn two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other() 
     let printed = machine.script(&["--uninstall"]);
     assert_eq!(machine.jobs(), lines[1..5], "the other configurations run every night as before");
     assert!(machine.installed().exists());
-    let why = format!("Kept:           {}, which the crontab runs for", machine.installed().display());
-    assert!(printed.contains(&why), "{printed}");
+    let message = format!("Kept:           {}, which the crontab runs for", machine.installed().display());
+    assert!(printed.contains(&message), "{printed}");
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn the_real_crontab_command_accepts_every_line() {
     for config in ["config.json", "b b/100%/config.json"] {
         machine.install_for(config);
     }
-    let accepted = Command::new("/usr/bin/crontab").arg("-n").arg(machine.path("crontab")).output().unwrap();
-    assert!(accepted.status.success(), "{}", said(&accepted));
+    let output = Command::new("/usr/bin/crontab").arg("-n").arg(machine.path("crontab")).output().unwrap();
+    assert!(output.status.success(), "{}", output_text(&output));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_changed_line_is_kept() {
         assert_eq!(machine.crontab(), edited, "{to}: {printed}");
         assert!(printed.contains("It was changed by hand and was kept."), "{printed}");
         machine.script(&["--uninstall"]);
-        assert!(!machine.path("crontab").exists(), "{to}: nothing else was in it");
+        assert!(!machine.path("crontab").exists(), "{to}: it was the only line");
     }
 }
 
@@ -163,7 +163,7 @@ fn a_folder_behind_a_link_is_the_same_folder() {
 }
 
 #[test]
-fn a_commented_out_line_stays_so_and_is_reported() {
+fn a_commented_out_line_is_kept_and_reported() {
     for off in ["#", "# ", "## "] {
         let machine = Machine::installing_to("prefix");
         machine.install();
@@ -173,12 +173,12 @@ fn a_commented_out_line_stays_so_and_is_reported() {
         let printed = machine.install();
 
         assert_eq!(machine.crontab(), edited, "{printed}");
-        assert!(printed.contains("It is commented out and was left so: the job does not run."), "{printed}");
+        assert!(printed.contains("It is commented out and was not changed: the job does not run."), "{printed}");
     }
 }
 
 #[test]
-fn a_line_next_to_a_commented_out_one_is_the_one_in_use() {
+fn an_active_line_next_to_a_commented_out_one_is_recognized() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     let line = machine.usual_line();
@@ -192,7 +192,7 @@ fn a_line_next_to_a_commented_out_one_is_the_one_in_use() {
 }
 
 #[test]
-fn comments_and_other_commands_with_the_configuration_are_not_its_nightly_run() {
+fn comments_and_other_commands_do_not_count_as_the_nightly_run() {
     let machine = Machine::installing_to("prefix");
     let (program, config) = (machine.installed(), machine.config.clone());
     let (program, config) = (program.display(), config.display());
@@ -242,12 +242,15 @@ fn a_line_without_its_configuration_is_kept_and_reported() {
     let line = machine.jobs();
     fs::remove_file(&machine.config).unwrap();
 
-    let gone = machine.config.clone();
+    let missing = machine.config.clone();
     let printed = machine.install_for("moved to/config.json");
 
     assert_eq!(machine.jobs()[..1], line);
     assert_eq!(machine.jobs().len(), 2);
-    assert!(printed.contains(&format!("The crontab also runs {}, which does not exist.", gone.display())), "{printed}");
+    assert!(
+        printed.contains(&format!("The crontab also runs {}, which does not exist.", missing.display())),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -269,18 +272,18 @@ fn a_line_for_two_configurations_is_not_removed_with_one_of_them() {
     let printed = machine.script(&["--uninstall"]);
 
     assert_eq!(String::from_utf8(machine.crontab()).unwrap(), both);
-    assert!(printed.contains("It was kept, because it runs another configuration too."), "{printed}");
+    assert!(printed.contains("It was kept, because it also runs another configuration."), "{printed}");
 }
 
 #[test]
-fn a_line_moved_to_the_systems_crontabs_is_not_added_again() {
+fn a_line_in_the_systems_crontabs_is_not_added_again() {
     assert!(rustix::process::geteuid().is_root(), "this test mounts a file system: run the tests as root");
     let machine = Machine::installing_to("prefix");
     let job = format!("0 4 * * * root {} run --config {}\n", machine.installed().display(), machine.config.display());
     fs::write(machine.path("job"), job).unwrap();
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
 
-    // A private mount, invisible to other processes.
+    // A private mount that other processes do not see.
     let program = machine.path("program");
     let installer = machine.command(&["--no-packages", "--binary", program.to_str().unwrap()]);
     let mut command = Command::new("unshare");
@@ -289,10 +292,14 @@ fn a_line_moved_to_the_systems_crontabs_is_not_added_again() {
         "mkdir -p /etc/cron.d; mount -t tmpfs none /etc/cron.d; cp \"$HOME/job\" /etc/cron.d/nightly; exec \"$@\"",
     );
     command.arg("sh").arg(installer.get_program()).args(installer.get_args());
-    machine.surround(&mut command);
+    machine.set_environment(&mut command);
     let output = command.output().unwrap();
 
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("/etc/cron.d/nightly has one for this configuration"), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
+    assert!(
+        output_text(&output).contains("/etc/cron.d/nightly has one for this configuration"),
+        "{}",
+        output_text(&output)
+    );
     assert_eq!(machine.crontab(), OTHER_LINES);
 }

@@ -1,4 +1,4 @@
-//! Checks of every script, and the scripts that start the program for operators.
+//! Checks every script, and the scripts that run the program for operators.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::{Machine, mode, scripts};
 fn the_template_is_written_to_the_current_folder_by_default() {
     let machine = Machine::installing_to("prefix");
     machine.add_command("bin/scripting-system", "#!/bin/sh\nprintf '%s ' \"$@\"\n");
-    let said = |options: &[&str]| {
+    let run = |options: &[&str]| {
         let output = Command::new(scripts().join("gen_config.sh"))
             .args(options)
             .env("PATH", format!("{}:/usr/bin:/bin", machine.path("bin").display()))
@@ -19,37 +19,37 @@ fn the_template_is_written_to_the_current_folder_by_default() {
         String::from_utf8(output.stdout).unwrap()
     };
 
-    assert_eq!(said(&["--force"]), "gen-config --output config.json --force ");
-    assert_eq!(said(&["--output", "other.json"]), "gen-config --output other.json ");
-    assert_eq!(said(&["--schema"]), "gen-config --output config.schema.json --schema ");
-    assert_eq!(said(&["--output", "other.json", "--schema"]), "gen-config --output other.json --schema ");
+    assert_eq!(run(&["--force"]), "gen-config --output config.json --force ");
+    assert_eq!(run(&["--output", "other.json"]), "gen-config --output other.json ");
+    assert_eq!(run(&["--schema"]), "gen-config --output config.schema.json --schema ");
+    assert_eq!(run(&["--output", "other.json", "--schema"]), "gen-config --output other.json --schema ");
 }
 
 #[test]
-fn the_web_server_serves_the_repositorys_folder_or_the_callers() {
+fn the_web_server_serves_the_repositorys_folder_or_a_given_one() {
     let machine = Machine::installing_to("prefix");
     machine.add_command(
         "bin/cargo",
         "#!/bin/sh\n[ \"$1\" != --version ] || { echo cargo 99.0.0; exit; }\npwd\nprintf '%s|' \"$@\"\n",
     );
-    let said = |options: &[&str]| {
+    let run = |options: &[&str]| {
         let mut command = Command::new(scripts().join("server.sh"));
-        machine.surround(command.args(options).current_dir(machine.home.path()));
+        machine.set_environment(command.args(options).current_dir(machine.home.path()));
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
     let top = env!("CARGO_MANIFEST_DIR");
 
-    let usual = said(&["--port", "8001"]);
+    let default = run(&["--port", "8001"]);
     assert!(
-        usual.ends_with(&format!(
+        default.ends_with(&format!(
             "|--manifest-path|{top}/Cargo.toml|--package|testkit|--bin|web_server|--|--folder|{top}/Web_Server|--port|8001|"
         )),
-        "{usual}"
+        "{default}"
     );
     for option in [&["--folder", "my dumps"][..], &["--folder=my dumps"]] {
-        let own = said(option);
-        assert!(own.ends_with(&format!("|web_server|--|{}|", option.join("|"))), "{own}");
-        assert_eq!(Path::new(own.lines().next().unwrap()), machine.home.path().canonicalize().unwrap());
+        let output = run(option);
+        assert!(output.ends_with(&format!("|web_server|--|{}|", option.join("|"))), "{output}");
+        assert_eq!(Path::new(output.lines().next().unwrap()), machine.home.path().canonicalize().unwrap());
     }
 }
 
@@ -69,7 +69,7 @@ fn every_script_is_executable_and_can_be_parsed() {
 }
 
 #[test]
-fn every_script_for_people_has_a_help() {
+fn every_script_for_people_has_a_help_text() {
     for name in [
         "install_dependencies.sh",
         "gen_config.sh",
@@ -85,8 +85,8 @@ fn every_script_for_people_has_a_help() {
     ] {
         let output = Command::new(scripts().join(name)).arg("--help").output().unwrap();
         assert!(output.status.success(), "{name}");
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains(&format!("Usage: scripts/{name}")), "{said}");
-        assert!(!said.contains("shellcheck source"), "{name} prints only its help: {said}");
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains(&format!("Usage: scripts/{name}")), "{help}");
+        assert!(!help.contains("shellcheck source"), "{name} prints more than its help: {help}");
     }
 }

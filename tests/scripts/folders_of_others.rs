@@ -1,21 +1,18 @@
-//! Root writes nothing where another user could put a link. These tests need root.
+//! Root does not write where another user could put a link. These tests require root.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::{Machine, PROGRAM, mode, said, scripts};
+use crate::{Machine, PROGRAM, mode, output_text, scripts};
 
-/// A user without a name, alone in his group.
+/// A user without an account, alone in its group.
 const USER: u32 = 54_321;
 
-/// A machine where root runs the installer, with a folder `home` that belongs to [`USER`].
+/// A machine where root runs the installer, with the folder `home` of [`USER`].
 fn machine() -> Machine {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "this test acts as root and as another user, which only root may do: run the tests as root"
-    );
+    assert!(rustix::process::geteuid().is_root(), "this test changes users: run the tests as root");
     let machine = Machine::installing_to("prefix");
     fs::set_permissions(machine.home.path(), Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(machine.path("home")).unwrap();
@@ -35,7 +32,7 @@ fn as_user(command: &mut Command) -> Output {
         };
     }
     let output = other.output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
     output
 }
 
@@ -43,55 +40,55 @@ fn link_as_user(target: &Path, link: &Path) {
     as_user(Command::new("ln").arg("-s").arg(target).arg(link));
 }
 
-/// Files of root that must stay unchanged.
-fn precious(machine: &Machine) -> PathBuf {
-    let folder = machine.path("precious");
+/// Creates files of root that must not be changed.
+fn create_protected_files(machine: &Machine) -> PathBuf {
+    let folder = machine.path("protected");
     fs::create_dir(&folder).unwrap();
     for name in ["file", "config.json", "log.log"] {
-        fs::write(folder.join(name), "precious").unwrap();
+        fs::write(folder.join(name), "protected").unwrap();
         fs::set_permissions(folder.join(name), Permissions::from_mode(0o604)).unwrap();
     }
     folder
 }
 
-fn assert_untouched(folder: &Path) {
+fn assert_unchanged(folder: &Path) {
     assert_eq!(fs::read_dir(folder).unwrap().count(), 3);
     for name in ["file", "config.json", "log.log"] {
-        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "precious");
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "protected");
         assert_eq!(mode(&folder.join(name)), 0o604, "{name}");
     }
 }
 
-fn assert_refused(machine: &Machine, output: &Output, why: &str) {
-    assert_eq!(output.status.code(), Some(1), "{}", said(output));
-    assert!(said(output).contains("root does not write there: "), "{}", said(output));
-    assert!(said(output).contains(why), "{why}: {}", said(output));
-    assert!(!machine.path("crontab").exists(), "nothing runs");
-    assert!(!machine.prefix.exists(), "nothing was installed");
+fn assert_refused(machine: &Machine, output: &Output, reason: &str) {
+    assert_eq!(output.status.code(), Some(1), "{}", output_text(output));
+    assert!(output_text(output).contains("root does not write there: "), "{}", output_text(output));
+    assert!(output_text(output).contains(reason), "{reason}: {}", output_text(output));
+    assert!(!machine.path("crontab").exists(), "a job was installed");
+    assert!(!machine.prefix.exists(), "a program was installed");
 }
 
 #[test]
-fn root_follows_no_link_of_a_user() {
+fn root_follows_no_link_in_a_users_folder() {
     for link in ["config.json", "log.log", "job", "none"] {
         for config in ["home/config.json", "home/job/config.json"] {
             let mut machine = machine();
-            let precious = precious(&machine);
+            let protected = create_protected_files(&machine);
             match link {
                 "none" => {}
-                "job" => link_as_user(&precious, &machine.path("home/job")),
-                file => link_as_user(&precious.join("file"), &machine.path("home").join(file)),
+                "job" => link_as_user(&protected, &machine.path("home/job")),
+                file => link_as_user(&protected.join("file"), &machine.path("home").join(file)),
             }
             machine.config = machine.path(config);
 
             let output = machine.try_install();
 
-            let why = format!("{} belongs to user {USER}", machine.path("home").display());
-            assert_refused(&machine, &output, &why);
-            assert_untouched(&precious);
+            let reason = format!("{} belongs to user {USER}", machine.path("home").display());
+            assert_refused(&machine, &output, &reason);
+            assert_unchanged(&protected);
             assert_eq!(mode(&machine.path("home")), 0o755, "{link}");
             let output = machine.try_script(&["--uninstall", "--purge"]);
-            assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-            assert_untouched(&precious);
+            assert_eq!(output.status.code(), Some(1), "{}", output_text(&output));
+            assert_unchanged(&protected);
         }
     }
 }
@@ -117,17 +114,21 @@ fn circular_links_end_the_installation() {
     machine.config = machine.path("circle/config.json");
     let output = machine.try_install();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("too many links"), "{}", said(&output));
+    assert!(output_text(&output).contains("too many links"), "{}", output_text(&output));
 }
 
 #[test]
-fn root_installs_no_program_where_a_user_could_replace_it() {
+fn root_does_not_install_the_program_where_a_user_could_replace_it() {
     for inside in ["home/local", "home"] {
         let mut machine = machine();
         machine.prefix = machine.path(inside);
         let output = machine.try_install();
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains("Choose a place that only root controls with --prefix"), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", output_text(&output));
+        assert!(
+            output_text(&output).contains("Choose a folder that only root controls with --prefix"),
+            "{}",
+            output_text(&output)
+        );
         assert_eq!(fs::read_dir(machine.path("home")).unwrap().count(), 0);
     }
 }
@@ -159,7 +160,7 @@ fn folders_that_others_can_write_are_refused() {
         let output = machine.try_install();
 
         if accepted {
-            assert!(output.status.success(), "{folder_mode:o}, group {group}: {}", said(&output));
+            assert!(output.status.success(), "{folder_mode:o}, group {group}: {}", output_text(&output));
             assert_eq!(mode(&machine.config), 0o600);
         } else {
             assert_refused(&machine, &output, &format!("can write {}", machine.path("etc").display()));
@@ -168,30 +169,30 @@ fn folders_that_others_can_write_are_refused() {
 }
 
 #[test]
-fn in_a_trusted_folder_of_a_user_nothing_is_changed() {
+fn nothing_is_changed_in_a_trusted_folder_of_a_user() {
     let mut machine = machine();
-    let precious = precious(&machine);
+    let protected = create_protected_files(&machine);
     machine.config = machine.path("home/config.json");
-    link_as_user(&precious.join("file"), &machine.config);
-    link_as_user(&precious.join("file"), &machine.path("home/log.log"));
-    link_as_user(&precious.join("file"), &machine.path("home/config.schema.json"));
+    link_as_user(&protected.join("file"), &machine.config);
+    link_as_user(&protected.join("file"), &machine.path("home/log.log"));
+    link_as_user(&protected.join("file"), &machine.path("home/config.schema.json"));
 
     let program = machine.path("program");
     let mut command = machine.command(&["--no-packages", "--binary", program.to_str().unwrap()]);
     let output = command.env("SCRIPTING_SYSTEM_TRUST_FILES", "1").output().unwrap();
 
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("Nothing in its folder was changed"), "{}", said(&output));
-    assert_untouched(&precious);
+    assert!(output.status.success(), "{}", output_text(&output));
+    assert!(output_text(&output).contains("Nothing in its folder was changed"), "{}", output_text(&output));
+    assert_unchanged(&protected);
     assert_eq!(fs::read_dir(machine.path("home")).unwrap().count(), 3);
     assert_eq!(machine.jobs(), [machine.usual_line()]);
-    assert!(!machine.path("logrotate.d").exists(), "root rotates no log there");
+    assert!(!machine.path("logrotate.d").exists(), "root must not rotate a log there");
 }
 
 #[test]
 fn a_user_installs_without_root() {
     let mut machine = machine();
-    // The user may not be able to read the folder of the scripts.
+    // The user may lack permission to read the folder of the scripts.
     let copy = machine.path("scripts");
     assert!(Command::new("cp").arg("-r").arg(scripts()).arg(&copy).status().unwrap().success());
     machine.prefix = machine.path("home/.local");
@@ -199,9 +200,9 @@ fn a_user_installs_without_root() {
     let install = |machine: &Machine| {
         let mut command = Command::new(copy.join("install_dependencies.sh"));
         command.args(["--no-packages", "--binary"]).arg(machine.path("program"));
-        machine.surround(&mut command);
+        machine.set_environment(&mut command);
         command.env("HOME", machine.path("home"));
-        said(&as_user(&mut command))
+        output_text(&as_user(&mut command))
     };
 
     install(&machine);
@@ -212,5 +213,5 @@ fn a_user_installs_without_root() {
     let crontab = fs::read_to_string(machine.path("home/crontab")).unwrap();
     assert_eq!(crontab.lines().filter(|line| *line == machine.usual_line()).count(), 1);
     assert_eq!(crontab.lines().count(), 2);
-    assert!(printed.contains("Log rotation:   not set up, because that takes root."), "{printed}");
+    assert!(printed.contains("Log rotation:   not set up, because that requires root."), "{printed}");
 }

@@ -1,4 +1,4 @@
-//! The installed files and their modes, and what uninstalling removes.
+//! The installed files, their modes, and uninstalling.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::{Machine, OTHER_LINES, PROGRAM, mode};
 
 #[test]
-fn installed_files_have_protective_modes() {
+fn installed_files_have_restrictive_modes() {
     let machine = Machine::installing_to("prefix");
     machine.install();
 
@@ -21,12 +21,12 @@ fn installed_files_have_protective_modes() {
         assert_eq!(fs::read_to_string(file).unwrap(), content);
         assert_eq!(mode(file), 0o644);
     }
-    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 3, "no temporary file is left");
-    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(fs::read_dir(machine.config.parent().unwrap()).unwrap().count(), 3, "a temporary file was left behind");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "a temporary file was left behind");
 }
 
 #[test]
-fn an_existing_configuration_and_log_are_kept_and_closed_to_others() {
+fn an_existing_configuration_and_log_are_kept_with_restricted_modes() {
     let machine = Machine::installing_to("prefix");
     fs::create_dir_all(machine.config.parent().unwrap()).unwrap();
     for file in [&machine.config, &machine.log()] {
@@ -44,7 +44,7 @@ fn an_existing_configuration_and_log_are_kept_and_closed_to_others() {
 }
 
 #[test]
-fn uninstalling_removes_everything_but_the_operators_data() {
+fn uninstalling_keeps_only_the_operators_data() {
     let machine = Machine::installing_to("prefix");
     fs::write(machine.path("crontab"), OTHER_LINES).unwrap();
     machine.install();
@@ -72,9 +72,9 @@ fn purging_removes_the_configuration_and_every_log_too() {
     machine.script(&["--uninstall", "--purge"]);
 
     assert!(!machine.path("crontab").exists(), "there was no crontab before");
-    let left: Vec<_> =
-        fs::read_dir(machine.config.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(left, ["password"], "the script removes only its own files");
+    let remaining: Vec<_> =
+        fs::read_dir(machine.config.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(remaining, ["password"], "the script removes only its own files");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_program_without_manual_pages_is_still_installed() {
     let machine = Machine::installing_to("prefix");
     machine.add_command("program", &PROGRAM.replace("man)", "man) echo 'no pages here' >&2; exit 4 ;;\nnever)"));
     let printed = machine.install();
-    assert!(printed.contains("Manual pages:   none"), "{printed}");
+    assert!(printed.contains("Manual pages:   not installed"), "{printed}");
     assert_eq!(machine.jobs().len(), 1);
 }
 

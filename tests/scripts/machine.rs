@@ -1,4 +1,4 @@
-//! A test machine for the installer: a home, an installation folder, and stand-ins for the program and `crontab`.
+//! A test machine for the installer: a home folder, an installation folder, and stand-ins for the program and `crontab`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +19,7 @@ run) printf '%s\n' "$@" >"$HOME/ran" ;;
 esac
 "#;
 
-/// A stand-in for `crontab` with the crontab in `$HOME/crontab`; it cannot read it if `$HOME/locked` exists.
+/// A stand-in for `crontab` that uses `$HOME/crontab`, and fails to read it if `$HOME/locked` exists.
 const CRONTAB: &str = r#"#!/bin/sh
 case $1 in
 -l) [ ! -e "$HOME/locked" ] || { echo "crontab: you are not allowed to use this program" >&2; exit 1; }
@@ -39,10 +39,10 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Installs the program to the folder `place`, and its configuration to `place/etc`.
-    pub(crate) fn installing_to(place: &str) -> Self {
+    /// Installs the program to `folder`, and its configuration to `folder/etc`.
+    pub(crate) fn installing_to(folder: &str) -> Self {
         let home = TempDir::new().unwrap();
-        let prefix = home.path().join(place);
+        let prefix = home.path().join(folder);
         let config = prefix.join("etc/config.json");
         let machine = Self { home, prefix, config };
         fs::create_dir(machine.path("bin")).unwrap();
@@ -90,12 +90,12 @@ impl Machine {
         let mut command = Command::new(scripts().join("install_dependencies.sh"));
         command.args(options).arg("--prefix").arg(&self.prefix).arg("--config").arg(&self.config);
         command.arg("--logrotate-folder").arg(self.path("logrotate.d"));
-        self.surround(&mut command);
+        self.set_environment(&mut command);
         command
     }
 
     /// Sets the machine's HOME, and a PATH with the stand-ins first.
-    pub(crate) fn surround(&self, command: &mut Command) {
+    pub(crate) fn set_environment(&self, command: &mut Command) {
         command.env("HOME", self.home.path()).env_remove("SCRIPTING_SYSTEM_TRUST_FILES");
         command.env("PATH", format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap()));
     }
@@ -124,11 +124,11 @@ impl Machine {
         self.script(&["--no-packages", "--binary", self.path("program").to_str().unwrap()])
     }
 
-    /// Replaces the first `from` by `to` in the crontab.
+    /// Replaces the first `from` in the crontab with `to`.
     pub(crate) fn edit_crontab(&self, from: &str, to: &str) {
-        // A character for each byte: a crontab need not be UTF-8.
+        // One character for each byte, because a crontab may not be UTF-8.
         let before: String = self.crontab().into_iter().map(char::from).collect();
-        assert!(before.contains(from), "{from} is in {before}");
+        assert!(before.contains(from), "{from} is missing in {before}");
         let after: Vec<u8> =
             before.replacen(from, to, 1).chars().map(|character| u8::try_from(character).unwrap()).collect();
         fs::write(self.path("crontab"), after).unwrap();
@@ -168,6 +168,6 @@ pub(crate) fn mode(path: &Path) -> u32 {
 }
 
 /// Standard output and standard error.
-pub(crate) fn said(output: &Output) -> String {
+pub(crate) fn output_text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

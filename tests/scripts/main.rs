@@ -1,6 +1,6 @@
-//! The scripts for operators, above all what `install_dependencies.sh` installs and removes.
+//! The scripts for operators, above all the installer, `install_dependencies.sh`.
 //!
-//! The program and `crontab` are stand-ins: the machine that runs the tests is not changed.
+//! The program and `crontab` are stand-ins, so the tests do not change this machine.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod crontab;
@@ -12,4 +12,4 @@ mod previous_version;
 mod rotation;
 mod upgrading;
 
-use machine::{Machine, OTHER_LINES, PROGRAM, mode, said, scripts};
+use machine::{Machine, OTHER_LINES, PROGRAM, mode, output_text, scripts};

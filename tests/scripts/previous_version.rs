@@ -1,4 +1,4 @@
-//! Entries of the previous version of the installer are recognized and kept.
+//! The installer recognizes and keeps the entries of its previous version.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,9 +9,9 @@ use crate::{Machine, OTHER_LINES};
 const OLD_COMMENT: &str =
     "# The line below was added by scripts/install_dependencies.sh, which replaces it when it runs again.";
 
-/// The name of the user or group with this id.
-fn name(of: &str, id: u32) -> String {
-    let output = Command::new("getent").args([of, &id.to_string()]).output().unwrap();
+/// The name of the user or group `id`, from the `database` passwd or group.
+fn name(database: &str, id: u32) -> String {
+    let output = Command::new("getent").args([database, &id.to_string()]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(':').next().unwrap().to_owned()
 }
 
@@ -34,7 +34,7 @@ fn installed_by_previous_version() -> Machine {
 }
 
 #[test]
-fn its_entries_are_kept_and_not_duplicated() {
+fn entries_of_the_previous_version_are_kept_and_not_duplicated() {
     let machine = installed_by_previous_version();
     let (crontab, rotation) = (machine.crontab(), fs::read(machine.rotation()).unwrap());
 
@@ -42,24 +42,24 @@ fn its_entries_are_kept_and_not_duplicated() {
     machine.install();
 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let without_comments = |bytes: &[u8]| text(bytes).lines().filter(|it| !it.starts_with('#')).collect::<String>();
+    let without_comments = |bytes: &[u8]| text(bytes).lines().filter(|line| !line.starts_with('#')).collect::<String>();
     assert_eq!(without_comments(&machine.crontab()), without_comments(&crontab));
-    assert!(!text(&machine.crontab()).contains(OLD_COMMENT), "the old comment is replaced");
+    assert!(!text(&machine.crontab()).contains(OLD_COMMENT), "the old comment was kept");
     assert_eq!(text(&machine.crontab()).lines().count(), text(&crontab).lines().count());
     assert!(machine.crontab().starts_with(OTHER_LINES));
     assert_eq!(machine.rotations(), ["scripting-system"]);
     assert_eq!(fs::read(machine.rotation()).unwrap(), rotation);
-    assert!(printed.contains("scripting-system (was there, kept)"), "{printed}");
+    assert!(printed.contains("scripting-system (existed, kept)"), "{printed}");
     assert!(!printed.contains("changed by hand"), "{printed}");
 }
 
 #[test]
-fn its_entries_keep_the_operators_changes() {
+fn changed_entries_of_the_previous_version_are_kept() {
     for (from, to) in [("0 23 * * * /", "15 3 * * * /"), ("0 23 * * * /", "#0 23 * * * /")] {
         let machine = installed_by_previous_version();
         machine.edit_crontab(from, to);
         let jobs = machine.jobs();
-        // Otherwise only the name of the log identifies this file.
+        // Without this, the name of the log alone identifies the file.
         let rotation = fs::read_to_string(machine.rotation()).unwrap().replace("log.log", "nightly.log");
         fs::write(machine.rotation(), &rotation).unwrap();
 
@@ -72,7 +72,7 @@ fn its_entries_keep_the_operators_changes() {
 }
 
 #[test]
-fn a_further_configuration_leaves_its_entries_alone() {
+fn another_configuration_does_not_change_the_entries_of_the_previous_version() {
     let mut machine = installed_by_previous_version();
     let (crontab, rotation) = (machine.crontab(), fs::read(machine.rotation()).unwrap());
 
@@ -85,7 +85,7 @@ fn a_further_configuration_leaves_its_entries_alone() {
 }
 
 #[test]
-fn its_entries_can_be_uninstalled() {
+fn entries_of_the_previous_version_can_be_uninstalled() {
     let machine = installed_by_previous_version();
     machine.script(&["--uninstall"]);
     assert_eq!(machine.crontab(), [OTHER_LINES, b"# end\n"].concat());

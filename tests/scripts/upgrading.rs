@@ -1,11 +1,11 @@
-//! `check` of a new program must accept the configurations of the installed one before it replaces it.
+//! A new program replaces the installed one only if its `check` accepts the configurations.
 
 use std::fs;
 
-use crate::{Machine, PROGRAM, said};
+use crate::{Machine, PROGRAM, output_text};
 
 #[test]
-fn a_program_that_does_not_run_replaces_none() {
+fn a_program_that_does_not_run_is_not_installed() {
     let machine = Machine::installing_to("prefix");
     machine.install();
     machine.add_command("broken", "#!/bin/sh\nexit 1\n");
@@ -15,11 +15,11 @@ fn a_program_that_does_not_run_replaces_none() {
 
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(fs::read_to_string(machine.installed()).unwrap(), PROGRAM);
-    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "a temporary file was left behind");
 }
 
-/// A machine with an installed program, and a newer one with a `check` that prints `words` and exits with `code` for
-/// configurations with `bad` in their name.
+/// A machine with an installed program, and a newer one: for configurations with `bad` in their name, its `check` prints
+/// `words` and exits with `code`.
 fn with_newer_program(bad: &str, words: &str, code: i32) -> Machine {
     let machine = Machine::installing_to("prefix");
     machine.install();
@@ -33,7 +33,7 @@ fn installed_text(machine: &Machine) -> String {
 }
 
 #[test]
-fn a_program_that_refuses_the_configuration_does_not_replace_one_that_accepts_it() {
+fn a_program_that_refuses_an_accepted_configuration_is_not_installed() {
     let machine = with_newer_program("config", "sftp.host is missing", 3);
     fs::remove_file(machine.schema()).unwrap();
 
@@ -41,18 +41,18 @@ fn a_program_that_refuses_the_configuration_does_not_replace_one_that_accepts_it
 
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(installed_text(&machine), PROGRAM);
-    assert!(!machine.schema().exists(), "nothing else was changed");
-    let printed = said(&output);
+    assert!(!machine.schema().exists(), "the schema was installed");
+    let printed = output_text(&output);
     assert!(printed.contains("sftp.host is missing"), "{printed}");
     assert!(
         printed.contains(&format!("refuses the configuration {} (exit code 3", machine.config.display())),
         "{printed}"
     );
-    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(fs::read_dir(machine.prefix.join("bin")).unwrap().count(), 1, "a temporary file was left behind");
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_reported_and_does_not_stop_the_installation() {
+fn an_unreachable_server_is_reported_and_does_not_stop_the_installation() {
     for code in [1, 4, 5] {
         let machine = with_newer_program("config", "port 22 does not answer", code);
         let printed = machine.install();
@@ -64,11 +64,11 @@ fn a_server_that_does_not_answer_is_reported_and_does_not_stop_the_installation(
 
 #[test]
 fn a_configuration_that_both_programs_refuse_does_not_stop_the_installation() {
-    // For example the unedited template.
+    // For example, the unedited template.
     let machine = with_newer_program("config", "source.url is a template", 3);
     fs::write(machine.installed(), PROGRAM.replace("check)", "check) exit 3 ;;\nchecked)")).unwrap();
     let printed = machine.install();
-    assert!(printed.contains("Both the installed program and the new one refuse it"), "{printed}");
+    assert!(printed.contains("Both the installed program and the new one refuse this configuration"), "{printed}");
     assert!(installed_text(&machine).contains("source.url is a template"));
 }
 
@@ -91,8 +91,12 @@ fn a_program_is_checked_with_every_configuration_in_the_crontab() {
     let check = "check) case $3 in *second*) exit 3 ;; esac ;;\nchecked)";
     machine.add_command("program", &PROGRAM.replace("check)", check));
     let output = machine.try_install();
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains(&format!("refuses the configuration {}", second.display())), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", output_text(&output));
+    assert!(
+        output_text(&output).contains(&format!("refuses the configuration {}", second.display())),
+        "{}",
+        output_text(&output)
+    );
 }
 
 #[test]
@@ -107,8 +111,8 @@ fn the_same_program_is_not_checked_again() {
 fn a_missing_sendmail_is_reported_if_the_mail_needs_it() {
     let machine = Machine::installing_to("prefix");
     machine.install();
-    let words = "Mail:           no sendmail is here, and email.server is null: install msmtp-mta or postfix";
-    for (config, needs_it) in [
+    let words = "Mail:           sendmail is missing, and email.server is null: install msmtp-mta or postfix";
+    for (config, is_needed) in [
         (r#"{"email": {"send": "always", "server": null, "to": ["a@b"]}}"#, true),
         ("{\n \"source\": {\"server\": 1, \"x\": [{}, \"email\"]},\n \"email\": {\n  \"to\": [\"a\"]\n }\n}", true),
         (r#"{"email": {"server": {"host": "x", "server": null}}}"#, false),
@@ -119,11 +123,11 @@ fn a_missing_sendmail_is_reported_if_the_mail_needs_it() {
     ] {
         fs::write(&machine.config, config).unwrap();
         let printed = machine.install();
-        let expected = needs_it && !std::path::Path::new("/usr/sbin/sendmail").exists();
+        let expected = is_needed && !std::path::Path::new("/usr/sbin/sendmail").exists();
         assert_eq!(printed.contains(words), expected, "{config}: {printed}");
     }
 
     fs::write(&machine.config, r#"{"email": {"server": null}}"#).unwrap();
     machine.add_command("bin/sendmail", "#!/bin/sh\n");
-    assert!(!machine.install().contains("Mail: "), "sendmail exists");
+    assert!(!machine.install().contains("Mail: "), "sendmail exists, but is reported as missing");
 }

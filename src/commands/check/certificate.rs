@@ -7,12 +7,12 @@ use x509_cert::name::Name;
 
 use crate::commands::check::findings::Finding;
 
-/// With fewer days left, somebody should renew it: automatic renewal happens earlier.
-const FEW_DAYS: i64 = 14;
+/// Automatic renewal happens earlier.
+const WARNING_DAYS: i64 = 14;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
-    /// Empty if it names only hosts.
+    /// Empty if the certificate names only hosts.
     subject: String,
     issuer: String,
     not_after: DateTime<Utc>,
@@ -36,7 +36,7 @@ impl Certificate {
         self.judge(&format!("{subject}issued by {}, ", self.issuer), now)
     }
 
-    /// Without names, for a server whose name is a secret.
+    /// Without names, for a server with a secret address.
     pub(super) fn finding_without_names(&self, now: DateTime<Utc>) -> Finding {
         self.judge("", now)
     }
@@ -45,7 +45,7 @@ impl Certificate {
         let days = (self.not_after - now).num_days();
         let left = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
         let text = format!("{names}valid until {} ({left} left)", self.not_after.format("%F"));
-        if days < FEW_DAYS {
+        if days < WARNING_DAYS {
             let fix = "renew it on the server; connections will fail once it expires";
             return Finding::warning("certificate", text).with_fix(fix);
         }
@@ -53,7 +53,7 @@ impl Certificate {
     }
 }
 
-/// The common name, or else the whole name (RFC 4514).
+/// The common name, otherwise the whole name (RFC 4514).
 fn name(name: &Name) -> String {
     let whole = || name.to_string();
     name.common_name().ok().flatten().map_or_else(whole, String::from)

@@ -26,7 +26,7 @@ pub(super) struct Checker<'a> {
 pub(super) struct Expected {
     /// In bytes, if it can be estimated.
     pub(super) size: Option<u64>,
-    /// By how much the web server's clock is ahead of this machine's, if known.
+    /// How far the web server's clock is ahead of this machine's, if known.
     pub(super) clock_difference: Option<TimeDelta>,
 }
 
@@ -41,7 +41,7 @@ impl Checker<'_> {
         self.context.progress.print(&format!("{space}{}", findings::heading(title, self.coloured)));
     }
 
-    /// Prints `finding`, unless the check was interrupted: then it means nothing.
+    /// Prints `finding`, unless the check was interrupted: then it is meaningless.
     pub(super) fn report(&self, finding: Finding) {
         if self.context.interrupt.cause().is_some() {
             return;
@@ -53,7 +53,7 @@ impl Checker<'_> {
         self.context.progress.print(&findings::line(&finding, self.coloured));
     }
 
-    /// Prints `finding`. Returns whether it is anything but a failure.
+    /// Prints `finding`. Returns whether it is not a failure.
     pub(super) fn passes(&self, finding: Finding) -> bool {
         let passes = finding.status != Status::Failed;
         self.report(finding);
@@ -73,7 +73,7 @@ impl Checker<'_> {
         work()
     }
 
-    /// A check reports errors at once instead of trying again.
+    /// A check reports errors at once instead of retrying.
     pub(super) fn single_attempt(&self) -> Retry {
         let policy = RetryPolicy { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
         Retry::new(policy, self.context.interrupt.clone())

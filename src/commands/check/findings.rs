@@ -7,13 +7,12 @@ use console::{Style, style};
 
 use crate::rules::units::count;
 
-/// Columns for the subject.
-const WIDTH: usize = 14;
+const SUBJECT_WIDTH: usize = 14;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Good,
-    /// A run works, but somebody should look at it.
+    /// A run works, but something needs attention.
     Warning,
     /// A run would fail, or a report would not arrive.
     Failed,
@@ -24,7 +23,7 @@ pub(super) enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) status: Status,
-    /// What was checked, in a word or two.
+    /// One or two words.
     pub(super) subject: &'static str,
     pub(super) text: String,
     /// What to do about it, if `text` does not say so.
@@ -52,7 +51,7 @@ impl Finding {
         Finding::new(Status::Skipped, subject, text)
     }
 
-    /// `result` is that of trying to write to `path`, which the configuration names as `key`.
+    /// `result` is the result of opening `path`, the value of `key`, for writing.
     pub(super) fn writable(subject: &'static str, path: &Path, key: &str, result: Result<(), impl Display>) -> Finding {
         match result {
             Ok(()) => Finding::good(subject, format!("{} can be written", path.display())),
@@ -71,7 +70,7 @@ pub(super) fn heading(title: &str, coloured: bool) -> String {
     style(title).bold().force_styling(coloured).to_string()
 }
 
-/// `finding` in one line, and its fix in another; without a newline at the end.
+/// `finding` on one line, and its fix on another; without a final newline.
 pub(super) fn line(finding: &Finding, coloured: bool) -> String {
     let (sign, style) = match finding.status {
         Status::Good => ("✓", Style::new().green()),
@@ -80,9 +79,9 @@ pub(super) fn line(finding: &Finding, coloured: bool) -> String {
         Status::Skipped => ("-", Style::new().dim()),
     };
     let sign = style.force_styling(coloured).apply_to(sign);
-    let mut line = format!("  {sign} {:WIDTH$}  {}", finding.subject, finding.text);
+    let mut line = format!("  {sign} {:SUBJECT_WIDTH$}  {}", finding.subject, finding.text);
     if let Some(fix) = &finding.fix {
-        line.push_str(&format!("\n    {:WIDTH$}  → {fix}", ""));
+        line.push_str(&format!("\n    {:SUBJECT_WIDTH$}  → {fix}", ""));
     }
     line
 }
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_a_line_and_its_fix_another() {
+    fn a_finding_and_its_fix_are_one_line_each() {
         let findings = [
             Finding::good("name", "www.example.com: 192.0.2.7"),
             Finding::warning("certificate", "valid until 2026-12-07 (5 days left)").with_fix("renew it on the server"),

@@ -16,7 +16,7 @@ pub(super) fn check_machine(checker: &Checker<'_>) {
     }
     let name = config.archive.name.file_name(checker.today());
     if [".tgz.tgz", ".tar.gz.tgz"].iter().any(|doubled| name.ends_with(doubled)) {
-        let text = format!("archives are called {name}: archive.name is the pattern without suffix");
+        let text = format!("archives are called {name}: archive.name must not contain the suffix");
         let fix = "remove the suffix from archive.name; rename the archives on the server too, or they no longer count";
         checker.report(Finding::warning("archive name", text).with_fix(fix));
     }
@@ -34,7 +34,7 @@ pub(super) fn check_machine(checker: &Checker<'_>) {
     });
 }
 
-/// Creates a file without a name there, as a run does.
+/// Creates an unnamed file there, as a run does.
 fn work_directory(checker: &Checker<'_>) -> Finding {
     let folder = &checker.context.config.archive.work_directory;
     match spool::create(folder) {

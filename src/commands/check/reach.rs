@@ -15,10 +15,9 @@ use crate::commands::check::certificate::Certificate;
 use crate::config::ClientIdentity;
 use crate::https::pem::{certificates, private_key};
 
-/// The trusted authorities, and the certificate of the client.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trust<'a> {
-    /// PEM; `None` trusts the public authorities.
+    /// In PEM; `None` trusts the public authorities.
     pub(super) ca_file: Option<&'a Path>,
     pub(super) identity: Option<&'a ClientIdentity>,
 }
@@ -38,7 +37,7 @@ pub(super) fn addresses(url: &Url) -> io::Result<Vec<SocketAddr>> {
 
 /// Connects to the first of `addresses` that accepts within `limit`, which is also the limit of each read and write.
 pub(super) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut last_error = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         match TcpStream::connect_timeout(address, limit) {
             Ok(stream) => {
@@ -46,19 +45,19 @@ pub(super) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<T
                 stream.set_write_timeout(Some(limit))?;
                 return Ok(stream);
             }
-            Err(error) => last = error,
+            Err(error) => last_error = error,
         }
     }
-    Err(last)
+    Err(last_error)
 }
 
-/// Does the TLS handshake with the server of `url` over `stream`, as a run would, and closes the connection.
+/// Performs the TLS handshake with the server of `url` over `stream`, as a run would, and closes the connection.
 pub(super) fn handshake(mut stream: TcpStream, url: &Url, trust: Trust<'_>) -> io::Result<Handshake> {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
     let mut connection = ClientConnection::new(Arc::new(config(trust)?), name).map_err(io::Error::other)?;
     while connection.is_handshaking() {
-        connection.complete_io(&mut stream).map_err(in_time)?;
+        connection.complete_io(&mut stream).map_err(as_timeout)?;
     }
     let protocol = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -82,7 +81,7 @@ fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
             roots.add_parsable_certificates(authorities.iter().map(|it| CertificateDer::from(it.der())));
         }
     }
-    // By name: a build with two providers has no default.
+    // Named, because a build with two providers has no default.
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
@@ -99,8 +98,8 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
     io::Error::new(io::ErrorKind::InvalidInput, error)
 }
 
-/// A socket's time limit shows as WouldBlock on Linux.
-fn in_time(error: io::Error) -> io::Error {
+/// Linux reports a socket's time-out as WouldBlock.
+fn as_timeout(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock {
         return io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     }

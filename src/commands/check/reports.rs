@@ -19,7 +19,7 @@ use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::retry::Retryable as _;
 
-/// Checks each configured report; with `notify`, sends a test message through each that a run would use.
+/// Checks each configured channel; with `notify`, sends a test message through each that is on.
 pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
     let config = &checker.context.config;
     match &config.email {
@@ -28,7 +28,7 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
             checker.report(Finding::skipped("mail", "off: email.send is \"never\""));
         }
         Some(email) => {
-            if reach_mail(checker, email) && notify {
+            if check_mail(checker, email) && notify {
                 send_mail(checker, email);
             }
         }
@@ -63,14 +63,14 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
     }
     if let Some(metrics) = &config.metrics {
         let file = &metrics.textfile;
-        // The file is replaced as a whole, so the folder must be writable.
+        // A run replaces the file, so its folder must be writable.
         let result = space::check_writable(&file.with_extension("check"));
         checker.report(Finding::writable("metrics", file, "metrics.textfile", result));
     }
 }
 
-/// Whether a mail would be accepted, as far as that can be known without sending one.
-fn reach_mail(checker: &Checker<'_>, email: &Email) -> bool {
+/// Whether a mail would be accepted, as far as that is known without sending one.
+fn check_mail(checker: &Checker<'_>, email: &Email) -> bool {
     let Some(server) = &email.server else {
         return checker.passes(match mail::local_sendmail() {
             Ok(program) => Finding::good("mail", format!("will be sent with {}", program.display())),
@@ -84,8 +84,8 @@ fn reach_mail(checker: &Checker<'_>, email: &Email) -> bool {
             true
         }
         Err(error) => {
-            let is_login = matches!(error, MailError::Authentication { .. });
-            let subject = if is_login { "mail login" } else { "mail server" };
+            let is_login_error = matches!(error, MailError::Authentication { .. });
+            let subject = if is_login_error { "mail login" } else { "mail server" };
             checker.passes(Finding::failed(subject, with_causes(&error)))
         }
     }
@@ -144,21 +144,21 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// A web server to which no request is sent: its address is a secret, and any request would have an effect.
+/// A web server that must not receive a request: its address is a secret, and any request has an effect.
 struct WebHost<'a> {
     subject: &'static str,
     name: &'static str,
     address: &'a SecretString,
-    /// The keys of the address and of the certificate authorities.
+    /// The keys for the address and for the certificate authorities.
     keys: [&'static str; 2],
     ca_file: Option<&'a Path>,
 }
 
 impl WebHost<'_> {
-    /// Whether it can be reached. Its name is not printed.
+    /// Whether the server can be reached. Does not print its name.
     fn check(&self, checker: &Checker<'_>) -> bool {
-        let found = checker.wait(&format!("connecting to {}", self.name), || self.reach());
-        match found {
+        let reached = checker.wait(&format!("connecting to {}", self.name), || self.reach());
+        match reached {
             Ok((text, certificate)) => {
                 checker.report(Finding::good(self.subject, text));
                 if let Some(certificate) = certificate {
@@ -177,16 +177,16 @@ impl WebHost<'_> {
         let url = Url::parse(self.address.expose_secret()).map_err(|_| format!("{address} is not a URL"))?;
         let addresses: Vec<SocketAddr> = reach::addresses(&url).map_err(unreachable)?;
         let stream = reach::connect(&addresses, TIMEOUT).map_err(unreachable)?;
-        let found = match addresses.len() {
+        let text = match addresses.len() {
             1 => "reachable".to_owned(),
             several => format!("reachable at one of {} addresses", units::number(several as u64)),
         };
         if url.scheme() != "https" {
-            return Ok((format!("{found}; plain HTTP, allowed on this machine only"), None));
+            return Ok((format!("{text}; plain HTTP, allowed on this machine only"), None));
         }
         let trust = Trust { ca_file: self.ca_file, identity: None };
         let handshake = reach::handshake(stream, &url, trust).map_err(|error| {
-            // The names in its certificate are not printed either.
+            // The error may contain names from the certificate.
             let error = error.to_string();
             let error = error.split("; certificate is only valid").next().unwrap_or(&error);
             let error = error.replace(url.host_str().unwrap_or_default(), "[the server]");
@@ -196,6 +196,6 @@ impl WebHost<'_> {
                 self.name
             )
         })?;
-        Ok((format!("{found}, {}", handshake.protocol), handshake.certificate))
+        Ok((format!("{text}, {}", handshake.protocol), handshake.certificate))
     }
 }

@@ -1,4 +1,4 @@
-//! Checks the SFTP server, from its name to a small file that is written, renamed and removed there.
+//! Checks the SFTP server: its name, the login, the folder, and writing, renaming and removing a small file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,21 +30,21 @@ pub(super) fn check_server(checker: &Checker<'_>, expected: Expected) {
     // known_hosts is not changed.
     let server = Server::new(&context.config.sftp, &context.interrupt, &checker.single_attempt(), false);
     let connected = checker.wait("connecting to the SFTP server", || server.connect());
-    let failed_at = connected.as_ref().err().map(step);
+    let failed_at = connected.as_ref().err().map(failed_step);
     for what in STEPS.iter().take_while(|what| Some(**what) != failed_at) {
         report_reached(checker, &server, what);
     }
     match connected {
         Ok(connection) => check_folder(checker, &server, &connection, expected),
         Err(error) => {
-            checker.report(Finding::failed(step(&error), with_causes(&error)));
+            checker.report(Finding::failed(failed_step(&error), with_causes(&error)));
             checker.report(Finding::skipped("writing", "not tried: the directory was not reached"));
         }
     }
 }
 
-/// The step at which `error` happened.
-fn step(error: &DestinationError) -> &'static str {
+/// The step that failed with `error`.
+fn failed_step(error: &DestinationError) -> &'static str {
     match error {
         DestinationError::UnknownHost { .. } => "name",
         DestinationError::Connection { .. } | DestinationError::Handshake { .. } => "connection",
@@ -97,15 +97,15 @@ fn host_key(checker: &Checker<'_>, server: &Server) {
         Trust::First => Finding::warning("host key", format!("{shown} {NOT_KNOWN_YET}"))
             .with_fix("compare it with the server's own; to be safe, set sftp.host_key to it"),
     });
-    if is_first && let Err(error) = space::check_writable(&nearest(file)) {
+    if is_first && let Err(error) = space::check_writable(&nearest_missing(file)) {
         let text = format!("known_hosts ({}) cannot be written: {error}", file.display());
         checker
             .report(Finding::failed("host key", text).with_fix("make it writable: the first run adds the key to it"));
     }
 }
 
-/// `file`, or the first folder above it that would have to be created.
-fn nearest(file: &Path) -> std::path::PathBuf {
+/// `file`, or the first folder above it that is missing.
+fn nearest_missing(file: &Path) -> std::path::PathBuf {
     let missing = file.ancestors().take_while(|path| path.parent().is_some_and(|parent| !parent.exists()));
     missing.last().and_then(Path::parent).unwrap_or(file).to_owned()
 }
@@ -114,20 +114,21 @@ fn check_folder(checker: &Checker<'_>, server: &Server, connection: &Connection,
     let listing = checker.wait("listing the archives", || connection.list());
     match &listing {
         Ok(listing) => {
-            contents(checker, listing, expected);
-            names(checker, listing, connection);
+            report_contents(checker, listing, expected);
+            check_names(checker, listing, connection);
         }
         Err(error) => checker.report(Finding::failed("directory", with_causes(error))),
     }
-    let free = write(checker, server).or_else(|| connection.free_space());
+    let free = try_writing(checker, server).or_else(|| connection.free_space());
     checker.report(space(free, expected));
     if let Ok(round_trip) = connection.round_trip() {
         checker.report(connections(server, round_trip, expected));
     }
 }
 
-/// Treats a small file like an archive. Returns the free bytes on the server, if it reports them.
-fn write(checker: &Checker<'_>, server: &Server) -> Option<u64> {
+/// Writes, renames and removes a small file, as a run does with an archive. Returns the free bytes on the server, if it
+/// reports them.
+fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<u64> {
     let config = &checker.context.config;
     if matches!(Lock::probe(&checker.file, &config.id, &config.archive.work_directory), Err(LockError::Held(_))) {
         checker.report(Finding::skipped("writing", "not tried: a run is under way"));
@@ -169,8 +170,8 @@ fn write(checker: &Checker<'_>, server: &Server) -> Option<u64> {
     trial.free
 }
 
-/// Reports what the folder holds, and whether it holds removal back.
-fn contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected) {
+/// Reports the contents of the folder, and whether they would hold removal back.
+fn report_contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected) {
     let config = &checker.context.config;
     let (naming, today) = (config.naming(), checker.today());
     let archives = listing::archives(listing, &naming, today);
@@ -180,8 +181,8 @@ fn contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected) {
     let plan = inventory::plan_of_next_run(listing, &naming, config.retention, circumstances);
     let mut text = format!("{}: {}", config.sftp.directory, units::count(archives.len(), "archive"));
     if let Some(newest) = archives.last() {
-        let all = archives.iter().filter_map(|archive| archive.size).sum();
-        text.push_str(&format!(", {}, newest {}", units::size(all), printable(&newest.name)));
+        let total = archives.iter().filter_map(|archive| archive.size).sum();
+        text.push_str(&format!(", {}, newest {}", units::size(total), printable(&newest.name)));
     }
     text.push_str(&others(&plan));
     checker.report(Finding::good("directory", text));
@@ -190,26 +191,26 @@ fn contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected) {
     }
 }
 
-/// Checks whether the archives, and the dump in the newest one, have the names in the current configuration.
-fn names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection) {
+/// Checks whether the archives, and the dump in the newest one, are named as configured.
+fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection) {
     let config = &checker.context.config;
     if let Some(OtherPattern { count: number, example, pattern }) = other_pattern::find(listing, &config.archive.name) {
-        let such = pattern.as_ref().map(|pattern| format!(" ({pattern:?})")).unwrap_or_default();
+        let example_pattern = pattern.as_ref().map(|pattern| format!(" ({pattern:?})")).unwrap_or_default();
         let text = format!(
-            "archive.name seems to have been changed: {} named after another pattern{such}, such as {example:?}: retention \
+            "archive.name seems to have been changed: {} named after another pattern{example_pattern}, such as {example:?}: retention \
              neither counts nor removes them, and list, verify and restore do not find them",
             units::count(number, "file")
         );
         let back = pattern.map(|pattern| format!("set archive.name to {pattern:?} again, or ")).unwrap_or_default();
         let fix = format!(
-            "if another job delivers here, leave its files alone; else {back}rename those files as archive.name says, or \
-             move them away"
+            "if another job delivers here, leave its files alone; else {back}rename those files to match archive.name, or \
+             move them to another folder"
         );
         checker.report(Finding::warning("archive names", text).with_fix(fix));
     }
     let archives = listing::archives(listing, &config.naming(), checker.today());
     let Some(newest) = archives.last() else { return };
-    let wanted = base_name(&config.source.dump);
+    let expected = base_name(&config.source.dump);
     let beginning = connection.beginning(&newest.name);
     // `verify` reports archives whose beginning cannot be read.
     let origin = beginning.map(|bytes| origin(&bytes)).unwrap_or_default();
@@ -218,12 +219,13 @@ fn names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection) {
     }
     const OTHER_JOB: &str =
         "if another job delivers to this folder, give one of them another archive.name or sftp.directory";
-    if let Some(held) = origin.dump.filter(|held| held != wanted) {
-        let text = format!("{}, the newest archive, holds {held:?}, and source.dump names {wanted:?}", newest.name);
+    if let Some(name) = origin.dump.filter(|name| name != expected) {
+        let text =
+            format!("{}, the newest archive, contains {name:?}, but source.dump names {expected:?}", newest.name);
         let fix = format!(
             "if the dump was renamed, restore and verify read the older archives with --dump {}; {OTHER_JOB}; else correct \
              source.dump",
-            shell_word(&held)
+            shell_word(&name)
         );
         checker.report(Finding::warning("dump name", text).with_fix(fix));
     } else if origin.mark.is_some_and(|mark| mark != config.source.mark()) {
@@ -232,7 +234,7 @@ fn names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection) {
     }
 }
 
-/// The other files: ", 1 leftover, 2 foreign files".
+/// ", 1 leftover, 2 foreign files".
 fn others(plan: &Plan) -> String {
     let mut numbers = [(0, "replaced archive"), (0, "expired archive"), (0, "leftover"), (0, "foreign file")];
     for decision in &plan.decisions {

@@ -19,14 +19,14 @@ use crate::source::{self, SourceError, Zip};
 /// A smaller difference between the clocks is fine.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// Checking a ZIP fetches at least this many bytes: its longest possible end. Some servers send no smaller ranges.
-const SMALL: u64 = 65_633;
+/// Checking a ZIP fetches at least this many bytes: the longest possible end-of-archive record.
+const SMALL_ZIP_BYTES: u64 = 65_633;
 
-/// Connects to the web server and opens the ZIP; `None` if that failed.
+/// Connects to the web server and opens the ZIP; `None` on failure.
 pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
     let source = &checker.context.config.source;
     if source.proxy.is_some() {
-        checker.report(Finding::skipped("connection", "made by source.proxy, which looks up the name too"));
+        checker.report(Finding::skipped("connection", "through source.proxy, which also looks up the name"));
     } else if let Err((what, error)) = connect(checker) {
         checker.report(Finding::failed(what, with_causes(&error)));
         checker.report(Finding::skipped("ZIP", "not requested: there is no connection"));
@@ -50,7 +50,7 @@ pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
     }
 }
 
-/// Checks name, connection and TLS. An error comes with the step at which it happened.
+/// Checks name, connection and TLS. Returns an error with the step that failed.
 fn connect(checker: &Checker<'_>) -> Result<(), (&'static str, SourceError)> {
     let source = &checker.context.config.source;
     let host = source.url.host_str().unwrap_or_default();
@@ -94,14 +94,14 @@ pub(super) fn named(host: &str, addresses: &[SocketAddr]) -> String {
     if list == [host] { host.to_owned() } else { format!("{host}: {}", list.join(", ")) }
 }
 
-/// The ZIP, and the traffic that checking it causes.
+/// Describes the ZIP, and how many bytes checking it costs.
 fn traffic(zip: &Zip, url: &str) -> String {
     let size = units::size(zip.size);
     if zip.is_remote() {
         let received = units::size(zip.received());
         return format!("{url}: {size}; the server supports ranges: checking freshness costs {received}");
     }
-    if zip.size <= SMALL {
+    if zip.size <= SMALL_ZIP_BYTES {
         return format!("{url}: {size}, small enough to be fetched at once");
     }
     format!("{url}: {size}; the server does not support ranges: each run downloads all of it, fresh or stale")
@@ -111,7 +111,7 @@ fn clock(zip: &Zip, checker: &Checker<'_>) -> Finding {
     let Some(difference) = difference(zip, checker) else {
         return Finding::skipped("clock", "the web server does not report its time");
     };
-    let text = format!("the web server's {}", apart(difference));
+    let text = format!("the web server's {}", clock_text(difference));
     if difference.abs() <= CLOCK_TOLERANCE {
         return Finding::good("clock", text);
     }
@@ -122,14 +122,14 @@ fn difference(zip: &Zip, checker: &Checker<'_>) -> Option<TimeDelta> {
     zip.server_time.map(|theirs| theirs.signed_duration_since(checker.context.started))
 }
 
-fn apart(difference: TimeDelta) -> String {
+fn clock_text(difference: TimeDelta) -> String {
     let minutes = difference.abs().num_minutes();
-    let far = match minutes {
+    let amount = match minutes {
         0..5 => return "agrees with ours".to_owned(),
         5..120 => format!("{minutes} minutes"),
         _ => format!("{} hours", minutes / 60),
     };
-    format!("is {far} {} ours", if difference > TimeDelta::zero() { "ahead of" } else { "behind" })
+    format!("is {amount} {} ours", if difference > TimeDelta::zero() { "ahead of" } else { "behind" })
 }
 
 /// Finds the dump in `zip`, and reports what a run would do now.
@@ -140,12 +140,12 @@ pub(super) fn check_dump(checker: &Checker<'_>, zip: Option<&Zip>) -> Expected {
     };
     let source = &checker.context.config.source;
     let mut expected = Expected { size: None, clock_difference: difference(zip, checker) };
-    let found = checker.wait("reading the ZIP", || {
+    let dump = checker.wait("reading the ZIP", || {
         zip.reader()
             .map_err(ArchiveError::Read)
             .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes))
     });
-    let dump = match found {
+    let dump = match dump {
         Ok(dump) => dump,
         Err(error) => {
             checker.report(Finding::failed("entry", with_causes(&error)));
@@ -156,7 +156,7 @@ pub(super) fn check_dump(checker: &Checker<'_>, zip: Option<&Zip>) -> Expected {
     checker.report(Finding::good("entry", format!("{}, {}", printable(&entry.name), units::size(entry.size))));
     if let Some(others) = dump.unsent() {
         let fix = format!("create a job for each that must be kept: this one sends only {}", printable(&entry.name));
-        checker.report(Finding::warning("other dumps", format!("the ZIP also holds {others}")).with_fix(fix));
+        checker.report(Finding::warning("other dumps", format!("the ZIP also contains {others}")).with_fix(fix));
     }
     let judgement =
         judge(entry.time, source.timezone, &checker.context.config.zone, checker.today(), source.max_age_days);
@@ -181,7 +181,7 @@ fn freshness(checker: &Checker<'_>, judgement: Judgement, advice: &str) -> Findi
     })
 }
 
-/// The archive that will be packed, and whether this machine has enough space for it.
+/// The archive of the next run, and whether this machine has enough space for it.
 fn archive(checker: &Checker<'_>, size: Option<u64>) -> Finding {
     let archive = &checker.context.config.archive;
     let name = archive.name.file_name(checker.today());

@@ -1,4 +1,4 @@
-//! The listing for programs: one JSON document. Its fields keep their names, and the schema holds their comments.
+//! The listing for programs: one JSON document. Its fields keep their names, and the schema contains their comments.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
@@ -9,42 +9,42 @@ use crate::commands::list::table::Listing;
 use crate::rules::inventory::{Inventory, PlannedFile};
 use crate::rules::retention;
 
-/// What `list --json` tells of the server's directory. Fields may be added; those here keep their names and meanings for as
-/// long as `schema_version` is the same.
+/// The output of `list --json`: the contents of the server's directory. Fields may be added; those here keep their names and
+/// meanings as long as `schema_version` is the same.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "scripting-system list --json")]
 struct Document {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
     schema_version: u32,
-    /// When the server was asked (RFC 3339, in the job's zone).
+    /// When the server was queried (RFC 3339, in the job's zone).
     #[schemars(extend("format" = "date-time"))]
     as_of: String,
-    /// The day that `age_days` is as of: today in the job's zone.
+    /// Today in the job's zone, from which `age_days` is counted.
     #[schemars(extend("format" = "date"))]
     today: String,
-    /// The day of the next run: today, unless today's archive is there. `action` and `reason` say what happens once that
-    /// run has delivered, and days in `reason` count to this day.
+    /// The day of the next run: today, unless today's archive exists. `action` and `reason` apply after that run has
+    /// delivered, and days in `reason` are counted to this day.
     #[schemars(extend("format" = "date"))]
     next_run: String,
-    /// The day of the newest archive; null where no archive counts.
+    /// The day of the newest archive; null if no archive counts.
     #[schemars(extend("format" = "date"))]
     reference_day: Option<String>,
     /// The regular files with an archive's name, oldest first.
     archives: Vec<Archive>,
-    /// How many nights have no archive, from the oldest archive to yesterday, where there should be one of every night.
+    /// The number of nights without an archive, from the oldest archive to yesterday, except those that retention thins out.
     nights_without_archive: i64,
-    /// What interrupted runs left behind, by name. An unfinished upload may be one that is under way.
+    /// Files that interrupted runs left behind, by name. An unfinished upload may still be in progress.
     leftovers: Vec<Leftover>,
     /// The replaced archives that are still kept, oldest first; `restore --replaced` restores one.
     replaced: Vec<Replaced>,
-    /// How many entries are named like an archive or a leftover, but are no regular file.
+    /// The number of entries that are named like an archive or a leftover, but are not regular files.
     irregular: usize,
-    /// How many entries are none of this configuration's.
+    /// The number of entries that do not belong to this configuration.
     foreign: usize,
-    /// Bytes free on the server; null where it does not tell.
+    /// Bytes free on the server; null if it does not report them.
     free_bytes: Option<u64>,
-    /// Why nothing is removed, for people; null where removal is not held back.
+    /// Why nothing is removed, for people; null if removal is not held back.
     held_back: Option<String>,
 }
 
@@ -56,53 +56,53 @@ struct Archive {
     /// The date in its name.
     #[schemars(extend("format" = "date"))]
     date: String,
-    /// Its size in bytes; null where the server does not tell.
+    /// Its size in bytes; null if the server does not report it.
     size: Option<u64>,
-    /// When it was last written, by the server's clock (RFC 3339, UTC); null where the server does not tell.
+    /// When it was last written, by the server's clock (RFC 3339, UTC); null if the server does not report it.
     #[schemars(extend("format" = "date-time"))]
     modified: Option<String>,
-    /// Days from its date to today; negative where its date is yet to come.
+    /// Days from its date to today; negative if its date is in the future.
     age_days: i64,
-    /// What the next run does to it once it has delivered.
+    /// What the next run does with it after it has delivered.
     action: Action,
-    /// Why, for people: the words may change.
+    /// Why, for people: the wording may change.
     reason: String,
 }
 
-/// What an interrupted run left behind.
+/// A file that an interrupted run left behind.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Leftover {
     /// The file's name.
     name: String,
-    /// Its size in bytes; null where the server does not tell.
+    /// Its size in bytes; null if the server does not report it.
     size: Option<u64>,
-    /// When it was last written, by the server's clock (RFC 3339, UTC); null where the server does not tell.
+    /// When it was last written, by the server's clock (RFC 3339, UTC); null if the server does not report it.
     #[schemars(extend("format" = "date-time"))]
     modified: Option<String>,
-    /// What the next run does to it.
+    /// What the next run does with it.
     action: Action,
-    /// Why, for people: the words may change.
+    /// Why, for people: the wording may change.
     reason: String,
 }
 
-/// An archive that a later run of the same date replaced.
+/// An archive that a later run for the same date replaced.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Replaced {
     /// The date of the archive.
     #[schemars(extend("format" = "date"))]
     date: String,
-    /// The file as it is now.
+    /// The file under its current name.
     #[serde(flatten)]
     file: Leftover,
 }
 
-/// What happens to a file.
+/// What a run does with a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Action {
-    /// It stays.
+    /// It is kept.
     Keep,
-    /// It goes.
+    /// It is removed.
     Remove,
 }
 
@@ -117,9 +117,9 @@ pub(super) fn listing_json(listing: &Listing) -> Result<String, serde_json::Erro
 /// The JSON Schema (draft 2020-12) of [`listing_json`]. Ends with a newline.
 ///
 /// # Errors
-/// None in practice, as above.
+/// None in practice, as for [`listing_json`].
 pub(super) fn listing_schema() -> Result<String, serde_json::Error> {
-    // For writing: every field is required, null or not.
+    // For serialization: every field is required, even if it is null.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     serde_json::to_string_pretty(&generator.into_root_schema_for::<Document>()).map(|json| json + "\n")
 }

@@ -23,22 +23,21 @@ pub(super) struct Listing {
     pub free: Option<u64>,
 }
 
-/// Properties of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Canvas {
     /// The width of the terminal; `None` if the output is not a terminal.
     pub columns: Option<usize>,
     pub has_colour: bool,
-    /// Whether to name files that are no archives too.
+    /// Whether to list the names of files that are not archives.
     pub shows_all_names: bool,
 }
 
-const LONGEST_BAR: usize = 32;
-const SHORTEST_BAR: usize = 5;
-/// Longer reasons may be wrapped to make room for a bar.
-const SHORTEST_REASON: usize = 20;
-/// With less room, the terminal wraps the line.
-const NARROWEST_REASON: usize = 12;
+const MAX_BAR: usize = 32;
+const MIN_BAR: usize = 5;
+/// Longer reasons may be wrapped to make space for a bar.
+const MIN_REASON_BESIDE_BAR: usize = 20;
+/// With less space, the terminal wraps the line.
+const MIN_REASON: usize = 12;
 
 /// Each line ends with a newline.
 pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
@@ -48,12 +47,12 @@ pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
     lines.extend(table(listing, canvas));
     lines.extend(summary(listing));
     let (awaiting, unfinished): (Vec<_>, Vec<_>) = inventory.leftovers.iter().partition(|file| awaits_its_name(file));
-    lines.extend(named("leftover", awaiting.into_iter().map(with_reason)));
-    lines.extend(named("replaced", inventory.replaced.iter().map(replaced)));
+    lines.extend(labelled("leftover", awaiting.into_iter().map(with_reason)));
+    lines.extend(labelled("replaced", inventory.replaced.iter().map(replaced)));
     if canvas.shows_all_names {
-        lines.extend(named("leftover", unfinished.into_iter().map(with_reason)));
-        lines.extend(named("no file", inventory.irregular.iter().map(|name| printable(name))));
-        lines.extend(named("foreign", inventory.foreign.iter().map(|name| printable(name))));
+        lines.extend(labelled("leftover", unfinished.into_iter().map(with_reason)));
+        lines.extend(labelled("no file", inventory.irregular.iter().map(|name| printable(name))));
+        lines.extend(labelled("foreign", inventory.foreign.iter().map(|name| printable(name))));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
@@ -66,7 +65,7 @@ struct Columns {
     age: usize,
     /// `None` if reasons are not wrapped.
     reason: Option<usize>,
-    /// The width of all columns on its left.
+    /// The width of all columns to its left.
     before_reason: usize,
 }
 
@@ -77,24 +76,22 @@ impl Columns {
         let longest_reason = widest(|row| &row.reason);
         let [date, action] = [14, 6];
         let before_reason = date + 1 + name + 2 + size + 2 + age + 2 + action + 1;
-        let room = canvas.columns.map(|columns| columns.saturating_sub(before_reason));
-        let (bar, reason) = match room {
+        let space = canvas.columns.map(|columns| columns.saturating_sub(before_reason));
+        let (bar, reason) = match space {
             None => (None, None),
-            Some(room) if room > longest_reason + SHORTEST_BAR => {
-                (Some((room - longest_reason - 1).min(LONGEST_BAR)), None)
+            Some(space) if space > longest_reason + MIN_BAR => (Some((space - longest_reason - 1).min(MAX_BAR)), None),
+            Some(space) if space > MIN_REASON_BESIDE_BAR + MIN_BAR => {
+                let bar = (space - MIN_REASON_BESIDE_BAR - 1).min(MAX_BAR / 2);
+                (Some(bar), Some(space - bar - 1))
             }
-            Some(room) if room > SHORTEST_REASON + SHORTEST_BAR => {
-                let bar = (room - SHORTEST_REASON - 1).min(LONGEST_BAR / 2);
-                (Some(bar), Some(room - bar - 1))
-            }
-            Some(room) => (None, (room >= NARROWEST_REASON).then_some(room)),
+            Some(space) => (None, (space >= MIN_REASON).then_some(space)),
         };
         let before_reason = before_reason + bar.map_or(0, |bar| bar + 1);
         Columns { name, size, bar, age, reason, before_reason }
     }
 }
 
-/// An archive's line before the layout.
+/// The texts of an archive's line.
 struct Row {
     date: String,
     name: String,
@@ -175,7 +172,7 @@ fn row_line(row: &Row, columns: &Columns, largest: u64, canvas: Canvas) -> Strin
     )
 }
 
-/// The words of `text` in lines of up to `width` columns.
+/// Breaks `text` between words, into lines of up to `width` columns.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -204,11 +201,11 @@ fn gap_line(gap: &Gap, canvas: Canvas) -> String {
 
 fn summary(listing: &Listing) -> Vec<String> {
     let inventory = &listing.inventory;
-    let has_nothing = inventory.archives.is_empty()
+    let is_folder_empty = inventory.archives.is_empty()
         && inventory.leftovers.is_empty()
         && inventory.irregular.is_empty()
         && inventory.foreign.is_empty();
-    let mut lines = vec![if has_nothing {
+    let mut lines = vec![if is_folder_empty {
         "The folder is empty.".to_owned()
     } else if inventory.archives.is_empty() {
         "There is no archive.".to_owned()
@@ -264,7 +261,7 @@ fn next_run(inventory: &Inventory) -> String {
     let files = archives.chain(&inventory.leftovers);
     let removals = match files.filter(|file| file.action == Action::Remove).count() {
         0 => "nothing".to_owned(),
-        some => units::count(some, "file"),
+        count => units::count(count, "file"),
     };
     format!("removes {removals} once it has delivered; ages are as of {}", day(inventory.next_run))
 }
@@ -304,7 +301,7 @@ fn with_reason(file: &PlannedFile) -> String {
     format!("{}: {}", printable(&file.name), file.reason)
 }
 
-fn named(label: &str, names: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+fn labelled(label: &str, names: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
     names.map(move |name| line(label, &name))
 }
 
@@ -317,12 +314,12 @@ fn day(date: NaiveDate) -> String {
     date.format("%a %Y-%m-%d").to_string()
 }
 
-/// A style that does not depend on the process's own output.
+/// A style that depends only on `canvas`.
 fn style(canvas: Canvas) -> Style {
     Style::new().force_styling(canvas.has_colour)
 }
 
-/// `bytes` of `largest` as a bar of up to `width` characters, in eighths of one. Only 0 bytes have no bar.
+/// `bytes` of `largest` as a bar of up to `width` characters, in eighths of a character. Only 0 bytes have no bar.
 fn bar(bytes: u64, largest: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if bytes == 0 {

@@ -1,9 +1,9 @@
-//! What `restore` prints: the file, the dump in it, and the next command.
+//! The output of `restore`: the file, the dump in it, and the next command.
 
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{at_rate, modified};
+use crate::commands::recovery::{at_rate, modification_time};
 use crate::config::JobZone;
 use crate::rules::loading::{LoadTarget, Loading};
 use crate::rules::units::{duration, exact_size, size};
@@ -23,13 +23,13 @@ pub(super) struct Restored<'a> {
 }
 
 pub(super) enum Next<'a> {
-    /// The command that unpacks the archive, which was kept.
+    /// The command that unpacks the archive.
     Unpack(&'a str),
-    /// How the dump is loaded, if its maker is known.
+    /// How to load the dump, if its maker is known.
     Load(Option<Loading>, LoadTarget<'a>),
 }
 
-/// Some lines, without a newline at the end.
+/// Several lines, without a final newline.
 pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
     let over =
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
@@ -50,7 +50,7 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
         restored.archive,
         size(restored.archive_size),
         exact_size(restored.dump.size),
-        modified(restored.dump, zone),
+        modification_time(restored.dump, zone),
     )
 }
 

@@ -1,4 +1,4 @@
-//! What `run` prints at the end: a summary on a terminal, or the errors for cron.
+//! The output at the end of a run: a summary on a terminal, or the errors for cron.
 
 use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State};
 use crate::record::task::Task;
@@ -6,9 +6,8 @@ use crate::report::message::{figures, headline, tasks};
 use crate::rules::retention::{Action, Decision};
 use crate::rules::units;
 
-/// A few lines for a terminal, each ending with a newline.
-///
-/// A dry run shows what would be sent, and for every file on the server whether it would be removed or kept, and why.
+/// Lines for a terminal, each with a newline. A dry run lists what would be sent, and whether each file on the server would
+/// be removed or kept, and why.
 pub(super) fn summary(record: &RunRecord) -> String {
     let mut lines = vec![headline::headline(record)];
     if let Some(dump) = &record.dump {
@@ -42,7 +41,7 @@ pub(super) fn summary(record: &RunRecord) -> String {
     finish(record, &lines)
 }
 
-/// What a real run would do. No file is omitted.
+/// Omits no file.
 fn dry_run(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     let sending = record.task(Task::SendArchive);
@@ -69,7 +68,7 @@ fn dry_run(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-/// What cron should mail: nothing after a success, otherwise the outcome and each error, or each warning if there was no
+/// The text for cron to mail: empty after a success, otherwise the outcome and all errors, or all warnings if there was no
 /// error. Each line ends with a newline.
 pub(super) fn cron_errors(record: &RunRecord) -> String {
     let outcome = record.outcome();
@@ -101,7 +100,7 @@ mod tests {
     use crate::report::message::samples;
 
     #[test]
-    fn cron_gets_nothing_after_a_success_otherwise_the_errors_or_else_the_warnings() {
+    fn cron_mails_nothing_after_a_success_otherwise_errors_or_warnings() {
         assert_eq!(cron_errors(&samples::delivered()), "");
         let text = cron_errors(&samples::hostile());
         assert!(text.contains("error: Find dump: ") && !text.contains("warning: "), "{text}");
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_a_few_lines() {
+    fn a_terminal_shows_a_summary() {
         insta::assert_snapshot!(summary(&samples::delivered()), @r"
         The dump was delivered and verified.
           dump     backup/dump.sql, 62.00 MiB, modified 23 Nov 2026 22:58:04 +01:00

@@ -8,14 +8,14 @@ use crate::rules::health::{Checkup, Health, Limits, Newest, Problem};
 use crate::rules::redaction::printable;
 use crate::rules::units;
 
-/// Longer texts are truncated, in characters: pagers and databases do so anyway, and the performance data must be kept.
-const LONGEST_TEXT: usize = 500;
+/// Longer texts are truncated: pagers and databases do so anyway, and the performance data must be kept.
+const MAX_TEXT_CHARS: usize = 500;
 
-/// The line for `checkup`, without a line break. `free` are the server's free bytes, if it reports them; `remark` is added to
-/// the text.
+/// The line for `checkup`, without a line break. `free` is in bytes, if the server reports it; `remark` is appended to the
+/// text.
 pub(super) fn line(checkup: &Checkup, limits: Limits, free: Option<u64>, remark: Option<&str>) -> String {
     let mut parts = Vec::new();
-    parts.extend(checkup.newest.as_ref().map(|newest| about(newest, &checkup.problems, limits)));
+    parts.extend(checkup.newest.as_ref().map(|newest| describe(newest, &checkup.problems, limits)));
     parts.extend(checkup.problems.iter().filter_map(text));
     parts.extend(remark.map(str::to_owned));
     format!("{} | {}", plain_line(checkup.health(), &parts.join("; ")), figures(checkup, limits, free))
@@ -31,7 +31,7 @@ pub(super) fn plain_line(health: Health, text: &str) -> String {
     };
     // The text after a vertical bar is read as performance data.
     let mut text = printable(text).replace('|', "\\u{7c}");
-    if let Some((cut, _)) = text.char_indices().nth(LONGEST_TEXT) {
+    if let Some((cut, _)) = text.char_indices().nth(MAX_TEXT_CHARS) {
         text.truncate(cut);
         text.push('…');
     }
@@ -39,7 +39,7 @@ pub(super) fn plain_line(health: Health, text: &str) -> String {
 }
 
 /// "20262311.tgz is 9 h old, 3.24 MiB", with the limits that it exceeds.
-fn about(newest: &Newest, problems: &[Problem], limits: Limits) -> String {
+fn describe(newest: &Newest, problems: &[Problem], limits: Limits) -> String {
     let age = if problems.contains(&Problem::TooOld) {
         let age = units::duration(newest.age.to_std().unwrap_or(Duration::ZERO));
         format!("{age} old (more than {})", limit(limits.max_age))
@@ -54,7 +54,7 @@ fn about(newest: &Newest, problems: &[Problem], limits: Limits) -> String {
     format!("{} is {age}, {size}{least}", newest.name)
 }
 
-/// Any problem but the newest archive's age and size, which [`about`] reports.
+/// Omits the newest archive's age and size, which [`describe`] reports.
 fn text(problem: &Problem) -> Option<String> {
     Some(match problem {
         Problem::TooOld | Problem::TooSmall | Problem::UnknownSize => return None,
@@ -85,7 +85,7 @@ fn limit(limit: TimeDelta) -> String {
 }
 
 /// The performance data: `label=value[unit];[warning];[critical];[minimum]`. A threshold is the range of good values: `N` is
-/// from 0 to N, `N:` is N and more.
+/// 0 to N, `N:` is N or more.
 fn figures(checkup: &Checkup, limits: Limits, free: Option<u64>) -> String {
     let mut figures = Vec::new();
     if let Some(newest) = &checkup.newest {

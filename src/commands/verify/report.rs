@@ -1,43 +1,42 @@
-//! What `verify` prints: a line for each archive, and a total.
+//! The output of `verify`: a line for each archive, and a total.
 
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{at_rate, modified};
+use crate::commands::recovery::{at_rate, modification_time};
 use crate::config::JobZone;
 use crate::rules::recovery::Stored;
 use crate::rules::redaction::{printable, shell_word};
 use crate::rules::units::{count, size};
 
-/// The condition of an archive.
 pub(super) enum Condition {
     Good(PackedDump),
     /// Intact, but the dump in it has another name.
     OtherName {
         dump: PackedDump,
-        /// The name that it should have, in quotes.
+        /// The expected names, in quotes.
         expected: String,
     },
-    /// Damaged, or it holds something else: why.
+    /// Damaged or not an archive, with the reason.
     Bad(String),
-    /// It could not be read completely: why.
+    /// Not read completely, with the reason.
     Unread(String),
 }
 
-/// The reading `took` this long; times are shown in `zone`.
+/// `took` is the time for reading the archive; `zone` is for the times in the line.
 pub(super) fn line(archive: &Stored, condition: &Condition, took: Duration, zone: &JobZone) -> String {
     let Stored { name, date, file } = archive;
     let stored_size = file.size.map_or_else(|| "? B".to_owned(), size);
     let condition = match condition {
         Condition::Good(dump) => {
             let rate = at_rate(file.size, took);
-            format!("good: a dump of {}, {}{rate}", size(dump.size), modified(dump, zone))
+            format!("good: a dump of {}, {}{rate}", size(dump.size), modification_time(dump, zone))
         }
         Condition::OtherName { dump, expected } => printable(&format!(
-            "intact, but it holds {:?} instead of {expected}: a dump of {}, {}; read it with --dump {}",
+            "intact, but it contains {:?} instead of {expected}: a dump of {}, {}; read it with --dump {}",
             dump.name,
             size(dump.size),
-            modified(dump, zone),
+            modification_time(dump, zone),
             shell_word(&dump.name)
         )),
         Condition::Bad(why) => format!("BAD: {why}"),
@@ -56,7 +55,7 @@ pub(super) fn total(conditions: &[Condition]) -> String {
     };
     let counts: Vec<String> = ["good", "with another name", "BAD", "NOT READ"]
         .into_iter()
-        .map(|wanted| (conditions.iter().filter(|condition| label(condition) == wanted).count(), wanted))
+        .map(|it| (conditions.iter().filter(|condition| label(condition) == it).count(), it))
         .filter(|(number, _)| *number > 0)
         .map(|(number, label)| format!("{number} {label}"))
         .collect();
@@ -71,7 +70,7 @@ mod tests {
     use crate::rules::listing::{Entry, Kind};
 
     #[test]
-    fn each_condition_has_its_line_and_the_total_counts_them() {
+    fn each_archive_has_a_line_and_the_total_counts_conditions() {
         let zone = JobZone::Fixed(FixedOffset::east_opt(3600).unwrap());
         let dump = |name: &str, size, time: Option<&str>| PackedDump {
             name: name.to_owned(),
@@ -100,7 +99,7 @@ mod tests {
         20262311.tgz  2026-11-23        90 B  good: a dump of 3 B, modification time unknown
         20262311.tgz  2026-11-23        17 B  BAD: it is truncated after 17 bytes
         20262311.tgz  2026-11-23         ? B  NOT READ: the server refused to open it
-        20262311.tgz  2026-11-23        90 B  intact, but it holds "old\n.sql" instead of "new.sql": a dump of 12.00 MiB, modified 23 Nov 2026 22:54:11 +01:00; read it with --dump 'old\n.sql'
+        20262311.tgz  2026-11-23        90 B  intact, but it contains "old\n.sql" instead of "new.sql": a dump of 12.00 MiB, modified 23 Nov 2026 22:54:11 +01:00; read it with --dump 'old\n.sql'
         5 archives: 2 good, 1 with another name, 1 BAD, 1 NOT READ
         1 archive: 1 good
         "#);

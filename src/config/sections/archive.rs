@@ -11,7 +11,7 @@ use crate::config::paths::folder;
 use crate::config::section::{Section, keys};
 use crate::rules::archive_name::ArchiveName;
 
-/// Kept over a reboot, and meant for large files.
+/// It survives a reboot, and is meant for large files.
 const WORK_DIRECTORY: &str = "/var/tmp";
 
 #[derive(Debug, Clone)]
@@ -23,29 +23,28 @@ pub struct Archive {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// With the ZIP's own deflate data, where it is deflate.
+    /// Copies the ZIP's data if it is deflate.
     Reuse,
-    /// Anew, as one gzip member at this level, 1 to 9.
+    /// Compresses again, as one gzip member at this level, 1 to 9.
     Level(u32),
 }
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
     keys! { keys:
-        /// The archive's name without .tgz, as a date pattern of strftime with year, month and day.
-        name = or(archive_name(), "%Y%d%m");
-        /// How the archive is compressed: "reuse" takes the ZIP's own data; a level from 1 to 9 compresses anew.
-        compression = or(compression(), "reuse");
-        /// The folder for temporary files on this machine. It needs space for the archive, and also for the ZIP where the
-        /// web server does not support range requests.
-        work_directory = or(folder(), WORK_DIRECTORY);
+        /// The archive's name without .tgz, as a strftime pattern with year, month and day.
+        name = with_default(archive_name(), "%Y%d%m");
+        /// How the archive is compressed: "reuse" copies the ZIP's compressed data; a level from 1 to 9 compresses it again.
+        compression = with_default(compression(), "reuse");
+        /// The folder for temporary files on this machine. It needs space for the archive, and also for the ZIP if the web
+        /// server does not support range requests.
+        work_directory = with_default(folder(), WORK_DIRECTORY);
     }
-    // Where it is a mistake, no command uses it.
+    // If it is invalid, no command uses it.
     let work_directory = work_directory.unwrap_or_else(|| PathBuf::from(WORK_DIRECTORY));
     Some(Archive { name: name?, compression: compression?, work_directory })
 }
 
-/// A strftime pattern of date parts. The schema checks that the year is one of them; the reader tries whether every date can be read back from its
-/// name.
+/// A strftime pattern. The schema checks that it has a year; the reader checks that every date can be read back from its name.
 fn archive_name() -> Kind<ArchiveName> {
     let part = "%[-_0]?[YCyqmbBhdeaAwuUWGgVjFv%]";
     let pattern = format!(r"^(?!\.)(?!.*\.\.)(?=.*%[-_0]?[YyGgFv])(?:[^%/\p{{Cc}}]|{part})+$");

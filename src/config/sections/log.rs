@@ -16,11 +16,10 @@ pub struct Log {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The lowest level that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     Debug,
@@ -35,12 +34,12 @@ const LEVELS: &[(&str, LogLevel)] =
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Log> {
     keys! { keys:
-        /// The log file. It is created where it is missing.
-        file = or(log_file(), "log.log");
+        /// The log file. It is created if it is missing.
+        file = with_default(log_file(), "log.log");
         /// How a line is written: for people, or as one JSON object.
-        format = or(word(FORMATS), "text");
+        format = with_default(word(FORMATS), "text");
         /// The lowest level that is written.
-        level = or(word(LEVELS), "info");
+        level = with_default(word(LEVELS), "info");
     }
     Some(Log { file: file?, format: format?, level: level? })
 }

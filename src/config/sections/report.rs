@@ -1,4 +1,4 @@
-//! The sections `email`, `mattermost`, `monitor` and `metrics`: who gets a report.
+//! The sections `email`, `mattermost`, `monitor` and `metrics`: where reports are sent.
 
 use std::path::PathBuf;
 
@@ -10,17 +10,17 @@ use super::source::Credentials;
 use crate::config::kind::{flag, whole, word};
 use crate::config::paths::{certificates, textfile};
 use crate::config::secret::secret;
-use crate::config::section::{Section, given, keys};
+use crate::config::section::{Section, is_given, keys};
 use crate::config::values::{host, line, loopback_pattern, mailbox, name, picture_address, secret_address};
 use crate::rules::address::is_loopback;
 
 #[derive(Debug, Clone)]
 pub struct Email {
     pub send: SendOn,
-    /// `None` hands the mail to the local sendmail.
+    /// `None` uses the local sendmail.
     pub server: Option<MailServer>,
     pub from: Mailbox,
-    /// At least one.
+    /// Not empty.
     pub to: Vec<Mailbox>,
     pub subject: String,
     pub attach_log: bool,
@@ -64,7 +64,7 @@ pub struct Mattermost {
 
 #[derive(Debug, Clone)]
 pub struct Monitor {
-    /// `/start` and `/fail` are added to its path.
+    /// `/start` and `/fail` are appended to its path.
     pub ping_url: SecretString,
     pub ca_file: Option<PathBuf>,
 }
@@ -77,17 +77,17 @@ pub struct Metrics {
 pub(in crate::config) fn read_email(keys: &mut Section<'_, '_>) -> Option<Email> {
     keys! { keys:
         /// When a mail is sent: always, when an error happened, or never. A stale dump is a warning, not an error.
-        send = or(word(SEND), "always");
-        /// The mail server; null hands the mail to the local sendmail.
+        send = with_default(word(SEND), "always");
+        /// The mail server; null uses the local sendmail.
         server = optional_section(read_mail_server);
         /// The sender: an address, or a name with the address in angle brackets.
-        from = must(mailbox().example("Nightly dump <reports@example.com>"));
+        from = required(mailbox().example("Nightly dump <reports@example.com>"));
         /// The recipients' addresses, at least one.
         to = list(mailbox().example("admin@example.com"));
         /// How the subject begins; the outcome and the host's name are added.
-        subject = or(line(), "My daily report");
+        subject = with_default(line(), "My daily report");
         /// Whether this run's lines of the log are attached.
-        attach_log = or(flag(), true);
+        attach_log = with_default(flag(), true);
     }
     Some(Email { send: send?, server, from: from?, to: to?, subject: subject?, attach_log: attach_log? })
 }
@@ -99,25 +99,25 @@ const SECURITY: &[(&str, MailSecurity)] =
 fn read_mail_server(keys: &mut Section<'_, '_>) -> Option<MailServer> {
     keys! { keys:
         /// The mail server's name or address.
-        host = must(host().example("mail.example.com"));
+        host = required(host().example("mail.example.com"));
         /// The mail server's port; null is 465, 587 or 25, depending on security.
         port = optional(whole(1..=u16::MAX).example(465));
         /// How the connection is protected: TLS from the first byte, STARTTLS, or not at all.
-        security = or(word(SECURITY), "tls");
-        /// The name to log in with. It needs password.
+        security = with_default(word(SECURITY), "tls");
+        /// The name to log in with. It requires password.
         username = optional(name().example("reports@example.com"));
-        /// The password to log in with. It needs username.
-        password = optional(secret().in_file("secrets/mail-password"));
-        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        /// The password to log in with. It requires username.
+        password = optional(secret().example_file("secrets/mail-password"));
+        /// PEM file with the only certificate authorities to trust; null trusts those of the public web.
         ca_file = optional(certificates());
     }
-    keys.both_or_none("username", "password");
+    keys.both_or_neither("username", "password");
     let unprotected = json!({"properties": {"security": {"const": "none"}}, "required": ["security"]});
     let this_machine = json!({"properties": {"host": {"pattern": loopback_pattern()}}});
-    keys.rule(json!({"if": {"allOf": [given("password"), unprotected]}, "then": this_machine}));
+    keys.rule(json!({"if": {"allOf": [is_given("password"), unprotected]}, "then": this_machine}));
     let is_beyond_loopback = host.as_deref().is_some_and(|host| !is_loopback(host));
     if security == Some(MailSecurity::None) && keys.is_given("password") && is_beyond_loopback {
-        keys.refuse("security", "\"none\" would send the password in clear", "write \"tls\" or \"starttls\"");
+        keys.refuse("security", "\"none\" would send the password unencrypted", "write \"tls\" or \"starttls\"");
     }
     // The registered ports of submission over TLS (RFC 8314), submission (RFC 6409) and SMTP (RFC 5321).
     let port = port.unwrap_or(match security? {
@@ -132,14 +132,14 @@ fn read_mail_server(keys: &mut Section<'_, '_>) -> Option<MailServer> {
 pub(in crate::config) fn read_mattermost(keys: &mut Section<'_, '_>) -> Option<Mattermost> {
     keys! { keys:
         /// When a message is sent: always, when an error happened or a mail was not delivered, or never.
-        send = or(word(SEND), "always");
-        /// The address of the incoming webhook. Everybody who knows it can post, so it is a secret.
-        webhook_url = must(secret_address().in_file("secrets/mattermost-webhook-url"));
+        send = with_default(word(SEND), "always");
+        /// The address of the incoming webhook. Anyone who knows it can post, so it is a secret.
+        webhook_url = required(secret_address().example_file("secrets/mattermost-webhook-url"));
         /// The name that the message appears under.
         username = optional(name().example("Nightly dump"));
         /// The address of the picture that the message appears with.
         icon_url = optional(picture_address());
-        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        /// PEM file with the only certificate authorities to trust; null trusts those of the public web.
         ca_file = optional(certificates());
     }
     Some(Mattermost { send: send?, webhook_url: webhook_url?, username, icon_url, ca_file })
@@ -147,9 +147,9 @@ pub(in crate::config) fn read_mattermost(keys: &mut Section<'_, '_>) -> Option<M
 
 pub(in crate::config) fn read_monitor(keys: &mut Section<'_, '_>) -> Option<Monitor> {
     keys! { keys:
-        /// The address of the check; /start and /fail are added to it. Everybody who knows it can report, so it is a secret.
-        ping_url = must(secret_address().in_file("secrets/monitor-ping-url"));
-        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        /// The address of the check; /start and /fail are appended to it. Anyone who knows it can report, so it is a secret.
+        ping_url = required(secret_address().example_file("secrets/monitor-ping-url"));
+        /// PEM file with the only certificate authorities to trust; null trusts those of the public web.
         ca_file = optional(certificates());
     }
     Some(Monitor { ping_url: ping_url?, ca_file })
@@ -158,7 +158,7 @@ pub(in crate::config) fn read_monitor(keys: &mut Section<'_, '_>) -> Option<Moni
 pub(in crate::config) fn read_metrics(keys: &mut Section<'_, '_>) -> Option<Metrics> {
     keys! { keys:
         /// The file for the textfile collector of node_exporter. Its name ends with .prom.
-        textfile = must(textfile().example("/var/lib/prometheus/node-exporter/scripting-system.prom"));
+        textfile = required(textfile().example("/var/lib/prometheus/node-exporter/scripting-system.prom"));
     }
     Some(Metrics { textfile: textfile? })
 }

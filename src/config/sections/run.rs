@@ -13,19 +13,19 @@ pub struct Run {
 
 pub(in crate::config) fn read_retry(keys: &mut Section<'_, '_>) -> Option<RetryPolicy> {
     keys! { keys:
-        /// How often an operation is tried in all.
-        attempts = or(whole(1..=20), 3);
-        /// How many seconds the first pause takes; each further one takes twice as long.
-        first_pause_seconds = or(whole(0..=3_600), 1);
-        /// How many seconds a pause takes at most; not less than the first one.
-        max_pause_seconds = or(whole(0..=3_600), 30);
+        /// How many times an operation is tried in total.
+        attempts = with_default(whole(1..=20), 3);
+        /// The first pause between attempts, in seconds; each further pause is twice as long.
+        first_pause_seconds = with_default(whole(0..=3_600), 1);
+        /// The longest pause between attempts, in seconds; not less than the first one.
+        max_pause_seconds = with_default(whole(0..=3_600), 30);
     }
     let (first, longest) = (first_pause_seconds?, max_pause_seconds?);
     if first > longest {
         keys.refuse(
             "max_pause_seconds",
             format!("{longest} is less than retry.first_pause_seconds ({first})"),
-            "raise this one or lower that one",
+            "raise it, or lower retry.first_pause_seconds",
         );
     }
     Some(RetryPolicy {
@@ -37,8 +37,8 @@ pub(in crate::config) fn read_retry(keys: &mut Section<'_, '_>) -> Option<RetryP
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Run> {
     keys! { keys:
-        /// How many minutes the whole run may take, without the reports.
-        deadline_minutes = or(whole(1..=10_080), 360);
+        /// The time limit of a run without its reports, in minutes.
+        deadline_minutes = with_default(whole(1..=10_080), 360);
     }
     Some(Run { deadline: Duration::from_secs(deadline_minutes? * 60) })
 }

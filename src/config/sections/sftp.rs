@@ -10,29 +10,28 @@ use serde_json::json;
 
 use crate::config::kind::{Kind, whole};
 use crate::config::mistakes::{Refusal, refuse};
-use crate::config::paths::{file, must_be_file, ssh_key};
+use crate::config::paths::{check_file, file, ssh_key};
 use crate::config::secret::secret;
-use crate::config::section::{Section, keys, needs};
+use crate::config::section::{Section, keys, requires};
 use crate::config::values::{host, name, remote_path};
 use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Holds;
 
-/// The machine's own file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).
+/// The machine-wide file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).
 pub const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 
-/// Longest temporary prefix, in bytes: prefix, archive name and suffix share the 255 that file systems allow for a name.
-const LONGEST_PREFIX: usize = 32;
+/// Prefix, archive name and suffix share the 255 bytes that file systems allow for a name.
+const MAX_PREFIX_BYTES: usize = 32;
 
-/// Length of a SHA-256 digest, in bytes.
 const SHA256_BYTES: usize = 32;
 
 #[derive(Debug, Clone)]
 pub struct Sftp {
-    /// An IPv6 address is without brackets.
+    /// An IPv6 address has no brackets.
     pub host: String,
     pub port: u16,
     pub username: String,
-    /// For `password` and `keyboard-interactive` alike.
+    /// For both `password` and `keyboard-interactive`.
     pub password: Option<SecretString>,
     pub private_key: Option<PathBuf>,
     pub passphrase: Option<SecretString>,
@@ -42,7 +41,7 @@ pub struct Sftp {
     pub host_key: HostKeyPolicy,
     pub directory: String,
     pub temporary_prefix: String,
-    /// At most this many, 1 to 8.
+    /// The maximum number, 1 to 8.
     pub connections: u64,
     pub timeout: Duration,
 }
@@ -50,7 +49,7 @@ pub struct Sftp {
 /// Which host key is accepted. A changed key is always refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostKeyPolicy {
-    /// A first key is added to known_hosts and reported.
+    /// The first key is added to known_hosts and reported.
     AcceptNew,
     /// Only a key in known_hosts.
     Strict,
@@ -61,30 +60,30 @@ pub enum HostKeyPolicy {
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     keys! { keys:
         /// The SFTP server's name or address.
-        host = must(host().example("sftp.example.com"));
+        host = required(host().example("sftp.example.com"));
         /// The SFTP server's port.
-        port = or(whole(1..=u16::MAX), 22);
+        port = with_default(whole(1..=u16::MAX), 22);
         /// The name to log in with.
-        username = must(name().example("backup"));
-        /// The password to log in with. A password, a private key or a running agent is needed; cron has no agent.
+        username = required(name().example("backup"));
+        /// The password to log in with. A password, a private key or a running agent is required; cron has no agent.
         password = optional(secret());
         /// The private key to log in with, readable by its owner only.
         private_key = optional(ssh_key().example("id_ed25519"));
         /// The passphrase of the private key.
         passphrase = optional(secret());
         /// The file of known host keys.
-        known_hosts = or(file("path to a file", |_, _| Ok(())), "~/.ssh/known_hosts");
-        /// Which host key is accepted: "accept-new" takes the first one and reports its fingerprint, "strict" takes only one
-        /// that known_hosts holds, "SHA256:…" takes only that one. A changed key is always refused.
-        host_key = or(host_key(), ACCEPT_NEW);
+        known_hosts = with_default(file("path to a file", |_, _| Ok(())), "~/.ssh/known_hosts");
+        /// Which host key is accepted: "accept-new" trusts the first one and reports its fingerprint, "strict" requires a key
+        /// in known_hosts, "SHA256:…" requires the key with that fingerprint. A changed key is always refused.
+        host_key = with_default(host_key(), ACCEPT_NEW);
         /// The folder for the archives as the server sees it, relative to the login folder; "." is the login folder itself.
-        directory = must(remote_path().example("TSE-INFORX"));
-        /// How temporary names on the server begin. Change it for servers that refuse names with a dot in front.
-        temporary_prefix = or(temporary_prefix(), ".");
+        directory = required(remote_path().example("TSE-INFORX"));
+        /// The prefix of temporary names on the server. Change it for servers that refuse names with a leading dot.
+        temporary_prefix = with_default(temporary_prefix(), ".");
         /// How many connections may share the transfer of a large archive.
-        connections = or(whole(1..=8), 8);
-        /// How many seconds the connection, and any single answer, may take.
-        timeout_seconds = or(whole(1..=3_600), 30);
+        connections = with_default(whole(1..=8), 8);
+        /// The time limit for connecting and for each reply, in seconds.
+        timeout_seconds = with_default(whole(1..=3_600), 30);
     }
     let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);
     if !keys.is_given("password") && !keys.is_given("private_key") && agent_socket.is_none() {
@@ -94,9 +93,13 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
             "give a password or a private key; cron has no agent",
         );
     }
-    keys.rule(needs("passphrase", "private_key"));
+    keys.rule(requires("passphrase", "private_key"));
     if keys.is_given("passphrase") && !keys.is_given("private_key") {
-        keys.refuse("passphrase", "has no sftp.private_key to open", "name the private key, or remove the passphrase");
+        keys.refuse(
+            "passphrase",
+            "is given without sftp.private_key",
+            "name the private key, or remove the passphrase",
+        );
     }
     if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
@@ -121,11 +124,11 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     })
 }
 
-/// Where a first key may be accepted, or is pinned, the file need not exist.
+/// With a pinned key, or if a first key may be accepted, the file may be missing.
 fn check_known_hosts(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), Refusal> {
     match policy {
-        HostKeyPolicy::Strict => must_be_file(known_hosts),
-        HostKeyPolicy::AcceptNew if known_hosts.exists() => must_be_file(known_hosts),
+        HostKeyPolicy::Strict => check_file(known_hosts),
+        HostKeyPolicy::AcceptNew if known_hosts.exists() => check_file(known_hosts),
         HostKeyPolicy::AcceptNew | HostKeyPolicy::Pinned(_) => Ok(()),
     }
 }
@@ -133,7 +136,7 @@ fn check_known_hosts(known_hosts: &Path, policy: &HostKeyPolicy) -> Result<(), R
 const ACCEPT_NEW: &str = "accept-new";
 const STRICT: &str = "strict";
 
-/// A word, or a fingerprint: 32 bytes in base64 without padding, so that the last character has two bits that are 0.
+/// A word, or a fingerprint: 32 bytes in base64 without padding, so the last two bits are 0.
 fn host_key() -> Kind<HostKeyPolicy> {
     const FIX: &str = "write \"accept-new\", \"strict\", or \"SHA256:\" and 43 characters as ssh-keygen -l prints them";
     let words = [ACCEPT_NEW, STRICT];
@@ -154,15 +157,15 @@ fn host_key() -> Kind<HostKeyPolicy> {
 }
 
 fn temporary_prefix() -> Kind<String> {
-    Kind::text("beginning of a file name", r"^[^/\p{Cc}]*$", |text| match text {
+    Kind::text("prefix of a file name", r"^[^/\p{Cc}]*$", |text| match text {
         _ if text.contains('/') || text.chars().any(char::is_control) => {
-            refuse("holds a \"/\" or a control character", "write the beginning of a file name")
+            refuse("contains a \"/\" or a control character", "write the prefix of a file name")
         }
-        _ if text.len() > LONGEST_PREFIX => {
-            let problem = format!("is longer than {LONGEST_PREFIX} bytes");
+        _ if text.len() > MAX_PREFIX_BYTES => {
+            let problem = format!("is longer than {MAX_PREFIX_BYTES} bytes");
             refuse(problem, "write a shorter one, such as \".\" or \"tmp-\"")
         }
         _ => Ok(text.to_owned()),
     })
-    .also("maxLength", LONGEST_PREFIX)
+    .with_keyword("maxLength", MAX_PREFIX_BYTES)
 }

@@ -20,10 +20,10 @@ use crate::rules::origin::Mark;
 
 #[derive(Clone)]
 pub struct Source {
-    /// Its query is a secret: show it with [`public_url`](Source::public_url).
+    /// Its query is a secret: print it with [`public_url`](Source::public_url).
     pub url: Url,
     pub dump: String,
-    /// `None`: the job's zone.
+    /// `None` is the job's zone.
     pub timezone: Option<Tz>,
     pub max_age_days: u32,
     pub ca_file: Option<PathBuf>,
@@ -50,36 +50,36 @@ pub struct ClientIdentity {
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
     keys! { keys:
-        /// The ZIP's address: https://…, or plain http for this machine's own addresses. It holds no user or password. Its
+        /// The ZIP's address: https://…, or plain http for this machine's own addresses. It contains no user or password. Its
         /// query is kept secret.
-        url = must(zip_address().example("https://www.example.com/backup/dump.zip"));
+        url = required(zip_address().example("https://www.example.com/backup/dump.zip"));
         /// The dump's path in the ZIP.
-        dump = must(dump_path().example("dump.sql"));
-        /// The IANA zone in which the ZIP's local times were written; null is the job's zone. It matters only for ZIPs whose
-        /// entries have no extended timestamp.
+        dump = required(dump_path().example("dump.sql"));
+        /// The IANA time zone of the ZIP's local times; null is the job's zone. It matters only for entries without an extended
+        /// timestamp.
         timezone = optional(timezone());
-        /// How many days before today the dump may have been modified and still count as fresh.
-        max_age_days = or(whole(0..=36_500), 0);
-        /// PEM file with the only certificate authorities to trust; null trusts the public web's.
+        /// The maximum age of a fresh dump, in days; 0 requires a dump that was modified today.
+        max_age_days = with_default(whole(0..=36_500), 0);
+        /// PEM file with the only certificate authorities to trust; null trusts those of the public web.
         ca_file = optional(certificates());
-        /// PEM file with the client's certificate chain. It needs client_key.
+        /// PEM file with the client's certificate chain. It requires client_key.
         client_certificate = optional(certificates());
         /// PEM file with the private key of the client's certificate, without a passphrase.
         client_key = optional(tls_key());
-        /// The name for HTTP basic authentication. It needs password.
+        /// The name for HTTP basic authentication. It requires password.
         username = optional(basic_username().example("backup"));
-        /// The password for HTTP basic authentication. It needs username.
-        password = optional(secret().in_file("secrets/source-password"));
-        /// The HTTP proxy to use: http://… or https://…, with its user and password where it has them. The environment's
-        /// proxies are not used.
+        /// The password for HTTP basic authentication. It requires username.
+        password = optional(secret().example_file("secrets/source-password"));
+        /// The HTTP proxy to use: http://… or https://…, with a user and password if it needs them. The proxies of the
+        /// environment are not used.
         proxy = optional(proxy());
-        /// How many seconds the connection, the first byte, and a body slower than 1 KiB/s may take.
-        timeout_seconds = or(whole(1..=3_600), 30);
-        /// The most bytes that the dump may have.
-        max_dump_bytes = or(whole(1..=u64::MAX), 1_u64 << 40);
+        /// The time limit for connecting, for the first byte, and for a body slower than 1 KiB/s, in seconds.
+        timeout_seconds = with_default(whole(1..=3_600), 30);
+        /// The maximum size of the dump, in bytes.
+        max_dump_bytes = with_default(whole(1..=u64::MAX), 1_u64 << 40);
     }
-    keys.both_or_none("client_certificate", "client_key");
-    keys.both_or_none("username", "password");
+    keys.both_or_neither("client_certificate", "client_key");
+    keys.both_or_neither("username", "password");
     Some(Source {
         url: url?,
         dump: dump?,
@@ -104,7 +104,7 @@ fn timezone() -> Kind<Tz> {
 }
 
 impl Source {
-    /// The mark that this job's archives bear.
+    /// The mark in this job's archives.
     pub fn mark(&self) -> Mark {
         Mark::new(&self.url, &self.dump)
     }

@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
     (4, "values out of bounds", &[
         (BROKEN_CONFIGURATION, "every_mistake_is_reported_at_once"),
         (CONFIG_MISTAKES, "all_mistakes_are_reported_at_once_in_the_order_of_the_documentation"),
-        (CONFIG_MISTAKES, "every_bad_value_is_refused_under_its_own_key"),
+        (CONFIG_MISTAKES, "every_invalid_value_is_refused_under_its_own_key"),
     ]),
     (5, "archive name without a date, or a path", &[
         (BROKEN_CONFIGURATION, "every_mistake_is_reported_at_once"),
@@ -69,8 +69,8 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (6, "others can write the configuration, or read its secret", &[
         (BROKEN_CONFIGURATION, "a_configuration_that_others_can_read_or_write_is_refused_with_the_chmod_that_fixes_it"),
-        (CONFIG_FILES, "a_file_that_others_can_write_is_refused_with_the_command_that_corrects_it"),
-        (CONFIG_FILES, "a_secret_in_clear_that_all_can_read_is_refused_with_its_key"),
+        (CONFIG_FILES, "a_file_that_others_can_write_is_refused_with_the_command_that_fixes_it"),
+        (CONFIG_FILES, "a_plain_text_secret_that_anyone_can_read_is_refused_with_its_key"),
     ]),
     (7, "a secret that is not there", &[
         (CONFIG_SECRETS, "a_missing_or_bad_secret_is_reported_by_its_source"),

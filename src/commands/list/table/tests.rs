@@ -1,29 +1,15 @@
-//! Listings of a folder with every kind of entry, for every output.
-
-use std::sync::LazyLock;
+//! Listings of a folder with every kind of entry, on every kind of output.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::commands::list::document::{listing_json, listing_schema};
 use crate::commands::list::table::*;
-use crate::rules::archive_name::{ArchiveName, Naming};
+use crate::rules::inventory::tests::{NAMING, POLICY};
 use crate::rules::listing::{Entry, Kind};
 use crate::rules::retention::keeping::Policy;
 
-const POLICY: Policy =
-    Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-const PAPER: Canvas = Canvas { columns: None, has_colour: false, shows_all_names: false };
-
-/// Parsing a pattern takes a while.
-fn naming() -> &'static Naming {
-    static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
-        archive: ArchiveName::new("%Y%d%m").unwrap(),
-        temporary_prefix: ".".to_owned(),
-        id: "0a1b2c3d".to_owned(),
-    });
-    &NAMING
-}
+const PLAIN: Canvas = Canvas { columns: None, has_colour: false, shows_all_names: false };
 
 fn as_of() -> DateTime<FixedOffset> {
     "2026-11-24T08:10:00+01:00".parse().unwrap()
@@ -34,14 +20,14 @@ fn file(name: &str, size: u64) -> Entry {
     Entry { name: name.to_owned(), kind: Kind::File, size: Some(size), modified }
 }
 
-/// The archive of N days before the morning of the 24th, written at 23:00 of its day.
+/// An archive dated `days_ago`, written at 23:00 on that day.
 fn archive(days_ago: i64, size: u64) -> Entry {
     let date = as_of().date_naive() - TimeDelta::days(days_ago);
     let modified = Some(date.and_hms_opt(22, 0, 0).unwrap().and_local_timezone(Utc).unwrap());
-    Entry { modified, ..file(&naming().archive.file_name(date), size) }
+    Entry { modified, ..file(&NAMING.archive.file_name(date), size) }
 }
 
-fn everything() -> Vec<Entry> {
+fn every_kind() -> Vec<Entry> {
     vec![
         archive(14, 2_900_000),
         archive(13, 2_950_000),
@@ -66,33 +52,35 @@ fn everything() -> Vec<Entry> {
 
 fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
     Listing {
-        inventory: Inventory::of(entries, naming(), policy, as_of()),
+        inventory: Inventory::of(entries, &NAMING, policy, as_of()),
         folder: "TSE-INFORX at sftp.example.com:22".to_owned(),
         as_of: as_of(),
         free: Some(118_200_000_000),
     }
 }
 
-fn on(columns: usize) -> Canvas {
-    Canvas { columns: Some(columns), ..PAPER }
+fn terminal(columns: usize) -> Canvas {
+    Canvas { columns: Some(columns), ..PLAIN }
 }
 
-fn shown(entries: &[Entry], canvas: Canvas) -> String {
+fn listing_on(entries: &[Entry], canvas: Canvas) -> String {
     listing(&listing_of(entries, POLICY), canvas)
 }
 
 #[test]
 fn bars_and_wrapping_depend_on_the_width_of_the_terminal() {
-    for (name, canvas) in [("no_terminal", PAPER), ("wide", on(130)), ("usual", on(84)), ("narrow", on(70))] {
-        insta::assert_snapshot!(name, shown(&everything(), canvas));
+    for (name, canvas) in
+        [("no_terminal", PLAIN), ("wide", terminal(130)), ("usual", terminal(84)), ("narrow", terminal(70))]
+    {
+        insta::assert_snapshot!(name, listing_on(&every_kind(), canvas));
     }
-    assert_eq!(shown(&everything(), on(20)), shown(&everything(), PAPER), "the terminal wraps");
+    assert_eq!(listing_on(&every_kind(), terminal(20)), listing_on(&every_kind(), PLAIN), "the terminal wraps");
 }
 
 #[test]
-fn the_line_of_an_archive_fits_the_terminal() {
+fn an_archives_line_fits_the_terminal() {
     for columns in 66..200 {
-        let text = shown(&everything(), on(columns));
+        let text = listing_on(&every_kind(), terminal(columns));
         for line in text.lines().filter(|line| line.contains("2026-11-") && line.contains(".tgz  ")) {
             assert!(measure_text_width(line) <= columns, "{columns}: {line}");
         }
@@ -101,8 +89,8 @@ fn the_line_of_an_archive_fits_the_terminal() {
 
 #[test]
 fn foreign_names_are_shown_on_request_and_escaped() {
-    let all = Canvas { shows_all_names: true, ..PAPER };
-    let text = shown(&everything(), all);
+    let canvas = Canvas { shows_all_names: true, ..PLAIN };
+    let text = listing_on(&every_kind(), canvas);
     let (_, names) = text.split_once("  free       ").unwrap();
     insta::assert_snapshot!(names, @r#"
     110.08 GiB
@@ -117,34 +105,34 @@ fn foreign_names_are_shown_on_request_and_escaped() {
 }
 
 #[test]
-fn only_terminals_with_colours_get_them() {
-    let colourful = Canvas { has_colour: true, ..on(130) };
-    let text = shown(&everything(), colourful);
+fn colours_are_used_only_if_the_terminal_supports_them() {
+    let canvas = Canvas { has_colour: true, ..terminal(130) };
+    let text = listing_on(&every_kind(), canvas);
     assert!(text.contains("\u{1b}[31mremove expired, 11 days old"), "{text}");
-    assert_eq!(console::strip_ansi_codes(&text), shown(&everything(), on(130)));
+    assert_eq!(console::strip_ansi_codes(&text), listing_on(&every_kind(), terminal(130)));
 }
 
 #[test]
 fn nights_that_retention_thins_out_do_not_count_as_missing() {
     let weekly = Policy { keep_weekly: 4, ..POLICY };
-    let text = listing(&listing_of(&[archive(1, 5), archive(8, 5), archive(15, 5), archive(22, 5)], weekly), PAPER);
+    let text = listing(&listing_of(&[archive(1, 5), archive(8, 5), archive(15, 5), archive(22, 5)], weekly), PLAIN);
     insta::assert_snapshot!(text);
 }
 
 #[test]
-fn held_back_removal_says_why() {
+fn held_back_removal_has_a_reason() {
     let entries = [archive(1, 5), archive(40, 5), archive(41, 5), archive(42, 5), file("20261122.tgz", 5)];
-    insta::assert_snapshot!(shown(&entries, PAPER));
+    insta::assert_snapshot!(listing_on(&entries, PLAIN));
 }
 
 #[test]
-fn an_empty_folder_says_so() {
-    insta::assert_snapshot!(shown(&[], PAPER), @r"
+fn an_empty_folder_is_reported() {
+    insta::assert_snapshot!(listing_on(&[], PLAIN), @r"
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
     The folder is empty.
       free       110.08 GiB
     ");
-    let foreign = listing(&Listing { free: None, ..listing_of(&[file("notes.txt", 7)], POLICY) }, PAPER);
+    let foreign = listing(&Listing { free: None, ..listing_of(&[file("notes.txt", 7)], POLICY) }, PLAIN);
     insta::assert_snapshot!(foreign, @r"
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
     There is no archive.
@@ -154,7 +142,7 @@ fn an_empty_folder_says_so() {
 }
 
 #[test]
-fn bars_are_proportional_and_only_0_bytes_have_none() {
+fn bars_are_proportional_and_missing_only_for_0_bytes() {
     assert_eq!(bar(0, 100, 10), "");
     assert_eq!(bar(1, u64::MAX, 10), "▏");
     assert_eq!(bar(50, 100, 10), "█████");
@@ -164,7 +152,7 @@ fn bars_are_proportional_and_only_0_bytes_have_none() {
 
 #[test]
 fn json_has_every_field_and_null_for_unknown_values() {
-    insta::assert_snapshot!(listing_json(&listing_of(&everything(), POLICY)).unwrap());
+    insta::assert_snapshot!(listing_json(&listing_of(&every_kind(), POLICY)).unwrap());
     let unknown = Listing { free: None, ..listing_of(&[], POLICY) };
     insta::assert_snapshot!(listing_json(&unknown).unwrap(), @r#"
     {
@@ -186,10 +174,10 @@ fn json_has_every_field_and_null_for_unknown_values() {
 }
 
 #[test]
-fn every_document_matches_the_schema_and_a_changed_one_does_not() {
+fn documents_match_the_schema_and_changed_ones_do_not() {
     let schema: Value = serde_json::from_str(&listing_schema().unwrap()).unwrap();
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    for entries in [everything(), Vec::new(), vec![file("20261122.tgz", 5)]] {
+    for entries in [every_kind(), Vec::new(), vec![file("20261122.tgz", 5)]] {
         let mut document: Value = serde_json::from_str(&listing_json(&listing_of(&entries, POLICY)).unwrap()).unwrap();
         schema.validate(&document).unwrap();
         document["today"] = "yesterday".into();
@@ -203,10 +191,10 @@ fn every_document_matches_the_schema_and_a_changed_one_does_not() {
 
 #[test]
 fn the_schema_describes_every_field() {
-    fn check(place: &str, schema: &Value) {
+    fn check(path: &str, schema: &Value) {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             let is_described = field["description"].as_str().is_some_and(|text| text.len() > 10);
-            assert!(is_described, "{place}/{name}: {field}");
+            assert!(is_described, "{path}/{name}: {field}");
         }
         for (name, inner) in schema["$defs"].as_object().into_iter().flatten() {
             assert!(inner["description"].is_string(), "{name}");

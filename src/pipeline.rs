@@ -18,7 +18,7 @@ use crate::pipeline::job::{Arrival, Delivered, Stop};
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::failpoint::failpoint;
-use crate::runtime::worker::joined;
+use crate::runtime::worker::propagate_panic;
 
 impl Job {
     /// Tasks 2 to 10. Their results are in the record.
@@ -27,7 +27,7 @@ impl Job {
         match self.deliver(&server) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {
-                self.journal.cut_off("because an earlier step failed", false);
+                self.journal.stop_unfinished("because an earlier step failed", false);
                 self.look_up_folder(&server);
             }
         }
@@ -90,18 +90,18 @@ impl Job {
     ) -> Result<Option<Arrival>, Stop> {
         let (writer, spool) = self.create_spool(expected_size)?;
         let (naming, name) = (self.config.naming(), self.archive_name());
-        let is_of_another_job = |beginning: &[u8]| self.is_of_another_job(beginning);
-        let (naming, is_of_another_job, progress) = (&naming, &is_of_another_job, &self.progress);
-        let delivery = Delivery { server, naming, name: &name, spool: &spool, is_of_another_job, progress };
+        let belongs_to_another_job = |beginning: &[u8]| self.belongs_to_another_job(beginning);
+        let (naming, belongs_to_another_job, progress) = (&naming, &belongs_to_another_job, &self.progress);
+        let delivery = Delivery { server, naming, name: &name, spool: &spool, belongs_to_another_job, progress };
         server.expect_transfer(expected_size.unwrap_or(0));
         let sent = thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &spool));
             // If sending ends early, even by a panic, packing ends too.
-            let wanted = spool.wanted();
+            let wanted = spool.discard_on_drop();
             let sent =
                 self.connect(server).and_then(|connection| self.send_archive(&delivery, connection, expected_size));
             drop(wanted);
-            if joined(packing.join())? { sent.map(Some) } else { Ok(None) }
+            if propagate_panic(packing.join())? { sent.map(Some) } else { Ok(None) }
         })?;
         sent.map(|sent| self.verify_archive(&delivery, sent)).transpose()
     }

@@ -245,7 +245,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     let config = night.write_config();
     let before = state_of(&night.sshd.directory);
     // Another run holds the lock, which a dry run does not need.
-    let _lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
+    let _lock = Lock::acquire(&config, &JobId::new(&config), &night.path("work")).unwrap();
     run(&night).exited_with(5);
     fs::remove_file(night.path("log.log")).unwrap();
 

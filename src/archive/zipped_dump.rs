@@ -44,7 +44,7 @@ impl ZippedDump {
         }
         let names = names(&zip)?;
         let index = dump::find(names.iter().map(String::as_str), wanted)?;
-        let unsent = dump::unsent(names.iter().map(String::as_str), wanted);
+        let unsent = dump::other_dumps(names.iter().map(String::as_str), wanted);
         let entry = describe(&mut zip, index, wanted)?;
         dump::check(&entry, max_bytes)?;
 
@@ -102,7 +102,7 @@ fn without_end(size: u64, beginning: &[u8]) -> ArchiveError {
         return ArchiveError::Truncated(size);
     }
     let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(SHOWN)]).into_owned();
-    ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: shown, size }
+    ArchiveError::NotAZip { kind: dump::file_kind(beginning), beginning: shown, size }
 }
 
 /// The names of all entries. One that is not UTF-8 is read as CP437 (APPNOTE 4.4.17, appendix D).
@@ -123,14 +123,14 @@ fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -
         CompressionMethod::Stored
         | CompressionMethod::Deflated
         | CompressionMethod::Deflate64
-        | CompressionMethod::Bzip2 => Method::Readable,
+        | CompressionMethod::Bzip2 => Method::Supported,
         other => Method::Unsupported(method_name(other)),
     };
     Ok(ZipEntry {
         name: name.to_owned(),
         kind,
         size: file.size(),
-        encrypted: file.encrypted(),
+        is_encrypted: file.encrypted(),
         method,
         time: modification_time(&file),
     })

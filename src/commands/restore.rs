@@ -26,9 +26,9 @@ use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::loading::{BEGINNING, LoadTarget, Loading};
+use crate::rules::loading::{BEGINNING, LoadTarget, DumpFormat};
 use crate::rules::packed::MemberError;
-use crate::rules::recovery::{Stored, choose, choose_replaced};
+use crate::rules::recovery::{StoredArchive, choose, choose_replaced};
 use crate::rules::redaction::{printable, shell_word};
 
 /// Private to the operator, as the dump.
@@ -156,7 +156,7 @@ impl Restoration {
     fn print(
         &self,
         context: &Context,
-        archive: &Stored,
+        archive: &StoredArchive,
         (dump, sum): &(PackedDump, Sum),
         connections: usize,
         took: Duration,
@@ -174,8 +174,8 @@ impl Restoration {
             let is_root = geteuid().is_root();
             let target = LoadTarget { file: &quoted, database: &database, database_file: &database_file, is_root };
             let loading = match gunzipped(&sum.beginning, BEGINNING) {
-                Some(dump) => Loading::of(&dump).map(Loading::from_gzip),
-                None => Loading::of(&sum.beginning),
+                Some(dump) => DumpFormat::recognise(&dump).map(DumpFormat::from_gzip),
+                None => DumpFormat::recognise(&sum.beginning),
             };
             Next::Load(loading, target)
         };
@@ -194,12 +194,12 @@ impl Restoration {
         }
     }
 
-    fn file_name<'a>(&self, archive: &'a Stored, dump: &'a PackedDump) -> &'a str {
+    fn file_name<'a>(&self, archive: &'a StoredArchive, dump: &'a PackedDump) -> &'a str {
         if self.archive_only { &archive.name } else { &dump.name }
     }
 
     /// The command that restores `archive` where the dump in it is called `name`.
-    fn command_with(&self, name: &str, archive: &Stored) -> String {
+    fn command_with(&self, name: &str, archive: &StoredArchive) -> String {
         let date = archive.date.to_string();
         let [config, folder] = [&self.config, &self.folder].map(|path| path.to_string_lossy());
         let words =
@@ -238,7 +238,7 @@ impl Restoration {
     }
 
     /// Gives the file its name, and the modification time of the dump or of the archive.
-    fn publish(&self, file: AtomicFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
+    fn publish(&self, file: AtomicFile, archive: &StoredArchive, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
         let path = file.path().to_owned();
         let time = modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into()));

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::mistakes::{Refusal, quoted, refuse};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
-use crate::rules::trust::Holds;
+use crate::rules::trust::Contents;
 
 /// Reasons not to trust a file are warnings where it is "1".
 const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
@@ -53,7 +53,7 @@ impl<'a> Context<'a> {
     }
 
     /// The content of the file `path`, which may have up to `max_bytes`.
-    pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Holds) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Contents) -> Result<Vec<u8>, Refusal> {
         let bytes = bounded_read::read(path, max_bytes).map_err(|error| unreadable(&error))?;
         self.trust.judge(path, holds);
         Ok(bytes)

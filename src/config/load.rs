@@ -12,7 +12,7 @@ use super::section::{Reader, WHOLE_FILE};
 use super::validated::{self, Config, Parts};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
-use crate::rules::trust::{Distrust, Holds};
+use crate::rules::trust::{TrustProblem, Contents};
 
 /// Longest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -64,7 +64,7 @@ fn read<C>(
     let text = read_text(path)?;
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
-    trust.judge(path, Holds::Settings);
+    trust.judge(path, Contents::Settings);
     let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
     if !reasons.is_empty() && !context.is_lenient {
         return Err(LoadError::Permissions { file: path.to_owned(), reasons });
@@ -78,14 +78,14 @@ fn read<C>(
     let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| matters(&mistake.path));
     reader.mistakes = mistakes;
 
-    let exposed = trust.read_by_others(path).filter(|_| !reader.in_clear.is_empty());
-    if let Some((Distrust { problem, fix }, is_group_alone)) = exposed {
+    let exposed = trust.readable_by_others(path).filter(|_| !reader.in_clear.is_empty());
+    if let Some((TrustProblem { problem, fix }, is_group_alone)) = exposed {
         let keys = reader.in_clear.join(", ");
         if is_group_alone {
             let file = shown(path);
             reader.warnings.push(format!("{file}: holds a secret in clear ({keys}) that its group can read; {fix}"));
         } else {
-            reader.distrust(&keys, Distrust { problem: format!("is in clear, and {problem}"), fix });
+            reader.distrust(&keys, TrustProblem { problem: format!("is in clear, and {problem}"), fix });
         }
     }
     match config {
@@ -101,7 +101,7 @@ pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> 
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
-        trust.judge(path, Holds::Settings);
+        trust.judge(path, Contents::Settings);
         trust.take().is_empty() || context.is_lenient
     };
     let named = || {

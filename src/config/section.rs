@@ -7,7 +7,7 @@ use super::json::Value;
 use super::kind::{Form, Kind};
 use super::mistakes::{Mistake, Refusal, refuse, shortened, wrong_type};
 use crate::rules::spelling::did_you_mean;
-use crate::rules::trust::Distrust;
+use crate::rules::trust::TrustProblem;
 
 /// Reads keys into variables of the same names: a doc comment is what a key means, a method of [`Section`] how it is read.
 macro_rules! keys {
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds a mistake, or a warning where the operator takes the responsibility for files.
-    pub(super) fn distrust(&mut self, path: &str, Distrust { problem, fix }: Distrust) {
+    pub(super) fn distrust(&mut self, path: &str, TrustProblem { problem, fix }: TrustProblem) {
         let mistake = Refusal { problem, fix }.of_key(path);
         if self.context.is_lenient {
             self.warnings.push(mistake.to_string());

@@ -50,7 +50,7 @@ impl Config {
     /// `None` where a section that a run needs has a mistake.
     pub(super) fn of(parts: Parts, context: Context<'_>) -> Option<Config> {
         Some(Config {
-            id: JobId::of(context.file),
+            id: JobId::new(context.file),
             zone: context.environment.zone(),
             source: parts.source?,
             archive: parts.archive?,
@@ -75,13 +75,13 @@ impl Config {
         let mail_login = email.iter().flat_map(|email| &email.server).flat_map(|server| &server.credentials);
         let logins = source.credentials.iter().chain(mail_login);
         let hooks = mattermost.iter().map(|it| &it.webhook_url).chain(monitor.iter().map(|it| &it.ping_url));
-        secret_parts::of_query(&source.url)
+        secret_parts::query_secrets(&source.url)
             .into_iter()
-            .chain(logins.flat_map(|login| secret_parts::of_login(&login.username, &login.password)))
-            .chain(source.proxy.iter().flat_map(secret_parts::of_proxy))
+            .chain(logins.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
+            .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())
             .chain(sftp.passphrase.clone())
-            .chain(hooks.flat_map(secret_parts::of_hook))
+            .chain(hooks.flat_map(secret_parts::webhook_secrets))
             .collect()
     }
 

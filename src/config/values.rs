@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::mistakes::{Refusal, quoted, refuse};
 use super::paths::BASE_NAME;
 use super::secret::secret_text;
-use crate::rules::address::{is_loopback, without_secrets};
+use crate::rules::address::{is_loopback, redact_address};
 
 /// Longest name in the DNS, in characters (RFC 1035, section 2.3.4).
 const LONGEST_HOST: usize = 253;
@@ -86,7 +86,7 @@ pub(super) fn zip_address() -> Kind<Url> {
             url.set_fragment(None);
             Ok(url)
         });
-        url.map_err(|refusal| refusal.about(quoted(&without_secrets(text))))
+        url.map_err(|refusal| refusal.about(quoted(&redact_address(text))))
     });
     kind.holds_secret = |text| text.contains('?');
     kind.also("format", "uri")

@@ -21,7 +21,7 @@ pub struct Delivery<'a> {
     /// The archive, which may still grow while it is sent.
     pub spool: &'a Spool,
     /// Decides by an archive's first 64 KiB whether it belongs to another job and must not be replaced.
-    pub is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    pub belongs_to_another_job: &'a dyn Fn(&[u8]) -> bool,
     pub progress: &'a Progress,
 }
 
@@ -62,7 +62,7 @@ impl Delivery<'_> {
     /// If something other than a file or another job's archive has the final name, the archive is given up, or the server
     /// or the link fails.
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
-        let part = self.naming.part(self.name);
+        let part = self.naming.upload_name(self.name);
         let mut upload = Upload::new(self.server, self.spool, expected_size, &part);
         let publication = self.publication();
         let mut cleared = Vec::new();
@@ -124,8 +124,8 @@ impl Delivery<'_> {
     }
 
     fn publication(&self) -> Publication<'_> {
-        let Delivery { server, naming, name, spool, is_of_another_job, .. } = *self;
-        Publication { server, naming, archive: name, spool, is_of_another_job, replaced: None }
+        let Delivery { server, naming, name, spool, belongs_to_another_job, .. } = *self;
+        Publication { server, naming, archive: name, spool, belongs_to_another_job, replaced: None }
     }
 
     /// Puts set-aside archives back, removes other uploads of this job than `part`, whose names it adds to `cleared`, and

@@ -9,8 +9,8 @@ use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::read_back::ReadBack;
 use crate::disk::spool::Spool;
-use crate::rules::archive_name::{Naming, Which};
-use crate::rules::listing::{Entry, Kind, to_put_back};
+use crate::rules::archive_name::{Naming, ReplacedVersion};
+use crate::rules::listing::{Entry, Kind, unfinished_replacements};
 use crate::runtime::progress::Bar;
 
 /// What has the archive's final name.
@@ -50,7 +50,7 @@ pub(crate) struct Publication<'a> {
     pub(crate) archive: &'a str,
     pub(crate) spool: &'a Spool,
     /// Decides by an archive's first 64 KiB whether it belongs to another job and must not be replaced.
-    pub(crate) is_of_another_job: &'a dyn Fn(&[u8]) -> bool,
+    pub(crate) belongs_to_another_job: &'a dyn Fn(&[u8]) -> bool,
     /// The archive that this publication has set aside.
     pub(crate) replaced: Option<Replaced>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Publication<'a> {
 /// Puts back every set-aside archive without successor, and returns the folder's listing after that.
 pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = connection.list()?;
-    for (old, archive) in to_put_back(&listing, naming) {
+    for (old, archive) in unfinished_replacements(&listing, naming) {
         match connection.rename(&old, &archive) {
             Ok(()) => tracing::info!("{archive:?} was put back: it was set aside, and nothing has its name"),
             Err(error @ DestinationError::Broken { .. }) => return Err(error),
@@ -86,7 +86,7 @@ impl Publication<'_> {
             Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
             Some(entry) => entry,
         };
-        if (self.is_of_another_job)(&connection.beginning(self.archive)?) {
+        if (self.belongs_to_another_job)(&connection.beginning(self.archive)?) {
             return Err(DestinationError::OfAnotherJob(entry.name));
         }
         match self.compare(connection, bar) {
@@ -111,7 +111,7 @@ impl Publication<'_> {
     }
 
     fn try_publishing(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
-        let part = self.naming.part(self.archive);
+        let part = self.naming.upload_name(self.archive);
         let size = self.spool.extent().map_err(DestinationError::Spool)?.written;
         if connection.lookup(&part)?.is_none() {
             // The answer to an earlier attempt's rename may be lost: the content decides.
@@ -151,11 +151,11 @@ impl Publication<'_> {
 
     /// Renames the existing archive. Of the replaced archives of a date, the first and the latest are kept.
     fn set_aside(&mut self, connection: &Connection, existing: &Entry) -> Result<(), DestinationError> {
-        let first = self.naming.old(self.archive, Which::First);
+        let first = self.naming.replaced_name(self.archive, ReplacedVersion::First);
         let name = if connection.lookup(&first)?.is_none() {
             first
         } else {
-            let last = self.naming.old(self.archive, Which::Last);
+            let last = self.naming.replaced_name(self.archive, ReplacedVersion::Last);
             match connection.lookup(&last)? {
                 None => {}
                 Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,

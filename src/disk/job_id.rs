@@ -86,15 +86,15 @@ mod tests {
         fs::create_dir(path("jobs")).unwrap();
         fs::write(path("jobs/a.json"), "").unwrap();
         symlink("jobs", path("link")).unwrap();
-        let id = JobId::of(&path("jobs/a.json"));
-        assert_eq!(JobId::of(&path("link/a.json")), id);
-        assert_eq!(JobId::of(&path("jobs/../link/./a.json")), id);
+        let id = JobId::new(&path("jobs/a.json"));
+        assert_eq!(JobId::new(&path("link/a.json")), id);
+        assert_eq!(JobId::new(&path("jobs/../link/./a.json")), id);
         // An editor replaces the file.
         fs::rename(path("jobs/a.json"), path("old")).unwrap();
-        assert_eq!(JobId::of(&path("jobs/a.json")), id);
+        assert_eq!(JobId::new(&path("jobs/a.json")), id);
         // A link to the file is another job.
         symlink("jobs/a.json", path("b.json")).unwrap();
-        assert_ne!(JobId::of(&path("b.json")), id);
+        assert_ne!(JobId::new(&path("b.json")), id);
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
             fs::create_dir_all(path(generation).join("jobs")).unwrap();
             symlink(generation, path("..data_tmp")).unwrap();
             fs::rename(path("..data_tmp"), path("..data")).unwrap();
-            ["config.json", "..data/config.json", "jobs/a.json"].map(|name| JobId::of(&path(name)))
+            ["config.json", "..data/config.json", "jobs/a.json"].map(|name| JobId::new(&path(name)))
         });
         assert_eq!(ids[0], ids[1]);
     }

@@ -321,7 +321,7 @@ mod tests {
     fn writing_fails_once_the_spool_is_unwanted() {
         let (mut writer, spool) = spool();
         writer.write_all(b"half").unwrap();
-        drop(spool.wanted());
+        drop(spool.discard_on_drop());
         assert!(writer.write_all(b"more").is_err());
         assert!(spool.is_discarded() && spool.wait_until_complete().is_err());
     }
@@ -341,7 +341,7 @@ mod tests {
     fn a_complete_spool_remains_complete() {
         let (writer, spool) = spool();
         let content = writer.finish();
-        drop(spool.wanted());
+        drop(spool.discard_on_drop());
         assert_eq!(spool.wait_until_complete().unwrap(), content);
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Gid, getegid, geteuid, getgroups};
 
-use crate::rules::trust::{self, Distrust, Holds, Step, StepKind};
+use crate::rules::trust::{self, TrustProblem, Contents, Step, StepKind};
 
 /// More symbolic links than this on one path are a loop (path_resolution(7)).
 const MOST_LINKS: u32 = 40;
@@ -22,7 +22,7 @@ pub struct Trust {
     credentials: Option<PathBuf>,
     /// The texts of passwd(5) and group(5), read when a group can write.
     accounts: OnceCell<[String; 2]>,
-    found: RefCell<Vec<Distrust>>,
+    found: RefCell<Vec<TrustProblem>>,
 }
 
 impl Trust {
@@ -38,7 +38,7 @@ impl Trust {
     }
 
     /// Judges the file `path`, which may be missing, and every folder and symbolic link on the way to it.
-    pub fn judge(&self, path: &Path, holds: Holds) {
+    pub fn judge(&self, path: &Path, holds: Contents) {
         let leaves = path.components().any(|component| component == Component::ParentDir);
         if self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder)) && !leaves {
             return;
@@ -47,12 +47,12 @@ impl Trust {
     }
 
     /// Why the existing file `path` should hold no secret, and whether only its group can read it.
-    pub fn read_by_others(&self, path: &Path) -> Option<(Distrust, bool)> {
-        trust::read_by_others(self.steps(path).last()?, self.user)
+    pub fn readable_by_others(&self, path: &Path) -> Option<(TrustProblem, bool)> {
+        trust::readable_by_others(self.steps(path).last()?, self.user)
     }
 
     /// The reasons found since the last call.
-    pub fn take(&self) -> Vec<Distrust> {
+    pub fn take(&self) -> Vec<TrustProblem> {
         self.found.take()
     }
 

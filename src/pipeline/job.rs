@@ -67,9 +67,9 @@ impl Job {
     }
 
     /// Whether the archive that begins with `beginning` belongs to another job.
-    pub(super) fn is_of_another_job(&self, beginning: &[u8]) -> bool {
+    pub(super) fn belongs_to_another_job(&self, beginning: &[u8]) -> bool {
         let source = &self.config.source;
-        archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
+        archive::origin(beginning).belongs_to_another_job(&source.mark(), &source.dump)
     }
 
     /// Ends `task` with `error`: as stopped if a signal is the cause, otherwise as failed.
@@ -80,7 +80,7 @@ impl Job {
     /// As [`give_up`](Job::give_up), with the error as text. If several tasks end at once, only the first one has failed.
     pub(super) fn give_up_with_text(&self, task: OpenTask<'_>, text: &str) -> Stop {
         if self.journal.read(RunRecord::errors) > 0 {
-            task.leave();
+            task.leave_unfinished();
             return Stop;
         }
         let Err(interrupted) = self.interrupt.check() else {

@@ -164,9 +164,9 @@ impl Journal {
     }
 
     /// Records why the folder on the server was not listed; `why` is cleaned.
-    pub fn set_folder_unseen(&self, why: &str) {
+    pub fn set_listing_error(&self, why: &str) {
         let mut record = self.record();
-        record.folder_unseen = Some(record.clean(why));
+        record.listing_error = Some(record.clean(why));
     }
 
     pub fn set_free_space(&self, free: Option<u64>) {
@@ -228,7 +228,7 @@ impl OpenTask<'_> {
     }
 
     /// Stops working on the task because another one has ended. It remains under way in the record, until
-    /// [`Journal::cut_off`] ends it or it begins again.
+    /// [`Journal::stop_unfinished`] ends it or it begins again.
     pub fn leave(self) {}
 
     /// The text as recorded, and the task's seconds.
@@ -271,7 +271,7 @@ mod tests {
         let journal = journal();
         journal.begin(Task::ReadConfiguration).done("read");
         journal.begin(Task::RequestZip).done("received");
-        journal.cut_off("an error", true);
+        journal.stop_unfinished("an error", true);
         assert_eq!(failed(&journal), [Task::FindDump]);
         assert_eq!(journal.read(RunRecord::outcome), Outcome::Failed);
     }
@@ -279,9 +279,9 @@ mod tests {
     #[test]
     fn only_the_first_of_several_tasks_under_way_fails() {
         let journal = journal();
-        journal.begin(Task::PackArchive).leave();
-        journal.begin(Task::SendArchive).leave();
-        journal.cut_off("an error", true);
+        journal.begin(Task::PackArchive).leave_unfinished();
+        journal.begin(Task::SendArchive).leave_unfinished();
+        journal.stop_unfinished("an error", true);
         assert_eq!(failed(&journal), [Task::PackArchive]);
         assert_eq!(journal.read(|record| record.task(Task::SendArchive).state), State::Stopped);
     }
@@ -289,22 +289,22 @@ mod tests {
     #[test]
     fn the_task_that_panics_fails() {
         let journal = journal();
-        journal.begin(Task::PackArchive).leave();
+        journal.begin(Task::PackArchive).leave_unfinished();
         let panicking = journal.clone();
         let ended = thread::spawn(move || {
             let _task = panicking.begin(Task::SendArchive);
             panic!("a bug");
         });
         assert!(ended.join().is_err());
-        journal.cut_off("a bug", true);
+        journal.stop_unfinished("a bug", true);
         assert_eq!(failed(&journal), [Task::SendArchive]);
     }
 
     #[test]
     fn a_signal_fails_no_task() {
         let journal = journal();
-        journal.begin(Task::PackArchive).leave();
-        journal.cut_off("a signal", false);
+        journal.begin(Task::PackArchive).leave_unfinished();
+        journal.stop_unfinished("a signal", false);
         assert_eq!(failed(&journal), []);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::record::task::Task;
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention;
 use crate::runtime::interrupt::Interruption;
@@ -91,7 +91,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderFacts {
     /// The archives that count, oldest first.
-    pub archives: Vec<Archived>,
+    pub archives: Vec<DatedArchive>,
     /// The first date from which on retention keeps the archive of every night; `None` if there is no archive.
     pub complete_since: Option<NaiveDate>,
     /// Free space in bytes, if the server reports it.
@@ -139,7 +139,7 @@ pub struct RunRecord {
     pub removed: u32,
     pub folder: Option<FolderFacts>,
     /// Why `folder` is missing after a failure; escaped for display.
-    pub folder_unseen: Option<String>,
+    pub listing_error: Option<String>,
     /// Whether the archive that has this run's name on the server belongs to another job.
     pub is_name_taken: bool,
     pub retries: u32,

@@ -19,7 +19,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
-use crate::runtime::supervisor::{Ended, Supervisor};
+use crate::runtime::supervisor::{WorkOutcome, Supervisor};
 
 /// For all reports together, after the job, which has `run.deadline_minutes`.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -44,9 +44,9 @@ pub(crate) fn send(
         clock: clock.clone(),
     };
     match supervisor.run(move || sender.send(), LIMIT, &interrupt) {
-        Ended::Returned => {}
-        Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
-        Ended::Stuck => journal.warn(Task::Report, "not all reports could be sent before the program had to end"),
+        WorkOutcome::Returned => {}
+        WorkOutcome::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
+        WorkOutcome::Stuck => journal.warn(Task::Report, "not all reports could be sent before the program had to end"),
     }
     // Outside the supervised part, so that a stuck report cannot prevent them, and last, so that they count every warning.
     if let Some(metrics) = &metrics {

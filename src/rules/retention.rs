@@ -121,7 +121,7 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         reference: dates.last().copied(),
         kept: keeping::rules(policy, &dates),
         clock: ServerClock { now: circumstances.server_now, keep_days: policy.keep_days },
-        to_put_back: listing::to_put_back(listing, naming).into_iter().map(|(old, _)| old).collect(),
+        unfinished_replacements: listing::unfinished_replacements(listing, naming).into_iter().map(|(old, _)| old).collect(),
         written: listing.iter().filter_map(|entry| Some((entry.name.as_str(), entry.modified?))).collect(),
     };
     let decide = |entry: &Entry| {
@@ -146,7 +146,7 @@ struct Folder<'a> {
     kept: BTreeMap<NaiveDate, Vec<Rule>>,
     clock: ServerClock,
     /// The names of the set-aside archives that will get their final name back.
-    to_put_back: BTreeSet<String>,
+    unfinished_replacements: BTreeSet<String>,
     /// When each file was last written, if known.
     written: BTreeMap<&'a str, DateTime<Utc>>,
 }
@@ -193,13 +193,13 @@ impl Folder<'_> {
                 Some(age) => (Action::Remove, Reason::AbandonedUpload { hours: age.num_hours() }),
                 None => (Action::Keep, Reason::OtherUpload),
             },
-            Leftover::SetAside(_) if self.to_put_back.contains(&entry.name) => (Action::Keep, Reason::AwaitsItsName),
+            Leftover::SetAside(_) if self.unfinished_replacements.contains(&entry.name) => (Action::Keep, Reason::UnfinishedReplacement),
             Leftover::SetAside(SetAside { archive, date, .. }) => {
                 let until = date.checked_add_days(DAYS_SET_ASIDE).unwrap_or(NaiveDate::MAX);
                 // A run with --date replaces an archive long after its date.
                 let is_recent = age_of(self.written.get(archive).copied()).is_some_and(|age| age < RECENTLY);
                 match self.circumstances.delivered {
-                    Some(delivered) if delivered >= until && is_recent => (Action::Keep, Reason::ReplacedLately),
+                    Some(delivered) if delivered >= until && is_recent => (Action::Keep, Reason::ReplacedRecently),
                     Some(delivered) if delivered >= until => (Action::Remove, Reason::Replaced),
                     _ => (Action::Keep, Reason::SetAside { until }),
                 }

@@ -11,13 +11,13 @@ const SHORTEST_QUERY_VALUE: usize = 4;
 const SHORTEST_KEY: usize = 16;
 
 /// The password, and both together as HTTP (RFC 7617) and SMTP's AUTH PLAIN (RFC 4616) join them.
-pub fn of_login(username: &str, password: &SecretString) -> Vec<SecretString> {
+pub fn login_secrets(username: &str, password: &SecretString) -> Vec<SecretString> {
     let text = password.expose_secret();
     vec![password.clone(), format!("{username}:{text}").into(), format!("\0{username}\0{text}").into()]
 }
 
 /// The query as a whole, and each value in it, as it is written and decoded.
-pub fn of_query(url: &Url) -> Vec<SecretString> {
+pub fn query_secrets(url: &Url) -> Vec<SecretString> {
     let Some(query) = url.query() else { return Vec::new() };
     // A pair without "=" is a value without a name.
     let written = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value).to_owned());
@@ -27,12 +27,12 @@ pub fn of_query(url: &Url) -> Vec<SecretString> {
 }
 
 /// The user and password in a proxy's address, as they are written and decoded.
-pub fn of_proxy(proxy: &SecretString) -> Vec<SecretString> {
+pub fn proxy_secrets(proxy: &SecretString) -> Vec<SecretString> {
     let Ok(url) = Url::parse(proxy.expose_secret()) else { return Vec::new() };
     match url.password() {
         Some(password) => [
             vec![password.into(), format!("{}:{password}", url.username()).into()],
-            of_login(&decoded(url.username()), &decoded(password).into()),
+            login_secrets(&decoded(url.username()), &decoded(password).into()),
         ]
         .concat(),
         None if url.username().is_empty() => Vec::new(),
@@ -42,12 +42,12 @@ pub fn of_proxy(proxy: &SecretString) -> Vec<SecretString> {
 }
 
 /// The address of a webhook or a check, the id at its end, a key before it, and its query.
-pub fn of_hook(address: &SecretString) -> Vec<SecretString> {
+pub fn webhook_secrets(address: &SecretString) -> Vec<SecretString> {
     let Ok(url) = Url::parse(address.expose_secret()) else { return vec![address.clone()] };
     let mut pieces = url.path().rsplit('/').filter(|piece| !piece.is_empty());
     let id = pieces.next();
     let keys = id.into_iter().chain(pieces.filter(|piece| piece.len() >= SHORTEST_KEY)).map(SecretString::from);
-    [address.clone(), url.as_str().into()].into_iter().chain(keys).chain(of_query(&url)).collect()
+    [address.clone(), url.as_str().into()].into_iter().chain(keys).chain(query_secrets(&url)).collect()
 }
 
 fn decoded(text: &str) -> String {

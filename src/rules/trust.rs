@@ -41,7 +41,7 @@ pub enum StepKind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum Contents {
     /// Nothing secret, but it controls the job or decides who is trusted.
     Settings,
     /// A password or a private key.
@@ -50,7 +50,7 @@ pub enum Holds {
 
 /// A reason not to use a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distrust {
+pub struct TrustProblem {
     /// The file or folder, and who can do what with it.
     pub problem: String,
     /// The command that corrects it.
@@ -60,13 +60,13 @@ pub struct Distrust {
 /// Every reason why the user with the id `user`, root or another, should not use the file `path` at the end of `steps`.
 ///
 /// As OpenSSH's `StrictModes` (sshd_config(5)), but for each folder up to the root and each symbolic link on the way.
-pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Distrust> {
+pub fn distrust(steps: &[Step], path: &Path, holds: Contents, user: u32) -> Vec<TrustProblem> {
     let missing = steps.iter().find(|step| step.kind == StepKind::Missing);
     let judged = steps.iter().filter(|step| step.kind != StepKind::Missing && !step.is_read_only);
     let mut reasons = Vec::new();
     for step in judged {
-        let is_secret = step.kind == StepKind::File && holds == Holds::Secret;
-        let reason = |what: String, fix: String| Distrust { problem: format!("{} {what}", step.named()), fix };
+        let is_secret = step.kind == StepKind::File && holds == Contents::Secret;
+        let reason = |what: String, fix: String| TrustProblem { problem: format!("{} {what}", step.named()), fix };
         if step.owner != ROOT && step.owner != user {
             let owner = if is_secret && user != ROOT { user.to_string() } else { "root".to_owned() };
             let what = format!("belongs to user {}, neither root nor the job's user", step.owner);
@@ -75,7 +75,7 @@ pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Dis
         }
         let lacks = missing.filter(|missing| missing.path.parent() == Some(&step.path));
         let Some(writers) = step.writers(lacks.is_some()) else {
-            reasons.extend(read_by_others(step, user).filter(|_| is_secret).map(|(reason, _)| reason));
+            reasons.extend(readable_by_others(step, user).filter(|_| is_secret).map(|(reason, _)| reason));
             continue;
         };
         let what = format!("can be written by {writers} (mode {:04o})", step.mode & 0o7777);
@@ -93,11 +93,11 @@ pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Dis
 
 /// Why the file at `step` should hold no secret, and whether only its group can read it. A file of root may be readable for
 /// a group of the job's process.
-pub fn read_by_others(step: &Step, user: u32) -> Option<(Distrust, bool)> {
+pub fn readable_by_others(step: &Step, user: u32) -> Option<(TrustProblem, bool)> {
     let bits = step.mode & READ & !step.group_readers(user);
     let readers = who(bits)?;
     let problem = format!("{} can be read by {readers} (mode {:04o})", step.named(), step.mode & 0o7777);
-    (!step.is_read_only).then(|| (Distrust { problem, fix: keep_private(step, user) }, bits & OTHERS == 0))
+    (!step.is_read_only).then(|| (TrustProblem { problem, fix: keep_private(step, user) }, bits & OTHERS == 0))
 }
 
 impl Step {

@@ -45,7 +45,7 @@ pub(crate) fn rate(bytes: u64, taken: Duration) -> Option<String> {
 }
 
 /// ", 20.49 MiB/s", or nothing where there is no [`rate`].
-pub(crate) fn at_rate(bytes: u64, taken: Duration) -> String {
+pub(crate) fn rate_suffix(bytes: u64, taken: Duration) -> String {
     rate(bytes, taken).map(|rate| format!(", {rate}")).unwrap_or_default()
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_moment_has_no_rate() {
-        assert_eq!(at_rate(1024, Duration::from_millis(99)), "");
-        assert_eq!(at_rate(1024, Duration::from_millis(500)), ", 2.00 KiB/s");
+        assert_eq!(rate_suffix(1024, Duration::from_millis(99)), "");
+        assert_eq!(rate_suffix(1024, Duration::from_millis(500)), ", 2.00 KiB/s");
     }
 }

@@ -25,7 +25,7 @@ const AFTER_THE_END: Duration = Duration::from_secs(1);
 
 /// How a child process ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ChildOutcome {
     /// `None` if its process group was killed at the time limit.
     pub(crate) status: Option<ExitStatus>,
     /// The beginning of its standard error, trimmed.
@@ -37,7 +37,7 @@ pub(crate) struct Ended {
 /// Runs `program` with `arguments` and `input`, in a process group of its own, for up to `limit`. It gets no open file but
 /// standard input, output (`/dev/null`) and error: neither those that this program inherited, nor those of C libraries,
 /// which do not all set FD_CLOEXEC.
-pub(crate) fn run(program: &Path, arguments: &[&str], input: Vec<u8>, limit: Duration) -> io::Result<Ended> {
+pub(crate) fn run(program: &Path, arguments: &[&str], input: Vec<u8>, limit: Duration) -> io::Result<ChildOutcome> {
     close_fds::set_fds_cloexec_threadsafe(FIRST_OTHER, &[]);
     let mut child = Command::new(program)
         .args(arguments)
@@ -60,11 +60,11 @@ pub(crate) fn run(program: &Path, arguments: &[&str], input: Vec<u8>, limit: Dur
         })
     });
     let Some(status) = wait(&mut child, limit)? else {
-        return Ok(Ended { status: None, stderr: String::new(), input: None });
+        return Ok(ChildOutcome { status: None, stderr: String::new(), input: None });
     };
     let stderr = read.and_then(|read| read.recv_timeout(AFTER_THE_END).ok()).unwrap_or_default();
     let input = written.and_then(|written| written.recv_timeout(AFTER_THE_END).ok());
-    Ok(Ended { status: Some(status), stderr, input })
+    Ok(ChildOutcome { status: Some(status), stderr, input })
 }
 
 fn is_passed_on(name: &OsStr) -> bool {

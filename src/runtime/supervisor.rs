@@ -21,7 +21,7 @@ const FROM_SIGNAL_TO_END: Duration = Duration::from_millis(4_500);
 
 /// How supervised work ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum WorkOutcome {
     Returned,
     /// With the panic's message.
     Panicked(String),
@@ -73,7 +73,7 @@ impl Supervisor {
         work: impl FnOnce() + Send + 'static,
         limit: Duration,
         interrupt: &Interrupt,
-    ) -> Ended {
+    ) -> WorkOutcome {
         self.begun += 1;
         let (number, sender) = (self.begun, self.sender.clone());
         let mut end = Instant::now() + limit;
@@ -91,7 +91,7 @@ impl Supervisor {
         loop {
             match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(Event::Ended { work, panic }) if work == number => {
-                    return panic.map_or(Ended::Returned, Ended::Panicked);
+                    return panic.map_or(WorkOutcome::Returned, WorkOutcome::Panicked);
                 }
                 // Of abandoned work.
                 Ok(Event::Ended { .. }) => {}
@@ -107,7 +107,7 @@ impl Supervisor {
                     is_interrupted = true;
                     end = Instant::now() + GRACE;
                 }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ended::Stuck,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return WorkOutcome::Stuck,
             }
         }
     }
@@ -132,16 +132,16 @@ mod tests {
         let heeding = interrupt.clone();
         let limit = Duration::from_millis(20);
         let ended = supervisor.run(move || _ = heeding.pause(Duration::from_secs(60)), limit, &interrupt);
-        assert_eq!((ended, interrupt.cause()), (Ended::Returned, Some(Interruption::Deadline)));
+        assert_eq!((ended, interrupt.cause()), (WorkOutcome::Returned, Some(Interruption::Deadline)));
         let deaf = supervisor.run(|| thread::sleep(Duration::from_secs(60)), limit, &Interrupt::new());
-        assert_eq!(deaf, Ended::Stuck);
-        assert_eq!(supervisor.run(|| (), limit, &Interrupt::new()), Ended::Returned);
+        assert_eq!(deaf, WorkOutcome::Stuck);
+        assert_eq!(supervisor.run(|| (), limit, &Interrupt::new()), WorkOutcome::Returned);
     }
 
     #[test]
     fn a_panic_is_reported() {
         let mut supervisor = Supervisor::new().unwrap();
         let ended = supervisor.run(|| panic!("out of {}", "luck"), Duration::from_secs(60), &Interrupt::new());
-        assert_eq!(ended, Ended::Panicked("out of luck".to_owned()));
+        assert_eq!(ended, WorkOutcome::Panicked("out of luck".to_owned()));
     }
 }

@@ -238,5 +238,5 @@ fn tls_problem(error: &rustls::Error) -> String {
 /// The names that a certificate holds. rustls writes each as `DnsName("www.example.com")` or `IpAddress(::1)`.
 fn listed(presented: &[String]) -> Names {
     let inner = |name: &'_ str| name.find('(').map_or(0, |at| at + 1);
-    Names::of(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))
+    Names::new(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))
 }

@@ -93,10 +93,10 @@ impl Zip {
         match &self.place {
             Place::Remote(remote) => {
                 let bar = self.progress.bar("Download", Some(length));
-                Ok(Box::new(bar.watching(Sequential::new(&self.client, remote, range))))
+                Ok(Box::new(bar.wrap_read(Sequential::new(&self.client, remote, range))))
             }
             Place::Local(file) => {
-                Ok(Box::new(self.progress.bar("Pack", Some(length)).watching(from(file, range.start)?.take(length))))
+                Ok(Box::new(self.progress.bar("Pack", Some(length)).wrap_read(from(file, range.start)?.take(length))))
             }
         }
     }

@@ -83,7 +83,7 @@ fn a_run_in_progress_is_reported_and_not_disturbed() {
     let night = night();
     let mut command = night.command_of("check", &[]);
     let config = night.path("config.json");
-    let lock = Lock::acquire(&config, &JobId::of(&config), &night.path("work")).unwrap();
+    let lock = Lock::acquire(&config, &JobId::new(&config), &night.path("work")).unwrap();
     let outcome = night.outcome(command.output().unwrap());
     outcome.exited_with(0);
     must_show(&outcome, "  ! lock            a run with this configuration is under way\n");

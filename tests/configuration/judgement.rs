@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scripting_system::rules::trust::{Holds, Step, StepKind, distrust, is_private_group};
+use scripting_system::rules::trust::{Contents, Step, StepKind, distrust, is_private_group};
 
 const USER: u32 = 1_000;
 
@@ -12,13 +12,13 @@ fn step(kind: StepKind, owner: u32, mode: u32) -> Step {
     Step { path, kind, owner, mode, is_group_private: false, is_group_own: false, is_read_only: false }
 }
 
-fn is_refused(step: &Step, holds: Holds, user: u32) -> bool {
+fn is_refused(step: &Step, holds: Contents, user: u32) -> bool {
     !distrust(std::slice::from_ref(step), Path::new("/etc/file"), holds, user).is_empty()
 }
 
 #[test]
 fn a_file_is_judged_by_its_owner_and_by_what_it_holds() {
-    use Holds::{Secret, Settings};
+    use Contents::{Secret, Settings};
     for (owner, mode, holds, user, refused) in [
         (0, 0o644, Settings, 0, false),
         (0, 0o644, Settings, USER, false),
@@ -41,16 +41,16 @@ fn a_file_is_judged_by_its_owner_and_by_what_it_holds() {
 #[test]
 fn a_group_counts_for_what_it_is() {
     let of_service = Step { is_group_own: true, ..step(StepKind::File, 0, 0o640) };
-    assert!(!is_refused(&of_service, Holds::Secret, USER));
-    assert!(is_refused(&Step { owner: USER, ..of_service.clone() }, Holds::Secret, USER), "the user's own group");
+    assert!(!is_refused(&of_service, Contents::Secret, USER));
+    assert!(is_refused(&Step { owner: USER, ..of_service.clone() }, Contents::Secret, USER), "the user's own group");
     assert!(
-        is_refused(&Step { mode: 0o660, ..of_service.clone() }, Holds::Secret, USER),
+        is_refused(&Step { mode: 0o660, ..of_service.clone() }, Contents::Secret, USER),
         "its other members can write"
     );
-    assert!(is_refused(&Step { mode: 0o644, ..of_service }, Holds::Secret, USER));
+    assert!(is_refused(&Step { mode: 0o644, ..of_service }, Contents::Secret, USER));
     let private = Step { is_group_private: true, ..step(StepKind::File, USER, 0o664) };
-    assert!(!is_refused(&private, Holds::Settings, USER));
-    assert!(is_refused(&Step { mode: 0o666, ..private }, Holds::Settings, USER));
+    assert!(!is_refused(&private, Contents::Settings, USER));
+    assert!(is_refused(&Step { mode: 0o666, ..private }, Contents::Settings, USER));
 }
 
 proptest! {
@@ -67,7 +67,7 @@ proptest! {
         let is_sticky_folder = kind == StepKind::Folder && mode & 0o1000 != 0;
         let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && !is_group_private;
         let expected = !is_read_only && ((owner != 0 && owner != user) || others_write && !is_sticky_folder);
-        prop_assert_eq!(is_refused(&step, Holds::Settings, user), expected);
+        prop_assert_eq!(is_refused(&step, Contents::Settings, user), expected);
     }
 }
 

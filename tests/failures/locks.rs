@@ -46,7 +46,7 @@ fn locking_the_configuration_file_does_not_block_a_run() {
     bad.run().exited_with(0);
     // The lock itself is not accessible to others.
     let folder = state_folder::find(&bad.path("work"), false).unwrap();
-    let lock = folder.join(format!("{}.lock", JobId::of(&config)));
+    let lock = folder.join(format!("{}.lock", JobId::new(&config)));
     assert_eq!((owner_and_mode(&folder).1, owner_and_mode(&lock).1), (0o700, 0o600));
 }
 
@@ -54,7 +54,7 @@ fn locking_the_configuration_file_does_not_block_a_run() {
 fn a_probe_of_the_lock_does_not_block_a_run() {
     let night = Night::new();
     let (config, work) = (night.write_config(), night.path("work"));
-    let job = JobId::of(&config);
+    let job = JobId::new(&config);
     drop(Lock::acquire(&config, &job, &work).unwrap());
     let lock = state_folder::find(&work, false).unwrap().join(format!("{job}.lock"));
     let probing = fs::File::open(lock).unwrap();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::alarm;
-use scripting_system::rules::health::{Checkup, Health, Limits, Problem, examine};
+use scripting_system::rules::health::{HealthReport, Health, Limits, Problem, check};
 use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::listing::{Entry, Kind};
 
@@ -33,12 +33,12 @@ fn good() -> Entry {
     archive(1, 1000, 9 * 60)
 }
 
-fn examined(listing: &[Entry]) -> Checkup {
-    examine(&Inventory::of(listing, &NAMING, POLICY, now()), LIMITS, now())
+fn examined(listing: &[Entry]) -> HealthReport {
+    check(&Inventory::new(listing, &NAMING, POLICY, now()), LIMITS, now())
 }
 
 fn part(hours_ago: i64) -> Entry {
-    file(NAMING.part("20262311.tgz"), Some(5), Some(hours_ago * 60))
+    file(NAMING.upload_name("20262311.tgz"), Some(5), Some(hours_ago * 60))
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn an_unusual_size_of_the_newest_archive_is_a_warning() {
     let alarm = Some(alarm::Bounds { smaller_than_percent: 50, larger_than_percent: 300 });
     let healths = [1000, 1999, 2000, 12_000, 12_001].map(|size| {
         let listing = [archive(1, size, 9 * 60), archive(2, 4000, 33 * 60), archive(3, 4000, 57 * 60)];
-        let inventory = Inventory::of(&listing, &NAMING, POLICY, now());
-        examine(&inventory, Limits { alarm, ..LIMITS }, now()).health()
+        let inventory = Inventory::new(&listing, &NAMING, POLICY, now());
+        check(&inventory, Limits { alarm, ..LIMITS }, now()).health()
     });
     assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
 }
@@ -136,9 +136,9 @@ proptest! {
 
     #[test]
     fn a_looser_limit_is_never_less_healthy(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
-        let inventory = Inventory::of(&[archive(1, size, minutes), part(40)], &NAMING, POLICY, now());
+        let inventory = Inventory::new(&[archive(1, size, minutes), part(40)], &NAMING, POLICY, now());
         let health = |hours, min_size| {
-            severity(examine(&inventory, Limits { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
+            severity(check(&inventory, Limits { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
         };
         prop_assert!(health(hours + more, None) <= health(hours, Some(1000)));
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
-use scripting_system::rules::archive_name::Which;
-use scripting_system::rules::listing::{Entry, Kind, to_put_back};
+use scripting_system::rules::archive_name::ReplacedVersion;
+use scripting_system::rules::listing::{Entry, Kind, unfinished_replacements};
 use scripting_system::rules::retention::keeping::Policy;
 use scripting_system::rules::retention::reason::{Reason, RemovalHold};
 use scripting_system::rules::retention::{Circumstances, Plan, plan};
@@ -85,8 +85,8 @@ fn own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_server
         let without_id = |days, hours| written(format!(".{}.part", archive(days).name), hours);
         let listing = [
             archive(0),
-            file(&NAMING.part(&archive(70).name)),
-            file(&NAMING.part(&archive(-70).name)),
+            file(&NAMING.upload_name(&archive(70).name)),
+            file(&NAMING.upload_name(&archive(-70).name)),
             of_another(1, 24),
             of_another(2, 25),
             of_another(3, -48),
@@ -109,7 +109,7 @@ fn own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_server
 #[test]
 fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered() {
     let replaced = archive(3).name;
-    let old = [Which::First, Which::Last, Which::Former].map(|which| NAMING.old(&replaced, which));
+    let old = [ReplacedVersion::First, ReplacedVersion::Last, ReplacedVersion::Legacy].map(|which| NAMING.replaced_name(&replaced, which));
     let listing: Vec<Entry> =
         old.iter().map(|name| file(name)).chain([archive(0), archive(1), archive(2), archive(3)]).collect();
     let removed_after = |delivered: Option<NaiveDate>| {
@@ -135,12 +135,12 @@ fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered()
 #[test]
 fn the_latest_replaced_archive_without_successor_is_put_back() {
     let (finished, lost) = (archive(1).name, archive(5).name);
-    let old = |archive: &str, which| NAMING.old(archive, which);
-    let of_lost = [Which::Former, Which::First, Which::Last].map(|which| old(&lost, which));
+    let old = |archive: &str, which| NAMING.replaced_name(archive, which);
+    let of_lost = [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last].map(|which| old(&lost, which));
     for present in 1..=3 {
-        let mut listing = vec![file(&finished), file(&old(&finished, Which::First))];
+        let mut listing = vec![file(&finished), file(&old(&finished, ReplacedVersion::First))];
         listing.extend(of_lost[..present].iter().map(|name| file(name)));
-        assert_eq!(to_put_back(&listing, &NAMING), [(of_lost[present - 1].clone(), lost.clone())]);
+        assert_eq!(unfinished_replacements(&listing, &NAMING), [(of_lost[present - 1].clone(), lost.clone())]);
         let plan =
             plan(&listing, &NAMING, POLICY, Circumstances { delivered: Some(TODAY), ..Circumstances::on(TODAY) });
         let gone = removed(&plan);
@@ -150,12 +150,12 @@ fn the_latest_replaced_archive_without_successor_is_put_back() {
 
 #[test]
 fn a_pattern_with_day_and_month_swapped_holds_removal_back() {
-    let leftover = file(&NAMING.part(&archive(7).name));
+    let leftover = file(&NAMING.upload_name(&archive(7).name));
     let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz"), leftover];
     let plan = plan_for(&listing);
     assert_eq!(plan.archives_kept(), 4, "a leftover is no archive");
     assert_eq!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
-    assert_eq!(removed(&plan), [NAMING.part(&archive(7).name)], "an own upload holds nothing that is needed");
+    assert_eq!(removed(&plan), [NAMING.upload_name(&archive(7).name)], "an own upload holds nothing that is needed");
     assert!(plan.decisions.iter().any(|decision| matches!(decision.reason, Reason::HeldBack(_))));
 }
 
@@ -173,24 +173,24 @@ fn clocks_more_than_a_day_apart_hold_removal_back() {
 
 #[test]
 fn a_suspicious_archive_holds_removal_back_and_comes_first() {
-    use scripting_system::rules::alarm::{Beyond, Compared};
-    let suspicion = Suspicion { size: 1, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) };
+    use scripting_system::rules::alarm::{Baseline, Bound};
+    let suspicion = Suspicion { size: 1, median: 100, baseline: Baseline::Last(7), exceeded: Bound::Lower(50) };
     let circumstances = Circumstances {
         clock_difference: Some(TimeDelta::hours(48)),
         suspicion: Some(suspicion),
         ..Circumstances::on(TODAY)
     };
-    let listing = [archive(0), archive(1), archive(2), archive(50), file(&NAMING.part(&archive(7).name))];
+    let listing = [archive(0), archive(1), archive(2), archive(50), file(&NAMING.upload_name(&archive(7).name))];
     let plan = plan(&listing, &NAMING, POLICY, circumstances);
     assert_eq!(plan.held_back, Some(RemovalHold::UnusualSize(suspicion)));
-    assert_eq!((removed(&plan), plan.archives_kept()), (vec![NAMING.part(&archive(7).name).as_str()], 4));
+    assert_eq!((removed(&plan), plan.archives_kept()), (vec![NAMING.upload_name(&archive(7).name).as_str()], 4));
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
     let name = prop_oneof![
         (-40_i64..400).prop_map(|days| archive(days).name),
-        (-40_i64..400).prop_map(|days| NAMING.part(&archive(days).name)),
-        (-40_i64..400).prop_map(|days| NAMING.old(&archive(days).name, Which::First)),
+        (-40_i64..400).prop_map(|days| NAMING.upload_name(&archive(days).name)),
+        (-40_i64..400).prop_map(|days| NAMING.replaced_name(&archive(days).name, ReplacedVersion::First)),
         "[a-z0-9.\n]{0,14}",
     ];
     let kind = prop_oneof![5 => Just(Kind::File), 1 => Just(Kind::Directory), 1 => Just(Kind::Symlink)];

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{at_rate, modified};
+use crate::commands::recovery::{rate_suffix, modified};
 use crate::config::JobZone;
-use crate::rules::loading::{LoadTarget, Loading};
+use crate::rules::loading::{LoadTarget, DumpFormat};
 use crate::rules::units::{duration, exact_size, size};
 
 pub(super) struct Restored<'a> {
@@ -26,7 +26,7 @@ pub(super) enum Next<'a> {
     /// The command that unpacks the archive, which was kept.
     Unpack(&'a str),
     /// How the dump is loaded, if its maker is known.
-    Load(Option<Loading>, LoadTarget<'a>),
+    Load(Option<DumpFormat>, LoadTarget<'a>),
 }
 
 /// Some lines, without a newline at the end.
@@ -34,7 +34,7 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
     let over =
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
     let took = duration(restored.took);
-    let rate = at_rate(Some(restored.archive_size), restored.took);
+    let rate = rate_suffix(Some(restored.archive_size), restored.took);
     let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let next = match restored.next {
         Next::Unpack(command) => format!("to unpack it   {command}"),
@@ -77,7 +77,7 @@ mod tests {
             };
             text(&restored, &JobZone::Fixed(FixedOffset::east_opt(3600).unwrap()))
         };
-        let loading = Loading::of(b"-- MySQL dump 10.13\n");
+        let loading = DumpFormat::recognise(b"-- MySQL dump 10.13\n");
         let target = LoadTarget {
             file: "/srv/restored/dumpfile.sql",
             database: "restored_20261123",

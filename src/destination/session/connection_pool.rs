@@ -9,8 +9,8 @@ use std::thread::{self, JoinHandle};
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
-use crate::rules::connections::further_for_size;
-use crate::runtime::worker::joined;
+use crate::rules::connections::extra_for_size;
+use crate::runtime::worker::propagate_panic;
 
 type Connected = Result<Connection, DestinationError>;
 
@@ -30,7 +30,7 @@ impl ConnectionPool {
 
     /// Begins as many connections as the expected transfer is worth, up to `limit`, with `connect`.
     pub(crate) fn fill(&self, limit: u64, connect: impl FnOnce() -> Connected + Clone + Send + 'static) {
-        let further = further_for_size(self.expected.swap(0, Ordering::SeqCst));
+        let further = extra_for_size(self.expected.swap(0, Ordering::SeqCst));
         for _ in 0..further.min(limit) {
             let connect = connect.clone();
             let span = tracing::Span::current();
@@ -41,7 +41,7 @@ impl ConnectionPool {
     /// One of them, once it is ready; `None` where there are no more.
     pub(crate) fn take(&self) -> Option<Connected> {
         let thread = self.threads().pop()?;
-        Some(joined(thread.join()))
+        Some(propagate_panic(thread.join()))
     }
 
     /// Cuts those that are unused, as soon as they are ready, and expects no transfer.

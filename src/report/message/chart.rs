@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use crate::record::run_record::{FolderFacts, RunRecord};
 use crate::report::message::headline;
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::{history, units};
 
 /// How many archives are drawn.
@@ -125,7 +125,7 @@ impl Chart {
 }
 
 /// The archives that are drawn, oldest first.
-fn last_archives(folder: &FolderFacts) -> &[Archived] {
+fn last_archives(folder: &FolderFacts) -> &[DatedArchive] {
     &folder.archives[folder.archives.len().saturating_sub(MAX_ARCHIVES)..]
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn gaps(record: &RunRecord, folder: &FolderFacts) -> Vec<(NaiveDate, 
     nights(record, folder).map(|(first, last)| history::gaps(&folder.archives, first, last)).unwrap_or_default()
 }
 
-fn columns(archives: &[Archived], gaps: &[(NaiveDate, NaiveDate)], delivered: Option<&str>) -> Vec<Column> {
+fn columns(archives: &[DatedArchive], gaps: &[(NaiveDate, NaiveDate)], delivered: Option<&str>) -> Vec<Column> {
     let bars = archives.iter().map(|archive| {
         let is_new = delivered == Some(archive.name.as_str());
         (archive.date, Column::Archive { date: archive.date, size: archive.size, is_new })
@@ -170,11 +170,11 @@ mod tests {
     /// A run that left archives of these ages in days and sizes in bytes on the server.
     fn after(archives: &[(u64, u64)]) -> RunRecord {
         let mut record = samples::started();
-        let archives: Vec<Archived> = archives
+        let archives: Vec<DatedArchive> = archives
             .iter()
             .map(|(age, size)| {
                 let date = record.today - Days::new(*age);
-                Archived { date, name: date.to_string(), size: Some(*size), modified: None }
+                DatedArchive { date, name: date.to_string(), size: Some(*size), modified: None }
             })
             .collect();
         let complete_since = archives.first().map(|archive| archive.date);

@@ -53,11 +53,11 @@ pub enum Reason {
         until: NaiveDate,
     },
     /// A replaced archive: its successor was written less than two days ago.
-    ReplacedLately,
+    ReplacedRecently,
     /// A replaced archive that is no longer needed: newer archives have been delivered since.
     Replaced,
     /// A replaced archive whose successor never arrived: it must be put back, not removed.
-    AwaitsItsName,
+    UnfinishedReplacement,
     /// It would be removed, but removal is held back.
     HeldBack(Box<Reason>),
 }
@@ -89,9 +89,9 @@ impl fmt::Display for Reason {
             Reason::SetAside { until } => {
                 write!(f, "set aside until the archive of {until} or a later one is delivered")
             }
-            Reason::ReplacedLately => f.write_str("set aside less than two days ago"),
+            Reason::ReplacedRecently => f.write_str("set aside less than two days ago"),
             Reason::Replaced => f.write_str("replaced, and archives of later dates have been delivered since"),
-            Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
+            Reason::UnfinishedReplacement => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
         }
     }

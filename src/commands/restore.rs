@@ -140,9 +140,9 @@ impl Restoration {
         let Fetched { value, connections, .. } = fetched;
         let restored = value.map_err(|error| match error {
             ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => failed(source),
-            ArchiveError::Member(MemberError::Name { name, wanted }) => {
+            ArchiveError::Member(MemberError::Name { name, expected }) => {
                 let command = self.command_with(&name, archive);
-                RestoreError::OtherName { archive: archive.name.clone(), name, wanted, command }
+                RestoreError::OtherName { archive: archive.name.clone(), name, wanted: expected, command }
             }
             error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
         })?;
@@ -174,7 +174,7 @@ impl Restoration {
             let is_root = geteuid().is_root();
             let target = LoadTarget { file: &quoted, database: &database, database_file: &database_file, is_root };
             let loading = match gunzipped(&sum.beginning, BEGINNING) {
-                Some(dump) => DumpFormat::recognise(&dump).map(DumpFormat::from_gzip),
+                Some(dump) => DumpFormat::recognise(&dump).map(DumpFormat::in_gzip),
                 None => DumpFormat::recognise(&sum.beginning),
             };
             Next::Load(loading, target)

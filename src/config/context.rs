@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
     /// The content of the file `path`, which may have up to `max_bytes`.
     pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Contents) -> Result<Vec<u8>, Refusal> {
         let bytes = bounded_read::read(path, max_bytes).map_err(|error| unreadable(&error))?;
-        self.trust.judge(path, holds);
+        self.trust.check(path, holds);
         Ok(bytes)
     }
 }

@@ -64,8 +64,8 @@ fn read<C>(
     let text = read_text(path)?;
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
-    trust.judge(path, Contents::Settings);
-    let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
+    trust.check(path, Contents::Settings);
+    let reasons: Vec<String> = trust.take_problems().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
     if !reasons.is_empty() && !context.is_lenient {
         return Err(LoadError::Permissions { file: path.to_owned(), reasons });
     }
@@ -101,8 +101,8 @@ pub fn log_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> 
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
-        trust.judge(path, Contents::Settings);
-        trust.take().is_empty() || context.is_lenient
+        trust.check(path, Contents::Settings);
+        trust.take_problems().is_empty() || context.is_lenient
     };
     let named = || {
         let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;

@@ -96,7 +96,7 @@ pub(super) fn ssh_key() -> Kind<PathBuf> {
         if PUBLIC_KEYS.iter().any(|kind| beginning.starts_with(kind)) {
             return refuse("is a public key", "name the private key: the file without .pub");
         }
-        context.trust.judge(path, Contents::Secret);
+        context.trust.check(path, Contents::Secret);
         Ok(())
     })
 }

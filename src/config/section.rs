@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
 
     /// The value of `result`, or a mistake; and a mistake for each reason not to trust a file that was read for it.
     fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
-        for distrust in self.context.trust.take() {
+        for distrust in self.context.trust.take_problems() {
             self.distrust(path, distrust);
         }
         result.map_err(|refusal| self.mistakes.push(refusal.of_key(path))).ok()

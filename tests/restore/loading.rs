@@ -46,7 +46,7 @@ fn a_dump_that_creates_its_databases_needs_none() {
 
 #[test]
 fn a_gzip_file_is_unpacked_on_the_fly() {
-    let loading = DumpFormat::recognise(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().from_gzip();
+    let loading = DumpFormat::recognise(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().in_gzip();
     assert_eq!(loading.command(TARGET), "gunzip < /r/dump.sql | mariadb");
 }
 

@@ -137,7 +137,7 @@ fn a_sparse_file_is_refused_in_every_format() {
         assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
         let problem = unpacked(&made.stdout).map(|_| ()).unwrap_err();
         assert!(
-            problem.contains("which is something special") || problem.contains("instead of"),
+            problem.contains("which is a special file") || problem.contains("instead of"),
             "{format}: {problem}"
         );
     }

@@ -1,4 +1,4 @@
-//! The dump among the entries of a ZIP, other dumps, and files that are no ZIP.
+//! Finding and checking the dump in a ZIP, and recognising other files.
 
 use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, find, file_kind, other_dumps};
 use scripting_system::rules::freshness::DumpTime;
@@ -41,7 +41,7 @@ fn a_folder_with_the_dumps_name_is_reported_as_a_folder() {
 }
 
 #[test]
-fn each_defect_of_an_entry_is_named() {
+fn each_defect_of_an_entry_is_reported() {
     assert_eq!(check(&entry(), 10), Ok(()));
     let defects: [(&str, ZipEntry); 6] = [
         ("a folder", ZipEntry { kind: EntryKind::Directory, ..entry() }),
@@ -51,30 +51,30 @@ fn each_defect_of_an_entry_is_named() {
         ("is empty", ZipEntry { size: 0, ..entry() }),
         ("has 11 bytes", ZipEntry { size: 11, ..entry() }),
     ];
-    for (words, defect) in defects {
+    for (text, defect) in defects {
         let error = check(&defect, 10).unwrap_err().to_string();
-        assert!(error.contains(words), "{error}");
+        assert!(error.contains(text), "{error}");
     }
 }
 
 #[test]
-fn other_files_with_the_dumps_extension_are_dumps_too() {
+fn other_files_with_the_dumps_extension_count_as_dumps() {
     let names = ["shop.sql", "old/BLOG.SQL", "x.sql/", "__MACOSX/._shop.sql", "notes.txt", "sql", "a\n.sql"];
     let others = other_dumps(names.into_iter(), "shop.sql").unwrap();
     assert_eq!(others.to_string(), r#""old/BLOG.SQL", "a\n.sql""#);
-    assert_eq!(other_dumps(names.into_iter(), "sql"), None, "without an extension nothing can be said");
+    assert_eq!(other_dumps(names.into_iter(), "sql"), None, "no extension");
     assert_eq!(other_dumps(["shop.sql", "notes.txt"].into_iter(), "shop.sql"), None);
 }
 
 #[test]
-fn a_few_of_many_other_dumps_are_named_and_all_are_counted() {
+fn many_other_dumps_are_counted_and_only_a_few_listed() {
     let names: Vec<String> = (0..1_000).map(|number| format!("{number}{}.sql", "x".repeat(60_000))).collect();
     let others = other_dumps(names.iter().map(String::as_str), "shop.sql").unwrap().to_string();
     assert!(others.ends_with("…\" and 995 more") && others.len() < 1_000, "{others}");
 }
 
 #[test]
-fn a_file_that_is_no_zip_is_recognised_by_its_beginning() {
+fn a_file_that_is_not_a_zip_is_recognised_by_its_first_bytes() {
     let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
     for (beginning, kind) in [
         (&b"\x1f\x8b\x08"[..], "a gzip file (.gz, .tgz or .tar.gz)"),

@@ -40,7 +40,7 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
         Next::Unpack(command) => format!("to unpack it   {command}"),
         Next::Load(Some(loading), target) => {
             let note = loading.note().map(|note| format!("\nnote           {note}")).unwrap_or_default();
-            format!("made by        {}\nto load it     {}{note}", loading.maker(), loading.command(target))
+            format!("made by        {}\nto load it     {}{note}", loading.tool(), loading.command(target))
         }
         Next::Load(None, _) => "made by        unknown: this program does not recognise the format".to_owned(),
     };
@@ -96,7 +96,7 @@ mod tests {
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        MySQL
         to load it     mysql -e 'CREATE DATABASE restored_20261123' && mysql restored_20261123 < /srv/restored/dumpfile.sql
-        note           add -u USER -p where a user with a password loads it
+        note           add -u USER -p to log in with a password
 
         restored       /srv/restored/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s

@@ -100,7 +100,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     }
     if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
-            keys.context().trust.judge(file, Contents::Settings);
+            keys.context().trust.check(file, Contents::Settings);
         }
         keys.accept("known_hosts", check_known_hosts(known_hosts, host_key));
     }

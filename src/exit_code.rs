@@ -1,4 +1,4 @@
-//! The exit codes: programs that start this one depend on them.
+//! The exit codes, which other programs depend on.
 
 use std::process;
 
@@ -9,16 +9,16 @@ use crate::runtime::interrupt::Interruption;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Delivered and verified, or already there; no warning.
+    /// Delivered and verified, or already on the server; no warning.
     Success = 0,
-    /// Finished, with warnings.
+    /// Finished with warnings.
     Warnings = 1,
     CommandLine = 2,
     Configuration = 3,
     /// The job failed: nothing new was delivered.
     Failed = 4,
-    /// Another run with the same configuration is under way.
-    UnderWay = 5,
+    /// Another run with the same configuration is in progress.
+    AlreadyRunning = 5,
     /// By SIGINT: 128 + the signal's number, as in shells.
     Interrupted = 130,
     /// By SIGTERM.
@@ -43,7 +43,7 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// `status` has the exit codes of monitoring plugins instead.
+/// `status` has a monitoring plugin's exit codes instead.
 impl From<Health> for process::ExitCode {
     fn from(health: Health) -> process::ExitCode {
         process::ExitCode::from(health as u8)

@@ -18,7 +18,7 @@ use crate::pipeline::job::{Arrival, Delivered, Stop};
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::failpoint::failpoint;
-use crate::runtime::worker::joined;
+use crate::runtime::worker::propagate_panic;
 
 impl Job {
     /// Runs tasks 2 to 10. Their results are in the record.
@@ -27,7 +27,7 @@ impl Job {
         match self.deliver(&server) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {
-                self.journal.cut_off("an earlier task failed", false);
+                self.journal.stop_unfinished("an earlier task failed", false);
                 self.look_up_folder(&server);
             }
         }
@@ -97,11 +97,11 @@ impl Job {
         let sent = thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &spool));
             // If sending ends early, even by a panic, packing ends too.
-            let wanted = spool.wanted();
+            let wanted = spool.discard_on_drop();
             let sent =
                 self.connect(server).and_then(|connection| self.send_archive(&delivery, connection, expected_size));
             drop(wanted);
-            if joined(packing.join())? { sent.map(Some) } else { Ok(None) }
+            if propagate_panic(packing.join())? { sent.map(Some) } else { Ok(None) }
         })?;
         sent.map(|sent| self.verify_archive(&delivery, sent)).transpose()
     }

@@ -245,7 +245,7 @@ fn a_dry_run_prints_its_plan_and_leaves_no_trace() {
     let config = setup.write_config();
     let before = state_of(&setup.sshd.directory);
     // Another run holds the lock, which a dry run does not need.
-    let _lock = Lock::acquire(&config, &JobId::of(&config), &setup.path("work")).unwrap();
+    let _lock = Lock::acquire(&config, &JobId::new(&config), &setup.path("work")).unwrap();
     run(&setup).exited_with(5);
     fs::remove_file(setup.path("log.log")).unwrap();
 

@@ -9,7 +9,7 @@ use std::thread;
 use crate::archive::content::{Check, Declared, fill};
 use crate::archive::error::ArchiveError;
 use crate::archive::gzip;
-use crate::runtime::worker::joined;
+use crate::runtime::worker::propagate_panic;
 
 const BLOCK: usize = 1024 * 1024;
 /// zlib's default level.
@@ -51,6 +51,6 @@ fn compress(blocks: &[Vec<u8>], filled: &[usize]) -> Vec<io::Result<Vec<u8>>> {
             .filter(|(_, count)| **count > 0)
             .map(|(block, count)| scope.spawn(|| gzip::member(&block[..*count], LEVEL)))
             .collect();
-        workers.into_iter().map(|worker| joined(worker.join())).collect()
+        workers.into_iter().map(|worker| propagate_panic(worker.join())).collect()
     })
 }

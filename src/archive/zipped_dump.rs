@@ -42,7 +42,7 @@ impl ZippedDump {
         }
         let names = names(&zip)?;
         let index = dump::find(names.iter().map(String::as_str), name)?;
-        let unsent = dump::unsent(names.iter().map(String::as_str), name);
+        let unsent = dump::other_dumps(names.iter().map(String::as_str), name);
         let entry = describe(&mut zip, index, name)?;
         dump::check(&entry, max_bytes)?;
 
@@ -99,7 +99,7 @@ fn no_end_record_error(size: u64, beginning: &[u8]) -> ArchiveError {
         return ArchiveError::Truncated(size);
     }
     let shown = String::from_utf8_lossy(&beginning[..beginning.len().min(MAX_SHOWN)]).into_owned();
-    ArchiveError::NotAZip { kind: dump::kind_of(beginning), beginning: shown, size }
+    ArchiveError::NotAZip { kind: dump::file_kind(beginning), beginning: shown, size }
 }
 
 /// The names of all entries. Names that are not UTF-8 are decoded as CP437 (APPNOTE 4.4.17, appendix D).
@@ -120,14 +120,14 @@ fn describe<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -
         CompressionMethod::Stored
         | CompressionMethod::Deflated
         | CompressionMethod::Deflate64
-        | CompressionMethod::Bzip2 => Method::Readable,
+        | CompressionMethod::Bzip2 => Method::Supported,
         other => Method::Unsupported(method_name(other)),
     };
     Ok(ZipEntry {
         name: name.to_owned(),
         kind,
         size: file.size(),
-        encrypted: file.encrypted(),
+        is_encrypted: file.encrypted(),
         method,
         time: modification_time(&file),
     })

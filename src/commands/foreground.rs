@@ -22,7 +22,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interrupted, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::{Retry, RetryPolicy};
-use crate::runtime::supervisor::{Ended, Supervisor};
+use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 /// The part of a configuration that every command needs.
 pub(super) struct Basics {
@@ -63,7 +63,7 @@ impl<C> Context<C> {
     /// Prints the host key of `server` on stderr if it is new. Only a run, which reports it, adds it to known_hosts.
     pub(super) fn report_new_host_key(&self, server: &Server) {
         if let Some(fingerprint) = server.new_fingerprint() {
-            self.progress.show(&format!(
+            self.progress.eprint(&format!(
                 "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own, or pin it \
                  with sftp.host_key, before the first run trusts it"
             ));
@@ -116,10 +116,10 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
         (Ok(Ok(value)), ..) => Ok(value),
         (_, Some(cause), _) => Err(CommandError::Interrupted(cause)),
         (Ok(Err(error)), ..) => Err(CommandError::Failed(redaction.clean(&with_causes(&*error)))),
-        (Err(_), None, Ended::Panicked(text)) => {
+        (Err(_), None, WorkOutcome::Panicked(text)) => {
             Err(CommandError::Failed(format!("internal error, please report it: {}", redaction.clean(&text))))
         }
-        (Err(_), None, Ended::Returned | Ended::Stuck) => {
+        (Err(_), None, WorkOutcome::Returned | WorkOutcome::Stuck) => {
             Err(CommandError::Failed("internal error: no result".to_owned()))
         }
     }
@@ -156,7 +156,7 @@ fn begin_logging(verbose: u8, redaction: &Redaction, progress: &Progress) {
     redact_panics(redaction.clone(), io::stderr);
     let progress = progress.clone();
     let verbose = (verbose > 0)
-        .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.show(line))));
+        .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.eprint(line))));
     if let Err(error) = log_file::install(None, verbose) {
         eprintln!("scripting-system: {}", with_causes(&error));
     }

@@ -23,7 +23,7 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
     let (as_json, verbose) = (arguments.json, invocation.verbose);
     foreground::conclude(foreground::run(file, invocation, config::load_to_read_back, move |context| {
         for mistake in &context.config.retention_mistakes {
-            context.progress.show(&format!("scripting-system: {mistake}; its default is used"));
+            context.progress.eprint(&format!("scripting-system: {mistake}; its default is used"));
         }
         let listing = fetch(context)?;
         let text = if as_json { document::listing_json(&listing)? } else { table::listing(&listing, canvas(verbose)) };
@@ -34,12 +34,12 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
 
 fn fetch(context: &Context) -> Result<Listing, DestinationError> {
     let Context { config, started, .. } = context;
-    let _waiting = context.progress.waiting("querying the SFTP server");
+    let _waiting = context.progress.spinner("querying the SFTP server");
     let (server, entries, free) = list_once(context, "listing the archives")?;
     context.report_new_host_key(&server);
     let sftp = &config.sftp;
     Ok(Listing {
-        inventory: Inventory::of(&entries, &config.naming, config.retention, *started),
+        inventory: Inventory::new(&entries, &config.naming, config.retention, *started),
         folder: format!("{} at {}:{}", sftp.directory, sftp.host, sftp.port),
         as_of: *started,
         free,

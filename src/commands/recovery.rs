@@ -9,7 +9,7 @@ use crate::destination::{Connection, DestinationError, Server};
 use crate::report::message::headline::moment;
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
-use crate::rules::recovery::{self, NoArchive, Stored};
+use crate::rules::recovery::{self, NoArchive, StoredArchive};
 use crate::rules::units::rate;
 
 /// The server, the listing of its folder, and its free bytes, if it reports them. `what` describes the work in messages.
@@ -26,7 +26,7 @@ pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<En
 ///
 /// # Errors
 /// If the server cannot be reached, does not list the folder, or has only archives of another pattern.
-pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, Vec<Entry>, Vec<Stored>)> {
+pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, Vec<Entry>, Vec<StoredArchive>)> {
     let server = Server::new(&context.config.sftp, &context.interrupt, &context.retry, false);
     let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
     context.report_new_host_key(&server);
@@ -45,6 +45,6 @@ pub(super) fn modification_time(dump: &PackedDump, zone: &JobZone) -> String {
 }
 
 /// ", 20.49 MiB/s", if it can be calculated.
-pub(super) fn at_rate(bytes: Option<u64>, took: Duration) -> String {
+pub(super) fn rate_suffix(bytes: Option<u64>, took: Duration) -> String {
     bytes.and_then(|bytes| rate(bytes, took)).map(|rate| format!(", {rate}")).unwrap_or_default()
 }

@@ -26,9 +26,9 @@ use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::loading::{BEGINNING, LoadTarget, Loading};
+use crate::rules::loading::{BEGINNING, DumpFormat, LoadTarget};
 use crate::rules::packed::MemberError;
-use crate::rules::recovery::{Stored, choose, choose_replaced};
+use crate::rules::recovery::{StoredArchive, choose, choose_replaced};
 use crate::rules::redaction::{printable, shell_word};
 
 /// Private to the operator, like the dump.
@@ -130,9 +130,9 @@ impl Restoration {
         let Fetched { value, connections, .. } = fetched;
         let restored = value.map_err(|error| match error {
             ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => write_error(source),
-            ArchiveError::Member(MemberError::Name { name, wanted }) => {
+            ArchiveError::Member(MemberError::Name { name, expected }) => {
                 let command = self.command_with(&name, archive);
-                RestoreError::OtherName { archive: archive.name.clone(), name, wanted, command }
+                RestoreError::OtherName { archive: archive.name.clone(), name, wanted: expected, command }
             }
             error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
         })?;
@@ -146,7 +146,7 @@ impl Restoration {
     fn print(
         &self,
         context: &Context,
-        archive: &Stored,
+        archive: &StoredArchive,
         (dump, sum): &(PackedDump, Sum),
         connections: usize,
         took: Duration,
@@ -164,8 +164,8 @@ impl Restoration {
             let is_root = geteuid().is_root();
             let target = LoadTarget { file: &quoted, database: &database, database_file: &database_file, is_root };
             let loading = match gunzip_beginning(&sum.beginning, BEGINNING) {
-                Some(dump) => Loading::of(&dump).map(Loading::from_gzip),
-                None => Loading::of(&sum.beginning),
+                Some(dump) => DumpFormat::recognise(&dump).map(DumpFormat::in_gzip),
+                None => DumpFormat::recognise(&sum.beginning),
             };
             Next::Load(loading, target)
         };
@@ -184,12 +184,12 @@ impl Restoration {
         }
     }
 
-    fn file_name<'a>(&self, archive: &'a Stored, dump: &'a PackedDump) -> &'a str {
+    fn file_name<'a>(&self, archive: &'a StoredArchive, dump: &'a PackedDump) -> &'a str {
         if self.archive_only { &archive.name } else { &dump.name }
     }
 
     /// The command that restores `archive` with the dump called `name`.
-    fn command_with(&self, name: &str, archive: &Stored) -> String {
+    fn command_with(&self, name: &str, archive: &StoredArchive) -> String {
         let date = archive.date.to_string();
         let [config, folder] = [&self.config, &self.folder].map(|path| path.to_string_lossy());
         let words =
@@ -228,7 +228,7 @@ impl Restoration {
     }
 
     /// Sets the modification time to that of the dump or of the archive, and renames the file.
-    fn publish(&self, file: AtomicFile, archive: &Stored, dump: &PackedDump) -> Result<(), RestoreError> {
+    fn publish(&self, file: AtomicFile, archive: &StoredArchive, dump: &PackedDump) -> Result<(), RestoreError> {
         let modified = if self.archive_only { archive.file.modified } else { dump.modified };
         let path = file.path().to_owned();
         let time = modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into()));

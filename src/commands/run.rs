@@ -28,7 +28,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::Retry;
-use crate::runtime::supervisor::{Ended, Supervisor};
+use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     let begun = Instant::now();
@@ -122,7 +122,7 @@ fn begin_logging(
     let log = (!dry_run).then(|| LogFile::open(&config.log, journal.clone(), clock.clone()));
     let verbose = (verbose > 0).then(|| {
         let progress = progress.clone();
-        Verbose::new(verbose, Redaction::new(&config.secrets()), Box::new(move |line| progress.show(line)))
+        Verbose::new(verbose, Redaction::new(&config.secrets()), Box::new(move |line| progress.eprint(line)))
     });
     if let Err(error) = log_file::install(log.clone(), verbose) {
         eprintln!("scripting-system: {}", with_causes(&error));
@@ -142,7 +142,7 @@ fn not_locked(error: &LockError) -> ExitCode {
     tracing::error!("{text}");
     eprintln!("scripting-system: {text}");
     match error {
-        LockError::Held(_) => ExitCode::UnderWay,
+        LockError::Held(_) => ExitCode::AlreadyRunning,
         LockError::Folder(_) | LockError::Io { .. } => ExitCode::Configuration,
     }
 }
@@ -156,13 +156,13 @@ fn record_configuration(journal: &Journal, config: &Config, path: &Path) {
 }
 
 /// Records what ended the job early.
-fn record_end(journal: &Journal, ended: &Ended, interrupt: &Interrupt) {
+fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt) {
     if let Err(interrupted) = interrupt.check() {
         journal.set_interruption(interrupted.0);
-        journal.cut_off(&interrupted.to_string(), interrupted.0 == Interruption::Deadline);
+        journal.stop_unfinished(&interrupted.to_string(), interrupted.0 == Interruption::Deadline);
     }
-    if let Ended::Panicked(message) = ended {
-        journal.cut_off(&format!("internal error, please report it: {message}"), true);
+    if let WorkOutcome::Panicked(message) = ended {
+        journal.stop_unfinished(&format!("internal error, please report it: {message}"), true);
     }
 }
 

@@ -68,8 +68,8 @@ fn examine(context: &Context, limits: Limits) -> Result<Report, DestinationError
     let Context { config, started, .. } = context;
     let (server, entries, free) = list_once(context, "checking the archives")?;
     tracing::info!("entries in sftp.directory: {}", entries.len());
-    let inventory = Inventory::of(&entries, &config.naming, config.retention, *started);
-    let checkup = health::examine(&inventory, limits, *started);
+    let inventory = Inventory::new(&entries, &config.naming, config.retention, *started);
+    let checkup = health::check(&inventory, limits, *started);
     let new_key = server
         .new_fingerprint()
         .map(|key| format!("host key {key} is not known yet, compare it with the server's own"));

@@ -13,7 +13,7 @@ use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::recovery::{NoArchive, Stored, choose};
+use crate::rules::recovery::{NoArchive, StoredArchive, choose};
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
 use crate::{cli, config};
@@ -50,7 +50,7 @@ struct Verification<'a> {
 
 impl Verification<'_> {
     /// Continues after a bad archive, and after an unreadable one unless the server refused the login.
-    fn verify_all(&self, connection: Connection, stored: &[Stored]) -> Work {
+    fn verify_all(&self, connection: Connection, stored: &[StoredArchive]) -> Work {
         let mut connection = Some(connection);
         let mut conditions: Vec<Condition> = Vec::with_capacity(stored.len());
         for archive in stored {
@@ -87,7 +87,7 @@ impl Verification<'_> {
     }
 
     /// The condition of `archive`, and a connection for the next one.
-    fn verify_one(&self, first: Connection, archive: &Stored) -> (Condition, Option<Connection>) {
+    fn verify_one(&self, first: Connection, archive: &StoredArchive) -> (Condition, Option<Connection>) {
         let Context { interrupt, progress, .. } = self.context;
         let fetched = fetch(self.server, first, &archive.file, (progress, "Verify"), |reader| {
             unpack(reader, None, interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::mistakes::{Refusal, quote, refuse};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
-use crate::rules::trust::Holds;
+use crate::rules::trust::Contents;
 
 /// Set to "1", it turns mistakes about untrusted files into warnings.
 const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
@@ -52,9 +52,9 @@ impl<'a> Context<'a> {
     }
 
     /// Reads the file `path`; more than `max_bytes` are refused.
-    pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Holds) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn read(self, path: &Path, max_bytes: u64, holds: Contents) -> Result<Vec<u8>, Refusal> {
         let bytes = bounded_read::read(path, max_bytes).map_err(|error| unreadable(&error))?;
-        self.trust.judge(path, holds);
+        self.trust.check(path, holds);
         Ok(bytes)
     }
 }

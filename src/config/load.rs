@@ -12,7 +12,7 @@ use super::section::{Reader, WHOLE_FILE};
 use super::validated::{self, Config, Parts};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
-use crate::rules::trust::{Distrust, Holds};
+use crate::rules::trust::{Contents, TrustProblem};
 
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -66,8 +66,9 @@ fn read<C>(
     let text = read_text(path)?;
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
-    trust.judge(path, Holds::Settings);
-    let reasons: Vec<String> = trust.take().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
+    trust.check(path, Contents::Settings);
+    let reasons: Vec<String> =
+        trust.take_problems().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
     if !reasons.is_empty() && !context.is_lenient {
         return Err(LoadError::Permissions { file: path.to_owned(), reasons });
     }
@@ -80,8 +81,8 @@ fn read<C>(
     let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| is_needed(&mistake.path));
     reader.mistakes = mistakes;
 
-    let exposed = trust.read_by_others(path).filter(|_| !reader.plain_text_secrets.is_empty());
-    if let Some((Distrust { problem, fix }, is_group_alone)) = exposed {
+    let exposed = trust.readable_by_others(path).filter(|_| !reader.plain_text_secrets.is_empty());
+    if let Some((TrustProblem { problem, fix }, is_group_alone)) = exposed {
         let keys = reader.plain_text_secrets.join(", ");
         if is_group_alone {
             let file = printable_path(path);
@@ -89,7 +90,7 @@ fn read<C>(
                 .warnings
                 .push(format!("{file}: contains a secret in plain text ({keys}) that its group can read; {fix}"));
         } else {
-            reader.distrust(&keys, Distrust { problem: format!("is in plain text, and {problem}"), fix });
+            reader.distrust(&keys, TrustProblem { problem: format!("is in plain text, and {problem}"), fix });
         }
     }
     match config {
@@ -105,8 +106,8 @@ pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<Path
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
-        trust.judge(path, Holds::Settings);
-        trust.take().is_empty() || context.is_lenient
+        trust.check(path, Contents::Settings);
+        trust.take_problems().is_empty() || context.is_lenient
     };
     let named = || {
         let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;

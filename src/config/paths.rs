@@ -8,7 +8,7 @@ use super::context::{Context, unreadable};
 use super::kind::Kind;
 use super::mistakes::{Refusal, printable_path, refuse};
 use crate::disk::bounded_read;
-use crate::rules::trust::Holds;
+use crate::rules::trust::Contents;
 
 /// The root certificates of the public web take a quarter of one MiB.
 const MAX_PEM_BYTES: u64 = 4 * 1024 * 1024;
@@ -63,7 +63,7 @@ pub(super) fn folder() -> Kind<PathBuf> {
 /// A PEM file with at least one certificate.
 pub(super) fn certificates() -> Kind<PathBuf> {
     file("path to a PEM file", |path, context| {
-        let pem = context.read(path, MAX_PEM_BYTES, Holds::Settings)?;
+        let pem = context.read(path, MAX_PEM_BYTES, Contents::Settings)?;
         if String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
             return Ok(());
         }
@@ -74,7 +74,7 @@ pub(super) fn certificates() -> Kind<PathBuf> {
 /// A PEM file with a TLS private key that needs no passphrase.
 pub(super) fn tls_key() -> Kind<PathBuf> {
     file("path to a PEM file", |path, context| {
-        let bytes = context.read(path, MAX_PEM_BYTES, Holds::Secret)?;
+        let bytes = context.read(path, MAX_PEM_BYTES, Contents::Secret)?;
         let pem = String::from_utf8_lossy(&bytes);
         if ENCRYPTED_KEYS.iter().any(|mark| pem.contains(mark)) {
             let fix = "remove the passphrase: openssl pkey -in encrypted.pem -out key.pem";
@@ -98,7 +98,7 @@ pub(super) fn ssh_key() -> Kind<PathBuf> {
         if PUBLIC_KEY_PREFIXES.iter().any(|kind| prefix.starts_with(kind)) {
             return refuse("is a public key", "name the private key: the file without .pub");
         }
-        context.trust.judge(path, Holds::Secret);
+        context.trust.check(path, Contents::Secret);
         Ok(())
     })
 }

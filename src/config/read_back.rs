@@ -43,7 +43,7 @@ impl ReadBack {
     /// `None` if the section `sftp` or `archive` of the file `value` has a mistake.
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
-        let naming = naming(&JobId::of(context.file), &parts.archive?, parts.sftp.as_ref()?);
+        let naming = naming(&JobId::new(context.file), &parts.archive?, parts.sftp.as_ref()?);
         Some(ReadBack {
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),

@@ -14,7 +14,7 @@ use super::kind::Kind;
 use super::mistakes::{Refusal, printable_path, quote, refuse};
 use super::paths::file_pattern;
 use crate::rules::spelling::did_you_mean;
-use crate::rules::trust::Holds;
+use crate::rules::trust::Contents;
 
 const SOURCES: [&str; 3] = ["file", "env", "credential"];
 const FIX: &str = r#"write it as a string, or {"file": "path"}, {"env": "NAME"} or {"credential": "name"}"#;
@@ -82,7 +82,7 @@ fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal>
 }
 
 fn from_file(path: &Path, context: Context<'_>) -> Result<SecretString, Refusal> {
-    let secret = context.read(path, MAX_BYTES, Holds::Secret).and_then(|bytes| {
+    let secret = context.read(path, MAX_BYTES, Contents::Secret).and_then(|bytes| {
         let Ok(text) = String::from_utf8(bytes) else {
             return refuse("is not UTF-8", "write the secret into it as UTF-8");
         };

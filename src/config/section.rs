@@ -7,7 +7,7 @@ use super::json::Value;
 use super::kind::{Form, Kind};
 use super::mistakes::{Mistake, Refusal, refuse, shorten, wrong_type};
 use crate::rules::spelling::did_you_mean;
-use crate::rules::trust::Distrust;
+use crate::rules::trust::TrustProblem;
 
 /// Reads keys into variables of the same names. The doc comment describes the key; a method of [`Section`] reads it.
 macro_rules! keys {
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds a mistake, or a warning if the operator has taken responsibility for the files.
-    pub(super) fn distrust(&mut self, path: &str, Distrust { problem, fix }: Distrust) {
+    pub(super) fn distrust(&mut self, path: &str, TrustProblem { problem, fix }: TrustProblem) {
         let mistake = Refusal { problem, fix }.for_key(path);
         if self.context.is_lenient {
             self.warnings.push(mistake.to_string());
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the value of `result` or adds a mistake; also adds a mistake for each reason not to trust a file that was read.
     fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
-        for distrust in self.context.trust.take() {
+        for distrust in self.context.trust.take_problems() {
             self.distrust(path, distrust);
         }
         result.map_err(|refusal| self.mistakes.push(refusal.for_key(path))).ok()

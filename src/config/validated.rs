@@ -50,7 +50,7 @@ impl Config {
     /// `None` if a section that a run needs has a mistake.
     pub(super) fn of(parts: Parts, context: Context<'_>) -> Option<Config> {
         Some(Config {
-            id: JobId::of(context.file),
+            id: JobId::new(context.file),
             zone: context.environment.zone(),
             source: parts.source?,
             archive: parts.archive?,
@@ -78,13 +78,13 @@ impl Config {
             .iter()
             .map(|mattermost| &mattermost.webhook_url)
             .chain(monitor.iter().map(|monitor| &monitor.ping_url));
-        secret_parts::of_query(&source.url)
+        secret_parts::query_secrets(&source.url)
             .into_iter()
-            .chain(logins.flat_map(|login| secret_parts::of_login(&login.username, &login.password)))
-            .chain(source.proxy.iter().flat_map(secret_parts::of_proxy))
+            .chain(logins.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
+            .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())
             .chain(sftp.passphrase.clone())
-            .chain(hooks.flat_map(secret_parts::of_hook))
+            .chain(hooks.flat_map(secret_parts::webhook_secrets))
             .collect()
     }
 

@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::mistakes::{Refusal, quote, refuse};
 use super::paths::BASE_NAME;
 use super::secret::secret_text;
-use crate::rules::address::{is_loopback, without_secrets};
+use crate::rules::address::{is_loopback, redact_address};
 
 /// The limit of the DNS (RFC 1035, section 2.3.4).
 const MAX_HOST_CHARS: usize = 253;
@@ -85,7 +85,7 @@ pub(super) fn zip_address() -> Kind<Url> {
             url.set_fragment(None);
             Ok(url)
         });
-        url.map_err(|refusal| refusal.about(quote(&without_secrets(text))))
+        url.map_err(|refusal| refusal.about(quote(&redact_address(text))))
     });
     kind.holds_secret = |text| text.contains('?');
     kind.with_keyword("format", "uri")

@@ -60,7 +60,7 @@ impl Delivery<'_> {
     /// If the final name is taken by something other than a file or by another job's archive, the archive is abandoned, or the
     /// server or the connection fails.
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
-        let part = self.naming.part(self.name);
+        let part = self.naming.upload_name(self.name);
         let mut upload = Upload::new(self.server, self.spool, expected_size, &part);
         let publication = self.publication();
         let mut cleared = Vec::new();

@@ -15,7 +15,7 @@ use crate::destination::session::known_hosts::Place;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::upload::{MODE, NO_SPACE};
 use crate::rules::archive_name::Naming;
-use crate::rules::connections::further_for_size;
+use crate::rules::connections::extra_for_size;
 use crate::rules::known_hosts::algorithm_of;
 use crate::rules::listing::Entry;
 use crate::runtime::interrupt::Interrupt;
@@ -74,7 +74,7 @@ impl Server {
 
     /// Number of connections for an archive of `size` bytes, based on the last measured round trip.
     pub fn connections_for(&self, size: u64) -> u64 {
-        self.connections().min(1 + further_for_size(size))
+        self.connections().min(1 + extra_for_size(size))
     }
 }
 
@@ -98,7 +98,7 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, Destin
     let listing = connection.list()?;
     let mut free = free_names(naming, &listing);
     let (Some(first), Some(second)) = (free.next(), free.next()) else {
-        return Err(DestinationError::NotAFile(naming.part(&naming.archive.file_name(first_day()))));
+        return Err(DestinationError::NotAFile(naming.upload_name(&naming.archive.file_name(first_day()))));
     };
     let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
     let mut file = connection
@@ -138,7 +138,7 @@ fn write(
 /// Unused upload names for dates that no run is for.
 fn free_names<'a>(naming: &'a Naming, listing: &'a [Entry]) -> impl Iterator<Item = String> + 'a {
     let days = first_day().iter_days().take(DAYS);
-    days.map(|day| naming.part(&naming.archive.file_name(day)))
+    days.map(|day| naming.upload_name(&naming.archive.file_name(day)))
         .filter(|name| !listing.iter().any(|entry| entry.name == *name))
 }
 

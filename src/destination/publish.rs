@@ -9,8 +9,8 @@ use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::read_back::ReadBack;
 use crate::disk::spool::Spool;
-use crate::rules::archive_name::{Naming, Which};
-use crate::rules::listing::{Entry, Kind, to_put_back};
+use crate::rules::archive_name::{Naming, ReplacedVersion};
+use crate::rules::listing::{Entry, Kind, unfinished_replacements};
 use crate::runtime::progress::Bar;
 
 /// The file that has the archive's final name.
@@ -56,7 +56,7 @@ pub(crate) struct Publication<'a> {
 /// Puts back every set-aside archive that was not replaced, and returns the new listing of the folder.
 pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
     let mut listing = connection.list()?;
-    for (old, archive) in to_put_back(&listing, naming) {
+    for (old, archive) in unfinished_replacements(&listing, naming) {
         match connection.rename(&old, &archive) {
             Ok(()) => tracing::info!("{archive:?} was put back: it had been set aside and not replaced"),
             Err(error @ DestinationError::Broken { .. }) => return Err(error),
@@ -108,7 +108,7 @@ impl Publication<'_> {
     }
 
     fn try_publishing(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
-        let part = self.naming.part(self.final_name);
+        let part = self.naming.upload_name(self.final_name);
         let size = self.spool.extent().map_err(DestinationError::Spool)?.written;
         if connection.lookup(&part)?.is_none() {
             // An earlier attempt may have renamed it and missed the reply, so compare the content.
@@ -148,11 +148,11 @@ impl Publication<'_> {
 
     /// Renames the existing archive. The first and the latest replaced archives of a date are kept.
     fn set_aside(&mut self, connection: &Connection, existing: &Entry) -> Result<(), DestinationError> {
-        let first = self.naming.old(self.final_name, Which::First);
+        let first = self.naming.replaced_name(self.final_name, ReplacedVersion::First);
         let name = if connection.lookup(&first)?.is_none() {
             first
         } else {
-            let last = self.naming.old(self.final_name, Which::Last);
+            let last = self.naming.replaced_name(self.final_name, ReplacedVersion::Last);
             match connection.lookup(&last)? {
                 None => {}
                 Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,

@@ -1,7 +1,7 @@
-//! Writes a file that appears under its name complete or not at all, even if the program is killed or the power fails.
+//! Writes files atomically: a file appears complete or not at all, even if the program is killed or the power fails.
 //!
-//! While it is written it has no name (O_TMPFILE, open(2)), so that even SIGKILL leaves nothing. On a file system without
-//! such files it has a hidden temporary name, which only SIGKILL and a power failure leave.
+//! Until then it has no name (O_TMPFILE, open(2)), so that even SIGKILL leaves nothing behind. On a file system without
+//! O_TMPFILE it has a hidden temporary name, which SIGKILL or a power failure can leave behind.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 use tempfile::NamedTempFile;
 
-/// For its owner alone.
 const MODE: u32 = 0o600;
 
-/// A file being written, readable only by its owner.
+/// A file being written. Only its owner can read it.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -28,7 +27,7 @@ enum Inner {
     Named(NamedTempFile),
 }
 
-/// Writes `bytes` to the file `path` with `mode`, as [`AtomicFile::publish`] does.
+/// Writes `bytes` to the file `path`; for `mode` and `force` see [`AtomicFile::publish`].
 pub fn write(path: &Path, bytes: &[u8], mode: u32, force: bool) -> io::Result<()> {
     let file = AtomicFile::create(path)?;
     file.as_file().write_all(bytes)?;
@@ -36,7 +35,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32, force: bool) -> io::Result<()
 }
 
 impl AtomicFile {
-    /// An empty file that will be called `path`.
+    /// An empty file, to be published as `path`.
     pub fn create(path: &Path) -> io::Result<AtomicFile> {
         let inner = match unnamed(folder_of(path))? {
             Some(file) => Inner::Unnamed(file),
@@ -45,12 +44,12 @@ impl AtomicFile {
         Ok(AtomicFile { path: path.to_owned(), inner })
     }
 
-    /// The same file, to be called `name` in the same folder.
+    /// The same file, to be published as `name` in the same folder.
     pub fn with_name(self, name: &str) -> AtomicFile {
         AtomicFile { path: folder_of(&self.path).join(name), ..self }
     }
 
-    /// The path to be.
+    /// The final path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -62,12 +61,11 @@ impl AtomicFile {
         }
     }
 
-    /// Sets its `mode` regardless of the umask, syncs it to the disk, gives it its name, and syncs the folder. If `force`, it
-    /// atomically replaces what has the name; a symbolic link is replaced, too, not followed.
+    /// Sets its `mode` regardless of the umask, syncs it to the disk, gives it its name, and syncs the folder. `force`
+    /// atomically replaces an existing file; a symbolic link is replaced, not followed.
     ///
     /// # Errors
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) without `force`; others if the system refuses. Nothing is left of the
-    /// file then.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) without `force`, or an error of the system. Leaves nothing behind.
     pub fn publish(self, mode: u32, force: bool) -> io::Result<()> {
         self.as_file().set_permissions(Permissions::from_mode(mode))?;
         self.as_file().sync_all()?;
@@ -88,7 +86,6 @@ impl AtomicFile {
     }
 }
 
-/// The folder of `path`.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -96,21 +93,21 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Syncs the folder of `path` to the disk: without that, a power failure can undo that the file was created or renamed
-/// (fsync(2)). Succeeds if the folder cannot be synced because it is not readable or the file system does not offer it.
+/// Syncs the folder of `path` to the disk: otherwise a power failure can undo the creation or renaming of the file
+/// (fsync(2)). Succeeds if the folder is not readable or the file system cannot sync folders.
 ///
 /// # Errors
 /// If the disk reports an error.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    const NOT_OFFERED: [io::ErrorKind; 3] =
+    const UNSUPPORTED: [io::ErrorKind; 3] =
         [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
     match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
-        Err(error) if NOT_OFFERED.contains(&error.kind()) => Ok(()),
+        Err(error) if UNSUPPORTED.contains(&error.kind()) => Ok(()),
         other => other,
     }
 }
 
-/// A file without a name in `folder`; `None` if the file system has none, or they cannot get a name.
+/// A file without a name in `folder`; `None` if the file system cannot create one or give it a name.
 fn unnamed(folder: &Path) -> io::Result<Option<File>> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).map_err(io::Error::other)?;
     let file = match OpenOptions::new().write(true).custom_flags(flags).mode(MODE).open(folder) {
@@ -132,7 +129,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
     Ok(linkat(CWD, path_of(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
-/// The path of an open file (proc(5)), which linkat(2) accepts.
+/// A path for linkat(2) (proc(5)).
 fn path_of(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
@@ -145,11 +142,11 @@ mod tests {
 
     type Create = fn(&Path) -> AtomicFile;
 
-    /// `dump.sql` in a folder, without and with a temporary name.
-    const BOTH: [Create; 2] = [
+    /// Create `dump.sql` in a folder, without and with a temporary name.
+    const VARIANTS: [Create; 2] = [
         |folder| {
             let file = AtomicFile::create(&folder.join("dump.sql")).unwrap();
-            assert!(matches!(file.inner, Inner::Unnamed(_)), "the file system of this test has files without a name");
+            assert!(matches!(file.inner, Inner::Unnamed(_)), "this test needs a file system with O_TMPFILE");
             file
         },
         |folder| AtomicFile { path: folder.join("dump.sql"), inner: named(folder).unwrap() },
@@ -160,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn it_appears_complete_and_only_for_its_owner() {
-        for create in BOTH {
+    fn a_published_file_is_complete_and_readable_only_by_its_owner() {
+        for create in VARIANTS {
             let folder = tempfile::tempdir().unwrap();
             let file = create(folder.path());
             file.as_file().write_all(b"whole").unwrap();
@@ -174,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn only_force_replaces_what_has_the_name_and_a_link_is_not_followed() {
-        for create in BOTH {
+    fn only_force_replaces_an_existing_file_and_a_link_is_not_followed() {
+        for create in VARIANTS {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("dump.sql");
             fs::write(folder.path().join("victim"), "somebody's").unwrap();
             symlink("victim", &path).unwrap();
-            let refused = create(folder.path()).publish(MODE, false).unwrap_err();
-            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+            let error = create(folder.path()).publish(MODE, false).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
             assert!(path.is_symlink());
             let file = create(folder.path());
             file.as_file().write_all(b"new").unwrap();
@@ -193,8 +190,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unpublished_file_leaves_nothing() {
-        for create in BOTH {
+    fn an_unpublished_file_leaves_nothing_behind() {
+        for create in VARIANTS {
             let folder = tempfile::tempdir().unwrap();
             let file = create(folder.path());
             file.as_file().write_all(b"half").unwrap();

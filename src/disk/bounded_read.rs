@@ -1,4 +1,4 @@
-//! Opens regular files only, and reads them up to a limit.
+//! Opens only regular files, and reads them up to a limit.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -14,7 +14,7 @@ pub enum ReadError {
     Io(#[from] io::Error),
     #[error("it is not a regular file")]
     NotAFile,
-    /// It has more bytes than this.
+    /// The limit, in bytes.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
 }
@@ -36,18 +36,18 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     if bytes.len() as u64 > max_bytes { Err(ReadError::TooLarge(max_bytes)) } else { Ok(bytes) }
 }
 
-/// Opens the regular file `path`, or a link to one, to read it.
+/// Opens the regular file `path`, or a link to one, for reading.
 pub fn open(path: &Path) -> Result<File, ReadError> {
     open_with(path, OpenOptions::new().read(true))
 }
 
-/// Opens the regular file `path`, or a link to one, with `options`. Never opens a pipe or a device: the one blocks until its
-/// other end is opened, the other may act when it is opened.
+/// Opens the regular file `path`, or a link to one, with `options`. Never opens a pipe or a device: opening a pipe can block,
+/// and opening a device can have side effects.
 pub(super) fn open_with(path: &Path, options: &mut OpenOptions) -> Result<File, ReadError> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(ReadError::NotAFile);
     }
-    // It may have been replaced since.
+    // Another file may have replaced it since then.
     let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::NotAFile) }
 }

@@ -1,4 +1,4 @@
-//! The id of a job: the same for every run with a configuration, different for every other job and machine.
+//! The id of a job: the same for every run with one configuration, different for every other job and machine.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 pub struct JobId(String);
 
 impl JobId {
-    /// The id of the job that this process's user runs on this machine with the configuration at `config_path`.
-    pub fn of(config_path: &Path) -> JobId {
+    /// The id of the job with the configuration at `config_path`, for this process's user and machine.
+    pub fn new(config_path: &Path) -> JobId {
         JobId::derive(&machine(), geteuid().as_raw(), &resolved(config_path))
     }
 
@@ -32,7 +32,7 @@ impl fmt::Display for JobId {
     }
 }
 
-/// The machine-id, or the host name where that is missing, empty or not yet set (machine-id(5)).
+/// The machine-id (machine-id(5)), or the host name if that is missing, empty or uninitialized.
 fn machine() -> String {
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     match id.trim() {
@@ -41,8 +41,8 @@ fn machine() -> String {
     }
 }
 
-/// The absolute path of the configuration with its folder resolved. The file itself may be a link, which is not resolved,
-/// so that the id remains the same when the link changes.
+/// The absolute path of the configuration, with links in its folder resolved. A link at the end is not resolved, so that
+/// the id stays the same when that link changes.
 fn resolved(config: &Path) -> PathBuf {
     let absolute = std::path::absolute(config).unwrap_or_else(|_| config.to_owned());
     match (absolute.parent(), absolute.file_name()) {
@@ -54,8 +54,8 @@ fn resolved(config: &Path) -> PathBuf {
     }
 }
 
-/// `path` with `..data` in place of the folder that Kubernetes links it to, such as `..2026_11_23_02_00_00.123`: every update
-/// of a ConfigMap or Secret creates a new one (kubernetes/pkg/volume/util/atomic_writer.go).
+/// Replaces a folder such as `..2026_11_23_02_00_00.123` in `path` by `..data`, the link to it: Kubernetes creates a new one
+/// with every update of a ConfigMap or Secret (kubernetes/pkg/volume/util/atomic_writer.go).
 fn without_generation(path: &Path) -> PathBuf {
     let is_generation = |name: &[u8]| name.starts_with(b"..") && name.get(2).is_some_and(u8::is_ascii_digit);
     let parts = path.iter().map(|part| if is_generation(part.as_bytes()) { "..data".as_ref() } else { part });
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_depends_only_on_machine_user_and_path() {
+    fn the_id_depends_on_machine_user_and_path() {
         let derive = |machine, uid, path| JobId::derive(machine, uid, Path::new(path)).to_string();
         // printf 'm\0000\000/etc/job.json' | sha256sum
         assert_eq!(derive("m", 0, "/etc/job.json"), "80018dbc");
@@ -80,21 +80,21 @@ mod tests {
     }
 
     #[test]
-    fn every_path_of_a_folder_gives_the_same_id() {
+    fn every_path_to_a_folder_gives_the_same_id() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("jobs")).unwrap();
         fs::write(path("jobs/a.json"), "").unwrap();
         symlink("jobs", path("link")).unwrap();
-        let id = JobId::of(&path("jobs/a.json"));
-        assert_eq!(JobId::of(&path("link/a.json")), id);
-        assert_eq!(JobId::of(&path("jobs/../link/./a.json")), id);
+        let id = JobId::new(&path("jobs/a.json"));
+        assert_eq!(JobId::new(&path("link/a.json")), id);
+        assert_eq!(JobId::new(&path("jobs/../link/./a.json")), id);
         // An editor replaces the file.
         fs::rename(path("jobs/a.json"), path("old")).unwrap();
-        assert_eq!(JobId::of(&path("jobs/a.json")), id);
+        assert_eq!(JobId::new(&path("jobs/a.json")), id);
         // A link to the file is another job.
         symlink("jobs/a.json", path("b.json")).unwrap();
-        assert_ne!(JobId::of(&path("b.json")), id);
+        assert_ne!(JobId::new(&path("b.json")), id);
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
             fs::create_dir_all(path(generation).join("jobs")).unwrap();
             symlink(generation, path("..data_tmp")).unwrap();
             fs::rename(path("..data_tmp"), path("..data")).unwrap();
-            ["config.json", "..data/config.json", "jobs/a.json"].map(|name| JobId::of(&path(name)))
+            ["config.json", "..data/config.json", "jobs/a.json"].map(|name| JobId::new(&path(name)))
         });
         assert_eq!(ids[0], ids[1]);
     }

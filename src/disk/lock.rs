@@ -1,6 +1,6 @@
-//! The lock that allows one run of a job at a time: an advisory one (flock(2)) on a file in the [state
-//! folder](crate::disk::state_folder), named after the [job's id](JobId). An editor that replaces the configuration does not
-//! release it, and no other user can take it. The system releases it however a run ends; the empty file is kept.
+//! The lock that allows only one run of a job at a time: an advisory lock (flock(2)) on an empty file in the [state
+//! folder](crate::disk::state_folder), named after the [job's id](JobId). Replacing the configuration does not release it, and
+//! no other user can take it. The system releases it when the process ends; the file is kept.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,21 +16,19 @@ use crate::disk::state_folder::{self, StateFolderError};
 
 const MODE: u32 = 0o600;
 
-/// A probe shares the lock for some microseconds; a run that finds one tries again after this.
-const LONGEST_PROBE: Duration = Duration::from_millis(50);
+/// A probe holds a shared lock for some microseconds.
+const MAX_PROBE_TIME: Duration = Duration::from_millis(50);
 
-/// Held during a run.
 #[derive(Debug)]
 #[must_use = "dropping the lock lets the next run begin"]
 pub struct Lock {
     _file: File,
 }
 
-/// Why a run cannot begin.
 #[derive(Debug, Error)]
 pub enum LockError {
-    /// Another run has the lock.
-    #[error("another run with {} is under way; this one ends here", .0.display())]
+    /// With the path of the configuration.
+    #[error("another run with {} is under way; this one ends", .0.display())]
     Held(PathBuf),
     #[error(transparent)]
     Folder(#[from] StateFolderError),
@@ -39,11 +37,11 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of `job`, which has the configuration `config`; waits only as long as a [probe](Lock::probe) takes. For
+    /// Acquires the lock of `job`, with the configuration `config`; waits no longer than a [probe](Lock::probe) takes. For
     /// `work_directory` see [`state_folder::find`].
     ///
     /// # Errors
-    /// If another run has it, or its file cannot be created, or the file system cannot lock.
+    /// If another run holds the lock, its file cannot be created, or the file system cannot lock.
     pub fn acquire(config: &Path, job: &JobId, work_directory: &Path) -> Result<Lock, LockError> {
         let path = path(job, &state_folder::find(work_directory, true)?);
         let mut options = OpenOptions::new();
@@ -55,7 +53,7 @@ impl Lock {
         };
         let locked = match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                thread::sleep(LONGEST_PROBE);
+                thread::sleep(MAX_PROBE_TIME);
                 file.try_lock()
             }
             other => other,
@@ -63,7 +61,7 @@ impl Lock {
         result(locked, config, path).map(|()| Lock { _file: file })
     }
 
-    /// Checks whether a run has the lock of `job`, which has the configuration `config`. Creates nothing and blocks no run.
+    /// Checks whether a run holds the lock of `job`, with the configuration `config`. Creates nothing and blocks no run.
     pub fn probe(config: &Path, job: &JobId, work_directory: &Path) -> Result<(), LockError> {
         let path = path(job, &state_folder::find(work_directory, false)?);
         match File::open(&path) {

@@ -1,5 +1,4 @@
-//! A file that is read while it is written. It has no name: it takes space in the work directory during the run, and is gone
-//! however the run ends.
+//! A file without a name that is read while it is written. The system removes it when the process ends.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-/// The size of a block in bytes. Each block has a digest; the last one may be shorter.
+/// In bytes. Each block has a digest; the last one may be shorter.
 pub const BLOCK: u64 = 1024 * 1024;
 
 /// A SHA-256.
@@ -36,13 +35,12 @@ pub struct Spool {
 pub struct Content {
     /// In bytes.
     pub size: u64,
-    /// SHA-256 of all bytes.
     pub sha256: Digest,
-    /// SHA-256 of each [`BLOCK`], in order, to compare parts.
+    /// The SHA-256 of each [`BLOCK`], in order.
     pub blocks: Arc<[Digest]>,
 }
 
-/// How much is written.
+/// How much of a spool has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// In bytes.
@@ -65,19 +63,19 @@ struct State {
 
 #[derive(Debug, Clone)]
 enum End {
-    Growing,
+    Pending,
     Complete(Content),
-    /// By the writer.
+    /// The writer was dropped.
     Abandoned,
-    /// By the reader.
-    Unwanted,
+    /// [`DiscardOnDrop`] was dropped.
+    Discarded,
 }
 
-/// An empty spool in `folder`.
+/// Creates an empty spool in `folder`.
 pub fn create(folder: &Path) -> io::Result<(SpoolWriter, Spool)> {
     let shared = Arc::new(Shared {
         file: tempfile::tempfile_in(folder)?,
-        state: Mutex::new(State { written: 0, end: End::Growing }),
+        state: Mutex::new(State { written: 0, end: End::Pending }),
         changed: Condvar::new(),
     });
     let writer = SpoolWriter {
@@ -94,10 +92,10 @@ impl State {
     fn extent(&self) -> io::Result<Extent> {
         let extent = |is_complete| Ok(Extent { written: self.written, is_complete });
         match self.end {
-            End::Growing => extent(false),
+            End::Pending => extent(false),
             End::Complete(_) => extent(true),
             End::Abandoned => Err(abandoned()),
-            End::Unwanted => Err(unwanted()),
+            End::Discarded => Err(discarded()),
         }
     }
 }
@@ -107,17 +105,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first end counts.
+    /// Has no effect after the first call.
     fn end(&self, end: End) {
         let mut state = self.state();
-        if matches!(state.end, End::Growing) {
+        if matches!(state.end, End::Pending) {
             state.end = end;
         }
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Waits until `is_met` holds; checks it at every change.
     fn wait_until(&self, mut is_met: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
         let mut state = self.state();
         while !is_met(&state) {
@@ -131,10 +128,10 @@ impl Write for SpoolWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Only this writer changes `written`.
         let offset = match *self.shared.state() {
-            State { end: End::Unwanted, .. } => return Err(unwanted()),
+            State { end: End::Discarded, .. } => return Err(discarded()),
             State { written, .. } => written,
         };
-        // Up to the end of the block, where its digest is complete.
+        // A write ends at the end of a block, to complete the block's digest.
         let left = usize::try_from(BLOCK - offset % BLOCK).unwrap_or(usize::MAX);
         let count = self.shared.file.write_at(&bytes[..bytes.len().min(left)], offset)?;
         self.whole.update(&bytes[..count]);
@@ -185,8 +182,8 @@ impl Spool {
         self.wait_until(|_| true)
     }
 
-    /// Waits until `is_met` holds for the extent. It is checked at each change and each [`nudge`](Spool::nudge), and must not
-    /// use this spool.
+    /// Waits until `is_met` is true for the extent. It is called at each change and each [`nudge`](Spool::nudge), and must
+    /// not use this spool.
     ///
     /// # Errors
     /// If the writer is dropped before the end.
@@ -194,9 +191,9 @@ impl Spool {
         self.shared.wait_until(|state| state.extent().map_or(true, &mut is_met)).extent()
     }
 
-    /// Makes all waiting readers check their conditions again, because something else has changed.
+    /// Makes all waiting readers check their conditions again.
     pub fn nudge(&self) {
-        // A reader that has checked its condition and does not wait yet holds the lock.
+        // A reader that has checked its condition but is not waiting yet holds the lock.
         drop(self.shared.state());
         self.shared.changed.notify_all();
     }
@@ -206,14 +203,14 @@ impl Spool {
     /// # Errors
     /// If the writer is dropped before the end.
     pub fn wait_until_complete(&self) -> io::Result<Content> {
-        match &self.shared.wait_until(|state| !matches!(state.end, End::Growing)).end {
+        match &self.shared.wait_until(|state| !matches!(state.end, End::Pending)).end {
             End::Complete(content) => Ok(content.clone()),
-            End::Unwanted => Err(unwanted()),
-            End::Growing | End::Abandoned => Err(abandoned()),
+            End::Discarded => Err(discarded()),
+            End::Pending | End::Abandoned => Err(abandoned()),
         }
     }
 
-    /// Reads from `offset` on, without waiting; 0 if nothing is written there.
+    /// Reads from `offset` without waiting; returns 0 if nothing has been written there.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let written = self.shared.state().written;
         let available = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
@@ -221,8 +218,8 @@ impl Spool {
     }
 
     /// Writing fails once the result is dropped, unless the spool is complete by then.
-    pub fn wanted(&self) -> Wanted<'_> {
-        Wanted(self)
+    pub fn discard_on_drop(&self) -> DiscardOnDrop<'_> {
+        DiscardOnDrop(self)
     }
 
     /// Whether the writer was dropped before the end.
@@ -230,19 +227,19 @@ impl Spool {
         matches!(self.shared.state().end, End::Abandoned)
     }
 
-    /// Whether [`Wanted`] was dropped before the end.
+    /// Whether [`DiscardOnDrop`] was dropped before the end.
     pub fn is_discarded(&self) -> bool {
-        matches!(self.shared.state().end, End::Unwanted)
+        matches!(self.shared.state().end, End::Discarded)
     }
 }
 
-/// See [`Spool::wanted`].
+/// See [`Spool::discard_on_drop`].
 #[derive(Debug)]
-pub struct Wanted<'a>(&'a Spool);
+pub struct DiscardOnDrop<'a>(&'a Spool);
 
-impl Drop for Wanted<'_> {
+impl Drop for DiscardOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.shared.end(End::Unwanted);
+        self.0.shared.end(End::Discarded);
     }
 }
 
@@ -250,7 +247,7 @@ fn abandoned() -> io::Error {
     io::Error::other("the archive was not completed")
 }
 
-fn unwanted() -> io::Error {
+fn discarded() -> io::Error {
     io::Error::other("the archive is no longer needed")
 }
 
@@ -272,9 +269,9 @@ mod tests {
             let mut bytes = Vec::new();
             loop {
                 let extent = reader.wait_until(|it| it.written > bytes.len() as u64 || it.is_complete).unwrap();
-                let mut more = vec![0; 16];
-                let count = reader.read_at(&mut more, bytes.len() as u64).unwrap();
-                bytes.extend_from_slice(&more[..count]);
+                let mut buffer = vec![0; 16];
+                let count = reader.read_at(&mut buffer, bytes.len() as u64).unwrap();
+                bytes.extend_from_slice(&buffer[..count]);
                 if extent.is_complete && bytes.len() as u64 == extent.written {
                     return bytes;
                 }
@@ -293,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn each_block_has_its_digest() {
+    fn each_block_has_a_digest() {
         let bytes: Vec<u8> = (0..2 * BLOCK + 5).map(|index| (index % 251) as u8).collect();
         for length in [0, 1, BLOCK as usize, 2 * BLOCK as usize, bytes.len()] {
             let (mut writer, _spool) = spool();
@@ -318,10 +315,10 @@ mod tests {
     }
 
     #[test]
-    fn writing_fails_once_the_spool_is_unwanted() {
+    fn writing_fails_once_the_spool_is_discarded() {
         let (mut writer, spool) = spool();
         writer.write_all(b"half").unwrap();
-        drop(spool.wanted());
+        drop(spool.discard_on_drop());
         assert!(writer.write_all(b"more").is_err());
         assert!(spool.is_discarded() && spool.wait_until_complete().is_err());
     }
@@ -338,10 +335,10 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_spool_remains_complete() {
+    fn a_complete_spool_cannot_be_discarded() {
         let (writer, spool) = spool();
         let content = writer.finish();
-        drop(spool.wanted());
+        drop(spool.discard_on_drop());
         assert_eq!(spool.wait_until_complete().unwrap(), content);
     }
 }

@@ -1,4 +1,4 @@
-//! The folder for files of a job that outlast a run, such as its lock. Only the job's user can enter it.
+//! The folder for a job's files that outlast a run, such as its lock. Only the job's user has access.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -20,7 +20,7 @@ pub enum StateFolderError {
     #[error("the state folder {} cannot be used: {problem}", folder.display())]
     NotPrivate {
         folder: PathBuf,
-        /// Includes what to do.
+        /// With advice.
         problem: String,
     },
     #[error("cannot create the state folder {}; check the permissions of archive.work_directory", folder.display())]
@@ -32,10 +32,10 @@ pub enum StateFolderError {
 }
 
 /// The state folder of this process's user: `/var/lib/scripting-system` if it belongs to that user, else a folder in the
-/// user's home, else one in `work_directory`. A missing folder is created if `create`; otherwise the result may not exist.
+/// user's home, else one in `work_directory`. Without `create`, the result may not exist.
 ///
 /// # Errors
-/// If it cannot be created, or another user can enter it or owns it.
+/// If it cannot be created, or another user owns it or has access.
 pub fn find(work_directory: &Path, create: bool) -> Result<PathBuf, StateFolderError> {
     let uid = geteuid().as_raw();
     let last = work_directory.join(format!("{IN_WORK_DIRECTORY}{uid}"));
@@ -44,8 +44,8 @@ pub fn find(work_directory: &Path, create: bool) -> Result<PathBuf, StateFolderE
         if create {
             failure = DirBuilder::new().recursive(true).mode(MODE).create(&folder).err();
         }
-        if let Ok(found) = fs::symlink_metadata(&folder) {
-            return match problem(&found, uid) {
+        if let Ok(metadata) = fs::symlink_metadata(&folder) {
+            return match problem(&metadata, uid) {
                 Some(problem) => Err(StateFolderError::NotPrivate { folder, problem }),
                 None => Ok(folder),
             };
@@ -54,16 +54,16 @@ pub fn find(work_directory: &Path, create: bool) -> Result<PathBuf, StateFolderE
     failure.map_or(Ok(last.clone()), |source| Err(StateFolderError::Create { folder: last, source }))
 }
 
-/// Root may create it; other users must own it.
+/// `None` unless it belongs to `uid`, or root can create it.
 fn system_wide(uid: u32) -> Option<PathBuf> {
     let is_candidate = match fs::symlink_metadata(SYSTEM_WIDE) {
-        Ok(found) => found.is_dir() && found.uid() == uid,
+        Ok(metadata) => metadata.is_dir() && metadata.uid() == uid,
         Err(_) => uid == 0 && Path::new(SYSTEM_WIDE).parent().is_some_and(Path::is_dir),
     };
     is_candidate.then(|| SYSTEM_WIDE.into())
 }
 
-/// In the home that the password database names: `$HOME` may differ between cron and a shell, the lock must not.
+/// Uses the password database, because `$HOME` may differ between cron and a shell.
 fn in_home(uid: u32) -> Option<PathBuf> {
     let users = fs::read("/etc/passwd").ok()?;
     let home = home_of(&String::from_utf8_lossy(&users), uid)?;
@@ -77,15 +77,16 @@ fn home_of(users: &str, uid: u32) -> Option<PathBuf> {
     users.find(is_user).map(|fields| fields[5].into())
 }
 
-fn problem(found: &Metadata, uid: u32) -> Option<String> {
-    let (owner, open_to) = (found.uid(), found.mode() & GROUP_AND_OTHERS);
-    if !found.is_dir() {
+fn problem(metadata: &Metadata, uid: u32) -> Option<String> {
+    let owner = metadata.uid();
+    if !metadata.is_dir() {
         Some("it is a link or a file, not a folder; remove it".to_owned())
     } else if owner != uid {
-        let fix = "have it removed, or set archive.work_directory to a folder of this user's own";
+        let fix = "remove it as root, or set archive.work_directory to a folder that belongs to this user";
         Some(format!("it belongs to the user {owner}, not to {uid}, who runs this job; {fix}"))
     } else {
-        let mode = found.mode() & 0o7777;
-        (open_to != 0).then(|| format!("others may enter it (mode {mode:04o}); set its mode with chmod 700"))
+        let mode = metadata.mode() & 0o7777;
+        (mode & GROUP_AND_OTHERS != 0)
+            .then(|| format!("others may enter it (mode {mode:04o}); set its mode with chmod 700"))
     }
 }

@@ -1,4 +1,4 @@
-//! Reads owners and modes of a file and the folders above it, for [`rules::trust`](crate::rules::trust) to judge.
+//! Reads the owners and modes of a file and of the folders above it, and lets [`rules::trust`](crate::rules::trust) decide.
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::OsString;
@@ -9,76 +9,76 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Gid, getegid, geteuid, getgroups};
 
-use crate::rules::trust::{self, Distrust, Holds, Step, StepKind};
+use crate::rules::trust::{self, Contents, Step, StepKind, TrustProblem};
 
-/// More symbolic links than this on one path are a loop (path_resolution(7)).
-const MOST_LINKS: u32 = 40;
+/// As in the kernel (path_resolution(7)).
+const MAX_LINKS: u32 = 40;
 
-/// Judges files for the user of this process, and collects the reasons not to use them.
+/// Checks whether files can be trusted by this process's user, and collects the problems.
 pub struct Trust {
     user: u32,
     groups: Vec<u32>,
-    /// The folder of systemd's credentials: systemd itself decides who reads them.
+    /// The folder of systemd's credentials: systemd controls who reads them.
     credentials: Option<PathBuf>,
-    /// The texts of passwd(5) and group(5), read when a group can write.
+    /// The files of passwd(5) and group(5), read on demand.
     accounts: OnceCell<[String; 2]>,
-    found: RefCell<Vec<Distrust>>,
+    problems: RefCell<Vec<TrustProblem>>,
 }
 
 impl Trust {
-    /// Files in the folder `credentials` are never judged.
+    /// Files in the folder `credentials` are always trusted.
     pub fn new(credentials: Option<&Path>) -> Trust {
         Trust {
             user: geteuid().as_raw(),
             groups: getgroups().into_iter().flatten().chain([getegid()]).map(Gid::as_raw).collect(),
             credentials: credentials.map(PathBuf::from),
             accounts: OnceCell::new(),
-            found: RefCell::default(),
+            problems: RefCell::default(),
         }
     }
 
-    /// Judges the file `path`, which may be missing, and every folder and symbolic link on the way to it.
-    pub fn judge(&self, path: &Path, holds: Holds) {
-        let leaves = path.components().any(|component| component == Component::ParentDir);
-        if self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder)) && !leaves {
+    /// Checks the file `path`, which may be missing, and every folder and symbolic link on the way to it.
+    pub fn check(&self, path: &Path, contents: Contents) {
+        let has_parent = path.components().any(|component| component == Component::ParentDir);
+        if self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder)) && !has_parent {
             return;
         }
-        self.found.borrow_mut().extend(trust::distrust(&self.steps(path), path, holds, self.user));
+        self.problems.borrow_mut().extend(trust::find_problems(&self.steps(path), path, contents, self.user));
     }
 
-    /// Why the existing file `path` should hold no secret, and whether only its group can read it.
-    pub fn read_by_others(&self, path: &Path) -> Option<(Distrust, bool)> {
-        trust::read_by_others(self.steps(path).last()?, self.user)
+    /// The problem if others can read the existing file `path`, and whether only its group can.
+    pub fn readable_by_others(&self, path: &Path) -> Option<(TrustProblem, bool)> {
+        trust::readable_by_others(self.steps(path).last()?, self.user)
     }
 
-    /// The reasons found since the last call.
-    pub fn take(&self) -> Vec<Distrust> {
-        self.found.take()
+    /// The problems since the last call.
+    pub fn take_problems(&self) -> Vec<TrustProblem> {
+        self.problems.take()
     }
 
-    /// The way to `path` as the kernel walks it: each folder, each symbolic link, and each folder on the way to its target.
+    /// Resolves `path` as the kernel does: each folder, each symbolic link, and each folder on the way to its target.
     fn steps(&self, path: &Path) -> Vec<Step> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut pending = reversed(&absolute);
-        let (mut place, mut links, mut steps) = (PathBuf::new(), 0, Vec::new());
+        let (mut folder, mut links, mut steps) = (PathBuf::new(), 0, Vec::new());
         while let Some(part) = pending.pop() {
-            let next = place.join(&part);
+            let next = folder.join(&part);
             if part == "." {
                 continue;
             }
             if part == ".." {
-                place.pop();
+                folder.pop();
                 continue;
             }
-            let step = self.step(&place, next.clone());
+            let step = self.step(&folder, next.clone());
             let kind = step.kind;
             steps.push(step);
             match kind {
                 StepKind::Missing => break,
-                StepKind::Folder | StepKind::File => place = next,
+                StepKind::Folder | StepKind::File => folder = next,
                 StepKind::Link => {
                     links += 1;
-                    let Some(target) = fs::read_link(&next).ok().filter(|_| links <= MOST_LINKS) else { break };
+                    let Some(target) = fs::read_link(&next).ok().filter(|_| links <= MAX_LINKS) else { break };
                     pending.extend(reversed(&target));
                 }
             }
@@ -86,7 +86,7 @@ impl Trust {
         steps
     }
 
-    /// What is at `path` in `folder`.
+    /// Examines `path`, which is in `folder`.
     fn step(&self, folder: &Path, path: PathBuf) -> Step {
         let metadata = path.symlink_metadata().ok();
         let kind = match metadata.as_ref().map(Metadata::file_type) {
@@ -97,13 +97,13 @@ impl Trust {
         };
         let mount = rustix::fs::statvfs(if kind == StepKind::Link { folder } else { &path });
         let (owner, group, mode) = metadata.map(|it| (it.uid(), it.gid(), it.mode())).unwrap_or_default();
-        // acl(5): with an access control list the group's bits are the most that any user named there may do.
-        let has_list = rustix::fs::getxattr_query(&path, "system.posix_acl_access").is_ok();
+        // With an access control list, the group bits are the maximum for all users that it names (acl(5)).
+        let has_acl = rustix::fs::getxattr_query(&path, "system.posix_acl_access").is_ok();
         Step {
             kind,
             owner,
-            is_group_private: !has_list && mode & 0o020 != 0 && self.is_private(group),
-            is_group_own: !has_list && self.groups.contains(&group),
+            has_private_group: !has_acl && mode & 0o020 != 0 && self.is_private(group),
+            has_own_group: !has_acl && self.groups.contains(&group),
             mode,
             is_read_only: mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY)),
             path,
@@ -119,7 +119,7 @@ impl Trust {
     }
 }
 
-/// The components of `path`, the last one first.
+/// The components of `path` in reverse order.
 fn reversed(path: &Path) -> Vec<OsString> {
     path.components().rev().map(|component| component.as_os_str().to_owned()).collect()
 }

@@ -1,4 +1,5 @@
-//! HTTP agents: TLS always verified, every step with a time limit, no redirects, no proxy from the environment.
+//! Builds HTTP agents: certificates are verified, every step has a time limit, and redirects and proxies from the environment
+//! are ignored.
 
 use std::io;
 use std::path::Path;
@@ -12,22 +13,21 @@ use crate::https::pem::{PemError, certificates, private_key};
 
 const USER_AGENT: &str = concat!("scripting-system/", env!("CARGO_PKG_VERSION"));
 
-/// What an agent is made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings<'a> {
     /// Whether plain HTTP is refused.
     pub(crate) https_only: bool,
-    /// The only certificate authorities to trust, a PEM file; `None` trusts those of the public web.
+    /// A PEM file with the only trusted certificate authorities; `None` trusts those of the public web.
     pub(crate) ca_file: Option<&'a Path>,
-    /// The client's certificate chain and its private key, PEM files.
+    /// PEM files with the client's certificate chain and private key.
     pub(crate) identity: Option<(&'a Path, &'a Path)>,
-    /// The proxy's address. It may hold a password.
+    /// The proxy's address, which may contain a password.
     pub(crate) proxy: Option<&'a str>,
-    /// For each step until the answer, and for each read and write.
+    /// The time limit for each step up to the response headers, and for each read and write.
     pub(crate) step_limit: Duration,
-    /// For each of the two bodies; `None` sets no limit.
+    /// The time limit for each of the two bodies, if any.
     pub(crate) body_limit: Option<Duration>,
-    /// For the whole request; `None` sets no limit.
+    /// The time limit for the whole request, if any.
     pub(crate) limit: Option<Duration>,
 }
 
@@ -40,14 +40,14 @@ pub(crate) enum AgentError {
     Proxy,
 }
 
-/// An agent by `settings`. It returns every HTTP status as a response.
+/// Builds an agent that returns every HTTP status as a response.
 pub(crate) fn agent(settings: Settings<'_>) -> Result<Agent, AgentError> {
     let proxy = settings.proxy.map(Proxy::new).transpose().map_err(|_| AgentError::Proxy)?;
     let step_limit = Some(settings.step_limit);
     let config = Agent::config_builder()
         .https_only(settings.https_only)
         .http_status_as_error(false)
-        // ureq compares hosts, not ports, and its errors quote the whole address: callers follow redirects themselves.
+        // Callers follow redirects: ureq would compare hosts without ports, and its errors contain the whole address.
         .max_redirects(0)
         .proxy(proxy)
         .tls_config(tls(settings)?)
@@ -79,7 +79,7 @@ fn tls(settings: Settings<'_>) -> Result<TlsConfig, AgentError> {
     Ok(tls.build())
 }
 
-/// Whether `error` says that a name does not resolve; the standard library has no kind of error for that.
+/// Whether a name did not resolve; the standard library has no `ErrorKind` for that.
 pub(crate) fn is_unknown_host(error: &io::Error) -> bool {
     error.to_string().starts_with("failed to lookup address information")
 }

@@ -1,4 +1,4 @@
-//! Certificates and private keys from PEM files (RFC 7468).
+//! Reads certificates and private keys from PEM files (RFC 7468).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ impl PemError {
     }
 }
 
-/// The certificates in the file `path`, at least one; other items are ignored.
+/// The certificates in the file `path`, at least one. Ignores other items.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, PemError> {
     let pem = fs::read(path).map_err(|error| PemError::new(path, error))?;
     let mut certificates = Vec::new();

@@ -29,7 +29,7 @@ impl Job {
             _ => None,
         };
         if let Some(why) = why {
-            self.journal.set_folder_unseen(why);
+            self.journal.set_listing_error(why);
             return;
         }
         let listed = server.list_once();
@@ -44,7 +44,7 @@ impl Job {
             Err(error) => {
                 let why = with_causes(&error);
                 tracing::info!("the folder on the server could not be listed: {why}");
-                self.journal.set_folder_unseen(&why);
+                self.journal.set_listing_error(&why);
             }
         }
     }

@@ -117,18 +117,18 @@ impl Job {
             Ok(()) => {
                 let content = writer.finish();
                 let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-                let rate = units::at_rate(content.size, task.elapsed());
+                let rate = units::rate_suffix(content.size, task.elapsed());
                 task.done(&format!("{name}, {}{rate}", units::size(content.size)));
                 self.journal.set_archive(ArchiveFacts { name, size: content.size, sha256 });
                 Ok(true)
             }
             Err(_) if spool.is_discarded() => {
                 // Sending has failed and reports the error.
-                task.leave();
+                task.leave_unfinished();
                 Err(Stop)
             }
             Err(error) if may_start_over && has_changed(&error) => {
-                task.leave();
+                task.leave_unfinished();
                 Ok(false)
             }
             Err(error) => Err(self.fail(task, &error)),

@@ -68,7 +68,7 @@ impl Job {
     /// Whether the archive that begins with `beginning` belongs to another job.
     pub(super) fn belongs_to_other_job(&self, beginning: &[u8]) -> bool {
         let source = &self.config.source;
-        archive::origin(beginning).is_of_another_job(&source.mark(), &source.dump)
+        archive::origin(beginning).belongs_to_another_job(&source.mark(), &source.dump)
     }
 
     /// Ends `task` with `error`: as stopped after a signal, otherwise as failed.
@@ -79,7 +79,7 @@ impl Job {
     /// As [`fail`](Job::fail), with the error as text. If several tasks fail together, only the first is recorded as failed.
     pub(super) fn fail_with_text(&self, task: OpenTask<'_>, text: &str) -> Stop {
         if self.journal.read(RunRecord::errors) > 0 {
-            task.leave();
+            task.leave_unfinished();
             return Stop;
         }
         let Err(interrupted) = self.interrupt.check() else {

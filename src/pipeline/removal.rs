@@ -115,8 +115,9 @@ impl Job {
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
             let mut history = listing::archives(&listing, &naming, self.today);
             history.retain(|archive| archive.date < self.today);
-            let against_replaced = || alarm::against_replaced(bounds, size, replaced.as_ref()?.size?, &history);
-            alarm::suspicion(bounds, self.today, size, &history).or_else(against_replaced)
+            let compare_with_replaced =
+                || alarm::compare_with_replaced(bounds, size, replaced.as_ref()?.size?, &history);
+            alarm::compare_with_earlier(bounds, self.today, size, &history).or_else(compare_with_replaced)
         });
         let circumstances = Circumstances {
             clock_difference: *clock_difference,
@@ -173,7 +174,7 @@ impl Job {
     /// Lists the directory as if every set-aside archive that was not replaced had been put back.
     fn list_as_if_put_back(&self, connection: &Connection) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = connection.list()?;
-        for (old, archive) in listing::to_put_back(&listing, &self.config.naming()) {
+        for (old, archive) in listing::unfinished_replacements(&listing, &self.config.naming()) {
             let text = format!("{} would be put back as {}", printable(&old), printable(&archive));
             self.journal.info(Task::RemoveExpired, &text);
             if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {

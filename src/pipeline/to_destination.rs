@@ -7,7 +7,7 @@ use crate::pipeline::job::{Arrival, Job, Stop};
 use crate::record::run_record::{Delivery as Outcome, NOT_KNOWN_YET};
 use crate::record::task::Task;
 use crate::rules::archive_name::restore_option;
-use crate::rules::listing::{Kind, to_put_back};
+use crate::rules::listing::{Kind, unfinished_replacements};
 use crate::rules::units;
 use crate::runtime::failpoint::failpoint;
 
@@ -52,7 +52,8 @@ impl Job {
     /// Describes the file that has the final name `name`, or would be put back under it.
     fn describe_occupant(&self, connection: &Connection, name: &str) -> Result<String, DestinationError> {
         let listing = connection.list()?;
-        let put_back = to_put_back(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
+        let put_back =
+            unfinished_replacements(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
         let current = put_back.map_or(name.to_owned(), |(old, _)| old);
         let Some(entry) = listing.into_iter().find(|entry| entry.name == current) else {
             return Ok("nothing has that name yet".to_owned());
@@ -90,7 +91,7 @@ impl Job {
                             several => format!(" over {several} connections"),
                         };
                         let size = delivery.size();
-                        let rate = units::at_rate(size, task.elapsed());
+                        let rate = units::rate_suffix(size, task.elapsed());
                         task.done(&format!("{} as {temporary_name}{rate}{over}", units::size(size)));
                     }
                 }
@@ -98,7 +99,7 @@ impl Job {
             }
             Err(_) if delivery.spool.is_abandoned() => {
                 // Packing has failed and reports the error.
-                task.leave();
+                task.leave_unfinished();
                 Err(Stop)
             }
             Err(error) => {
@@ -129,7 +130,7 @@ impl Job {
         };
         self.journal.set_delivery(outcome);
         let (name, size) = (delivery.name, delivery.size());
-        let rate = units::at_rate(size, task.elapsed());
+        let rate = units::rate_suffix(size, task.elapsed());
         if let Some(replaced) = &replaced {
             self.report_replaced(name, replaced);
         }

@@ -1,7 +1,7 @@
-//! Reports what happens in a run, once: each call changes the record and writes a line of the log.
+//! Records a run and writes its log: most calls do both.
 //!
-//! The job's worker and the main thread, which sends the reports, share one record, so that a report can say all that is
-//! known even if the worker is stuck or has panicked. Only this file locks it.
+//! The job's worker and the main thread, which sends the reports, share one record, so that a report has all facts even if
+//! the worker is stuck or has panicked. Only this file locks it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
@@ -15,18 +15,18 @@ use crate::record::task::Task;
 use crate::rules::retention::Plan;
 use crate::runtime::interrupt::Interruption;
 
-/// The shared record of one run. Cheap to clone; all clones share the record.
+/// The shared record of a run. All clones share the record.
 #[derive(Debug, Clone)]
 pub struct Journal(Arc<Mutex<RunRecord>>);
 
-/// A task under way. One of the methods that consume it must end it; their text says how it ended.
+/// A task in progress, to be ended by one of the methods that consume it; they take the result as text.
 #[derive(Debug)]
-#[must_use = "a task that has begun must be ended"]
+#[must_use = "a task must be ended"]
 pub struct OpenTask<'a> {
     journal: &'a Journal,
     task: Task,
     begun: Instant,
-    /// Until the task ends, this thread's log lines belong to it.
+    /// Assigns this thread's log lines to the task until it ends.
     _span: EnteredSpan,
 }
 
@@ -35,18 +35,17 @@ impl Journal {
         Journal(Arc::new(Mutex::new(record)))
     }
 
-    /// The result of `read`, which must not write to the log or use this journal: the record is locked.
+    /// Calls `read` with the record locked: it must not write to the log or use this journal.
     pub fn read<T>(&self, read: impl FnOnce(&RunRecord) -> T) -> T {
         read(&self.record())
     }
 
-    /// The record, locked. A thread that panicked while it held the lock leaves plain data, which is still the best that
-    /// is known.
+    /// The record, locked. Ignores a poisoned lock: the record is plain data.
     fn record(&self) -> MutexGuard<'_, RunRecord> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The record, locked; `None` if it stays locked for 100 ms: a log line is not worth a run that hangs.
+    /// The record, locked; `None` after 100 ms of waiting, because a log line must not block the run.
     fn record_for_log(&self) -> Option<MutexGuard<'_, RunRecord>> {
         const TRIES: u32 = 100;
         for _ in 0..TRIES {
@@ -59,12 +58,12 @@ impl Journal {
         None
     }
 
-    /// The task under way, the last of several; `None` also if the record stays locked.
+    /// The task in progress, the last one of several. Also `None` if the record stays locked.
     pub fn current_task(&self) -> Option<Task> {
         self.record_for_log()?.current_task()
     }
 
-    /// Keeps a line of the log for the reports, unless the record stays locked.
+    /// Keeps a log line for the reports, unless the record stays locked.
     pub fn keep_log_line(&self, line: String) {
         if let Some(mut record) = self.record_for_log() {
             record.keep_log_line(line);
@@ -84,21 +83,21 @@ impl Journal {
         tracing::info!(task = task.title(), "skipped: {text}");
     }
 
-    /// Records that `task` will not run, or was cut off, because of an earlier event.
+    /// Records that `task` did not run or finish because of an earlier event.
     pub fn stop(&self, task: Task, reason: &str) {
         let text = self.record().end(task, State::Stopped, reason, None);
         tracing::debug!(task = task.title(), "stopped: {text}");
     }
 
-    /// Stops every unfinished task before the report for `reason`. If `is_failure`, one of them fails instead: the one that
-    /// panicked, or else the first under way, or else the first pending one.
-    pub fn cut_off(&self, reason: &str, is_failure: bool) {
+    /// Stops every unfinished task before [`Task::Report`]. If `is_failure`, one of them fails instead: the one that panicked,
+    /// else the first one in progress, else the first pending one.
+    pub fn stop_unfinished(&self, reason: &str, is_failure: bool) {
         let unfinished: Vec<(Task, State)> = self.read(|record| {
             let reports = record.tasks().iter().filter(|report| report.task < Task::Report);
             let reports = reports.filter(|report| matches!(report.state, State::UnderWay | State::Pending));
             reports.map(|report| (report.task, report.state)).collect()
         });
-        let first = |wanted| unfinished.iter().find(|(_, state)| *state == wanted).map(|(task, _)| *task);
+        let first = |state| unfinished.iter().find(|(_, other)| *other == state).map(|(task, _)| *task);
         let panicked = self.read(|record| record.panicked);
         let failed =
             panicked.or_else(|| first(State::UnderWay)).or_else(|| first(State::Pending)).filter(|_| is_failure);
@@ -112,7 +111,7 @@ impl Journal {
         }
     }
 
-    /// Reports something expected about `task` in every channel.
+    /// Reports something expected in every channel.
     pub fn info(&self, task: Task, text: &str) {
         let text = self.record().note(Level::Info, task, text);
         tracing::info!(task = task.title(), "{text}");
@@ -123,7 +122,7 @@ impl Journal {
         tracing::warn!(task = task.title(), "{text}");
     }
 
-    /// Sizes in bytes: of the ZIP on the web server, and of the part of it that was received.
+    /// In bytes.
     pub fn set_received(&self, zip_size: u64, received: u64) {
         let mut record = self.record();
         (record.zip_size, record.received) = (Some(zip_size), Some(received));
@@ -133,7 +132,7 @@ impl Journal {
         self.record().dump = Some(dump);
     }
 
-    /// When the dump that was found was modified.
+    /// Sets the dump's modification time.
     pub fn set_modified(&self, modified: Option<DateTime<FixedOffset>>) {
         if let Some(dump) = &mut self.record().dump {
             dump.modified = modified;
@@ -144,12 +143,12 @@ impl Journal {
         self.record().archive = Some(archive);
     }
 
-    /// Records a host key seen for the first time; returns whether that is news to this record.
+    /// Records a new host key; returns whether it is the first call.
     pub fn set_new_host_key(&self, fingerprint: &str) -> bool {
         self.record().new_host_key.replace(fingerprint.to_owned()).is_none()
     }
 
-    /// Records that the archive with this run's name belongs to another job.
+    /// Records that another job's archive has the name of this run's.
     pub fn set_name_taken(&self) {
         self.record().is_name_taken = true;
     }
@@ -158,15 +157,14 @@ impl Journal {
         self.record().delivery = Some(delivery);
     }
 
-    /// Records what is on the server.
     pub fn set_folder(&self, folder: FolderFacts) {
         self.record().folder = Some(folder);
     }
 
-    /// Records why the folder on the server was not listed; `why` is cleaned.
-    pub fn set_folder_unseen(&self, why: &str) {
+    /// Records why the folder on the server was not listed.
+    pub fn set_listing_error(&self, error: &str) {
         let mut record = self.record();
-        record.folder_unseen = Some(record.clean(why));
+        record.listing_error = Some(record.clean(error));
     }
 
     pub fn set_free_space(&self, free: Option<u64>) {
@@ -221,17 +219,17 @@ impl OpenTask<'_> {
         tracing::error!(task = self.task.title(), seconds, "{text}");
     }
 
-    /// Ends the task because the run has to end.
+    /// Ends the task because the run ends.
     pub fn stopped(self, text: &str) {
         let (text, seconds) = self.end(State::Stopped, text);
         tracing::warn!(task = self.task.title(), seconds, "stopped: {text}");
     }
 
-    /// Stops working on the task because another one has ended. It remains under way in the record, until
-    /// [`Journal::cut_off`] ends it or it begins again.
-    pub fn leave(self) {}
+    /// Stops the work because another task has ended. The task stays in progress until [`Journal::stop_unfinished`] ends it
+    /// or it begins again.
+    pub fn leave_unfinished(self) {}
 
-    /// The text as recorded, and the task's seconds.
+    /// Returns the text as recorded and the task's duration in seconds.
     fn end(&self, state: State, text: &str) -> (String, f64) {
         let elapsed = self.begun.elapsed();
         let text = self.journal.record().end(self.task, state, text, Some(elapsed));
@@ -267,21 +265,21 @@ mod tests {
     }
 
     #[test]
-    fn an_error_between_two_tasks_fails_the_next_one() {
+    fn an_error_between_tasks_fails_the_next_one() {
         let journal = journal();
         journal.begin(Task::ReadConfiguration).done("read");
         journal.begin(Task::RequestZip).done("received");
-        journal.cut_off("an error", true);
+        journal.stop_unfinished("an error", true);
         assert_eq!(failed(&journal), [Task::FindDump]);
         assert_eq!(journal.read(RunRecord::outcome), Outcome::Failed);
     }
 
     #[test]
-    fn only_the_first_of_several_tasks_under_way_fails() {
+    fn only_the_first_of_several_tasks_in_progress_fails() {
         let journal = journal();
-        journal.begin(Task::PackArchive).leave();
-        journal.begin(Task::SendArchive).leave();
-        journal.cut_off("an error", true);
+        journal.begin(Task::PackArchive).leave_unfinished();
+        journal.begin(Task::SendArchive).leave_unfinished();
+        journal.stop_unfinished("an error", true);
         assert_eq!(failed(&journal), [Task::PackArchive]);
         assert_eq!(journal.read(|record| record.task(Task::SendArchive).state), State::Stopped);
     }
@@ -289,22 +287,22 @@ mod tests {
     #[test]
     fn the_task_that_panics_fails() {
         let journal = journal();
-        journal.begin(Task::PackArchive).leave();
+        journal.begin(Task::PackArchive).leave_unfinished();
         let panicking = journal.clone();
         let ended = thread::spawn(move || {
             let _task = panicking.begin(Task::SendArchive);
             panic!("a bug");
         });
         assert!(ended.join().is_err());
-        journal.cut_off("a bug", true);
+        journal.stop_unfinished("a bug", true);
         assert_eq!(failed(&journal), [Task::SendArchive]);
     }
 
     #[test]
     fn a_signal_fails_no_task() {
         let journal = journal();
-        journal.begin(Task::PackArchive).leave();
-        journal.cut_off("a signal", false);
+        journal.begin(Task::PackArchive).leave_unfinished();
+        journal.stop_unfinished("a signal", false);
         assert_eq!(failed(&journal), []);
     }
 }

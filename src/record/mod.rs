@@ -1,4 +1,4 @@
-//! What happened in a run.
+//! The record of a run.
 
 pub mod journal;
 pub mod run_record;

@@ -1,19 +1,19 @@
-//! What happened in a run: plain data, filled during the job through the journal, read by every report.
+//! The record of a run: plain data that the journal fills in and every report reads.
 
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::record::task::Task;
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention;
 use crate::runtime::interrupt::Interruption;
 
-/// Of a host key seen for the first time by a command that does not remember it.
+/// About a new host key, from a command that does not store it.
 pub const NOT_KNOWN_YET: &str = "is not known yet; the first run will trust it";
 
-/// How many log lines of a run are kept for the mail; the log file gets them all.
+/// The number of log lines kept for the mail; the log file gets all.
 pub const MAX_LOG_LINES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +21,12 @@ pub enum State {
     Pending,
     UnderWay,
     Done,
-    /// Ended, with at least one warning.
+    /// Done, with at least one warning.
     Warned,
     Failed,
     /// Had nothing to do, as intended: a stale dump is not packed.
     Skipped,
-    /// Never ran, or was cut off, because of an earlier event.
+    /// Did not run or finish because of an earlier event.
     Stopped,
 }
 
@@ -51,9 +51,9 @@ pub struct Note {
 pub struct TaskReport {
     pub task: Task,
     pub state: State,
-    /// How it ended, in one line, redacted and escaped; empty before.
+    /// The result in one line, redacted and escaped; empty until the task ends.
     pub text: String,
-    /// How long it took, once it has ended.
+    /// Set when the task ends.
     pub duration: Option<Duration>,
 }
 
@@ -63,7 +63,7 @@ pub struct DumpFacts {
     pub name: String,
     /// Uncompressed size in bytes.
     pub size: u64,
-    /// When it was modified, in the job's zone; `None` where the ZIP does not say.
+    /// In the job's zone; `None` if the ZIP has no time.
     pub modified: Option<DateTime<FixedOffset>>,
 }
 
@@ -79,20 +79,19 @@ pub struct ArchiveFacts {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// It is new.
     Sent,
-    /// It replaced an archive of the same name with other bytes.
+    /// It replaced an archive of the same name with different bytes.
     Replaced,
     /// The server already had the same bytes.
     AlreadyThere,
 }
 
-/// What `sftp.directory` holds at the end of the run.
+/// The state of `sftp.directory` at the end of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderFacts {
     /// The archives that count, oldest first.
-    pub archives: Vec<Archived>,
-    /// The first date from which on retention keeps the archive of every night; `None` if there is no archive.
+    pub archives: Vec<DatedArchive>,
+    /// The first date since which retention keeps every night's archive; `None` if there is no archive.
     pub complete_since: Option<NaiveDate>,
     /// Free space in bytes, if the server reports it.
     pub free: Option<u64>,
@@ -102,52 +101,50 @@ pub struct FolderFacts {
 pub enum Outcome {
     /// Delivered and verified, or already on the server; no warning.
     Success,
-    /// Finished, with warnings.
+    /// Finished with warnings.
     Warnings,
-    /// One of the tasks 2 to 8 failed: nothing new was delivered.
+    /// An [essential](Task::is_essential) task failed: nothing new was delivered.
     Failed,
     /// A signal ended the run before anything was delivered.
     Interrupted(Interruption),
 }
 
-/// The record of one run.
 #[derive(Debug, Default)]
 pub struct RunRecord {
     /// Identifies this run in the log.
     pub run_id: String,
     /// The name of this machine.
     pub host: String,
-    /// The date that the run is for, in the job's zone.
+    /// The date of the run, in the job's zone.
     pub today: NaiveDate,
     /// In the job's zone.
     pub started: DateTime<FixedOffset>,
-    /// How long the run has taken when the reports are written.
+    /// From the start until the reports are written.
     pub duration: Duration,
     pub dry_run: bool,
     /// Size of the ZIP on the web server, in bytes.
     pub zip_size: Option<u64>,
-    /// How many bytes of the ZIP were received.
+    /// The number of bytes of the ZIP that were received.
     pub received: Option<u64>,
     pub dump: Option<DumpFacts>,
     pub archive: Option<ArchiveFacts>,
     /// Set once the archive is verified.
     pub delivery: Option<Delivery>,
-    /// The host key's SHA-256 fingerprint, if this run is the first to see it.
+    /// The host key's SHA-256 fingerprint, if the key is new.
     pub new_host_key: Option<String>,
     pub retention: Option<retention::Plan>,
-    /// How many archives and leftovers were removed.
+    /// The number of archives and leftovers that were removed.
     pub removed: u32,
     pub folder: Option<FolderFacts>,
     /// Why `folder` is missing after a failure; escaped for display.
-    pub folder_unseen: Option<String>,
-    /// Whether the archive that has this run's name on the server belongs to another job.
+    pub listing_error: Option<String>,
+    /// Whether another job's archive on the server has the name of this run's.
     pub is_name_taken: bool,
     pub retries: u32,
-    /// Set when a signal or the deadline ended the run.
     pub interruption: Option<Interruption>,
-    /// The first task that ended by a panic.
+    /// The first task that panicked.
     pub panicked: Option<Task>,
-    /// The run's lines as in the log file, up to [`MAX_LOG_LINES`].
+    /// The first [`MAX_LOG_LINES`] lines of the run in the log file.
     pub log_lines: Vec<String>,
     tasks: Vec<TaskReport>,
     notes: Vec<Note>,
@@ -155,7 +152,7 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// The record of a run that begins at `started`; `redaction` cleans all text that enters it.
+    /// `redaction` cleans all recorded text.
     pub fn new(
         run_id: String,
         host: String,
@@ -168,7 +165,7 @@ impl RunRecord {
         RunRecord { run_id, host, today, started, tasks, redaction, ..RunRecord::default() }
     }
 
-    /// `text` on one line, without secrets and control characters.
+    /// See [`Redaction::clean`].
     pub fn clean(&self, text: &str) -> String {
         self.redaction.clean(text)
     }
@@ -182,17 +179,17 @@ impl RunRecord {
         &self.tasks
     }
 
-    /// In the order in which they were recorded.
+    /// In the order of recording.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
 
     pub fn task(&self, task: Task) -> &TaskReport {
-        // `tasks` is made from `Task::ALL`, whose order is that of the discriminants.
+        // `tasks` and `Task::ALL` are in the order of the discriminants.
         &self.tasks[task as usize]
     }
 
-    /// The task under way, the last of several.
+    /// The task in progress, the last one of several.
     pub fn current_task(&self) -> Option<Task> {
         self.tasks.iter().rev().find(|report| report.state == State::UnderWay).map(|report| report.task)
     }
@@ -201,8 +198,8 @@ impl RunRecord {
         self.tasks[task as usize].state = State::UnderWay;
     }
 
-    /// Ends `task` in `state` and returns `text` as recorded. A task that has warned and is done ends as
-    /// [`State::Warned`].
+    /// Ends `task` and returns `text` as recorded. A task with warnings ends as [`State::Warned`] instead of
+    /// [`State::Done`].
     pub fn end(&mut self, task: Task, state: State, text: &str, duration: Option<Duration>) -> String {
         let text = self.clean(text);
         let has_warned = self.notes.iter().any(|note| note.task == task && note.level == Level::Warning);
@@ -222,8 +219,7 @@ impl RunRecord {
         text
     }
 
-    /// Adds a note about `task`, which continues, and returns `text` as recorded. A warning about a task that is done
-    /// makes it [`State::Warned`].
+    /// Adds a note about `task` and returns `text` as recorded. A warning changes [`State::Done`] to [`State::Warned`].
     pub fn note(&mut self, level: Level, task: Task, text: &str) -> String {
         let text = self.clean(text);
         let report = &mut self.tasks[task as usize];
@@ -234,7 +230,7 @@ impl RunRecord {
         text
     }
 
-    /// Adds a line of the log, or, for the first one after [`MAX_LOG_LINES`], one that says where the others are.
+    /// Keeps the first [`MAX_LOG_LINES`] lines, and then one that refers to the log file.
     pub(super) fn keep_log_line(&mut self, line: String) {
         match self.log_lines.len() {
             0..MAX_LOG_LINES => self.log_lines.push(line),
@@ -256,11 +252,11 @@ impl RunRecord {
         self.delivery.is_some()
     }
 
-    /// How the run ended, judging by everything recorded. An error after the delivery counts as a warning.
+    /// The outcome by everything recorded so far. An error after the delivery counts as a warning.
     pub fn outcome(&self) -> Outcome {
         if self.is_delivered() {
-            let clean = self.errors() == 0 && self.warnings() == 0 && self.interruption.is_none();
-            return if clean { Outcome::Success } else { Outcome::Warnings };
+            let is_clean = self.errors() == 0 && self.warnings() == 0 && self.interruption.is_none();
+            return if is_clean { Outcome::Success } else { Outcome::Warnings };
         }
         match self.interruption {
             Some(Interruption::Deadline) => Outcome::Failed,
@@ -277,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_log_line_says_where_the_others_are() {
+    fn the_last_kept_log_line_refers_to_the_log_file() {
         let started = DateTime::parse_from_rfc3339("2026-11-23T23:00:00+01:00").unwrap();
         let today = started.date_naive();
         let mut record = RunRecord::new("r1".to_owned(), "db1".to_owned(), today, started, Redaction::default());

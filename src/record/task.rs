@@ -1,4 +1,4 @@
-//! The tasks of a run, as the reports show them.
+//! The tasks of a run.
 
 use std::fmt;
 
@@ -8,19 +8,17 @@ pub enum Task {
     ReadConfiguration,
     RequestZip,
     FindDump,
-    /// Decide whether the dump is fresh or stale.
+    /// Check whether the dump is fresh.
     CompareDates,
     PackArchive,
-    /// Reach the SFTP server, check its host key, authenticate.
     ConnectToSftp,
     /// Upload the archive under its temporary name.
     SendArchive,
-    /// Prove over a new connection that the archive arrived, and publish it.
+    /// Verify the upload over a new connection, and publish it.
     VerifyArchive,
     RemoveExpired,
     /// Remove local temporary files, close connections.
     CleanUp,
-    /// Send the mail and the Mattermost message, ping the monitor, write the metrics.
     Report,
 }
 
@@ -39,7 +37,6 @@ impl Task {
         Task::Report,
     ];
 
-    /// The task's name in every report.
     pub fn title(self) -> &'static str {
         match self {
             Task::ReadConfiguration => "Read configuration",
@@ -56,7 +53,7 @@ impl Task {
         }
     }
 
-    /// Whether the job fails when this task fails: tasks 2 to 8.
+    /// Whether the job fails if this task fails.
     pub fn is_essential(self) -> bool {
         (Task::RequestZip..=Task::VerifyArchive).contains(&self)
     }

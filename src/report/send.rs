@@ -19,7 +19,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
-use crate::runtime::supervisor::{Ended, Supervisor};
+use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 /// For all reports together; `run.deadline_minutes` limits only the job.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -44,9 +44,9 @@ pub(crate) fn send(
         clock: clock.clone(),
     };
     match supervisor.run(move || sender.send(), LIMIT, &interrupt) {
-        Ended::Returned => {}
-        Ended::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
-        Ended::Stuck => journal.warn(Task::Report, "not all reports were sent before the program had to exit"),
+        WorkOutcome::Returned => {}
+        WorkOutcome::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
+        WorkOutcome::Stuck => journal.warn(Task::Report, "not all reports were sent before the program had to exit"),
     }
     // Not supervised, so that a stuck report cannot prevent it, and last, so that the metrics count every warning.
     if let Some(metrics) = &metrics {

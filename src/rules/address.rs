@@ -1,16 +1,16 @@
-//! Web addresses: which mean this machine, and what of one may be shown.
+//! Web addresses: recognises this machine's, and removes secrets.
 
 use core::net::IpAddr;
 
 use url::Url;
 
-/// Whether `host` (a name, or an address without brackets) means this machine, whatever the resolver answers.
+/// Whether `host`, a name or an IP address, is this machine by definition. Resolves no name.
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// `url` without its query.
+/// `url` without its fragment, and with its query replaced by an ellipsis.
 pub fn public_url(url: &Url) -> String {
     let mut url = url.clone();
     if url.query().is_some() {
@@ -21,16 +21,16 @@ pub fn public_url(url: &Url) -> String {
     url.as_str().replace("%E2%80%A6", "…")
 }
 
-/// `address` without what may be secret in it: user information, query and fragment.
-pub fn without_secrets(address: &str) -> String {
-    let (front, hidden) = match address.find(['?', '#']) {
+/// Replaces the parts of `address` that may be secret: user information, query and fragment.
+pub fn redact_address(address: &str) -> String {
+    let (base, redacted) = match address.find(['?', '#']) {
         Some(end) => (&address[..end], format!("{}…", &address[end..=end])),
         None => (address, String::new()),
     };
-    let front = match (front.find("//"), front.rfind('@')) {
-        (Some(start), Some(at)) if start < at => format!("{}…{}", &front[..start + 2], &front[at..]),
-        (None, Some(at)) => format!("…{}", &front[at..]),
-        _ => front.to_owned(),
+    let base = match (base.find("//"), base.rfind('@')) {
+        (Some(start), Some(at)) if start < at => format!("{}…{}", &base[..start + 2], &base[at..]),
+        (None, Some(at)) => format!("…{}", &base[at..]),
+        _ => base.to_owned(),
     };
-    front + &hidden
+    base + &redacted
 }

@@ -1,8 +1,9 @@
-//! The names in the server's folder: of archives, which are named after their date, of uploads and of replaced archives.
+//! The names of archives, uploads and replaced archives in the server's folder.
 //!
-//! An upload is called `<temporary_prefix><archive>.<id>.part`, so that jobs and machines that share a folder never touch
-//! each other's. A replaced archive is set aside as `<archive>.old` (the first one of its date) or `<archive>.last.old`
-//! (the latest). Versions before 0.2 wrote `<temporary_prefix><archive>.part` and `<temporary_prefix><archive>.old`.
+//! An archive is named after its date. An upload is called `<temporary_prefix><archive>.<id>.part`, so that jobs and
+//! machines that share a folder never touch each other's uploads. A replaced archive is set aside as `<archive>.old` (the
+//! first one of its date) or `<archive>.last.old` (the latest). Versions before 0.2 wrote
+//! `<temporary_prefix><archive>.part` and `<temporary_prefix><archive>.old`.
 
 use std::fmt::Write as _;
 
@@ -12,30 +13,29 @@ use thiserror::Error;
 
 pub const EXTENSION: &str = ".tgz";
 
-/// The longest name in bytes, without extension: leaves room for prefix and suffixes in the 255 bytes of a file name.
-const LONGEST_NAME: usize = 200;
+/// In bytes, without extension: a file name has at most 255, and a prefix and suffixes are added.
+const MAX_NAME_LENGTH: usize = 200;
 
 const PART: &str = ".part";
 const OLD: &str = ".old";
 const LAST_OLD: &str = ".last.old";
 
-/// A strftime pattern whose names can be parsed again. A year of two digits (`%y`) is one from 1970 to 2069.
+/// A strftime pattern for names from which the date can be parsed. Two-digit years (`%y`) are 1970 to 2069.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveName {
-    /// The pattern's fields and the text between them.
     items: Vec<Item<'static>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
-    #[error("holds something that is not a date part of strftime")]
+    #[error("has a field that is not a date field of strftime")]
     NotADatePattern,
-    #[error("holds a \"/\", \"..\" or a control character, or begins with a \".\"")]
+    #[error("contains \"/\", \"..\" or a control character, or begins with \".\"")]
     NotAFileName,
-    #[error("gives names of more than {LONGEST_NAME} bytes")]
+    #[error("makes names longer than {MAX_NAME_LENGTH} bytes")]
     TooLong,
-    /// Two dates would share a name, or the name does not contain the whole date.
-    #[error("does not give the date back when the name is read again (tried with {0})")]
+    /// Two dates would share a name, or the name lacks a part of the date.
+    #[error("makes names from which the date cannot be read (tried with {0})")]
     NotReversible(NaiveDate),
 }
 
@@ -46,11 +46,11 @@ impl ArchiveName {
         let name = ArchiveName { items };
         for date in sample_dates() {
             let rendered = name.render(date).ok_or(PatternError::NotADatePattern)?;
-            let leaves_or_hides = rendered.contains('/') || rendered.contains("..") || rendered.starts_with('.');
-            if leaves_or_hides || rendered.chars().any(char::is_control) {
+            let is_elsewhere_or_hidden = rendered.contains('/') || rendered.contains("..") || rendered.starts_with('.');
+            if is_elsewhere_or_hidden || rendered.chars().any(char::is_control) {
                 return Err(PatternError::NotAFileName);
             }
-            if rendered.len() > LONGEST_NAME {
+            if rendered.len() > MAX_NAME_LENGTH {
                 return Err(PatternError::TooLong);
             }
             if name.date_of(&format!("{rendered}{EXTENSION}")) != Some(date) {
@@ -78,10 +78,10 @@ impl ArchiveName {
         (self.render(date).as_deref() == Some(stem)).then_some(date)
     }
 
-    /// The pattern with day and month swapped, if that is another pattern. Composite fields such as `%F` are expanded.
+    /// The pattern with day and month swapped; `None` if that changes nothing. Expands composite fields such as `%F`.
     pub fn with_day_and_month_swapped(&self) -> Option<ArchiveName> {
         let mut items = self.items.clone();
-        let position = |is_it: fn(&Item<'_>) -> bool| self.items.iter().position(is_it);
+        let position = |matches: fn(&Item<'_>) -> bool| self.items.iter().position(matches);
         if position(|item| matches!(item, Item::Numeric(Numeric::Month, _))).is_some() {
             for item in &mut items {
                 *item = match item {
@@ -105,7 +105,7 @@ impl ArchiveName {
 }
 
 /// The dates with which a pattern is tested: every day of two years, one of them a leap year, to find ambiguous days and
-/// months; then one day of each year that a two-digit year can represent.
+/// months; then one day of each of 40 years, to find ambiguous years.
 fn sample_dates() -> impl Iterator<Item = NaiveDate> {
     let first = NaiveDate::from_ymd_opt(2027, 1, 1).unwrap_or(NaiveDate::MIN);
     let days = (0..731).filter_map(move |day| first.checked_add_days(Days::new(day)));
@@ -113,21 +113,21 @@ fn sample_dates() -> impl Iterator<Item = NaiveDate> {
     days.chain(years)
 }
 
-/// The rules for all names in the folder.
+/// How one job names its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
     pub archive: ArchiveName,
     pub temporary_prefix: String,
-    /// The job's id: 8 hexadecimal digits.
+    /// The job's id, 8 hexadecimal digits.
     pub id: String,
 }
 
-/// A file of this program other than an archive with its final name.
+/// A file of this program that does not have the final name of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leftover<'a> {
-    /// An upload of this job.
+    /// By this job.
     OwnUpload,
-    /// An upload of another job or machine, or of a version before 0.2.
+    /// By another job or machine, or by a version before 0.2.
     OtherUpload,
     SetAside(SetAside<'a>),
 }
@@ -138,54 +138,54 @@ pub struct SetAside<'a> {
     pub archive: &'a str,
     /// The date in that name.
     pub date: NaiveDate,
-    pub which: Which,
+    pub version: ReplacedVersion,
 }
 
-/// Which replaced archive of a date, in the order of replacement.
+/// One of several replaced archives of a date, in the order of replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Which {
-    /// Set aside by a version before 0.2.
-    Former,
+pub enum ReplacedVersion {
+    /// Set aside by a program version before 0.2.
+    Legacy,
     First,
     Last,
 }
 
-/// The option with which `restore` restores the replaced archive that is set aside as `name`.
+/// The option that makes `restore` use the replaced archive called `name`.
 pub fn restore_option(name: &str) -> &'static str {
     if name.ends_with(LAST_OLD) { "--replaced=last" } else { "--replaced" }
 }
 
 impl Naming {
-    /// The name of this job's upload of `archive`.
-    pub fn part(&self, archive: &str) -> String {
+    /// The name of this job's upload of `archive`, a final name.
+    pub fn upload_name(&self, archive: &str) -> String {
         format!("{}{archive}.{}{PART}", self.temporary_prefix, self.id)
     }
 
-    /// The name of the replaced archive `archive`.
-    pub fn old(&self, archive: &str, which: Which) -> String {
-        match which {
-            Which::Former => format!("{}{archive}{OLD}", self.temporary_prefix),
-            Which::First => format!("{archive}{OLD}"),
-            Which::Last => format!("{archive}{LAST_OLD}"),
+    /// The name under which `archive`, a final name, is set aside.
+    pub fn replaced_name(&self, archive: &str, version: ReplacedVersion) -> String {
+        match version {
+            ReplacedVersion::Legacy => format!("{}{archive}{OLD}", self.temporary_prefix),
+            ReplacedVersion::First => format!("{archive}{OLD}"),
+            ReplacedVersion::Last => format!("{archive}{LAST_OLD}"),
         }
     }
 
-    /// `None` if `name` is not the name of a leftover.
+    /// Parses `name`; `None` if it is not a leftover's.
     pub fn leftover<'a>(&self, name: &'a str) -> Option<Leftover<'a>> {
         self.set_aside(name).map(Leftover::SetAside).or_else(|| self.upload(name))
     }
 
-    /// `None` if `name` is not the name of a replaced archive.
+    /// Parses `name`; `None` if it is not a replaced archive's.
     pub fn set_aside<'a>(&self, name: &'a str) -> Option<SetAside<'a>> {
         let dated =
-            |archive: &'a str, which| self.archive.date_of(archive).map(|date| SetAside { archive, date, which });
-        let last = || name.strip_suffix(LAST_OLD).and_then(|archive| dated(archive, Which::Last));
-        let first = || name.strip_suffix(OLD).and_then(|archive| dated(archive, Which::First));
-        let former = || {
+            |archive: &'a str, version| self.archive.date_of(archive).map(|date| SetAside { archive, date, version });
+        let last = || name.strip_suffix(LAST_OLD).and_then(|archive| dated(archive, ReplacedVersion::Last));
+        let first = || name.strip_suffix(OLD).and_then(|archive| dated(archive, ReplacedVersion::First));
+        let legacy = || {
             let archive = name.strip_suffix(OLD)?.strip_prefix(self.temporary_prefix.as_str())?;
-            dated(archive, Which::Former)
+            dated(archive, ReplacedVersion::Legacy)
         };
-        last().or_else(first).or_else(former)
+        last().or_else(first).or_else(legacy)
     }
 
     fn upload(&self, name: &str) -> Option<Leftover<'static>> {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_must_be_a_date_and_a_file_name_that_can_be_parsed_again() {
+    fn a_pattern_must_make_file_names_from_which_the_date_can_be_parsed() {
         use PatternError::{NotADatePattern, NotAFileName, NotReversible, TooLong};
         let too_long = format!("%Y%m%d{}", "x".repeat(200));
         let lossy = ["dump", "%Y", "%Y%m", "%m%d", "%Y%-d%-m", "%A"];
@@ -265,29 +265,30 @@ mod tests {
             let naming = Naming { archive, temporary_prefix: prefix.to_owned(), id: "0a1b2c3d".to_owned() };
             let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
             let archive = "20262311.tgz";
-            assert_eq!(naming.leftover(&naming.part(archive)), Some(Leftover::OwnUpload));
+            assert_eq!(naming.leftover(&naming.upload_name(archive)), Some(Leftover::OwnUpload));
             for other in [".ffffffff.part", ".part"] {
                 assert_eq!(naming.leftover(&format!("{prefix}{archive}{other}")), Some(Leftover::OtherUpload));
             }
-            for which in [Which::First, Which::Last, Which::Former] {
-                // Without a prefix, both versions write the same name.
-                let read = if prefix.is_empty() && which == Which::Former { Which::First } else { which };
-                let name = naming.old(archive, which);
-                assert_eq!(naming.set_aside(&name), Some(SetAside { archive, date, which: read }), "{name}");
+            for version in [ReplacedVersion::First, ReplacedVersion::Last, ReplacedVersion::Legacy] {
+                let name = naming.replaced_name(archive, version);
+                // Without a prefix, the legacy name is the same as the first one.
+                let is_ambiguous = prefix.is_empty() && version == ReplacedVersion::Legacy;
+                let version = if is_ambiguous { ReplacedVersion::First } else { version };
+                assert_eq!(naming.set_aside(&name), Some(SetAside { archive, date, version }), "{name}");
             }
             for foreign in [".0A1B2C3D.part", ".0a1b2c3.part", ".part.old", ".old.part", ".first.old", ""] {
                 assert_eq!(naming.leftover(&format!("{prefix}{archive}{foreign}")), None, "{foreign}");
             }
             assert_eq!(naming.leftover(&format!("{prefix}20269911.tgz.old")), None);
-            let options =
-                [Which::Former, Which::First, Which::Last].map(|which| restore_option(&naming.old(archive, which)));
+            let options = [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last]
+                .map(|version| restore_option(&naming.replaced_name(archive, version)));
             assert_eq!(options, ["--replaced", "--replaced", "--replaced=last"]);
         }
     }
 
     proptest! {
         #[test]
-        fn every_name_is_parsed_to_its_date(
+        fn every_name_parses_to_its_date(
             days in 0_u64..20_000,
             pattern in prop::sample::select(vec!["%Y%d%m", "%F", "db-%y%m%d", "%d.%m.%Y", "%Y-%j", "dump_%e_%B_%Y"]),
         ) {

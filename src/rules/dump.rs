@@ -1,4 +1,4 @@
-//! Finds the dump among the entries of the ZIP, and checks whether it can be shipped.
+//! Finds the dump among the ZIP's entries, and checks that it can be shipped.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -7,13 +7,12 @@ use std::path::Path;
 use thiserror::Error;
 
 use crate::rules::freshness::DumpTime;
-use crate::rules::loading::Loading;
+use crate::rules::loading::DumpFormat;
 use crate::rules::redaction::printable;
 
-/// How many names of the ZIP are reported if the dump is not among them, …
-const NAMES_REPORTED: usize = 5;
-/// … and how many characters of each.
-const NAME_LENGTH: usize = 120;
+const MAX_REPORTED_NAMES: usize = 5;
+/// In characters.
+const MAX_REPORTED_LENGTH: usize = 120;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
@@ -25,12 +24,12 @@ pub enum EntryKind {
 /// The compression method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
-    Readable,
-    /// With the method's name.
+    Supported,
+    /// Its name.
     Unsupported(String),
 }
 
-/// An entry, as the ZIP's central directory describes it.
+/// An entry of the ZIP's central directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZipEntry {
     /// Its path in the ZIP.
@@ -38,26 +37,26 @@ pub struct ZipEntry {
     pub kind: EntryKind,
     /// The declared uncompressed size in bytes.
     pub size: u64,
-    pub encrypted: bool,
+    pub is_encrypted: bool,
     pub method: Method,
     pub time: DumpTime,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DumpError {
-    #[error("the ZIP holds no {wanted:?}; {}. Correct source.dump, or the program that makes the ZIP", contents(.names))]
+    #[error("the ZIP holds no {dump:?}; {}. Correct source.dump, or the program that makes the ZIP", contents(.names))]
     Missing {
-        wanted: String,
+        dump: String,
         /// Of the ZIP's files.
         names: Names,
     },
     #[error(
-        "{name:?} in the ZIP is {what}, not a regular file. Correct source.dump, or the program that makes the ZIP"
+        "{name:?} in the ZIP is {kind}, not a regular file. Correct source.dump, or the program that makes the ZIP"
     )]
     NotAFile {
         name: String,
         /// With its article.
-        what: &'static str,
+        kind: &'static str,
     },
     #[error("{0:?} in the ZIP is empty. Check the program that dumps the database")]
     Empty(String),
@@ -65,23 +64,23 @@ pub enum DumpError {
     Encrypted(String),
     #[error("{name:?} in the ZIP is compressed with {method}. Make the ZIP with deflate (the usual method)")]
     UnsupportedMethod { name: String, method: String },
-    #[error("{name:?} has {size} bytes, more than source.max_dump_bytes allows ({cap}). Raise it if that is right")]
-    TooLarge { name: String, size: u64, cap: u64 },
+    #[error("{name:?} has {size} bytes, more than source.max_dump_bytes allows ({max}). Raise it if that is right")]
+    TooLarge { name: String, size: u64, max: u64 },
 }
 
-/// The first of many names, and how many there are.
+/// The nearest of many names, and their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// Up to five, those nearest to the wanted name first.
+    /// Up to five, the nearest to the expected name first.
     pub nearest: Vec<String>,
     pub count: usize,
 }
 
 impl Names {
-    /// `names` are sorted, nearest first.
-    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
+    /// `names` are sorted, the nearest first.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
         let mut names = names.into_iter();
-        let nearest: Vec<String> = names.by_ref().take(NAMES_REPORTED).map(str::to_owned).collect();
+        let nearest: Vec<String> = names.by_ref().take(MAX_REPORTED_NAMES).map(str::to_owned).collect();
         Names { count: nearest.len() + names.count(), nearest }
     }
 }
@@ -90,9 +89,9 @@ impl Names {
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.nearest.iter().enumerate() {
-            let shown: String = name.chars().take(NAME_LENGTH).collect();
-            let cut = if shown.len() < name.len() { "…" } else { "" };
-            write!(f, "{}\"{}{cut}\"", if index == 0 { "" } else { ", " }, printable(&shown))?;
+            let short: String = name.chars().take(MAX_REPORTED_LENGTH).collect();
+            let ellipsis = if short.len() < name.len() { "…" } else { "" };
+            write!(f, "{}\"{}{ellipsis}\"", if index == 0 { "" } else { ", " }, printable(&short))?;
         }
         match self.count - self.nearest.len() {
             0 => Ok(()),
@@ -105,20 +104,20 @@ fn contents(names: &Names) -> String {
     if names.nearest.is_empty() { "it holds no file at all".to_owned() } else { format!("it holds {names}") }
 }
 
-/// The other `names` with the extension of `sent`, which seem to be dumps too; `None` if there are none.
-pub fn unsent<'a>(names: impl Iterator<Item = &'a str>, sent: &str) -> Option<Names> {
+/// The other files among `names` with the extension of `sent`: probably dumps too. `None` if there are none.
+pub fn other_dumps<'a>(names: impl Iterator<Item = &'a str>, sent: &str) -> Option<Names> {
     let extension = |name: &str| Path::new(name).extension().map(OsStr::to_ascii_lowercase);
-    let wanted = extension(sent)?;
+    let sent_extension = extension(sent)?;
     let is_dump = |name: &&str| {
         // macOS stores each file's attributes in a separate file with this prefix.
         let is_file = !name.ends_with('/') && !base_name(name).starts_with("._");
-        is_file && *name != sent && extension(name).as_ref() == Some(&wanted)
+        is_file && *name != sent && extension(name).as_ref() == Some(&sent_extension)
     };
-    Some(Names::of(names.filter(is_dump))).filter(|names| names.count > 0)
+    Some(Names::new(names.filter(is_dump))).filter(|names| names.count > 0)
 }
 
-/// The kind of a file that is no ZIP, by its first 262 bytes, with its article; `None` if it is not recognised.
-pub fn kind_of(beginning: &[u8]) -> Option<&'static str> {
+/// The kind of a file that is not a ZIP, with its article, by its first 262 bytes; `None` if unknown.
+pub fn file_kind(beginning: &[u8]) -> Option<&'static str> {
     let kinds: [(usize, &[u8], &str); 9] = [
         (0, b"\x1f\x8b", "a gzip file (.gz, .tgz or .tar.gz)"),
         (0, b"BZh", "a bzip2 file"),
@@ -130,24 +129,25 @@ pub fn kind_of(beginning: &[u8]) -> Option<&'static str> {
         (0, b"--", "a database dump as plain text"),
         (0, b"/*!", "a database dump as plain text"),
     ];
-    let found = kinds.iter().find(|(at, magic, _)| beginning.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
-    match found {
+    let known =
+        kinds.iter().find(|(offset, magic, _)| beginning.get(*offset..).is_some_and(|rest| rest.starts_with(magic)));
+    match known {
         _ if beginning.is_empty() => Some("an empty file"),
-        None if Loading::of(beginning).is_some() => Some("a database dump that is not packed"),
-        found => found.map(|(_, _, kind)| *kind),
+        None if DumpFormat::recognise(beginning).is_some() => Some("a database dump that is not packed"),
+        known => known.map(|(_, _, kind)| *kind),
     }
 }
 
-/// The index of `wanted` among the ZIP's `names`.
-pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Result<usize, DumpError> {
-    names.clone().position(|name| name == wanted).ok_or_else(|| {
-        if names.clone().any(|name| name.strip_suffix('/') == Some(wanted)) {
-            return DumpError::NotAFile { name: wanted.to_owned(), what: "a folder" };
+/// The index of `dump` among the ZIP's `names`.
+pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, dump: &str) -> Result<usize, DumpError> {
+    names.clone().position(|name| name == dump).ok_or_else(|| {
+        if names.clone().any(|name| name.strip_suffix('/') == Some(dump)) {
+            return DumpError::NotAFile { name: dump.to_owned(), kind: "a folder" };
         }
         let files = names.filter(|name| !name.ends_with('/'));
-        let mut ranked: Vec<(usize, &str)> = files.map(|name| (distance(name, wanted), name)).collect();
+        let mut ranked: Vec<(usize, &str)> = files.map(|name| (distance(name, dump), name)).collect();
         ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-        DumpError::Missing { wanted: wanted.to_owned(), names: Names::of(ranked.iter().map(|(_, name)| *name)) }
+        DumpError::Missing { dump: dump.to_owned(), names: Names::new(ranked.iter().map(|(_, name)| *name)) }
     })
 }
 
@@ -156,26 +156,26 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The distance of `name` from `wanted`: smallest for the same name in another folder or case.
-fn distance(name: &str, wanted: &str) -> usize {
+/// Smallest for the same name in another folder or case.
+fn distance(name: &str, dump: &str) -> usize {
     let base = |path: &str| base_name(path).to_lowercase();
     // The difference in length is a lower bound, and enough if it is large: a name can have 64 KiB.
     let edits = |a: &str, b: &str| match a.len().abs_diff(b.len()) {
         far @ 64.. => far,
         _ => strsim::damerau_levenshtein(a, b),
     };
-    edits(&base(name), &base(wanted)) * 1_000 + edits(name, wanted).min(999)
+    edits(&base(name), &base(dump)) * 1_000 + edits(name, dump).min(999)
 }
 
-/// Whether `entry` can be shipped.
+/// Checks that `entry` can be shipped.
 pub fn check(entry: &ZipEntry, max_bytes: u64) -> Result<(), DumpError> {
     let name = entry.name.clone();
     match entry.kind {
         EntryKind::File => {}
-        EntryKind::Directory => return Err(DumpError::NotAFile { name, what: "a folder" }),
-        EntryKind::Symlink => return Err(DumpError::NotAFile { name, what: "a symbolic link" }),
+        EntryKind::Directory => return Err(DumpError::NotAFile { name, kind: "a folder" }),
+        EntryKind::Symlink => return Err(DumpError::NotAFile { name, kind: "a symbolic link" }),
     }
-    if entry.encrypted {
+    if entry.is_encrypted {
         return Err(DumpError::Encrypted(name));
     }
     if let Method::Unsupported(method) = &entry.method {
@@ -185,7 +185,7 @@ pub fn check(entry: &ZipEntry, max_bytes: u64) -> Result<(), DumpError> {
         return Err(DumpError::Empty(name));
     }
     if entry.size > max_bytes {
-        return Err(DumpError::TooLarge { name, size: entry.size, cap: max_bytes });
+        return Err(DumpError::TooLarge { name, size: entry.size, max: max_bytes });
     }
     Ok(())
 }

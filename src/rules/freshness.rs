@@ -1,21 +1,21 @@
-//! Decides whether a dump is fresh: modified on the date of the run.
+//! Decides whether a dump is fresh: last modified on the date of the run.
 
 use std::fmt;
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-/// A dump of an earlier date that is younger than this was probably made for this run, before midnight.
+/// A dump of an earlier date that is younger than this was probably made for this run before midnight.
 const SAME_NIGHT: TimeDelta = TimeDelta::hours(12);
 
-/// When an entry was modified, by the most precise field of the ZIP.
+/// An entry's modification time, from the most precise field of the ZIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DumpTime {
     /// The extended timestamp or the NTFS time.
     Instant(DateTime<Utc>),
     /// The DOS time: local time in an unknown zone, in steps of two seconds.
     WallClock(NaiveDateTime),
-    /// No time, or one that does not exist.
+    /// None, or an impossible one.
     Missing,
 }
 
@@ -36,7 +36,7 @@ pub enum Staleness {
     },
     /// Modified on a day after the date of the run.
     Future { modified: NaiveDate },
-    /// The ZIP does not say when it was modified, or names a time that does not exist.
+    /// The ZIP has no modification time for it, or an impossible one.
     Unknown,
 }
 
@@ -59,8 +59,8 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// What the operator can do about a stale dump. `time` is the ZIP's; the run for the date `today` checks at `now`, in the
-    /// job's zone.
+    /// Advice to the operator about a stale dump. `time` is the ZIP's, `today` the date of the run, `now` the current time in
+    /// the job's zone.
     pub fn advice(
         &self,
         time: DumpTime,
@@ -71,7 +71,7 @@ impl Judgement {
         match (self.freshness, self.modified, time) {
             (Freshness::Stale(Staleness::Future { modified: date }), Some(modified), _) if modified <= now => format!(
                 "The web server now has the dump of {date}: the one of {today} can no longer be sent. A run without \
-                 --date sends the one that is there"
+                 --date sends the current dump"
             ),
             (Freshness::Stale(Staleness::Future { .. }), _, DumpTime::WallClock(naive)) => {
                 let zone = source_zone.map_or_else(
@@ -80,7 +80,7 @@ impl Judgement {
                 );
                 format!(
                     "The ZIP says {naive} without a zone, which was read in {zone}. Put the zone of the machine that \
-                     makes the ZIP into source.timezone; if it is the right one, check that machine's clock"
+                     makes the ZIP into source.timezone; if that is the zone already, check that machine's clock"
                 )
             }
             (Freshness::Stale(Staleness::Future { .. }), ..) => {
@@ -97,8 +97,8 @@ impl Judgement {
     }
 }
 
-/// Judges a dump modified at `time` for a run whose date is `today`. A wall clock's time is read in `source_zone`, or in
-/// the job's zone if that is `None`. The dump is fresh if its date in `job_zone` is `today` or up to `max_age_days` before.
+/// Judges a dump modified at `time` for the run of `today`. Reads a wall clock's time in `source_zone`, or in `job_zone` if
+/// that is `None`. The dump is fresh if its date in `job_zone` is `today` or up to `max_age_days` earlier.
 ///
 /// Info-ZIP rounds a DOS time *up* to the next even second, so that 23:59:59 reads as the next midnight: a wall clock at
 /// exactly that time counts as `today`.
@@ -139,11 +139,11 @@ pub fn judge<J: TimeZone>(
     Judgement { modified: Some(modified), freshness }
 }
 
-/// When the clocks of `zone` show `naive`: the first time if they are set back. If they skip it, the offset from before the
-/// jump is used, as is usual: 02:30 is half an hour after 02:00.
+/// The time at which the clocks of `zone` show `naive`: the first one if they are set back. If they skip it, the offset before
+/// the jump is used: 02:30 is half an hour after 02:00.
 fn instant_of<Z: TimeZone>(zone: &Z, naive: NaiveDateTime) -> Option<DateTime<Utc>> {
-    if let Some(found) = zone.from_local_datetime(&naive).earliest() {
-        return Some(found.with_timezone(&Utc));
+    if let Some(instant) = zone.from_local_datetime(&naive).earliest() {
+        return Some(instant.with_timezone(&Utc));
     }
     let day_before = zone.from_local_datetime(&(naive - TimeDelta::days(1))).earliest()?;
     Some((naive - day_before.offset().fix()).and_utc())

@@ -1,4 +1,4 @@
-//! Judges the archives on the server: the state of a monitoring check, and the problems that lead to it.
+//! Decides the state of a monitoring check from the archives on the server.
 
 use std::cmp::Reverse;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 
 use crate::rules::alarm::{self, Suspicion};
 use crate::rules::inventory::{Inventory, PlannedArchive, PlannedFile};
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
@@ -28,15 +28,14 @@ pub struct Limits {
     pub max_age: TimeDelta,
     /// In bytes.
     pub min_size: Option<u64>,
-    /// Which sizes are suspicious, compared with the archives before it.
     pub alarm: Option<alarm::Bounds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkup {
+pub struct HealthReport {
     /// The newest archive that counts.
     pub newest: Option<Newest>,
-    /// How many archives count.
+    /// The number of archives that count.
     pub archives: usize,
     /// The worst first.
     pub problems: Vec<Problem>,
@@ -63,16 +62,18 @@ pub enum Problem {
     UnknownSize,
     /// The newest archive has an unusual size.
     UnusualSize(Suspicion),
-    /// The newest archive was last written in the future: one of the clocks is wrong, and so is the age.
-    ClockAhead { by: TimeDelta },
+    /// The newest archive was written in the future: a clock is wrong, and so is the age.
+    ClockAhead {
+        by: TimeDelta,
+    },
     /// An archive is dated after today.
-    DatedAhead { name: String },
-    /// Removal is held back.
+    DatedAhead {
+        name: String,
+    },
     HeldBack(RemovalHold),
-    /// Leftovers of interrupted runs that no run has removed for longer than `max_age`.
+    /// Leftovers of interrupted runs, older than `max_age`.
     Leftovers {
         count: usize,
-        /// The name of one.
         example: String,
     },
 }
@@ -80,9 +81,9 @@ pub enum Problem {
 /// A smaller difference between the clocks is fine.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// An archive's age counts from when it was written, up to this long after the end of its date: a run may take hours. One
-/// that was copied or sent again later is as old as its date.
-const LATEST_AFTER_DATE: TimeDelta = TimeDelta::hours(12);
+/// A run may end this long after the end of its date. An archive written later was copied or sent again, and is as old as its
+/// date says.
+const MAX_DELAY: TimeDelta = TimeDelta::hours(12);
 
 impl Problem {
     pub fn health(&self) -> Health {
@@ -93,25 +94,25 @@ impl Problem {
     }
 }
 
-impl Checkup {
+impl HealthReport {
     pub fn health(&self) -> Health {
         self.problems.first().map_or(Health::Ok, Problem::health)
     }
 }
 
 /// Checks `inventory` at the time `now`, in the job's zone.
-pub fn examine(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> Checkup {
+pub fn check(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> HealthReport {
     let newest = inventory.newest();
     let mut problems = match newest {
-        Some(newest) => about_newest(newest, inventory, limits, now),
+        Some(newest) => problems_of_newest(newest, inventory, limits, now),
         None => vec![Problem::NoArchive],
     };
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);
     problems.extend(dated_ahead.map(|archive| Problem::DatedAhead { name: archive.file.name.clone() }));
     problems.extend(inventory.held_back.clone().map(Problem::HeldBack));
-    problems.extend(old_leftovers(inventory, limits, now));
+    problems.extend(find_old_leftovers(inventory, limits, now));
     problems.sort_by_key(|problem| Reverse(problem.health() as u8));
-    Checkup {
+    HealthReport {
         newest: newest.map(|archive| Newest {
             name: archive.file.name.clone(),
             age: age(archive, now).max(TimeDelta::zero()),
@@ -122,7 +123,7 @@ pub fn examine(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>
     }
 }
 
-fn about_newest(
+fn problems_of_newest(
     newest: &PlannedArchive,
     inventory: &Inventory,
     limits: Limits,
@@ -138,8 +139,9 @@ fn about_newest(
         _ => {}
     }
     let suspicion = limits.alarm.zip(newest.file.size).and_then(|(alarm, size)| {
-        let history: Vec<Archived> = inventory.archives.iter().filter(|archive| archive.counts).map(archived).collect();
-        alarm::suspicion(alarm, newest.date, size, &history)
+        let history: Vec<DatedArchive> =
+            inventory.archives.iter().filter(|archive| archive.counts).map(archived).collect();
+        alarm::compare_with_earlier(alarm, newest.date, size, &history)
     });
     problems.extend(suspicion.map(Problem::UnusualSize));
     let ahead = newest.file.modified.map(|modified| modified.signed_duration_since(now));
@@ -147,24 +149,24 @@ fn about_newest(
     problems
 }
 
-fn archived(archive: &PlannedArchive) -> Archived {
+fn archived(archive: &PlannedArchive) -> DatedArchive {
     let PlannedFile { name, size, modified, .. } = &archive.file;
-    Archived { date: archive.date, name: name.clone(), size: *size, modified: *modified }
+    DatedArchive { date: archive.date, name: name.clone(), size: *size, modified: *modified }
 }
 
-/// How long ago `archive` was written: by the server's clock, or by its date if the server reports no times.
+/// The time since `archive` was written: by the server's clock, or by its date if the server reports no times.
 fn age(archive: &PlannedArchive, now: DateTime<FixedOffset>) -> TimeDelta {
     let midnight = archive.date.succ_opt().unwrap_or(archive.date).and_time(NaiveTime::MIN);
-    let since_its_date = now.naive_local() - midnight;
+    let since_date = now.naive_local() - midnight;
     match archive.file.modified {
-        Some(modified) => now.signed_duration_since(modified).max(since_its_date - LATEST_AFTER_DATE),
-        None => since_its_date,
+        Some(modified) => now.signed_duration_since(modified).max(since_date - MAX_DELAY),
+        None => since_date,
     }
 }
 
-/// Leftovers that no run has removed for longer than `max_age`. Those of a run in progress are younger.
-fn old_leftovers(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> Option<Problem> {
-    // Those that are held back are reported with the reason for that.
+/// Finds leftovers older than `max_age`. A run in progress has none that old.
+fn find_old_leftovers(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> Option<Problem> {
+    // `Problem::HeldBack` reports these.
     let is_reported = |file: &PlannedFile| matches!(file.reason, Reason::HeldBack(_));
     let is_old =
         |file: &PlannedFile| file.modified.is_some_and(|modified| now.signed_duration_since(modified) > limits.max_age);

@@ -1,19 +1,19 @@
-//! Which days have an archive, and since when every day should have one.
+//! Finds days without an archive, and the first day since which every day should have one.
 
 use chrono::{Days, NaiveDate};
 
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::retention::keeping::Policy;
 
-/// How many days from `first` to `last`, both included, have none of `archives`.
-pub fn days_without(archives: &[Archived], first: NaiveDate, last: NaiveDate) -> u32 {
-    let has_one = |date: &NaiveDate| archives.iter().any(|archive| archive.date == *date);
-    let missing = first.iter_days().take_while(|date| *date <= last).filter(|date| !has_one(date)).count();
+/// The number of days from `first` to `last` (inclusive) that have none of `archives`.
+pub fn count_missing_days(archives: &[DatedArchive], first: NaiveDate, last: NaiveDate) -> u32 {
+    let has_archive = |date: &NaiveDate| archives.iter().any(|archive| archive.date == *date);
+    let missing = first.iter_days().take_while(|date| *date <= last).filter(|date| !has_archive(date)).count();
     u32::try_from(missing).unwrap_or(u32::MAX)
 }
 
-/// The gaps in `archives` from `first` to `last`, both included: the first and the last day of each, oldest first.
-pub fn gaps(archives: &[Archived], first: NaiveDate, last: NaiveDate) -> Vec<(NaiveDate, NaiveDate)> {
+/// The gaps in `archives` from `first` to `last` (inclusive), oldest first: the first and last day of each.
+pub fn gaps(archives: &[DatedArchive], first: NaiveDate, last: NaiveDate) -> Vec<(NaiveDate, NaiveDate)> {
     let mut gaps: Vec<(NaiveDate, NaiveDate)> = Vec::new();
     for day in first.iter_days().take_while(|day| *day <= last) {
         if archives.iter().any(|archive| archive.date == day) {
@@ -27,9 +27,9 @@ pub fn gaps(archives: &[Archived], first: NaiveDate, last: NaiveDate) -> Vec<(Na
     gaps
 }
 
-/// The first day from which `policy` keeps the archive of every day, given `archives`, oldest first: a later day without an
-/// archive never had one. `None` if there are no archives.
-pub fn complete_since(archives: &[Archived], policy: Policy) -> Option<NaiveDate> {
+/// The first day since which `policy` keeps every day's archive: a later day without one never had one. `archives` are
+/// sorted, oldest first. `None` if there are none.
+pub fn complete_since(archives: &[DatedArchive], policy: Policy) -> Option<NaiveDate> {
     let (oldest, newest) = (archives.first()?.date, archives.last()?.date);
     let by_age = newest.checked_sub_days(Days::new(policy.keep_days.into())).unwrap_or(NaiveDate::MIN);
     let kept_by_count = policy.keep_at_least.max(policy.keep_daily) as usize;
@@ -47,27 +47,27 @@ mod tests {
         TODAY - Days::new(age)
     }
 
-    fn of_ages(ages: &[u64]) -> Vec<Archived> {
-        let archived = |age: &u64| Archived { date: day(*age), name: String::new(), size: Some(1), modified: None };
-        ages.iter().rev().map(archived).collect()
+    fn archives(ages: &[u64]) -> Vec<DatedArchive> {
+        let archive = |age: &u64| DatedArchive { date: day(*age), name: String::new(), size: Some(1), modified: None };
+        ages.iter().rev().map(archive).collect()
     }
 
     #[test]
-    fn days_without_an_archive_are_counted_from_the_first_to_the_last() {
+    fn days_without_an_archive_are_counted() {
         for (first, last, expected) in [(4, 0, 2), (6, 0, 4), (0, 0, 0), (0, 1, 0)] {
-            assert_eq!(days_without(&of_ages(&[0, 1, 4]), day(first), day(last)), expected, "{first} {last}");
+            assert_eq!(count_missing_days(&archives(&[0, 1, 4]), day(first), day(last)), expected, "{first} {last}");
         }
     }
 
     #[test]
     fn consecutive_days_without_an_archive_are_one_gap() {
-        let found = gaps(&of_ages(&[1, 4, 6]), day(7), TODAY);
-        assert_eq!(found, [(day(7), day(7)), (day(5), day(5)), (day(3), day(2)), (TODAY, TODAY)]);
-        assert_eq!(gaps(&of_ages(&[0]), TODAY, TODAY), []);
+        let gaps_of = |ages| gaps(&archives(ages), day(7), TODAY);
+        assert_eq!(gaps_of(&[1, 4, 6]), [(day(7), day(7)), (day(5), day(5)), (day(3), day(2)), (TODAY, TODAY)]);
+        assert_eq!(gaps(&archives(&[0]), TODAY, TODAY), []);
     }
 
     #[test]
-    fn a_day_without_an_archive_counts_only_if_retention_would_have_kept_it() {
+    fn history_is_complete_since_the_first_day_that_every_rule_covers() {
         let ages = &[2, 3, 5, 9, 40, 80][..];
         for (ages, [keep_days, keep_at_least, keep_daily], expected) in [
             (ages, [7, 3, 0], Some(9)),    // by age, from the newest archive on
@@ -79,7 +79,7 @@ mod tests {
         ] {
             let policy =
                 Policy { keep_days, keep_at_least, keep_daily, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-            assert_eq!(complete_since(&of_ages(ages), policy), expected.map(day), "{ages:?} {policy:?}");
+            assert_eq!(complete_since(&archives(ages), policy), expected.map(day), "{ages:?} {policy:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The server's folder in the operator's terms: archives by date, nights without one, leftovers, the rest.
+//! The server's folder in the operator's terms: archives by date, gaps, leftovers, other files.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, FixedOffset, NaiveDate, Utc};
 
 use crate::rules::archive_name::Naming;
 use crate::rules::history;
-use crate::rules::listing::{self, Archived, Entry, Kind};
+use crate::rules::listing::{self, DatedArchive, Entry, Kind};
 use crate::rules::retention::keeping::Policy;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
@@ -14,27 +14,27 @@ use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     pub today: NaiveDate,
-    /// The day of the newest archive that counts.
+    /// The date of the newest archive that counts.
     pub reference: Option<NaiveDate>,
-    /// The day of the next run: today, unless today's archive is there. The actions are those of that run once it has
-    /// delivered; the ages in their reasons count to that day.
+    /// The date of the next run: today, or tomorrow if today's archive exists. The planned actions are those of that run
+    /// after a delivery; ages in their reasons are relative to that date.
     pub next_run: NaiveDate,
-    /// The regular files with an archive's name, oldest first, with empty ones and those dated after today.
+    /// All regular files with an archive's name, oldest first, including empty ones and those dated after today.
     pub archives: Vec<PlannedArchive>,
     /// Oldest first: between two archives that count, and from the newest to yesterday.
     pub gaps: Vec<Gap>,
-    /// What interrupted runs left behind, sorted by name.
+    /// Sorted by name.
     pub leftovers: Vec<PlannedFile>,
     /// The replaced archives that are still kept, oldest first. None of them counts.
     pub replaced: Vec<PlannedArchive>,
-    /// The names of entries named like an archive or a leftover that are no regular files.
+    /// The names of entries that have an archive's or a leftover's name but are not regular files.
     pub irregular: Vec<String>,
     /// The names of all other entries.
     pub foreign: Vec<String>,
     pub held_back: Option<RemovalHold>,
 }
 
-/// A file of this job, and what the next run will do to it.
+/// A file of this job, with the action of the next run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFile {
     pub name: String,
@@ -50,7 +50,7 @@ pub struct PlannedFile {
 pub struct PlannedArchive {
     /// The date in its name.
     pub date: NaiveDate,
-    /// Whether it has content and a date up to today.
+    /// Whether it is not empty and dated up to today.
     pub counts: bool,
     pub file: PlannedFile,
 }
@@ -60,7 +60,7 @@ pub struct PlannedArchive {
 pub struct Gap {
     pub first: NaiveDate,
     pub last: NaiveDate,
-    /// Whether retention keeps only some archives of that time, so that none need be missing.
+    /// Whether retention keeps only some archives of this period, so that the gap is expected.
     pub is_thinned: bool,
 }
 
@@ -72,23 +72,23 @@ impl Gap {
 }
 
 impl PlannedArchive {
-    /// Days from the date in its name to `today`; negative if that date is in the future.
+    /// Negative for a date after `today`.
     pub fn age_days(&self, today: NaiveDate) -> i64 {
         (today - self.date).num_days()
     }
 }
 
 impl Inventory {
-    /// The inventory of `listing` at the time `now`, in the job's zone, which the server's clock is assumed to show too.
-    pub fn of(listing: &[Entry], naming: &Naming, policy: Policy, now: DateTime<FixedOffset>) -> Inventory {
+    /// `now` is in the job's zone; the server's clock is assumed to agree.
+    pub fn new(listing: &[Entry], naming: &Naming, policy: Policy, now: DateTime<FixedOffset>) -> Inventory {
         let today = now.date_naive();
         let circumstances = Circumstances { server_now: Some(now.to_utc()), ..Circumstances::on(today) };
-        let plan = plan_of_next_run(listing, naming, policy, circumstances);
+        let plan = plan_next_run(listing, naming, policy, circumstances);
         let entries: HashMap<&str, &Entry> = listing.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let mut inventory = Inventory {
             today,
             reference: plan.reference,
-            next_run: day_of_next_run(plan.reference, today),
+            next_run: next_run_date(plan.reference, today),
             archives: Vec::new(),
             gaps: gaps(&listing::archives(listing, naming, today), policy, today),
             leftovers: Vec::new(),
@@ -111,7 +111,8 @@ impl Inventory {
                         action: decision.action,
                         reason,
                     };
-                    let replaced = naming.set_aside(&file.name).filter(|_| file.reason != Reason::AwaitsItsName);
+                    let replaced =
+                        naming.set_aside(&file.name).filter(|_| file.reason != Reason::UnfinishedReplacement);
                     match (date, replaced.map(|replaced| replaced.date)) {
                         (Some(date), _) => {
                             let counts = date <= today && file.size != Some(0);
@@ -124,7 +125,7 @@ impl Inventory {
             }
         }
         for archives in [&mut inventory.archives, &mut inventory.replaced] {
-            archives.sort_by(|one, other| (one.date, &one.file.name).cmp(&(other.date, &other.file.name)));
+            archives.sort_by(|a, b| (a.date, &a.file.name).cmp(&(b.date, &b.file.name)));
         }
         inventory
     }
@@ -134,47 +135,47 @@ impl Inventory {
         self.archives.iter().rev().find(|archive| archive.counts)
     }
 
-    /// How many nights have no archive although every night should have one.
-    pub fn nights_without(&self) -> i64 {
+    /// The number of nights that should have an archive but have none.
+    pub fn count_missing_nights(&self) -> i64 {
         self.gaps.iter().filter(|gap| !gap.is_thinned).map(Gap::nights).sum()
     }
 }
 
-/// Today, unless `newest` is the day of an archive of today.
-fn day_of_next_run(newest: Option<NaiveDate>, today: NaiveDate) -> NaiveDate {
+/// Tomorrow if `newest`, the date of the newest archive, is today; otherwise today.
+fn next_run_date(newest: Option<NaiveDate>, today: NaiveDate) -> NaiveDate {
     if newest == Some(today) { today + Days::new(1) } else { today }
 }
 
-/// The plan of the next run if it delivers: archives are as old as they will be then. Everything else is as in
-/// `circumstances`.
-pub fn plan_of_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: Circumstances) -> Plan {
+/// Plans the next run, assuming that it delivers: archives have the ages that they will have then. Everything else is as
+/// in `circumstances`.
+pub fn plan_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: Circumstances) -> Plan {
     let mut plan = retention::plan(listing, naming, policy, circumstances);
-    let today = day_of_next_run(plan.reference, circumstances.today);
+    let today = next_run_date(plan.reference, circumstances.today);
     let name = naming.archive.file_name(today);
-    let mut then = listing.to_vec();
-    then.push(Entry { name, kind: Kind::File, size: Some(1), modified: None });
+    let mut next_listing = listing.to_vec();
+    next_listing.push(Entry { name, kind: Kind::File, size: Some(1), modified: None });
     let server_now = circumstances.server_now.map(|now| now + (today - circumstances.today));
     let circumstances = Circumstances { today, server_now, delivered: Some(today), ..circumstances };
-    let then = retention::plan(&then, naming, policy, circumstances);
-    let then: HashMap<&str, &Decision> = then.decisions.iter().map(|it| (it.name.as_str(), it)).collect();
-    let ages = |reason: &Reason| {
+    let next = retention::plan(&next_listing, naming, policy, circumstances);
+    let next: HashMap<&str, &Decision> = next.decisions.iter().map(|it| (it.name.as_str(), it)).collect();
+    let depends_on_age = |reason: &Reason| {
         matches!(reason, Reason::Kept { .. } | Reason::Expired { .. } | Reason::WrittenLater { .. })
-            || matches!(reason, Reason::SetAside { .. } | Reason::ReplacedLately | Reason::Replaced)
+            || matches!(reason, Reason::SetAside { .. } | Reason::ReplacedRecently | Reason::Replaced)
     };
     for decision in &mut plan.decisions {
-        let is_archive = match &decision.reason {
-            Reason::HeldBack(reason) => ages(reason),
-            reason => ages(reason),
+        let changes = match &decision.reason {
+            Reason::HeldBack(reason) => depends_on_age(reason),
+            reason => depends_on_age(reason),
         };
-        if let Some(then) = then.get(decision.name.as_str()).filter(|_| is_archive) {
-            decision.clone_from(then);
+        if let Some(next) = next.get(decision.name.as_str()).filter(|_| changes) {
+            decision.clone_from(next);
         }
     }
     plan
 }
 
-/// The nights without an archive from the oldest of `archives` to yesterday.
-fn gaps(archives: &[Archived], policy: Policy, today: NaiveDate) -> Vec<Gap> {
+/// The gaps from the oldest of `archives` to yesterday.
+fn gaps(archives: &[DatedArchive], policy: Policy, today: NaiveDate) -> Vec<Gap> {
     let (Some(oldest), Some(yesterday)) = (archives.first(), today.pred_opt()) else { return Vec::new() };
     let complete_since = history::complete_since(archives, policy);
     history::gaps(archives, oldest.date, yesterday)
@@ -197,7 +198,7 @@ pub(crate) mod tests {
     pub(crate) const POLICY: Policy =
         Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 
-    /// Parsing a pattern takes a while.
+    /// Shared because parsing a pattern is slow.
     pub(crate) static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {
         archive: ArchiveName::new("%Y%d%m").unwrap(),
         temporary_prefix: ".".to_owned(),
@@ -213,11 +214,11 @@ pub(crate) mod tests {
     }
 
     fn inventory(listing: &[Entry], policy: Policy) -> Inventory {
-        Inventory::of(listing, &NAMING, policy, TODAY.and_time(NaiveTime::MIN).and_utc().fixed_offset())
+        Inventory::new(listing, &NAMING, policy, TODAY.and_time(NaiveTime::MIN).and_utc().fixed_offset())
     }
 
     #[test]
-    fn every_entry_is_sorted_into_its_group() {
+    fn every_entry_is_put_into_its_group() {
         let mut listing = vec![
             archive(0),
             archive(12),
@@ -228,17 +229,17 @@ pub(crate) mod tests {
             entry("20262311.tgz.old"),
             entry("notes.txt"),
         ];
-        let found = inventory(&listing, POLICY);
+        let all = inventory(&listing, POLICY);
         let archives: Vec<(&str, bool)> =
-            found.archives.iter().map(|archive| (archive.file.name.as_str(), archive.counts)).collect();
+            all.archives.iter().map(|archive| (archive.file.name.as_str(), archive.counts)).collect();
         let expected =
             [("20261111.tgz", true), ("20262111.tgz", false), ("20262311.tgz", true), ("20262411.tgz", false)];
         assert_eq!(archives, expected);
-        assert_eq!(found.newest().unwrap().file.name, "20262311.tgz");
-        assert_eq!(found.leftovers[0].reason, Reason::UnfinishedUpload);
-        assert_eq!((found.replaced.len(), found.replaced[0].date), (1, TODAY));
-        assert_eq!((found.irregular, found.foreign), (vec!["20262011.tgz".to_owned()], vec!["notes.txt".to_owned()]));
-        assert_eq!(found.reference, Some(TODAY));
+        assert_eq!(all.newest().unwrap().file.name, "20262311.tgz");
+        assert_eq!(all.leftovers[0].reason, Reason::UnfinishedUpload);
+        assert_eq!((all.replaced.len(), all.replaced[0].date), (1, TODAY));
+        assert_eq!((all.irregular, all.foreign), (vec!["20262011.tgz".to_owned()], vec!["notes.txt".to_owned()]));
+        assert_eq!(all.reference, Some(TODAY));
         listing.push(entry("20261123.tgz"));
         let held = inventory(&listing, POLICY);
         assert!(held.held_back.is_some());
@@ -250,7 +251,7 @@ pub(crate) mod tests {
         let weekly = Policy { keep_weekly: 5, ..POLICY };
         let (daily, shortest) =
             (Policy { keep_daily: 4, ..weekly }, Policy { keep_days: 1, keep_at_least: 1, ..weekly });
-        for (days_ago, policy, expected, nights_without) in [
+        for (days_ago, policy, expected, missing_nights) in [
             (&[0, 1, 5][..], POLICY, &[(4, 2, false)][..], 3),
             (&[1], POLICY, &[], 0),
             (&[3], POLICY, &[(2, 1, false)], 2),
@@ -261,10 +262,11 @@ pub(crate) mod tests {
             (&[0, 3, 17], weekly, &[(16, 4, false), (2, 1, false)], 15),
             (&[0, 3, 17], shortest, &[(16, 4, true), (2, 1, false)], 2),
         ] {
-            let found = inventory(&days_ago.iter().map(|days| archive(*days)).collect::<Vec<_>>(), policy);
-            let ago = |date: NaiveDate| (TODAY - date).num_days();
-            let gaps: Vec<_> = found.gaps.iter().map(|gap| (ago(gap.first), ago(gap.last), gap.is_thinned)).collect();
-            assert_eq!((&gaps[..], found.nights_without()), (expected, nights_without), "{days_ago:?} {policy:?}");
+            let inventory = inventory(&days_ago.iter().map(|days| archive(*days)).collect::<Vec<_>>(), policy);
+            let age = |date: NaiveDate| (TODAY - date).num_days();
+            let gaps = inventory.gaps.iter().map(|gap| (age(gap.first), age(gap.last), gap.is_thinned));
+            let actual = (&gaps.collect::<Vec<_>>()[..], inventory.count_missing_nights());
+            assert_eq!(actual, (expected, missing_nights), "{days_ago:?} {policy:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The job's time zone, and the offsets that it has.
+//! The job's time zone and its offsets from UTC.
 
 use std::sync::Arc;
 
@@ -7,26 +7,24 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-/// The time zone in which the job's dates and times are.
 #[derive(Debug, Clone)]
 pub enum JobZone {
-    /// From a zone file of this machine, or from rules as POSIX writes them.
+    /// From a zone file of this machine, or a POSIX TZ string.
     Machine(Arc<tz::TimeZone>),
-    /// From the IANA database that is built in.
+    /// From the built-in IANA database.
     BuiltIn(Tz),
-    /// The same at any time: what chrono makes of one moment's offset.
+    /// Only for [`TimeZone::from_offset`].
     Fixed(FixedOffset),
 }
 
 impl JobZone {
-    /// How far the zone's clocks are ahead of UTC.
-    fn ahead(&self, utc: &NaiveDateTime) -> FixedOffset {
+    fn offset_at(&self, utc: &NaiveDateTime) -> FixedOffset {
         let zone = match self {
             JobZone::Fixed(offset) => return *offset,
             JobZone::BuiltIn(zone) => return zone.offset_from_utc_datetime(utc).fix(),
             JobZone::Machine(zone) => zone.as_ref().as_ref(),
         };
-        // Some files have no rules for the time after their last transition (RFC 9636, section 3.3): its offset continues.
+        // A file without rules for the time after its last transition (RFC 9636, section 3.3) keeps that offset.
         let kind = zone.find_local_time_type(utc.and_utc().timestamp()).ok().or_else(|| {
             zone.transitions().last().and_then(|last| zone.local_time_types().get(last.local_time_type_index()))
         });
@@ -45,11 +43,11 @@ impl TimeZone for JobZone {
         self.offset_from_local_datetime(&local.and_time(NaiveTime::MIN))
     }
 
-    /// The offsets of the days before and after are the only two possible: no zone changes twice in that time.
+    /// Only the offsets a day earlier and a day later are possible: no zone changes twice within that time.
     fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
         let candidate = |days| {
-            let ahead = self.ahead(&local.checked_add_signed(TimeDelta::days(days))?);
-            (self.ahead(&local.checked_sub_offset(ahead)?) == ahead).then_some(ahead)
+            let offset = self.offset_at(&local.checked_add_signed(TimeDelta::days(days))?);
+            (self.offset_at(&local.checked_sub_offset(offset)?) == offset).then_some(offset)
         };
         match (candidate(-1), candidate(1)) {
             (Some(before), Some(after)) if before != after => MappedLocalTime::Ambiguous(before, after),
@@ -59,10 +57,10 @@ impl TimeZone for JobZone {
     }
 
     fn offset_from_utc_date(&self, utc: &NaiveDate) -> FixedOffset {
-        self.ahead(&utc.and_time(NaiveTime::MIN))
+        self.offset_at(&utc.and_time(NaiveTime::MIN))
     }
 
     fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
-        self.ahead(utc)
+        self.offset_at(utc)
     }
 }

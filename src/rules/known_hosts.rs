@@ -1,5 +1,4 @@
-//! Parses lines of known_hosts files as OpenSSH does: sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT", and ssh_config(5),
-//! "PATTERNS".
+//! Parses lines of known_hosts files as OpenSSH does (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"; ssh_config(5), "PATTERNS").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,13 +16,12 @@ pub struct HostName {
 }
 
 impl HostName {
-    /// `host` is a name or an address.
+    /// `host` is a name or an IP address.
     pub fn new(host: &str, port: u16) -> HostName {
         HostName { host: host.to_ascii_lowercase(), port }
     }
 
-    /// The name that lines are compared with and that `ssh-keygen -R` takes: `host`, or `[host]:port` if the port is not
-    /// 22.
+    /// The name as in known_hosts and for `ssh-keygen -R`: `host`, or `[host]:port` if the port is not 22.
     pub fn pattern(&self) -> String {
         if self.port == DEFAULT_PORT { self.host.clone() } else { format!("[{}]:{}", self.host, self.port) }
     }
@@ -32,50 +30,49 @@ impl HostName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marker {
     HostKey,
-    /// `@revoked`: the key must not be accepted.
+    /// `@revoked`: the key must be refused.
     Revoked,
     /// `@cert-authority`: the key signs host certificates.
     Authority,
 }
 
-/// A line about the requested host.
+/// A line that matches the requested host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownKey {
     pub marker: Marker,
     /// Whether the line names the host without the requested port, which is not 22. OpenSSH accepts such a key if no line
-    /// names the port, but does not consider another key a changed one.
+    /// has the port, but then a different key does not count as changed.
     pub lacks_port: bool,
-    /// Whether the line may also be about other hosts: it has patterns or several names.
+    /// Whether the line may match other hosts too: it has patterns or several names.
     pub is_shared: bool,
     /// Such as `ssh-ed25519`.
     pub algorithm: String,
-    /// In its wire format (RFC 4253 section 6.6).
+    /// In wire format (RFC 4253 section 6.6).
     pub key: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// It is blank, a comment or about other hosts.
+    /// Blank, a comment, or for other hosts.
     Unrelated,
     Key(KnownKey),
     Malformed {
-        /// Whether it may be about the host.
+        /// Whether it may be meant for the host.
         may_match: bool,
     },
 }
 
-/// Parses `line`, without its end, for the host `name`.
+/// Parses `line`, without its line break, for the host `name`.
 ///
-/// OpenSSH skips malformed lines; here the result says whether such a line may be about the host. A malformed hash or
-/// marker may be meant for any host.
+/// Unlike OpenSSH, which skips malformed lines, this reports whether such a line may be meant for the host. A malformed
+/// hash or marker may be meant for any host.
 pub fn parse(line: &[u8], name: &HostName) -> Line {
     let line = line.trim_ascii();
     if line.is_empty() || line.starts_with(b"#") {
         return Line::Unrelated;
     }
     let mut fields = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty());
-    let first = fields.next().unwrap_or_default();
-    let (marker, names) = match first {
+    let (marker, names) = match fields.next().unwrap_or_default() {
         b"@revoked" => (Marker::Revoked, fields.next().unwrap_or_default()),
         b"@cert-authority" => (Marker::Authority, fields.next().unwrap_or_default()),
         names => (Marker::HostKey, names),
@@ -100,21 +97,21 @@ pub fn parse(line: &[u8], name: &HostName) -> Line {
     }
 }
 
-/// The type and the key in a line's last `fields`.
+/// The algorithm and key in a line's last `fields`.
 fn key_in<'a>(mut fields: impl Iterator<Item = &'a [u8]>) -> Option<(String, Vec<u8>)> {
     let algorithm = std::str::from_utf8(fields.next()?).ok()?;
     let key = STANDARD.decode(fields.next()?).ok()?;
     (algorithm_of(&key)? == algorithm).then(|| (algorithm.to_owned(), key))
 }
 
-/// The key's type, with which its wire format begins (RFC 4253 section 6.6).
+/// The algorithm of `key`, which is in wire format (RFC 4253 section 6.6).
 pub fn algorithm_of(key: &[u8]) -> Option<&str> {
     let length = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) as usize;
     let name = std::str::from_utf8(key.get(4..)?.get(..length)?).ok()?;
     name.bytes().all(|byte| byte.is_ascii_graphic()).then_some(name)
 }
 
-/// Whether `names`, the field with a line's hosts, matches `host`, which is in lower case; `None` for a malformed hash.
+/// Whether `names`, a line's field of hosts, matches `host`, which is in lower case; `None` for a malformed hash.
 pub fn names_match(names: &[u8], host: &str) -> Option<bool> {
     if names.starts_with(b"|") {
         let (salt, hash) = std::str::from_utf8(names).ok()?.strip_prefix("|1|")?.split_once('|')?;
@@ -129,19 +126,19 @@ pub fn names_match(names: &[u8], host: &str) -> Option<bool> {
     Some(plain.into_iter().any(matches) && !negated.into_iter().any(|pattern| matches(&pattern[1..])))
 }
 
-/// Whether `names`, in which some bytes are unreadable, may match one of `hosts`: such bytes count as `*`.
+/// Whether `names` may match one of `hosts`, if each unprintable byte is read as `*`.
 fn may_match(names: &[u8], hosts: &[&str]) -> bool {
-    let readable: Vec<u8> = names.iter().map(|byte| if byte.is_ascii_graphic() { *byte } else { b'*' }).collect();
-    readable.starts_with(b"|")
-        || readable
+    let pattern: Vec<u8> = names.iter().map(|byte| if byte.is_ascii_graphic() { *byte } else { b'*' }).collect();
+    pattern.starts_with(b"|")
+        || pattern
             .split(|byte| *byte == b',')
             .any(|pattern| hosts.iter().any(|host| pattern_matches(pattern, host.as_bytes())))
 }
 
-/// Whether all of `text` matches `pattern`, in which `*` matches any bytes and `?` one, regardless of case.
+/// Whether the whole `text` matches `pattern`, ignoring case: `*` matches any bytes, `?` matches one.
 fn pattern_matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut position) = (0, 0);
-    // After the last `*`: where the pattern continues, and where the text does.
+    // Where pattern and text continue after the last `*`.
     let mut retry: Option<(usize, usize)> = None;
     while position < text.len() {
         match pattern.get(at) {

@@ -1,22 +1,22 @@
-//! The entries of the server's folder, and which of them are archives, replaced archives or uploads.
+//! The entries of the server's folder; finds archives, unfinished uploads and unfinished replacements among them.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::rules::archive_name::{Leftover, Naming, SetAside, Which};
+use crate::rules::archive_name::{Leftover, Naming, ReplacedVersion, SetAside};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     File,
     Directory,
-    /// Whatever it points to.
+    /// To anything.
     Symlink,
-    /// Anything else, and anything with a name that is not UTF-8.
+    /// Anything else, including all entries with a name that is not UTF-8.
     Other,
 }
 
-/// One entry of the server's folder.
+/// An entry of the server's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub name: String,
@@ -27,9 +27,9 @@ pub struct Entry {
     pub modified: Option<DateTime<Utc>>,
 }
 
-/// An archive that counts: a regular file with content, with a name of this job and a date up to today.
+/// An archive that counts: a regular file that is not empty, with a name of this job and a date up to today.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Archived {
+pub struct DatedArchive {
     /// The date in its name.
     pub date: NaiveDate,
     pub name: String,
@@ -40,40 +40,40 @@ pub struct Archived {
 }
 
 /// The archives in `listing` that count on the date `today`, oldest first.
-pub fn archives(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Archived> {
-    let mut archives = with_empty_ones(listing, naming, today);
+pub fn archives(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<DatedArchive> {
+    let mut archives = archives_including_empty(listing, naming, today);
     archives.retain(|archive| archive.size != Some(0));
     archives
 }
 
-/// As [`archives`], and those that would count if they were not empty.
-pub fn with_empty_ones(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Archived> {
+/// As [`archives`], and empty files.
+pub fn archives_including_empty(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<DatedArchive> {
     let files = listing.iter().filter(|entry| entry.kind == Kind::File);
-    let mut archives: Vec<Archived> = files
+    let mut archives: Vec<DatedArchive> = files
         .filter_map(|entry| {
             let date = naming.archive.date_of(&entry.name).filter(|date| *date <= today)?;
-            Some(Archived { date, name: entry.name.clone(), size: entry.size, modified: entry.modified })
+            Some(DatedArchive { date, name: entry.name.clone(), size: entry.size, modified: entry.modified })
         })
         .collect();
-    archives.sort_unstable_by(|one, other| (one.date, &one.name).cmp(&(other.date, &other.name)));
+    archives.sort_unstable_by(|a, b| (a.date, &a.name).cmp(&(b.date, &b.name)));
     archives
 }
 
-/// The set-aside archives without a successor under the final name, as (current name, final name): a run that was killed
-/// between the two renames of a replacement leaves one. If a date has several, the latest.
-pub fn to_put_back(listing: &[Entry], naming: &Naming) -> Vec<(String, String)> {
-    let mut latest: BTreeMap<&str, (Which, &str)> = BTreeMap::new();
+/// The set-aside archives without a file under their final name, as (current name, final name). A run that is killed between
+/// the two renames of a replacement leaves one. If a date has several, only the latest is returned.
+pub fn unfinished_replacements(listing: &[Entry], naming: &Naming) -> Vec<(String, String)> {
+    let mut latest: BTreeMap<&str, (ReplacedVersion, &str)> = BTreeMap::new();
     for entry in listing.iter().filter(|entry| entry.kind == Kind::File) {
-        if let Some(SetAside { archive, which, .. }) = naming.set_aside(&entry.name) {
-            let latest = latest.entry(archive).or_insert((which, &entry.name));
-            *latest = (*latest).max((which, &entry.name));
+        if let Some(SetAside { archive, version, .. }) = naming.set_aside(&entry.name) {
+            let latest = latest.entry(archive).or_insert((version, &entry.name));
+            *latest = (*latest).max((version, &entry.name));
         }
     }
     latest.retain(|archive, _| !listing.iter().any(|entry| entry.name == *archive));
     latest.into_iter().map(|(archive, (_, name))| (name.to_owned(), archive.to_owned())).collect()
 }
 
-/// The uploads that earlier runs of this job did not finish. They hold nothing that a later run needs.
+/// The uploads that earlier runs of this job did not finish. No later run needs them.
 pub fn own_uploads(listing: &[Entry], naming: &Naming) -> Vec<String> {
     let files = listing.iter().filter(|entry| entry.kind == Kind::File);
     let uploads = files.filter(|entry| naming.leftover(&entry.name) == Some(Leftover::OwnUpload));
@@ -86,7 +86,7 @@ mod tests {
     use crate::rules::archive_name::ArchiveName;
 
     #[test]
-    fn only_regular_files_with_content_and_a_past_date_count_oldest_first() {
+    fn archives_are_regular_nonempty_files_dated_up_to_today_sorted_by_date() {
         let archive = ArchiveName::new("%Y%d%m").unwrap();
         let naming = Naming { archive, temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() };
         let listing = [

@@ -1,31 +1,31 @@
-//! Recognises the maker of a dump by its beginning, and composes the command that loads it.
+//! Recognises the tool that made a dump, and builds the command that loads the dump.
 
 use std::fmt;
 
-/// How much of a dump is needed, in bytes.
+/// The number of bytes at a dump's beginning that identify it.
 pub const BEGINNING: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Maker {
+pub enum DumpTool {
     MySql,
     MariaDb,
-    /// pg_dump's SQL.
+    /// SQL.
     PgDump,
-    /// pg_dump's custom format.
+    /// The custom format of pg_dump.
     PgDumpCustom,
     PgDumpAll,
     Sqlite,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loading {
-    maker: Maker,
+pub struct DumpFormat {
+    tool: DumpTool,
     /// Whether the dump itself creates its databases.
     creates_database: bool,
     is_gzip: bool,
 }
 
-/// From which file and into which database a dump is loaded.
+/// The file to load and the database to load it into.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadTarget<'a> {
     /// Quoted for a shell.
@@ -34,54 +34,54 @@ pub struct LoadTarget<'a> {
     pub database: &'a str,
     /// The file of a new SQLite database, quoted for a shell.
     pub database_file: &'a str,
-    /// Whether root will load it. PostgreSQL has no role for root: on Debian its administrator is `postgres`.
+    /// Whether root runs the command. PostgreSQL has no role for root: on Debian its administrator is `postgres`.
     pub is_root: bool,
 }
 
-impl Loading {
-    /// How to load a dump that begins with `beginning`, if its maker is recognised.
-    pub fn of(beginning: &[u8]) -> Option<Loading> {
+impl DumpFormat {
+    /// The format of a dump that begins with `beginning`; `None` if unknown.
+    pub fn recognise(beginning: &[u8]) -> Option<DumpFormat> {
         let text = String::from_utf8_lossy(&beginning[..beginning.len().min(BEGINNING)]);
         let text = text.trim_start_matches('\u{feff}');
         let has_line = |start: &str| text.lines().any(|line| line.starts_with(start));
-        let maker = if beginning.starts_with(b"PGDMP") {
-            Maker::PgDumpCustom
+        let tool = if beginning.starts_with(b"PGDMP") {
+            DumpTool::PgDumpCustom
         } else if has_line("/*M!999999\\- enable the sandbox mode */") || has_line("-- MariaDB dump ") {
             // Only MariaDB's own client understands the first of these lines.
-            Maker::MariaDb
+            DumpTool::MariaDb
         } else if has_line("-- MySQL dump ") {
-            Maker::MySql
+            DumpTool::MySql
         } else if has_line("-- PostgreSQL database cluster dump") {
-            Maker::PgDumpAll
+            DumpTool::PgDumpAll
         } else if has_line("-- PostgreSQL database dump") {
-            Maker::PgDump
+            DumpTool::PgDump
         } else if text.starts_with("PRAGMA foreign_keys=OFF") {
-            Maker::Sqlite
+            DumpTool::Sqlite
         } else {
             return None;
         };
         // From mysqldump --databases and --all-databases; from pg_dump --create.
         let creates_database = has_line("-- Current Database: ") || has_line("CREATE DATABASE ");
-        Some(Loading { maker, creates_database, is_gzip: false })
+        Some(DumpFormat { tool, creates_database, is_gzip: false })
     }
 
-    /// How to load a gzip file that holds such a dump.
-    pub fn from_gzip(self) -> Loading {
-        Loading { is_gzip: true, ..self }
+    /// The format of a gzip file that holds such a dump.
+    pub fn in_gzip(self) -> DumpFormat {
+        DumpFormat { is_gzip: true, ..self }
     }
 
-    pub fn maker(self) -> Maker {
-        self.maker
+    pub fn tool(self) -> DumpTool {
+        self.tool
     }
 
-    /// The command that loads it into a new database with Debian's packages, for root or a user who may create databases. It
-    /// fails if the database exists, unless the dump itself names its databases.
+    /// The shell command that loads the dump into a new database with Debian's packages. It fails if the database exists,
+    /// unless the dump itself names its databases.
     pub fn command(self, target: LoadTarget<'_>) -> String {
         let LoadTarget { file, database, database_file, is_root } = target;
         let postgres = if is_root { "runuser -u postgres -- " } else { "" };
-        let (create, load) = match self.maker {
-            Maker::MySql | Maker::MariaDb => {
-                let client = if self.maker == Maker::MySql { "mysql" } else { "mariadb" };
+        let (create, load) = match self.tool {
+            DumpTool::MySql | DumpTool::MariaDb => {
+                let client = if self.tool == DumpTool::MySql { "mysql" } else { "mariadb" };
                 match self.creates_database {
                     true => (None, client.to_owned()),
                     false => {
@@ -89,52 +89,52 @@ impl Loading {
                     }
                 }
             }
-            // Without ON_ERROR_STOP: it first creates the role postgres, which initdb has created already.
-            Maker::PgDumpAll => (None, format!("{postgres}psql -X -d postgres")),
-            Maker::PgDump if self.creates_database => {
+            // Without ON_ERROR_STOP: the dump first creates the role postgres, which already exists.
+            DumpTool::PgDumpAll => (None, format!("{postgres}psql -X -d postgres")),
+            DumpTool::PgDump if self.creates_database => {
                 (None, format!("{postgres}psql -X -v ON_ERROR_STOP=1 -d postgres"))
             }
-            Maker::PgDump => (
+            DumpTool::PgDump => (
                 Some(format!("{postgres}createdb {database}")),
                 format!("{postgres}psql -X -v ON_ERROR_STOP=1 -d {database}"),
             ),
-            Maker::PgDumpCustom => {
+            DumpTool::PgDumpCustom => {
                 (Some(format!("{postgres}createdb {database}")), format!("{postgres}pg_restore -d {database}"))
             }
-            Maker::Sqlite => (None, format!("sqlite3 -bail {database_file}")),
+            DumpTool::Sqlite => (None, format!("sqlite3 -bail {database_file}")),
         };
         // The shell opens the file: only the operator may read it, not the database's user.
         let load = if self.is_gzip { format!("gunzip < {file} | {load}") } else { format!("{load} < {file}") };
         create.map_or_else(|| load.clone(), |create| format!("{create} && {load}"))
     }
 
-    /// What to consider before running that command.
+    /// A hint for the operator before running that command.
     pub fn note(self) -> Option<&'static str> {
-        match self.maker {
-            Maker::MySql | Maker::MariaDb if self.creates_database => Some(
-                "this loads into the databases that the dump names, and changes existing ones; add -u USER -p where a user \
-                 with a password loads it",
+        match self.tool {
+            DumpTool::MySql | DumpTool::MariaDb if self.creates_database => Some(
+                "this loads into the databases that the dump names, and changes existing ones; add -u USER -p to log in with \
+                 a password",
             ),
-            Maker::MySql | Maker::MariaDb => Some("add -u USER -p where a user with a password loads it"),
-            Maker::PgDump | Maker::PgDumpCustom => {
+            DumpTool::MySql | DumpTool::MariaDb => Some("add -u USER -p to log in with a password"),
+            DumpTool::PgDump | DumpTool::PgDumpCustom => {
                 Some("the roles that own its objects must exist: create missing ones first (createuser NAME)")
             }
-            Maker::PgDumpAll => Some(
+            DumpTool::PgDumpAll => Some(
                 "this loads into the databases that the dump names, and changes existing ones; ignore the error that the role \
                  \"postgres\" already exists",
             ),
-            Maker::Sqlite => None,
+            DumpTool::Sqlite => None,
         }
     }
 }
 
-impl fmt::Display for Maker {
+impl fmt::Display for DumpTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Maker::MySql => "MySQL",
-            Maker::MariaDb => "MariaDB",
-            Maker::PgDump | Maker::PgDumpCustom | Maker::PgDumpAll => "PostgreSQL",
-            Maker::Sqlite => "SQLite",
+            DumpTool::MySql => "MySQL",
+            DumpTool::MariaDb => "MariaDB",
+            DumpTool::PgDump | DumpTool::PgDumpCustom | DumpTool::PgDumpAll => "PostgreSQL",
+            DumpTool::Sqlite => "SQLite",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Pure decisions: values in, values out. No I/O, no clock, no logging.
+//! Pure decisions: no I/O, no clock, no logging.
 
 pub mod address;
 pub mod alarm;

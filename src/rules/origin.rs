@@ -1,4 +1,4 @@
-//! Decides whether an archive on the server belongs to this job or to another one that delivers to the same folder.
+//! Decides whether an archive belongs to this job or to another one that delivers to the same folder.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use crate::rules::dump::base_name;
 
 const LENGTH: usize = 16;
 
-/// Marks the archives of one job: 16 hexadecimal digits, which reveal nothing about its configuration.
+/// Identifies the archives of one job: 16 hexadecimal digits, which reveal nothing about its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark(String);
 
 impl Mark {
-    /// The mark of the job that ships the entry `dump` of the ZIP at `url`. The query does not count: it may hold a
-    /// signature that changes.
+    /// The mark of the job that ships the entry `dump` of the ZIP at `url`. Ignores the query, which may contain a changing
+    /// signature.
     pub fn new(url: &Url, dump: &str) -> Mark {
         let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
         let port = url.port_or_known_default().unwrap_or_default();
@@ -38,22 +38,22 @@ impl Mark {
     }
 }
 
-/// What the beginning of an archive reveals about its job.
+/// The facts about its job at the beginning of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// Archives made by other programs and by versions before 0.2 have none.
+    /// `None` for archives made by other programs or versions before 0.2.
     pub mark: Option<Mark>,
-    /// The name of the file in it, without folders, if it can be read.
+    /// The name of the packed file, without folders, if readable.
     pub dump: Option<String>,
 }
 
 impl Origin {
-    /// Whether another job made the archive than the one with `mark`, which ships the entry `dump`. An archive that cannot
-    /// be read belongs to no other job.
-    pub fn is_of_another_job(&self, mark: &Mark, dump: &str) -> bool {
+    /// Whether the archive was made by a job other than the one with `mark` that ships the entry `dump`; false if it cannot
+    /// be read.
+    pub fn belongs_to_another_job(&self, mark: &Mark, dump: &str) -> bool {
         match (&self.mark, &self.dump) {
-            (Some(theirs), _) => theirs != mark,
-            (None, Some(theirs)) => theirs != base_name(dump),
+            (Some(its_mark), _) => its_mark != mark,
+            (None, Some(its_dump)) => its_dump != base_name(dump),
             (None, None) => false,
         }
     }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_depends_on_what_is_fetched_and_not_on_the_query() {
+    fn a_mark_depends_on_address_and_dump_but_not_on_the_query() {
         let ours = mark("https://example.com/a.zip?sig=1", "dump.sql");
         // printf 'https://example.com:443/a.zip\0dump.sql' | sha256sum
         assert_eq!(ours.as_str(), "f0671cb8b123bbfa");
@@ -86,10 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_decides_and_without_one_the_name_of_the_dump() {
+    fn the_mark_identifies_the_job_and_without_a_mark_the_dumps_name_does() {
         let (ours, theirs) = (mark("https://a.example/a.zip", "dump.sql"), mark("https://b.example/a.zip", "dump.sql"));
         let is_other = |mark: Option<&Mark>, dump: Option<&str>| {
-            Origin { mark: mark.cloned(), dump: dump.map(str::to_owned) }.is_of_another_job(&ours, "db/dump.sql")
+            Origin { mark: mark.cloned(), dump: dump.map(str::to_owned) }.belongs_to_another_job(&ours, "db/dump.sql")
         };
         assert!(is_other(Some(&theirs), Some("dump.sql")));
         assert!(!is_other(Some(&ours), Some("former.sql")));

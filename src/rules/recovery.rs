@@ -1,49 +1,49 @@
-//! Which archives on the server can be restored, and which one is chosen.
+//! Lists the archives that can be restored, and chooses one of them.
 
 use chrono::NaiveDate;
 use thiserror::Error;
 
 use crate::rules::archive_name::Naming;
-use crate::rules::listing::{Entry, Kind, to_put_back, with_empty_ones};
+use crate::rules::listing::{Entry, Kind, archives_including_empty, unfinished_replacements};
 use crate::rules::other_pattern::OtherPattern;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredArchive {
     /// The date in its name.
     pub date: NaiveDate,
     /// Its final name.
     pub name: String,
-    /// The file itself, which has another name if it was set aside and its successor never arrived.
+    /// Its entry, with another name if it was set aside and its replacement never arrived.
     pub file: Entry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoArchive {
-    #[error("sftp.directory holds no archive: no file there has a name that archive.name gives")]
+    #[error("sftp.directory holds no archive: no file there matches archive.name")]
     None,
-    /// There are only files that look like archives of another pattern.
+    /// Some files look like archives of another pattern.
     #[error(
-        "sftp.directory holds no archive: no file there has a name that archive.name gives. {:?} looks like an archive of \
-         another pattern{}", .0.example, advice(.0)
+        "sftp.directory holds no archive: no file there matches archive.name. {:?} looks like an archive of another \
+         pattern{}", .0.example, advice(.0)
     )]
     OtherPattern(OtherPattern),
     #[error("there is no archive of {date}; {}", nearest(*before, *after))]
-    NotOf {
+    NoneOfDate {
         date: NaiveDate,
-        /// The last date before it that has an archive with content.
+        /// The last earlier date with an archive that is not empty.
         before: Option<NaiveDate>,
-        /// The first date after it that has one.
+        /// The first later date with one.
         after: Option<NaiveDate>,
     },
     #[error(
-        "no replaced archive of {0} is kept; one is removed after an archive of a date at least three days later was \
-         delivered (\"list\" shows those that are kept)"
+        "there is no replaced archive of {0}: one is kept until an archive at least three days newer is delivered (\"list\" \
+         shows all that are kept)"
     )]
     NotReplaced(NaiveDate),
     #[error("{name} is empty; {}", nearest(*before, *after))]
     Empty {
         name: String,
-        /// As in `NotOf`.
+        /// As in `NoneOfDate`.
         before: Option<NaiveDate>,
         after: Option<NaiveDate>,
     },
@@ -56,60 +56,60 @@ fn advice(other: &OtherPattern) -> String {
 fn nearest(before: Option<NaiveDate>, after: Option<NaiveDate>) -> String {
     match (before, after) {
         (Some(before), Some(after)) => format!("the nearest are those of {before} and {after}"),
-        (Some(one), None) | (None, Some(one)) => format!("the nearest is that of {one}"),
+        (Some(date), None) | (None, Some(date)) => format!("the nearest is that of {date}"),
         (None, None) => "there is no other".to_owned(),
     }
 }
 
-/// The archives in `listing` up to the date `today`, oldest first, with empty ones. A replaced one whose successor never
-/// arrived counts under its final name.
-pub fn stored(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<Stored> {
+/// The archives in `listing` up to the date `today`, oldest first, including empty ones. A set-aside archive without a
+/// replacement is listed under its final name.
+pub fn stored(listing: &[Entry], naming: &Naming, today: NaiveDate) -> Vec<StoredArchive> {
     let mut named = listing.to_vec();
-    let put_back = to_put_back(listing, naming);
-    for (old, archive) in &put_back {
+    let replacements = unfinished_replacements(listing, naming);
+    for (old, archive) in &replacements {
         if let Some(entry) = named.iter_mut().find(|entry| entry.name == *old) {
             entry.name.clone_from(archive);
         }
     }
-    let stored_as = |name: &str| put_back.iter().find(|(_, archive)| archive == name).map(|(old, _)| old.clone());
-    with_empty_ones(&named, naming, today)
+    let stored_as = |name: &str| replacements.iter().find(|(_, archive)| archive == name).map(|(old, _)| old.clone());
+    archives_including_empty(&named, naming, today)
         .into_iter()
         .filter_map(|archive| {
             let stored_as = stored_as(&archive.name).unwrap_or_else(|| archive.name.clone());
             let file = listing.iter().find(|entry| entry.name == stored_as)?.clone();
-            Some(Stored { date: archive.date, name: archive.name, file })
+            Some(StoredArchive { date: archive.date, name: archive.name, file })
         })
         .collect()
 }
 
-/// The replaced archive of `date` in `listing`: the one that was replaced first, or last if `is_last`.
+/// The replaced archive of `date` in `listing`: the first one, or the last one if `is_last`.
 pub fn choose_replaced(
     listing: &[Entry],
     naming: &Naming,
     date: NaiveDate,
     is_last: bool,
-) -> Result<Stored, NoArchive> {
+) -> Result<StoredArchive, NoArchive> {
     let of_date = |entry: &&Entry| {
         entry.kind == Kind::File && naming.set_aside(&entry.name).is_some_and(|set_aside| set_aside.date == date)
     };
-    let in_order = |entry: &&Entry| naming.set_aside(&entry.name).map(|set_aside| set_aside.which);
+    let version = |entry: &&Entry| naming.set_aside(&entry.name).map(|set_aside| set_aside.version);
     let replaced = listing.iter().filter(of_date);
-    let chosen = if is_last { replaced.max_by_key(in_order) } else { replaced.min_by_key(in_order) };
+    let chosen = if is_last { replaced.max_by_key(version) } else { replaced.min_by_key(version) };
     let file = chosen.ok_or(NoArchive::NotReplaced(date))?;
-    Ok(Stored { date, name: file.name.clone(), file: file.clone() })
+    Ok(StoredArchive { date, name: file.name.clone(), file: file.clone() })
 }
 
-/// The archive of `date` in `stored`, which is sorted by date; without a date, the newest one with content.
-pub fn choose(stored: &[Stored], date: Option<NaiveDate>) -> Result<&Stored, NoArchive> {
-    let with_content = || stored.iter().filter(|archive| archive.file.size != Some(0));
-    let Some(date) = date else { return with_content().next_back().ok_or(NoArchive::None) };
+/// The archive of `date` in `stored`, which is sorted by date; without a date, the newest one that is not empty.
+pub fn choose(stored: &[StoredArchive], date: Option<NaiveDate>) -> Result<&StoredArchive, NoArchive> {
+    let nonempty = || stored.iter().filter(|archive| archive.file.size != Some(0));
+    let Some(date) = date else { return nonempty().next_back().ok_or(NoArchive::None) };
     if stored.is_empty() {
         return Err(NoArchive::None);
     }
-    let before = with_content().rfind(|archive| archive.date < date).map(|archive| archive.date);
-    let after = with_content().find(|archive| archive.date > date).map(|archive| archive.date);
+    let before = nonempty().rfind(|archive| archive.date < date).map(|archive| archive.date);
+    let after = nonempty().find(|archive| archive.date > date).map(|archive| archive.date);
     match stored.iter().find(|archive| archive.date == date) {
-        None => Err(NoArchive::NotOf { date, before, after }),
+        None => Err(NoArchive::NoneOfDate { date, before, after }),
         Some(archive) if archive.file.size == Some(0) => {
             Err(NoArchive::Empty { name: archive.name.clone(), before, after })
         }
@@ -126,7 +126,7 @@ mod tests {
         NaiveDate::from_ymd_opt(2026, 11, day).unwrap()
     }
 
-    fn stored_of(names: &[(&str, u64)]) -> Vec<Stored> {
+    fn stored_of(names: &[(&str, u64)]) -> Vec<StoredArchive> {
         let naming = Naming {
             archive: ArchiveName::new("%Y%d%m").unwrap(),
             temporary_prefix: ".".to_owned(),
@@ -141,19 +141,19 @@ mod tests {
         stored(&names.iter().map(entry).collect::<Vec<_>>(), &naming, day(23))
     }
 
-    fn chosen(stored: &[Stored], date: Option<NaiveDate>) -> Result<&str, String> {
+    fn chosen(stored: &[StoredArchive], date: Option<NaiveDate>) -> Result<&str, String> {
         choose(stored, date).map(|archive| archive.name.as_str()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_replaced_archive_whose_successor_never_arrived_counts_under_its_final_name() {
+    fn a_set_aside_archive_without_a_replacement_is_listed_under_its_final_name() {
         let stored = stored_of(&[(".20262211.tgz.old", 3), ("20262111.tgz", 4), (".20262111.tgz.old", 5)]);
         let names: Vec<(&str, &str)> = stored.iter().map(|it| (it.name.as_str(), it.file.name.as_str())).collect();
         assert_eq!(names, [("20262111.tgz", "20262111.tgz"), ("20262211.tgz", ".20262211.tgz.old")]);
     }
 
     #[test]
-    fn uploads_foreign_files_and_archives_of_the_future_cannot_be_chosen() {
+    fn uploads_foreign_files_and_future_archives_cannot_be_chosen() {
         let stored = stored_of(&[(".20262211.tgz.part", 3), ("20262411.tgz", 3), ("notes.txt", 3)]);
         assert_eq!(stored, []);
         for date in [None, Some(day(24))] {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_an_archive_is_reported_with_the_nearest_ones_and_the_latest_has_content() {
+    fn a_missing_date_is_reported_with_the_nearest_ones_and_the_default_is_the_newest_nonempty_archive() {
         let folder =
             &[("20262011.tgz", 1), ("20261511.tgz", 1), ("20261611.tgz", 0), ("20260111.tgz", 1), ("20262111.tgz", 0)]
                 [..];

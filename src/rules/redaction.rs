@@ -7,24 +7,24 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Longer texts are truncated.
+/// In a reported text.
 pub const MAX_CHARACTERS: usize = 2_000;
 
-/// A shorter secret is not searched for: that would blank out ordinary words, and such a secret is easily guessed.
-const SHORTEST_SECRET: usize = 4;
+/// A shorter secret is not redacted: that would remove ordinary words, and such a secret is easily guessed anyway.
+const MIN_SECRET_CHARACTERS: usize = 4;
 
 /// A shorter piece of base64 would match ordinary text.
-const SHORTEST_INSIDE_BASE64: usize = 6;
+const MIN_BASE64_LENGTH: usize = 6;
 
-/// What most programs percent-encode: all but the unreserved characters (RFC 3986, section 2.3).
-const BUT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All but the unreserved characters (RFC 3986, section 2.3), as most programs percent-encode.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const REPLACEMENT: &str = "[redacted]";
 
-/// Removes secrets from texts: as they are, quoted, in base64 and percent-encoded.
+/// Removes secrets from texts: verbatim, quoted, in base64 and percent-encoded.
 #[derive(Clone, Default)]
 pub struct Redaction {
-    /// Longest first, so that a secret that contains another one is removed as a whole.
+    /// Longest first, so that a secret that contains another is removed as a whole.
     forms: Vec<SecretString>,
 }
 
@@ -39,8 +39,8 @@ impl Redaction {
         let mut forms: Vec<String> = secrets
             .iter()
             .map(|secret| secret.expose_secret())
-            .filter(|secret| secret.chars().count() >= SHORTEST_SECRET)
-            .flat_map(forms_of)
+            .filter(|secret| secret.chars().count() >= MIN_SECRET_CHARACTERS)
+            .flat_map(encodings)
             .collect();
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
@@ -59,27 +59,27 @@ impl Redaction {
     }
 }
 
-/// `secret` as it is, quoted, percent-encoded, and in both alphabets of base64.
-fn forms_of(secret: &str) -> Vec<String> {
+/// `secret` verbatim, quoted, percent-encoded, and in both alphabets of base64.
+fn encodings(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), escaped(secret)];
-    for set in [NON_ALPHANUMERIC, BUT_UNRESERVED] {
+    for set in [NON_ALPHANUMERIC, RESERVED] {
         let encoded = utf8_percent_encode(secret, set).to_string();
-        forms.extend([with_lower_case_digits(&encoded), encoded]);
+        forms.extend([lowercase_escapes(&encoded), encoded]);
     }
     for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(secret));
     }
-    forms.extend(inside_base64(secret));
+    forms.extend(base64_substrings(secret));
     forms
 }
 
-/// `text` as Rust, JSON and many servers quote it.
+/// `text` as in a string of Rust or JSON, and in the messages of many servers.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// The percent-encoded text `encoded` with `%2f` for `%2F`.
-fn with_lower_case_digits(encoded: &str) -> String {
+/// Replaces `%2F` in `encoded` by `%2f`, and so on.
+fn lowercase_escapes(encoded: &str) -> String {
     let mut digits: u8 = 0;
     let lower = |character: char| {
         if character == '%' {
@@ -93,9 +93,9 @@ fn with_lower_case_digits(encoded: &str) -> String {
     encoded.chars().map(lower).collect()
 }
 
-/// The part of a longer text's base64 that depends on `secret` alone: the secret can begin at three places in a group of
-/// three bytes, and its first and last character of base64 can share bits with the text around it.
-fn inside_base64(secret: &str) -> Vec<String> {
+/// The base64 characters of a longer text that depend on `secret` alone. The secret can begin at any of three positions in a
+/// group of three bytes, and its first and last base64 character can share bits with the surrounding text.
+fn base64_substrings(secret: &str) -> Vec<String> {
     let mut forms = Vec::new();
     for before in 0..3 {
         let bytes = [&[0; 2][..before], secret.as_bytes()].concat();
@@ -104,18 +104,18 @@ fn inside_base64(secret: &str) -> Vec<String> {
             forms.extend(engine.encode(&bytes).get(first..end).map(str::to_owned));
         }
     }
-    forms.retain(|form| form.len() >= SHORTEST_INSIDE_BASE64);
+    forms.retain(|form| form.len() >= MIN_BASE64_LENGTH);
     forms
 }
 
-/// `text` with control characters and Unicode's line separators and direction marks escaped: they could forge a line or
-/// hide text.
+/// Escapes characters of `text` that could forge a line or hide text: control characters, Unicode's line separators and
+/// direction marks.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        let hides = matches!(character,
+        let is_invisible = matches!(character,
             '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if character.is_control() || hides {
+        if character.is_control() || is_invisible {
             out.extend(character.escape_default());
         } else {
             out.push(character);
@@ -124,12 +124,12 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// `path`, safe to report.
+/// `path` as a [`printable`] text.
 pub fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// `text`, cut to [`MAX_CHARACTERS`] with a note on how much is missing.
+/// Truncates `text` to [`MAX_CHARACTERS`], and appends how many are missing.
 fn shorten(text: &str) -> String {
     let count = text.chars().count();
     if count <= MAX_CHARACTERS {
@@ -140,8 +140,8 @@ fn shorten(text: &str) -> String {
     short
 }
 
-/// `text` as one word of a shell's command line.
+/// `text` quoted as one word for a shell.
 pub fn shell_word(text: &str) -> String {
-    // Only NUL cannot be quoted; neither arguments nor paths hold one.
+    // Only NUL cannot be quoted, and neither arguments nor paths contain it.
     shlex::try_quote(text).unwrap_or_default().into_owned()
 }

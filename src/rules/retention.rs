@@ -1,6 +1,4 @@
-//! Decides which files in the server's folder are kept and which are removed, each with its reason.
-//!
-//! [`plan`] only decides; the pipeline removes.
+//! Decides which files in the server's folder are kept and which are removed, and why. The pipeline removes them.
 
 pub mod keeping;
 pub mod reason;
@@ -17,16 +15,16 @@ use crate::rules::retention::keeping::{Policy, Rule};
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::server_clock::ServerClock;
 
-/// An upload of another job may be in progress for this long.
-const OTHERS_UPLOAD_TIME: TimeDelta = TimeDelta::hours(24);
+/// An older upload of another job is no longer in progress.
+const MAX_UPLOAD_TIME: TimeDelta = TimeDelta::hours(24);
 
-/// A replaced archive is kept until an archive dated this long after it has been delivered, …
-const DAYS_SET_ASIDE: Days = Days::new(3);
+/// A replaced archive is kept until an archive with a date this much later has been delivered,
+const REPLACED_KEPT_DAYS: Days = Days::new(3);
 
-/// … and in any case for this long after its successor was written.
-const RECENTLY: TimeDelta = TimeDelta::hours(48);
+/// and at least this long after its replacement was written.
+const REPLACED_KEPT_TIME: TimeDelta = TimeDelta::hours(48);
 
-/// A larger difference between the clocks holds removal back.
+/// If the clocks differ by more, removal is held back.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +43,7 @@ pub struct Decision {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The day from which ages are counted: that of the newest archive that counts.
+    /// Ages are relative to this date: that of the newest archive that counts.
     pub reference: Option<NaiveDate>,
     pub held_back: Option<RemovalHold>,
     /// Every entry of the listing, sorted by name.
@@ -57,19 +55,18 @@ impl Plan {
         self.decisions.iter().filter(|decision| decision.action == Action::Remove)
     }
 
-    /// The same plan with removal held back: it removes nothing but own uploads, which nobody needs. If it was held back
-    /// already, the first reason stays.
-    pub fn hold_back(mut self, why: RemovalHold) -> Plan {
+    /// Holds removal back: only this job's unfinished uploads are still removed. An earlier reason takes precedence.
+    pub fn hold_back(mut self, hold: RemovalHold) -> Plan {
         let removals = self.decisions.iter_mut().filter(|decision| decision.action == Action::Remove);
         for decision in removals.filter(|decision| decision.reason != Reason::UnfinishedUpload) {
             decision.action = Action::Keep;
             decision.reason = Reason::HeldBack(Box::new(decision.reason.clone()));
         }
-        self.held_back.get_or_insert(why);
+        self.held_back.get_or_insert(hold);
         self
     }
 
-    /// How many archives of this configuration are kept.
+    /// The number of this configuration's archives that are kept.
     pub fn archives_kept(&self) -> usize {
         let is_archive = |decision: &&Decision| match &decision.reason {
             Reason::Kept { .. } | Reason::Future | Reason::WrittenLater { .. } => true,
@@ -80,26 +77,25 @@ impl Plan {
     }
 }
 
-/// What a plan depends on besides the listing and the policy.
+/// The facts about a run on which its plan depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Circumstances {
     /// The date of the run.
     pub today: NaiveDate,
-    /// By how much the web server's clock is ahead of this machine's, if known.
+    /// How far the web server's clock is ahead of this machine's, if known.
     pub clock_difference: Option<TimeDelta>,
-    /// Why the size of this run's archive is suspicious.
+    /// About the size of this run's archive.
     pub suspicion: Option<Suspicion>,
     /// The date of the archive that this run has delivered.
     pub delivered: Option<NaiveDate>,
     /// Whether the server failed to sync the new archive to its disk.
     pub is_unsynced: bool,
-    /// The time by the SFTP server's clock, from [`server_clock::server_now`]. If it is not known, a file's date is the one
-    /// in its name, whenever it was written.
+    /// The time by the SFTP server's clock, from [`server_clock::server_now`]. If unknown, modification times are ignored.
     pub server_now: Option<DateTime<Utc>>,
 }
 
 impl Circumstances {
-    /// A run on `today` with nothing else known.
+    /// A run on `today`, with everything else unknown.
     pub fn on(today: NaiveDate) -> Circumstances {
         Circumstances {
             today,
@@ -114,15 +110,18 @@ impl Circumstances {
 
 pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: Circumstances) -> Plan {
     let dates: BTreeSet<NaiveDate> =
-        listing::archives(listing, naming, circumstances.today).into_iter().map(|archived| archived.date).collect();
+        listing::archives(listing, naming, circumstances.today).into_iter().map(|archive| archive.date).collect();
     let folder = Folder {
         naming,
         circumstances,
         reference: dates.last().copied(),
         kept: keeping::rules(policy, &dates),
         clock: ServerClock { now: circumstances.server_now, keep_days: policy.keep_days },
-        to_put_back: listing::to_put_back(listing, naming).into_iter().map(|(old, _)| old).collect(),
-        written: listing.iter().filter_map(|entry| Some((entry.name.as_str(), entry.modified?))).collect(),
+        unfinished_replacements: listing::unfinished_replacements(listing, naming)
+            .into_iter()
+            .map(|(old, _)| old)
+            .collect(),
+        modified: listing.iter().filter_map(|entry| Some((entry.name.as_str(), entry.modified?))).collect(),
     };
     let decide = |entry: &Entry| {
         let (action, reason) = folder.decide(entry);
@@ -131,13 +130,13 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
     let mut decisions: Vec<Decision> = listing.iter().map(decide).collect();
     decisions.sort_by(|a, b| a.name.cmp(&b.name));
     let plan = Plan { reference: folder.reference, held_back: None, decisions };
-    match hold_back(listing, naming, circumstances) {
-        Some(why) => plan.hold_back(why),
+    match find_hold(listing, naming, circumstances) {
+        Some(hold) => plan.hold_back(hold),
         None => plan,
     }
 }
 
-/// The facts about the whole folder that decide about one entry.
+/// The facts about the whole folder that each decision needs.
 struct Folder<'a> {
     naming: &'a Naming,
     circumstances: Circumstances,
@@ -145,10 +144,10 @@ struct Folder<'a> {
     /// The rules that keep the archive of a date.
     kept: BTreeMap<NaiveDate, Vec<Rule>>,
     clock: ServerClock,
-    /// The names of the set-aside archives that will get their final name back.
-    to_put_back: BTreeSet<String>,
-    /// When each file was last written, if known.
-    written: BTreeMap<&'a str, DateTime<Utc>>,
+    /// The current names of the set-aside archives without a file under their final name.
+    unfinished_replacements: BTreeSet<String>,
+    /// The modification time of each file, if known.
+    modified: BTreeMap<&'a str, DateTime<Utc>>,
 }
 
 impl Folder<'_> {
@@ -167,7 +166,7 @@ impl Folder<'_> {
         if entry.size == Some(0) {
             return (Action::Keep, Reason::Empty);
         }
-        // Without a reference day no archive counts, so this one must be dated after today too.
+        // Without a reference date no archive counts, so this one must be dated after today.
         let (Some(date), Some(reference)) = (date.filter(|date| *date <= self.circumstances.today), self.reference)
         else {
             return (Action::Keep, Reason::Future);
@@ -189,17 +188,19 @@ impl Folder<'_> {
             |modified: Option<DateTime<Utc>>| self.circumstances.server_now.zip(modified).map(|(now, it)| now - it);
         match leftover {
             Leftover::OwnUpload => (Action::Remove, Reason::UnfinishedUpload),
-            Leftover::OtherUpload => match age_of(entry.modified).filter(|age| *age > OTHERS_UPLOAD_TIME) {
+            Leftover::OtherUpload => match age_of(entry.modified).filter(|age| *age > MAX_UPLOAD_TIME) {
                 Some(age) => (Action::Remove, Reason::AbandonedUpload { hours: age.num_hours() }),
                 None => (Action::Keep, Reason::OtherUpload),
             },
-            Leftover::SetAside(_) if self.to_put_back.contains(&entry.name) => (Action::Keep, Reason::AwaitsItsName),
+            Leftover::SetAside(_) if self.unfinished_replacements.contains(&entry.name) => {
+                (Action::Keep, Reason::UnfinishedReplacement)
+            }
             Leftover::SetAside(SetAside { archive, date, .. }) => {
-                let until = date.checked_add_days(DAYS_SET_ASIDE).unwrap_or(NaiveDate::MAX);
+                let until = date.checked_add_days(REPLACED_KEPT_DAYS).unwrap_or(NaiveDate::MAX);
                 // A run with --date replaces an archive long after its date.
-                let is_recent = age_of(self.written.get(archive).copied()).is_some_and(|age| age < RECENTLY);
+                let is_recent = age_of(self.modified.get(archive).copied()).is_some_and(|age| age < REPLACED_KEPT_TIME);
                 match self.circumstances.delivered {
-                    Some(delivered) if delivered >= until && is_recent => (Action::Keep, Reason::ReplacedLately),
+                    Some(delivered) if delivered >= until && is_recent => (Action::Keep, Reason::ReplacedRecently),
                     Some(delivered) if delivered >= until => (Action::Remove, Reason::Replaced),
                     _ => (Action::Keep, Reason::SetAside { until }),
                 }
@@ -208,8 +209,8 @@ impl Folder<'_> {
     }
 }
 
-/// The first reason to hold removal back. The suspicious size comes first: later runs would not report it again.
-fn hold_back(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<RemovalHold> {
+/// The first reason to hold removal back. A suspicious size comes first, because no later run would report it.
+fn find_hold(listing: &[Entry], naming: &Naming, circumstances: Circumstances) -> Option<RemovalHold> {
     if let Some(suspicion) = circumstances.suspicion {
         return Some(RemovalHold::UnusualSize(suspicion));
     }

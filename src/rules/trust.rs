@@ -1,4 +1,4 @@
-//! Decides whether a file can be trusted: by owner, mode and the folders above, which decide who can write, replace or read it.
+//! Decides whether a file can be trusted, by the owners and modes of the file and of the folders above it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ const OTHERS: u32 = 0o007;
 const READ: u32 = 0o044;
 const WRITE: u32 = 0o022;
 
-/// One step on the way to a file: a folder above it, a symbolic link, or the file itself.
+/// A step of a path's resolution: a folder above the file, a symbolic link, or the file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Absolute, without symbolic links above its last component.
@@ -19,29 +19,28 @@ pub struct Step {
     pub kind: StepKind,
     /// A user id.
     pub owner: u32,
-    /// Only root and the job's user are in its group.
-    pub is_group_private: bool,
-    /// The job's process is in its group.
-    pub is_group_own: bool,
-    /// Permission bits, with the sticky bit.
+    /// Whether its group has no members but root and the job's user.
+    pub has_private_group: bool,
+    /// Whether the job's process is in its group.
+    pub has_own_group: bool,
+    /// Permission bits, including the sticky bit.
     pub mode: u32,
-    /// On a read-only mount, such as a Kubernetes secret: neither owner nor mode matters.
+    /// Whether it is on a read-only mount, such as a Kubernetes secret: then owner and mode are irrelevant.
     pub is_read_only: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepKind {
     Folder,
-    /// A symbolic link: its mode means nothing.
+    /// A symbolic link, which has no meaningful mode.
     Link,
-    /// The file, or anything else at the end of the path.
+    /// A regular file or anything else.
     File,
-    /// Anybody who can write the folder can create it.
     Missing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum Contents {
     /// Nothing secret, but it controls the job or decides who is trusted.
     Settings,
     /// A password or a private key.
@@ -50,82 +49,81 @@ pub enum Holds {
 
 /// A reason not to use a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distrust {
-    /// The file or folder, and who can do what with it.
+pub struct TrustProblem {
+    /// Includes the path of the file or folder.
     pub problem: String,
-    /// The command that corrects it.
+    /// A shell command.
     pub fix: String,
 }
 
-/// Every reason why the user with the id `user`, root or another, should not use the file `path` at the end of `steps`.
+/// All reasons why the user with the id `user` should not use the file `path` at the end of `steps`.
 ///
-/// As OpenSSH's `StrictModes` (sshd_config(5)), but for each folder up to the root and each symbolic link on the way.
-pub fn distrust(steps: &[Step], path: &Path, holds: Holds, user: u32) -> Vec<Distrust> {
+/// Like OpenSSH's `StrictModes` (sshd_config(5)), but checks every folder up to the root and every symbolic link.
+pub fn find_problems(steps: &[Step], path: &Path, contents: Contents, user: u32) -> Vec<TrustProblem> {
     let missing = steps.iter().find(|step| step.kind == StepKind::Missing);
-    let judged = steps.iter().filter(|step| step.kind != StepKind::Missing && !step.is_read_only);
-    let mut reasons = Vec::new();
-    for step in judged {
-        let is_secret = step.kind == StepKind::File && holds == Holds::Secret;
-        let reason = |what: String, fix: String| Distrust { problem: format!("{} {what}", step.named()), fix };
+    let checked = steps.iter().filter(|step| step.kind != StepKind::Missing && !step.is_read_only);
+    let mut problems = Vec::new();
+    for step in checked {
+        let is_secret = step.kind == StepKind::File && contents == Contents::Secret;
+        let problem = |text: String, fix: String| TrustProblem { problem: format!("{} {text}", step.label()), fix };
         if step.owner != ROOT && step.owner != user {
             let owner = if is_secret && user != ROOT { user.to_string() } else { "root".to_owned() };
-            let what = format!("belongs to user {}, neither root nor the job's user", step.owner);
+            let text = format!("belongs to user {}, neither root nor the job's user", step.owner);
             let flag = if step.kind == StepKind::Link { "-h " } else { "" };
-            reasons.push(reason(what, format!("chown {flag}{owner} {}", shell_word(&shown(&step.path)))));
+            problems.push(problem(text, format!("chown {flag}{owner} {}", shell_word(&shown(&step.path)))));
         }
-        let lacks = missing.filter(|missing| missing.path.parent() == Some(&step.path));
-        let Some(writers) = step.writers(lacks.is_some()) else {
-            reasons.extend(read_by_others(step, user).filter(|_| is_secret).map(|(reason, _)| reason));
+        let missing_child = missing.filter(|missing| missing.path.parent() == Some(&step.path));
+        let Some(writers) = step.other_writers(missing_child.is_some()) else {
+            problems.extend(readable_by_others(step, user).filter(|_| is_secret).map(|(problem, _)| problem));
             continue;
         };
-        let what = format!("can be written by {writers} (mode {:04o})", step.mode & 0o7777);
-        reasons.push(match lacks {
+        let text = format!("can be written by {writers} (mode {:04o})", step.mode & 0o7777);
+        problems.push(match missing_child {
             Some(missing) if step.mode & STICKY != 0 => {
-                let what = format!("{what}, who could create {} there", shown(&missing.path));
-                reason(what, format!("install -D -m 600 /dev/null {}", shell_word(&shown(path))))
+                let text = format!("{text}, who could create {} there", shown(&missing.path));
+                problem(text, format!("install -D -m 600 /dev/null {}", shell_word(&shown(path))))
             }
-            _ if is_secret => reason(what, keep_private(step, user)),
-            _ => reason(what, format!("chmod go-w {}", shell_word(&shown(&step.path)))),
+            _ if is_secret => problem(text, privacy_command(step, user)),
+            _ => problem(text, format!("chmod go-w {}", shell_word(&shown(&step.path)))),
         });
     }
-    reasons
+    problems
 }
 
-/// Why the file at `step` should hold no secret, and whether only its group can read it. A file of root may be readable for
-/// a group of the job's process.
-pub fn read_by_others(step: &Step, user: u32) -> Option<(Distrust, bool)> {
+/// The problem if others than `user` can read the file at `step`, and whether only its group can. A file of root may be
+/// readable for a group of the job's process.
+pub fn readable_by_others(step: &Step, user: u32) -> Option<(TrustProblem, bool)> {
     let bits = step.mode & READ & !step.group_readers(user);
-    let readers = who(bits)?;
-    let problem = format!("{} can be read by {readers} (mode {:04o})", step.named(), step.mode & 0o7777);
-    (!step.is_read_only).then(|| (Distrust { problem, fix: keep_private(step, user) }, bits & OTHERS == 0))
+    let readers = class_names(bits)?;
+    let problem = format!("{} can be read by {readers} (mode {:04o})", step.label(), step.mode & 0o7777);
+    (!step.is_read_only).then(|| (TrustProblem { problem, fix: privacy_command(step, user) }, bits & OTHERS == 0))
 }
 
 impl Step {
-    /// Who else can write it. In a sticky folder nobody can replace a file of another user, but anybody can create the file
-    /// that it `lacks`.
-    fn writers(&self, lacks: bool) -> Option<&'static str> {
+    /// Who else can write it. In a sticky folder nobody can replace another user's file, but anybody can create a missing one.
+    fn other_writers(&self, lacks_file: bool) -> Option<&'static str> {
         let is_harmless = match self.kind {
-            StepKind::Folder => self.mode & STICKY != 0 && !lacks,
+            StepKind::Folder => self.mode & STICKY != 0 && !lacks_file,
             StepKind::Link | StepKind::Missing => true,
             StepKind::File => false,
         };
-        let trusted = if self.is_group_private { GROUP } else { 0 };
-        who(self.mode & WRITE & !trusted).filter(|_| !is_harmless)
+        let trusted = if self.has_private_group { GROUP } else { 0 };
+        class_names(self.mode & WRITE & !trusted).filter(|_| !is_harmless)
     }
 
-    /// The mode bits of a group that may read a secret. Root needs no group for that.
+    /// The mode bits of its group if that may read a secret. Root needs no group for that.
     fn group_readers(&self, user: u32) -> u32 {
-        if self.owner == ROOT && user != ROOT && self.is_group_own { GROUP } else { 0 }
+        if self.owner == ROOT && user != ROOT && self.has_own_group { GROUP } else { 0 }
     }
 
-    fn named(&self) -> String {
+    fn label(&self) -> String {
         let path = shown(&self.path);
         if self.kind == StepKind::Folder { format!("the folder {path}") } else { path }
     }
 }
 
-/// The command that makes the file at `step` readable for the job's `user` alone, or for root and the job's group.
-fn keep_private(step: &Step, user: u32) -> String {
+/// The command after which only `user`, or root and the job's group, can read the file at `step`.
+fn privacy_command(step: &Step, user: u32) -> String {
     let path = shell_word(&shown(&step.path));
     match step.owner {
         owner if owner == user => format!("chmod 600 {path}"),
@@ -134,8 +132,8 @@ fn keep_private(step: &Step, user: u32) -> String {
     }
 }
 
-/// Whether `group` has no other member than root and `user`, given the texts of passwd(5) and group(5). Debian gives each
-/// user such a group, with a umask of 002.
+/// Whether `group` has no members but root and `user`. `passwd` and `groups` are the files of passwd(5) and group(5).
+/// Debian creates such a group for each user, with a umask of 002.
 pub fn is_private_group(passwd: &str, groups: &str, group: u32, user: u32) -> bool {
     let number = |text: Option<&&str>| text.and_then(|text| text.parse::<u32>().ok());
     let users: Vec<Vec<&str>> = passwd.lines().map(|line| line.split(':').collect()).collect();
@@ -151,7 +149,7 @@ pub fn is_private_group(passwd: &str, groups: &str, group: u32, user: u32) -> bo
         && users.iter().filter(|fields| number(fields.get(3)) == Some(group)).all(is_trusted)
 }
 
-fn who(bits: u32) -> Option<&'static str> {
+fn class_names(bits: u32) -> Option<&'static str> {
     match (bits & GROUP != 0, bits & OTHERS != 0) {
         (false, false) => None,
         (true, false) => Some("its group"),

@@ -1,4 +1,4 @@
-//! Sizes, durations, rates and counts as people read them.
+//! Formats sizes, durations, rates and counts for people.
 
 use std::time::Duration;
 
@@ -38,15 +38,15 @@ pub(crate) fn age(age: TimeDelta) -> String {
     }
 }
 
-/// "20.49 MiB/s" for `bytes` in `taken`; `None` if that is too short to measure.
-pub(crate) fn rate(bytes: u64, taken: Duration) -> Option<String> {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    (taken >= SHORTEST).then(|| format!("{}/s", size((bytes as f64 / taken.as_secs_f64()) as u64)))
+/// "20.49 MiB/s"; `None` if `elapsed` is too short for a meaningful rate.
+pub(crate) fn rate(bytes: u64, elapsed: Duration) -> Option<String> {
+    const MIN_ELAPSED: Duration = Duration::from_millis(100);
+    (elapsed >= MIN_ELAPSED).then(|| format!("{}/s", size((bytes as f64 / elapsed.as_secs_f64()) as u64)))
 }
 
-/// ", 20.49 MiB/s", or nothing where there is no [`rate`].
-pub(crate) fn at_rate(bytes: u64, taken: Duration) -> String {
-    rate(bytes, taken).map(|rate| format!(", {rate}")).unwrap_or_default()
+/// ", 20.49 MiB/s"; empty without a [`rate`].
+pub(crate) fn rate_suffix(bytes: u64, elapsed: Duration) -> String {
+    rate(bytes, elapsed).map(|rate| format!(", {rate}")).unwrap_or_default()
 }
 
 /// "13,107,200".
@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_size_names_every_byte() {
+    fn an_exact_size_includes_the_number_of_bytes() {
         assert_eq!(exact_size(1), "1 byte");
         assert_eq!(exact_size(13_107_200), "12.50 MiB (13,107,200 bytes)");
     }
 
     #[test]
-    fn a_moment_has_no_rate() {
-        assert_eq!(at_rate(1024, Duration::from_millis(99)), "");
-        assert_eq!(at_rate(1024, Duration::from_millis(500)), ", 2.00 KiB/s");
+    fn a_very_short_duration_has_no_rate() {
+        assert_eq!(rate_suffix(1024, Duration::from_millis(99)), "");
+        assert_eq!(rate_suffix(1024, Duration::from_millis(500)), ", 2.00 KiB/s");
     }
 }

@@ -1,4 +1,4 @@
-//! Child processes: a clean environment, no inherited files, a time limit, bounded output.
+//! Runs child processes with a clean environment, no inherited files, a time limit and bounded output.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _, Write as _};
@@ -11,63 +11,61 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// What a child gets of this program's environment, in addition to `LC_*`. Other variables may hold secrets.
+/// The variables that a child inherits, in addition to `LC_*`. Others may contain secrets.
 const VARIABLES: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"];
 
-/// The first descriptor that is neither standard input nor output nor error.
-const FIRST_OTHER: i32 = 3;
+/// The first file descriptor after standard error.
+const FIRST_FD: i32 = 3;
 
-/// How many bytes of standard error are kept.
+/// In bytes; the rest is discarded.
 const MAX_STDERR: u64 = 4 * 1024;
 
-/// How long the pipes of a child may take to end after it.
-const AFTER_THE_END: Duration = Duration::from_secs(1);
+/// The maximum wait for a child's pipes after its exit.
+const PIPE_LIMIT: Duration = Duration::from_secs(1);
 
-/// How a child process ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ChildOutcome {
     /// `None` if its process group was killed at the time limit.
     pub(crate) status: Option<ExitStatus>,
     /// The beginning of its standard error, trimmed.
     pub(crate) stderr: String,
-    /// The error of writing to its standard input; `None` also if it did not read all of it.
+    /// The result of writing to its standard input; `None` if it did not read all of it.
     pub(crate) input: Option<io::Result<()>>,
 }
 
-/// Runs `program` with `arguments` and `input`, in a process group of its own, for up to `limit`. It gets no open file but
-/// standard input, output (`/dev/null`) and error: neither those that this program inherited, nor those of C libraries,
-/// which do not all set FD_CLOEXEC.
-pub(crate) fn run(program: &Path, arguments: &[&str], input: Vec<u8>, limit: Duration) -> io::Result<Ended> {
-    close_fds::set_fds_cloexec_threadsafe(FIRST_OTHER, &[]);
+/// Runs `program` in its own process group, with `input` as standard input and `/dev/null` as standard output, for up to
+/// `limit`. It inherits no other files, not even those that C libraries opened without FD_CLOEXEC.
+pub(crate) fn run(program: &Path, arguments: &[&str], input: Vec<u8>, limit: Duration) -> io::Result<ChildOutcome> {
+    close_fds::set_fds_cloexec_threadsafe(FIRST_FD, &[]);
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
-        .envs(std::env::vars_os().filter(|(name, _)| is_passed_on(name)))
+        .envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    // These threads are left behind if the child, or a process that it started, hangs.
+    // If the child or a process that it started hangs, these threads are abandoned.
     let written = child.stdin.take().map(|mut pipe| on_thread(move || pipe.write_all(&input)));
     let read = child.stderr.take().map(|mut pipe| {
         on_thread(move || {
             let mut text = Vec::new();
             let _ = pipe.by_ref().take(MAX_STDERR).read_to_end(&mut text);
-            // A child whose standard error is full or closed may fail.
+            // Drains the pipe: the child might fail if it is full or closed.
             thread::spawn(move || io::copy(&mut pipe, &mut io::sink()));
             String::from_utf8_lossy(&text).trim().to_owned()
         })
     });
     let Some(status) = wait(&mut child, limit)? else {
-        return Ok(Ended { status: None, stderr: String::new(), input: None });
+        return Ok(ChildOutcome { status: None, stderr: String::new(), input: None });
     };
-    let stderr = read.and_then(|read| read.recv_timeout(AFTER_THE_END).ok()).unwrap_or_default();
-    let input = written.and_then(|written| written.recv_timeout(AFTER_THE_END).ok());
-    Ok(Ended { status: Some(status), stderr, input })
+    let stderr = read.and_then(|read| read.recv_timeout(PIPE_LIMIT).ok()).unwrap_or_default();
+    let input = written.and_then(|written| written.recv_timeout(PIPE_LIMIT).ok());
+    Ok(ChildOutcome { status: Some(status), stderr, input })
 }
 
-fn is_passed_on(name: &OsStr) -> bool {
+fn is_inherited(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| VARIABLES.contains(&name) || name.starts_with("LC_"))
 }
 
@@ -77,7 +75,7 @@ fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Re
     receiver
 }
 
-/// Waits until `child` ends; at its `limit` kills its process group and returns `None`.
+/// Waits for `child`; after `limit`, kills its process group and returns `None`.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let begun = Instant::now();
     loop {

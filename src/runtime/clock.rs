@@ -1,4 +1,4 @@
-//! The wall clock as a parameter: only `main` reads the real one.
+//! The wall clock as a parameter, because only `main` reads the real one.
 
 use std::sync::Arc;
 

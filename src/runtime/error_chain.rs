@@ -2,15 +2,15 @@
 
 use std::error::Error;
 
-/// `error` and its causes on one line, joined by colons. A cause that the message before it ends with is omitted.
+/// `error` and its causes on one line, joined by colons. Omits a cause whose message already ends the line.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let part = error.to_string();
-        if !text.ends_with(&part) {
+        let message = error.to_string();
+        if !text.ends_with(&message) {
             text.push_str(": ");
-            text.push_str(&part);
+            text.push_str(&message);
         }
         cause = error.source();
     }

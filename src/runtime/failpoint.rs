@@ -1,12 +1,11 @@
-//! Places where a test can make the program panic. Only builds with debug assertions have them: a release build does not even
-//! contain the variable's name.
+//! Places where a test can make the program panic, only in builds with debug assertions.
 
-/// Panics if `SCRIPTING_SYSTEM_PANIC_AT` is `name`, a colon and a text, such as `packing: the text`, with that text.
+/// Panics with the text `TEXT` if `SCRIPTING_SYSTEM_PANIC_AT` is `NAME: TEXT` and `NAME` is `name`.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic, reason = "this is its purpose")]
 pub(crate) fn failpoint(name: &str) {
-    let wanted = std::env::var("SCRIPTING_SYSTEM_PANIC_AT").unwrap_or_default();
-    if let Some(text) = wanted.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")) {
+    let setting = std::env::var("SCRIPTING_SYSTEM_PANIC_AT").unwrap_or_default();
+    if let Some(text) = setting.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")) {
         panic!("{text}");
     }
 }

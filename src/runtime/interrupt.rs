@@ -1,4 +1,4 @@
-//! Interrupts a run: a flag that all long work checks, and closers that make blocked calls return.
+//! Interrupts a run: with a flag that all long work checks, and with callbacks that make blocked calls return.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub enum Interruption {
     Deadline,
 }
 
-/// Interrupts a run. Cheap to clone; all clones share one state.
+/// All clones share one state.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<Inner>);
 
@@ -32,7 +32,6 @@ struct State {
     next: u64,
 }
 
-/// The error of work that was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{}", match .0 {
     Interruption::Sigint => "interrupted (SIGINT)",
@@ -41,7 +40,7 @@ struct State {
 })]
 pub struct Interrupted(pub Interruption);
 
-/// Dropping it removes its closer.
+/// See [`Interrupt::on_trigger`].
 #[derive(Debug)]
 #[must_use = "dropping the guard removes the closer"]
 pub struct CloserGuard {
@@ -54,7 +53,7 @@ impl Interrupt {
         Interrupt::default()
     }
 
-    /// Interrupts the run because of `cause`, ends every pause and calls every closer. The first cause is kept.
+    /// Interrupts the run, ends every pause and calls every closer. Only the first cause is recorded.
     pub fn trigger(&self, cause: Interruption) {
         let mut state = self.state();
         state.cause.get_or_insert(cause);
@@ -65,12 +64,10 @@ impl Interrupt {
         self.0.triggered.notify_all();
     }
 
-    /// Interrupts the run because its time is over.
     pub fn expire(&self) {
         self.trigger(Interruption::Deadline);
     }
 
-    /// Why the run was interrupted, if it was.
     pub fn cause(&self) -> Option<Interruption> {
         self.state().cause
     }
@@ -95,7 +92,8 @@ impl Interrupt {
         }
     }
 
-    /// Calls `close` when the run is interrupted, or at once if it was. `close` must be quick and must not use this interrupt.
+    /// Calls `close` at every interruption until the result is dropped, and immediately if the run has been interrupted.
+    /// `close` must be quick and must not use this interrupt.
     pub fn on_trigger(&self, close: impl Fn() + Send + 'static) -> CloserGuard {
         let mut state = self.state();
         if state.cause.is_some() {
@@ -135,14 +133,14 @@ mod tests {
     #[test]
     fn an_interruption_ends_a_pause() {
         let interrupt = Interrupt::new();
-        let other = interrupt.clone();
-        let waiting = thread::spawn(move || other.pause(Duration::from_secs(60)));
+        let clone = interrupt.clone();
+        let pausing = thread::spawn(move || clone.pause(Duration::from_secs(60)));
         interrupt.trigger(Interruption::Sigterm);
-        assert_eq!(waiting.join().unwrap(), Err(Interrupted(Interruption::Sigterm)));
+        assert_eq!(pausing.join().unwrap(), Err(Interrupted(Interruption::Sigterm)));
     }
 
     #[test]
-    fn an_interruption_calls_closers_until_their_guards_are_dropped() {
+    fn an_interruption_calls_each_closer_until_its_guard_is_dropped() {
         let interrupt = Interrupt::new();
         let count = Arc::new(AtomicU32::new(0));
         let closer = || {

@@ -1,27 +1,26 @@
-//! Progress bars, only on a terminal; they disappear when the work is done.
+//! Progress bars and spinners, only on a terminal. They disappear when dropped.
 
 use std::io::{self, Read, Write as _};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shows progress, or nothing. Cheap to clone; all clones draw in the same place.
+/// All clones draw in the same place.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bars: MultiProgress,
 }
 
-/// The progress of one transfer, in bytes; it disappears when dropped.
+/// The progress of one transfer, in bytes.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
-/// A spinner; it disappears when dropped.
 #[derive(Debug)]
-#[must_use = "dropping it ends the spinner"]
-pub struct Waiting(ProgressBar);
+#[must_use = "dropping it removes the spinner"]
+pub struct Spinner(ProgressBar);
 
 const STYLE: &str = "{prefix:>14} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-const STYLE_OF_UNKNOWN_LENGTH: &str = "{prefix:>14} {spinner} {bytes}, {bytes_per_sec}";
+const STYLE_WITHOUT_TOTAL: &str = "{prefix:>14} {spinner} {bytes}, {bytes_per_sec}";
 
 impl Progress {
     /// Draws on stderr if that is a terminal.
@@ -30,28 +29,27 @@ impl Progress {
     }
 
     /// Prints `line` on stderr, above any bars.
-    pub fn show(&self, line: &str) {
-        // If stderr is closed, nobody reads it.
+    pub fn eprint(&self, line: &str) {
+        // Without stderr, nobody reads it.
         let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
     }
 
-    /// Prints `line` on standard output, above any bars.
+    /// Prints `line` on stdout, above any bars.
     pub fn print(&self, line: &str) {
-        // If the output is closed, nobody reads it.
+        // Without stdout, nobody reads it.
         let _ = self.bars.suspend(|| writeln!(io::stdout(), "{line}"));
     }
 
-    /// Shows `what` with a spinner until the result is dropped.
-    pub fn waiting(&self, what: &str) -> Waiting {
-        let bar = self.bars.add(ProgressBar::new_spinner().with_message(what.to_owned()));
+    pub fn spinner(&self, message: &str) -> Spinner {
+        let bar = self.bars.add(ProgressBar::new_spinner().with_message(message.to_owned()));
         bar.enable_steady_tick(Duration::from_millis(100));
-        Waiting(bar)
+        Spinner(bar)
     }
 
-    /// A bar for a transfer of `total` bytes, if known.
+    /// `total` is in bytes.
     pub fn bar(&self, label: &'static str, total: Option<u64>) -> Bar {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-        let template = if total.is_some() { STYLE } else { STYLE_OF_UNKNOWN_LENGTH };
+        let template = if total.is_some() { STYLE } else { STYLE_WITHOUT_TOTAL };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         Bar(self.bars.add(bar.with_style(style).with_prefix(label)))
     }
@@ -62,18 +60,18 @@ impl Bar {
         self.0.inc(bytes as u64);
     }
 
-    /// A reader whose bytes advance this bar.
-    pub fn watching<R: Read>(self, reader: R) -> impl Read {
-        Watched { reader, bar: self }
+    /// Advances this bar by the bytes read from `reader`.
+    pub fn wrap_read<R: Read>(self, reader: R) -> impl Read {
+        ProgressReader { reader, bar: self }
     }
 }
 
-struct Watched<R> {
+struct ProgressReader<R> {
     reader: R,
     bar: Bar,
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for ProgressReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer).inspect(|count| self.bar.advance(*count))
     }
@@ -85,7 +83,7 @@ impl Drop for Bar {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

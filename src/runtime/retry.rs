@@ -1,4 +1,4 @@
-//! Retries: how many, after which pauses, and of which errors. Source, destination and reports share them.
+//! Retries after transient errors.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -8,29 +8,26 @@ use std::time::Duration;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interrupt;
 
-/// An error that knows whether a retry can help.
 pub trait Retryable: Error {
-    /// Whether the cause may pass by itself. A refused password, a changed host key or a missing page does not.
+    /// Whether a retry can succeed: not after a refused password, a changed host key or a missing page.
     fn is_transient(&self) -> bool;
 
-    /// How long the server asked to wait (RFC 9110 section 10.2.3).
+    /// The wait that the server requested (RFC 9110 section 10.2.3).
     fn retry_after(&self) -> Option<Duration> {
         None
     }
 }
 
-/// How often something is tried, and the pauses between: they double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many attempts there are in all, from 1.
+    /// The maximum number of attempts, at least 1.
     pub attempts: u32,
-    /// The pause after the first failure.
+    /// The pause after the first failure; each further one doubles it.
     pub first_pause: Duration,
-    /// The longest pause.
     pub max_pause: Duration,
 }
 
-/// Retries by one policy, and counts the retries. Cheap to clone; all clones count together.
+/// Retries and counts the retries. All clones share one counter.
 #[derive(Debug, Clone)]
 pub struct Retry {
     policy: RetryPolicy,
@@ -44,14 +41,14 @@ impl Retry {
         Retry { policy, interrupt, retries: Arc::default() }
     }
 
-    /// How many retries there were so far, of everything that shares this.
+    /// The number of retries so far.
     pub fn count(&self) -> u32 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Calls `attempt` until it succeeds, fails with a permanent error, or has used up its attempts. `what` names it in
-    /// the log: "downloading the ZIP".
-    pub fn run<T, E: Retryable>(&self, what: &str, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    /// Calls `attempt` until it succeeds, fails with a permanent error, or no attempts are left. `action` is for the log:
+    /// "downloading the ZIP".
+    pub fn run<T, E: Retryable>(&self, action: &str, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let mut failures = 0;
         loop {
             let error = match attempt() {
@@ -63,10 +60,10 @@ impl Retry {
                 return Err(error);
             }
             let pause = jittered(pause_after(failures, self.policy), fastrand::f64());
-            let asked = error.retry_after().map_or(Duration::ZERO, |asked| asked.min(self.policy.max_pause));
-            let pause = pause.max(asked);
+            let requested = error.retry_after().unwrap_or_default().min(self.policy.max_pause);
+            let pause = pause.max(requested);
             tracing::info!(
-                "{what} failed, trying again in {:.1} s ({} of {}): {}",
+                "{action} failed, trying again in {:.1} s ({} of {}): {}",
                 pause.as_secs_f64(),
                 failures + 1,
                 self.policy.attempts,
@@ -80,15 +77,15 @@ impl Retry {
     }
 }
 
-/// The pause after the `failures`-th failure (from 1): it doubles from the first pause up to the longest.
+/// The pause after the given number of failures, at least 1.
 fn pause_after(failures: u32, policy: RetryPolicy) -> Duration {
     let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
     policy.first_pause.saturating_mul(factor).min(policy.max_pause)
 }
 
-/// `pause` shortened by up to a half, as `chance` (0 to 1) falls, so that many machines do not retry at the same moment.
-fn jittered(pause: Duration, chance: f64) -> Duration {
-    pause.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+/// Shortens `pause` by up to a half, depending on `random` (0 to 1), so that many machines do not retry simultaneously.
+fn jittered(pause: Duration, random: f64) -> Duration {
+    pause.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]
@@ -116,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest() {
+    fn pauses_double_up_to_the_maximum() {
         let seconds: Vec<u64> = (1..8).map(|failures| pause_after(failures, POLICY).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(pause_after(u32::MAX, POLICY), POLICY.max_pause);
@@ -144,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_limited_and_end_with_the_run() {
+    fn retries_end_with_the_last_attempt_or_an_interruption() {
         let interrupt = Interrupt::new();
         let mut calls = 0;
         let mut failing = || -> Result<(), _> {

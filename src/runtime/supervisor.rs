@@ -1,4 +1,4 @@
-//! Runs work that may get stuck: signals, time limits and panics end the work, but do not prevent the reports.
+//! Runs work that may get stuck: signals, time limits and panics end the work but not the program.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,18 +14,17 @@ use signal_hook::iterator::Signals;
 
 use crate::runtime::interrupt::{Interrupt, Interruption};
 
-/// How long interrupted work may take to end; then it is abandoned.
-const GRACE: Duration = Duration::from_secs(2);
-/// A signal ends the program within 5 seconds: this, and a moment to exit.
-const FROM_SIGNAL_TO_END: Duration = Duration::from_millis(4_500);
+/// Interrupted work that takes longer to end is abandoned.
+const GRACE_PERIOD: Duration = Duration::from_secs(2);
+/// For all work after a signal: the program must exit within 5 seconds.
+const SIGNAL_LIMIT: Duration = Duration::from_millis(4_500);
 
-/// How supervised work ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum WorkOutcome {
     Returned,
     /// With the panic's message.
     Panicked(String),
-    /// It was interrupted, did not end in time, and is abandoned.
+    /// Interrupted, but did not end within the grace period.
     Stuck,
 }
 
@@ -43,13 +42,13 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// From now on SIGINT and SIGTERM interrupt the work; a second signal ends the program at once, with 128 plus the signal's
-    /// number.
+    /// Registers SIGINT and SIGTERM: the first one interrupts the work, a second one ends the program immediately with 128 plus
+    /// its number.
     pub(crate) fn new() -> io::Result<Supervisor> {
         let (sender, events) = mpsc::channel();
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset and sets it.
+            // In this order, because the first signal must find the flag unset.
             flag::register_conditional_shutdown(signal, 128 + signal, is_second.clone())?;
             flag::register(signal, is_second.clone())?;
         }
@@ -66,14 +65,14 @@ impl Supervisor {
         Ok(Supervisor { events, sender, begun: 0, signalled: None })
     }
 
-    /// Runs `work` until it ends. A signal or the end of `limit` triggers `interrupt`; work that does not end soon after is
-    /// abandoned.
+    /// Runs `work` until it ends. A signal or exceeding `limit` triggers `interrupt`; work that does not end within the grace
+    /// period is abandoned.
     pub(crate) fn run(
         &mut self,
         work: impl FnOnce() + Send + 'static,
         limit: Duration,
         interrupt: &Interrupt,
-    ) -> Ended {
+    ) -> WorkOutcome {
         self.begun += 1;
         let (number, sender) = (self.begun, self.sender.clone());
         let mut end = Instant::now() + limit;
@@ -81,33 +80,33 @@ impl Supervisor {
         if let Some((when, cause)) = self.signalled {
             interrupt.trigger(cause);
             is_interrupted = true;
-            end = end.min(when + FROM_SIGNAL_TO_END);
+            end = end.min(when + SIGNAL_LIMIT);
         }
         thread::spawn(move || {
             let panic = panic::catch_unwind(AssertUnwindSafe(work)).err().map(|panic| text_of(&*panic));
-            // Nobody receives it when the program is about to end.
+            // Fails only if the program is exiting.
             let _ = sender.send(Event::Ended { work: number, panic });
         });
         loop {
             match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(Event::Ended { work, panic }) if work == number => {
-                    return panic.map_or(Ended::Returned, Ended::Panicked);
+                    return panic.map_or(WorkOutcome::Returned, WorkOutcome::Panicked);
                 }
-                // Of abandoned work.
+                // From abandoned work.
                 Ok(Event::Ended { .. }) => {}
                 Ok(Event::Signal(cause)) => {
                     let now = Instant::now();
                     self.signalled.get_or_insert((now, cause));
                     interrupt.trigger(cause);
                     is_interrupted = true;
-                    end = end.min(now + GRACE);
+                    end = end.min(now + GRACE_PERIOD);
                 }
                 Err(RecvTimeoutError::Timeout) if !is_interrupted => {
                     interrupt.trigger(Interruption::Deadline);
                     is_interrupted = true;
-                    end = Instant::now() + GRACE;
+                    end = Instant::now() + GRACE_PERIOD;
                 }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ended::Stuck,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return WorkOutcome::Stuck,
             }
         }
     }
@@ -126,22 +125,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_that_exceeds_its_limit_is_interrupted_and_then_abandoned() {
+    fn work_that_exceeds_its_limit_is_interrupted_and_abandoned_if_stuck() {
         let mut supervisor = Supervisor::new().unwrap();
         let interrupt = Interrupt::new();
-        let heeding = interrupt.clone();
+        let clone = interrupt.clone();
         let limit = Duration::from_millis(20);
-        let ended = supervisor.run(move || _ = heeding.pause(Duration::from_secs(60)), limit, &interrupt);
-        assert_eq!((ended, interrupt.cause()), (Ended::Returned, Some(Interruption::Deadline)));
-        let deaf = supervisor.run(|| thread::sleep(Duration::from_secs(60)), limit, &Interrupt::new());
-        assert_eq!(deaf, Ended::Stuck);
-        assert_eq!(supervisor.run(|| (), limit, &Interrupt::new()), Ended::Returned);
+        let outcome = supervisor.run(move || _ = clone.pause(Duration::from_secs(60)), limit, &interrupt);
+        assert_eq!((outcome, interrupt.cause()), (WorkOutcome::Returned, Some(Interruption::Deadline)));
+        let outcome = supervisor.run(|| thread::sleep(Duration::from_secs(60)), limit, &Interrupt::new());
+        assert_eq!(outcome, WorkOutcome::Stuck);
+        assert_eq!(supervisor.run(|| (), limit, &Interrupt::new()), WorkOutcome::Returned);
     }
 
     #[test]
     fn a_panic_is_reported() {
         let mut supervisor = Supervisor::new().unwrap();
-        let ended = supervisor.run(|| panic!("out of {}", "luck"), Duration::from_secs(60), &Interrupt::new());
-        assert_eq!(ended, Ended::Panicked("out of luck".to_owned()));
+        let outcome = supervisor.run(|| panic!("out of {}", "luck"), Duration::from_secs(60), &Interrupt::new());
+        assert_eq!(outcome, WorkOutcome::Panicked("out of luck".to_owned()));
     }
 }

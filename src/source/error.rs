@@ -226,5 +226,5 @@ fn tls_problem(error: &rustls::Error) -> String {
 /// The names in a certificate. rustls writes them as `DnsName("www.example.com")` or `IpAddress(::1)`.
 fn listed(presented: &[String]) -> Names {
     let inner = |name: &'_ str| name.find('(').map_or(0, |at| at + 1);
-    Names::of(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))
+    Names::new(presented.iter().map(|name| name[inner(name)..].trim_end_matches(')').trim_matches('"')))
 }

@@ -92,10 +92,10 @@ impl Zip {
         match &self.storage {
             Storage::Remote(remote) => {
                 let bar = self.progress.bar("Download", Some(length));
-                Ok(Box::new(bar.watching(Sequential::new(&self.client, remote, range))))
+                Ok(Box::new(bar.wrap_read(Sequential::new(&self.client, remote, range))))
             }
             Storage::Local(file) => Ok(Box::new(
-                self.progress.bar("Pack", Some(length)).watching(reader_at(file, range.start)?.take(length)),
+                self.progress.bar("Pack", Some(length)).wrap_read(reader_at(file, range.start)?.take(length)),
             )),
         }
     }

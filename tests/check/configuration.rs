@@ -83,7 +83,7 @@ fn a_run_in_progress_is_reported_and_not_disturbed() {
     let setup = setup();
     let mut command = setup.command_of("check", &[]);
     let config = setup.path("config.json");
-    let lock = Lock::acquire(&config, &JobId::of(&config), &setup.path("work")).unwrap();
+    let lock = Lock::acquire(&config, &JobId::new(&config), &setup.path("work")).unwrap();
     let outcome = setup.outcome(command.output().unwrap());
     outcome.exited_with(0);
     must_show(&outcome, "  ! lock            a run with this configuration is under way\n");

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use scripting_system::rules::trust::{Holds, Step, StepKind, distrust, is_private_group};
+use scripting_system::rules::trust::{Contents, Step, StepKind, find_problems, is_private_group};
 
 const USER: u32 = 1_000;
 
 fn step(kind: StepKind, owner: u32, mode: u32) -> Step {
     let path = PathBuf::from("/etc/file");
-    Step { path, kind, owner, mode, is_group_private: false, is_group_own: false, is_read_only: false }
+    Step { path, kind, owner, mode, has_private_group: false, has_own_group: false, is_read_only: false }
 }
 
-fn is_refused(step: &Step, holds: Holds, user: u32) -> bool {
-    !distrust(std::slice::from_ref(step), Path::new("/etc/file"), holds, user).is_empty()
+fn is_refused(step: &Step, holds: Contents, user: u32) -> bool {
+    !find_problems(std::slice::from_ref(step), Path::new("/etc/file"), holds, user).is_empty()
 }
 
 #[test]
 fn a_file_is_judged_by_its_owner_mode_and_contents() {
-    use Holds::{Secret, Settings};
+    use Contents::{Secret, Settings};
     for (owner, mode, holds, user, refused) in [
         (0, 0o644, Settings, 0, false),
         (0, 0o644, Settings, USER, false),
@@ -40,17 +40,20 @@ fn a_file_is_judged_by_its_owner_mode_and_contents() {
 
 #[test]
 fn a_group_is_trusted_only_if_it_is_private_or_the_services_own() {
-    let group_of_service = Step { is_group_own: true, ..step(StepKind::File, 0, 0o640) };
-    assert!(!is_refused(&group_of_service, Holds::Secret, USER));
-    assert!(is_refused(&Step { owner: USER, ..group_of_service.clone() }, Holds::Secret, USER), "the user's own group");
+    let group_of_service = Step { has_own_group: true, ..step(StepKind::File, 0, 0o640) };
+    assert!(!is_refused(&group_of_service, Contents::Secret, USER));
     assert!(
-        is_refused(&Step { mode: 0o660, ..group_of_service.clone() }, Holds::Secret, USER),
+        is_refused(&Step { owner: USER, ..group_of_service.clone() }, Contents::Secret, USER),
+        "the user's own group"
+    );
+    assert!(
+        is_refused(&Step { mode: 0o660, ..group_of_service.clone() }, Contents::Secret, USER),
         "its other members can write"
     );
-    assert!(is_refused(&Step { mode: 0o644, ..group_of_service }, Holds::Secret, USER));
-    let private = Step { is_group_private: true, ..step(StepKind::File, USER, 0o664) };
-    assert!(!is_refused(&private, Holds::Settings, USER));
-    assert!(is_refused(&Step { mode: 0o666, ..private }, Holds::Settings, USER));
+    assert!(is_refused(&Step { mode: 0o644, ..group_of_service }, Contents::Secret, USER));
+    let private = Step { has_private_group: true, ..step(StepKind::File, USER, 0o664) };
+    assert!(!is_refused(&private, Contents::Settings, USER));
+    assert!(is_refused(&Step { mode: 0o666, ..private }, Contents::Settings, USER));
 }
 
 proptest! {
@@ -61,13 +64,13 @@ proptest! {
         mode in 0_u32..0o10_000,
         user in 0_u32..3,
         is_read_only: bool,
-        is_group_private: bool,
+        has_private_group: bool,
     ) {
-        let step = Step { is_read_only, is_group_private, ..step(kind, owner, mode) };
+        let step = Step { is_read_only, has_private_group, ..step(kind, owner, mode) };
         let is_sticky_folder = kind == StepKind::Folder && mode & 0o1000 != 0;
-        let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && !is_group_private;
+        let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && !has_private_group;
         let expected = !is_read_only && ((owner != 0 && owner != user) || others_write && !is_sticky_folder);
-        prop_assert_eq!(is_refused(&step, Holds::Settings, user), expected);
+        prop_assert_eq!(is_refused(&step, Contents::Settings, user), expected);
     }
 }
 

@@ -25,7 +25,7 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_documentation() {
         r#"source.url: "ftp://www.example.com/dump.zip" is not an https address; write https://…"#,
         r#"source.dump: is missing; write the dump's path in the ZIP, such as "dump.sql""#,
         r#"source.max_age_days: must be a whole number, found the string "two"; write a number from 0 to 36500"#,
-        r#"archive.name: "../%Y" holds a "/", ".." or a control character, or begins with a "."; write a pattern with year, month and day, such as "%Y%d%m" or "dump-%Y-%m-%d""#,
+        r#"archive.name: "../%Y" contains "/", ".." or a control character, or begins with "."; write a pattern with year, month and day, such as "%Y%d%m" or "dump-%Y-%m-%d""#,
         r#"sftp.host: is missing; write the SFTP server's name or address, such as "sftp.example.com""#,
         r#"sftp.port: 0 is out of bounds; write a number from 1 to 65535"#,
         r#"sftp.username: appears more than once; keep one of them"#,

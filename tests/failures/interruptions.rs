@@ -107,7 +107,7 @@ fn a_second_run_ends_at_once_and_a_crash_releases_the_lock() {
     wait_until("the first run's download", || bad.web.bytes_sent() == 20_000);
     let requests = bad.web.requests();
     let second = bad.run();
-    second.exited_with(5).logged("another run with").logged("is under way; this one ends here");
+    second.exited_with(5).logged("another run with").logged("is under way; this one ends");
     assert!(second.stderr.contains("is under way"), "{}", second.all());
     assert_eq!(bad.web.requests(), requests, "the second run requests nothing");
     assert_eq!((bad.mail.messages().len(), bad.webhook.posts().len()), (0, 0));

@@ -45,7 +45,7 @@ fn locking_the_configuration_file_does_not_block_a_run() {
     bad.run().exited_with(0);
     // Other users cannot access the lock itself.
     let folder = state_folder::find(&bad.path("work"), false).unwrap();
-    let lock = folder.join(format!("{}.lock", JobId::of(&config)));
+    let lock = folder.join(format!("{}.lock", JobId::new(&config)));
     assert_eq!((owner_and_mode(&folder).1, owner_and_mode(&lock).1), (0o700, 0o600));
 }
 
@@ -53,7 +53,7 @@ fn locking_the_configuration_file_does_not_block_a_run() {
 fn a_probe_of_the_lock_does_not_block_a_run() {
     let setup = Setup::new();
     let (config, work) = (setup.write_config(), setup.path("work"));
-    let job = JobId::of(&config);
+    let job = JobId::new(&config);
     drop(Lock::acquire(&config, &job, &work).unwrap());
     let lock = state_folder::find(&work, false).unwrap().join(format!("{job}.lock"));
     let probe = fs::File::open(lock).unwrap();

@@ -124,7 +124,7 @@ fn a_past_date_without_its_dump_cannot_be_repeated() {
     bad.date = now - Days::new(3);
     bad.must_warn(&[
         &format!("The web server now has the dump of {now}: the one of {} can no longer be sent", bad.date),
-        "A run without --date sends the one that is there",
+        "A run without --date sends the current dump",
     ]);
 }
 

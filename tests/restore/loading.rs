@@ -1,12 +1,12 @@
 //! The maker of a dump, and the command that loads it.
 
-use scripting_system::rules::loading::{LoadTarget, Loading};
+use scripting_system::rules::loading::{DumpFormat, LoadTarget};
 
 const TARGET: LoadTarget<'_> =
     LoadTarget { file: "/r/dump.sql", database: "restored_1", database_file: "/r/restored_1.db", is_root: false };
 
 fn command_for(beginning: &str) -> Option<String> {
-    Loading::of(beginning.as_bytes()).map(|loading| loading.command(TARGET))
+    DumpFormat::recognise(beginning.as_bytes()).map(|loading| loading.command(TARGET))
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_dump_that_creates_its_databases_is_loaded_into_no_new_one() {
 
 #[test]
 fn a_gzip_file_is_decompressed_on_the_fly() {
-    let loading = Loading::of(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().from_gzip();
+    let loading = DumpFormat::recognise(b"-- MariaDB dump 10.19\n-- Current Database: `shop`\n").unwrap().in_gzip();
     assert_eq!(loading.command(TARGET), "gunzip < /r/dump.sql | mariadb");
 }
 
@@ -55,5 +55,5 @@ fn nothing_else_is_recognised() {
     for beginning in ["", "INSERT INTO t VALUES ('-- MySQL dump ');\n", "PGDM", "SELECT 1;\n"] {
         assert_eq!(command_for(beginning), None, "{beginning}");
     }
-    assert_eq!(Loading::of(&[0xff; 5000]), None);
+    assert_eq!(DumpFormat::recognise(&[0xff; 5000]), None);
 }

@@ -1,6 +1,6 @@
-//! The dump among the entries of a ZIP, other dumps, and files that are no ZIP.
+//! Finding and checking the dump in a ZIP, and recognising other files.
 
-use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, find, kind_of, unsent};
+use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, file_kind, find, other_dumps};
 use scripting_system::rules::freshness::DumpTime;
 
 fn entry() -> ZipEntry {
@@ -8,8 +8,8 @@ fn entry() -> ZipEntry {
         name: "dumpfile.sql".to_owned(),
         kind: EntryKind::File,
         size: 10,
-        encrypted: false,
-        method: Method::Readable,
+        is_encrypted: false,
+        method: Method::Supported,
         time: DumpTime::Missing,
     }
 }
@@ -41,40 +41,40 @@ fn a_folder_with_the_dumps_name_is_reported_as_a_folder() {
 }
 
 #[test]
-fn each_defect_of_an_entry_is_named() {
+fn each_defect_of_an_entry_is_reported() {
     assert_eq!(check(&entry(), 10), Ok(()));
     let defects: [(&str, ZipEntry); 6] = [
         ("a folder", ZipEntry { kind: EntryKind::Directory, ..entry() }),
         ("a symbolic link", ZipEntry { kind: EntryKind::Symlink, ..entry() }),
-        ("is encrypted", ZipEntry { encrypted: true, ..entry() }),
+        ("is encrypted", ZipEntry { is_encrypted: true, ..entry() }),
         ("with LZMA", ZipEntry { method: Method::Unsupported("LZMA".to_owned()), ..entry() }),
         ("is empty", ZipEntry { size: 0, ..entry() }),
         ("has 11 bytes", ZipEntry { size: 11, ..entry() }),
     ];
-    for (words, defect) in defects {
+    for (text, defect) in defects {
         let error = check(&defect, 10).unwrap_err().to_string();
-        assert!(error.contains(words), "{error}");
+        assert!(error.contains(text), "{error}");
     }
 }
 
 #[test]
-fn other_files_with_the_dumps_extension_are_dumps_too() {
+fn other_files_with_the_dumps_extension_count_as_dumps() {
     let names = ["shop.sql", "old/BLOG.SQL", "x.sql/", "__MACOSX/._shop.sql", "notes.txt", "sql", "a\n.sql"];
-    let others = unsent(names.into_iter(), "shop.sql").unwrap();
+    let others = other_dumps(names.into_iter(), "shop.sql").unwrap();
     assert_eq!(others.to_string(), r#""old/BLOG.SQL", "a\n.sql""#);
-    assert_eq!(unsent(names.into_iter(), "sql"), None, "without an extension nothing can be said");
-    assert_eq!(unsent(["shop.sql", "notes.txt"].into_iter(), "shop.sql"), None);
+    assert_eq!(other_dumps(names.into_iter(), "sql"), None, "no extension");
+    assert_eq!(other_dumps(["shop.sql", "notes.txt"].into_iter(), "shop.sql"), None);
 }
 
 #[test]
-fn a_few_of_many_other_dumps_are_named_and_all_are_counted() {
+fn many_other_dumps_are_counted_and_only_a_few_listed() {
     let names: Vec<String> = (0..1_000).map(|number| format!("{number}{}.sql", "x".repeat(60_000))).collect();
-    let others = unsent(names.iter().map(String::as_str), "shop.sql").unwrap().to_string();
+    let others = other_dumps(names.iter().map(String::as_str), "shop.sql").unwrap().to_string();
     assert!(others.ends_with("…\" and 995 more") && others.len() < 1_000, "{others}");
 }
 
 #[test]
-fn a_file_that_is_no_zip_is_recognised_by_its_beginning() {
+fn a_file_that_is_not_a_zip_is_recognised_by_its_first_bytes() {
     let tar = [&[b'x'; 257][..], b"ustar\0"].concat();
     for (beginning, kind) in [
         (&b"\x1f\x8b\x08"[..], "a gzip file (.gz, .tgz or .tar.gz)"),
@@ -87,7 +87,7 @@ fn a_file_that_is_no_zip_is_recognised_by_its_beginning() {
         (b"PGDMP\x01", "a database dump that is not packed"),
         (b"", "an empty file"),
     ] {
-        assert_eq!(kind_of(beginning), Some(kind));
+        assert_eq!(file_kind(beginning), Some(kind));
     }
-    assert_eq!(kind_of(b"<!doctype html>"), None);
+    assert_eq!(file_kind(b"<!doctype html>"), None);
 }

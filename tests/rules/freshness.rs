@@ -1,4 +1,4 @@
-//! Which dumps are fresh, and the advice for stale ones.
+//! Fresh and stale dumps, and the advice for stale ones.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Europe::Paris;
@@ -21,7 +21,7 @@ fn in_paris(time: DumpTime) -> Freshness {
 }
 
 #[test]
-fn the_date_in_the_jobs_zone_counts() {
+fn freshness_depends_on_the_date_in_the_jobs_zone() {
     for fresh in ["2026-11-22T23:00:00Z", "2026-11-22T23:10:00Z"] {
         assert_eq!(in_paris(instant(fresh)), Freshness::Fresh, "{fresh}");
     }
@@ -37,21 +37,21 @@ fn the_date_in_the_jobs_zone_counts() {
 }
 
 #[test]
-fn a_wall_clock_is_read_in_the_zone_of_the_machine_that_made_the_zip() {
+fn a_wall_clock_time_is_read_in_the_source_zone() {
     let early_morning_in_tokyo = wall_clock("2026-11-24T06:00:00");
     assert_eq!(judge(early_morning_in_tokyo, Some(Asia::Tokyo), &Paris, TODAY, 0).freshness, Freshness::Fresh);
     assert!(matches!(in_paris(early_morning_in_tokyo), Freshness::Stale(Staleness::Future { .. })));
 }
 
 #[test]
-fn only_a_wall_clock_at_tomorrows_midnight_counts_as_today() {
+fn tomorrows_midnight_counts_as_today_only_for_a_wall_clock() {
     assert_eq!(in_paris(wall_clock("2026-11-24T00:00:00")), Freshness::Fresh);
     assert!(matches!(in_paris(wall_clock("2026-11-24T00:00:02")), Freshness::Stale(_)));
     assert!(matches!(in_paris(instant("2026-11-23T23:00:00Z")), Freshness::Stale(_)));
 }
 
 #[test]
-fn a_day_that_begins_at_one_oclock_has_a_midnight_too() {
+fn midnight_counts_as_today_even_if_the_next_day_begins_at_one_oclock() {
     // Cairo's clocks jumped from 00:00 to 01:00 on 2024-04-26.
     let today = NaiveDate::from_ymd_opt(2024, 4, 25).unwrap();
     let judged = judge(wall_clock("2024-04-26T00:00:00"), None, &Africa::Cairo, today, 0);
@@ -59,7 +59,7 @@ fn a_day_that_begins_at_one_oclock_has_a_midnight_too() {
 }
 
 #[test]
-fn a_time_that_clocks_skip_or_repeat_is_still_valid() {
+fn a_time_that_the_clocks_skip_or_repeat_is_valid() {
     let spring = NaiveDate::from_ymd_opt(2026, 3, 29).unwrap();
     let skipped = judge(wall_clock("2026-03-29T02:30:00"), None, &Paris, spring, 0);
     assert_eq!(skipped.modified.unwrap().to_rfc3339(), "2026-03-29T03:30:00+02:00");
@@ -70,7 +70,7 @@ fn a_time_that_clocks_skip_or_repeat_is_still_valid() {
 }
 
 #[test]
-fn some_days_of_age_can_be_allowed() {
+fn a_maximum_age_makes_older_dumps_fresh() {
     let yesterday = instant("2026-11-22T12:00:00Z");
     assert_eq!(judge(yesterday, None, &Utc, TODAY, 1).freshness, Freshness::Fresh);
     assert!(matches!(judge(yesterday, None, &Utc, TODAY, 0).freshness, Freshness::Stale(_)));
@@ -113,11 +113,11 @@ fn the_advice_names_the_probable_cause() {
             "2026-11-23T00:30:00+01:00",
             &["2026-11-22 23:50:00 +01:00", "source.max_age_days to 1"],
         ),
-        // A run in the evening expects another dump.
+        // In the evening, a dump from the previous evening is a day old.
         (late, None, "2026-11-23", "2026-11-23T23:00:00+01:00", &["Check the program that dumps the database"]),
     ] {
         let (today, now) = (today.parse().unwrap(), now.parse().unwrap());
         let advice = judge(time, zone, &Paris, today, 0).advice(time, zone, today, now);
-        assert!(expected.iter().all(|words| advice.contains(words)), "{expected:?}: {advice}");
+        assert!(expected.iter().all(|text| advice.contains(text)), "{expected:?}: {advice}");
     }
 }

@@ -1,4 +1,4 @@
-//! The archives kept by the calendar rules: by hand, and compared with a naive count.
+//! The calendar rules: by example, and compared with a naive implementation.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -32,7 +32,7 @@ fn kept(plan: &Plan) -> BTreeSet<&str> {
     plan.decisions.iter().filter(|it| it.action == Action::Keep).map(|it| it.name.as_str()).collect()
 }
 
-/// The reasons for the archives of `dates`, oldest first.
+/// The reasons for the archives of `dates`, one per line.
 fn reasons(dates: &str, policy: Policy) -> String {
     let plan = plan_for(dates.split(' ').map(date), policy);
     let lines = plan.decisions.iter().map(|decision| format!("{}: {}", decision.name, decision.reason));
@@ -40,8 +40,8 @@ fn reasons(dates: &str, policy: Policy) -> String {
 }
 
 #[test]
-fn the_weeks_around_new_year_are_those_of_iso_8601() {
-    // 2026 has 53 weeks: the last one ends on Sunday, the third of January.
+fn weeks_around_new_year_follow_iso_8601() {
+    // 2026 has 53 weeks; the last one ends on Sunday, 3 January.
     let policy = Policy { keep_weekly: 3, ..LEAST };
     let dates =
         "2026-12-20 2026-12-21 2026-12-26 2026-12-27 2026-12-28 2026-12-31 2027-01-01 2027-01-03 2027-01-04 2027-01-08";
@@ -60,7 +60,7 @@ fn the_weeks_around_new_year_are_those_of_iso_8601() {
 }
 
 #[test]
-fn months_and_years_follow_the_calendar_with_leap_days() {
+fn months_and_years_follow_the_calendar() {
     let policy = Policy { keep_monthly: 3, keep_yearly: 2, ..LEAST };
     let dates = "2027-12-31 2028-01-01 2028-01-31 2028-02-28 2028-02-29 2028-03-01 2028-03-30 2028-03-31";
     insta::assert_snapshot!(reasons(dates, policy), @"
@@ -87,7 +87,7 @@ fn periods_without_an_archive_do_not_count() {
 }
 
 #[test]
-fn a_rule_with_too_few_archives_keeps_the_oldest_too() {
+fn a_rule_with_too_few_archives_also_keeps_the_oldest() {
     let dates = "2026-08-03 2026-08-04 2026-08-31 2026-09-30 2026-10-14 2026-10-15";
     insta::assert_snapshot!(reasons(dates, Policy { keep_monthly: 12, ..LEAST }), @"
     2026-08-03.tgz: 73 days old, kept as oldest monthly 2026-08
@@ -97,7 +97,7 @@ fn a_rule_with_too_few_archives_keeps_the_oldest_too() {
     2026-10-14.tgz: 1 day old
     2026-10-15.tgz: 0 days old; monthly 2026-10
     ");
-    // As many as there are months: none is left for the oldest.
+    // There are three months, so none is left for the oldest.
     insta::assert_snapshot!(reasons(dates, Policy { keep_monthly: 3, ..LEAST }), @"
     2026-08-03.tgz: expired, 73 days old
     2026-08-04.tgz: expired, 72 days old
@@ -110,7 +110,7 @@ fn a_rule_with_too_few_archives_keeps_the_oldest_too() {
 }
 
 #[test]
-fn a_reason_names_every_rule() {
+fn a_reason_lists_every_rule() {
     let policy =
         Policy { keep_days: 2, keep_at_least: 4, keep_daily: 3, keep_weekly: 3, keep_monthly: 2, keep_yearly: 9 };
     let dates = "2025-11-23 2025-12-31 2026-10-14 2026-10-31 2026-11-14 2026-11-15 2026-11-20 2026-11-21 2026-11-23";
@@ -128,12 +128,12 @@ fn a_reason_names_every_rule() {
 }
 
 #[test]
-fn entries_that_do_not_count_take_no_slot_and_are_never_the_oldest() {
+fn entries_that_do_not_count_occupy_no_slot_and_are_never_the_oldest() {
     let [new, old, older] = ["2026-11-23", "2026-10-31", "2026-10-01"].map(|it| archive(date(it)));
     let empty = Entry { size: Some(0), ..archive(date("2026-11-30")) };
-    let coming = archive(date("2026-12-31"));
+    let future = archive(date("2026-12-31"));
     let folder = Entry { kind: Kind::Directory, ..archive(date("2020-01-01")) };
-    let listing = [new, old, older, empty, coming, folder];
+    let listing = [new, old, older, empty, future, folder];
     let policy = Policy { keep_monthly: 3, ..LEAST };
     let plan = plan(&listing, &NAMING, policy, Circumstances::on(date("2026-12-01")));
     let reasons: Vec<String> = plan.decisions.iter().map(|it| format!("{}: {}", it.name, it.reason)).collect();
@@ -147,10 +147,10 @@ fn entries_that_do_not_count_take_no_slot_and_are_never_the_oldest() {
     ");
 }
 
-/// Dates within some years, unordered.
+/// Unordered.
 fn any_dates() -> impl Strategy<Value = Vec<NaiveDate>> {
     let dates = prop_oneof![
-        // Across the years 2020, 2026 and 2032, which have 53 weeks.
+        // Include the years 2020, 2026 and 2032, which have 53 weeks.
         prop::collection::btree_set(18_000_i32..23_500, 0..80),
         prop::collection::btree_set(20_750_i32..20_850, 0..80),
     ];
@@ -184,17 +184,17 @@ fn each_alone(policy: Policy) -> [Policy; 6] {
     ]
 }
 
-/// Counts as restic does: from the newest on, an archive takes one of `places` if its period differs from that of the last
-/// one that took a place, or if it is the oldest of all.
-fn counted(newest_first: &[NaiveDate], places: u32, period: &str) -> BTreeSet<NaiveDate> {
+/// Counts as restic does: from the newest on, keeps up to `count` archives that are in another `period` than the last one
+/// kept, or are the oldest.
+fn keep_like_restic(newest_first: &[NaiveDate], count: u32, period: &str) -> BTreeSet<NaiveDate> {
     let mut kept = BTreeSet::new();
-    let mut before = None;
+    let mut last = None;
     for (index, date) in newest_first.iter().enumerate() {
-        let present = date.format(period).to_string();
-        let is_last = index + 1 == newest_first.len();
-        if kept.len() < places as usize && (is_last || before.as_ref() != Some(&present)) {
+        let current = date.format(period).to_string();
+        let is_oldest = index + 1 == newest_first.len();
+        if kept.len() < count as usize && (is_oldest || last.as_ref() != Some(&current)) {
             kept.insert(*date);
-            before = Some(present);
+            last = Some(current);
         }
     }
     kept
@@ -202,20 +202,20 @@ fn counted(newest_first: &[NaiveDate], places: u32, period: &str) -> BTreeSet<Na
 
 proptest! {
     #[test]
-    fn each_rule_counts_as_a_naive_count_does(dates in any_dates(), policy in any_policy()) {
+    fn the_rules_agree_with_a_naive_implementation(dates in any_dates(), policy in any_policy()) {
         let mut newest_first = dates.clone();
-        newest_first.sort_unstable_by(|one, other| other.cmp(one));
+        newest_first.sort_unstable_by(|a, b| b.cmp(a));
         let mut expected: BTreeSet<NaiveDate> =
             newest_first.iter().copied().take(policy.keep_at_least as usize).collect();
         let age = |date: NaiveDate| (newest_first[0] - date).num_days();
         expected.extend(dates.iter().filter(|date| age(**date) <= policy.keep_days.into()));
-        for (places, period) in [
+        for (count, period) in [
             (policy.keep_daily, "%Y-%m-%d"),
             (policy.keep_weekly, "%G-W%V"),
             (policy.keep_monthly, "%Y-%m"),
             (policy.keep_yearly, "%Y"),
         ] {
-            expected.extend(counted(&newest_first, places, period));
+            expected.extend(keep_like_restic(&newest_first, count, period));
         }
         let expected: Vec<String> = expected.into_iter().map(|date| NAMING.archive.file_name(date)).collect();
         let plan = plan_for(dates, policy);
@@ -223,29 +223,29 @@ proptest! {
     }
 
     #[test]
-    fn all_rules_together_keep_what_each_keeps_alone(dates in any_dates(), policy in any_policy()) {
+    fn a_policy_keeps_the_union_of_its_rules(dates in any_dates(), policy in any_policy()) {
         let alone = each_alone(policy).map(|policy| plan_for(dates.iter().copied(), policy));
         let together = plan_for(dates.iter().copied(), policy);
         prop_assert_eq!(kept(&together), alone.iter().flat_map(kept).collect::<BTreeSet<_>>());
     }
 
     #[test]
-    fn a_higher_number_never_removes_more(
+    fn a_higher_limit_never_removes_more(
         dates in any_dates(),
         policy in any_policy(),
-        which in 0_usize..6,
-        more in prop_oneof![1_u32..20, Just(100_000)],
+        index in 0_usize..6,
+        increase in prop_oneof![1_u32..20, Just(100_000)],
     ) {
         let mut raised = policy;
-        let number = [
+        let limit = [
             &mut raised.keep_days,
             &mut raised.keep_at_least,
             &mut raised.keep_daily,
             &mut raised.keep_weekly,
             &mut raised.keep_monthly,
             &mut raised.keep_yearly,
-        ].into_iter().nth(which).unwrap();
-        *number += more;
+        ].into_iter().nth(index).unwrap();
+        *limit += increase;
         let (before, after) = (plan_for(dates.iter().copied(), policy), plan_for(dates, raised));
         prop_assert!(kept(&before).is_subset(&kept(&after)));
     }
@@ -257,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn a_second_plan_removes_nothing_more(dates in any_dates(), policy in any_policy()) {
+    fn a_second_plan_removes_nothing(dates in any_dates(), policy in any_policy()) {
         let first = plan_for(dates.iter().copied(), policy);
         let kept = kept(&first);
         let rest: Vec<NaiveDate> =
@@ -265,17 +265,17 @@ proptest! {
         let second = plan_for(rest, policy);
         prop_assert_eq!(second.removals().count(), 0);
         let still_kept = first.decisions.iter().filter(|decision| decision.action == Action::Keep);
-        prop_assert!(still_kept.eq(&second.decisions), "and for the same reasons");
+        prop_assert!(still_kept.eq(&second.decisions), "the reasons are the same");
     }
 
     #[test]
-    fn every_reason_names_a_rule_and_no_disabled_one(dates in any_dates(), policy in any_policy()) {
+    fn every_reason_lists_only_enabled_rules(dates in any_dates(), policy in any_policy()) {
         for decision in plan_for(dates, policy).decisions {
             let Reason::Kept { rules, .. } = decision.reason else { continue };
             prop_assert!(!rules.is_empty());
             for rule in rules {
-                let is_on = match rule {
-                    Rule::Age | Rule::Floor => 1,
+                let limit = match rule {
+                    Rule::Age | Rule::Minimum => 1,
                     Rule::NewestOf(slot) | Rule::Oldest(slot) => match slot {
                         Slot::Day(_) => policy.keep_daily,
                         Slot::Week(_) => policy.keep_weekly,
@@ -283,7 +283,7 @@ proptest! {
                         Slot::Year(_) => policy.keep_yearly,
                     },
                 };
-                prop_assert!(is_on > 0, "{:?}", rule);
+                prop_assert!(limit > 0, "{:?}", rule);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The pure decisions: tables of inputs and results, and properties.
+//! The pure decisions: tests by tables of inputs and results, and by properties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod dump;
@@ -14,14 +14,14 @@ use std::sync::LazyLock;
 use scripting_system::rules::archive_name::{ArchiveName, Naming};
 use scripting_system::rules::retention::keeping::Policy;
 
-/// Keeps as little as a policy can: the newest archive, and the day before it.
+/// The minimum: keeps the newest archive, and that of the day before it.
 const LEAST: Policy =
     Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
 const POLICY: Policy = Policy { keep_days: 10, keep_at_least: 3, ..LEAST };
 
 static NAMING: LazyLock<Naming> = LazyLock::new(|| naming("%Y%d%m"));
 
-/// The names of a job whose archives are named by `pattern`. Parsing a pattern takes a while.
+/// For archives named by `pattern`. Slow, because it parses the pattern.
 fn naming(pattern: &str) -> Naming {
     let archive = ArchiveName::new(pattern).unwrap();
     Naming { archive, temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() }

@@ -1,4 +1,4 @@
-//! Redaction removes secrets in every form, and escapes text that forges a line.
+//! Redaction of secrets in every form, and escaping of text that could forge a line.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ fn redaction(secrets: &[&str]) -> Redaction {
 }
 
 #[test]
-fn a_secret_is_removed_in_every_form_of_a_protocol() {
+fn a_secret_is_removed_in_every_encoding_of_a_protocol() {
     let redaction = redaction(&["p@ss w/rd"]);
     for form in ["p@ss w/rd", "p%40ss%20w%2Frd", "p%40ss%20w%2frd", "cEBzcyB3L3Jk"] {
         assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
@@ -18,7 +18,7 @@ fn a_secret_is_removed_in_every_form_of_a_protocol() {
 }
 
 #[test]
-fn a_secret_is_removed_in_the_forms_that_servers_use() {
+fn a_secret_is_removed_in_every_encoding_that_servers_use() {
     let redaction = redaction(&["P@\"w/\\-Rd"]);
     for form in ["P@\\\"w/\\\\-Rd", "P%40%22w%2F%5C-Rd", "P%40%22w%2f%5c-Rd", "P%40%22w%2f%5c%2dRd"] {
         assert_eq!(redaction.clean(&format!("a {form} b")), "a [redacted] b");
@@ -27,7 +27,7 @@ fn a_secret_is_removed_in_the_forms_that_servers_use() {
         let encoded = STANDARD.encode(format!("{before}P@\"w/\\-Rd!"));
         assert!(redaction.clean(&encoded).contains("[redacted]"), "{encoded}");
     }
-    assert_eq!(redaction.clean("p%40%22w%2f%5c-rd"), "p%40%22w%2f%5c-rd", "another secret");
+    assert_eq!(redaction.clean("p%40%22w%2f%5c-rd"), "p%40%22w%2f%5c-rd", "a different secret");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_text_cannot_forge_a_line() {
 }
 
 #[test]
-fn a_long_text_is_cut_and_says_so() {
+fn a_long_text_is_truncated_with_a_note() {
     let text = redaction(&[]).clean(&"é".repeat(MAX_CHARACTERS + 5));
     assert!(text.ends_with("… (5 more characters)"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Where a redirect leads, and whether that is the same origin.
+//! Redirect targets and their origins.
 
 use scripting_system::source::redirect_target;
 use url::Url;

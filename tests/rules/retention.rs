@@ -1,12 +1,12 @@
-//! Which files are kept and removed, by example and by property.
+//! Kept and removed files, by example and by property.
 
 use std::collections::BTreeSet;
 
 use chrono::{NaiveDate, TimeDelta};
 use proptest::prelude::*;
 use scripting_system::rules::alarm::Suspicion;
-use scripting_system::rules::archive_name::Which;
-use scripting_system::rules::listing::{Entry, Kind, to_put_back};
+use scripting_system::rules::archive_name::ReplacedVersion;
+use scripting_system::rules::listing::{Entry, Kind, unfinished_replacements};
 use scripting_system::rules::retention::keeping::Policy;
 use scripting_system::rules::retention::reason::{Reason, RemovalHold};
 use scripting_system::rules::retention::{Circumstances, Plan, plan};
@@ -38,7 +38,7 @@ fn an_archive_exactly_keep_days_old_is_kept_and_an_older_one_removed() {
 }
 
 #[test]
-fn ages_count_from_the_newest_archive_so_that_weeks_without_dumps_remove_nothing() {
+fn ages_count_from_the_newest_archive() {
     let listing: Vec<Entry> = (30..45).map(archive).collect();
     let plan = plan_for(&listing);
     assert_eq!(plan.reference, Some(TODAY - TimeDelta::days(30)));
@@ -77,19 +77,19 @@ fn foreign_entries_are_never_removed() {
 }
 
 #[test]
-fn own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock() {
+fn own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock() {
     let now = TODAY.and_hms_opt(23, 0, 0).unwrap().and_utc();
     let plan_at = |server_now| {
-        let written = |name: String, hours| Entry { modified: Some(now - TimeDelta::hours(hours)), ..file(&name) };
-        let of_another = |days, hours| written(format!(".{}.ffffffff.part", archive(days).name), hours);
-        let without_id = |days, hours| written(format!(".{}.part", archive(days).name), hours);
+        let upload = |name: String, hours| Entry { modified: Some(now - TimeDelta::hours(hours)), ..file(&name) };
+        let others = |days, hours| upload(format!(".{}.ffffffff.part", archive(days).name), hours);
+        let without_id = |days, hours| upload(format!(".{}.part", archive(days).name), hours);
         let listing = [
             archive(0),
-            file(&NAMING.part(&archive(70).name)),
-            file(&NAMING.part(&archive(-70).name)),
-            of_another(1, 24),
-            of_another(2, 25),
-            of_another(3, -48),
+            file(&NAMING.upload_name(&archive(70).name)),
+            file(&NAMING.upload_name(&archive(-70).name)),
+            others(1, 24),
+            others(2, 25),
+            others(3, -48),
             without_id(4, 24),
             without_id(5, 25),
             Entry { modified: None, ..without_id(6, 99) },
@@ -107,9 +107,10 @@ fn own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_server
 }
 
 #[test]
-fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered() {
+fn a_replaced_archive_is_kept_until_an_archive_three_days_newer_is_delivered() {
     let replaced = archive(3).name;
-    let old = [Which::First, Which::Last, Which::Former].map(|which| NAMING.old(&replaced, which));
+    let old = [ReplacedVersion::First, ReplacedVersion::Last, ReplacedVersion::Legacy]
+        .map(|which| NAMING.replaced_name(&replaced, which));
     let listing: Vec<Entry> =
         old.iter().map(|name| file(name)).chain([archive(0), archive(1), archive(2), archive(3)]).collect();
     let removed_after = |delivered: Option<NaiveDate>| {
@@ -118,8 +119,8 @@ fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered()
     };
     assert_eq!(removed_after(Some(TODAY)), 3);
     assert_eq!(removed_after(Some(TODAY - TimeDelta::days(1))), 0);
-    assert_eq!(removed_after(None), 0, "a run that delivers nothing removes none");
-    // A run with --date replaces an archive only now.
+    assert_eq!(removed_after(None), 0, "nothing was delivered");
+    // A run with --date replaced the archive recently.
     let now = TODAY.and_hms_opt(23, 0, 0).unwrap().and_utc();
     for (hours, removed) in [(47, 0), (49, 3)] {
         let mut listing = listing.clone();
@@ -127,70 +128,71 @@ fn a_replaced_archive_is_kept_until_a_date_three_days_later_has_been_delivered()
         let circumstances = Circumstances { delivered: Some(TODAY), server_now: Some(now), ..Circumstances::on(TODAY) };
         assert_eq!(plan(&listing, &NAMING, POLICY, circumstances).removals().count(), removed, "{hours}");
     }
-    let held = Circumstances { delivered: Some(TODAY), is_unsynced: true, ..Circumstances::on(TODAY) };
-    let held = plan(&listing, &NAMING, POLICY, held);
-    assert_eq!((held.removals().count(), held.held_back), (0, Some(RemovalHold::NotSynced)));
+    let unsynced = Circumstances { delivered: Some(TODAY), is_unsynced: true, ..Circumstances::on(TODAY) };
+    let plan = plan(&listing, &NAMING, POLICY, unsynced);
+    assert_eq!((plan.removals().count(), plan.held_back), (0, Some(RemovalHold::NotSynced)));
 }
 
 #[test]
-fn the_latest_replaced_archive_without_successor_is_put_back() {
+fn the_latest_set_aside_archive_without_a_replacement_is_put_back() {
     let (finished, lost) = (archive(1).name, archive(5).name);
-    let old = |archive: &str, which| NAMING.old(archive, which);
-    let of_lost = [Which::Former, Which::First, Which::Last].map(|which| old(&lost, which));
+    let old = |archive: &str, which| NAMING.replaced_name(archive, which);
+    let of_lost =
+        [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last].map(|which| old(&lost, which));
     for present in 1..=3 {
-        let mut listing = vec![file(&finished), file(&old(&finished, Which::First))];
+        let mut listing = vec![file(&finished), file(&old(&finished, ReplacedVersion::First))];
         listing.extend(of_lost[..present].iter().map(|name| file(name)));
-        assert_eq!(to_put_back(&listing, &NAMING), [(of_lost[present - 1].clone(), lost.clone())]);
+        assert_eq!(unfinished_replacements(&listing, &NAMING), [(of_lost[present - 1].clone(), lost.clone())]);
         let plan =
             plan(&listing, &NAMING, POLICY, Circumstances { delivered: Some(TODAY), ..Circumstances::on(TODAY) });
-        let gone = removed(&plan);
-        assert!(!gone.contains(&of_lost[present - 1].as_str()) && gone.len() == present - 1, "{gone:?}");
+        let removed = removed(&plan);
+        assert!(!removed.contains(&of_lost[present - 1].as_str()) && removed.len() == present - 1, "{removed:?}");
     }
 }
 
 #[test]
 fn a_pattern_with_day_and_month_swapped_holds_removal_back() {
-    let leftover = file(&NAMING.part(&archive(7).name));
+    let leftover = file(&NAMING.upload_name(&archive(7).name));
     let listing = [archive(0), archive(1), archive(2), archive(50), file("20261231.tgz"), leftover];
     let plan = plan_for(&listing);
-    assert_eq!(plan.archives_kept(), 4, "a leftover is no archive");
+    assert_eq!(plan.archives_kept(), 4, "a leftover is not an archive");
     assert_eq!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { example: "20261231.tgz".to_owned() }));
-    assert_eq!(removed(&plan), [NAMING.part(&archive(7).name)], "an own upload holds nothing that is needed");
+    assert_eq!(removed(&plan), [NAMING.upload_name(&archive(7).name)], "own uploads are always removed");
     assert!(plan.decisions.iter().any(|decision| matches!(decision.reason, Reason::HeldBack(_))));
 }
 
 #[test]
 fn clocks_more_than_a_day_apart_hold_removal_back() {
     let listing = [archive(0), archive(1), archive(2), archive(50)];
-    let with = |difference| {
+    let removals = |difference| {
         let circumstances = Circumstances { clock_difference: Some(difference), ..Circumstances::on(TODAY) };
         plan(&listing, &NAMING, POLICY, circumstances).removals().count()
     };
-    assert_eq!(with(TimeDelta::hours(24)), 1);
-    assert_eq!(with(TimeDelta::hours(24) + TimeDelta::seconds(1)), 0);
-    assert_eq!(with(TimeDelta::hours(-25)), 0);
+    assert_eq!(removals(TimeDelta::hours(24)), 1);
+    assert_eq!(removals(TimeDelta::hours(24) + TimeDelta::seconds(1)), 0);
+    assert_eq!(removals(TimeDelta::hours(-25)), 0);
 }
 
 #[test]
-fn a_suspicious_archive_holds_removal_back_and_comes_first() {
-    use scripting_system::rules::alarm::{Beyond, Compared};
-    let suspicion = Suspicion { size: 1, median: 100, compared: Compared::Last(7), beyond: Beyond::Lower(50) };
+fn a_suspicious_size_is_the_first_reason_to_hold_removal_back() {
+    use scripting_system::rules::alarm::{Baseline, Bound};
+    let suspicion = Suspicion { size: 1, median: 100, baseline: Baseline::Last(7), exceeded: Bound::Lower(50) };
     let circumstances = Circumstances {
         clock_difference: Some(TimeDelta::hours(48)),
         suspicion: Some(suspicion),
         ..Circumstances::on(TODAY)
     };
-    let listing = [archive(0), archive(1), archive(2), archive(50), file(&NAMING.part(&archive(7).name))];
+    let listing = [archive(0), archive(1), archive(2), archive(50), file(&NAMING.upload_name(&archive(7).name))];
     let plan = plan(&listing, &NAMING, POLICY, circumstances);
     assert_eq!(plan.held_back, Some(RemovalHold::UnusualSize(suspicion)));
-    assert_eq!((removed(&plan), plan.archives_kept()), (vec![NAMING.part(&archive(7).name).as_str()], 4));
+    assert_eq!((removed(&plan), plan.archives_kept()), (vec![NAMING.upload_name(&archive(7).name).as_str()], 4));
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
     let name = prop_oneof![
         (-40_i64..400).prop_map(|days| archive(days).name),
-        (-40_i64..400).prop_map(|days| NAMING.part(&archive(days).name)),
-        (-40_i64..400).prop_map(|days| NAMING.old(&archive(days).name, Which::First)),
+        (-40_i64..400).prop_map(|days| NAMING.upload_name(&archive(days).name)),
+        (-40_i64..400).prop_map(|days| NAMING.replaced_name(&archive(days).name, ReplacedVersion::First)),
         "[a-z0-9.\n]{0,14}",
     ];
     let kind = prop_oneof![5 => Just(Kind::File), 1 => Just(Kind::Directory), 1 => Just(Kind::Symlink)];
@@ -199,7 +201,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
 
 proptest! {
     #[test]
-    fn only_expired_archives_and_leftovers_are_ever_removed(
+    fn only_expired_archives_and_leftovers_are_removed(
         listing in prop::collection::vec(any_entry(), 0..60),
         keep_days in 1_u32..60,
         keep_at_least in 1_u32..8,
@@ -209,18 +211,18 @@ proptest! {
         let policy = Policy { keep_days, keep_at_least, ..POLICY };
         let plan = plan(&listing, &NAMING, policy, Circumstances::on(TODAY));
         prop_assert_eq!(plan.decisions.len(), listing.len());
-        let counting = |entry: &&Entry| {
+        let counts = |entry: &&Entry| {
             entry.kind == Kind::File
                 && entry.size != Some(0)
                 && NAMING.archive.date_of(&entry.name).is_some_and(|date| date <= TODAY)
         };
-        let before = listing.iter().filter(counting).count();
+        let before = listing.iter().filter(counts).count();
         let removed_archives = listing
             .iter()
-            .filter(counting)
+            .filter(counts)
             .filter(|entry| plan.removals().any(|decision| decision.name == entry.name))
             .count();
-        prop_assert!(before - removed_archives >= before.min(keep_at_least as usize), "the floor holds");
+        prop_assert!(before - removed_archives >= before.min(keep_at_least as usize));
         for decision in plan.removals() {
             let entry = listing.iter().find(|entry| entry.name == decision.name).unwrap();
             prop_assert_eq!(entry.kind, Kind::File);
@@ -232,14 +234,14 @@ proptest! {
     }
 
     #[test]
-    fn a_second_plan_removes_nothing_more(
+    fn a_second_plan_removes_nothing(
         listing in prop::collection::vec(any_entry(), 0..40),
     ) {
         let mut seen = BTreeSet::new();
         let listing: Vec<Entry> = listing.into_iter().filter(|entry| seen.insert(entry.name.clone())).collect();
         let first = plan_for(&listing);
-        let gone: BTreeSet<&str> = removed(&first).into_iter().collect();
-        let rest: Vec<Entry> = listing.iter().filter(|it| !gone.contains(it.name.as_str())).cloned().collect();
+        let removed: BTreeSet<&str> = removed(&first).into_iter().collect();
+        let rest: Vec<Entry> = listing.iter().filter(|it| !removed.contains(it.name.as_str())).cloned().collect();
         prop_assert_eq!(plan_for(&rest).removals().count(), 0);
     }
 }

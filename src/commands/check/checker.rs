@@ -69,7 +69,7 @@ impl Checker<'_> {
 
     /// Shows `what` on a terminal during `work`.
     pub(super) fn wait<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
-        let _waiting = self.context.progress.waiting(what);
+        let _waiting = self.context.progress.spinner(what);
         work()
     }
 

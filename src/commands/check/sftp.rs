@@ -178,7 +178,7 @@ fn report_contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected)
     let clock_difference = expected.clock_difference;
     let server_now = Some(server_now(None, checker.context.started.to_utc(), clock_difference));
     let circumstances = Circumstances { clock_difference, server_now, ..Circumstances::on(today) };
-    let plan = inventory::plan_of_next_run(listing, &naming, config.retention, circumstances);
+    let plan = inventory::plan_next_run(listing, &naming, config.retention, circumstances);
     let mut text = format!("{}: {}", config.sftp.directory, units::count(archives.len(), "archive"));
     if let Some(newest) = archives.last() {
         let total = archives.iter().filter_map(|archive| archive.size).sum();
@@ -214,7 +214,7 @@ fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection
     let beginning = connection.beginning(&newest.name);
     // `verify` reports archives whose beginning cannot be read.
     let origin = beginning.map(|bytes| origin(&bytes)).unwrap_or_default();
-    if newest.date == checker.today() && origin.is_of_another_job(&config.source.mark(), &config.source.dump) {
+    if newest.date == checker.today() && origin.belongs_to_another_job(&config.source.mark(), &config.source.dump) {
         checker.report(Finding::failed("archive", DestinationError::OtherJobsArchive(newest.name.clone()).to_string()));
     }
     const OTHER_JOB: &str =
@@ -240,10 +240,11 @@ fn others(plan: &Plan) -> String {
     for decision in &plan.decisions {
         let reason = if let Reason::HeldBack(reason) = &decision.reason { reason } else { &decision.reason };
         let group = match reason {
-            Reason::Replaced | Reason::ReplacedLately | Reason::SetAside { .. } => 0,
-            Reason::UnfinishedUpload | Reason::OtherUpload | Reason::AbandonedUpload { .. } | Reason::AwaitsItsName => {
-                2
-            }
+            Reason::Replaced | Reason::ReplacedRecently | Reason::SetAside { .. } => 0,
+            Reason::UnfinishedUpload
+            | Reason::OtherUpload
+            | Reason::AbandonedUpload { .. }
+            | Reason::UnfinishedReplacement => 2,
             Reason::Foreign => 3,
             _ if decision.action == Action::Remove => 1,
             _ => continue,

@@ -145,7 +145,7 @@ fn document(listing: &Listing) -> Document {
                 reason: archive.file.reason.to_string(),
             })
             .collect(),
-        nights_without_archive: listing.inventory.nights_without(),
+        nights_without_archive: listing.inventory.count_missing_nights(),
         leftovers: leftovers.iter().map(leftover).collect(),
         replaced: replaced
             .iter()

@@ -244,8 +244,8 @@ fn totals(inventory: &Inventory) -> String {
     let total = sizes.flatten().fold(0, u64::saturating_add);
     let archives = units::count(inventory.archives.len(), "archive");
     let missing = match inventory.archives.iter().find(|archive| archive.counts) {
-        Some(oldest) if inventory.nights_without() > 0 => {
-            let nights = units::count(usize::try_from(inventory.nights_without()).unwrap_or(0), "night");
+        Some(oldest) if inventory.count_missing_nights() > 0 => {
+            let nights = units::count(usize::try_from(inventory.count_missing_nights()).unwrap_or(0), "night");
             format!("; {nights} without one since {}", day(oldest.date))
         }
         _ => String::new(),
@@ -283,7 +283,7 @@ fn leftovers(files: &[PlannedFile]) -> String {
 }
 
 fn awaits_its_name(file: &PlannedFile) -> bool {
-    file.reason == Reason::AwaitsItsName
+    file.reason == Reason::UnfinishedReplacement
 }
 
 fn replaced(archive: &PlannedArchive) -> String {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{at_rate, modification_time};
+use crate::commands::recovery::modification_time;
+use crate::commands::recovery::rate_suffix;
 use crate::config::JobZone;
-use crate::rules::loading::{LoadTarget, Loading};
+use crate::rules::loading::{DumpFormat, LoadTarget};
 use crate::rules::units::{duration, exact_size, size};
 
 pub(super) struct Restored<'a> {
@@ -26,7 +27,7 @@ pub(super) enum Next<'a> {
     /// The command that unpacks the archive.
     Unpack(&'a str),
     /// How to load the dump, if its maker is known.
-    Load(Option<Loading>, LoadTarget<'a>),
+    Load(Option<DumpFormat>, LoadTarget<'a>),
 }
 
 /// Several lines, without a final newline.
@@ -34,13 +35,13 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
     let over =
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
     let took = duration(restored.took);
-    let rate = at_rate(Some(restored.archive_size), restored.took);
+    let rate = rate_suffix(Some(restored.archive_size), restored.took);
     let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let next = match restored.next {
         Next::Unpack(command) => format!("to unpack it   {command}"),
         Next::Load(Some(loading), target) => {
             let note = loading.note().map(|note| format!("\nnote           {note}")).unwrap_or_default();
-            format!("made by        {}\nto load it     {}{note}", loading.maker(), loading.command(target))
+            format!("made by        {}\nto load it     {}{note}", loading.tool(), loading.command(target))
         }
         Next::Load(None, _) => "made by        unknown: this program does not recognise the format".to_owned(),
     };
@@ -77,7 +78,7 @@ mod tests {
             };
             text(&restored, &JobZone::Fixed(FixedOffset::east_opt(3600).unwrap()))
         };
-        let loading = Loading::of(b"-- MySQL dump 10.13\n");
+        let loading = DumpFormat::recognise(b"-- MySQL dump 10.13\n");
         let target = LoadTarget {
             file: "/srv/restored/dumpfile.sql",
             database: "restored_20261123",
@@ -96,7 +97,7 @@ mod tests {
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
         made by        MySQL
         to load it     mysql -e 'CREATE DATABASE restored_20261123' && mysql restored_20261123 < /srv/restored/dumpfile.sql
-        note           add -u USER -p where a user with a password loads it
+        note           add -u USER -p to log in with a password
 
         restored       /srv/restored/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s

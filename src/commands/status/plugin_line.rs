@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::rules::health::{Checkup, Health, Limits, Newest, Problem};
+use crate::rules::health::{Health, HealthReport, Limits, Newest, Problem};
 use crate::rules::redaction::printable;
 use crate::rules::units;
 
@@ -13,7 +13,7 @@ const MAX_TEXT_CHARS: usize = 500;
 
 /// The line for `checkup`, without a line break. `free` is in bytes, if the server reports it; `remark` is appended to the
 /// text.
-pub(super) fn line(checkup: &Checkup, limits: Limits, free: Option<u64>, remark: Option<&str>) -> String {
+pub(super) fn line(checkup: &HealthReport, limits: Limits, free: Option<u64>, remark: Option<&str>) -> String {
     let mut parts = Vec::new();
     parts.extend(checkup.newest.as_ref().map(|newest| describe(newest, &checkup.problems, limits)));
     parts.extend(checkup.problems.iter().filter_map(text));
@@ -86,7 +86,7 @@ fn limit(limit: TimeDelta) -> String {
 
 /// The performance data: `label=value[unit];[warning];[critical];[minimum]`. A threshold is the range of good values: `N` is
 /// 0 to N, `N:` is N or more.
-fn figures(checkup: &Checkup, limits: Limits, free: Option<u64>) -> String {
+fn figures(checkup: &HealthReport, limits: Limits, free: Option<u64>) -> String {
     let mut figures = Vec::new();
     if let Some(newest) = &checkup.newest {
         figures.push(format!("age={}s;;{};0", newest.age.num_seconds(), limits.max_age.num_seconds()));

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{at_rate, modification_time};
+use crate::commands::recovery::modification_time;
+use crate::commands::recovery::rate_suffix;
 use crate::config::JobZone;
-use crate::rules::recovery::Stored;
+use crate::rules::recovery::StoredArchive;
 use crate::rules::redaction::{printable, shell_word};
 use crate::rules::units::{count, size};
 
@@ -24,12 +25,12 @@ pub(super) enum Condition {
 }
 
 /// `took` is the time for reading the archive; `zone` is for the times in the line.
-pub(super) fn line(archive: &Stored, condition: &Condition, took: Duration, zone: &JobZone) -> String {
-    let Stored { name, date, file } = archive;
+pub(super) fn line(archive: &StoredArchive, condition: &Condition, took: Duration, zone: &JobZone) -> String {
+    let StoredArchive { name, date, file } = archive;
     let stored_size = file.size.map_or_else(|| "? B".to_owned(), size);
     let condition = match condition {
         Condition::Good(dump) => {
-            let rate = at_rate(file.size, took);
+            let rate = rate_suffix(file.size, took);
             format!("good: a dump of {}, {}{rate}", size(dump.size), modification_time(dump, zone))
         }
         Condition::OtherName { dump, expected } => printable(&format!(
@@ -90,7 +91,7 @@ mod tests {
         for (condition, (size, milliseconds)) in conditions.iter().zip(sizes) {
             let name = "20262311.tgz".to_owned();
             let file = Entry { name: name.clone(), kind: Kind::File, size, modified: None };
-            let archive = &Stored { date: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), name, file };
+            let archive = &StoredArchive { date: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), name, file };
             lines.push(line(archive, condition, Duration::from_millis(milliseconds), &zone));
         }
         lines.extend([total(&conditions), total(&conditions[..1])]);

@@ -15,7 +15,7 @@ use crate::config::secret::secret;
 use crate::config::section::{Section, keys, requires};
 use crate::config::values::{host, name, remote_path};
 use crate::rules::spelling::did_you_mean;
-use crate::rules::trust::Holds;
+use crate::rules::trust::Contents;
 
 /// The machine-wide file, which is read after the configured one (`GlobalKnownHostsFile` of ssh_config(5)).
 pub const SYSTEM_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
@@ -103,7 +103,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     }
     if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
-            keys.context().trust.judge(file, Holds::Settings);
+            keys.context().trust.check(file, Contents::Settings);
         }
         keys.accept("known_hosts", check_known_hosts(known_hosts, host_key));
     }

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
-use crate::rules::connections::further_for_size;
-use crate::runtime::worker::joined;
+use crate::rules::connections::extra_for_size;
+use crate::runtime::worker::propagate_panic;
 
 type Connected = Result<Connection, DestinationError>;
 
@@ -28,7 +28,7 @@ impl ConnectionPool {
 
     /// Opens additional connections for the expected transfer with `connect`, at most `limit`.
     pub(crate) fn fill(&self, limit: u64, connect: impl FnOnce() -> Connected + Clone + Send + 'static) {
-        let count = further_for_size(self.expected.swap(0, Ordering::SeqCst));
+        let count = extra_for_size(self.expected.swap(0, Ordering::SeqCst));
         for _ in 0..count.min(limit) {
             let connect = connect.clone();
             let span = tracing::Span::current();
@@ -39,7 +39,7 @@ impl ConnectionPool {
     /// Waits for one of the connections; `None` if there are no more.
     pub(crate) fn take(&self) -> Option<Connected> {
         let thread = self.threads().pop()?;
-        Some(joined(thread.join()))
+        Some(propagate_panic(thread.join()))
     }
 
     /// Drops the unused connections, and expects no transfer.

@@ -12,7 +12,7 @@ use crate::destination::transfer::reorder_buffer::ReorderBuffer;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::rules::listing::{Entry, Kind};
 use crate::runtime::progress::{Bar, Progress};
-use crate::runtime::worker::joined;
+use crate::runtime::worker::propagate_panic;
 
 pub struct Fetched<T> {
     /// The consumer's result.
@@ -52,7 +52,7 @@ pub fn fetch<T: Send>(
         if fetched.is_err() {
             buffer.fail();
         }
-        let value = joined(consumer.join());
+        let value = propagate_panic(consumer.join());
         match fetched {
             Err(error) if !has_returned => Err(error),
             other => {

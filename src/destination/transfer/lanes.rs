@@ -9,7 +9,7 @@ use crate::destination::transfer::work_queue::{Ready, WorkQueue};
 use crate::rules::connections::BYTES_PER_CONNECTION;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
-use crate::runtime::worker::joined;
+use crate::runtime::worker::propagate_panic;
 
 /// Runs `first`, which transfers parts over an existing connection, and for a large archive `additional` over more
 /// connections, as far as the configuration allows. Failures of additional connections are only logged: their unfinished
@@ -40,7 +40,7 @@ pub(crate) fn run<R: Ready>(
             first().inspect_err(|_| queue.stop())
         };
         for thread in threads {
-            joined(thread.join());
+            propagate_panic(thread.join());
         }
         result
     });

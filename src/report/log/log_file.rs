@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn an_event_without_a_task_gets_the_current_task() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
-            journal.begin(Task::SendArchive).leave();
+            journal.begin(Task::SendArchive).leave_unfinished();
             tracing::warn!("slow");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Send archive: slow\n");
@@ -215,7 +215,7 @@ mod tests {
     fn an_event_without_a_task_gets_the_task_of_its_thread() {
         let (file, _) = logged(LogFormat::Text, LogLevel::Info, |journal| {
             let _packing = journal.begin(Task::PackArchive);
-            journal.begin(Task::SendArchive).leave();
+            journal.begin(Task::SendArchive).leave_unfinished();
             tracing::warn!("slow");
         });
         assert_eq!(file, "2026-11-23T23:00:01.123+01:00 WARNING [r1] Pack archive: slow\n");

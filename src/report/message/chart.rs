@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use crate::record::run_record::{FolderFacts, RunRecord};
 use crate::report::message::headline;
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::{history, units};
 
 const MAX_ARCHIVES: usize = 30;
@@ -122,7 +122,7 @@ impl Chart {
 }
 
 /// The archives that are drawn, oldest first.
-fn last_archives(folder: &FolderFacts) -> &[Archived] {
+fn last_archives(folder: &FolderFacts) -> &[DatedArchive] {
     &folder.archives[folder.archives.len().saturating_sub(MAX_ARCHIVES)..]
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn gaps(record: &RunRecord, folder: &FolderFacts) -> Vec<(NaiveDate, 
     counted_nights(record, folder).map(|(first, last)| history::gaps(&folder.archives, first, last)).unwrap_or_default()
 }
 
-fn columns(archives: &[Archived], gaps: &[(NaiveDate, NaiveDate)], delivered: Option<&str>) -> Vec<Column> {
+fn columns(archives: &[DatedArchive], gaps: &[(NaiveDate, NaiveDate)], delivered: Option<&str>) -> Vec<Column> {
     let bars = archives.iter().map(|archive| {
         let is_new = delivered == Some(archive.name.as_str());
         (archive.date, Column::Archive { date: archive.date, size: archive.size, is_new })
@@ -167,11 +167,11 @@ mod tests {
     /// A run with archives of these ages in days and sizes in bytes on the server.
     fn record_with(archives: &[(u64, u64)]) -> RunRecord {
         let mut record = samples::started();
-        let archives: Vec<Archived> = archives
+        let archives: Vec<DatedArchive> = archives
             .iter()
             .map(|(age, size)| {
                 let date = record.today - Days::new(*age);
-                Archived { date, name: date.to_string(), size: Some(*size), modified: None }
+                DatedArchive { date, name: date.to_string(), size: Some(*size), modified: None }
             })
             .collect();
         let complete_since = archives.first().map(|archive| archive.date);

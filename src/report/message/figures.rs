@@ -49,7 +49,7 @@ pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
         },
         None if record.dry_run => return None,
         None => {
-            let reason = record.folder_unseen.as_deref();
+            let reason = record.listing_error.as_deref();
             let problem = reason.map_or("was not listed".to_owned(), |why| format!("could not be listed ({why})"));
             format!("The last good archive is unknown: the folder on the server {problem}.")
         }
@@ -122,7 +122,7 @@ fn missing(record: &RunRecord) -> Option<Figure> {
     let folder = record.folder.as_ref()?;
     let (first, last) = chart::counted_nights(record, folder).filter(|(first, last)| first < last)?;
     let nights = (last - first).num_days() + 1;
-    let value = match history::days_without(&folder.archives, first, last) {
+    let value = match history::count_missing_days(&folder.archives, first, last) {
         0 => format!("none in {nights} nights"),
         missing => format!("{missing} of {nights} nights"),
     };
@@ -166,7 +166,7 @@ fn archives_that_fit(folder: &FolderFacts, free: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::report::message::samples;
-    use crate::rules::listing::Archived;
+    use crate::rules::listing::DatedArchive;
     use crate::rules::retention::Action;
     use crate::rules::retention::reason::Reason;
 
@@ -178,7 +178,7 @@ mod tests {
         sentences.push(last_good(&record));
         record.folder = None;
         sentences.push(last_good(&record));
-        record.folder_unseen = Some("no connection".to_owned());
+        record.listing_error = Some("no connection".to_owned());
         sentences.push(last_good(&record));
         insta::assert_snapshot!(sentences.into_iter().map(Option::unwrap).collect::<Vec<_>>().join("\n"), @r"
         The last good archive is 3 days old: 20262011.tgz, dated 20 Nov 2026.
@@ -231,7 +231,7 @@ mod tests {
         let mut record = samples::delivered_with_history();
         let folder = record.folder.as_mut().unwrap();
         let next = record.today.succ_opt().unwrap();
-        folder.archives.push(Archived { date: next, name: "next".to_owned(), size: Some(1), modified: None });
+        folder.archives.push(DatedArchive { date: next, name: "next".to_owned(), size: Some(1), modified: None });
         assert_eq!(missing(&record).unwrap().value, "4 of 34 nights");
     }
 

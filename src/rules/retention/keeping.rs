@@ -1,15 +1,15 @@
-//! Which archives are kept, and by which rules of the policy: one rule is enough.
+//! The rules of the policy. An archive is kept if any rule keeps it.
 //!
-//! The calendar rules count as `restic forget` does with `--keep-daily` to `--keep-yearly` (restic's manual, "Removing
-//! snapshots according to a policy"): days, weeks, months and years without an archive do not count; of each that counts,
-//! the newest archive is kept; and while there are fewer than a rule asks for, it keeps the oldest archive of all too.
+//! The calendar rules work like `--keep-daily` to `--keep-yearly` of `restic forget` (restic's manual, "Removing snapshots
+//! according to a policy"): days, weeks, months and years without an archive do not count; the newest archive of each
+//! that counts is kept; a rule with fewer of them than its limit also keeps the oldest archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{Datelike as _, Days, IsoWeek, NaiveDate};
 
-/// How much history is kept. The calendar rules are off at 0.
+/// How much history is kept. 0 disables a calendar rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Keeps archives up to this many days older than the reference day. At least 1.
@@ -18,19 +18,17 @@ pub struct Policy {
     pub keep_at_least: u32,
     /// Keeps the newest archive of each of the last N days that have one.
     pub keep_daily: u32,
-    /// … of each of the last N weeks (ISO 8601) that have one.
+    /// The same for weeks (ISO 8601).
     pub keep_weekly: u32,
-    /// … of each of the last N months that have one.
     pub keep_monthly: u32,
-    /// … of each of the last N years that have one.
     pub keep_yearly: u32,
 }
 
-/// A part of the calendar of which one archive is kept.
+/// A calendar period of which one archive is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     Day(NaiveDate),
-    /// From Monday to Sunday; a week around New Year belongs to the year of its Thursday (ISO 8601).
+    /// Monday to Sunday; a week around New Year belongs to the year of its Thursday (ISO 8601).
     Week(IsoWeek),
     Month {
         year: i32,
@@ -53,20 +51,20 @@ impl fmt::Display for Slot {
 
 type SlotOf = fn(NaiveDate) -> Slot;
 
-/// Why an archive is kept.
+/// A rule that keeps an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// `keep_days`.
     Age,
     /// `keep_at_least`.
-    Floor,
-    /// It is the newest of a slot that counts.
+    Minimum,
+    /// A calendar rule: the archive is the newest of the slot.
     NewestOf(Slot),
-    /// It is the oldest archive of all, in this slot, and its rule asks for more slots than there are.
+    /// A calendar rule that has fewer slots than its limit: the archive is the oldest of all.
     Oldest(Slot),
 }
 
-/// The rules of `policy` that keep the archive of each date, in the policy's order. Dates without a rule are missing.
+/// The rules of `policy` that keep the archive of each date, in the policy's order. Dates that no rule keeps are omitted.
 pub(super) fn rules(policy: Policy, dates: &BTreeSet<NaiveDate>) -> BTreeMap<NaiveDate, Vec<Rule>> {
     let slots: [(u32, SlotOf); 4] = [
         (policy.keep_daily, Slot::Day),
@@ -75,7 +73,7 @@ pub(super) fn rules(policy: Policy, dates: &BTreeSet<NaiveDate>) -> BTreeMap<Nai
         (policy.keep_yearly, |date| Slot::Year(date.year())),
     ];
     let mut rules = by_age(dates, policy.keep_days);
-    rules.extend(dates.iter().rev().take(policy.keep_at_least as usize).map(|date| (*date, Rule::Floor)));
+    rules.extend(dates.iter().rev().take(policy.keep_at_least as usize).map(|date| (*date, Rule::Minimum)));
     for (count, slot_of) in slots {
         rules.extend(by_slot(dates, count as usize, slot_of));
     }
@@ -96,8 +94,8 @@ fn by_slot(dates: &BTreeSet<NaiveDate>, count: usize, slot_of: SlotOf) -> Vec<(N
     let mut newest: Vec<(NaiveDate, Slot)> = dates.iter().rev().map(|date| (*date, slot_of(*date))).collect();
     let oldest = newest.last().copied();
     newest.dedup_by_key(|(_, slot)| *slot);
-    let has_room = newest.len() < count;
-    let oldest = oldest.filter(|oldest| has_room && newest.last() != Some(oldest));
+    let is_below_limit = newest.len() < count;
+    let oldest = oldest.filter(|oldest| is_below_limit && newest.last() != Some(oldest));
     newest.truncate(count);
     let newest = newest.into_iter().map(|(date, slot)| (date, Rule::NewestOf(slot)));
     newest.chain(oldest.map(|(date, slot)| (date, Rule::Oldest(slot)))).collect()

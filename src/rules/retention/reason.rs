@@ -1,4 +1,4 @@
-//! Why a file is kept or removed, and why removal is held back, as data and in words.
+//! The reasons to keep or remove a file, and to hold removal back.
 
 use std::fmt;
 
@@ -10,28 +10,27 @@ use crate::rules::retention::keeping::{Rule, Slot};
 /// Why a file is kept or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// This job does not use such names.
+    /// Its name is not one of this job's.
     Foreign,
-    /// It has a name of this job, but is no regular file.
+    /// Its name is one of this job's, but it is not a regular file.
     NotAFile,
     /// An archive dated after today.
     Future,
-    /// An archive without content.
     Empty,
     /// An archive that the policy keeps.
     Kept {
-        /// Days before the reference day.
+        /// Days before the reference date.
         age: i64,
         /// Every rule that keeps it, in the policy's order. At least one.
         rules: Vec<Rule>,
     },
-    /// An archive older than the policy allows.
+    /// An archive that the policy does not keep.
     Expired {
-        /// Days before the reference day.
+        /// Days before the reference date.
         age: i64,
     },
-    /// Old by its name, but by the server's clock it was written within `keep_days`: the folder was copied, or
-    /// `archive.name` was changed and the name is read as another date.
+    /// The date in its name has expired, but by the server's clock it was written within `keep_days`: the folder was copied,
+    /// or `archive.name` was changed and the name parses to another date.
     WrittenLater {
         /// Days since it was written.
         written: i64,
@@ -42,22 +41,22 @@ pub enum Reason {
     UnfinishedUpload,
     /// An upload of another job or machine, which may still be in progress.
     OtherUpload,
-    /// An upload of another job or machine to which nothing has been written for more than a day.
+    /// An upload of another job or machine that has not been written to for more than a day.
     AbandonedUpload {
         /// Whole hours since it was last written, by the server's clock.
         hours: i64,
     },
     /// A replaced archive that is still kept.
     SetAside {
-        /// It is kept until an archive of this date, or of a later one, has been delivered.
+        /// It is kept until an archive of this date or a later one is delivered.
         until: NaiveDate,
     },
-    /// A replaced archive: its successor was written less than two days ago.
-    ReplacedLately,
+    /// A replaced archive: its replacement was written less than two days ago.
+    ReplacedRecently,
     /// A replaced archive that is no longer needed: newer archives have been delivered since.
     Replaced,
-    /// A replaced archive whose successor never arrived: it must be put back, not removed.
-    AwaitsItsName,
+    /// A set-aside archive without a replacement: it must be put back, not removed.
+    UnfinishedReplacement,
     /// It would be removed, but removal is held back.
     HeldBack(Box<Reason>),
 }
@@ -89,20 +88,20 @@ impl fmt::Display for Reason {
             Reason::SetAside { until } => {
                 write!(f, "set aside until the archive of {until} or a later one is delivered")
             }
-            Reason::ReplacedLately => f.write_str("set aside less than two days ago"),
+            Reason::ReplacedRecently => f.write_str("set aside less than two days ago"),
             Reason::Replaced => f.write_str("replaced, and archives of later dates have been delivered since"),
-            Reason::AwaitsItsName => f.write_str("to be put back: its successor never came"),
+            Reason::UnfinishedReplacement => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
         }
     }
 }
 
-/// "2 days old; weekly 2026-W47". The floor is mentioned only if the archive's age would not keep it.
+/// "2 days old; weekly 2026-W47". Mentions the minimum only if the age alone would not keep the archive.
 fn write_kept(f: &mut fmt::Formatter<'_>, age: i64, rules: &[Rule]) -> fmt::Result {
     write!(f, "{} old", days(age))?;
-    let mut before = if rules.contains(&Rule::Age) {
+    let mut separator = if rules.contains(&Rule::Age) {
         "; "
-    } else if rules.contains(&Rule::Floor) {
+    } else if rules.contains(&Rule::Minimum) {
         f.write_str(", but one of the newest that always stay")?;
         "; "
     } else {
@@ -110,12 +109,12 @@ fn write_kept(f: &mut fmt::Formatter<'_>, age: i64, rules: &[Rule]) -> fmt::Resu
     };
     for rule in rules {
         let (oldest, slot): (&str, &Slot) = match rule {
-            Rule::Age | Rule::Floor => continue,
+            Rule::Age | Rule::Minimum => continue,
             Rule::NewestOf(slot) => ("", slot),
             Rule::Oldest(slot) => ("oldest ", slot),
         };
-        write!(f, "{before}{oldest}{slot}")?;
-        before = ", ";
+        write!(f, "{separator}{oldest}{slot}")?;
+        separator = ", ";
     }
     Ok(())
 }
@@ -127,23 +126,23 @@ fn days(count: i64) -> String {
 /// Why a run removes no archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemovalHold {
-    /// The new archive has an unusual size: until somebody has checked the dump, the older ones may be the last good ones.
+    /// The new archive has an unusual size: older ones may be the last good ones.
     UnusualSize(Suspicion),
-    /// The server failed to sync the new archive to its disk: the older ones may be the last good ones.
+    /// The server failed to sync the new archive to its disk: older ones may be the last good ones.
     NotSynced,
-    /// Another job delivers to the folder, or did so within the last seven archives.
+    /// One of the last seven archives was made by another job.
     OtherJob {
-        /// One of its archives.
+        /// The name of one.
         example: String,
     },
     /// The web server's clock and this machine's differ.
     ClockDiffers {
-        /// Whole hours, without sign.
+        /// Absolute, in whole hours.
         hours: i64,
     },
-    /// `archive.name` was changed while the folder held archives with names of the old pattern.
+    /// `archive.name` was changed while the folder held archives named by the old pattern.
     DayAndMonthSwapped {
-        /// One of the names.
+        /// The name of one.
         example: String,
     },
 }

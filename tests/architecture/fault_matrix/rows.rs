@@ -65,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (5, "archive name without a date, or a path", &[
         (BROKEN_CONFIGURATION, "every_mistake_is_reported_at_once"),
-        (ARCHIVE_NAME, "a_pattern_must_be_a_date_and_a_file_name_that_can_be_parsed_again"),
+        (ARCHIVE_NAME, "a_pattern_must_make_file_names_from_which_the_date_can_be_parsed"),
     ]),
     (6, "others can write the configuration, or read its secret", &[
         (BROKEN_CONFIGURATION, "a_configuration_that_others_can_read_or_write_is_refused_with_the_chmod_that_fixes_it"),

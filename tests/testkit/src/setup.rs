@@ -209,7 +209,7 @@ impl Setup {
 
     /// The temporary name of this job's upload of `archive`.
     pub fn part_of(&self, archive: &str) -> String {
-        format!(".{archive}.{}.part", JobId::of(&self.path("config.json")))
+        format!(".{archive}.{}.part", JobId::new(&self.path("config.json")))
     }
 
     pub fn archive(&self) -> PathBuf {

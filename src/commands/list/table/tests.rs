@@ -52,7 +52,7 @@ fn every_kind() -> Vec<Entry> {
 
 fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
     Listing {
-        inventory: Inventory::of(entries, &NAMING, policy, as_of()),
+        inventory: Inventory::new(entries, &NAMING, policy, as_of()),
         folder: "TSE-INFORX at sftp.example.com:22".to_owned(),
         as_of: as_of(),
         free: Some(118_200_000_000),

@@ -12,14 +12,14 @@ fn newest() -> Newest {
 }
 
 fn line_for(newest: Option<Newest>, problems: Vec<Problem>) -> String {
-    let checkup = Checkup { archives: newest.as_ref().map_or(0, |_| 12), newest, problems };
+    let checkup = HealthReport { archives: newest.as_ref().map_or(0, |_| 12), newest, problems };
     line(&checkup, LIMITS, Some(118_200_000_000), None)
 }
 
 #[test]
 fn a_good_archive_takes_one_line() {
     insta::assert_snapshot!(line_for(Some(newest()), Vec::new()), @"SCRIPTING-SYSTEM OK - 20262311.tgz is 9 h old, 3.24 MiB | age=32400s;;93600;0 size=3397386B;;1000000:;0 archives=12;;;0 free=118200000000B;;;0");
-    let unknown = Checkup { archives: 12, newest: Some(Newest { size: None, ..newest() }), problems: Vec::new() };
+    let unknown = HealthReport { archives: 12, newest: Some(Newest { size: None, ..newest() }), problems: Vec::new() };
     let limits = Limits { min_size: None, ..LIMITS };
     insta::assert_snapshot!(line(&unknown, limits, None, Some("new host key SHA256:x")), @"SCRIPTING-SYSTEM OK - 20262311.tgz is 9 h old, of unknown size; new host key SHA256:x | age=32400s;;93600;0 archives=12;;;0");
 }

@@ -6,14 +6,14 @@ use crate::record::run_record::{ArchiveFacts, FolderFacts, Level, RunRecord, Sta
 use crate::record::task::Task;
 use crate::report::message::samples;
 use crate::report::message::samples::{decision, delivered, done, recent, stale};
-use crate::rules::listing::Archived;
+use crate::rules::listing::DatedArchive;
 use crate::rules::retention::reason::Reason;
 use crate::rules::retention::{Action, Decision, Plan};
 
 const MIB: u64 = 1024 * 1024;
 
-fn archived(date: NaiveDate, size: u64) -> Archived {
-    Archived { date, name: date.format("%Y%d%m.tgz").to_string(), size: Some(size), modified: None }
+fn archived(date: NaiveDate, size: u64) -> DatedArchive {
+    DatedArchive { date, name: date.format("%Y%d%m.tgz").to_string(), size: Some(size), modified: None }
 }
 
 /// The archives of the 36 nights up to `newest` days before the run. Four are missing, and one has more than twice the
@@ -26,7 +26,7 @@ fn folder(newest: u64) -> FolderFacts {
         if age == 13 { 27 * MIB + 400_000 } else { growth + variation }
     };
     let exists = |age: &u64| !matches!(age, 9 | 20..=22);
-    let archives: Vec<Archived> =
+    let archives: Vec<DatedArchive> =
         (newest..36).rev().filter(exists).map(|age| archived(today - Days::new(age), sizes(age))).collect();
     let complete_since = archives.first().map(|archive| archive.date);
     FolderFacts { archives, complete_since, free: Some(44_238_315_520) }
@@ -108,7 +108,7 @@ pub(crate) fn refused_login() -> RunRecord {
     record.retention = None;
     record.removed = 0;
     record.folder = None;
-    record.folder_unseen = Some("connecting to the SFTP server failed".to_owned());
+    record.listing_error = Some("connecting to the SFTP server failed".to_owned());
     record
 }
 

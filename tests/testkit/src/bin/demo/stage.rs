@@ -72,7 +72,7 @@ impl Stage {
         let modified = now.to_utc().trunc_subsecs(0);
         let dump = Dump { content: Arc::new([HEADER, &zips::sql_dump(DUMP_BYTES)].concat()), modified };
         dump.zip().write(&published.join(ZIP));
-        let planted = plant(&destination, now.date_naive(), &JobId::of(&folder.join("config.json")))?;
+        let planted = plant(&destination, now.date_naive(), &JobId::new(&folder.join("config.json")))?;
 
         let user_key = SshKey::ed25519();
         let web = HttpsServer::builder(&published).basic_auth(WEB_USER, WEB_PASSWORD).start();

@@ -41,7 +41,7 @@ fn a_wrong_mail_password_is_tried_once_and_reported() {
 #[test]
 fn missing_starttls_is_reported_and_no_password_is_sent() {
     let setup = with_mail_server(Security::None, "starttls", |mail| mail);
-    must_fail(&setup, &[("mail server", &["offers no STARTTLS", "email.server.security"])]);
+    must_fail(&setup, &[("mail server", &["does not offer STARTTLS", "email.server.security"])]);
     assert_eq!(setup.mail.logins(), []);
 }
 

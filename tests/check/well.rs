@@ -101,7 +101,7 @@ fn the_local_sendmail_is_found_but_not_run() {
     };
     let outcome = with_path(&setup);
     outcome.exited_with(4);
-    let error = "cannot run sendmail: it is neither /usr/sbin/sendmail nor in PATH, or not executable; install a local mail \
+    let error = "cannot run sendmail: no executable file /usr/sbin/sendmail, and none in PATH; install a local mail \
                 system, or set email.server";
     must_show(&outcome, error);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -18,7 +18,7 @@ fn the_newest_is_restored_unless_a_date_is_given() {
         assert_restored(setup, &restore(setup, &[]));
         fs::remove_dir_all(super::fixture::output(setup)).unwrap();
         let date = |days| day_before(setup, days).to_string();
-        assert_refused(setup, &restore(setup, &["--date", &date(5)]), &["is no gzip file"]);
+        assert_refused(setup, &restore(setup, &["--date", &date(5)]), &["is not a gzip file"]);
         assert_restored(setup, &restore(setup, &["--date", &date(3)]));
         fs::remove_dir_all(super::fixture::output(setup)).unwrap();
         let between = restore(setup, &["--date", &date(4)]);

@@ -58,7 +58,7 @@ fn a_broken_connection_costs_only_the_bytes_in_transit() {
         let outcome = restore(&setup, &["-v"]);
         assert_restored(&setup, &outcome);
         // Other connections take over; without any, a new one is made.
-        let messages = ["only what has not arrived yet is requested again", "continuing with one connection fewer"];
+        let messages = ["requesting only the missing parts", "continuing with one connection fewer"];
         assert!(messages.iter().any(|message| outcome.stderr.contains(message)), "{}", outcome.all());
         let read = server.bytes_read() - before;
         assert!(read < 34 * MIB as u64, "{read} bytes were read over {connections} connections");

@@ -93,7 +93,7 @@ pub(super) const ROWS: &[Row] = &[
         (WEB_SERVER, "an_overload_is_retried_and_then_reported"),
         (WEB_SERVER, "a_temporary_overload_is_retried"),
         (BROKEN_LINES, "a_retry_after_is_respected_up_to_the_maximum_pause"),
-        ("src/https/retry_after.rs", "the_wait_is_in_seconds_or_until_a_date_of_the_servers_clock"),
+        ("src/https/retry_after.rs", "the_wait_is_given_in_seconds_or_as_a_date_by_the_servers_clock"),
     ]),
     (12, "redirects in circles or out of TLS", &[
         (WEB_SERVER, "a_redirect_out_of_tls_or_in_a_loop_is_not_followed"),
@@ -166,9 +166,9 @@ pub(super) const ROWS: &[Row] = &[
         (STALE_DUMPS, "the_extended_time_takes_precedence_over_the_dos_time"),
     ]),
     (29, "DOS rounding at midnight; clock changes", &[
-        (FRESHNESS, "only_a_wall_clock_at_tomorrows_midnight_counts_as_today"),
-        (FRESHNESS, "a_day_that_begins_at_one_oclock_has_a_midnight_too"),
-        (FRESHNESS, "a_time_that_clocks_skip_or_repeat_is_still_valid"),
+        (FRESHNESS, "tomorrows_midnight_counts_as_today_only_for_a_wall_clock"),
+        (FRESHNESS, "midnight_counts_as_today_even_if_the_next_day_begins_at_one_oclock"),
+        (FRESHNESS, "a_time_that_the_clocks_skip_or_repeat_is_valid"),
         (STALE_DUMPS, "a_dos_time_is_used_if_the_zip_has_no_other"),
     ]),
     (30, "time in the future, of 1980, missing", &[
@@ -265,12 +265,12 @@ pub(super) const ROWS: &[Row] = &[
         (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
         (DISKS, "an_unfinished_upload_of_the_same_date_is_replaced_completely"),
         (DELIVERY, "an_interrupted_replacement_is_put_back_and_then_completed"),
-        (RETENTION_RULES, "own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock"),
+        (RETENTION_RULES, "own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock"),
     ]),
     (52, "what is none of ours in the directory", &[
         (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
         (RETENTION_RULES, "foreign_entries_are_never_removed"),
-        (RETENTION_RULES, "only_expired_archives_and_leftovers_are_ever_removed"),
+        (RETENTION_RULES, "only_expired_archives_and_leftovers_are_removed"),
     ]),
     (53, "everything expired", &[
         (CALENDAR, "the_newest_archives_are_kept_at_any_age"),
@@ -310,7 +310,7 @@ pub(super) const ROWS: &[Row] = &[
         (MATTERMOST, "hostile_names_can_forge_neither_rows_nor_mentions"),
         (ODD_ZIPS, "names_that_are_not_text_are_escaped"),
         (SECRETS, "a_webhook_that_echoes_its_path_leaks_no_secret"),
-        (REDACTION, "a_long_text_is_cut_and_says_so"),
+        (REDACTION, "a_long_text_is_truncated_with_a_note"),
     ]),
     (61, "log not writable, disk full", &[
         (INTERRUPTIONS, "a_log_that_cannot_be_written_does_not_stop_the_job"),

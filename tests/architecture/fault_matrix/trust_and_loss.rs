@@ -152,7 +152,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
             (SHARED_FOLDER, "the_age_of_an_upload_is_measured_by_the_servers_clock"),
-            (RULES_RETENTION, "own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock"),
+            (RULES_RETENTION, "own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock"),
         ],
     ),
     (
@@ -227,7 +227,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (STALE_DUMPS, "another_dump_in_the_zip_is_reported_without_a_warning"),
             (CHECK_SOURCE, "another_dump_in_the_zip_is_a_warning"),
-            (RULES_DUMP, "other_files_with_the_dumps_extension_are_dumps_too"),
+            (RULES_DUMP, "other_files_with_the_dumps_extension_count_as_dumps"),
         ],
     ),
     (

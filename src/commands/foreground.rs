@@ -22,7 +22,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interrupted, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::{Retry, RetryPolicy};
-use crate::runtime::supervisor::{WorkOutcome, Supervisor};
+use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 /// What every command needs from its configuration.
 pub(super) struct Basics {

@@ -26,7 +26,7 @@ use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::dump::base_name;
-use crate::rules::loading::{BEGINNING, LoadTarget, DumpFormat};
+use crate::rules::loading::{BEGINNING, DumpFormat, LoadTarget};
 use crate::rules::packed::MemberError;
 use crate::rules::recovery::{StoredArchive, choose, choose_replaced};
 use crate::rules::redaction::{printable, shell_word};

@@ -28,7 +28,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::Retry;
-use crate::runtime::supervisor::{WorkOutcome, Supervisor};
+use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     let begun = Instant::now();

@@ -12,7 +12,7 @@ use super::section::{Reader, WHOLE_FILE};
 use super::validated::{self, Config, Parts};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
-use crate::rules::trust::{TrustProblem, Contents};
+use crate::rules::trust::{Contents, TrustProblem};
 
 /// Longest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -65,7 +65,8 @@ fn read<C>(
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     trust.check(path, Contents::Settings);
-    let reasons: Vec<String> = trust.take_problems().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
+    let reasons: Vec<String> =
+        trust.take_problems().into_iter().map(|it| format!("{}; {}", it.problem, it.fix)).collect();
     if !reasons.is_empty() && !context.is_lenient {
         return Err(LoadError::Permissions { file: path.to_owned(), reasons });
     }

@@ -115,7 +115,8 @@ impl Job {
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
             let mut history = listing::archives(&listing, &naming, self.today);
             history.retain(|archive| archive.date < self.today);
-            let compare_with_replaced = || alarm::compare_with_replaced(bounds, size, replaced.as_ref()?.size?, &history);
+            let compare_with_replaced =
+                || alarm::compare_with_replaced(bounds, size, replaced.as_ref()?.size?, &history);
             alarm::compare_with_earlier(bounds, self.today, size, &history).or_else(compare_with_replaced)
         });
         let circumstances = Circumstances {

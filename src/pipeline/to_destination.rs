@@ -52,7 +52,8 @@ impl Job {
     /// What has the final name `name`, or would get it back.
     fn describe_occupant(&self, connection: &Connection, name: &str) -> Result<String, DestinationError> {
         let listing = connection.list()?;
-        let put_back = unfinished_replacements(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
+        let put_back =
+            unfinished_replacements(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
         let current = put_back.map_or(name.to_owned(), |(old, _)| old);
         let Some(entry) = listing.into_iter().find(|entry| entry.name == current) else {
             return Ok("nothing has that name yet".to_owned());

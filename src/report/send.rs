@@ -19,7 +19,7 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
-use crate::runtime::supervisor::{WorkOutcome, Supervisor};
+use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 /// For all reports together, after the job, which has `run.deadline_minutes`.
 const LIMIT: Duration = Duration::from_secs(10 * 60);

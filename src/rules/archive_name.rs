@@ -280,8 +280,8 @@ mod tests {
                 assert_eq!(naming.leftover(&format!("{prefix}{archive}{foreign}")), None, "{foreign}");
             }
             assert_eq!(naming.leftover(&format!("{prefix}20269911.tgz.old")), None);
-            let options =
-                [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last].map(|version| restore_option(&naming.replaced_name(archive, version)));
+            let options = [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last]
+                .map(|version| restore_option(&naming.replaced_name(archive, version)));
             assert_eq!(options, ["--replaced", "--replaced", "--replaced=last"]);
         }
     }

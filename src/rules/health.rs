@@ -63,12 +63,19 @@ pub enum Problem {
     /// The newest archive has an unusual size.
     UnusualSize(Suspicion),
     /// The newest archive was written in the future: a clock is wrong, and so is the age.
-    ClockAhead { by: TimeDelta },
+    ClockAhead {
+        by: TimeDelta,
+    },
     /// An archive is dated after today.
-    DatedAhead { name: String },
+    DatedAhead {
+        name: String,
+    },
     HeldBack(RemovalHold),
     /// Leftovers of interrupted runs, older than `max_age`.
-    Leftovers { count: usize, example: String },
+    Leftovers {
+        count: usize,
+        example: String,
+    },
 }
 
 /// A smaller difference between the clocks is fine.
@@ -132,7 +139,8 @@ fn problems_of_newest(
         _ => {}
     }
     let suspicion = limits.alarm.zip(newest.file.size).and_then(|(alarm, size)| {
-        let history: Vec<DatedArchive> = inventory.archives.iter().filter(|archive| archive.counts).map(archived).collect();
+        let history: Vec<DatedArchive> =
+            inventory.archives.iter().filter(|archive| archive.counts).map(archived).collect();
         alarm::compare_with_earlier(alarm, newest.date, size, &history)
     });
     problems.extend(suspicion.map(Problem::UnusualSize));

@@ -111,7 +111,8 @@ impl Inventory {
                         action: decision.action,
                         reason,
                     };
-                    let replaced = naming.set_aside(&file.name).filter(|_| file.reason != Reason::UnfinishedReplacement);
+                    let replaced =
+                        naming.set_aside(&file.name).filter(|_| file.reason != Reason::UnfinishedReplacement);
                     match (date, replaced.map(|replaced| replaced.date)) {
                         (Some(date), _) => {
                             let counts = date <= today && file.size != Some(0);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::rules::archive_name::{Leftover, Naming, SetAside, ReplacedVersion};
+use crate::rules::archive_name::{Leftover, Naming, ReplacedVersion, SetAside};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

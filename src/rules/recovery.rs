@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use thiserror::Error;
 
 use crate::rules::archive_name::Naming;
-use crate::rules::listing::{Entry, Kind, unfinished_replacements, archives_including_empty};
+use crate::rules::listing::{Entry, Kind, archives_including_empty, unfinished_replacements};
 use crate::rules::other_pattern::OtherPattern;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

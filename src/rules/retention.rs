@@ -117,7 +117,10 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         reference: dates.last().copied(),
         kept: keeping::rules(policy, &dates),
         clock: ServerClock { now: circumstances.server_now, keep_days: policy.keep_days },
-        unfinished_replacements: listing::unfinished_replacements(listing, naming).into_iter().map(|(old, _)| old).collect(),
+        unfinished_replacements: listing::unfinished_replacements(listing, naming)
+            .into_iter()
+            .map(|(old, _)| old)
+            .collect(),
         modified: listing.iter().filter_map(|entry| Some((entry.name.as_str(), entry.modified?))).collect(),
     };
     let decide = |entry: &Entry| {
@@ -189,7 +192,9 @@ impl Folder<'_> {
                 Some(age) => (Action::Remove, Reason::AbandonedUpload { hours: age.num_hours() }),
                 None => (Action::Keep, Reason::OtherUpload),
             },
-            Leftover::SetAside(_) if self.unfinished_replacements.contains(&entry.name) => (Action::Keep, Reason::UnfinishedReplacement),
+            Leftover::SetAside(_) if self.unfinished_replacements.contains(&entry.name) => {
+                (Action::Keep, Reason::UnfinishedReplacement)
+            }
             Leftover::SetAside(SetAside { archive, date, .. }) => {
                 let until = date.checked_add_days(REPLACED_KEPT_DAYS).unwrap_or(NaiveDate::MAX);
                 // A run with --date replaces an archive long after its date.

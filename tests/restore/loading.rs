@@ -1,6 +1,6 @@
 //! The maker of a dump, and the command that loads it.
 
-use scripting_system::rules::loading::{LoadTarget, DumpFormat};
+use scripting_system::rules::loading::{DumpFormat, LoadTarget};
 
 const TARGET: LoadTarget<'_> =
     LoadTarget { file: "/r/dump.sql", database: "restored_1", database_file: "/r/restored_1.db", is_root: false };

@@ -136,10 +136,7 @@ fn a_sparse_file_is_refused_in_every_format() {
         let made = Command::new("sh").current_dir(folder.path()).args(["-ec", &command]).output().unwrap();
         assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
         let problem = unpacked(&made.stdout).map(|_| ()).unwrap_err();
-        assert!(
-            problem.contains("which is a special file") || problem.contains("instead of"),
-            "{format}: {problem}"
-        );
+        assert!(problem.contains("which is a special file") || problem.contains("instead of"), "{format}: {problem}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding and checking the dump in a ZIP, and recognising other files.
 
-use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, find, file_kind, other_dumps};
+use scripting_system::rules::dump::{EntryKind, Method, ZipEntry, check, file_kind, find, other_dumps};
 use scripting_system::rules::freshness::DumpTime;
 
 fn entry() -> ZipEntry {

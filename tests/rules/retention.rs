@@ -109,7 +109,8 @@ fn own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clo
 #[test]
 fn a_replaced_archive_is_kept_until_an_archive_three_days_newer_is_delivered() {
     let replaced = archive(3).name;
-    let old = [ReplacedVersion::First, ReplacedVersion::Last, ReplacedVersion::Legacy].map(|which| NAMING.replaced_name(&replaced, which));
+    let old = [ReplacedVersion::First, ReplacedVersion::Last, ReplacedVersion::Legacy]
+        .map(|which| NAMING.replaced_name(&replaced, which));
     let listing: Vec<Entry> =
         old.iter().map(|name| file(name)).chain([archive(0), archive(1), archive(2), archive(3)]).collect();
     let removed_after = |delivered: Option<NaiveDate>| {
@@ -136,7 +137,8 @@ fn a_replaced_archive_is_kept_until_an_archive_three_days_newer_is_delivered() {
 fn the_latest_set_aside_archive_without_a_replacement_is_put_back() {
     let (finished, lost) = (archive(1).name, archive(5).name);
     let old = |archive: &str, which| NAMING.replaced_name(archive, which);
-    let of_lost = [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last].map(|which| old(&lost, which));
+    let of_lost =
+        [ReplacedVersion::Legacy, ReplacedVersion::First, ReplacedVersion::Last].map(|which| old(&lost, which));
     for present in 1..=3 {
         let mut listing = vec![file(&finished), file(&old(&finished, ReplacedVersion::First))];
         listing.extend(of_lost[..present].iter().map(|name| file(name)));

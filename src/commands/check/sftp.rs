@@ -239,9 +239,10 @@ fn others(plan: &Plan) -> String {
         let reason = if let Reason::HeldBack(reason) = &decision.reason { reason } else { &decision.reason };
         let group = match reason {
             Reason::Replaced | Reason::ReplacedRecently | Reason::SetAside { .. } => 0,
-            Reason::UnfinishedUpload | Reason::OtherUpload | Reason::AbandonedUpload { .. } | Reason::UnfinishedReplacement => {
-                2
-            }
+            Reason::UnfinishedUpload
+            | Reason::OtherUpload
+            | Reason::AbandonedUpload { .. }
+            | Reason::UnfinishedReplacement => 2,
             Reason::Foreign => 3,
             _ if decision.action == Action::Remove => 1,
             _ => continue,

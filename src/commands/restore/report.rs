@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{rate_suffix, modified};
+use crate::commands::recovery::{modified, rate_suffix};
 use crate::config::JobZone;
-use crate::rules::loading::{LoadTarget, DumpFormat};
+use crate::rules::loading::{DumpFormat, LoadTarget};
 use crate::rules::units::{duration, exact_size, size};
 
 pub(super) struct Restored<'a> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::rules::health::{HealthReport, Health, Limits, Newest, Problem};
+use crate::rules::health::{Health, HealthReport, Limits, Newest, Problem};
 use crate::rules::redaction::printable;
 use crate::rules::units;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::{rate_suffix, modified};
+use crate::commands::recovery::{modified, rate_suffix};
 use crate::config::JobZone;
 use crate::rules::recovery::StoredArchive;
 use crate::rules::redaction::{printable, shell_word};

@@ -1,4 +1,4 @@
-//! Weeks, months and years of history, on real servers.
+//! The calendar rules on real servers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,12 +7,12 @@ use serde_json::json;
 use testkit::Setup;
 use testkit::setup::archive_name;
 
-use super::{archive, dry_run, lay, listed, names, removed_by, run, today};
+use super::{archive, create_archives, dry_run, listed, names, removed_by, run, today};
 
 /// A Monday after a leap year of 53 weeks.
 const DATE: NaiveDate = NaiveDate::from_ymd_opt(2021, 1, 4).unwrap();
 
-/// What must be kept of 400 archives up to [`DATE`], and why, without the age.
+/// The archives to be kept out of 400 up to [`DATE`], and the reasons without the age.
 const KEPT: [(&str, &str); 23] = [
     ("2021-01-04", "; weekly 2021-W01, monthly 2021-01, yearly 2021"),
     ("2021-01-03", "; weekly 2020-W53"),
@@ -40,11 +40,11 @@ const KEPT: [(&str, &str); 23] = [
 ];
 
 #[test]
-fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
+fn the_calendar_rules_keep_exactly_the_right_archives_of_a_year() {
     Setup::on_each_server(|setup| {
         setup.publish_dump_of(DATE.and_time(NaiveTime::from_hms_opt(22, 0, 0).unwrap()).and_utc());
         setup.config["retention"] = json!({"keep_days": 5, "keep_weekly": 6, "keep_monthly": 14, "keep_yearly": 4});
-        lay(setup, (1..400).map(|age| DATE - Days::new(age)));
+        create_archives(setup, (1..400).map(|age| DATE - Days::new(age)));
         let dry = dry_run(setup);
         dry.exited_with(0);
 
@@ -66,8 +66,8 @@ fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
             outcome.logged(&format!("Remove expired: kept {name}: {reason}\n"));
         }
         assert_eq!(names(listed(&dry, "would be removed")), removed_by(&outcome));
-        let stay: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-        assert_eq!(listed(&dry, "would be kept").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), stay);
+        let kept: BTreeSet<String> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+        assert_eq!(listed(&dry, "would be kept").into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), kept);
 
         run(setup).exited_with(0).logged(&format!("Remove expired: 0 removed, {} archives kept", KEPT.len()));
     });
@@ -77,7 +77,7 @@ fn of_four_hundred_archives_the_calendar_rules_keep_exactly_the_right_ones() {
 fn the_newest_archives_are_kept_at_any_age() {
     let mut setup = Setup::new();
     setup.config["retention"] = json!({"keep_days": 1, "keep_at_least": 4});
-    lay(&setup, [100, 200, 300, 400, 500].map(|days| today(&setup) - Days::new(days)));
+    create_archives(&setup, [100, 200, 300, 400, 500].map(|days| today(&setup) - Days::new(days)));
     let outcome = run(&setup);
     outcome.exited_with(0);
     let kept: BTreeSet<String> = [0, 100, 200, 300].map(|days| archive(&setup, days)).into();
@@ -87,13 +87,13 @@ fn the_newest_archives_are_kept_at_any_age() {
 }
 
 #[test]
-fn the_first_fresh_dump_after_a_long_pause_keeps_the_minimum() {
+fn the_first_delivery_after_a_long_pause_keeps_the_minimum() {
     let mut setup = Setup::new();
     let last_fresh = today(&setup) - Days::new(40);
-    lay(&setup, (0..11).map(|days| last_fresh - Days::new(days)));
+    create_archives(&setup, (0..11).map(|days| last_fresh - Days::new(days)));
     let evening = NaiveTime::from_hms_opt(22, 0, 0).unwrap();
-    let back = (last_fresh + Days::new(30)).and_time(evening);
-    setup.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(back, Utc));
+    let modified = (last_fresh + Days::new(30)).and_time(evening);
+    setup.publish_dump_of(DateTime::<Utc>::from_naive_utc_and_offset(modified, Utc));
     run(&setup).exited_with(0);
     let kept: BTreeSet<String> = [30, 0, -1].map(|days| archive_name(last_fresh + TimeDelta::days(days))).into();
     assert_eq!(setup.sshd.names().into_iter().collect::<BTreeSet<_>>(), kept);

@@ -1,4 +1,4 @@
-//! Changed patterns, copied folders and wrong clocks, on real servers: retention respects when a file was written.
+//! Modification times protect archives on real servers: after changed patterns, copied folders and wrong clocks.
 
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
@@ -8,15 +8,15 @@ use serde_json::json;
 use testkit::Setup;
 use testkit::setup::archive_name;
 
-use super::{archive, lay, removed_by, run, run_on, today};
+use super::{archive, create_archives, removed_by, run, run_on, today};
 
-/// When a run on `date` writes.
+/// The time at which a run on `date` writes.
 fn evening(date: NaiveDate) -> DateTime<Utc> {
     date.and_hms_opt(22, 0, 0).unwrap().and_utc()
 }
 
-/// Creates an archive for each of the last `days` days, named by `pattern` and written on its day.
-fn lay_named(setup: &Setup, pattern: &str, days: u64) {
+/// Creates an archive for each of the last `days` days, named by `pattern` and written on that day.
+fn create_named(setup: &Setup, pattern: &str, days: u64) {
     for age in 1..=days {
         let date = today(setup) - Days::new(age);
         let path = setup.sshd.directory.join(format!("{}.tgz", date.format(pattern)));
@@ -37,7 +37,7 @@ fn set_all_modified(setup: &Setup, time: DateTime<Utc>) {
 }
 
 /// Asserts that a run after each change of the pattern removes nothing.
-fn must_lose_nothing(setup: &mut Setup, patterns: &[&str]) {
+fn assert_nothing_is_removed(setup: &mut Setup, patterns: &[&str]) {
     let mut files = setup.sshd.names().len();
     for pattern in patterns {
         setup.set("archive.name", json!(pattern));
@@ -52,59 +52,59 @@ fn must_lose_nothing(setup: &mut Setup, patterns: &[&str]) {
 fn changing_the_pattern_back_and_forth_removes_no_recent_archive() {
     for [old, new] in [["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"], ["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"]] {
         let mut setup = Setup::new();
-        lay_named(&setup, old, 10);
-        must_lose_nothing(&mut setup, &[new, old, new]);
+        create_named(&setup, old, 10);
+        assert_nothing_is_removed(&mut setup, &[new, old, new]);
     }
 }
 
-/// Runs `try_on` with an embedded server that has its clock set to `date`.
-fn on_date(date: NaiveDate, try_on: impl Fn(&mut Setup)) {
+/// Calls `test` with an embedded server whose clock shows `date`.
+fn on_date(date: NaiveDate, test: impl Fn(&mut Setup)) {
     let mut setup = Setup::new();
     let lead = (Utc::now() - evening(date)).num_seconds();
-    // Files created by a test have times of that calendar; those that a run writes have this machine's time.
+    // Only files that a run writes have this machine's time; those of a test already have the server's.
     let begun = u32::try_from(Utc::now().timestamp()).unwrap() - 60;
     let shown = move |time: u32| Some(if time < begun { time } else { (i64::from(time) - lead) as u32 });
     let _server = setup.serve_sftp(|server| server.mapping_times(shown));
     setup.publish_dump_of(evening(date));
-    try_on(&mut setup);
+    test(&mut setup);
 }
 
 #[test]
-fn if_all_names_match_both_patterns_their_times_keep_the_archives() {
-    // All are from 2 to 11 November: by the new pattern, the old names are from the 11th of other months.
+fn modification_times_protect_archives_whose_names_match_both_patterns() {
+    // All are from 2 to 11 November: the new pattern reads them as the 11th of other months.
     let date = NaiveDate::from_ymd_opt(2025, 11, 12).unwrap();
     for [old, new] in [["%Y%d%m", "%Y%m%d"], ["%Y%m%d", "%Y%d%m"], ["%Y-%d-%m", "%F"], ["%F", "%Y-%d-%m"]] {
         on_date(date, |setup| {
-            lay_named(setup, old, 10);
+            create_named(setup, old, 10);
             setup.set("archive.name", json!(new));
             let outcome = run(setup);
             outcome.exited_with(0).logged("Remove expired: 0 removed, 11 archives kept\n");
-            // The 2nd of November reads as the 11th of February.
+            // 2 November is read as 11 February.
             let name = format!("{}.tgz", (date - Days::new(10)).format(old));
             outcome.logged("warnings 0");
             outcome.logged(&format!("Remove expired: kept {name}: written 10 days ago, though its name says 274\n"));
-            must_lose_nothing(setup, &[old]);
+            assert_nothing_is_removed(setup, &[old]);
         });
     }
 }
 
 #[test]
-fn later_in_a_month_a_change_to_a_composite_field_is_noticed_too() {
+fn a_change_to_a_composite_field_later_in_the_month_holds_removal_back() {
     on_date(NaiveDate::from_ymd_opt(2025, 11, 20).unwrap(), |setup| {
-        lay_named(setup, "%Y-%d-%m", 10);
+        create_named(setup, "%Y-%d-%m", 10);
         setup.set("archive.name", json!("%F"));
         run(setup)
             .exited_with(1)
             .logged("removal is held back: \"2025-1")
             .logged("fits archive.name only with day and month");
-        must_lose_nothing(setup, &["%Y-%d-%m"]);
+        assert_nothing_is_removed(setup, &["%Y-%d-%m"]);
     });
 }
 
 #[test]
-fn a_folder_that_was_copied_loses_nothing_until_the_copy_is_old() {
+fn a_copied_folder_keeps_its_archives_until_the_copy_is_old() {
     Setup::on_each_server(|setup| {
-        lay(setup, [1, 2, 10, 11, 12, 40].map(|age| today(setup) - Days::new(age)));
+        create_archives(setup, [1, 2, 10, 11, 12, 40].map(|age| today(setup) - Days::new(age)));
         set_all_modified(setup, Utc::now() - Duration::from_secs(3 * 86_400));
         for listed in [setup.call("list", &[]).stdout, setup.call("list", &["--json"]).stdout] {
             assert!(listed.contains("written 3 days ago, though its name says 40"), "{listed}");
@@ -124,7 +124,7 @@ fn without_modification_times_the_names_decide() {
     for shown in [None, Some(0)] {
         let mut setup = Setup::new();
         let _server = setup.serve_sftp(|server| server.mapping_times(move |_| shown));
-        lay(&setup, [1, 2, 10, 11, 40].map(|age| today(&setup) - Days::new(age)));
+        create_archives(&setup, [1, 2, 10, 11, 40].map(|age| today(&setup) - Days::new(age)));
         set_all_modified(&setup, Utc::now());
         let listed = setup.call("list", &["--json"]);
         assert_eq!(listed.stdout.matches("\"modified\": null").count(), 5, "{}", listed.all());
@@ -141,13 +141,13 @@ fn a_server_clock_that_is_years_off_changes_no_removal() {
         let off = years * 365 * 86_400;
         let _server = setup.serve_sftp(|sftp| sftp.mapping_times(move |time| Some((i64::from(time) + off) as u32)));
         let (date, ages) = (today(&setup), [1, 2, 10, 11, 12, 40]);
-        lay(&setup, ages.map(|age| date - Days::new(age)));
+        create_archives(&setup, ages.map(|age| date - Days::new(age)));
         if !is_fresh {
             setup.publish_dump_of(setup.modified - Days::new(1));
         }
         let outcome = run_on(&setup, date, &[]);
         outcome.exited_with(i32::from(!is_fresh));
-        // Ages count from the newest archive, which is yesterday's if the dump is stale.
+        // Ages count from the newest archive: yesterday's if the dump is stale.
         let expired = &ages[if is_fresh { 3 } else { 4 }..];
         let expired = expired.iter().map(|age| archive_name(date - Days::new(*age))).collect();
         assert_eq!(removed_by(&outcome), expired, "{years}: {}", outcome.all());
@@ -155,13 +155,13 @@ fn a_server_clock_that_is_years_off_changes_no_removal() {
 }
 
 #[test]
-fn an_archive_of_a_run_repeated_late_is_kept_as_long_as_others() {
+fn an_archive_delivered_late_is_kept_as_long_as_others() {
     let mut setup = Setup::new();
-    let (tonight, missed) = (setup.modified, setup.modified - Days::new(20));
+    let (today, missed) = (setup.modified, setup.modified - Days::new(20));
     setup.publish_dump_of(missed);
     run(&setup).exited_with(0);
-    setup.publish_dump_of(tonight);
-    lay_named(&setup, "%Y%d%m", 10);
+    setup.publish_dump_of(today);
+    create_named(&setup, "%Y%d%m", 10);
     let outcome = run(&setup);
     outcome.exited_with(0).logged("Remove expired: 0 removed, 12 archives kept\n");
     let name = archive_name(missed.date_naive());

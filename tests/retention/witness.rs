@@ -1,4 +1,4 @@
-//! The server's clock against the dates in names, as a pure decision: tables, and properties for changed patterns.
+//! Retention by the server's clock as a pure decision: tables, and properties for changed patterns.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use scripting_system::rules::retention::{Circumstances, server_clock};
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 const POLICY: Policy =
     Policy { keep_days: 10, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
-/// Patterns, each with its counterpart with day and month swapped.
+/// Pairs of patterns with day and month swapped.
 const SWAPPED: [[&str; 2]; 6] = [
     ["%Y%d%m", "%Y%m%d"],
     ["%Y-%d-%m", "%F"],
@@ -25,7 +25,7 @@ const SWAPPED: [[&str; 2]; 6] = [
     ["%-d_%-m_%Y", "%-m_%-d_%Y"],
 ];
 
-/// Cached because checking a pattern takes time.
+/// Cached because checking a pattern is slow.
 fn naming(pattern: &str) -> &'static Naming {
     static NAMINGS: LazyLock<BTreeMap<&str, Naming>> = LazyLock::new(|| {
         let naming = |pattern| Naming {
@@ -42,7 +42,7 @@ fn entry(name: String, modified: Option<DateTime<Utc>>) -> Entry {
     Entry { name, kind: Kind::File, size: Some(1), modified }
 }
 
-/// When the run on `date` writes.
+/// The time at which the run on `date` writes.
 fn evening(date: NaiveDate) -> DateTime<Utc> {
     date.and_hms_opt(23, 0, 0).unwrap().and_utc()
 }
@@ -51,7 +51,7 @@ fn now() -> DateTime<Utc> {
     evening(TODAY)
 }
 
-/// What happens to an archive with `date` in its name, in a folder with one of today: the reason for keeping it, or "removed".
+/// "removed", or the reason to keep the archive with `date` in its name. The folder also has an archive of today.
 fn fate(date: NaiveDate, modified: Option<DateTime<Utc>>, keep_days: u32, server_now: DateTime<Utc>) -> String {
     let naming = naming("%F");
     let name = naming.archive.file_name(date);
@@ -65,19 +65,19 @@ fn fate(date: NaiveDate, modified: Option<DateTime<Utc>>, keep_days: u32, server
 }
 
 #[test]
-fn the_server_time_is_that_of_the_new_archive_or_else_the_earlier_clock() {
-    let (ours, hours) = (now(), TimeDelta::hours);
+fn the_server_time_is_that_of_the_new_archive_or_else_of_the_earlier_clock() {
+    let (local, hours) = (now(), TimeDelta::hours);
     for (delivered, clock_difference, expected) in [
-        (None, None, ours),
-        (None, Some(hours(3)), ours),
-        (None, Some(hours(-3)), ours - hours(3)),
-        (Some(ours + hours(9)), Some(hours(-3)), ours + hours(9)),
-        (Some(ours - TimeDelta::days(900)), None, ours - TimeDelta::days(900)),
-        // There is no such time: the difference is ignored.
-        (None, Some(TimeDelta::MIN), ours),
+        (None, None, local),
+        (None, Some(hours(3)), local),
+        (None, Some(hours(-3)), local - hours(3)),
+        (Some(local + hours(9)), Some(hours(-3)), local + hours(9)),
+        (Some(local - TimeDelta::days(900)), None, local - TimeDelta::days(900)),
+        // An impossible time is ignored.
+        (None, Some(TimeDelta::MIN), local),
     ] {
         assert_eq!(
-            server_clock::server_now(delivered, ours, clock_difference),
+            server_clock::server_now(delivered, local, clock_difference),
             expected,
             "{delivered:?} {clock_difference:?}"
         );
@@ -85,7 +85,7 @@ fn the_server_time_is_that_of_the_new_archive_or_else_the_earlier_clock() {
 }
 
 #[test]
-fn only_a_time_within_keep_days_overrules_an_old_name() {
+fn only_a_modification_time_within_keep_days_protects_an_old_name() {
     let (days, removed) = (TimeDelta::days, "removed");
     let named = TODAY - Days::new(40);
     let written = |age: TimeDelta| Some(now() - age);
@@ -97,16 +97,16 @@ fn only_a_time_within_keep_days_overrules_an_old_name() {
         (written(second), 10, "written 0 days ago, though its name says 40"),
         (written(days(10) + TimeDelta::hours(23)), 10, "written 10 days ago, though its name says 40"),
         (written(days(11)), 10, removed),
-        // A clock may be a day ahead; more is nonsense.
+        // A clock may be up to a day ahead.
         (written(-days(1)), 10, "written 0 days ago, though its name says 40"),
         (written(-days(1) - second), 10, removed),
         (written(-days(4_000)), 10, removed),
-        // No time at all.
+        // Missing or impossible times.
         (None, 10, removed),
         (Some(long_ago), 10, removed),
         (Some(DateTime::<Utc>::MAX_UTC), 10, removed),
         (Some(DateTime::<Utc>::MIN_UTC), 10, removed),
-        // What the name says, or a day later.
+        // On the date in the name, or a day later.
         (Some(evening(named)), 39, removed),
         (Some(evening(named + Days::new(1))), 39, removed),
         (
@@ -121,15 +121,15 @@ fn only_a_time_within_keep_days_overrules_an_old_name() {
 }
 
 #[test]
-fn a_server_clock_that_is_years_off_is_consistent() {
+fn a_server_clock_that_is_years_off_changes_no_decision() {
     let named = TODAY - Days::new(40);
     for years in [-30, -2, 2, 60] {
         let off = TimeDelta::days(365 * years);
         let by_its_clock = |date| Some(evening(date) + off);
         assert_eq!(fate(named, by_its_clock(named), 10, now() + off), "removed", "{years}");
-        // A run with a stale dump writes nothing that would show the server's time.
+        // With a stale dump, the server's time is unknown.
         assert_eq!(fate(named, by_its_clock(named), 10, now()), "removed", "{years}");
-        // A slow clock makes nothing look younger than its name.
+        // A slow clock makes no file look newer than its name.
         if years > 0 {
             let kept = fate(named, by_its_clock(TODAY - Days::new(3)), 10, now() + off);
             assert_eq!(kept, "written 3 days ago, though its name says 40", "{years}");
@@ -138,7 +138,7 @@ fn a_server_clock_that_is_years_off_is_consistent() {
 }
 
 #[test]
-fn a_copied_folder_loses_nothing_until_keep_days_after_the_copy() {
+fn a_copied_folder_keeps_its_archives_for_keep_days_after_the_copy() {
     let naming = naming("%F");
     let copied = evening(TODAY) - TimeDelta::hours(8);
     let mut folder: Vec<Entry> =
@@ -149,7 +149,7 @@ fn a_copied_folder_loses_nothing_until_keep_days_after_the_copy() {
         let circumstances = Circumstances { server_now: Some(evening(today)), ..Circumstances::on(today) };
         let plan = retention::plan(&folder, naming, POLICY, circumstances);
         let (removed, kept) = (plan.removals().count(), plan.archives_kept());
-        // On the tenth day the last archive before the copy has expired by its name as well.
+        // On the tenth day, the last archive written before the copy expires by its name.
         match day {
             0..10 => assert_eq!((removed, kept), (0, folder.len()), "day {day}"),
             10 => assert_eq!((removed, kept), (1, folder.len() - 1)),
@@ -229,7 +229,7 @@ proptest! {
                     let age = (day - folder[&removal.name]).num_days();
                     prop_assert!(age > keep_days.into(), "{removal:?} of {age} days ago, {}", pair[pattern]);
                 }
-                // A swap of day and month that leaves unknown names is reported.
+                // Names that only the other pattern matches hold removal back.
                 let has_swapped = folder.keys().any(|name| naming.archive.date_of(name).is_none());
                 let is_held_back = matches!(plan.held_back, Some(RemovalHold::DayAndMonthSwapped { .. }));
                 prop_assert_eq!(has_swapped, is_held_back, "{:?}", folder);

@@ -147,7 +147,7 @@ fn huge_headers_are_not_read_into_memory() {
         let before = tar_of(&[(kind, "long", &long), (EntryType::Regular, NAME, b"x")]);
         assert_bad(&gzipped(&before), "the tar in it is damaged at its beginning, or it is not a tar");
         let after = tar_of(&[(EntryType::Regular, NAME, b"x"), (kind, "long", &long)]);
-        assert_bad(&gzipped(&after), "the tar in it is damaged behind the dump");
+        assert_bad(&gzipped(&after), "the tar in it is damaged after the dump");
     }
 }
 

@@ -262,13 +262,13 @@ pub(super) const ROWS: &[Row] = &[
         (TRANSFERS, "a_failing_close_is_a_failed_upload"),
     ]),
     (51, "leftovers of earlier runs", &[
-        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
+        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_every_reason_is_logged"),
         (DISKS, "an_unfinished_upload_of_the_same_date_is_replaced_completely"),
         (DELIVERY, "an_interrupted_replacement_is_put_back_and_then_completed"),
         (RETENTION_RULES, "own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock"),
     ]),
     (52, "what is none of ours in the directory", &[
-        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
+        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_every_reason_is_logged"),
         (RETENTION_RULES, "foreign_entries_are_never_removed"),
         (RETENTION_RULES, "only_expired_archives_and_leftovers_are_removed"),
     ]),
@@ -276,13 +276,13 @@ pub(super) const ROWS: &[Row] = &[
         (CALENDAR, "the_newest_archives_are_kept_at_any_age"),
     ]),
     (54, "removal denied; already gone", &[
-        (RETENTION, "a_removal_that_is_denied_is_a_warning_after_a_delivery"),
+        (RETENTION, "a_refused_removal_after_a_delivery_is_a_warning"),
         (REMOVAL, "a_refused_removal_is_a_warning_for_each_file"),
         (ODD_SERVERS, "an_archive_that_others_remove_first_counts_as_removed"),
     ]),
     (55, "10,000 entries; names with newlines", &[
-        (RETENTION, "ten_thousand_foreign_files_neither_fill_the_log_nor_slow_the_run"),
-        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
+        (RETENTION, "ten_thousand_foreign_files_neither_fill_the_log_nor_slow_down_the_run"),
+        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_every_reason_is_logged"),
         (ARCHIVE_NAME, "only_the_whole_name_is_parsed"),
     ]),
     (56, "what arrived is shorter, or has other bytes", &[

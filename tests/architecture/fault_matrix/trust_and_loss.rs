@@ -160,8 +160,8 @@ pub(super) const ROWS: &[Row] = &[
         "pattern changed, and changed back",
         &[
             (SERVER_CLOCK, "changing_the_pattern_back_and_forth_removes_no_recent_archive"),
-            (SERVER_CLOCK, "if_all_names_match_both_patterns_their_times_keep_the_archives"),
-            (SERVER_CLOCK, "later_in_a_month_a_change_to_a_composite_field_is_noticed_too"),
+            (SERVER_CLOCK, "modification_times_protect_archives_whose_names_match_both_patterns"),
+            (SERVER_CLOCK, "a_change_to_a_composite_field_later_in_the_month_holds_removal_back"),
             (WITNESS, "a_changed_pattern_removes_nothing_that_was_written_within_keep_days"),
         ],
     ),
@@ -169,7 +169,7 @@ pub(super) const ROWS: &[Row] = &[
         88,
         "folder copied; server without modification times",
         &[
-            (SERVER_CLOCK, "a_folder_that_was_copied_loses_nothing_until_the_copy_is_old"),
+            (SERVER_CLOCK, "a_copied_folder_keeps_its_archives_until_the_copy_is_old"),
             (SERVER_CLOCK, "without_modification_times_the_names_decide"),
         ],
     ),

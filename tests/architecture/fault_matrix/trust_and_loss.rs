@@ -1,4 +1,4 @@
-//! The faults about whom the program trusts, what it must not lose, and what its messages name: rows 73 to 98, and 122.
+//! Rows 73 to 98 and 122: faults of trust, data loss and messages.
 
 use super::Row;
 
@@ -42,7 +42,7 @@ const WITNESS: &str = "tests/retention/witness.rs";
 pub(super) const ROWS: &[Row] = &[
     (
         73,
-        "host named by patterns, upper case, hashes, the system's file; another key there",
+        "known_hosts with patterns, upper case, hashes, in the system's file; a changed key",
         &[
             (HOST_KEYS, "a_changed_key_is_noticed_under_any_name_of_the_host_and_the_right_key_connects"),
             (HOST_KEYS, "the_systems_known_hosts_is_read_and_never_written"),
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         75,
-        "a file that steers the job, or a folder above it, is writable by others or of somebody else",
+        "a file that controls the job, or a folder above it, is writable by others or belongs to another user",
         &[
             (CONFIG_TRUST, "a_file_that_others_could_write_or_replace_is_refused_with_the_path_and_the_command"),
             (CONFIG_TRUST, "a_link_is_judged_where_it_is_and_where_it_leads"),
@@ -102,10 +102,10 @@ pub(super) const ROWS: &[Row] = &[
             (HOSTILE, "no_end_of_a_file_makes_much_to_read"),
         ],
     ),
-    (79, "folder listing without end", &[(BOUNDS, "an_endless_listing_is_refused_in_little_memory")]),
+    (79, "endless folder listing", &[(BOUNDS, "an_endless_listing_is_refused_in_little_memory")]),
     (
         80,
-        "log is a pipe, a device, a link to one",
+        "the log is a pipe, a device or a link to one",
         &[
             (INTERRUPTIONS, "a_log_that_is_no_regular_file_ends_the_program_at_once"),
             (INTERRUPTIONS, "a_log_may_be_a_link_to_a_file"),
@@ -113,7 +113,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         81,
-        "child processes get none of our secrets",
+        "a child process could inherit secrets",
         &[
             (MAIL, "the_local_sendmail_gets_neither_the_environment_nor_an_open_file"),
             (SENDMAIL, "a_hanging_sendmail_is_killed_with_its_children"),
@@ -121,7 +121,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         82,
-        "two jobs, one folder, one pattern",
+        "two jobs with the same folder and pattern",
         &[
             (SHARED_FOLDER, "the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing"),
             (SHARED_FOLDER, "an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job"),
@@ -130,7 +130,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         83,
-        "second run of the day with a tiny dump",
+        "a second run on the same day with a tiny dump",
         &[
             (SAME_DAY, "a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days"),
             (SAME_DAY, "repeating_an_earlier_date_does_not_expire_a_replaced_archive"),
@@ -138,12 +138,12 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         84,
-        "replaced three times in one day, killed in between",
+        "an archive is replaced three times on one day, with kills in between",
         &[(SAME_DAY, "of_three_replacements_on_one_day_the_first_and_the_latest_survive_kills_at_any_step")],
     ),
     (
         85,
-        "two machines upload to one folder at once",
+        "two machines upload to one folder at the same time",
         &[
             (SHARED_FOLDER, "simultaneous_uploads_of_two_machines_do_not_disturb_each_other"),
             (SHARED_FOLDER, "a_machine_overtaken_during_its_upload_finds_the_archive_delivered"),
@@ -152,7 +152,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         86,
-        "leftovers of others",
+        "leftovers of other jobs and machines",
         &[
             (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
             (SHARED_FOLDER, "the_age_of_an_upload_is_measured_by_the_servers_clock"),
@@ -161,7 +161,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         87,
-        "pattern changed, and changed back",
+        "the pattern is changed and changed back",
         &[
             (SERVER_CLOCK, "changing_the_pattern_back_and_forth_removes_no_recent_archive"),
             (SERVER_CLOCK, "if_all_names_match_both_patterns_their_times_keep_the_archives"),
@@ -171,7 +171,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         88,
-        "folder copied; server without modification times",
+        "a copied folder; a server without modification times",
         &[
             (SERVER_CLOCK, "a_folder_that_was_copied_loses_nothing_until_the_copy_is_old"),
             (SERVER_CLOCK, "without_modification_times_the_names_decide"),
@@ -179,7 +179,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         89,
-        "fsync fails, or is not offered",
+        "fsync fails or is not supported",
         &[
             (SYNC, "an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_nothing_is_removed"),
             (SYNC, "after_a_replacement_that_fails_to_sync_the_old_archive_is_kept"),
@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         90,
-        "configuration replaced during a run; opened and locked by another user",
+        "the configuration is replaced during a run, or opened and locked by another user",
         &[
             (LOCKS, "an_editor_that_replaces_the_configuration_does_not_let_a_second_run_in"),
             (LOCKS, "locking_the_configuration_file_does_not_block_a_run"),
@@ -199,7 +199,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         91,
-        "power fails right after a local file was replaced",
+        "a power failure right after a local file was replaced",
         &[
             (POWER, "a_new_configuration_survives_a_power_failure"),
             (POWER, "metrics_host_keys_and_a_restored_dump_survive_a_power_failure"),
@@ -208,7 +208,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         92,
-        "installer run twice, for two configurations, after edits",
+        "the installer is run twice, for two configurations, or after edits",
         &[
             (CRONTAB, "two_configurations_have_a_line_each_even_if_one_path_begins_with_the_other"),
             (CRONTAB, "a_changed_line_is_kept"),
@@ -217,7 +217,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         93,
-        "source.dump renamed, archive.name changed",
+        "source.dump is renamed or archive.name changed",
         &[
             (CHECK_SFTP, "archives_of_another_pattern_are_reported_with_that_pattern_and_what_follows"),
             (CHECK_SFTP, "a_dump_that_was_renamed_is_reported_with_the_name_that_the_newest_archive_holds"),
@@ -227,7 +227,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         94,
-        "second file with the dump's extension",
+        "a second file with the dump's extension",
         &[
             (STALE_DUMPS, "another_dump_in_the_zip_is_reported_and_is_no_warning"),
             (CHECK_SOURCE, "another_dump_in_the_zip_is_a_warning"),
@@ -236,7 +236,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         95,
-        "dump of tomorrow by a zone, made after midnight, --date of a past night",
+        "a dump dated tomorrow because of its zone; one made before midnight; --date of a past night",
         &[
             (RULES_FRESHNESS, "the_advice_names_the_probable_cause"),
             (STALE_DUMPS, "a_past_date_without_its_dump_cannot_be_repeated"),
@@ -263,7 +263,7 @@ pub(super) const ROWS: &[Row] = &[
             (CHECK_SOURCE, "a_port_without_tls_is_reported_as_such"),
         ],
     ),
-    (98, "Mattermost or mail host does not resolve", &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")]),
+    (98, "the host of Mattermost or mail does not resolve", &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")]),
     (
         122,
         "unknown TZ; no zone database",

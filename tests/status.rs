@@ -155,12 +155,8 @@ fn an_old_or_small_archive_is_critical_and_the_performance_data_agrees() {
             (&["--min-size", "10M"], 2, "size"),
         ] {
             let line = parse_outcome(&night.call("status", arguments), code);
-            let critical: Vec<&str> = line
-                .figures
-                .iter()
-                .filter(|(_, figure)| !figure.is_good())
-                .map(|(label, _)| label.as_str())
-                .collect();
+            let critical: Vec<&str> =
+                line.figures.iter().filter(|(_, figure)| !figure.is_good()).map(|(label, _)| label.as_str()).collect();
             assert_eq!(critical.concat(), expected, "{arguments:?}: {} {:?}", line.text, line.figures);
         }
         parse_outcome(&night.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
@@ -194,11 +190,13 @@ fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
         parse_outcome(&night.call("status", &[]), 0);
 
         create_file(night, &part, b"half", HOUR * 27);
-        parse_outcome(&night.call("status", &[]), 1).assert_contains("1 leftover of interrupted runs stayed, such as .20");
+        parse_outcome(&night.call("status", &[]), 1)
+            .assert_contains("1 leftover of interrupted runs stayed, such as .20");
         fs::remove_file(night.sshd.directory.join(part)).unwrap();
 
         create_file(night, "20201231.tgz", b"swapped", HOUR * 9);
-        parse_outcome(&night.call("status", &[]), 1).assert_contains("removal is held back: \"20201231.tgz\" fits archive.name only");
+        parse_outcome(&night.call("status", &[]), 1)
+            .assert_contains("removal is held back: \"20201231.tgz\" fits archive.name only");
         fs::remove_file(night.sshd.directory.join("20201231.tgz")).unwrap();
 
         create_archive(night, -2, b"future", HOUR);
@@ -300,11 +298,7 @@ fn a_local_problem_is_unknown() {
         let good = night.config.clone();
         night.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
         let line = parse_outcome(&night.call("status", &[]), 3);
-        assert!(
-            line.text.contains("sftp.port: 0 is out of bounds") && line.text.contains("(1 more"),
-            "{}",
-            line.text
-        );
+        assert!(line.text.contains("sftp.port: 0 is out of bounds") && line.text.contains("(1 more"), "{}", line.text);
         night.config = good;
         fs::write(night.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
         parse_outcome(&night.call("status", &[]), 3).assert_contains("known_hosts");

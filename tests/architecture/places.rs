@@ -62,7 +62,9 @@ fn library_breaches(sources: &[Source]) -> Vec<String> {
     for (library, places) in LIBRARIES {
         for source in sources.iter().filter(|source| !is_below(&source.file, places)) {
             let uses = source.paths.iter().filter(|path| uses_library(path, library));
-            breaches.extend(uses.map(|path| format!("{}: {library} may be used only in {places:?}", source.place(path.line))));
+            breaches.extend(
+                uses.map(|path| format!("{}: {library} may be used only in {places:?}", source.place(path.line))),
+            );
         }
     }
     breaches
@@ -76,13 +78,15 @@ fn clock_breaches(sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
     for source in sources {
         let zones = source.paths.iter().filter(|path| path.starts_with(&["chrono", "Local"]));
-        breaches
-            .extend(zones.map(|path| format!("{}: use the job's zone, from the configuration", source.place(path.line))));
+        breaches.extend(
+            zones.map(|path| format!("{}: use the job's zone, from the configuration", source.place(path.line))),
+        );
     }
     for source in sources.iter().filter(|source| source.file != "main.rs") {
         let reads = source.paths.iter().filter(|path| reads_clock(path));
-        breaches
-            .extend(reads.map(|path| format!("{}: only main.rs reads the clock; take the time as a parameter", source.place(path.line))));
+        breaches.extend(reads.map(|path| {
+            format!("{}: only main.rs reads the clock; take the time as a parameter", source.place(path.line))
+        }));
     }
     breaches
 }
@@ -118,7 +122,10 @@ fn each_library_is_used_only_in_its_places() {
         for place in *places {
             let users = sources.iter().filter(|source| is_below(&source.file, &[place]));
             let mut paths = users.flat_map(|source| &source.paths);
-            assert!(paths.any(|path| uses_library(path, library)), "{library} is not used in {place}: remove the place");
+            assert!(
+                paths.any(|path| uses_library(path, library)),
+                "{library} is not used in {place}: remove the place"
+            );
         }
     }
 }

@@ -114,7 +114,8 @@ fn the_query_of_the_address_is_kept() {
     let server = PingServer::builder().id("ping-key-of-22-characters/nightly-dump").start();
     set_monitor(&mut night, &server, "?create=1");
     night.run().exited_with(0);
-    let requests: Vec<(String, Option<String>)> = server.pings().into_iter().map(|ping| (ping.path, ping.query)).collect();
+    let requests: Vec<(String, Option<String>)> =
+        server.pings().into_iter().map(|ping| (ping.path, ping.query)).collect();
     let query = Some("create=1".to_owned());
     assert_eq!(requests, [("/start".to_owned(), query.clone()), (String::new(), query)]);
 }

@@ -93,14 +93,14 @@ pub(super) const ROWS: &[Row] = &[
         (WEB_SERVER, "an_overload_is_retried_and_then_reported"),
         (WEB_SERVER, "a_temporary_overload_does_no_harm"),
         (BROKEN_LINES, "a_retry_after_is_respected_up_to_the_longest_pause"),
-        ("src/https/retry_after.rs", "the_wait_is_in_seconds_or_until_a_date_of_the_servers_clock"),
+        ("src/https/retry_after.rs", "the_wait_is_given_in_seconds_or_as_a_date_by_the_servers_clock"),
     ]),
     (12, "redirects in circles or out of TLS", &[
         (WEB_SERVER, "a_redirect_is_not_followed_out_of_tls_or_in_circles"),
     ]),
     (13, "body cut short", &[
         (WEB_SERVER, "a_download_that_is_cut_is_retried"),
-        (RANGES, "a_body_that_breaks_off_goes_on_from_there"),
+        (RANGES, "an_interrupted_download_is_resumed"),
         (BROKEN_LINES, "a_chunked_body_that_is_cut_is_fetched_again"),
         (BROKEN_LINES, "a_body_that_ends_with_the_connection_is_fetched_again_if_it_is_cut"),
     ]),
@@ -114,9 +114,9 @@ pub(super) const ROWS: &[Row] = &[
         (UNUSABLE_ZIPS, "a_download_beyond_the_cap_is_stopped_early"),
     ]),
     (17, "Range ignored; the file changes", &[
-        (RANGES, "servers_without_parts_or_validators_send_all_of_it"),
-        (RANGES, "a_server_that_stops_sending_parts_is_asked_for_all_of_it"),
-        (RANGES, "a_file_that_changes_between_two_requests_is_read_from_its_beginning"),
+        (RANGES, "without_ranges_or_validators_the_whole_zip_is_downloaded"),
+        (RANGES, "the_whole_zip_is_downloaded_if_the_server_stops_sending_parts"),
+        (RANGES, "a_zip_that_changes_between_two_requests_is_read_from_the_beginning"),
     ]),
     (18, "ZIP empty, truncated, only an end record, garbage", &[
         (UNUSABLE_ZIPS, "a_download_that_is_not_a_zip_is_reported_by_its_type_or_beginning"),
@@ -134,7 +134,7 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (21, "one flipped bit", &[
         (UNUSABLE_ZIPS, "one_flipped_bit_is_found_and_nothing_gets_a_final_name"),
-        (LARGE, "a_dump_damaged_at_its_end_leaves_no_upload"),
+        (LARGE, "the_upload_of_a_damaged_dump_is_removed"),
     ]),
     (22, "encrypted", &[
         (UNUSABLE_ZIPS, "output_of_other_tools_that_cannot_be_read_is_refused_with_the_reason"),
@@ -160,15 +160,15 @@ pub(super) const ROWS: &[Row] = &[
     (27, "zip64, prepended data, data descriptor, comment", &[
         (ODD_ZIPS, "every_form_of_a_zip_is_read"),
         (DELIVERY, "zips_of_other_tools_are_read"),
-        (LARGE, "a_dump_beyond_4_gib_keeps_its_size_and_its_bytes"),
+        (LARGE, "a_dump_larger_than_4_gib_is_packed_correctly"),
     ]),
     (28, "extended timestamp against DOS time", &[
         (STALE_DUMPS, "the_extended_time_takes_precedence_over_the_dos_time"),
     ]),
     (29, "DOS rounding at midnight; clock changes", &[
-        (FRESHNESS, "only_a_wall_clock_at_tomorrows_midnight_counts_as_today"),
-        (FRESHNESS, "a_day_that_begins_at_one_oclock_has_a_midnight_too"),
-        (FRESHNESS, "a_time_that_clocks_skip_or_repeat_is_still_valid"),
+        (FRESHNESS, "tomorrows_midnight_counts_as_today_only_for_a_wall_clock"),
+        (FRESHNESS, "midnight_counts_as_today_even_if_the_next_day_begins_at_one_oclock"),
+        (FRESHNESS, "a_time_that_the_clocks_skip_or_repeat_is_valid"),
         (STALE_DUMPS, "a_dos_time_counts_if_the_zip_has_no_other"),
     ]),
     (30, "time in the future, of 1980, missing", &[
@@ -262,27 +262,27 @@ pub(super) const ROWS: &[Row] = &[
         (TRANSFERS, "a_failing_close_is_a_failed_upload"),
     ]),
     (51, "leftovers of earlier runs", &[
-        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
+        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_every_reason_is_logged"),
         (DISKS, "an_unfinished_upload_of_the_same_date_is_replaced_completely"),
         (DELIVERY, "a_replacement_killed_half_way_is_put_back_and_then_done"),
-        (RETENTION_RULES, "own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock"),
+        (RETENTION_RULES, "own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock"),
     ]),
     (52, "what is none of ours in the directory", &[
-        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
+        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_every_reason_is_logged"),
         (RETENTION_RULES, "foreign_entries_are_never_removed"),
-        (RETENTION_RULES, "only_expired_archives_and_leftovers_are_ever_removed"),
+        (RETENTION_RULES, "only_expired_archives_and_leftovers_are_removed"),
     ]),
     (53, "everything expired", &[
         (CALENDAR, "the_newest_archives_are_kept_at_any_age"),
     ]),
     (54, "removal denied; already gone", &[
-        (RETENTION, "a_removal_that_is_denied_is_a_warning_after_a_delivery"),
+        (RETENTION, "a_refused_removal_after_a_delivery_is_a_warning"),
         (REMOVAL, "a_refused_removal_is_a_warning_for_each_file"),
         (ODD_SERVERS, "an_archive_that_others_remove_first_counts_as_removed"),
     ]),
     (55, "10,000 entries; names with newlines", &[
-        (RETENTION, "ten_thousand_foreign_files_neither_fill_the_log_nor_slow_the_run"),
-        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_the_log_gives_every_reason"),
+        (RETENTION, "ten_thousand_foreign_files_neither_fill_the_log_nor_slow_down_the_run"),
+        (RETENTION, "only_expired_archives_and_leftovers_are_removed_and_every_reason_is_logged"),
         (ARCHIVE_NAME, "only_the_whole_name_is_parsed"),
     ]),
     (56, "what arrived is shorter, or has other bytes", &[
@@ -310,7 +310,7 @@ pub(super) const ROWS: &[Row] = &[
         (MATTERMOST, "hostile_names_can_forge_neither_rows_nor_mentions"),
         (ODD_ZIPS, "names_that_are_not_text_are_escaped"),
         (SECRETS, "a_webhook_that_echoes_its_path_leaks_no_secret"),
-        (REDACTION, "a_long_text_is_cut_and_says_so"),
+        (REDACTION, "a_long_text_is_truncated_with_a_note"),
     ]),
     (61, "log not writable, disk full", &[
         (INTERRUPTIONS, "a_log_that_cannot_be_written_does_not_stop_the_job"),

@@ -156,7 +156,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
             (SHARED_FOLDER, "the_age_of_an_upload_is_measured_by_the_servers_clock"),
-            (RULES_RETENTION, "own_uploads_are_removed_at_once_and_those_of_others_after_a_day_by_the_servers_clock"),
+            (RULES_RETENTION, "own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock"),
         ],
     ),
     (
@@ -164,8 +164,8 @@ pub(super) const ROWS: &[Row] = &[
         "the pattern is changed and changed back",
         &[
             (SERVER_CLOCK, "changing_the_pattern_back_and_forth_removes_no_recent_archive"),
-            (SERVER_CLOCK, "if_all_names_match_both_patterns_their_times_keep_the_archives"),
-            (SERVER_CLOCK, "later_in_a_month_a_change_to_a_composite_field_is_noticed_too"),
+            (SERVER_CLOCK, "modification_times_protect_archives_whose_names_match_both_patterns"),
+            (SERVER_CLOCK, "a_change_to_a_composite_field_later_in_the_month_holds_removal_back"),
             (WITNESS, "a_changed_pattern_removes_nothing_that_was_written_within_keep_days"),
         ],
     ),
@@ -173,7 +173,7 @@ pub(super) const ROWS: &[Row] = &[
         88,
         "a copied folder; a server without modification times",
         &[
-            (SERVER_CLOCK, "a_folder_that_was_copied_loses_nothing_until_the_copy_is_old"),
+            (SERVER_CLOCK, "a_copied_folder_keeps_its_archives_until_the_copy_is_old"),
             (SERVER_CLOCK, "without_modification_times_the_names_decide"),
         ],
     ),
@@ -203,7 +203,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (POWER, "a_new_configuration_survives_a_power_failure"),
             (POWER, "metrics_host_keys_and_a_restored_dump_survive_a_power_failure"),
-            (TEXTFILE, "a_reader_never_finds_a_partial_file"),
+            (TEXTFILE, "a_reader_never_sees_a_partial_file"),
         ],
     ),
     (
@@ -231,7 +231,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (STALE_DUMPS, "another_dump_in_the_zip_is_reported_and_is_no_warning"),
             (CHECK_SOURCE, "another_dump_in_the_zip_is_a_warning"),
-            (RULES_DUMP, "other_files_with_the_dumps_extension_are_dumps_too"),
+            (RULES_DUMP, "other_files_with_the_dumps_extension_count_as_dumps"),
         ],
     ),
     (
@@ -263,7 +263,11 @@ pub(super) const ROWS: &[Row] = &[
             (CHECK_SOURCE, "a_port_without_tls_is_reported_as_such"),
         ],
     ),
-    (98, "the host of Mattermost or mail does not resolve", &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")]),
+    (
+        98,
+        "the host of Mattermost or mail does not resolve",
+        &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")],
+    ),
     (
         122,
         "unknown TZ; no zone database",

@@ -1,4 +1,4 @@
-//! `status` for a monitoring system: one line, its exit code, and performance data in the guidelines' grammar.
+//! `status` as a monitoring plugin: one line, the exit code, and performance data in the format of the guidelines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::collections::BTreeMap;
@@ -23,44 +23,44 @@ struct Figure {
 }
 
 impl Figure {
-    /// Whether the value is in the good range: `N` is from 0 to N, `N:` is N and more.
+    /// Whether the value is not critical. The range `N` means 0 to N, `N:` means at least N.
     fn is_good(&self) -> bool {
         match self.critical.split_once(':') {
             _ if self.critical.is_empty() => true,
-            Some((least, "")) => self.value >= least.parse().unwrap(),
-            Some(other) => panic!("this program prints no range like {other:?}"),
+            Some((min, "")) => self.value >= min.parse().unwrap(),
+            Some(range) => panic!("unexpected range {range:?}"),
             None => (0..=self.critical.parse().unwrap()).contains(&self.value),
         }
     }
 }
 
 /// The parsed line.
-struct Answer {
+struct PluginLine {
     state: String,
     text: String,
     figures: BTreeMap<String, Figure>,
 }
 
-impl Answer {
+impl PluginLine {
     #[track_caller]
-    fn must_say(&self, words: &str) {
-        assert!(self.text.contains(words), "{words:?}: {}", self.text);
+    fn assert_contains(&self, text: &str) {
+        assert!(self.text.contains(text), "{text:?}: {}", self.text);
     }
 }
 
-/// Parses the one line of a plugin strictly: `SERVICE STATE - text`, then ` | ` and the performance data of the
-/// guidelines: `'label'=value[unit];[warning];[critical];[minimum];[maximum]`, separated by single spaces. Warning and
-/// critical are ranges (`10`, `10:`, `~:10`, `10:20`, `@10:20`), the others numbers; empty fields at the end may be missing.
-fn parse(stdout: &str) -> Answer {
-    let line = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no whole line: {stdout:?}"));
-    assert!(!line.contains(char::is_control), "more than a line: {stdout:?}");
+/// Strictly parses a plugin's line: `SERVICE STATE - text`, then ` | ` and the performance data of the guidelines:
+/// `'label'=value[unit];[warning];[critical];[minimum];[maximum]`, separated by single spaces. Warning and critical are
+/// ranges (`10`, `10:`, `~:10`, `10:20`, `@10:20`), the others numbers; empty fields at the end may be omitted.
+fn parse(stdout: &str) -> PluginLine {
+    let line = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("not a complete line: {stdout:?}"));
+    assert!(!line.contains(char::is_control), "not a single line: {stdout:?}");
     assert!(line.matches('|').count() <= 1, "{line}");
     let (message, data) = line.split_once(" | ").map_or((line, None), |(message, data)| (message, Some(data)));
     assert!(!message.contains('|'), "{line}");
     let (state, text) = message.strip_prefix("SCRIPTING-SYSTEM ").unwrap().split_once(" - ").unwrap();
     assert!(["OK", "WARNING", "CRITICAL", "UNKNOWN"].contains(&state) && !text.is_empty(), "{line}");
     let figures = data.into_iter().flat_map(|data| data.split(' ')).map(figure).collect();
-    Answer { state: state.to_owned(), text: text.to_owned(), figures }
+    PluginLine { state: state.to_owned(), text: text.to_owned(), figures }
 }
 
 fn figure(text: &str) -> (String, Figure) {
@@ -80,21 +80,21 @@ fn figure(text: &str) -> (String, Figure) {
             None => is_number(range),
         }
     };
-    for (place, field) in fields.iter().enumerate().skip(1).filter(|(_, field)| !field.is_empty()) {
-        assert!(if place <= 2 { is_range(field) } else { is_number(field) }, "field {place} of {text:?}");
+    for (index, field) in fields.iter().enumerate().skip(1).filter(|(_, field)| !field.is_empty()) {
+        assert!(if index <= 2 { is_range(field) } else { is_number(field) }, "field {index} of {text:?}");
     }
     let critical = fields.get(2).copied().unwrap_or_default().to_owned();
     (label.to_owned(), Figure { value: value.parse().unwrap(), unit: unit.to_owned(), critical })
 }
 
-/// The program must have printed exactly one line, with the exit code and state `code`.
+/// Asserts that the program printed exactly one line, with the exit code and state `code`.
 #[track_caller]
-fn ended(outcome: &Outcome, code: i32) -> Answer {
+fn parse_outcome(outcome: &Outcome, code: i32) -> PluginLine {
     assert_eq!(outcome.code, code, "{}", outcome.all());
     assert_eq!(outcome.stderr, "");
-    let answer = parse(&outcome.stdout);
-    assert_eq!(answer.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
-    answer
+    let line = parse(&outcome.stdout);
+    assert_eq!(line.state, ["OK", "WARNING", "CRITICAL", "UNKNOWN"][code as usize]);
+    line
 }
 
 fn outcome(output: Output) -> Outcome {
@@ -107,12 +107,12 @@ fn outcome(output: Output) -> Outcome {
 }
 
 /// Creates the archive of `days_ago`, last written `age` ago.
-fn put(setup: &Setup, days_ago: i64, content: &[u8], age: Duration) {
+fn create_archive(setup: &Setup, days_ago: i64, content: &[u8], age: Duration) {
     let date = setup.modified.date_naive() - TimeDelta::days(days_ago);
-    put_as(setup, &archive_name(date), content, age);
+    create_file(setup, &archive_name(date), content, age);
 }
 
-fn put_as(setup: &Setup, name: &str, content: &[u8], age: Duration) {
+fn create_file(setup: &Setup, name: &str, content: &[u8], age: Duration) {
     let path = setup.sshd.directory.join(name);
     fs::write(&path, content).unwrap();
     let modified = SystemTime::now() - age;
@@ -126,9 +126,9 @@ fn after_a_good_run_the_state_is_ok() {
     Setup::on_each_server(|setup| {
         setup.run().exited_with(0);
         let size = fs::metadata(setup.archive()).unwrap().len();
-        let answer = ended(&setup.call("status", &["--min-size", "10kB"]), 0);
-        assert!(answer.text.starts_with(&format!("{} is 0 min old, ", setup.archive_name())), "{}", answer.text);
-        let figures = &answer.figures;
+        let line = parse_outcome(&setup.call("status", &["--min-size", "10kB"]), 0);
+        assert!(line.text.starts_with(&format!("{} is 0 min old, ", setup.archive_name())), "{}", line.text);
+        let figures = &line.figures;
         assert_eq!(figures.keys().collect::<Vec<_>>(), ["age", "archives", "free", "size"]);
         assert!((0..120).contains(&figures["age"].value), "{figures:?}");
         assert_eq!((figures["age"].unit.as_str(), figures["age"].critical.as_str()), ("s", "93600"));
@@ -140,10 +140,10 @@ fn after_a_good_run_the_state_is_ok() {
 }
 
 #[test]
-fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
+fn an_old_or_small_archive_is_critical_and_the_performance_data_agrees() {
     Setup::on_each_server(|setup| {
-        put(setup, 1, &[7; 5000], HOUR * 20);
-        for (arguments, code, broken) in [
+        create_archive(setup, 1, &[7; 5000], HOUR * 20);
+        for (arguments, code, expected) in [
             (&["--max-age", "21h"][..], 0, ""),
             (&["--max-age", "19h"], 2, "age"),
             (&["--max-age", "90m"], 2, "age"),
@@ -154,33 +154,29 @@ fn an_old_or_small_archive_is_critical_and_the_figures_agree() {
             (&["--min-size", "1MB"], 2, "size"),
             (&["--min-size", "10M"], 2, "size"),
         ] {
-            let answer = ended(&setup.call("status", arguments), code);
-            let wrong: Vec<&str> = answer
-                .figures
-                .iter()
-                .filter(|(_, figure)| !figure.is_good())
-                .map(|(label, _)| label.as_str())
-                .collect();
-            assert_eq!(wrong.concat(), broken, "{arguments:?}: {} {:?}", answer.text, answer.figures);
+            let line = parse_outcome(&setup.call("status", arguments), code);
+            let critical: Vec<&str> =
+                line.figures.iter().filter(|(_, figure)| !figure.is_good()).map(|(label, _)| label.as_str()).collect();
+            assert_eq!(critical.concat(), expected, "{arguments:?}: {} {:?}", line.text, line.figures);
         }
-        ended(&setup.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
-            .must_say("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))");
+        parse_outcome(&setup.call("status", &["--max-age", "19h", "--min-size", "1MiB"]), 2)
+            .assert_contains("old (more than 19 h), 4.88 KiB (less than 1.00 MiB (1,048,576 bytes))");
     });
 }
 
 #[test]
 fn without_an_archive_the_state_is_critical() {
     Setup::on_each_server(|setup| {
-        let answer = ended(&setup.call("status", &[]), 2);
-        assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
-        put(setup, 1, b"", HOUR);
-        put_as(setup, &setup.part_of(&archive_name(setup.modified.date_naive())), b"half", HOUR);
-        put_as(setup, "20261311.zip", b"foreign", HOUR);
+        let line = parse_outcome(&setup.call("status", &[]), 2);
+        assert!(line.text.starts_with("no archive on the server"), "{}", line.text);
+        create_archive(setup, 1, b"", HOUR);
+        create_file(setup, &setup.part_of(&archive_name(setup.modified.date_naive())), b"half", HOUR);
+        create_file(setup, "20261311.zip", b"foreign", HOUR);
         fs::create_dir(setup.archive()).unwrap();
-        let answer = ended(&setup.call("status", &[]), 2);
-        assert!(answer.text.starts_with("no archive on the server"), "{}", answer.text);
-        assert_eq!(answer.figures["archives"].value, 0);
-        assert!(!answer.figures.contains_key("age") && !answer.figures.contains_key("size"));
+        let line = parse_outcome(&setup.call("status", &[]), 2);
+        assert!(line.text.starts_with("no archive on the server"), "{}", line.text);
+        assert_eq!(line.figures["archives"].value, 0);
+        assert!(!line.figures.contains_key("age") && !line.figures.contains_key("size"));
     });
 }
 
@@ -188,59 +184,61 @@ fn without_an_archive_the_state_is_critical() {
 fn leftovers_held_back_removal_and_wrong_clocks_are_warnings() {
     Setup::on_each_server(|setup| {
         let part = setup.part_of(&archive_name(setup.modified.date_naive()));
-        put(setup, 1, b"an archive", HOUR * 9);
-        put_as(setup, &part, b"half of one in progress", HOUR);
+        create_archive(setup, 1, b"an archive", HOUR * 9);
+        create_file(setup, &part, b"half of one in progress", HOUR);
         setup.call("list", &[]).exited_with(0);
-        ended(&setup.call("status", &[]), 0);
+        parse_outcome(&setup.call("status", &[]), 0);
 
-        put_as(setup, &part, b"half", HOUR * 27);
-        ended(&setup.call("status", &[]), 1).must_say("1 leftover of interrupted runs stayed, such as .20");
+        create_file(setup, &part, b"half", HOUR * 27);
+        parse_outcome(&setup.call("status", &[]), 1)
+            .assert_contains("1 leftover of interrupted runs stayed, such as .20");
         fs::remove_file(setup.sshd.directory.join(part)).unwrap();
 
-        put_as(setup, "20201231.tgz", b"swapped", HOUR * 9);
-        ended(&setup.call("status", &[]), 1).must_say("removal is held back: \"20201231.tgz\" fits archive.name only");
+        create_file(setup, "20201231.tgz", b"swapped", HOUR * 9);
+        parse_outcome(&setup.call("status", &[]), 1)
+            .assert_contains("removal is held back: \"20201231.tgz\" fits archive.name only");
         fs::remove_file(setup.sshd.directory.join("20201231.tgz")).unwrap();
 
-        put(setup, -2, b"future", HOUR);
-        ended(&setup.call("status", &[]), 1).must_say("is dated after today");
+        create_archive(setup, -2, b"future", HOUR);
+        parse_outcome(&setup.call("status", &[]), 1).assert_contains("is dated after today");
         fs::remove_file(setup.sshd.directory.join(archive_name(setup.modified.date_naive() + TimeDelta::days(2))))
             .unwrap();
 
         let path = setup.sshd.directory.join(setup.archive_name());
         fs::write(&path, "written tomorrow").unwrap();
         File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() + HOUR * 5).unwrap();
-        let answer = ended(&setup.call("status", &[]), 1);
-        answer.must_say("in the future");
-        assert_eq!(answer.figures["age"].value, 0);
+        let line = parse_outcome(&setup.call("status", &[]), 1);
+        line.assert_contains("in the future");
+        assert_eq!(line.figures["age"].value, 0);
     });
 }
 
 #[test]
 fn an_old_archive_that_was_copied_today_is_as_old_as_its_date() {
     Setup::on_each_server(|setup| {
-        put(setup, 5, b"an archive", Duration::from_secs(60));
-        let answer = ended(&setup.call("status", &[]), 2);
-        assert!(answer.figures["age"].value > 3 * 86_400, "{:?}", answer.figures);
+        create_archive(setup, 5, b"an archive", Duration::from_secs(60));
+        let line = parse_outcome(&setup.call("status", &[]), 2);
+        assert!(line.figures["age"].value > 3 * 86_400, "{:?}", line.figures);
     });
 }
 
 #[test]
-fn hostile_names_cannot_break_the_line() {
+fn hostile_file_names_cannot_break_the_line() {
     Setup::on_each_server(|setup| {
         setup.set("archive.name", json!("a|b;'=%Y%d%m"));
         let date = setup.modified.date_naive() - TimeDelta::days(1);
-        put_as(setup, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
+        create_file(setup, &format!("a|b;'={}", archive_name(date)), b"an archive", HOUR);
         for name in ["x\n20262311.tgz", "x | age=0s", "\u{202e}gzt", "\u{1b}[2J"] {
-            put_as(setup, name, b"hostile", HOUR);
+            create_file(setup, name, b"hostile", HOUR);
         }
-        let answer = ended(&setup.call("status", &[]), 0);
-        assert!(answer.text.starts_with("a\\u{7c}b;'="), "{}", answer.text);
-        assert_eq!(answer.figures["archives"].value, 1);
+        let line = parse_outcome(&setup.call("status", &[]), 0);
+        assert!(line.text.starts_with("a\\u{7c}b;'="), "{}", line.text);
+        assert_eq!(line.figures["archives"].value, 1);
     });
 }
 
 #[test]
-fn a_server_that_cannot_be_used_is_critical() {
+fn an_unusable_server_is_critical() {
     Setup::on_each_server(|setup| {
         let good = setup.config.clone();
         let free = closed_address().port();
@@ -252,73 +250,69 @@ fn a_server_that_cannot_be_used_is_critical() {
             ("sftp.host_key", json!(format!("SHA256:{}", "A".repeat(43))), "host key"),
         ] {
             setup.set(key, value);
-            let answer = ended(&setup.call("status", &[]), 2);
-            assert!(answer.text.contains(text) && answer.figures.is_empty(), "{text:?}: {}", answer.text);
+            let line = parse_outcome(&setup.call("status", &[]), 2);
+            assert!(line.text.contains(text) && line.figures.is_empty(), "{text:?}: {}", line.text);
             setup.config = good.clone();
         }
     });
 }
 
 #[test]
-fn a_wrong_password_is_critical_tried_once_and_not_shown() {
+fn a_wrong_password_is_critical_and_tried_once_and_not_printed() {
     let mut setup = Setup::new();
     let server = setup.serve_sftp(|builder| builder);
     setup.set("sftp.password", json!("wr0ng-password"));
-    let answer = ended(&setup.call("status", &[]), 2);
-    assert!(answer.text.contains("sftp.password was refused") && !answer.text.contains("wr0ng"), "{}", answer.text);
+    let line = parse_outcome(&setup.call("status", &[]), 2);
+    assert!(line.text.contains("sftp.password was refused") && !line.text.contains("wr0ng"), "{}", line.text);
     assert_eq!((server.auth_attempts().len(), server.connections()), (1, 1));
 }
 
 #[test]
-fn one_connection_is_enough_and_nothing_is_changed() {
+fn status_opens_one_connection_and_changes_nothing() {
     let mut setup = Setup::new();
     let server = setup.serve_sftp(|builder| builder);
-    put(&setup, 1, b"an archive", HOUR);
+    create_archive(&setup, 1, b"an archive", HOUR);
     let names = setup.sshd.names();
-    ended(&setup.call("status", &[]), 0);
+    parse_outcome(&setup.call("status", &[]), 0);
     assert_eq!((server.connections(), server.bytes_written(), setup.sshd.names()), (1, 0, names));
 }
 
 #[test]
-fn a_silent_server_is_critical_in_time() {
+fn a_silent_server_is_critical_after_the_timeout() {
     let mut setup = Setup::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     setup.set("sftp.port", json!(listener.local_addr().unwrap().port()));
     let begun = Instant::now();
-    let answer = ended(&setup.call("status", &["--timeout", "1s"]), 2);
+    let line = parse_outcome(&setup.call("status", &["--timeout", "1s"]), 2);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert!(answer.text.contains("no answer") || answer.text.contains("an SSH server that answers"), "{}", answer.text);
-    // It answers, but too slowly.
+    assert!(line.text.contains("no answer") || line.text.contains("an SSH server that answers"), "{}", line.text);
+    // This server answers too slowly.
     let _slow = setup.serve_sftp(|builder| builder.stat_delay(Duration::from_secs(20)));
-    let answer = ended(&setup.call("status", &["-t", "1s"]), 2);
-    answer.must_say("1 s");
+    let line = parse_outcome(&setup.call("status", &["-t", "1s"]), 2);
+    line.assert_contains("1 s");
 }
 
 #[test]
-fn a_problem_on_this_machine_is_unknown() {
+fn a_local_problem_is_unknown() {
     Setup::on_each_server(|setup| {
         let good = setup.config.clone();
         setup.set("sftp.port", json!(0)).set("sftp.hots", json!("x|y"));
-        let answer = ended(&setup.call("status", &[]), 3);
-        assert!(
-            answer.text.contains("sftp.port: 0 is out of bounds") && answer.text.contains("(1 more"),
-            "{}",
-            answer.text
-        );
+        let line = parse_outcome(&setup.call("status", &[]), 3);
+        assert!(line.text.contains("sftp.port: 0 is out of bounds") && line.text.contains("(1 more"), "{}", line.text);
         setup.config = good;
         fs::write(setup.path("known_hosts"), "127.0.0.1 not-a-key\n").unwrap();
-        ended(&setup.call("status", &[]), 3).must_say("known_hosts");
+        parse_outcome(&setup.call("status", &[]), 3).assert_contains("known_hosts");
         let config = setup.write_config();
         fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
         let open = Command::new(program()).arg("status").arg("--config").arg(&config).output().unwrap();
-        ended(&outcome(open), 3);
+        parse_outcome(&outcome(open), 3);
     });
     let missing = Command::new(program()).args(["status", "--config", "/no/such|file.json"]).output().unwrap();
-    ended(&outcome(missing), 3).must_say("/no/such\\u{7c}file.json");
+    parse_outcome(&outcome(missing), 3).assert_contains("/no/such\\u{7c}file.json");
 }
 
 #[test]
-fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_others() {
+fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_other_commands() {
     for (arguments, text) in [
         (&["status"][..], "--config <FILE>"),
         (&["-v", "status"], "--config <FILE>"),
@@ -329,7 +323,7 @@ fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_others() {
         (&["status", "--config", "x", "--timeout", "0s"], "give a time from 1s to 1h"),
         (&["status", "--config", "x", "--timeout", "1000years"], "give a time from 1s to 1h"),
     ] {
-        ended(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3).must_say(text);
+        parse_outcome(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3).assert_contains(text);
     }
     for (arguments, code) in [(&["list"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
     {
@@ -352,14 +346,14 @@ fn a_signal_is_unknown() {
         .unwrap();
     let _socket = listener.accept().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    let answer = ended(&outcome(child.wait_with_output().unwrap()), 3);
-    answer.must_say("interrupted (SIGTERM)");
+    let line = parse_outcome(&outcome(child.wait_with_output().unwrap()), 3);
+    line.assert_contains("interrupted (SIGTERM)");
 }
 
 #[test]
-fn with_v_details_go_to_stderr_and_stdout_is_still_one_line() {
+fn verbose_details_are_printed_on_stderr_only() {
     Setup::on_each_server(|setup| {
-        put(setup, 1, b"an archive", HOUR);
+        create_archive(setup, 1, b"an archive", HOUR);
         let free = closed_address().port();
         let outcome = setup.call("status", &["-v"]);
         assert_eq!((outcome.code, parse(&outcome.stdout).state.as_str()), (0, "OK"), "{}", outcome.all());
@@ -373,17 +367,17 @@ fn with_v_details_go_to_stderr_and_stdout_is_still_one_line() {
 #[test]
 fn a_new_host_key_is_reported_until_a_run_stores_it() {
     Setup::on_each_server(|setup| {
-        put(setup, 1, b"an archive", HOUR);
+        create_archive(setup, 1, b"an archive", HOUR);
         for _ in 0..2 {
-            ended(&setup.call("status", &[]), 0).must_say("; host key SHA256:");
+            parse_outcome(&setup.call("status", &[]), 0).assert_contains("; host key SHA256:");
         }
         setup.run().exited_with(0);
-        assert!(!ended(&setup.call("status", &[]), 0).text.contains("host key"));
+        assert!(!parse_outcome(&setup.call("status", &[]), 0).text.contains("host key"));
     });
 }
 
 #[test]
-fn figures_that_break_the_guidelines_are_detected() {
+fn performance_data_that_violates_the_guidelines_is_detected() {
     for text in ["age=1h", "age=1s;;x", "age=1s;;1:2:3", "age=;;", "a b=1", "age", "age=1s;;;~:1", "age=1s;;;;;1"] {
         assert!(std::panic::catch_unwind(|| figure(text)).is_err(), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Transfers of large archives: sent while they grow, over several connections, and resumed after a link broke.
+//! Transfers of large archives: during packing, over several connections, and resumed after a broken connection.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 use std::fs::{self, File};
@@ -25,11 +25,11 @@ fn night_of(size: usize) -> Setup {
     setup
 }
 
-/// Asserts that the archive is the only file on the server, and holds the dump.
+/// Asserts that the archive is the only file on the server and contains the dump.
 #[track_caller]
 fn assert_delivered(setup: &Setup, outcome: &Outcome) {
     assert_eq!(setup.sshd.names(), [setup.archive_name()], "{}", outcome.all());
-    assert!(extract_dump(&setup.archive()) == setup.dump, "other bytes: {}", outcome.all());
+    assert!(extract_dump(&setup.archive()) == setup.dump, "the dump differs: {}", outcome.all());
     assert!(setup.work_directory_is_empty());
 }
 
@@ -38,7 +38,7 @@ fn logins(sshd: &Sshd) -> usize {
 }
 
 #[test]
-fn a_large_archive_uses_several_connections_on_a_long_line() {
+fn a_large_archive_uses_several_connections_if_the_round_trip_is_long() {
     let mut setup = night_of(40 * MIB);
     let _line = setup.slow_down_sftp();
     let outcome = setup.run();
@@ -47,7 +47,7 @@ fn a_large_archive_uses_several_connections_on_a_long_line() {
 
     let outcome = setup.run();
     assert_delivered(&setup, outcome.exited_with(0).logged("is already there, with the same bytes"));
-    assert_eq!(logins(&setup.sshd), 8 + 4, "the archive is compared over as many");
+    assert_eq!(logins(&setup.sshd), 8 + 4, "the comparison uses four connections");
 
     fs::remove_file(setup.archive()).unwrap();
     setup.set("sftp.connections", json!(1));
@@ -56,13 +56,13 @@ fn a_large_archive_uses_several_connections_on_a_long_line() {
 }
 
 #[test]
-fn a_short_line_or_a_small_archive_is_worth_one_connection() {
+fn a_short_round_trip_or_a_small_archive_needs_only_one_connection() {
     let mut setup = night_of(40 * MIB);
     setup.set("sftp.connections", json!(4));
     assert_delivered(&setup, setup.run().exited_with(0));
-    let short = logins(&setup.sshd);
-    // A busy machine can look like a longer line for a moment.
-    assert!(short < 8, "{short} logins");
+    let logins_used = logins(&setup.sshd);
+    // On a busy machine, a round trip can take longer for a moment.
+    assert!(logins_used < 8, "{logins_used} logins");
 
     let mut setup = Setup::new();
     let _line = setup.slow_down_sftp();
@@ -71,7 +71,7 @@ fn a_short_line_or_a_small_archive_is_worth_one_connection() {
 }
 
 #[test]
-fn a_refused_further_connection_is_only_logged() {
+fn a_refused_extra_connection_is_only_logged() {
     let mut setup = night_of(40 * MIB);
     // The first connections of the upload and of the verification are accepted.
     let server = setup.serve_sftp(|sftp| sftp.reject_connections(2..5));
@@ -83,43 +83,43 @@ fn a_refused_further_connection_is_only_logged() {
 }
 
 #[test]
-fn the_archive_is_sent_while_it_grows() {
+fn the_upload_begins_before_packing_ends() {
     let mut setup = night_of(8 * MIB);
     let web = HttpsServer::builder(&setup.path("web")).bytes_per_second(6 * MIB as u64).start();
     setup.set("source.url", json!(web.url("/my_zip.zip")));
-    let begun_at = Arc::new(AtomicU64::new(0));
-    let (seen, counter) = (begun_at.clone(), web.bytes_counter());
+    let at_first_write = Arc::new(AtomicU64::new(0));
+    let (received, counter) = (at_first_write.clone(), web.bytes_counter());
     let server = setup.serve_sftp(move |sftp| {
-        sftp.on_first_write(move || seen.store(counter.load(Ordering::SeqCst), Ordering::SeqCst))
+        sftp.on_first_write(move || received.store(counter.load(Ordering::SeqCst), Ordering::SeqCst))
     });
     assert_delivered(&setup, setup.run().exited_with(0));
-    let received = begun_at.load(Ordering::SeqCst);
-    assert!(received > 0 && received < 4 * MIB as u64, "{received} bytes were packed when sending began");
-    assert!(server.operations().iter().any(|done| done.starts_with("open-to-write")));
+    let received = at_first_write.load(Ordering::SeqCst);
+    assert!(received > 0 && received < 4 * MIB as u64, "{received} bytes had arrived when the upload began");
+    assert!(server.operations().iter().any(|operation| operation.starts_with("open-to-write")));
 }
 
 #[test]
-fn a_dump_damaged_at_its_end_leaves_no_upload() {
+fn the_upload_of_a_damaged_dump_is_removed() {
     let mut setup = night_of(6 * MIB);
     let zip = setup.path("web/my_zip.zip");
     let mut bytes = fs::read(&zip).unwrap();
-    let middle = bytes.len() - 100_000;
-    bytes[middle] ^= 1;
+    let position = bytes.len() - 100_000;
+    bytes[position] ^= 1;
     setup.publish_bytes(&bytes);
     let web = HttpsServer::builder(&setup.path("web")).bytes_per_second(4 * MIB as u64).start();
     setup.set("source.url", json!(web.url("/my_zip.zip")));
     let server = setup.serve_sftp(|sftp| sftp);
     let outcome = setup.run();
     outcome.exited_with(4).logged("Pack archive: the dump in the ZIP is damaged").logged("errors 1");
-    let done = server.operations();
-    assert!(done.iter().any(|done| done.starts_with("open-to-write")), "sending had begun: {done:?}");
-    assert!(!done.iter().any(|done| done.starts_with("rename")), "{done:?}");
+    let operations = server.operations();
+    assert!(operations.iter().any(|operation| operation.starts_with("open-to-write")), "{operations:?}");
+    assert!(!operations.iter().any(|operation| operation.starts_with("rename")), "{operations:?}");
     assert_eq!(setup.sshd.names(), [""; 0], "{}", outcome.all());
     assert!(setup.work_directory_is_empty());
 }
 
 #[test]
-fn if_sending_fails_packing_ends_and_only_the_cause_is_reported() {
+fn a_failed_upload_stops_packing_and_only_the_cause_is_reported() {
     let mut setup = night_of(12 * MIB);
     let web = HttpsServer::builder(&setup.path("web")).bytes_per_second(2 * MIB as u64).start();
     setup.set("source.url", json!(web.url("/my_zip.zip")));
@@ -145,7 +145,7 @@ fn a_broken_upload_resumes_without_downloading_again() {
 }
 
 #[test]
-fn an_upload_that_the_server_has_lost_is_sent_again() {
+fn an_upload_that_the_server_lost_is_sent_again() {
     let mut setup = night_of(4 * MIB);
     let part = setup.path("sftp").join(setup.part_of(&setup.archive_name()));
     // The acknowledged bytes are lost when the program reconnects.
@@ -157,7 +157,7 @@ fn an_upload_that_the_server_has_lost_is_sent_again() {
 }
 
 #[test]
-fn every_tar_reads_the_archive() {
+fn every_common_tar_can_read_the_archive() {
     for method in [Method::Deflated, Method::Stored] {
         let mut setup = Setup::new();
         setup.dump = testkit::servers::zips::sql_dump(3 * MIB);
@@ -173,11 +173,11 @@ fn every_tar_reads_the_archive() {
              sys.stdout.buffer.write(t.extractfile(t.next()).read())'",
         ] {
             let command = reader.replace("ARCHIVE", setup.archive().to_str().unwrap());
-            let read = Command::new("bash").args(["-o", "pipefail", "-c", &command]).output().unwrap();
+            let output = Command::new("bash").args(["-o", "pipefail", "-c", &command]).output().unwrap();
             assert!(
-                read.status.success() && read.stdout == setup.dump,
+                output.status.success() && output.stdout == setup.dump,
                 "{reader}, {method:?}: {}; are the Debian packages libarchive-tools, busybox and p7zip-full installed?",
-                String::from_utf8_lossy(&read.stderr)
+                String::from_utf8_lossy(&output.stderr)
             );
         }
     }
@@ -198,26 +198,27 @@ fn write_sparse_zip(path: &Path, size: u64, modified: u32) {
 }
 
 #[test]
-fn a_dump_beyond_4_gib_keeps_its_size_and_its_bytes() {
+fn a_dump_larger_than_4_gib_is_packed_correctly() {
     const SIZE: u64 = (5 << 30) + 1;
     let setup = Setup::new();
     write_sparse_zip(&setup.path("web/my_zip.zip"), SIZE, u32::try_from(setup.modified.timestamp()).unwrap());
     setup.run().exited_with(0);
     let archive = fs::read(setup.archive()).unwrap();
-    // Each member's trailer: gunzip would report a wrong CRC or size, which wraps at 4 GiB.
+    // The decoder checks each member's trailer: its CRC, and its size modulo 4 GiB.
     let mut members = flate2::bufread::MultiGzDecoder::new(archive.as_slice());
     let mut head = [0; 512];
     members.read_exact(&mut head).unwrap();
     assert_eq!(tar::Header::from_byte_slice(&head).size().unwrap(), SIZE);
     let rest = io::copy(&mut members, &mut io::sink()).unwrap();
     assert_eq!(rest, SIZE.next_multiple_of(512) + 1024);
-    // The second last member ends where the last one, of zeros alone, begins.
-    let end = (SIZE as u32).to_le_bytes();
-    assert!(archive.windows(6).any(|window| window[..4] == end && window[4..] == [0x1f, 0x8b]), "no trailer of 5 GiB");
+    // The trailer of the dump's member is followed by the last member, which contains only zeros.
+    let trailer = (SIZE as u32).to_le_bytes();
+    let has_trailer = archive.windows(6).any(|window| window[..4] == trailer && window[4..] == [0x1f, 0x8b]);
+    assert!(has_trailer, "no trailer of 5 GiB");
 }
 
 #[test]
-fn a_panic_in_one_of_several_connections_ends_the_transfer_at_once_and_is_reported_once() {
+fn a_panic_in_one_of_several_connections_ends_the_transfer_immediately_and_is_reported_once() {
     let mut setup = night_of(100 * MIB);
     let _line = setup.slow_down_sftp();
     setup.set("sftp.connections", json!(2));

@@ -1,11 +1,11 @@
-//! Which module may import which: a file uses only what is below it, and no two files import each other.
+//! Imports: a module uses only modules on lower floors, and there are no cycles between files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assert_none;
 use crate::sources::{self, Source};
 
-/// The modules, from the top down. Those on one floor don't import each other.
+/// The modules, from the top down. Those on one floor do not import each other.
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["commands"],
@@ -17,12 +17,12 @@ const FLOORS: &[&[&str]] = &[
     &["rules", "runtime", "cli"],
 ];
 
-/// One file's use of another: both as module paths such as `rules/retention`, and where the first one names the second.
+/// From a pair of modules such as `rules/retention`, the importing one first, to the place of an import.
 type Uses = BTreeMap<(String, String), String>;
 
-/// Modules, and what each re-exports: from its path and name to the path of the original.
 struct Modules {
     names: BTreeSet<String>,
+    /// From the path of a re-export to the path of the original.
     exports: BTreeMap<String, Vec<String>>,
 }
 
@@ -40,7 +40,7 @@ impl Modules {
         modules
     }
 
-    /// `parts` as a path from the crate's root, if it leads into this crate: a path may also begin with a child module.
+    /// `parts` as a path from the crate's root; `None` if it is outside this crate. A path may begin with a child module.
     fn absolute(&self, source: &Source, parts: &[String]) -> Option<Vec<String>> {
         if parts[0] == "crate" {
             return Some(parts[1..].to_vec());
@@ -50,7 +50,7 @@ impl Modules {
         is_child.then_some(below)
     }
 
-    /// The module that defines what `path` names, through any re-exports.
+    /// The module that defines the item at `path`, resolving re-exports.
     fn defining(&self, path: &[String]) -> Option<String> {
         let length = (1..=path.len()).rev().find(|length| self.names.contains(&path[..*length].join("/")))?;
         let export = path.get(..=length).and_then(|path| self.exports.get(&path.join("/")));
@@ -80,45 +80,45 @@ fn top(module: &str) -> &str {
     module.split('/').next().unwrap_or(module)
 }
 
-/// Imports from the same floor or upwards, and modules without a floor.
+/// Imports from the same floor or a higher one, and modules without a floor.
 fn floor_breaches(sources: &[Source], floors: &[&[&str]]) -> Vec<String> {
     let floor = |module: &str| floors.iter().position(|floor| floor.contains(&top(module)));
-    let strangers = sources.iter().filter(|source| source.name() != "lib" && floor(&source.name()).is_none());
-    let strangers = strangers.map(|source| format!("src/{} is on no floor", source.file));
+    let unplaced = sources.iter().filter(|source| source.name() != "lib" && floor(&source.name()).is_none());
+    let unplaced = unplaced.map(|source| format!("src/{} is on no floor", source.file));
     let upwards = uses(sources).into_iter().filter_map(|((from, to), place)| {
         let is_allowed = top(&from) == top(&to) || floor(&from) < floor(&to);
         (!is_allowed).then(|| format!("{place}: {from} must not import {to}"))
     });
-    strangers.chain(upwards).collect()
+    unplaced.chain(upwards).collect()
 }
 
-/// The files that import each other, also through others: each group as one line.
+/// The groups of files that import each other, directly or indirectly; one line per group.
 fn cycles(uses: &Uses) -> Vec<String> {
-    let mut reached: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut reachable: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, to) in uses.keys() {
-        reached.entry(from).or_default().insert(to);
+        reachable.entry(from).or_default().insert(to);
     }
     loop {
-        let mut grown = reached.clone();
-        for (from, targets) in &reached {
-            let further = targets.iter().filter_map(|to| reached.get(to)).flatten().copied();
-            grown.entry(from).or_default().extend(further);
+        let mut next = reachable.clone();
+        for (from, targets) in &reachable {
+            let indirect = targets.iter().filter_map(|to| reachable.get(to)).flatten().copied();
+            next.entry(from).or_default().extend(indirect);
         }
-        if grown == reached {
+        if next == reachable {
             break;
         }
-        reached = grown;
+        reachable = next;
     }
-    let reaches = |from: &str, to: &str| reached.get(from).is_some_and(|targets| targets.contains(to));
-    let groups = reached.keys().filter(|module| reaches(module, module)).map(|module| {
-        let group = reached.keys().filter(|other| reaches(module, other) && reaches(other, module));
+    let reaches = |from: &str, to: &str| reachable.get(from).is_some_and(|targets| targets.contains(to));
+    let groups = reachable.keys().filter(|module| reaches(module, module)).map(|module| {
+        let group = reachable.keys().filter(|other| reaches(module, other) && reaches(other, module));
         group.copied().collect::<Vec<_>>().join(", ")
     });
     groups.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[test]
-fn modules_import_only_what_is_below_them() {
+fn modules_import_only_modules_on_lower_floors() {
     let breaches = floor_breaches(&sources::all(), FLOORS);
     assert_none(&breaches);
 }
@@ -129,7 +129,7 @@ fn no_files_import_each_other() {
 }
 
 #[test]
-fn an_import_upwards_is_found_in_every_form() {
+fn an_upward_import_is_found_in_every_form() {
     for text in [
         "use crate::report::mail;",
         "use crate::{report, rules};",
@@ -141,7 +141,7 @@ fn an_import_upwards_is_found_in_every_form() {
         assert_eq!(floor_breaches(&sources, FLOORS).len(), 1, "{text}");
         assert_none(&floor_breaches(&sources, &[&["archive"], &["report"]]));
     }
-    assert_eq!(floor_breaches(&[Source::parse("stranger.rs", "")], FLOORS).len(), 1);
+    assert_eq!(floor_breaches(&[Source::parse("unplaced.rs", "")], FLOORS).len(), 1);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Where each library, the clock and I/O may be used.
+//! The places where each library, the clock and I/O may be used.
 
 use crate::assert_none;
 use crate::sources::{self, NamedPath, Source};
 
-/// Libraries that stay behind one door each: files and folders from `src` on.
-const DOORS: &[(&str, &[&str])] = &[
+/// The files and folders below `src` in which each library may be used.
+const LIBRARIES: &[(&str, &[&str])] = &[
     ("ssh2", &["destination/"]),
     ("zip", &["archive/"]),
     ("tar", &["archive/"]),
@@ -13,19 +13,19 @@ const DOORS: &[(&str, &[&str])] = &[
     ("deflate64", &["archive/"]),
     ("crc32fast", &["archive/"]),
     ("ureq", &["source/", "https/", "report/post.rs"]),
-    // The configuration holds mailboxes.
+    // The configuration contains mailboxes.
     ("lettre", &["report/", "config/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("clap_complete", &["cli.rs", "commands/completions.rs"]),
     ("clap_mangen", &["commands/man.rs"]),
     ("indicatif", &["runtime/progress.rs", "rules/units.rs"]),
     ("bytesize", &["cli.rs"]),
-    // The job's zone is one value, which the configuration holds.
+    // The configuration contains the job's zone.
     ("tz", &["config/zone.rs", "rules/job_zone.rs"]),
     ("schemars", &["commands/list/document.rs"]),
 ];
 
-/// What needs neither the outside world nor the time of day.
+/// The files and folders below `src` without I/O and clock.
 const PURE: &[&str] = &[
     "rules/",
     "record/run_record.rs",
@@ -59,10 +59,12 @@ fn uses_library(path: &NamedPath, library: &str) -> bool {
 
 fn library_breaches(sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
-    for (library, doors) in DOORS {
-        for source in sources.iter().filter(|source| !is_below(&source.file, doors)) {
+    for (library, places) in LIBRARIES {
+        for source in sources.iter().filter(|source| !is_below(&source.file, places)) {
             let uses = source.paths.iter().filter(|path| uses_library(path, library));
-            breaches.extend(uses.map(|path| format!("{}: {library} is for {doors:?}", source.place(path.line))));
+            breaches.extend(
+                uses.map(|path| format!("{}: {library} may be used only in {places:?}", source.place(path.line))),
+            );
         }
     }
     breaches
@@ -75,14 +77,16 @@ fn reads_clock(path: &NamedPath) -> bool {
 fn clock_breaches(sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
     for source in sources {
-        let zones = source.paths.iter().filter(|path| path.begins_with(&["chrono", "Local"]));
-        breaches
-            .extend(zones.map(|path| format!("{}: the job's zone is in the configuration", source.place(path.line))));
+        let zones = source.paths.iter().filter(|path| path.starts_with(&["chrono", "Local"]));
+        breaches.extend(
+            zones.map(|path| format!("{}: use the job's zone, from the configuration", source.place(path.line))),
+        );
     }
     for source in sources.iter().filter(|source| source.file != "main.rs") {
         let reads = source.paths.iter().filter(|path| reads_clock(path));
-        breaches
-            .extend(reads.map(|path| format!("{}: the time is passed in, from main.rs on", source.place(path.line))));
+        breaches.extend(reads.map(|path| {
+            format!("{}: only main.rs reads the clock; take the time as a parameter", source.place(path.line))
+        }));
     }
     breaches
 }
@@ -90,7 +94,7 @@ fn clock_breaches(sources: &[Source]) -> Vec<String> {
 fn is_impure(path: &NamedPath) -> bool {
     let parts: Vec<&str> = path.parts.iter().map(String::as_str).collect();
     match parts[..] {
-        ["std", "io", what, ..] => !IO_TRAITS.contains(&what),
+        ["std", "io", item, ..] => !IO_TRAITS.contains(&item),
         ["std", "fs" | "net" | "io" | "process" | "env" | "thread" | "os", ..] => true,
         ["std", "time", "Instant" | "SystemTime" | "*", ..] | ["chrono", "Local", ..] => true,
         ["tracing" | "tracing_subscriber" | "tempfile" | "rustix", ..] => parts.len() > 1 || path.is_import,
@@ -111,20 +115,23 @@ fn purity_breaches(sources: &[Source]) -> Vec<String> {
 }
 
 #[test]
-fn each_library_is_used_behind_its_door_alone() {
+fn each_library_is_used_only_in_its_places() {
     let sources = sources::all();
     assert_none(&library_breaches(&sources));
-    for (library, doors) in DOORS {
-        for door in *doors {
-            let users = sources.iter().filter(|source| is_below(&source.file, &[door]));
+    for (library, places) in LIBRARIES {
+        for place in *places {
+            let users = sources.iter().filter(|source| is_below(&source.file, &[place]));
             let mut paths = users.flat_map(|source| &source.paths);
-            assert!(paths.any(|path| uses_library(path, library)), "{library} is not used in {door}: shut the door");
+            assert!(
+                paths.any(|path| uses_library(path, library)),
+                "{library} is not used in {place}: remove the place"
+            );
         }
     }
 }
 
 #[test]
-fn the_wall_clock_is_read_in_main_alone() {
+fn only_main_reads_the_wall_clock() {
     let sources = sources::all();
     assert_none(&clock_breaches(&sources));
     assert!(sources.iter().any(|source| source.file == "main.rs" && source.paths.iter().any(reads_clock)));
@@ -135,7 +142,7 @@ fn rules_record_and_messages_are_pure() {
     let sources = sources::all();
     assert_none(&purity_breaches(&sources));
     for place in PURE {
-        assert!(sources.iter().any(|source| is_below(&source.file, &[place])), "{place} is gone");
+        assert!(sources.iter().any(|source| is_below(&source.file, &[place])), "{place} does not exist");
     }
 }
 
@@ -169,7 +176,7 @@ fn a_hidden_clock_is_found() {
 }
 
 #[test]
-fn an_impurity_is_found() {
+fn an_impure_call_is_found() {
     for text in [
         "use std::fs::File;",
         "use std::io;",

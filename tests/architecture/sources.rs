@@ -1,7 +1,7 @@
-//! The sources as the rules see them: every path that they name outside their tests, with its line.
+//! Parses the sources: collects every path and method call outside tests, with its line.
 //!
-//! Comments, strings and attributes are not read. What a macro is given is read like any other code. A path that
-//! begins with `crate`, `super`, `self` or the library's own name is made absolute.
+//! Comments, strings and attributes are ignored; arguments of macros are read like other code. A path that begins with
+//! `crate`, `super`, `self` or the library's own name is made absolute.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,54 +9,48 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
-/// One file below `src`, its tests left out.
+/// A file below `src`.
 pub struct Source {
-    /// Its path from `src` on, such as `rules/retention.rs`.
+    /// Its path below `src`, such as `rules/retention.rs`.
     pub file: String,
-    /// What it holds, tests and all.
+    /// The whole content, including tests.
     pub text: String,
-    /// The paths that it names.
+    /// Outside tests.
     pub paths: Vec<NamedPath>,
-    /// The methods that it calls.
+    /// Outside tests.
     pub calls: Vec<Call>,
     test_modules: Vec<String>,
 }
 
-/// A path such as `std::fs::File`, spelled out: `use std::{fs, io}` names two.
+/// A full path such as `std::fs::File`: `use std::{fs, io}` contains two.
 #[derive(Debug)]
 pub struct NamedPath {
-    /// Its parts; the first of them is `crate` where it lies in this crate.
+    /// The first one is `crate` for a path in this crate.
     pub parts: Vec<String>,
-    /// The line on which it begins.
     pub line: usize,
-    /// Whether it is imported here.
     pub is_import: bool,
-    /// Whether this import is visible outside the module.
+    /// Whether it is a re-export.
     pub is_exported: bool,
 }
 
 /// `.method(…)`.
 pub struct Call {
-    /// The method's name.
     pub method: String,
-    /// The line.
     pub line: usize,
 }
 
 impl NamedPath {
-    /// Whether the path begins with `beginning`.
-    pub fn begins_with(&self, beginning: &[&str]) -> bool {
-        self.parts.len() >= beginning.len() && self.parts.iter().zip(beginning).all(|(a, b)| a == b)
+    pub fn starts_with(&self, prefix: &[&str]) -> bool {
+        self.parts.len() >= prefix.len() && self.parts.iter().zip(prefix).all(|(a, b)| a == b)
     }
 
-    /// Whether the path ends with `end`.
-    pub fn ends_with(&self, end: &[&str]) -> bool {
-        self.parts.len() >= end.len() && self.parts.iter().rev().zip(end.iter().rev()).all(|(a, b)| a == b)
+    pub fn ends_with(&self, suffix: &[&str]) -> bool {
+        self.parts.len() >= suffix.len() && self.parts.iter().rev().zip(suffix.iter().rev()).all(|(a, b)| a == b)
     }
 }
 
 impl Source {
-    /// Reads `text` as the file `file`, a path from `src` on.
+    /// `file` is a path below `src`.
     pub fn parse(file: &str, text: &str) -> Source {
         let mut source = Source {
             file: file.to_owned(),
@@ -70,18 +64,18 @@ impl Source {
         source
     }
 
-    /// The module that the file defines, as a path from the crate's root.
+    /// The file's module, as a path from the crate's root.
     pub fn module(&self) -> Vec<String> {
         module_of(&self.file)
     }
 
-    /// The same as one word, such as `rules/retention`; `main` and `lib` for the crate's roots.
+    /// The same as a string, such as `rules/retention`; `main` or `lib` for a crate root.
     pub fn name(&self) -> String {
         let module = self.module();
         if module.is_empty() { self.file.trim_end_matches(".rs").to_owned() } else { module.join("/") }
     }
 
-    /// `file:line`, for a message.
+    /// `src/file:line`.
     pub fn place(&self, line: usize) -> String {
         format!("src/{}:{line}", self.file)
     }
@@ -129,7 +123,7 @@ impl Source {
         }
     }
 
-    /// Reads the import that begins at `at` below `before`. Gives where it ends.
+    /// Reads the import at `at`, with the path `before` in front. Returns the index of its end.
     fn read_import(&mut self, tokens: &[TokenTree], mut at: usize, before: &[String], module: &[String]) -> usize {
         let mut parts = before.to_vec();
         let mut line = 0;
@@ -184,7 +178,7 @@ impl Source {
         self.paths.push(NamedPath { parts, line, is_import, is_exported: false });
     }
 
-    /// Passes over the item at `at`, which is there for tests only. Gives where it ends.
+    /// Skips the item at `at`, which is only for tests. Returns the index after it.
     fn skip_test_item(&mut self, tokens: &[TokenTree], mut at: usize, module: &[String]) -> usize {
         while let Some(token) = tokens.get(at) {
             at += 1;
@@ -199,7 +193,7 @@ impl Source {
     }
 }
 
-/// Every file below `src` that is part of the program.
+/// All files below `src` except those that are only for tests.
 pub fn all() -> Vec<Source> {
     let sources: Vec<Source> =
         files_below("src").iter().map(|(file, text)| Source::parse(file.strip_prefix("src/").unwrap(), text)).collect();
@@ -212,7 +206,7 @@ pub fn all() -> Vec<Source> {
     sources.into_iter().filter(|source| !is_for_tests(&source.file)).collect()
 }
 
-/// The Rust files below `folder` of the repository, as (path, content), in order.
+/// The Rust files below `folder` of the repository, as (path, content), sorted.
 pub fn files_below(folder: &str) -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -229,7 +223,7 @@ pub fn files_below(folder: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The names of the tests in `text` that are run: functions under `#[test]`, and not under `#[ignore]`.
+/// The names of the tests in `text`, without ignored ones.
 pub fn tests_in(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     find_tests(&trees(text.parse().unwrap()), &mut found);
@@ -291,7 +285,7 @@ fn braced(token: Option<&TokenTree>) -> Option<Vec<TokenTree>> {
     }
 }
 
-/// What the attribute at `at` says, and where it ends.
+/// The content of the attribute at `at`, and the index after it.
 fn attribute(tokens: &[TokenTree], at: usize) -> Option<(String, usize)> {
     let group = if is_punct(tokens.get(at + 1)?, '!') { at + 2 } else { at + 1 };
     match tokens.get(group)? {
@@ -331,7 +325,7 @@ fn named(file: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn imports_are_spelled_out() {
+fn grouped_imports_are_expanded() {
     let text = "use std::{fs, io::{self, Read as _}, net::*};\npub use super::words as w;";
     let expected = ["std::fs", "std::io", "std::io::Read", "std::net::*", "crate::report::words"];
     assert_eq!(named("report/html.rs", text), expected);

@@ -1,4 +1,4 @@
-//! The metrics of a run, read by Prometheus' own parser.
+//! The metrics of a run, parsed by Prometheus' own parser.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ use crate::{start, terminate};
 
 const PREFIX: &str = "scripting_system_";
 
-/// Prints the metrics in its argument, a file, as JSON.
+/// Prints the metrics of a file, its argument, as JSON.
 const READER: &str = "
 import json, sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -54,7 +54,7 @@ fn read(path: &Path) -> Vec<Family> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The samples by name without prefix and label: `last_run_outcome failed`.
+/// The values by name without prefix, and label: `last_run_outcome failed`.
 struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
@@ -85,7 +85,7 @@ impl Metrics {
     }
 
     #[track_caller]
-    fn are(&self, keys: &[(&str, u64)]) -> &Metrics {
+    fn assert_values(&self, keys: &[(&str, u64)]) -> &Metrics {
         for (key, value) in keys {
             assert!((self.value(key) - *value as f64).abs() < 0.5, "{key} is {}, not {value}", self.value(key));
         }
@@ -93,27 +93,27 @@ impl Metrics {
     }
 
     #[track_caller]
-    fn lacks(&self, keys: &[&str]) -> &Metrics {
+    fn assert_missing(&self, keys: &[&str]) -> &Metrics {
         for key in keys {
             assert!(!self.0.contains_key(*key), "{key} is {}", self.0[*key]);
         }
         self
     }
 
-    /// In Unix time.
+    /// A Unix time.
     fn last_success(&self) -> Option<u64> {
         self.0.get("last_success_timestamp_seconds").map(|seconds| *seconds as u64)
     }
 }
 
-fn with_metrics(setup: &mut Setup) {
+fn enable_metrics(setup: &mut Setup) {
     fs::create_dir(setup.path("metrics")).unwrap();
     setup.set("metrics", json!({"textfile": "metrics/job.prom"}));
 }
 
-fn measured() -> Setup {
+fn night_with_metrics() -> Setup {
     let mut setup = Setup::around_midnight();
-    with_metrics(&mut setup);
+    enable_metrics(&mut setup);
     setup
 }
 
@@ -123,19 +123,23 @@ fn assert_no_other_file(setup: &Setup) {
     assert_eq!(names, ["job.prom"]);
 }
 
-/// Asserts that the archive was delivered, and that a warning says why the metrics were not updated.
+/// Asserts that the archive was delivered, and that a warning gives the `reason` for missing updated.
 #[track_caller]
-fn assert_delivered_without_metrics(setup: &Setup, outcome: &Outcome, why: &str) {
-    outcome.exited_with(1).logged("WARNING").logged("Report: the metrics were not updated: cannot write ").logged(why);
+fn assert_delivered_without_metrics(setup: &Setup, outcome: &Outcome, reason: &str) {
+    outcome
+        .exited_with(1)
+        .logged("WARNING")
+        .logged("Report: the metrics were not updated: cannot write ")
+        .logged(reason);
     outcome.logged("errors 0, warnings 1");
     assert!(setup.archive().exists(), "{}", outcome.all());
 }
 
 #[test]
-fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
+fn a_successful_run_writes_times_outcome_sizes_and_counts() {
     Setup::on_each_server(|setup| {
         setup.set("source.max_age_days", json!(1));
-        with_metrics(setup);
+        enable_metrics(setup);
         fs::write(setup.sshd.directory.join("20200101.tgz"), "old").unwrap();
         times::set_from_names(&setup.sshd.directory);
         setup.set("retention", json!({"keep_at_least": 1}));
@@ -144,7 +148,7 @@ fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
         let (after, metrics) = (Utc::now().timestamp() as u64, Metrics::of(setup));
         let success = metrics.last_success().unwrap();
         assert!((before..=after).contains(&success), "{before} {success} {after}");
-        metrics.are(&[
+        metrics.assert_values(&[
             ("last_run_timestamp_seconds", success),
             ("last_run_outcome success", 1),
             ("last_run_outcome warnings", 0),
@@ -162,9 +166,9 @@ fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
             ("last_run_retries", 0),
         ]);
         assert!(metrics.value("last_run_received_bytes") > 1000.0);
-        let whole = metrics.value("last_run_duration_seconds");
-        let sending = metrics.value("last_run_task_duration_seconds Send archive");
-        assert!(0.0 < sending && sending < whole && whole < 60.0, "{sending} {whole}");
+        let total = metrics.value("last_run_duration_seconds");
+        let upload = metrics.value("last_run_task_duration_seconds Send archive");
+        assert!(0.0 < upload && upload < total && total < 60.0, "{upload} {total}");
         for task in ["Request zip", "Verify archive", "Remove expired", "Report"] {
             metrics.value(&format!("last_run_task_duration_seconds {task}"));
         }
@@ -174,11 +178,11 @@ fn the_metrics_of_a_successful_run_have_times_outcome_sizes_and_counts() {
 }
 
 #[test]
-fn runs_without_a_delivery_keep_the_last_success() {
-    let mut setup = measured();
+fn a_run_without_a_delivery_keeps_the_time_of_the_last_success() {
+    let mut setup = night_with_metrics();
     setup.set("source.dump", json!("other.sql"));
     setup.run().exited_with(4);
-    Metrics::of(&setup).lacks(&["last_success_timestamp_seconds", "last_run_archive_bytes"]).are(&[
+    Metrics::of(&setup).assert_missing(&["last_success_timestamp_seconds", "last_run_archive_bytes"]).assert_values(&[
         ("last_run_outcome failed", 1),
         ("last_run_delivered", 0),
         ("last_run_exit_code", 4),
@@ -190,11 +194,11 @@ fn runs_without_a_delivery_keep_the_last_success() {
     let success = Metrics::of(&setup).last_success().unwrap();
 
     setup.make_stale();
-    // Otherwise the times could be the same.
+    // Otherwise both runs could have the same time.
     thread::sleep(Duration::from_millis(1_100));
     setup.run().exited_with(1);
     let stale = Metrics::of(&setup);
-    stale.are(&[
+    stale.assert_values(&[
         ("last_success_timestamp_seconds", success),
         ("last_run_outcome warnings", 1),
         ("last_run_delivered", 0),
@@ -209,7 +213,7 @@ fn runs_without_a_delivery_keep_the_last_success() {
     let run = start(&setup);
     wait_until("the run's request", || web.requests() > 0);
     terminate(&setup, run).exited_with(143);
-    Metrics::of(&setup).lacks(&["last_run_zip_bytes", "last_run_archives_kept"]).are(&[
+    Metrics::of(&setup).assert_missing(&["last_run_zip_bytes", "last_run_archives_kept"]).assert_values(&[
         ("last_success_timestamp_seconds", success),
         ("last_run_outcome interrupted", 1),
         ("last_run_exit_code", 143),
@@ -222,27 +226,27 @@ fn a_foreign_file_is_replaced_and_its_content_ignored() {
     for foreign in
         [&b"scripting_system_last_success_timestamp_seconds{textfile=\"job\"} 99999999999\n"[..], b"\xff\xfe"]
     {
-        let mut setup = measured();
+        let mut setup = night_with_metrics();
         setup.make_stale();
         fs::write(setup.path("metrics/job.prom"), foreign).unwrap();
         setup.run().exited_with(1);
-        Metrics::of(&setup).lacks(&["last_success_timestamp_seconds"]);
+        Metrics::of(&setup).assert_missing(&["last_success_timestamp_seconds"]);
     }
 }
 
 #[test]
-fn undelivered_reports_are_in_the_metrics() {
-    let mut setup = measured();
-    setup.set("email.server.password", json!("not the one"));
+fn undelivered_reports_count_as_warnings_in_the_metrics() {
+    let mut setup = night_with_metrics();
+    setup.set("email.server.password", json!("wrong"));
     setup.set("monitor", json!({"ping_url": "https://127.0.0.1:1/4f6b8c1e-check"}));
     setup.run().exited_with(1);
     let expected = [("last_run_outcome warnings", 1), ("last_run_delivered", 1), ("last_run_warnings", 2)];
-    Metrics::of(&setup).are(&expected);
+    Metrics::of(&setup).assert_values(&expected);
 }
 
 #[test]
 fn hanging_reports_do_not_prevent_the_metrics() {
-    let mut setup = measured();
+    let mut setup = night_with_metrics();
     let server = PingServer::builder().silent_at("").start();
     let ca = setup.config["mattermost"]["ca_file"].clone();
     setup.set("monitor", json!({"ping_url": server.url(), "ca_file": ca}));
@@ -251,12 +255,12 @@ fn hanging_reports_do_not_prevent_the_metrics() {
     let started = Instant::now();
     terminate(&setup, run).exited_with(1).logged("not all reports were sent");
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
-    Metrics::of(&setup).are(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
+    Metrics::of(&setup).assert_values(&[("last_run_delivered", 1), ("last_run_warnings", 1)]);
 }
 
 #[test]
 fn metrics_that_cannot_be_written_are_a_warning() {
-    let mut setup = measured();
+    let mut setup = night_with_metrics();
     setup.set("metrics.textfile", json!("missing/job.prom"));
     let outcome = setup.run();
     assert_delivered_without_metrics(&setup, &outcome, "missing/job.prom; its folder must exist");
@@ -266,24 +270,24 @@ fn metrics_that_cannot_be_written_are_a_warning() {
     setup.set("metrics.textfile", json!("metrics/job.prom"));
     setup.run().exited_with(0);
     let old = fs::read(setup.path("metrics/job.prom")).unwrap();
-    fs::write(setup.path("metrics/filling"), vec![1; 128 * 1024]).unwrap_err();
+    fs::write(setup.path("metrics/filler"), vec![1; 128 * 1024]).unwrap_err();
     assert_delivered_without_metrics(&setup, &setup.run(), "No space left on device");
     assert!(fs::read(setup.path("metrics/job.prom")).unwrap() == old, "the old file was changed");
-    assert_eq!(fs::read_dir(setup.path("metrics")).unwrap().count(), 2, "a third file");
+    assert_eq!(fs::read_dir(setup.path("metrics")).unwrap().count(), 2, "a temporary file is left");
     drop(disk);
 }
 
 #[test]
-fn a_run_without_a_job_does_not_touch_the_metrics() {
-    let mut setup = measured();
+fn a_run_without_a_job_does_not_change_the_metrics() {
+    let mut setup = night_with_metrics();
     setup.run().exited_with(0);
     let old = fs::read_to_string(setup.path("metrics/job.prom")).unwrap();
-    let same = |setup: &Setup| assert_eq!(fs::read_to_string(setup.path("metrics/job.prom")).unwrap(), old);
+    let assert_unchanged = |setup: &Setup| assert_eq!(fs::read_to_string(setup.path("metrics/job.prom")).unwrap(), old);
     setup.run_with(&["--dry-run"]).exited_with(0);
-    same(&setup);
+    assert_unchanged(&setup);
     setup.set("sftp.port", json!(0));
     setup.run().exited_with(3);
-    same(&setup);
+    assert_unchanged(&setup);
 
     setup.set("sftp.port", json!(setup.sshd.port()));
     let web = HttpsServer::builder(&setup.path("web")).silent().start();
@@ -291,13 +295,13 @@ fn a_run_without_a_job_does_not_touch_the_metrics() {
     let first = start(&setup);
     wait_until("the first run's request", || web.requests() > 0);
     setup.run().exited_with(5);
-    same(&setup);
+    assert_unchanged(&setup);
     terminate(&setup, first).exited_with(143);
 }
 
 #[test]
 fn jobs_on_one_machine_have_different_labels() {
-    let mut setup = measured();
+    let mut setup = night_with_metrics();
     setup.run().exited_with(0);
     setup.set("metrics.textfile", json!("metrics/the \"other\" job.prom"));
     setup.run().exited_with(0);

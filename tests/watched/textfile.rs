@@ -1,4 +1,4 @@
-//! The metrics file: complete at any moment, and readable by node_exporter's user.
+//! The metrics file: always complete, and readable by node_exporter's user.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::{fs, thread};
 use scripting_system::report::metrics::textfile::{read, write};
 
 #[test]
-fn the_file_replaces_the_old_one_and_leaves_no_other() {
+fn a_new_file_replaces_the_old_one_and_leaves_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.prom");
     assert_eq!(read(&path), None);
@@ -19,7 +19,7 @@ fn the_file_replaces_the_old_one_and_leaves_no_other() {
 }
 
 #[test]
-fn a_reader_never_finds_a_partial_file() {
+fn a_reader_never_sees_a_partial_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.prom");
     let texts = ["a".repeat(100_000), "b".repeat(50_000)];

@@ -100,7 +100,7 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (13, "body cut short", &[
         (WEB_SERVER, "a_download_that_is_cut_is_retried"),
-        (RANGES, "a_body_that_breaks_off_goes_on_from_there"),
+        (RANGES, "an_interrupted_download_is_resumed"),
         (BROKEN_LINES, "a_chunked_body_that_is_cut_is_fetched_again"),
         (BROKEN_LINES, "a_body_that_ends_with_the_connection_is_fetched_again_if_it_is_cut"),
     ]),
@@ -114,9 +114,9 @@ pub(super) const ROWS: &[Row] = &[
         (UNUSABLE_ZIPS, "a_download_beyond_the_cap_is_stopped_early"),
     ]),
     (17, "Range ignored; the file changes", &[
-        (RANGES, "servers_without_parts_or_validators_send_all_of_it"),
-        (RANGES, "a_server_that_stops_sending_parts_is_asked_for_all_of_it"),
-        (RANGES, "a_file_that_changes_between_two_requests_is_read_from_its_beginning"),
+        (RANGES, "without_ranges_or_validators_the_whole_zip_is_downloaded"),
+        (RANGES, "the_whole_zip_is_downloaded_if_the_server_stops_sending_parts"),
+        (RANGES, "a_zip_that_changes_between_two_requests_is_read_from_the_beginning"),
     ]),
     (18, "ZIP empty, truncated, only an end record, garbage", &[
         (UNUSABLE_ZIPS, "a_download_that_is_not_a_zip_is_reported_by_its_type_or_beginning"),
@@ -134,7 +134,7 @@ pub(super) const ROWS: &[Row] = &[
     ]),
     (21, "one flipped bit", &[
         (UNUSABLE_ZIPS, "one_flipped_bit_is_detected_and_nothing_is_published"),
-        (LARGE, "a_dump_damaged_at_its_end_leaves_no_upload"),
+        (LARGE, "the_upload_of_a_damaged_dump_is_removed"),
     ]),
     (22, "encrypted", &[
         (UNUSABLE_ZIPS, "unreadable_output_of_other_tools_is_refused_with_the_reason"),
@@ -160,7 +160,7 @@ pub(super) const ROWS: &[Row] = &[
     (27, "zip64, prepended data, data descriptor, comment", &[
         (ODD_ZIPS, "every_variant_of_a_zip_is_read"),
         (DELIVERY, "zips_of_other_tools_are_read"),
-        (LARGE, "a_dump_beyond_4_gib_keeps_its_size_and_its_bytes"),
+        (LARGE, "a_dump_larger_than_4_gib_is_packed_correctly"),
     ]),
     (28, "extended timestamp against DOS time", &[
         (STALE_DUMPS, "the_extended_time_takes_precedence_over_the_dos_time"),

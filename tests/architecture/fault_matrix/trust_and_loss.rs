@@ -1,4 +1,4 @@
-//! The faults about whom the program trusts, what it must not lose, and what its messages name: rows 73 to 98, and 122.
+//! Rows 73 to 98 and 122: faults of trust, data loss and messages.
 
 use super::Row;
 
@@ -42,7 +42,7 @@ const WITNESS: &str = "tests/retention/witness.rs";
 pub(super) const ROWS: &[Row] = &[
     (
         73,
-        "host named by patterns, upper case, hashes, the system's file; another key there",
+        "known_hosts with patterns, upper case, hashes, in the system's file; a changed key",
         &[
             (HOST_KEYS, "a_changed_key_is_detected_under_any_name_of_the_host"),
             (HOST_KEYS, "the_systems_known_hosts_is_read_and_never_written"),
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         75,
-        "a file that steers the job, or a folder above it, is writable by others or of somebody else",
+        "a file that controls the job, or a folder above it, is writable by others or belongs to another user",
         &[
             (CONFIG_TRUST, "a_file_that_others_can_write_or_replace_is_refused_with_its_path_and_the_fix"),
             (CONFIG_TRUST, "a_link_and_its_target_are_both_judged"),
@@ -98,10 +98,10 @@ pub(super) const ROWS: &[Row] = &[
             (HOSTILE, "no_end_of_a_file_causes_long_reads"),
         ],
     ),
-    (79, "folder listing without end", &[(BOUNDS, "an_endless_listing_is_refused_with_little_memory")]),
+    (79, "endless folder listing", &[(BOUNDS, "an_endless_listing_is_refused_with_little_memory")]),
     (
         80,
-        "log is a pipe, a device, a link to one",
+        "the log is a pipe, a device or a link to one",
         &[
             (INTERRUPTIONS, "a_log_that_is_not_a_regular_file_ends_the_program_at_once"),
             (INTERRUPTIONS, "a_log_may_be_a_link_to_a_file"),
@@ -109,7 +109,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         81,
-        "child processes get none of our secrets",
+        "a child process could inherit secrets",
         &[
             (MAIL, "the_local_sendmail_runs_with_a_clean_environment_and_no_inherited_files"),
             (SENDMAIL, "a_hanging_sendmail_is_killed_with_its_children"),
@@ -117,7 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         82,
-        "two jobs, one folder, one pattern",
+        "two jobs with the same folder and pattern",
         &[
             (SHARED_FOLDER, "the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing"),
             (SHARED_FOLDER, "an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job"),
@@ -126,7 +126,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         83,
-        "second run of the day with a tiny dump",
+        "a second run on the same day with a tiny dump",
         &[
             (SAME_DAY, "a_tiny_second_dump_of_a_day_keeps_the_first_archive_for_three_days"),
             (SAME_DAY, "repeating_an_earlier_date_does_not_expire_a_replaced_archive"),
@@ -134,12 +134,12 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         84,
-        "replaced three times in one day, killed in between",
+        "an archive is replaced three times on one day, with kills in between",
         &[(SAME_DAY, "the_first_and_the_latest_of_three_replacements_survive_kills_at_any_step")],
     ),
     (
         85,
-        "two machines upload to one folder at once",
+        "two machines upload to one folder at the same time",
         &[
             (SHARED_FOLDER, "simultaneous_uploads_of_two_machines_do_not_interfere"),
             (SHARED_FOLDER, "a_machine_overtaken_during_its_upload_finds_the_archive_delivered"),
@@ -148,7 +148,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         86,
-        "leftovers of others",
+        "leftovers of other jobs and machines",
         &[
             (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
             (SHARED_FOLDER, "the_age_of_an_upload_is_measured_by_the_servers_clock"),
@@ -157,7 +157,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         87,
-        "pattern changed, and changed back",
+        "the pattern is changed and changed back",
         &[
             (SERVER_CLOCK, "changing_the_pattern_back_and_forth_removes_no_recent_archive"),
             (SERVER_CLOCK, "modification_times_protect_archives_whose_names_match_both_patterns"),
@@ -167,7 +167,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         88,
-        "folder copied; server without modification times",
+        "a copied folder; a server without modification times",
         &[
             (SERVER_CLOCK, "a_copied_folder_keeps_its_archives_until_the_copy_is_old"),
             (SERVER_CLOCK, "without_modification_times_the_names_decide"),
@@ -175,7 +175,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         89,
-        "fsync fails, or is not offered",
+        "fsync fails or is not supported",
         &[
             (SYNC, "an_archive_that_the_server_fails_to_sync_is_published_with_a_warning_and_nothing_is_removed"),
             (SYNC, "after_a_replacement_that_fails_to_sync_the_old_archive_is_kept"),
@@ -184,7 +184,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         90,
-        "configuration replaced during a run; opened and locked by another user",
+        "the configuration is replaced during a run, or opened and locked by another user",
         &[
             (LOCKS, "replacing_the_configuration_file_does_not_allow_a_second_run"),
             (LOCKS, "locking_the_configuration_file_does_not_block_a_run"),
@@ -195,16 +195,16 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         91,
-        "power fails right after a local file was replaced",
+        "a power failure right after a local file was replaced",
         &[
             (POWER, "a_new_configuration_survives_a_power_failure"),
             (POWER, "metrics_host_keys_and_a_restored_dump_survive_a_power_failure"),
-            (TEXTFILE, "a_reader_never_finds_a_partial_file"),
+            (TEXTFILE, "a_reader_never_sees_a_partial_file"),
         ],
     ),
     (
         92,
-        "installer run twice, for two configurations, after edits",
+        "the installer is run twice, for two configurations, or after edits",
         &[
             (CRONTAB, "each_configuration_has_a_line_even_if_one_path_begins_with_another"),
             (CRONTAB, "a_changed_line_is_kept"),
@@ -213,7 +213,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         93,
-        "source.dump renamed, archive.name changed",
+        "source.dump is renamed or archive.name changed",
         &[
             (CHECK_SFTP, "archives_of_another_pattern_are_reported_with_that_pattern_and_the_consequences"),
             (CHECK_SFTP, "a_renamed_dump_is_reported_with_its_name_in_the_newest_archive"),
@@ -223,7 +223,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         94,
-        "second file with the dump's extension",
+        "a second file with the dump's extension",
         &[
             (STALE_DUMPS, "another_dump_in_the_zip_is_reported_without_a_warning"),
             (CHECK_SOURCE, "another_dump_in_the_zip_is_a_warning"),
@@ -232,7 +232,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         95,
-        "dump of tomorrow by a zone, made after midnight, --date of a past night",
+        "a dump dated tomorrow because of its zone; one made before midnight; --date of a past night",
         &[
             (RULES_FRESHNESS, "the_advice_names_the_probable_cause"),
             (STALE_DUMPS, "a_past_date_without_its_dump_cannot_be_repeated"),
@@ -259,7 +259,11 @@ pub(super) const ROWS: &[Row] = &[
             (CHECK_SOURCE, "a_port_without_tls_is_reported_as_such"),
         ],
     ),
-    (98, "Mattermost or mail host does not resolve", &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")]),
+    (
+        98,
+        "the host of Mattermost or mail does not resolve",
+        &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")],
+    ),
     (
         122,
         "unknown TZ; no zone database",

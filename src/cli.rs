@@ -9,27 +9,27 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Ship a nightly database dump from a web server to an SFTP server, verify it there, and report.
+/// Ship a nightly database dump from a web server to an SFTP server, verify it there, and send a report.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print more on standard error; repeat it for even more.
+    /// Print more details on standard error; repeat for more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch the dump, send the archive, verify it, remove expired archives, and report.
+    /// Fetch the dump, upload it as an archive, verify it, remove expired archives, and send a report.
     Run(Run),
-    /// Check that the next run will work: try everything it needs, and send no dump.
+    /// Check everything that the next run needs, without sending a dump.
     Check(Check),
-    /// List the archives on the server, and what retention will do with each.
+    /// List the archives on the server, and whether the next run keeps or removes each.
     List(List),
-    /// Report to a monitoring system whether there is a recent archive.
+    /// Check for a recent archive, as a plugin of a monitoring system.
     #[command(after_help = STATES)]
     Status(Status),
     /// Read archives back from the server, and check that each can be restored.
@@ -50,11 +50,11 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// Run for this date instead of today, to repeat a missed night.
+    /// Run for this date instead of today, to make up for a missed night.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     pub date: Option<NaiveDate>,
 
-    /// Change nothing: connect, decide, and print what would be sent and removed.
+    /// Connect and print what would be sent and removed, without changing anything.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -77,11 +77,11 @@ pub struct List {
     #[arg(long, value_name = "FILE", required_unless_present = "json_schema")]
     pub config: Option<PathBuf>,
 
-    /// Print one JSON document, for programs.
+    /// Print the list as a JSON document.
     #[arg(long)]
     pub json: bool,
 
-    /// Print the JSON Schema of that document, without connecting.
+    /// Print the JSON Schema of the --json output, without connecting.
     #[arg(long, exclusive = true)]
     pub json_schema: bool,
 }
@@ -120,7 +120,7 @@ pub struct Verify {
     #[arg(long)]
     pub all: bool,
 
-    /// Also accept this name for the dump, for archives from before source.dump was changed.
+    /// Also accept this name of the dump, for archives created before source.dump was changed.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
 }
@@ -135,11 +135,11 @@ pub struct Restore {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "latest")]
     pub date: Option<NaiveDate>,
 
-    /// Restore the newest archive, as is the default.
+    /// Restore the newest archive (the default).
     #[arg(long)]
     pub latest: bool,
 
-    /// Restore an archive of that date that a later run replaced: the first one, or the last one with `=last`.
+    /// Restore an archive that a later run of the same date replaced: the first, or the last with `=last`.
     #[arg(
         long,
         value_name = "WHICH",
@@ -162,7 +162,7 @@ pub struct Restore {
     #[arg(long)]
     pub force: bool,
 
-    /// Write the checked archive instead of the dump in it.
+    /// Write the verified archive itself instead of extracting the dump.
     #[arg(long)]
     pub archive_only: bool,
 }
@@ -170,9 +170,9 @@ pub struct Restore {
 /// Which replaced archive of a date to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Replaced {
-    /// The first one that was replaced.
+    /// The first replaced archive.
     First,
-    /// The last one that was replaced.
+    /// The last replaced archive.
     Last,
 }
 
@@ -182,25 +182,25 @@ pub struct GenConfig {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Overwrite files that exist.
+    /// Overwrite existing files.
     #[arg(long, requires = "output")]
     pub force: bool,
 
-    /// Write the JSON Schema of configurations instead, which editors use to complete and check them.
+    /// Write the JSON Schema of the configuration instead; editors use it to complete and check the file.
     #[arg(long)]
     pub schema: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell that reads the script.
+    /// The shell to generate the script for.
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Write the pages of all commands to this folder instead of printing the main page.
+    /// Write a page for every command to this folder instead of printing the main page.
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
 }
@@ -242,30 +242,31 @@ One line on standard output, and an exit code:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    success; run: delivered and verified, or already there, no warning
+  0    success; run: delivered and verified, or already on the server,
+       without warnings
   1    the run finished with warnings
-  2    wrong command line
+  2    invalid command line
   3    the configuration cannot be used
-  4    the run failed: nothing new was delivered; or another command
-       found a problem, or an archive is bad, missing or unreachable
+  4    run: failed, nothing new was delivered; other commands: found a
+       problem, or an archive is bad, missing or unreachable
   5    another run with the same configuration is under way
   130, 143  interrupted
-The command status has the exit codes of monitoring plugins instead.";
+The command status uses the exit codes of monitoring plugins instead.";
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:
   0    every archive that was read is good
-  1    all are intact, but one holds the dump under another name than
-       source.dump and --dump
-  2    wrong command line
+  1    all are intact, but at least one contains the dump under a name
+       other than source.dump and --dump
+  2    invalid command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
   130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
-  0    nothing prevents a run
-  2    wrong command line
+  0    no problems found
+  2    invalid command line
   3    the configuration cannot be used
   4    there is a problem to fix
   130, 143  interrupted";

@@ -103,9 +103,9 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
             "— 4 nights without an archive: ",
             "\n8 archives, ",
             "; 7 nights without one since ",
-            "\n  next run   removes 3 files once it has delivered; ages are as of ",
-            "\n  leftovers  1 unfinished upload (one may be in progress), 1 replaced archive without a successor, ",
-            "\n  others     2 named like an archive, but not a regular file, 2 foreign; ",
+            "\n  next run   removes 3 files after a successful delivery; ages are as of ",
+            "\n  leftovers  1 unfinished upload (one may be in progress), 1 replaced archive whose replacement never arrived ",
+            "\n  others     2 named like an archive, but not a regular file, 2 unrelated files; ",
             ".old: to be put back: its successor never came",
         ] {
             must_show(&listed, words);
@@ -123,7 +123,7 @@ fn verbose_output_names_foreign_files_which_cannot_forge_a_line() {
         let listed = setup.call("list", &["-v"]);
         listed.exited_with(0);
         for words in
-            ["\n  foreign    notes.txt\n", "\n  foreign    bad\\n\\u{1b}[31m|\\u{202e}name\n", "\n  no file    "]
+            ["\n  unrelated  notes.txt\n", "\n  unrelated  bad\\n\\u{1b}[31m|\\u{202e}name\n", "\n  no file    "]
         {
             must_show(&listed, words);
         }
@@ -165,7 +165,7 @@ fn predicted(setup: &Setup) -> Vec<String> {
     let removed = archives.iter().filter(|archive| archive["action"] == "remove");
     let names: Vec<String> = removed.map(|archive| archive["name"].as_str().unwrap().to_owned()).collect();
     let count = if names.is_empty() { "nothing".to_owned() } else { format!("{} files", names.len()) };
-    assert!(table.contains(&format!("next run   removes {count} once it has delivered")), "{table}");
+    assert!(table.contains(&format!("next run   removes {count}")), "{table}");
     names
 }
 
@@ -355,7 +355,7 @@ fn nights_thinned_out_by_retention_do_not_count_as_missing() {
         }
         setup.set("retention", json!({"keep_days": 2, "keep_weekly": 8}));
         let listed = setup.call("list", &[]);
-        must_show(&listed, "— 13 nights not kept\n");
+        must_show(&listed, "— 13 nights thinned out by retention\n");
         assert!(!listed.stdout.contains("without"), "{}", listed.all());
     });
 }

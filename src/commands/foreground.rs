@@ -64,7 +64,7 @@ impl<C> Context<C> {
     pub(super) fn report_new_host_key(&self, server: &Server) {
         if let Some(fingerprint) = server.new_fingerprint() {
             self.progress.eprint(&format!(
-                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's own, or pin it \
+                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's host key, or pin it \
                  with sftp.host_key, before the first run trusts it"
             ));
         }

@@ -44,7 +44,7 @@ pub struct ZipEntry {
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DumpError {
-    #[error("the ZIP holds no {dump:?}; {}. Correct source.dump, or the program that makes the ZIP", contents(.names))]
+    #[error("the ZIP does not contain {dump:?}; {}. Correct source.dump, or the program that makes the ZIP", contents(.names))]
     Missing {
         dump: String,
         /// Of the ZIP's files.
@@ -101,7 +101,7 @@ impl fmt::Display for Names {
 }
 
 fn contents(names: &Names) -> String {
-    if names.nearest.is_empty() { "it holds no file at all".to_owned() } else { format!("it holds {names}") }
+    if names.nearest.is_empty() { "it contains no file".to_owned() } else { format!("it contains {names}") }
 }
 
 /// The other files among `names` with the extension of `sent`: probably dumps too. `None` if there are none.

@@ -25,7 +25,7 @@ pub enum SourceError {
         /// The resolver's error, if there is one.
         source: Option<io::Error>,
     },
-    #[error("no connection to {host}. Check that the web server runs and that no firewall blocks it")]
+    #[error("no connection to {host}. Check that the web server is running and that no firewall blocks it")]
     Connection { host: String, source: io::Error },
     #[error("{host} did not answer within {} s while {phase} (source.timeout_seconds)", limit.as_secs())]
     Timeout { host: String, phase: &'static str, limit: Duration },

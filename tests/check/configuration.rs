@@ -98,7 +98,7 @@ fn two_problems_are_both_reported_and_all_other_steps_too() {
     let before = files(&setup.sshd.directory);
     let outcome = must_fail(
         &setup,
-        &[("entry", &["the ZIP holds no \"other.sql\"", "dumpfile.sql"]), ("directory", &["does not exist"])],
+        &[("entry", &["the ZIP does not contain \"other.sql\"", "dumpfile.sql"]), ("directory", &["does not exist"])],
     );
     insta::assert_snapshot!("two_problems", scrubbed(&setup, &outcome));
     assert_eq!(files(&setup.sshd.directory), before);

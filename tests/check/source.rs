@@ -36,7 +36,7 @@ fn a_web_server_that_is_down_is_reported() {
     let mut setup = setup();
     let closed = closed_address();
     setup.set("source.url", json!(format!("https://{closed}/my_zip.zip")));
-    must_fail(&setup, &[("connection", &["no connection to 127.0.0.1", "Check that the web server runs"])]);
+    must_fail(&setup, &[("connection", &["no connection to 127.0.0.1", "Check that the web server is running"])]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_certificate_that_expires_soon_is_a_warning() {
     let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "issued by Authority of the embedded servers, valid until ");
     must_show(&outcome, " (5 days left)\n                    → renew it on the server");
-    assert!(outcome.stdout.ends_with("No problem found, 1 warning (!).\n"), "{}", outcome.all());
+    assert!(outcome.stdout.ends_with("No problems found, 1 warning (!).\n"), "{}", outcome.all());
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_server_without_ranges_is_reported_with_the_cost() {
 fn a_wrong_clock_is_reported_and_one_wrong_by_a_day_holds_removal_back() {
     let setup = with_web_server(|web| web.date_shifted_by_hours(-2));
     let outcome = must_end_with(&setup, 0);
-    must_show(&outcome, "! clock           the web server's is 2 hours behind ours\n");
+    must_show(&outcome, "! clock           the web server's is 2 hours behind this machine's\n");
     must_not_show(&outcome, "held back");
     let setup = with_web_server(|web| web.date_shifted_by_hours(30));
     let outcome = must_end_with(&setup, 0);

@@ -44,7 +44,7 @@ fn a_run_succeeds_after_a_good_check_on_each_server() {
         assert_eq!(files(&setup.sshd.directory), before);
         setup.run().exited_with(0);
         let again = must_end_with(setup, 0);
-        must_show(&again, "known from line 1 of ");
+        must_show(&again, "matches line 1 of ");
         must_show(&again, "1 archive, ");
     });
 }

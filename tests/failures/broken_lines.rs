@@ -36,7 +36,7 @@ fn a_reset_by_the_web_server_is_retried_and_then_reported() {
     // A connection closed with unread bytes is reset (RFC 2525, section 2.17).
     let port = serve(|stream| _ = stream.peek(&mut [0]));
     bad.set("source.url", json!(format!("https://127.0.0.1:{port}/my_zip.zip")));
-    bad.must_fail(&["no connection to 127.0.0.1", "Connection reset", "Check that the web server runs"])
+    bad.must_fail(&["no connection to 127.0.0.1", "Connection reset", "Check that the web server is running"])
         .logged("trying again")
         .logged("(2 of 2)");
 }

@@ -134,7 +134,7 @@ fn names_that_are_not_text_are_escaped() {
     assert_delivers(&bad);
     bad.publish_bytes(&raw(zip));
     // 0xff is a no-break space in CP437.
-    let outcome = bad.must_fail(&["the ZIP holds no \"dumpfile.sql\"", "mpfile.sql\""]);
+    let outcome = bad.must_fail(&["the ZIP does not contain \"dumpfile.sql\"", "mpfile.sql\""]);
     assert!(!outcome.log.lines().any(|line| line.starts_with("ERROR")), "{}", outcome.all());
     let reports = format!("{}{}{}{}", outcome.log, outcome.stderr, bad.last_mail().1, bad.last_post());
     assert!(!reports.chars().any(|character| character.is_control() && character != '\n'), "{reports:?}");

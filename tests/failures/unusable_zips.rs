@@ -29,7 +29,7 @@ fn a_missing_dump_is_reported_with_similar_names() {
     let names = ["zebra.txt", "backup/dumpfile.sql", "Dumpfile.SQL", "notes"];
     let zip = names.iter().fold(Zip::new(), |zip, name| zip.with(Entry::new(name, "content")));
     job_with_zip(&zip).must_fail(&[
-        "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
+        "the ZIP does not contain \"dumpfile.sql\"; it contains \"Dumpfile.SQL\", \"backup/dumpfile.sql\"",
         "Correct source.dump, or the program that makes the ZIP",
     ]);
 }
@@ -37,13 +37,13 @@ fn a_missing_dump_is_reported_with_similar_names() {
 #[test]
 fn a_zip_without_a_file_is_reported_as_such() {
     job_with_zip(&Zip::new())
-        .must_fail(&["it holds no file at all", "Correct source.dump, or the program that makes the ZIP"]);
+        .must_fail(&["it contains no file", "Correct source.dump, or the program that makes the ZIP"]);
 }
 
 #[test]
 fn names_in_the_zip_cannot_forge_a_line() {
     let outcome =
-        job_with_zip(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it holds"]);
+        job_with_zip(&Zip::new().with(Entry::new("../x\nERROR all is lost", "content"))).must_fail(&["it contains"]);
     assert!(!outcome.log.lines().any(|line| line.starts_with("ERROR")), "{}", outcome.all());
     assert!(outcome.log.contains(r"../x\nERROR"), "{}", outcome.all());
 }

@@ -87,7 +87,7 @@ fn a_refused_connection_is_retried_and_then_reported() {
     let mut bad = BadNight::new();
     let free = closed_address();
     bad.set("source.url", json!(format!("https://{free}/my_zip.zip")));
-    bad.must_fail(&["no connection to 127.0.0.1", "Check that the web server runs"]).logged("trying again");
+    bad.must_fail(&["no connection to 127.0.0.1", "Check that the web server is running"]).logged("trying again");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_missing_dump_is_reported_with_the_nearest_names_first() {
     let error = find(names.into_iter(), "dumpfile.sql").unwrap_err().to_string();
     assert!(
         error.starts_with(
-            "the ZIP holds no \"dumpfile.sql\"; it holds \"Dumpfile.SQL\", \"backup/dumpfile.sql\", \"d\\n\","
+            "the ZIP does not contain \"dumpfile.sql\"; it contains \"Dumpfile.SQL\", \"backup/dumpfile.sql\", \"d\\n\","
         ),
         "{error}"
     );

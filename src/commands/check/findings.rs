@@ -90,7 +90,7 @@ pub(super) fn line(finding: &Finding, coloured: bool) -> String {
 pub(super) fn closing_line(statuses: &[Status]) -> String {
     let number = |status: Status| statuses.iter().filter(|it| **it == status).count();
     let problems = match number(Status::Failed) {
-        0 => "No problem found".to_owned(),
+        0 => "No problems found".to_owned(),
         problems => format!("{} to fix (✗)", count(problems, "problem")),
     };
     match number(Status::Warning) {
@@ -109,7 +109,7 @@ mod tests {
             Finding::good("name", "www.example.com: 192.0.2.7"),
             Finding::warning("certificate", "valid until 2026-12-07 (5 days left)").with_fix("renew it on the server"),
             Finding::failed("ZIP", "https://www.example.com/x.zip answered 404 (not found). Check source.url"),
-            Finding::skipped("entry", "not checked: there is no ZIP"),
+            Finding::skipped("entry", "not checked: the ZIP cannot be read"),
         ];
         let lines: Vec<String> = findings.iter().map(|finding| line(finding, false)).collect();
         insta::assert_snapshot!(format!("{}\n{}", heading("Source", false), lines.join("\n")), @r"
@@ -118,7 +118,7 @@ mod tests {
           ! certificate     valid until 2026-12-07 (5 days left)
                             → renew it on the server
           ✗ ZIP             https://www.example.com/x.zip answered 404 (not found). Check source.url
-          - entry           not checked: there is no ZIP
+          - entry           not checked: the ZIP cannot be read
         ");
         assert_eq!(line(&Finding::failed("ZIP", "gone"), true), "  \u{1b}[31m✗\u{1b}[0m ZIP             gone");
         assert_eq!(heading("Source", true), "\u{1b}[1mSource\u{1b}[0m");
@@ -128,8 +128,8 @@ mod tests {
     fn the_closing_line_counts_problems_and_warnings() {
         use Status::{Failed, Good, Skipped, Warning};
         for (statuses, expected) in [
-            (&[Good, Skipped][..], "No problem found."),
-            (&[Warning], "No problem found, 1 warning (!)."),
+            (&[Good, Skipped][..], "No problems found."),
+            (&[Warning], "No problems found, 1 warning (!)."),
             (&[Failed, Warning, Warning], "1 problem to fix (✗), 2 warnings (!)."),
             (&[Failed, Failed], "2 problems to fix (✗)."),
         ] {

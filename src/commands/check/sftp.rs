@@ -38,7 +38,7 @@ pub(super) fn check_server(checker: &Checker<'_>, expected: Expected) {
         Ok(connection) => check_folder(checker, &server, &connection, expected),
         Err(error) => {
             checker.report(Finding::failed(failed_step(&error), with_causes(&error)));
-            checker.report(Finding::skipped("writing", "not tried: the directory was not reached"));
+            checker.report(Finding::skipped("writing", "not tested: the directory cannot be accessed"));
         }
     }
 }
@@ -91,11 +91,11 @@ fn host_key(checker: &Checker<'_>, server: &Server) {
     let is_first = key.trust == Trust::First;
     checker.report(match key.trust {
         Trust::Known(place) => {
-            Finding::good("host key", format!("{shown}, known from line {} of {}", place.line, place.file.display()))
+            Finding::good("host key", format!("{shown}, matches line {} of {}", place.line, place.file.display()))
         }
         Trust::Pinned => Finding::good("host key", format!("{shown}, pinned by sftp.host_key")),
         Trust::First => Finding::warning("host key", format!("{shown} {NOT_KNOWN_YET}"))
-            .with_fix("compare it with the server's own; to be safe, set sftp.host_key to it"),
+            .with_fix("compare it with the server's host key; to be safe, set sftp.host_key to it"),
     });
     if is_first && let Err(error) = space::check_writable(&nearest_missing(file)) {
         let text = format!("known_hosts ({}) cannot be written: {error}", file.display());
@@ -146,16 +146,16 @@ fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<u64> {
     checker.report(match (trial.written, trial.durability) {
         (Err(error), _) => Finding::failed("writing", with_causes(&error)),
         (Ok(()), Durability::Synced) => {
-            Finding::good("writing", "a small file was created, written, synced to the disk and renamed")
+            Finding::good("writing", "a test file was created, written, synced to the disk and renamed")
         }
         (Ok(()), Durability::NotOffered) => Finding::good(
             "writing",
-            "a small file was created, written and renamed; the server does not confirm that a file is on its disk",
+            "a test file was created, written and renamed; the server does not confirm that a file is on its disk",
         ),
         (Ok(()), Durability::Failed(why)) => Finding::warning(
             "writing",
             format!(
-                "a small file was created, written and renamed, but the server failed to sync it to its disk: {why}"
+                "a test file was created, written and renamed, but the server failed to sync it to its disk: {why}"
             ),
         )
         .with_fix("check that disk and its free space: until then, each run warns and removes nothing"),
@@ -165,7 +165,7 @@ fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<u64> {
         let fix = "allow this user to remove files there: otherwise no run can remove expired archives, and each warns";
         checker.report(Finding::warning("removing", text).with_fix(fix));
     } else {
-        checker.report(Finding::good("removing", "the small file was removed"));
+        checker.report(Finding::good("removing", "the test file was removed"));
     }
     trial.free
 }
@@ -234,9 +234,9 @@ fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection
     }
 }
 
-/// ", 1 leftover, 2 foreign files".
+/// ", 1 leftover, 2 unrelated files".
 fn others(plan: &Plan) -> String {
-    let mut numbers = [(0, "replaced archive"), (0, "expired archive"), (0, "leftover"), (0, "foreign file")];
+    let mut numbers = [(0, "replaced archive"), (0, "expired archive"), (0, "leftover"), (0, "unrelated file")];
     for decision in &plan.decisions {
         let reason = if let Reason::HeldBack(reason) = &decision.reason { reason } else { &decision.reason };
         let group = match reason {

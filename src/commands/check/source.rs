@@ -29,7 +29,7 @@ pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
         checker.report(Finding::skipped("connection", "through source.proxy, which also looks up the name"));
     } else if let Err((what, error)) = connect(checker) {
         checker.report(Finding::failed(what, with_causes(&error)));
-        checker.report(Finding::skipped("ZIP", "not requested: there is no connection"));
+        checker.report(Finding::skipped("ZIP", "not requested: no connection"));
         return None;
     }
     let context = checker.context;
@@ -102,7 +102,7 @@ fn traffic(zip: &Zip, url: &str) -> String {
         return format!("{url}: {size}; the server supports ranges: checking freshness costs {received}");
     }
     if zip.size <= SMALL_ZIP_BYTES {
-        return format!("{url}: {size}, small enough to be fetched at once");
+        return format!("{url}: {size}, small enough to download in one request");
     }
     format!("{url}: {size}; the server does not support ranges: each run downloads all of it, fresh or stale")
 }
@@ -125,17 +125,17 @@ fn difference(zip: &Zip, checker: &Checker<'_>) -> Option<TimeDelta> {
 fn clock_text(difference: TimeDelta) -> String {
     let minutes = difference.abs().num_minutes();
     let amount = match minutes {
-        0..5 => return "agrees with ours".to_owned(),
+        0..5 => return "agrees with this machine's".to_owned(),
         5..120 => format!("{minutes} minutes"),
         _ => format!("{} hours", minutes / 60),
     };
-    format!("is {amount} {} ours", if difference > TimeDelta::zero() { "ahead of" } else { "behind" })
+    format!("is {amount} {} this machine's", if difference > TimeDelta::zero() { "ahead of" } else { "behind" })
 }
 
 /// Finds the dump in `zip`, and reports what a run would do now.
 pub(super) fn check_dump(checker: &Checker<'_>, zip: Option<&Zip>) -> Expected {
     let Some(zip) = zip else {
-        checker.report(Finding::skipped("entry", "not checked: there is no ZIP"));
+        checker.report(Finding::skipped("entry", "not checked: the ZIP cannot be read"));
         return Expected::default();
     };
     let source = &checker.context.config.source;

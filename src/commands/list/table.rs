@@ -52,7 +52,7 @@ pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
     if canvas.shows_all_names {
         lines.extend(labelled("leftover", unfinished.into_iter().map(with_reason)));
         lines.extend(labelled("no file", inventory.irregular.iter().map(|name| printable(name))));
-        lines.extend(labelled("foreign", inventory.foreign.iter().map(|name| printable(name))));
+        lines.extend(labelled("unrelated", inventory.foreign.iter().map(|name| printable(name))));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
@@ -190,7 +190,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 fn gap_line(gap: &Gap, canvas: Canvas) -> String {
     let nights = units::count(gap.nights(), "night");
     if gap.is_thinned {
-        return style(canvas).dim().apply_to(format!("— {nights} not kept")).to_string();
+        return style(canvas).dim().apply_to(format!("— {nights} thinned out by retention")).to_string();
     }
     let dates = match gap.first.cmp(&gap.last) {
         Ordering::Equal => day(gap.first),
@@ -225,12 +225,13 @@ fn summary(listing: &Listing) -> Vec<String> {
     if !inventory.leftovers.is_empty() {
         lines.push(line("leftovers", &leftovers(&inventory.leftovers)));
     }
-    let others = [
-        (inventory.irregular.len(), "named like an archive, but not a regular file"),
-        (inventory.foreign.len(), "foreign"),
-    ];
-    let others: Vec<String> =
-        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let mut others = Vec::new();
+    if !inventory.irregular.is_empty() {
+        others.push(format!("{} named like an archive, but not a regular file", inventory.irregular.len()));
+    }
+    if !inventory.foreign.is_empty() {
+        others.push(units::count(inventory.foreign.len(), "unrelated file"));
+    }
     if !others.is_empty() {
         lines.push(line("others", &format!("{}; never touched (-v names them)", others.join(", "))));
     }
@@ -261,9 +262,9 @@ fn next_run(inventory: &Inventory) -> String {
     let files = archives.chain(&inventory.leftovers);
     let removals = match files.filter(|file| file.action == Action::Remove).count() {
         0 => "nothing".to_owned(),
-        count => units::count(count, "file"),
+        count => format!("{} after a successful delivery", units::count(count, "file")),
     };
-    format!("removes {removals} once it has delivered; ages are as of {}", day(inventory.next_run))
+    format!("removes {removals}; ages are as of {}", day(inventory.next_run))
 }
 
 fn leftovers(files: &[PlannedFile]) -> String {
@@ -275,7 +276,7 @@ fn leftovers(files: &[PlannedFile]) -> String {
     }
     if awaiting > 0 {
         parts.push(format!(
-            "{} without a successor, which the next run puts back",
+            "{} whose replacement never arrived (the next run puts it back)",
             units::count(awaiting, "replaced archive")
         ));
     }
@@ -291,7 +292,7 @@ fn replaced(archive: &PlannedArchive) -> String {
     let size = file.size.map_or_else(|| "size unknown".to_owned(), units::size);
     let action = match file.action {
         Action::Keep => file.reason.to_string(),
-        Action::Remove => "the next run removes it once it has delivered".to_owned(),
+        Action::Remove => "the next run removes it after a successful delivery".to_owned(),
     };
     let option = restore_option(&file.name);
     format!("{}, {size}: {action}; restore {option} --date {date} restores it", printable(&file.name))

@@ -19,7 +19,7 @@ pub(super) fn summary(record: &RunRecord) -> String {
     }
     if let Some(fingerprint) = &record.new_host_key {
         let trust = if record.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
-        lines.push(format!("  new host key  {fingerprint} {trust}; compare it with the server's own"));
+        lines.push(format!("  new host key  {fingerprint} {trust}; compare it with the server's host key"));
     }
     if record.dry_run {
         lines.extend(dry_run(record));
@@ -130,7 +130,7 @@ mod tests {
           The last good archive is 3 days old: 20262011.tgz, dated 20 Nov 2026.
           free     41.20 GiB, room for 3,360 more archives of the latest size
           took     1 min 34 s, retried 2 times
-        error: Request zip: no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server runs
+        error: Request zip: no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server is running
         ");
     }
 

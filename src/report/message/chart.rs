@@ -75,7 +75,7 @@ impl Chart {
         }
     }
 
-    /// "cut off: 27.38 MiB on 10 Nov", if any.
+    /// "bar clipped: 27.38 MiB on 10 Nov", if any.
     pub(crate) fn cut_off(&self) -> Option<String> {
         let label = |column: &Column| match column {
             Column::Archive { date, size: Some(size), .. } if self.is_cut_off(*size) => {
@@ -84,7 +84,7 @@ impl Chart {
             _ => None,
         };
         let labels: Vec<String> = self.columns.iter().filter_map(label).collect();
-        (!labels.is_empty()).then(|| format!("cut off: {}", labels.join(", ")))
+        (!labels.is_empty()).then(|| format!("bar clipped: {}", labels.join(", ")))
     }
 
     pub(crate) fn caption(&self) -> String {
@@ -203,7 +203,7 @@ mod tests {
     fn a_much_larger_archive_is_cut_off_and_labelled() {
         let chart = Chart::for_run(&record_with(&[(3, 100), (2, 5_000_000), (1, 120), (0, 110)])).unwrap();
         assert_eq!((chart.ceiling, chart.sparkline().as_str()), (360, "▂█▂▂"));
-        assert_eq!(chart.cut_off().unwrap(), "cut off: 4.77 MiB on 21 Nov");
+        assert_eq!(chart.cut_off().unwrap(), "bar clipped: 4.77 MiB on 21 Nov");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     };
     if let Some(bytes) = record.received {
         let rest = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
-        let rest = rest.map(|rest| format!("{} of the ZIP were not downloaded", units::exact_size(rest)));
+        let rest = rest.map(|rest| format!("{} of the ZIP were not needed and not downloaded", units::exact_size(rest)));
         add("Received", units::exact_size(bytes), rest.into_iter().collect());
     }
     if let Some(dump) = &record.dump {
@@ -30,7 +30,7 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     }
     if let Some(archive) = &record.archive {
         let delivery = match record.delivery {
-            Some(Delivery::Sent) => "new on the server, verified",
+            Some(Delivery::Sent) => "uploaded and verified",
             Some(Delivery::Replaced) => "replaced an archive with the same name but different content, verified",
             Some(Delivery::AlreadyThere) => "the same bytes were already on the server",
             None => "not delivered",
@@ -41,7 +41,7 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
         add("Delivery", delivery.to_owned(), vec![]);
     }
     if let Some(fingerprint) = &record.new_host_key {
-        let note = "First contact with this SFTP server: compare this fingerprint with the server's own.";
+        let note = "First connection to this SFTP server: compare this fingerprint with that of the server's host key.";
         add("New host key", fingerprint.clone(), vec![note.to_owned()]);
     }
     if let Some(plan) = &record.retention {

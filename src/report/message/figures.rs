@@ -99,7 +99,7 @@ fn removed(record: &RunRecord) -> Option<Figure> {
     let removed = record.removed as usize;
     let value = match planned.len() {
         0 if removed == 0 => "nothing".to_owned(),
-        planned if removed < planned => format!("{removed} of {}", units::count(planned, "file")),
+        planned if removed < planned => format!("{removed} of {}", units::count(planned, "planned file")),
         _ => units::count(removed, "file"),
     };
     let held_back = plan.held_back.iter().map(|why| format!("held back: {why}"));
@@ -202,7 +202,7 @@ mod tests {
     fn failed_removals_are_not_counted_and_long_lists_are_shortened() {
         let mut record = samples::delivered();
         record.removed = 0;
-        assert_eq!(removed(&record).unwrap().value, "0 of 1 file");
+        assert_eq!(removed(&record).unwrap().value, "0 of 1 planned file");
         record.removed = 27;
         let expired = |number| Decision {
             name: format!("{number}.tgz"),

@@ -48,7 +48,7 @@ fn connected() -> RunRecord {
     let mut record = started();
     record.duration = Duration::from_millis(2_449);
     done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
-    done(&mut record, Task::RequestZip, "12.60 MiB from https://www.example.org/dump.zip", 812);
+    done(&mut record, Task::RequestZip, "12.60 MiB at https://www.example.org/dump.zip, read in parts", 812);
     record.received = Some(13_212_057);
     done(&mut record, Task::FindDump, "backup/dump.sql, 62.00 MiB", 4);
     record.dump = Some(DumpFacts {
@@ -77,9 +77,9 @@ pub(crate) fn delivered() -> RunRecord {
         size: 13_107_200,
         sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
     });
-    done(&mut record, Task::ConnectToSftp, "backup@sftp.example.org:22", 95);
-    done(&mut record, Task::SendArchive, "12.50 MiB in TSE-INFORX", 610);
-    done(&mut record, Task::VerifyArchive, "size and content match", 322);
+    done(&mut record, Task::ConnectToSftp, "backup at sftp.example.org:22", 95);
+    done(&mut record, Task::SendArchive, "12.50 MiB as .20262311.tgz.4be1c2f0.part", 610);
+    done(&mut record, Task::VerifyArchive, "20262311.tgz: read back over a new connection and published", 322);
     record.delivery = Some(Delivery::Sent);
     done(&mut record, Task::RemoveExpired, "1 removed, 3 archives kept", 20);
     record.removed = 1;
@@ -108,7 +108,7 @@ pub(crate) fn stale() -> RunRecord {
     let stale = "stale: modified 22 Nov 2026, which is 1 day before today";
     record.end(Task::CompareDates, State::Warned, stale, Some(Duration::ZERO));
     record.end(Task::PackArchive, State::Skipped, "the dump is stale", None);
-    done(&mut record, Task::ConnectToSftp, "backup@sftp.example.org:22", 95);
+    done(&mut record, Task::ConnectToSftp, "backup at sftp.example.org:22", 95);
     record.end(Task::SendArchive, State::Skipped, "the dump is stale", None);
     record.end(Task::VerifyArchive, State::Skipped, "the dump is stale", None);
     record.begin(Task::RemoveExpired);
@@ -137,10 +137,10 @@ pub(crate) fn hostile() -> RunRecord {
     done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
     record.begin(Task::RequestZip);
     record.note(Level::Warning, Task::RequestZip, "the server calls itself <b>Apache</b> & co");
-    done(&mut record, Task::RequestZip, "12.60 MiB from https://www.example.org/dump.zip", 90_812);
+    done(&mut record, Task::RequestZip, "12.60 MiB at https://www.example.org/dump.zip, read in parts", 90_812);
     record.received = Some(13_212_057);
     record.begin(Task::FindDump);
-    let hostile = "no entry \"backup/dump.sql\"; the zip holds \"a|b\n| :white_check_mark: | x |\", \"@all\", \
+    let hostile = "the ZIP does not contain \"backup/dump.sql\"; it contains \"a|b\n| :white_check_mark: | x |\", \"@all\", \
                    \"<script>alert(1)</script>\", \"[click](http://example.org)\", \"\u{202e}gpj.exe\"";
     record.end(Task::FindDump, State::Failed, hostile, Some(Duration::from_millis(4)));
     for task in [Task::CompareDates, Task::PackArchive, Task::ConnectToSftp, Task::SendArchive, Task::VerifyArchive] {
@@ -158,7 +158,7 @@ pub(crate) fn held_back_removal() -> RunRecord {
     let reason = RemovalHold::ClockDiffers { hours: 49 };
     record.removed = 0;
     record.end(Task::RemoveExpired, State::Done, "0 removed, 4 archives kept; removal is held back", None);
-    record.note(Level::Warning, Task::RemoveExpired, &format!("removal is held back tonight: {reason}"));
+    record.note(Level::Warning, Task::RemoveExpired, &format!("removal is held back: {reason}"));
     let plan = record.retention.as_mut().unwrap();
     plan.held_back = Some(reason);
     plan.decisions[0] = decision("20261211.tgz", Action::Keep, Reason::HeldBack(Box::new(Reason::Expired { age: 11 })));
@@ -171,7 +171,7 @@ pub(crate) fn dry_run() -> RunRecord {
     record.dry_run = true;
     done(&mut record, Task::CompareDates, "fresh: modified 23 Nov 2026", 0);
     record.end(Task::PackArchive, State::Skipped, "dry run", None);
-    done(&mut record, Task::ConnectToSftp, "backup@sftp.example.org:22", 95);
+    done(&mut record, Task::ConnectToSftp, "backup at sftp.example.org:22", 95);
     let sending = "20262311.tgz would be sent to TSE-INFORX, where nothing has that name yet";
     record.end(Task::SendArchive, State::Skipped, sending, None);
     record.end(Task::VerifyArchive, State::Skipped, "dry run", None);

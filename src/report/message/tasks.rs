@@ -17,7 +17,7 @@ pub(crate) fn state(state: State) -> &'static str {
         State::Warned => "warning",
         State::Failed => "FAILED",
         State::Skipped => "skipped",
-        State::Stopped => "stopped",
+        State::Stopped => "incomplete",
     }
 }
 

@@ -95,11 +95,11 @@ fn foreign_names_are_shown_on_request_and_escaped() {
     insta::assert_snapshot!(names, @r#"
     110.08 GiB
       leftover   .20261511.tgz.old: to be put back: its successor never came
-      replaced   20261311.tgz.old, 878.91 KiB: the next run removes it once it has delivered; restore --replaced --date 2026-11-13 restores it
+      replaced   20261311.tgz.old, 878.91 KiB: the next run removes it after a successful delivery; restore --replaced --date 2026-11-13 restores it
       leftover   .20262211.tgz.0a1b2c3d.part: an unfinished upload of an earlier run
       no file    20261411.tgz
-      foreign    a\u{202e}gzt.\n\u{1b}[31mb|c
-      foreign    notes.txt
+      unrelated  a\u{202e}gzt.\n\u{1b}[31mb|c
+      unrelated  notes.txt
     "#);
     assert!(!text.contains(['\u{202e}', '\u{1b}']));
 }
@@ -136,7 +136,7 @@ fn an_empty_folder_is_reported() {
     insta::assert_snapshot!(foreign, @r"
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
     There is no archive.
-      others     1 foreign; never touched (-v names them)
+      others     1 unrelated file; never touched (-v names them)
       free       unknown
     ");
 }

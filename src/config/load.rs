@@ -41,11 +41,8 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError>
 pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
     let (config, ignored, mut warnings) = read(path, environment, is_needed_to_read_back, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
-    let retention_mistakes = ignored
-        .iter()
-        .filter(|mistake| mistake.starts_with("retention.") || mistake.starts_with("retention:"))
-        .cloned()
-        .collect();
+    let retention_mistakes =
+        ignored.iter().filter(|it| it.starts_with("retention.") || it.starts_with("retention:")).cloned().collect();
     warnings.extend(ignored);
     Ok(ReadBack { retention_mistakes, warnings, ..config })
 }
@@ -86,9 +83,8 @@ fn read<C>(
         let keys = reader.plain_text_secrets.join(", ");
         if is_group_alone {
             let file = printable_path(path);
-            reader
-                .warnings
-                .push(format!("{file}: contains a secret in plain text ({keys}) that its group can read; {fix}"));
+            let warning = format!("{file}: contains a secret in plain text ({keys}) that its group can read; {fix}");
+            reader.warnings.push(warning);
         } else {
             reader.distrust(&keys, TrustProblem { problem: format!("is in plain text, and {problem}"), fix });
         }

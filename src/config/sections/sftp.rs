@@ -95,11 +95,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     }
     keys.rule(requires("passphrase", "private_key"));
     if keys.is_given("passphrase") && !keys.is_given("private_key") {
-        keys.refuse(
-            "passphrase",
-            "is given without sftp.private_key",
-            "name the private key, or remove the passphrase",
-        );
+        keys.refuse("passphrase", "needs sftp.private_key", "name the private key, or remove the passphrase");
     }
     if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {

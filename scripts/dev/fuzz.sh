@@ -40,10 +40,10 @@ cargo test --locked --no-run --test configuration --test failures --test hostile
 tests_of() {
     case $1 in
     configuration) echo --test configuration no_json_causes_a_panic no_bytes_cause_a_panic ;;
-    patterns) echo --test hostile a_pattern_that_is_taken ;;
+    patterns) echo --test hostile an_accepted_pattern_names ;;
     known_hosts) echo --test failures like_openssh::any_ ;;
-    zips) echo --test hostile a_damaged_zip any_bytes_are_no_zip ;;
-    names) echo --test hostile no_listed_name ;;
+    zips) echo --test hostile a_damaged_zip arbitrary_bytes_are_rejected ;;
+    names) echo --test hostile foreign_names_are_never_removed ;;
     esac
 }
 

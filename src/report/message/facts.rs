@@ -15,7 +15,8 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
     };
     if let Some(bytes) = record.received {
         let rest = record.zip_size.and_then(|size| size.checked_sub(bytes)).filter(|rest| *rest > 0);
-        let rest = rest.map(|rest| format!("{} of the ZIP were not needed and not downloaded", units::exact_size(rest)));
+        let rest =
+            rest.map(|rest| format!("{} of the ZIP were not needed and not downloaded", units::exact_size(rest)));
         add("Received", units::exact_size(bytes), rest.into_iter().collect());
     }
     if let Some(dump) = &record.dump {

@@ -88,7 +88,8 @@ pub(crate) fn unreachable_web_server() -> RunRecord {
     record.duration = std::time::Duration::from_millis(94_210);
     done(&mut record, Task::ReadConfiguration, "/etc/scripting-system/config.json", 3);
     record.begin(Task::RequestZip);
-    let text = "no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server is running";
+    let text =
+        "no answer from www.example.org within 30 s (source.timeout_seconds). Check that the web server is running";
     record.end(Task::RequestZip, State::Failed, text, Some(record.duration));
     stop_the_rest(&mut record, Task::FindDump);
     record.retries = 2;

@@ -45,7 +45,7 @@ impl Dump {
         Zip::new().with(Entry::new("README.txt", "Made every night.\n")).with(entry)
     }
 
-    /// A `.tgz` of only this dump, like those of other programs.
+    /// A `.tgz` of only this dump, in the format of other programs.
     pub fn archive(&self) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_mode(0o600);

@@ -47,7 +47,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A random fault for a ZIP of `zip_size` bytes; a run without faults takes about `usual`.
+    /// A random fault for a ZIP of `zip_size` bytes; a run without faults usually takes `usual`.
     pub fn random(zip_size: u64, usual: Duration, random: &mut Rng) -> Fault {
         if random.f64() < 0.3 {
             return Fault::None;

@@ -122,15 +122,15 @@ impl Model {
 
     /// Replaces the state by the content of the folder on the date `today`.
     pub fn update(&mut self, listing: Listing, today: NaiveDate) {
-        let mut found = Model::new(listing);
-        for (name, upload) in &mut found.uploads {
+        let mut updated = Model::new(listing);
+        for (name, upload) in &mut updated.uploads {
             let known = self.uploads.get(name).filter(|known| known.content == upload.content);
             upload.written = known.map_or(today, |known| known.written);
         }
-        let restored = found.with_restored_names().archives;
-        found.sources = std::mem::take(&mut self.sources);
-        found.sources.retain(|date, _| restored.contains_key(date));
-        *self = found;
+        let restored = updated.with_restored_names().archives;
+        updated.sources = std::mem::take(&mut self.sources);
+        updated.sources.retain(|date, _| restored.contains_key(date));
+        *self = updated;
     }
 
     pub fn existing(&self, run: &Run) -> Existing {

@@ -115,7 +115,7 @@ pub fn plan(count: usize, archive: &str, traces: &[Traces]) -> Vec<Point> {
     let ended = TASKS[..TASKS.len() - 1].iter().map(|task| KillTime::Ended(task));
     points.extend(spread(&alternating("a task has just ended", ended), (8 * count / 100).max(1)));
     let reported = [1, 1, 2, 2, 3, 3].map(KillTime::Reported);
-    points.extend(spread(&alternating("a report is under way", reported), (5 * count / 100).max(1)));
+    points.extend(spread(&alternating("a report is in progress", reported), (5 * count / 100).max(1)));
     let start = [0.0, 0.005, 0.01, 0.015].map(KillTime::Share);
     points.extend(spread(&alternating("the run has just started", start), (4 * count / 100).max(1)));
 

@@ -46,7 +46,7 @@ pub struct Summary {
     pub other_job: u64,
     /// Runs that replaced an archive of the same date.
     pub replacements: u64,
-    /// Nights whose archive was delivered.
+    /// Nights with a delivered archive.
     pub delivered: u64,
     /// The number of runs by [`Fault::name`] and exit code (-1 if killed).
     pub runs: BTreeMap<(&'static str, i32), u64>,
@@ -298,7 +298,7 @@ impl Soak {
         exit
     }
 
-    /// Sets modification times as if the dates of the soak were real.
+    /// Sets modification times that match the simulated dates.
     fn set_ages(&self, circumstance: Circumstance) {
         let day = Duration::from_secs(24 * 3600);
         for (name, upload) in &self.model.uploads {

@@ -30,7 +30,7 @@ impl Victim {
 
     /// Runs `command`, and kills it once `should_kill` returns true for the time since the start.
     pub fn run(&self, mut command: Command, mut should_kill: impl FnMut(Duration) -> bool) -> Finished {
-        let begun = {
+        let start = {
             let mut child = self.child.lock().unwrap();
             *child = Some(command.spawn().expect("the program can be started"));
             Instant::now()
@@ -38,7 +38,7 @@ impl Victim {
         loop {
             let status =
                 self.child.lock().unwrap().as_mut().unwrap().try_wait().expect("the status of a child can be read");
-            let duration = begun.elapsed();
+            let duration = start.elapsed();
             if let Some(status) = status {
                 *self.child.lock().unwrap() = None;
                 return Finished { exit: status.code().map_or(Exit::Killed, Exit::Code), duration };

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use mailin::{Action, AuthMechanism, Handler, Response, Session, SessionBuilder};
 use rustls::ServerConfig;
@@ -127,7 +128,7 @@ fn converse(stream: Arc<TcpStream>, state: &Arc<State>, tls: &Arc<ServerConfig>)
     let _ = stream.set_nodelay(true);
     let mut line = Line::new(stream);
     if state.is_silent {
-        // Until the client gives up or the server is dropped.
+        // Until the client disconnects or the server is dropped.
         return io::copy(&mut line, &mut io::sink()).map(drop);
     }
     let is_encrypted = Arc::new(AtomicBool::new(false));
@@ -250,7 +251,7 @@ impl Handler for Commands {
         self.state.mails.lock().unwrap().push(self.mail.clone());
         if self.state.is_silent_after_data {
             loop {
-                thread::park();
+                thread::sleep(Duration::MAX);
             }
         }
         mailin::response::OK

@@ -116,7 +116,7 @@ impl Entry {
 }
 
 fn dos(time: NaiveDateTime) -> zip::DateTime {
-    let year = u16::try_from(time.year()).expect("DOS time begins in 1980");
+    let year = u16::try_from(time.year()).expect("DOS time starts in 1980");
     let (month, day) = (time.month() as u8, time.day() as u8);
     let (hour, minute, second) = (time.hour() as u8, time.minute() as u8, time.second() as u8);
     zip::DateTime::from_date_and_time(year, month, day, hour, minute, second).expect("DOS time is from 1980 to 2107")

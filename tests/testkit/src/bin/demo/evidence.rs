@@ -11,7 +11,7 @@ use crate::stage::{Planted, Stage};
 
 pub(crate) struct Finding {
     pub claim: String,
-    pub holds: bool,
+    pub passed: bool,
 }
 
 /// An entry of the SFTP server's folder.

@@ -26,7 +26,7 @@ use testkit::setup::DUMP;
 
 fn main() -> ExitCode {
     match show() {
-        Ok(findings) if findings.iter().all(|finding| finding.holds) => ExitCode::SUCCESS,
+        Ok(findings) if findings.iter().all(|finding| finding.passed) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");
@@ -216,10 +216,10 @@ fn show_monitoring(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
 fn conclude(stage: &Stage, findings: &[Finding]) {
     heading("Summary");
     for finding in findings {
-        let mark = if finding.holds { style("ok").green() } else { style("NO").red().bold() };
+        let mark = if finding.passed { style("ok").green() } else { style("NO").red().bold() };
         println!("{mark:>3}  {}", finding.claim);
     }
-    let failed = findings.iter().filter(|finding| !finding.holds).count();
+    let failed = findings.iter().filter(|finding| !finding.passed).count();
     println!("\n{} of {} checks passed.", findings.len() - failed, findings.len());
     println!("Files in {}:", stage.folder.display());
     println!(
@@ -232,8 +232,8 @@ fn heading(text: &str) {
     println!("\n{}\n", style(format!("== {text}")).bold());
 }
 
-fn finding(claim: &str, holds: bool) -> Finding {
-    Finding { claim: claim.to_owned(), holds }
+fn finding(claim: &str, passed: bool) -> Finding {
+    Finding { claim: claim.to_owned(), passed }
 }
 
 /// Empty if the file does not exist.

@@ -126,8 +126,8 @@ impl Operator<'_> {
             .map_err(|error| format!("Cannot start {}: {error}", self.program.display()).into())
     }
 
-    fn check(&mut self, claim: &str, holds: bool) {
+    fn check(&mut self, claim: &str, passed: bool) {
         let claim = format!("{}: {claim}", self.target.server);
-        self.findings.push(Finding { claim, holds });
+        self.findings.push(Finding { claim, passed });
     }
 }

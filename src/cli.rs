@@ -29,7 +29,7 @@ pub enum Command {
     Check(Check),
     /// List the archives on the server, and whether the next run keeps or removes each.
     List(List),
-    /// Check for a recent archive, as a plugin of a monitoring system.
+    /// Check for a recent archive, as a monitoring plugin.
     #[command(after_help = STATES)]
     Status(Status),
     /// Read archives back from the server, and check that each can be restored.
@@ -120,7 +120,7 @@ pub struct Verify {
     #[arg(long)]
     pub all: bool,
 
-    /// Also accept this name of the dump, for archives created before source.dump was changed.
+    /// Also accept the dump under this name, for archives created before source.dump was changed.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
 }
@@ -139,7 +139,7 @@ pub struct Restore {
     #[arg(long)]
     pub latest: bool,
 
-    /// Restore an archive that a later run of the same date replaced: the first, or the last with `=last`.
+    /// Restore an archive of this date that a later run replaced: the first one, or the last one with `--replaced=last`.
     #[arg(
         long,
         value_name = "WHICH",
@@ -201,7 +201,7 @@ pub struct Completions {
 #[derive(Debug, Args)]
 pub struct Man {
     /// Write a page for every command to this folder instead of printing the main page.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
 
@@ -251,7 +251,7 @@ Exit codes:
        problem, or an archive is bad, missing or unreachable
   5    another run with the same configuration is under way
   130, 143  interrupted
-The command status uses the exit codes of monitoring plugins instead.";
+The status command uses the exit codes of monitoring plugins instead.";
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:

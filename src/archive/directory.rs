@@ -1,4 +1,4 @@
-//! Finds a ZIP's directory and limits its size before the crate `zip` parses it (APPNOTE 4.3.12 to 4.3.16).
+//! Finds a ZIP's central directory and limits its size before the `zip` crate parses it (APPNOTE 4.3.12 to 4.3.16).
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -9,7 +9,7 @@ use crate::archive::error::ArchiveError;
 
 const MAX_ENTRIES: u64 = 65_535;
 const MAX_SIZE: u64 = 16 * 1024 * 1024;
-/// Maximum number of end records to try: a comment may contain false ones, and each can cost a request to the web server.
+/// Maximum number of end records to try: a comment may contain bytes that look like one, and each can cost a request to the web server.
 const MAX_ATTEMPTS: usize = 16;
 
 const END: &[u8] = b"PK\x05\x06";
@@ -23,9 +23,9 @@ const HEADER_LENGTH: usize = 46;
 /// The end record with the longest comment, preceded by the locator and the end record of ZIP64.
 const TAIL: u64 = (END_LENGTH + 65_535 + LOCATOR_LENGTH + END_64_LENGTH) as u64;
 
-/// The ZIP as presented to the crate `zip`: the file up to the directory, then the directory from memory and a new end record.
+/// The ZIP as presented to the `zip` crate: the file up to the directory, then the directory from memory and a new end record.
 ///
-/// That crate tries every end record, searches the whole file for the directory, and allocates the claimed number of entries.
+/// The crate tries every end record, searches the whole file for the directory, and allocates the claimed number of entries.
 /// With this reader it finds a single, correct end record and has nothing to search for.
 pub(super) struct Bounded<R> {
     reader: R,
@@ -41,16 +41,16 @@ pub(super) struct Bounded<R> {
 struct Claim {
     entries: u64,
     size: u64,
-    /// Offset of the directory in the ZIP, which may begin later than the file.
+    /// Offset of the directory from the start of the ZIP, which may be after the start of the file.
     offset: u64,
-    /// Maximum offset of the directory's end in the file.
+    /// Offset of the end record in the file; the directory must end at or before it.
     limit: u64,
 }
 
 /// Opens the ZIP in `reader`; `None` if it has no end record.
 ///
 /// # Errors
-/// If no directory matches an end record, or it is too large.
+/// If reading fails, the directory is too large, or no directory matches an end record.
 pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bounded<R>>>, ArchiveError> {
     let size = reader.seek(SeekFrom::End(0)).map_err(ArchiveError::Read)?;
     let first = size.saturating_sub(TAIL);
@@ -59,7 +59,7 @@ pub(super) fn open<R: Read + Seek>(mut reader: R) -> Result<Option<ZipArchive<Bo
     let candidates = (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev();
     let mut ends: Vec<usize> =
         candidates.filter(|at| tail[*at..].starts_with(END) && comment_end(*at) <= tail.len()).collect();
-    // Some programs append data to a ZIP, so records that do not end with the file are tried too, but later.
+    // Some programs append data to a ZIP, so end records that do not reach the end of the file are tried too, but last.
     ends.sort_by_key(|at| comment_end(*at) != tail.len());
     let mut problem = None;
     for at in ends.into_iter().take(MAX_ATTEMPTS) {
@@ -90,7 +90,7 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
     let is_saturated = claim.entries == 0xffff || claim.size == 0xffff_ffff || claim.offset == 0xffff_ffff;
     if let Some(locator) = at.checked_sub(LOCATOR_LENGTH).filter(|at| is_saturated && tail[*at..].starts_with(LOCATOR))
     {
-        // Bytes before the ZIP make the locator's offset wrong; without an extensible data sector the record precedes it.
+        // If data precedes the ZIP, the locator's offset is wrong. The record is then expected directly before the locator, which holds unless it has an extensible data sector.
         let located = field(locator + 8, 8).checked_sub(first).and_then(|offset| usize::try_from(offset).ok());
         let record = [located, locator.checked_sub(END_64_LENGTH)].into_iter().flatten().find(|record| {
             let fits = record.checked_add(END_64_LENGTH).is_some_and(|end| end <= locator);
@@ -119,7 +119,7 @@ fn claim(tail: &[u8], first: u64, at: usize) -> Result<Claim, ArchiveError> {
 /// directory's bytes with a new end record.
 fn directory<R: Read + Seek>(reader: &mut R, claim: Claim) -> Result<(u64, u64, Vec<u8>), ArchiveError> {
     let Claim { entries, size, offset, limit } = claim;
-    // It ends at the end record, even if bytes precede the ZIP, or it is at the record's offset.
+    // Try two positions: directly before the end record, which is right even if data precedes the ZIP, and the offset in the record.
     for start in [limit.checked_sub(size), Some(offset)].into_iter().flatten() {
         // Offsets are signed (lseek(2)).
         let last = limit.min(i64::MAX as u64);
@@ -145,7 +145,7 @@ fn end_record(Claim { entries, size, offset, .. }: Claim) -> Vec<u8> {
     [&record, LOCATOR, &[0; 4], &end, &[1, 0, 0, 0], END, &[0xff; 16], &[0; 2]].concat()
 }
 
-/// Counts the entries of `directory`.
+/// Counts the consecutive entry headers at the start of `directory`.
 fn count(mut directory: &[u8]) -> u64 {
     let mut entries = 0;
     while directory.len() >= HEADER_LENGTH && directory.starts_with(HEADER) {

@@ -9,11 +9,11 @@ use crate::archive::error::ArchiveError;
 /// Begins every member (RFC 1952 section 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The content of a gzip file. Its errors are [`ArchiveError`]s within an `io::Error`; the source's errors must be, too.
+/// Decompresses a gzip file. Each error is an `io::Error` that wraps an [`ArchiveError`]; errors of the source must wrap one, too.
 pub(super) struct Gunzip<R> {
     /// `None` before the first member and after the last one.
     member: Option<GzDecoder<Counted<R>>>,
-    /// The input at the beginning of the next member; `None` within a member.
+    /// The input, positioned at the beginning of the next member; `None` within a member and at the end.
     source: Option<Counted<R>>,
     size: u64,
 }
@@ -23,7 +23,7 @@ impl<R: BufRead> Gunzip<R> {
         Gunzip { member: None, source: Some(Counted { inner: source, count: 0 }), size: 0 }
     }
 
-    /// Number of bytes read so far.
+    /// Number of decompressed bytes returned so far.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -71,12 +71,12 @@ impl<R: BufRead> Read for Gunzip<R> {
 /// The first `max` bytes of the content of a gzip file that begins with `beginning`; `None` if it is not a gzip file.
 pub fn gunzip_beginning(beginning: &[u8], max: usize) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    // If the file is longer than `beginning`, this fails after decompressing all of it.
+    // If the file is longer, this fails after decompressing all of `beginning`.
     let _ = Gunzip::new(beginning).take(max as u64).read_to_end(&mut content);
     (!content.is_empty()).then_some(content)
 }
 
-/// Converts an error of a decoder that has read `at` bytes. An [`ArchiveError`] of its source is unchanged.
+/// Converts an error of a decoder that has read `at` bytes. An [`ArchiveError`] of the source is returned unchanged.
 fn decoding_error(error: io::Error, at: u64) -> io::Error {
     io::Error::other(error.downcast().unwrap_or_else(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => ArchiveError::GzipTruncated(at),
@@ -114,7 +114,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut content = Vec::new();
-        // A buffer of one byte splits the beginning of each member.
+        // A one-byte buffer splits the magic number of each member.
         let mut gunzip = Gunzip::new(io::BufReader::with_capacity(1, bytes));
         gunzip.read_to_end(&mut content).map_err(|error| error.to_string())?;
         assert_eq!(gunzip.size(), content.len() as u64);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_the_position_of_the_truncation_or_garbage() {
+    fn errors_report_the_offset_of_truncation_or_garbage() {
         let whole = two_members();
         let first = gzip::member(b"one ", 6).unwrap().len();
         for length in (1..whole.len()).filter(|length| *length != first) {
@@ -165,7 +165,7 @@ mod tests {
                 undetected += 1;
             }
         }
-        // In each member, six bytes and a flag of the header and some bits after the data do not affect the content.
+        // In each member, these do not affect the content: six header bytes, one header flag, and the padding bits after the data.
         assert!(undetected <= 2 * (6 * 8 + 1 + 7), "{undetected} bits");
     }
 }

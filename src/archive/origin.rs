@@ -8,8 +8,7 @@ use crate::archive::gzip;
 use crate::rules::dump::base_name;
 use crate::rules::origin::{Mark, Origin};
 
-/// The origin of the archive that begins with `beginning`. A few KiB are enough: the mark is in the first gzip header and the
-/// file's name right after it.
+/// Reads the origin of an archive from its first bytes. A few KiB are enough: the mark is in the first gzip header, and the dump's name is in the tar header that follows.
 pub fn origin(beginning: &[u8]) -> Origin {
     let mut first = GzDecoder::new(beginning);
     // The decoder parses the header on its first read.

@@ -7,15 +7,15 @@ use tar::{Builder, EntryType, Header};
 
 /// Block size in bytes (POSIX pax, "ustar Interchange Format").
 pub(super) const BLOCK: u64 = 512;
-/// Size of the end of an archive: two blocks of zeros.
+/// Size of the end-of-archive marker: two zero blocks.
 pub(super) const END: usize = 2 * BLOCK as usize;
 /// Only the owner may read the extracted dump.
 const MODE: u32 = 0o600;
 
-/// The archive's file.
+/// The single file in the archive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member<'a> {
-    /// Without folders.
+    /// The file name, without a path.
     pub(super) name: &'a str,
     /// In bytes.
     pub(super) size: u64,

@@ -1,4 +1,4 @@
-//! `check`: tests whether the next run will work. It connects to everything a run needs, and sends no dump.
+//! `check`: tests whether the next run will work. It connects to every server that a run uses, and sends no dump.
 
 mod certificate;
 mod checker;

@@ -22,8 +22,7 @@ pub fn completions(arguments: &cli::Completions, stdout: &mut dyn Write) -> Exit
     }
 }
 
-/// Unifies the spelling of the program's name: the script for bash spells a hyphen in two ways, and so finds no command's
-/// options (github.com/clap-rs/clap/issues/6421; seen with clap_complete 4.6.11).
+/// Unifies the spelling of the program's name: the bash script spells a hyphen in two ways, and therefore completes no command's options (github.com/clap-rs/clap/issues/6421; seen with clap_complete 4.6.11).
 fn unify_name(script: &str, name: &str) -> String {
     script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }

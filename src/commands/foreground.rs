@@ -27,7 +27,7 @@ use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 /// The part of a configuration that every command needs.
 pub(super) struct Basics {
     secrets: Vec<SecretString>,
-    /// About the file itself, one sentence each.
+    /// Warnings about the configuration file, one sentence each.
     warnings: Vec<String>,
     retry: RetryPolicy,
     /// The time limit of the command.
@@ -52,7 +52,7 @@ settings!(Config, ReadBack);
 
 pub(super) struct Context<C = ReadBack> {
     pub(super) config: C,
-    /// In the job's zone.
+    /// In the job's time zone.
     pub(super) started: DateTime<FixedOffset>,
     pub(super) interrupt: Interrupt,
     pub(super) retry: Retry,
@@ -60,11 +60,11 @@ pub(super) struct Context<C = ReadBack> {
 }
 
 impl<C> Context<C> {
-    /// Prints the host key of `server` on stderr if it is new. Only a run, which reports it, adds it to known_hosts.
+    /// Prints the host key of `server` on stderr if it is new. Only `run` adds the key to known_hosts, and reports that.
     pub(super) fn report_new_host_key(&self, server: &Server) {
         if let Some(fingerprint) = server.new_fingerprint() {
             self.progress.eprint(&format!(
-                "scripting-system: the host key {fingerprint} is not known yet; compare it with the server's host key, or pin it \
+                "scripting-system: the host key {fingerprint} is not known yet; verify it on the server, or pin it \
                  with sftp.host_key, before the first run trusts it"
             ));
         }
@@ -109,10 +109,10 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
         progress,
     };
     let (sender, receiver) = mpsc::channel();
-    // The result of abandoned work has no receiver.
+    // Sending fails only if the supervisor abandoned the work; the result is then not needed.
     let ended = supervisor.run(move || _ = sender.send(work(&context)), deadline, &interrupt);
     match (receiver.try_recv(), interrupt.cause(), ended) {
-        // Finished work counts even if it was interrupted.
+        // A finished result takes precedence over an interruption.
         (Ok(Ok(value)), ..) => Ok(value),
         (_, Some(cause), _) => Err(CommandError::Interrupted(cause)),
         (Ok(Err(error)), ..) => Err(CommandError::Failed(redaction.clean(&with_causes(&*error)))),
@@ -142,7 +142,7 @@ pub(super) fn conclude(result: Result<ExitCode, CommandError>) -> ExitCode {
 }
 
 impl CommandError {
-    /// One line; for a configuration, one for each mistake.
+    /// One line, or one for each mistake in the configuration.
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             CommandError::Configuration(error) => error.lines(),

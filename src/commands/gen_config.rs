@@ -1,4 +1,4 @@
-//! `gen-config`: writes the template of a configuration, or its JSON Schema.
+//! `gen-config`: writes a configuration template, or the JSON Schema of the configuration.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,11 +24,11 @@ pub enum GenConfigError {
     Print(io::Error),
 }
 
-/// Writes the template or the schema to the file in `arguments`, otherwise to `stdout`. The file appears complete or not at
+/// Writes the template or the schema to `arguments.output`, or to `stdout` if no file is given. The file appears complete or not at
 /// all. It replaces an existing file or symbolic link only with `--force`.
 ///
 /// # Errors
-/// If the file exists or cannot be written.
+/// If the file exists and `--force` is not given, or if the output cannot be written.
 pub fn gen_config(arguments: &cli::GenConfig, stdout: &mut dyn Write) -> Result<(), GenConfigError> {
     let (text, mode) = if arguments.schema { (json_schema(), SCHEMA_MODE) } else { (template(), TEMPLATE_MODE) };
     let Some(file) = &arguments.output else {

@@ -4,7 +4,7 @@ use crate::config::Environment;
 use crate::runtime::clock::Clock;
 
 pub struct Invocation<'a> {
-    /// The number of `-v`.
+    /// How often `-v` was given.
     pub verbose: u8,
     pub clock: &'a Clock,
     pub environment: &'a Environment,

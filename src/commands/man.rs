@@ -29,7 +29,7 @@ pub fn man(arguments: &cli::Man, stdout: &mut dyn Write) -> ExitCode {
     }
 }
 
-/// The page of the program first.
+/// All pages, the program's own page first.
 fn pages() -> Vec<Man> {
     // A manual needs no page about `help`.
     let mut program = cli::definition().disable_help_subcommand(true);

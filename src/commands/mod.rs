@@ -1,4 +1,4 @@
-//! One file or folder per subcommand: each connects the modules, prints its own text and decides the exit code.
+//! One file or folder per subcommand: each connects the modules, prints its output and sets the exit code.
 //!
 //! `foreground` is shared by the interactive commands.
 

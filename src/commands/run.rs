@@ -1,4 +1,4 @@
-//! `run`: does the job under supervision, then sends the reports.
+//! `run`: runs the job under the supervisor, then sends the reports.
 
 mod summary;
 
@@ -87,7 +87,7 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     conclude(&journal, verbose)
 }
 
-/// Reports mistakes in the configuration only in the log file and on stderr: its other keys cannot be trusted. A dry run does
+/// Reports an invalid configuration only in the log file and on stderr: its settings for the other reports cannot be trusted. A dry run does
 /// not write to the log.
 fn refuse(arguments: &cli::Run, error: &LoadError, invocation: &Invocation<'_>) -> ExitCode {
     let log = config::log_file_of_broken(&arguments.config, invocation.environment);
@@ -109,7 +109,7 @@ fn new_record(config: &Config, today: NaiveDate, started: DateTime<FixedOffset>,
     record
 }
 
-/// From here on, messages go to the log file, and with `-v` to stderr.
+/// Directs all further messages to the log file and, with `-v`, to stderr.
 fn begin_logging(
     config: &Config,
     journal: &Journal,
@@ -170,7 +170,7 @@ fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt) {
 fn conclude(journal: &Journal, verbose: u8) -> ExitCode {
     journal.read(|record| {
         let mut output = io::stdout();
-        // If the output is closed, nobody reads it.
+        // Write errors are ignored: if the output is closed, nobody is reading it.
         if output.is_terminal() || record.dry_run {
             let _ = write!(output, "{}", summary::summary(record));
         } else if verbose == 0 {

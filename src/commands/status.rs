@@ -1,4 +1,4 @@
-//! `status`: a check by the Monitoring Plugins Development Guidelines: one line on standard output, and an exit code.
+//! `status`: a check that follows the Monitoring Plugins Development Guidelines: one line on standard output and an exit code.
 
 mod plugin_line;
 
@@ -48,7 +48,7 @@ pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
     health
 }
 
-/// Reports a wrong command line to a monitoring system. `error` is clap's: the problem, an empty line, the usage.
+/// Reports a wrong command line to a monitoring system. `error` is clap's message: the problem, an empty line, the usage.
 pub fn refuse_command_line(error: &str) -> Health {
     let problem = error.split("\n\n").next().unwrap_or(error);
     let words: Vec<&str> = problem.trim_start_matches("error: ").split_whitespace().collect();
@@ -56,7 +56,7 @@ pub fn refuse_command_line(error: &str) -> Health {
     Health::Unknown
 }
 
-/// A monitoring system waits for the result, and checks again soon.
+/// Allows one attempt within the time limit: the monitoring system is waiting for the result and will check again soon.
 fn with_one_attempt(mut config: ReadBack, timeout: Duration) -> ReadBack {
     config.run.deadline = timeout;
     config.retry.attempts = 1;
@@ -102,6 +102,6 @@ fn mistakes(error: &LoadError) -> String {
 }
 
 fn print(line: &str) {
-    // If the output is closed, nobody reads it.
+    // Write errors are ignored: if the output is closed, nobody is reading it.
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Generates the JSON Schema, for editors and the reference page, and the template from the definitions of the keys.
+//! Generates the JSON Schema (for editors and the reference page) and the template from the definitions of the keys.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub fn template() -> String {
 /// Every key, in the order of the documentation.
 fn keys() -> Vec<Key> {
     let root = Path::new("/");
-    // An empty TZ is UTC, which needs no file.
+    // An empty TZ means UTC, so no zone file is read.
     let (environment, trust) = (Environment::new(None, [("TZ", "")]), Trust::new(None));
     Reader::describe(Context::new(root, root, &environment, &trust), validated::read)
 }

@@ -17,7 +17,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Without `HOME`, as may happen under cron, the home folder is that of the passwd database.
+    /// Reads the environment of the process. If `HOME` is unset, as it may be under cron, takes the home folder from the passwd database.
     pub fn capture() -> Environment {
         Environment::new(std::env::home_dir(), std::env::vars_os())
     }

@@ -18,9 +18,9 @@ pub(super) enum Value {
 }
 
 pub(super) struct SyntaxError {
-    /// From 1.
+    /// Counted from 1.
     pub(super) line: usize,
-    /// From 1, in bytes.
+    /// Counted from 1, in bytes.
     pub(super) column: usize,
     pub(super) problem: String,
 }
@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     })
 }
 
-/// Whether `text` has a comment, in the syntax of another language, at `line` and `column`.
+/// Whether a comment (`//`, `/*` or `#`), which JSON does not have, begins at `line` and `column`.
 fn begins_comment(text: &str, line: usize, column: usize) -> bool {
     let rest = text.as_bytes().split(|byte| *byte == b'\n').nth(line - 1).and_then(|line| line.get(column - 1..));
     rest.is_some_and(|rest| [&b"//"[..], b"/*", b"#"].iter().any(|mark| rest.starts_with(mark)))

@@ -1,4 +1,4 @@
-//! Reads a section key by key, collects all mistakes, and records each key for the documents.
+//! Reads a section key by key, collects all mistakes, and records each key for the schema, the template and the reference page.
 
 use serde_json::{Value as Json, json};
 
@@ -23,7 +23,7 @@ pub(super) use keys;
 #[derive(Clone, Copy)]
 pub(super) struct Label {
     pub(super) name: &'static str,
-    /// In sentences. The fix for a missing key repeats the first part.
+    /// Full sentences. The fix for a missing key quotes the first part.
     pub(super) description: &'static str,
 }
 
@@ -39,17 +39,17 @@ pub(super) struct Reader<'a> {
     /// The keys with a secret in the configuration file itself.
     pub(super) plain_text_secrets: Vec<String>,
     pub(super) warnings: Vec<String>,
-    /// Describes every section, and reads no default.
+    /// Only collects definitions: visits every section and reads no value.
     is_describing: bool,
 }
 
-/// A key in the documents.
+/// A key as the schema, the template and the reference page show it.
 pub(super) struct Key {
     pub(super) label: Label,
     pub(super) form: Form,
     /// `None` if the key is required.
     pub(super) default: Option<Json>,
-    /// If it is a section.
+    /// The keys of a section; empty for other keys.
     pub(super) keys: Vec<Key>,
     /// JSON Schemas about combinations of keys.
     pub(super) rules: Vec<Json>,
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         top.finish().0
     }
 
-    /// Adds a mistake, or a warning if the operator has taken responsibility for the files.
+    /// Adds a file's trust problem as a mistake, or as a warning if the operator has taken responsibility for the files.
     pub(super) fn distrust(&mut self, path: &str, TrustProblem { problem, fix }: TrustProblem) {
         let mistake = Refusal { problem, fix }.for_key(path);
         if self.context.is_lenient {
@@ -108,10 +108,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the value of `result` or adds a mistake; also adds a mistake for each reason not to trust a file that was read.
+    /// Returns the value of `result` or adds a mistake. Also adds the trust problems of the files that were read for it.
     fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
-        for distrust in self.context.trust.take_problems() {
-            self.distrust(path, distrust);
+        for problem in self.context.trust.take_problems() {
+            self.distrust(path, problem);
         }
         result.map_err(|refusal| self.mistakes.push(refusal.for_key(path))).ok()
     }

@@ -35,7 +35,7 @@ impl Job {
         let trust = if self.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
         self.journal.info(
             Task::ConnectToSftp,
-            &format!("first contact: the host key {fingerprint} {trust}; compare it with the server's host key"),
+            &format!("first contact: the host key {fingerprint} {trust}; verify it on the server"),
         );
     }
 

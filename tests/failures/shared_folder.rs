@@ -23,20 +23,20 @@ use super::interruptions::start;
 const HOUR: Duration = Duration::from_secs(3600);
 const OTHER_JOBS_ARCHIVE: &str = "another job's archive";
 
-/// Another configuration that delivers to the same folder.
-struct OtherJob<'a> {
+/// A second instance of the program that delivers to the same folder.
+struct OtherInstance<'a> {
     bad: &'a BadNight,
     config: Value,
     name: &'static str,
 }
 
-impl<'a> OtherJob<'a> {
-    /// The same configuration at another path, as on a second machine.
-    fn new(bad: &'a BadNight, name: &'static str) -> OtherJob<'a> {
+impl<'a> OtherInstance<'a> {
+    /// A copy of the configuration with its own log and known_hosts, as on a second machine.
+    fn new(bad: &'a BadNight, name: &'static str) -> OtherInstance<'a> {
         let mut config = bad.config.clone();
         config["log"]["file"] = json!(format!("{name}.log"));
         config["sftp"]["known_hosts"] = json!(format!("{name}.known_hosts"));
-        OtherJob { bad, config, name }
+        OtherInstance { bad, config, name }
     }
 
     fn start(&self) -> Child {
@@ -64,14 +64,14 @@ fn on_each_server(test: impl Fn(BadNight)) {
     test(BadNight::with_sftp(|sftp| sftp));
 }
 
-fn parts(bad: &BadNight) -> Vec<String> {
+fn part_files(bad: &BadNight) -> Vec<String> {
     bad.names().into_iter().filter(|name| name.ends_with(".part")).collect()
 }
 
 #[test]
-fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing() {
+fn a_second_job_with_the_same_folder_and_pattern_fails_and_changes_nothing() {
     on_each_server(|bad| {
-        // Another database: in its own ZIP under the same name, and in the same ZIP as the first one.
+        // Dumps of another database: one in its own ZIP under the same name, the others in the ZIP of the first job.
         let dump = |name: &str| Entry::new(name, "SELECT 2;\n").extended_time(bad.modified);
         let own = bad.entry();
         bad.publish(&Zip::new().with(own).with(dump("blog.sql")).with(dump(&format!("blog/{DUMP}"))));
@@ -80,7 +80,7 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
         let before = bad.listing();
         for (source, entry) in [("/blog.zip", DUMP), ("/my_zip.zip", "blog.sql"), ("/my_zip.zip", "blog/dumpfile.sql")]
         {
-            let mut other = OtherJob::new(&bad, "other");
+            let mut other = OtherInstance::new(&bad, "other");
             other.config["source"]["url"] = json!(bad.web.url(source));
             other.config["source"]["dump"] = json!(entry);
             for _ in 0..2 {
@@ -100,7 +100,7 @@ fn the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing(
 }
 
 #[test]
-fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder() {
+fn archives_of_another_job_are_kept_while_that_job_still_delivers() {
     on_each_server(|bad| {
         bad.run().exited_with(0);
         let other_archive = fs::read(bad.archive()).unwrap();
@@ -110,7 +110,7 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
         }
         times::set_from_names(&bad.directory);
         let before = bad.names();
-        let mut other = OtherJob::new(&bad, "other");
+        let mut other = OtherInstance::new(&bad, "other");
         Zip::new().with(Entry::new(DUMP, "SELECT 2;\n").extended_time(bad.modified)).write(&bad.path("web/blog.zip"));
         other.config["source"]["url"] = json!(bad.web.url("/blog.zip"));
         let outcome = other.run();
@@ -119,14 +119,14 @@ fn the_archives_of_another_job_are_not_removed_while_it_delivers_to_the_folder()
             .logged("removal is held back: ")
             .logged("was made from another source.url or source.dump");
         assert!(before.iter().all(|name| bad.names().contains(name)), "{:?}", bad.names());
-        // If the last seven archives are its own, its source was changed permanently.
+        // Once the last seven archives come from the new source, the change counts as permanent.
         bad.plant(&[1, 2, 3, 4, 5, 6]);
         times::set_from_names(&bad.directory);
         other.run().exited_with(0).logged("2 removed");
     });
 }
 
-/// Packs `content` as `entry` into the archive of `age` days ago with tar(1), like the program's predecessor.
+/// Creates the archive from `age` days ago with tar(1), as the program's predecessor did. Returns its bytes.
 fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u8> {
     let folder = bad.path("packing");
     let path = folder.join(entry);
@@ -143,10 +143,10 @@ fn an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job() {
     on_each_server(|bad| {
         pack_with_tar(&bad, 0, "blog.sql", b"SELECT 2;\n");
         bad.must_fail(&[OTHER_JOBS_ARCHIVE, "archive.name"]);
-        for (number, entry) in [DUMP, "dumps/dumpfile.sql"].into_iter().enumerate() {
+        for (index, entry) in [DUMP, "dumps/dumpfile.sql"].into_iter().enumerate() {
             let own_archive = pack_with_tar(&bad, 0, entry, b"SELECT 1;\n");
             bad.must_warn(&["with different content already had the name"]);
-            let old = format!("{}.{}", bad.archive_aged(0), ["old", "last.old"][number]);
+            let old = format!("{}.{}", bad.archive_aged(0), ["old", "last.old"][index]);
             assert!(bad.listing()[&old].as_deref() == Some(&own_archive), "{entry}: {:?}", bad.names());
         }
     });
@@ -163,13 +163,13 @@ fn another_jobs_archive_that_was_set_aside_is_put_back_and_not_replaced() {
 }
 
 #[test]
-fn simultaneous_uploads_of_two_machines_do_not_interfere() {
+fn simultaneous_uploads_from_two_machines_do_not_interfere() {
     let mut bad = BadNight::new();
     // Slow enough for the uploads to overlap.
     bad.serve(|web| web.bytes_per_second(100_000));
-    let second = OtherJob::new(&bad, "second");
+    let second = OtherInstance::new(&bad, "second");
     let runs = (start(&bad), second.start());
-    wait_until("two uploads", || parts(&bad).len() == 2);
+    wait_until("two uploads", || part_files(&bad).len() == 2);
     let (first, second) = (bad.outcome(runs.0.wait_with_output().unwrap()), second.finish(runs.1));
     for outcome in [&first, &second] {
         outcome.exited_with(0);
@@ -201,23 +201,22 @@ impl PausedMachine {
         PausedMachine { server: server.start(), is_paused, is_released }
     }
 
-    /// Starts the run of the second machine, completes a run of the first one during the pause, and then the second.
+    /// Starts the second machine's run, completes a run of the first machine during the pause, then lets the second finish.
     fn race(&self, bad: &BadNight) -> (Outcome, Outcome) {
-        let mut second = OtherJob::new(bad, "second");
+        let mut second = OtherInstance::new(bad, "second");
         second.config["sftp"]["port"] = json!(self.server.port());
         let run = second.start();
         wait_until("the second machine", || self.is_paused.load(Ordering::SeqCst));
-        let before = parts(bad);
+        let before = part_files(bad);
         assert_eq!(before.len(), 1, "{before:?}");
         let first = bad.run();
-        assert_eq!(parts(bad), before, "{}", first.all());
+        assert_eq!(part_files(bad), before, "{}", first.all());
         self.is_released.store(true, Ordering::SeqCst);
         (first, second.finish(run))
     }
 }
 
-/// Lets the job overtake a second machine before its first request that `matches`. Asserts that the archive is delivered and
-/// an older one is set aside. Returns the outcomes of both runs.
+/// Completes a run while a second machine is paused before its first request for which `matches` returns true. Asserts that the archive is delivered and, if `is_replacement`, that the older one is set aside. Returns the outcomes of both runs.
 fn overtake(is_replacement: bool, matches: fn(&str) -> bool) -> (Outcome, Outcome) {
     let bad = BadNight::with_sftp(|sftp| sftp);
     if is_replacement {
@@ -225,7 +224,7 @@ fn overtake(is_replacement: bool, matches: fn(&str) -> bool) -> (Outcome, Outcom
     }
     let (first, second) = PausedMachine::new(&bad, matches).race(&bad);
     first.exited_with(i32::from(is_replacement));
-    assert_eq!(parts(&bad), [""; 0], "{}", second.all());
+    assert_eq!(part_files(&bad), [""; 0], "{}", second.all());
     assert!(fs::metadata(bad.archive()).unwrap().len() > 1_000);
     let old = bad.listing().remove(&bad.old_name()).flatten();
     assert_eq!(old.as_deref(), is_replacement.then_some(OLDER_ATTEMPT));
@@ -233,7 +232,7 @@ fn overtake(is_replacement: bool, matches: fn(&str) -> bool) -> (Outcome, Outcom
 }
 
 #[test]
-fn a_machine_overtaken_during_its_upload_finds_the_archive_delivered() {
+fn a_machine_overtaken_during_its_upload_finds_the_archive_already_delivered() {
     for is_replacement in [false, true] {
         let (_, second) = overtake(is_replacement, |what| what.starts_with("write"));
         second.exited_with(0).logged("read back under its final name");
@@ -241,7 +240,7 @@ fn a_machine_overtaken_during_its_upload_finds_the_archive_delivered() {
 }
 
 #[test]
-fn a_machine_overtaken_before_its_last_rename_finds_the_archive_delivered() {
+fn a_machine_overtaken_before_its_final_rename_finds_the_archive_already_delivered() {
     let is_last_rename = |what: &str| what.starts_with("rename") && what.contains(".part ");
     let (_, second) = overtake(false, is_last_rename);
     second.exited_with(0).logged("read back under its final name");
@@ -251,17 +250,17 @@ fn a_machine_overtaken_before_its_last_rename_finds_the_archive_delivered() {
     second.exited_with(1).logged("with different content already had the name");
 }
 
-/// Sets the age of the file called `name`.
+/// Sets the modification time of `name` to `age` ago.
 fn set_age(folder: &Path, name: &str, age: Duration) {
     let file = File::options().append(true).open(folder.join(name)).unwrap();
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// Creates uploads of another machine and of the previous version. Returns their names and ages in hours.
+/// Creates, for each age, an unfinished upload by another machine and one by the previous version. Returns their names and ages in hours.
 fn plant_uploads(bad: &BadNight, hours: [u32; 2]) -> Vec<(String, u32)> {
     let mut planted = Vec::new();
-    for (number, hours) in hours.into_iter().enumerate() {
-        let archive = bad.archive_aged(number as u64);
+    for (index, hours) in hours.into_iter().enumerate() {
+        let archive = bad.archive_aged(index as u64);
         for name in [format!(".{archive}.0ff1ce00.part"), format!(".{archive}.part")] {
             fs::write(bad.directory.join(&name), "cut off").unwrap();
             set_age(&bad.directory, &name, HOUR * hours);
@@ -272,7 +271,7 @@ fn plant_uploads(bad: &BadNight, hours: [u32; 2]) -> Vec<(String, u32)> {
 }
 
 #[test]
-fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
+fn uploads_by_others_are_kept_for_24_hours_and_then_removed() {
     for is_stale in [false, true] {
         on_each_server(|mut bad| {
             let planted = plant_uploads(&bad, [23, 25]);
@@ -293,7 +292,7 @@ fn uploads_of_others_are_kept_for_24_hours_and_then_removed() {
 
 #[test]
 fn the_age_of_an_upload_is_measured_by_the_servers_clock() {
-    // The server's clock is three hours slow: an upload of 22 hours ago seems 25 hours old by the local clock.
+    // The server's clock is three hours slow: a 22-hour-old upload looks 25 hours old by the local clock.
     let slow = |sftp: testkit::servers::sftp::Builder| sftp.mapping_times(|seconds| Some(seconds - 3 * 3600));
     let bad = BadNight::with_sftp(slow);
     let planted = plant_uploads(&bad, [20, 22]);
@@ -310,7 +309,7 @@ fn the_age_of_an_upload_is_measured_by_the_servers_clock() {
 fn a_folder_of_the_previous_version_still_works() {
     on_each_server(|mut bad| {
         let modified = bad.modified;
-        // From three days ago: an archive, one that it replaced, and an unfinished upload.
+        // Three days old: archives, set-aside archives, and an unfinished upload.
         bad.date = (modified - TimeDelta::days(3)).date_naive();
         bad.publish_dump_of(modified - TimeDelta::days(3));
         let previous = pack_with_tar(&bad, 0, DUMP, b"SELECT 1;\n");

@@ -22,7 +22,7 @@ fn the_dump_is_restored_byte_for_byte_with_its_modification_time() {
         from  N.tgz, N KiB in N s
         the dump  N KiB (N bytes), modified N MONTH N N:N:N +N:N
         dump's SHA-N DIGEST
-        made by  unknown: this program does not recognise the format
+        made by  unknown: the format is not recognised
         "));
         assert_eq!(outcome.stderr, "");
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::{Machine, OTHER_LINES, PROGRAM, mode};
 
 #[test]
-fn installed_files_have_restrictive_modes() {
+fn installed_files_have_the_expected_content_and_modes() {
     let machine = Machine::installing_to("prefix");
     machine.install();
 
@@ -87,7 +87,7 @@ fn a_program_without_manual_pages_is_still_installed() {
 }
 
 #[test]
-fn a_wrong_command_line_changes_nothing() {
+fn an_invalid_command_line_changes_nothing() {
     let machine = Machine::installing_to("prefix");
     for wrong in [&["--no-such-option"][..], &["--purge"], &["--binary", ""]] {
         let output = machine.try_script(wrong);

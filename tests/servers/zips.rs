@@ -1,4 +1,4 @@
-//! The ZIPs, checked with the zip crate's reader.
+//! Checks the test kit's ZIPs with the `zip` crate.
 
 use std::io::Read;
 

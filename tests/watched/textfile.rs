@@ -7,7 +7,7 @@ use std::{fs, thread};
 use scripting_system::report::metrics::textfile::{read, write};
 
 #[test]
-fn a_new_file_replaces_the_old_one_and_leaves_no_other() {
+fn a_new_file_replaces_the_old_one_and_leaves_no_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("job.prom");
     assert_eq!(read(&path), None);

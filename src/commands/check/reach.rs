@@ -1,4 +1,4 @@
-//! Connects to a web server step by step, to find out which step fails: the name, the connection, or TLS.
+//! Connects to a web server step by step, to find out which step fails: name resolution, the connection, or the TLS handshake.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -17,14 +17,14 @@ use crate::https::pem::{certificates, private_key};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trust<'a> {
-    /// In PEM; `None` trusts the public authorities.
+    /// A PEM file; `None` trusts the public CAs.
     pub(super) ca_file: Option<&'a Path>,
     pub(super) identity: Option<&'a ClientIdentity>,
 }
 
 #[derive(Debug)]
 pub(super) struct Handshake {
-    /// "TLS 1.3".
+    /// For example "TLS 1.3".
     pub(super) protocol: &'static str,
     /// `None` if it cannot be parsed.
     pub(super) certificate: Option<Certificate>,
@@ -64,8 +64,8 @@ pub(super) fn handshake(mut stream: TcpStream, url: &Url, trust: Trust<'_>) -> i
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
         _ => "TLS",
     };
-    let chain = connection.peer_certificates().and_then(<[_]>::first);
-    let certificate = chain.and_then(|der| Certificate::read(der));
+    let leaf = connection.peer_certificates().and_then(<[_]>::first);
+    let certificate = leaf.and_then(|der| Certificate::read(der));
     connection.send_close_notify();
     // The server may have closed the connection already, which is fine.
     let _ = connection.write_tls(&mut stream);
@@ -81,7 +81,7 @@ fn config(trust: Trust<'_>) -> io::Result<ClientConfig> {
             roots.add_parsable_certificates(authorities.iter().map(|it| CertificateDer::from(it.der())));
         }
     }
-    // Named, because a build with two providers has no default.
+    // Set explicitly: rustls has no default if two providers are compiled in.
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

@@ -95,7 +95,7 @@ fn host_key(checker: &Checker<'_>, server: &Server) {
         }
         Trust::Pinned => Finding::good("host key", format!("{shown}, pinned by sftp.host_key")),
         Trust::First => Finding::warning("host key", format!("{shown} {NOT_KNOWN_YET}"))
-            .with_fix("compare it with the server's host key; to be safe, set sftp.host_key to it"),
+            .with_fix("verify it on the server; to be safe, set sftp.host_key to it"),
     });
     if is_first && let Err(error) = space::check_writable(&nearest_missing(file)) {
         let text = format!("known_hosts ({}) cannot be written: {error}", file.display());

@@ -1,4 +1,4 @@
-//! The listing for programs: one JSON document. Its fields keep their names, and the schema contains their comments.
+//! `list --json`: the listing as one JSON document. Field names are stable; their comments are the descriptions in the schema.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
@@ -17,24 +17,23 @@ struct Document {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
     schema_version: u32,
-    /// When the server was queried (RFC 3339, in the job's zone).
+    /// When the server was queried (RFC 3339, in the job's time zone).
     #[schemars(extend("format" = "date-time"))]
     as_of: String,
-    /// Today in the job's zone, from which `age_days` is counted.
+    /// Today's date in the job's time zone; `age_days` is relative to it.
     #[schemars(extend("format" = "date"))]
     today: String,
-    /// The day of the next run: today, unless today's archive exists. `action` and `reason` apply after that run has
-    /// delivered, and days in `reason` are counted to this day.
+    /// The date of the next run: today, or tomorrow if today's archive exists. `action` and `reason` apply after that run has delivered; ages in `reason` are relative to this date.
     #[schemars(extend("format" = "date"))]
     next_run: String,
-    /// The day of the newest archive; null if no archive counts.
+    /// The date of the newest archive that is not empty or dated in the future; null if there is none.
     #[schemars(extend("format" = "date"))]
     reference_day: Option<String>,
     /// The regular files with an archive's name, oldest first.
     archives: Vec<Archive>,
-    /// The number of nights without an archive, from the oldest archive to yesterday, except those that retention thins out.
+    /// The number of nights without an archive, from the oldest archive to yesterday, excluding those that retention thins out.
     nights_without_archive: i64,
-    /// Files that interrupted runs left behind, by name. An unfinished upload may still be in progress.
+    /// Files that interrupted runs left behind, sorted by name. An unfinished upload may still be in progress.
     leftovers: Vec<Leftover>,
     /// The replaced archives that are still kept, oldest first; `restore --replaced` restores one.
     replaced: Vec<Replaced>,
@@ -44,11 +43,11 @@ struct Document {
     foreign: usize,
     /// Bytes free on the server; null if it does not report them.
     free_bytes: Option<u64>,
-    /// Why nothing is removed, for people; null if removal is not held back.
+    /// Why removal is held back (human-readable); null if it is not.
     held_back: Option<String>,
 }
 
-/// An archive.
+/// An archive on the server.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Archive {
     /// The file's name.
@@ -65,7 +64,7 @@ struct Archive {
     age_days: i64,
     /// What the next run does with it after it has delivered.
     action: Action,
-    /// Why, for people: the wording may change.
+    /// The reason, as human-readable text; the wording may change.
     reason: String,
 }
 
@@ -81,7 +80,7 @@ struct Leftover {
     modified: Option<String>,
     /// What the next run does with it.
     action: Action,
-    /// Why, for people: the wording may change.
+    /// The reason, as human-readable text; the wording may change.
     reason: String,
 }
 
@@ -106,7 +105,7 @@ enum Action {
     Remove,
 }
 
-/// Ends with a newline.
+/// The listing as indented JSON, with a final newline.
 ///
 /// # Errors
 /// None in practice: serde_json fails only on keys that are not strings.

@@ -26,7 +26,7 @@ pub(super) struct Restored<'a> {
 pub(super) enum Next<'a> {
     /// The command that unpacks the archive.
     Unpack(&'a str),
-    /// How to load the dump, if its maker is known.
+    /// How to load the dump, if its format is recognised.
     Load(Option<DumpFormat>, LoadTarget<'a>),
 }
 
@@ -43,7 +43,7 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
             let note = loading.note().map(|note| format!("\nnote           {note}")).unwrap_or_default();
             format!("made by        {}\nto load it     {}{note}", loading.tool(), loading.command(target))
         }
-        Next::Load(None, _) => "made by        unknown: this program does not recognise the format".to_owned(),
+        Next::Load(None, _) => "made by        unknown: the format is not recognised".to_owned(),
     };
     format!(
         "restored       {}\nfrom           {}, {} in {took}{rate}{over}\nthe dump       {}, {}\ndump's SHA-256 {sha256}\n{next}",
@@ -103,7 +103,7 @@ mod tests {
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s
         the dump       12.00 MiB (12,582,912 bytes), modified 23 Nov 2026 22:54:11 +01:00
         dump's SHA-256 a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5
-        made by        unknown: this program does not recognise the format
+        made by        unknown: the format is not recognised
 
         restored       /srv/restored/dumpfile.sql
         from           20262311.tgz, 3.24 MiB in 1.2 s, 2.59 MiB/s

@@ -19,7 +19,7 @@ pub(super) fn summary(record: &RunRecord) -> String {
     }
     if let Some(fingerprint) = &record.new_host_key {
         let trust = if record.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
-        lines.push(format!("  new host key  {fingerprint} {trust}; compare it with the server's host key"));
+        lines.push(format!("  new host key  {fingerprint} {trust}; verify it on the server"));
     }
     if record.dry_run {
         lines.extend(dry_run(record));

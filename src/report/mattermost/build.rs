@@ -8,7 +8,7 @@ use crate::report::mattermost::attachment::attachment;
 use crate::report::mattermost::markdown;
 use crate::report::message::trial;
 
-/// `undelivered_mail` says how many recipients the mail did not reach, and why.
+/// The payload that reports a run. `undelivered_mail` states how many recipients the mail did not reach, and why.
 pub(crate) fn build(mattermost: &Mattermost, record: &RunRecord, undelivered_mail: Option<&str>) -> Value {
     let mut payload = with_text(mattermost, &markdown::text(record, undelivered_mail));
     payload["attachments"] = json!([attachment(record)]);

@@ -68,7 +68,7 @@ fn head(record: &RunRecord) -> String {
     );
     if let Some(fingerprint) = &record.new_host_key {
         let fingerprint = code(&truncate(&record.clean(fingerprint), MAX_HOST));
-        head.push_str(&format!("New host key {fingerprint}: compare it with the SFTP server's own.\n"));
+        head.push_str(&format!("New host key {fingerprint}: verify it on the SFTP server.\n"));
     }
     // Markdown needs an empty line before a table.
     head + "\n| State | Task | What happened |\n|:---|:---|:---|\n"

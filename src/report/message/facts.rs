@@ -42,7 +42,7 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
         add("Delivery", delivery.to_owned(), vec![]);
     }
     if let Some(fingerprint) = &record.new_host_key {
-        let note = "First connection to this SFTP server: compare this fingerprint with that of the server's host key.";
+        let note = "First connection to this SFTP server: verify this fingerprint on the server.";
         add("New host key", fingerprint.clone(), vec![note.to_owned()]);
     }
     if let Some(plan) = &record.retention {

@@ -119,7 +119,7 @@ pub(super) const ROWS: &[Row] = &[
         82,
         "two jobs with the same folder and pattern",
         &[
-            (SHARED_FOLDER, "the_second_of_two_jobs_with_one_folder_and_pattern_fails_and_changes_nothing"),
+            (SHARED_FOLDER, "a_second_job_with_the_same_folder_and_pattern_fails_and_changes_nothing"),
             (SHARED_FOLDER, "an_archive_of_the_predecessor_with_another_dump_belongs_to_another_job"),
             (SHARED_FOLDER, "another_jobs_archive_that_was_set_aside_is_put_back_and_not_replaced"),
         ],
@@ -141,16 +141,16 @@ pub(super) const ROWS: &[Row] = &[
         85,
         "two machines upload to one folder at the same time",
         &[
-            (SHARED_FOLDER, "simultaneous_uploads_of_two_machines_do_not_interfere"),
-            (SHARED_FOLDER, "a_machine_overtaken_during_its_upload_finds_the_archive_delivered"),
-            (SHARED_FOLDER, "a_machine_overtaken_before_its_last_rename_finds_the_archive_delivered"),
+            (SHARED_FOLDER, "simultaneous_uploads_from_two_machines_do_not_interfere"),
+            (SHARED_FOLDER, "a_machine_overtaken_during_its_upload_finds_the_archive_already_delivered"),
+            (SHARED_FOLDER, "a_machine_overtaken_before_its_final_rename_finds_the_archive_already_delivered"),
         ],
     ),
     (
         86,
         "leftovers of other jobs and machines",
         &[
-            (SHARED_FOLDER, "uploads_of_others_are_kept_for_24_hours_and_then_removed"),
+            (SHARED_FOLDER, "uploads_by_others_are_kept_for_24_hours_and_then_removed"),
             (SHARED_FOLDER, "the_age_of_an_upload_is_measured_by_the_servers_clock"),
             (RULES_RETENTION, "own_uploads_are_removed_immediately_and_others_after_a_day_by_the_servers_clock"),
         ],

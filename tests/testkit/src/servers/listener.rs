@@ -16,12 +16,11 @@ use super::certificates::{Authority, Identity};
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The address and the TLS of an HTTP server: by default a free port of loopback, and a certificate of
-/// [`Authority::shared`].
+/// The address and TLS settings of an HTTP server. Default: a free loopback port and a certificate issued by [`Authority::shared`].
 pub struct Endpoint {
     pub address: SocketAddr,
     pub identity: Option<Identity>,
-    /// The authority (PEM) of the client certificates that the server requires, if it does.
+    /// The CA certificate (PEM) for client authentication; `None` if clients need no certificate.
     pub client_authority: Option<String>,
     pub is_plain: bool,
 }
@@ -96,7 +95,7 @@ impl Drop for Background {
 pub struct TcpServer {
     pub address: SocketAddr,
     connections: Arc<Connections>,
-    accepting: Option<JoinHandle<()>>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
 /// The open connections of a server.
@@ -110,27 +109,27 @@ struct Open {
 }
 
 impl TcpServer {
-    /// Calls `converse` for each connection. Fails if the address cannot be bound.
+    /// Calls `handle` for each connection. Fails if the address cannot be bound.
     pub fn start(
         address: SocketAddr,
-        converse: impl Fn(TcpStream, &Connections) + Send + Sync + 'static,
+        handle: impl Fn(TcpStream, &Connections) + Send + Sync + 'static,
     ) -> io::Result<TcpServer> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let connections = Arc::new(Connections::default());
-        let (converse, open) = (Arc::new(converse), Arc::clone(&connections));
-        let accepting = thread::spawn(move || {
+        let (handle, open) = (Arc::new(handle), Arc::clone(&connections));
+        let accept_thread = thread::spawn(move || {
             for stream in listener.incoming() {
                 if open.0.lock().unwrap().is_stopped {
                     return;
                 }
                 if let Ok(stream) = stream {
-                    let (converse, open) = (Arc::clone(&converse), Arc::clone(&open));
-                    thread::spawn(move || converse(stream, &open));
+                    let (handle, open) = (Arc::clone(&handle), Arc::clone(&open));
+                    thread::spawn(move || handle(stream, &open));
                 }
             }
         });
-        Ok(TcpServer { address, connections, accepting: Some(accepting) })
+        Ok(TcpServer { address, connections, accept_thread: Some(accept_thread) })
     }
 }
 
@@ -146,7 +145,7 @@ impl Connections {
 
     pub fn close_all(&self) {
         for stream in self.0.lock().unwrap().streams.iter().filter_map(Weak::upgrade) {
-            // The peer may have disconnected before.
+            // The peer may already have disconnected.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -156,15 +155,15 @@ impl Drop for TcpServer {
     fn drop(&mut self) {
         self.connections.0.lock().unwrap().is_stopped = true;
         self.connections.close_all();
-        // Unblocks the thread that accepts.
+        // Unblocks the accept thread.
         let _ = TcpStream::connect(self.address);
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.join();
+        if let Some(accept_thread) = self.accept_thread.take() {
+            let _ = accept_thread.join();
         }
     }
 }
 
-/// With port 0 the system chooses one.
+/// Port 0 lets the system choose a free port.
 pub fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
@@ -174,9 +173,9 @@ pub fn closed_address() -> SocketAddr {
     TcpListener::bind(loopback(0)).unwrap().local_addr().unwrap()
 }
 
-/// Calls `converse` for each connection, in its own thread, until the process ends. Returns the port.
-pub fn serve(converse: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
-    let server = TcpServer::start(loopback(0), move |stream, _| converse(stream)).unwrap();
+/// Calls `handle` for each connection, in its own thread, until the process ends. Returns the port.
+pub fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let server = TcpServer::start(loopback(0), move |stream, _| handle(stream)).unwrap();
     let port = server.address.port();
     mem::forget(server);
     port

@@ -1,4 +1,4 @@
-//! The folder and the mail after a run.
+//! Inspects the folder and parses the mail after a run.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -17,10 +17,10 @@ pub(crate) struct Finding {
 /// An entry of the SFTP server's folder.
 pub(crate) struct FolderEntry {
     pub name: String,
-    pub is_before: bool,
-    pub is_after: bool,
+    pub existed_before: bool,
+    pub exists_after: bool,
     pub reason: String,
-    pub is_right: bool,
+    pub is_as_expected: bool,
 }
 
 pub(crate) struct Mail {
@@ -38,14 +38,20 @@ pub(crate) fn folder(stage: &Stage) -> Result<Vec<FolderEntry>, Box<dyn Error>> 
     }
     let new = Planted { name: stage.archive.clone(), is_kept: true, reason: "new: today's dump".to_owned() };
     let mut entries = Vec::new();
-    for (planted, is_before) in stage.planted.iter().map(|planted| (planted, true)).chain([(&new, false)]) {
+    for (planted, existed_before) in stage.planted.iter().map(|planted| (planted, true)).chain([(&new, false)]) {
         let Planted { name, is_kept, reason } = planted.clone();
-        let is_after = present.remove(&name);
-        entries.push(FolderEntry { name, is_before, is_after, reason, is_right: is_after == is_kept });
+        let exists_after = present.remove(&name);
+        entries.push(FolderEntry {
+            name,
+            existed_before,
+            exists_after,
+            reason,
+            is_as_expected: exists_after == is_kept,
+        });
     }
     entries.extend(present.into_iter().map(|name| {
         let reason = "unexpected".to_owned();
-        FolderEntry { name, is_before: false, is_after: true, reason, is_right: false }
+        FolderEntry { name, existed_before: false, exists_after: true, reason, is_as_expected: false }
     }));
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)

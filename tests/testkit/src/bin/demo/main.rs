@@ -123,11 +123,11 @@ fn show_folder(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
     let mark = |exists: bool| if exists { "yes" } else { "-" };
     let mut findings = Vec::new();
     for entry in entries {
-        let (before, after) = (mark(entry.is_before), mark(entry.is_after));
-        let verdict = if entry.is_right { String::new() } else { format!("  {}", style("WRONG").red()) };
+        let (before, after) = (mark(entry.existed_before), mark(entry.exists_after));
+        let verdict = if entry.is_as_expected { String::new() } else { format!("  {}", style("WRONG").red()) };
         println!("{:width$}  {before:6}  {after:5}  {}{verdict}", entry.name, entry.reason);
-        let state = if entry.is_after { "exists" } else { "does not exist" };
-        findings.push(finding(&format!("{} {state} ({})", entry.name, entry.reason), entry.is_right));
+        let state = if entry.exists_after { "exists" } else { "does not exist" };
+        findings.push(finding(&format!("{} {state} ({})", entry.name, entry.reason), entry.is_as_expected));
     }
     Ok(findings)
 }

@@ -54,7 +54,7 @@ pub(crate) fn show_run(stage: &Stage, program: &Path, target: &Target<'_>) -> Re
     Ok(operator.findings)
 }
 
-/// Prints what needs no server: the schema, the shell completions and the manual page.
+/// Runs the commands that need no server: the schema, the shell completions and the manual page.
 pub(crate) fn show_documents(
     stage: &Stage,
     program: &Path,

@@ -29,6 +29,7 @@
 # An installed program is replaced only if `check` of the new one accepts the configurations of the existing jobs. As root,
 # the script writes only where nobody else can; with SCRIPTING_SYSTEM_TRUST_FILES=1 in the environment, it accepts an
 # existing configuration in a folder that another user controls, and changes nothing there.
+
 # shellcheck disable=SC2034,SC2154 # variables that its parts set or use
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh

@@ -1,4 +1,4 @@
-//! Runs the tasks of a run in order.
+//! Runs tasks 2 to 10 of a run; [`Task`] lists all tasks in order.
 //!
 //! Each task records its own result. If one fails, the tasks after it are skipped, up to and including the removal.
 
@@ -97,10 +97,10 @@ impl Job {
         let sent = thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &spool));
             // If sending ends early, even by a panic, packing ends too.
-            let wanted = spool.discard_on_drop();
+            let discard = spool.discard_on_drop();
             let sent =
                 self.connect(server).and_then(|connection| self.send_archive(&delivery, connection, expected_size));
-            drop(wanted);
+            drop(discard);
             if propagate_panic(packing.join())? { sent.map(Some) } else { Ok(None) }
         })?;
         sent.map(|sent| self.verify_archive(&delivery, sent)).transpose()

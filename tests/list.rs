@@ -103,7 +103,7 @@ fn archives_are_listed_oldest_first_with_the_action_of_the_next_run() {
             "— 4 nights without an archive: ",
             "\n8 archives, ",
             "; 7 nights without one since ",
-            "\n  next run   removes 3 files after a successful delivery; ages are as of ",
+            "\n  next run   removes 3 files, unless it fails; ages are as of ",
             "\n  leftovers  1 unfinished upload (one may be in progress), 1 replaced archive whose replacement never arrived ",
             "\n  others     2 named like an archive, but not a regular file, 2 unrelated files; ",
             ".old: to be put back: its successor never came",

@@ -262,7 +262,7 @@ fn next_run(inventory: &Inventory) -> String {
     let files = archives.chain(&inventory.leftovers);
     let removals = match files.filter(|file| file.action == Action::Remove).count() {
         0 => "nothing".to_owned(),
-        count => format!("{} after a successful delivery", units::count(count, "file")),
+        count => format!("{}, unless it fails", units::count(count, "file")),
     };
     format!("removes {removals}; ages are as of {}", day(inventory.next_run))
 }
@@ -292,7 +292,7 @@ fn replaced(archive: &PlannedArchive) -> String {
     let size = file.size.map_or_else(|| "size unknown".to_owned(), units::size);
     let action = match file.action {
         Action::Keep => file.reason.to_string(),
-        Action::Remove => "the next run removes it after a successful delivery".to_owned(),
+        Action::Remove => "the next run removes it, unless it fails".to_owned(),
     };
     let option = restore_option(&file.name);
     format!("{}, {size}: {action}; restore {option} --date {date} restores it", printable(&file.name))

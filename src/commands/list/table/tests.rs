@@ -95,7 +95,7 @@ fn foreign_names_are_shown_on_request_and_escaped() {
     insta::assert_snapshot!(names, @r#"
     110.08 GiB
       leftover   .20261511.tgz.old: to be put back: its successor never came
-      replaced   20261311.tgz.old, 878.91 KiB: the next run removes it after a successful delivery; restore --replaced --date 2026-11-13 restores it
+      replaced   20261311.tgz.old, 878.91 KiB: the next run removes it, unless it fails; restore --replaced --date 2026-11-13 restores it
       leftover   .20262211.tgz.0a1b2c3d.part: an unfinished upload of an earlier run
       no file    20261411.tgz
       unrelated  a\u{202e}gzt.\n\u{1b}[31mb|c

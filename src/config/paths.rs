@@ -26,13 +26,14 @@ pub(super) const BASE_NAME: &str = r"(?:[^./\u0000]|\.[^./\u0000]|\.\.[^/\u0000]
 /// Refuses paths in the home folder of another user.
 const NO_OTHER_HOME: &str = "(?!~[^/])";
 
-/// A path to a file that `check` accepts.
-pub(super) fn file(title: &str, check: impl Fn(&Path, Context<'_>) -> Result<(), Refusal> + 'static) -> Kind<PathBuf> {
+/// A path to a file that `check` accepts, by the text as given and by the absolute path.
+pub(super) fn file(
+    title: &str,
+    check: impl Fn(&str, &Path, Context<'_>) -> Result<(), Refusal> + 'static,
+) -> Kind<PathBuf> {
     Kind::hidden_text(title, file_pattern(), move |text, context| {
         let path = context.path(text)?;
-        let names_folder = matches!(text.rsplit('/').next(), Some("" | "." | ".."));
-        let checked = if names_folder { refuse(IS_A_FOLDER, "name a file in it") } else { check(&path, context) };
-        checked.map_err(|refusal| refusal.about(printable_path(&path))).map(|()| path)
+        check(text, &path, context).map_err(|refusal| refusal.about(printable_path(&path))).map(|()| path)
     })
 }
 
@@ -62,7 +63,7 @@ pub(super) fn folder() -> Kind<PathBuf> {
 
 /// A PEM file with at least one certificate.
 pub(super) fn certificates() -> Kind<PathBuf> {
-    file("path to a PEM file", |path, context| {
+    file("path to a PEM file", |_, path, context| {
         let pem = context.read(path, MAX_PEM_BYTES, Contents::Settings)?;
         if String::from_utf8_lossy(&pem).lines().any(|line| line.trim() == CERTIFICATE) {
             return Ok(());
@@ -73,7 +74,7 @@ pub(super) fn certificates() -> Kind<PathBuf> {
 
 /// A PEM file with a TLS private key that needs no passphrase.
 pub(super) fn tls_key() -> Kind<PathBuf> {
-    file("path to a PEM file", |path, context| {
+    file("path to a PEM file", |_, path, context| {
         let bytes = context.read(path, MAX_PEM_BYTES, Contents::Secret)?;
         let pem = String::from_utf8_lossy(&bytes);
         if ENCRYPTED_KEYS.iter().any(|mark| pem.contains(mark)) {
@@ -90,7 +91,7 @@ pub(super) fn tls_key() -> Kind<PathBuf> {
 
 /// A private SSH key in any format that the SSH library reads.
 pub(super) fn ssh_key() -> Kind<PathBuf> {
-    file("path to a file", |path, context| {
+    file("path to a file", |_, path, context| {
         let mut prefix = Vec::new();
         bounded_read::open(path)
             .and_then(|file| Ok(file.take(MAX_PREFIX_BYTES as u64).read_to_end(&mut prefix)?))
@@ -110,7 +111,8 @@ pub(super) fn check_file(path: &Path) -> Result<(), Refusal> {
 /// Neither the file nor its folder has to exist: a job that cannot write its log continues. A pipe or a device would block
 /// the job.
 pub(super) fn log_file() -> Kind<PathBuf> {
-    file("path to a file", |path, context| match fs::metadata(path) {
+    file("path to a file", |text, path, context| match fs::metadata(path) {
+        _ if matches!(text.rsplit('/').next(), Some("" | "." | "..")) => refuse(IS_A_FOLDER, "name a file in it"),
         Ok(metadata) if metadata.is_dir() => refuse(IS_A_FOLDER, "name a file in it"),
         Ok(metadata) if !metadata.is_file() => refuse("is not a regular file", "name a regular file"),
         Ok(_) if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) => {
@@ -124,7 +126,7 @@ pub(super) fn log_file() -> Kind<PathBuf> {
 /// continues.
 pub(super) fn textfile() -> Kind<PathBuf> {
     let pattern = format!(r"^{NO_OTHER_HOME}[^\u0000]*[^/\u0000]\.prom$");
-    file("path to a file *.prom", |path, _| match path.extension() {
+    file("path to a file *.prom", |_, path, _| match path.extension() {
         _ if path.is_dir() => refuse(IS_A_FOLDER, "name a file in it"),
         Some(extension) if extension == "prom" => Ok(()),
         _ => refuse("does not end with .prom", "name a file that ends with .prom: node_exporter reads no others"),

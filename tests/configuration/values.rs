@@ -223,3 +223,15 @@ fn an_agent_or_a_key_is_enough() {
     key.file("id", "a key", 0o600);
     key.loaded(&with(&without_password, "sftp.private_key", json!("id")));
 }
+
+#[test]
+fn a_slash_after_a_file_name_is_ignored_except_for_the_log() {
+    let fixture = Fixture::new();
+    let file = fixture.file("authority.pem", CERTIFICATE, 0o644);
+    // The schema, which warns in editors, is stricter.
+    let load = |path: &str, value: &str| fixture.load_bytes(with(&minimal(), path, json!(value)).to_string());
+    assert_eq!(load("source.ca_file", "authority.pem/").unwrap().source.ca_file, Some(file));
+    let known_hosts = load("sftp.known_hosts", "missing/").unwrap().sftp.known_hosts;
+    assert_eq!(known_hosts, fixture.folder().join("missing"));
+    assert!(load("log.file", "log.log/").is_err());
+}

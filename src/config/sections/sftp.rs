@@ -72,7 +72,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         /// The passphrase of the private key.
         passphrase = optional(secret());
         /// The file of known host keys.
-        known_hosts = with_default(file("path to a file", |_, _| Ok(())), "~/.ssh/known_hosts");
+        known_hosts = with_default(file("path to a file", |_, _, _| Ok(())), "~/.ssh/known_hosts");
         /// Which host key is accepted: "accept-new" trusts the first one and reports its fingerprint, "strict" requires a key
         /// in known_hosts, "SHA256:…" requires the key with that fingerprint. A changed key is always refused.
         host_key = with_default(host_key(), ACCEPT_NEW);

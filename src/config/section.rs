@@ -232,6 +232,11 @@ impl<'s, 'r> Section<'s, 'r> {
         self.members.iter().any(|(member, value)| member == name && *value != Value::Null)
     }
 
+    pub(super) fn has_mistake(&self, name: &str) -> bool {
+        let path = full_path(&self.path, name);
+        self.reader.mistakes.iter().any(|mistake| mistake.path == path)
+    }
+
     pub(super) fn context(&self) -> Context<'r> {
         self.reader.context
     }

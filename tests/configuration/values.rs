@@ -235,3 +235,10 @@ fn a_slash_after_a_file_name_is_ignored_except_for_the_log() {
     assert_eq!(known_hosts, fixture.folder().join("missing"));
     assert!(load("log.file", "log.log/").is_err());
 }
+
+#[test]
+fn the_default_known_hosts_are_not_checked_in_place_of_an_invalid_path() {
+    let mut value = with(&minimal(), "sftp.known_hosts", json!(5));
+    value["sftp"]["host_key"] = json!("strict");
+    assert_eq!(Fixture::new().mistakes(&value).len(), 1);
+}

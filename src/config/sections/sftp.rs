@@ -97,7 +97,10 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
     if keys.is_given("passphrase") && !keys.is_given("private_key") {
         keys.refuse("passphrase", "needs sftp.private_key", "name the private key, or remove the passphrase");
     }
-    if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key) {
+    // The default that replaces an invalid path is not checked.
+    if let (Some(known_hosts), Some(host_key)) = (&known_hosts, &host_key)
+        && !keys.has_mistake("known_hosts")
+    {
         for file in [known_hosts, Path::new(SYSTEM_KNOWN_HOSTS)] {
             keys.context().trust.check(file, Contents::Settings);
         }

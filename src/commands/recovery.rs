@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::archive::PackedDump;
 use crate::commands::foreground::{Context, Work};
-use crate::config::JobZone;
 use crate::destination::{Connection, DestinationError, Server};
 use crate::report::message::headline::moment;
+use crate::rules::job_zone::JobZone;
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, StoredArchive};

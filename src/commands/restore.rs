@@ -49,10 +49,10 @@ enum RestoreError {
     #[error("cannot write {}; check the disk, or name another folder with --output", file.display())]
     Write { file: PathBuf, source: io::Error },
     #[error(
-        "{archive} on the server contains {name:?} instead of {wanted:?}, and nothing was restored. If that was the \
+        "{archive} on the server contains {name:?} instead of {expected:?}, and nothing was restored. If that was the \
          dump's name at that time, run {command}"
     )]
-    OtherName { archive: String, name: String, wanted: String, command: String },
+    OtherName { archive: String, name: String, expected: String, command: String },
     #[error(
         "{archive} on the server is bad, and nothing was restored: {problem}. \"verify --all\" shows which archives are good"
     )]
@@ -132,7 +132,7 @@ impl Restoration {
             ArchiveError::WriteDump(source) | ArchiveError::ReadBack(source) => write_error(source),
             ArchiveError::Member(MemberError::Name { name, expected }) => {
                 let command = self.command_with(&name, archive);
-                RestoreError::OtherName { archive: archive.name.clone(), name, wanted: expected, command }
+                RestoreError::OtherName { archive: archive.name.clone(), name, expected, command }
             }
             error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
         })?;

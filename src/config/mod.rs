@@ -31,6 +31,3 @@ pub use sections::run::Run;
 pub use sections::sftp::{HostKeyPolicy, SYSTEM_KNOWN_HOSTS, Sftp};
 pub use sections::source::{ClientIdentity, Credentials, Source};
 pub use validated::{Config, SCHEMA_FILE};
-
-pub use crate::rules::address::{is_loopback, public_url};
-pub use crate::rules::job_zone::JobZone;

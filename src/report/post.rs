@@ -11,10 +11,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use ureq::{Agent, Timeout};
 use url::Url;
 
-use crate::config::is_loopback;
 use crate::https::agent::{AgentError, Settings, agent, is_unknown_host};
 use crate::https::pem::PemError;
 use crate::https::retry_after::retry_after;
+use crate::rules::address::is_loopback;
 use crate::runtime::retry::Retryable;
 
 /// For each step: resolving, connecting, sending and receiving.

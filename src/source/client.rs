@@ -19,6 +19,7 @@ use url::Url;
 use crate::config;
 use crate::https::agent::{Settings, agent};
 use crate::https::retry_after::{date, retry_after};
+use crate::rules::address::public_url;
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
 use crate::source::error::{SourceError, from_body, from_ureq};
@@ -173,7 +174,7 @@ impl Client {
                     .ok_or_else(|| self.violation("it does not report which part of the ZIP it sends"))?,
             ),
             _ => {
-                let (url, retry_after) = (config::public_url(url), retry_after(headers));
+                let (url, retry_after) = (public_url(url), retry_after(headers));
                 return Err(SourceError::Status { url, status, is_own, retry_after });
             }
         };

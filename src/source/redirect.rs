@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::config::is_loopback;
+use crate::rules::address::is_loopback;
 use crate::rules::redaction::printable;
 use crate::source::error::SourceError;
 

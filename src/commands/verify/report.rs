@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::archive::PackedDump;
-use crate::commands::recovery::modification_time;
-use crate::commands::recovery::rate_suffix;
-use crate::config::JobZone;
+use crate::commands::recovery::{modification_time, rate_suffix};
+use crate::rules::job_zone::JobZone;
 use crate::rules::recovery::StoredArchive;
 use crate::rules::redaction::{printable, shell_word};
 use crate::rules::units::{count, size};

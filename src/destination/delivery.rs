@@ -1,16 +1,15 @@
-//! Sends an archive under a temporary name, reads it back over a new connection, and publishes it.
+//! Sends an archive under a temporary name, reads it back over other connections, and publishes it.
 
 use crate::destination::error::DestinationError;
 use crate::destination::publish::{Occupant, Publication, Published, put_back};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::upload::Upload;
 use crate::disk::spool::Spool;
 use crate::rules::archive_name::Naming;
 use crate::rules::listing::{Entry, own_uploads};
-use crate::runtime::progress::{Bar, Progress};
+use crate::runtime::progress::Progress;
 
 /// The delivery of one archive. It reconnects after a broken connection.
 pub struct Delivery<'a> {
@@ -33,13 +32,7 @@ pub struct Sent {
 
 pub enum SentState {
     /// The whole archive is on the server under its temporary name.
-    Uploaded {
-        temporary_name: String,
-        connections: usize,
-        /// Whether a connection broke. The server may have lost data that it had acknowledged.
-        is_resumed: bool,
-        durability: Durability,
-    },
+    Uploaded(Box<Upload>),
     /// The same bytes already have the final name.
     AlreadyThere(Connection),
 }
@@ -61,7 +54,7 @@ impl Delivery<'_> {
     /// server or the connection fails.
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
         let part = self.naming.upload_name(self.name);
-        let mut upload = Upload::new(self.server, self.spool, expected_size, &part);
+        let mut upload = Upload::new(self.server, &connection, self.spool, expected_size, part.clone());
         let publication = self.publication();
         let mut cleared = Vec::new();
         let work = |connection: &Connection| {
@@ -70,8 +63,8 @@ impl Delivery<'_> {
             if publication.occupant(connection, &bar)? == Occupant::SameArchive {
                 return Ok(true);
             }
-            let existing = listing.iter().find(|entry| entry.name == part);
-            upload.run(self.server, connection, existing, &self.progress.bar("Send", expected_size))?;
+            let existing = listing.into_iter().find(|entry| entry.name == part);
+            self.upload(&mut upload, connection, existing, expected_size)?;
             Ok(false)
         };
         let (is_delivered, connection) = self.server.with_connection("sending the archive", Some(connection), work)?;
@@ -79,41 +72,33 @@ impl Delivery<'_> {
             SentState::AlreadyThere(connection)
         } else {
             connection.close_quietly();
-            SentState::Uploaded {
-                connections: upload.connections(),
-                is_resumed: upload.is_resumed,
-                durability: upload.durability,
-                temporary_name: part,
-            }
+            SentState::Uploaded(Box::new(upload))
         };
         Ok(Sent { state, cleared })
     }
 
-    /// Reads the upload back over a new connection and gives it its final name. If a connection broke during the upload and
-    /// the server lost data, sends the archive again.
+    /// Verifies the upload over a connection that did not write it, and gives it its final name. If the server lost or mixed
+    /// up data for a reason that can be avoided, sends the archive again.
     ///
     /// # Errors
     /// If the server's copy differs, and as [`send`](Delivery::send).
     pub fn verify_and_publish(&self, sent: SentState) -> Result<Verified, DestinationError> {
-        let (part, is_resumed, durability) = match sent {
+        let mut upload = match sent {
             SentState::AlreadyThere(connection) => {
                 return Ok(Verified { published: Published::AlreadyThere, connection, durability: None });
             }
-            SentState::Uploaded { temporary_name, is_resumed, durability, .. } => {
-                (temporary_name, is_resumed, durability)
-            }
+            SentState::Uploaded(upload) => upload,
         };
         let mut publication = self.publication();
-        let (verified, durability) = match self.verify_once(&part, &mut publication) {
-            Err(error @ DestinationError::Different { .. }) if is_resumed => {
-                tracing::info!("the server lost data sent before the connection broke, sending it again: {error}");
-                let durability = self.send_again(&part)?;
-                (self.verify_once(&part, &mut publication)?, durability)
+        loop {
+            match self.verify_once(&upload, &mut publication) {
+                Err(error) if upload.falls_back_after(&error) => self.send_again(&mut upload)?,
+                verified => {
+                    let (published, connection) = verified?;
+                    return Ok(Verified { published, connection, durability: Some(upload.durability) });
+                }
             }
-            verified => (verified?, durability),
-        };
-        let (published, connection) = verified;
-        Ok(Verified { published, connection, durability: Some(durability) })
+        }
     }
 
     /// Size of the archive so far, in bytes.
@@ -150,20 +135,38 @@ impl Delivery<'_> {
         Ok(listing)
     }
 
+    /// Sends the rest of `upload` over `connection`. Falls back to other methods if the server refuses one.
+    fn upload(
+        &self,
+        upload: &mut Upload,
+        connection: &Connection,
+        mut existing: Option<Entry>,
+        expected_size: Option<u64>,
+    ) -> Result<(), DestinationError> {
+        let bar = || self.progress.bar("Send", expected_size);
+        loop {
+            match upload.run(self.server, connection, existing.as_ref(), &bar()) {
+                Err(error) if upload.falls_back_after(&error) => existing = connection.lookup(upload.name())?,
+                result => return result,
+            }
+        }
+    }
+
     fn verify_once(
         &self,
-        part: &str,
+        upload: &Upload,
         publication: &mut Publication<'_>,
     ) -> Result<(Published, Connection), DestinationError> {
-        let bar = || self.bar("Verify");
-        let read_back = ReadBack::new(self.server, self.spool, part)?;
-        self.server.expect_transfer(self.size());
-        let ((), connection) = self.server.with_connection("verifying the archive", None, |connection| {
-            read_back.run(self.server, connection, &bar()).inspect_err(|error| {
+        let bar = || self.progress.bar("Verify", Some(self.size()));
+        // One was opened during the upload.
+        let spare = self.server.pool.take().and_then(Result::ok);
+        self.server.pool.clear();
+        let ((), connection) = self.server.with_connection("verifying the archive", spare, |connection| {
+            upload.read_back().run(self.server, connection, &bar()).inspect_err(|error| {
                 if matches!(error, DestinationError::Different { .. })
-                    && let Err(error) = connection.remove(part)
+                    && let Err(error) = connection.remove(upload.name())
                 {
-                    tracing::debug!("could not remove {part:?} ({error}); the next run will remove it");
+                    tracing::debug!("could not remove {:?} ({error}); the next run will remove it", upload.name());
                 }
             })
         })?;
@@ -172,17 +175,12 @@ impl Delivery<'_> {
         })
     }
 
-    fn send_again(&self, part: &str) -> Result<Durability, DestinationError> {
-        let mut upload = Upload::new(self.server, self.spool, Some(self.size()), part);
+    fn send_again(&self, upload: &mut Upload) -> Result<(), DestinationError> {
         let ((), connection) = self.server.with_connection("sending the archive", None, |connection| {
-            let existing = connection.lookup(part)?;
-            upload.run(self.server, connection, existing.as_ref(), &self.bar("Send"))
+            let existing = connection.lookup(upload.name())?;
+            self.upload(upload, connection, existing, Some(self.size()))
         })?;
         connection.close_quietly();
-        Ok(upload.durability)
-    }
-
-    fn bar(&self, label: &'static str) -> Bar {
-        self.progress.bar(label, Some(self.size()))
+        Ok(())
     }
 }

@@ -90,6 +90,7 @@ impl Publication<'_> {
         match self.compare(connection, bar) {
             Ok(()) => Ok(Occupant::SameArchive),
             Err(DestinationError::Different { .. }) => Ok(Occupant::OtherArchive(entry)),
+            Err(DestinationError::Disappeared(_)) => Ok(Occupant::Nothing),
             Err(error) => Err(error),
         }
     }
@@ -127,6 +128,7 @@ impl Publication<'_> {
             // A server may report success without having renamed the file.
             match (connection.lookup(self.final_name)?, connection.lookup(&part)?) {
                 (Some(entry), None) if entry.size.is_none_or(|renamed| renamed == size) => Ok(()),
+                (None, None) => Err(DestinationError::Disappeared(self.final_name.to_owned())),
                 _ => {
                     let difference = "it did not get its final name".to_owned();
                     Err(DestinationError::Different { name: self.final_name.to_owned(), difference })
@@ -143,7 +145,7 @@ impl Publication<'_> {
     }
 
     fn compare(&self, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        ReadBack::new(self.server, self.spool, self.final_name)?.run(self.server, connection, bar)
+        ReadBack::new(self.server, self.spool, self.final_name).run(self.server, connection, bar)
     }
 
     /// Renames the existing archive. The first and the latest replaced archives of a date are kept.

@@ -85,14 +85,14 @@ impl Job {
                     SentState::AlreadyThere(_) => {
                         task.done(&format!("{} is already there, with the same bytes", delivery.name));
                     }
-                    SentState::Uploaded { temporary_name, connections, .. } => {
-                        let over = match connections {
+                    SentState::Uploaded(upload) => {
+                        let over = match upload.connections() {
                             1 => String::new(),
                             several => format!(" over {several} connections"),
                         };
                         let size = delivery.size();
                         let rate = units::rate_suffix(size, task.elapsed());
-                        task.done(&format!("{} as {temporary_name}{rate}{over}", units::size(size)));
+                        task.done(&format!("{} as {}{rate}{over}", units::size(size), upload.name()));
                     }
                 }
                 Ok(sent)
@@ -121,9 +121,9 @@ impl Job {
             }
         };
         let (outcome, how, replaced) = match published {
-            Published::New => (Outcome::Sent, "read back over a new connection and published", None),
+            Published::New => (Outcome::Sent, "read back over other connections and published", None),
             Published::Replacement(replaced) => {
-                let how = "read back over a new connection; it replaced an archive with different bytes";
+                let how = "read back over other connections; it replaced an archive with different bytes";
                 (Outcome::Replaced, how, Some(replaced))
             }
             Published::AlreadyThere => (Outcome::AlreadyThere, "read back under its final name", None),

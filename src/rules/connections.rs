@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+pub const MIB: u64 = 1024 * 1024;
 /// An extra connection is worth its handshake if it transfers at least this many bytes.
-pub const BYTES_PER_CONNECTION: u64 = 8 * 1024 * 1024;
+pub const BYTES_PER_CONNECTION: u64 = 8 * MIB;
 /// One connection transfers about 1.4 MB per round trip, because a server's window is usually 2 MiB. At this round-trip time
 /// that is 200 MB/s, more than a processor encrypts. Twice the round-trip time needs twice as many connections.
 const ROUND_TRIP_PER_CONNECTION: Duration = Duration::from_millis(7);
@@ -13,6 +14,32 @@ const MAX_BUFFERED: usize = 32 * 1024 * 1024;
 const MAX_IN_FLIGHT: usize = 2 * 1024 * 1024;
 /// A byte in flight takes two bytes in this program's buffer and one in libssh2's.
 const BUFFERED_PER_BYTE_IN_FLIGHT: usize = 3;
+
+/// The connections of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// Including the first connection.
+    pub writers: u64,
+    /// Those that read the file back while it is written.
+    pub readers: u64,
+    /// Whether one is opened for the time after the upload.
+    pub has_spare: bool,
+}
+
+impl Shares {
+    /// Divides `max` connections if `useful` ones saturate one direction of the link. A link carries both directions at once.
+    pub fn new(useful: u64, max: u64) -> Shares {
+        let has_spare = max >= 3;
+        let max = max - u64::from(has_spare);
+        let readers = (max / 2).min(useful);
+        Shares { writers: (max - readers).min(useful), readers, has_spare }
+    }
+
+    /// The number of connections to open in advance, besides the first, for an upload of `size` bytes.
+    pub fn in_advance(self, size: u64) -> u64 {
+        extra_for_size(size).min(self.writers + self.readers - 1) + u64::from(self.has_spare)
+    }
+}
 
 /// The maximum bytes in flight for each of `connections`.
 pub fn in_flight(connections: u64) -> usize {
@@ -40,6 +67,17 @@ mod tests {
     fn a_longer_round_trip_needs_more_connections() {
         let counts = [0, 1, 7, 8, 20, 50, 200].map(|milliseconds| for_round_trip(Duration::from_millis(milliseconds)));
         assert_eq!(counts, [1, 1, 1, 2, 3, 8, 29]);
+    }
+
+    #[test]
+    fn an_upload_divides_its_connections() {
+        let shares = |useful, max| {
+            let Shares { writers, readers, has_spare } = Shares::new(useful, max);
+            (writers, readers, has_spare)
+        };
+        assert_eq!([1, 2, 3, 8].map(|max| shares(8, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (4, 3, true)]);
+        assert_eq!([1, 2, 3, 8].map(|max| shares(1, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (1, 1, true)]);
+        assert_eq!([0, 20 * MIB, 1 << 40].map(|size| Shares::new(8, 8).in_advance(size)), [1, 3, 7]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ssh2::{ErrorCode, MethodType, Session};
 
@@ -15,7 +15,8 @@ use crate::destination::session::connection::Connection;
 use crate::destination::session::connection_pool::ConnectionPool;
 use crate::destination::session::host_key::{self, Verdict};
 use crate::destination::session::known_hosts::{self, Known, Place};
-use crate::rules::connections::for_round_trip;
+use crate::destination::transfer::rate_limit::RateLimit;
+use crate::rules::connections::{Shares, for_round_trip};
 use crate::rules::known_hosts::HostName;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retry;
@@ -34,8 +35,9 @@ pub struct Server {
     pub(crate) host_key: Arc<OnceLock<HostKey>>,
     login: Arc<OnceLock<Login>>,
     was_refused: Arc<AtomicBool>,
-    /// Maximum for a transfer.
-    connections: Arc<AtomicU64>,
+    /// How many connections saturate the link in one direction.
+    useful_connections: Arc<AtomicU64>,
+    pub(crate) rate_limit: Option<Arc<RateLimit>>,
     pub(crate) pool: Arc<ConnectionPool>,
 }
 
@@ -58,7 +60,8 @@ impl Server {
             host_key: Arc::default(),
             login: Arc::default(),
             was_refused: Arc::default(),
-            connections: Arc::new(AtomicU64::new(1)),
+            useful_connections: Arc::new(AtomicU64::new(1)),
+            rate_limit: config.max_kib_per_second.map(|kib| Arc::new(RateLimit::new(kib.saturating_mul(1024)))),
             pool: Arc::default(),
         }
     }
@@ -101,7 +104,12 @@ impl Server {
 
     /// Maximum number of connections for a transfer, based on the last measured round trip.
     pub(crate) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::SeqCst)
+        self.useful_connections.load(Ordering::SeqCst).min(self.config.connections)
+    }
+
+    /// How an upload divides its connections.
+    pub(crate) fn shares(&self) -> Shares {
+        Shares::new(self.useful_connections.load(Ordering::SeqCst), self.config.connections)
     }
 
     /// Connects, with retries.
@@ -132,7 +140,7 @@ impl Server {
         let connection = self.connect_additional()?;
         let started = Instant::now();
         connection.check_directory()?;
-        self.connections.store(self.max_connections(started.elapsed()), Ordering::SeqCst);
+        self.useful_connections.store(for_round_trip(started.elapsed()), Ordering::SeqCst);
         Ok(connection)
     }
 
@@ -149,11 +157,6 @@ impl Server {
             self.interrupt.check()?;
             Err(error)
         })
-    }
-
-    /// Number of useful connections at this round trip, within the configured limit.
-    fn max_connections(&self, round_trip: Duration) -> u64 {
-        for_round_trip(round_trip).min(self.config.connections)
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
@@ -237,7 +240,8 @@ impl Server {
         self.login.get_or_init(|| login);
         // The login works, so more connections can be opened. The directory check will measure the round trip more exactly.
         let server = self.clone();
-        self.pool.fill(self.max_connections(round_trip) - 1, move || server.connect_additional());
+        let shares = Shares::new(for_round_trip(round_trip), config.connections);
+        self.pool.fill(shares, move || server.connect_additional());
         let sftp = session.sftp().map_err(|error| {
             let (address, username) = (self.address(), config.username.clone());
             DestinationError::NoSftp { address, username, error }

@@ -2,6 +2,7 @@
 
 pub(super) mod fetch;
 pub(super) mod lanes;
+pub(super) mod rate_limit;
 pub(super) mod read_back;
 pub(super) mod reading;
 pub(super) mod reorder_buffer;

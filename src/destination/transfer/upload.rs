@@ -1,6 +1,7 @@
 //! Uploads an archive under its temporary name.
 
 use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ssh2::{File, OpenFlags, OpenType};
 
@@ -8,19 +9,26 @@ use crate::destination::error::{DestinationError, is_no_space};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::folder::{Durability, free_space};
 use crate::destination::session::server::Server;
-use crate::destination::transfer::lanes;
+use crate::destination::transfer::lanes::{self, Lane};
+use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::Spool;
-use crate::rules::connections::in_flight;
+use crate::rules::connections::{Shares, in_flight};
 use crate::rules::listing::{Entry, Kind};
 use crate::rules::units;
+use crate::rules::upload_method::{FailedUpload, Method, Writing};
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 
 /// Maximum number of new bytes per call of libssh2. The call returns after the first acknowledgement and is subject to the
 /// session's time limit, so this many bytes must get through within `sftp.timeout_seconds`.
 const STEP: usize = 256 * 1024;
+/// The most that libssh2 sends in one write (`MAX_SFTP_OUTGOING_SIZE` of its sftp.h).
+const ONE_WRITE: usize = 30_000;
+/// How many acknowledged bytes are passed on to be read back at a time.
+const TO_READ_BACK: u64 = 256 * 1024;
 /// Time limit for removing a failed upload, in milliseconds.
 const CLEAN_UP_LIMIT: u32 = 5_000;
 /// Servers report a full disk and similar problems only as "failure".
@@ -29,40 +37,94 @@ pub(crate) const NO_SPACE: &str = "(no space, a quota, or a file size limit?)";
 pub(crate) const MODE: i32 = 0o600;
 
 /// An upload of an archive that may still grow. It can continue over another connection.
-pub(crate) struct Upload<'a> {
-    name: &'a str,
+pub struct Upload {
+    name: String,
+    read_back: ReadBack,
     queue: WorkQueue<Spool>,
-    in_flight: usize,
+    method: Method,
+    shares: Shares,
     /// Approximate size in bytes, if known.
     expected_size: Option<u64>,
     has_begun: bool,
+    /// Whether several connections had the file open.
+    was_shared: AtomicBool,
     /// Whether a connection broke. The server may have lost acknowledged data, or the whole file.
-    pub(crate) is_resumed: bool,
+    has_broken: AtomicBool,
     /// The durability of the complete upload.
     pub(crate) durability: Durability,
 }
 
-impl<'a> Upload<'a> {
-    /// An upload of `spool`, of about `expected_size` bytes, to the file `name`.
-    pub(crate) fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
-        let connections = server.connections();
+impl Upload {
+    /// An upload of `spool`, of about `expected_size` bytes, to the file `name` on `server`, which identifies itself over
+    /// `connection`.
+    pub(crate) fn new(
+        server: &Server,
+        connection: &Connection,
+        spool: &Spool,
+        expected_size: Option<u64>,
+        name: String,
+    ) -> Upload {
+        let shares = server.shares();
         Upload {
+            read_back: ReadBack::new(server, spool, &name),
             name,
-            queue: WorkQueue::new(spool.clone(), connections),
-            in_flight: in_flight(connections),
+            queue: WorkQueue::new(spool.clone(), shares.writers),
+            method: Method::for_banner(connection.session.banner().unwrap_or_default()),
+            shares,
             expected_size,
             has_begun: false,
-            is_resumed: false,
+            was_shared: AtomicBool::new(false),
+            has_broken: AtomicBool::new(false),
             durability: Durability::NotOffered,
         }
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    /// The temporary name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is verified of it.
+    pub(crate) fn read_back(&self) -> &ReadBack {
+        &self.read_back
+    }
+
+    /// The number of connections that wrote it.
+    pub fn connections(&self) -> usize {
         self.queue.participants()
     }
 
-    /// Sends the rest over `connection`, and over additional ones if that pays off. `existing` is the entry with the upload's
-    /// name: one left by an earlier run is removed first, and links are never followed.
+    /// Whether another method is left after `error`, a refused or different upload. The next [`run`](Upload::run) uses it,
+    /// from the beginning.
+    pub(crate) fn falls_back_after(&mut self, error: &DestinationError) -> bool {
+        let was_resumed = self.has_broken.load(Ordering::SeqCst);
+        let is_explained = match error {
+            DestinationError::Refused { .. } => self.queue.high_water_mark() > 0,
+            DestinationError::Different { .. } => true,
+            DestinationError::Disappeared(_) => was_resumed,
+            _ => false,
+        };
+        let was_shared = self.was_shared.load(Ordering::SeqCst);
+        let had_several_writes = self.queue.high_water_mark() > ONE_WRITE as u64;
+        let upload = FailedUpload { was_shared, was_resumed, had_several_writes };
+        let Some(next) = self.method.after(upload).filter(|_| is_explained) else { return false };
+        let advice = if self.method.writing == Writing::SeveralConnections && next.writing > self.method.writing {
+            ". If this happens every night, set sftp.connections to 1"
+        } else {
+            ""
+        };
+        let (name, why) = (&self.name, with_causes(error));
+        tracing::info!("sending {name:?} again, {next}, because it failed {}: {why}{advice}", self.method);
+        self.method = next;
+        self.has_broken.store(false, Ordering::SeqCst);
+        self.was_shared.store(false, Ordering::SeqCst);
+        self.queue.start_over();
+        true
+    }
+
+    /// Sends the rest over `connection`, and over additional ones if that pays off; others read back what is acknowledged.
+    /// `existing` is the entry with the upload's name: one left by an earlier run is removed first, and links are never
+    /// followed.
     ///
     /// # Errors
     /// If the archive is abandoned, or the server or the connection fails. If the connection still works, the upload is
@@ -74,9 +136,20 @@ impl<'a> Upload<'a> {
         existing: Option<&Entry>,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
+        // After a broken connection, everything is verified once the file is closed.
         let has_begun = std::mem::replace(&mut self.has_begun, true);
+        self.read_back.start_over();
+        self.queue.resume();
         let (mut is_resumed, mut durability) = (false, Durability::NotOffered);
         let this = &*self;
+        let write = |connection: &Connection| this.write_additional(server, connection, bar);
+        let read = |connection: &Connection| {
+            this.was_shared.store(true, Ordering::SeqCst);
+            this.read_back.read_early(connection)
+        };
+        let writer = Lane { queue: &this.queue, work: &write };
+        let reader = Lane { queue: this.read_back.acknowledged(), work: &read };
+        let (writers, readers) = this.additional(has_begun);
         let first = || {
             let mut file;
             (file, is_resumed) = this.open(connection, existing, has_begun)?;
@@ -85,30 +158,49 @@ impl<'a> Upload<'a> {
             if this.queue.high_water_mark() == 0 {
                 this.check_space(&mut file)?;
             }
-            this.send_parts(connection, &mut file, bar)?;
+            this.send_parts(server, connection, &mut file, bar)?;
+            this.read_back.acknowledged().finish();
             durability = connection.sync(&mut file);
             let closed = this.close(connection, file);
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
-        let additional = |connection: &Connection| {
-            if !this.queue.wait_until_open() {
-                return Ok(());
-            }
-            let mut file = this.reopen(connection)?;
-            this.send_parts(connection, &mut file, bar)?;
-            this.close(connection, file)
-        };
-        lanes::run(server, &this.queue, first, additional).inspect_err(|error| {
+        lanes::run(server, &lanes::alternating((reader, readers), (writer, writers)), first).inspect_err(|error| {
             let is_connected = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
             // The connection may be dead nevertheless, so don't wait long for this optional removal.
             connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));
-            if is_connected && let Err(error) = connection.remove(this.name) {
+            if is_connected && let Err(error) = connection.remove(&this.name) {
                 tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
             }
         })?;
-        (self.is_resumed, self.durability) = (is_resumed, durability);
+        self.durability = durability;
+        if is_resumed {
+            self.has_broken.store(true, Ordering::SeqCst);
+        }
+        if self.has_broken.load(Ordering::SeqCst) {
+            self.read_back.start_over();
+        }
         Ok(())
+    }
+
+    /// How many additional connections write the file, and how many read it back meanwhile.
+    fn additional(&self, has_begun: bool) -> (u64, u64) {
+        match self.method.writing {
+            Writing::SeveralConnections if has_begun => (self.shares.writers - 1, 0),
+            Writing::SeveralConnections => (self.shares.writers - 1, self.shares.readers),
+            Writing::OneConnection | Writing::OneWrite => (0, 0),
+        }
+    }
+
+    fn write_additional(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+        if !self.queue.wait_until_open() {
+            return Ok(());
+        }
+        self.was_shared.store(true, Ordering::SeqCst);
+        let mut file = self.reopen(connection)?;
+        let sent =
+            self.send_parts(server, connection, &mut file, bar).and_then(|()| self.close(connection, file));
+        sent.inspect_err(|_| self.has_broken.store(true, Ordering::SeqCst))
     }
 
     /// Opens the file for writing. Also returns whether the upload is resumed.
@@ -121,22 +213,32 @@ impl<'a> Upload<'a> {
         let high_water_mark = self.queue.high_water_mark();
         // As long as nothing is sent, an existing file belongs to an earlier run.
         if high_water_mark > 0
+            && self.method.resumes
             && let Some(entry) = existing
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= high_water_mark)
         {
-            tracing::info!("resuming the upload; the server has parts of the first {}", units::size(high_water_mark));
-            return Ok((self.reopen(connection)?, true));
+            match self.reopen(connection) {
+                Ok(file) => {
+                    let size = units::size(high_water_mark);
+                    tracing::info!("resuming the upload; the server has parts of the first {size}");
+                    return Ok((file, true));
+                }
+                Err(error @ DestinationError::Refused { .. }) => {
+                    tracing::info!("sending from the beginning, because the upload cannot be resumed: {error}");
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.queue.start_over();
         let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         // Some servers refuse every removal, even of a missing file.
         if existing.is_some()
-            && let Err(error) = connection.remove(self.name)
+            && let Err(error) = connection.remove(&self.name)
         {
             // A regular file can be overwritten; a link could lead anywhere.
             let is_file =
-                || connection.lookup(self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
+                || connection.lookup(&self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
             if error.is_transient() || !is_file()? {
                 return Err(error);
             }
@@ -145,7 +247,7 @@ impl<'a> Upload<'a> {
         // The server may still execute requests of a broken connection, even a removal.
         self.open_with(connection, flags)
             .map(|file| (file, has_begun))
-            .map_err(|error| connection.create_failed(self.name, self.expected_size, error))
+            .map_err(|error| connection.create_failed(&self.name, self.expected_size, error))
     }
 
     fn reopen(&self, connection: &Connection) -> Result<File, DestinationError> {
@@ -154,7 +256,7 @@ impl<'a> Upload<'a> {
     }
 
     fn open_with(&self, connection: &Connection, flags: OpenFlags) -> Result<File, ssh2::Error> {
-        connection.sftp.open_mode(connection.path(self.name), flags, MODE, OpenType::File)
+        connection.sftp.open_mode(connection.path(&self.name), flags, MODE, OpenType::File)
     }
 
     /// Checks that there is enough space, if the server reports it.
@@ -165,24 +267,36 @@ impl<'a> Upload<'a> {
         }
     }
 
-    fn send_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
-        let mut window = Window::new(self.in_flight);
+    fn send_parts(
+        &self,
+        server: &Server,
+        connection: &Connection,
+        file: &mut File,
+        bar: &Bar,
+    ) -> Result<(), DestinationError> {
+        let in_flight = match self.method.writing {
+            Writing::SeveralConnections | Writing::OneConnection => in_flight(self.shares.writers + self.shares.readers),
+            Writing::OneWrite => ONE_WRITE,
+        };
+        let mut window = Window::new(in_flight);
         while let Some(mut part) = self.queue.take()? {
-            self.send(connection, file, &mut part, &mut window, bar)?;
+            self.send(server, connection, file, (&mut part, &mut window), bar)?;
         }
         Ok(())
     }
 
     fn send(
         &self,
+        server: &Server,
         connection: &Connection,
         file: &mut File,
-        part: &mut Part<'_, Spool>,
-        window: &mut Window,
+        (part, window): (&mut Part<'_, Spool>, &mut Window),
         bar: &Bar,
     ) -> Result<(), DestinationError> {
         let spool = self.queue.ready();
-        let mut position = part.start();
+        let limit = server.rate_limit.as_deref();
+        let step = limit.map_or(STEP, |limit| limit.piece().min(STEP));
+        let (mut position, mut to_read_back) = (part.start(), part.start());
         file.seek(SeekFrom::Start(position)).map_err(|error| self.write_failed(connection, file, error))?;
         let mut stalls = 0;
         loop {
@@ -191,9 +305,17 @@ impl<'a> Upload<'a> {
                 return Ok(());
             }
             let left = usize::try_from(part.end() - position).unwrap_or(usize::MAX);
-            let count = spool.read_at(window.space(left.min(STEP)), position).map_err(DestinationError::Spool)?;
+            let count = spool.read_at(window.space(left.min(step)), position).map_err(DestinationError::Spool)?;
+            if let Some(limit) = limit {
+                limit.wait(count, &connection.interrupt)?;
+            }
             window.add(count);
             position += count as u64;
+            let acknowledged = part.start() - to_read_back;
+            if acknowledged >= TO_READ_BACK || acknowledged > 0 && window.in_flight().is_empty() {
+                self.read_back.acknowledged().add(to_read_back..part.start());
+                to_read_back = part.start();
+            }
             if window.in_flight().is_empty() {
                 if position < part.end() && part.wait_for(position)? {
                     continue;

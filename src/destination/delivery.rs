@@ -43,6 +43,10 @@ pub struct Verified {
     pub connection: Connection,
     /// `None` if nothing was uploaded.
     pub durability: Option<Durability>,
+    /// Bytes that were free when the upload was complete, if the server reports them.
+    pub free: Option<u64>,
+    /// The folder after the publication, if it is known.
+    pub listing: Option<Vec<Entry>>,
 }
 
 impl Delivery<'_> {
@@ -59,9 +63,11 @@ impl Delivery<'_> {
         let mut cleared = Vec::new();
         let work = |connection: &Connection| {
             let listing = self.prepare(connection, &part, &mut cleared)?;
-            let bar = self.progress.bar("Compare", expected_size);
-            if publication.occupant(connection, &bar)? == Occupant::SameArchive {
-                return Ok(true);
+            if listing.iter().any(|entry| entry.name == self.name) {
+                let bar = self.progress.bar("Compare", expected_size);
+                if publication.occupant(connection, &bar)? == Occupant::SameArchive {
+                    return Ok(true);
+                }
             }
             let existing = listing.into_iter().find(|entry| entry.name == part);
             self.upload(&mut upload, connection, existing, expected_size)?;
@@ -85,7 +91,8 @@ impl Delivery<'_> {
     pub fn verify_and_publish(&self, sent: SentState) -> Result<Verified, DestinationError> {
         let mut upload = match sent {
             SentState::AlreadyThere(connection) => {
-                return Ok(Verified { published: Published::AlreadyThere, connection, durability: None });
+                let published = Published::AlreadyThere;
+                return Ok(Verified { published, connection, durability: None, free: None, listing: None });
             }
             SentState::Uploaded(upload) => upload,
         };
@@ -95,7 +102,8 @@ impl Delivery<'_> {
                 Err(error) if upload.falls_back_after(&error) => self.send_again(&mut upload)?,
                 verified => {
                     let (published, connection) = verified?;
-                    return Ok(Verified { published, connection, durability: Some(upload.durability) });
+                    let (durability, free) = (Some(upload.durability), upload.free);
+                    return Ok(Verified { published, connection, durability, free, listing: publication.listing });
                 }
             }
         }
@@ -108,7 +116,16 @@ impl Delivery<'_> {
 
     fn publication(&self) -> Publication<'_> {
         let Delivery { server, naming, name, spool, belongs_to_other_job, .. } = *self;
-        Publication { server, naming, final_name: name, spool, belongs_to_other_job, replaced: None }
+        Publication {
+            server,
+            naming,
+            final_name: name,
+            spool,
+            belongs_to_other_job,
+            replaced: None,
+            may_be_done: false,
+            listing: None,
+        }
     }
 
     /// Puts set-aside archives back, removes this job's uploads other than `part`, adds their names to `cleared`, and returns
@@ -119,7 +136,7 @@ impl Delivery<'_> {
         part: &str,
         cleared: &mut Vec<String>,
     ) -> Result<Vec<Entry>, DestinationError> {
-        let mut listing = put_back(connection, self.naming)?;
+        let mut listing = put_back(connection, self.naming, connection.list()?)?;
         for name in own_uploads(&listing, self.naming).into_iter().filter(|name| name != part) {
             match connection.remove(&name) {
                 Ok(()) => {

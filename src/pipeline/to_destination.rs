@@ -113,7 +113,7 @@ impl Job {
 
     pub(super) fn verify_archive(&self, delivery: &Delivery<'_>, sent: Sent) -> Result<Arrival, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
-        let Verified { published, connection, durability } = match delivery.verify_and_publish(sent.state) {
+        let Verified { published, connection, durability, free, listing } = match delivery.verify_and_publish(sent.state) {
             Ok(verified) => verified,
             Err(error) => {
                 self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
@@ -130,13 +130,13 @@ impl Job {
         };
         self.journal.set_delivery(outcome);
         let (name, size) = (delivery.name, delivery.size());
-        let rate = units::rate_suffix(size, task.elapsed());
         if let Some(replaced) = &replaced {
             self.report_replaced(name, replaced);
         }
         let is_unsynced = durability.is_some_and(|durability| self.report_durability(name, &durability));
-        task.done(&format!("{name}: {how}{rate}"));
-        Ok(Arrival { connection, archive_size: Some(size), cleared: sent.cleared, replaced, is_unsynced })
+        task.done(&format!("{name}: {how}"));
+        let (archive_size, cleared) = (Some(size), sent.cleared);
+        Ok(Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, listing })
     }
 
     fn report_replaced(&self, name: &str, Replaced { set_aside_as, size }: &Replaced) {

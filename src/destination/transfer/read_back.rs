@@ -15,6 +15,7 @@ use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::reading::RemoteReader;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::Spool;
+use crate::rules::connections::extra_for_size;
 use crate::rules::listing::Kind;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::progress::Bar;
@@ -89,15 +90,17 @@ impl ReadBack {
             return Err(self.different(&format!("it has {size} bytes instead of {expected}")));
         }
         let queue = WorkQueue::fed(self.spool.clone(), self.connections);
-        let unverified: Vec<Range<u64>> = self.verified().gaps(&(0..expected)).collect();
+        let gaps: Vec<Range<u64>> = self.verified().gaps(&(0..expected)).collect();
+        let unverified = gaps.iter().map(|range| range.end - range.start).sum();
         let edges = [0..EDGE.min(expected), expected.saturating_sub(EDGE)..expected];
-        for range in unverified.into_iter().chain(edges).filter(|range| !range.is_empty()) {
+        for range in gaps.into_iter().chain(edges).filter(|range| !range.is_empty()) {
             queue.add(range);
         }
         queue.finish();
         let read = |connection: &Connection| self.read_parts(&queue, &mut self.open(connection)?, Some(bar));
         let lane = Lane { queue: &queue, work: &read };
-        lanes::run(server, &lanes::additional(lane, self.connections), || read(connection))?;
+        let connections = self.connections.min(1 + extra_for_size(unverified));
+        lanes::run(server, &lanes::additional(lane, connections), || read(connection))?;
         // Some servers do not report sizes.
         if size.is_none() && self.open(connection)?.has_more(expected)? {
             return Err(self.different(&format!("it has more than {expected} bytes")));

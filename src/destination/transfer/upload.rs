@@ -52,6 +52,8 @@ pub struct Upload {
     has_broken: AtomicBool,
     /// The durability of the complete upload.
     pub(crate) durability: Durability,
+    /// Bytes that were free when it was complete, if the server reports them.
+    pub(crate) free: Option<u64>,
 }
 
 impl Upload {
@@ -76,6 +78,7 @@ impl Upload {
             was_shared: AtomicBool::new(false),
             has_broken: AtomicBool::new(false),
             durability: Durability::NotOffered,
+            free: None,
         }
     }
 
@@ -140,7 +143,7 @@ impl Upload {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
         self.read_back.start_over();
         self.queue.resume();
-        let (mut is_resumed, mut durability) = (false, Durability::NotOffered);
+        let (mut is_resumed, mut durability, mut free) = (false, Durability::NotOffered, None);
         let this = &*self;
         let write = |connection: &Connection| this.write_additional(server, connection, bar);
         let read = |connection: &Connection| {
@@ -161,6 +164,7 @@ impl Upload {
             this.send_parts(server, connection, &mut file, bar)?;
             this.read_back.acknowledged().finish();
             durability = connection.sync(&mut file);
+            free = free_space(&mut file);
             let closed = this.close(connection, file);
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
@@ -173,7 +177,7 @@ impl Upload {
                 tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
             }
         })?;
-        self.durability = durability;
+        (self.durability, self.free) = (durability, free);
         if is_resumed {
             self.has_broken.store(true, Ordering::SeqCst);
         }

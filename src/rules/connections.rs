@@ -9,11 +9,11 @@ pub const BYTES_PER_CONNECTION: u64 = 8 * MIB;
 /// that is 200 MB/s, more than a processor encrypts. Twice the round-trip time needs twice as many connections.
 const ROUND_TRIP_PER_CONNECTION: Duration = Duration::from_millis(7);
 /// In bytes, for all connections of a transfer together.
-const MAX_BUFFERED: usize = 32 * 1024 * 1024;
+const MAX_BUFFERED: u64 = 32 * MIB;
 /// In bytes. More does not make a connection faster: a server's window is usually 2 MiB.
 const MAX_IN_FLIGHT: usize = 2 * 1024 * 1024;
-/// A byte in flight takes two bytes in this program's buffer and one in libssh2's.
-const BUFFERED_PER_BYTE_IN_FLIGHT: usize = 3;
+/// A byte in flight takes two bytes in this program's buffer and one in libssh2's. Reading takes half as much.
+const BUFFERED_PER_BYTE_IN_FLIGHT: u64 = 3;
 
 /// The connections of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl Shares {
     }
 }
 
-/// The maximum bytes in flight for each of `connections`.
-pub fn in_flight(connections: u64) -> usize {
-    let share = usize::try_from(connections).map_or(0, |connections| MAX_BUFFERED / connections.max(1));
-    (share / BUFFERED_PER_BYTE_IN_FLIGHT).min(MAX_IN_FLIGHT)
+/// The maximum bytes in flight for each of the connections that write and read at the same time.
+pub fn in_flight(writers: u64, readers: u64) -> usize {
+    let buffered = (2 * writers + readers) * BUFFERED_PER_BYTE_IN_FLIGHT / 2;
+    usize::try_from(MAX_BUFFERED / buffered.max(1)).map_or(MAX_IN_FLIGHT, |share| share.min(MAX_IN_FLIGHT))
 }
 
 /// The number of extra connections for a transfer of `size` bytes.
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn the_buffers_together_never_exceed_the_limit() {
-        for connections in 1..=8 {
-            let total = in_flight(connections) * BUFFERED_PER_BYTE_IN_FLIGHT * connections as usize;
-            assert!(total <= MAX_BUFFERED, "{connections}: {total}");
+        for (writers, readers) in (1..=8).zip(0..=8) {
+            let total = in_flight(writers, readers) as u64 * BUFFERED_PER_BYTE_IN_FLIGHT * (2 * writers + readers) / 2;
+            assert!(total <= MAX_BUFFERED, "{writers}, {readers}: {total}");
         }
-        assert_eq!(in_flight(1), MAX_IN_FLIGHT);
+        assert_eq!(in_flight(1, 1), MAX_IN_FLIGHT);
     }
 }

@@ -24,7 +24,7 @@ impl<'a> RemoteReader<'a> {
     /// Opens the file `name` over `connection`, one of up to `connections` that share the work.
     pub(crate) fn open(connection: &'a Connection, name: &'a str, connections: u64) -> Result<Self, ssh2::Error> {
         let file = connection.sftp.open(connection.path(name))?;
-        let buffer_size = (in_flight(connections) / READ_AHEAD).max(MIN_READ);
+        let buffer_size = (in_flight(0, connections) / READ_AHEAD).max(MIN_READ);
         Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size] })
     }
 

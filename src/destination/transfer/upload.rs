@@ -279,7 +279,7 @@ impl Upload {
         bar: &Bar,
     ) -> Result<(), DestinationError> {
         let in_flight = match self.method.writing {
-            Writing::SeveralConnections | Writing::OneConnection => in_flight(self.shares.writers + self.shares.readers),
+            Writing::SeveralConnections | Writing::OneConnection => in_flight(self.shares.writers, self.shares.readers),
             Writing::OneWrite => ONE_WRITE,
         };
         let mut window = Window::new(in_flight);

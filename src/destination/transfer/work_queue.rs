@@ -64,6 +64,8 @@ struct State {
     waiting: RangeSet<u64>,
     /// Whether more ranges may be added.
     is_fed: bool,
+    /// Number of parts taken so far.
+    taken: u64,
     /// Number of parts in progress.
     in_progress: usize,
     /// End of the transferred bytes; gaps before it are possible.
@@ -222,28 +224,30 @@ impl State {
     fn take(&mut self, extent: Extent, connections: u64) -> Option<Range<u64>> {
         let range = match self.first_waiting(extent) {
             Some(range) => {
-                let length = length_of_part(range.end - range.start, connections);
+                let length = self.length_of_part(range.end - range.start, connections);
                 let range = range.start..range.end.min(range.start + length);
                 self.waiting.remove(range.clone());
                 range
             }
             None if extent.written > self.next => {
-                let end = self.next + length_of_part(extent.written - self.next, connections);
+                let end = self.next + self.length_of_part(extent.written - self.next, connections);
                 let range = self.next..if extent.is_complete { end.min(extent.written) } else { end };
                 self.next = range.end;
                 range
             }
             None => return None,
         };
+        self.taken += 1;
         self.in_progress += 1;
         Some(range)
     }
-}
 
-/// Length of the next part in bytes, a multiple of the block size. It is an equal share of the `ready` bytes, so parts get
-/// shorter towards the end and the connections finish at about the same time.
-fn length_of_part(ready: u64, connections: u64) -> u64 {
-    (ready / connections).next_multiple_of(MIB).clamp(MIN_PART, MAX_PART)
+    /// Length of the next part in bytes, in whole MiB. First each connection gets an equal share of the `ready` bytes. Later
+    /// parts get shorter towards the end, so that the connections finish at about the same time.
+    fn length_of_part(&self, ready: u64, connections: u64) -> u64 {
+        let shares = if self.taken < connections { connections - self.taken } else { connections };
+        (ready / shares).next_multiple_of(MIB).clamp(MIN_PART, MAX_PART)
+    }
 }
 
 impl<R: Ready> Part<'_, R> {

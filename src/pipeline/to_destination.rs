@@ -113,13 +113,14 @@ impl Job {
 
     pub(super) fn verify_archive(&self, delivery: &Delivery<'_>, sent: Sent) -> Result<Arrival, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
-        let Verified { published, connection, durability, free, listing } = match delivery.verify_and_publish(sent.state) {
-            Ok(verified) => verified,
-            Err(error) => {
-                self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
-                return Err(self.fail(task, &error));
-            }
-        };
+        let Verified { published, connection, durability, free, listing } =
+            match delivery.verify_and_publish(sent.state) {
+                Ok(verified) => verified,
+                Err(error) => {
+                    self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
+                    return Err(self.fail(task, &error));
+                }
+            };
         let (outcome, how, replaced) = match published {
             Published::New => (Outcome::Sent, "read back over other connections and published", None),
             Published::Replacement(replaced) => {

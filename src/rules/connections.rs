@@ -31,8 +31,9 @@ impl Shares {
     pub fn new(useful: u64, max: u64) -> Shares {
         let has_spare = max >= 3;
         let max = max - u64::from(has_spare);
-        let readers = (max / 2).min(useful);
-        Shares { writers: (max - readers).min(useful), readers, has_spare }
+        // Reading takes longer: it begins later, and follows the writers.
+        let writers = (max / 2).clamp(1, useful);
+        Shares { writers, readers: (max - writers).min(useful), has_spare }
     }
 
     /// The number of connections to open in advance, besides the first, for an upload of `size` bytes.
@@ -75,7 +76,7 @@ mod tests {
             let Shares { writers, readers, has_spare } = Shares::new(useful, max);
             (writers, readers, has_spare)
         };
-        assert_eq!([1, 2, 3, 8].map(|max| shares(8, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (4, 3, true)]);
+        assert_eq!([1, 2, 3, 8].map(|max| shares(8, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (3, 4, true)]);
         assert_eq!([1, 2, 3, 8].map(|max| shares(1, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (1, 1, true)]);
         assert_eq!([0, 20 * MIB, 1 << 40].map(|size| Shares::new(8, 8).in_advance(size)), [1, 3, 7]);
     }

@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn known_services_begin_with_one_connection() {
-        for banner in ["SSH-2.0-AWS_SFTP_1.1", "SSH-2.0-AzureSSH_1.0.0", "SSH-2.0-SFTPGo_2.6.0", "SSH-2.0-rclone/v1.60.1"] {
+        for banner in
+            ["SSH-2.0-AWS_SFTP_1.1", "SSH-2.0-AzureSSH_1.0.0", "SSH-2.0-SFTPGo_2.6.0", "SSH-2.0-rclone/v1.60.1"]
+        {
             assert_eq!(Method::for_banner(banner), method(Writing::OneConnection, false), "{banner}");
         }
         for banner in ["SSH-2.0-mod_sftp", "SSH-2.0-", ""] {
@@ -104,7 +106,10 @@ mod tests {
 
     #[test]
     fn a_method_that_cannot_be_the_cause_is_kept() {
-        assert_eq!(method(Writing::OneConnection, true).after(FailedUpload { had_several_writes: false, ..SHARED }), None);
+        assert_eq!(
+            method(Writing::OneConnection, true).after(FailedUpload { had_several_writes: false, ..SHARED }),
+            None
+        );
         let openssh = Method::for_banner("SSH-2.0-OpenSSH_9.2p1 Debian-2");
         assert_eq!(openssh.after(SHARED), None);
         assert!(openssh.after(FailedUpload { was_resumed: true, ..SHARED }).is_some_and(|method| !method.resumes));

@@ -202,8 +202,7 @@ impl Upload {
         }
         self.was_shared.store(true, Ordering::SeqCst);
         let mut file = self.reopen(connection)?;
-        let sent =
-            self.send_parts(server, connection, &mut file, bar).and_then(|()| self.close(connection, file));
+        let sent = self.send_parts(server, connection, &mut file, bar).and_then(|()| self.close(connection, file));
         sent.inspect_err(|_| self.has_broken.store(true, Ordering::SeqCst))
     }
 

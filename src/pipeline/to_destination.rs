@@ -122,9 +122,9 @@ impl Job {
                 }
             };
         let (outcome, how, replaced) = match published {
-            Published::New => (Outcome::Sent, "read back over other connections and published", None),
+            Published::New => (Outcome::Sent, "read back and published", None),
             Published::Replacement(replaced) => {
-                let how = "read back over other connections; it replaced an archive with different bytes";
+                let how = "read back; it replaced an archive with different bytes";
                 (Outcome::Replaced, how, Some(replaced))
             }
             Published::AlreadyThere => (Outcome::AlreadyThere, "read back under its final name", None),

@@ -44,7 +44,7 @@ impl Shares {
 
 /// The maximum bytes in flight for each of the connections that write and read at the same time.
 pub fn in_flight(writers: u64, readers: u64) -> usize {
-    let buffered = (2 * writers + readers) * BUFFERED_PER_BYTE_IN_FLIGHT / 2;
+    let buffered = ((2 * writers + readers) * BUFFERED_PER_BYTE_IN_FLIGHT).div_ceil(2);
     usize::try_from(MAX_BUFFERED / buffered.max(1)).map_or(MAX_IN_FLIGHT, |share| share.min(MAX_IN_FLIGHT))
 }
 

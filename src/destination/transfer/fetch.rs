@@ -82,8 +82,7 @@ impl Fetch<'_> {
         }
         let transfer = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
         let lane = Lane { queue: &self.queue, work: &transfer };
-        self.queue.resume();
-        lanes::run(server, &lanes::additional(lane, self.connections), || transfer(connection))
+        lanes::run(server, &self.queue, &lanes::additional(lane, self.connections), || transfer(connection))
     }
 
     /// Checks that the file still matches its listed entry.

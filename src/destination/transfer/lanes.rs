@@ -37,17 +37,19 @@ pub(crate) fn alternating<'a, R>(a: (Lane<'a, R>, u64), b: (Lane<'a, R>, u64)) -
     (0..a.1.max(b.1)).flat_map(|number| [chosen(a, number), chosen(b, number)]).flatten().collect()
 }
 
-/// Runs `first`, which transfers parts over an existing connection, and `lanes` over additional connections, one lane for each
-/// further 8 MiB of the archive. Their failures are only logged: unfinished parts return to their queue.
+/// Runs `first`, which transfers parts of `queue` over an existing connection, and `lanes` over additional connections, one
+/// lane for each further 8 MiB of the archive. Their failures are only logged: unfinished parts return to their queue.
 ///
 /// # Errors
 /// Those of `first`; the rest then remains in the queues.
 pub(crate) fn run<R: Ready>(
     server: &Server,
+    queue: &WorkQueue<R>,
     lanes: &[Lane<'_, R>],
     first: impl FnOnce() -> Result<(), DestinationError>,
 ) -> Result<(), DestinationError> {
-    let stop = || lanes.iter().for_each(|lane| lane.queue.stop());
+    queue.resume();
+    let stop = || lanes.iter().map(|lane| lane.queue).chain([queue]).for_each(WorkQueue::stop);
     thread::scope(|scope| {
         let threads: Vec<_> = (1..)
             .zip(lanes)

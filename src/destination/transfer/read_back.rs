@@ -100,7 +100,7 @@ impl ReadBack {
         let read = |connection: &Connection| self.read_parts(&queue, &mut self.open(connection)?, Some(bar));
         let lane = Lane { queue: &queue, work: &read };
         let connections = self.connections.min(1 + extra_for_size(unverified));
-        lanes::run(server, &lanes::additional(lane, connections), || read(connection))?;
+        lanes::run(server, &queue, &lanes::additional(lane, connections), || read(connection))?;
         // Some servers do not report sizes.
         if size.is_none() && self.open(connection)?.has_more(expected)? {
             return Err(self.different(&format!("it has more than {expected} bytes")));

@@ -116,8 +116,12 @@ impl Upload {
         } else {
             ""
         };
-        let (name, why) = (&self.name, with_causes(error));
-        tracing::info!("sending {name:?} again, {next}, because it failed {}: {why}{advice}", self.method);
+        let why = with_causes(error);
+        if was_resumed {
+            tracing::info!("the server lost data sent before the connection broke, sending it again: {why}");
+        } else {
+            tracing::info!("sending it again {next}, because it failed {}: {why}{advice}", self.method);
+        }
         self.method = next;
         self.has_broken.store(false, Ordering::SeqCst);
         self.was_shared.store(false, Ordering::SeqCst);
@@ -142,7 +146,6 @@ impl Upload {
         // After a broken connection, everything is verified once the file is closed.
         let has_begun = std::mem::replace(&mut self.has_begun, true);
         self.read_back.start_over();
-        self.queue.resume();
         let (mut is_resumed, mut durability, mut free) = (false, Durability::NotOffered, None);
         let this = &*self;
         let write = |connection: &Connection| this.write_additional(server, connection, bar);
@@ -169,7 +172,8 @@ impl Upload {
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
-        lanes::run(server, &lanes::alternating((reader, readers), (writer, writers)), first).inspect_err(|error| {
+        let lanes = lanes::alternating((reader, readers), (writer, writers));
+        lanes::run(server, &this.queue, &lanes, first).inspect_err(|error| {
             let is_connected = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
             // The connection may be dead nevertheless, so don't wait long for this optional removal.
             connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));

@@ -1,14 +1,17 @@
 //! The SFTP server, checked with libssh2.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use ssh2::{OpenFlags, OpenType, RenameFlags, Session};
+use ssh2::{File, OpenFlags, OpenType, RenameFlags, Session, Sftp};
+use testkit::servers::sftp::Builder;
 use testkit::servers::{SftpServer, SshKey, zips};
 
-use crate::folder_with_file;
+use crate::{CONTENT, folder_with_file};
 
 fn try_to_connect(server: &SftpServer) -> Result<Session, ssh2::Error> {
     let mut session = Session::new()?;
@@ -177,4 +180,159 @@ fn the_sftp_server_injects_its_faults() {
     assert_eq!(sftp.unlink(Path::new("cut")).unwrap_err().code(), ssh2::ErrorCode::SFTP(3));
     assert!(sftp.rename(Path::new("cut"), Path::new("renamed"), None).is_err());
     assert!(folder.path().join("renamed").exists());
+}
+
+const WRITE: OpenFlags = OpenFlags::WRITE;
+
+fn open(sftp: &Sftp, name: &str, flags: OpenFlags) -> Result<File, ssh2::Error> {
+    sftp.open_mode(Path::new(name), flags, 0o600, OpenType::File)
+}
+
+fn served(traits: impl FnOnce(Builder) -> Builder) -> (tempfile::TempDir, SftpServer) {
+    let folder = folder_with_file();
+    let server = traits(SftpServer::builder(folder.path()).password("secret")).start();
+    (folder, server)
+}
+
+fn listed(sftp: &Sftp) -> Vec<String> {
+    let entries = sftp.readdir(Path::new("/")).unwrap();
+    let mut names: Vec<String> =
+        entries.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_sftp_server_restricts_writing() {
+    let (_folder, server) = served(|sftp| sftp.banner("SSH-2.0-AWS_SFTP_1.1").one_writer().writes_in_order());
+    let (session, other) = (log_in(&server), log_in(&server).sftp().unwrap());
+    assert_eq!(session.banner(), Some("SSH-2.0-AWS_SFTP_1.1"));
+    let sftp = session.sftp().unwrap();
+    let mut file = open(&sftp, "a", WRITE | OpenFlags::TRUNCATE).unwrap();
+    assert_eq!(open(&other, "a", WRITE).err().unwrap().code(), ssh2::ErrorCode::SFTP(4));
+    file.write_all(b"0123").unwrap();
+    file.seek(SeekFrom::Start(5)).unwrap();
+    assert!(file.write_all(b"56").is_err());
+    drop(file);
+    // The end of the file is in order too.
+    let mut file = open(&other, "a", WRITE).unwrap();
+    file.seek(SeekFrom::Start(4)).unwrap();
+    file.write_all(b"45").unwrap();
+    drop((file, other));
+    open(&sftp, "a", WRITE).unwrap();
+
+    let (_folder, server) = served(Builder::no_resume);
+    let sftp = log_in(&server).sftp().unwrap();
+    assert!(open(&sftp, "file", WRITE).is_err());
+    open(&sftp, "file", WRITE | OpenFlags::TRUNCATE).unwrap();
+
+    let (_folder, server) = served(Builder::refusing_modes);
+    let sftp = log_in(&server).sftp().unwrap();
+    assert_eq!(sftp.create(Path::new("new")).err().unwrap().code(), ssh2::ErrorCode::SFTP(3));
+    sftp.open(Path::new("file")).unwrap();
+}
+
+#[test]
+fn the_sftp_server_releases_a_file_when_its_connection_breaks() {
+    let (folder, server) = served(|sftp| sftp.one_writer().visible_at_close().cut_after(3, 1));
+    let sftp = log_in(&server).sftp().unwrap();
+    assert!(open(&sftp, "new", WRITE | OpenFlags::CREATE).unwrap().write_all(b"lost").is_err());
+    let sftp = log_in(&server).sftp().unwrap();
+    assert_eq!(sftp.lstat(Path::new("new")).unwrap_err().code(), ssh2::ErrorCode::SFTP(2));
+    open(&sftp, "new", WRITE | OpenFlags::CREATE).unwrap().write_all(b"new").unwrap();
+    assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"new");
+}
+
+#[test]
+fn the_sftp_server_shows_an_object_when_it_is_closed() {
+    let (folder, server) = served(Builder::visible_at_close);
+    let sftp = log_in(&server).sftp().unwrap();
+    assert!(open(&sftp, "new", WRITE).is_err());
+    let mut first = open(&sftp, "new", WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE).unwrap();
+    first.write_all(b"first").unwrap();
+    let mut second = open(&sftp, "file", WRITE).unwrap();
+    second.write_all(b"second").unwrap();
+    assert!(sftp.lstat(Path::new("new")).is_err() && sftp.open(Path::new("new")).is_err());
+    assert!(sftp.rename(Path::new("new"), Path::new("other"), None).is_err());
+    assert_eq!((listed(&sftp), fs::read(folder.path().join("file")).unwrap()), (vec!["file".into()], CONTENT.into()));
+    first.close().unwrap();
+    second.close().unwrap();
+    assert_eq!(listed(&sftp), ["file", "new"]);
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"second");
+    assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"first");
+}
+
+#[test]
+fn the_sftp_server_lists_late_and_closes_and_renames_slowly() {
+    let delay = Duration::from_millis(500);
+    let (_folder, server) = served(|sftp| sftp.late_listing(delay).slow_close(delay / 2).slow_rename(delay / 2));
+    let sftp = log_in(&server).sftp().unwrap();
+    let start = Instant::now();
+    drop(open(&sftp, "new", WRITE | OpenFlags::CREATE).unwrap());
+    assert!(start.elapsed() >= delay / 2);
+    sftp.rename(Path::new("new"), Path::new("newer"), None).unwrap();
+    assert!(start.elapsed() >= delay);
+    thread::sleep(delay);
+    assert_eq!(listed(&sftp), ["file", "newer"]);
+    sftp.unlink(Path::new("newer")).unwrap();
+    assert_eq!(listed(&sftp), ["file", "newer"]);
+    assert!(sftp.lstat(Path::new("newer")).is_err());
+    thread::sleep(delay);
+    assert_eq!(listed(&sftp), ["file"]);
+}
+
+#[test]
+fn the_sftp_server_limits_connections() {
+    let (_folder, server) = served(|sftp| sftp.max_connections(1).idle_limit(Duration::from_millis(400)));
+    let session = log_in(&server);
+    assert!(try_to_connect(&server).is_err());
+    let sftp = session.sftp().unwrap();
+    for _ in 0..4 {
+        thread::sleep(Duration::from_millis(150));
+        sftp.stat(Path::new("file")).unwrap();
+    }
+    thread::sleep(Duration::from_millis(600));
+    assert!(sftp.stat(Path::new("file")).is_err());
+    log_in(&server);
+}
+
+#[test]
+fn the_sftp_server_keeps_and_moves_files_contrary_to_requests() {
+    let (folder, server) = served(|sftp| sftp.keeps_removed_files().takes_away_after_rename());
+    let sftp = log_in(&server).sftp().unwrap();
+    sftp.unlink(Path::new("file")).unwrap();
+    assert_eq!(listed(&sftp), ["file"]);
+    sftp.rename(Path::new("file"), Path::new("renamed"), None).unwrap();
+    assert_eq!(listed(&sftp), [""; 0]);
+
+    fs::create_dir_all(folder.path().join("home/in")).unwrap();
+    let server = SftpServer::builder(folder.path()).password("secret").login_folder("home").takes_away_after_close();
+    let server = server.start();
+    let sftp = log_in(&server).sftp().unwrap();
+    assert_eq!(sftp.realpath(Path::new("in")).unwrap(), Path::new("/home/in"));
+    let mut file = open(&sftp, "in/new", WRITE | OpenFlags::CREATE).unwrap();
+    assert!(sftp.lstat(Path::new("/home/in/new")).is_ok() && sftp.lstat(Path::new("/in/new")).is_err());
+    file.close().unwrap();
+    assert!(sftp.lstat(Path::new("in/new")).is_err());
+}
+
+#[test]
+fn the_sftp_server_reorders_and_changes_writes() {
+    let content = zips::sql_dump(300_000);
+    let (folder, server) = served(|sftp| sftp.reorders_writes().late_write(100_000));
+    let sftp = log_in(&server).sftp().unwrap();
+    let mut file = open(&sftp, "new", WRITE | OpenFlags::CREATE).unwrap();
+    file.write_all(&content).unwrap();
+    assert!(fs::read(folder.path().join("new")).unwrap() == content, "the bytes differ before the close");
+    file.close().unwrap();
+    let stored = fs::read(folder.path().join("new")).unwrap();
+    let wrong: Vec<usize> = (0..content.len()).filter(|byte| stored[*byte] != content[*byte]).collect();
+    assert!(stored.len() == content.len() && wrong.len() == 1 && wrong[0] >= 100_000, "{wrong:?}");
+
+    let (_folder, server) = served(|sftp| sftp.reorders_writes().writes_in_order());
+    let sftp = log_in(&server).sftp().unwrap();
+    assert!(open(&sftp, "new", WRITE | OpenFlags::CREATE).unwrap().write_all(&content).is_err());
+    // One request at a time.
+    let mut file = open(&sftp, "slow", WRITE | OpenFlags::CREATE).unwrap();
+    content.chunks(30_000).for_each(|chunk| file.write_all(chunk).unwrap());
 }

@@ -13,11 +13,14 @@ use russh::keys::PublicKey;
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Server as _, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, MethodKind, MethodSet};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, SshId};
+use tokio::sync::watch;
 
 use super::listener::{Background, bind, loopback};
 use super::sftp_faults::Faults;
-use super::sftp_files::{Files, Operations};
+use super::sftp_files::{self, Files, Operations};
+use super::sftp_reorder::swapping_writes;
+use super::sftp_traits::Traits;
 use super::sftp_watch::{Watch, Watched};
 use super::ssh_keys::SshKey;
 
@@ -44,6 +47,7 @@ struct State {
     disconnected_at_password: Range<u64>,
     root: PathBuf,
     faults: Arc<Faults>,
+    traits: Arc<Traits>,
     watch: Watch,
     connections: AtomicU64,
     attempts: Mutex<Vec<AuthAttempt>>,
@@ -54,6 +58,7 @@ pub struct Builder {
     address: SocketAddr,
     host_keys: Vec<SshKey>,
     pub(super) faults: Faults,
+    pub(super) traits: Traits,
     pub(super) watch: Watch,
     state: State,
 }
@@ -73,6 +78,7 @@ impl SftpServer {
             address: loopback(0),
             host_keys: Vec::new(),
             faults: Faults::default(),
+            traits: Traits::default(),
             watch: Watch::default(),
             state: State {
                 username: "backup".to_owned(),
@@ -156,6 +162,7 @@ impl Builder {
             self.host_keys.push(SshKey::ed25519());
         }
         self.state.faults = Arc::new(self.faults);
+        self.state.traits = Arc::new(self.traits);
         self.state.watch = self.watch;
         let state = Arc::new(self.state);
         let mut methods = MethodSet::empty();
@@ -168,7 +175,7 @@ impl Builder {
         if state.interactive_password.is_some() {
             methods.push(MethodKind::KeyboardInteractive);
         }
-        let config = Arc::new(Config {
+        let mut config = Config {
             methods,
             keys: self.host_keys.iter().map(|key| key.private().clone()).collect(),
             auth_rejection_time: REJECTION_TIME,
@@ -176,7 +183,11 @@ impl Builder {
             // Otherwise every reply waits for the client's delayed acknowledgement.
             nodelay: true,
             ..Config::default()
-        });
+        };
+        if let Some(banner) = state.traits.banner.clone() {
+            config.server_id = SshId::Standard(banner.into());
+        }
+        let config = Arc::new(config);
         let (listener, address) = bind(self.address).expect("the port is free");
         let background = Background::new();
         let mut connections = Connections { state: Arc::clone(&state) };
@@ -197,7 +208,7 @@ impl russh::server::Server for Connections {
 
     fn new_client(&mut self, _: Option<SocketAddr>) -> Connection {
         let number = self.state.connections.fetch_add(1, Ordering::SeqCst) + 1;
-        Connection { state: Arc::clone(&self.state), number, channels: HashMap::new() }
+        Connection { state: Arc::clone(&self.state), number, channels: HashMap::new(), open: watch::Sender::new(()) }
     }
 }
 
@@ -205,6 +216,14 @@ struct Connection {
     state: Arc<State>,
     number: u64,
     channels: HashMap<ChannelId, Channel<Msg>>,
+    /// Dropped with the connection.
+    open: watch::Sender<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.state.traits.release(self.number);
+    }
 }
 
 impl Connection {
@@ -231,7 +250,8 @@ impl Handler for Connection {
     type Error = russh::Error;
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, russh::Error> {
-        if self.state.rejected.contains(&self.number) { Err(russh::Error::Disconnect) } else { Ok(None) }
+        let is_admitted = !self.state.rejected.contains(&self.number) && self.state.traits.admit(self.number);
+        if is_admitted { Ok(None) } else { Err(russh::Error::Disconnect) }
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
@@ -293,9 +313,16 @@ impl Handler for Connection {
             return session.channel_failure(id);
         };
         session.channel_success(id)?;
-        let (faults, operations) = (Arc::clone(&self.state.faults), Arc::clone(&self.state.operations));
-        let files = Files::new(self.state.root.clone(), faults, operations, session.handle());
-        russh_sftp::server::run(channel.into_stream(), Watched::new(files, self.state.watch.clone())).await;
+        let State { root, faults, traits, operations, watch, .. } = &*self.state;
+        let connection =
+            sftp_files::Connection { number: self.number, session: session.handle(), closed: self.open.subscribe() };
+        let shared = (Arc::clone(faults), Arc::clone(traits));
+        let files = Watched::new(Files::new(root.clone(), shared, Arc::clone(operations), connection), watch.clone());
+        if traits.reorders_writes {
+            russh_sftp::server::run(swapping_writes(channel.into_stream()), files).await;
+        } else {
+            russh_sftp::server::run(channel.into_stream(), files).await;
+        }
         Ok(())
     }
 }

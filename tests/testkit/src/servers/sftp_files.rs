@@ -4,18 +4,20 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, Metadata};
-use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use russh::Disconnect;
-use russh_sftp::extensions::{FSYNC, FsyncExtension, STATVFS, Statvfs, StatvfsExtension};
-use russh_sftp::protocol::{
-    Attrs, Data, ExtendedReply, FileAttributes, Handle, Name, OpenFlags, Packet, Status, StatusCode, Version,
-};
+use russh::server::Handle as Session;
+use russh_sftp::extensions::{FSYNC, FsyncExtension, STATVFS, StatvfsExtension};
+use russh_sftp::protocol::{Attrs, Data, FileAttributes, Handle, Name, OpenFlags, Packet, Status, StatusCode, Version};
+use tokio::sync::watch;
 
 use super::sftp_faults::{Faults, RequestFault};
+use super::sftp_replies::{code, decode, inside, is_dotfile, ok, open_name, space};
+use super::sftp_traits::{IdleSince, Opened, Traits, end_if_idle};
 
 /// OpenSSH's limit for one answer.
 const MAX_NAMES: usize = 100;
@@ -25,34 +27,76 @@ const FSTATVFS: &str = "fstatvfs@openssh.com";
 pub type Operations = Arc<Mutex<Vec<String>>>;
 
 enum Open {
-    File { file: File, path: PathBuf, is_written: bool },
+    File { file: File, path: PathBuf, written: Option<Opened> },
     Folder(VecDeque<russh_sftp::protocol::File>),
+}
+
+/// The connection of a client.
+#[derive(Clone)]
+pub struct Connection {
+    pub number: u64,
+    pub session: Session,
+    /// Closed at the end of the connection.
+    pub closed: watch::Receiver<()>,
+}
+
+impl Connection {
+    async fn end(&self, traits: &Traits) {
+        // The session itself ends only when the client closes it.
+        traits.release(self.number);
+        let _ = self.session.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
+    }
 }
 
 /// The files of one connection.
 pub struct Files {
     root: PathBuf,
     faults: Arc<Faults>,
+    traits: Arc<Traits>,
     operations: Operations,
-    connection: russh::server::Handle,
+    connection: Connection,
+    idle_since: Arc<IdleSince>,
     open: HashMap<String, Open>,
     opened: u64,
     listed: u64,
 }
 
 impl Files {
-    pub fn new(root: PathBuf, faults: Arc<Faults>, operations: Operations, connection: russh::server::Handle) -> Files {
-        Files { root, faults, operations, connection, open: HashMap::new(), opened: 0, listed: 0 }
+    pub fn new(
+        root: PathBuf,
+        (faults, traits): (Arc<Faults>, Arc<Traits>),
+        operations: Operations,
+        connection: Connection,
+    ) -> Files {
+        let idle_since = Arc::new(Mutex::new(Some(Instant::now())));
+        if let Some(limit) = traits.idle_limit {
+            let (idle_since, connection, traits) =
+                (Arc::downgrade(&idle_since), connection.clone(), Arc::clone(&traits));
+            let end = async move || connection.end(&traits).await;
+            tokio::spawn(end_if_idle(limit, idle_since, end));
+        }
+        let open = HashMap::new();
+        Files { root, faults, traits, operations, connection, idle_since, open, opened: 0, listed: 0 }
+    }
+
+    /// Must be called at the beginning and at the end of each request.
+    pub(super) fn set_busy(&self, is_busy: bool) {
+        *self.idle_since.lock().unwrap() = (!is_busy).then(Instant::now);
+    }
+
+    /// A path of the client relative to the root.
+    fn inside(&self, path: &str) -> PathBuf {
+        self.traits.absolute(path).map_or_else(|| inside(path), |path| inside(&path))
     }
 
     fn record(&self, operation: &str, paths: &[&str]) {
-        let paths: Vec<String> = paths.iter().map(|path| format!("/{}", inside(path).display())).collect();
+        let paths: Vec<String> = paths.iter().map(|path| format!("/{}", self.inside(path).display())).collect();
         self.operations.lock().unwrap().push(format!("{operation} {}", paths.join(" ")));
     }
 
     /// `path` on this machine. Fails if a link in its folders leads out of the root.
     fn locate(&self, path: &str) -> Result<PathBuf, StatusCode> {
-        let inside = inside(path);
+        let inside = self.inside(path);
         let Some(name) = inside.file_name() else { return Ok(self.root.clone()) };
         let folder = self.root.join(inside.parent().unwrap_or(Path::new(""))).canonicalize().map_err(code)?;
         if folder.starts_with(&self.root) { Ok(folder.join(name)) } else { Err(StatusCode::NoSuchFile) }
@@ -108,8 +152,14 @@ impl Files {
     }
 
     async fn disconnect(&self) -> StatusCode {
-        let _ = self.connection.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
-        std::future::pending().await
+        self.connection.end(&self.traits).await;
+        self.connection_end().await
+    }
+
+    /// Waits for the end of the connection, so that its files are closed then.
+    async fn connection_end(&self) -> StatusCode {
+        let _ = self.connection.closed.clone().changed().await;
+        StatusCode::ConnectionLost
     }
 
     pub(super) async fn apply(&self, fault: RequestFault) -> Result<(), StatusCode> {
@@ -117,7 +167,7 @@ impl Files {
             RequestFault::None => Ok(()),
             RequestFault::Status(status) => Err(status),
             RequestFault::Failure => Err(StatusCode::Failure),
-            RequestFault::NoReply => std::future::pending().await,
+            RequestFault::NoReply => Err(self.connection_end().await),
             RequestFault::Disconnect => Err(self.disconnect().await),
         }
     }
@@ -145,7 +195,7 @@ impl russh_sftp::server::Handler for Files {
         id: u32,
         path: String,
         flags: OpenFlags,
-        _attributes: FileAttributes,
+        attributes: FileAttributes,
     ) -> Result<Handle, StatusCode> {
         let is_written = flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND);
         self.record(open_name(flags), &[&path]);
@@ -153,22 +203,31 @@ impl russh_sftp::server::Handler for Files {
             return Err(StatusCode::PermissionDenied);
         }
         let located = self.follow(&path)?;
-        let file = fs::OpenOptions::from(flags).open(&located).map_err(code)?;
+        let (file, written) = if is_written {
+            let opened =
+                self.traits.open_to_write(&located, flags, attributes.permissions.is_some(), self.connection.number)?;
+            (opened.0, Some(opened.1))
+        } else {
+            (fs::OpenOptions::from(flags).open(&located).map_err(code)?, None)
+        };
         if file.metadata().map_err(code)?.is_dir() {
             return Err(StatusCode::Failure);
         }
-        Ok(self.insert(id, Open::File { file, path: located, is_written }))
+        Ok(self.insert(id, Open::File { file, path: located, written }))
     }
 
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusCode> {
         match self.open.remove(&handle) {
             None => Err(StatusCode::Failure),
-            Some(Open::File { is_written: true, .. }) if self.faults.fails_close => Err(StatusCode::Failure),
-            Some(Open::File { file, path, is_written: true }) => {
+            Some(Open::File { written: Some(_), .. }) if self.faults.fails_close => Err(StatusCode::Failure),
+            Some(Open::File { file, path, written: Some(written) }) => {
                 drop(file);
+                tokio::time::sleep(self.traits.slow_close).await;
+                written.publish().map_err(code)?;
                 if let Some(action) = &self.faults.after_upload {
                     action(&path);
                 }
+                self.traits.after_close(&path).map_err(code)?;
                 Ok(ok(id))
             }
             Some(_) => Ok(ok(id)),
@@ -192,6 +251,9 @@ impl russh_sftp::server::Handler for Files {
             && let Some(last) = data.last_mut()
         {
             *last ^= 1;
+        }
+        if let Some(Open::File { written: Some(written), .. }) = self.open.get_mut(&handle) {
+            written.will_write(offset, data.len() as u64)?;
         }
         self.file(&handle)?.write_all_at(&data, offset).map_err(code)?;
         Ok(ok(id))
@@ -218,14 +280,19 @@ impl russh_sftp::server::Handler for Files {
         let folder = self.follow(&path)?;
         let own = russh_sftp::protocol::File::new(".", self.attributes(&fs::metadata(&folder).map_err(code)?));
         let parent = russh_sftp::protocol::File { filename: "..".to_owned(), ..own.clone() };
-        let mut entries = VecDeque::from([own, parent]);
-        for entry in fs::read_dir(folder).map_err(code)? {
+        let mut listed = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(code)? {
             let entry = entry.map_err(code)?;
             // The library supports only names that are UTF-8.
             if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) {
-                entries.push_back(russh_sftp::protocol::File::new(name, self.attributes(&metadata)));
+                listed.push((name, metadata));
             }
         }
+        self.traits.as_listed(&folder, &mut listed);
+        let mut entries = VecDeque::from([own, parent]);
+        entries.extend(
+            listed.into_iter().map(|(name, found)| russh_sftp::protocol::File::new(name, self.attributes(&found))),
+        );
         Ok(self.insert(id, Open::Folder(entries)))
     }
 
@@ -257,18 +324,26 @@ impl russh_sftp::server::Handler for Files {
         }
         // The action may block, and other connections must continue.
         tokio::task::block_in_place(|| self.faults.before_removal());
-        fs::remove_file(self.locate(&path)?).map_err(code)?;
+        let located = self.locate(&path)?;
+        if !self.traits.keeps_removed_files {
+            self.traits.will_change(&located);
+            fs::remove_file(located).map_err(code)?;
+        }
         Ok(ok(id))
     }
 
     async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
         self.record("rename", &[&from, &to]);
+        tokio::time::sleep(self.traits.slow_rename).await;
         let (source, target) = (self.locate(&from)?, self.locate(&to)?);
         // OpenSSH creates a link and unlinks the source, which fails with this status if the target exists.
         if fs::symlink_metadata(&target).is_ok() {
             return Err(StatusCode::Failure);
         }
-        fs::rename(source, target).map_err(code)?;
+        self.traits.will_change(&source);
+        self.traits.will_change(&target);
+        fs::rename(source, &target).map_err(code)?;
+        self.traits.after_rename(&target).map_err(code)?;
         self.apply(self.faults.on_rename_reply()).await?;
         Ok(ok(id))
     }
@@ -315,64 +390,5 @@ impl russh_sftp::server::Handler for Files {
             }
             _ => Err(StatusCode::OpUnsupported),
         }
-    }
-}
-
-pub(super) fn open_name(flags: OpenFlags) -> &'static str {
-    if flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND) { "open-to-write" } else { "open-to-read" }
-}
-
-fn decode<T: serde::de::DeserializeOwned>(mut payload: axum::body::Bytes) -> Result<T, StatusCode> {
-    russh_sftp::de::from_bytes(&mut payload).map_err(|_| StatusCode::BadMessage)
-}
-
-fn space(id: u32, figures: rustix::io::Result<rustix::fs::StatVfs>) -> Result<Packet, StatusCode> {
-    let figures = figures.map_err(|errno| code(errno.into()))?;
-    let figures = Statvfs {
-        block_size: figures.f_bsize,
-        fragment_size: figures.f_frsize,
-        blocks: figures.f_blocks,
-        blocks_free: figures.f_bfree,
-        blocks_avail: figures.f_bavail,
-        inodes: figures.f_files,
-        inodes_free: figures.f_ffree,
-        inodes_avail: figures.f_favail,
-        fs_id: figures.f_fsid,
-        flags: figures.f_flag.bits(),
-        name_max: figures.f_namemax,
-    };
-    let data = russh_sftp::ser::to_bytes(&figures).map_err(|_| StatusCode::Failure)?;
-    Ok(Packet::ExtendedReply(ExtendedReply { id, data: data.to_vec() }))
-}
-
-/// A path of the client relative to the root; `..` cannot leave it.
-fn inside(path: &str) -> PathBuf {
-    let mut inside = PathBuf::new();
-    for component in Path::new(path).components() {
-        match component {
-            Component::Normal(name) => inside.push(name),
-            Component::ParentDir => {
-                inside.pop();
-            }
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    inside
-}
-
-fn is_dotfile(path: &str) -> bool {
-    inside(path).file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
-}
-
-fn ok(id: u32) -> Status {
-    Status { id, status_code: StatusCode::Ok, error_message: "Success".to_owned(), language_tag: String::new() }
-}
-
-/// OpenSSH reports only these.
-fn code(error: io::Error) -> StatusCode {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NoSuchFile,
-        io::ErrorKind::PermissionDenied => StatusCode::PermissionDenied,
-        _ => StatusCode::Failure,
     }
 }

@@ -9,7 +9,8 @@ use russh_sftp::server::Handler;
 
 use super::sftp::Builder;
 use super::sftp_faults::RequestFault;
-use super::sftp_files::{Files, open_name};
+use super::sftp_files::Files;
+use super::sftp_replies::open_name;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Moment {
@@ -59,11 +60,17 @@ impl Watched {
 macro_rules! watched {
     ($this:ident; $($name:ident($($argument:ident: $type:ty),*) -> $reply:ty { $what:expr })*) => {$(
         async fn $name(&mut $this, $($argument: $type),*) -> Result<$reply, StatusCode> {
+            $this.files.set_busy(true);
             let what: String = $what;
             let number = $this.watch.arrived.fetch_add(1, Ordering::SeqCst) + 1;
-            $this.report(number, Moment::Before, &what).await?;
-            let reply = $this.files.$name($($argument),*).await;
-            $this.report(number, Moment::After, &what).await?;
+            let reply = async {
+                $this.report(number, Moment::Before, &what).await?;
+                let reply = $this.files.$name($($argument),*).await;
+                $this.report(number, Moment::After, &what).await?;
+                reply
+            };
+            let reply = reply.await;
+            $this.files.set_busy(false);
             reply
         }
     )*};

@@ -92,7 +92,7 @@ impl<'a> Upload<'a> {
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
         let additional = |connection: &Connection| {
-            if !this.queue.wait_until_open() {
+            if !connection.rest_during(|| this.queue.wait_until_open()) {
                 return Ok(());
             }
             let mut file = this.reopen(connection)?;
@@ -167,7 +167,7 @@ impl<'a> Upload<'a> {
 
     fn send_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
         let mut window = Window::new(self.in_flight);
-        while let Some(mut part) = self.queue.take()? {
+        while let Some(mut part) = connection.rest_during(|| self.queue.take())? {
             self.send(connection, file, &mut part, &mut window, bar)?;
         }
         Ok(())
@@ -195,7 +195,7 @@ impl<'a> Upload<'a> {
             window.add(count);
             position += count as u64;
             if window.in_flight().is_empty() {
-                if position < part.end() && part.wait_for(position)? {
+                if position < part.end() && connection.rest_during(|| part.wait_for(position))? {
                     continue;
                 }
                 return Ok(());
@@ -219,9 +219,9 @@ impl<'a> Upload<'a> {
     }
 
     /// Some servers report a full disk or a quota only when a file is closed.
-    fn close(&self, connection: &Connection, mut file: File) -> Result<(), DestinationError> {
+    fn close(&self, connection: &Connection, file: File) -> Result<(), DestinationError> {
         let what = format!("to close {:?} {NO_SPACE}", self.name);
-        file.close().map_err(|error| self.refused(connection, &what, error))
+        connection.close_file(file, |error| self.refused(connection, &what, error))
     }
 
     /// The error for a failed write: a full disk, a broken connection, or a refusal.

@@ -82,7 +82,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         temporary_prefix = with_default(temporary_prefix(), ".");
         /// How many connections may share the transfer of a large archive.
         connections = with_default(whole(1..=8), 8);
-        /// The time limit for connecting and for each reply, in seconds.
+        /// The time limit for connecting and for each reply, in seconds. Syncing, closing and renaming a file may take ten times
+        /// as long.
         timeout_seconds = with_default(whole(1..=3_600), 30);
     }
     let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);

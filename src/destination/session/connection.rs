@@ -3,13 +3,13 @@
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ssh2::{File, Session, Sftp};
 
+use crate::config;
 use crate::destination::error::{DestinationError, is_connection_error, is_missing};
-use crate::destination::session::directory::Directory;
 use crate::destination::session::keep_alive::{Keeper, KeeperGuard, Pulse};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
@@ -23,7 +23,9 @@ const SLOW_REQUEST_FACTOR: u32 = 10;
 pub struct Connection {
     pub(crate) sftp: Arc<Sftp>,
     pub(crate) interrupt: Interrupt,
-    directory: Arc<Directory>,
+    configured_directory: String,
+    /// Set by the first connection of the run: on some servers relative and absolute paths name different folders.
+    directory: Arc<OnceLock<PathBuf>>,
     pub(crate) session: Session,
     socket: TcpStream,
     pulse: Arc<Pulse>,
@@ -37,15 +39,27 @@ impl Connection {
     /// # Errors
     /// If no handle of the socket is left.
     pub(crate) fn new(
-        (directory, keeper, interrupt): (&Arc<Directory>, &Keeper, &Interrupt),
+        (config, directory): (&config::Sftp, &Arc<OnceLock<PathBuf>>),
+        (keeper, interrupt): (&Keeper, &Interrupt),
         (sftp, session, socket): (Sftp, Session, TcpStream),
         closer: CloserGuard,
     ) -> io::Result<Connection> {
         let sftp = Arc::new(sftp);
-        let pulse = Arc::new(Pulse::new(&sftp, directory, socket.try_clone()?));
+        let pulse = Arc::new(Pulse::new(&sftp, socket.try_clone()?));
         let keeper = keeper.add(&pulse, limit(&session));
-        let (directory, interrupt) = (Arc::clone(directory), interrupt.clone());
-        Ok(Connection { sftp, interrupt, directory, session, socket, pulse, _keeper: keeper, _closer: closer })
+        let (configured_directory, directory) = (config.directory.clone(), Arc::clone(directory));
+        let interrupt = interrupt.clone();
+        Ok(Connection {
+            sftp,
+            interrupt,
+            configured_directory,
+            directory,
+            session,
+            socket,
+            pulse,
+            _keeper: keeper,
+            _closer: closer,
+        })
     }
 
     /// Keeps the connection alive until it is [woken](Connection::wake). No transfer may be in progress on it.
@@ -53,7 +67,7 @@ impl Connection {
         self.pulse.rest();
     }
 
-    /// Ends the rest. Returns whether the connection still works.
+    /// Ends the rest, if any. Returns `false` if the connection broke during a rest.
     pub(crate) fn wake(&self) -> bool {
         self.pulse.wake()
     }
@@ -64,11 +78,6 @@ impl Connection {
         let value = wait();
         self.wake();
         value
-    }
-
-    /// Whether the connection broke while it was resting.
-    pub(crate) fn broke_resting(&self) -> bool {
-        self.pulse.is_dead()
     }
 
     /// Runs `request` with ten times the time limit.
@@ -110,12 +119,12 @@ impl Connection {
     }
 
     pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
+        self.directory.get().map_or(Path::new(&self.configured_directory), PathBuf::as_path)
     }
 
     /// `sftp.directory` as configured, for messages.
     pub(crate) fn configured_directory(&self) -> &str {
-        &self.directory.configured
+        &self.configured_directory
     }
 
     /// The error for a failed request `what` ("to remove …"): a broken connection or a refusal.
@@ -149,12 +158,12 @@ impl Connection {
     /// Checks the directory, and resolves it unless that is done. Returns the duration of a small request.
     pub(crate) fn check_directory(&self) -> Result<Duration, DestinationError> {
         let configured = self.configured_directory();
-        if !self.directory.is_resolved() {
+        if self.directory.get().is_none() {
             match self.sftp.realpath(configured.as_ref()) {
                 Ok(path) if path.is_absolute() => {
                     let started = Instant::now();
                     if self.sftp.stat(&path).is_ok_and(|stat| stat.is_dir()) {
-                        self.directory.resolve(path);
+                        self.directory.get_or_init(|| path);
                         return Ok(started.elapsed());
                     }
                 }
@@ -166,7 +175,7 @@ impl Connection {
         }
         let started = Instant::now();
         match self.sftp.stat(self.directory()) {
-            Ok(stat) if stat.is_dir() => self.directory.resolve(self.directory().to_owned()),
+            Ok(stat) if stat.is_dir() => drop(self.directory.get_or_init(|| configured.into())),
             Ok(_) => return Err(DestinationError::NotADirectory(configured.to_owned())),
             Err(error) if is_missing(&error) => return Err(DestinationError::NoDirectory(configured.to_owned())),
             Err(error) => return Err(self.failed(&format!("to look up {configured:?}"), error)),

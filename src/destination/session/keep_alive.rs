@@ -4,6 +4,7 @@
 //! any other request would then end up in the middle of it.
 
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -12,7 +13,6 @@ use std::time::{Duration, Instant};
 use ssh2::Sftp;
 
 use crate::destination::error::is_connection_error;
-use crate::destination::session::directory::Directory;
 
 const MAX_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -30,7 +30,6 @@ pub(crate) type KeeperGuard = Arc<Sender<Weak<Pulse>>>;
 pub(crate) struct Pulse {
     state: Mutex<State>,
     sftp: Arc<Sftp>,
-    directory: Arc<Directory>,
     socket: TcpStream,
 }
 
@@ -75,9 +74,8 @@ fn keep(receiver: &Receiver<Weak<Pulse>>, interval: Duration) {
 }
 
 impl Pulse {
-    pub(crate) fn new(sftp: &Arc<Sftp>, directory: &Arc<Directory>, socket: TcpStream) -> Pulse {
-        let (sftp, directory) = (Arc::clone(sftp), Arc::clone(directory));
-        Pulse { state: Mutex::new(State::InUse), sftp, directory, socket }
+    pub(crate) fn new(sftp: &Arc<Sftp>, socket: TcpStream) -> Pulse {
+        Pulse { state: Mutex::new(State::InUse), sftp: Arc::clone(sftp), socket }
     }
 
     /// Lets the keeper use the connection.
@@ -88,7 +86,7 @@ impl Pulse {
         }
     }
 
-    /// Ends the rest. Returns whether the connection still works.
+    /// Ends the rest, if any. Returns `false` if the connection broke during a rest.
     pub(crate) fn wake(&self) -> bool {
         let mut state = self.state();
         if matches!(*state, State::Resting(since) if since.elapsed() > TRUSTED) {
@@ -100,16 +98,9 @@ impl Pulse {
         !matches!(*state, State::Dead)
     }
 
-    pub(crate) fn is_dead(&self) -> bool {
-        matches!(*self.state(), State::Dead)
-    }
-
-    /// Whether the server replies to a request.
+    /// Whether the server replies to a request, even with a refusal.
     pub(crate) fn responds(&self) -> bool {
-        match self.sftp.stat(self.directory.path()) {
-            Ok(_) => true,
-            Err(error) => !is_connection_error(&error),
-        }
+        self.sftp.stat(Path::new(".")).map_or_else(|error| !is_connection_error(&error), |_| true)
     }
 
     /// Sends a request if the connection is resting. Returns whether it still works.

@@ -3,7 +3,6 @@
 pub(super) mod authentication;
 pub(super) mod connection;
 pub(super) mod connection_pool;
-pub(super) mod directory;
 pub(super) mod folder;
 pub(super) mod host_key;
 pub(super) mod keep_alive;

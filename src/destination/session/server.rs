@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -13,7 +14,6 @@ use crate::destination::error::DestinationError;
 use crate::destination::session::authentication::{Failure, Login, authenticate};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::connection_pool::ConnectionPool;
-use crate::destination::session::directory::Directory;
 use crate::destination::session::host_key::{self, Verdict};
 use crate::destination::session::keep_alive::Keeper;
 use crate::destination::session::known_hosts::{self, Known, Place};
@@ -40,7 +40,8 @@ pub struct Server {
     /// Maximum for a transfer.
     connections: Arc<AtomicU64>,
     pub(crate) pool: Arc<ConnectionPool>,
-    directory: Arc<Directory>,
+    /// `sftp.directory`, resolved by the first connection.
+    directory: Arc<OnceLock<PathBuf>>,
     keeper: Arc<Keeper>,
 }
 
@@ -73,7 +74,7 @@ impl Server {
             was_refused: Arc::default(),
             connections: Arc::new(AtomicU64::new(1)),
             pool: Arc::default(),
-            directory: Arc::new(Directory::new(&config.directory)),
+            directory: Arc::default(),
             keeper: Arc::default(),
         }
     }
@@ -144,7 +145,7 @@ impl Server {
                         connection.rest();
                         return Ok((value, connection));
                     }
-                    Err(error @ DestinationError::Broken { .. }) if connection.broke_resting() => {
+                    Err(error @ DestinationError::Broken { .. }) if !connection.wake() => {
                         tracing::info!("the idle connection broke, connecting again: {}", with_causes(&error));
                     }
                     Err(error) => return Err(error),
@@ -287,8 +288,9 @@ impl Server {
             let (address, username) = (self.address(), config.username.clone());
             DestinationError::NoSftp { address, username, error }
         })?;
-        let shared = (&self.directory, &*self.keeper, &self.interrupt);
-        Connection::new(shared, (sftp, session, socket), closer).map_err(|error| self.connection_error(error))
+        let (directory, keeper) = ((config, &self.directory), (&*self.keeper, &self.interrupt));
+        Connection::new(directory, keeper, (sftp, session, socket), closer)
+            .map_err(|error| self.connection_error(error))
     }
 
     fn connect_tcp(&self) -> Result<TcpStream, DestinationError> {

@@ -123,7 +123,8 @@ fn write(
     // OpenSSH reports a full disk only as "failure", so query the file system.
     let free = free_space(&mut file);
     *durability = connection.sync(&mut file);
-    let closed = file.close();
+    let what = format!("to write {name:?} {NO_SPACE}");
+    let closed = connection.close_file(file, |error| connection.failed(&what, error));
     if written && closed.is_ok() {
         return Ok(());
     }
@@ -131,8 +132,7 @@ fn write(
     if free.is_some_and(|free| free < needed) {
         return Err(DestinationError::NoSpace { name: name.to_owned(), needed: Some(needed), free });
     }
-    let what = format!("to write {name:?} {NO_SPACE}");
-    Err(closed.err().map_or_else(|| DestinationError::refused(&what), |error| connection.failed(&what, error)))
+    Err(closed.err().unwrap_or_else(|| DestinationError::refused(&what)))
 }
 
 /// Unused upload names for dates that no run is for.

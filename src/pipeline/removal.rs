@@ -44,31 +44,7 @@ impl Job {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back: {why}"));
         }
         let planned = plan.removals().count();
-        let mut removed = 0;
-        if !self.dry_run {
-            for decision in plan.removals() {
-                if self.interrupt.check().is_err() {
-                    break;
-                }
-                let name = printable(&decision.name);
-                match connection.remove(&decision.name) {
-                    Ok(()) => {
-                        removed += 1;
-                        self.journal.forget_archive(&decision.name);
-                        self.journal.info(Task::RemoveExpired, &format!("removed {name}: {}", decision.reason));
-                    }
-                    Err(error) => {
-                        let text =
-                            format!("{name} ({}) could not be removed: {}", decision.reason, with_causes(&error));
-                        self.journal.warn(Task::RemoveExpired, &text);
-                        if error.is_transient() {
-                            // The connection is broken. The next run removes the rest.
-                            break;
-                        }
-                    }
-                }
-            }
-        }
+        let removed = if self.dry_run { 0 } else { self.remove(&connection, &plan) };
         if removed > 0 && removed as usize == planned {
             self.journal.set_free_space(connection.free_space());
         }
@@ -88,6 +64,47 @@ impl Job {
             Err(interrupted) => task.stopped(&format!("{interrupted}; {text}")),
         }
         connection.close_quietly();
+    }
+
+    /// Removes the files that `plan` names, and returns how many are gone.
+    fn remove(&self, connection: &Connection, plan: &Plan) -> u32 {
+        let (mut removed, mut is_broken) = (Vec::new(), false);
+        for decision in plan.removals() {
+            if self.interrupt.check().is_err() {
+                break;
+            }
+            match connection.remove(&decision.name) {
+                Ok(()) => removed.push(decision),
+                Err(error) => {
+                    let (name, reason) = (printable(&decision.name), &decision.reason);
+                    let text = format!("{name} ({reason}) could not be removed: {}", with_causes(&error));
+                    self.journal.warn(Task::RemoveExpired, &text);
+                    is_broken = error.is_transient();
+                    if is_broken {
+                        // The next run removes the rest.
+                        break;
+                    }
+                }
+            }
+        }
+        let is_checked = !removed.is_empty() && !is_broken;
+        let still_there = if is_checked { still_there(connection, &removed) } else { Vec::new() };
+        let mut gone = 0;
+        for decision in removed {
+            let (name, reason) = (printable(&decision.name), &decision.reason);
+            if still_there.contains(&decision.name) {
+                let text = format!(
+                    "{name} ({reason}) is still there, although the server reported its removal. Check that the server \
+                     lets this user remove files"
+                );
+                self.journal.warn(Task::RemoveExpired, &text);
+            } else {
+                gone += 1;
+                self.journal.forget_archive(&decision.name);
+                self.journal.info(Task::RemoveExpired, &format!("removed {name}: {reason}"));
+            }
+        }
+        gone
     }
 
     /// `listing` is the folder after the delivery, if it is known.
@@ -203,4 +220,16 @@ impl Job {
             tracing::info!("kept {} more files that this program did not create", foreign.len() - MAX_FOREIGN_NAMES);
         }
     }
+}
+
+/// The names of the `removed` files that the server still has. If it does not reply, none: the removal was acknowledged.
+fn still_there(connection: &Connection, removed: &[&Decision]) -> Vec<String> {
+    let listing = connection.list().unwrap_or_else(|error| {
+        tracing::info!("could not check that the removed files are gone: {}", with_causes(&error));
+        Vec::new()
+    });
+    let is_removed = |entry: &Entry| removed.iter().any(|decision| decision.name == entry.name);
+    let listed = listing.into_iter().filter(is_removed).map(|entry| entry.name);
+    // Some servers list a file for a while after its removal.
+    listed.filter(|name| connection.lookup(name).is_ok_and(|found| found.is_some())).collect()
 }

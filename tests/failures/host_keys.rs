@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 use testkit::servers::SshKey;
+use testkit::servers::sftp::Builder as SftpBuilder;
 use testkit::{Outcome, Sshd};
 
 use super::bad_night::BadNight;
@@ -220,4 +221,41 @@ fn a_known_hosts_that_is_a_pipe_does_not_block_the_run() {
         let outcome = bad.run();
         assert!([3, 4].contains(&outcome.code) && outcome.stderr.contains("not a regular file"), "{}", outcome.all());
     }
+}
+
+#[test]
+fn the_pinned_key_is_found_with_as_few_handshakes_as_possible() {
+    let keys = || [SshKey::ed25519(), SshKey::ecdsa(), SshKey::rsa()];
+    let connections = |served: &[SshKey], pin: &SshKey, code| {
+        let mut bad = BadNight::with_sftp(|sftp| served.iter().cloned().fold(sftp, SftpBuilder::host_key));
+        bad.set("sftp.host_key", json!(pin.fingerprint()));
+        let outcome = bad.call("list", &[]);
+        outcome.exited_with(code);
+        if code != 0 {
+            let all = outcome.all();
+            assert!(all.contains("is not the pinned one") && all.contains(&pin.fingerprint()), "{all}");
+            assert!(served.iter().any(|key| all.contains(&key.fingerprint())), "{all}");
+            assert_eq!(bad.sftp().auth_attempts(), [], "no credential is sent");
+        }
+        bad.sftp().connections()
+    };
+    for key in keys() {
+        assert_eq!(connections(std::slice::from_ref(&key), &key, 0), 1);
+        // The second handshake shows that the server has no other key.
+        assert_eq!(connections(&[key], &SshKey::ed25519(), 4), 2);
+    }
+    let served = keys();
+    for (number, key) in served.iter().enumerate() {
+        assert_eq!(connections(&served, key, 0), number as u64 + 1);
+    }
+    assert_eq!(connections(&served, &SshKey::rsa(), 4), 4);
+}
+
+#[test]
+fn openssh_with_several_keys_is_refused_if_none_is_pinned() {
+    let mut bad = BadNight::with_sshd(Sshd::start(&["rsa", "ecdsa", "ed25519"]));
+    bad.set("sftp.host_key", json!(SshKey::rsa().fingerprint()));
+    bad.must_fail(&["is not the pinned one"]);
+    let log = bad.sshd.log();
+    assert!(!log.contains("Accepted") && !log.contains("Failed") && !log.contains("publickey"), "{log}");
 }

@@ -8,6 +8,7 @@ mod broken_lines;
 mod disks;
 mod forged_zips;
 mod host_keys;
+mod idle_connections;
 mod interruptions;
 mod kills;
 mod like_openssh;

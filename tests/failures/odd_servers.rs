@@ -3,12 +3,18 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
-use testkit::Sshd;
+use testkit::servers::sftp_faults::{RequestFault, StatusCode};
+use testkit::servers::sftp_watch::Operation;
 use testkit::sshd::generate;
+use testkit::{Sshd, wait_until};
 
 use super::bad_night::BadNight;
+use super::interruptions::{signal_and_wait, start};
 
 #[test]
 fn a_server_with_only_unsafe_algorithms_is_refused_with_advice() {
@@ -36,7 +42,7 @@ fn a_server_without_extensions_gets_the_archive() {
 
 #[test]
 fn an_archive_that_others_remove_first_counts_as_removed() {
-    let paths = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let paths = Arc::new(Mutex::new(Vec::new()));
     let expired = paths.clone();
     let bad = BadNight::with_sftp(|sftp| {
         sftp.before_removal(move || {
@@ -95,4 +101,71 @@ fn a_server_is_reached_and_recognised_by_its_ipv6_address() {
     let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(bad.path("known_hosts")).status().unwrap();
     assert!(hashed.success() && fs::read_to_string(bad.path("known_hosts")).unwrap().starts_with("|1|"));
     bad.run().exited_with(0);
+}
+
+#[test]
+fn a_relative_directory_is_resolved_once_and_used_absolutely() {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = requests.clone();
+    let record = move |operation: Operation<'_>| {
+        seen.lock().unwrap().push(operation.what.to_owned());
+        RequestFault::None
+    };
+    let mut bad = BadNight::with_sftp(|sftp| sftp.login_folder("home").on_operation(record));
+    let elsewhere = bad.listing();
+    let outside = bad.directory.clone();
+    bad.directory = bad.path("sftp/home/archives");
+    fs::create_dir_all(&bad.directory).unwrap();
+    bad.run().exited_with(0);
+    assert_eq!(bad.names(), [bad.archive_aged(0)]);
+    bad.directory = outside;
+    assert!(bad.listing() == elsewhere, "{:?}", bad.names());
+    let requests = requests.lock().unwrap();
+    let relative: Vec<_> = requests
+        .iter()
+        .filter(|what| what.split(' ').nth(1).is_some_and(|path| path.starts_with("archives")))
+        .collect();
+    // Before and after it was carried out.
+    assert_eq!(relative, ["realpath archives"; 2]);
+}
+
+#[test]
+fn a_server_that_does_not_resolve_paths_gets_the_archive() {
+    for fault in [RequestFault::Status(StatusCode::OpUnsupported), RequestFault::Failure] {
+        let refuse = move |operation: Operation<'_>| {
+            if operation.what.starts_with("realpath ") { fault } else { RequestFault::None }
+        };
+        let bad = BadNight::with_sftp(|sftp| sftp.on_operation(refuse));
+        bad.run().exited_with(0).logged("warnings 0");
+        assert!(bad.is_delivered());
+    }
+}
+
+#[test]
+fn a_missing_directory_is_reported_as_configured() {
+    let mut bad = BadNight::with_sftp(|sftp| sftp.login_folder("home"));
+    fs::create_dir_all(bad.path("sftp/home")).unwrap();
+    bad.set("sftp.directory", json!("missing"));
+    bad.must_fail(&["sftp.directory \"missing\" does not exist on the server"]);
+}
+
+#[test]
+fn a_server_that_closes_and_renames_slowly_gets_ten_times_the_time_limit() {
+    let mut bad = BadNight::with_sftp(|sftp| {
+        sftp.slow_close(Duration::from_millis(3_500)).slow_rename(Duration::from_millis(3_500))
+    });
+    bad.set("sftp.timeout_seconds", json!(2)).set("retry.attempts", json!(1));
+    bad.run().exited_with(0).logged("warnings 0");
+    assert!(bad.is_delivered());
+    let outcome = bad.call("check", &[]);
+    outcome.exited_with(0);
+    assert!(outcome.stdout.contains("synced to the disk and renamed"), "{}", outcome.all());
+}
+
+#[test]
+fn a_signal_ends_a_run_during_a_slow_rename() {
+    let bad = BadNight::with_sftp(|sftp| sftp.slow_rename(Duration::from_secs(60)));
+    let run = start(&bad);
+    wait_until("the rename", || bad.sftp().operations().iter().any(|done| done.starts_with("rename")));
+    signal_and_wait(&bad, run, Signal::TERM).exited_with(143);
 }

@@ -1,6 +1,7 @@
 //! Runs that must not or cannot remove anything.
 
 use std::fs;
+use std::time::Duration;
 
 use chrono::Datelike as _;
 use serde_json::json;
@@ -68,4 +69,23 @@ fn a_replacement_is_delivered_to_a_server_that_refuses_removal() {
     assert_ne!(bad.listing()[&bad.archive_aged(0)].as_deref(), Some(OLDER_ATTEMPT));
     let old = bad.old_name();
     assert_eq!(bad.listing()[&old].as_deref(), Some(OLDER_ATTEMPT));
+}
+
+#[test]
+fn a_file_that_is_still_there_after_its_removal_is_a_warning() {
+    let bad = BadNight::with_sftp(|sftp| sftp.keeps_removed_files());
+    let (first, second) = (bad.archive_aged(20), bad.archive_aged(30));
+    let reported = "is still there, although the server reported its removal";
+    let outcome =
+        bad.must_warn(&[&format!("{first} (expired"), &format!("{second} (expired"), reported, "remove files"]);
+    outcome.logged("0 removed");
+    assert!(!outcome.log.contains(&format!("removed {first}")), "{}", outcome.all());
+    bad.assert_holds_exactly(&[0, 1, 2, 3, 20, 30]);
+}
+
+#[test]
+fn a_removed_file_that_is_still_listed_counts_as_removed() {
+    let bad = BadNight::with_sftp(|sftp| sftp.late_listing(Duration::from_secs(600)));
+    bad.run().exited_with(0).logged("2 removed").logged("warnings 0");
+    bad.assert_holds_exactly(&[0, 1, 2, 3]);
 }

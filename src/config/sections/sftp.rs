@@ -86,7 +86,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         connections = with_default(whole(1..=8), 8);
         /// The maximum rate of the upload over all connections together, in KiB per second; null is unlimited.
         max_kib_per_second = optional(whole(1..=u64::from(u32::MAX)));
-        /// The time limit for connecting and for each reply, in seconds.
+        /// The time limit for connecting and for each reply, in seconds. Syncing, closing and renaming a file may take ten times
+        /// as long.
         timeout_seconds = with_default(whole(1..=3_600), 30);
     }
     let agent_socket = keys.context().environment.agent_socket().map(PathBuf::from);

@@ -33,14 +33,20 @@ impl ConnectionPool {
         for _ in 0..count {
             let connect = connect.clone();
             let span = tracing::Span::current();
+            let connect = move || connect().inspect(Connection::rest);
             self.threads().push(thread::spawn(move || span.in_scope(connect)));
         }
     }
 
-    /// Waits for one of the connections; `None` if there are no more.
+    /// Waits for one of the connections that still work; `None` if there are no more.
     pub(crate) fn take(&self) -> Option<Connected> {
-        let thread = self.threads().pop()?;
-        Some(propagate_panic(thread.join()))
+        loop {
+            let thread = self.threads().pop()?;
+            let connected = propagate_panic(thread.join());
+            if connected.as_ref().map_or(true, Connection::wake) {
+                return Some(connected);
+            }
+        }
     }
 
     /// Drops the unused connections, and expects no transfer.

@@ -34,9 +34,6 @@ const BEGINNING: u64 = 64 * 1024;
 /// How many files are opened to query the file system: the server may refuse some, and each attempt takes time.
 const MAX_FILES_TRIED: usize = 3;
 
-/// Factor of the time limit for a sync: the disk has to write its buffers.
-const SYNC_TIME_FACTOR: u32 = 10;
-
 /// Whether the server has written a file to its disk, safe from a power failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Durability {
@@ -137,7 +134,7 @@ impl Connection {
     /// As [`failed`](Connection::failed), after a request to change something.
     fn change_failed(&self, what: &str, error: ssh2::Error) -> DestinationError {
         if is_refusal_to_write(&error) && self.file_system().is_some_and(|file_system| file_system.is_read_only) {
-            let directory = self.directory().display().to_string();
+            let directory = self.configured_directory().to_owned();
             return DestinationError::ReadOnly { what: what.to_owned(), directory };
         }
         self.failed(what, error)
@@ -188,18 +185,16 @@ impl Connection {
 
     /// Renames the file `from` to the unused name `to`.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), DestinationError> {
-        self.sftp
-            .rename(&self.path(from), &self.path(to), None)
-            .map_err(|error| self.change_failed(&format!("to rename {from:?} to {to:?}"), error))
+        self.patiently(|| {
+            let renamed = self.sftp.rename(&self.path(from), &self.path(to), None);
+            renamed.map_err(|error| self.change_failed(&format!("to rename {from:?} to {to:?}"), error))
+        })
     }
 
     /// Asks the server to write `file`, which is open for writing, to its disk (`fsync@openssh.com`, OpenSSH's PROTOCOL
     /// file, section 4.4). Waits up to ten times `sftp.timeout_seconds`. Shuts a broken connection down.
     pub(crate) fn sync(&self, file: &mut File) -> Durability {
-        let timeout = self.session.timeout();
-        self.session.set_timeout(timeout.saturating_mul(SYNC_TIME_FACTOR));
-        let synced = file.fsync();
-        self.session.set_timeout(timeout);
+        let synced = self.patiently(|| file.fsync());
         match synced.map_err(|error| (error.code(), error)) {
             Ok(()) => Durability::Synced,
             // Permission denied, bad message and unsupported (draft-ietf-secsh-filexfer-02 section 7): sent by servers that

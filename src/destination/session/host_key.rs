@@ -50,9 +50,10 @@ fn list(is_included: impl Fn(&str) -> bool) -> String {
     if selected.is_empty() { select(&|_| true).join(",") } else { selected.join(",") }
 }
 
-/// The lists of algorithms to request in turn until the server presents the pinned key.
-pub(crate) fn pinned_attempts() -> Vec<String> {
-    ALGORITHMS.iter().map(|(_, signatures)| signatures.join(",")).collect()
+/// The signature algorithms of all key types except `refused`; `None` if no type is left.
+pub(crate) fn algorithms_without(refused: &[String]) -> Option<String> {
+    let is_left = |algorithm: &str| !refused.iter().any(|refused| refused == algorithm);
+    ALGORITHMS.iter().any(|(key, _)| is_left(key)).then(|| list(is_left))
 }
 
 /// OpenSSH's fingerprint of a key: the unpadded base64 of its SHA-256.

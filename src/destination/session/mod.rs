@@ -5,5 +5,6 @@ pub(super) mod connection;
 pub(super) mod connection_pool;
 pub(super) mod folder;
 pub(super) mod host_key;
+pub(super) mod keep_alive;
 pub(super) mod known_hosts;
 pub(super) mod server;

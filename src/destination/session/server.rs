@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ssh2::{ErrorCode, MethodType, Session};
 
@@ -14,11 +15,13 @@ use crate::destination::session::authentication::{Failure, Login, authenticate};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::connection_pool::ConnectionPool;
 use crate::destination::session::host_key::{self, Verdict};
+use crate::destination::session::keep_alive::Keeper;
 use crate::destination::session::known_hosts::{self, Known, Place};
 use crate::destination::transfer::rate_limit::RateLimit;
 use crate::rules::connections::{Shares, for_round_trip};
-use crate::rules::known_hosts::HostName;
-use crate::runtime::interrupt::Interrupt;
+use crate::rules::known_hosts::{HostName, algorithm_of};
+use crate::runtime::error_chain::with_causes;
+use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
 
 /// Identification, key exchange, new keys, authentication service (RFC 4253).
@@ -39,6 +42,17 @@ pub struct Server {
     useful_connections: Arc<AtomicU64>,
     pub(crate) rate_limit: Option<Arc<RateLimit>>,
     pub(crate) pool: Arc<ConnectionPool>,
+    /// `sftp.directory`, resolved by the first connection.
+    directory: Arc<OnceLock<PathBuf>>,
+    keeper: Arc<Keeper>,
+}
+
+/// A connection before the login.
+struct Handshake {
+    session: Session,
+    socket: TcpStream,
+    closer: CloserGuard,
+    round_trip: Duration,
 }
 
 #[derive(Debug)]
@@ -63,6 +77,8 @@ impl Server {
             useful_connections: Arc::new(AtomicU64::new(1)),
             rate_limit: config.max_kib_per_second.map(|kib| Arc::new(RateLimit::new(kib.saturating_mul(1024)))),
             pool: Arc::default(),
+            directory: Arc::default(),
+            keeper: Arc::default(),
         }
     }
 
@@ -112,13 +128,14 @@ impl Server {
         Shares::new(self.useful_connections.load(Ordering::SeqCst), self.config.connections)
     }
 
-    /// Connects, with retries.
+    /// Connects, with retries. The connection is kept alive until it is used for a transfer.
     pub fn connect(&self) -> Result<Connection, DestinationError> {
-        self.retry.run("connecting to the SFTP server", || self.connect_once())
+        self.retry.run("connecting to the SFTP server", || self.connect_once().inspect(Connection::rest))
     }
 
-    /// Runs `work` over `first` or a new connection, and retries it over another one if the connection breaks. `what` names
-    /// the work in the log. Also returns the connection.
+    /// Runs `work` over `first` or a new connection, and retries it over another one if the connection breaks. If it broke
+    /// while it was resting, that is no failed attempt. `what` names the work in the log. Also returns the connection, which
+    /// is kept alive.
     pub fn with_connection<T>(
         &self,
         what: &str,
@@ -126,21 +143,30 @@ impl Server {
         mut work: impl FnMut(&Connection) -> Result<T, DestinationError>,
     ) -> Result<(T, Connection), DestinationError> {
         self.retry.run(what, || {
-            let connection = match first.take() {
-                Some(connection) => connection,
-                None => self.connect_once()?,
-            };
-            let value = self.unless_interrupted(work(&connection))?;
-            Ok((value, connection))
+            loop {
+                let connection = match first.take().filter(Connection::wake) {
+                    Some(connection) => connection,
+                    None => self.connect_once()?,
+                };
+                match self.unless_interrupted(work(&connection)) {
+                    Ok(value) => {
+                        connection.rest();
+                        return Ok((value, connection));
+                    }
+                    Err(error @ DestinationError::Broken { .. }) if !connection.wake() => {
+                        tracing::info!("the idle connection broke, connecting again: {}", with_causes(&error));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
         })
     }
 
     /// Connects once and measures the round trip.
     pub(crate) fn connect_once(&self) -> Result<Connection, DestinationError> {
         let connection = self.connect_additional()?;
-        let started = Instant::now();
-        connection.check_directory()?;
-        self.useful_connections.store(for_round_trip(started.elapsed()), Ordering::SeqCst);
+        let round_trip = connection.check_directory()?;
+        self.useful_connections.store(for_round_trip(round_trip), Ordering::SeqCst);
         Ok(connection)
     }
 
@@ -191,43 +217,63 @@ impl Server {
         }
     }
 
-    /// Requests one type of host key after the other until the server presents the pinned key.
+    /// Requests a host key of any type. While the server presents another key than the pinned one, requests one of the types
+    /// that it has not presented yet.
     fn open_pinned(&self, known: &Known) -> Result<Connection, DestinationError> {
-        let mut last = None;
-        for algorithms in host_key::pinned_attempts() {
-            match self.open_with_algorithms(&algorithms, known) {
-                // The server has no key of that type, or only an unpinned one. Try the next type.
-                Err(error @ (DestinationError::HostKey(_) | DestinationError::Handshake { .. })) => {
-                    // A refused key is more informative than a missing type.
-                    if !matches!(last, Some(DestinationError::HostKey(_))) {
-                        last = Some(error);
-                    }
+        let mut refused_types = Vec::new();
+        let mut refusal = None;
+        while let Some(algorithms) = host_key::algorithms_without(&refused_types) {
+            let handshake = match self.shake_hands(&algorithms) {
+                // The server has no other key.
+                Err(DestinationError::Handshake { source, .. }) if refusal.is_some() && has_no_common(&source) => break,
+                handshake => handshake?,
+            };
+            match self.check_host_key(&handshake.session, known) {
+                Ok(()) => return self.log_in(handshake),
+                Err(error @ DestinationError::HostKey(_)) => refusal = Some(error),
+                Err(error) => return Err(error),
+            }
+            let key = handshake.session.host_key().map(|(key, _)| key).unwrap_or_default();
+            match algorithm_of(key) {
+                // A pinned key that is revoked.
+                _ if self.config.host_key == HostKeyPolicy::Pinned(host_key::fingerprint(key)) => break,
+                Some(algorithm) if !refused_types.iter().any(|refused| refused == algorithm) => {
+                    refused_types.push(algorithm.to_owned());
                 }
-                other => return other,
+                _ => break,
             }
         }
-        Err(last.unwrap_or_else(|| DestinationError::HostKey("there is no host key type to request".to_owned())))
+        Err(refusal.unwrap_or_else(|| DestinationError::HostKey("there is no host key type to request".to_owned())))
     }
 
     fn open_with_algorithms(&self, algorithms: &str, known: &Known) -> Result<Connection, DestinationError> {
-        let config = &*self.config;
+        let handshake = self.shake_hands(algorithms)?;
+        self.check_host_key(&handshake.session, known)?;
+        self.log_in(handshake)
+    }
+
+    fn shake_hands(&self, algorithms: &str) -> Result<Handshake, DestinationError> {
         let socket = self.connect_tcp()?;
-        let clone_failed = |error| DestinationError::Connection { address: self.address(), source: error };
         let closer = self.interrupt.on_trigger({
-            let socket = socket.try_clone().map_err(clone_failed)?;
+            let socket = socket.try_clone().map_err(|error| self.connection_error(error))?;
             move || {
                 // The socket may already be closed.
                 let _ = socket.shutdown(Shutdown::Both);
             }
         });
         let mut session = Session::new().map_err(|error| self.handshake_error(error))?;
-        session.set_timeout(u32::try_from(config.timeout.as_millis()).unwrap_or(u32::MAX));
+        session.set_timeout(u32::try_from(self.config.timeout.as_millis()).unwrap_or(u32::MAX));
         session.method_pref(MethodType::HostKey, algorithms).map_err(|error| self.handshake_error(error))?;
-        session.set_tcp_stream(socket.try_clone().map_err(clone_failed)?);
+        session.set_tcp_stream(socket.try_clone().map_err(|error| self.connection_error(error))?);
         let started = Instant::now();
         session.handshake().map_err(|error| self.handshake_error(error))?;
-        let round_trip = started.elapsed() / HANDSHAKE_ROUND_TRIPS;
-        self.check_host_key(&session, known)?;
+        Ok(Handshake { session, socket, closer, round_trip: started.elapsed() / HANDSHAKE_ROUND_TRIPS })
+    }
+
+    /// Must be called only if the host key is trusted.
+    fn log_in(&self, handshake: Handshake) -> Result<Connection, DestinationError> {
+        let Handshake { session, socket, closer, round_trip } = handshake;
+        let config = &*self.config;
         let (address, username) = (self.address(), config.username.clone());
         let login = authenticate(&session, config, self.login()).map_err(|failure| match failure {
             Failure::Connection(error) => {
@@ -246,7 +292,9 @@ impl Server {
             let (address, username) = (self.address(), config.username.clone());
             DestinationError::NoSftp { address, username, error }
         })?;
-        Ok(Connection::new(config, &self.interrupt, (sftp, session, socket), closer))
+        let (directory, keeper) = ((config, &self.directory), (&*self.keeper, &self.interrupt));
+        Connection::new(directory, keeper, (sftp, session, socket), closer)
+            .map_err(|error| self.connection_error(error))
     }
 
     fn connect_tcp(&self) -> Result<TcpStream, DestinationError> {
@@ -261,7 +309,11 @@ impl Server {
                 Err(error) => last = error,
             }
         }
-        Err(DestinationError::Connection { address: self.address(), source: last })
+        Err(self.connection_error(last))
+    }
+
+    fn connection_error(&self, source: io::Error) -> DestinationError {
+        DestinationError::Connection { address: self.address(), source }
     }
 
     /// `known`: the host's entries in known_hosts, for the first connection.

@@ -115,7 +115,7 @@ impl ReadBack {
         bar: Option<&Bar>,
     ) -> Result<(), DestinationError> {
         let mut expected = Vec::new();
-        while let Some(mut part) = queue.take()? {
+        while let Some(mut part) = reader.connection().rest_during(|| queue.take())? {
             reader.seek(part.start())?;
             while let Some(left) = left(&mut part)
                 && !queue.is_stopped()

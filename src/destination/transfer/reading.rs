@@ -28,6 +28,10 @@ impl<'a> RemoteReader<'a> {
         Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size] })
     }
 
+    pub(crate) fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
     /// Continues at `position`.
     pub(crate) fn seek(&mut self, position: u64) -> Result<(), DestinationError> {
         self.file.seek(SeekFrom::Start(position)).map(|_| ()).map_err(|error| self.failed(error))

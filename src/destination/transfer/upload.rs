@@ -201,7 +201,7 @@ impl Upload {
     }
 
     fn write_additional(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        if !self.queue.wait_until_open() {
+        if !connection.rest_during(|| self.queue.wait_until_open()) {
             return Ok(());
         }
         self.was_shared.store(true, Ordering::SeqCst);
@@ -286,7 +286,7 @@ impl Upload {
             Writing::OneWrite => ONE_WRITE,
         };
         let mut window = Window::new(in_flight);
-        while let Some(mut part) = self.queue.take()? {
+        while let Some(mut part) = connection.rest_during(|| self.queue.take())? {
             self.send(server, connection, file, (&mut part, &mut window), bar)?;
         }
         Ok(())
@@ -324,7 +324,7 @@ impl Upload {
                 to_read_back = part.start();
             }
             if window.in_flight().is_empty() {
-                if position < part.end() && part.wait_for(position)? {
+                if position < part.end() && connection.rest_during(|| part.wait_for(position))? {
                     continue;
                 }
                 return Ok(());
@@ -348,9 +348,9 @@ impl Upload {
     }
 
     /// Some servers report a full disk or a quota only when a file is closed.
-    fn close(&self, connection: &Connection, mut file: File) -> Result<(), DestinationError> {
+    fn close(&self, connection: &Connection, file: File) -> Result<(), DestinationError> {
         let what = format!("to close {:?} {NO_SPACE}", self.name);
-        file.close().map_err(|error| self.refused(connection, &what, error))
+        connection.close_file(file, |error| self.refused(connection, &what, error))
     }
 
     /// The error for a failed write: a full disk, a broken connection, or a refusal.

@@ -1,4 +1,4 @@
-//! Rows 73 to 98 and 122: faults of trust, data loss and messages.
+//! Rows 73 to 98, 102, 103 and 122: faults of trust, data loss and messages.
 
 use super::Row;
 
@@ -13,6 +13,7 @@ const DISKS: &str = "tests/failures/disks.rs";
 const FORGED_ZIPS: &str = "tests/failures/forged_zips.rs";
 const HOSTILE: &str = "tests/hostile.rs";
 const HOST_KEYS: &str = "tests/failures/host_keys.rs";
+const IDLE_CONNECTIONS: &str = "tests/failures/idle_connections.rs";
 const INTERRUPTIONS: &str = "tests/failures/interruptions.rs";
 const JOB_ID: &str = "src/disk/job_id.rs";
 const LIKE_OPENSSH: &str = "tests/failures/like_openssh.rs";
@@ -20,8 +21,10 @@ const LOCKS: &str = "tests/failures/locks.rs";
 const LOG: &str = "tests/reports/log.rs";
 const LOGINS: &str = "tests/failures/logins.rs";
 const MAIL: &str = "tests/reports/mail.rs";
+const ODD_SERVERS: &str = "tests/failures/odd_servers.rs";
 const POWER: &str = "tests/failures/power.rs";
 const REDIRECTS: &str = "tests/failures/redirects.rs";
+const REMOVAL: &str = "tests/failures/removal.rs";
 const RENAMED: &str = "tests/restore/renamed.rs";
 const RULES_DUMP: &str = "tests/rules/dump.rs";
 const RULES_FRESHNESS: &str = "tests/rules/freshness.rs";
@@ -263,6 +266,26 @@ pub(super) const ROWS: &[Row] = &[
         98,
         "the host of Mattermost or mail does not resolve",
         &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")],
+    ),
+    (
+        102,
+        "server reports a removal and keeps the file; relative and absolute paths name different folders",
+        &[
+            (REMOVAL, "a_file_that_is_still_there_after_its_removal_is_a_warning"),
+            (REMOVAL, "a_removed_file_that_is_still_listed_counts_as_removed"),
+            (ODD_SERVERS, "a_relative_directory_is_resolved_once_and_used_absolutely"),
+            (ODD_SERVERS, "a_server_that_does_not_resolve_paths_gets_the_archive"),
+        ],
+    ),
+    (
+        103,
+        "server drops idle connections during a long download or pack",
+        &[
+            (IDLE_CONNECTIONS, "an_idle_connection_is_kept_alive_during_a_long_download"),
+            (IDLE_CONNECTIONS, "an_idle_connection_to_openssh_is_kept_alive"),
+            (IDLE_CONNECTIONS, "an_idle_connection_that_the_server_closes_costs_no_attempt"),
+            (IDLE_CONNECTIONS, "a_signal_ends_a_run_whose_idle_connection_gets_no_reply"),
+        ],
     ),
     (
         122,

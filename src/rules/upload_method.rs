@@ -33,7 +33,7 @@ pub struct FailedUpload {
 }
 
 /// Services that store each upload as one object (their documentation; `rclone serve sftp` 1.60 was tried).
-const ONE_WRITER: [&str; 4] = ["AWS_SFTP_", "AzureSSH_", "SFTPGo_", "rclone/"];
+const ONE_WRITER: [&str; 4] = ["AWS_SFTP_", "AzureSSH_", "SFTPGo", "rclone/"];
 
 impl Method {
     /// The method to begin with. `banner` is the server's identification, such as `SSH-2.0-OpenSSH_9.2` (RFC 4253 section
@@ -42,7 +42,7 @@ impl Method {
         let software = banner.splitn(3, '-').nth(2).unwrap_or_default();
         let is_one_writer = ONE_WRITER.iter().any(|known| software.starts_with(known));
         let writing = if is_one_writer { Writing::OneConnection } else { Writing::SeveralConnections };
-        Method { writing, resumes: !is_one_writer, is_openssh: software.starts_with("OpenSSH") }
+        Method { writing, resumes: true, is_openssh: software.starts_with("OpenSSH") }
     }
 
     /// The next method, if this one explains the failure of `upload`.
@@ -83,10 +83,14 @@ mod tests {
 
     #[test]
     fn known_services_begin_with_one_connection() {
-        for banner in
-            ["SSH-2.0-AWS_SFTP_1.1", "SSH-2.0-AzureSSH_1.0.0", "SSH-2.0-SFTPGo_2.6.0", "SSH-2.0-rclone/v1.60.1"]
-        {
-            assert_eq!(Method::for_banner(banner), method(Writing::OneConnection, false), "{banner}");
+        for banner in [
+            "SSH-2.0-AWS_SFTP_1.1",
+            "SSH-2.0-AzureSSH_1.0.0",
+            "SSH-2.0-SFTPGo_2.6.0",
+            "SSH-2.0-SFTPGo",
+            "SSH-2.0-rclone/v1.60.1",
+        ] {
+            assert_eq!(Method::for_banner(banner), method(Writing::OneConnection, true), "{banner}");
         }
         for banner in ["SSH-2.0-mod_sftp", "SSH-2.0-", ""] {
             assert_eq!(Method::for_banner(banner), method(Writing::SeveralConnections, true), "{banner}");

@@ -23,6 +23,7 @@ mod random_bytes;
 mod redirects;
 mod removal;
 mod same_day;
+mod services;
 mod shared_folder;
 mod stale_dumps;
 mod sync;

@@ -17,7 +17,6 @@ use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::disk::spool::Spool;
 use crate::rules::connections::extra_for_size;
 use crate::rules::listing::Kind;
-use crate::runtime::error_chain::with_causes;
 use crate::runtime::progress::Bar;
 
 /// How many bytes at both ends of a file are read again once it is closed.
@@ -57,19 +56,17 @@ impl ReadBack {
         self.verified().clear();
     }
 
-    /// Verifies acknowledged bytes over a `connection` that does not write the file, until the upload is done. A server may
-    /// show the file only after it is closed, so nothing but a broken connection is an error.
+    /// Verifies acknowledged bytes over a `connection` that does not write the file, until the upload is done.
+    ///
+    /// # Errors
+    /// If the connection breaks. Or if the server does not show the file as it was written, perhaps because it is not closed:
+    /// this ends all early reading.
     pub(crate) fn read_early(&self, connection: &Connection) -> Result<(), DestinationError> {
         let read = self.open(connection).and_then(|mut reader| self.read_parts(&self.acknowledged, &mut reader, None));
-        read.or_else(|error| {
-            if matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_)) {
-                return Err(error);
+        read.inspect_err(|error| {
+            if !matches!(error, DestinationError::Broken { .. }) {
+                self.acknowledged.stop();
             }
-            if !self.acknowledged.is_stopped() {
-                tracing::info!("reading {:?} back once it is closed, not before: {}", self.name, with_causes(&error));
-            }
-            self.acknowledged.stop();
-            Ok(())
         })
     }
 

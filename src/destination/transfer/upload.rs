@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ssh2::{File, OpenFlags, OpenType};
 
-use crate::destination::error::{DestinationError, is_no_space};
+use crate::destination::error::{DestinationError, is_connection_error, is_no_space};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::folder::{Durability, free_space};
 use crate::destination::session::server::Server;
@@ -20,7 +20,6 @@ use crate::rules::units;
 use crate::rules::upload_method::{FailedUpload, Method, Writing};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::progress::Bar;
-use crate::runtime::retry::Retryable as _;
 
 /// Maximum number of new bytes per call of libssh2. The call returns after the first acknowledgement and is subject to the
 /// session's time limit, so this many bytes must get through within `sftp.timeout_seconds`.
@@ -29,6 +28,8 @@ const STEP: usize = 256 * 1024;
 const ONE_WRITE: usize = 30_000;
 /// How many acknowledged bytes are passed on to be read back at a time.
 const TO_READ_BACK: u64 = 256 * 1024;
+const ONE_CONNECTION: &str = "the server does not let several connections use a new file; if that is so every night, \
+                              sftp.connections: 1 saves their logins";
 /// Time limit for removing a failed upload, in milliseconds.
 const CLEAN_UP_LIMIT: u32 = 5_000;
 /// Servers report a full disk and similar problems only as "failure".
@@ -48,8 +49,13 @@ pub struct Upload {
     has_begun: bool,
     /// Whether several connections had the file open.
     was_shared: AtomicBool,
-    /// Whether a connection broke. The server may have lost acknowledged data, or the whole file.
-    has_broken: AtomicBool,
+    /// Whether the server refused a further connection that wanted to write the file, or read it back.
+    is_for_one: AtomicBool,
+    /// Whether it was begun over an earlier connection, which broke. The server may have lost acknowledged data, or the whole
+    /// file.
+    was_resumed: AtomicBool,
+    /// Whether an additional connection failed to write its share.
+    has_lost_lane: AtomicBool,
     /// The durability of the complete upload.
     pub(crate) durability: Durability,
     /// Bytes that were free when it was complete, if the server reports them.
@@ -76,7 +82,9 @@ impl Upload {
             expected_size,
             has_begun: false,
             was_shared: AtomicBool::new(false),
-            has_broken: AtomicBool::new(false),
+            is_for_one: AtomicBool::new(false),
+            was_resumed: AtomicBool::new(false),
+            has_lost_lane: AtomicBool::new(false),
             durability: Durability::NotOffered,
             free: None,
         }
@@ -100,31 +108,30 @@ impl Upload {
     /// Whether another method is left after `error`, a refused or different upload. The next [`run`](Upload::run) uses it,
     /// from the beginning.
     pub(crate) fn falls_back_after(&mut self, error: &DestinationError) -> bool {
-        let was_resumed = self.has_broken.load(Ordering::SeqCst);
+        let was_resumed = self.was_resumed.load(Ordering::SeqCst);
         let is_explained = match error {
-            DestinationError::Refused { .. } => self.queue.high_water_mark() > 0,
+            DestinationError::Refused { .. } => self.queue.is_open(),
             DestinationError::Different { .. } => true,
             DestinationError::Disappeared(_) => was_resumed,
             _ => false,
         };
         let was_shared = self.was_shared.load(Ordering::SeqCst);
-        let had_several_writes = self.queue.high_water_mark() > ONE_WRITE as u64;
+        let had_several_writes = self.spool_size() > ONE_WRITE as u64;
         let upload = FailedUpload { was_shared, was_resumed, had_several_writes };
         let Some(next) = self.method.after(upload).filter(|_| is_explained) else { return false };
-        let advice = if self.method.writing == Writing::SeveralConnections && next.writing > self.method.writing {
-            ". If this happens every night, set sftp.connections to 1"
-        } else {
-            ""
-        };
         let why = with_causes(error);
         if was_resumed {
             tracing::info!("the server lost data sent before the connection broke, sending it again: {why}");
         } else {
-            tracing::info!("sending it again {next}, because it failed {}: {why}{advice}", self.method);
+            tracing::info!("sending it again {next}, because it failed {}: {why}", self.method);
+            if self.method.writing == Writing::SeveralConnections {
+                tracing::info!("{ONE_CONNECTION}");
+            }
         }
         self.method = next;
-        self.has_broken.store(false, Ordering::SeqCst);
-        self.was_shared.store(false, Ordering::SeqCst);
+        for flag in [&self.was_resumed, &self.was_shared, &self.has_lost_lane] {
+            flag.store(false, Ordering::SeqCst);
+        }
         self.queue.start_over();
         true
     }
@@ -146,19 +153,19 @@ impl Upload {
         // After a broken connection, everything is verified once the file is closed.
         let has_begun = std::mem::replace(&mut self.has_begun, true);
         self.read_back.start_over();
-        let (mut is_resumed, mut durability, mut free) = (false, Durability::NotOffered, None);
+        let (mut durability, mut free) = (Durability::NotOffered, None);
         let this = &*self;
         let write = |connection: &Connection| this.write_additional(server, connection, bar);
         let read = |connection: &Connection| {
             this.was_shared.store(true, Ordering::SeqCst);
-            this.read_back.read_early(connection)
+            this.read_back.read_early(connection).inspect_err(|error| this.note_refusal(error))
         };
         let writer = Lane { queue: &this.queue, work: &write };
         let reader = Lane { queue: this.read_back.acknowledged(), work: &read };
         let (writers, readers) = this.additional(has_begun);
         let first = || {
-            let mut file;
-            (file, is_resumed) = this.open(connection, existing, has_begun)?;
+            let (mut file, was_resumed) = this.open(connection, existing, has_begun)?;
+            this.was_resumed.store(was_resumed, Ordering::SeqCst);
             // Additional connections may already be waiting for the file.
             this.queue.open();
             if this.queue.high_water_mark() == 0 {
@@ -182,10 +189,10 @@ impl Upload {
             }
         })?;
         (self.durability, self.free) = (durability, free);
-        if is_resumed {
-            self.has_broken.store(true, Ordering::SeqCst);
+        if self.is_for_one.load(Ordering::SeqCst) {
+            tracing::info!("{ONE_CONNECTION}");
         }
-        if self.has_broken.load(Ordering::SeqCst) {
+        if self.was_resumed.load(Ordering::SeqCst) || self.has_lost_lane.load(Ordering::SeqCst) {
             self.read_back.start_over();
         }
         Ok(())
@@ -205,9 +212,22 @@ impl Upload {
             return Ok(());
         }
         self.was_shared.store(true, Ordering::SeqCst);
-        let mut file = self.reopen(connection)?;
+        let mut file = self.reopen(connection).inspect_err(|error| self.note_refusal(error))?;
         let sent = self.send_parts(server, connection, &mut file, bar).and_then(|()| self.close(connection, file));
-        sent.inspect_err(|_| self.has_broken.store(true, Ordering::SeqCst))
+        sent.inspect_err(|error| {
+            self.note_refusal(error);
+            self.has_lost_lane.store(true, Ordering::SeqCst);
+        })
+    }
+
+    fn note_refusal(&self, error: &DestinationError) {
+        if !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_)) {
+            self.is_for_one.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn spool_size(&self) -> u64 {
+        self.queue.ready().extent().map_or(0, |extent| extent.written)
     }
 
     /// Opens the file for writing. Also returns whether the upload is resumed.
@@ -238,23 +258,26 @@ impl Upload {
             }
         }
         self.queue.start_over();
-        let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         // Some servers refuse every removal, even of a missing file.
-        if existing.is_some()
-            && let Err(error) = connection.remove(&self.name)
-        {
-            // A regular file can be overwritten; a link could lead anywhere.
-            let is_file =
-                || connection.lookup(&self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
-            if error.is_transient() || !is_file()? {
-                return Err(error);
-            }
-            flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
+        let removed = if existing.is_some() { connection.remove(&self.name) } else { Ok(()) };
+        if let Err(error @ DestinationError::Broken { .. }) = removed {
+            return Err(error);
         }
+        let create = |flag| self.open_with(connection, OpenFlags::WRITE | OpenFlags::CREATE | flag);
+        let file = match create(OpenFlags::EXCLUSIVE) {
+            // It was not removed, or not listed. A regular file can be overwritten; a link could lead anywhere.
+            Err(error) if !is_connection_error(&error) && self.is_there(connection)? => create(OpenFlags::TRUNCATE),
+            created => created,
+        };
         // The server may still execute requests of a broken connection, even a removal.
-        self.open_with(connection, flags)
-            .map(|file| (file, has_begun))
-            .map_err(|error| connection.create_failed(&self.name, self.expected_size, error))
+        file.map(|file| (file, has_begun)).map_err(|error| {
+            let failed = connection.create_failed(&self.name, self.expected_size, error);
+            removed.err().unwrap_or(failed)
+        })
+    }
+
+    fn is_there(&self, connection: &Connection) -> Result<bool, DestinationError> {
+        Ok(connection.lookup(&self.name)?.is_some_and(|entry| entry.kind == Kind::File))
     }
 
     fn reopen(&self, connection: &Connection) -> Result<File, DestinationError> {

@@ -165,9 +165,13 @@ impl<R: Ready> WorkQueue<R> {
         self.ready.nudge();
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::SeqCst)
+    }
+
     /// Waits for [`open`](WorkQueue::open); `false` if the attempt was stopped.
     pub(crate) fn wait_until_open(&self) -> bool {
-        let result = self.ready.wait_until(|_| self.is_stopped() || self.is_open.load(Ordering::SeqCst));
+        let result = self.ready.wait_until(|_| self.is_stopped() || self.is_open());
         result.is_ok() && !self.is_stopped()
     }
 

@@ -43,6 +43,8 @@ fn an_idle_connection_is_kept_alive_during_a_long_download() {
 fn an_idle_connection_to_openssh_is_kept_alive() {
     let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ChannelTimeout session:*=3"));
     slow_down(&mut bad);
+    // The archive grows in steps of more than three seconds.
+    bad.serve(|web| web.bytes_per_second(25_000));
     bad.set("sftp.timeout_seconds", json!(2));
     let outcome = bad.run();
     outcome.exited_with(0);

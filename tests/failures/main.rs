@@ -17,6 +17,7 @@ mod logins;
 mod midnight;
 mod odd_servers;
 mod odd_zips;
+mod overlap;
 mod panics;
 mod power;
 mod random_bytes;

@@ -1,13 +1,17 @@
 //! SFTP services with limits: one writer, writes in order, no resuming, files that appear when they are closed, and others.
 
 use std::time::Duration;
+use std::{fs, io};
 
+use flate2::read::MultiGzDecoder;
 use serde_json::json;
-use testkit::Outcome;
+use testkit::servers::listener::loopback;
+use testkit::servers::proxy::{Builder as ProxyBuilder, Proxy};
 use testkit::servers::sftp::Builder;
 use testkit::setup::extract_dump;
+use testkit::{Outcome, Rclone, wait_until};
 
-use super::bad_night::BadNight;
+use super::bad_night::{BadNight, PASSWORD};
 
 /// Enough for several connections.
 const SIZE: usize = 20 * 1024 * 1024;
@@ -69,6 +73,34 @@ fn each_service_with_limits_gets_its_archive_over_a_line_that_is_cut() {
     }
 }
 
+/// A night that delivers to rclone over a long line, which is cut once after `cut_after` bytes.
+fn rclone_night(cache_mode: &str, cut_after: Option<u64>) -> (BadNight, Rclone, Proxy) {
+    let mut bad = BadNight::with_sftp(|sftp| sftp);
+    let rclone = Rclone::start(&bad.path("sftp"), PASSWORD, cache_mode);
+    let line = Proxy::builder(loopback(rclone.port())).round_trip(Duration::from_millis(40));
+    let line = cut_after.into_iter().fold(line, ProxyBuilder::cut_after).start();
+    bad.enlarge(SIZE);
+    bad.set("sftp.port", json!(line.port())).set("retry.attempts", json!(3));
+    (bad, rclone, line)
+}
+
+#[test]
+fn rclone_gets_its_archive() {
+    for cache_mode in ["off", "writes"] {
+        for cut_after in [None, Some(20_000), Some(SIZE as u64 / 2), Some(SIZE as u64 * 99 / 100)] {
+            let (bad, rclone, _line) = rclone_night(cache_mode, cut_after);
+            let outcome = bad.run();
+            let what = || format!("{cache_mode}, cut after {cut_after:?}: {}\n{}", outcome.all(), rclone.log());
+            assert_eq!(outcome.code, 0, "{}", what());
+            // With a cache, rclone stores a file some seconds after it was closed.
+            let is_whole = |path| io::copy(&mut MultiGzDecoder::new(fs::File::open(path)?), &mut io::sink());
+            wait_until("the whole archive", || is_whole(bad.archive()).is_ok());
+            assert!(extract_dump(&bad.archive()) == bad.dump, "the dump differs: {}", what());
+            bad.assert_holds_exactly(&[0, 1, 2, 3]);
+        }
+    }
+}
+
 #[test]
 fn names_without_a_dot_are_used_where_dotfiles_are_refused() {
     let mut bad = night(Builder::without_dotfiles);
@@ -83,7 +115,7 @@ fn falling_back_costs_no_attempt_and_names_the_setting_that_saves_it() {
     let outcome = assert_delivers(&bad, "one writer");
     outcome.logged("sftp.connections: 1 saves their logins").logged("retries 0");
     bad.set("sftp.connections", json!(1));
-    std::fs::remove_file(bad.archive()).unwrap();
+    fs::remove_file(bad.archive()).unwrap();
     let outcome = bad.run();
     assert!(!outcome.exited_with(0).log.contains("saves their logins"), "{}", outcome.all());
 }

@@ -120,7 +120,11 @@ impl Upload {
         let upload = FailedUpload { was_shared, was_resumed, had_several_writes };
         let Some(next) = self.method.after(upload).filter(|_| is_explained) else { return false };
         let why = with_causes(error);
-        if was_resumed {
+        if was_resumed && matches!(error, DestinationError::Refused { .. }) {
+            tracing::info!(
+                "sending it again from the beginning, because the server does not continue an upload: {why}"
+            );
+        } else if was_resumed {
             tracing::info!("the server lost data sent before the connection broke, sending it again: {why}");
         } else {
             tracing::info!("sending it again {next}, because it failed {}: {why}", self.method);

@@ -13,7 +13,7 @@ use crate::destination::session::folder::{Durability, free_space};
 use crate::destination::session::host_key::fingerprint;
 use crate::destination::session::known_hosts::Place;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::upload::{MODE, NO_SPACE};
+use crate::destination::transfer::writing::{MODE, NO_SPACE};
 use crate::rules::archive_name::Naming;
 use crate::rules::connections::extra_for_size;
 use crate::rules::known_hosts::algorithm_of;

@@ -1,18 +1,18 @@
 //! Uploads an archive under its temporary name.
 
-use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ssh2::{File, OpenFlags, OpenType};
+use ssh2::OpenFlags;
 
-use crate::destination::error::{DestinationError, is_connection_error, is_no_space};
+use crate::destination::error::{DestinationError, is_connection_error};
 use crate::destination::session::connection::Connection;
-use crate::destination::session::folder::{Durability, free_space};
+use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
+use crate::destination::transfer::writing::{RemoteWriter, refused};
 use crate::disk::spool::Spool;
 use crate::rules::connections::{Shares, in_flight};
 use crate::rules::listing::{Entry, Kind};
@@ -32,10 +32,6 @@ const ONE_CONNECTION: &str = "the server does not let several connections use a 
                               sftp.connections: 1 saves their logins";
 /// Time limit for removing a failed upload, in milliseconds.
 const CLEAN_UP_LIMIT: u32 = 5_000;
-/// Servers report a full disk and similar problems only as "failure".
-pub(crate) const NO_SPACE: &str = "(no space, a quota, or a file size limit?)";
-/// Only the owner may read a dump.
-pub(crate) const MODE: i32 = 0o600;
 
 /// An upload of an archive that may still grow. It can continue over another connection.
 pub struct Upload {
@@ -168,18 +164,18 @@ impl Upload {
         let reader = Lane { queue: this.read_back.acknowledged(), work: &read };
         let (writers, readers) = this.additional(has_begun);
         let first = || {
-            let (mut file, was_resumed) = this.open(connection, existing, has_begun)?;
+            let (mut writer, was_resumed) = this.open(connection, existing, has_begun)?;
             this.was_resumed.store(was_resumed, Ordering::SeqCst);
             // Additional connections may already be waiting for the file.
             this.queue.open();
             if this.queue.high_water_mark() == 0 {
-                this.check_space(&mut file)?;
+                writer.check_space()?;
             }
-            this.send_parts(server, connection, &mut file, bar)?;
+            this.send_parts(server, &mut writer, bar)?;
             this.read_back.acknowledged().finish();
-            durability = connection.sync(&mut file);
-            free = free_space(&mut file);
-            let closed = this.close(connection, file);
+            durability = writer.sync();
+            free = writer.free_space();
+            let closed = writer.close();
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
@@ -202,7 +198,7 @@ impl Upload {
         Ok(())
     }
 
-    /// How many additional connections write the file, and how many read it back meanwhile.
+    /// How many additional connections write the file, and how many read it back at the same time.
     fn additional(&self, has_begun: bool) -> (u64, u64) {
         match self.method.writing {
             Writing::SeveralConnections if has_begun => (self.shares.writers - 1, 0),
@@ -216,8 +212,8 @@ impl Upload {
             return Ok(());
         }
         self.was_shared.store(true, Ordering::SeqCst);
-        let mut file = self.reopen(connection).inspect_err(|error| self.note_refusal(error))?;
-        let sent = self.send_parts(server, connection, &mut file, bar).and_then(|()| self.close(connection, file));
+        let mut writer = self.reopen(connection).inspect_err(|error| self.note_refusal(error))?;
+        let sent = self.send_parts(server, &mut writer, bar).and_then(|()| writer.close());
         sent.inspect_err(|error| {
             self.note_refusal(error);
             self.has_lost_lane.store(true, Ordering::SeqCst);
@@ -235,12 +231,12 @@ impl Upload {
     }
 
     /// Opens the file for writing. Also returns whether the upload is resumed.
-    fn open(
-        &self,
-        connection: &Connection,
+    fn open<'a>(
+        &'a self,
+        connection: &'a Connection,
         existing: Option<&Entry>,
         has_begun: bool,
-    ) -> Result<(File, bool), DestinationError> {
+    ) -> Result<(RemoteWriter<'a>, bool), DestinationError> {
         let high_water_mark = self.queue.high_water_mark();
         // As long as nothing is sent, an existing file belongs to an earlier run.
         if high_water_mark > 0
@@ -250,10 +246,10 @@ impl Upload {
             && entry.size.is_some_and(|size| size >= high_water_mark)
         {
             match self.reopen(connection) {
-                Ok(file) => {
+                Ok(writer) => {
                     let size = units::size(high_water_mark);
                     tracing::info!("resuming the upload; the server has parts of the first {size}");
-                    return Ok((file, true));
+                    return Ok((writer, true));
                 }
                 Err(error @ DestinationError::Refused { .. }) => {
                     tracing::info!("sending from the beginning, because the upload cannot be resumed: {error}");
@@ -267,14 +263,14 @@ impl Upload {
         if let Err(error @ DestinationError::Broken { .. }) = removed {
             return Err(error);
         }
-        let create = |flag| self.open_with(connection, OpenFlags::WRITE | OpenFlags::CREATE | flag);
-        let file = match create(OpenFlags::EXCLUSIVE) {
+        let create = |flag| self.open_with(connection, OpenFlags::CREATE | flag);
+        let writer = match create(OpenFlags::EXCLUSIVE) {
             // It was not removed, or not listed. A regular file can be overwritten; a link could lead anywhere.
             Err(error) if !is_connection_error(&error) && self.is_there(connection)? => create(OpenFlags::TRUNCATE),
             created => created,
         };
         // The server may still execute requests of a broken connection, even a removal.
-        file.map(|file| (file, has_begun)).map_err(|error| {
+        writer.map(|writer| (writer, has_begun)).map_err(|error| {
             let failed = connection.create_failed(&self.name, self.expected_size, error);
             removed.err().unwrap_or(failed)
         })
@@ -284,37 +280,25 @@ impl Upload {
         Ok(connection.lookup(&self.name)?.is_some_and(|entry| entry.kind == Kind::File))
     }
 
-    fn reopen(&self, connection: &Connection) -> Result<File, DestinationError> {
-        let refused = |error| self.refused(connection, &format!("to reopen {:?}", self.name), error);
-        self.open_with(connection, OpenFlags::WRITE).map_err(refused)
+    fn reopen<'a>(&'a self, connection: &'a Connection) -> Result<RemoteWriter<'a>, DestinationError> {
+        self.open_with(connection, OpenFlags::empty()).map_err(|error| {
+            let what = format!("to reopen {:?}", self.name);
+            refused(connection, (&self.name, self.expected_size), &what, error)
+        })
     }
 
-    fn open_with(&self, connection: &Connection, flags: OpenFlags) -> Result<File, ssh2::Error> {
-        connection.sftp.open_mode(connection.path(&self.name), flags, MODE, OpenType::File)
+    fn open_with<'a>(&'a self, connection: &'a Connection, flags: OpenFlags) -> Result<RemoteWriter<'a>, ssh2::Error> {
+        RemoteWriter::open(connection, &self.name, flags, self.expected_size)
     }
 
-    /// Checks that there is enough space, if the server reports it.
-    fn check_space(&self, file: &mut File) -> Result<(), DestinationError> {
-        match (self.expected_size, free_space(file)) {
-            (Some(needed), free @ Some(available)) if needed > available => Err(self.no_space(free)),
-            _ => Ok(()),
-        }
-    }
-
-    fn send_parts(
-        &self,
-        server: &Server,
-        connection: &Connection,
-        file: &mut File,
-        bar: &Bar,
-    ) -> Result<(), DestinationError> {
+    fn send_parts(&self, server: &Server, writer: &mut RemoteWriter<'_>, bar: &Bar) -> Result<(), DestinationError> {
         let in_flight = match self.method.writing {
             Writing::SeveralConnections | Writing::OneConnection => in_flight(self.shares.writers, self.shares.readers),
             Writing::OneWrite => ONE_WRITE,
         };
         let mut window = Window::new(in_flight);
-        while let Some(mut part) = connection.rest_during(|| self.queue.take())? {
-            self.send(server, connection, file, (&mut part, &mut window), bar)?;
+        while let Some(mut part) = writer.connection.rest_during(|| self.queue.take())? {
+            self.send(server, writer, (&mut part, &mut window), bar)?;
         }
         Ok(())
     }
@@ -322,17 +306,15 @@ impl Upload {
     fn send(
         &self,
         server: &Server,
-        connection: &Connection,
-        file: &mut File,
+        writer: &mut RemoteWriter<'_>,
         (part, window): (&mut Part<'_, Spool>, &mut Window),
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let spool = self.queue.ready();
+        let (spool, connection) = (self.queue.ready(), writer.connection);
         let limit = server.rate_limit.as_deref();
         let step = limit.map_or(STEP, |limit| limit.piece().min(STEP));
         let (mut position, mut to_read_back) = (part.start(), part.start());
-        file.seek(SeekFrom::Start(position)).map_err(|error| self.write_failed(connection, file, error))?;
-        let mut stalls = 0;
+        writer.seek(position)?;
         loop {
             connection.interrupt.check()?;
             if self.queue.is_stopped() {
@@ -356,51 +338,10 @@ impl Upload {
                 }
                 return Ok(());
             }
-            match file.write(window.in_flight()) {
-                // libssh2 may accept no bytes without an error. The session's time limit applies to each call.
-                Ok(0) if stalls < 3 => stalls += 1,
-                Ok(0) => {
-                    let error = io::Error::from(io::ErrorKind::WriteZero);
-                    return Err(connection.broken(self.activity(), error));
-                }
-                Ok(count) => {
-                    stalls = 0;
-                    window.acknowledge(count);
-                    part.advance(count as u64);
-                    bar.advance(count);
-                }
-                Err(error) => return Err(self.write_failed(connection, file, error)),
-            }
+            let count = writer.write(window.in_flight())?;
+            window.acknowledge(count);
+            part.advance(count as u64);
+            bar.advance(count);
         }
-    }
-
-    /// Some servers report a full disk or a quota only when a file is closed.
-    fn close(&self, connection: &Connection, file: File) -> Result<(), DestinationError> {
-        let what = format!("to close {:?} {NO_SPACE}", self.name);
-        connection.close_file(file, |error| self.refused(connection, &what, error))
-    }
-
-    /// The error for a failed write: a full disk, a broken connection, or a refusal.
-    fn write_failed(&self, connection: &Connection, file: &mut File, error: io::Error) -> DestinationError {
-        match connection.transfer_failed(self.activity(), &format!("to write {:?} {NO_SPACE}", self.name), error) {
-            // OpenSSH reports a full disk only as "failure", so query the file system.
-            refusal @ DestinationError::Refused { .. } => match free_space(file) {
-                free @ Some(available) if available < STEP as u64 => self.no_space(free),
-                _ => refusal,
-            },
-            broken => broken,
-        }
-    }
-
-    fn activity(&self) -> String {
-        format!("while sending {:?}", self.name)
-    }
-
-    fn no_space(&self, free: Option<u64>) -> DestinationError {
-        DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free }
-    }
-
-    fn refused(&self, connection: &Connection, what: &str, error: ssh2::Error) -> DestinationError {
-        if is_no_space(&error) { self.no_space(None) } else { connection.failed(what, error) }
     }
 }

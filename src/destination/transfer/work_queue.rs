@@ -8,16 +8,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rangemap::RangeSet;
-
 use crate::destination::error::DestinationError;
+use crate::destination::transfer::schedule::State;
 use crate::disk::spool::{Extent, Spool};
-use crate::rules::connections::MIB;
-
-/// Each part costs a round trip during which its connection is idle.
-const MIN_PART: u64 = 4 * MIB;
-/// Limits the loss when a connection breaks, and lets all connections finish at about the same time.
-const MAX_PART: u64 = 64 * MIB;
 
 /// The extent of an archive that is ready to be transferred: the bytes written to the spool for an upload, the space in the
 /// buffer for a download.
@@ -54,22 +47,6 @@ pub(crate) struct WorkQueue<R> {
     is_open: AtomicBool,
     /// Number of connections that finished their share.
     participants: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Offset of the first byte that no connection has taken.
-    next: u64,
-    /// Ranges to transfer before `next`: added ones, and unfinished ones that were returned.
-    waiting: RangeSet<u64>,
-    /// Whether more ranges may be added.
-    is_fed: bool,
-    /// Number of parts taken so far.
-    taken: u64,
-    /// Number of parts in progress.
-    in_progress: usize,
-    /// End of the transferred bytes; gaps before it are possible.
-    high_water_mark: u64,
 }
 
 /// A part that a connection has taken. Dropping it returns the unfinished bytes to the queue.
@@ -211,49 +188,6 @@ impl<R: Ready> WorkQueue<R> {
     }
 }
 
-impl State {
-    fn is_done(&self, extent: Extent) -> bool {
-        extent.is_complete && self.in_progress == 0 && !self.is_fed
-    }
-
-    fn has_more(&self, extent: Extent) -> bool {
-        extent.written > self.next || self.first_waiting(extent).is_some()
-    }
-
-    /// The earliest waiting range: a download is read in order and needs it first.
-    fn first_waiting(&self, extent: Extent) -> Option<Range<u64>> {
-        self.waiting.first().filter(|range| range.start < extent.written).cloned()
-    }
-
-    fn take(&mut self, extent: Extent, connections: u64) -> Option<Range<u64>> {
-        let range = match self.first_waiting(extent) {
-            Some(range) => {
-                let length = self.length_of_part(range.end - range.start, connections);
-                let range = range.start..range.end.min(range.start + length);
-                self.waiting.remove(range.clone());
-                range
-            }
-            None if extent.written > self.next => {
-                let end = self.next + self.length_of_part(extent.written - self.next, connections);
-                let range = self.next..if extent.is_complete { end.min(extent.written) } else { end };
-                self.next = range.end;
-                range
-            }
-            None => return None,
-        };
-        self.taken += 1;
-        self.in_progress += 1;
-        Some(range)
-    }
-
-    /// Length of the next part in bytes, in whole MiB. First each connection gets an equal share of the `ready` bytes. Later
-    /// parts get shorter towards the end, so that the connections finish at about the same time.
-    fn length_of_part(&self, ready: u64, connections: u64) -> u64 {
-        let shares = if self.taken < connections { connections - self.taken } else { connections };
-        (ready / shares).next_multiple_of(MIB).clamp(MIN_PART, MAX_PART)
-    }
-}
-
 impl<R: Ready> Part<'_, R> {
     /// Offset of the first byte not yet transferred.
     pub(crate) fn start(&self) -> u64 {
@@ -320,7 +254,9 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::destination::transfer::schedule::MIN_PART;
     use crate::disk::spool::{self, SpoolWriter};
+    use crate::rules::connections::MIB;
 
     fn queue(size: u64, connections: u64) -> (SpoolWriter, WorkQueue<Spool>) {
         let (mut writer, spool) = spool::create(&std::env::temp_dir()).unwrap();

@@ -21,6 +21,8 @@ const LOCKS: &str = "tests/failures/locks.rs";
 const LOG: &str = "tests/reports/log.rs";
 const LOGINS: &str = "tests/failures/logins.rs";
 const MAIL: &str = "tests/reports/mail.rs";
+const SERVICES: &str = "tests/failures/services.rs";
+const TRANSFERS: &str = "tests/transfers.rs";
 const ODD_SERVERS: &str = "tests/failures/odd_servers.rs";
 const POWER: &str = "tests/failures/power.rs";
 const REDIRECTS: &str = "tests/failures/redirects.rs";
@@ -268,6 +270,23 @@ pub(super) const ROWS: &[Row] = &[
         &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")],
     ),
     (
+        99,
+        "SFTP server takes one writer, in-order writes, no resuming, no dotfiles, few connections; lists late; slow close and \
+         rename",
+        &[
+            (SERVICES, "each_service_with_limits_gets_its_archive"),
+            (SERVICES, "names_without_a_dot_are_used_where_dotfiles_are_refused"),
+            (SERVICES, "falling_back_costs_no_attempt_and_names_the_setting_that_saves_it"),
+            (CHECK_SFTP, "a_server_for_one_writer_is_found_by_a_probe_that_leaves_nothing"),
+        ],
+    ),
+    (
+        100,
+        "the same with the link cut at 0, 50, 99 %",
+        &[(SERVICES, "each_service_with_limits_gets_its_archive_over_a_line_that_is_cut")],
+    ),
+    (101, "rclone serve sftp with its default cache mode", &[(SERVICES, "rclone_gets_its_archive")]),
+    (
         102,
         "server reports a removal and keeps the file; relative and absolute paths name different folders",
         &[
@@ -288,6 +307,11 @@ pub(super) const ROWS: &[Row] = &[
         ],
     ),
     (
+        104,
+        "uploaded file is moved away by the receiving side before or after the rename",
+        &[(SERVICES, "an_archive_that_is_moved_away_has_disappeared")],
+    ),
+    (
         122,
         "unknown TZ; no zone database",
         &[
@@ -296,6 +320,15 @@ pub(super) const ROWS: &[Row] = &[
             (CONFIG_ZONES, "the_run_date_is_in_the_zone_without_a_database"),
             (BROKEN_CONFIGURATION, "an_unknown_zone_stops_a_run_before_any_connection"),
             (LOG, "run_date_freshness_and_log_use_the_same_time_zone_without_a_database"),
+        ],
+    ),
+    (
+        124,
+        "sftp.max_kib_per_second over one and eight connections, with a cut",
+        &[
+            (TRANSFERS, "the_rate_is_limited_over_one_connection"),
+            (TRANSFERS, "the_rate_is_limited_over_several_connections_together"),
+            (TRANSFERS, "the_rate_is_limited_across_a_broken_connection"),
         ],
     ),
 ];

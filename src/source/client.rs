@@ -139,6 +139,9 @@ impl Client {
             if let Some(value) = self.authorization.as_ref().filter(|_| is_own) {
                 request = request.header(AUTHORIZATION, value.expose_secret());
             }
+            for (name, value) in self.source.headers.iter().filter(|_| is_own) {
+                request = request.header(name, value.expose_secret());
+            }
             for (name, value) in headers {
                 request = request.header(name, *value);
             }
@@ -170,7 +173,7 @@ impl Client {
             ),
             _ => {
                 let (url, retry_after) = (public_url(url), retry_after(headers));
-                return Err(SourceError::Status { url, status, is_own, retry_after });
+                return Err(SourceError::Status { url, status, is_own, signed: self.signed(), retry_after });
             }
         };
         Ok(ZipResponse {
@@ -188,6 +191,16 @@ impl Client {
     fn body(&self, body: ureq::Body) -> Body<'_> {
         let inner = body.into_with_config().limit(u64::MAX).reader();
         Body { client: self, inner, received: 0, rate: RateMeter::new(self.source.timeout) }
+    }
+
+    /// The keys with a signature or token.
+    fn signed(&self) -> &'static str {
+        match (self.source.url.query().is_some(), self.source.headers.is_empty()) {
+            (true, false) => "source.url and source.headers",
+            (true, true) => "source.url",
+            (false, false) => "source.headers",
+            (false, true) => "",
+        }
     }
 
     fn host(&self) -> &str {

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use url::Url;
 
+use crate::config::headers::headers;
 use crate::config::kind::{Kind, whole};
 use crate::config::paths::{certificates, tls_key};
 use crate::config::secret::secret;
@@ -29,6 +30,8 @@ pub struct Source {
     pub ca_file: Option<PathBuf>,
     pub client_identity: Option<ClientIdentity>,
     pub credentials: Option<Credentials>,
+    /// Extra headers of each request.
+    pub headers: Vec<(String, SecretString)>,
     pub proxy: Option<SecretString>,
     pub timeout: Duration,
     pub max_dump_bytes: u64,
@@ -51,7 +54,7 @@ pub struct ClientIdentity {
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
     keys! { keys:
         /// The ZIP's address: https://…, or plain http for this machine's own addresses. It contains no user or password. Its
-        /// query is kept secret.
+        /// query is kept secret. A signed address that is renewed can be read from a file or a variable.
         url = required(zip_address().example("https://www.example.com/backup/dump.zip"));
         /// The dump's path in the ZIP.
         dump = required(dump_path().example("dump.sql"));
@@ -70,6 +73,9 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         username = optional(basic_username().example("backup"));
         /// The password for HTTP basic authentication. It requires username.
         password = optional(secret().example_file("secrets/source-password"));
+        /// Extra request headers, such as a token: names with their values, which are secrets. They are sent only to the scheme,
+        /// host and port of url.
+        headers = optional(headers());
         /// The HTTP proxy to use: http://… or https://…, with a user and password if it needs them. The proxies of the
         /// environment are not used.
         proxy = optional(proxy());
@@ -80,6 +86,10 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
     }
     keys.both_or_neither("client_certificate", "client_key");
     keys.both_or_neither("username", "password");
+    let headers = headers.unwrap_or_default();
+    if username.is_some() && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization")) {
+        keys.refuse("headers", "sets Authorization, which source.username also sets", "remove one of them");
+    }
     Some(Source {
         url: url?,
         dump: dump?,
@@ -90,6 +100,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
             .zip(client_key)
             .map(|(certificate, key)| ClientIdentity { certificate, key }),
         credentials: username.zip(password).map(|(username, password)| Credentials { username, password }),
+        headers,
         proxy,
         timeout: Duration::from_secs(timeout_seconds?),
         max_dump_bytes: max_dump_bytes?,

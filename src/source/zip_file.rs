@@ -9,6 +9,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config;
+use crate::rules::units;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::Retry;
@@ -16,7 +17,7 @@ use crate::source::client::Client;
 use crate::source::download::download;
 use crate::source::error::SourceError;
 use crate::source::remote::{RandomAccess, Remote, Sequential};
-use crate::source::tail::request_tail;
+use crate::source::tail::{request_tail, unless_refused};
 use crate::source::version::Version;
 
 const BUFFER: usize = 128 * 1024;
@@ -109,6 +110,23 @@ impl Zip {
     /// Whether it is read in parts from the web server.
     pub fn is_remote(&self) -> bool {
         matches!(self.storage, Storage::Remote(_))
+    }
+
+    /// ", from a cache, 8 h old"; empty if it is not from a cache.
+    pub fn cache(&self) -> String {
+        self.age.map(|age| format!(", from a cache, {} old", units::age(age))).unwrap_or_default()
+    }
+
+    /// Whether the web server still has this version. Reads headers only. If the server identifies no version, compares the size
+    /// unless `is_strict`.
+    pub fn is_unchanged(&self, is_strict: bool) -> Result<bool, SourceError> {
+        let client = &self.client;
+        let response = client.retry.run("the request for the ZIP", || {
+            unless_refused(client.request_part(0, 0, None))?.map_or_else(|| client.request_whole(), Ok)
+        })?;
+        let size = response.part.map_or(response.length, |part| part.total);
+        let is_comparable = self.version.is_known() || (size.is_some() && !is_strict);
+        Ok(is_comparable && self.version.equals(&response.version) && size.is_none_or(|size| size == self.size))
     }
 
     /// Number of bytes received so far.

@@ -34,6 +34,8 @@ pub struct Source {
     pub headers: Vec<(String, SecretString)>,
     pub proxy: Option<SecretString>,
     pub timeout: Duration,
+    /// For a late dump.
+    pub wait: Duration,
     pub max_dump_bytes: u64,
 }
 
@@ -81,6 +83,9 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         proxy = optional(proxy());
         /// The time limit for connecting, for the first byte, and for a body slower than 1 KiB/s, in seconds.
         timeout_seconds = with_default(whole(1..=3_600), 30);
+        /// How long to wait for a late dump, in minutes: while the dump is stale or the ZIP is missing, the run looks again each
+        /// minute. run.deadline_minutes also counts the wait.
+        wait_minutes = with_default(whole(0..=1_439), 0);
         /// The maximum size of the dump, in bytes.
         max_dump_bytes = with_default(whole(1..=u64::MAX), 1_u64 << 40);
     }
@@ -103,6 +108,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         headers,
         proxy,
         timeout: Duration::from_secs(timeout_seconds?),
+        wait: Duration::from_secs(wait_minutes? * 60),
         max_dump_bytes: max_dump_bytes?,
     })
 }

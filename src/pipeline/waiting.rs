@@ -37,7 +37,7 @@ impl Job {
             }
             let is_last = left <= pause;
             let is_late;
-            (answer, is_late) = self.look_again(answer, in_parts, is_last);
+            (answer, is_late) = self.check_again(answer, in_parts, is_last);
             if is_last || !is_late {
                 return (answer, Some(begin.elapsed()));
             }
@@ -45,7 +45,7 @@ impl Job {
     }
 
     /// Requests the ZIP again unless it is still the same. Returns whether the dump is still late.
-    fn look_again(&self, earlier: Answer, in_parts: bool, is_last: bool) -> (Answer, bool) {
+    fn check_again(&self, earlier: Answer, in_parts: bool, is_last: bool) -> (Answer, bool) {
         if let Ok(zip) = &earlier
             && matches!(zip.is_unchanged(is_last), Ok(true))
         {

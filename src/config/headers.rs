@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::json::Value;
 use super::kind::Kind;
-use super::mistakes::{Refusal, quote, refuse, wrong_type};
+use super::mistakes::{Refusal, quote, refuse};
 use super::secret::resolve;
 
 /// The headers that the program sets itself.
@@ -31,7 +31,9 @@ pub(super) fn headers() -> Kind<Vec<(String, SecretString)>> {
     });
     let mut kind = Kind::new(schema, |value, context| {
         let Value::Object(members) = value else {
-            return Err(wrong_type("an object", value, "write {\"name\": \"value\"}"));
+            // A text could be a secret.
+            let problem = format!("must be an object, found {}", value.type_name());
+            return refuse(problem, r#"write {"name": "value"}"#);
         };
         let mut headers: Vec<(String, SecretString)> = Vec::new();
         for (name, value) in members {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
+
 use crate::pipeline::job::Job;
 use crate::record::task::Task;
 use crate::rules::freshness::{Freshness, Staleness};
@@ -26,7 +28,7 @@ impl Job {
     pub(super) fn open_zip(&self, in_parts: bool, end: Instant) -> (Answer, Option<Duration>) {
         let (begin, mut answer) = (Instant::now(), self.open_now(in_parts));
         let Some(reason) = self.lateness(&answer).filter(|_| Instant::now() < end) else { return (answer, None) };
-        let limit = units::duration(end.saturating_duration_since(begin));
+        let limit = units::age(TimeDelta::minutes(self.config.source.wait.as_secs() as i64 / 60));
         self.journal.info(Task::RequestZip, &format!("{reason}; waiting up to {limit} for the dump"));
         let _spinner = self.progress.spinner(&format!("{reason}, waiting up to {limit} for the dump"));
         let pause = (2 * self.config.retry.max_pause).clamp(MIN_PAUSE, MAX_PAUSE);

@@ -27,7 +27,8 @@ impl Job {
     /// took, if the dump was late.
     pub(super) fn open_zip(&self, in_parts: bool, end: Instant) -> (Answer, Option<Duration>) {
         let (begin, mut answer) = (Instant::now(), self.open_now(in_parts));
-        let Some(reason) = self.lateness(&answer).filter(|_| Instant::now() < end) else { return (answer, None) };
+        let lateness = if begin < end { self.lateness(&answer) } else { None };
+        let Some(reason) = lateness else { return (answer, None) };
         let limit = units::age(TimeDelta::minutes(self.config.source.wait.as_secs() as i64 / 60));
         self.journal.info(Task::RequestZip, &format!("{reason}; waiting up to {limit} for the dump"));
         let _spinner = self.progress.spinner(&format!("{reason}, waiting up to {limit} for the dump"));

@@ -24,7 +24,7 @@ use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
 use crate::source::error::{SourceError, from_body, from_ureq};
 use crate::source::redirect::target;
-use crate::source::version::{Part, Version, text};
+use crate::source::version::{Part, Version, text, unsatisfied_size};
 
 const MAX_REDIRECTS: u32 = 5;
 /// Minimum rate of a body over `source.timeout_seconds`, in bytes per second.
@@ -168,12 +168,11 @@ impl Client {
         let headers = response.headers();
         let part = match status {
             200 => None,
-            206 => Some(
-                Part::of(headers).ok_or_else(|| self.violation("it does not report which part of the ZIP it sends"))?,
-            ),
+            206 => Some(Part::of(headers).ok_or_else(|| SourceError::UnknownPart(self.host().to_owned()))?),
             _ => {
                 let (url, retry_after) = (public_url(url), retry_after(headers));
-                return Err(SourceError::Status { url, status, is_own, signed: self.signed(), retry_after });
+                let (signed, size) = (self.signed(), unsatisfied_size(headers));
+                return Err(SourceError::Status { url, status, is_own, signed, size, retry_after });
             }
         };
         Ok(ZipResponse {

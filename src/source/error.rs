@@ -53,6 +53,8 @@ pub enum SourceError {
         is_own: bool,
         /// The keys with a signature or token; empty if there are none.
         signed: &'static str,
+        /// The ZIP's size, if the range is outside it.
+        size: Option<u64>,
         retry_after: Option<Duration>,
     },
     #[error("the download ended early, after {received} bytes. Check the web server and the network")]
@@ -77,6 +79,8 @@ pub enum SourceError {
     WorkDirectory { folder: PathBuf, source: io::Error },
     #[error("unexpected response from {host}: {problem}")]
     Protocol { host: String, problem: String },
+    #[error("unexpected response from {0}: it does not report which part of the ZIP it sends")]
+    UnknownPart(String),
     #[error("the ZIP changed on the web server while it was read")]
     Changed,
     #[error(transparent)]
@@ -122,6 +126,7 @@ impl Retryable for SourceError {
             | SourceError::TooLarge { .. }
             | SourceError::WorkDirectory { .. }
             | SourceError::Protocol { .. }
+            | SourceError::UnknownPart(_)
             | SourceError::Changed
             | SourceError::Interrupted(_) => false,
         }

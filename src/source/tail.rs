@@ -7,7 +7,12 @@ use crate::source::remote::{Remote, TAIL};
 
 /// Requests the tail. `None` if the server does not reliably support ranges: the response then has the whole ZIP.
 pub(super) fn request_tail(client: &Client) -> Result<(Option<Remote>, ZipResponse<'_>), SourceError> {
-    if let Some(mut response) = unless_refused(client.request_last(TAIL))? {
+    let suffix = client.request_last(TAIL);
+    if matches!(suffix, Err(SourceError::Status { status: 416, size: Some(0..=TAIL), .. })) {
+        // Some servers refuse a range that is longer than the file.
+        return whole(client);
+    }
+    if let Some(mut response) = unless_refused(suffix)? {
         if let Some(remote) = Remote::from_tail(&mut response)? {
             return Ok((Some(remote), response));
         }
@@ -33,10 +38,10 @@ fn whole(client: &Client) -> Result<(Option<Remote>, ZipResponse<'_>), SourceErr
     Ok((None, client.request_whole()?))
 }
 
-/// `None` if the server refuses this kind of range.
+/// `None` if the server does not support this kind of range.
 pub(super) fn unless_refused<T>(result: Result<T, SourceError>) -> Result<Option<T>, SourceError> {
     match result {
-        Err(SourceError::Status { status: 400 | 416 | 501, .. }) => Ok(None),
+        Err(SourceError::Status { status: 400 | 416 | 501, .. } | SourceError::UnknownPart(_)) => Ok(None),
         other => other.map(Some),
     }
 }

@@ -76,6 +76,11 @@ pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
+/// The size in a response with status 416: `bytes */1234` (RFC 9110 section 15.5.17).
+pub(super) fn unsatisfied_size(headers: &HeaderMap) -> Option<u64> {
+    text(headers, &CONTENT_RANGE)?.strip_prefix("bytes */")?.parse().ok()
+}
+
 /// Parses a Content-Range: `bytes 0-499/1234` or `bytes 0-499/*` (RFC 9110 section 14.4).
 fn parse(text: &str) -> Option<Part> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;

@@ -14,6 +14,7 @@ const TOKEN: &str = "t0ken-s3cret";
 /// Serves the ZIP to signed requests only. The address is read from a file.
 fn signed(signature: &str) -> BadNight {
     let mut bad = BadNight::new();
+    bad.enlarge(200_000);
     bad.serve(|web| web.signed(signature));
     let url = bad.path("url");
     fs::write(&url, format!("{}?{SIGNATURE}\n", bad.web.url("/my_zip.zip"))).unwrap();
@@ -125,6 +126,7 @@ fn a_header_that_cannot_be_sent_is_refused_without_its_value() {
 #[test]
 fn a_cache_that_answers_is_reported() {
     let mut bad = BadNight::new();
+    bad.enlarge(200_000);
     bad.serve(|web| web.age(8 * 3600 + 60));
     bad.run().exited_with(0).logged(", read in parts, from a cache, 8 h old");
     bad.make_stale();

@@ -52,7 +52,7 @@ impl<'a> RemoteWriter<'a> {
 
     /// Continues at `position`. All earlier writes must have been acknowledged.
     pub(crate) fn seek(&mut self, position: u64) -> Result<(), DestinationError> {
-        self.file.seek(SeekFrom::Start(position)).map(|_| ()).or_else(|error| Err(self.failed(error)))
+        self.file.seek(SeekFrom::Start(position)).map(|_| ()).map_err(|error| self.failed(error))
     }
 
     /// Sends those of `bytes` that are not sent yet: a call must repeat the bytes that are not acknowledged. Returns the number

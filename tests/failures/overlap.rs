@@ -83,12 +83,16 @@ fn a_truncation_after_the_close_is_found() {
 
 #[test]
 fn a_write_that_lands_after_it_was_read_back_is_found_if_a_connection_broke() {
-    // The first write of the second part changes when the file is closed, and a connection breaks before.
-    for megabytes in [1, 20, 39] {
-        let bad = night(|sftp| sftp.late_write(5 * MIB as u64).cut_after(megabytes * MIB as u64, 1));
+    // A write at `late` changes when the file is closed; a connection breaks after `cut`.
+    for (cut, late) in [(1, 30), (20, 5), (39, 5)] {
+        let bad = night(|sftp| sftp.late_write((late * MIB) as u64).cut_after((cut * MIB) as u64, 1));
         let outcome = bad.run();
-        outcome.exited_with(0).logged("different bytes, from byte ");
+        outcome.exited_with(0);
         assert!(extract_dump(&bad.archive()) == bad.dump, "the dump differs: {}", outcome.all());
+        // A later break may hit the connection with that write, which then does not change.
+        if cut < late {
+            outcome.logged("different bytes, from byte ");
+        }
         bad.assert_holds_exactly(&[0, 1, 2, 3]);
     }
 }

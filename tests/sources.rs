@@ -27,7 +27,7 @@ const KINDS: [(&str, Habit); 11] = [
     ("Azure Blob, 416", |web| web.without_suffix_ranges(416)),
     ("501 to ranges from the end", |web| web.without_suffix_ranges(501)),
     // Of a response that nobody reads, a slow line fills small buffers only.
-    ("200 to ranges from the end", |web| web.without_suffix_ranges(200).bytes_per_second(500_000)),
+    ("200 to ranges from the end", |web| web.without_suffix_ranges(200).bytes_per_second(200_000)),
     ("CDN with a weak ETag", |web| web.etag(Etag::Weak).age(60)),
     ("only a weak ETag", |web| web.etag(Etag::Weak).without_last_modified()),
     ("only a Last-Modified", |web| web.etag(Etag::Missing)),

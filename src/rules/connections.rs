@@ -12,7 +12,9 @@ const ROUND_TRIP_PER_CONNECTION: Duration = Duration::from_millis(7);
 const MAX_BUFFERED: u64 = 32 * MIB;
 /// In bytes. More does not make a connection faster: a server's window is usually 2 MiB.
 const MAX_IN_FLIGHT: usize = 2 * 1024 * 1024;
-/// A byte in flight takes two bytes in this program's buffer and one in libssh2's. Reading takes half as much.
+/// In bytes, if one connection saturates the link: enough for 150 MB/s at the longest round trip of which that is true.
+const MAX_IN_FLIGHT_ALONE: usize = 1024 * 1024;
+/// A byte in flight takes up to two bytes in this program's buffer and one in libssh2's. Reading takes half as much.
 const BUFFERED_PER_BYTE_IN_FLIGHT: u64 = 3;
 
 /// The connections of an upload.
@@ -42,10 +44,12 @@ impl Shares {
     }
 }
 
-/// The maximum bytes in flight for each of the connections that write and read at the same time.
-pub fn in_flight(writers: u64, readers: u64) -> usize {
+/// The maximum bytes in flight for each of the connections that write and read at the same time, if `useful` ones saturate
+/// the link.
+pub fn in_flight(useful: u64, writers: u64, readers: u64) -> usize {
+    let max = if useful > 1 { MAX_IN_FLIGHT } else { MAX_IN_FLIGHT_ALONE };
     let buffered = ((2 * writers + readers) * BUFFERED_PER_BYTE_IN_FLIGHT).div_ceil(2);
-    usize::try_from(MAX_BUFFERED / buffered.max(1)).map_or(MAX_IN_FLIGHT, |share| share.min(MAX_IN_FLIGHT))
+    usize::try_from(MAX_BUFFERED / buffered.max(1)).map_or(max, |share| share.min(max))
 }
 
 /// The number of extra connections for a transfer of `size` bytes.
@@ -84,9 +88,10 @@ mod tests {
     #[test]
     fn the_buffers_together_never_exceed_the_limit() {
         for (writers, readers) in (1..=8).zip(0..=8) {
-            let total = in_flight(writers, readers) as u64 * BUFFERED_PER_BYTE_IN_FLIGHT * (2 * writers + readers) / 2;
+            let total =
+                in_flight(8, writers, readers) as u64 * BUFFERED_PER_BYTE_IN_FLIGHT * (2 * writers + readers) / 2;
             assert!(total <= MAX_BUFFERED, "{writers}, {readers}: {total}");
         }
-        assert_eq!(in_flight(1, 1), MAX_IN_FLIGHT);
+        assert_eq!((in_flight(2, 1, 1), in_flight(1, 1, 1)), (MAX_IN_FLIGHT, MAX_IN_FLIGHT_ALONE));
     }
 }

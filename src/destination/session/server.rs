@@ -18,7 +18,7 @@ use crate::destination::session::host_key::{self, Verdict};
 use crate::destination::session::keep_alive::Keeper;
 use crate::destination::session::known_hosts::{self, Known, Place};
 use crate::destination::transfer::rate_limit::RateLimit;
-use crate::rules::connections::{Shares, for_round_trip};
+use crate::rules::connections::{Shares, for_round_trip, in_flight};
 use crate::rules::known_hosts::{HostName, algorithm_of};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
@@ -121,6 +121,11 @@ impl Server {
     /// Maximum number of connections for a transfer, based on the last measured round trip.
     pub(crate) fn connections(&self) -> u64 {
         self.useful_connections.load(Ordering::SeqCst).min(self.config.connections)
+    }
+
+    /// The maximum bytes in flight for each of the connections that write and read at the same time.
+    pub(crate) fn in_flight(&self, writers: u64, readers: u64) -> usize {
+        in_flight(self.useful_connections.load(Ordering::SeqCst), writers, readers)
     }
 
     /// How an upload divides its connections.

@@ -40,7 +40,13 @@ pub fn fetch<T: Send>(
     let size = file.size.ok_or_else(|| DestinationError::NoSize(file.name.clone()))?;
     let connections = server.connections();
     let buffer = ReorderBuffer::new(size, connections);
-    let fetch = Fetch { file, connections, buffer: &buffer, queue: WorkQueue::new(&buffer, connections) };
+    let fetch = Fetch {
+        file,
+        connections,
+        in_flight: server.in_flight(0, connections),
+        buffer: &buffer,
+        queue: WorkQueue::new(&buffer, connections),
+    };
     let bar = progress.bar(label, Some(size));
     thread::scope(|scope| {
         let mut reader = buffer.reader();
@@ -69,6 +75,7 @@ pub fn fetch<T: Send>(
 struct Fetch<'a> {
     file: &'a Entry,
     connections: u64,
+    in_flight: usize,
     buffer: &'a ReorderBuffer,
     queue: WorkQueue<&'a ReorderBuffer>,
 }
@@ -130,7 +137,7 @@ impl Fetch<'_> {
     }
 
     fn open<'b>(&'b self, connection: &'b Connection) -> Result<RemoteReader<'b>, DestinationError> {
-        RemoteReader::open(connection, &self.file.name, self.connections)
+        RemoteReader::open(connection, &self.file.name, self.in_flight)
             .map_err(|error| connection.failed(&format!("to open {:?}", self.file.name), error))
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct ReadBack {
     name: String,
     spool: Spool,
     connections: u64,
+    in_flight: usize,
     /// The bytes that the server has acknowledged and that are not verified.
     acknowledged: WorkQueue<Spool>,
     verified: Mutex<RangeSet<u64>>,
@@ -40,6 +41,7 @@ impl ReadBack {
             name: name.to_owned(),
             spool: spool.clone(),
             connections,
+            in_flight: server.in_flight(0, connections),
             acknowledged: WorkQueue::fed(spool.clone(), connections),
             verified: Mutex::default(),
         }
@@ -145,7 +147,7 @@ impl ReadBack {
     }
 
     fn open<'b>(&'b self, connection: &'b Connection) -> Result<RemoteReader<'b>, DestinationError> {
-        RemoteReader::open(connection, &self.name, self.connections).map_err(|error| {
+        RemoteReader::open(connection, &self.name, self.in_flight).map_err(|error| {
             if is_missing(&error) {
                 return DestinationError::Disappeared(self.name.clone());
             }

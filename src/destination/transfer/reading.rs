@@ -6,7 +6,6 @@ use ssh2::File;
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
-use crate::rules::connections::in_flight;
 
 /// libssh2 requests four times the size of a read in advance.
 const READ_AHEAD: usize = 4;
@@ -21,10 +20,10 @@ pub(crate) struct RemoteReader<'a> {
 }
 
 impl<'a> RemoteReader<'a> {
-    /// Opens the file `name` over `connection`, one of up to `connections` that share the work.
-    pub(crate) fn open(connection: &'a Connection, name: &'a str, connections: u64) -> Result<Self, ssh2::Error> {
+    /// Opens the file `name` over `connection`, and keeps up to `in_flight` requested bytes in flight.
+    pub(crate) fn open(connection: &'a Connection, name: &'a str, in_flight: usize) -> Result<Self, ssh2::Error> {
         let file = connection.sftp.open(connection.path(name))?;
-        let buffer_size = (in_flight(0, connections) / READ_AHEAD).max(MIN_READ);
+        let buffer_size = (in_flight / READ_AHEAD).max(MIN_READ);
         Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size] })
     }
 

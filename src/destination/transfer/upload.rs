@@ -14,7 +14,7 @@ use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::destination::transfer::writing::{RemoteWriter, refused};
 use crate::disk::spool::Spool;
-use crate::rules::connections::{Shares, in_flight};
+use crate::rules::connections::Shares;
 use crate::rules::listing::{Entry, Kind};
 use crate::rules::units;
 use crate::rules::upload_method::{FailedUpload, Method, Writing};
@@ -40,6 +40,7 @@ pub struct Upload {
     queue: WorkQueue<Spool>,
     method: Method,
     shares: Shares,
+    in_flight: usize,
     /// Approximate size in bytes, if known.
     expected_size: Option<u64>,
     has_begun: bool,
@@ -74,6 +75,7 @@ impl Upload {
             name,
             queue: WorkQueue::new(spool.clone(), shares.writers),
             method: Method::for_banner(connection.session.banner().unwrap_or_default()),
+            in_flight: server.in_flight(shares.writers, shares.readers),
             shares,
             expected_size,
             has_begun: false,
@@ -293,7 +295,7 @@ impl Upload {
 
     fn send_parts(&self, server: &Server, writer: &mut RemoteWriter<'_>, bar: &Bar) -> Result<(), DestinationError> {
         let in_flight = match self.method.writing {
-            Writing::SeveralConnections | Writing::OneConnection => in_flight(self.shares.writers, self.shares.readers),
+            Writing::SeveralConnections | Writing::OneConnection => self.in_flight,
             Writing::OneWrite => ONE_WRITE,
         };
         let mut window = Window::new(in_flight);

@@ -153,7 +153,12 @@ impl Server {
                     Some(connection) => connection,
                     None => self.connect_once()?,
                 };
-                match self.unless_interrupted(work(&connection)) {
+                let result = self.unless_interrupted(work(&connection));
+                if matches!(result, Err(DestinationError::Broken { .. })) {
+                    // Whatever broke it probably broke the others too.
+                    self.pool.clear();
+                }
+                match result {
                     Ok(value) => {
                         connection.rest();
                         return Ok((value, connection));

@@ -96,6 +96,9 @@ fn run_additional<R: Ready>(server: &Server, lane: Lane<'_, R>, number: u64) {
         lane.queue.count_participant();
         connection.close()
     });
+    if matches!(result, Err(DestinationError::Broken { .. })) {
+        server.pool.clear();
+    }
     if let Err(error) = result
         && !lane.queue.is_stopped()
     {

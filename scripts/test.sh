@@ -19,6 +19,7 @@ packages=(
     gcc libc6-dev ca-certificates # Rust's linker and ring; cargo's downloads
     libssl-dev pkg-config         # the system's OpenSSL
     openssh-server openssh-client # the real SFTP server of the tests, and its keys
+    rclone                        # an SFTP server for one writer
     cron                          # checks the installer's crontab
     tar libarchive-tools busybox  # other programs that read archives
     zip p7zip-full python3        # other programs that create ZIPs

@@ -7,8 +7,10 @@ mod from_source;
 mod job;
 mod removal;
 mod to_destination;
+mod waiting;
 
 use std::thread;
+use std::time::Instant;
 
 pub use job::Job;
 
@@ -36,12 +38,12 @@ impl Job {
 
     /// Runs tasks 2 to 8. Starts over if the ZIP changes on the web server while it is read.
     fn deliver(&self, server: &Server) -> Result<Delivered, Stop> {
-        let attempts = self.config.retry.attempts;
+        let (attempts, end_of_wait) = (self.config.retry.attempts, self.end_of_wait());
         for attempt in 1..=attempts {
             let is_last = attempt == attempts;
             // A ZIP that changes between any two requests can still be read with a single one.
             let in_parts = attempt == 1 || !is_last;
-            if let Some(delivered) = self.deliver_once(server, in_parts, !is_last)? {
+            if let Some(delivered) = self.deliver_once(server, in_parts, end_of_wait, !is_last)? {
                 return Ok(delivered);
             }
             tracing::info!("the ZIP changed on the web server while it was read; starting over");
@@ -50,12 +52,18 @@ impl Job {
     }
 
     /// Runs tasks 2 to 8 once. `None` if the ZIP has changed and `may_start_over`; otherwise a change is an error.
-    fn deliver_once(&self, server: &Server, in_parts: bool, may_start_over: bool) -> Result<Option<Delivered>, Stop> {
-        let zip = self.request_zip(in_parts)?;
+    fn deliver_once(
+        &self,
+        server: &Server,
+        in_parts: bool,
+        end_of_wait: Instant,
+        may_start_over: bool,
+    ) -> Result<Option<Delivered>, Stop> {
+        let (zip, waited) = self.request_zip(in_parts, end_of_wait)?;
         failpoint("between tasks");
         let clock_difference = zip.server_time.map(|server_time| server_time.signed_duration_since((self.clock)()));
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
-        let judgement = self.compare_dates(&zip, &dump);
+        let judgement = self.compare_dates(&zip, &dump, waited);
         let freshness = judgement.freshness;
         let expected_size = dump.expected_archive_size(self.config.archive.compression);
         let arrival = match (freshness, judgement.modified) {

@@ -74,7 +74,7 @@ fn assert_alarm(times: f64, alarm: &Value, expected: &str) {
         let dump = Command::new("tar").arg("-xzOf").arg(setup.archive()).output().unwrap().stdout;
         assert!(dump == setup.dump, "tar finds another dump");
 
-        outcome.logged("read back over a new connection and published").logged("errors 0, warnings 1, files removed 0");
+        outcome.logged("read back and published").logged("errors 0, warnings 1, files removed 0");
         let warning = "Remove expired: removal is held back: the new archive of ";
         let line =
             outcome.log.lines().find(|line| line.contains(warning)).unwrap_or_else(|| panic!("{}", outcome.all()));

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use testkit::servers::zips::noise;
@@ -42,12 +44,12 @@ fn a_large_archive_uses_several_connections_if_the_round_trip_is_long() {
     let mut setup = night_of(40 * MIB);
     let _line = setup.slow_down_sftp();
     let outcome = setup.run();
-    assert_delivered(&setup, outcome.exited_with(0).logged("over 4 connections"));
-    assert_eq!(logins(&setup.sshd), 4 + 4);
+    assert_delivered(&setup, outcome.exited_with(0).logged("over 2 connections"));
+    assert_eq!(logins(&setup.sshd), 2 + 3 + 1, "two write, three read back meanwhile, one confirms");
 
     let outcome = setup.run();
     assert_delivered(&setup, outcome.exited_with(0).logged("is already there, with the same bytes"));
-    assert_eq!(logins(&setup.sshd), 8 + 4, "the comparison uses four connections");
+    assert_eq!(logins(&setup.sshd), 6 + 6, "the comparison uses six connections");
 
     fs::remove_file(setup.archive()).unwrap();
     setup.set("sftp.connections", json!(1));
@@ -234,4 +236,47 @@ fn a_panic_in_one_of_several_connections_ends_the_transfer_immediately_and_is_re
     assert!(!setup.archive().exists());
     assert!(setup.work_directory_is_empty());
     assert_delivered(&setup, setup.run().exited_with(0));
+}
+
+/// Runs a job that may send `kib` KiB per second, and asserts that it does so over any ten seconds.
+#[track_caller]
+fn assert_rate(kib: u64, archive: usize, connections: u64, cut: Option<u64>) {
+    let mut setup = night_of(archive);
+    let server = setup.serve_sftp(|sftp| {
+        let sftp = sftp.stat_delay(Duration::from_millis(60));
+        if let Some(bytes) = cut { sftp.cut_after(bytes, 1) } else { sftp }
+    });
+    for (key, value) in [("max_kib_per_second", kib), ("connections", connections), ("timeout_seconds", 1)] {
+        setup.set(&format!("sftp.{key}"), json!(value));
+    }
+    let mut child = setup.command(&[]).spawn().unwrap();
+    let mut samples = Vec::new();
+    while child.try_wait().unwrap().is_none() {
+        samples.push((Instant::now(), server.bytes_written()));
+        thread::sleep(Duration::from_millis(50));
+    }
+    let log = fs::read_to_string(setup.path("log.log")).unwrap();
+    assert!(child.wait().unwrap().success() && log.contains("errors 0, warnings 0"), "{log}");
+    let ten_seconds = kib as f64 * 1024.0 * 10.0;
+    let mut highest: f64 = 0.0;
+    for (index, (start, before)) in samples.iter().enumerate() {
+        let end = samples[index..].iter().find(|(at, _)| *at - *start >= Duration::from_secs(10));
+        highest = end.map_or(highest, |(_, after)| highest.max((after - before) as f64));
+    }
+    assert!(highest > 0.9 * ten_seconds && highest < 1.1 * ten_seconds, "{highest} of {ten_seconds}");
+}
+
+#[test]
+fn the_rate_is_limited_over_one_connection() {
+    assert_rate(500, 6_000_000, 1, None);
+}
+
+#[test]
+fn the_rate_is_limited_over_several_connections_together() {
+    assert_rate(1_700, 20 * MIB, 8, None);
+}
+
+#[test]
+fn the_rate_is_limited_across_a_broken_connection() {
+    assert_rate(1_700, 20 * MIB, 8, Some(15_000_000));
 }

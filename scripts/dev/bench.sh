@@ -9,6 +9,8 @@
 #   repack    from the ZIP to the .tgz, compared with unzip and tar
 #   job       the whole job on loopback with verification, compared with curl, unzip, tar and sftp without verification
 #   latency   the same with a round trip of 50 ms
+#   put       the whole job with a round trip of 50 ms, compared with sftp put alone
+#   narrow    the same on a line of 25 Mbit/s
 #   upload    only an archive of 100 MB at 50 ms, compared with sftp
 #   restore   restores and verifies the dump, compared with sftp and tar without verification; on loopback and at 50 ms
 #   overlap   whether the times of a slow source and a slow destination overlap or add up
@@ -39,12 +41,12 @@ while (($# > 0)); do
         rounds=$1
         ;;
     --small) scale=8 ;;
-    stale | company | repack | job | latency | upload | restore | overlap | memory | links) sections+=("$1") ;;
+    stale | company | repack | job | latency | put | narrow | upload | restore | overlap | memory | links) sections+=("$1") ;;
     *) fail_usage "unknown argument: $1" ;;
     esac
     shift
 done
-((${#sections[@]} > 0)) || sections=(stale company repack job latency upload restore overlap memory)
+((${#sections[@]} > 0)) || sections=(stale company repack job latency put narrow upload restore overlap memory)
 
 find_missing_packages openssh-server openssh-client time curl unzip tar
 ((${#missing[@]} == 0)) || fail_missing "measuring needs"

@@ -145,6 +145,39 @@ compare_jobs() {
     compare "$1" "curl, unzip, tar -czf, sftp; not verified"
 }
 
+# Compares the whole job, verification included, with `sftp put` alone at a round trip of 50 ms.
+section_put() {
+    compare_with_put put $((60 / scale)) --round-trip-ms 50
+}
+
+# The same on a narrow line: 25 Mbit/s in each direction.
+section_narrow() {
+    compare_with_put narrow $((20 / scale)) --round-trip-ms 50 --bytes-per-second 3125000
+}
+
+# Compares the whole job for an incompressible dump of $2 MiB with `sftp put` alone, over a proxy with the options $3..., as
+# the series $1.
+compare_with_put() {
+    local round series=$1 dump_mib=$2
+    publish_noise $((dump_mib * mib))
+    heading "$series: the whole job, incompressible dump of $dump_mib MiB, and sftp put alone, with ${*:3}"
+    start_web_server "$published"
+    start_proxy "$ssh_port" "${@:3}"
+    for ((round = 0; round < rounds; round++)); do
+        configure "$web_port" "$proxy_port"
+        measure_program
+        record "$series-ours" "$seconds"
+        mv -- "$archive" "$trial/archive.tgz"
+        run_folder
+        measure put "$trial/archive.tgz" "$proxy_port"
+        record "$series-theirs" "$seconds"
+    done
+    end_process "$proxy_process"
+    end_web_server
+    rm -- "$trial/archive.tgz"
+    compare "$series" "sftp put; not verified"
+}
+
 section_upload() {
     local round connecting sending
     publish_noise $((100 * 1000 * 1000 / scale))

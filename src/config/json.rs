@@ -59,6 +59,11 @@ impl Value {
         }
     }
 
+    /// The text, if this is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Value::Text(text) = self { Some(text) } else { None }
+    }
+
     /// The first member `key` of an object.
     pub(super) fn member(&self, key: &str) -> Option<&Value> {
         let Value::Object(members) = self else { return None };

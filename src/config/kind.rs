@@ -15,8 +15,8 @@ type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
 /// The values that a key accepts.
 pub(super) struct Kind<T> {
     pub(super) read: Read<T>,
-    /// Whether this text makes the configuration a secret.
-    pub(super) holds_secret: fn(&str) -> bool,
+    /// Whether this value makes the configuration a secret.
+    pub(super) holds_secret: fn(&Value) -> bool,
     pub(super) form: Form,
 }
 

@@ -6,6 +6,7 @@
 mod context;
 mod documents;
 mod environment;
+mod headers;
 mod json;
 mod kind;
 mod load;

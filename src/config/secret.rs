@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// Any text that is not empty.
 pub(super) fn secret() -> Kind<SecretString> {
     let mut kind = Kind::new(json!({"$ref": "#/$defs/Secret", "title": "secret"}), resolve);
-    kind.holds_secret = |_| true;
+    kind.holds_secret = |value| value.text().is_some();
     kind
 }
 
@@ -58,7 +58,8 @@ pub(super) fn definition() -> Json {
     ]})
 }
 
-fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
+/// Reads a secret in any of its forms.
+pub(super) fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
     let members = match value {
         Value::Text(text) => return validated(text).map_err(|refusal| refusal.about("it")),
         Value::Object(members) => members,

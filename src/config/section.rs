@@ -268,9 +268,7 @@ impl<'s, 'r> Section<'s, 'r> {
     /// `None` if the key is not set, `Some(None)` if its value is refused.
     fn read_value<T>(&mut self, Label { name, .. }: Label, kind: &Kind<T>) -> Option<Option<T>> {
         let value = self.json_value(name)?;
-        if let Value::Text(text) = value
-            && (kind.holds_secret)(text)
-        {
+        if (kind.holds_secret)(value) {
             self.reader.plain_text_secrets.push(full_path(&self.path, name));
         }
         let read = (kind.read)(value, self.context());

@@ -81,6 +81,7 @@ impl Config {
         secret_parts::query_secrets(&source.url)
             .into_iter()
             .chain(logins.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
+            .chain(source.headers.iter().flat_map(|(_, value)| secret_parts::header_secrets(value)))
             .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())
             .chain(sftp.passphrase.clone())

@@ -3,13 +3,15 @@
 use std::net::Ipv6Addr;
 
 use lettre::message::Mailbox;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use url::Url;
 
+use super::json::Value;
 use super::kind::Kind;
-use super::mistakes::{Refusal, quote, refuse};
+use super::mistakes::{Refusal, quote, refuse, wrong_type};
 use super::paths::BASE_NAME;
-use super::secret::secret_text;
+use super::secret::{resolve, secret_text};
 use crate::rules::address::{is_loopback, redact_address};
 
 /// The limit of the DNS (RFC 1035, section 2.3.4).
@@ -73,22 +75,28 @@ pub(super) fn dump_path() -> Kind<String> {
     })
 }
 
-/// The ZIP's address. No message repeats its query, or its user and password.
+/// The ZIP's address, or a secret with it. No message repeats its query, or its user and password.
 pub(super) fn zip_address() -> Kind<Url> {
     let pattern = format!("^(?:{HTTPS}{ADDRESS_HOST}|{HTTP}{LOOPBACK}){PORT}{PATH_AND_QUERY}$");
-    let mut kind = Kind::hidden_text("https address", pattern, |text, _| {
-        let url = protected_address(text).and_then(|mut url| {
-            if !url.username().is_empty() || url.password().is_some() {
-                return refuse("contains a user or password", "write them as source.username and source.password");
-            }
-            // A fragment is never sent (RFC 9110, section 4.2.5).
-            url.set_fragment(None);
-            Ok(url)
-        });
-        url.map_err(|refusal| refusal.about(quote(&redact_address(text))))
+    let schema = json!({"$ref": "#/$defs/Secret", "title": "https address or secret", "pattern": pattern});
+    let mut kind = Kind::new(schema, |value, context| match value {
+        Value::Text(text) => read_zip_address(text).map_err(|refusal| refusal.about(quote(&redact_address(text)))),
+        Value::Object(_) => read_zip_address(resolve(value, context)?.expose_secret())
+            .map_err(|refusal| refusal.about("the address given")),
+        other => Err(wrong_type("a string", other, "write it in quotes")),
     });
-    kind.holds_secret = |text| text.contains('?');
-    kind.with_keyword("format", "uri")
+    kind.holds_secret = |value| value.text().is_some_and(|text| text.contains('?'));
+    kind
+}
+
+fn read_zip_address(text: &str) -> Result<Url, Refusal> {
+    let mut url = protected_address(text)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("contains a user or password", "write them as source.username and source.password");
+    }
+    // A fragment is never sent (RFC 9110, section 4.2.5).
+    url.set_fragment(None);
+    Ok(url)
 }
 
 /// A secret `https` address, or `http` address of this machine.
@@ -122,7 +130,7 @@ pub(super) fn proxy() -> Kind<SecretString> {
             }
         },
     );
-    kind.holds_secret = |text| text.contains('@');
+    kind.holds_secret = |value| value.text().is_some_and(|text| text.contains('@'));
     kind
 }
 

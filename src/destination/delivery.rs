@@ -1,16 +1,15 @@
-//! Sends an archive under a temporary name, reads it back over a new connection, and publishes it.
+//! Sends an archive under a temporary name, reads it back over other connections, and publishes it.
 
 use crate::destination::error::DestinationError;
 use crate::destination::publish::{Occupant, Publication, Published, put_back};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::upload::Upload;
 use crate::disk::spool::Spool;
 use crate::rules::archive_name::Naming;
 use crate::rules::listing::{Entry, own_uploads};
-use crate::runtime::progress::{Bar, Progress};
+use crate::runtime::progress::Progress;
 
 /// The delivery of one archive. It reconnects after a broken connection.
 pub struct Delivery<'a> {
@@ -33,13 +32,7 @@ pub struct Sent {
 
 pub enum SentState {
     /// The whole archive is on the server under its temporary name.
-    Uploaded {
-        temporary_name: String,
-        connections: usize,
-        /// Whether a connection broke. The server may have lost data that it had acknowledged.
-        is_resumed: bool,
-        durability: Durability,
-    },
+    Uploaded(Box<Upload>),
     /// The same bytes already have the final name.
     AlreadyThere(Connection),
 }
@@ -50,6 +43,10 @@ pub struct Verified {
     pub connection: Connection,
     /// `None` if nothing was uploaded.
     pub durability: Option<Durability>,
+    /// Bytes that were free when the upload was complete, if the server reports them.
+    pub free: Option<u64>,
+    /// The folder after the publication, if it is known.
+    pub listing: Option<Vec<Entry>>,
 }
 
 impl Delivery<'_> {
@@ -61,17 +58,19 @@ impl Delivery<'_> {
     /// server or the connection fails.
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
         let part = self.naming.upload_name(self.name);
-        let mut upload = Upload::new(self.server, self.spool, expected_size, &part);
+        let mut upload = Upload::new(self.server, &connection, self.spool, expected_size, part.clone());
         let publication = self.publication();
         let mut cleared = Vec::new();
         let work = |connection: &Connection| {
             let listing = self.prepare(connection, &part, &mut cleared)?;
-            let bar = self.progress.bar("Compare", expected_size);
-            if publication.occupant(connection, &bar)? == Occupant::SameArchive {
-                return Ok(true);
+            if listing.iter().any(|entry| entry.name == self.name) {
+                let bar = self.progress.bar("Compare", expected_size);
+                if publication.occupant(connection, &bar)? == Occupant::SameArchive {
+                    return Ok(true);
+                }
             }
-            let existing = listing.iter().find(|entry| entry.name == part);
-            upload.run(self.server, connection, existing, &self.progress.bar("Send", expected_size))?;
+            let existing = listing.into_iter().find(|entry| entry.name == part);
+            self.upload(&mut upload, connection, existing, expected_size)?;
             Ok(false)
         };
         let (is_delivered, connection) = self.server.with_connection("sending the archive", Some(connection), work)?;
@@ -79,41 +78,35 @@ impl Delivery<'_> {
             SentState::AlreadyThere(connection)
         } else {
             connection.close_quietly();
-            SentState::Uploaded {
-                connections: upload.connections(),
-                is_resumed: upload.is_resumed,
-                durability: upload.durability,
-                temporary_name: part,
-            }
+            SentState::Uploaded(Box::new(upload))
         };
         Ok(Sent { state, cleared })
     }
 
-    /// Reads the upload back over a new connection and gives it its final name. If a connection broke during the upload and
-    /// the server lost data, sends the archive again.
+    /// Verifies the upload over a connection that did not write it, and gives it its final name. If the server lost or mixed
+    /// up data for a reason that can be avoided, sends the archive again.
     ///
     /// # Errors
     /// If the server's copy differs, and as [`send`](Delivery::send).
     pub fn verify_and_publish(&self, sent: SentState) -> Result<Verified, DestinationError> {
-        let (part, is_resumed, durability) = match sent {
+        let mut upload = match sent {
             SentState::AlreadyThere(connection) => {
-                return Ok(Verified { published: Published::AlreadyThere, connection, durability: None });
+                let published = Published::AlreadyThere;
+                return Ok(Verified { published, connection, durability: None, free: None, listing: None });
             }
-            SentState::Uploaded { temporary_name, is_resumed, durability, .. } => {
-                (temporary_name, is_resumed, durability)
-            }
+            SentState::Uploaded(upload) => upload,
         };
         let mut publication = self.publication();
-        let (verified, durability) = match self.verify_once(&part, &mut publication) {
-            Err(error @ DestinationError::Different { .. }) if is_resumed => {
-                tracing::info!("the server lost data sent before the connection broke, sending it again: {error}");
-                let durability = self.send_again(&part)?;
-                (self.verify_once(&part, &mut publication)?, durability)
+        loop {
+            match self.verify_once(&upload, &mut publication) {
+                Err(error) if upload.falls_back_after(&error) => self.send_again(&mut upload)?,
+                verified => {
+                    let (published, connection) = verified?;
+                    let (durability, free) = (Some(upload.durability), upload.free);
+                    return Ok(Verified { published, connection, durability, free, listing: publication.listing });
+                }
             }
-            verified => (verified?, durability),
-        };
-        let (published, connection) = verified;
-        Ok(Verified { published, connection, durability: Some(durability) })
+        }
     }
 
     /// Size of the archive so far, in bytes.
@@ -123,7 +116,16 @@ impl Delivery<'_> {
 
     fn publication(&self) -> Publication<'_> {
         let Delivery { server, naming, name, spool, belongs_to_other_job, .. } = *self;
-        Publication { server, naming, final_name: name, spool, belongs_to_other_job, replaced: None }
+        Publication {
+            server,
+            naming,
+            final_name: name,
+            spool,
+            belongs_to_other_job,
+            replaced: None,
+            may_be_done: false,
+            listing: None,
+        }
     }
 
     /// Puts set-aside archives back, removes this job's uploads other than `part`, adds their names to `cleared`, and returns
@@ -134,7 +136,7 @@ impl Delivery<'_> {
         part: &str,
         cleared: &mut Vec<String>,
     ) -> Result<Vec<Entry>, DestinationError> {
-        let mut listing = put_back(connection, self.naming)?;
+        let mut listing = put_back(connection, self.naming, connection.list()?)?;
         for name in own_uploads(&listing, self.naming).into_iter().filter(|name| name != part) {
             match connection.remove(&name) {
                 Ok(()) => {
@@ -150,20 +152,38 @@ impl Delivery<'_> {
         Ok(listing)
     }
 
+    /// Sends the rest of `upload` over `connection`. Falls back to other methods if the server refuses one.
+    fn upload(
+        &self,
+        upload: &mut Upload,
+        connection: &Connection,
+        mut existing: Option<Entry>,
+        expected_size: Option<u64>,
+    ) -> Result<(), DestinationError> {
+        let bar = || self.progress.bar("Send", expected_size);
+        loop {
+            match upload.run(self.server, connection, existing.as_ref(), &bar()) {
+                Err(error) if upload.falls_back_after(&error) => existing = connection.lookup(upload.name())?,
+                result => return result,
+            }
+        }
+    }
+
     fn verify_once(
         &self,
-        part: &str,
+        upload: &Upload,
         publication: &mut Publication<'_>,
     ) -> Result<(Published, Connection), DestinationError> {
-        let bar = || self.bar("Verify");
-        let read_back = ReadBack::new(self.server, self.spool, part)?;
-        self.server.expect_transfer(self.size());
-        let ((), connection) = self.server.with_connection("verifying the archive", None, |connection| {
-            read_back.run(self.server, connection, &bar()).inspect_err(|error| {
+        let bar = || self.progress.bar("Verify", Some(self.size()));
+        // One was opened during the upload.
+        let spare = self.server.pool.take().and_then(Result::ok);
+        self.server.pool.clear();
+        let ((), connection) = self.server.with_connection("verifying the archive", spare, |connection| {
+            upload.read_back().run(self.server, connection, &bar()).inspect_err(|error| {
                 if matches!(error, DestinationError::Different { .. })
-                    && let Err(error) = connection.remove(part)
+                    && let Err(error) = connection.remove(upload.name())
                 {
-                    tracing::debug!("could not remove {part:?} ({error}); the next run will remove it");
+                    tracing::debug!("could not remove {:?} ({error}); the next run will remove it", upload.name());
                 }
             })
         })?;
@@ -172,17 +192,12 @@ impl Delivery<'_> {
         })
     }
 
-    fn send_again(&self, part: &str) -> Result<Durability, DestinationError> {
-        let mut upload = Upload::new(self.server, self.spool, Some(self.size()), part);
+    fn send_again(&self, upload: &mut Upload) -> Result<(), DestinationError> {
         let ((), connection) = self.server.with_connection("sending the archive", None, |connection| {
-            let existing = connection.lookup(part)?;
-            upload.run(self.server, connection, existing.as_ref(), &self.bar("Send"))
+            let existing = connection.lookup(upload.name())?;
+            self.upload(upload, connection, existing, Some(self.size()))
         })?;
         connection.close_quietly();
-        Ok(upload.durability)
-    }
-
-    fn bar(&self, label: &'static str) -> Bar {
-        self.progress.bar(label, Some(self.size()))
+        Ok(())
     }
 }

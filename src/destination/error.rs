@@ -74,6 +74,11 @@ pub enum DestinationError {
     },
     #[error("{name:?} on the server does not match the archive: {difference}. Check the server's disk")]
     Different { name: String, difference: String },
+    #[error(
+        "{0:?} disappeared from the server after it was sent. If something there moves new files away, let it leave those of \
+         sftp.directory alone"
+    )]
+    Disappeared(String),
     #[error("{name:?} on the server {how} while it was read back. Try again when nothing is writing to it")]
     Changed {
         name: String,

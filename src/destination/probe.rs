@@ -1,6 +1,6 @@
 //! Examines the server for `check`: its host key, its round trip, and whether a small file can be written, renamed and removed.
 
-use std::io::Write as _;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate};
@@ -13,7 +13,7 @@ use crate::destination::session::folder::{Durability, free_space};
 use crate::destination::session::host_key::fingerprint;
 use crate::destination::session::known_hosts::Place;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::upload::{MODE, NO_SPACE};
+use crate::destination::transfer::writing::{MODE, NO_SPACE};
 use crate::rules::archive_name::Naming;
 use crate::rules::connections::extra_for_size;
 use crate::rules::known_hosts::algorithm_of;
@@ -23,6 +23,8 @@ use crate::runtime::interrupt::Interrupt;
 /// A write test uses the upload name of one of this many days from 1970-01-01 on: no run is for such a date, and every run
 /// removes unfinished uploads of any date.
 const DAYS: usize = 365;
+/// Half of the bytes that two writers write, and [`Connection::beginning`] reads.
+const HALF: usize = 32 * 1024;
 const CONTENT: &[u8] = b"scripting-system check: may be removed\n";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,9 @@ pub struct WriteTest {
     /// The result of writing and renaming.
     pub written: Result<(), DestinationError>,
     pub durability: Durability,
+    /// Whether the server accepts several writers of one file, in any order. `None` if one connection is configured, or the
+    /// small file could not be written.
+    pub takes_several_writers: Option<bool>,
     /// The file's name, and the error, if it could not be removed.
     pub leftover: Option<(String, DestinationError)>,
 }
@@ -72,9 +77,10 @@ impl Server {
         })
     }
 
-    /// Number of connections for an archive of `size` bytes, based on the last measured round trip.
+    /// Number of connections that write and read back an archive of `size` bytes, based on the last measured round trip.
     pub fn connections_for(&self, size: u64) -> u64 {
-        self.connections().min(1 + extra_for_size(size))
+        let shares = self.shares();
+        (shares.writers + shares.readers).min(1 + extra_for_size(size))
     }
 }
 
@@ -87,7 +93,7 @@ impl Connection {
     }
 }
 
-/// Creates, writes, syncs, renames and removes a small file in `sftp.directory`, over a new connection. Existing files are not
+/// Creates, writes, syncs, renames and removes a small file, and then one that has two writers, in `sftp.directory`, over a new connection. Existing files are not
 /// touched: both names are unused upload names of days in 1970. If the program is killed, the next run removes the file. A
 /// signal does not stop the test, because that would leave the file behind.
 ///
@@ -108,9 +114,35 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, Destin
     let free = free_space(&mut file);
     let mut durability = Durability::NotOffered;
     let renamed = write(&connection, file, &first, &mut durability).and_then(|()| connection.rename(&first, &second));
-    let name = if renamed.is_ok() { second } else { first };
+    let (name, other) = if renamed.is_ok() { (second, first) } else { (first, second) };
     let leftover = connection.remove(&name).err().map(|error| (name, error));
-    Ok(WriteTest { free, written: renamed, durability, leftover })
+    let tries_several = server.config.connections > 1 && renamed.is_ok() && leftover.is_none();
+    let takes_several_writers = tries_several.then(|| takes_several_writers(&connection, &other));
+    Ok(WriteTest { free, written: renamed, durability, takes_several_writers, leftover })
+}
+
+/// Whether the file `name` arrives whole if two handles write its halves, the second half first.
+fn takes_several_writers(connection: &Connection, name: &str) -> bool {
+    let content: Vec<u8> = (0..=u8::MAX).cycle().take(2 * HALF).collect();
+    let open = |flag| {
+        connection
+            .sftp
+            .open_mode(connection.path(name), OpenFlags::WRITE | flag, MODE, OpenType::File)
+            .map_err(io::Error::from)
+    };
+    let write = || {
+        let mut first = open(OpenFlags::CREATE | OpenFlags::EXCLUSIVE)?;
+        let mut second = open(OpenFlags::empty())?;
+        second.seek(SeekFrom::Start(HALF as u64))?;
+        second.write_all(&content[HALF..])?;
+        first.write_all(&content[..HALF])?;
+        connection.patiently(|| second.close().and_then(|()| first.close()))?;
+        Ok::<_, io::Error>(())
+    };
+    let has_arrived = write().is_ok() && connection.beginning(name).is_ok_and(|read| read == content);
+    // The next run removes it otherwise.
+    let _ = connection.remove(name);
+    has_arrived
 }
 
 fn write(

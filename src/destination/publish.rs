@@ -12,6 +12,7 @@ use crate::disk::spool::Spool;
 use crate::rules::archive_name::{Naming, ReplacedVersion};
 use crate::rules::listing::{Entry, Kind, unfinished_replacements};
 use crate::runtime::progress::Bar;
+use crate::runtime::retry::Retryable as _;
 
 /// The file that has the archive's final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +52,18 @@ pub(crate) struct Publication<'a> {
     pub(crate) belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
     /// The archive that this publication has set aside.
     pub(crate) replaced: Option<Replaced>,
+    /// Whether the upload may have its final name already.
+    pub(crate) may_be_done: bool,
+    /// The folder after the rename, if its listing shows the result.
+    pub(crate) listing: Option<Vec<Entry>>,
 }
 
-/// Puts back every set-aside archive that was not replaced, and returns the new listing of the folder.
-pub fn put_back(connection: &Connection, naming: &Naming) -> Result<Vec<Entry>, DestinationError> {
-    let mut listing = connection.list()?;
+/// Puts back every set-aside archive in `listing` that was not replaced, and returns the new listing of the folder.
+pub fn put_back(
+    connection: &Connection,
+    naming: &Naming,
+    mut listing: Vec<Entry>,
+) -> Result<Vec<Entry>, DestinationError> {
     for (old, archive) in unfinished_replacements(&listing, naming) {
         match connection.rename(&old, &archive) {
             Ok(()) => tracing::info!("{archive:?} was put back: it had been set aside and not replaced"),
@@ -90,6 +98,7 @@ impl Publication<'_> {
         match self.compare(connection, bar) {
             Ok(()) => Ok(Occupant::SameArchive),
             Err(DestinationError::Different { .. }) => Ok(Occupant::OtherArchive(entry)),
+            Err(DestinationError::Disappeared(_)) => Ok(Occupant::Nothing),
             Err(error) => Err(error),
         }
     }
@@ -110,7 +119,7 @@ impl Publication<'_> {
     fn try_publishing(&mut self, connection: &Connection, bar: &Bar) -> Result<Published, DestinationError> {
         let part = self.naming.upload_name(self.final_name);
         let size = self.spool.extent().map_err(DestinationError::Spool)?.written;
-        if connection.lookup(&part)?.is_none() {
+        if std::mem::replace(&mut self.may_be_done, true) && connection.lookup(&part)?.is_none() {
             // An earlier attempt may have renamed it and missed the reply, so compare the content.
             self.compare(connection, bar)?;
             return Ok(self.published());
@@ -123,16 +132,8 @@ impl Publication<'_> {
             }
             Occupant::OtherArchive(entry) => self.set_aside(connection, &entry)?,
         }
-        let renamed = connection.rename(&part, self.final_name).and_then(|()| {
-            // A server may report success without having renamed the file.
-            match (connection.lookup(self.final_name)?, connection.lookup(&part)?) {
-                (Some(entry), None) if entry.size.is_none_or(|renamed| renamed == size) => Ok(()),
-                _ => {
-                    let difference = "it did not get its final name".to_owned();
-                    Err(DestinationError::Different { name: self.final_name.to_owned(), difference })
-                }
-            }
-        });
+        let renamed =
+            connection.rename(&part, self.final_name).and_then(|()| self.check_rename(connection, &part, size));
         if renamed.is_err()
             && let Some(Replaced { set_aside_as, .. }) = &self.replaced
             && let Err(error) = connection.rename(set_aside_as, self.final_name)
@@ -142,8 +143,31 @@ impl Publication<'_> {
         renamed.map(|()| self.published())
     }
 
+    /// A server may report success without having renamed the file, or list its folder late.
+    fn check_rename(&mut self, connection: &Connection, part: &str, size: u64) -> Result<(), DestinationError> {
+        let is_renamed =
+            |new: Option<&Entry>| new.is_some_and(|entry| entry.size.is_none_or(|renamed| renamed == size));
+        let listing = match connection.list() {
+            Err(error) if error.is_transient() => return Err(error),
+            listing => listing.unwrap_or_default(),
+        };
+        let listed = |name: &str| listing.iter().find(|entry| entry.name == name);
+        if is_renamed(listed(self.final_name)) && listed(part).is_none() {
+            self.listing = Some(listing);
+            return Ok(());
+        }
+        match (connection.lookup(self.final_name)?, connection.lookup(part)?) {
+            (None, None) => Err(DestinationError::Disappeared(self.final_name.to_owned())),
+            (new, None) if is_renamed(new.as_ref()) => Ok(()),
+            _ => {
+                let difference = "it did not get its final name".to_owned();
+                Err(DestinationError::Different { name: self.final_name.to_owned(), difference })
+            }
+        }
+    }
+
     fn compare(&self, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        ReadBack::new(self.server, self.spool, self.final_name)?.run(self.server, connection, bar)
+        ReadBack::new(self.server, self.spool, self.final_name).run(self.server, connection, bar)
     }
 
     /// Renames the existing archive. The first and the latest replaced archives of a date are kept.

@@ -8,9 +8,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-/// In bytes. Each block has a digest; the last one may be shorter.
-pub const BLOCK: u64 = 1024 * 1024;
-
 /// A SHA-256.
 pub type Digest = [u8; 32];
 
@@ -18,9 +15,7 @@ pub type Digest = [u8; 32];
 #[derive(Debug)]
 pub struct SpoolWriter {
     shared: Arc<Shared>,
-    whole: Sha256,
-    block: Sha256,
-    blocks: Vec<Digest>,
+    hasher: Sha256,
     finished: bool,
 }
 
@@ -36,8 +31,6 @@ pub struct Content {
     /// In bytes.
     pub size: u64,
     pub sha256: Digest,
-    /// The SHA-256 of each [`BLOCK`], in order.
-    pub blocks: Arc<[Digest]>,
 }
 
 /// How much of a spool has been written.
@@ -78,13 +71,7 @@ pub fn create(folder: &Path) -> io::Result<(SpoolWriter, Spool)> {
         state: Mutex::new(State { written: 0, end: End::Pending }),
         changed: Condvar::new(),
     });
-    let writer = SpoolWriter {
-        shared: shared.clone(),
-        whole: Sha256::new(),
-        block: Sha256::new(),
-        blocks: Vec::new(),
-        finished: false,
-    };
+    let writer = SpoolWriter { shared: shared.clone(), hasher: Sha256::new(), finished: false };
     Ok((writer, Spool { shared }))
 }
 
@@ -131,14 +118,8 @@ impl Write for SpoolWriter {
             State { end: End::Discarded, .. } => return Err(discarded()),
             State { written, .. } => written,
         };
-        // A write ends at the end of a block, to complete the block's digest.
-        let left = usize::try_from(BLOCK - offset % BLOCK).unwrap_or(usize::MAX);
-        let count = self.shared.file.write_at(&bytes[..bytes.len().min(left)], offset)?;
-        self.whole.update(&bytes[..count]);
-        self.block.update(&bytes[..count]);
-        if count == left {
-            self.blocks.push(self.block.finalize_reset().into());
-        }
+        let count = self.shared.file.write_at(bytes, offset)?;
+        self.hasher.update(&bytes[..count]);
         self.shared.state().written += count as u64;
         self.shared.changed.notify_all();
         Ok(count)
@@ -154,14 +135,7 @@ impl SpoolWriter {
     pub fn finish(mut self) -> Content {
         self.finished = true;
         let size = self.shared.state().written;
-        if !size.is_multiple_of(BLOCK) {
-            self.blocks.push(self.block.finalize_reset().into());
-        }
-        let content = Content {
-            size,
-            sha256: self.whole.finalize_reset().into(),
-            blocks: std::mem::take(&mut self.blocks).into(),
-        };
+        let content = Content { size, sha256: self.hasher.finalize_reset().into() };
         self.shared.end(End::Complete(content.clone()));
         content
     }
@@ -215,6 +189,14 @@ impl Spool {
         let written = self.shared.state().written;
         let available = usize::try_from(written.saturating_sub(offset)).unwrap_or(usize::MAX).min(buffer.len());
         if available == 0 { Ok(0) } else { self.shared.file.read_at(&mut buffer[..available], offset) }
+    }
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// If reading fails, or so much has not been written there.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.shared.file.read_exact_at(buffer, offset)
     }
 
     /// Writing fails once the result is dropped, unless the spool is complete by then.
@@ -285,22 +267,7 @@ mod tests {
         assert_eq!(reading.join().unwrap(), b"one two three");
         assert_eq!(content.size, 13);
         assert_eq!(content.sha256[..], Sha256::digest(b"one two three")[..]);
-        assert_eq!(*content.blocks, [content.sha256]);
         assert_eq!(spool.wait_until_complete().unwrap(), content);
-    }
-
-    #[test]
-    fn each_block_has_a_digest() {
-        let bytes: Vec<u8> = (0..2 * BLOCK + 5).map(|index| (index % 251) as u8).collect();
-        for length in [0, 1, BLOCK as usize, 2 * BLOCK as usize, bytes.len()] {
-            let (mut writer, _spool) = spool();
-            for piece in bytes[..length].chunks(300_000) {
-                writer.write_all(piece).unwrap();
-            }
-            let expected: Vec<Digest> =
-                bytes[..length].chunks(BLOCK as usize).map(|block| Sha256::digest(block).into()).collect();
-            assert_eq!(*writer.finish().blocks, expected);
-        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use crate::rules::listing::{self, Entry};
 use crate::runtime::error_chain::with_causes;
 
 impl Job {
-    /// Records the archives of `listing`, and the free space.
-    pub(super) fn record_folder(&self, connection: &Connection, listing: &[Entry]) {
-        self.record(listing, connection.free_space());
+    /// Records the archives of `listing`, and the free space: `free` if it is known.
+    pub(super) fn record_folder(&self, connection: &Connection, listing: &[Entry], free: Option<u64>) {
+        self.record(listing, free.or_else(|| connection.free_space()));
     }
 
     /// After a failure, lists the folder, so that the reports can state the age of the last good archive. Makes a single

@@ -1,5 +1,7 @@
 //! Tasks 2 to 5: pack the dump on the web server into an archive on this machine.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 
 use crate::archive::{ArchiveError, ZippedDump};
@@ -23,30 +25,42 @@ pub(super) struct Packing<'a> {
 }
 
 impl Job {
-    /// Requests the ZIP, to be read in parts if `in_parts` and the server supports that.
-    pub(super) fn request_zip(&self, in_parts: bool) -> Result<Zip, Stop> {
+    /// Requests the ZIP, to be read in parts if `in_parts` and the server supports that. Waits for a late dump until
+    /// `end_of_wait`, and returns how long.
+    pub(super) fn request_zip(&self, in_parts: bool, end_of_wait: Instant) -> Result<(Zip, Option<Duration>), Stop> {
         let task = self.journal.begin(Task::RequestZip);
-        let config = &self.config;
-        let folder = &config.archive.work_directory;
-        match source::open(&config.source, in_parts, folder, &self.retry, &self.interrupt, &self.progress) {
+        let (answer, waited) = self.open_zip(in_parts, end_of_wait);
+        let wait = waited.map(|waited| format!("waited {} for the dump", units::duration(waited)));
+        match answer {
             Ok(zip) => {
                 let how = if zip.is_remote() { ", read in parts" } else { "" };
-                task.done(&format!("{} at {}{how}", units::size(zip.size), config.source.public_url()));
-                Ok(zip)
+                let (size, url, cache) = (units::size(zip.size), self.config.source.public_url(), zip.cache());
+                let wait = wait.map(|wait| format!(", {wait}")).unwrap_or_default();
+                task.done(&format!("{size} at {url}{how}{cache}{wait}"));
+                Ok((zip, waited))
             }
-            Err(error) => Err(self.fail(task, &error)),
+            Err(error) => match wait.filter(|_| self.interrupt.check().is_ok()) {
+                Some(wait) => Err(self.fail_with_text(task, &format!("{}; {wait}", with_causes(&error)))),
+                None => Err(self.fail(task, &error)),
+            },
         }
+    }
+
+    pub(super) fn find_in(&self, zip: &Zip) -> Result<ZippedDump, ArchiveError> {
+        let source = &self.config.source;
+        let reader = zip.reader().map_err(ArchiveError::Read)?;
+        ZippedDump::find(reader, &source.dump, source.max_dump_bytes)
+    }
+
+    pub(super) fn judge(&self, dump: &ZippedDump) -> Judgement {
+        let source = &self.config.source;
+        judge(dump.entry().time, source.timezone, &self.config.zone, self.today, source.max_age_days)
     }
 
     /// `None` if the ZIP has changed and `may_start_over`.
     pub(super) fn find_dump(&self, zip: &Zip, may_start_over: bool) -> Result<Option<ZippedDump>, Stop> {
         let task = self.journal.begin(Task::FindDump);
-        let source = &self.config.source;
-        let found = zip
-            .reader()
-            .map_err(ArchiveError::Read)
-            .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes));
-        match found {
+        match self.find_in(zip) {
             Ok(dump) => {
                 let entry = dump.entry();
                 let name = printable(&entry.name);
@@ -68,10 +82,10 @@ impl Job {
         }
     }
 
-    pub(super) fn compare_dates(&self, zip: &Zip, dump: &ZippedDump) -> Judgement {
+    /// `waited`: how long the run waited for a fresh dump.
+    pub(super) fn compare_dates(&self, zip: &Zip, dump: &ZippedDump, waited: Option<Duration>) -> Judgement {
         let task = self.journal.begin(Task::CompareDates);
-        let source = &self.config.source;
-        let judgement = judge(dump.entry().time, source.timezone, &self.config.zone, self.today, source.max_age_days);
+        let judgement = self.judge(dump);
         self.record_received(zip);
         self.journal.set_modified(judgement.modified);
         match judgement.freshness {
@@ -80,8 +94,17 @@ impl Job {
                 task.done(&format!("fresh: modified {}", modified.unwrap_or_default()));
             }
             Freshness::Stale(why) => {
-                let advice = judgement.advice(dump.entry().time, source.timezone, self.today, (self.clock)());
-                task.warned(&format!("the dump is stale: {why}; nothing is sent for {}. {advice}", self.today));
+                let zone = self.config.source.timezone;
+                let mut advice = judgement.advice(dump.entry().time, zone, self.today, (self.clock)());
+                if let Some(age) = zip.age {
+                    let age = units::age(age);
+                    advice.push_str(&format!(
+                        ". The ZIP is from a cache, {age} old: exclude it from caching, or purge the cache"
+                    ));
+                }
+                let wait = waited.map(|waited| format!(" after a wait of {}", units::duration(waited)));
+                let wait = wait.unwrap_or_default();
+                task.warned(&format!("the dump is stale{wait}: {why}; nothing is sent for {}. {advice}", self.today));
             }
         }
         judgement

@@ -10,6 +10,7 @@ use crate::destination::{Connection, Replaced};
 use crate::record::journal::{Journal, OpenTask};
 use crate::record::run_record::RunRecord;
 use crate::rules::freshness::Freshness;
+use crate::rules::listing::Entry;
 use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interruption};
@@ -48,6 +49,10 @@ pub(super) struct Arrival {
     pub(super) replaced: Option<Replaced>,
     /// Whether the server failed to sync the new archive to its disk.
     pub(super) is_unsynced: bool,
+    /// Bytes free on the server, if they are known already.
+    pub(super) free: Option<u64>,
+    /// The folder on the server, if it was listed after the delivery.
+    pub(super) listing: Option<Vec<Entry>>,
 }
 
 /// A task has failed or was stopped, and is recorded as such.
@@ -56,7 +61,15 @@ pub(super) struct Stop;
 impl Arrival {
     /// For a run that changed nothing on the server.
     pub(super) fn unchanged(connection: Connection, archive_size: Option<u64>) -> Arrival {
-        Arrival { connection, archive_size, cleared: Vec::new(), replaced: None, is_unsynced: false }
+        Arrival {
+            connection,
+            archive_size,
+            cleared: Vec::new(),
+            replaced: None,
+            is_unsynced: false,
+            free: None,
+            listing: None,
+        }
     }
 }
 

@@ -27,10 +27,11 @@ const RECENT: usize = 7;
 
 impl Job {
     /// Failures to remove a file are warnings and never fail the run.
-    pub(super) fn remove_expired(&self, delivered: Delivered) {
+    pub(super) fn remove_expired(&self, mut delivered: Delivered) {
         let task = self.journal.begin(Task::RemoveExpired);
         failpoint("removing");
-        let plan = match self.plan_removal(&delivered) {
+        let listing = delivered.arrival.listing.take();
+        let plan = match self.plan_removal(&delivered, listing) {
             Ok(plan) => plan,
             Err(error) => {
                 task.warned(&format!("nothing was removed: {}", with_causes(&error)));
@@ -106,14 +107,15 @@ impl Job {
         gone
     }
 
-    fn plan_removal(&self, delivered: &Delivered) -> Result<Plan, DestinationError> {
+    /// `listing` is the folder after the delivery, if it is known.
+    fn plan_removal(&self, delivered: &Delivered, listing: Option<Vec<Entry>>) -> Result<Plan, DestinationError> {
         let Delivered { freshness, clock_difference, arrival } = delivered;
-        let Arrival { connection, archive_size, cleared, replaced, is_unsynced } = arrival;
+        let Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, .. } = arrival;
         let naming = self.config.naming();
         let entry = |name: String| Entry { name, kind: Kind::File, size: None, modified: None };
         let listing = if self.dry_run {
             let mut listing = self.list_as_if_put_back(connection)?;
-            self.record_folder(connection, &listing);
+            self.record_folder(connection, &listing, *free);
             if *freshness == Freshness::Fresh {
                 // Pretend that the new archive was delivered.
                 let new = self.archive_name();
@@ -122,10 +124,11 @@ impl Job {
             }
             listing
         } else {
-            // Listed again after the delivery: other jobs and machines may have changed the folder during the upload, and the
-            // new archive's modification time shows the server's clock.
-            let mut listing = destination::put_back(connection, &naming)?;
-            self.record_folder(connection, &listing);
+            // The folder after the delivery: other jobs and machines may have changed it during the upload, and the new
+            // archive's modification time shows the server's clock.
+            let listing = listing.map_or_else(|| connection.list(), Ok)?;
+            let mut listing = destination::put_back(connection, &naming, listing)?;
+            self.record_folder(connection, &listing, *free);
             listing.extend(cleared.iter().cloned().map(entry));
             listing
         };

@@ -85,14 +85,14 @@ impl Job {
                     SentState::AlreadyThere(_) => {
                         task.done(&format!("{} is already there, with the same bytes", delivery.name));
                     }
-                    SentState::Uploaded { temporary_name, connections, .. } => {
-                        let over = match connections {
+                    SentState::Uploaded(upload) => {
+                        let over = match upload.connections() {
                             1 => String::new(),
                             several => format!(" over {several} connections"),
                         };
                         let size = delivery.size();
                         let rate = units::rate_suffix(size, task.elapsed());
-                        task.done(&format!("{} as {temporary_name}{rate}{over}", units::size(size)));
+                        task.done(&format!("{} as {}{rate}{over}", units::size(size), upload.name()));
                     }
                 }
                 Ok(sent)
@@ -113,30 +113,31 @@ impl Job {
 
     pub(super) fn verify_archive(&self, delivery: &Delivery<'_>, sent: Sent) -> Result<Arrival, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
-        let Verified { published, connection, durability } = match delivery.verify_and_publish(sent.state) {
-            Ok(verified) => verified,
-            Err(error) => {
-                self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
-                return Err(self.fail(task, &error));
-            }
-        };
+        let Verified { published, connection, durability, free, listing } =
+            match delivery.verify_and_publish(sent.state) {
+                Ok(verified) => verified,
+                Err(error) => {
+                    self.journal.info(Task::VerifyArchive, "sent, but not verified: the archive is not published");
+                    return Err(self.fail(task, &error));
+                }
+            };
         let (outcome, how, replaced) = match published {
-            Published::New => (Outcome::Sent, "read back over a new connection and published", None),
+            Published::New => (Outcome::Sent, "read back and published", None),
             Published::Replacement(replaced) => {
-                let how = "read back over a new connection; it replaced an archive with different bytes";
+                let how = "read back; it replaced an archive with different bytes";
                 (Outcome::Replaced, how, Some(replaced))
             }
             Published::AlreadyThere => (Outcome::AlreadyThere, "read back under its final name", None),
         };
         self.journal.set_delivery(outcome);
         let (name, size) = (delivery.name, delivery.size());
-        let rate = units::rate_suffix(size, task.elapsed());
         if let Some(replaced) = &replaced {
             self.report_replaced(name, replaced);
         }
         let is_unsynced = durability.is_some_and(|durability| self.report_durability(name, &durability));
-        task.done(&format!("{name}: {how}{rate}"));
-        Ok(Arrival { connection, archive_size: Some(size), cleared: sent.cleared, replaced, is_unsynced })
+        task.done(&format!("{name}: {how}"));
+        let (archive_size, cleared) = (Some(size), sent.cleared);
+        Ok(Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, listing })
     }
 
     fn report_replaced(&self, name: &str, Replaced { set_aside_as, size }: &Replaced) {

@@ -14,7 +14,7 @@ pub enum Task {
     ConnectToSftp,
     /// Upload the archive under its temporary name.
     SendArchive,
-    /// Verify the upload over a new connection, and publish it.
+    /// Verify the upload over other connections, and publish it.
     VerifyArchive,
     RemoveExpired,
     /// Remove local temporary files, close connections.

@@ -2,22 +2,54 @@
 
 use std::time::Duration;
 
+pub const MIB: u64 = 1024 * 1024;
 /// An extra connection is worth its handshake if it transfers at least this many bytes.
-pub const BYTES_PER_CONNECTION: u64 = 8 * 1024 * 1024;
+pub const BYTES_PER_CONNECTION: u64 = 8 * MIB;
 /// One connection transfers about 1.4 MB per round trip, because a server's window is usually 2 MiB. At this round-trip time
 /// that is 200 MB/s, more than a processor encrypts. Twice the round-trip time needs twice as many connections.
 const ROUND_TRIP_PER_CONNECTION: Duration = Duration::from_millis(7);
 /// In bytes, for all connections of a transfer together.
-const MAX_BUFFERED: usize = 32 * 1024 * 1024;
+const MAX_BUFFERED: u64 = 32 * MIB;
 /// In bytes. More does not make a connection faster: a server's window is usually 2 MiB.
 const MAX_IN_FLIGHT: usize = 2 * 1024 * 1024;
-/// A byte in flight takes two bytes in this program's buffer and one in libssh2's.
-const BUFFERED_PER_BYTE_IN_FLIGHT: usize = 3;
+/// In bytes, if one connection saturates the link: enough for 150 MB/s at the longest round trip of which that is true.
+const MAX_IN_FLIGHT_ALONE: usize = 1024 * 1024;
+/// A byte in flight takes up to two bytes in this program's buffer and one in libssh2's. Reading takes half as much.
+const BUFFERED_PER_BYTE_IN_FLIGHT: u64 = 3;
 
-/// The maximum bytes in flight for each of `connections`.
-pub fn in_flight(connections: u64) -> usize {
-    let share = usize::try_from(connections).map_or(0, |connections| MAX_BUFFERED / connections.max(1));
-    (share / BUFFERED_PER_BYTE_IN_FLIGHT).min(MAX_IN_FLIGHT)
+/// The connections of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// Including the first connection.
+    pub writers: u64,
+    /// Those that read the file back while it is written.
+    pub readers: u64,
+    /// Whether one is opened for the time after the upload.
+    pub has_spare: bool,
+}
+
+impl Shares {
+    /// Divides `max` connections if `useful` ones saturate one direction of the link. A link carries both directions at once.
+    pub fn new(useful: u64, max: u64) -> Shares {
+        let has_spare = max >= 3;
+        let max = max - u64::from(has_spare);
+        // Reading takes longer: it begins later, and follows the writers.
+        let writers = (max / 2).clamp(1, useful);
+        Shares { writers, readers: (max - writers).min(useful), has_spare }
+    }
+
+    /// The number of connections to open in advance, besides the first, for an upload of `size` bytes.
+    pub fn in_advance(self, size: u64) -> u64 {
+        extra_for_size(size).min(self.writers + self.readers - 1) + u64::from(self.has_spare)
+    }
+}
+
+/// The maximum bytes in flight for each of the connections that write and read at the same time, if `useful` ones saturate
+/// the link.
+pub fn in_flight(useful: u64, writers: u64, readers: u64) -> usize {
+    let max = if useful > 1 { MAX_IN_FLIGHT } else { MAX_IN_FLIGHT_ALONE };
+    let buffered = ((2 * writers + readers) * BUFFERED_PER_BYTE_IN_FLIGHT).div_ceil(2);
+    usize::try_from(MAX_BUFFERED / buffered.max(1)).map_or(max, |share| share.min(max))
 }
 
 /// The number of extra connections for a transfer of `size` bytes.
@@ -43,11 +75,23 @@ mod tests {
     }
 
     #[test]
+    fn an_upload_divides_its_connections() {
+        let shares = |useful, max| {
+            let Shares { writers, readers, has_spare } = Shares::new(useful, max);
+            (writers, readers, has_spare)
+        };
+        assert_eq!([1, 2, 3, 8].map(|max| shares(8, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (3, 4, true)]);
+        assert_eq!([1, 2, 3, 8].map(|max| shares(1, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (1, 1, true)]);
+        assert_eq!([0, 20 * MIB, 1 << 40].map(|size| Shares::new(8, 8).in_advance(size)), [1, 3, 7]);
+    }
+
+    #[test]
     fn the_buffers_together_never_exceed_the_limit() {
-        for connections in 1..=8 {
-            let total = in_flight(connections) * BUFFERED_PER_BYTE_IN_FLIGHT * connections as usize;
-            assert!(total <= MAX_BUFFERED, "{connections}: {total}");
+        for (writers, readers) in (1..=8).zip(0..=8) {
+            let total =
+                in_flight(8, writers, readers) as u64 * BUFFERED_PER_BYTE_IN_FLIGHT * (2 * writers + readers) / 2;
+            assert!(total <= MAX_BUFFERED, "{writers}, {readers}: {total}");
         }
-        assert_eq!(in_flight(1), MAX_IN_FLIGHT);
+        assert_eq!((in_flight(2, 1, 1), in_flight(1, 1, 1)), (MAX_IN_FLIGHT, MAX_IN_FLIGHT_ALONE));
     }
 }

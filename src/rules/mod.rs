@@ -23,3 +23,4 @@ pub mod secret_parts;
 pub mod spelling;
 pub mod trust;
 pub mod units;
+pub mod upload_method;

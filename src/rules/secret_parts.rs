@@ -26,6 +26,12 @@ pub fn query_secrets(url: &Url) -> Vec<SecretString> {
     [query.to_owned()].into_iter().chain(long).map(SecretString::from).collect()
 }
 
+/// The value, and the token after a scheme such as "Bearer" (RFC 9110 section 11.4).
+pub fn header_secrets(value: &SecretString) -> Vec<SecretString> {
+    let token = value.expose_secret().split_once(' ').map(|(_, token)| token.trim());
+    [value.clone()].into_iter().chain(token.filter(|token| !token.is_empty()).map(SecretString::from)).collect()
+}
+
 /// The user name and password in a proxy's address, encoded and decoded.
 pub fn proxy_secrets(proxy: &SecretString) -> Vec<SecretString> {
     let Ok(url) = Url::parse(proxy.expose_secret()) else { return Vec::new() };

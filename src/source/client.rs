@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use ureq::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED,
-    LOCATION, RANGE, TRANSFER_ENCODING,
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, IF_RANGE, LOCATION, RANGE,
+    TRANSFER_ENCODING,
 };
 use ureq::http::{HeaderMap, HeaderValue, Response};
 use ureq::{Agent, BodyReader};
@@ -24,14 +24,11 @@ use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
 use crate::source::error::{SourceError, from_body, from_ureq};
 use crate::source::redirect::target;
+use crate::source::version::{Part, Version, text, unsatisfied_size};
 
 const MAX_REDIRECTS: u32 = 5;
 /// Minimum rate of a body over `source.timeout_seconds`, in bytes per second.
 const MIN_RATE: u64 = 1024;
-
-/// Last-Modified identifies a file only if it is this much older than the response: a recent file may change again within the
-/// same second (RFC 9110 section 8.8.2.2). Apache httpd requires a minute and otherwise ignores If-Range.
-const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(60);
 
 /// Requests one ZIP. The connection is reused between requests and ends with the run.
 pub(super) struct Client {
@@ -47,14 +44,6 @@ pub(super) struct Client {
     _closer: CloserGuard,
 }
 
-/// A part of the ZIP, from byte `first` to byte `last`, inclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) total: u64,
-}
-
 /// A response with the ZIP or a part of it.
 pub(super) struct ZipResponse<'a> {
     /// The part (206); `None` for the whole ZIP (200).
@@ -63,9 +52,9 @@ pub(super) struct ZipResponse<'a> {
     pub(super) length: Option<u64>,
     /// Whether the end of the connection ends the body (RFC 9112 section 6.3), so that a truncated body looks complete.
     pub(super) ends_with_connection: bool,
-    /// Identifies this version of the file (RFC 9110 section 13.1.5): its strong ETag, or its Last-Modified if that is old
-    /// enough.
-    pub(super) validator: Option<String>,
+    pub(super) version: Version,
+    /// How old the response is, if it is from a cache (Age, RFC 9111 section 5.1).
+    pub(super) age: Option<TimeDelta>,
     pub(super) content_type: Option<String>,
     /// From the header Date.
     pub(super) server_time: Option<DateTime<Utc>>,
@@ -116,9 +105,16 @@ impl Client {
     }
 
     /// Requests the bytes from `first` to `last` of the version identified by `validator`. If the file has changed, the server
-    /// sends the whole ZIP.
-    pub(super) fn request_part(&self, first: u64, last: u64, validator: &str) -> Result<ZipResponse<'_>, SourceError> {
-        self.get(&[(RANGE, &format!("bytes={first}-{last}")), (IF_RANGE, validator)])
+    /// sends the whole ZIP, unless it ignores the validator.
+    pub(super) fn request_part(
+        &self,
+        first: u64,
+        last: u64,
+        validator: Option<&str>,
+    ) -> Result<ZipResponse<'_>, SourceError> {
+        let range = format!("bytes={first}-{last}");
+        let headers = [(RANGE, range.as_str()), (IF_RANGE, validator.unwrap_or_default())];
+        self.get(if validator.is_some() { &headers } else { &headers[..1] })
     }
 
     /// The error for a violation of the protocol.
@@ -139,8 +135,12 @@ impl Client {
         for _ in 0..=MAX_REDIRECTS {
             let is_own = url.origin() == self.source.url.origin();
             let mut request = if is_own { &self.agent } else { &self.other_agent }.get(url.as_str());
+            request = request.header(CACHE_CONTROL, "no-cache");
             if let Some(value) = self.authorization.as_ref().filter(|_| is_own) {
                 request = request.header(AUTHORIZATION, value.expose_secret());
+            }
+            for (name, value) in self.source.headers.iter().filter(|_| is_own) {
+                request = request.header(name, value.expose_secret());
             }
             for (name, value) in headers {
                 request = request.header(name, *value);
@@ -168,21 +168,19 @@ impl Client {
         let headers = response.headers();
         let part = match status {
             200 => None,
-            206 => Some(
-                text(headers, &CONTENT_RANGE)
-                    .and_then(|range| content_range(&range))
-                    .ok_or_else(|| self.violation("it does not report which part of the ZIP it sends"))?,
-            ),
+            206 => Some(Part::of(headers).ok_or_else(|| SourceError::UnknownPart(self.host().to_owned()))?),
             _ => {
                 let (url, retry_after) = (public_url(url), retry_after(headers));
-                return Err(SourceError::Status { url, status, is_own, retry_after });
+                let (signed, size) = (self.signed(), unsatisfied_size(headers));
+                return Err(SourceError::Status { url, status, is_own, signed, size, retry_after });
             }
         };
         Ok(ZipResponse {
             part,
             length: response.body().content_length(),
             ends_with_connection: ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name)),
-            validator: validator(headers),
+            version: Version::of(headers),
+            age: age(headers),
             content_type: text(headers, &CONTENT_TYPE),
             server_time: date(headers, &DATE),
             body: self.body(response.into_body()),
@@ -192,6 +190,16 @@ impl Client {
     fn body(&self, body: ureq::Body) -> Body<'_> {
         let inner = body.into_with_config().limit(u64::MAX).reader();
         Body { client: self, inner, received: 0, rate: RateMeter::new(self.source.timeout) }
+    }
+
+    /// The keys with a signature or token.
+    fn signed(&self) -> &'static str {
+        match (self.source.url.query().is_some(), self.source.headers.is_empty()) {
+            (true, false) => "source.url and source.headers",
+            (true, true) => "source.url",
+            (false, false) => "source.headers",
+            (false, true) => "",
+        }
     }
 
     fn host(&self) -> &str {
@@ -208,7 +216,7 @@ pub(super) struct Body<'a> {
 
 impl Body<'_> {
     /// Reads a short body to its end, so that the connection can be reused.
-    fn skip(mut self) {
+    pub(super) fn skip(mut self) {
         let mut buffer = [0; 4096];
         let _ = (0..4).find(|_| !matches!(self.read(&mut buffer), Ok(1..)));
     }
@@ -260,24 +268,9 @@ fn authorization(credentials: &config::Credentials) -> SecretString {
     format!("Basic {}", STANDARD.encode(pair)).into()
 }
 
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// See [`ZipResponse::validator`]. A weak ETag does not identify a file byte by byte (RFC 9110 section 8.8.3).
-fn validator(headers: &HeaderMap) -> Option<String> {
-    text(headers, &ETAG).filter(|etag| etag.starts_with('"')).or_else(|| {
-        let is_settled = date(headers, &DATE)? - date(headers, &LAST_MODIFIED)? >= SETTLED_AFTER;
-        text(headers, &LAST_MODIFIED).filter(|_| is_settled)
-    })
-}
-
-/// Parses a Content-Range: `bytes 0-499/1234` (RFC 9110 section 14.4).
-fn content_range(text: &str) -> Option<Part> {
-    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let part = Part { first: first.parse().ok()?, last: last.parse().ok()?, total: total.parse().ok()? };
-    (part.first <= part.last && part.last < part.total).then_some(part)
+fn age(headers: &HeaderMap) -> Option<TimeDelta> {
+    let seconds = text(headers, &AGE)?.trim().parse().ok().filter(|seconds| *seconds > 0)?;
+    TimeDelta::try_seconds(seconds)
 }
 
 /// Measures the rate: a time limit per read does not stop a server that sends one byte at a time.
@@ -301,42 +294,5 @@ impl RateMeter {
         let too_slow = self.received < MIN_RATE * self.window.as_secs();
         (self.start, self.received) = (Instant::now(), 0);
         too_slow
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_content_range_is_parsed_or_rejected() {
-        assert_eq!(content_range("bytes 5-9/10"), Some(Part { first: 5, last: 9, total: 10 }));
-        for invalid in ["bytes 5-9/*", "bytes 9-5/10", "bytes 5-10/10", "bytes */10", "items 5-9/10", "bytes -9/10", ""]
-        {
-            assert_eq!(content_range(invalid), None, "{invalid}");
-        }
-    }
-
-    #[test]
-    fn only_a_strong_etag_identifies_a_file() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(validator(&headers), None);
-        headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
-        headers.insert(DATE, "Mon, 23 Nov 2026 23:01:00 GMT".parse().unwrap());
-        headers.insert(ETAG, "W/\"1\"".parse().unwrap());
-        assert_eq!(validator(&headers).as_deref(), Some("Mon, 23 Nov 2026 23:00:00 GMT"));
-        headers.insert(ETAG, "\"1\"".parse().unwrap());
-        assert_eq!(validator(&headers).as_deref(), Some("\"1\""));
-    }
-
-    #[test]
-    fn a_recent_last_modified_does_not_identify_a_file() {
-        let mut headers = HeaderMap::new();
-        headers.insert(LAST_MODIFIED, "Mon, 23 Nov 2026 23:00:00 GMT".parse().unwrap());
-        assert_eq!(validator(&headers), None, "the server's time is unknown");
-        headers.insert(DATE, "Mon, 23 Nov 2026 23:00:59 GMT".parse().unwrap());
-        assert_eq!(validator(&headers), None);
-        headers.insert(DATE, "Mon, 23 Nov 2026 23:01:00 GMT".parse().unwrap());
-        assert_eq!(validator(&headers).as_deref(), Some("Mon, 23 Nov 2026 23:00:00 GMT"));
     }
 }

@@ -44,13 +44,17 @@ pub enum SourceError {
     },
     #[error("{0} redirects too many times. Open source.url in a browser to see where it leads")]
     TooManyRedirects(String),
-    #[error("{url} answered {status}{}", advice(*status, *is_own))]
+    #[error("{url} answered {status}{}", advice(*status, *is_own, signed))]
     Status {
         /// The address, without its query.
         url: String,
         status: u16,
         /// Whether the address has the origin of `source.url`; only that gets credentials.
         is_own: bool,
+        /// The keys with a signature or token; empty if there are none.
+        signed: &'static str,
+        /// The ZIP's size, if the range is outside it.
+        size: Option<u64>,
         retry_after: Option<Duration>,
     },
     #[error("the download ended early, after {received} bytes. Check the web server and the network")]
@@ -75,14 +79,16 @@ pub enum SourceError {
     WorkDirectory { folder: PathBuf, source: io::Error },
     #[error("unexpected response from {host}: {problem}")]
     Protocol { host: String, problem: String },
+    #[error("unexpected response from {0}: it does not report which part of the ZIP it sends")]
+    UnknownPart(String),
     #[error("the ZIP changed on the web server while it was read")]
     Changed,
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-fn advice(status: u16, is_own: bool) -> &'static str {
-    match status {
+fn advice(status: u16, is_own: bool, signed: &str) -> String {
+    let advice = match status {
         401 | 403 if !is_own => {
             ". It was reached by a redirect, and credentials are sent only to the scheme, host and port of source.url. \
              Set source.url to the final address"
@@ -93,7 +99,12 @@ fn advice(status: u16, is_own: bool) -> &'static str {
         429 => " (too many requests). Request the ZIP less often",
         500.. => ". See the web server's log",
         _ => "",
+    };
+    // S3 and Google Cloud Storage answer 400 to some that have expired.
+    if is_own && matches!(status, 400 | 401 | 403) && !signed.is_empty() {
+        return format!("{advice}. The signature or token in {signed} may have expired: renew it");
     }
+    advice.to_owned()
 }
 
 impl Retryable for SourceError {
@@ -115,6 +126,7 @@ impl Retryable for SourceError {
             | SourceError::TooLarge { .. }
             | SourceError::WorkDirectory { .. }
             | SourceError::Protocol { .. }
+            | SourceError::UnknownPart(_)
             | SourceError::Changed
             | SourceError::Interrupted(_) => false,
         }

@@ -3,8 +3,9 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::source::client::{Body, Client, Part, ZipResponse};
+use crate::source::client::{Body, Client, ZipResponse};
 use crate::source::error::SourceError;
+use crate::source::version::{Part, Version};
 
 /// Length of the tail that is fetched first, in bytes. A ZIP ends with its directory, a record of 22 bytes, and a comment of
 /// up to 65,535 bytes (APPNOTE 4.3.16), so the tail has the record and usually the whole directory.
@@ -21,7 +22,7 @@ const GROWTH: u64 = 16;
 pub(super) struct Remote {
     /// In bytes.
     pub(super) size: u64,
-    validator: String,
+    version: Version,
     tail: Window,
 }
 
@@ -47,22 +48,29 @@ impl Window {
 impl Remote {
     /// Evaluates the response to a request for the last [`TAIL`] bytes. `None` if the server sent another part, or does not
     /// identify the version of the file.
-    pub(super) fn from_tail(response: &mut ZipResponse<'_>, part: Part) -> Result<Option<Remote>, SourceError> {
-        let is_tail = part.last + 1 == part.total && part.first == part.total.saturating_sub(TAIL);
-        let Some(validator) = response.validator.clone().filter(|_| is_tail) else { return Ok(None) };
+    pub(super) fn from_tail(response: &mut ZipResponse<'_>) -> Result<Option<Remote>, SourceError> {
+        let Some(Part { first, last, total: Some(size) }) = response.part else { return Ok(None) };
+        let is_tail = last + 1 == size && first == size.saturating_sub(TAIL);
+        if !is_tail || !response.version.is_known() {
+            return Ok(None);
+        }
         // At most `TAIL`.
-        let bytes = response.body.read_all((part.total - part.first) as usize)?;
-        Ok(Some(Remote { size: part.total, validator, tail: Window { first: part.first, bytes } }))
+        let bytes = response.body.read_all((size - first) as usize)?;
+        Ok(Some(Remote { size, version: response.version.clone(), tail: Window { first, bytes } }))
     }
 
     fn open<'a>(&self, client: &'a Client, range: &Range<u64>) -> Result<Body<'a>, SourceError> {
-        let response = client.request_part(range.start, range.end - 1, &self.validator)?;
+        let requested = Part { first: range.start, last: range.end - 1, total: Some(self.size) };
+        let response = match client.request_part(requested.first, requested.last, self.version.validator()) {
+            // "Range not satisfiable": the file is shorter now.
+            Err(SourceError::Status { status: 416, .. }) => return Err(SourceError::Changed),
+            other => other?,
+        };
         match response.part {
             None => Err(SourceError::Changed),
-            Some(part) if part == (Part { first: range.start, last: range.end - 1, total: self.size }) => {
-                Ok(response.body)
-            }
-            Some(part) if part.total != self.size => Err(SourceError::Changed),
+            Some(_) if !self.version.is_confirmed_by(&response.version) => Err(SourceError::Changed),
+            Some(part) if part == requested => Ok(response.body),
+            Some(part) if part.total != requested.total => Err(SourceError::Changed),
             Some(_) => Err(client.violation("it sent a different part of the ZIP than requested")),
         }
     }

@@ -2,19 +2,23 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::mem;
 use std::ops::Range;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config;
+use crate::rules::units;
 use crate::runtime::interrupt::Interrupt;
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::Retry;
 use crate::source::client::Client;
 use crate::source::download::download;
 use crate::source::error::SourceError;
-use crate::source::remote::{RandomAccess, Remote, Sequential, TAIL};
+use crate::source::remote::{RandomAccess, Remote, Sequential};
+use crate::source::tail::{request_tail, unless_refused};
+use crate::source::version::Version;
 
 const BUFFER: usize = 128 * 1024;
 
@@ -23,18 +27,24 @@ pub struct Zip {
     client: Client,
     storage: Storage,
     progress: Progress,
+    version: Version,
     /// In bytes.
     pub size: u64,
     /// From the header Content-Type.
     pub content_type: Option<String>,
     /// The time of the first response by the server's clock (Date).
     pub server_time: Option<DateTime<Utc>>,
+    /// How old it is, if it is from a cache.
+    pub age: Option<TimeDelta>,
 }
 
 enum Storage {
     /// Read in parts from the web server.
     Remote(Remote),
-    Local(File),
+    Local {
+        file: File,
+        size: u64,
+    },
 }
 
 pub trait ReadSeek: Read + Seek {}
@@ -52,26 +62,23 @@ pub fn open(
     progress: &Progress,
 ) -> Result<Zip, SourceError> {
     let client = Client::new(source, retry, interrupt)?;
-    let (storage, size, content_type, server_time) = retry.run::<_, SourceError>("the request for the ZIP", || {
-        let mut response = match if in_parts { client.request_last(TAIL) } else { client.request_whole() } {
-            // "Range not satisfiable": some servers send this if the file is shorter than the range.
-            Err(SourceError::Status { status: 416, .. }) if in_parts => client.request_whole()?,
-            other => other?,
-        };
-        if let Some(part) = response.part.filter(|_| in_parts) {
-            if let Some(remote) = Remote::from_tail(&mut response, part)? {
-                let size = remote.size;
-                return Ok((Storage::Remote(remote), size, response.content_type, response.server_time));
-            }
-            drop(response);
-            response = client.request_whole()?;
+    let (storage, facts) = retry.run::<_, SourceError>("the request for the ZIP", || {
+        let (remote, mut response) = if in_parts { request_tail(&client)? } else { (None, client.request_whole()?) };
+        let facts =
+            (response.content_type.take(), response.server_time, response.age, mem::take(&mut response.version));
+        if let Some(remote) = remote {
+            return Ok((Storage::Remote(remote), facts));
         }
         tracing::info!("the web server does not reliably support ranges; downloading the whole ZIP");
-        let (content_type, server_time) = (response.content_type.take(), response.server_time);
         let (file, size) = download(response, work_directory, source.max_dump_bytes, progress)?;
-        Ok((Storage::Local(file), size, content_type, server_time))
+        Ok((Storage::Local { file, size }, facts))
     })?;
-    Ok(Zip { client, storage, progress: progress.clone(), size, content_type, server_time })
+    let size = match &storage {
+        Storage::Remote(remote) => remote.size,
+        Storage::Local { size, .. } => *size,
+    };
+    let (content_type, server_time, age, version) = facts;
+    Ok(Zip { client, storage, progress: progress.clone(), version, size, content_type, server_time, age })
 }
 
 impl Zip {
@@ -82,7 +89,7 @@ impl Zip {
     pub fn reader(&self) -> io::Result<Box<dyn ReadSeek + '_>> {
         match &self.storage {
             Storage::Remote(remote) => Ok(Box::new(RandomAccess::new(&self.client, remote))),
-            Storage::Local(file) => Ok(Box::new(BufReader::with_capacity(BUFFER, reader_at(file, 0)?))),
+            Storage::Local { file, .. } => Ok(Box::new(BufReader::with_capacity(BUFFER, reader_at(file, 0)?))),
         }
     }
 
@@ -94,7 +101,7 @@ impl Zip {
                 let bar = self.progress.bar("Download", Some(length));
                 Ok(Box::new(bar.wrap_read(Sequential::new(&self.client, remote, range))))
             }
-            Storage::Local(file) => Ok(Box::new(
+            Storage::Local { file, .. } => Ok(Box::new(
                 self.progress.bar("Pack", Some(length)).wrap_read(reader_at(file, range.start)?.take(length)),
             )),
         }
@@ -103,6 +110,23 @@ impl Zip {
     /// Whether it is read in parts from the web server.
     pub fn is_remote(&self) -> bool {
         matches!(self.storage, Storage::Remote(_))
+    }
+
+    /// ", from a cache, 8 h old"; empty if it is not from a cache.
+    pub fn cache(&self) -> String {
+        self.age.map(|age| format!(", from a cache, {} old", units::age(age))).unwrap_or_default()
+    }
+
+    /// Whether the web server still has this version. Reads headers only. If the server identifies no version, compares the size
+    /// unless `is_strict`.
+    pub fn is_unchanged(&self, is_strict: bool) -> Result<bool, SourceError> {
+        let client = &self.client;
+        let response = client.retry.run("the request for the ZIP", || {
+            unless_refused(client.request_part(0, 0, None))?.map_or_else(|| client.request_whole(), Ok)
+        })?;
+        let size = response.part.map_or(response.length, |part| part.total);
+        let is_comparable = self.version.is_known() || (size.is_some() && !is_strict);
+        Ok(is_comparable && self.version.equals(&response.version) && size.is_none_or(|size| size == self.size))
     }
 
     /// Number of bytes received so far.

@@ -243,3 +243,19 @@ fn a_renamed_dump_is_reported_with_its_name_in_the_newest_archive() {
         assert!(!must_end_with(setup, 0).stdout.contains("dump name"));
     });
 }
+
+#[test]
+fn a_server_for_one_writer_is_found_by_a_probe_that_leaves_nothing() {
+    type Trait = fn(Builder) -> Builder;
+    let services: [Trait; 3] = [Builder::one_writer, Builder::writes_in_order, Builder::visible_at_close];
+    for service in services {
+        let (mut setup, server) = on_embedded(service);
+        let outcome = setup.call("check", &[]);
+        assert!(outcome.stdout.contains("does not let several write a file; sftp.connections: 1"), "{}", outcome.all());
+        assert!(server.operations().iter().any(|operation| operation.starts_with("remove")));
+        assert!(setup.sshd.names().is_empty(), "{:?}", setup.sshd.names());
+        setup.set("sftp.connections", json!(1));
+        let outcome = setup.call("check", &[]);
+        assert!(!outcome.stdout.contains("several"), "{}", outcome.all());
+    }
+}

@@ -28,8 +28,8 @@ fn a_large_archive_is_fetched_over_several_connections_if_the_round_trip_is_long
     let before = setup.sshd.log().matches("Accepted publickey").count();
     let outcome = restore(&setup, &["--force"]);
     assert_restored(&setup, &outcome);
-    assert!(outcome.stdout.contains(", over 4 connections"), "{}", outcome.all());
-    assert_eq!(setup.sshd.log().matches("Accepted publickey").count() - before, 4);
+    assert!(outcome.stdout.contains(", over 6 connections"), "{}", outcome.all());
+    assert_eq!(setup.sshd.log().matches("Accepted publickey").count() - before, 6);
     setup.call("verify", &[]).exited_with(0);
 }
 

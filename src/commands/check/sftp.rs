@@ -119,16 +119,17 @@ fn check_folder(checker: &Checker<'_>, server: &Server, connection: &Connection,
         }
         Err(error) => checker.report(Finding::failed("directory", with_causes(error))),
     }
-    let free = try_writing(checker, server).or_else(|| connection.free_space());
-    checker.report(space(free, expected));
+    let trial = try_writing(checker, server);
+    let (free, takes_several_writers) = trial.unwrap_or_default();
+    checker.report(space(free.or_else(|| connection.free_space()), expected));
     if let Ok(round_trip) = connection.round_trip() {
-        checker.report(connections(server, round_trip, expected));
+        checker.report(connections(server, round_trip, expected, takes_several_writers));
     }
 }
 
-/// Writes, renames and removes a small file, as a run does with an archive. Returns the free bytes on the server, if it
-/// reports them.
-fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<u64> {
+/// Writes, renames and removes a small file, as a run does with an archive. Returns the free bytes on the server, and whether
+/// a file may have several writers, as far as they are known.
+fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<(Option<u64>, Option<bool>)> {
     let config = &checker.context.config;
     if matches!(Lock::probe(&checker.file, &config.id, &config.archive.work_directory), Err(LockError::Held(_))) {
         checker.report(Finding::skipped("writing", "not tried: a run is under way"));
@@ -167,7 +168,7 @@ fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<u64> {
     } else {
         checker.report(Finding::good("removing", "the test file was removed"));
     }
-    trial.free
+    Some((trial.free, trial.takes_several_writers))
 }
 
 /// Reports the contents of the folder, and whether they would hold removal back.
@@ -269,10 +270,21 @@ fn space(free: Option<u64>, expected: Expected) -> Finding {
     }
 }
 
-fn connections(server: &Server, round_trip: Duration, expected: Expected) -> Finding {
-    let number = server.connections_for(expected.size.unwrap_or(u64::MAX));
+fn connections(
+    server: &Server,
+    round_trip: Duration,
+    expected: Expected,
+    takes_several_writers: Option<bool>,
+) -> Finding {
+    let is_for_one = takes_several_writers == Some(false);
+    let number = if is_for_one { 1 } else { server.connections_for(expected.size.unwrap_or(u64::MAX)) };
+    let why = if is_for_one {
+        ", because the server does not let several write a file; sftp.connections: 1 saves each run the attempt"
+    } else {
+        ""
+    };
     let what = if expected.size.is_some() { "the next archive" } else { "a large archive" };
     let over = if number == 1 { "one connection".to_owned() } else { format!("{number} connections") };
     let milliseconds = round_trip.as_secs_f64() * 1000.0;
-    Finding::good("network", format!("round trip of {milliseconds:.1} ms: {what} will use {over}"))
+    Finding::good("network", format!("round trip of {milliseconds:.1} ms: {what} will use {over}{why}"))
 }

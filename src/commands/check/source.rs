@@ -39,7 +39,7 @@ pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
     });
     match opened {
         Ok(zip) => {
-            checker.report(Finding::good("ZIP", traffic(&zip, &source.public_url())));
+            checker.report(Finding::good("ZIP", traffic(&zip, &source.public_url()) + &zip.cache()));
             checker.report(clock(&zip, checker));
             Some(zip)
         }

@@ -43,6 +43,8 @@ pub struct Sftp {
     pub temporary_prefix: String,
     /// The maximum number, 1 to 8.
     pub connections: u64,
+    /// For the upload, over all connections together.
+    pub max_kib_per_second: Option<u64>,
     pub timeout: Duration,
 }
 
@@ -82,6 +84,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         temporary_prefix = with_default(temporary_prefix(), ".");
         /// How many connections may share the transfer of a large archive.
         connections = with_default(whole(1..=8), 8);
+        /// The maximum rate of the upload over all connections together, in KiB per second; null is unlimited.
+        max_kib_per_second = optional(whole(1..=u64::from(u32::MAX)));
         /// The time limit for connecting and for each reply, in seconds. Syncing, closing and renaming a file may take ten times
         /// as long.
         timeout_seconds = with_default(whole(1..=3_600), 30);
@@ -120,6 +124,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         directory: directory?,
         temporary_prefix: temporary_prefix?,
         connections: connections?,
+        max_kib_per_second,
         timeout: Duration::from_secs(timeout_seconds?),
     })
 }

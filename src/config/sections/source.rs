@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use url::Url;
 
+use crate::config::headers::headers;
 use crate::config::kind::{Kind, whole};
 use crate::config::paths::{certificates, tls_key};
 use crate::config::secret::secret;
@@ -29,8 +30,12 @@ pub struct Source {
     pub ca_file: Option<PathBuf>,
     pub client_identity: Option<ClientIdentity>,
     pub credentials: Option<Credentials>,
+    /// Extra headers of each request.
+    pub headers: Vec<(String, SecretString)>,
     pub proxy: Option<SecretString>,
     pub timeout: Duration,
+    /// For a late dump.
+    pub wait: Duration,
     pub max_dump_bytes: u64,
 }
 
@@ -51,7 +56,7 @@ pub struct ClientIdentity {
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
     keys! { keys:
         /// The ZIP's address: https://…, or plain http for this machine's own addresses. It contains no user or password. Its
-        /// query is kept secret.
+        /// query is kept secret. A signed address that is renewed can be read from a file or a variable.
         url = required(zip_address().example("https://www.example.com/backup/dump.zip"));
         /// The dump's path in the ZIP.
         dump = required(dump_path().example("dump.sql"));
@@ -70,16 +75,26 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         username = optional(basic_username().example("backup"));
         /// The password for HTTP basic authentication. It requires username.
         password = optional(secret().example_file("secrets/source-password"));
+        /// Extra request headers, such as a token: names with their values, which are secrets. They are sent only to the scheme,
+        /// host and port of url.
+        headers = optional(headers());
         /// The HTTP proxy to use: http://… or https://…, with a user and password if it needs them. The proxies of the
         /// environment are not used.
         proxy = optional(proxy());
         /// The time limit for connecting, for the first byte, and for a body slower than 1 KiB/s, in seconds.
         timeout_seconds = with_default(whole(1..=3_600), 30);
+        /// How long to wait for a late dump, in minutes: while the dump is stale or the ZIP is missing, the run checks again each
+        /// minute. run.deadline_minutes also counts the wait.
+        wait_minutes = with_default(whole(0..=1_439), 0);
         /// The maximum size of the dump, in bytes.
         max_dump_bytes = with_default(whole(1..=u64::MAX), 1_u64 << 40);
     }
     keys.both_or_neither("client_certificate", "client_key");
     keys.both_or_neither("username", "password");
+    let headers = headers.unwrap_or_default();
+    if username.is_some() && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization")) {
+        keys.refuse("headers", "sets Authorization, which source.username also sets", "remove one of them");
+    }
     Some(Source {
         url: url?,
         dump: dump?,
@@ -90,8 +105,10 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
             .zip(client_key)
             .map(|(certificate, key)| ClientIdentity { certificate, key }),
         credentials: username.zip(password).map(|(username, password)| Credentials { username, password }),
+        headers,
         proxy,
         timeout: Duration::from_secs(timeout_seconds?),
+        wait: Duration::from_secs(wait_minutes? * 60),
         max_dump_bytes: max_dump_bytes?,
     })
 }

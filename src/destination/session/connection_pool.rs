@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
-use crate::rules::connections::extra_for_size;
+use crate::rules::connections::Shares;
 use crate::runtime::worker::propagate_panic;
 
 type Connected = Result<Connection, DestinationError>;
@@ -26,10 +26,11 @@ impl ConnectionPool {
         self.expected.store(size, Ordering::SeqCst);
     }
 
-    /// Opens additional connections for the expected transfer with `connect`, at most `limit`.
-    pub(crate) fn fill(&self, limit: u64, connect: impl FnOnce() -> Connected + Clone + Send + 'static) {
-        let count = extra_for_size(self.expected.swap(0, Ordering::SeqCst));
-        for _ in 0..count.min(limit) {
+    /// Opens additional connections for the expected transfer with `connect`.
+    pub(crate) fn fill(&self, shares: Shares, connect: impl FnOnce() -> Connected + Clone + Send + 'static) {
+        let expected = self.expected.swap(0, Ordering::SeqCst);
+        let count = if expected == 0 { 0 } else { shares.in_advance(expected) };
+        for _ in 0..count {
             let connect = connect.clone();
             let span = tracing::Span::current();
             let connect = move || connect().inspect(Connection::rest);

@@ -17,7 +17,8 @@ use crate::destination::session::connection_pool::ConnectionPool;
 use crate::destination::session::host_key::{self, Verdict};
 use crate::destination::session::keep_alive::Keeper;
 use crate::destination::session::known_hosts::{self, Known, Place};
-use crate::rules::connections::for_round_trip;
+use crate::destination::transfer::rate_limit::RateLimit;
+use crate::rules::connections::{Shares, for_round_trip, in_flight};
 use crate::rules::known_hosts::{HostName, algorithm_of};
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
@@ -37,8 +38,9 @@ pub struct Server {
     pub(crate) host_key: Arc<OnceLock<HostKey>>,
     login: Arc<OnceLock<Login>>,
     was_refused: Arc<AtomicBool>,
-    /// Maximum for a transfer.
-    connections: Arc<AtomicU64>,
+    /// How many connections saturate the link in one direction.
+    useful_connections: Arc<AtomicU64>,
+    pub(crate) rate_limit: Option<Arc<RateLimit>>,
     pub(crate) pool: Arc<ConnectionPool>,
     /// `sftp.directory`, resolved by the first connection.
     directory: Arc<OnceLock<PathBuf>>,
@@ -72,7 +74,8 @@ impl Server {
             host_key: Arc::default(),
             login: Arc::default(),
             was_refused: Arc::default(),
-            connections: Arc::new(AtomicU64::new(1)),
+            useful_connections: Arc::new(AtomicU64::new(1)),
+            rate_limit: config.max_kib_per_second.map(|kib| Arc::new(RateLimit::new(kib.saturating_mul(1024)))),
             pool: Arc::default(),
             directory: Arc::default(),
             keeper: Arc::default(),
@@ -117,7 +120,17 @@ impl Server {
 
     /// Maximum number of connections for a transfer, based on the last measured round trip.
     pub(crate) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::SeqCst)
+        self.useful_connections.load(Ordering::SeqCst).min(self.config.connections)
+    }
+
+    /// The maximum bytes in flight for each of the connections that write and read at the same time.
+    pub(crate) fn in_flight(&self, writers: u64, readers: u64) -> usize {
+        in_flight(self.useful_connections.load(Ordering::SeqCst), writers, readers)
+    }
+
+    /// How an upload divides its connections.
+    pub(crate) fn shares(&self) -> Shares {
+        Shares::new(self.useful_connections.load(Ordering::SeqCst), self.config.connections)
     }
 
     /// Connects, with retries. The connection is kept alive until it is used for a transfer.
@@ -158,7 +171,7 @@ impl Server {
     pub(crate) fn connect_once(&self) -> Result<Connection, DestinationError> {
         let connection = self.connect_additional()?;
         let round_trip = connection.check_directory()?;
-        self.connections.store(self.max_connections(round_trip), Ordering::SeqCst);
+        self.useful_connections.store(for_round_trip(round_trip), Ordering::SeqCst);
         Ok(connection)
     }
 
@@ -175,11 +188,6 @@ impl Server {
             self.interrupt.check()?;
             Err(error)
         })
-    }
-
-    /// Number of useful connections at this round trip, within the configured limit.
-    fn max_connections(&self, round_trip: Duration) -> u64 {
-        for_round_trip(round_trip).min(self.config.connections)
     }
 
     fn open(&self) -> Result<Connection, DestinationError> {
@@ -283,7 +291,8 @@ impl Server {
         self.login.get_or_init(|| login);
         // The login works, so more connections can be opened. The directory check will measure the round trip more exactly.
         let server = self.clone();
-        self.pool.fill(self.max_connections(round_trip) - 1, move || server.connect_additional());
+        let shares = Shares::new(for_round_trip(round_trip), config.connections);
+        self.pool.fill(shares, move || server.connect_additional());
         let sftp = session.sftp().map_err(|error| {
             let (address, username) = (self.address(), config.username.clone());
             DestinationError::NoSftp { address, username, error }

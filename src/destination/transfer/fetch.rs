@@ -6,7 +6,7 @@ use std::thread;
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::lanes;
+use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::reading::RemoteReader;
 use crate::destination::transfer::reorder_buffer::ReorderBuffer;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
@@ -40,7 +40,13 @@ pub fn fetch<T: Send>(
     let size = file.size.ok_or_else(|| DestinationError::NoSize(file.name.clone()))?;
     let connections = server.connections();
     let buffer = ReorderBuffer::new(size, connections);
-    let fetch = Fetch { file, connections, buffer: &buffer, queue: WorkQueue::new(&buffer, connections) };
+    let fetch = Fetch {
+        file,
+        connections,
+        in_flight: server.in_flight(0, connections),
+        buffer: &buffer,
+        queue: WorkQueue::new(&buffer, connections),
+    };
     let bar = progress.bar(label, Some(size));
     thread::scope(|scope| {
         let mut reader = buffer.reader();
@@ -49,6 +55,7 @@ pub fn fetch<T: Send>(
         let fetched = server.with_connection(&what, Some(first), |connection| fetch.run(server, connection, &bar));
         // If the consumer has already returned, an error no longer matters.
         let has_returned = buffer.is_reader_gone();
+        server.pool.clear();
         if fetched.is_err() {
             buffer.fail();
         }
@@ -68,6 +75,7 @@ pub fn fetch<T: Send>(
 struct Fetch<'a> {
     file: &'a Entry,
     connections: u64,
+    in_flight: usize,
     buffer: &'a ReorderBuffer,
     queue: WorkQueue<&'a ReorderBuffer>,
 }
@@ -80,7 +88,8 @@ impl Fetch<'_> {
             tracing::info!("resuming the transfer of {:?}: requesting only the missing parts", self.file.name);
         }
         let transfer = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
-        lanes::run(server, &self.queue, || transfer(connection), transfer)
+        let lane = Lane { queue: &self.queue, work: &transfer };
+        lanes::run(server, &self.queue, &lanes::additional(lane, self.connections), || transfer(connection))
     }
 
     /// Checks that the file still matches its listed entry.
@@ -113,17 +122,22 @@ impl Fetch<'_> {
         part: &mut Part<'_, &ReorderBuffer>,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let range = part.start()..part.end().min(self.buffer.limit());
-        let end = reader.read(range, bar, |bytes| {
+        let end = part.end().min(self.buffer.limit());
+        reader.seek(part.start())?;
+        while part.start() < end && !self.queue.is_stopped() && !self.buffer.is_reader_gone() {
+            let bytes = reader.read(end - part.start())?;
+            if bytes.is_empty() {
+                return Err(self.changed("has become shorter"));
+            }
             self.buffer.put(part.start(), bytes);
             part.advance(bytes.len() as u64);
-            Ok(!self.queue.is_stopped() && !self.buffer.is_reader_gone())
-        })?;
-        end.map_or(Ok(()), |_| Err(self.changed("has become shorter")))
+            bar.advance(bytes.len());
+        }
+        Ok(())
     }
 
     fn open<'b>(&'b self, connection: &'b Connection) -> Result<RemoteReader<'b>, DestinationError> {
-        RemoteReader::open(connection, &self.file.name, self.connections)
+        RemoteReader::open(connection, &self.file.name, self.in_flight)
             .map_err(|error| connection.failed(&format!("to open {:?}", self.file.name), error))
     }
 

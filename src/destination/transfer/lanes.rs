@@ -11,74 +11,93 @@ use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::worker::propagate_panic;
 
-/// Runs `first`, which transfers parts over an existing connection, and for a large archive `additional` over more
-/// connections, as far as the configuration allows. Failures of additional connections are only logged: their unfinished
-/// parts return to the queue.
+/// What an additional connection does.
+pub(crate) struct Lane<'a, R> {
+    /// The queue of its parts.
+    pub(crate) queue: &'a WorkQueue<R>,
+    pub(crate) work: &'a (dyn Fn(&Connection) -> Result<(), DestinationError> + Sync),
+}
+
+impl<R> Clone for Lane<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Lane<'_, R> {}
+
+/// `lane` for each of `connections` but the first.
+pub(crate) fn additional<R>(lane: Lane<'_, R>, connections: u64) -> Vec<Lane<'_, R>> {
+    (1..connections).map(|_| lane).collect()
+}
+
+/// As many lanes of both kinds as given, in turn.
+pub(crate) fn alternating<'a, R>(a: (Lane<'a, R>, u64), b: (Lane<'a, R>, u64)) -> Vec<Lane<'a, R>> {
+    let chosen = |(lane, count): (Lane<'a, R>, u64), number| (number < count).then_some(lane);
+    (0..a.1.max(b.1)).flat_map(|number| [chosen(a, number), chosen(b, number)]).flatten().collect()
+}
+
+/// Runs `first`, which transfers parts of `queue` over an existing connection, and `lanes` over additional connections, one
+/// lane for each further 8 MiB of the archive. Their failures are only logged: unfinished parts return to their queue.
 ///
 /// # Errors
-/// Those of `first`; the rest then remains in `queue`.
+/// Those of `first`; the rest then remains in the queues.
 pub(crate) fn run<R: Ready>(
     server: &Server,
     queue: &WorkQueue<R>,
+    lanes: &[Lane<'_, R>],
     first: impl FnOnce() -> Result<(), DestinationError>,
-    additional: impl Fn(&Connection) -> Result<(), DestinationError> + Sync,
 ) -> Result<(), DestinationError> {
     queue.resume();
-    let additional = &additional;
-    let result = thread::scope(|scope| {
-        let threads: Vec<_> = (1..server.connections())
-            .map(|number| {
+    let stop = || lanes.iter().map(|lane| lane.queue).chain([queue]).for_each(WorkQueue::stop);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (1..)
+            .zip(lanes)
+            .map(|(number, lane)| {
                 let span = tracing::Span::current();
                 scope.spawn(move || {
-                    let _stop = StopOnPanic(queue);
-                    span.in_scope(|| run_additional(server, queue, number, additional));
+                    let _stop = OnPanic(stop);
+                    span.in_scope(|| run_additional(server, *lane, number));
                 })
             })
             .collect();
         let result = {
-            let _stop = StopOnPanic(queue);
-            first().inspect_err(|_| queue.stop())
+            let _stop = OnPanic(stop);
+            first().inspect_err(|_| stop())
         };
         for thread in threads {
             propagate_panic(thread.join());
         }
         result
-    });
-    server.pool.clear();
-    result
+    })
 }
 
 /// Stops the transfer on all connections if one of their threads panics: the others would wait for it, or transfer the rest
 /// in vain.
-struct StopOnPanic<'a, R: Ready>(&'a WorkQueue<R>);
+struct OnPanic<F: Fn()>(F);
 
-impl<R: Ready> Drop for StopOnPanic<'_, R> {
+impl<F: Fn()> Drop for OnPanic<F> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.stop();
+            (self.0)();
         }
     }
 }
 
-/// Connects and runs `work` if the archive is large enough for additional connection `number` (from 1).
-fn run_additional<R: Ready>(
-    server: &Server,
-    queue: &WorkQueue<R>,
-    number: u64,
-    work: &impl Fn(&Connection) -> Result<(), DestinationError>,
-) {
-    if !queue.wait_for_size(number * BYTES_PER_CONNECTION) {
+/// Connects and runs `lane` if the archive is large enough for additional connection `number` (from 1).
+fn run_additional<R: Ready>(server: &Server, lane: Lane<'_, R>, number: u64) {
+    if !lane.queue.wait_for_size(number * BYTES_PER_CONNECTION) {
         return;
     }
     let connection = server.pool.take().unwrap_or_else(|| server.connect_additional());
     let result = connection.and_then(|connection| {
         failpoint("further connection");
-        work(&connection)?;
-        queue.count_participant();
+        (lane.work)(&connection)?;
+        lane.queue.count_participant();
         connection.close()
     });
     if let Err(error) = result
-        && !queue.is_stopped()
+        && !lane.queue.is_stopped()
     {
         tracing::info!("continuing with one connection fewer: {}", with_causes(&error));
     }

@@ -1,115 +1,171 @@
-//! Verifies a file on the server: reads all of it back and compares it.
+//! Verifies a file on the server: reads all of it back and compares it with the archive.
+//!
+//! Parts of it may be verified while the archive is still being sent. That can only confirm them: whatever is not confirmed
+//! by then is read once the file is closed.
 
-use sha2::{Digest, Sha256};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rangemap::RangeSet;
 
 use crate::destination::error::{DestinationError, is_missing};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::lanes;
+use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::reading::RemoteReader;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
-use crate::disk::spool::{BLOCK, Content, Spool};
+use crate::disk::spool::Spool;
+use crate::rules::connections::extra_for_size;
 use crate::rules::listing::Kind;
 use crate::runtime::progress::Bar;
 
+/// How many bytes at both ends of a file are read again once it is closed.
+const EDGE: u64 = 64 * 1024;
+
 /// Compares a file on the server with an archive. It can continue over another connection.
-pub(crate) struct ReadBack<'a> {
-    name: &'a str,
-    content: Content,
-    queue: WorkQueue<Spool>,
+pub(crate) struct ReadBack {
+    name: String,
+    spool: Spool,
     connections: u64,
+    in_flight: usize,
+    /// The bytes that the server has acknowledged and that are not verified.
+    acknowledged: WorkQueue<Spool>,
+    verified: Mutex<RangeSet<u64>>,
 }
 
-impl<'a> ReadBack<'a> {
-    /// A comparison of the file `name` with `spool`. Waits until the spool is complete.
+impl ReadBack {
+    /// A comparison of the file `name` with `spool`.
+    pub(crate) fn new(server: &Server, spool: &Spool, name: &str) -> ReadBack {
+        let connections = server.connections();
+        ReadBack {
+            name: name.to_owned(),
+            spool: spool.clone(),
+            connections,
+            in_flight: server.in_flight(0, connections),
+            acknowledged: WorkQueue::fed(spool.clone(), connections),
+            verified: Mutex::default(),
+        }
+    }
+
+    /// The queue for [`read_early`](ReadBack::read_early). The upload adds what the server acknowledges.
+    pub(crate) fn acknowledged(&self) -> &WorkQueue<Spool> {
+        &self.acknowledged
+    }
+
+    /// Forgets what is verified.
+    pub(crate) fn start_over(&mut self) {
+        self.acknowledged = WorkQueue::fed(self.spool.clone(), self.connections);
+        self.verified().clear();
+    }
+
+    /// Verifies acknowledged bytes over a `connection` that does not write the file, until the upload is done.
     ///
     /// # Errors
-    /// If the archive is abandoned.
-    pub(crate) fn new(server: &Server, spool: &Spool, name: &'a str) -> Result<ReadBack<'a>, DestinationError> {
-        let connections = server.connections();
-        Ok(ReadBack {
-            name,
-            content: spool.wait_until_complete().map_err(DestinationError::Spool)?,
-            queue: WorkQueue::new(spool.clone(), connections),
-            connections,
+    /// If the connection breaks. Or if the server does not show the file as it was written, perhaps because it is not closed:
+    /// this ends all early reading.
+    pub(crate) fn read_early(&self, connection: &Connection) -> Result<(), DestinationError> {
+        let read = self.open(connection).and_then(|mut reader| self.read_parts(&self.acknowledged, &mut reader, None));
+        read.inspect_err(|error| {
+            if !matches!(error, DestinationError::Broken { .. }) {
+                self.acknowledged.stop();
+            }
         })
     }
 
-    /// Compares the rest over `connection`, and over additional ones if that pays off.
+    /// Verifies the closed file: its size, both ends, and all bytes that are not verified. Uses `connection`, and additional
+    /// ones if that pays off. Waits until the spool is complete.
     ///
     /// # Errors
-    /// [`DestinationError::Different`] if the content differs; others if the server or the connection fails.
+    /// [`DestinationError::Different`] if the content differs, [`DestinationError::Disappeared`] if the file is not there;
+    /// others if the archive is abandoned, or the server or the connection fails.
     pub(crate) fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        let size = match connection.lookup(self.name)? {
-            None => return Err(self.different("it is not there")),
-            Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(self.name.to_owned())),
+        let expected = self.spool.wait_until_complete().map_err(DestinationError::Spool)?.size;
+        let size = match connection.lookup(&self.name)? {
+            None => return Err(DestinationError::Disappeared(self.name.clone())),
+            Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(self.name.clone())),
             Some(entry) => entry.size,
         };
-        if let Some(size) = size.filter(|size| *size != self.content.size) {
-            return Err(self.different(&format!("it has {size} bytes instead of {}", self.content.size)));
+        if let Some(size) = size.filter(|size| *size != expected) {
+            return Err(self.different(&format!("it has {size} bytes instead of {expected}")));
         }
-        let transfer = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
-        lanes::run(server, &self.queue, || transfer(connection), transfer)?;
+        let queue = WorkQueue::fed(self.spool.clone(), self.connections);
+        let gaps: Vec<Range<u64>> = self.verified().gaps(&(0..expected)).collect();
+        let unverified = gaps.iter().map(|range| range.end - range.start).sum();
+        let edges = [0..EDGE.min(expected), expected.saturating_sub(EDGE)..expected];
+        for range in gaps.into_iter().chain(edges).filter(|range| !range.is_empty()) {
+            queue.add(range);
+        }
+        queue.finish();
+        let read = |connection: &Connection| self.read_parts(&queue, &mut self.open(connection)?, Some(bar));
+        let lane = Lane { queue: &queue, work: &read };
+        let connections = self.connections.min(1 + extra_for_size(unverified));
+        lanes::run(server, &queue, &lanes::additional(lane, connections), || read(connection))?;
         // Some servers do not report sizes.
-        if size.is_none() && self.open(connection)?.has_more(self.content.size)? {
-            return Err(self.different(&format!("it has more than {} bytes", self.content.size)));
+        if size.is_none() && self.open(connection)?.has_more(expected)? {
+            return Err(self.different(&format!("it has more than {expected} bytes")));
         }
         Ok(())
     }
 
-    fn read_parts(&self, reader: &mut RemoteReader<'_>, bar: &Bar) -> Result<(), DestinationError> {
-        while let Some(mut part) = self.queue.take()? {
-            self.compare(reader, &mut part, bar)?;
-        }
-        Ok(())
-    }
-
-    /// Compares block by block. Parts begin at block boundaries.
-    fn compare(
+    fn read_parts(
         &self,
+        queue: &WorkQueue<Spool>,
         reader: &mut RemoteReader<'_>,
-        part: &mut Part<'_, Spool>,
-        bar: &Bar,
+        bar: Option<&Bar>,
     ) -> Result<(), DestinationError> {
-        let mut position = part.start();
-        let mut hasher = Sha256::new();
-        let end = reader.read(part.start()..part.end(), bar, |mut bytes| {
-            while !bytes.is_empty() {
-                let block_end = self.content.size.min((position / BLOCK + 1) * BLOCK);
-                let left = usize::try_from(block_end - position).unwrap_or(usize::MAX);
-                let (in_block, rest) = bytes.split_at(left.min(bytes.len()));
-                hasher.update(in_block);
-                position += in_block.len() as u64;
-                bytes = rest;
-                if position == block_end {
-                    self.check_block(part.start(), &hasher.finalize_reset().into())?;
-                    part.advance(block_end - part.start());
+        let mut expected = Vec::new();
+        while let Some(mut part) = reader.connection().rest_during(|| queue.take())? {
+            reader.seek(part.start())?;
+            while let Some(left) = left(&mut part)
+                && !queue.is_stopped()
+            {
+                let bytes = reader.read(left)?;
+                self.compare(bytes, part.start(), &mut expected)?;
+                if let Some(bar) = bar {
+                    bar.advance(bytes.len());
                 }
+                part.advance(bytes.len() as u64);
             }
-            Ok(!self.queue.is_stopped())
-        })?;
-        end.map_or(Ok(()), |size| Err(self.different(&format!("it ends after {size} bytes"))))
+        }
+        Ok(())
     }
 
-    /// Compares the digest of the block that begins at `start`.
-    fn check_block(&self, start: u64, digest: &[u8; 32]) -> Result<(), DestinationError> {
-        let expected = usize::try_from(start / BLOCK).ok().and_then(|index| self.content.blocks.get(index));
-        if expected == Some(digest) {
-            return Ok(());
+    /// Compares `bytes`, which the file has from `position` on, with the archive; `expected` is a buffer.
+    fn compare(&self, bytes: &[u8], position: u64, expected: &mut Vec<u8>) -> Result<(), DestinationError> {
+        if bytes.is_empty() {
+            return Err(self.different(&format!("it ends after {position} bytes")));
         }
-        Err(self.different(&format!("it has the right size but different bytes (in the MiB from byte {start} on)")))
+        expected.resize(bytes.len(), 0);
+        self.spool.read_exact_at(expected, position).map_err(DestinationError::Spool)?;
+        if bytes != expected {
+            let equal = bytes.iter().zip(&*expected).take_while(|(byte, expected)| byte == expected).count();
+            let first = position + equal as u64;
+            return Err(self.different(&format!("it has the right size but different bytes, from byte {first} on")));
+        }
+        self.verified().insert(position..position + bytes.len() as u64);
+        Ok(())
     }
 
     fn open<'b>(&'b self, connection: &'b Connection) -> Result<RemoteReader<'b>, DestinationError> {
-        RemoteReader::open(connection, self.name, self.connections).map_err(|error| {
+        RemoteReader::open(connection, &self.name, self.in_flight).map_err(|error| {
             if is_missing(&error) {
-                return self.different("it is gone");
+                return DestinationError::Disappeared(self.name.clone());
             }
             connection.failed(&format!("to open {:?}", self.name), error)
         })
     }
 
     fn different(&self, difference: &str) -> DestinationError {
-        DestinationError::Different { name: self.name.to_owned(), difference: difference.to_owned() }
+        DestinationError::Different { name: self.name.clone(), difference: difference.to_owned() }
     }
+
+    fn verified(&self) -> MutexGuard<'_, RangeSet<u64>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The number of bytes left in `part`, extended by what follows it; `None` if there are none.
+fn left(part: &mut Part<'_, Spool>) -> Option<u64> {
+    part.extend();
+    Some(part.end() - part.start()).filter(|left| *left > 0)
 }

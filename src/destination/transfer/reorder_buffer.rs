@@ -7,14 +7,15 @@ use std::io::{self, Read};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::destination::transfer::work_queue::Ready;
-use crate::disk::spool::{BLOCK, Extent};
+use crate::disk::spool::Extent;
+use crate::rules::connections::MIB;
 
 /// How many bytes connections may be ahead of the reader: enough for long parts.
-const MAX_AHEAD: u64 = 32 * BLOCK;
+const MAX_AHEAD: u64 = 32 * MIB;
 /// The same per connection, for many connections: enough to wait for the slowest one.
-const MAX_AHEAD_PER_CONNECTION: u64 = 8 * BLOCK;
+const MAX_AHEAD_PER_CONNECTION: u64 = 8 * MIB;
 /// The limit advances in steps of this many bytes, so that parts are not too short.
-const STEP: u64 = 4 * BLOCK;
+const STEP: u64 = 4 * MIB;
 
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer {
@@ -173,13 +174,13 @@ mod tests {
         let mut reader = buffer.reader();
         assert_eq!(buffer.limit(), MAX_AHEAD);
         for piece in 0..8 {
-            buffer.put(piece * BLOCK, &vec![0; BLOCK as usize]);
+            buffer.put(piece * MIB, &vec![0; MIB as usize]);
         }
         reader.read_exact(&mut vec![0; STEP as usize - 1]).unwrap();
         assert_eq!(buffer.limit(), MAX_AHEAD + STEP, "the current piece does not count");
         reader.read_exact(&mut [0; 2]).unwrap();
         assert_eq!(buffer.limit(), MAX_AHEAD + STEP);
-        assert_eq!(ReorderBuffer::new(1 << 40, 8).limit(), 64 * BLOCK);
+        assert_eq!(ReorderBuffer::new(1 << 40, 8).limit(), 64 * MIB);
     }
 
     #[test]

@@ -1,68 +1,146 @@
 //! Uploads an archive under its temporary name.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ssh2::{File, OpenFlags, OpenType};
+use ssh2::OpenFlags;
 
-use crate::destination::error::{DestinationError, is_no_space};
+use crate::destination::error::{DestinationError, is_connection_error};
 use crate::destination::session::connection::Connection;
-use crate::destination::session::folder::{Durability, free_space};
+use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
-use crate::destination::transfer::lanes;
+use crate::destination::transfer::lanes::{self, Lane};
+use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
+use crate::destination::transfer::writing::{RemoteWriter, refused};
 use crate::disk::spool::Spool;
-use crate::rules::connections::in_flight;
+use crate::rules::connections::Shares;
 use crate::rules::listing::{Entry, Kind};
 use crate::rules::units;
+use crate::rules::upload_method::{FailedUpload, Method, Writing};
+use crate::runtime::error_chain::with_causes;
 use crate::runtime::progress::Bar;
-use crate::runtime::retry::Retryable as _;
 
 /// Maximum number of new bytes per call of libssh2. The call returns after the first acknowledgement and is subject to the
 /// session's time limit, so this many bytes must get through within `sftp.timeout_seconds`.
 const STEP: usize = 256 * 1024;
+/// The most that libssh2 sends in one write (`MAX_SFTP_OUTGOING_SIZE` of its sftp.h).
+const ONE_WRITE: usize = 30_000;
+/// How many acknowledged bytes are passed on to be read back at a time.
+const TO_READ_BACK: u64 = 256 * 1024;
+const ONE_CONNECTION: &str = "the server does not let several connections use a new file; if that is so every night, \
+                              sftp.connections: 1 saves their logins";
 /// Time limit for removing a failed upload, in milliseconds.
 const CLEAN_UP_LIMIT: u32 = 5_000;
-/// Servers report a full disk and similar problems only as "failure".
-pub(crate) const NO_SPACE: &str = "(no space, a quota, or a file size limit?)";
-/// Only the owner may read a dump.
-pub(crate) const MODE: i32 = 0o600;
 
 /// An upload of an archive that may still grow. It can continue over another connection.
-pub(crate) struct Upload<'a> {
-    name: &'a str,
+pub struct Upload {
+    name: String,
+    read_back: ReadBack,
     queue: WorkQueue<Spool>,
+    method: Method,
+    shares: Shares,
     in_flight: usize,
     /// Approximate size in bytes, if known.
     expected_size: Option<u64>,
     has_begun: bool,
-    /// Whether a connection broke. The server may have lost acknowledged data, or the whole file.
-    pub(crate) is_resumed: bool,
+    /// Whether several connections had the file open.
+    was_shared: AtomicBool,
+    /// Whether the server refused a further connection that wanted to write the file, or read it back.
+    is_for_one: AtomicBool,
+    /// Whether it was begun over an earlier connection, which broke. The server may have lost acknowledged data, or the whole
+    /// file.
+    was_resumed: AtomicBool,
+    /// Whether an additional connection failed to write its share.
+    has_lost_lane: AtomicBool,
     /// The durability of the complete upload.
     pub(crate) durability: Durability,
+    /// Bytes that were free when it was complete, if the server reports them.
+    pub(crate) free: Option<u64>,
 }
 
-impl<'a> Upload<'a> {
-    /// An upload of `spool`, of about `expected_size` bytes, to the file `name`.
-    pub(crate) fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: &'a str) -> Upload<'a> {
-        let connections = server.connections();
+impl Upload {
+    /// An upload of `spool`, of about `expected_size` bytes, to the file `name` on `server`, which identifies itself over
+    /// `connection`.
+    pub(crate) fn new(
+        server: &Server,
+        connection: &Connection,
+        spool: &Spool,
+        expected_size: Option<u64>,
+        name: String,
+    ) -> Upload {
+        let shares = server.shares();
         Upload {
+            read_back: ReadBack::new(server, spool, &name),
             name,
-            queue: WorkQueue::new(spool.clone(), connections),
-            in_flight: in_flight(connections),
+            queue: WorkQueue::new(spool.clone(), shares.writers),
+            method: Method::for_banner(connection.session.banner().unwrap_or_default()),
+            in_flight: server.in_flight(shares.writers, shares.readers),
+            shares,
             expected_size,
             has_begun: false,
-            is_resumed: false,
+            was_shared: AtomicBool::new(false),
+            is_for_one: AtomicBool::new(false),
+            was_resumed: AtomicBool::new(false),
+            has_lost_lane: AtomicBool::new(false),
             durability: Durability::NotOffered,
+            free: None,
         }
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    /// The temporary name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is verified of it.
+    pub(crate) fn read_back(&self) -> &ReadBack {
+        &self.read_back
+    }
+
+    /// The number of connections that wrote it.
+    pub fn connections(&self) -> usize {
         self.queue.participants()
     }
 
-    /// Sends the rest over `connection`, and over additional ones if that pays off. `existing` is the entry with the upload's
-    /// name: one left by an earlier run is removed first, and links are never followed.
+    /// Whether another method is left after `error`, a refused or different upload. The next [`run`](Upload::run) uses it,
+    /// from the beginning.
+    pub(crate) fn falls_back_after(&mut self, error: &DestinationError) -> bool {
+        let was_resumed = self.was_resumed.load(Ordering::SeqCst);
+        let is_explained = match error {
+            DestinationError::Refused { .. } => self.queue.is_open(),
+            DestinationError::Different { .. } => true,
+            DestinationError::Disappeared(_) => was_resumed,
+            _ => false,
+        };
+        let was_shared = self.was_shared.load(Ordering::SeqCst);
+        let had_several_writes = self.spool_size() > ONE_WRITE as u64;
+        let upload = FailedUpload { was_shared, was_resumed, had_several_writes };
+        let Some(next) = self.method.after(upload).filter(|_| is_explained) else { return false };
+        let why = with_causes(error);
+        if was_resumed && matches!(error, DestinationError::Refused { .. }) {
+            tracing::info!(
+                "sending it again from the beginning, because the server does not continue an upload: {why}"
+            );
+        } else if was_resumed {
+            tracing::info!("the server lost data sent before the connection broke, sending it again: {why}");
+        } else {
+            tracing::info!("sending it again {next}, because it failed {}: {why}", self.method);
+            if self.method.writing == Writing::SeveralConnections {
+                tracing::info!("{ONE_CONNECTION}");
+            }
+        }
+        self.method = next;
+        for flag in [&self.was_resumed, &self.was_shared, &self.has_lost_lane] {
+            flag.store(false, Ordering::SeqCst);
+        }
+        self.queue.start_over();
+        true
+    }
+
+    /// Sends the rest over `connection`, and over additional ones if that pays off; others read back what is acknowledged.
+    /// `existing` is the entry with the upload's name: one left by an earlier run is removed first, and links are never
+    /// followed.
     ///
     /// # Errors
     /// If the archive is abandoned, or the server or the connection fails. If the connection still works, the upload is
@@ -74,177 +152,198 @@ impl<'a> Upload<'a> {
         existing: Option<&Entry>,
         bar: &Bar,
     ) -> Result<(), DestinationError> {
+        // After a broken connection, everything is verified once the file is closed.
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        let (mut is_resumed, mut durability) = (false, Durability::NotOffered);
+        self.read_back.start_over();
+        let (mut durability, mut free) = (Durability::NotOffered, None);
         let this = &*self;
+        let write = |connection: &Connection| this.write_additional(server, connection, bar);
+        let read = |connection: &Connection| {
+            this.was_shared.store(true, Ordering::SeqCst);
+            this.read_back.read_early(connection).inspect_err(|error| this.note_refusal(error))
+        };
+        let writer = Lane { queue: &this.queue, work: &write };
+        let reader = Lane { queue: this.read_back.acknowledged(), work: &read };
+        let (writers, readers) = this.additional(has_begun);
         let first = || {
-            let mut file;
-            (file, is_resumed) = this.open(connection, existing, has_begun)?;
+            let (mut writer, was_resumed) = this.open(connection, existing, has_begun)?;
+            this.was_resumed.store(was_resumed, Ordering::SeqCst);
             // Additional connections may already be waiting for the file.
             this.queue.open();
             if this.queue.high_water_mark() == 0 {
-                this.check_space(&mut file)?;
+                writer.check_space()?;
             }
-            this.send_parts(connection, &mut file, bar)?;
-            durability = connection.sync(&mut file);
-            let closed = this.close(connection, file);
+            this.send_parts(server, &mut writer, bar)?;
+            this.read_back.acknowledged().finish();
+            durability = writer.sync();
+            free = writer.free_space();
+            let closed = writer.close();
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
-        let additional = |connection: &Connection| {
-            if !connection.rest_during(|| this.queue.wait_until_open()) {
-                return Ok(());
-            }
-            let mut file = this.reopen(connection)?;
-            this.send_parts(connection, &mut file, bar)?;
-            this.close(connection, file)
-        };
-        lanes::run(server, &this.queue, first, additional).inspect_err(|error| {
+        let lanes = lanes::alternating((reader, readers), (writer, writers));
+        lanes::run(server, &this.queue, &lanes, first).inspect_err(|error| {
             let is_connected = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
             // The connection may be dead nevertheless, so don't wait long for this optional removal.
             connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));
-            if is_connected && let Err(error) = connection.remove(this.name) {
+            if is_connected && let Err(error) = connection.remove(&this.name) {
                 tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
             }
         })?;
-        (self.is_resumed, self.durability) = (is_resumed, durability);
+        (self.durability, self.free) = (durability, free);
+        if self.is_for_one.load(Ordering::SeqCst) {
+            tracing::info!("{ONE_CONNECTION}");
+        }
+        if self.was_resumed.load(Ordering::SeqCst) || self.has_lost_lane.load(Ordering::SeqCst) {
+            self.read_back.start_over();
+        }
         Ok(())
     }
 
+    /// How many additional connections write the file, and how many read it back at the same time.
+    fn additional(&self, has_begun: bool) -> (u64, u64) {
+        match self.method.writing {
+            Writing::SeveralConnections if has_begun => (self.shares.writers - 1, 0),
+            Writing::SeveralConnections => (self.shares.writers - 1, self.shares.readers),
+            Writing::OneConnection | Writing::OneWrite => (0, 0),
+        }
+    }
+
+    fn write_additional(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
+        if !connection.rest_during(|| self.queue.wait_until_open()) {
+            return Ok(());
+        }
+        self.was_shared.store(true, Ordering::SeqCst);
+        let mut writer = self.reopen(connection).inspect_err(|error| self.note_refusal(error))?;
+        let sent = self.send_parts(server, &mut writer, bar).and_then(|()| writer.close());
+        sent.inspect_err(|error| {
+            self.note_refusal(error);
+            self.has_lost_lane.store(true, Ordering::SeqCst);
+        })
+    }
+
+    fn note_refusal(&self, error: &DestinationError) {
+        if !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_)) {
+            self.is_for_one.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn spool_size(&self) -> u64 {
+        self.queue.ready().extent().map_or(0, |extent| extent.written)
+    }
+
     /// Opens the file for writing. Also returns whether the upload is resumed.
-    fn open(
-        &self,
-        connection: &Connection,
+    fn open<'a>(
+        &'a self,
+        connection: &'a Connection,
         existing: Option<&Entry>,
         has_begun: bool,
-    ) -> Result<(File, bool), DestinationError> {
+    ) -> Result<(RemoteWriter<'a>, bool), DestinationError> {
         let high_water_mark = self.queue.high_water_mark();
         // As long as nothing is sent, an existing file belongs to an earlier run.
         if high_water_mark > 0
+            && self.method.resumes
             && let Some(entry) = existing
             && entry.kind == Kind::File
             && entry.size.is_some_and(|size| size >= high_water_mark)
         {
-            tracing::info!("resuming the upload; the server has parts of the first {}", units::size(high_water_mark));
-            return Ok((self.reopen(connection)?, true));
+            match self.reopen(connection) {
+                Ok(writer) => {
+                    let size = units::size(high_water_mark);
+                    tracing::info!("resuming the upload; the server has parts of the first {size}");
+                    return Ok((writer, true));
+                }
+                Err(error @ DestinationError::Refused { .. }) => {
+                    tracing::info!("sending from the beginning, because the upload cannot be resumed: {error}");
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.queue.start_over();
-        let mut flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
         // Some servers refuse every removal, even of a missing file.
-        if existing.is_some()
-            && let Err(error) = connection.remove(self.name)
-        {
-            // A regular file can be overwritten; a link could lead anywhere.
-            let is_file =
-                || connection.lookup(self.name).map(|found| found.is_some_and(|entry| entry.kind == Kind::File));
-            if error.is_transient() || !is_file()? {
-                return Err(error);
-            }
-            flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
+        let removed = if existing.is_some() { connection.remove(&self.name) } else { Ok(()) };
+        if let Err(error @ DestinationError::Broken { .. }) = removed {
+            return Err(error);
         }
+        let create = |flag| self.open_with(connection, OpenFlags::CREATE | flag);
+        let writer = match create(OpenFlags::EXCLUSIVE) {
+            // It was not removed, or not listed. A regular file can be overwritten; a link could lead anywhere.
+            Err(error) if !is_connection_error(&error) && self.is_there(connection)? => create(OpenFlags::TRUNCATE),
+            created => created,
+        };
         // The server may still execute requests of a broken connection, even a removal.
-        self.open_with(connection, flags)
-            .map(|file| (file, has_begun))
-            .map_err(|error| connection.create_failed(self.name, self.expected_size, error))
+        writer.map(|writer| (writer, has_begun)).map_err(|error| {
+            let failed = connection.create_failed(&self.name, self.expected_size, error);
+            removed.err().unwrap_or(failed)
+        })
     }
 
-    fn reopen(&self, connection: &Connection) -> Result<File, DestinationError> {
-        let refused = |error| self.refused(connection, &format!("to reopen {:?}", self.name), error);
-        self.open_with(connection, OpenFlags::WRITE).map_err(refused)
+    fn is_there(&self, connection: &Connection) -> Result<bool, DestinationError> {
+        Ok(connection.lookup(&self.name)?.is_some_and(|entry| entry.kind == Kind::File))
     }
 
-    fn open_with(&self, connection: &Connection, flags: OpenFlags) -> Result<File, ssh2::Error> {
-        connection.sftp.open_mode(connection.path(self.name), flags, MODE, OpenType::File)
+    fn reopen<'a>(&'a self, connection: &'a Connection) -> Result<RemoteWriter<'a>, DestinationError> {
+        self.open_with(connection, OpenFlags::empty()).map_err(|error| {
+            let what = format!("to reopen {:?}", self.name);
+            refused(connection, (&self.name, self.expected_size), &what, error)
+        })
     }
 
-    /// Checks that there is enough space, if the server reports it.
-    fn check_space(&self, file: &mut File) -> Result<(), DestinationError> {
-        match (self.expected_size, free_space(file)) {
-            (Some(needed), free @ Some(available)) if needed > available => Err(self.no_space(free)),
-            _ => Ok(()),
-        }
+    fn open_with<'a>(&'a self, connection: &'a Connection, flags: OpenFlags) -> Result<RemoteWriter<'a>, ssh2::Error> {
+        RemoteWriter::open(connection, &self.name, flags, self.expected_size)
     }
 
-    fn send_parts(&self, connection: &Connection, file: &mut File, bar: &Bar) -> Result<(), DestinationError> {
-        let mut window = Window::new(self.in_flight);
-        while let Some(mut part) = connection.rest_during(|| self.queue.take())? {
-            self.send(connection, file, &mut part, &mut window, bar)?;
+    fn send_parts(&self, server: &Server, writer: &mut RemoteWriter<'_>, bar: &Bar) -> Result<(), DestinationError> {
+        let in_flight = match self.method.writing {
+            Writing::SeveralConnections | Writing::OneConnection => self.in_flight,
+            Writing::OneWrite => ONE_WRITE,
+        };
+        let mut window = Window::new(in_flight);
+        while let Some(mut part) = writer.connection.rest_during(|| self.queue.take())? {
+            self.send(server, writer, (&mut part, &mut window), bar)?;
         }
         Ok(())
     }
 
     fn send(
         &self,
-        connection: &Connection,
-        file: &mut File,
-        part: &mut Part<'_, Spool>,
-        window: &mut Window,
+        server: &Server,
+        writer: &mut RemoteWriter<'_>,
+        (part, window): (&mut Part<'_, Spool>, &mut Window),
         bar: &Bar,
     ) -> Result<(), DestinationError> {
-        let spool = self.queue.ready();
-        let mut position = part.start();
-        file.seek(SeekFrom::Start(position)).map_err(|error| self.write_failed(connection, file, error))?;
-        let mut stalls = 0;
+        let (spool, connection) = (self.queue.ready(), writer.connection);
+        let limit = server.rate_limit.as_deref();
+        let step = limit.map_or(STEP, |limit| limit.piece().min(STEP));
+        let (mut position, mut to_read_back) = (part.start(), part.start());
+        writer.seek(position)?;
         loop {
             connection.interrupt.check()?;
             if self.queue.is_stopped() {
                 return Ok(());
             }
             let left = usize::try_from(part.end() - position).unwrap_or(usize::MAX);
-            let count = spool.read_at(window.space(left.min(STEP)), position).map_err(DestinationError::Spool)?;
+            let count = spool.read_at(window.space(left.min(step)), position).map_err(DestinationError::Spool)?;
+            if let Some(limit) = limit {
+                limit.wait(count, &connection.interrupt)?;
+            }
             window.add(count);
             position += count as u64;
+            let acknowledged = part.start() - to_read_back;
+            if acknowledged >= TO_READ_BACK || acknowledged > 0 && window.in_flight().is_empty() {
+                self.read_back.acknowledged().add(to_read_back..part.start());
+                to_read_back = part.start();
+            }
             if window.in_flight().is_empty() {
                 if position < part.end() && connection.rest_during(|| part.wait_for(position))? {
                     continue;
                 }
                 return Ok(());
             }
-            match file.write(window.in_flight()) {
-                // libssh2 may accept no bytes without an error. The session's time limit applies to each call.
-                Ok(0) if stalls < 3 => stalls += 1,
-                Ok(0) => {
-                    let error = io::Error::from(io::ErrorKind::WriteZero);
-                    return Err(connection.broken(self.activity(), error));
-                }
-                Ok(count) => {
-                    stalls = 0;
-                    window.acknowledge(count);
-                    part.advance(count as u64);
-                    bar.advance(count);
-                }
-                Err(error) => return Err(self.write_failed(connection, file, error)),
-            }
+            let count = writer.write(window.in_flight())?;
+            window.acknowledge(count);
+            part.advance(count as u64);
+            bar.advance(count);
         }
-    }
-
-    /// Some servers report a full disk or a quota only when a file is closed.
-    fn close(&self, connection: &Connection, file: File) -> Result<(), DestinationError> {
-        let what = format!("to close {:?} {NO_SPACE}", self.name);
-        connection.close_file(file, |error| self.refused(connection, &what, error))
-    }
-
-    /// The error for a failed write: a full disk, a broken connection, or a refusal.
-    fn write_failed(&self, connection: &Connection, file: &mut File, error: io::Error) -> DestinationError {
-        match connection.transfer_failed(self.activity(), &format!("to write {:?} {NO_SPACE}", self.name), error) {
-            // OpenSSH reports a full disk only as "failure", so query the file system.
-            refusal @ DestinationError::Refused { .. } => match free_space(file) {
-                free @ Some(available) if available < STEP as u64 => self.no_space(free),
-                _ => refusal,
-            },
-            broken => broken,
-        }
-    }
-
-    fn activity(&self) -> String {
-        format!("while sending {:?}", self.name)
-    }
-
-    fn no_space(&self, free: Option<u64>) -> DestinationError {
-        DestinationError::NoSpace { name: self.name.to_owned(), needed: self.expected_size, free }
-    }
-
-    fn refused(&self, connection: &Connection, what: &str, error: ssh2::Error) -> DestinationError {
-        if is_no_space(&error) { self.no_space(None) } else { connection.failed(what, error) }
     }
 }

@@ -13,8 +13,8 @@ pub(crate) struct Window {
 impl Window {
     /// A window of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Window {
-        // Twice the limit, so that each byte is moved to the front at most once.
-        Window { buffer: vec![0; 2 * limit], start: 0, end: 0, limit }
+        // Half as much again as the limit, so that each byte is moved to the front at most twice.
+        Window { buffer: vec![0; limit + limit.div_ceil(2)], start: 0, end: 0, limit }
     }
 
     /// The unacknowledged bytes.

@@ -9,12 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::destination::error::DestinationError;
-use crate::disk::spool::{BLOCK, Extent, Spool};
-
-/// Each part costs a round trip during which its connection is idle.
-const MIN_PART: u64 = 4 * BLOCK;
-/// Limits the loss when a connection breaks, and lets all connections finish at about the same time.
-const MAX_PART: u64 = 64 * BLOCK;
+use crate::destination::transfer::schedule::State;
+use crate::disk::spool::{Extent, Spool};
 
 /// The extent of an archive that is ready to be transferred: the bytes written to the spool for an upload, the space in the
 /// buffer for a download.
@@ -53,18 +49,6 @@ pub(crate) struct WorkQueue<R> {
     participants: AtomicUsize,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// Offset of the first byte that no connection has taken.
-    next: u64,
-    /// Unfinished ranges that were returned.
-    returned: Vec<Range<u64>>,
-    /// Number of parts in progress.
-    in_progress: usize,
-    /// End of the transferred bytes; gaps before it are possible.
-    high_water_mark: u64,
-}
-
 /// A part that a connection has taken. Dropping it returns the unfinished bytes to the queue.
 pub(crate) struct Part<'a, R: Ready> {
     queue: &'a WorkQueue<R>,
@@ -83,6 +67,25 @@ impl<R: Ready> WorkQueue<R> {
             is_open: AtomicBool::new(false),
             participants: AtomicUsize::new(0),
         }
+    }
+
+    /// Ranges of `ready` that are [added](WorkQueue::add) until [`finish`](WorkQueue::finish) is called.
+    pub(crate) fn fed(ready: R, connections: u64) -> WorkQueue<R> {
+        let queue = WorkQueue::new(ready, connections);
+        (queue.state().next, queue.state().is_fed) = (u64::MAX, true);
+        queue
+    }
+
+    /// Adds `range`, which must not be empty.
+    pub(crate) fn add(&self, range: Range<u64>) {
+        self.state().waiting.insert(range);
+        self.ready.nudge();
+    }
+
+    /// Announces that no more ranges will be added.
+    pub(crate) fn finish(&self) {
+        self.state().is_fed = false;
+        self.ready.nudge();
     }
 
     pub(crate) fn ready(&self) -> &R {
@@ -117,11 +120,12 @@ impl<R: Ready> WorkQueue<R> {
 
     /// Waits until the archive has `size` bytes and some of them are not taken; `false` if that will not happen.
     pub(crate) fn wait_for_size(&self, size: u64) -> bool {
-        let is_enough = |extent: Extent| {
+        let is_enough = |extent: Extent| extent.written >= size && self.state().has_more(extent);
+        let is_over = |extent: Extent| {
             let state = self.state();
-            extent.written >= size && state.has_more(extent)
+            extent.is_complete && (extent.written < size || !state.has_more(extent) && !state.is_fed)
         };
-        let extent = self.ready.wait_until(|extent| self.is_stopped() || extent.is_complete || is_enough(extent));
+        let extent = self.ready.wait_until(|extent| self.is_stopped() || is_over(extent) || is_enough(extent));
         extent.is_ok_and(|extent| !self.is_stopped() && is_enough(extent))
     }
 
@@ -138,9 +142,13 @@ impl<R: Ready> WorkQueue<R> {
         self.ready.nudge();
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::SeqCst)
+    }
+
     /// Waits for [`open`](WorkQueue::open); `false` if the attempt was stopped.
     pub(crate) fn wait_until_open(&self) -> bool {
-        let result = self.ready.wait_until(|_| self.is_stopped() || self.is_open.load(Ordering::SeqCst));
+        let result = self.ready.wait_until(|_| self.is_stopped() || self.is_open());
         result.is_ok() && !self.is_stopped()
     }
 
@@ -180,43 +188,6 @@ impl<R: Ready> WorkQueue<R> {
     }
 }
 
-impl State {
-    fn is_done(&self, extent: Extent) -> bool {
-        extent.is_complete && self.in_progress == 0
-    }
-
-    fn has_more(&self, extent: Extent) -> bool {
-        extent.written > self.next || self.first_returned(extent).is_some()
-    }
-
-    /// Index of the earliest returned range: a download is read in order and needs it first.
-    fn first_returned(&self, extent: Extent) -> Option<usize> {
-        let ready = self.returned.iter().enumerate().filter(|(_, range)| range.start < extent.written);
-        ready.min_by_key(|(_, range)| range.start).map(|(index, _)| index)
-    }
-
-    fn take(&mut self, extent: Extent, connections: u64) -> Option<Range<u64>> {
-        let range = match self.first_returned(extent) {
-            Some(index) => self.returned.swap_remove(index),
-            None if extent.written > self.next => {
-                let end = self.next + length_of_part(extent.written - self.next, connections);
-                let range = self.next..if extent.is_complete { end.min(extent.written) } else { end };
-                self.next = range.end;
-                range
-            }
-            None => return None,
-        };
-        self.in_progress += 1;
-        Some(range)
-    }
-}
-
-/// Length of the next part in bytes, a multiple of the block size. It is an equal share of the `ready` bytes, so parts get
-/// shorter towards the end and the connections finish at about the same time.
-fn length_of_part(ready: u64, connections: u64) -> u64 {
-    (ready / connections).next_multiple_of(BLOCK).clamp(MIN_PART, MAX_PART)
-}
-
 impl<R: Ready> Part<'_, R> {
     /// Offset of the first byte not yet transferred.
     pub(crate) fn start(&self) -> u64 {
@@ -226,6 +197,15 @@ impl<R: Ready> Part<'_, R> {
     /// End of the part; the archive may end before it.
     pub(crate) fn end(&self) -> u64 {
         self.rest.end
+    }
+
+    /// Extends the part by the range that is waiting after it, if there is one.
+    pub(crate) fn extend(&mut self) {
+        let waiting = &mut self.queue.state().waiting;
+        if let Some(next) = waiting.get(&self.rest.end).cloned() {
+            self.rest.end = next.end;
+            waiting.remove(next);
+        }
     }
 
     /// Marks `count` more bytes as transferred.
@@ -261,7 +241,7 @@ impl<R: Ready> Drop for Part<'_, R> {
             state.high_water_mark = state.high_water_mark.max(self.rest.start);
         }
         if !is_done {
-            state.returned.push(self.rest.clone());
+            state.waiting.insert(self.rest.clone());
         }
         drop(state);
         queue.ready.nudge();
@@ -274,7 +254,9 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::destination::transfer::schedule::MIN_PART;
     use crate::disk::spool::{self, SpoolWriter};
+    use crate::rules::connections::MIB;
 
     fn queue(size: u64, connections: u64) -> (SpoolWriter, WorkQueue<Spool>) {
         let (mut writer, spool) = spool::create(&std::env::temp_dir()).unwrap();
@@ -284,7 +266,7 @@ mod tests {
 
     #[test]
     fn parts_cover_the_archive_and_get_shorter() {
-        let (writer, queue) = queue(70 * BLOCK + 5, 4);
+        let (writer, queue) = queue(70 * MIB + 5, 4);
         writer.finish();
         let mut lengths = Vec::new();
         let mut end = 0;
@@ -294,12 +276,38 @@ mod tests {
             lengths.push(part.end() - part.start());
             part.advance(part.end() - part.start());
         }
-        assert_eq!(end, 70 * BLOCK + 5);
+        assert_eq!(end, 70 * MIB + 5);
         assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
         assert!(
-            lengths[0] == 18 * BLOCK && lengths.iter().rev().skip(1).all(|length| *length >= MIN_PART),
+            lengths[0] == 18 * MIB && lengths.iter().rev().skip(1).all(|length| *length >= MIN_PART),
             "{lengths:?}"
         );
+    }
+
+    #[test]
+    fn added_ranges_are_taken_until_the_end() {
+        let (writer, whole) = queue(MIB, 1);
+        let queue = WorkQueue::fed(whole.ready().clone(), 1);
+        queue.add(10..20);
+        let mut part = queue.take().unwrap().unwrap();
+        queue.add(20..30);
+        queue.add(40..50);
+        part.extend();
+        assert_eq!((part.start(), part.end()), (10, 30));
+        part.advance(20);
+        drop(part);
+        writer.finish();
+        thread::scope(|scope| {
+            let taking = scope.spawn(|| {
+                let part = queue.take().unwrap().map(|mut part| {
+                    part.advance(10);
+                    part.end()
+                });
+                (part, queue.take().unwrap().is_none())
+            });
+            queue.finish();
+            assert_eq!(taking.join().unwrap(), (Some(50), true));
+        });
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) fn delivered() -> RunRecord {
     });
     done(&mut record, Task::ConnectToSftp, "backup at sftp.example.org:22", 95);
     done(&mut record, Task::SendArchive, "12.50 MiB as .20262311.tgz.4be1c2f0.part", 610);
-    done(&mut record, Task::VerifyArchive, "20262311.tgz: read back over a new connection and published", 322);
+    done(&mut record, Task::VerifyArchive, "20262311.tgz: read back and published", 322);
     record.delivery = Some(Delivery::Sent);
     done(&mut record, Task::RemoveExpired, "1 removed, 3 archives kept", 20);
     record.removed = 1;

@@ -18,9 +18,14 @@ const INTERRUPTIONS: &str = "tests/failures/interruptions.rs";
 const JOB_ID: &str = "src/disk/job_id.rs";
 const LIKE_OPENSSH: &str = "tests/failures/like_openssh.rs";
 const LOCKS: &str = "tests/failures/locks.rs";
+const LATE_DUMPS: &str = "tests/failures/late_dumps.rs";
+const SIGNED_URLS: &str = "tests/failures/signed_urls.rs";
+const SOURCES: &str = "tests/sources.rs";
 const LOG: &str = "tests/reports/log.rs";
 const LOGINS: &str = "tests/failures/logins.rs";
 const MAIL: &str = "tests/reports/mail.rs";
+const SERVICES: &str = "tests/failures/services.rs";
+const TRANSFERS: &str = "tests/transfers.rs";
 const ODD_SERVERS: &str = "tests/failures/odd_servers.rs";
 const POWER: &str = "tests/failures/power.rs";
 const REDIRECTS: &str = "tests/failures/redirects.rs";
@@ -268,6 +273,23 @@ pub(super) const ROWS: &[Row] = &[
         &[(UNDELIVERED, "an_unknown_host_is_reported_as_unreachable")],
     ),
     (
+        99,
+        "SFTP server takes one writer, in-order writes, no resuming, no dotfiles, few connections; lists late; slow close and \
+         rename",
+        &[
+            (SERVICES, "each_service_with_limits_gets_its_archive"),
+            (SERVICES, "names_without_a_dot_are_used_where_dotfiles_are_refused"),
+            (SERVICES, "falling_back_costs_no_attempt_and_names_the_setting_that_saves_it"),
+            (CHECK_SFTP, "a_server_for_one_writer_is_found_by_a_probe_that_leaves_nothing"),
+        ],
+    ),
+    (
+        100,
+        "the same with the link cut at 0, 50, 99 %",
+        &[(SERVICES, "each_service_with_limits_gets_its_archive_over_a_line_that_is_cut")],
+    ),
+    (101, "rclone serve sftp with its default cache mode", &[(SERVICES, "rclone_gets_its_archive")]),
+    (
         102,
         "server reports a removal and keeps the file; relative and absolute paths name different folders",
         &[
@@ -288,6 +310,35 @@ pub(super) const ROWS: &[Row] = &[
         ],
     ),
     (
+        104,
+        "uploaded file is moved away by the receiving side before or after the rename",
+        &[(SERVICES, "an_archive_that_is_moved_away_has_disappeared")],
+    ),
+    (
+        105,
+        "ranges from the end answered with 400, 416, 501 or 200; weak, missing or changing ETag; no total; another version",
+        &[
+            (SOURCES, "a_stale_zip_is_cheap_on_each_kind_of_server"),
+            (SOURCES, "a_fresh_dump_is_delivered_from_each_kind_of_server"),
+            (SOURCES, "without_a_total_or_a_version_the_whole_zip_is_downloaded_once"),
+            (SOURCES, "two_versions_are_never_mixed_even_if_the_server_ignores_if_range"),
+            (SOURCES, "a_zip_whose_etag_changes_with_each_answer_is_read_as_a_whole"),
+            ("src/source/version.rs", "a_later_part_must_show_the_first_version"),
+        ],
+    ),
+    (106, "a cache answers with yesterday's ZIP", &[(SIGNED_URLS, "a_cache_that_answers_is_reported")]),
+    (
+        107,
+        "signed URL expired; token rotated",
+        &[
+            (SIGNED_URLS, "an_expired_signature_is_reported_with_its_key_and_no_query"),
+            (SIGNED_URLS, "a_signature_that_expires_with_400_is_reported_with_its_key"),
+            (SIGNED_URLS, "a_token_is_sent_in_each_request_and_a_rotated_one_is_reported_with_its_key"),
+            (SIGNED_URLS, "extra_headers_do_not_follow_a_redirect_to_another_origin"),
+            (SIGNED_URLS, "a_header_that_cannot_be_sent_is_refused_without_its_value"),
+        ],
+    ),
+    (
         122,
         "unknown TZ; no zone database",
         &[
@@ -296,6 +347,28 @@ pub(super) const ROWS: &[Row] = &[
             (CONFIG_ZONES, "the_run_date_is_in_the_zone_without_a_database"),
             (BROKEN_CONFIGURATION, "an_unknown_zone_stops_a_run_before_any_connection"),
             (LOG, "run_date_freshness_and_log_use_the_same_time_zone_without_a_database"),
+        ],
+    ),
+    (
+        123,
+        "dump late: stale or ZIP missing at first, fresh during the wait or never",
+        &[
+            (LATE_DUMPS, "a_late_dump_is_delivered_and_the_wait_is_reported"),
+            (LATE_DUMPS, "a_server_without_ranges_sends_the_zip_again_only_after_a_change"),
+            (LATE_DUMPS, "without_an_etag_and_a_date_the_last_check_downloads_the_zip"),
+            (LATE_DUMPS, "a_zip_that_is_being_written_during_the_wait_does_not_end_it"),
+            (LATE_DUMPS, "a_dump_that_stays_late_is_reported_after_the_wait"),
+            (LATE_DUMPS, "neither_a_dry_run_nor_a_dump_of_the_future_is_waited_for"),
+            (LATE_DUMPS, "a_signal_ends_the_wait"),
+        ],
+    ),
+    (
+        124,
+        "sftp.max_kib_per_second over one and eight connections, with a cut",
+        &[
+            (TRANSFERS, "the_rate_is_limited_over_one_connection"),
+            (TRANSFERS, "the_rate_is_limited_over_several_connections_together"),
+            (TRANSFERS, "the_rate_is_limited_across_a_broken_connection"),
         ],
     ),
 ];

@@ -22,6 +22,7 @@ use crate::decoded_mail::DecodedMail;
 const SFTP_PASSWORD: &str = "Sf+tp/P\"W=\\q1Zx";
 const PASSPHRASE: &str = "pHr#se&Ke y%7_Zq";
 const BASIC_PASSWORD: &str = "bA~s:ic?Pa\"ss-w0rD";
+const HEADER: &str = "hEad~er:t0k3n<Zq>";
 const MAIL_PASSWORD: &str = "mAil@L<og>in!-{9}Gh";
 const WEBHOOK_ID: &str = "hOOkqe1x5bnmyjbjfqjz6pxqk7";
 /// The ping key and the check's slug after it.
@@ -29,8 +30,18 @@ const PING: [&str; 2] = ["pInGkEy_x5bnmyjbjfqj-z", "cHeck-5bf66975-d4c7"];
 /// As written in the URL, and decoded.
 const TOKEN: [&str; 2] = ["T0k%2FAbc-dEf_9.%C3%A9Zz", "T0k/Abc-dEf_9.éZz"];
 
-const SECRETS: [&str; 9] =
-    [SFTP_PASSWORD, PASSPHRASE, BASIC_PASSWORD, MAIL_PASSWORD, WEBHOOK_ID, PING[0], PING[1], TOKEN[0], TOKEN[1]];
+const SECRETS: [&str; 10] = [
+    SFTP_PASSWORD,
+    PASSPHRASE,
+    BASIC_PASSWORD,
+    HEADER,
+    MAIL_PASSWORD,
+    WEBHOOK_ID,
+    PING[0],
+    PING[1],
+    TOKEN[0],
+    TOKEN[1],
+];
 
 /// A night that uses every secret, each in clear text in the configuration.
 struct Fixture {
@@ -64,6 +75,7 @@ impl Fixture {
             .set("source.url", json!(web.url(&format!("/my_zip.zip?token={}", TOKEN[0]))))
             .set("source.username", json!("web"))
             .set("source.password", json!(BASIC_PASSWORD))
+            .set("source.headers", json!({"X-Token": format!("Bearer {HEADER}")}))
             .set("sftp.port", json!(sftp.port()))
             .set("sftp.username", json!("backup"))
             .set("sftp.password", json!(SFTP_PASSWORD))

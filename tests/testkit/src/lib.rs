@@ -6,12 +6,14 @@
 
 mod built;
 pub mod nights;
+mod rclone;
 pub mod servers;
 pub mod setup;
 pub mod small_disk;
 pub mod sshd;
 
 pub use built::{program, target_folder};
+pub use rclone::Rclone;
 pub use setup::{Outcome, Setup, wait_until};
 pub use small_disk::SmallDisk;
 pub use sshd::Sshd;

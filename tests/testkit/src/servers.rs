@@ -40,6 +40,7 @@ pub mod certificates;
 pub mod faults;
 pub mod https;
 pub mod https_answers;
+pub mod https_habits;
 pub mod listener;
 pub mod pings;
 pub mod proxy;

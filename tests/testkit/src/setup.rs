@@ -175,7 +175,7 @@ impl Setup {
     pub fn slow_down_sftp(&mut self) -> Proxy {
         let port = u16::try_from(self.config["sftp"]["port"].as_u64().unwrap()).unwrap();
         let proxy = Proxy::builder(loopback(port)).round_trip(Duration::from_millis(60)).start();
-        self.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(4));
+        self.set("sftp.port", json!(proxy.port())).set("sftp.connections", json!(6));
         proxy
     }
 

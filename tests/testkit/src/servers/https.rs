@@ -13,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::certificates::{Authority, Identity};
 use super::faults::{BodyFault, FixedReply, WrongRange};
 use super::https_answers::{Behaviour, RecordedRequest, answer};
+use super::https_habits::Etag;
 use super::listener::{Endpoint, HttpListener};
 
 pub struct Builder {
@@ -76,6 +77,20 @@ impl Builder {
         wrong_ranges_from(request: u64, wrong: WrongRange) { self.behaviour.wrong_range = Some((wrong, request)); }
         /// Sends neither `ETag` nor `Last-Modified`.
         without_validators() { self.behaviour.no_validators = true; }
+        /// Answers ranges from the end with `status`; 200 sends the whole file.
+        without_suffix_ranges(status: u16) { self.behaviour.habits.suffix_status = Some(status); }
+        /// Sends ranges of any version of the file, like MinIO.
+        ignoring_if_range() { self.behaviour.habits.ignores_if_range = true; }
+        etag(etag: Etag) { self.behaviour.habits.etag = etag; }
+        without_last_modified() { self.behaviour.habits.no_last_modified = true; }
+        /// Answers from a cache, with an `Age`.
+        age(seconds: u64) { self.behaviour.habits.age = Some(seconds); }
+        /// Ends each `Content-Range` with `/*`.
+        without_total() { self.behaviour.habits.hides_total = true; }
+        /// Answers 403 to requests other than GET, and to those with another query.
+        signed(query: &str) { self.behaviour.habits.signature = Some(query.to_owned()); }
+        /// Answers 401 to requests without this header.
+        token(name: &str, value: &str) { self.behaviour.habits.token = Some((name.to_owned(), value.to_owned())); }
         /// Sends bodies in chunks, without `Content-Length`.
         without_length() { self.behaviour.no_length = true; }
         /// Accepts requests and never answers.

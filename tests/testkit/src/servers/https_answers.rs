@@ -13,6 +13,7 @@ use chrono::{TimeDelta, Utc};
 use tower_http::services::ServeDir;
 
 use super::faults::{BodyFault, FixedReply, MeteredBody, WrongRange};
+use super::https_habits::Habits;
 
 /// Each read of a file takes a thread switch: large reads are faster.
 const READ_SIZE: usize = 512 * 1024;
@@ -52,6 +53,7 @@ pub struct Behaviour {
     pub(super) wrong_range: Option<(WrongRange, u64)>,
     pub(super) no_validators: bool,
     pub(super) no_length: bool,
+    pub(super) habits: Habits,
     pub(super) is_silent: bool,
     pub(super) authorization: Option<String>,
     pub(super) fixed_reply: Option<FixedReply>,
@@ -87,7 +89,8 @@ pub async fn answer(State(behaviour): State<Arc<Behaviour>>, request: Request) -
         status: 0,
         headers: request.headers().clone(),
     };
-    let mut response = match behaviour.refusal(number, request.uri().path(), request.headers()) {
+    let refusal = behaviour.refusal(number, request.uri().path(), request.headers());
+    let mut response = match refusal.or_else(|| behaviour.habits.refusal(&request)) {
         Some(refusal) => refusal,
         None => behaviour.file(number, request).await,
     };
@@ -131,7 +134,11 @@ impl Behaviour {
         if let Some(size) = self.claimed_size {
             return self.claimed(size, &request).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
         }
+        if let Some(refusal) = self.habits.refuse_suffix(request.headers_mut()) {
+            return refusal;
+        }
         let validator = request.headers().get(header::IF_RANGE).cloned();
+        let validator = validator.filter(|_| !self.habits.ignores_if_range);
         let has_ranges = !self.no_ranges && self.ranges_end_before.is_none_or(|end| number < end);
         if !has_ranges || !self.is_current(request.uri().clone(), validator).await {
             request.headers_mut().remove(header::RANGE);
@@ -143,6 +150,7 @@ impl Behaviour {
         if !has_ranges {
             response.headers_mut().remove(header::ACCEPT_RANGES);
         }
+        self.habits.apply(number, response.headers_mut());
         if self.no_validators {
             response.headers_mut().remove(header::ETAG);
             response.headers_mut().remove(header::LAST_MODIFIED);

@@ -1,5 +1,6 @@
 //! SFTP services that close a connection without requests, while the run waits for a long download.
 
+use std::fs;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde_json::json;
 use testkit::servers::sftp::Builder as SftpBuilder;
 use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
+use testkit::servers::{Method, Zip};
 use testkit::{Sshd, wait_until};
 
 use super::bad_night::BadNight;
@@ -16,9 +18,11 @@ use super::interruptions::{signal_and_wait, start};
 
 const AGAIN: &str = "the idle connection broke, connecting again";
 
-/// Sends a dump that takes about 5 s to download, after the connection to the SFTP server was opened.
+/// Publishes a dump that takes 6 s to download and then fits into one write, so that the upload waits for all that time.
 fn slow_down(bad: &mut BadNight) {
-    bad.enlarge(300_000);
+    bad.dump = b"INSERT INTO t VALUES (1);\n".repeat(360_000 / 26);
+    let entry = bad.entry().method(Method::Stored);
+    bad.publish(&Zip::new().with(entry));
     bad.serve(|web| web.bytes_per_second(60_000));
     bad.set("retry.attempts", json!(1));
 }
@@ -30,29 +34,28 @@ fn closing_after(limit: Duration) -> impl FnOnce(SftpBuilder) -> SftpBuilder {
 #[test]
 fn an_idle_connection_is_kept_alive_during_a_long_download() {
     let mut bad = BadNight::with_sftp(closing_after(Duration::from_secs(3)));
-    slow_down(&mut bad);
+    must_be_kept_alive(&mut bad);
+    bad.assert_holds_exactly(&[0, 1, 2, 3]);
+}
+
+/// The server must close a connection that had no request for 3 s.
+#[track_caller]
+fn must_be_kept_alive(bad: &mut BadNight) {
+    slow_down(bad);
     // A request is sent every second.
     bad.set("sftp.timeout_seconds", json!(2));
     let outcome = bad.run();
     outcome.exited_with(0).logged("warnings 0");
     assert!(!outcome.log.contains(AGAIN), "{}", outcome.all());
-    bad.assert_holds_exactly(&[0, 1, 2, 3]);
+    fs::remove_file(bad.archive()).unwrap();
+    // A request would be sent after 15 s.
+    bad.set("sftp.timeout_seconds", json!(60));
+    bad.run().exited_with(0).logged(AGAIN).logged("warnings 0");
 }
 
 #[test]
 fn an_idle_connection_to_openssh_is_kept_alive() {
-    let mut bad = BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ChannelTimeout session:*=3"));
-    slow_down(&mut bad);
-    // The archive grows in steps of more than three seconds.
-    bad.serve(|web| web.bytes_per_second(25_000));
-    bad.set("sftp.timeout_seconds", json!(2));
-    let outcome = bad.run();
-    outcome.exited_with(0);
-    assert!(!outcome.log.contains(AGAIN), "{}", outcome.all());
-    // Without requests, the server closes the channel.
-    bad.set("sftp.timeout_seconds", json!(60));
-    std::fs::remove_file(bad.archive()).unwrap();
-    bad.run().exited_with(0).logged(AGAIN);
+    must_be_kept_alive(&mut BadNight::with_sshd(Sshd::start_with(&["ed25519"], "ChannelTimeout session:*=3")));
 }
 
 #[test]
@@ -88,17 +91,22 @@ fn a_connection_in_use_gets_no_other_request() {
 #[test]
 fn a_signal_ends_a_run_whose_idle_connection_gets_no_reply() {
     let is_silent = Arc::new(Mutex::new(false));
-    let silenced = is_silent.clone();
+    let requests = Arc::new(Mutex::new(0));
+    let (silenced, ignored) = (is_silent.clone(), requests.clone());
     let ignore_stats = move |operation: Operation<'_>| {
-        let is_ignored = operation.what.starts_with("stat ") && *silenced.lock().unwrap();
-        if is_ignored { RequestFault::NoReply } else { RequestFault::None }
+        if !operation.what.starts_with("stat ") || !*silenced.lock().unwrap() {
+            return RequestFault::None;
+        }
+        *ignored.lock().unwrap() += 1;
+        RequestFault::NoReply
     };
     let mut bad = BadNight::with_sftp(|sftp| sftp.on_operation(ignore_stats));
     slow_down(&mut bad);
-    bad.set("sftp.timeout_seconds", json!(30));
+    // A request is sent after 3 s.
+    bad.set("sftp.timeout_seconds", json!(6));
     let run = start(&bad);
     wait_until("the upload", || bad.sftp().operations().iter().any(|done| done.starts_with("open-to-write")));
     *is_silent.lock().unwrap() = true;
-    thread::sleep(Duration::from_secs(2));
+    wait_until("a request without reply", || *requests.lock().unwrap() > 0);
     signal_and_wait(&bad, run, Signal::TERM).exited_with(143);
 }

@@ -105,3 +105,11 @@ fn a_connection_that_dies_while_it_reads_back_leaves_nothing_unverified() {
     assert!(bad.sftp().bytes_read() >= SIZE as u64, "{}", outcome.all());
     assert!(extract_dump(&bad.archive()) == bad.dump, "the dump differs: {}", outcome.all());
 }
+
+#[test]
+fn after_a_failed_sync_everything_is_read_back_again() {
+    let bad = night(|sftp| sftp.sync_fault(RequestFault::Failure).late_write(20 * MIB as u64));
+    let outcome = bad.run();
+    outcome.exited_with(1).logged("different bytes, from byte ").logged("failed to sync");
+    assert!(extract_dump(&bad.archive()) == bad.dump, "the dump differs: {}", outcome.all());
+}

@@ -13,7 +13,7 @@ use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::reading::RemoteReader;
-use crate::destination::transfer::work_queue::{Part, WorkQueue};
+use crate::destination::transfer::work_queue::WorkQueue;
 use crate::disk::spool::Spool;
 use crate::rules::connections::extra_for_size;
 use crate::rules::listing::Kind;
@@ -116,10 +116,8 @@ impl ReadBack {
         let mut expected = Vec::new();
         while let Some(mut part) = reader.connection().rest_during(|| queue.take())? {
             reader.seek(part.start())?;
-            while let Some(left) = left(&mut part)
-                && !queue.is_stopped()
-            {
-                let bytes = reader.read(left)?;
+            while part.start() < part.end() && !queue.is_stopped() {
+                let bytes = reader.read(part.end() - part.start())?;
                 self.compare(bytes, part.start(), &mut expected)?;
                 if let Some(bar) = bar {
                     bar.advance(bytes.len());
@@ -162,10 +160,4 @@ impl ReadBack {
     fn verified(&self) -> MutexGuard<'_, RangeSet<u64>> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The number of bytes left in `part`, extended by what follows it; `None` if there are none.
-fn left(part: &mut Part<'_, Spool>) -> Option<u64> {
-    part.extend();
-    Some(part.end() - part.start()).filter(|left| *left > 0)
 }

@@ -33,7 +33,10 @@ impl<'a> RemoteReader<'a> {
 
     /// Continues at `position`.
     pub(crate) fn seek(&mut self, position: u64) -> Result<(), DestinationError> {
-        self.file.seek(SeekFrom::Start(position)).map(|_| ()).map_err(|error| self.failed(error))
+        // libssh2 keeps what it has read in advance, even an end of the file, if the position does not change.
+        let moved =
+            self.file.seek(SeekFrom::Start(position + 1)).and_then(|_| self.file.seek(SeekFrom::Start(position)));
+        moved.map(|_| ()).map_err(|error| self.failed(error))
     }
 
     /// The next bytes, at most `max`, which must not be 0; nothing at the end of the file. Requests bytes in advance, but none

@@ -126,12 +126,13 @@ impl Upload {
             tracing::info!("the server lost data sent before the connection broke, sending it again: {why}");
         } else {
             tracing::info!("sending it again {next}, because it failed {}: {why}", self.method);
-            if self.method.writing == Writing::SeveralConnections {
+            if was_shared {
                 tracing::info!("{ONE_CONNECTION}");
             }
         }
         self.method = next;
-        for flag in [&self.was_resumed, &self.was_shared, &self.has_lost_lane] {
+        self.has_begun = false;
+        for flag in [&self.was_resumed, &self.was_shared, &self.has_lost_lane, &self.is_for_one] {
             flag.store(false, Ordering::SeqCst);
         }
         self.queue.start_over();
@@ -185,16 +186,22 @@ impl Upload {
         lanes::run(server, &this.queue, &lanes, first).inspect_err(|error| {
             let is_connected = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
             // The connection may be dead nevertheless, so don't wait long for this optional removal.
-            connection.session.set_timeout(connection.session.timeout().min(CLEAN_UP_LIMIT));
-            if is_connected && let Err(error) = connection.remove(&this.name) {
-                tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
+            let timeout = connection.session.timeout();
+            connection.session.set_timeout(timeout.min(CLEAN_UP_LIMIT));
+            match if is_connected { connection.remove(&this.name) } else { Ok(()) } {
+                Ok(()) => connection.session.set_timeout(timeout),
+                Err(error) => {
+                    tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
+                }
             }
         })?;
         (self.durability, self.free) = (durability, free);
         if self.is_for_one.load(Ordering::SeqCst) {
             tracing::info!("{ONE_CONNECTION}");
         }
-        if self.was_resumed.load(Ordering::SeqCst) || self.has_lost_lane.load(Ordering::SeqCst) {
+        // After a failed sync, bytes that were acknowledged and read back from memory may be lost.
+        let is_unsynced = matches!(self.durability, Durability::Failed(_));
+        if is_unsynced || self.was_resumed.load(Ordering::SeqCst) || self.has_lost_lane.load(Ordering::SeqCst) {
             self.read_back.start_over();
         }
         Ok(())

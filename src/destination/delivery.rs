@@ -58,7 +58,7 @@ impl Delivery<'_> {
     /// server or the connection fails.
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
         let part = self.naming.upload_name(self.name);
-        let mut upload = Upload::new(self.server, &connection, self.spool, expected_size, part.clone());
+        let mut upload = Upload::new(self.server, self.spool, expected_size, part.clone());
         let publication = self.publication();
         let mut cleared = Vec::new();
         let work = |connection: &Connection| {
@@ -96,17 +96,20 @@ impl Delivery<'_> {
             }
             SentState::Uploaded(upload) => upload,
         };
-        let mut publication = self.publication();
-        loop {
-            match self.verify_once(&upload, &mut publication) {
+        let connection = loop {
+            match self.verify(&upload) {
                 Err(error) if upload.falls_back_after(&error) => self.send_again(&mut upload)?,
-                verified => {
-                    let (published, connection) = verified?;
-                    let (durability, free) = (Some(upload.durability), upload.free);
-                    return Ok(Verified { published, connection, durability, free, listing: publication.listing });
-                }
+                verified => break verified?,
             }
-        }
+        };
+        let mut publication = self.publication();
+        let bar = || self.progress.bar("Verify", Some(self.size()));
+        let (published, connection) =
+            self.server.with_connection("publishing the archive", Some(connection), |connection| {
+                publication.publish(connection, &bar())
+            })?;
+        let (durability, free) = (Some(upload.durability), upload.free);
+        Ok(Verified { published, connection, durability, free, listing: publication.listing })
     }
 
     /// Size of the archive so far, in bytes.
@@ -169,11 +172,7 @@ impl Delivery<'_> {
         }
     }
 
-    fn verify_once(
-        &self,
-        upload: &Upload,
-        publication: &mut Publication<'_>,
-    ) -> Result<(Published, Connection), DestinationError> {
+    fn verify(&self, upload: &Upload) -> Result<Connection, DestinationError> {
         let bar = || self.progress.bar("Verify", Some(self.size()));
         // One was opened during the upload.
         let spare = self.server.pool.take().and_then(Result::ok);
@@ -187,9 +186,7 @@ impl Delivery<'_> {
                 }
             })
         })?;
-        self.server.with_connection("publishing the archive", Some(connection), |connection| {
-            publication.publish(connection, &bar())
-        })
+        Ok(connection)
     }
 
     fn send_again(&self, upload: &mut Upload) -> Result<(), DestinationError> {

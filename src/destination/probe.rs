@@ -54,8 +54,8 @@ pub struct WriteTest {
     /// The result of writing and renaming.
     pub written: Result<(), DestinationError>,
     pub durability: Durability,
-    /// Whether the server accepts several writers of one file, in any order. `None` if one connection is configured, or the
-    /// small file could not be written.
+    /// Whether the server accepts several writers of one file, in any order. `None` if one connection is configured, the small
+    /// file could not be written, or the connection broke.
     pub takes_several_writers: Option<bool>,
     /// The file's name, and the error, if it could not be removed.
     pub leftover: Option<(String, DestinationError)>,
@@ -93,9 +93,9 @@ impl Connection {
     }
 }
 
-/// Creates, writes, syncs, renames and removes a small file, and then one that has two writers, in `sftp.directory`, over a new connection. Existing files are not
-/// touched: both names are unused upload names of days in 1970. If the program is killed, the next run removes the file. A
-/// signal does not stop the test, because that would leave the file behind.
+/// Creates, writes, syncs, renames and removes a small file, and then one that has two writers, in `sftp.directory`, over a new
+/// connection. Existing files are not touched: both names are unused upload names of days in 1970. If the program is killed,
+/// the next run removes the file. A signal does not stop the test, because that would leave the file behind.
 ///
 /// # Errors
 /// If the file cannot be created, or the connection breaks before that.
@@ -117,12 +117,13 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, Destin
     let (name, other) = if renamed.is_ok() { (second, first) } else { (first, second) };
     let leftover = connection.remove(&name).err().map(|error| (name, error));
     let tries_several = server.config.connections > 1 && renamed.is_ok() && leftover.is_none();
-    let takes_several_writers = tries_several.then(|| takes_several_writers(&connection, &other));
+    let takes_several_writers = if tries_several { takes_several_writers(&connection, &other) } else { None };
     Ok(WriteTest { free, written: renamed, durability, takes_several_writers, leftover })
 }
 
-/// Whether the file `name` arrives whole if two handles write its halves, the second half first.
-fn takes_several_writers(connection: &Connection, name: &str) -> bool {
+/// Whether the file `name` arrives whole if two handles write its halves, the second half first. `None` if the connection
+/// breaks.
+fn takes_several_writers(connection: &Connection, name: &str) -> Option<bool> {
     let content: Vec<u8> = (0..=u8::MAX).cycle().take(2 * HALF).collect();
     let open = |flag| {
         connection
@@ -140,9 +141,11 @@ fn takes_several_writers(connection: &Connection, name: &str) -> bool {
         Ok::<_, io::Error>(())
     };
     let has_arrived = write().is_ok() && connection.beginning(name).is_ok_and(|read| read == content);
-    // The next run removes it otherwise.
-    let _ = connection.remove(name);
-    has_arrived
+    // If it remains, the next run removes it.
+    match connection.remove(name) {
+        Err(DestinationError::Broken { .. }) => None,
+        _ => Some(has_arrived),
+    }
 }
 
 fn write(

@@ -69,7 +69,7 @@ impl Job {
                 self.journal.set_dump(DumpFacts { name, size: entry.size, modified: None });
                 Ok(Some(dump))
             }
-            Err(error) if may_start_over && has_changed(&error) => Ok(None),
+            Err(error) if may_start_over && may_have_changed(zip, &error) => Ok(None),
             Err(error) => {
                 let mut text = with_causes(&error);
                 if matches!(error, ArchiveError::NotAZip { .. })
@@ -150,7 +150,7 @@ impl Job {
                 task.leave_unfinished();
                 Err(Stop)
             }
-            Err(error) if may_start_over && has_changed(&error) => {
+            Err(error) if may_start_over && may_have_changed(zip, &error) => {
                 task.leave_unfinished();
                 Ok(false)
             }
@@ -163,7 +163,11 @@ impl Job {
     }
 }
 
-/// Whether the ZIP has changed since its directory was read.
-fn has_changed(error: &ArchiveError) -> bool {
-    matches!(error, ArchiveError::Read(error) if source::has_changed(error))
+/// Whether `error` can mean that `zip` has changed on the web server while it was read.
+fn may_have_changed(zip: &Zip, error: &ArchiveError) -> bool {
+    match error {
+        ArchiveError::Read(error) => source::has_changed(error),
+        ArchiveError::Inconsistent(_) | ArchiveError::Damaged(_) | ArchiveError::Unreadable(_) => !zip.has_version(),
+        _ => false,
+    }
 }

@@ -18,9 +18,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 pub(super) type Answer = Result<Zip, SourceError>;
 
 impl Job {
-    /// When waiting for a late dump ends. A dry run does not wait.
+    /// When waiting for a late dump ends. A dry run does not wait, nor a run for an earlier day.
     pub(super) fn end_of_wait(&self) -> Instant {
-        Instant::now() + if self.dry_run { Duration::ZERO } else { self.config.source.wait }
+        let has_no_wait = self.dry_run || self.is_over();
+        Instant::now() + if has_no_wait { Duration::ZERO } else { self.config.source.wait }
     }
 
     /// Requests the ZIP again and again until its dump is not late any more, at the latest at `end`. Also returns how long that
@@ -32,37 +33,40 @@ impl Job {
         let limit = units::age(TimeDelta::minutes(self.config.source.wait.as_secs() as i64 / 60));
         self.journal.info(Task::RequestZip, &format!("{reason}; waiting up to {limit} for the dump"));
         let _spinner = self.progress.spinner(&format!("{reason}, waiting up to {limit} for the dump"));
-        let pause = (2 * self.config.retry.max_pause).clamp(MIN_PAUSE, MAX_PAUSE);
+        let mut pause = (2 * self.config.retry.max_pause).clamp(MIN_PAUSE, MAX_PAUSE);
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if let Err(interrupted) = self.interrupt.pause(pause.min(left)) {
                 return (Err(interrupted.into()), Some(begin.elapsed()));
             }
-            let is_last = left <= pause;
-            let is_late;
-            (answer, is_late) = self.check_again(answer, in_parts, is_last);
-            if is_last || !is_late {
+            let is_last = left <= pause || self.is_over();
+            let is_unchanged = matches!(&answer, Ok(zip) if matches!(zip.is_unchanged(is_last), Ok(true)));
+            if !is_unchanged {
+                // Deletes a downloaded file.
+                drop(answer);
+                answer = self.open_now(in_parts);
+            }
+            if is_last || !(is_unchanged || self.is_still_late(&answer)) {
                 return (answer, Some(begin.elapsed()));
+            }
+            if !is_unchanged && answer.as_ref().is_ok_and(|zip| !zip.is_remote()) {
+                // Such a check is expensive, and the next one may be too.
+                pause *= 2;
             }
         }
     }
 
-    /// Requests the ZIP again unless it is still the same. Returns whether the dump is still late.
-    fn check_again(&self, earlier: Answer, in_parts: bool, is_last: bool) -> (Answer, bool) {
-        if let Ok(zip) = &earlier
-            && matches!(zip.is_unchanged(is_last), Ok(true))
-        {
-            return (earlier, true);
-        }
-        // Deletes a downloaded file.
-        drop(earlier);
-        let answer = self.open_now(in_parts);
-        let is_late = match &answer {
+    /// Whether the day of the run is over. A dump of the next day is for the next run.
+    fn is_over(&self) -> bool {
+        (self.clock)().date_naive() > self.today
+    }
+
+    fn is_still_late(&self, answer: &Answer) -> bool {
+        match answer {
             // It may be published at this moment.
-            Ok(zip) => self.find_in(zip).is_err() || self.lateness(&answer).is_some(),
-            Err(error) => error.is_transient() || self.lateness(&answer).is_some(),
-        };
-        (answer, is_late)
+            Ok(zip) => self.find_in(zip).is_err() || self.lateness(answer).is_some(),
+            Err(error) => error.is_transient() || self.lateness(answer).is_some(),
+        }
     }
 
     fn open_now(&self, in_parts: bool) -> Answer {

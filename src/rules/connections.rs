@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rules::upload_method::Writing;
+
 pub const MIB: u64 = 1024 * 1024;
 /// An extra connection is worth its handshake if it transfers at least this many bytes.
 pub const BYTES_PER_CONNECTION: u64 = 8 * MIB;
@@ -30,7 +32,10 @@ pub struct Shares {
 
 impl Shares {
     /// Divides `max` connections if `useful` ones saturate one direction of the link. A link carries both directions at once.
-    pub fn new(useful: u64, max: u64) -> Shares {
+    pub fn new(useful: u64, max: u64, writing: Writing) -> Shares {
+        if writing != Writing::SeveralConnections {
+            return Shares { writers: 1, readers: 0, has_spare: max >= 2 };
+        }
         let has_spare = max >= 3;
         let max = max - u64::from(has_spare);
         // Reading takes longer: it begins later, and follows the writers.
@@ -77,12 +82,14 @@ mod tests {
     #[test]
     fn an_upload_divides_its_connections() {
         let shares = |useful, max| {
-            let Shares { writers, readers, has_spare } = Shares::new(useful, max);
+            let Shares { writers, readers, has_spare } = Shares::new(useful, max, Writing::SeveralConnections);
             (writers, readers, has_spare)
         };
         assert_eq!([1, 2, 3, 8].map(|max| shares(8, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (3, 4, true)]);
         assert_eq!([1, 2, 3, 8].map(|max| shares(1, max)), [(1, 0, false), (1, 1, false), (1, 1, true), (1, 1, true)]);
-        assert_eq!([0, 20 * MIB, 1 << 40].map(|size| Shares::new(8, 8).in_advance(size)), [1, 3, 7]);
+        let in_advance = |writing| [0, 20 * MIB, 1 << 40].map(|size| Shares::new(8, 8, writing).in_advance(size));
+        assert_eq!(in_advance(Writing::SeveralConnections), [1, 3, 7]);
+        assert_eq!(in_advance(Writing::OneConnection), [1, 1, 1]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
 use crate::source::error::{SourceError, from_body, from_ureq};
 use crate::source::redirect::target;
-use crate::source::version::{Part, Version, text, unsatisfied_size};
+use crate::source::version::{Part, Version, text};
 
 const MAX_REDIRECTS: u32 = 5;
 /// Minimum rate of a body over `source.timeout_seconds`, in bytes per second.
@@ -96,7 +96,13 @@ impl Client {
     }
 
     pub(super) fn request_whole(&self) -> Result<ZipResponse<'_>, SourceError> {
-        self.get(&[])
+        let response = self.get(&[])?;
+        match response.part {
+            Some(part) if part.first != 0 || part.total != part.last.checked_add(1) => {
+                Err(self.violation("it sent a part of the ZIP that was not requested"))
+            }
+            _ => Ok(response),
+        }
     }
 
     /// Requests the last `count` bytes. A server without support for ranges sends the whole ZIP.
@@ -171,8 +177,7 @@ impl Client {
             206 => Some(Part::of(headers).ok_or_else(|| SourceError::UnknownPart(self.host().to_owned()))?),
             _ => {
                 let (url, retry_after) = (public_url(url), retry_after(headers));
-                let (signed, size) = (self.signed(), unsatisfied_size(headers));
-                return Err(SourceError::Status { url, status, is_own, signed, size, retry_after });
+                return Err(SourceError::Status { url, status, is_own, signed: self.signed(), retry_after });
             }
         };
         Ok(ZipResponse {

@@ -53,8 +53,6 @@ pub enum SourceError {
         is_own: bool,
         /// The keys with a signature or token; empty if there are none.
         signed: &'static str,
-        /// The ZIP's size, if the range is outside it.
-        size: Option<u64>,
         retry_after: Option<Duration>,
     },
     #[error("the download ended early, after {received} bytes. Check the web server and the network")]

@@ -22,7 +22,7 @@ const GROWTH: u64 = 16;
 pub(super) struct Remote {
     /// In bytes.
     pub(super) size: u64,
-    version: Version,
+    pub(super) version: Version,
     tail: Window,
 }
 
@@ -46,22 +46,23 @@ impl Window {
 }
 
 impl Remote {
-    /// Evaluates the response to a request for the last [`TAIL`] bytes. `None` if the server sent another part, or does not
-    /// identify the version of the file.
-    pub(super) fn from_tail(response: &mut ZipResponse<'_>) -> Result<Option<Remote>, SourceError> {
-        let Some(Part { first, last, total: Some(size) }) = response.part else { return Ok(None) };
-        let is_tail = last + 1 == size && first == size.saturating_sub(TAIL);
-        if !is_tail || !response.version.is_known() {
+    /// Evaluates the response to a request for the last [`TAIL`] bytes. `None` if the server sent another part. `earlier` is
+    /// the version in an earlier response.
+    pub(super) fn from_tail(response: &mut ZipResponse<'_>, earlier: &Version) -> Result<Option<Remote>, SourceError> {
+        let Some(Part { first, last, total }) = response.part else { return Ok(None) };
+        // A range from the end shows where that is.
+        let size = total.unwrap_or(last.saturating_add(1));
+        if last != size - 1 || first != size.saturating_sub(TAIL) {
             return Ok(None);
         }
         // At most `TAIL`.
         let bytes = response.body.read_all((size - first) as usize)?;
-        Ok(Some(Remote { size, version: response.version.clone(), tail: Window { first, bytes } }))
+        Ok(Some(Remote { size, version: response.version.common(earlier), tail: Window { first, bytes } }))
     }
 
     fn open<'a>(&self, client: &'a Client, range: &Range<u64>) -> Result<Body<'a>, SourceError> {
-        let requested = Part { first: range.start, last: range.end - 1, total: Some(self.size) };
-        let response = match client.request_part(requested.first, requested.last, self.version.validator()) {
+        let (first, last) = (range.start, range.end - 1);
+        let response = match client.request_part(first, last, self.version.validator()) {
             // "Range not satisfiable": the file is shorter now.
             Err(SourceError::Status { status: 416, .. }) => return Err(SourceError::Changed),
             other => other?,
@@ -69,8 +70,8 @@ impl Remote {
         match response.part {
             None => Err(SourceError::Changed),
             Some(_) if !self.version.is_confirmed_by(&response.version) => Err(SourceError::Changed),
-            Some(part) if part == requested => Ok(response.body),
-            Some(part) if part.total != requested.total => Err(SourceError::Changed),
+            Some(part) if part.total.is_some_and(|total| total != self.size) => Err(SourceError::Changed),
+            Some(part) if (part.first, part.last) == (first, last) => Ok(response.body),
             Some(_) => Err(client.violation("it sent a different part of the ZIP than requested")),
         }
     }

@@ -50,13 +50,25 @@ impl Version {
         self.etag.is_some() || self.last_modified.is_some()
     }
 
+    /// The headers that are the same in `other`. One that changes from response to response identifies nothing: the servers
+    /// behind a load balancer may each have an ETag of their own.
+    pub(super) fn common(&self, other: &Version) -> Version {
+        let same = |one: &Option<String>, other: &Option<String>| one.clone().filter(|_| one == other);
+        Version {
+            etag: same(&self.etag, &other.etag),
+            last_modified: same(&self.last_modified, &other.last_modified),
+            is_settled: self.is_settled,
+        }
+    }
+
     /// Whether `later`, the version in the response to a request with this one's validator, is the same. Such a response may
-    /// omit headers (RFC 9110 section 15.3.7), and some servers ignore If-Range.
+    /// omit headers (RFC 9110 section 15.3.7), and some servers ignore If-Range. Without a known version there is nothing to
+    /// compare.
     pub(super) fn is_confirmed_by(&self, later: &Version) -> bool {
         let is_same = |first: &Option<String>, later: &Option<String>| Some(first.as_ref()? == later.as_ref()?);
         is_same(&self.etag, &later.etag)
             .or_else(|| is_same(&self.last_modified, &later.last_modified))
-            .unwrap_or(self.validator().is_some())
+            .unwrap_or(self.validator().is_some() || !self.is_known())
     }
 
     /// Whether `other` has the same headers.
@@ -74,11 +86,6 @@ impl Part {
 
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// The size in a response with status 416: `bytes */1234` (RFC 9110 section 15.5.17).
-pub(super) fn unsatisfied_size(headers: &HeaderMap) -> Option<u64> {
-    text(headers, &CONTENT_RANGE)?.strip_prefix("bytes */")?.parse().ok()
 }
 
 /// Parses a Content-Range: `bytes 0-499/1234` or `bytes 0-499/*` (RFC 9110 section 14.4).
@@ -127,11 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_changes_with_each_response_identifies_nothing() {
+        let (first, second) = (version(&[(ETAG, "\"1\""), MODIFIED]), version(&[(ETAG, "\"2\""), MODIFIED]));
+        assert!(first.common(&second).equals(&version(&[MODIFIED])));
+        assert!(first.common(&first).equals(&first));
+    }
+
+    #[test]
     fn a_later_part_must_show_the_first_version() {
         let (strong, weak) = (version(&[(ETAG, "\"1\"")]), version(&[(ETAG, "W/\"1\"")]));
         assert!(strong.is_confirmed_by(&strong) && weak.is_confirmed_by(&weak));
         assert!(!strong.is_confirmed_by(&version(&[(ETAG, "\"2\"")])), "If-Range was ignored");
         assert!(strong.is_confirmed_by(&version(&[])), "a response to If-Range may omit headers");
+        assert!(version(&[]).is_confirmed_by(&strong), "there is nothing to compare");
         assert!(!weak.is_confirmed_by(&version(&[])), "without If-Range there is nothing to compare");
         assert!(!weak.is_confirmed_by(&version(&[MODIFIED])));
         assert!(version(&[MODIFIED]).is_confirmed_by(&version(&[MODIFIED, (ETAG, "\"2\"")])));

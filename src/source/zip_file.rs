@@ -27,7 +27,6 @@ pub struct Zip {
     client: Client,
     storage: Storage,
     progress: Progress,
-    version: Version,
     /// In bytes.
     pub size: u64,
     /// From the header Content-Type.
@@ -44,6 +43,7 @@ enum Storage {
     Local {
         file: File,
         size: u64,
+        version: Version,
     },
 }
 
@@ -64,21 +64,21 @@ pub fn open(
     let client = Client::new(source, retry, interrupt)?;
     let (storage, facts) = retry.run::<_, SourceError>("the request for the ZIP", || {
         let (remote, mut response) = if in_parts { request_tail(&client)? } else { (None, client.request_whole()?) };
-        let facts =
-            (response.content_type.take(), response.server_time, response.age, mem::take(&mut response.version));
+        let facts = (response.content_type.take(), response.server_time, response.age);
         if let Some(remote) = remote {
             return Ok((Storage::Remote(remote), facts));
         }
         tracing::info!("the web server does not reliably support ranges; downloading the whole ZIP");
+        let version = mem::take(&mut response.version);
         let (file, size) = download(response, work_directory, source.max_dump_bytes, progress)?;
-        Ok((Storage::Local { file, size }, facts))
+        Ok((Storage::Local { file, size, version }, facts))
     })?;
     let size = match &storage {
         Storage::Remote(remote) => remote.size,
         Storage::Local { size, .. } => *size,
     };
-    let (content_type, server_time, age, version) = facts;
-    Ok(Zip { client, storage, progress: progress.clone(), version, size, content_type, server_time, age })
+    let (content_type, server_time, age) = facts;
+    Ok(Zip { client, storage, progress: progress.clone(), size, content_type, server_time, age })
 }
 
 impl Zip {
@@ -117,16 +117,28 @@ impl Zip {
         self.age.map(|age| format!(", from a cache, {} old", units::age(age))).unwrap_or_default()
     }
 
+    /// Whether parts of different versions of the ZIP can be told apart.
+    pub fn has_version(&self) -> bool {
+        match &self.storage {
+            Storage::Remote(remote) => remote.version.is_known(),
+            Storage::Local { .. } => true,
+        }
+    }
+
     /// Whether the web server still has this version. Reads headers only. If the server identifies no version, compares the size
-    /// unless `is_strict`.
+    /// of a downloaded ZIP unless `is_strict`.
     pub fn is_unchanged(&self, is_strict: bool) -> Result<bool, SourceError> {
         let client = &self.client;
+        let (version, may_compare_size) = match &self.storage {
+            Storage::Remote(remote) => (&remote.version, false),
+            Storage::Local { version, .. } => (version, !is_strict),
+        };
         let response = client.retry.run("the request for the ZIP", || {
             unless_refused(client.request_part(0, 0, None))?.map_or_else(|| client.request_whole(), Ok)
         })?;
         let size = response.part.map_or(response.length, |part| part.total);
-        let is_comparable = self.version.is_known() || (size.is_some() && !is_strict);
-        Ok(is_comparable && self.version.equals(&response.version) && size.is_none_or(|size| size == self.size))
+        let is_comparable = version.is_known() || (size.is_some() && may_compare_size);
+        Ok(is_comparable && version.equals(&response.version) && size.is_none_or(|size| size == self.size))
     }
 
     /// Number of bytes received so far.

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use rustix::process::Signal;
 use scripting_system::config::{self, Environment};
 use scripting_system::pipeline::Job;
@@ -17,6 +17,7 @@ use scripting_system::runtime::progress::Progress;
 use scripting_system::runtime::retry::Retry;
 use serde_json::json;
 use testkit::servers::https::Builder;
+use testkit::servers::https_habits::Etag;
 use testkit::servers::{Entry, Zip};
 use testkit::setup::{DUMP, extract_dump};
 use testkit::wait_until;
@@ -47,6 +48,15 @@ fn publish_stale(bad: &BadNight, modified: DateTime<Utc>) {
 /// Runs the job in this process, so that it can wait for a few seconds only. Returns how the request, and the comparison of
 /// dates, ended.
 fn run_waiting(bad: &BadNight, wait: Duration, dry_run: bool) -> [(State, String); 2] {
+    run_with_clock(bad, wait, dry_run, || Utc::now().fixed_offset())
+}
+
+fn run_with_clock(
+    bad: &BadNight,
+    wait: Duration,
+    dry_run: bool,
+    clock: impl Fn() -> DateTime<FixedOffset> + Send + Sync + 'static,
+) -> [(State, String); 2] {
     let environment = Environment::new(None, [("TZ", "UTC")]);
     let mut config = config::load(&bad.write_config(), &environment).unwrap();
     config.source.wait = wait;
@@ -58,7 +68,7 @@ fn run_waiting(bad: &BadNight, wait: Duration, dry_run: bool) -> [(State, String
         config,
         today: bad.date,
         dry_run,
-        clock: Arc::new(|| Utc::now().fixed_offset()),
+        clock: Arc::new(clock),
         journal: journal.clone(),
         interrupt,
         progress: Progress::on_terminal(),
@@ -72,8 +82,9 @@ fn run_waiting(bad: &BadNight, wait: Duration, dry_run: bool) -> [(State, String
 
 #[test]
 fn a_late_dump_is_delivered_and_the_wait_is_reported() {
-    let cases: [(&str, u64, bool, Habit); 4] = [
+    let cases: [(&str, u64, bool, Habit); 5] = [
         ("stale", 5, false, |web| web),
+        ("stale, nothing to compare", 7, false, Builder::without_validators),
         ("missing", 4, true, |web| web),
         ("stale, no ranges from the end", 7, false, |web| web.without_suffix_ranges(416)),
         ("missing, no ranges", 4, true, |web| web.without_ranges().bytes_per_second(1_000_000)),
@@ -138,18 +149,40 @@ fn neither_a_dry_run_nor_a_dump_of_the_future_is_waited_for() {
 
 #[test]
 fn without_an_etag_and_a_date_the_last_check_downloads_the_zip() {
-    // Three requests download the stale ZIP. Nothing but its length could show that it was replaced, and that is the same.
-    let bad = late(4, false, Builder::without_validators);
+    // Nothing but its length could show that it was replaced, and that is the same.
+    let bad = late(4, false, |web| web.without_ranges().without_validators());
     let [(request, _), (comparison, _)] = run_waiting(&bad, Duration::from_millis(2_500), false);
     assert_eq!((request, comparison), (State::Done, State::Done));
     assert!(bad.is_delivered());
 }
 
 #[test]
+fn midnight_ends_the_wait() {
+    let bad = BadNight::new();
+    publish_stale(&bad, bad.modified - TimeDelta::days(3));
+    let begin = Instant::now();
+    let midnight = Utc::now() + TimeDelta::milliseconds(1_500);
+    let [(request, waited), (comparison, _)] = run_with_clock(&bad, Duration::from_secs(600), false, move || {
+        (Utc::now() + TimeDelta::days(i64::from(Utc::now() >= midnight))).fixed_offset()
+    });
+    assert_eq!((request, comparison), (State::Done, State::Warned));
+    assert!(waited.contains(", waited 2.") && begin.elapsed() < Duration::from_secs(60), "{waited}");
+}
+
+#[test]
+fn a_check_that_downloads_the_zip_is_repeated_after_ever_longer_pauses() {
+    let bad = late(1_000, false, |web| web.without_ranges().etag(Etag::Changing));
+    let [_, (comparison, _)] = run_waiting(&bad, Duration::from_millis(7_500), false);
+    assert_eq!(comparison, State::Warned);
+    let requests = bad.web.requests();
+    assert_eq!(requests, 1 + 4 * 2, "one, and two each after 1, 3, 7 and 7.5 s");
+}
+
+#[test]
 fn a_signal_ends_the_wait() {
     let bad = late(1_000, false, |web| web);
     let run = start(&bad);
-    wait_until("the first check", || bad.web.requests() >= 3);
+    wait_until("the first check", || bad.web.requests() >= 4);
     let outcome = signal_and_wait(&bad, run, Signal::TERM);
     outcome.exited_with(143).logged("waiting up to 5 min for the dump").logged("interrupted (SIGTERM)");
     bad.assert_no_temporary_file();
@@ -163,8 +196,8 @@ fn a_zip_that_is_being_written_during_the_wait_does_not_end_it() {
     let fresh = bad.path("fresh.zip");
     let writing = published.clone();
     bad.serve(|web| {
-        web.before_request(3, move || fs::write(writing, truncated).unwrap())
-            .before_request(9, move || fs::rename(fresh, published).unwrap())
+        web.before_request(4, move || fs::write(writing, truncated).unwrap())
+            .before_request(10, move || fs::rename(fresh, published).unwrap())
     });
     bad.run().exited_with(0).logged(", waited ");
     assert!(extract_dump(&bad.archive()) == bad.dump);

@@ -18,7 +18,7 @@ const SIZE: usize = 20 * 1024 * 1024;
 
 type Trait = fn(Builder) -> Builder;
 
-const SERVICES: [(&str, Trait); 11] = [
+const SERVICES: [(&str, Trait); 12] = [
     ("one writer", Builder::one_writer),
     ("writes in order", Builder::writes_in_order),
     ("writes in order, swapped", |sftp| sftp.writes_in_order().reorders_writes()),
@@ -31,6 +31,7 @@ const SERVICES: [(&str, Trait); 11] = [
         sftp.slow_close(Duration::from_millis(2_500)).slow_rename(Duration::from_millis(2_500))
     }),
     ("two connections", |sftp| sftp.max_connections(2)),
+    ("two logins", |sftp| sftp.max_logins(2)),
     ("no extensions", Builder::without_extensions),
 ];
 
@@ -118,6 +119,14 @@ fn falling_back_costs_no_attempt_and_names_the_setting_that_saves_it() {
     fs::remove_file(bad.archive()).unwrap();
     let outcome = bad.run();
     assert!(!outcome.exited_with(0).log.contains("saves their logins"), "{}", outcome.all());
+}
+
+#[test]
+fn a_refused_rename_does_not_send_the_archive_again() {
+    let bad = night(Builder::without_renames);
+    let outcome = bad.run();
+    outcome.exited_with(4).logged("the server refused to rename");
+    assert!(!outcome.log.contains("sending it again"), "{}", outcome.log);
 }
 
 #[test]

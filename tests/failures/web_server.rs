@@ -116,7 +116,7 @@ fn a_stalling_or_slow_server_fails_the_run_in_time() {
 #[test]
 fn a_download_that_is_cut_is_retried() {
     let mut bad = BadNight::new();
-    bad.serve(|web| web.cut_after(20_000, 1));
+    bad.serve(|web| web.cut_after(20_000, 2));
     bad.run().exited_with(0).logged("the download ended early").logged("trying again").logged("retries 1");
     assert!(bad.is_delivered());
     bad.assert_no_temporary_file();

@@ -20,6 +20,7 @@ use crate::destination::session::known_hosts::{self, Known, Place};
 use crate::destination::transfer::rate_limit::RateLimit;
 use crate::rules::connections::{Shares, for_round_trip, in_flight};
 use crate::rules::known_hosts::{HostName, algorithm_of};
+use crate::rules::upload_method::Method;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{CloserGuard, Interrupt};
 use crate::runtime::retry::Retry;
@@ -38,6 +39,9 @@ pub struct Server {
     pub(crate) host_key: Arc<OnceLock<HostKey>>,
     login: Arc<OnceLock<Login>>,
     was_refused: Arc<AtomicBool>,
+    /// Whether an additional connection was refused, although the first was not.
+    is_full: Arc<AtomicBool>,
+    method: Arc<OnceLock<Method>>,
     /// How many connections saturate the link in one direction.
     useful_connections: Arc<AtomicU64>,
     pub(crate) rate_limit: Option<Arc<RateLimit>>,
@@ -74,6 +78,8 @@ impl Server {
             host_key: Arc::default(),
             login: Arc::default(),
             was_refused: Arc::default(),
+            is_full: Arc::default(),
+            method: Arc::default(),
             useful_connections: Arc::new(AtomicU64::new(1)),
             rate_limit: config.max_kib_per_second.map(|kib| Arc::new(RateLimit::new(kib.saturating_mul(1024)))),
             pool: Arc::default(),
@@ -115,6 +121,7 @@ impl Server {
 
     /// Announces a transfer of about `size` bytes: additional connections are opened once the first has logged in.
     pub fn expect_transfer(&self, size: u64) {
+        self.pool.clear();
         self.pool.set_expected(size);
     }
 
@@ -128,9 +135,18 @@ impl Server {
         in_flight(self.useful_connections.load(Ordering::SeqCst), writers, readers)
     }
 
+    /// The method of uploads to begin with, once a connection has logged in.
+    pub(crate) fn method(&self) -> Method {
+        self.method.get().copied().unwrap_or_else(|| Method::for_banner(""))
+    }
+
     /// How an upload divides its connections.
     pub(crate) fn shares(&self) -> Shares {
-        Shares::new(self.useful_connections.load(Ordering::SeqCst), self.config.connections)
+        self.shares_for(self.useful_connections.load(Ordering::SeqCst))
+    }
+
+    fn shares_for(&self, useful_connections: u64) -> Shares {
+        Shares::new(useful_connections, self.config.connections, self.method().writing)
     }
 
     /// Connects, with retries. The connection is kept alive until it is used for a transfer.
@@ -174,17 +190,16 @@ impl Server {
 
     /// Connects once and measures the round trip.
     pub(crate) fn connect_once(&self) -> Result<Connection, DestinationError> {
-        let connection = self.connect_additional()?;
+        let connection = self.open(&self.was_refused)?;
         let round_trip = connection.check_directory()?;
         self.useful_connections.store(for_round_trip(round_trip), Ordering::SeqCst);
         Ok(connection)
     }
 
-    /// Connects once without checking the directory: the first connection has done that.
+    /// Connects once without checking the directory: the first connection has done that. A refusal ends only such connections,
+    /// because the server may limit their number.
     pub(crate) fn connect_additional(&self) -> Result<Connection, DestinationError> {
-        let connection = self.open();
-        self.interrupt.check()?;
-        connection
+        self.open(&self.is_full)
     }
 
     /// Replaces an error after an interrupt: the interrupt shuts sockets down, which looks like a broken connection.
@@ -195,17 +210,19 @@ impl Server {
         })
     }
 
-    fn open(&self) -> Result<Connection, DestinationError> {
-        if self.was_refused() {
+    /// A refusal sets `is_refused`.
+    fn open(&self, is_refused: &AtomicBool) -> Result<Connection, DestinationError> {
+        if self.was_refused() || is_refused.load(Ordering::SeqCst) {
             let (address, username) = (self.address(), self.config.username.clone());
             let problem = "an earlier login in this run was refused, so no other is attempted".to_owned();
             return Err(DestinationError::Authentication { address, username, problem });
         }
-        self.open_trusted().inspect_err(|error| {
+        let connection = self.open_trusted().inspect_err(|error| {
             if error.is_refusal() {
-                self.was_refused.store(true, Ordering::SeqCst);
+                is_refused.store(true, Ordering::SeqCst);
             }
-        })
+        });
+        self.unless_interrupted(connection)
     }
 
     fn open_trusted(&self) -> Result<Connection, DestinationError> {
@@ -294,10 +311,10 @@ impl Server {
             Failure::Unable(problem) => DestinationError::NoCredential { address, username, problem },
         })?;
         self.login.get_or_init(|| login);
+        self.method.get_or_init(|| Method::for_banner(session.banner().unwrap_or_default()));
         // The login works, so more connections can be opened. The directory check will measure the round trip more exactly.
         let server = self.clone();
-        let shares = Shares::new(for_round_trip(round_trip), config.connections);
-        self.pool.fill(shares, move || server.connect_additional());
+        self.pool.fill(self.shares_for(for_round_trip(round_trip)), move || server.connect_additional());
         let sftp = session.sftp().map_err(|error| {
             let (address, username) = (self.address(), config.username.clone());
             DestinationError::NoSftp { address, username, error }

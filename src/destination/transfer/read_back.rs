@@ -79,7 +79,8 @@ impl ReadBack {
     /// [`DestinationError::Different`] if the content differs, [`DestinationError::Disappeared`] if the file is not there;
     /// others if the archive is abandoned, or the server or the connection fails.
     pub(crate) fn run(&self, server: &Server, connection: &Connection, bar: &Bar) -> Result<(), DestinationError> {
-        let expected = self.spool.wait_until_complete().map_err(DestinationError::Spool)?.size;
+        let complete = connection.rest_during(|| self.spool.wait_until_complete());
+        let expected = complete.map_err(DestinationError::Spool)?.size;
         let size = match connection.lookup(&self.name)? {
             None => return Err(DestinationError::Disappeared(self.name.clone())),
             Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(self.name.clone())),
@@ -123,6 +124,10 @@ impl ReadBack {
                     bar.advance(bytes.len());
                 }
                 part.advance(bytes.len() as u64);
+                // While the rest is on its way, what follows can be requested.
+                if reader.ends_exactly_at(part.end()) {
+                    part.extend();
+                }
             }
         }
         Ok(())

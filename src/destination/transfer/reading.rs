@@ -9,22 +9,27 @@ use crate::destination::session::connection::Connection;
 
 /// libssh2 requests four times the size of a read in advance.
 const READ_AHEAD: usize = 4;
-/// In bytes, so that every SFTP request has the full size.
-const MIN_READ: usize = 32 * 1024;
+/// The length of its requests in bytes (`MAX_SFTP_READ_SIZE` of its sftp.h), unless a read and all that is requested with it
+/// are smaller.
+pub(crate) const REQUEST: u64 = 30_000;
+/// What a read asks for, for each request that it may cause.
+const READ_PER_REQUEST: usize = REQUEST as usize / READ_AHEAD;
 
 pub(crate) struct RemoteReader<'a> {
     connection: &'a Connection,
     name: &'a str,
     file: File,
     buffer: Vec<u8>,
+    /// The position of the last seek.
+    first: u64,
 }
 
 impl<'a> RemoteReader<'a> {
     /// Opens the file `name` over `connection`, and keeps up to `in_flight` requested bytes in flight.
     pub(crate) fn open(connection: &'a Connection, name: &'a str, in_flight: usize) -> Result<Self, ssh2::Error> {
         let file = connection.sftp.open(connection.path(name))?;
-        let buffer_size = (in_flight / READ_AHEAD).max(MIN_READ);
-        Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size] })
+        let buffer_size = (in_flight / READ_AHEAD).max(READ_PER_REQUEST);
+        Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size], first: 0 })
     }
 
     pub(crate) fn connection(&self) -> &'a Connection {
@@ -36,18 +41,24 @@ impl<'a> RemoteReader<'a> {
         // libssh2 keeps what it has read in advance, even an end of the file, if the position does not change.
         let moved =
             self.file.seek(SeekFrom::Start(position + 1)).and_then(|_| self.file.seek(SeekFrom::Start(position)));
+        self.first = position;
         moved.map(|_| ()).map_err(|error| self.failed(error))
     }
 
+    /// Whether reads that end at `end` request nothing after it: they consist of whole requests.
+    pub(crate) fn ends_exactly_at(&self, end: u64) -> bool {
+        (end - self.first).is_multiple_of(REQUEST)
+    }
+
     /// The next bytes, at most `max`, which must not be 0; nothing at the end of the file. Requests bytes in advance, but none
-    /// beyond `max`.
+    /// after `max` except to complete a request.
     ///
     /// # Errors
     /// If the server or the connection fails, or the run is interrupted.
     pub(crate) fn read(&mut self, max: u64) -> Result<&[u8], DestinationError> {
         self.connection.interrupt.check()?;
-        let count = usize::try_from(max.div_ceil(READ_AHEAD as u64)).unwrap_or(usize::MAX);
-        let count = count.max(MIN_READ).min(self.buffer.len());
+        let requests = usize::try_from(max.div_ceil(REQUEST)).unwrap_or(usize::MAX);
+        let count = requests.saturating_mul(READ_PER_REQUEST).min(self.buffer.len());
         let count = self.file.read(&mut self.buffer[..count]).map_err(|error| self.failed(error))?;
         Ok(&self.buffer[..count.min(usize::try_from(max).unwrap_or(usize::MAX))])
     }

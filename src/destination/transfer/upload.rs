@@ -10,6 +10,7 @@ use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::lanes::{self, Lane};
 use crate::destination::transfer::read_back::ReadBack;
+use crate::destination::transfer::reading::REQUEST;
 use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::destination::transfer::writing::{RemoteWriter, refused};
@@ -23,11 +24,11 @@ use crate::runtime::progress::Bar;
 
 /// Maximum number of new bytes per call of libssh2. The call returns after the first acknowledgement and is subject to the
 /// session's time limit, so this many bytes must get through within `sftp.timeout_seconds`.
-const STEP: usize = 256 * 1024;
+const STEP: usize = 8 * ONE_WRITE;
 /// The most that libssh2 sends in one write (`MAX_SFTP_OUTGOING_SIZE` of its sftp.h).
 const ONE_WRITE: usize = 30_000;
-/// How many acknowledged bytes are passed on to be read back at a time.
-const TO_READ_BACK: u64 = 256 * 1024;
+/// Acknowledged bytes are passed on to be read back in multiples of this.
+const TO_READ_BACK: u64 = 8 * REQUEST;
 const ONE_CONNECTION: &str = "the server does not let several connections use a new file; if that is so every night, \
                               sftp.connections: 1 saves their logins";
 /// Time limit for removing a failed upload, in milliseconds.
@@ -60,21 +61,14 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// An upload of `spool`, of about `expected_size` bytes, to the file `name` on `server`, which identifies itself over
-    /// `connection`.
-    pub(crate) fn new(
-        server: &Server,
-        connection: &Connection,
-        spool: &Spool,
-        expected_size: Option<u64>,
-        name: String,
-    ) -> Upload {
+    /// An upload of `spool`, of about `expected_size` bytes, to the file `name` on `server`, which has accepted a login.
+    pub(crate) fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: String) -> Upload {
         let shares = server.shares();
         Upload {
             read_back: ReadBack::new(server, spool, &name),
             name,
             queue: WorkQueue::new(spool.clone(), shares.writers),
-            method: Method::for_banner(connection.session.banner().unwrap_or_default()),
+            method: server.method(),
             in_flight: server.in_flight(shares.writers, shares.readers),
             shares,
             expected_size,
@@ -230,7 +224,8 @@ impl Upload {
     }
 
     fn note_refusal(&self, error: &DestinationError) {
-        if !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_)) {
+        use DestinationError::{Different, Disappeared, Refused};
+        if matches!(error, Refused { .. } | Different { .. } | Disappeared(_)) {
             self.is_for_one.store(true, Ordering::SeqCst);
         }
     }
@@ -336,12 +331,14 @@ impl Upload {
             }
             window.add(count);
             position += count as u64;
+            let is_idle = window.in_flight().is_empty();
             let acknowledged = part.start() - to_read_back;
-            if acknowledged >= TO_READ_BACK || acknowledged > 0 && window.in_flight().is_empty() {
-                self.read_back.acknowledged().add(to_read_back..part.start());
-                to_read_back = part.start();
+            let ready = if is_idle { acknowledged } else { acknowledged - acknowledged % TO_READ_BACK };
+            if ready > 0 {
+                self.read_back.acknowledged().add(to_read_back..to_read_back + ready);
+                to_read_back += ready;
             }
-            if window.in_flight().is_empty() {
+            if is_idle {
                 if position < part.end() && connection.rest_during(|| part.wait_for(position))? {
                     continue;
                 }

@@ -9,8 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::destination::error::DestinationError;
+use crate::destination::transfer::reading::REQUEST;
 use crate::destination::transfer::schedule::State;
 use crate::disk::spool::{Extent, Spool};
+
+/// In bytes, so that several connections share what is left.
+const MAX_EXTENSION: u64 = 140 * REQUEST;
 
 /// The extent of an archive that is ready to be transferred: the bytes written to the spool for an upload, the space in the
 /// buffer for a download.
@@ -199,6 +203,16 @@ impl<R: Ready> Part<'_, R> {
         self.rest.end
     }
 
+    /// Extends the part by some of the bytes that are waiting after it, if there are any.
+    pub(crate) fn extend(&mut self) {
+        let waiting = &mut self.queue.state().waiting;
+        if let Some(next) = waiting.get(&self.rest.end) {
+            let next = self.rest.end..next.end.min(self.rest.end + MAX_EXTENSION);
+            self.rest.end = next.end;
+            waiting.remove(next);
+        }
+    }
+
     /// Marks `count` more bytes as transferred.
     pub(crate) fn advance(&mut self, count: u64) {
         self.rest.start += count;
@@ -282,8 +296,10 @@ mod tests {
         queue.add(10..20);
         let mut part = queue.take().unwrap().unwrap();
         queue.add(20..30);
-        assert_eq!((part.start(), part.end()), (10, 20));
-        part.advance(10);
+        queue.add(40..50);
+        part.extend();
+        assert_eq!((part.start(), part.end()), (10, 30));
+        part.advance(20);
         drop(part);
         writer.finish();
         thread::scope(|scope| {
@@ -295,7 +311,7 @@ mod tests {
                 (part, queue.take().unwrap().is_none())
             });
             queue.finish();
-            assert_eq!(taking.join().unwrap(), (Some(30), true));
+            assert_eq!(taking.join().unwrap(), (Some(50), true));
         });
     }
 

@@ -255,7 +255,8 @@ impl Handler for Connection {
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        let reply = self.record("password", user, self.state.password.as_deref() == Some(password));
+        let is_accepted = self.state.password.as_deref() == Some(password) && self.state.traits.accepts_login();
+        let reply = self.record("password", user, is_accepted);
         self.unless_disconnected(reply)
     }
 

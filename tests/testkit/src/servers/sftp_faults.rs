@@ -19,6 +19,7 @@ pub struct Faults {
     pub(super) no_extensions: bool,
     pub(super) no_dotfiles: bool,
     pub(super) no_removal: bool,
+    pub(super) no_rename: bool,
     pub(super) fails_close: bool,
     pub(super) corrupts_writes: bool,
     pub(super) endless_listing: Option<fn(u64) -> String>,
@@ -137,6 +138,8 @@ impl Builder {
         without_extensions() { self.faults.no_extensions = true; }
         /// Refuses to create files with a name that begins with a dot.
         without_dotfiles() { self.faults.no_dotfiles = true; }
+        /// Refuses every rename.
+        without_renames() { self.faults.no_rename = true; }
         /// Refuses every removal.
         without_removal() { self.faults.no_removal = true; }
         /// Fails every write once `bytes` bytes were written in total, as on a full disk.

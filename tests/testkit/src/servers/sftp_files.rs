@@ -334,6 +334,9 @@ impl russh_sftp::server::Handler for Files {
 
     async fn rename(&mut self, id: u32, from: String, to: String) -> Result<Status, StatusCode> {
         self.record("rename", &[&from, &to]);
+        if self.faults.no_rename {
+            return Err(StatusCode::PermissionDenied);
+        }
         tokio::time::sleep(self.traits.slow_rename).await;
         let (source, target) = (self.locate(&from)?, self.locate(&to)?);
         // OpenSSH creates a link and unlinks the source, which fails with this status if the target exists.

@@ -35,6 +35,7 @@ pub struct Traits {
     taken_after_rename: bool,
     late_write: Option<u64>,
     max_connections: Option<usize>,
+    max_logins: Option<usize>,
     was_late: AtomicBool,
     logged_in: Mutex<HashSet<u64>>,
     /// Files that are open for writing, each with the number of its connection.
@@ -77,6 +78,11 @@ impl Traits {
         let mut logged_in = self.logged_in.lock().unwrap();
         let is_admitted = self.max_connections.is_none_or(|limit| logged_in.len() < limit);
         is_admitted && logged_in.insert(connection)
+    }
+
+    /// Whether the right credential of an admitted connection is accepted.
+    pub(super) fn accepts_login(&self) -> bool {
+        self.max_logins.is_none_or(|limit| self.logged_in.lock().unwrap().len() <= limit)
     }
 
     /// Must be called when `connection` ends.
@@ -244,6 +250,8 @@ impl Builder {
         slow_rename(duration: Duration) { self.traits.slow_rename = duration; }
         /// Closes a connection before the login while `connections` others are logged in.
         max_connections(connections: usize) { self.traits.max_connections = Some(connections); }
+        /// Refuses every credential while `connections` others are connected.
+        max_logins(connections: usize) { self.traits.max_logins = Some(connections); }
         /// Refuses to open a file for writing with permissions.
         refusing_modes() { self.traits.refuses_modes = true; }
         /// Reports success for each removal, and keeps the file.

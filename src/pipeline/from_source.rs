@@ -15,7 +15,7 @@ use crate::rules::redaction::printable;
 use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
-use crate::source::{self, Zip};
+use crate::source::{self, SourceError, Zip};
 
 pub(super) struct Packing<'a> {
     pub(super) zip: &'a Zip,
@@ -113,9 +113,10 @@ impl Job {
     /// Creates the local file for the archive of about `expected_size` bytes.
     pub(super) fn create_spool(&self, expected_size: Option<u64>) -> Result<(SpoolWriter, Spool), Stop> {
         let folder = &self.config.archive.work_directory;
-        space::check_space(folder, expected_size.unwrap_or(0))
-            .and_then(|()| spool::create(folder))
-            .map_err(|error| self.fail(self.journal.begin(Task::PackArchive), &ArchiveError::Write(error)))
+        space::check_space(folder, expected_size.unwrap_or(0)).and_then(|()| spool::create(folder)).map_err(|source| {
+            let error = SourceError::WorkDirectory { folder: folder.clone(), source };
+            self.fail(self.journal.begin(Task::PackArchive), &error)
+        })
     }
 
     /// Writes the archive to `writer`; `spool` reads the same file. `false` if the ZIP has changed and may be read again.

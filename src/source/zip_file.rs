@@ -117,7 +117,7 @@ impl Zip {
         self.age.map(|age| format!(", from a cache, {} old", units::age(age))).unwrap_or_default()
     }
 
-    /// Whether parts of different versions of the ZIP can be told apart.
+    /// Whether the parts of different versions of the ZIP can be distinguished.
     pub fn has_version(&self) -> bool {
         match &self.storage {
             Storage::Remote(remote) => remote.version.is_known(),

@@ -18,7 +18,7 @@ const SIZE: usize = 20 * 1024 * 1024;
 
 type Trait = fn(Builder) -> Builder;
 
-const SERVICES: [(&str, Trait); 12] = [
+const SERVICES: [(&str, Trait); 11] = [
     ("one writer", Builder::one_writer),
     ("writes in order", Builder::writes_in_order),
     ("writes in order, swapped", |sftp| sftp.writes_in_order().reorders_writes()),
@@ -31,7 +31,6 @@ const SERVICES: [(&str, Trait); 12] = [
         sftp.slow_close(Duration::from_millis(2_500)).slow_rename(Duration::from_millis(2_500))
     }),
     ("two connections", |sftp| sftp.max_connections(2)),
-    ("two logins", |sftp| sftp.max_logins(2)),
     ("no extensions", Builder::without_extensions),
 ];
 
@@ -119,6 +118,12 @@ fn falling_back_costs_no_attempt_and_names_the_setting_that_saves_it() {
     fs::remove_file(bad.archive()).unwrap();
     let outcome = bad.run();
     assert!(!outcome.exited_with(0).log.contains("saves their logins"), "{}", outcome.all());
+}
+
+#[test]
+fn a_refused_additional_login_ends_only_the_additional_connections() {
+    let bad = night(|sftp| sftp.max_logins(2));
+    assert_delivers(&bad, "two logins").logged("continuing with one connection fewer").logged("retries 0");
 }
 
 #[test]

@@ -19,9 +19,6 @@ use crate::source::{self, SourceError, Zip};
 /// A smaller difference between the clocks is fine.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// Checking a ZIP fetches at least this many bytes: the longest possible end-of-archive record.
-const SMALL_ZIP_BYTES: u64 = 65_633;
-
 /// Connects to the web server and opens the ZIP; `None` on failure.
 pub(super) fn open_zip(checker: &Checker<'_>) -> Option<Zip> {
     let source = &checker.context.config.source;
@@ -100,9 +97,6 @@ fn traffic(zip: &Zip, url: &str) -> String {
     if zip.is_remote() {
         let received = units::size(zip.received());
         return format!("{url}: {size}; the server supports ranges: checking freshness costs {received}");
-    }
-    if zip.size <= SMALL_ZIP_BYTES {
-        return format!("{url}: {size}, small enough to download in one request");
     }
     format!("{url}: {size}; the server does not support ranges: each run downloads all of it, fresh or stale")
 }

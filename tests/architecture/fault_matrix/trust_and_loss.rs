@@ -320,9 +320,8 @@ pub(super) const ROWS: &[Row] = &[
         &[
             (SOURCES, "a_stale_zip_is_cheap_on_each_kind_of_server"),
             (SOURCES, "a_fresh_dump_is_delivered_from_each_kind_of_server"),
-            (SOURCES, "without_a_total_or_a_version_the_whole_zip_is_downloaded_once"),
+            (SOURCES, "without_ranges_that_show_the_end_the_whole_zip_is_downloaded_once"),
             (SOURCES, "two_versions_are_never_mixed_even_if_the_server_ignores_if_range"),
-            (SOURCES, "a_zip_whose_etag_changes_with_each_answer_is_read_as_a_whole"),
             ("src/source/version.rs", "a_later_part_must_show_the_first_version"),
         ],
     ),

@@ -107,7 +107,7 @@ fn a_stale_dump_is_a_warning() {
     let outcome = must_end_with(&setup, 0);
     must_show(&outcome, "a run now would find it stale and send nothing for ");
     must_show(&outcome, "3 days ago\n");
-    must_show(&outcome, "→ nothing to do if today's dump is not ready yet. Otherwise: Check");
+    must_show(&outcome, "→ nothing to do if today's dump is not ready yet; with source.wait_minutes, a run waits");
 }
 
 #[test]

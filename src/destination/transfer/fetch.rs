@@ -106,7 +106,7 @@ impl Fetch<'_> {
 
     /// Fetches parts until none are left or the consumer has returned.
     fn read_parts(&self, reader: &mut RemoteReader<'_>, bar: &Bar) -> Result<(), DestinationError> {
-        while let Some(mut part) = self.queue.take()?
+        while let Some(mut part) = reader.connection().rest_during(|| self.queue.take())?
             && !self.buffer.is_reader_gone()
         {
             self.read_part(reader, &mut part, bar)?;

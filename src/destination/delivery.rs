@@ -98,6 +98,8 @@ impl Delivery<'_> {
         };
         let connection = loop {
             match self.verify(&upload) {
+                // A file that may not be read may not be read after another upload either.
+                Err(error @ DestinationError::Refused { .. }) => return Err(error),
                 Err(error) if upload.falls_back_after(&error) => self.send_again(&mut upload)?,
                 verified => break verified?,
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 
 use crate::pipeline::job::Job;
 use crate::record::task::Task;
@@ -20,8 +20,10 @@ pub(super) type Answer = Result<Zip, SourceError>;
 impl Job {
     /// When waiting for a late dump ends. A dry run does not wait, nor a run for an earlier day.
     pub(super) fn end_of_wait(&self) -> Instant {
-        let has_no_wait = self.dry_run || self.is_over();
-        Instant::now() + if has_no_wait { Duration::ZERO } else { self.config.source.wait }
+        // A dump of the next day is for the next run.
+        let midnight = self.today.and_time(NaiveTime::MIN) + TimeDelta::days(1);
+        let rest_of_day = (midnight - (self.clock)().naive_local()).to_std().unwrap_or_default();
+        Instant::now() + if self.dry_run { Duration::ZERO } else { self.config.source.wait.min(rest_of_day) }
     }
 
     /// Requests the ZIP again and again until its dump is not late any more, at the latest at `end`. Also returns how long that
@@ -39,7 +41,7 @@ impl Job {
             if let Err(interrupted) = self.interrupt.pause(pause.min(left)) {
                 return (Err(interrupted.into()), Some(begin.elapsed()));
             }
-            let is_last = left <= pause || self.is_over();
+            let is_last = left <= pause;
             let is_unchanged = matches!(&answer, Ok(zip) if matches!(zip.is_unchanged(is_last), Ok(true)));
             if !is_unchanged {
                 // Deletes a downloaded file.
@@ -49,16 +51,14 @@ impl Job {
             if is_last || !(is_unchanged || self.is_still_late(&answer)) {
                 return (answer, Some(begin.elapsed()));
             }
-            if !is_unchanged && answer.as_ref().is_ok_and(|zip| !zip.is_remote()) {
-                // Such a check is expensive, and the next one may be too.
+            let is_cheap = match &answer {
+                Ok(zip) => is_unchanged || zip.is_remote(),
+                Err(error) => matches!(error, SourceError::Status { .. }),
+            };
+            if !is_cheap {
                 pause *= 2;
             }
         }
-    }
-
-    /// Whether the day of the run is over. A dump of the next day is for the next run.
-    fn is_over(&self) -> bool {
-        (self.clock)().date_naive() > self.today
     }
 
     fn is_still_late(&self, answer: &Answer) -> bool {

@@ -138,7 +138,8 @@ impl Zip {
         })?;
         let size = response.part.map_or(response.length, |part| part.total);
         let is_comparable = version.is_known() || (size.is_some() && may_compare_size);
-        Ok(is_comparable && version.equals(&response.version) && size.is_none_or(|size| size == self.size))
+        let is_same = version.common(&response.version).equals(version);
+        Ok(is_comparable && is_same && size.is_none_or(|size| size == self.size))
     }
 
     /// Number of bytes received so far.

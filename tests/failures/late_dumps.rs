@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
 use rustix::process::Signal;
 use scripting_system::config::{self, Environment};
 use scripting_system::pipeline::Job;
@@ -161,12 +161,12 @@ fn midnight_ends_the_wait() {
     let bad = BadNight::new();
     publish_stale(&bad, bad.modified - TimeDelta::days(3));
     let begin = Instant::now();
-    let midnight = Utc::now() + TimeDelta::milliseconds(1_500);
-    let [(request, waited), (comparison, _)] = run_with_clock(&bad, Duration::from_secs(600), false, move || {
-        (Utc::now() + TimeDelta::days(i64::from(Utc::now() >= midnight))).fixed_offset()
-    });
+    let midnight = (bad.date + TimeDelta::days(1)).and_time(NaiveTime::MIN).and_utc();
+    let until_midnight = midnight - TimeDelta::milliseconds(1_500) - Utc::now();
+    let clock = move || (Utc::now() + until_midnight).fixed_offset();
+    let [(request, waited), (comparison, _)] = run_with_clock(&bad, Duration::from_secs(600), false, clock);
     assert_eq!((request, comparison), (State::Done, State::Warned));
-    assert!(waited.contains(", waited 2.") && begin.elapsed() < Duration::from_secs(60), "{waited}");
+    assert!(waited.contains(", waited 1.") && begin.elapsed() < Duration::from_secs(60), "{waited}");
 }
 
 #[test]

@@ -159,7 +159,8 @@ impl Upload {
         };
         let writer = Lane { queue: &this.queue, work: &write };
         let reader = Lane { queue: this.read_back.acknowledged(), work: &read };
-        let (writers, readers) = this.additional(has_begun);
+        // Until the close, an object store may show an earlier file with that name, which may have the same beginning.
+        let (writers, readers) = this.additional(has_begun || existing.is_some());
         let first = || {
             let (mut writer, was_resumed) = this.open(connection, existing, has_begun)?;
             this.was_resumed.store(was_resumed, Ordering::SeqCst);
@@ -202,9 +203,9 @@ impl Upload {
     }
 
     /// How many additional connections write the file, and how many read it back at the same time.
-    fn additional(&self, has_begun: bool) -> (u64, u64) {
+    fn additional(&self, may_exist: bool) -> (u64, u64) {
         match self.method.writing {
-            Writing::SeveralConnections if has_begun => (self.shares.writers - 1, 0),
+            Writing::SeveralConnections if may_exist => (self.shares.writers - 1, 0),
             Writing::SeveralConnections => (self.shares.writers - 1, self.shares.readers),
             Writing::OneConnection | Writing::OneWrite => (0, 0),
         }

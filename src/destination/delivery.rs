@@ -179,13 +179,14 @@ impl Delivery<'_> {
         // One was opened during the upload.
         let spare = self.server.pool.take().and_then(Result::ok);
         self.server.pool.clear();
+        let mut is_first = true;
         let ((), connection) = self.server.with_connection("verifying the archive", spare, |connection| {
-            upload.read_back().run(self.server, connection, &bar()).inspect_err(|error| {
-                if matches!(error, DestinationError::Different { .. })
-                    && let Err(error) = connection.remove(upload.name())
-                {
-                    tracing::debug!("could not remove {:?} ({error}); the next run will remove it", upload.name());
-                }
+            let is_first = std::mem::take(&mut is_first);
+            upload.read_back().run(self.server, connection, &bar()).inspect_err(|error| match error {
+                // If the server has crashed, it may have lost what was read back earlier.
+                DestinationError::Broken { .. } if is_first => upload.read_back().forget(),
+                DestinationError::Different { .. } => connection.discard(upload.name()),
+                _ => {}
             })
         })?;
         Ok(connection)

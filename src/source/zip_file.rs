@@ -119,10 +119,7 @@ impl Zip {
 
     /// Whether the parts of different versions of the ZIP can be distinguished.
     pub fn has_version(&self) -> bool {
-        match &self.storage {
-            Storage::Remote(remote) => remote.version.is_known(),
-            Storage::Local { .. } => true,
-        }
+        !matches!(&self.storage, Storage::Remote(remote) if !remote.version.is_known())
     }
 
     /// Whether the web server still has this version. Reads headers only. If the server identifies no version, compares the size

@@ -1,14 +1,15 @@
 //! An archive is read back while later parts of it are sent: faults that could slip through between the two.
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::json;
 use testkit::servers::sftp::Builder;
-use testkit::servers::sftp_faults::RequestFault;
+use testkit::servers::sftp_faults::{RequestFault, StatusCode};
 use testkit::servers::sftp_watch::Operation;
 use testkit::setup::extract_dump;
 
@@ -112,4 +113,52 @@ fn after_a_failed_sync_everything_is_read_back_again() {
     let outcome = bad.run();
     outcome.exited_with(1).logged("different bytes, from byte ").logged("failed to sync");
     assert!(extract_dump(&bad.archive()) == bad.dump, "the dump differs: {}", outcome.all());
+}
+
+#[test]
+fn an_earlier_upload_that_is_still_shown_confirms_nothing() {
+    let bad = night(|sftp| sftp.visible_at_close().without_removal());
+    bad.run();
+    // Until the next upload is closed, the server shows this file, which has the same bytes.
+    fs::rename(bad.archive(), part_on_disk(&bad)).unwrap();
+    let outcome = bad.run();
+    assert!(extract_dump(&bad.archive()) == bad.dump, "the dump differs: {}", outcome.all());
+}
+
+#[test]
+fn what_a_crash_after_the_close_loses_is_found() {
+    let part = Arc::new(OnceLock::new());
+    let (path, step) = (part.clone(), AtomicU64::new(0));
+    let crash = move |operation: Operation<'_>| {
+        let expected = ["fsync@openssh.com", "lstat ", "read "];
+        let at = step.load(Ordering::SeqCst);
+        if !expected.get(at as usize).is_some_and(|expected| operation.what.starts_with(expected)) {
+            return RequestFault::None;
+        }
+        step.store(at + 1, Ordering::SeqCst);
+        if at < 2 {
+            return RequestFault::None;
+        }
+        let part: &PathBuf = path.get().unwrap();
+        fs::File::options().write(true).open(part).unwrap().write_all_at(&[0; 65_536], 20 * MIB as u64).unwrap();
+        RequestFault::Disconnect
+    };
+    let bad = night(|sftp| sftp.on_operation(crash));
+    part.set(part_on_disk(&bad)).unwrap();
+    assert_sent_again(&bad, "different bytes");
+}
+
+#[test]
+fn an_upload_that_may_not_be_read_is_sent_only_once() {
+    let refuse = |operation: Operation<'_>| {
+        let is_part = operation.what.starts_with("open-to-read") && operation.what.ends_with(".part");
+        if is_part { RequestFault::Status(StatusCode::PermissionDenied) } else { RequestFault::None }
+    };
+    let bad = night(|sftp| sftp.on_operation(refuse));
+    bad.run().exited_with(4).logged("the server refused to open");
+    assert!(bad.sftp().bytes_written() < 2 * SIZE as u64);
+}
+
+fn part_on_disk(bad: &BadNight) -> PathBuf {
+    bad.directory.join(bad.part_of(&bad.archive_aged(0)))
 }

@@ -1,5 +1,7 @@
 //! SFTP services with limits: one writer, writes in order, no resuming, files that appear when they are closed, and others.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -8,6 +10,8 @@ use serde_json::json;
 use testkit::servers::listener::loopback;
 use testkit::servers::proxy::{Builder as ProxyBuilder, Proxy};
 use testkit::servers::sftp::Builder;
+use testkit::servers::sftp_faults::RequestFault;
+use testkit::servers::sftp_watch::{Moment, Operation};
 use testkit::setup::extract_dump;
 use testkit::{Outcome, Rclone, wait_until};
 
@@ -18,7 +22,7 @@ const SIZE: usize = 20 * 1024 * 1024;
 
 type Trait = fn(Builder) -> Builder;
 
-const SERVICES: [(&str, Trait); 11] = [
+const SERVICES: [(&str, Trait); 12] = [
     ("one writer", Builder::one_writer),
     ("writes in order", Builder::writes_in_order),
     ("writes in order, swapped", |sftp| sftp.writes_in_order().reorders_writes()),
@@ -31,6 +35,7 @@ const SERVICES: [(&str, Trait); 11] = [
         sftp.slow_close(Duration::from_millis(2_500)).slow_rename(Duration::from_millis(2_500))
     }),
     ("two connections", |sftp| sftp.max_connections(2)),
+    ("short replies", |sftp| sftp.max_read(16 * 1024)),
     ("no extensions", Builder::without_extensions),
 ];
 
@@ -124,6 +129,36 @@ fn falling_back_costs_no_attempt_and_names_the_setting_that_saves_it() {
 fn a_refused_additional_login_ends_only_the_additional_connections() {
     let bad = night(|sftp| sftp.max_logins(2));
     assert_delivers(&bad, "two logins").logged("continuing with one connection fewer").logged("retries 0");
+}
+
+#[test]
+fn a_password_is_refused_at_most_once_by_a_server_for_few_connections() {
+    let mut bad = BadNight::with_sftp(|sftp| sftp.max_logins(1).stat_delay(Duration::from_millis(60)));
+    bad.enlarge(SIZE);
+    bad.run().exited_with(0);
+    let refused = bad.sftp().auth_attempts().iter().filter(|attempt| !attempt.accepted).count();
+    assert_eq!(refused, 1);
+}
+
+#[test]
+fn a_server_that_notices_a_broken_connection_late_gets_its_archive() {
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let (cut, tries) = (is_cut.clone(), AtomicU64::new(0));
+    // The first two attempts after the break are refused.
+    let hold = move |operation: Operation<'_>| {
+        let is_open = operation.moment == Moment::Before && operation.what.starts_with("open-to-write");
+        if is_open && cut.load(Ordering::SeqCst) && tries.fetch_add(1, Ordering::SeqCst) < 2 {
+            return RequestFault::Failure;
+        }
+        RequestFault::None
+    };
+    let bad = night(|sftp| {
+        sftp.one_writer()
+            .cut_after(SIZE as u64 / 2, 1)
+            .before_cut(move || is_cut.store(true, Ordering::SeqCst))
+            .on_operation(hold)
+    });
+    assert_delivers(&bad, "late").logged("which may be why it cannot be created again");
 }
 
 #[test]

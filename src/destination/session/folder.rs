@@ -1,6 +1,6 @@
 //! Lists, looks up, renames and removes files in `sftp.directory`, and queries its file system.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::sync::mpsc;
 use std::{iter, thread};
@@ -27,9 +27,6 @@ const READ_ONLY: u64 = 1;
 /// Limits for a listing: a longer one is not a folder of archives and may be endless.
 const MAX_ENTRIES: usize = 100_000;
 const MAX_NAME_BYTES: usize = 32 * 1024 * 1024;
-
-/// How many bytes of an archive are read to identify its job.
-const BEGINNING: u64 = 64 * 1024;
 
 /// How many files are opened to query the file system: the server may refuse some, and each attempt takes time.
 const MAX_FILES_TRIED: usize = 3;
@@ -165,21 +162,18 @@ impl Connection {
         }
     }
 
-    /// The first 64 KiB of the file `name`, or all of it if it is shorter.
-    pub fn beginning(&self, name: &str) -> Result<Vec<u8>, DestinationError> {
-        let what = format!("to read {name:?}");
-        let file = self.sftp.open(self.path(name)).map_err(|error| self.failed(&what, error))?;
-        let mut bytes = Vec::new();
-        let read = file.take(BEGINNING).read_to_end(&mut bytes);
-        read.map_err(|error| self.transfer_failed(format!("during a request {what}"), &what, error))?;
-        Ok(bytes)
-    }
-
     /// Removes the file `name`, if it exists.
     pub fn remove(&self, name: &str) -> Result<(), DestinationError> {
         match self.sftp.unlink(&self.path(name)) {
             Err(error) if !is_missing(&error) => Err(self.change_failed(&format!("to remove {name:?}"), error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Removes the failed upload `name` if possible; otherwise the next run removes it.
+    pub(crate) fn discard(&self, name: &str) {
+        if let Err(error) = self.remove(name) {
+            tracing::debug!("{name:?} could not be removed ({error}); the next run will remove it");
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ssh2::{ErrorCode, MethodType, Session};
@@ -41,6 +41,8 @@ pub struct Server {
     was_refused: Arc<AtomicBool>,
     /// Whether an additional connection was refused, although the first was not.
     is_full: Arc<AtomicBool>,
+    /// Held while an additional connection offers the password, so that at most one of them is refused.
+    password: Arc<Mutex<()>>,
     method: Arc<OnceLock<Method>>,
     /// How many connections saturate the link in one direction.
     useful_connections: Arc<AtomicU64>,
@@ -79,6 +81,7 @@ impl Server {
             login: Arc::default(),
             was_refused: Arc::default(),
             is_full: Arc::default(),
+            password: Arc::default(),
             method: Arc::default(),
             useful_connections: Arc::new(AtomicU64::new(1)),
             rate_limit: config.max_kib_per_second.map(|kib| Arc::new(RateLimit::new(kib.saturating_mul(1024)))),
@@ -199,6 +202,8 @@ impl Server {
     /// Connects once without checking the directory: the first connection has done that. A refusal ends only such connections,
     /// because the server may limit their number.
     pub(crate) fn connect_additional(&self) -> Result<Connection, DestinationError> {
+        let has_password = matches!(self.login(), Some(Login::Password | Login::KeyAndPassword));
+        let _turn = has_password.then(|| self.password.lock().unwrap_or_else(PoisonError::into_inner));
         self.open(&self.is_full)
     }
 

@@ -89,7 +89,7 @@ impl Fetch<'_> {
         }
         let transfer = |connection: &Connection| self.read_parts(&mut self.open(connection)?, bar);
         let lane = Lane { queue: &self.queue, work: &transfer };
-        lanes::run(server, &self.queue, &lanes::additional(lane, self.connections), || transfer(connection))
+        lanes::run(server, &self.queue, &vec![&lane; self.connections as usize - 1], || transfer(connection))
     }
 
     /// Checks that the file still matches its listed entry.

@@ -18,22 +18,9 @@ pub(crate) struct Lane<'a, R> {
     pub(crate) work: &'a (dyn Fn(&Connection) -> Result<(), DestinationError> + Sync),
 }
 
-impl<R> Clone for Lane<'_, R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Lane<'_, R> {}
-
-/// `lane` for each of `connections` but the first.
-pub(crate) fn additional<R>(lane: Lane<'_, R>, connections: u64) -> Vec<Lane<'_, R>> {
-    (1..connections).map(|_| lane).collect()
-}
-
 /// As many lanes of both kinds as given, in turn.
-pub(crate) fn alternating<'a, R>(a: (Lane<'a, R>, u64), b: (Lane<'a, R>, u64)) -> Vec<Lane<'a, R>> {
-    let chosen = |(lane, count): (Lane<'a, R>, u64), number| (number < count).then_some(lane);
+pub(crate) fn alternating<'l, 'a, R>(a: (&'l Lane<'a, R>, u64), b: (&'l Lane<'a, R>, u64)) -> Vec<&'l Lane<'a, R>> {
+    let chosen = |(lane, count), number| (number < count).then_some(lane);
     (0..a.1.max(b.1)).flat_map(|number| [chosen(a, number), chosen(b, number)]).flatten().collect()
 }
 
@@ -45,7 +32,7 @@ pub(crate) fn alternating<'a, R>(a: (Lane<'a, R>, u64), b: (Lane<'a, R>, u64)) -
 pub(crate) fn run<R: Ready>(
     server: &Server,
     queue: &WorkQueue<R>,
-    lanes: &[Lane<'_, R>],
+    lanes: &[&Lane<'_, R>],
     first: impl FnOnce() -> Result<(), DestinationError>,
 ) -> Result<(), DestinationError> {
     queue.resume();
@@ -57,7 +44,7 @@ pub(crate) fn run<R: Ready>(
                 let span = tracing::Span::current();
                 scope.spawn(move || {
                     let _stop = OnPanic(stop);
-                    span.in_scope(|| run_additional(server, *lane, number));
+                    span.in_scope(|| run_additional(server, lane, number));
                 })
             })
             .collect();
@@ -85,7 +72,7 @@ impl<F: Fn()> Drop for OnPanic<F> {
 }
 
 /// Connects and runs `lane` if the archive is large enough for additional connection `number` (from 1).
-fn run_additional<R: Ready>(server: &Server, lane: Lane<'_, R>, number: u64) {
+fn run_additional<R: Ready>(server: &Server, lane: &Lane<'_, R>, number: u64) {
     if !lane.queue.wait_for_size(number * BYTES_PER_CONNECTION) {
         return;
     }

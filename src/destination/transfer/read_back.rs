@@ -55,6 +55,10 @@ impl ReadBack {
     /// Forgets what is verified.
     pub(crate) fn start_over(&mut self) {
         self.acknowledged = WorkQueue::fed(self.spool.clone(), self.connections);
+        self.forget();
+    }
+
+    pub(crate) fn forget(&self) {
         self.verified().clear();
     }
 
@@ -99,11 +103,15 @@ impl ReadBack {
         queue.finish();
         let read = |connection: &Connection| self.read_parts(&queue, &mut self.open(connection)?, Some(bar));
         let lane = Lane { queue: &queue, work: &read };
-        let connections = self.connections.min(1 + extra_for_size(unverified));
-        lanes::run(server, &queue, &lanes::additional(lane, connections), || read(connection))?;
+        let additional = extra_for_size(unverified).min(self.connections - 1);
+        lanes::run(server, &queue, &vec![&lane; additional as usize], || read(connection))?;
         // Some servers do not report sizes.
-        if size.is_none() && self.open(connection)?.has_more(expected)? {
-            return Err(self.different(&format!("it has more than {expected} bytes")));
+        if size.is_none() {
+            let mut reader = self.open(connection)?;
+            reader.seek(expected)?;
+            if !reader.read(1)?.is_empty() {
+                return Err(self.different(&format!("it has more than {expected} bytes")));
+            }
         }
         Ok(())
     }

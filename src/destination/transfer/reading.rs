@@ -15,6 +15,9 @@ pub(crate) const REQUEST: u64 = 30_000;
 /// What a read asks for, for each request that it may cause.
 const READ_PER_REQUEST: usize = REQUEST as usize / READ_AHEAD;
 
+/// How many bytes of an archive are read to identify its job.
+const BEGINNING: u64 = 64 * 1024;
+
 pub(crate) struct RemoteReader<'a> {
     connection: &'a Connection,
     name: &'a str,
@@ -22,6 +25,7 @@ pub(crate) struct RemoteReader<'a> {
     buffer: Vec<u8>,
     /// The position of the last seek.
     first: u64,
+    position: u64,
 }
 
 impl<'a> RemoteReader<'a> {
@@ -29,7 +33,7 @@ impl<'a> RemoteReader<'a> {
     pub(crate) fn open(connection: &'a Connection, name: &'a str, in_flight: usize) -> Result<Self, ssh2::Error> {
         let file = connection.sftp.open(connection.path(name))?;
         let buffer_size = (in_flight / READ_AHEAD).max(READ_PER_REQUEST);
-        Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size], first: 0 })
+        Ok(RemoteReader { connection, name, file, buffer: vec![0; buffer_size], first: 0, position: 0 })
     }
 
     pub(crate) fn connection(&self) -> &'a Connection {
@@ -41,7 +45,7 @@ impl<'a> RemoteReader<'a> {
         // libssh2 keeps what it has read in advance, even an end of the file, if the position does not change.
         let moved =
             self.file.seek(SeekFrom::Start(position + 1)).and_then(|_| self.file.seek(SeekFrom::Start(position)));
-        self.first = position;
+        (self.first, self.position) = (position, position);
         moved.map(|_| ()).map_err(|error| self.failed(error))
     }
 
@@ -57,20 +61,46 @@ impl<'a> RemoteReader<'a> {
     /// If the server or the connection fails, or the run is interrupted.
     pub(crate) fn read(&mut self, max: u64) -> Result<&[u8], DestinationError> {
         self.connection.interrupt.check()?;
+        let count = match self.read_once(max) {
+            // libssh2 fails if the server sends fewer bytes than requested while it has further requests.
+            Err(DestinationError::Refused { .. }) if self.buffer.len() > READ_PER_REQUEST => {
+                self.buffer.truncate(READ_PER_REQUEST);
+                self.seek(self.position)?;
+                self.read_once(max)?
+            }
+            other => other?,
+        };
+        self.position += count as u64;
+        Ok(&self.buffer[..count])
+    }
+
+    fn read_once(&mut self, max: u64) -> Result<usize, DestinationError> {
         let requests = usize::try_from(max.div_ceil(REQUEST)).unwrap_or(usize::MAX);
         let count = requests.saturating_mul(READ_PER_REQUEST).min(self.buffer.len());
         let count = self.file.read(&mut self.buffer[..count]).map_err(|error| self.failed(error))?;
-        Ok(&self.buffer[..count.min(usize::try_from(max).unwrap_or(usize::MAX))])
-    }
-
-    /// Whether the file has a byte at `position`.
-    pub(crate) fn has_more(&mut self, position: u64) -> Result<bool, DestinationError> {
-        let read = self.file.seek(SeekFrom::Start(position)).and_then(|_| self.file.read(&mut [0]));
-        read.map(|count| count > 0).map_err(|error| self.failed(error))
+        Ok(count.min(usize::try_from(max).unwrap_or(usize::MAX)))
     }
 
     fn failed(&self, error: io::Error) -> DestinationError {
         let (during, what) = (format!("while reading {:?} back", self.name), format!("to read {:?} back", self.name));
         self.connection.transfer_failed(during, &what, error)
+    }
+}
+
+impl Connection {
+    /// The first 64 KiB of the file `name`, or all of it if it is shorter.
+    pub fn beginning(&self, name: &str) -> Result<Vec<u8>, DestinationError> {
+        let reader = RemoteReader::open(self, name, BEGINNING as usize);
+        let mut reader = reader.map_err(|error| self.failed(&format!("to read {name:?}"), error))?;
+        let (mut bytes, mut left) = (Vec::new(), BEGINNING);
+        while left > 0 {
+            let more = reader.read(left)?;
+            if more.is_empty() {
+                break;
+            }
+            bytes.extend_from_slice(more);
+            left -= more.len() as u64;
+        }
+        Ok(bytes)
     }
 }

@@ -1,5 +1,6 @@
 //! Uploads an archive under its temporary name.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ssh2::OpenFlags;
@@ -108,7 +109,7 @@ impl Upload {
             _ => false,
         };
         let was_shared = self.was_shared.load(Ordering::SeqCst);
-        let had_several_writes = self.spool_size() > ONE_WRITE as u64;
+        let had_several_writes = self.queue.ready().extent().is_ok_and(|extent| extent.written > ONE_WRITE as u64);
         let upload = FailedUpload { was_shared, was_resumed, had_several_writes };
         let Some(next) = self.method.after(upload).filter(|_| is_explained) else { return false };
         let why = with_causes(error);
@@ -177,17 +178,14 @@ impl Upload {
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })
         };
-        let lanes = lanes::alternating((reader, readers), (writer, writers));
+        let lanes = lanes::alternating((&reader, readers), (&writer, writers));
         lanes::run(server, &this.queue, &lanes, first).inspect_err(|error| {
-            let is_connected = !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_));
-            // The connection may be dead nevertheless, so don't wait long for this optional removal.
-            let timeout = connection.session.timeout();
-            connection.session.set_timeout(timeout.min(CLEAN_UP_LIMIT));
-            match if is_connected { connection.remove(&this.name) } else { Ok(()) } {
-                Ok(()) => connection.session.set_timeout(timeout),
-                Err(error) => {
-                    tracing::debug!("{:?} could not be removed ({error}); the next run will remove it", this.name);
-                }
+            if !matches!(error, DestinationError::Broken { .. } | DestinationError::Interrupted(_)) {
+                // The connection may be dead nevertheless, so don't wait long for this optional removal.
+                let timeout = connection.session.timeout();
+                connection.session.set_timeout(timeout.min(CLEAN_UP_LIMIT));
+                connection.discard(&this.name);
+                connection.session.set_timeout(timeout);
             }
         })?;
         (self.durability, self.free) = (durability, free);
@@ -231,10 +229,6 @@ impl Upload {
         }
     }
 
-    fn spool_size(&self) -> u64 {
-        self.queue.ready().extent().map_or(0, |extent| extent.written)
-    }
-
     /// Opens the file for writing. Also returns whether the upload is resumed.
     fn open<'a>(
         &'a self,
@@ -269,20 +263,25 @@ impl Upload {
             return Err(error);
         }
         let create = |flag| self.open_with(connection, OpenFlags::CREATE | flag);
-        let writer = match create(OpenFlags::EXCLUSIVE) {
-            // It was not removed, or not listed. A regular file can be overwritten; a link could lead anywhere.
-            Err(error) if !is_connection_error(&error) && self.is_there(connection)? => create(OpenFlags::TRUNCATE),
-            created => created,
-        };
+        let mut writer = create(OpenFlags::EXCLUSIVE);
+        // It was not removed, or not listed. A regular file can be overwritten; a link could lead anywhere.
+        if writer.as_ref().is_err_and(|error| !is_connection_error(error))
+            && connection.lookup(&self.name)?.is_some_and(|entry| entry.kind == Kind::File)
+        {
+            writer = create(OpenFlags::TRUNCATE);
+        }
         // The server may still execute requests of a broken connection, even a removal.
         writer.map(|writer| (writer, has_begun)).map_err(|error| {
             let failed = connection.create_failed(&self.name, self.expected_size, error);
-            removed.err().unwrap_or(failed)
+            match removed.err().unwrap_or(failed) {
+                // It may not have noticed yet that the earlier connection broke.
+                error @ DestinationError::Refused { .. } if has_begun => {
+                    let during = format!("while {:?} was open, which may be why it cannot be created again", self.name);
+                    connection.broken(during, io::Error::other(error))
+                }
+                error => error,
+            }
         })
-    }
-
-    fn is_there(&self, connection: &Connection) -> Result<bool, DestinationError> {
-        Ok(connection.lookup(&self.name)?.is_some_and(|entry| entry.kind == Kind::File))
     }
 
     fn reopen<'a>(&'a self, connection: &'a Connection) -> Result<RemoteWriter<'a>, DestinationError> {

@@ -22,6 +22,7 @@ pub struct Faults {
     pub(super) no_rename: bool,
     pub(super) fails_close: bool,
     pub(super) corrupts_writes: bool,
+    pub(super) max_read: Option<u32>,
     pub(super) endless_listing: Option<fn(u64) -> String>,
     pub(super) stat_delay: Duration,
     pub(super) sync: RequestFault,
@@ -150,6 +151,8 @@ impl Builder {
         failing_close() { self.faults.fails_close = true; }
         /// Flips a bit in the last byte of each write, so that files have the right size and the wrong content.
         corrupting_writes() { self.faults.corrupts_writes = true; }
+        /// Sends at most `bytes` bytes in each reply to a read.
+        max_read(bytes: u32) { self.faults.max_read = Some(bytes); }
         /// Closes the connection each time that another `bytes` bytes were written, at most `times` times.
         cut_after(bytes: u64, times: u64) { self.faults.cut = Limit::new(bytes, times); }
         /// Closes the connection each time that another `bytes` bytes were read, at most `times` times.

@@ -235,7 +235,8 @@ impl russh_sftp::server::Handler for Files {
     }
 
     async fn read(&mut self, id: u32, handle: String, offset: u64, length: u32) -> Result<Data, StatusCode> {
-        let mut data = vec![0; length.min(256 * 1024) as usize];
+        let max = self.faults.max_read.unwrap_or(256 * 1024);
+        let mut data = vec![0; length.min(max) as usize];
         let count = self.file(&handle)?.read_at(&mut data, offset).map_err(code)?;
         if count == 0 {
             return Err(StatusCode::Eof);

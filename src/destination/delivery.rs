@@ -185,7 +185,7 @@ impl Delivery<'_> {
             upload.read_back().run(self.server, connection, &bar()).inspect_err(|error| match error {
                 // If the server has crashed, it may have lost what was read back earlier.
                 DestinationError::Broken { .. } if is_first => upload.read_back().forget(),
-                DestinationError::Different { .. } => connection.discard(upload.name()),
+                DestinationError::Different { .. } => drop(connection.discard(upload.name())),
                 _ => {}
             })
         })?;

@@ -170,11 +170,10 @@ impl Connection {
         }
     }
 
-    /// Removes the failed upload `name` if possible; otherwise the next run removes it.
-    pub(crate) fn discard(&self, name: &str) {
-        if let Err(error) = self.remove(name) {
-            tracing::debug!("{name:?} could not be removed ({error}); the next run will remove it");
-        }
+    /// Removes the failed upload `name` and returns `true`, if possible; otherwise the next run removes it.
+    pub(crate) fn discard(&self, name: &str) -> bool {
+        let log = |error: &_| tracing::debug!("{name:?} could not be removed ({error}); the next run will remove it");
+        self.remove(name).inspect_err(log).is_ok()
     }
 
     /// Renames the file `from` to the unused name `to`.

@@ -184,8 +184,9 @@ impl Upload {
                 // The connection may be dead nevertheless, so don't wait long for this optional removal.
                 let timeout = connection.session.timeout();
                 connection.session.set_timeout(timeout.min(CLEAN_UP_LIMIT));
-                connection.discard(&this.name);
-                connection.session.set_timeout(timeout);
+                if connection.discard(&this.name) {
+                    connection.session.set_timeout(timeout);
+                }
             }
         })?;
         (self.durability, self.free) = (durability, free);

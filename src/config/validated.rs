@@ -146,5 +146,9 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         /// Metrics for Prometheus; null for none.
         metrics = optional_section(report::read_metrics);
     }
+    if source.as_ref().zip(run.as_ref()).is_some_and(|(source, run)| source.wait >= run.deadline) {
+        let problem = "is not shorter than run.deadline_minutes, which ends the run while it waits";
+        top.refuse("source.wait_minutes", problem, "wait less, or raise run.deadline_minutes");
+    }
     Parts { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics }
 }

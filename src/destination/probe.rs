@@ -18,6 +18,7 @@ use crate::rules::archive_name::Naming;
 use crate::rules::connections::extra_for_size;
 use crate::rules::known_hosts::algorithm_of;
 use crate::rules::listing::Entry;
+use crate::rules::upload_method::Writing;
 use crate::runtime::interrupt::Interrupt;
 
 /// A write test uses the upload name of one of this many days from 1970-01-01 on: no run is for such a date, and every run
@@ -54,8 +55,8 @@ pub struct WriteTest {
     /// The result of writing and renaming.
     pub written: Result<(), DestinationError>,
     pub durability: Durability,
-    /// Whether the server accepts several writers of one file, in any order. `None` if one connection is configured, the small
-    /// file could not be written, or the connection broke.
+    /// Whether the server accepts several writers of one file, in any order. `None` if one connection is configured or usual for
+    /// this server, the small file could not be written, or the connection broke.
     pub takes_several_writers: Option<bool>,
     /// The file's name, and the error, if it could not be removed.
     pub leftover: Option<(String, DestinationError)>,
@@ -116,7 +117,8 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, Destin
     let renamed = write(&connection, file, &first, &mut durability).and_then(|()| connection.rename(&first, &second));
     let (name, other) = if renamed.is_ok() { (second, first) } else { (first, second) };
     let leftover = connection.remove(&name).err().map(|error| (name, error));
-    let tries_several = server.config.connections > 1 && renamed.is_ok() && leftover.is_none();
+    let several = server.config.connections > 1 && server.method().writing == Writing::SeveralConnections;
+    let tries_several = several && renamed.is_ok() && leftover.is_none();
     let takes_several_writers = if tries_several { takes_several_writers(&connection, &other) } else { None };
     Ok(WriteTest { free, written: renamed, durability, takes_several_writers, leftover })
 }

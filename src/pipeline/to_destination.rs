@@ -86,13 +86,9 @@ impl Job {
                         task.done(&format!("{} is already there, with the same bytes", delivery.name));
                     }
                     SentState::Uploaded(upload) => {
-                        let over = match upload.connections() {
-                            1 => String::new(),
-                            several => format!(" over {several} connections"),
-                        };
-                        let size = delivery.size();
+                        let (size, over) = (delivery.size(), units::count(upload.connections(), "connection"));
                         let rate = units::rate_suffix(size, task.elapsed());
-                        task.done(&format!("{} as {}{rate}{over}", units::size(size), upload.name()));
+                        task.done(&format!("{} as {}{rate} over {over}", units::size(size), upload.name()));
                     }
                 }
                 Ok(sent)

@@ -7,7 +7,6 @@ use chrono::{NaiveTime, TimeDelta};
 use crate::pipeline::job::Job;
 use crate::record::task::Task;
 use crate::rules::freshness::{Freshness, Staleness};
-use crate::rules::units;
 use crate::runtime::retry::Retryable as _;
 use crate::source::{self, SourceError, Zip};
 
@@ -30,11 +29,11 @@ impl Job {
     /// took, if the dump was late.
     pub(super) fn open_zip(&self, in_parts: bool, end: Instant) -> (Answer, Option<Duration>) {
         let (begin, mut answer) = (Instant::now(), self.open_now(in_parts));
-        let lateness = if begin < end { self.lateness(&answer) } else { None };
+        let lateness = if begin < end { self.lateness(&answer, false) } else { None };
         let Some(reason) = lateness else { return (answer, None) };
-        let limit = units::age(TimeDelta::minutes(self.config.source.wait.as_secs() as i64 / 60));
-        self.journal.info(Task::RequestZip, &format!("{reason}; waiting up to {limit} for the dump"));
-        let _spinner = self.progress.spinner(&format!("{reason}, waiting up to {limit} for the dump"));
+        let until = ((self.clock)() + end.saturating_duration_since(begin)).format("%H:%M");
+        self.journal.info(Task::RequestZip, &format!("{reason}; waiting for the dump until {until}"));
+        let _spinner = self.progress.spinner(&format!("{reason}, waiting for the dump until {until}"));
         let mut pause = (2 * self.config.retry.max_pause).clamp(MIN_PAUSE, MAX_PAUSE);
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -48,7 +47,7 @@ impl Job {
                 drop(answer);
                 answer = self.open_now(in_parts);
             }
-            if is_last || !(is_unchanged || self.is_still_late(&answer)) {
+            if is_last || !(is_unchanged || self.lateness(&answer, true).is_some()) {
                 return (answer, Some(begin.elapsed()));
             }
             let is_cheap = match &answer {
@@ -61,30 +60,28 @@ impl Job {
         }
     }
 
-    fn is_still_late(&self, answer: &Answer) -> bool {
-        match answer {
-            // It may be published at this moment.
-            Ok(zip) => self.find_in(zip).is_err() || self.lateness(answer).is_some(),
-            Err(error) => error.is_transient() || self.lateness(answer).is_some(),
-        }
-    }
-
     fn open_now(&self, in_parts: bool) -> Answer {
         let (source, folder) = (&self.config.source, &self.config.archive.work_directory);
         source::open(source, in_parts, folder, &self.retry, &self.interrupt, &self.progress)
     }
 
-    /// Why the dump is late. `None` if it is fresh, or cannot become fresh.
-    fn lateness(&self, answer: &Answer) -> Option<String> {
-        match answer {
-            Ok(zip) => match self.judge(&self.find_in(zip).ok()?).freshness {
-                Freshness::Stale(why @ (Staleness::Old { .. } | Staleness::Unknown)) => {
-                    Some(format!("the dump is stale: {why}"))
-                }
-                _ => None,
+    /// Why the dump is late. `None` if it is fresh, or cannot become fresh. While the run waits, errors count as late too: the
+    /// ZIP may be published at this moment.
+    fn lateness(&self, answer: &Answer, is_waiting: bool) -> Option<String> {
+        let error = match answer {
+            Ok(zip) => match self.find_in(zip) {
+                Ok(dump) => match self.judge(&dump).freshness {
+                    Freshness::Stale(why @ (Staleness::Old { .. } | Staleness::Unknown)) => {
+                        return Some(format!("the dump is stale: {why}"));
+                    }
+                    _ => return None,
+                },
+                Err(error) => error.to_string(),
             },
-            Err(SourceError::Status { status: 404 | 410, .. }) => Some("the ZIP is missing".to_owned()),
-            Err(_) => None,
-        }
+            Err(SourceError::Status { status: 404 | 410, .. }) => return Some("the ZIP is missing".to_owned()),
+            Err(error) if error.is_transient() => error.to_string(),
+            Err(_) => return None,
+        };
+        is_waiting.then_some(error)
     }
 }

@@ -92,7 +92,7 @@ fn advice(status: u16, is_own: bool, signed: &str) -> String {
              Set source.url to the final address"
         }
         401 => " (not authorised). Check source.username and source.password",
-        403 => " (forbidden). Check what the web server allows this user to read",
+        403 => " (forbidden). Check the access rules of the web server",
         404 | 410 => " (not found). Check source.url, and that the ZIP was published",
         429 => " (too many requests). Request the ZIP less often",
         500.. => ". See the web server's log",

@@ -251,11 +251,18 @@ fn a_server_for_one_writer_is_found_by_a_probe_that_leaves_nothing() {
     for service in services {
         let (mut setup, server) = on_embedded(service);
         let outcome = setup.call("check", &[]);
-        assert!(outcome.stdout.contains("does not let several write a file; sftp.connections: 1"), "{}", outcome.all());
+        let advice = "as the server lets only one write a file; sftp.connections: 1";
+        assert!(outcome.stdout.contains(advice), "{}", outcome.all());
         assert!(server.operations().iter().any(|operation| operation.starts_with("remove")));
         assert!(setup.sshd.names().is_empty(), "{:?}", setup.sshd.names());
         setup.set("sftp.connections", json!(1));
         let outcome = setup.call("check", &[]);
-        assert!(!outcome.stdout.contains("several"), "{}", outcome.all());
+        assert!(!outcome.stdout.contains("lets only one"), "{}", outcome.all());
     }
+    let (setup, server) = on_embedded(|sftp| sftp.one_writer().banner("SSH-2.0-AWS_SFTP_1.1"));
+    let outcome = setup.call("check", &[]);
+    let known = "will use 1 connection, as services of this kind let only one write a file";
+    assert!(outcome.stdout.contains(known), "{}", outcome.all());
+    let created = server.operations().iter().filter(|operation| operation.starts_with("open-to-write")).count();
+    assert_eq!(created, 1, "nothing is probed: {:?}", server.operations());
 }

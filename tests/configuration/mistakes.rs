@@ -155,6 +155,18 @@ fn a_missing_key_of_a_pair_is_reported() {
 }
 
 #[test]
+fn a_wait_that_the_deadline_would_end_is_a_mistake() {
+    let fixture = Fixture::new();
+    let waiting = |minutes: u32| {
+        with(&with(&minimal(), "source.wait_minutes", json!(minutes)), "run.deadline_minutes", json!(60))
+    };
+    fixture.load(&waiting(59)).unwrap();
+    let mistake = fixture.mistake(&waiting(60));
+    assert_eq!(mistake.path, "source.wait_minutes");
+    assert_eq!(mistake.problem, "is not shorter than run.deadline_minutes, which ends the run while it waits");
+}
+
+#[test]
 fn a_mail_password_never_leaves_this_machine_unencrypted() {
     let fixture = Fixture::new();
     let server = |host: &str| {

@@ -93,8 +93,8 @@ fn a_late_dump_is_delivered_and_the_wait_is_reported() {
         let bad = late(number, is_missing, habit);
         let outcome = bad.run();
         let reason = if is_missing { "the ZIP is missing" } else { "the dump is stale: it was last modified" };
-        outcome.exited_with(0).logged(reason).logged("; waiting up to 5 min for the dump").logged(", waited ");
-        assert_eq!(outcome.log.matches("waiting up to").count(), 1, "{case}: one line when it begins");
+        outcome.exited_with(0).logged(reason).logged("; waiting for the dump until ").logged(", waited ");
+        assert_eq!(outcome.log.matches("waiting for the dump until").count(), 1, "{case}: one line when it begins");
         assert!(bad.last_mail().1.contains(" s for the dump"), "{case}: {}", bad.last_mail().1);
         assert!(extract_dump(&bad.archive()) == bad.dump, "{case}");
         let sent = bad.web.bytes_sent();
@@ -184,7 +184,7 @@ fn a_signal_ends_the_wait() {
     let run = start(&bad);
     wait_until("the first check", || bad.web.requests() >= 4);
     let outcome = signal_and_wait(&bad, run, Signal::TERM);
-    outcome.exited_with(143).logged("waiting up to 5 min for the dump").logged("interrupted (SIGTERM)");
+    outcome.exited_with(143).logged("waiting for the dump until ").logged("interrupted (SIGTERM)");
     bad.assert_no_temporary_file();
 }
 

@@ -63,7 +63,9 @@ fn assert_delivers(bad: &BadNight, what: &str) -> Outcome {
 #[test]
 fn each_service_with_limits_gets_its_archive() {
     for (what, service) in SERVICES {
-        assert_delivers(&night(service), what);
+        let outcome = assert_delivers(&night(service), what);
+        let is_known = outcome.all().contains("services of this kind get an archive over one connection");
+        assert_eq!(is_known, what.ends_with("known banner"), "{what}: {}", outcome.all());
     }
 }
 

@@ -12,7 +12,7 @@ use super::bad_night::BadNight;
 fn a_refusal_is_final_and_reported_with_advice() {
     let cases = [
         (401, "Check source.username and source.password"),
-        (403, "Check what the web server allows this user to read"),
+        (403, "Check the access rules of the web server"),
         (404, "Check source.url, and that the ZIP was published"),
     ];
     let mut bad = BadNight::new();

@@ -19,6 +19,7 @@ use crate::rules::retention::reason::Reason;
 use crate::rules::retention::server_clock::server_now;
 use crate::rules::retention::{Action, Circumstances, Plan};
 use crate::rules::units::count;
+use crate::rules::upload_method::Writing;
 use crate::rules::{inventory, units};
 use crate::runtime::error_chain::with_causes;
 
@@ -216,7 +217,8 @@ fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection
     // `verify` reports archives whose beginning cannot be read.
     let origin = beginning.map(|bytes| origin(&bytes)).unwrap_or_default();
     if newest.date == checker.today() && origin.belongs_to_another_job(&config.source.mark(), &config.source.dump) {
-        checker.report(Finding::failed("archive", DestinationError::OtherJobsArchive(newest.name.clone()).to_string()));
+        let error = DestinationError::OtherJobsArchive(newest.name.clone());
+        return checker.report(Finding::failed("archive", error.to_string()));
     }
     const OTHER_JOB: &str =
         "if another job delivers to this folder, give one of them another archive.name or sftp.directory";
@@ -276,15 +278,15 @@ fn connections(
     expected: Expected,
     takes_several_writers: Option<bool>,
 ) -> Finding {
-    let is_for_one = takes_several_writers == Some(false);
-    let number = if is_for_one { 1 } else { server.connections_for(expected.size.unwrap_or(u64::MAX)) };
-    let why = if is_for_one {
-        ", because the server does not let several write a file; sftp.connections: 1 saves each run the attempt"
-    } else {
-        ""
+    let usual = server.connections_for(expected.size.unwrap_or(u64::MAX));
+    let (number, why) = match (takes_several_writers, server.method().writing) {
+        (Some(false), _) => {
+            (1, ", as the server lets only one write a file; sftp.connections: 1 saves each run the attempt")
+        }
+        (_, Writing::SeveralConnections) => (usual, ""),
+        _ => (usual, ", as services of this kind let only one write a file"),
     };
     let what = if expected.size.is_some() { "the next archive" } else { "a large archive" };
-    let over = if number == 1 { "one connection".to_owned() } else { format!("{number} connections") };
-    let milliseconds = round_trip.as_secs_f64() * 1000.0;
+    let (over, milliseconds) = (count(number, "connection"), round_trip.as_secs_f64() * 1000.0);
     Finding::good("network", format!("round trip of {milliseconds:.1} ms: {what} will use {over}{why}"))
 }

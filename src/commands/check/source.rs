@@ -171,8 +171,7 @@ fn freshness(checker: &Checker<'_>, judgement: Judgement, advice: &str) -> Findi
     let text = format!("{modified}a run now would find it stale and send nothing for {}: {why}", checker.today());
     Finding::warning("freshness", text).with_fix(match why {
         Staleness::Old { .. } => format!(
-            "nothing to do if today's dump is not ready yet; with source.wait_minutes, a run waits for a late one. \
-             Otherwise: {advice}"
+            "nothing to do if today's dump is not ready yet; with source.wait_minutes, a run waits for a late one. {advice}"
         ),
         _ => advice.to_owned(),
     })

@@ -84,7 +84,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         /// The time limit for connecting, for the first byte, and for a body slower than 1 KiB/s, in seconds.
         timeout_seconds = with_default(whole(1..=3_600), 30);
         /// How long to wait for a late dump, in minutes, at most until midnight: while the dump is stale or the ZIP is missing, the
-        /// run checks again each minute. run.deadline_minutes also counts the wait.
+        /// run checks again each minute. run.deadline_minutes also counts the wait, and must be longer.
         wait_minutes = with_default(whole(0..=1_439), 0);
         /// The maximum size of the dump, in bytes.
         max_dump_bytes = with_default(whole(1..=u64::MAX), 1_u64 << 40);

@@ -64,12 +64,15 @@ pub struct Upload {
 impl Upload {
     /// An upload of `spool`, of about `expected_size` bytes, to the file `name` on `server`, which has accepted a login.
     pub(crate) fn new(server: &Server, spool: &Spool, expected_size: Option<u64>, name: String) -> Upload {
-        let shares = server.shares();
+        let (shares, method) = (server.shares(), server.method());
+        if method.writing != Writing::SeveralConnections {
+            tracing::info!("services of this kind get an archive {method}");
+        }
         Upload {
             read_back: ReadBack::new(server, spool, &name),
             name,
             queue: WorkQueue::new(spool.clone(), shares.writers),
-            method: server.method(),
+            method,
             in_flight: server.in_flight(shares.writers, shares.readers),
             shares,
             expected_size,
@@ -113,17 +116,14 @@ impl Upload {
         let upload = FailedUpload { was_shared, was_resumed, had_several_writes };
         let Some(next) = self.method.after(upload).filter(|_| is_explained) else { return false };
         let why = with_causes(error);
-        if was_resumed && matches!(error, DestinationError::Refused { .. }) {
-            tracing::info!(
-                "sending it again from the beginning, because the server does not continue an upload: {why}"
-            );
-        } else if was_resumed {
-            tracing::info!("the server lost data sent before the connection broke, sending it again: {why}");
-        } else {
-            tracing::info!("sending it again {next}, because it failed {}: {why}", self.method);
-            if was_shared {
-                tracing::info!("{ONE_CONNECTION}");
-            }
+        let problem = match error {
+            _ if !was_resumed => format!("it failed {}", self.method),
+            DestinationError::Refused { .. } => "the server does not continue an upload".to_owned(),
+            _ => "the server lost data sent before the connection broke".to_owned(),
+        };
+        tracing::info!("sending it again {next}, because {problem}: {why}");
+        if was_shared && !was_resumed {
+            tracing::info!("{ONE_CONNECTION}");
         }
         self.method = next;
         self.has_begun = false;

@@ -84,7 +84,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Sftp> {
         temporary_prefix = with_default(temporary_prefix(), ".");
         /// How many connections may share the transfer of a large archive.
         connections = with_default(whole(1..=8), 8);
-        /// The maximum rate of the upload over all connections together, in KiB per second; null is unlimited.
+        /// The maximum rate of the upload over all connections together, in KiB per second; null is unlimited. Reading back is not
+        /// limited.
         max_kib_per_second = optional(whole(1..=u64::from(u32::MAX)));
         /// The time limit for connecting and for each reply, in seconds. Syncing, closing and renaming a file may take ten times
         /// as long.

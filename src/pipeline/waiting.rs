@@ -31,7 +31,7 @@ impl Job {
         let (begin, mut answer) = (Instant::now(), self.open_now(in_parts));
         let lateness = if begin < end { self.lateness(&answer, false) } else { None };
         let Some(reason) = lateness else { return (answer, None) };
-        let until = ((self.clock)() + end.saturating_duration_since(begin)).format("%H:%M");
+        let until = ((self.clock)() + end.saturating_duration_since(Instant::now())).format("%H:%M");
         self.journal.info(Task::RequestZip, &format!("{reason}; waiting for the dump until {until}"));
         let _spinner = self.progress.spinner(&format!("{reason}, waiting for the dump until {until}"));
         let mut pause = (2 * self.config.retry.max_pause).clamp(MIN_PAUSE, MAX_PAUSE);

@@ -96,20 +96,27 @@ impl Delivery<'_> {
             }
             SentState::Uploaded(upload) => upload,
         };
-        let connection = loop {
-            match self.verify(&upload) {
+        let mut publication = self.publication();
+        let (published, connection) = loop {
+            let connection = match self.verify(&upload) {
                 // A file that may not be read may not be read after another upload either.
                 Err(error @ DestinationError::Refused { .. }) => return Err(error),
-                Err(error) if upload.falls_back_after(&error) => self.send_again(&mut upload)?,
-                verified => break verified?,
+                Err(error) if upload.falls_back_after(&error) => {
+                    self.send_again(&mut upload)?;
+                    continue;
+                }
+                verified => verified?,
+            };
+            let bar = || self.progress.bar("Verify", Some(self.size()));
+            let publish = |connection: &Connection| publication.publish(connection, &bar());
+            match self.server.with_connection("publishing the archive", Some(connection), publish) {
+                // A removal that was requested over a broken connection may be executed at any time.
+                Err(error @ DestinationError::Disappeared(_)) if upload.falls_back_after(&error) => {
+                    self.send_again(&mut upload)?;
+                }
+                published => break published?,
             }
         };
-        let mut publication = self.publication();
-        let bar = || self.progress.bar("Verify", Some(self.size()));
-        let (published, connection) =
-            self.server.with_connection("publishing the archive", Some(connection), |connection| {
-                publication.publish(connection, &bar())
-            })?;
         let (durability, free) = (Some(upload.durability), upload.free);
         Ok(Verified { published, connection, durability, free, listing: publication.listing })
     }

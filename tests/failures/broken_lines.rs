@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -11,6 +12,8 @@ use std::{fs, thread};
 use serde_json::json;
 use testkit::servers::Proxy;
 use testkit::servers::listener::serve;
+use testkit::servers::sftp_faults::RequestFault;
+use testkit::servers::sftp_watch::Moment;
 use testkit::setup::extract_dump;
 use testkit::wait_until;
 
@@ -199,6 +202,29 @@ fn a_removal_executed_after_a_broken_connection_causes_a_second_upload() {
     let outcome = bad.run();
     outcome.exited_with(0).logged("sending it again");
     outcome.logged("disappeared");
+    assert!(bad.is_delivered() && !part.lock().unwrap().exists(), "{:?}", bad.names());
+}
+
+#[test]
+fn a_removal_executed_between_verifying_and_renaming_causes_a_second_upload() {
+    let part = Arc::new(Mutex::new(PathBuf::new()));
+    let (path, renaming) = (part.clone(), Arc::new(AtomicBool::new(false)));
+    let begun = renaming.clone();
+    let mut bad = BadNight::with_sftp(|sftp| {
+        sftp.before_removal(move || wait_until("a rename", || begun.load(Ordering::SeqCst))).on_operation(
+            move |operation| {
+                let is_rename = operation.moment == Moment::Before && operation.what.starts_with("rename");
+                if is_rename && !renaming.swap(true, Ordering::SeqCst) {
+                    wait_until("the removal", || !path.lock().unwrap().exists());
+                }
+                RequestFault::None
+            },
+        )
+    });
+    *part.lock().unwrap() = bad.directory.join(bad.part_of(&bad.archive_aged(0)));
+    fs::write(&*part.lock().unwrap(), "left").unwrap();
+    bad.set("sftp.timeout_seconds", json!(1));
+    bad.run().exited_with(0).logged("sending it again").logged("disappeared");
     assert!(bad.is_delivered() && !part.lock().unwrap().exists(), "{:?}", bad.names());
 }
 

@@ -31,6 +31,8 @@ packages=(
     shellcheck                    # the lints of the scripts
     postgresql mariadb-server     # private servers that load restored dumps
     sqlite3                       # the same
+    age                           # encrypts and decrypts archives
+    bsdutils                      # script, which answers a passphrase prompt
 )
 provide_packages "the tests need" "${packages[@]}"
 provide_sshd_folder

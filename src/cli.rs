@@ -123,6 +123,11 @@ pub struct Verify {
     /// Also accept the dump under this name, for archives created before source.dump was changed.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub dump: Option<String>,
+
+    /// A file with the private key (age identity) of encrypted archives; repeat it for more. Without one, they are compared
+    /// with their checksum files. Asks for its passphrase on a terminal.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -150,7 +155,8 @@ pub struct Restore {
     )]
     pub replaced: Option<Replaced>,
 
-    /// Write the dump to this folder; it is created if missing.
+    /// Write the dump to this folder, which is created if missing, or to standard output if it is `-`: the exit code shows
+    /// then whether it was complete.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
 
@@ -165,6 +171,11 @@ pub struct Restore {
     /// Write the verified archive itself instead of extracting the dump.
     #[arg(long)]
     pub archive_only: bool,
+
+    /// A file with the private key (age identity) of an encrypted archive; repeat it for more. Asks for its passphrase on a
+    /// terminal.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
 }
 
 /// Which replaced archive of a date to restore.

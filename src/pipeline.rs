@@ -12,9 +12,11 @@ mod waiting;
 use std::thread;
 use std::time::Instant;
 
-pub use job::Job;
+pub use job::{Job, origin};
 
-use crate::destination::{Delivery, Server};
+use crate::archive::encrypted_size;
+use crate::config::Archive;
+use crate::destination::{Connection, Delivery, Server};
 use crate::pipeline::from_source::Packing;
 use crate::pipeline::job::{Arrival, Delivered, Stop};
 use crate::record::task::Task;
@@ -65,7 +67,11 @@ impl Job {
         let Some(dump) = self.find_dump(&zip, may_start_over)? else { return Ok(None) };
         let judgement = self.compare_dates(&zip, &dump, waited);
         let freshness = judgement.freshness;
-        let expected_size = dump.expected_archive_size(self.config.archive.compression);
+        let Archive { compression, encrypt_to, .. } = &self.config.archive;
+        let expected_size = dump.expected_archive_size(*compression).map(|size| match encrypt_to.len() {
+            0 => size,
+            recipients => encrypted_size(size, recipients),
+        });
         let arrival = match (freshness, judgement.modified) {
             (Freshness::Fresh, Some(modified)) if !self.dry_run => {
                 let packing = Packing { zip: &zip, dump: &dump, modified: modified.to_utc(), may_start_over };
@@ -98,9 +104,17 @@ impl Job {
     ) -> Result<Option<Arrival>, Stop> {
         let (writer, spool) = self.create_spool(expected_size)?;
         let (naming, name) = (self.config.naming(), self.archive_name());
-        let belongs_to_other_job = |beginning: &[u8]| self.belongs_to_other_job(beginning);
-        let (naming, belongs_to_other_job, progress) = (&naming, &belongs_to_other_job, &self.progress);
-        let delivery = Delivery { server, naming, name: &name, spool: &spool, belongs_to_other_job, progress };
+        let belongs_to_other_job = |connection: &Connection, name: &str| self.belongs_to_other_job(connection, name);
+        let checksum = (packing.dump.entry().name.clone(), self.config.source.mark());
+        let delivery = Delivery {
+            server,
+            naming: &naming,
+            name: &name,
+            spool: &spool,
+            belongs_to_other_job: &belongs_to_other_job,
+            checksum: self.config.archive.has_checksum.then_some(&checksum),
+            progress: &self.progress,
+        };
         server.expect_transfer(expected_size.unwrap_or(0));
         let sent = thread::scope(|scope| {
             let packing = scope.spawn(|| self.pack_archive(packing, writer, &spool));

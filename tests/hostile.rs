@@ -354,7 +354,7 @@ proptest! {
     fn foreign_names_are_never_removed_and_no_name_forges_a_line(
         names in prop::collection::btree_set(r"(?s)\.?[0-9]{0,9}(\.tgz)?(\.part|\.old)?\n?|.{0,20}", 0..20),
     ) {
-        let naming = Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() };
+        let naming = Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned(), is_encrypted: false };
         let listing: Vec<Listed> =
             names.iter().map(|name| Listed { name: name.clone(), kind: Kind::File, size: Some(1), modified: None }).collect();
         let policy = Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };

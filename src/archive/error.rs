@@ -56,6 +56,9 @@ pub enum ArchiveError {
     #[error("writing the archive to archive.work_directory. Check its free space and permissions")]
     Write(#[source] io::Error),
 
+    #[error("encrypting the archive: {0}")]
+    Encrypt(String),
+
     #[error("it is empty")]
     Empty,
     #[error("it is not a gzip file: it begins with {0:?}")]
@@ -79,6 +82,16 @@ pub enum ArchiveError {
     Several { first: String, second: String },
     #[error(transparent)]
     Member(#[from] MemberError),
+    #[error("it cannot be decrypted: {0}")]
+    DecryptionFailed(String),
+    #[error("its SHA-256 is not that of its checksum file")]
+    ChecksumDiffers,
+    #[error("its checksum file is damaged")]
+    ChecksumDamaged,
+    #[error("it is encrypted and has no checksum file; give the private key with --identity FILE")]
+    NoIdentity,
+    #[error("it is encrypted to other recipients; give the private key of one of them with --identity FILE")]
+    OtherRecipient,
     /// The archive could not be read.
     #[error(transparent)]
     ReadBack(io::Error),
@@ -93,7 +106,8 @@ pub enum ArchiveError {
 impl ArchiveError {
     /// Whether unpacking failed because the archive is bad, not because of I/O or an interruption.
     pub fn is_bad_archive(&self) -> bool {
-        !matches!(self, ArchiveError::ReadBack(_) | ArchiveError::WriteDump(_) | ArchiveError::Interrupted(_))
+        use ArchiveError::{Interrupted, NoIdentity, OtherRecipient, ReadBack, WriteDump};
+        !matches!(self, ReadBack(_) | WriteDump(_) | Interrupted(_) | NoIdentity | OtherRecipient)
     }
 }
 

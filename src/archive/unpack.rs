@@ -31,6 +31,11 @@ pub struct PackedDump {
     pub modified: Option<DateTime<Utc>>,
 }
 
+/// An error of decrypting the archive is returned unchanged.
+fn read_error(error: io::Error) -> ArchiveError {
+    error.downcast().unwrap_or_else(ArchiveError::ReadBack)
+}
+
 /// Converts an error of reading the tar at `place`.
 fn tar_error(place: &'static str) -> impl Fn(io::Error) -> ArchiveError {
     // The tar crate's messages about numbers and checksums do not help the operator.
@@ -49,7 +54,7 @@ pub fn unpack<W: Write>(
     interrupt: &Interrupt,
     begin: impl FnOnce(&PackedDump) -> io::Result<W>,
 ) -> Result<(PackedDump, W), ArchiveError> {
-    let source = BufReader::with_capacity(BUFFER, Raw { inner: reader, interrupt, error: ArchiveError::ReadBack });
+    let source = BufReader::with_capacity(BUFFER, Raw { inner: reader, interrupt, error: read_error });
     let headers = Allowance::default();
     let mut archive = Archive::new(Limited { inner: Gunzip::new(source), allowance: headers.clone() });
     headers.limit();

@@ -1,16 +1,23 @@
 //! Shared by the commands that read archives: lists the folder on the server, and formats facts about a dump.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::archive::PackedDump;
+use age::x25519::Identity;
+
+use crate::archive::{ArchiveError, PackedDump};
 use crate::commands::foreground::{Context, Work};
 use crate::destination::{Connection, DestinationError, Server};
+use crate::disk::identity::read_all;
+use crate::exit_code::ExitCode;
 use crate::report::message::headline::moment;
+use crate::rules::checksum::{ChecksumFile, Digest};
 use crate::rules::job_zone::JobZone;
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
 use crate::rules::recovery::{self, NoArchive, StoredArchive};
 use crate::rules::units::rate;
+use crate::runtime::error_chain::with_causes;
 
 /// The server, the listing of its folder, and its free bytes, if it reports them. `what` describes the work in messages.
 pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<Entry>, Option<u64>), DestinationError> {
@@ -35,6 +42,26 @@ pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, V
         return Err(NoArchive::OtherPattern(other).into());
     }
     Ok((server, connection, listing, stored))
+}
+
+/// The SHA-256 of an archive according to `file`, its checksum file. That of another program is ignored.
+///
+/// # Errors
+/// If the file is damaged.
+pub(super) fn expected_sha256(file: Option<ChecksumFile>) -> Result<Option<Digest>, ArchiveError> {
+    match file {
+        None | Some(ChecksumFile::Foreign) => Ok(None),
+        Some(ChecksumFile::Valid(checksum)) => Ok(Some(checksum.archive)),
+        Some(ChecksumFile::Damaged) => Err(ArchiveError::ChecksumDamaged),
+    }
+}
+
+/// The identities in `files`, or the exit code after printing why they cannot be read.
+pub(super) fn identities(files: &[PathBuf]) -> Result<Vec<Identity>, ExitCode> {
+    read_all(files).map_err(|error| {
+        eprintln!("scripting-system: {}", with_causes(&error));
+        ExitCode::Configuration
+    })
 }
 
 /// "modified 23 Nov 2026 22:54:11 +01:00", in the job's zone.

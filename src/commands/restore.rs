@@ -2,29 +2,31 @@
 
 mod report;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use age::x25519::Identity;
 use chrono::NaiveDate;
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::archive::{ArchiveError, PackedDump, gunzip_beginning, unpack};
+use crate::archive::{ArchiveError, PackedDump, Stored, gunzip_beginning, unpack};
 use crate::cli::{self, Replaced};
 use crate::commands::foreground;
 use crate::commands::foreground::{Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::recovery::connect_and_list;
+use crate::commands::recovery::{connect_and_list, expected_sha256, identities};
 use crate::commands::restore::report::{Next, Restored};
 use crate::config;
-use crate::destination::{Fetched, fetch};
+use crate::destination::{Connection, Fetched, fetch};
 use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
+use crate::rules::archive_name::is_encrypted;
 use crate::rules::dump::base_name;
 use crate::rules::loading::{BEGINNING, DumpFormat, LoadTarget};
 use crate::rules::packed::MemberError;
@@ -46,6 +48,10 @@ enum RestoreError {
     Exists(PathBuf),
     #[error("{} is a folder, which a file cannot replace; name another folder with --output", .0.display())]
     IsAFolder(PathBuf),
+    #[error("cannot write to standard output; what was written is incomplete")]
+    Stdout(#[source] io::Error),
+    #[error("{0} is encrypted: give the private key of one of its recipients with --identity FILE")]
+    Encrypted(String),
     #[error("cannot write {}; check the disk, or name another folder with --output", file.display())]
     Write { file: PathBuf, source: io::Error },
     #[error(
@@ -63,6 +69,10 @@ enum RestoreError {
 const UNNAMED: &str = "dump";
 
 struct Restoration {
+    /// Private keys.
+    identities: Vec<Identity>,
+    /// Whether to write to standard output instead of the folder.
+    to_stdout: bool,
     config: PathBuf,
     date: Option<NaiveDate>,
     replaced: Option<Replaced>,
@@ -74,7 +84,13 @@ struct Restoration {
 }
 
 pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCode {
+    let identities = match identities(&arguments.identity) {
+        Ok(identities) => identities,
+        Err(code) => return code,
+    };
     let restoration = Restoration {
+        identities,
+        to_stdout: arguments.output.as_os_str() == "-",
         config: arguments.config.clone(),
         dump: arguments.dump.clone(),
         date: arguments.date,
@@ -103,28 +119,45 @@ impl Restoration {
             (date, _) => choose(&stored, date)?,
         };
         let known_name = if self.archive_only { Some(archive.name.as_str()) } else { dump_name };
-        let file = self.create(known_name.unwrap_or(UNNAMED))?;
         let write_error = |source: io::Error| match source.downcast::<RestoreError>() {
             Ok(error) => error,
+            Err(source) if self.to_stdout => RestoreError::Stdout(source),
             Err(source) => RestoreError::Write { file: self.folder.join(known_name.unwrap_or_default()), source },
         };
+        let bad = |error: ArchiveError| RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() };
         if self.archive_only {
             self.check_target(&archive.name)?;
-            check_space(&self.folder, archive.file.size.unwrap_or(0)).map_err(write_error)?;
+            self.check_space(archive.file.size.unwrap_or(0)).map_err(write_error)?;
         }
 
+        let lookup = |connection: &Connection| connection.checksum(&context.config.naming, &archive.file.name);
+        let (checksum, connection) = server.with_connection("reading the checksum file", Some(connection), lookup)?;
+        let sha256 = expected_sha256(checksum).map_err(bad)?;
+        let (is_encrypted, identities) = (is_encrypted(&archive.name), &*self.identities);
+        if is_encrypted && identities.is_empty() && !(self.archive_only && sha256.is_some()) {
+            return Err(RestoreError::Encrypted(archive.name.clone()).into());
+        }
+        let target = if self.to_stdout { None } else { Some(self.create(known_name.unwrap_or(UNNAMED))?) };
+        let output = || -> Box<dyn Write + '_> {
+            match &target {
+                Some(file) => Box::new(file.as_file()),
+                None => Box::new(io::stdout()),
+            }
+        };
+        let stored = Stored { is_encrypted, identities, sha256: sha256.as_ref() };
         let fetched = fetch(&server, connection, &archive.file, (&context.progress, "Restore"), |reader| {
+            let finish = |(dump, output): (PackedDump, Summing<_>)| (dump, output.finish());
             if self.archive_only {
-                let reader = Copying { reader, copy: file.as_file() };
-                unpack(reader, dump_name, &context.interrupt, |_| Ok(Summing::new(io::sink())))
-                    .map(|(dump, output)| (dump, output.finish()))
+                let reader = Copying { reader, copy: output() };
+                let sink = |_: &PackedDump| Ok(Summing::new(Box::new(io::sink()) as Box<dyn Write>));
+                stored.read(reader, |content| unpack(content, dump_name, &context.interrupt, sink).map(finish))
             } else {
                 let begin = |dump: &PackedDump| {
                     self.check_target(&dump.name).map_err(io::Error::other)?;
-                    check_space(&self.folder, dump.size)?;
-                    Ok(Summing::new(file.as_file()))
+                    self.check_space(dump.size)?;
+                    Ok(Summing::new(output()))
                 };
-                unpack(reader, dump_name, &context.interrupt, begin).map(|(dump, output)| (dump, output.finish()))
+                stored.read(reader, |content| unpack(content, dump_name, &context.interrupt, begin).map(finish))
             }
         })?;
         let Fetched { value, connections, .. } = fetched;
@@ -134,12 +167,18 @@ impl Restoration {
                 let command = self.command_with(&name, archive);
                 RestoreError::OtherName { archive: archive.name.clone(), name, expected, command }
             }
-            error => RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() },
+            error => bad(error),
         })?;
         // From here on, an interruption does not stop the file from being published.
         context.interrupt.check()?;
-        self.publish(file.with_name(self.file_name(archive, &restored.0)), archive, &restored.0)?;
-        self.print(context, archive, &restored, connections, begun.elapsed());
+        let Some(file) = target else {
+            io::stdout().flush().map_err(RestoreError::Stdout)?;
+            return Ok(ExitCode::Success);
+        };
+        // Without a private key, there is only the archive.
+        let dump = restored.as_ref().map(|(dump, _)| dump);
+        self.publish(file.with_name(self.file_name(archive, dump)), archive, dump)?;
+        self.print(context, archive, restored.as_ref(), connections, begun.elapsed());
         Ok(ExitCode::Success)
     }
 
@@ -147,20 +186,21 @@ impl Restoration {
         &self,
         context: &Context,
         archive: &StoredArchive,
-        (dump, sum): &(PackedDump, Sum),
+        content: Option<&(PackedDump, Sum)>,
         connections: usize,
         took: Duration,
     ) {
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        let path = folder.join(self.file_name(archive, dump)).display().to_string();
+        let path = folder.join(self.file_name(archive, content.map(|(dump, _)| dump))).display().to_string();
         let quoted = shell_word(&path);
         // A new database, to overwrite no existing one.
         let database = archive.date.format("restored_%Y%m%d").to_string();
         let database_file = shell_word(&folder.join(format!("{database}.db")).to_string_lossy());
-        let unpack = format!("tar -xzf {quoted}");
-        let next = if self.archive_only {
-            Next::Unpack(&unpack)
-        } else {
+        let unpack = match is_encrypted(&archive.name) {
+            true => format!("age -d -i KEY_FILE {quoted} | tar -xz"),
+            false => format!("tar -xzf {quoted}"),
+        };
+        let next = if let Some((_, sum)) = content.filter(|_| !self.archive_only) {
             let is_root = geteuid().is_root();
             let target = LoadTarget { file: &quoted, database: &database, database_file: &database_file, is_root };
             let loading = match gunzip_beginning(&sum.beginning, BEGINNING) {
@@ -168,6 +208,8 @@ impl Restoration {
                 None => DumpFormat::recognise(&sum.beginning),
             };
             Next::Load(loading, target)
+        } else {
+            Next::Unpack(&unpack)
         };
         let restored = Restored {
             path: &path,
@@ -175,8 +217,7 @@ impl Restoration {
             archive_size: archive.file.size.unwrap_or(0),
             connections,
             took,
-            dump,
-            sha256: sum.sha256,
+            dump: content.map(|(dump, sum)| (dump, sum.sha256)),
             next,
         };
         for line in report::text(&restored, &context.config.zone).lines() {
@@ -184,8 +225,8 @@ impl Restoration {
         }
     }
 
-    fn file_name<'a>(&self, archive: &'a StoredArchive, dump: &'a PackedDump) -> &'a str {
-        if self.archive_only { &archive.name } else { &dump.name }
+    fn file_name<'a>(&self, archive: &'a StoredArchive, dump: Option<&'a PackedDump>) -> &'a str {
+        dump.filter(|_| !self.archive_only).map_or(&archive.name, |dump| &dump.name)
     }
 
     /// The command that restores `archive` with the dump called `name`.
@@ -201,6 +242,7 @@ impl Restoration {
 
     fn check_folder(&self) -> Result<(), RestoreError> {
         match fs::metadata(&self.folder) {
+            _ if self.to_stdout => Ok(()),
             Ok(metadata) if metadata.is_dir() => Ok(()),
             Ok(_) => Err(RestoreError::NotAFolder(self.folder.clone())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -208,7 +250,14 @@ impl Restoration {
         }
     }
 
+    fn check_space(&self, needed: u64) -> io::Result<()> {
+        if self.to_stdout { Ok(()) } else { check_space(&self.folder, needed) }
+    }
+
     fn check_target(&self, name: &str) -> Result<(), RestoreError> {
+        if self.to_stdout {
+            return Ok(());
+        }
         let path = self.folder.join(name);
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Err(RestoreError::IsAFolder(path)),
@@ -228,8 +277,13 @@ impl Restoration {
     }
 
     /// Sets the modification time to that of the dump or of the archive, and renames the file.
-    fn publish(&self, file: AtomicFile, archive: &StoredArchive, dump: &PackedDump) -> Result<(), RestoreError> {
-        let modified = if self.archive_only { archive.file.modified } else { dump.modified };
+    fn publish(
+        &self,
+        file: AtomicFile,
+        archive: &StoredArchive,
+        dump: Option<&PackedDump>,
+    ) -> Result<(), RestoreError> {
+        let modified = dump.filter(|_| !self.archive_only).map_or(archive.file.modified, |dump| dump.modified);
         let path = file.path().to_owned();
         let time = modified.map_or(Ok(()), |time| file.as_file().set_modified(time.into()));
         time.and_then(|()| file.publish(FILE_MODE, self.force)).map_err(|source| match source.kind() {
@@ -278,7 +332,7 @@ impl<W: Write> Write for Summing<W> {
 /// Copies the bytes that it reads to a file. Write errors are returned as read errors.
 struct Copying<'a> {
     reader: &'a mut dyn Read,
-    copy: &'a File,
+    copy: Box<dyn Write + 'a>,
 }
 
 impl Read for Copying<'_> {

@@ -5,13 +5,16 @@ mod report;
 use std::time::Instant;
 use std::{io, slice};
 
-use crate::archive::{PackedDump, unpack};
+use age::x25519::Identity;
+
+use crate::archive::{PackedDump, Stored, unpack};
 use crate::commands::foreground::{self, Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::recovery::connect_and_list;
+use crate::commands::recovery::{connect_and_list, expected_sha256, identities};
 use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
 use crate::exit_code::ExitCode;
+use crate::rules::archive_name::is_encrypted;
 use crate::rules::dump::base_name;
 use crate::rules::recovery::{NoArchive, StoredArchive, choose};
 use crate::rules::redaction::Redaction;
@@ -20,6 +23,10 @@ use crate::{cli, config};
 
 pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
     let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());
+    let identities = match identities(&arguments.identity) {
+        Ok(identities) => identities,
+        Err(code) => return code,
+    };
     foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, move |context| {
         let (server, connection, _, stored) = connect_and_list(context)?;
         let stored = match date {
@@ -36,7 +43,7 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
         }
         let names = context.config.dump.iter().chain(&other_name).map(|path| base_name(path).to_owned()).collect();
         let redaction = Redaction::new(&context.config.secrets());
-        Verification { context, server: &server, names, redaction }.verify_all(connection, stored)
+        Verification { context, server: &server, names, identities, redaction }.verify_all(connection, stored)
     }))
 }
 
@@ -45,6 +52,8 @@ struct Verification<'a> {
     server: &'a Server,
     /// The accepted names of the dump; if empty, any name.
     names: Vec<String>,
+    /// Private keys.
+    identities: Vec<Identity>,
     redaction: Redaction,
 }
 
@@ -77,9 +86,9 @@ impl Verification<'_> {
             self.context.progress.print(&report::total(&conditions));
         }
         let all_are = |is_fine: fn(&Condition) -> bool| conditions.iter().all(is_fine);
-        Ok(if all_are(|condition| matches!(condition, Condition::Good(_))) {
+        Ok(if all_are(|condition| matches!(condition, Condition::Good(_) | Condition::Unchanged)) {
             ExitCode::Success
-        } else if all_are(|condition| matches!(condition, Condition::Good(_) | Condition::OtherName { .. })) {
+        } else if all_are(|condition| !matches!(condition, Condition::Bad(_) | Condition::Unread(_))) {
             ExitCode::Warnings
         } else {
             ExitCode::Failed
@@ -88,16 +97,27 @@ impl Verification<'_> {
 
     /// The condition of `archive`, and a connection for the next one.
     fn verify_one(&self, first: Connection, archive: &StoredArchive) -> (Condition, Option<Connection>) {
-        let Context { interrupt, progress, .. } = self.context;
+        let Context { interrupt, progress, config, .. } = self.context;
+        let lookup = |connection: &Connection| connection.checksum(&config.naming, &archive.file.name);
+        let (sha256, first) = match self.server.with_connection("reading the checksum file", Some(first), lookup) {
+            Ok((file, connection)) => match expected_sha256(file) {
+                Ok(sha256) => (sha256, connection),
+                Err(error) => return (Condition::Bad(error.to_string()), Some(connection)),
+            },
+            Err(error) => return (Condition::Unread(self.redaction.clean(&with_causes(&error))), None),
+        };
+        let (is_encrypted, identities) = (is_encrypted(&archive.name), &*self.identities);
+        let stored = Stored { is_encrypted, identities, sha256: sha256.as_ref() };
         let fetched = fetch(self.server, first, &archive.file, (progress, "Verify"), |reader| {
-            unpack(reader, None, interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump)
+            stored.read(reader, |content| unpack(content, None, interrupt, |_| Ok(io::sink())).map(|(dump, _)| dump))
         });
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(error) => return (Condition::Unread(self.redaction.clean(&with_causes(&error))), None),
         };
         let condition = match fetched.value {
-            Ok(dump) => self.intact(dump),
+            Ok(Some(dump)) => self.intact(dump),
+            Ok(None) => Condition::Unchanged,
             Err(error) if error.is_bad_archive() => Condition::Bad(self.redaction.clean(&error.to_string())),
             Err(error) => Condition::Unread(self.redaction.clean(&with_causes(&error))),
         };

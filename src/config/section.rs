@@ -152,10 +152,19 @@ impl<'s, 'r> Section<'s, 'r> {
 
     /// A required list with at least one entry.
     pub(super) fn list<T>(&mut self, label: Label, kind: Kind<T>) -> Option<Vec<T>> {
+        self.list_or(label, kind, None)
+    }
+
+    /// A list that may be missing or null, but not empty.
+    pub(super) fn optional_list<T>(&mut self, label: Label, kind: Kind<T>) -> Vec<T> {
+        self.list_or(label, kind, Some(Json::Null)).unwrap_or_default()
+    }
+
+    fn list_or<T>(&mut self, label: Label, kind: Kind<T>, default: Option<Json>) -> Option<Vec<T>> {
         let example = kind.form.example.map(|example| format!("[{example}]"));
         let fix = format!("write a list with at least one entry, such as {}", example.as_deref().unwrap_or("[…]"));
         let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
-        self.declare(label, Form { schema, example }, None);
+        self.declare(label, Form { schema, example }, default);
         let name = label.name;
         match self.json_value(name)? {
             Value::List(entries) if !entries.is_empty() => {

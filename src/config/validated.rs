@@ -95,7 +95,12 @@ impl Config {
 }
 
 pub(super) fn naming(id: &JobId, archive: &Archive, sftp: &Sftp) -> Naming {
-    Naming { archive: archive.name.clone(), temporary_prefix: sftp.temporary_prefix.clone(), id: id.to_string() }
+    Naming {
+        archive: archive.name.clone(),
+        temporary_prefix: sftp.temporary_prefix.clone(),
+        id: id.to_string(),
+        is_encrypted: !archive.encrypt_to.is_empty(),
+    }
 }
 
 /// Separate sections, because mistakes in one must not stop a command that does not need it. `None` is an optional section,

@@ -1,7 +1,7 @@
 //! Sends an archive under a temporary name, reads it back over other connections, and publishes it.
 
 use crate::destination::error::DestinationError;
-use crate::destination::publish::{Occupant, Publication, Published, put_back};
+use crate::destination::publish::{Occupant, Publication, Published, clear_checksum, put_back};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
@@ -9,7 +9,11 @@ use crate::destination::transfer::upload::Upload;
 use crate::disk::spool::Spool;
 use crate::rules::archive_name::Naming;
 use crate::rules::listing::{Entry, own_uploads};
+use crate::rules::origin::Mark;
 use crate::runtime::progress::Progress;
+
+/// Whether the archive with this name belongs to another job and must not be replaced.
+pub type IsOtherJobs<'a> = dyn Fn(&Connection, &str) -> Result<bool, DestinationError> + 'a;
 
 /// The delivery of one archive. It reconnects after a broken connection.
 pub struct Delivery<'a> {
@@ -19,8 +23,9 @@ pub struct Delivery<'a> {
     pub name: &'a str,
     /// The archive, which may still grow during the upload.
     pub spool: &'a Spool,
-    /// Whether an archive with these first 64 KiB belongs to another job and must not be replaced.
-    pub belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
+    pub belongs_to_other_job: &'a IsOtherJobs<'a>,
+    /// The dump's name and the job's mark, if the archive gets a checksum file.
+    pub checksum: Option<&'a (String, Mark)>,
     pub progress: &'a Progress,
 }
 
@@ -32,7 +37,11 @@ pub struct Sent {
 
 pub enum SentState {
     /// The whole archive is on the server under its temporary name.
-    Uploaded(Box<Upload>),
+    Uploaded {
+        upload: Box<Upload>,
+        /// The archive's name in the other form, encrypted or not, if the folder has one.
+        other_form: Option<String>,
+    },
     /// The same bytes already have the final name.
     AlreadyThere(Connection),
 }
@@ -45,6 +54,8 @@ pub struct Verified {
     pub durability: Option<Durability>,
     /// Bytes that were free when the upload was complete, if the server reports them.
     pub free: Option<u64>,
+    /// Whether a file that this program has not written has the name of the checksum file.
+    pub has_foreign_checksum: bool,
     /// The folder after the publication, if it is known.
     pub listing: Option<Vec<Entry>>,
 }
@@ -59,11 +70,16 @@ impl Delivery<'_> {
     pub fn send(&self, connection: Connection, expected_size: Option<u64>) -> Result<Sent, DestinationError> {
         let part = self.naming.upload_name(self.name);
         let mut upload = Upload::new(self.server, self.spool, expected_size, part.clone());
-        let publication = self.publication();
+        let mut publication = self.publication(None);
         let mut cleared = Vec::new();
         let work = |connection: &Connection| {
             let listing = self.prepare(connection, &part, &mut cleared)?;
-            if listing.iter().any(|entry| entry.name == self.name) {
+            let is_archive =
+                |entry: &&Entry| self.naming.archive.date_of(&entry.name) == self.naming.archive.date_of(self.name);
+            let archives = listing.iter().filter(is_archive).map(|entry| entry.name.clone());
+            let (same_form, other_form): (Vec<_>, Vec<_>) = archives.partition(|name| name == self.name);
+            publication.other_form = other_form.into_iter().next();
+            if !same_form.is_empty() || publication.other_form.is_some() {
                 let bar = self.progress.bar("Compare", expected_size);
                 if publication.occupant(connection, &bar)? == Occupant::SameArchive {
                     return Ok(true);
@@ -78,7 +94,7 @@ impl Delivery<'_> {
             SentState::AlreadyThere(connection)
         } else {
             connection.close_quietly();
-            SentState::Uploaded(Box::new(upload))
+            SentState::Uploaded { upload: Box::new(upload), other_form: publication.other_form }
         };
         Ok(Sent { state, cleared })
     }
@@ -89,14 +105,15 @@ impl Delivery<'_> {
     /// # Errors
     /// If the server's copy differs, and as [`send`](Delivery::send).
     pub fn verify_and_publish(&self, sent: SentState) -> Result<Verified, DestinationError> {
-        let mut upload = match sent {
+        let (mut upload, other_form) = match sent {
             SentState::AlreadyThere(connection) => {
                 let published = Published::AlreadyThere;
-                return Ok(Verified { published, connection, durability: None, free: None, listing: None });
+                let (durability, free, listing) = (None, None, None);
+                return Ok(Verified { published, connection, durability, free, has_foreign_checksum: false, listing });
             }
-            SentState::Uploaded(upload) => upload,
+            SentState::Uploaded { upload, other_form } => (upload, other_form),
         };
-        let mut publication = self.publication();
+        let mut publication = self.publication(other_form);
         let (published, connection) = loop {
             let connection = match self.verify(&upload) {
                 // A file that may not be read may not be read after another upload either.
@@ -118,7 +135,8 @@ impl Delivery<'_> {
             }
         };
         let (durability, free) = (Some(upload.durability), upload.free);
-        Ok(Verified { published, connection, durability, free, listing: publication.listing })
+        let Publication { has_foreign_checksum, listing, .. } = publication;
+        Ok(Verified { published, connection, durability, free, has_foreign_checksum, listing })
     }
 
     /// Size of the archive so far, in bytes.
@@ -126,21 +144,24 @@ impl Delivery<'_> {
         self.spool.extent().map_or(0, |extent| extent.written)
     }
 
-    fn publication(&self) -> Publication<'_> {
-        let Delivery { server, naming, name, spool, belongs_to_other_job, .. } = *self;
+    fn publication(&self, other_form: Option<String>) -> Publication<'_> {
+        let Delivery { server, naming, name, spool, belongs_to_other_job, checksum, .. } = *self;
         Publication {
             server,
             naming,
             final_name: name,
             spool,
             belongs_to_other_job,
+            checksum,
+            other_form,
+            has_foreign_checksum: false,
             replaced: None,
             may_be_done: false,
             listing: None,
         }
     }
 
-    /// Puts set-aside archives back, removes this job's uploads other than `part`, adds their names to `cleared`, and returns
+    /// Puts set-aside archives back, removes a checksum file without its archive, and this job's uploads other than `part`, adds their names to `cleared`, and returns
     /// the new listing. Failing to remove an upload is not an error.
     fn prepare(
         &self,
@@ -149,6 +170,9 @@ impl Delivery<'_> {
         cleared: &mut Vec<String>,
     ) -> Result<Vec<Entry>, DestinationError> {
         let mut listing = put_back(connection, self.naming, connection.list()?)?;
+        if !listing.iter().any(|entry| entry.name == self.name) {
+            clear_checksum(connection, self.naming, self.name, &mut listing)?;
+        }
         for name in own_uploads(&listing, self.naming).into_iter().filter(|name| name != part) {
             match connection.remove(&name) {
                 Ok(()) => {

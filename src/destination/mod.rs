@@ -1,10 +1,12 @@
 //! Delivers archives over SFTP.
 //!
 //! - `delivery`: sends, verifies and publishes an archive; `publish`: gives a verified archive its final name
+//! - `checksum_file`: reads and writes checksum files
 //! - `probe`: examines the server for `check`
 //! - `session`: connections, host keys, logins, the folder
 //! - `transfer`: uploads and downloads over several connections
 
+mod checksum_file;
 mod delivery;
 mod error;
 mod probe;
@@ -12,7 +14,7 @@ mod publish;
 mod session;
 mod transfer;
 
-pub use delivery::{Delivery, Sent, SentState, Verified};
+pub use delivery::{Delivery, IsOtherJobs, Sent, SentState, Verified};
 pub use error::DestinationError;
 pub use probe::{Trust, try_writing};
 pub use publish::{Published, Replaced, put_back};

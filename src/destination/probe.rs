@@ -193,6 +193,7 @@ mod tests {
 
     fn naming(pattern: &str) -> Naming {
         Naming {
+            is_encrypted: false,
             archive: ArchiveName::new(pattern).unwrap(),
             temporary_prefix: ".".to_owned(),
             id: "0a1b2c3d".to_owned(),

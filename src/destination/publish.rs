@@ -2,26 +2,30 @@
 //!
 //! ssh2 has no binding for OpenSSH's `posix-rename@openssh.com`, and no other rename overwrites. So a replacement takes two
 //! renames: the existing archive is set aside, then the new one gets its name. If a run is killed in between, the next run
-//! puts the set-aside archive back.
+//! puts the set-aside archive back. Checksum files are set aside and written before their archives, so that no archive ever
+//! has the checksum of another one.
 
+use crate::destination::delivery::IsOtherJobs;
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::destination::transfer::read_back::ReadBack;
-use crate::disk::spool::Spool;
-use crate::rules::archive_name::{Naming, ReplacedVersion};
-use crate::rules::listing::{Entry, Kind, unfinished_replacements};
+use crate::disk::spool::{Content, Spool};
+use crate::rules::archive_name::{Naming, ReplacedVersion, is_encrypted};
+use crate::rules::checksum::{Checksum, ChecksumFile};
+use crate::rules::listing::{Entry, Kind, unfinished_replacements, unpaired_checksums};
+use crate::rules::origin::Mark;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 
-/// The file that has the archive's final name.
+/// The files that have the archive's final name, or its name in the other form, encrypted or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Occupant {
     Nothing,
-    /// The archive to deliver, byte for byte.
+    /// The archive to deliver: byte for byte, or if encrypted, with the same content before encryption.
     SameArchive,
-    /// An archive of this job with other bytes.
-    OtherArchive(Entry),
+    /// Archives of this job with other content.
+    OtherArchives(Vec<Entry>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub enum Published {
 /// An archive that was set aside to make way for a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replaced {
+    /// Its former name.
+    pub name: String,
     pub set_aside_as: String,
     /// In bytes, if the server reports it.
     pub size: Option<u64>,
@@ -48,8 +54,13 @@ pub(crate) struct Publication<'a> {
     pub(crate) naming: &'a Naming,
     pub(crate) final_name: &'a str,
     pub(crate) spool: &'a Spool,
-    /// Whether an archive with these first 64 KiB belongs to another job and must not be replaced.
-    pub(crate) belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
+    pub(crate) belongs_to_other_job: &'a IsOtherJobs<'a>,
+    /// The dump's name and the job's mark, if the archive gets a checksum file.
+    pub(crate) checksum: Option<&'a (String, Mark)>,
+    /// The archive's name in the other form, encrypted or not, if the folder has one.
+    pub(crate) other_form: Option<String>,
+    /// Whether a file that this program has not written has the name of the checksum file.
+    pub(crate) has_foreign_checksum: bool,
     /// The archive that this publication has set aside.
     pub(crate) replaced: Option<Replaced>,
     /// Whether the upload may have its final name already.
@@ -58,49 +69,142 @@ pub(crate) struct Publication<'a> {
     pub(crate) listing: Option<Vec<Entry>>,
 }
 
-/// Puts back every set-aside archive in `listing` that was not replaced, and returns the new listing of the folder.
+/// Puts back every set-aside archive in `listing` that was not replaced, with its checksum file, and returns the new listing of
+/// the folder.
 pub fn put_back(
     connection: &Connection,
     naming: &Naming,
     mut listing: Vec<Entry>,
 ) -> Result<Vec<Entry>, DestinationError> {
     for (old, archive) in unfinished_replacements(&listing, naming) {
-        match connection.rename(&old, &archive) {
-            Ok(()) => tracing::info!("{archive:?} was put back: it had been set aside and not replaced"),
-            Err(error @ DestinationError::Broken { .. }) => return Err(error),
-            Err(error) => {
-                tracing::info!("{archive:?} could not be put back, {old:?} is kept: {error}");
-                continue;
-            }
-        }
-        if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
-            entry.name = archive;
-        }
+        // It belongs to the archive that was not published.
+        clear_checksum(connection, naming, &archive, &mut listing)?;
+        rename_back(connection, (old, archive), &mut listing)?;
+    }
+    for checksum in unpaired_checksums(&listing, naming) {
+        rename_back(connection, checksum, &mut listing)?;
     }
     Ok(listing)
 }
 
+fn rename_back(
+    connection: &Connection,
+    (old, name): (String, String),
+    listing: &mut [Entry],
+) -> Result<(), DestinationError> {
+    match connection.rename(&old, &name) {
+        Ok(()) => tracing::info!("{name:?} was put back: it had been set aside and not replaced"),
+        Err(error @ DestinationError::Broken { .. }) => return Err(error),
+        Err(error) => {
+            tracing::info!("{name:?} could not be put back, {old:?} is kept: {error}");
+            return Ok(());
+        }
+    }
+    if let Some(entry) = listing.iter_mut().find(|entry| entry.name == old) {
+        entry.name = name;
+    }
+    Ok(())
+}
+
+/// Removes the checksum file of `archive`, which does not exist, if `listing` has one of this program. If the account may not
+/// remove files, gives it the name of an unfinished upload.
+pub(crate) fn clear_checksum(
+    connection: &Connection,
+    naming: &Naming,
+    archive: &str,
+    listing: &mut Vec<Entry>,
+) -> Result<(), DestinationError> {
+    let name = naming.checksum_name(archive);
+    if !listing.iter().any(|entry| entry.name == name)
+        || !matches!(connection.checksum(naming, archive)?, Some(ChecksumFile::Valid(_) | ChecksumFile::Damaged))
+    {
+        return Ok(());
+    }
+    let cleared = match connection.remove(&name) {
+        Err(DestinationError::Refused { .. }) => connection.rename(&name, &naming.upload_name(&name)),
+        other => other,
+    };
+    match cleared {
+        Ok(()) => listing.retain(|entry| entry.name != name),
+        Err(error @ DestinationError::Broken { .. }) => return Err(error),
+        Err(error) => tracing::info!("could not remove {name:?}, the checksum file of no archive: {error}"),
+    }
+    Ok(())
+}
+
 impl Publication<'_> {
-    /// Finds the file that has the archive's final name. Waits until the spool is complete before comparing it.
+    /// Finds the files that have the archive's final name in either form. Waits until the spool is complete before comparing
+    /// them.
     ///
     /// # Errors
     /// If the name is taken by something other than a file or by another job's archive, the archive is abandoned, or the
     /// server or the connection fails.
-    pub(crate) fn occupant(&self, connection: &Connection, bar: &Bar) -> Result<Occupant, DestinationError> {
-        let entry = match connection.lookup(self.final_name)? {
-            None => return Ok(Occupant::Nothing),
-            Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
-            Some(entry) => entry,
-        };
-        if (self.belongs_to_other_job)(&connection.beginning(self.final_name)?) {
-            return Err(DestinationError::OtherJobsArchive(entry.name));
+    pub(crate) fn occupant(&mut self, connection: &Connection, bar: &Bar) -> Result<Occupant, DestinationError> {
+        let mut existing = Vec::new();
+        for name in [Some(self.final_name), self.other_form.as_deref()].into_iter().flatten() {
+            match connection.lookup(name)? {
+                None => continue,
+                Some(entry) if entry.kind != Kind::File => return Err(DestinationError::NotAFile(entry.name)),
+                Some(entry) => existing.push(entry),
+            }
+            if (self.belongs_to_other_job)(connection, name)? {
+                return Err(DestinationError::OtherJobsArchive(name.to_owned()));
+            }
         }
-        match self.compare(connection, bar) {
-            Ok(()) => Ok(Occupant::SameArchive),
-            Err(DestinationError::Different { .. }) => Ok(Occupant::OtherArchive(entry)),
-            Err(DestinationError::Disappeared(_)) => Ok(Occupant::Nothing),
+        let is_same = match existing.first() {
+            Some(entry) if entry.name == self.final_name => self.is_same(connection, bar),
+            _ => Ok(false),
+        };
+        match is_same {
+            Ok(true) => Ok(Occupant::SameArchive),
+            Ok(false) if !existing.is_empty() => Ok(Occupant::OtherArchives(existing)),
+            Ok(false) | Err(DestinationError::Disappeared(_)) => Ok(Occupant::Nothing),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the file with the final name has the content of the archive. If it has, the checksum file is completed.
+    fn is_same(&mut self, connection: &Connection, bar: &Bar) -> Result<bool, DestinationError> {
+        if !is_encrypted(self.final_name) {
+            return match self.compare(connection, bar) {
+                Ok(()) => self.write_checksum(connection).map(|()| true),
+                Err(DestinationError::Different { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
+        let content = self.content(connection)?;
+        let checksum = connection.checksum(self.naming, self.final_name)?.and_then(ChecksumFile::valid);
+        let Some(checksum) = checksum.filter(|checksum| checksum.plain == content.plain_sha256) else {
+            return Ok(false);
+        };
+        let in_flight = self.server.in_flight(0, 1);
+        Ok(connection.sha256(self.final_name, in_flight, bar)? == checksum.archive)
+    }
+
+    fn exists(&self, connection: &Connection) -> Result<bool, DestinationError> {
+        connection.lookup(self.final_name).map(|entry| entry.is_some())
+    }
+
+    fn content(&self, connection: &Connection) -> Result<Content, DestinationError> {
+        connection.rest_during(|| self.spool.wait_until_complete()).map_err(DestinationError::Spool)
+    }
+
+    /// Writes the checksum file, unless it is there or a file of another program has its name.
+    fn write_checksum(&mut self, connection: &Connection) -> Result<(), DestinationError> {
+        let Some((dump, mark)) = self.checksum else { return Ok(()) };
+        let content = self.content(connection)?;
+        let checksum = Checksum::new(dump, mark.clone(), [content.plain_sha256, content.sha256]);
+        match connection.checksum(self.naming, self.final_name)? {
+            Some(ChecksumFile::Foreign) => self.has_foreign_checksum = true,
+            Some(ChecksumFile::Valid(existing)) if existing == checksum => {}
+            // Another machine has just published its archive, so the rename will fail.
+            Some(ChecksumFile::Valid(_)) if is_encrypted(self.final_name) && self.exists(connection)? => {}
+            _ => {
+                let name = self.naming.checksum_name(self.final_name);
+                connection.write_checksum(&name, &checksum.text(self.final_name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Renames the verified upload to its final name and checks the result. Can be called again after a broken connection: it
@@ -130,15 +234,17 @@ impl Publication<'_> {
                 connection.remove(&part)?;
                 return Ok(self.replaced.clone().map_or(Published::AlreadyThere, Published::Replacement));
             }
-            Occupant::OtherArchive(entry) => self.set_aside(connection, &entry)?,
+            Occupant::OtherArchives(existing) => self.set_aside(connection, &existing)?,
         }
-        let renamed =
-            connection.rename(&part, self.final_name).and_then(|()| self.check_rename(connection, &part, size));
+        let renamed = self
+            .write_checksum(connection)
+            .and_then(|()| connection.rename(&part, self.final_name))
+            .and_then(|()| self.check_rename(connection, &part, size));
         if renamed.is_err()
-            && let Some(Replaced { set_aside_as, .. }) = &self.replaced
-            && let Err(error) = connection.rename(set_aside_as, self.final_name)
+            && self.replaced.is_some()
+            && let Err(error) = connection.list().and_then(|listing| put_back(connection, self.naming, listing))
         {
-            tracing::debug!("could not put back {set_aside_as:?} ({error}); the next run will put it back");
+            tracing::debug!("could not put back the existing archive ({error}); the next run will put it back");
         }
         renamed.map(|()| self.published())
     }
@@ -170,23 +276,43 @@ impl Publication<'_> {
         ReadBack::new(self.server, self.spool, self.final_name).run(self.server, connection, bar)
     }
 
-    /// Renames the existing archive. The first and the latest replaced archives of a date are kept.
-    fn set_aside(&mut self, connection: &Connection, existing: &Entry) -> Result<(), DestinationError> {
-        let first = self.naming.replaced_name(self.final_name, ReplacedVersion::First);
-        let name = if connection.lookup(&first)?.is_none() {
-            first
-        } else {
-            let last = self.naming.replaced_name(self.final_name, ReplacedVersion::Last);
+    /// Renames the existing archives, and their checksum files first. The first and the latest replaced archives of a date are
+    /// kept.
+    fn set_aside(&mut self, connection: &Connection, existing: &[Entry]) -> Result<(), DestinationError> {
+        let names = [Some(self.final_name), self.other_form.as_deref()].into_iter().flatten();
+        let names: Vec<&str> = names.collect();
+        let mut version = ReplacedVersion::First;
+        for name in &names {
+            if connection.lookup(&self.naming.replaced_name(name, version))?.is_some() {
+                version = ReplacedVersion::Last;
+                break;
+            }
+        }
+        for name in names.iter().filter(|_| version == ReplacedVersion::Last) {
+            let last = self.naming.replaced_name(name, version);
             match connection.lookup(&last)? {
                 None => {}
                 Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,
                 Some(_) => return Err(DestinationError::NotAFile(last)),
             }
-            last
-        };
-        // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
-        self.replaced = Some(Replaced { set_aside_as: name.clone(), size: existing.size });
-        connection.rename(self.final_name, &name)
+        }
+        for Entry { name, size, .. } in existing {
+            let set_aside_as = self.naming.replaced_name(name, version);
+            if let Some(ChecksumFile::Valid(_) | ChecksumFile::Damaged) = connection.checksum(self.naming, name)? {
+                let [old, new] = [name, &set_aside_as].map(|archive| self.naming.checksum_name(archive));
+                connection.rename(&old, &new).or_else(|error| match error {
+                    // It belongs to an archive that is no longer there.
+                    DestinationError::Refused { .. } => {
+                        connection.remove(&new).and_then(|()| connection.rename(&old, &new))
+                    }
+                    error => Err(error),
+                })?;
+            }
+            // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
+            self.replaced = Some(Replaced { name: name.clone(), set_aside_as: set_aside_as.clone(), size: *size });
+            connection.rename(name, &set_aside_as)?;
+        }
+        Ok(())
     }
 
     fn published(&self) -> Published {

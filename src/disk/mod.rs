@@ -2,6 +2,7 @@
 
 pub mod atomic_file;
 pub mod bounded_read;
+pub mod identity;
 pub mod job_id;
 pub mod lock;
 pub mod space;

@@ -8,8 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256.
-pub type Digest = [u8; 32];
+use crate::rules::checksum::Digest;
 
 /// The writing side. Dropping it before [`finish`](SpoolWriter::finish) makes every read fail.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub struct Content {
     /// In bytes.
     pub size: u64,
     pub sha256: Digest,
+    /// Before encryption.
+    pub plain_sha256: Digest,
 }
 
 /// How much of a spool has been written.
@@ -131,11 +132,12 @@ impl Write for SpoolWriter {
 }
 
 impl SpoolWriter {
-    /// Marks the spool as complete.
-    pub fn finish(mut self) -> Content {
+    /// Marks the spool as complete. `plain` is the SHA-256 before encryption, if it is encrypted.
+    pub fn finish(mut self, plain: Option<Digest>) -> Content {
         self.finished = true;
         let size = self.shared.state().written;
-        let content = Content { size, sha256: self.hasher.finalize_reset().into() };
+        let sha256 = self.hasher.finalize_reset().into();
+        let content = Content { size, sha256, plain_sha256: plain.unwrap_or(sha256) };
         self.shared.end(End::Complete(content.clone()));
         content
     }
@@ -263,7 +265,7 @@ mod tests {
             writer.write_all(part).unwrap();
             thread::yield_now();
         }
-        let content = writer.finish();
+        let content = writer.finish(None);
         assert_eq!(reading.join().unwrap(), b"one two three");
         assert_eq!(content.size, 13);
         assert_eq!(content.sha256[..], Sha256::digest(b"one two three")[..]);
@@ -304,7 +306,7 @@ mod tests {
     #[test]
     fn a_complete_spool_cannot_be_discarded() {
         let (writer, spool) = spool();
-        let content = writer.finish();
+        let content = writer.finish(None);
         drop(spool.discard_on_drop());
         assert_eq!(spool.wait_until_complete().unwrap(), content);
     }

@@ -1,15 +1,18 @@
 //! Tasks 2 to 5: pack the dump on the web server into an archive on this machine.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::archive::{ArchiveError, ZippedDump};
+use crate::archive::{ArchiveError, Encryption, ZippedDump};
+use crate::config::Archive;
 use crate::disk::space;
 use crate::disk::spool::{self, Spool, SpoolWriter};
 use crate::pipeline::job::{Job, Stop};
 use crate::record::run_record::{ArchiveFacts, DumpFacts};
 use crate::record::task::Task;
+use crate::rules::checksum::hex;
 use crate::rules::freshness::{Freshness, Judgement, judge};
 use crate::rules::redaction::printable;
 use crate::rules::units;
@@ -129,18 +132,25 @@ impl Job {
         let task = self.journal.begin(Task::PackArchive);
         failpoint("packing");
         let name = self.archive_name();
-        let compression = self.config.archive.compression;
+        let Archive { compression, encrypt_to, .. } = &self.config.archive;
         let Packing { zip, dump, modified, may_start_over } = *packing;
         let mark = self.config.source.mark();
-        let packed = zip
-            .range(dump.data())
-            .map_err(ArchiveError::Read)
-            .and_then(|raw| dump.pack(raw, compression, modified, &mark, &mut writer, &self.interrupt));
+        let packed = zip.range(dump.data()).map_err(ArchiveError::Read).and_then(|raw| {
+            let pack = |mut output: &mut dyn Write| {
+                dump.pack(raw, *compression, modified, &mark, &mut output, &self.interrupt)
+            };
+            if encrypt_to.is_empty() {
+                return pack(&mut writer).map(|()| None);
+            }
+            let mut encryption = Encryption::new(encrypt_to, &mut writer)?;
+            pack(&mut encryption)?;
+            encryption.finish().map(Some)
+        });
         self.record_received(zip);
         match packed {
-            Ok(()) => {
-                let content = writer.finish();
-                let sha256 = content.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            Ok(plain) => {
+                let content = writer.finish(plain);
+                let sha256 = hex(&content.sha256);
                 let rate = units::rate_suffix(content.size, task.elapsed());
                 task.done(&format!("{name}, {}{rate}", units::size(content.size)));
                 self.journal.set_archive(ArchiveFacts { name, size: content.size, sha256 });

@@ -6,11 +6,14 @@ use chrono::{NaiveDate, TimeDelta};
 
 use crate::archive;
 use crate::config::Config;
-use crate::destination::{Connection, Replaced};
+use crate::destination::{Connection, DestinationError, Replaced};
 use crate::record::journal::{Journal, OpenTask};
 use crate::record::run_record::RunRecord;
+use crate::rules::archive_name::{Naming, is_encrypted};
+use crate::rules::checksum::ChecksumFile;
 use crate::rules::freshness::Freshness;
 use crate::rules::listing::Entry;
+use crate::rules::origin::Origin;
 use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interruption};
@@ -73,15 +76,25 @@ impl Arrival {
     }
 }
 
+/// The origin of the archive `name` on the server. That of an encrypted one is in its checksum file.
+pub fn origin(connection: &Connection, naming: &Naming, name: &str) -> Result<Origin, DestinationError> {
+    if !is_encrypted(name) {
+        return Ok(archive::origin(&connection.beginning(name)?));
+    }
+    let checksum = connection.checksum(naming, name)?.and_then(ChecksumFile::valid);
+    Ok(checksum.map(|checksum| checksum.origin()).unwrap_or_default())
+}
+
 impl Job {
     pub(super) fn archive_name(&self) -> String {
-        self.config.archive.name.file_name(self.today)
+        self.config.naming().file_name(self.today)
     }
 
-    /// Whether the archive that begins with `beginning` belongs to another job.
-    pub(super) fn belongs_to_other_job(&self, beginning: &[u8]) -> bool {
+    /// Whether the archive `name` on the server belongs to another job; false if that is unknown.
+    pub(super) fn belongs_to_other_job(&self, connection: &Connection, name: &str) -> Result<bool, DestinationError> {
         let source = &self.config.source;
-        archive::origin(beginning).belongs_to_another_job(&source.mark(), &source.dump)
+        let origin = origin(connection, &self.config.naming(), name)?;
+        Ok(origin.belongs_to_another_job(&source.mark(), &source.dump))
     }
 
     /// Ends `task` with `error`: as stopped after a signal, otherwise as failed.

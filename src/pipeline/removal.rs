@@ -164,8 +164,8 @@ impl Job {
     ) -> Result<Option<String>, DestinationError> {
         let find_foreign = |names: &mut dyn Iterator<Item = String>| {
             for name in names {
-                match connection.beginning(&name) {
-                    Ok(beginning) if self.belongs_to_other_job(&beginning) => return Ok(Some(name)),
+                match self.belongs_to_other_job(connection, &name) {
+                    Ok(true) => return Ok(Some(name)),
                     Err(error) if error.is_transient() => return Err(error),
                     _ => {}
                 }

@@ -6,8 +6,8 @@ use crate::destination::{
 use crate::pipeline::job::{Arrival, Job, Stop};
 use crate::record::run_record::{Delivery as Outcome, NOT_KNOWN_YET};
 use crate::record::task::Task;
-use crate::rules::archive_name::restore_option;
-use crate::rules::listing::{Kind, unfinished_replacements};
+use crate::rules::archive_name::{is_encrypted, restore_option};
+use crate::rules::listing::{Entry, Kind, unfinished_replacements};
 use crate::rules::units;
 use crate::runtime::failpoint::failpoint;
 
@@ -52,21 +52,27 @@ impl Job {
     /// Describes the file that has the final name `name`, or would be put back under it.
     fn describe_occupant(&self, connection: &Connection, name: &str) -> Result<String, DestinationError> {
         let listing = connection.list()?;
-        let put_back =
-            unfinished_replacements(&listing, &self.config.naming()).into_iter().find(|(_, archive)| archive == name);
-        let current = put_back.map_or(name.to_owned(), |(old, _)| old);
-        let Some(entry) = listing.into_iter().find(|entry| entry.name == current) else {
+        let naming = self.config.naming();
+        let put_back = unfinished_replacements(&listing, &naming)
+            .into_iter()
+            .find(|(_, archive)| naming.archive.date_of(archive) == Some(self.today));
+        let names = put_back.map_or(naming.file_names(self.today), |(old, _)| vec![old]);
+        let entry = names.iter().find_map(|name| listing.iter().find(|entry| entry.name == *name));
+        let Some(Entry { name: current, kind, size, .. }) = entry else {
             return Ok("nothing has that name yet".to_owned());
         };
-        if entry.kind != Kind::File {
-            return Err(DestinationError::NotAFile(entry.name));
+        if *kind != Kind::File {
+            return Err(DestinationError::NotAFile(current.clone()));
         }
-        if self.belongs_to_other_job(&connection.beginning(&current)?) {
-            return Err(DestinationError::OtherJobsArchive(current));
+        if self.belongs_to_other_job(connection, current)? {
+            return Err(DestinationError::OtherJobsArchive(current.clone()));
         }
-        let size = of_size(entry.size);
+        let size = of_size(*size);
+        if is_encrypted(current) != is_encrypted(name) {
+            return Ok(format!("an archive{size} of the same date would be set aside and replaced: {current}"));
+        }
         Ok(format!(
-            "an archive{size} already has that name: it would be kept if it has the same bytes, otherwise set aside and \
+            "an archive{size} already has that name: it would be kept if it has the same content, otherwise set aside and \
              replaced"
         ))
     }
@@ -83,9 +89,10 @@ impl Job {
             Ok(sent) => {
                 match &sent.state {
                     SentState::AlreadyThere(_) => {
-                        task.done(&format!("{} is already there, with the same bytes", delivery.name));
+                        let same = if is_encrypted(delivery.name) { "content" } else { "bytes" };
+                        task.done(&format!("{} is already there, with the same {same}", delivery.name));
                     }
-                    SentState::Uploaded(upload) => {
+                    SentState::Uploaded { upload, .. } => {
                         let (size, over) = (delivery.size(), units::count(upload.connections(), "connection"));
                         let rate = units::rate_suffix(size, task.elapsed());
                         task.done(&format!("{} as {}{rate} over {over}", units::size(size), upload.name()));
@@ -109,7 +116,7 @@ impl Job {
 
     pub(super) fn verify_archive(&self, delivery: &Delivery<'_>, sent: Sent) -> Result<Arrival, Stop> {
         let task = self.journal.begin(Task::VerifyArchive);
-        let Verified { published, connection, durability, free, listing } =
+        let Verified { published, connection, durability, free, has_foreign_checksum, listing } =
             match delivery.verify_and_publish(sent.state) {
                 Ok(verified) => verified,
                 Err(error) => {
@@ -128,7 +135,13 @@ impl Job {
         self.journal.set_delivery(outcome);
         let (name, size) = (delivery.name, delivery.size());
         if let Some(replaced) = &replaced {
-            self.report_replaced(name, replaced);
+            self.report_replaced(replaced);
+        }
+        if has_foreign_checksum {
+            let text = format!(
+                "{name} has no checksum file, because another program has written the file with its name; move that file away"
+            );
+            self.journal.warn(Task::VerifyArchive, &text);
         }
         let is_unsynced = durability.is_some_and(|durability| self.report_durability(name, &durability));
         task.done(&format!("{name}: {how}"));
@@ -136,13 +149,15 @@ impl Job {
         Ok(Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, listing })
     }
 
-    fn report_replaced(&self, name: &str, Replaced { set_aside_as, size }: &Replaced) {
+    fn report_replaced(&self, Replaced { name, set_aside_as, size }: &Replaced) {
         let (size, date) = (of_size(*size), self.today);
+        let is_same_form = *name == self.archive_name();
+        let what = if is_same_form { "different content already had" } else { "the same date had" };
         self.journal.warn(
             Task::VerifyArchive,
             &format!(
-                "an archive{size} with different content already had the name {name}: it is kept as {set_aside_as}. To \
-                 restore its dump, use restore {} --date {date}",
+                "an archive{size} with {what} the name {name}: it is kept as {set_aside_as}. To restore its dump, use restore \
+                 {} --date {date}",
                 restore_option(set_aside_as)
             ),
         );

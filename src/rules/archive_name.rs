@@ -1,6 +1,6 @@
 //! The names of archives, uploads and replaced archives in the server's folder.
 //!
-//! An archive is named after its date. An upload is called `<temporary_prefix><archive>.<id>.part`, so that jobs and
+//! An archive is named after its date, and its checksum file after the archive. An upload is called `<temporary_prefix><archive>.<id>.part`, so that jobs and
 //! machines that share a folder never touch each other's uploads. A replaced archive is set aside as `<archive>.old` (the
 //! first one of its date) or `<archive>.last.old` (the latest). Versions before 0.2 wrote
 //! `<temporary_prefix><archive>.part` and `<temporary_prefix><archive>.old`.
@@ -12,6 +12,9 @@ use chrono::{Days, Months, NaiveDate};
 use thiserror::Error;
 
 pub const EXTENSION: &str = ".tgz";
+/// Follows [`EXTENSION`] if the archive is encrypted.
+pub const ENCRYPTED: &str = ".age";
+const CHECKSUM: &str = ".sha256";
 
 /// In bytes, without extension: a file name has at most 255, and a prefix and suffixes are added.
 const MAX_NAME_LENGTH: usize = 200;
@@ -60,7 +63,7 @@ impl ArchiveName {
         Ok(name)
     }
 
-    /// With extension.
+    /// With the extension of an archive that is not encrypted.
     pub fn file_name(&self, date: NaiveDate) -> String {
         let mut name = String::new();
         // `new` has formatted dates with this pattern; whether that works depends on the pattern alone.
@@ -69,9 +72,9 @@ impl ArchiveName {
         name
     }
 
-    /// The date for which [`file_name`](Self::file_name) returns exactly `file_name`.
+    /// The date of the archive that is called `file_name`, encrypted or not.
     pub fn date_of(&self, file_name: &str) -> Option<NaiveDate> {
-        let stem = file_name.strip_suffix(EXTENSION)?;
+        let stem = file_name.strip_suffix(ENCRYPTED).unwrap_or(file_name).strip_suffix(EXTENSION)?;
         let mut parsed = Parsed::new();
         parse(&mut parsed, stem, self.items.iter()).ok()?;
         let date = parsed.to_naive_date().ok()?;
@@ -120,6 +123,8 @@ pub struct Naming {
     pub temporary_prefix: String,
     /// The job's id, 8 hexadecimal digits.
     pub id: String,
+    /// Whether new archives are encrypted.
+    pub is_encrypted: bool,
 }
 
 /// A file of this program that does not have the final name of an archive.
@@ -139,6 +144,8 @@ pub struct SetAside<'a> {
     /// The date in that name.
     pub date: NaiveDate,
     pub version: ReplacedVersion,
+    /// Whether it is the checksum file of the archive.
+    pub is_checksum: bool,
 }
 
 /// One of several replaced archives of a date, in the order of replacement.
@@ -155,7 +162,36 @@ pub fn restore_option(name: &str) -> &'static str {
     if name.ends_with(LAST_OLD) { "--replaced=last" } else { "--replaced" }
 }
 
+pub fn is_encrypted(archive: &str) -> bool {
+    archive.contains(&format!("{EXTENSION}{ENCRYPTED}"))
+}
+
 impl Naming {
+    /// The final name of a new archive of `date`.
+    pub fn file_name(&self, date: NaiveDate) -> String {
+        self.file_names(date).swap_remove(0)
+    }
+
+    /// The final names of archives of `date`: that of a new one, and the one in the other form, encrypted or not.
+    pub fn file_names(&self, date: NaiveDate) -> Vec<String> {
+        let plain = self.archive.file_name(date);
+        let encrypted = format!("{plain}{ENCRYPTED}");
+        if self.is_encrypted { vec![encrypted, plain] } else { vec![plain, encrypted] }
+    }
+
+    /// The name of the checksum file of `archive`, a final name or that of a set-aside archive.
+    pub fn checksum_name(&self, archive: &str) -> String {
+        match self.set_aside(archive) {
+            Some(SetAside { archive, version, .. }) => self.replaced_name(&format!("{archive}{CHECKSUM}"), version),
+            None => format!("{archive}{CHECKSUM}"),
+        }
+    }
+
+    /// The final name of the archive whose checksum file is called `name`; `None` if that is not the name of one.
+    pub fn checksum_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_suffix(CHECKSUM).filter(|archive| self.archive.date_of(archive).is_some())
+    }
+
     /// The name of this job's upload of `archive`, a final name.
     pub fn upload_name(&self, archive: &str) -> String {
         format!("{}{archive}.{}{PART}", self.temporary_prefix, self.id)
@@ -177,8 +213,10 @@ impl Naming {
 
     /// Parses `name`; `None` if it is not a replaced archive's.
     pub fn set_aside<'a>(&self, name: &'a str) -> Option<SetAside<'a>> {
-        let dated =
-            |archive: &'a str, version| self.archive.date_of(archive).map(|date| SetAside { archive, date, version });
+        let dated = |name: &'a str, version| {
+            let (archive, is_checksum) = (name.strip_suffix(CHECKSUM).unwrap_or(name), name.ends_with(CHECKSUM));
+            self.archive.date_of(archive).map(|date| SetAside { archive, date, version, is_checksum })
+        };
         let last = || name.strip_suffix(LAST_OLD).and_then(|archive| dated(archive, ReplacedVersion::Last));
         let first = || name.strip_suffix(OLD).and_then(|archive| dated(archive, ReplacedVersion::First));
         let legacy = || {
@@ -195,6 +233,7 @@ impl Naming {
         }
         let (archive, id) = rest.rsplit_once('.')?;
         let is_id = id.len() == 8 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let archive = archive.strip_suffix(CHECKSUM).unwrap_or(archive);
         if !is_id || self.archive.date_of(archive).is_none() {
             return None;
         }
@@ -216,9 +255,11 @@ mod tests {
     fn only_the_whole_name_is_parsed() {
         let name = ArchiveName::new("%Y%d%m").unwrap();
         assert_eq!(name.file_name(date(2026, 11, 23)), "20262311.tgz");
-        assert_eq!(name.date_of("20262311.tgz"), Some(date(2026, 11, 23)));
+        for archive in ["20262311.tgz", "20262311.tgz.age"] {
+            assert_eq!(name.date_of(archive), Some(date(2026, 11, 23)));
+        }
         let foreign = "20262311, x20262311.tgz, 20262311.tgz.part, 20262311.tgz\n,  20262311.tgz, 20261332.tgz, \
-                       +20262311.tgz, 2026 311.tgz, 20262311.TGZ, , .tgz";
+                       +20262311.tgz, 2026 311.tgz, 20262311.TGZ, , .tgz, .age, 20262311.age, 20262311.tgz.age.age";
         for foreign in foreign.split(", ") {
             assert_eq!(name.date_of(foreign), None, "{foreign:?}");
         }
@@ -262,9 +303,21 @@ mod tests {
     fn a_name_identifies_each_leftover() {
         for prefix in [".", "tmp-", ""] {
             let archive = ArchiveName::new("%Y%d%m").unwrap();
-            let naming = Naming { archive, temporary_prefix: prefix.to_owned(), id: "0a1b2c3d".to_owned() };
+            let (temporary_prefix, id) = (prefix.to_owned(), "0a1b2c3d".to_owned());
+            let naming = Naming { archive, temporary_prefix, id, is_encrypted: true };
             let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
-            let archive = "20262311.tgz";
+            let archive = naming.file_name(date);
+            let archive = archive.as_str();
+            let checksum = naming.checksum_name(archive);
+            assert_eq!((archive, checksum.as_str()), ("20262311.tgz.age", "20262311.tgz.age.sha256"));
+            assert_eq!((naming.checksum_of(&checksum), naming.checksum_of(archive)), (Some(archive), None));
+            assert_eq!(naming.leftover(&checksum), None);
+            assert_eq!(naming.leftover(&naming.upload_name(&checksum)), Some(Leftover::OwnUpload));
+            for version in [ReplacedVersion::First, ReplacedVersion::Last] {
+                let name = naming.checksum_name(&naming.replaced_name(archive, version));
+                let set_aside = SetAside { archive, date, version, is_checksum: true };
+                assert_eq!(naming.set_aside(&name), Some(set_aside), "{name}");
+            }
             assert_eq!(naming.leftover(&naming.upload_name(archive)), Some(Leftover::OwnUpload));
             for other in [".ffffffff.part", ".part"] {
                 assert_eq!(naming.leftover(&format!("{prefix}{archive}{other}")), Some(Leftover::OtherUpload));
@@ -274,7 +327,11 @@ mod tests {
                 // Without a prefix, the legacy name is the same as the first one.
                 let is_ambiguous = prefix.is_empty() && version == ReplacedVersion::Legacy;
                 let version = if is_ambiguous { ReplacedVersion::First } else { version };
-                assert_eq!(naming.set_aside(&name), Some(SetAside { archive, date, version }), "{name}");
+                assert_eq!(
+                    naming.set_aside(&name),
+                    Some(SetAside { archive, date, version, is_checksum: false }),
+                    "{name}"
+                );
             }
             for foreign in [".0A1B2C3D.part", ".0a1b2c3.part", ".part.old", ".old.part", ".first.old", ""] {
                 assert_eq!(naming.leftover(&format!("{prefix}{archive}{foreign}")), None, "{foreign}");

@@ -52,6 +52,8 @@ pub struct PlannedArchive {
     pub date: NaiveDate,
     /// Whether it is not empty and dated up to today.
     pub counts: bool,
+    /// Whether a checksum file is in the same folder.
+    pub has_checksum: bool,
     pub file: PlannedFile,
 }
 
@@ -103,6 +105,8 @@ impl Inventory {
             match decision.reason {
                 Reason::Foreign => inventory.foreign.push(decision.name),
                 Reason::NotAFile => inventory.irregular.push(decision.name),
+                Reason::Checksum => {}
+                _ if naming.set_aside(&decision.name).is_some_and(|set_aside| set_aside.is_checksum) => {}
                 reason => {
                     let file = PlannedFile {
                         name: decision.name,
@@ -113,12 +117,15 @@ impl Inventory {
                     };
                     let replaced =
                         naming.set_aside(&file.name).filter(|_| file.reason != Reason::UnfinishedReplacement);
+                    let has_checksum = entries.contains_key(naming.checksum_name(&file.name).as_str());
                     match (date, replaced.map(|replaced| replaced.date)) {
                         (Some(date), _) => {
                             let counts = date <= today && file.size != Some(0);
-                            inventory.archives.push(PlannedArchive { date, counts, file });
+                            inventory.archives.push(PlannedArchive { date, counts, has_checksum, file });
                         }
-                        (None, Some(date)) => inventory.replaced.push(PlannedArchive { date, counts: false, file }),
+                        (None, Some(date)) => {
+                            inventory.replaced.push(PlannedArchive { date, counts: false, has_checksum, file });
+                        }
                         (None, None) => inventory.leftovers.push(file),
                     }
                 }
@@ -151,7 +158,7 @@ fn next_run_date(newest: Option<NaiveDate>, today: NaiveDate) -> NaiveDate {
 pub fn plan_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: Circumstances) -> Plan {
     let mut plan = retention::plan(listing, naming, policy, circumstances);
     let today = next_run_date(plan.reference, circumstances.today);
-    let name = naming.archive.file_name(today);
+    let name = naming.file_name(today);
     let mut next_listing = listing.to_vec();
     next_listing.push(Entry { name, kind: Kind::File, size: Some(1), modified: None });
     let server_now = circumstances.server_now.map(|now| now + (today - circumstances.today));
@@ -160,7 +167,10 @@ pub fn plan_next_run(listing: &[Entry], naming: &Naming, policy: Policy, circums
     let next: HashMap<&str, &Decision> = next.decisions.iter().map(|it| (it.name.as_str(), it)).collect();
     let depends_on_age = |reason: &Reason| {
         matches!(reason, Reason::Kept { .. } | Reason::Expired { .. } | Reason::WrittenLater { .. })
-            || matches!(reason, Reason::SetAside { .. } | Reason::ReplacedRecently | Reason::Replaced)
+            || matches!(
+                reason,
+                Reason::SetAside { .. } | Reason::ReplacedRecently | Reason::Replaced | Reason::Checksum
+            )
     };
     for decision in &mut plan.decisions {
         let changes = match &decision.reason {
@@ -203,6 +213,7 @@ pub(crate) mod tests {
         archive: ArchiveName::new("%Y%d%m").unwrap(),
         temporary_prefix: ".".to_owned(),
         id: "0a1b2c3d".to_owned(),
+        is_encrypted: false,
     });
 
     fn entry(name: &str) -> Entry {
@@ -227,6 +238,9 @@ pub(crate) mod tests {
             Entry { kind: Kind::Directory, ..archive(3) },
             entry(".20261211.tgz.0a1b2c3d.part"),
             entry("20262311.tgz.old"),
+            entry("20262311.tgz.sha256.old"),
+            entry("20262311.tgz.sha256"),
+            entry("20262211.tgz.sha256"),
             entry("notes.txt"),
         ];
         let all = inventory(&listing, POLICY);
@@ -236,7 +250,10 @@ pub(crate) mod tests {
             [("20261111.tgz", true), ("20262111.tgz", false), ("20262311.tgz", true), ("20262411.tgz", false)];
         assert_eq!(archives, expected);
         assert_eq!(all.newest().unwrap().file.name, "20262311.tgz");
-        assert_eq!(all.leftovers[0].reason, Reason::UnfinishedUpload);
+        let has_checksum: Vec<bool> = all.archives.iter().map(|archive| archive.has_checksum).collect();
+        assert_eq!((has_checksum, all.replaced[0].has_checksum), (vec![false, false, true, false], true));
+        let leftovers: Vec<&Reason> = all.leftovers.iter().map(|file| &file.reason).collect();
+        assert_eq!(leftovers, [&Reason::UnfinishedUpload, &Reason::NewChecksum]);
         assert_eq!((all.replaced.len(), all.replaced[0].date), (1, TODAY));
         assert_eq!((all.irregular, all.foreign), (vec!["20262011.tgz".to_owned()], vec!["notes.txt".to_owned()]));
         assert_eq!(all.reference, Some(TODAY));

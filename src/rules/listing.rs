@@ -1,6 +1,6 @@
 //! The entries of the server's folder; finds archives, unfinished uploads and unfinished replacements among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -59,18 +59,32 @@ pub fn archives_including_empty(listing: &[Entry], naming: &Naming, today: Naive
     archives
 }
 
-/// The set-aside archives without a file under their final name, as (current name, final name). A run that is killed between
-/// the two renames of a replacement leaves one. If a date has several, only the latest is returned.
+/// The set-aside archives of dates without a final archive, as (current name, final name). A run that is killed between the
+/// two renames of a replacement leaves one. If a date has several, only the latest is returned.
 pub fn unfinished_replacements(listing: &[Entry], naming: &Naming) -> Vec<(String, String)> {
-    let mut latest: BTreeMap<&str, (ReplacedVersion, &str)> = BTreeMap::new();
+    let mut latest: BTreeMap<NaiveDate, (ReplacedVersion, &str, &str)> = BTreeMap::new();
     for entry in listing.iter().filter(|entry| entry.kind == Kind::File) {
-        if let Some(SetAside { archive, version, .. }) = naming.set_aside(&entry.name) {
-            let latest = latest.entry(archive).or_insert((version, &entry.name));
-            *latest = (*latest).max((version, &entry.name));
+        if let Some(SetAside { archive, date, version, is_checksum: false }) = naming.set_aside(&entry.name) {
+            let latest = latest.entry(date).or_insert((version, &entry.name, archive));
+            *latest = (*latest).max((version, &entry.name, archive));
         }
     }
-    latest.retain(|archive, _| !listing.iter().any(|entry| entry.name == *archive));
-    latest.into_iter().map(|(archive, (_, name))| (name.to_owned(), archive.to_owned())).collect()
+    let finals: BTreeSet<NaiveDate> = listing.iter().filter_map(|entry| naming.archive.date_of(&entry.name)).collect();
+    latest.retain(|date, _| !finals.contains(date));
+    latest.into_values().map(|(_, name, archive)| (name.to_owned(), archive.to_owned())).collect()
+}
+
+/// The set-aside checksum files of archives that were not set aside themselves, as (current name, final name). A run that is
+/// killed between the two leaves one.
+pub fn unpaired_checksums(listing: &[Entry], naming: &Naming) -> Vec<(String, String)> {
+    let has = |name: &str| listing.iter().any(|entry| entry.name == name);
+    let unpaired = |entry: &Entry| {
+        let set_aside = naming.set_aside(&entry.name).filter(|set_aside| set_aside.is_checksum)?;
+        let checksum = naming.checksum_name(set_aside.archive);
+        let is_paired = has(&naming.replaced_name(set_aside.archive, set_aside.version));
+        (has(set_aside.archive) && !has(&checksum) && !is_paired).then(|| (entry.name.clone(), checksum))
+    };
+    listing.iter().filter(|entry| entry.kind == Kind::File).filter_map(unpaired).collect()
 }
 
 /// The uploads that earlier runs of this job did not finish. No later run needs them.
@@ -88,9 +102,11 @@ mod tests {
     #[test]
     fn archives_are_regular_nonempty_files_dated_up_to_today_sorted_by_date() {
         let archive = ArchiveName::new("%Y%d%m").unwrap();
-        let naming = Naming { archive, temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() };
+        let (temporary_prefix, id) = (".".to_owned(), "0a1b2c3d".to_owned());
+        let naming = Naming { archive, temporary_prefix, id, is_encrypted: false };
         let listing = [
-            ("20262311.tgz", Kind::File, Some(3)),
+            ("20262311.tgz.age", Kind::File, Some(3)),
+            ("20262311.tgz.age.sha256", Kind::File, Some(3)),
             ("20260112.tgz", Kind::File, Some(3)),
             ("20262211.tgz", Kind::File, Some(0)),
             ("20260211.tgz", Kind::File, None),
@@ -101,6 +117,6 @@ mod tests {
         .map(|(name, kind, size)| Entry { name: name.to_owned(), kind, size, modified: None });
         let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         let names: Vec<String> = archives(&listing, &naming, today).into_iter().map(|archive| archive.name).collect();
-        assert_eq!(names, ["20260211.tgz", "20262311.tgz"]);
+        assert_eq!(names, ["20260211.tgz", "20262311.tgz.age"]);
     }
 }

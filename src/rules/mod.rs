@@ -3,6 +3,7 @@
 pub mod address;
 pub mod alarm;
 pub mod archive_name;
+pub mod checksum;
 pub mod connections;
 pub mod dump;
 pub mod freshness;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use crate::rules::archive_name::{ArchiveName, EXTENSION};
+use crate::rules::archive_name::{ArchiveName, ENCRYPTED, EXTENSION};
 use crate::rules::listing::{Entry, Kind};
 
 /// With more archives of the current pattern than this, it is not new.
@@ -34,7 +34,7 @@ pub struct OtherPattern {
 pub fn find(listing: &[Entry], name: &ArchiveName) -> Option<OtherPattern> {
     let files = || listing.iter().filter(|entry| entry.kind == Kind::File);
     let current = files().filter(|entry| name.date_of(&entry.name).is_some()).count();
-    let stems = files().filter_map(|entry| entry.name.strip_suffix(EXTENSION));
+    let stems = files().filter_map(|entry| stem(&entry.name));
     let others: Vec<&str> = stems.filter(|stem| is_dated(stem) && !starts_with_archive_name(stem, name)).collect();
     if current > MAX_CURRENT || others.len() <= current {
         return None;
@@ -45,8 +45,14 @@ pub fn find(listing: &[Entry], name: &ArchiveName) -> Option<OtherPattern> {
     }
     // Reversed because `max_by_key` returns the last of several.
     let pattern = patterns.into_iter().rev().max_by_key(|(_, count)| *count).map(|((_, pattern), _)| pattern);
-    let example = others.iter().max().map(|stem| format!("{stem}{EXTENSION}"))?;
+    let last = others.iter().max()?;
+    let example = files().find(|entry| stem(&entry.name) == Some(last))?.name.clone();
     Some(OtherPattern { count: others.len(), example, pattern })
+}
+
+/// The name of an archive without extensions.
+fn stem(name: &str) -> Option<&str> {
+    name.strip_suffix(ENCRYPTED).unwrap_or(name).strip_suffix(EXTENSION)
 }
 
 fn is_dated(stem: &str) -> bool {

@@ -90,7 +90,7 @@ pub fn choose_replaced(
     is_last: bool,
 ) -> Result<StoredArchive, NoArchive> {
     let of_date = |entry: &&Entry| {
-        entry.kind == Kind::File && naming.set_aside(&entry.name).is_some_and(|set_aside| set_aside.date == date)
+        entry.kind == Kind::File && naming.set_aside(&entry.name).is_some_and(|it| it.date == date && !it.is_checksum)
     };
     let version = |entry: &&Entry| naming.set_aside(&entry.name).map(|set_aside| set_aside.version);
     let replaced = listing.iter().filter(of_date);
@@ -108,7 +108,7 @@ pub fn choose(stored: &[StoredArchive], date: Option<NaiveDate>) -> Result<&Stor
     }
     let before = nonempty().rfind(|archive| archive.date < date).map(|archive| archive.date);
     let after = nonempty().find(|archive| archive.date > date).map(|archive| archive.date);
-    match stored.iter().find(|archive| archive.date == date) {
+    match stored.iter().rfind(|archive| archive.date == date) {
         None => Err(NoArchive::NoneOfDate { date, before, after }),
         Some(archive) if archive.file.size == Some(0) => {
             Err(NoArchive::Empty { name: archive.name.clone(), before, after })
@@ -131,6 +131,7 @@ mod tests {
             archive: ArchiveName::new("%Y%d%m").unwrap(),
             temporary_prefix: ".".to_owned(),
             id: "0a1b2c3d".to_owned(),
+            is_encrypted: false,
         };
         let entry = |&(name, size): &(&str, u64)| Entry {
             name: name.to_owned(),

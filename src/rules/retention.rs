@@ -119,9 +119,9 @@ pub fn plan(listing: &[Entry], naming: &Naming, policy: Policy, circumstances: C
         clock: ServerClock { now: circumstances.server_now, keep_days: policy.keep_days },
         unfinished_replacements: listing::unfinished_replacements(listing, naming)
             .into_iter()
-            .map(|(old, _)| old)
+            .flat_map(|(old, _)| [naming.checksum_name(&old), old])
             .collect(),
-        modified: listing.iter().filter_map(|entry| Some((entry.name.as_str(), entry.modified?))).collect(),
+        entries: listing.iter().map(|entry| (entry.name.as_str(), entry)).collect(),
     };
     let decide = |entry: &Entry| {
         let (action, reason) = folder.decide(entry);
@@ -144,16 +144,18 @@ struct Folder<'a> {
     /// The rules that keep the archive of a date.
     kept: BTreeMap<NaiveDate, Vec<Rule>>,
     clock: ServerClock,
-    /// The current names of the set-aside archives without a file under their final name.
+    /// The current names of the set-aside archives of dates without a final archive, and of their checksum files.
     unfinished_replacements: BTreeSet<String>,
-    /// The modification time of each file, if known.
-    modified: BTreeMap<&'a str, DateTime<Utc>>,
+    entries: BTreeMap<&'a str, &'a Entry>,
 }
 
 impl Folder<'_> {
     fn decide(&self, entry: &Entry) -> (Action, Reason) {
         let leftover = self.naming.leftover(&entry.name);
         let date = self.naming.archive.date_of(&entry.name);
+        if let Some(archive) = self.naming.checksum_of(&entry.name).filter(|_| entry.kind == Kind::File) {
+            return self.decide_checksum(entry, archive);
+        }
         if date.is_none() && leftover.is_none() {
             return (Action::Keep, Reason::Foreign);
         }
@@ -183,22 +185,38 @@ impl Folder<'_> {
         }
     }
 
+    fn decide_checksum(&self, entry: &Entry, archive: &str) -> (Action, Reason) {
+        match self.entries.get(archive) {
+            Some(archive) => (self.decide(archive).0, Reason::Checksum),
+            None if self.age(entry.modified).is_some_and(|age| age > MAX_UPLOAD_TIME) => {
+                (Action::Remove, Reason::UselessChecksum)
+            }
+            None => (Action::Keep, Reason::NewChecksum),
+        }
+    }
+
+    /// The time since `modified`.
+    fn age(&self, modified: Option<DateTime<Utc>>) -> Option<TimeDelta> {
+        self.circumstances.server_now.zip(modified).map(|(now, modified)| now - modified)
+    }
+
     fn decide_leftover(&self, entry: &Entry, leftover: Leftover<'_>) -> (Action, Reason) {
-        let age_of =
-            |modified: Option<DateTime<Utc>>| self.circumstances.server_now.zip(modified).map(|(now, it)| now - it);
         match leftover {
             Leftover::OwnUpload => (Action::Remove, Reason::UnfinishedUpload),
-            Leftover::OtherUpload => match age_of(entry.modified).filter(|age| *age > MAX_UPLOAD_TIME) {
+            Leftover::OtherUpload => match self.age(entry.modified).filter(|age| *age > MAX_UPLOAD_TIME) {
                 Some(age) => (Action::Remove, Reason::AbandonedUpload { hours: age.num_hours() }),
                 None => (Action::Keep, Reason::OtherUpload),
             },
             Leftover::SetAside(_) if self.unfinished_replacements.contains(&entry.name) => {
                 (Action::Keep, Reason::UnfinishedReplacement)
             }
-            Leftover::SetAside(SetAside { archive, date, .. }) => {
+            Leftover::SetAside(SetAside { date, .. }) => {
                 let until = date.checked_add_days(REPLACED_KEPT_DAYS).unwrap_or(NaiveDate::MAX);
                 // A run with --date replaces an archive long after its date.
-                let is_recent = age_of(self.modified.get(archive).copied()).is_some_and(|age| age < REPLACED_KEPT_TIME);
+                let replacements = self.naming.file_names(date);
+                let mut replacements = replacements.iter().filter_map(|name| self.entries.get(name.as_str()));
+                let is_recent =
+                    replacements.any(|entry| self.age(entry.modified).is_some_and(|age| age < REPLACED_KEPT_TIME));
                 match self.circumstances.delivered {
                     Some(delivered) if delivered >= until && is_recent => (Action::Keep, Reason::ReplacedRecently),
                     Some(delivered) if delivered >= until => (Action::Remove, Reason::Replaced),

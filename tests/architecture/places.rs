@@ -6,6 +6,8 @@ use crate::sources::{self, NamedPath, Source};
 /// The files and folders below `src` in which each library may be used.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("ssh2", &["destination/"]),
+    // The configuration contains recipients, and commands pass identities on.
+    ("age", &["archive/encryption.rs", "config/", "disk/identity.rs", "commands/"]),
     ("zip", &["archive/"]),
     ("tar", &["archive/"]),
     ("flate2", &["archive/"]),

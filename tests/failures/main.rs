@@ -6,6 +6,7 @@ mod bounds;
 mod broken_configuration;
 mod broken_lines;
 mod disks;
+mod encryption;
 mod forged_zips;
 mod host_keys;
 mod idle_connections;

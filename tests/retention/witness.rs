@@ -29,6 +29,7 @@ const SWAPPED: [[&str; 2]; 6] = [
 fn naming(pattern: &str) -> &'static Naming {
     static NAMINGS: LazyLock<BTreeMap<&str, Naming>> = LazyLock::new(|| {
         let naming = |pattern| Naming {
+            is_encrypted: false,
             archive: ArchiveName::new(pattern).unwrap(),
             temporary_prefix: ".".to_owned(),
             id: "0a1b2c3d".to_owned(),

@@ -24,5 +24,5 @@ static NAMING: LazyLock<Naming> = LazyLock::new(|| naming("%Y%d%m"));
 /// For archives named by `pattern`. Slow, because it parses the pattern.
 fn naming(pattern: &str) -> Naming {
     let archive = ArchiveName::new(pattern).unwrap();
-    Naming { archive, temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned() }
+    Naming { archive, temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned(), is_encrypted: false }
 }

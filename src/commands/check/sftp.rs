@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::archive::origin;
 use crate::commands::check::checker::{Checker, Expected};
 use crate::commands::check::findings::Finding;
 use crate::commands::check::source::named;
 use crate::destination::{self, Connection, DestinationError, Durability, Login, Server, Trust};
 use crate::disk::lock::{Lock, LockError};
 use crate::disk::space;
+use crate::pipeline::origin;
 use crate::record::run_record::NOT_KNOWN_YET;
 use crate::rules::dump::base_name;
 use crate::rules::listing::{self, Entry};
@@ -213,9 +213,8 @@ fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection
     let archives = listing::archives(listing, &config.naming(), checker.today());
     let Some(newest) = archives.last() else { return };
     let expected = base_name(&config.source.dump);
-    let beginning = connection.beginning(&newest.name);
     // `verify` reports archives whose beginning cannot be read.
-    let origin = beginning.map(|bytes| origin(&bytes)).unwrap_or_default();
+    let origin = origin(connection, &config.naming(), &newest.name).unwrap_or_default();
     if newest.date == checker.today() && origin.belongs_to_another_job(&config.source.mark(), &config.source.dump) {
         let error = DestinationError::OtherJobsArchive(newest.name.clone());
         return checker.report(Finding::failed("archive", error.to_string()));

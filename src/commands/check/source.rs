@@ -180,7 +180,7 @@ fn freshness(checker: &Checker<'_>, judgement: Judgement, advice: &str) -> Findi
 /// The archive of the next run, and whether this machine has enough space for it.
 fn archive(checker: &Checker<'_>, size: Option<u64>) -> Finding {
     let archive = &checker.context.config.archive;
-    let name = archive.name.file_name(checker.today());
+    let name = checker.context.config.naming().file_name(checker.today());
     let Some(size) = size else {
         return Finding::good("archive", format!("{name}; its size is known once it is packed"));
     };

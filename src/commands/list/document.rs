@@ -62,6 +62,8 @@ struct Archive {
     modified: Option<String>,
     /// Days from its date to today; negative if its date is in the future.
     age_days: i64,
+    /// Whether it has a checksum file.
+    checksum: bool,
     /// What the next run does with it after it has delivered.
     action: Action,
     /// The reason, as human-readable text; the wording may change.
@@ -140,6 +142,7 @@ fn document(listing: &Listing) -> Document {
                 size: archive.file.size,
                 modified: archive.file.modified.map(utc),
                 age_days: archive.age_days(*today),
+                checksum: archive.has_checksum,
                 action: action(&archive.file),
                 reason: archive.file.reason.to_string(),
             })

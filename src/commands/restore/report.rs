@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::archive::PackedDump;
 use crate::commands::recovery::{modification_time, rate_suffix};
+use crate::rules::checksum::{Digest, hex};
 use crate::rules::job_zone::JobZone;
 use crate::rules::loading::{DumpFormat, LoadTarget};
 use crate::rules::units::{duration, exact_size, size};
@@ -16,9 +17,8 @@ pub(super) struct Restored<'a> {
     pub(super) archive_size: u64,
     pub(super) connections: usize,
     pub(super) took: Duration,
-    pub(super) dump: &'a PackedDump,
-    /// Of the dump.
-    pub(super) sha256: [u8; 32],
+    /// With its SHA-256; `None` if the archive was not decrypted.
+    pub(super) dump: Option<(&'a PackedDump, Digest)>,
     pub(super) next: Next<'a>,
 }
 
@@ -35,7 +35,12 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
         if restored.connections > 1 { format!(", over {} connections", restored.connections) } else { String::new() };
     let took = duration(restored.took);
     let rate = rate_suffix(Some(restored.archive_size), restored.took);
-    let sha256: String = restored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let dump = restored.dump.map(|(dump, sha256)| {
+        let (size, time, sha256) = (exact_size(dump.size), modification_time(dump, zone), hex(&sha256));
+        format!("the dump       {size}, {time}\ndump's SHA-256 {sha256}")
+    });
+    let dump = dump
+        .unwrap_or_else(|| "the dump       not decrypted; the archive has the SHA-256 of its checksum file".to_owned());
     let next = match restored.next {
         Next::Unpack(command) => format!("to unpack it   {command}"),
         Next::Load(Some(loading), target) => {
@@ -45,12 +50,10 @@ pub(super) fn text(restored: &Restored<'_>, zone: &JobZone) -> String {
         Next::Load(None, _) => "made by        unknown: the format is not recognised".to_owned(),
     };
     format!(
-        "restored       {}\nfrom           {}, {} in {took}{rate}{over}\nthe dump       {}, {}\ndump's SHA-256 {sha256}\n{next}",
+        "restored       {}\nfrom           {}, {} in {took}{rate}{over}\n{dump}\n{next}",
         restored.path,
         restored.archive,
         size(restored.archive_size),
-        exact_size(restored.dump.size),
-        modification_time(restored.dump, zone),
     )
 }
 
@@ -71,8 +74,7 @@ mod tests {
                 archive_size: 3_400_000,
                 connections,
                 took: Duration::from_millis(1_250),
-                dump: &dump,
-                sha256: [0xa5; 32],
+                dump: Some((&dump, [0xa5; 32])),
                 next,
             };
             text(&restored, &JobZone::Fixed(FixedOffset::east_opt(3600).unwrap()))

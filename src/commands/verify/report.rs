@@ -11,6 +11,8 @@ use crate::rules::units::{count, size};
 
 pub(super) enum Condition {
     Good(PackedDump),
+    /// Encrypted, and compared only with its checksum file.
+    Unchanged,
     /// Intact, but the dump in it has another name.
     OtherName {
         dump: PackedDump,
@@ -32,6 +34,10 @@ pub(super) fn line(archive: &StoredArchive, condition: &Condition, took: Duratio
             let rate = rate_suffix(file.size, took);
             format!("good: a dump of {}, {}{rate}", size(dump.size), modification_time(dump, zone))
         }
+        Condition::Unchanged => {
+            let rate = rate_suffix(file.size, took);
+            format!("unchanged: has the SHA-256 of its checksum file{rate}; to check the dump, give --identity FILE")
+        }
         Condition::OtherName { dump, expected } => printable(&format!(
             "intact, but it contains {:?} instead of {expected}: a dump of {}, {}; read it with --dump {}",
             dump.name,
@@ -49,11 +55,12 @@ pub(super) fn line(archive: &StoredArchive, condition: &Condition, took: Duratio
 pub(super) fn total(conditions: &[Condition]) -> String {
     let label = |condition: &Condition| match condition {
         Condition::Good(_) => "good",
+        Condition::Unchanged => "unchanged",
         Condition::OtherName { .. } => "with another name",
         Condition::Bad(_) => "BAD",
         Condition::Unread(_) => "NOT READ",
     };
-    let counts: Vec<String> = ["good", "with another name", "BAD", "NOT READ"]
+    let counts: Vec<String> = ["good", "unchanged", "with another name", "BAD", "NOT READ"]
         .into_iter()
         .map(|it| (conditions.iter().filter(|condition| label(condition) == it).count(), it))
         .filter(|(number, _)| *number > 0)

@@ -2,10 +2,13 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use sha2::{Digest as _, Sha256};
 use ssh2::File;
 
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
+use crate::rules::checksum::Digest;
+use crate::runtime::progress::Bar;
 
 /// libssh2 requests four times the size of a read in advance.
 const READ_AHEAD: usize = 4;
@@ -88,6 +91,21 @@ impl<'a> RemoteReader<'a> {
 }
 
 impl Connection {
+    /// The SHA-256 of the file `name`.
+    pub(crate) fn sha256(&self, name: &str, in_flight: usize, bar: &Bar) -> Result<Digest, DestinationError> {
+        let reader = RemoteReader::open(self, name, in_flight);
+        let mut reader = reader.map_err(|error| self.failed(&format!("to read {name:?}"), error))?;
+        let mut sha256 = Sha256::new();
+        loop {
+            let bytes = reader.read(u64::MAX)?;
+            if bytes.is_empty() {
+                return Ok(sha256.finalize().into());
+            }
+            sha256.update(bytes);
+            bar.advance(bytes.len());
+        }
+    }
+
     /// The first 64 KiB of the file `name`, or all of it if it is shorter.
     pub fn beginning(&self, name: &str) -> Result<Vec<u8>, DestinationError> {
         let reader = RemoteReader::open(self, name, BEGINNING as usize);

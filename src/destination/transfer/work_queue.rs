@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn parts_cover_the_archive_and_get_shorter() {
         let (writer, queue) = queue(70 * MIB + 5, 4);
-        writer.finish();
+        writer.finish(None);
         let mut lengths = Vec::new();
         let mut end = 0;
         while let Some(mut part) = queue.take().unwrap() {
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!((part.start(), part.end()), (10, 30));
         part.advance(20);
         drop(part);
-        writer.finish();
+        writer.finish(None);
         thread::scope(|scope| {
             let taking = scope.spawn(|| {
                 let part = queue.take().unwrap().map(|mut part| {
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn unfinished_bytes_return_to_the_queue() {
         let (writer, queue) = queue(MIN_PART, 2);
-        writer.finish();
+        writer.finish(None);
         let mut part = queue.take().unwrap().unwrap();
         part.advance(100);
         drop(part);
@@ -336,7 +336,7 @@ mod tests {
         let (first, second) = (queue.take().unwrap().unwrap(), queue.take().unwrap().unwrap());
         drop(first);
         drop(second);
-        writer.finish();
+        writer.finish(None);
         let starts: Vec<u64> = std::iter::from_fn(|| queue.take().unwrap())
             .map(|mut part| {
                 let start = part.start();
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn an_idle_connection_waits_for_parts_that_may_return() {
         let (writer, queue) = queue(MIN_PART, 2);
-        writer.finish();
+        writer.finish(None);
         let part = queue.take().unwrap().unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| queue.take().unwrap().map(|part| part.start()));
@@ -378,7 +378,7 @@ mod tests {
         let _first = queue.take().unwrap().unwrap();
         assert!(queue.wait_for_size(2 * MIN_PART));
         let _second = queue.take().unwrap().unwrap();
-        writer.finish();
+        writer.finish(None);
         assert!(!queue.wait_for_size(2 * MIN_PART));
         assert!(!queue.wait_for_size(3 * MIN_PART));
     }

@@ -37,6 +37,12 @@ pub enum Reason {
         /// Days from the date in its name to the run date.
         named: i64,
     },
+    /// The checksum file of an archive. It is kept and removed with the archive.
+    Checksum,
+    /// A checksum file without an archive, which may still be uploaded.
+    NewChecksum,
+    /// A checksum file without an archive, written more than a day ago.
+    UselessChecksum,
     /// An upload that an earlier run of this job did not finish.
     UnfinishedUpload,
     /// An upload of another job or machine, which may still be in progress.
@@ -80,6 +86,9 @@ impl fmt::Display for Reason {
             Reason::WrittenLater { written, named } => {
                 write!(f, "written {} ago, though its name says {named}", days(*written))
             }
+            Reason::Checksum => f.write_str("the checksum file of an archive"),
+            Reason::NewChecksum => f.write_str("a checksum file whose archive may still be uploaded"),
+            Reason::UselessChecksum => f.write_str("a checksum file without an archive"),
             Reason::UnfinishedUpload => f.write_str("an unfinished upload of an earlier run"),
             Reason::OtherUpload => f.write_str("an upload of another job or machine, maybe still under way"),
             Reason::AbandonedUpload { hours } => {

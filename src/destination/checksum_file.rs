@@ -1,0 +1,55 @@
+//! Reads and writes the checksum files of archives on the server.
+
+use ssh2::OpenFlags;
+
+use crate::destination::error::{DestinationError, is_connection_error};
+use crate::destination::session::connection::Connection;
+use crate::destination::session::folder::Durability;
+use crate::destination::transfer::writing::RemoteWriter;
+use crate::rules::archive_name::Naming;
+use crate::rules::checksum::ChecksumFile;
+use crate::rules::listing::Kind;
+
+impl Connection {
+    /// The checksum file of `archive`, a final name or that of a set-aside archive; `None` if there is none. Anything but a
+    /// regular file counts as foreign.
+    pub fn checksum(&self, naming: &Naming, archive: &str) -> Result<Option<ChecksumFile>, DestinationError> {
+        let name = naming.checksum_name(archive);
+        match self.lookup(&name)? {
+            None => Ok(None),
+            Some(entry) if entry.kind != Kind::File => Ok(Some(ChecksumFile::Foreign)),
+            Some(_) => {
+                let final_name = naming.set_aside(archive).map_or(archive, |set_aside| set_aside.archive);
+                Ok(Some(ChecksumFile::parse(&self.beginning(&name)?, final_name)))
+            }
+        }
+    }
+
+    /// Writes `text` to the file `name`, which is missing or a checksum file of this program, syncs it, and reads it back.
+    /// Overwrites it in place, because the account may not be allowed to remove files.
+    pub(crate) fn write_checksum(&self, name: &str, text: &str) -> Result<(), DestinationError> {
+        let open = |flag| RemoteWriter::open(self, name, OpenFlags::CREATE | flag, Some(text.len() as u64));
+        let mut writer = open(OpenFlags::EXCLUSIVE);
+        // Never through a link.
+        if writer.as_ref().is_err_and(|error| !is_connection_error(error))
+            && self.lookup(name)?.is_some_and(|entry| entry.kind == Kind::File)
+        {
+            writer = open(OpenFlags::TRUNCATE);
+        }
+        let mut writer = writer.map_err(|error| self.create_failed(name, None, error))?;
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let count = writer.write(rest)?;
+            rest = &rest[count..];
+        }
+        if let Durability::Failed(why) = writer.sync() {
+            tracing::info!("the server failed to sync {name:?} to its disk: {why}");
+        }
+        writer.close()?;
+        if self.beginning(name)? == text.as_bytes() {
+            return Ok(());
+        }
+        let difference = "it was written, and has other content now".to_owned();
+        Err(DestinationError::Different { name: name.to_owned(), difference })
+    }
+}

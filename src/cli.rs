@@ -29,6 +29,9 @@ pub enum Command {
     Check(Check),
     /// List the archives on the server, and whether the next run keeps or removes each.
     List(List),
+    /// Remove expired archives without a run, for runs with credentials that may not remove files.
+    #[command(after_help = PRUNE_EXIT_CODES)]
+    Prune(Prune),
     /// Check for a recent archive, as a monitoring plugin.
     #[command(after_help = STATES)]
     Status(Status),
@@ -84,6 +87,17 @@ pub struct List {
     /// Print the JSON Schema of the --json output, without connecting.
     #[arg(long, exclusive = true)]
     pub json_schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Print what would be removed and kept, without changing anything.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -234,7 +248,8 @@ const STATES: &str = "\
 One line on standard output, and an exit code:
   0    OK
   1    WARNING: removal is held back, leftovers of interrupted runs
-       remain, a clock is wrong, or the server reports no size
+       remain, prune is overdue, a clock is wrong, or the server
+       reports no size
   2    CRITICAL: no archive, the newest one is too old or too small,
        or the server cannot be reached or used
   3    UNKNOWN: the command line, the configuration or known_hosts
@@ -261,6 +276,16 @@ Exit codes:
   2    invalid command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
+  130, 143  interrupted";
+
+const PRUNE_EXIT_CODES: &str = "\
+Exit codes:
+  0    everything expired is removed
+  1    a file could not be removed, or removal is held back
+  2    invalid command line
+  3    the configuration cannot be used
+  4    the server could not be reached or used
+  5    a run with the same configuration is under way
   130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\

@@ -5,6 +5,7 @@
 mod folder;
 mod from_source;
 mod job;
+mod prune;
 mod removal;
 mod to_destination;
 mod waiting;
@@ -13,6 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 pub use job::Job;
+pub use prune::Prune;
 
 use crate::destination::{Delivery, Server};
 use crate::pipeline::from_source::Packing;

@@ -1,6 +1,6 @@
 //! One file or folder per subcommand: each connects the modules, prints its output and sets the exit code.
 //!
-//! `foreground` is shared by the interactive commands.
+//! `foreground` is shared by the interactive commands, `unattended` by those that cron runs.
 
 pub mod check;
 pub mod completions;
@@ -10,8 +10,10 @@ pub mod invocation;
 pub mod list;
 pub mod man;
 mod panics;
+pub mod prune;
 mod recovery;
 pub mod restore;
 pub mod run;
 pub mod status;
+mod unattended;
 pub mod verify;

@@ -127,7 +127,11 @@ impl Publication<'_> {
         match self.occupant(connection, bar)? {
             Occupant::Nothing => {}
             Occupant::SameArchive => {
-                connection.remove(&part)?;
+                match connection.remove(&part) {
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => tracing::info!("could not remove {part:?}, which is not needed: {error}"),
+                    Ok(()) => {}
+                }
                 return Ok(self.replaced.clone().map_or(Published::AlreadyThere, Published::Replacement));
             }
             Occupant::OtherArchive(entry) => self.set_aside(connection, &entry)?,
@@ -179,7 +183,7 @@ impl Publication<'_> {
             let last = self.naming.replaced_name(self.final_name, ReplacedVersion::Last);
             match connection.lookup(&last)? {
                 None => {}
-                Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,
+                Some(entry) if entry.kind == Kind::File => self.make_way(connection, &entry)?,
                 Some(_) => return Err(DestinationError::NotAFile(last)),
             }
             last
@@ -187,6 +191,19 @@ impl Publication<'_> {
         // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
         self.replaced = Some(Replaced { set_aside_as: name.clone(), size: existing.size });
         connection.rename(self.final_name, &name)
+    }
+
+    /// Removes the replaced archive `last`. If the server refuses that, renames it like another machine's abandoned upload,
+    /// which `prune` removes; the id is the time of its modification.
+    fn make_way(&self, connection: &Connection, last: &Entry) -> Result<(), DestinationError> {
+        let refused = match connection.remove(&last.name) {
+            Err(error @ DestinationError::Refused { .. }) => error,
+            other => return other,
+        };
+        let id = format!("{:08x}", last.modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
+        let name = Naming { id, ..self.naming.clone() }.upload_name(self.final_name);
+        tracing::info!("{:?} is renamed to {name:?}, because it could not be removed: {refused}", last.name);
+        connection.rename(&last.name, &name)
     }
 
     fn published(&self) -> Published {

@@ -1,19 +1,24 @@
-//! Task 9: removes expired files from the server.
+//! Task 9, and `prune`: removes expired files from the server.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::destination::{self, Connection, DestinationError};
 use crate::pipeline::job::{Arrival, Delivered, Job};
+use crate::record::journal::{Journal, OpenTask};
 use crate::record::run_record::Delivery;
 use crate::record::task::Task;
 use crate::rules::alarm;
+use crate::rules::archive_name::Naming;
 use crate::rules::freshness::Freshness;
 use crate::rules::listing::{self, Entry, Kind};
 use crate::rules::redaction::printable;
+use crate::rules::retention::keeping::{Policy, Remover};
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::{self, Action, Circumstances, Decision, Plan, server_clock};
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
+use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retryable as _;
 
 /// Number of files not created by this program that are named in the log.
@@ -25,20 +30,37 @@ const MAX_ARCHIVES_READ: usize = 16;
 /// If this many recent archives belong to this job, the other job no longer delivers, or the source was changed permanently.
 const RECENT: usize = 7;
 
-impl Job {
-    /// Failures to remove a file are warnings and never fail the run.
-    pub(super) fn remove_expired(&self, mut delivered: Delivered) {
-        let task = self.journal.begin(Task::RemoveExpired);
-        failpoint("removing");
-        let listing = delivered.arrival.listing.take();
-        let plan = match self.plan_removal(&delivered, listing) {
-            Ok(plan) => plan,
-            Err(error) => {
-                task.warned(&format!("nothing was removed: {}", with_causes(&error)));
-                return;
-            }
-        };
-        let connection = delivered.arrival.connection;
+/// The advice for a refused removal.
+const NO_PERMISSION: &str = ". The account may not remove files: use one that may, see docs/security.md";
+
+/// Removes expired files, for task 9 of a run and for `prune`.
+pub(super) struct Removal<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) naming: &'a Naming,
+    pub(super) policy: Policy,
+    /// As of [`Delivery`](crate::destination::Delivery).
+    pub(super) belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
+    pub(super) dry_run: bool,
+}
+
+impl Removal<'_> {
+    /// Plans the removal from the folder `listing`; reads the beginnings of some archives to identify their jobs.
+    pub(super) fn plan(
+        &self,
+        connection: &Connection,
+        listing: &[Entry],
+        circumstances: Circumstances,
+    ) -> Result<Plan, DestinationError> {
+        let plan = retention::plan(listing, self.naming, self.policy, circumstances);
+        Ok(match self.find_other_jobs_archive(connection, listing, &plan, circumstances.today)? {
+            Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
+            None => plan,
+        })
+    }
+
+    /// Carries out `plan` and ends `task`. Failures to remove a file are warnings.
+    pub(super) fn carry_out(&self, task: OpenTask<'_>, connection: Connection, plan: Plan) {
         self.log_decisions(&plan);
         if let Some(why) = &plan.held_back {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back: {why}"));
@@ -48,16 +70,14 @@ impl Job {
         if removed > 0 && removed as usize == planned {
             self.journal.set_free_space(connection.free_space());
         }
-        let kept = match plan.archives_kept() {
-            1 => "1 archive kept".to_owned(),
-            several => format!("{several} archives kept"),
-        };
+        let kept = units::count(plan.archives_kept(), "archive");
         let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
-        let text = if self.dry_run {
-            format!("dry run: {planned} would be removed, {kept}{held_back}")
-        } else {
-            format!("{removed} removed, {kept}{held_back}")
+        let done = match left_to_prune(&plan) {
+            Some(left) => left,
+            None if self.dry_run => format!("{planned} would be removed"),
+            None => format!("{removed} removed"),
         };
+        let text = format!("{}{done}, {kept} kept{held_back}", if self.dry_run { "dry run: " } else { "" });
         self.journal.set_removal(plan, removed);
         match self.interrupt.check() {
             Ok(()) => task.done(&text),
@@ -77,7 +97,8 @@ impl Job {
                 Ok(()) => removed.push(decision),
                 Err(error) => {
                     let (name, reason) = (printable(&decision.name), &decision.reason);
-                    let text = format!("{name} ({reason}) could not be removed: {}", with_causes(&error));
+                    let fix = if error.is_permission_denied() { NO_PERMISSION } else { "" };
+                    let text = format!("{name} ({reason}) could not be removed: {}{fix}", with_causes(&error));
                     self.journal.warn(Task::RemoveExpired, &text);
                     is_broken = error.is_transient();
                     if is_broken {
@@ -107,11 +128,83 @@ impl Job {
         gone
     }
 
+    /// Finds a recent archive of another job, if `plan` would remove archives of other jobs. An archive that the server
+    /// refuses to open counts as this job's.
+    fn find_other_jobs_archive(
+        &self,
+        connection: &Connection,
+        listing: &[Entry],
+        plan: &Plan,
+        today: NaiveDate,
+    ) -> Result<Option<String>, DestinationError> {
+        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
+            for name in names {
+                match connection.beginning(&name) {
+                    Ok(beginning) if (self.belongs_to_other_job)(&beginning) => return Ok(Some(name)),
+                    Err(error) if error.is_transient() => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(None)
+        };
+        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
+        let mut removals =
+            plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
+        if find_foreign(&mut removals)?.is_none() {
+            return Ok(None);
+        }
+        let archives = listing::archives(listing, self.naming, today);
+        find_foreign(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
+    }
+
+    /// Logs the reason for every decision, except for actual removals, which are logged when they are done.
+    fn log_decisions(&self, plan: &Plan) {
+        let (foreign, own): (Vec<_>, Vec<_>) =
+            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
+        for decision in own.into_iter().chain(foreign.iter().copied().take(MAX_FOREIGN_NAMES)) {
+            let (name, reason) = (printable(&decision.name), &decision.reason);
+            match decision.action {
+                Action::Keep => tracing::info!("kept {name}: {reason}"),
+                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
+                Action::Remove => {}
+            }
+        }
+        if foreign.len() > MAX_FOREIGN_NAMES {
+            tracing::info!("kept {} more files that this program did not create", foreign.len() - MAX_FOREIGN_NAMES);
+        }
+    }
+}
+
+impl Job {
+    /// Failures to remove a file are warnings and never fail the run.
+    pub(super) fn remove_expired(&self, mut delivered: Delivered) {
+        let task = self.journal.begin(Task::RemoveExpired);
+        failpoint("removing");
+        let listing = delivered.arrival.listing.take();
+        let removal = Removal {
+            journal: &self.journal,
+            interrupt: &self.interrupt,
+            naming: &self.config.naming(),
+            policy: self.config.retention,
+            belongs_to_other_job: &|beginning| self.belongs_to_other_job(beginning),
+            dry_run: self.dry_run,
+        };
+        match self.plan_removal(&removal, &delivered, listing) {
+            Ok(plan) => removal.carry_out(task, delivered.arrival.connection, plan),
+            Err(error) => task.warned(&format!("nothing was removed: {}", with_causes(&error))),
+        }
+    }
+
     /// `listing` is the folder after the delivery, if it is known.
-    fn plan_removal(&self, delivered: &Delivered, listing: Option<Vec<Entry>>) -> Result<Plan, DestinationError> {
+    fn plan_removal(
+        &self,
+        removal: &Removal<'_>,
+        delivered: &Delivered,
+        listing: Option<Vec<Entry>>,
+    ) -> Result<Plan, DestinationError> {
         let Delivered { freshness, clock_difference, arrival } = delivered;
         let Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, .. } = arrival;
-        let naming = self.config.naming();
+        let (naming, policy) = (removal.naming, removal.policy);
         let entry = |name: String| Entry { name, kind: Kind::File, size: None, modified: None };
         let listing = if self.dry_run {
             let mut listing = self.list_as_if_put_back(connection)?;
@@ -127,13 +220,15 @@ impl Job {
             // The folder after the delivery: other jobs and machines may have changed it during the upload, and the new
             // archive's modification time shows the server's clock.
             let listing = listing.map_or_else(|| connection.list(), Ok)?;
-            let mut listing = destination::put_back(connection, &naming, listing)?;
+            let mut listing = destination::put_back(connection, naming, listing)?;
             self.record_folder(connection, &listing, *free);
-            listing.extend(cleared.iter().cloned().map(entry));
+            if policy.remover == Remover::Run {
+                listing.extend(cleared.iter().cloned().map(entry));
+            }
             listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
-            let mut history = listing::archives(&listing, &naming, self.today);
+            let mut history = listing::archives(&listing, naming, self.today);
             history.retain(|archive| archive.date < self.today);
             let compare_with_replaced =
                 || alarm::compare_with_replaced(bounds, size, replaced.as_ref()?.size?, &history);
@@ -147,39 +242,8 @@ impl Job {
             server_now: Some(self.server_now(&listing, *clock_difference)),
             ..Circumstances::on(self.today)
         };
-        let plan = retention::plan(&listing, &naming, self.config.retention, circumstances);
-        Ok(match self.find_other_jobs_archive(connection, &listing, &plan)? {
-            Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
-            None => plan,
-        })
-    }
-
-    /// Finds a recent archive of another job, if `plan` would remove archives of other jobs. An archive that the server
-    /// refuses to open counts as this job's.
-    fn find_other_jobs_archive(
-        &self,
-        connection: &Connection,
-        listing: &[Entry],
-        plan: &Plan,
-    ) -> Result<Option<String>, DestinationError> {
-        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
-            for name in names {
-                match connection.beginning(&name) {
-                    Ok(beginning) if self.belongs_to_other_job(&beginning) => return Ok(Some(name)),
-                    Err(error) if error.is_transient() => return Err(error),
-                    _ => {}
-                }
-            }
-            Ok(None)
-        };
-        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
-        let mut removals =
-            plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
-        if find_foreign(&mut removals)?.is_none() {
-            return Ok(None);
-        }
-        let archives = listing::archives(listing, &self.config.naming(), self.today);
-        find_foreign(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
+        let plan = removal.plan(connection, &listing, circumstances)?;
+        Ok(if policy.remover == Remover::Prune { plan.leave_to_prune() } else { plan })
     }
 
     /// The time according to the SFTP server if `listing` has an archive of this run, otherwise according to the other clocks.
@@ -203,23 +267,20 @@ impl Job {
         }
         Ok(listing)
     }
+}
 
-    /// Logs the reason for every decision, except for actual removals, which are logged when they are done.
-    fn log_decisions(&self, plan: &Plan) {
-        let (foreign, own): (Vec<_>, Vec<_>) =
-            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
-        for decision in own.into_iter().chain(foreign.iter().copied().take(MAX_FOREIGN_NAMES)) {
-            let (name, reason) = (printable(&decision.name), &decision.reason);
-            match decision.action {
-                Action::Keep => tracing::info!("kept {name}: {reason}"),
-                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
-                Action::Remove => {}
-            }
-        }
-        if foreign.len() > MAX_FOREIGN_NAMES {
-            tracing::info!("kept {} more files that this program did not create", foreign.len() - MAX_FOREIGN_NAMES);
-        }
-    }
+/// "3 expired archives and 1 other file are left to "prune""; `None` if none are.
+fn left_to_prune(plan: &Plan) -> Option<String> {
+    let left = plan.decisions.iter().filter_map(|decision| match &decision.reason {
+        Reason::LeftToPrune(reason) => Some(matches!(**reason, Reason::Expired { .. })),
+        _ => None,
+    });
+    let (archives, others): (Vec<bool>, Vec<bool>) = left.partition(|is_archive| *is_archive);
+    let groups = [(archives.len(), "expired archive"), (others.len(), "other file")];
+    let names = groups.iter().filter(|(number, _)| *number > 0).map(|(number, thing)| units::count(*number, thing));
+    let verb = if archives.len() + others.len() == 1 { "is" } else { "are" };
+    let names = names.collect::<Vec<_>>().join(" and ");
+    (!names.is_empty()).then(|| format!("{names} {verb} left to \"prune\""))
 }
 
 /// The names of the `removed` files that the server still has. If it does not reply, none: the removal was acknowledged.

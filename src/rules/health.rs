@@ -7,6 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 use crate::rules::alarm::{self, Suspicion};
 use crate::rules::inventory::{Inventory, PlannedArchive, PlannedFile};
 use crate::rules::listing::DatedArchive;
+use crate::rules::retention::keeping::Remover;
 use crate::rules::retention::reason::{Reason, RemovalHold};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
@@ -71,6 +72,10 @@ pub enum Problem {
         name: String,
     },
     HeldBack(RemovalHold),
+    /// Only `prune` removes files, and these archives should be gone: see [`find_unpruned`].
+    Unpruned {
+        count: usize,
+    },
     /// Leftovers of interrupted runs, older than `max_age`.
     Leftovers {
         count: usize,
@@ -84,6 +89,12 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 /// A run may end this long after the end of its date. An archive written later was copied or sent again, and is as old as its
 /// date says.
 const MAX_DELAY: TimeDelta = TimeDelta::hours(12);
+
+/// `prune` is expected to run at least this often.
+const PRUNED_WITHIN: TimeDelta = TimeDelta::days(7);
+
+/// Fewer archives may have expired since, by a rule other than `keep_days`.
+const MIN_UNPRUNED: usize = 3;
 
 impl Problem {
     pub fn health(&self) -> Health {
@@ -110,6 +121,7 @@ pub fn check(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) 
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);
     problems.extend(dated_ahead.map(|archive| Problem::DatedAhead { name: archive.file.name.clone() }));
     problems.extend(inventory.held_back.clone().map(Problem::HeldBack));
+    problems.extend(find_unpruned(inventory));
     problems.extend(find_old_leftovers(inventory, limits, now));
     problems.sort_by_key(|problem| Reverse(problem.health() as u8));
     HealthReport {
@@ -162,6 +174,15 @@ fn age(archive: &PlannedArchive, now: DateTime<FixedOffset>) -> TimeDelta {
         Some(modified) => now.signed_duration_since(modified).max(since_date - MAX_DELAY),
         None => since_date,
     }
+}
+
+/// Finds archives that `prune` should have removed, if only `prune` does: at least three that have expired and are older than
+/// `keep_days` by more than a week. A weekly `prune` leaves none of the nightly ones, and few that other rules kept until then.
+fn find_unpruned(inventory: &Inventory) -> Option<Problem> {
+    let oldest = i64::from(inventory.policy.keep_days) + PRUNED_WITHIN.num_days();
+    let is_overdue = |archive: &&PlannedArchive| matches!(archive.file.reason, Reason::Expired { age } if age > oldest);
+    let count = inventory.archives.iter().filter(is_overdue).count();
+    (inventory.policy.remover == Remover::Prune && count >= MIN_UNPRUNED).then_some(Problem::Unpruned { count })
 }
 
 /// Finds leftovers older than `max_age`. A run in progress has none that old.

@@ -66,11 +66,20 @@ impl Plan {
         self
     }
 
+    /// Leaves every removal to `prune`.
+    pub fn leave_to_prune(mut self) -> Plan {
+        for decision in self.decisions.iter_mut().filter(|decision| decision.action == Action::Remove) {
+            decision.action = Action::Keep;
+            decision.reason = Reason::LeftToPrune(Box::new(decision.reason.clone()));
+        }
+        self
+    }
+
     /// The number of this configuration's archives that are kept.
     pub fn archives_kept(&self) -> usize {
         let is_archive = |decision: &&Decision| match &decision.reason {
             Reason::Kept { .. } | Reason::Future | Reason::WrittenLater { .. } => true,
-            Reason::HeldBack(reason) => matches!(**reason, Reason::Expired { .. }),
+            Reason::HeldBack(reason) | Reason::LeftToPrune(reason) => matches!(**reason, Reason::Expired { .. }),
             _ => false,
         };
         self.decisions.iter().filter(is_archive).count()

@@ -62,7 +62,7 @@ struct Archive {
     modified: Option<String>,
     /// Days from its date to today; negative if its date is in the future.
     age_days: i64,
-    /// What the next run does with it after it has delivered.
+    /// What the next run does with it after it has delivered; with `retention.remove` set to `prune`, what `prune` does then.
     action: Action,
     /// The reason, as human-readable text; the wording may change.
     reason: String,

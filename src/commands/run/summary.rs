@@ -54,6 +54,13 @@ fn dry_run(record: &RunRecord) -> Vec<String> {
         .filter(|note| note.task == removing.task && note.text != removing.text)
         .map(|note| format!("  leftover {}", note.text));
     lines.extend(put_back);
+    lines.extend(planned(record));
+    lines
+}
+
+/// Whether each file on the server would be removed or kept, and why.
+fn planned(record: &RunRecord) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(plan) = &record.retention {
         let (removed, kept): (Vec<&Decision>, Vec<&Decision>) =
             plan.decisions.iter().partition(|decision| decision.action == Action::Remove);
@@ -66,6 +73,21 @@ fn dry_run(record: &RunRecord) -> Vec<String> {
         lines.extend(kept.iter().map(named));
     }
     lines
+}
+
+/// Lines for a terminal after `prune`: each file with its reason, and the numbers.
+pub(in crate::commands) fn pruning(record: &RunRecord) -> String {
+    let removing = record.task(Task::RemoveExpired);
+    let notes = tasks::notes(record, Level::Info).filter(|note| note.task == removing.task);
+    let mut lines: Vec<String> = notes.map(|note| note.text.clone()).collect();
+    lines.extend(planned(record).into_iter().filter(|_| record.dry_run));
+    finish(record, &lines)
+}
+
+/// All errors and warnings of `prune`, for cron to mail or for a terminal.
+pub(in crate::commands) fn pruning_errors(record: &RunRecord) -> String {
+    let lines = notes(record, Level::Error).chain(notes(record, Level::Warning));
+    finish(record, &lines.map(|line| format!("scripting-system: {line}")).collect::<Vec<_>>())
 }
 
 /// The text for cron to mail: empty after a success, otherwise the outcome and all errors, or all warnings if there was no

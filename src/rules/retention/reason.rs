@@ -59,6 +59,8 @@ pub enum Reason {
     UnfinishedReplacement,
     /// It would be removed, but removal is held back.
     HeldBack(Box<Reason>),
+    /// It would be removed, but only `prune` removes files.
+    LeftToPrune(Box<Reason>),
 }
 
 impl Reason {
@@ -92,6 +94,7 @@ impl fmt::Display for Reason {
             Reason::Replaced => f.write_str("replaced, and archives of later dates have been delivered since"),
             Reason::UnfinishedReplacement => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
+            Reason::LeftToPrune(reason) => write!(f, "{reason}; left to \"prune\""),
         }
     }
 }
@@ -140,6 +143,11 @@ pub enum RemovalHold {
         /// Absolute, in whole hours.
         hours: i64,
     },
+    /// An archive was written in the future by this machine's clock.
+    WrittenAhead {
+        /// In whole hours.
+        hours: i64,
+    },
     /// `archive.name` was changed while the folder held archives named by the old pattern.
     DayAndMonthSwapped {
         /// The name of one.
@@ -163,6 +171,10 @@ impl fmt::Display for RemovalHold {
             RemovalHold::ClockDiffers { hours } => write!(
                 f,
                 "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
+            ),
+            RemovalHold::WrittenAhead { hours } => write!(
+                f,
+                "an archive was written {hours} hours in the future; set the clock that is wrong, the SFTP server's or ours"
             ),
             RemovalHold::DayAndMonthSwapped { example } => write!(
                 f,

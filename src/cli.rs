@@ -30,7 +30,6 @@ pub enum Command {
     /// List the archives on the server, and whether the next run keeps or removes each.
     List(List),
     /// Remove expired archives without a run, for runs with credentials that may not remove files.
-    #[command(after_help = PRUNE_EXIT_CODES)]
     Prune(Prune),
     /// Check for a recent archive, as a monitoring plugin.
     #[command(after_help = STATES)]
@@ -276,16 +275,6 @@ Exit codes:
   2    invalid command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
-  130, 143  interrupted";
-
-const PRUNE_EXIT_CODES: &str = "\
-Exit codes:
-  0    everything expired is removed
-  1    a file could not be removed, or removal is held back
-  2    invalid command line
-  3    the configuration cannot be used
-  4    the server could not be reached or used
-  5    a run with the same configuration is under way
   130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\

@@ -5,7 +5,6 @@
 mod folder;
 mod from_source;
 mod job;
-mod prune;
 mod removal;
 mod to_destination;
 mod waiting;
@@ -14,7 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 pub use job::Job;
-pub use prune::Prune;
+pub use removal::Removal;
 
 use crate::destination::{Delivery, Server};
 use crate::pipeline::from_source::Packing;

@@ -1,6 +1,6 @@
 //! One file or folder per subcommand: each connects the modules, prints its output and sets the exit code.
 //!
-//! `foreground` is shared by the interactive commands, `unattended` by those that cron runs.
+//! `foreground` is shared by the interactive commands.
 
 pub mod check;
 pub mod completions;
@@ -15,5 +15,4 @@ mod recovery;
 pub mod restore;
 pub mod run;
 pub mod status;
-mod unattended;
 pub mod verify;

@@ -1,15 +1,15 @@
-//! `prune`: removes expired files, without a run.
+//! `prune`: removes expired files, for runs whose credentials may not.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::cli;
 use crate::commands::invocation::Invocation;
-use crate::commands::run::summary;
-use crate::commands::unattended;
+use crate::commands::run::{begin_logging, lock, new_journal, record_end, refuse, summary};
 use crate::config;
+use crate::destination::Server;
+use crate::disk::job_id::JobId;
 use crate::exit_code::ExitCode;
-use crate::pipeline::Prune;
-use crate::record::journal::Journal;
+use crate::pipeline::Removal;
 use crate::record::task::Task;
 use crate::report::send;
 use crate::runtime::interrupt::Interrupt;
@@ -21,18 +21,17 @@ pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
     let (file, dry_run, started) = (&arguments.config, arguments.dry_run, (invocation.clock)());
     let config = match config::load_to_prune(file, invocation.environment) {
         Ok(config) => config,
-        Err(error) => return unattended::refuse(file, dry_run, &error, invocation),
+        Err(error) => return refuse(file, dry_run, &error, invocation),
     };
-    let journal = unattended::new_journal(&config.secrets(), started.date_naive(), started, dry_run);
-    let log = unattended::begin_logging(config.log.as_ref(), &journal, invocation, &Progress::on_terminal());
-    let lock = match unattended::lock(file, &config.id, &config.work_directory, dry_run) {
+    let journal = new_journal(&config.secrets(), started.date_naive(), started, dry_run);
+    let log = begin_logging(&config.log, &journal, invocation, &Progress::on_terminal());
+    let lock = match lock(file, &JobId::new(file), &config.work_directory, dry_run) {
         Ok(lock) => lock,
         Err(code) => return code,
     };
     journal.begin(Task::ReadConfiguration).done(&file.display().to_string());
-    for warning in &config.warnings {
-        tracing::info!("{warning}");
-    }
+    config.warnings.iter().for_each(|warning| tracing::info!("{warning}"));
+
     let interrupt = Interrupt::new();
     let mut supervisor = match Supervisor::new() {
         Ok(supervisor) => supervisor,
@@ -41,26 +40,28 @@ pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
             return ExitCode::Failed;
         }
     };
-    let (deadline, retry) = (config.run.deadline, Retry::new(config.retry, interrupt.clone()));
-    let (journal_of_work, interrupt_of_work) = (journal.clone(), interrupt.clone());
-    let prune = Prune { config, started, dry_run, journal: journal_of_work, interrupt: interrupt_of_work, retry };
-    let ended = supervisor.run(move || prune.run(), deadline, &interrupt);
-    unattended::record_end(&journal, &ended, &interrupt);
+    let server = Server::new(&config.sftp, &interrupt, &Retry::new(config.retry, interrupt.clone()), !dry_run);
+    let removal = Removal {
+        journal: journal.clone(),
+        interrupt: interrupt.clone(),
+        naming: config.naming,
+        policy: config.retention,
+        origin: config.origin,
+        dry_run,
+    };
+    let ended = supervisor.run(move || removal.prune(&server, config.alarm, started), config.run.deadline, &interrupt);
+    record_end(&journal, &ended, &interrupt);
     send::log_counts(&journal, log.as_ref());
     drop(lock);
-    conclude(&journal, invocation.verbose)
-}
-
-/// Prints the result for a person, or the errors and warnings for cron, and returns the exit code.
-fn conclude(journal: &Journal, verbose: u8) -> ExitCode {
     journal.read(|record| {
         let mut output = io::stdout();
+        let is_for_person = output.is_terminal() || dry_run;
+        let text = summary::pruning(record, is_for_person);
         // Write errors are ignored: if the output is closed, nobody is reading it.
-        if output.is_terminal() || record.dry_run {
-            let _ = write!(output, "{}", summary::pruning(record));
-        }
-        if verbose == 0 {
-            let _ = write!(io::stderr(), "{}", summary::pruning_errors(record));
+        if is_for_person {
+            let _ = output.write_all(text.as_bytes());
+        } else if invocation.verbose == 0 {
+            let _ = io::stderr().write_all(text.as_bytes());
         }
         record.outcome().into()
     })

@@ -22,7 +22,6 @@ use crate::runtime::retry::RetryPolicy;
 /// Requires only the sections `sftp` and `archive`: after a disaster, the rest may be lost.
 #[derive(Debug, Clone)]
 pub struct ReadBack {
-    pub id: JobId,
     pub zone: JobZone,
     /// `source.dump`; `None` if it is missing or invalid: then the dump is an archive's only file.
     pub dump: Option<String>,
@@ -39,8 +38,7 @@ pub struct ReadBack {
     pub alarm: Option<Bounds>,
     pub retry: RetryPolicy,
     pub run: Run,
-    /// `None` if it is invalid.
-    pub log: Option<Log>,
+    pub log: Log,
     /// Mistakes in the keys that are not needed, and warnings about the file, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -54,10 +52,9 @@ impl ReadBack {
     /// `None` if the section `sftp` or `archive` of the file `value` has a mistake.
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
-        let (id, archive) = (JobId::new(context.file), parts.archive?);
-        let naming = naming(&id, &archive, parts.sftp.as_ref()?);
+        let archive = parts.archive?;
+        let naming = naming(&JobId::new(context.file), &archive, parts.sftp.as_ref()?);
         Some(ReadBack {
-            id,
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
             origin: parts.source.map(|source| (source.mark(), source.dump)),
@@ -69,7 +66,7 @@ impl ReadBack {
             alarm: parts.alarm,
             retry: parts.retry?,
             run: parts.run?,
-            log: parts.log,
+            log: parts.log?,
             warnings: Vec::new(),
         })
     }

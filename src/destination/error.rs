@@ -137,11 +137,6 @@ impl DestinationError {
         }
     }
 
-    /// Whether the server refused a request because this user may not make it.
-    pub fn is_permission_denied(&self) -> bool {
-        matches!(self, DestinationError::Refused { source, .. } if source.code() == ErrorCode::SFTP(PERMISSION_DENIED))
-    }
-
     /// Whether the host key or the login was refused.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(

@@ -183,7 +183,15 @@ impl Publication<'_> {
             let last = self.naming.replaced_name(self.final_name, ReplacedVersion::Last);
             match connection.lookup(&last)? {
                 None => {}
-                Some(entry) if entry.kind == Kind::File => self.make_way(connection, &entry)?,
+                Some(Entry { kind: Kind::File, modified, .. }) => match connection.remove(&last) {
+                    Err(DestinationError::Refused { .. }) => {
+                        // As another machine's abandoned upload, it is removed by `prune`.
+                        let id = format!("{:08x}", modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
+                        let name = Naming { id, ..self.naming.clone() }.upload_name(self.final_name);
+                        connection.rename(&last, &name)?;
+                    }
+                    removed => removed?,
+                },
                 Some(_) => return Err(DestinationError::NotAFile(last)),
             }
             last
@@ -191,19 +199,6 @@ impl Publication<'_> {
         // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
         self.replaced = Some(Replaced { set_aside_as: name.clone(), size: existing.size });
         connection.rename(self.final_name, &name)
-    }
-
-    /// Removes the replaced archive `last`. If the server refuses that, renames it like another machine's abandoned upload,
-    /// which `prune` removes; the id is the time of its modification.
-    fn make_way(&self, connection: &Connection, last: &Entry) -> Result<(), DestinationError> {
-        let refused = match connection.remove(&last.name) {
-            Err(error @ DestinationError::Refused { .. }) => error,
-            other => return other,
-        };
-        let id = format!("{:08x}", last.modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
-        let name = Naming { id, ..self.naming.clone() }.upload_name(self.final_name);
-        tracing::info!("{:?} is renamed to {name:?}, because it could not be removed: {refused}", last.name);
-        connection.rename(&last.name, &name)
     }
 
     fn published(&self) -> Published {

@@ -1,16 +1,19 @@
 //! Task 9, and `prune`: removes expired files from the server.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
-use crate::destination::{self, Connection, DestinationError};
+use crate::archive;
+use crate::destination::{self, Connection, DestinationError, Server};
 use crate::pipeline::job::{Arrival, Delivered, Job};
+use crate::pipeline::to_destination::report_first_contact;
 use crate::record::journal::{Journal, OpenTask};
 use crate::record::run_record::Delivery;
 use crate::record::task::Task;
-use crate::rules::alarm;
+use crate::rules::alarm::{self, Bounds};
 use crate::rules::archive_name::Naming;
 use crate::rules::freshness::Freshness;
 use crate::rules::listing::{self, Entry, Kind};
+use crate::rules::origin::Mark;
 use crate::rules::redaction::printable;
 use crate::rules::retention::keeping::{Policy, Remover};
 use crate::rules::retention::reason::{Reason, RemovalHold};
@@ -30,37 +33,86 @@ const MAX_ARCHIVES_READ: usize = 16;
 /// If this many recent archives belong to this job, the other job no longer delivers, or the source was changed permanently.
 const RECENT: usize = 7;
 
-/// The advice for a refused removal.
 const NO_PERMISSION: &str = ". The account may not remove files: use one that may, see docs/security.md";
 
-/// Removes expired files, for task 9 of a run and for `prune`.
-pub(super) struct Removal<'a> {
-    pub(super) journal: &'a Journal,
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) naming: &'a Naming,
-    pub(super) policy: Policy,
-    /// As of [`Delivery`](crate::destination::Delivery).
-    pub(super) belongs_to_other_job: &'a dyn Fn(&[u8]) -> bool,
-    pub(super) dry_run: bool,
+/// Removes expired files: for task 9 of a run, and for `prune`.
+pub struct Removal {
+    pub journal: Journal,
+    pub interrupt: Interrupt,
+    pub naming: Naming,
+    pub policy: Policy,
+    /// The mark of this job and the name of its dump. If unknown, every archive counts as this job's.
+    pub origin: Option<(Mark, String)>,
+    pub dry_run: bool,
 }
 
-impl Removal<'_> {
-    /// Plans the removal from the folder `listing`; reads the beginnings of some archives to identify their jobs.
-    pub(super) fn plan(
-        &self,
-        connection: &Connection,
-        listing: &[Entry],
-        circumstances: Circumstances,
-    ) -> Result<Plan, DestinationError> {
-        let plan = retention::plan(listing, self.naming, self.policy, circumstances);
-        Ok(match self.find_other_jobs_archive(connection, listing, &plan, circumstances.today)? {
+impl Removal {
+    /// Applies retention without a run. `alarm` judges the newest archive.
+    ///
+    /// Without a delivery and a web server, `now`, by this machine's clock, stands for the server's. That is safe: ages are those
+    /// of the names, relative to the newest archive, so no clock can expire an archive; it decides only how long a later
+    /// modification time protects one, and an upload of another machine. A clock that is a day behind these times holds
+    /// removal back.
+    pub fn prune(&self, server: &Server, alarm: Option<Bounds>, now: DateTime<FixedOffset>) {
+        let task = self.journal.begin(Task::ConnectToSftp);
+        let listed = server.with_connection("listing the archives", None, |connection| connection.list());
+        report_first_contact(&self.journal, server, self.dry_run);
+        let (listing, connection) = match listed {
+            Ok(listed) => listed,
+            Err(error) if self.interrupt.check().is_err() => return task.stopped(&with_causes(&error)),
+            Err(error) => return task.failed(&with_causes(&error)),
+        };
+        task.done(&server.address());
+        let task = self.journal.begin(Task::RemoveExpired);
+        let archives = listing::archives(&listing, &self.naming, now.date_naive());
+        let newest = archives.last();
+        let ahead = archives.iter().filter_map(|archive| archive.modified).max().map(|latest| latest - now.to_utc());
+        let circumstances = Circumstances {
+            clock_difference: ahead.filter(|ahead| *ahead > TimeDelta::zero()),
+            suspicion: alarm
+                .zip(newest)
+                .and_then(|(bounds, newest)| alarm::compare_with_earlier(bounds, newest.date, newest.size?, &archives)),
+            delivered: newest.map(|newest| newest.date),
+            server_now: Some(now.to_utc()),
+            ..Circumstances::on(now.date_naive())
+        };
+        match self.plan(&connection, &listing, circumstances) {
+            Ok(plan) => self.carry_out(task, connection, plan),
+            Err(error) => task.failed(&format!("nothing was removed: {}", with_causes(&error))),
+        }
+    }
+
+    /// If expired archives belong to another job, and so does a recent one, removal is held back. An archive that the server
+    /// refuses to open counts as this job's.
+    fn plan(&self, connection: &Connection, listing: &[Entry], facts: Circumstances) -> Result<Plan, DestinationError> {
+        let plan = retention::plan(listing, &self.naming, self.policy, facts);
+        let Some((mark, dump)) = &self.origin else { return Ok(plan) };
+        let is_foreign = |beginning: &[u8]| archive::origin(beginning).belongs_to_another_job(mark, dump);
+        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
+            for name in names {
+                match connection.beginning(&name) {
+                    Ok(beginning) if is_foreign(&beginning) => return Ok(Some(name)),
+                    Err(error) if error.is_transient() => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(None)
+        };
+        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
+        let removals = plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ);
+        if find_foreign(&mut removals.map(|decision| decision.name.clone()))?.is_none() {
+            return Ok(plan);
+        }
+        let archives = listing::archives(listing, &self.naming, facts.today);
+        let recent = archives.into_iter().rev().take(RECENT);
+        Ok(match find_foreign(&mut recent.map(|archive| archive.name))? {
             Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
             None => plan,
         })
     }
 
     /// Carries out `plan` and ends `task`. Failures to remove a file are warnings.
-    pub(super) fn carry_out(&self, task: OpenTask<'_>, connection: Connection, plan: Plan) {
+    fn carry_out(&self, task: OpenTask<'_>, connection: Connection, plan: Plan) {
         self.log_decisions(&plan);
         if let Some(why) = &plan.held_back {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back: {why}"));
@@ -72,10 +124,11 @@ impl Removal<'_> {
         }
         let kept = units::count(plan.archives_kept(), "archive");
         let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
-        let done = match left_to_prune(&plan) {
-            Some(left) => left,
-            None if self.dry_run => format!("{planned} would be removed"),
-            None => format!("{removed} removed"),
+        let done = match plan.count_left_to_prune() {
+            0 if self.dry_run => format!("{planned} would be removed"),
+            0 => format!("{removed} removed"),
+            1 => "1 expired archive is left to \"prune\"".to_owned(),
+            several => format!("{several} expired archives are left to \"prune\""),
         };
         let text = format!("{}{done}, {kept} kept{held_back}", if self.dry_run { "dry run: " } else { "" });
         self.journal.set_removal(plan, removed);
@@ -97,7 +150,8 @@ impl Removal<'_> {
                 Ok(()) => removed.push(decision),
                 Err(error) => {
                     let (name, reason) = (printable(&decision.name), &decision.reason);
-                    let fix = if error.is_permission_denied() { NO_PERMISSION } else { "" };
+                    let is_refused = matches!(error, DestinationError::Refused { .. });
+                    let fix = if is_refused { NO_PERMISSION } else { "" };
                     let text = format!("{name} ({reason}) could not be removed: {}{fix}", with_causes(&error));
                     self.journal.warn(Task::RemoveExpired, &text);
                     is_broken = error.is_transient();
@@ -128,35 +182,6 @@ impl Removal<'_> {
         gone
     }
 
-    /// Finds a recent archive of another job, if `plan` would remove archives of other jobs. An archive that the server
-    /// refuses to open counts as this job's.
-    fn find_other_jobs_archive(
-        &self,
-        connection: &Connection,
-        listing: &[Entry],
-        plan: &Plan,
-        today: NaiveDate,
-    ) -> Result<Option<String>, DestinationError> {
-        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
-            for name in names {
-                match connection.beginning(&name) {
-                    Ok(beginning) if (self.belongs_to_other_job)(&beginning) => return Ok(Some(name)),
-                    Err(error) if error.is_transient() => return Err(error),
-                    _ => {}
-                }
-            }
-            Ok(None)
-        };
-        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
-        let mut removals =
-            plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
-        if find_foreign(&mut removals)?.is_none() {
-            return Ok(None);
-        }
-        let archives = listing::archives(listing, self.naming, today);
-        find_foreign(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
-    }
-
     /// Logs the reason for every decision, except for actual removals, which are logged when they are done.
     fn log_decisions(&self, plan: &Plan) {
         let (foreign, own): (Vec<_>, Vec<_>) =
@@ -180,31 +205,25 @@ impl Job {
     pub(super) fn remove_expired(&self, mut delivered: Delivered) {
         let task = self.journal.begin(Task::RemoveExpired);
         failpoint("removing");
-        let listing = delivered.arrival.listing.take();
+        let source = &self.config.source;
         let removal = Removal {
-            journal: &self.journal,
-            interrupt: &self.interrupt,
-            naming: &self.config.naming(),
+            journal: self.journal.clone(),
+            interrupt: self.interrupt.clone(),
+            naming: self.config.naming(),
             policy: self.config.retention,
-            belongs_to_other_job: &|beginning| self.belongs_to_other_job(beginning),
+            origin: Some((source.mark(), source.dump.clone())),
             dry_run: self.dry_run,
         };
-        match self.plan_removal(&removal, &delivered, listing) {
+        match self.plan_removal(&removal, &mut delivered) {
             Ok(plan) => removal.carry_out(task, delivered.arrival.connection, plan),
             Err(error) => task.warned(&format!("nothing was removed: {}", with_causes(&error))),
         }
     }
 
-    /// `listing` is the folder after the delivery, if it is known.
-    fn plan_removal(
-        &self,
-        removal: &Removal<'_>,
-        delivered: &Delivered,
-        listing: Option<Vec<Entry>>,
-    ) -> Result<Plan, DestinationError> {
+    fn plan_removal(&self, removal: &Removal, delivered: &mut Delivered) -> Result<Plan, DestinationError> {
         let Delivered { freshness, clock_difference, arrival } = delivered;
-        let Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, .. } = arrival;
-        let (naming, policy) = (removal.naming, removal.policy);
+        let Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, listing } = arrival;
+        let (naming, policy) = (&removal.naming, removal.policy);
         let entry = |name: String| Entry { name, kind: Kind::File, size: None, modified: None };
         let listing = if self.dry_run {
             let mut listing = self.list_as_if_put_back(connection)?;
@@ -219,7 +238,7 @@ impl Job {
         } else {
             // The folder after the delivery: other jobs and machines may have changed it during the upload, and the new
             // archive's modification time shows the server's clock.
-            let listing = listing.map_or_else(|| connection.list(), Ok)?;
+            let listing = listing.take().map_or_else(|| connection.list(), Ok)?;
             let mut listing = destination::put_back(connection, naming, listing)?;
             self.record_folder(connection, &listing, *free);
             if policy.remover == Remover::Run {
@@ -267,20 +286,6 @@ impl Job {
         }
         Ok(listing)
     }
-}
-
-/// "3 expired archives and 1 other file are left to "prune""; `None` if none are.
-fn left_to_prune(plan: &Plan) -> Option<String> {
-    let left = plan.decisions.iter().filter_map(|decision| match &decision.reason {
-        Reason::LeftToPrune(reason) => Some(matches!(**reason, Reason::Expired { .. })),
-        _ => None,
-    });
-    let (archives, others): (Vec<bool>, Vec<bool>) = left.partition(|is_archive| *is_archive);
-    let groups = [(archives.len(), "expired archive"), (others.len(), "other file")];
-    let names = groups.iter().filter(|(number, _)| *number > 0).map(|(number, thing)| units::count(*number, thing));
-    let verb = if archives.len() + others.len() == 1 { "is" } else { "are" };
-    let names = names.collect::<Vec<_>>().join(" and ");
-    (!names.is_empty()).then(|| format!("{names} {verb} left to \"prune\""))
 }
 
 /// The names of the `removed` files that the server still has. If it does not reply, none: the removal was acknowledged.

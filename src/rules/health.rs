@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 use crate::rules::alarm::{self, Suspicion};
 use crate::rules::inventory::{Inventory, PlannedArchive, PlannedFile};
 use crate::rules::listing::DatedArchive;
-use crate::rules::retention::keeping::Remover;
+use crate::rules::retention::keeping::{Policy, Remover};
 use crate::rules::retention::reason::{Reason, RemovalHold};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
@@ -72,7 +72,7 @@ pub enum Problem {
         name: String,
     },
     HeldBack(RemovalHold),
-    /// Only `prune` removes files, and these archives should be gone: see [`find_unpruned`].
+    /// Only `prune` removes files, and it has not removed these archives for a week.
     Unpruned {
         count: usize,
     },
@@ -89,12 +89,6 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 /// A run may end this long after the end of its date. An archive written later was copied or sent again, and is as old as its
 /// date says.
 const MAX_DELAY: TimeDelta = TimeDelta::hours(12);
-
-/// `prune` is expected to run at least this often.
-const PRUNED_WITHIN: TimeDelta = TimeDelta::days(7);
-
-/// Fewer archives may have expired since, by a rule other than `keep_days`.
-const MIN_UNPRUNED: usize = 3;
 
 impl Problem {
     pub fn health(&self) -> Health {
@@ -176,13 +170,13 @@ fn age(archive: &PlannedArchive, now: DateTime<FixedOffset>) -> TimeDelta {
     }
 }
 
-/// Finds archives that `prune` should have removed, if only `prune` does: at least three that have expired and are older than
-/// `keep_days` by more than a week. A weekly `prune` leaves none of the nightly ones, and few that other rules kept until then.
+/// Where only `prune` removes files, finds expired archives that are older than `keep_days` by more than a week, if there are
+/// at least three: a weekly `prune` leaves at most a few, which other rules kept until then.
 fn find_unpruned(inventory: &Inventory) -> Option<Problem> {
-    let oldest = i64::from(inventory.policy.keep_days) + PRUNED_WITHIN.num_days();
-    let is_overdue = |archive: &&PlannedArchive| matches!(archive.file.reason, Reason::Expired { age } if age > oldest);
-    let count = inventory.archives.iter().filter(is_overdue).count();
-    (inventory.policy.remover == Remover::Prune && count >= MIN_UNPRUNED).then_some(Problem::Unpruned { count })
+    let Policy { keep_days, remover, .. } = inventory.policy;
+    let is_overdue = |reason: &Reason| matches!(reason, Reason::Expired { age } if *age > i64::from(keep_days) + 7);
+    let count = inventory.archives.iter().filter(|archive| is_overdue(&archive.file.reason)).count();
+    (remover == Remover::Prune && count >= 3).then_some(Problem::Unpruned { count })
 }
 
 /// Finds leftovers older than `max_age`. A run in progress has none that old.

@@ -163,12 +163,10 @@ fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<(Option<u64>, O
         )
         .with_fix("check that disk and its free space: until then, each run warns and removes nothing"),
     });
-    let is_for_prune = config.retention.remover == Remover::Prune;
     if let Some((name, error)) = trial.leftover {
         let text = format!("the small file {} could not be removed: {}", printable(&name), with_causes(&error));
-        if is_for_prune && error.is_permission_denied() {
-            let text =
-                format!("this user may not remove files, which is left to \"prune\"; {} remains", printable(&name));
+        if config.retention.remover == Remover::Prune && matches!(error, DestinationError::Refused { .. }) {
+            let text = format!("left to \"prune\", as this user may not remove files; {} remains", printable(&name));
             checker.report(Finding::good("removing", text));
             return Some((trial.free, trial.takes_several_writers));
         }
@@ -194,7 +192,10 @@ fn report_contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected)
         let total = archives.iter().filter_map(|archive| archive.size).sum();
         text.push_str(&format!(", {}, newest {}", units::size(total), printable(&newest.name)));
     }
-    text.push_str(&others(&plan, config.retention.remover));
+    text.push_str(&others(&plan));
+    if config.retention.remover == Remover::Prune && plan.removals().next().is_some() {
+        text.push_str("; what has expired is left to \"prune\"");
+    }
     checker.report(Finding::good("directory", text));
     if let Some(why) = &plan.held_back {
         checker.report(Finding::warning("removal", format!("would be held back: {why}")));
@@ -246,9 +247,8 @@ fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection
 }
 
 /// ", 1 leftover, 2 unrelated files".
-fn others(plan: &Plan, remover: Remover) -> String {
-    const EXPIRED: &str = "expired archive";
-    let mut numbers = [(0, "replaced archive"), (0, EXPIRED), (0, "leftover"), (0, "unrelated file")];
+fn others(plan: &Plan) -> String {
+    let mut numbers = [(0, "replaced archive"), (0, "expired archive"), (0, "leftover"), (0, "unrelated file")];
     for decision in &plan.decisions {
         let reason = if let Reason::HeldBack(reason) = &decision.reason { reason } else { &decision.reason };
         let group = match reason {
@@ -263,9 +263,8 @@ fn others(plan: &Plan, remover: Remover) -> String {
         };
         numbers[group].0 += 1;
     }
-    let left = |thing| if remover == Remover::Prune && thing == EXPIRED { " left to \"prune\"" } else { "" };
     let groups = numbers.into_iter().filter(|(number, _)| *number > 0);
-    groups.map(|(number, thing)| format!(", {}{}", count(number, thing), left(thing))).collect()
+    groups.map(|(number, thing)| format!(", {}", count(number, thing))).collect()
 }
 
 fn space(free: Option<u64>, expected: Expected) -> Finding {

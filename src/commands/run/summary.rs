@@ -58,7 +58,6 @@ fn dry_run(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-/// Whether each file on the server would be removed or kept, and why.
 fn planned(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(plan) = &record.retention {
@@ -75,19 +74,16 @@ fn planned(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-/// Lines for a terminal after `prune`: each file with its reason, and the numbers.
-pub(in crate::commands) fn pruning(record: &RunRecord) -> String {
+/// Lines after `prune`: errors and warnings, and for a person before them each file with its reason.
+pub(in crate::commands) fn pruning(record: &RunRecord, is_for_person: bool) -> String {
     let removing = record.task(Task::RemoveExpired);
-    let notes = tasks::notes(record, Level::Info).filter(|note| note.task == removing.task);
-    let mut lines: Vec<String> = notes.map(|note| note.text.clone()).collect();
-    lines.extend(planned(record).into_iter().filter(|_| record.dry_run));
+    let files =
+        tasks::notes(record, Level::Info).filter(|note| note.task == removing.task).map(|note| note.text.clone());
+    let planned = planned(record).into_iter().filter(|_| record.dry_run);
+    let mut lines: Vec<String> = files.chain(planned).filter(|_| is_for_person).collect();
+    let problems = notes(record, Level::Error).chain(notes(record, Level::Warning));
+    lines.extend(problems.map(|problem| format!("scripting-system: {problem}")));
     finish(record, &lines)
-}
-
-/// All errors and warnings of `prune`, for cron to mail or for a terminal.
-pub(in crate::commands) fn pruning_errors(record: &RunRecord) -> String {
-    let lines = notes(record, Level::Error).chain(notes(record, Level::Warning));
-    finish(record, &lines.map(|line| format!("scripting-system: {line}")).collect::<Vec<_>>())
 }
 
 /// The text for cron to mail: empty after a success, otherwise the outcome and all errors, or all warnings if there was no

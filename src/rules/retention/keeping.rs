@@ -12,9 +12,7 @@ use chrono::{Datelike as _, Days, IsoWeek, NaiveDate};
 /// The command that removes what the policy does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remover {
-    /// `run`, after a delivery.
     Run,
-    /// `prune`, for runs with credentials that may not remove files.
     Prune,
 }
 

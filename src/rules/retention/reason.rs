@@ -138,14 +138,9 @@ pub enum RemovalHold {
         /// The name of one.
         example: String,
     },
-    /// The web server's clock and this machine's differ.
+    /// The clock of the web server, or without one that of the SFTP server, and this machine's differ.
     ClockDiffers {
         /// Absolute, in whole hours.
-        hours: i64,
-    },
-    /// An archive was written in the future by this machine's clock.
-    WrittenAhead {
-        /// In whole hours.
         hours: i64,
     },
     /// `archive.name` was changed while the folder held archives named by the old pattern.
@@ -170,11 +165,7 @@ impl fmt::Display for RemovalHold {
             ),
             RemovalHold::ClockDiffers { hours } => write!(
                 f,
-                "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
-            ),
-            RemovalHold::WrittenAhead { hours } => write!(
-                f,
-                "an archive was written {hours} hours in the future; set the clock that is wrong, the SFTP server's or ours"
+                "the clocks of a server and of this machine differ by {hours} hours; set the one that is wrong"
             ),
             RemovalHold::DayAndMonthSwapped { example } => write!(
                 f,

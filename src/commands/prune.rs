@@ -31,7 +31,6 @@ pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
     };
     journal.begin(Task::ReadConfiguration).done(&file.display().to_string());
     config.warnings.iter().for_each(|warning| tracing::info!("{warning}"));
-
     let interrupt = Interrupt::new();
     let mut supervisor = match Supervisor::new() {
         Ok(supervisor) => supervisor,

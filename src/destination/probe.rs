@@ -95,7 +95,7 @@ impl Connection {
 }
 
 /// Creates, writes, syncs, renames and removes a small file, and then one that has two writers, in `sftp.directory`, over a new
-/// connection. Existing files are not touched, except the first file of a test that could not remove it: both names are upload
+/// connection. Existing files are not touched, except the whole file of a test that could not remove it: both names are upload
 /// names of days in 1970. If the program is killed, the next run removes the file. A signal does not stop the test, because that would leave the file behind.
 ///
 /// # Errors
@@ -107,8 +107,9 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, Destin
     let (Some(first), Some(second)) = (free.next(), free.next()) else {
         return Err(DestinationError::NotAFile(naming.upload_name(&naming.archive.file_name(first_day()))));
     };
-    let is_left = |entry: &Entry| entry.kind == Kind::File && test_names(naming).any(|name| name == entry.name);
-    let (first, flag) = match listing.iter().find(|entry| is_left(entry)) {
+    let is_whole = |entry: &&Entry| entry.kind == Kind::File && entry.size == Some(CONTENT.len() as u64);
+    let has_test_name = |entry: &&Entry| test_names(naming).any(|name| name == entry.name);
+    let (first, flag) = match listing.iter().filter(is_whole).find(has_test_name) {
         // Otherwise, each test would leave another file where removal is refused.
         Some(left) => (left.name.clone(), OpenFlags::TRUNCATE),
         None => (first, OpenFlags::EXCLUSIVE),

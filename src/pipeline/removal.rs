@@ -49,7 +49,7 @@ pub struct Removal {
 impl Removal {
     /// Applies retention without a run. `alarm` judges the newest archive.
     ///
-    /// Without a delivery and a web server, `now`, by this machine's clock, stands for the server's. That is safe: ages are those
+    /// Without a delivery and a web server, `now`, by this machine's clock, is used as the server's. That is safe: ages are those
     /// of the names, relative to the newest archive, so no clock can expire an archive; it decides only how long a later
     /// modification time protects one, and an upload of another machine. A clock that is a day behind these times holds
     /// removal back.
@@ -150,8 +150,7 @@ impl Removal {
                 Ok(()) => removed.push(decision),
                 Err(error) => {
                     let (name, reason) = (printable(&decision.name), &decision.reason);
-                    let is_refused = matches!(error, DestinationError::Refused { .. });
-                    let fix = if is_refused { NO_PERMISSION } else { "" };
+                    let fix = if matches!(error, DestinationError::Refused { .. }) { NO_PERMISSION } else { "" };
                     let text = format!("{name} ({reason}) could not be removed: {}{fix}", with_causes(&error));
                     self.journal.warn(Task::RemoveExpired, &text);
                     is_broken = error.is_transient();

@@ -29,6 +29,8 @@ pub enum Command {
     Check(Check),
     /// List the archives on the server, and whether the next run keeps or removes each.
     List(List),
+    /// Remove expired archives without a run, for runs with credentials that may not remove files.
+    Prune(Prune),
     /// Check for a recent archive, as a monitoring plugin.
     #[command(after_help = STATES)]
     Status(Status),
@@ -84,6 +86,17 @@ pub struct List {
     /// Print the JSON Schema of the --json output, without connecting.
     #[arg(long, exclusive = true)]
     pub json_schema: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Print what would be removed and kept, without changing anything.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +258,8 @@ const STATES: &str = "\
 One line on standard output, and an exit code:
   0    OK
   1    WARNING: removal is held back, leftovers of interrupted runs
-       remain, a clock is wrong, or the server reports no size
+       remain, prune is overdue, a clock is wrong, or the server
+       reports no size
   2    CRITICAL: no archive, the newest one is too old or too small,
        or the server cannot be reached or used
   3    UNKNOWN: the command line, the configuration or known_hosts

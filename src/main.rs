@@ -12,6 +12,7 @@ use scripting_system::commands::gen_config::gen_config;
 use scripting_system::commands::invocation::Invocation;
 use scripting_system::commands::list::list;
 use scripting_system::commands::man::man;
+use scripting_system::commands::prune::prune;
 use scripting_system::commands::restore::restore;
 use scripting_system::commands::run::run;
 use scripting_system::commands::status::{refuse_command_line, status};
@@ -35,6 +36,7 @@ fn main() -> process::ExitCode {
         Command::Run(arguments) => run(arguments, &invocation),
         Command::Check(arguments) => check(arguments, &invocation),
         Command::List(arguments) => list(arguments, &invocation),
+        Command::Prune(arguments) => prune(arguments, &invocation),
         Command::Verify(arguments) => verify(arguments, &invocation),
         Command::Restore(arguments) => restore(arguments, &invocation),
         Command::Status(arguments) => return status(arguments, &invocation).into(),

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 pub use job::{Job, origin};
+pub use removal::Removal;
 
 use crate::archive::encrypted_size;
 use crate::config::Archive;

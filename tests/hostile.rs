@@ -18,7 +18,7 @@ use scripting_system::rules::origin::Mark;
 use scripting_system::rules::redaction::printable;
 use scripting_system::rules::retention;
 use scripting_system::rules::retention::Circumstances;
-use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::keeping::{Policy, Remover};
 use scripting_system::runtime::interrupt::Interrupt;
 use testkit::servers::{Entry, Method, Zip, zips};
 use testkit::setup::DUMP;
@@ -357,7 +357,7 @@ proptest! {
         let naming = Naming { archive: ArchiveName::new("%Y%d%m").unwrap(), temporary_prefix: ".".to_owned(), id: "0a1b2c3d".to_owned(), is_encrypted: false };
         let listing: Vec<Listed> =
             names.iter().map(|name| Listed { name: name.clone(), kind: Kind::File, size: Some(1), modified: None }).collect();
-        let policy = Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+        let policy = Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, remover: Remover::Run };
         let today = NaiveDate::from_ymd_opt(2026, 11, 24).unwrap();
         let plan = retention::plan(&listing, &naming, policy, Circumstances::on(today));
         for decision in plan.removals() {

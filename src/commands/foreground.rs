@@ -15,7 +15,7 @@ use crate::config::{Config, Environment, LoadError, ReadBack};
 use crate::destination::Server;
 use crate::exit_code::ExitCode;
 use crate::record::run_record::Outcome;
-use crate::report::log::log_file;
+use crate::report::log::log_file::{self, LogFile};
 use crate::report::log::verbose::Verbose;
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
@@ -94,7 +94,7 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
     let Basics { secrets, warnings, retry, deadline } = config.basics();
     let redaction = Redaction::new(&secrets);
     let progress = Progress::on_terminal();
-    begin_logging(invocation.verbose, &redaction, &progress);
+    begin_logging(None, invocation.verbose, &redaction, &progress);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -152,12 +152,13 @@ impl CommandError {
     }
 }
 
-fn begin_logging(verbose: u8, redaction: &Redaction, progress: &Progress) {
+/// Directs all further messages to `log` and, with `-v`, to stderr.
+pub(super) fn begin_logging(log: Option<LogFile>, verbose: u8, redaction: &Redaction, progress: &Progress) {
     redact_panics(redaction.clone(), io::stderr);
     let progress = progress.clone();
     let verbose = (verbose > 0)
         .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.eprint(line))));
-    if let Err(error) = log_file::install(None, verbose) {
+    if let Err(error) = log_file::install(log, verbose) {
         eprintln!("scripting-system: {}", with_causes(&error));
     }
 }

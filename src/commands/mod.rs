@@ -10,6 +10,7 @@ pub mod invocation;
 pub mod list;
 pub mod man;
 mod panics;
+pub mod prune;
 mod recovery;
 pub mod restore;
 pub mod run;

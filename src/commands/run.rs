@@ -1,17 +1,19 @@
 //! `run`: runs the job under the supervisor, then sends the reports.
 
-mod summary;
+pub(super) mod summary;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
+use secrecy::SecretString;
 
 use crate::cli;
+use crate::commands::foreground;
 use crate::commands::invocation::Invocation;
-use crate::commands::panics::redact_panics;
-use crate::config::{self, Config, LoadError};
+use crate::config::{self, LoadError, Log};
+use crate::disk::job_id::JobId;
 use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
 use crate::pipeline::Job;
@@ -19,11 +21,9 @@ use crate::record::journal::Journal;
 use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::report::log::log_file::{self, LogFile};
-use crate::report::log::verbose::Verbose;
 use crate::report::monitor::StartPing;
 use crate::report::send;
 use crate::rules::redaction::Redaction;
-use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interruption};
 use crate::runtime::progress::Progress;
@@ -41,18 +41,19 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     }
     let config = match config::load(&arguments.config, environment) {
         Ok(config) => config,
-        Err(error) => return refuse(arguments, &error, invocation),
+        Err(error) => return refuse(&arguments.config, arguments.dry_run, &error, invocation),
     };
 
     let progress = Progress::on_terminal();
-    let journal = Journal::new(new_record(&config, today, started, arguments.dry_run));
-    let log = begin_logging(&config, &journal, clock, verbose, &progress, arguments.dry_run);
-    redact_panics(Redaction::new(&config.secrets()), io::stderr);
-    let lock = match lock(arguments, &config) {
+    let journal = new_journal(&config.secrets(), today, started, arguments.dry_run);
+    let log = begin_logging(&config.log, &journal, invocation, &progress);
+    let lock = match lock(&arguments.config, &config.id, &config.archive.work_directory, arguments.dry_run) {
         Ok(lock) => lock,
-        Err(error) => return not_locked(&error),
+        Err(code) => return code,
     };
-    record_configuration(&journal, &config, &arguments.config);
+    let task = journal.begin(Task::ReadConfiguration);
+    config.warnings.iter().for_each(|warning| journal.warn(Task::ReadConfiguration, warning));
+    task.done(&arguments.config.display().to_string());
 
     let interrupt = Interrupt::new();
     let mut supervisor = match Supervisor::new() {
@@ -89,11 +90,11 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
 
 /// Reports an invalid configuration only in the log file and on stderr: its settings for the other reports cannot be trusted. A dry run does
 /// not write to the log.
-fn refuse(arguments: &cli::Run, error: &LoadError, invocation: &Invocation<'_>) -> ExitCode {
-    let log = config::log_file_of_broken(&arguments.config, invocation.environment);
+pub(super) fn refuse(file: &Path, dry_run: bool, error: &LoadError, invocation: &Invocation<'_>) -> ExitCode {
+    let log = config::log_file_of_broken(file, invocation.environment);
     for line in error.lines() {
         eprintln!("scripting-system: {line}");
-        let Some(log) = log.as_ref().filter(|_| !arguments.dry_run) else { continue };
+        let Some(log) = log.as_ref().filter(|_| !dry_run) else { continue };
         if let Err(error) = log_file::critical(log, config::LogFormat::Text, invocation.clock, &line) {
             eprintln!("scripting-system: {}", with_causes(&error));
         }
@@ -101,62 +102,49 @@ fn refuse(arguments: &cli::Run, error: &LoadError, invocation: &Invocation<'_>) 
     ExitCode::Configuration
 }
 
-fn new_record(config: &Config, today: NaiveDate, started: DateTime<FixedOffset>, dry_run: bool) -> RunRecord {
+pub(super) fn new_journal(
+    secrets: &[SecretString],
+    today: NaiveDate,
+    started: DateTime<FixedOffset>,
+    dry_run: bool,
+) -> Journal {
     let run_id = format!("{}-{}", started.format("%Y%m%dT%H%M%S"), std::process::id());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let mut record = RunRecord::new(run_id, host, today, started, Redaction::new(&config.secrets()));
+    let mut record = RunRecord::new(run_id, host, today, started, Redaction::new(secrets));
     record.dry_run = dry_run;
-    record
+    Journal::new(record)
 }
 
 /// Directs all further messages to the log file and, with `-v`, to stderr.
-fn begin_logging(
-    config: &Config,
+pub(super) fn begin_logging(
+    log: &Log,
     journal: &Journal,
-    clock: &Clock,
-    verbose: u8,
+    &Invocation { verbose, clock, .. }: &Invocation<'_>,
     progress: &Progress,
-    dry_run: bool,
 ) -> Option<LogFile> {
+    let (redaction, dry_run) = journal.read(|record| (record.redaction().clone(), record.dry_run));
     // A dry run writes nothing, not even a log.
-    let log = (!dry_run).then(|| LogFile::open(&config.log, journal.clone(), clock.clone()));
-    let verbose = (verbose > 0).then(|| {
-        let progress = progress.clone();
-        Verbose::new(verbose, Redaction::new(&config.secrets()), Box::new(move |line| progress.eprint(line)))
-    });
-    if let Err(error) = log_file::install(log.clone(), verbose) {
-        eprintln!("scripting-system: {}", with_causes(&error));
-    }
+    let log = (!dry_run).then(|| LogFile::open(log, journal.clone(), clock.clone()));
+    foreground::begin_logging(log.clone(), verbose, &redaction, progress);
     log
 }
 
-fn lock(arguments: &cli::Run, config: &Config) -> Result<Option<Lock>, LockError> {
-    if arguments.dry_run {
-        return Ok(None);
-    }
-    Lock::acquire(&arguments.config, &config.id, &config.archive.work_directory).map(Some)
-}
-
-fn not_locked(error: &LockError) -> ExitCode {
-    let text = with_causes(error);
-    tracing::error!("{text}");
-    eprintln!("scripting-system: {text}");
-    match error {
-        LockError::Held(_) => ExitCode::AlreadyRunning,
-        LockError::Folder(_) | LockError::Io { .. } => ExitCode::Configuration,
-    }
-}
-
-fn record_configuration(journal: &Journal, config: &Config, path: &Path) {
-    let task = journal.begin(Task::ReadConfiguration);
-    for warning in &config.warnings {
-        journal.warn(Task::ReadConfiguration, warning);
-    }
-    task.done(&path.display().to_string());
+/// Locks the job, except for a dry run. Reports an error, and returns its exit code.
+pub(super) fn lock(file: &Path, job: &JobId, work_directory: &Path, dry_run: bool) -> Result<Option<Lock>, ExitCode> {
+    let lock = (!dry_run).then(|| Lock::acquire(file, job, work_directory)).transpose();
+    lock.map_err(|error| {
+        let text = with_causes(&error);
+        tracing::error!("{text}");
+        eprintln!("scripting-system: {text}");
+        match error {
+            LockError::Held(_) => ExitCode::AlreadyRunning,
+            LockError::Folder(_) | LockError::Io { .. } => ExitCode::Configuration,
+        }
+    })
 }
 
 /// Records what ended the job early.
-fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt) {
+pub(super) fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt) {
     if let Err(interrupted) = interrupt.check() {
         journal.set_interruption(interrupted.0);
         journal.stop_unfinished(&interrupted.to_string(), interrupted.0 == Interruption::Deadline);

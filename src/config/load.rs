@@ -39,7 +39,22 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError>
 /// # Errors
 /// As for [`load`], limited to those sections.
 pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
-    let (config, ignored, mut warnings) = read(path, environment, is_needed_to_read_back, ReadBack::of)?;
+    load_partly(path, environment, is_needed_to_read_back)
+}
+
+/// As [`load_to_read_back`], and also requires that the sections `retention`, `alarm` and `log` have no mistakes.
+///
+/// # Errors
+/// As for [`load`], limited to these sections.
+pub fn load_to_prune(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
+    load_partly(path, environment, |path| {
+        let section = path.split('.').next().unwrap_or(path);
+        is_needed_to_read_back(path) || matches!(section, "archive" | "retention" | "alarm" | "log")
+    })
+}
+
+fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bool) -> Result<ReadBack, LoadError> {
+    let (config, ignored, mut warnings) = read(path, environment, is_needed, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
     let retention_mistakes =
         ignored.iter().filter(|it| it.starts_with("retention.") || it.starts_with("retention:")).cloned().collect();

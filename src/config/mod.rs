@@ -22,7 +22,7 @@ mod zone;
 
 pub use documents::{json_schema, template};
 pub use environment::Environment;
-pub use load::{load, load_to_read_back, log_file_of_broken};
+pub use load::{load, load_to_prune, load_to_read_back, log_file_of_broken};
 pub use mistakes::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::archive::{Archive, Compression};

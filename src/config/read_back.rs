@@ -1,9 +1,12 @@
-//! The part of a configuration that is needed to read archives back.
+//! The part of a configuration that is needed to read archives back, or to prune them.
+
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 
 use super::context::Context;
 use super::json::Value;
+use super::sections::log::Log;
 use super::sections::run::Run;
 use super::sections::sftp::Sftp;
 use super::validated::{Parts, naming};
@@ -12,6 +15,7 @@ use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::Naming;
 use crate::rules::job_zone::JobZone;
+use crate::rules::origin::Mark;
 use crate::rules::retention::keeping::Policy;
 use crate::runtime::retry::RetryPolicy;
 
@@ -21,7 +25,11 @@ pub struct ReadBack {
     pub zone: JobZone,
     /// `source.dump`; `None` if it is missing or invalid: then the dump is an archive's only file.
     pub dump: Option<String>,
+    /// The mark of this job's archives and `source.dump`; `None` if the section `source` is missing or invalid.
+    pub origin: Option<(Mark, String)>,
     pub naming: Naming,
+    /// `archive.work_directory`.
+    pub work_directory: PathBuf,
     pub sftp: Sftp,
     /// A missing or invalid key has its default.
     pub retention: Policy,
@@ -30,6 +38,7 @@ pub struct ReadBack {
     pub alarm: Option<Bounds>,
     pub retry: RetryPolicy,
     pub run: Run,
+    pub log: Log,
     /// Mistakes in the keys that are not needed, and warnings about the file, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -43,17 +52,21 @@ impl ReadBack {
     /// `None` if the section `sftp` or `archive` of the file `value` has a mistake.
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
-        let naming = naming(&JobId::new(context.file), &parts.archive?, parts.sftp.as_ref()?);
+        let archive = parts.archive?;
+        let naming = naming(&JobId::new(context.file), &archive, parts.sftp.as_ref()?);
         Some(ReadBack {
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
+            origin: parts.source.map(|source| (source.mark(), source.dump)),
             naming,
+            work_directory: archive.work_directory,
             sftp: parts.sftp?,
             retention: parts.retention?,
             retention_mistakes: Vec::new(),
             alarm: parts.alarm,
             retry: parts.retry?,
             run: parts.run?,
+            log: parts.log?,
             warnings: Vec::new(),
         })
     }

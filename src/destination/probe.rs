@@ -17,7 +17,7 @@ use crate::destination::transfer::writing::{MODE, NO_SPACE};
 use crate::rules::archive_name::Naming;
 use crate::rules::connections::extra_for_size;
 use crate::rules::known_hosts::algorithm_of;
-use crate::rules::listing::Entry;
+use crate::rules::listing::{Entry, Kind};
 use crate::rules::upload_method::Writing;
 use crate::runtime::interrupt::Interrupt;
 
@@ -95,8 +95,8 @@ impl Connection {
 }
 
 /// Creates, writes, syncs, renames and removes a small file, and then one that has two writers, in `sftp.directory`, over a new
-/// connection. Existing files are not touched: both names are unused upload names of days in 1970. If the program is killed,
-/// the next run removes the file. A signal does not stop the test, because that would leave the file behind.
+/// connection. Existing files are not touched, except the whole file of a test that could not remove it: both names are upload
+/// names of days in 1970. If the program is killed, the next run removes the file. A signal does not stop the test, because that would leave the file behind.
 ///
 /// # Errors
 /// If the file cannot be created, or the connection breaks before that.
@@ -107,7 +107,14 @@ pub fn try_writing(server: &Server, naming: &Naming) -> Result<WriteTest, Destin
     let (Some(first), Some(second)) = (free.next(), free.next()) else {
         return Err(DestinationError::NotAFile(naming.upload_name(&naming.archive.file_name(first_day()))));
     };
-    let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
+    let is_whole = |entry: &&Entry| entry.kind == Kind::File && entry.size == Some(CONTENT.len() as u64);
+    let has_test_name = |entry: &&Entry| test_names(naming).any(|name| name == entry.name);
+    let (first, flag) = match listing.iter().filter(is_whole).find(has_test_name) {
+        // Otherwise, each test would leave another file where removal is refused.
+        Some(left) => (left.name.clone(), OpenFlags::TRUNCATE),
+        None => (first, OpenFlags::EXCLUSIVE),
+    };
+    let flags = OpenFlags::WRITE | OpenFlags::CREATE | flag;
     let mut file = connection
         .sftp
         .open_mode(connection.path(&first), flags, MODE, OpenType::File)
@@ -174,9 +181,12 @@ fn write(
 
 /// Unused upload names for dates that no run is for.
 fn free_names<'a>(naming: &'a Naming, listing: &'a [Entry]) -> impl Iterator<Item = String> + 'a {
+    test_names(naming).filter(|name| !listing.iter().any(|entry| entry.name == *name))
+}
+
+fn test_names(naming: &Naming) -> impl Iterator<Item = String> {
     let days = first_day().iter_days().take(DAYS);
     days.map(|day| naming.upload_name(&naming.archive.file_name(day)))
-        .filter(|name| !listing.iter().any(|entry| entry.name == *name))
 }
 
 fn first_day() -> NaiveDate {
@@ -187,8 +197,7 @@ fn first_day() -> NaiveDate {
 mod tests {
     use super::*;
     use crate::rules::archive_name::ArchiveName;
-    use crate::rules::listing::Kind;
-    use crate::rules::retention::keeping::Policy;
+    use crate::rules::inventory::tests::POLICY;
     use crate::rules::retention::{Action, Circumstances, plan};
 
     fn naming(pattern: &str) -> Naming {
@@ -214,13 +223,11 @@ mod tests {
 
     #[test]
     fn the_next_run_removes_the_file_of_a_killed_write_test() {
-        let policy =
-            Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
         let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         for pattern in ["%Y%d%m", "%F", "db-%y%m%d", "%d.%m.%Y", "%Y-%j"] {
             let naming = naming(pattern);
             let leftover = free_names(&naming, &[]).next().unwrap();
-            let plan = plan(&[entry(&leftover)], &naming, policy, Circumstances::on(today));
+            let plan = plan(&[entry(&leftover)], &naming, POLICY, Circumstances::on(today));
             assert_eq!(plan.decisions[0].action, Action::Remove, "{leftover}");
         }
     }

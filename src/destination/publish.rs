@@ -231,7 +231,11 @@ impl Publication<'_> {
         match self.occupant(connection, bar)? {
             Occupant::Nothing => {}
             Occupant::SameArchive => {
-                connection.remove(&part)?;
+                match connection.remove(&part) {
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => tracing::info!("could not remove {part:?}, which is not needed: {error}"),
+                    Ok(()) => {}
+                }
                 return Ok(self.replaced.clone().map_or(Published::AlreadyThere, Published::Replacement));
             }
             Occupant::OtherArchives(existing) => self.set_aside(connection, &existing)?,
@@ -292,7 +296,15 @@ impl Publication<'_> {
             let last = self.naming.replaced_name(name, version);
             match connection.lookup(&last)? {
                 None => {}
-                Some(entry) if entry.kind == Kind::File => connection.remove(&last)?,
+                Some(Entry { kind: Kind::File, modified, .. }) => match connection.remove(&last) {
+                    Err(DestinationError::Refused { .. }) => {
+                        // As another machine's abandoned upload, it is removed by `prune`.
+                        let id = format!("{:08x}", modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
+                        let name = Naming { id, ..self.naming.clone() }.upload_name(self.final_name);
+                        connection.rename(&last, &name)?;
+                    }
+                    removed => removed?,
+                },
                 Some(_) => return Err(DestinationError::NotAFile(last)),
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::destination::{Connection, Server};
 use crate::pipeline::job::Job;
+use crate::pipeline::to_destination::report_first_contact;
 use crate::record::run_record::{FolderFacts, State};
 use crate::record::task::Task;
 use crate::rules::history;
@@ -33,7 +34,7 @@ impl Job {
             return;
         }
         let listed = server.list_once();
-        self.report_first_contact(server);
+        report_first_contact(&self.journal, server, self.dry_run);
         match listed {
             Ok((listing, free)) => {
                 self.record(&listing, free);

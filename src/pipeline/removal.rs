@@ -1,19 +1,27 @@
-//! Task 9: removes expired files from the server.
+//! Task 9, and `prune`: removes expired files from the server.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
-use crate::destination::{self, Connection, DestinationError};
-use crate::pipeline::job::{Arrival, Delivered, Job};
+use crate::destination::{self, Connection, DestinationError, Server};
+use crate::pipeline::job::{Arrival, Delivered, Job, origin};
+use crate::pipeline::to_destination::report_first_contact;
+use crate::record::journal::{Journal, OpenTask};
 use crate::record::run_record::Delivery;
 use crate::record::task::Task;
-use crate::rules::alarm;
+use crate::rules::alarm::{self, Bounds};
+use crate::rules::archive_name::Naming;
+use crate::rules::checksum::ChecksumFile;
 use crate::rules::freshness::Freshness;
 use crate::rules::listing::{self, Entry, Kind};
+use crate::rules::origin::Mark;
 use crate::rules::redaction::printable;
+use crate::rules::retention::keeping::{Policy, Remover};
 use crate::rules::retention::reason::{Reason, RemovalHold};
 use crate::rules::retention::{self, Action, Circumstances, Decision, Plan, server_clock};
+use crate::rules::units;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
+use crate::runtime::interrupt::Interrupt;
 use crate::runtime::retry::Retryable as _;
 
 /// Number of files not created by this program that are named in the log.
@@ -25,20 +33,85 @@ const MAX_ARCHIVES_READ: usize = 16;
 /// If this many recent archives belong to this job, the other job no longer delivers, or the source was changed permanently.
 const RECENT: usize = 7;
 
-impl Job {
-    /// Failures to remove a file are warnings and never fail the run.
-    pub(super) fn remove_expired(&self, mut delivered: Delivered) {
-        let task = self.journal.begin(Task::RemoveExpired);
-        failpoint("removing");
-        let listing = delivered.arrival.listing.take();
-        let plan = match self.plan_removal(&delivered, listing) {
-            Ok(plan) => plan,
-            Err(error) => {
-                task.warned(&format!("nothing was removed: {}", with_causes(&error)));
-                return;
-            }
+const NO_PERMISSION: &str = ". The account may not remove files: use one that may, see docs/security.md";
+
+/// Removes expired files: for task 9 of a run, and for `prune`.
+pub struct Removal {
+    pub journal: Journal,
+    pub interrupt: Interrupt,
+    pub naming: Naming,
+    pub policy: Policy,
+    /// The mark of this job and the name of its dump. If unknown, every archive counts as this job's.
+    pub origin: Option<(Mark, String)>,
+    pub dry_run: bool,
+}
+
+impl Removal {
+    /// Applies retention without a run. `alarm` judges the newest archive.
+    ///
+    /// Without a delivery and a web server, `now`, by this machine's clock, is used as the server's. That is safe: ages are those
+    /// of the names, relative to the newest archive, so no clock can expire an archive; it decides only how long a later
+    /// modification time protects one, and an upload of another machine. A clock that is a day behind these times holds
+    /// removal back.
+    pub fn prune(&self, server: &Server, alarm: Option<Bounds>, now: DateTime<FixedOffset>) {
+        let task = self.journal.begin(Task::ConnectToSftp);
+        let listed = server.with_connection("listing the archives", None, |connection| connection.list());
+        report_first_contact(&self.journal, server, self.dry_run);
+        let (listing, connection) = match listed {
+            Ok(listed) => listed,
+            Err(error) if self.interrupt.check().is_err() => return task.stopped(&with_causes(&error)),
+            Err(error) => return task.failed(&with_causes(&error)),
         };
-        let connection = delivered.arrival.connection;
+        task.done(&server.address());
+        let task = self.journal.begin(Task::RemoveExpired);
+        let archives = listing::archives(&listing, &self.naming, now.date_naive());
+        let newest = archives.last();
+        let ahead = archives.iter().filter_map(|archive| archive.modified).max().map(|latest| latest - now.to_utc());
+        let circumstances = Circumstances {
+            clock_difference: ahead.filter(|ahead| *ahead > TimeDelta::zero()),
+            suspicion: alarm
+                .zip(newest)
+                .and_then(|(bounds, newest)| alarm::compare_with_earlier(bounds, newest.date, newest.size?, &archives)),
+            delivered: newest.map(|newest| newest.date),
+            server_now: Some(now.to_utc()),
+            ..Circumstances::on(now.date_naive())
+        };
+        match self.plan(&connection, &listing, circumstances) {
+            Ok(plan) => self.carry_out(task, connection, plan),
+            Err(error) => task.failed(&format!("nothing was removed: {}", with_causes(&error))),
+        }
+    }
+
+    /// If expired archives belong to another job, and so does a recent one, removal is held back. An archive that the server
+    /// refuses to open counts as this job's.
+    fn plan(&self, connection: &Connection, listing: &[Entry], facts: Circumstances) -> Result<Plan, DestinationError> {
+        let plan = retention::plan(listing, &self.naming, self.policy, facts);
+        let Some((mark, dump)) = &self.origin else { return Ok(plan) };
+        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
+            for name in names {
+                match origin(connection, &self.naming, &name) {
+                    Ok(origin) if origin.belongs_to_another_job(mark, dump) => return Ok(Some(name)),
+                    Err(error) if error.is_transient() => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(None)
+        };
+        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
+        let removals = plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ);
+        if find_foreign(&mut removals.map(|decision| decision.name.clone()))?.is_none() {
+            return Ok(plan);
+        }
+        let archives = listing::archives(listing, &self.naming, facts.today);
+        let recent = archives.into_iter().rev().take(RECENT);
+        Ok(match find_foreign(&mut recent.map(|archive| archive.name))? {
+            Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
+            None => plan,
+        })
+    }
+
+    /// Carries out `plan` and ends `task`. Failures to remove a file are warnings.
+    fn carry_out(&self, task: OpenTask<'_>, connection: Connection, plan: Plan) {
         self.log_decisions(&plan);
         if let Some(why) = &plan.held_back {
             self.journal.warn(Task::RemoveExpired, &format!("removal is held back: {why}"));
@@ -48,16 +121,15 @@ impl Job {
         if removed > 0 && removed as usize == planned {
             self.journal.set_free_space(connection.free_space());
         }
-        let kept = match plan.archives_kept() {
-            1 => "1 archive kept".to_owned(),
-            several => format!("{several} archives kept"),
-        };
+        let kept = units::count(plan.archives_kept(), "archive");
         let held_back = if plan.held_back.is_some() { "; removal is held back" } else { "" };
-        let text = if self.dry_run {
-            format!("dry run: {planned} would be removed, {kept}{held_back}")
-        } else {
-            format!("{removed} removed, {kept}{held_back}")
+        let done = match plan.count_left_to_prune() {
+            0 if self.dry_run => format!("{planned} would be removed"),
+            0 => format!("{removed} removed"),
+            1 => "1 expired archive is left to \"prune\"".to_owned(),
+            several => format!("{several} expired archives are left to \"prune\""),
         };
+        let text = format!("{}{done}, {kept} kept{held_back}", if self.dry_run { "dry run: " } else { "" });
         self.journal.set_removal(plan, removed);
         match self.interrupt.check() {
             Ok(()) => task.done(&text),
@@ -73,11 +145,13 @@ impl Job {
             if self.interrupt.check().is_err() {
                 break;
             }
-            match connection.remove(&decision.name) {
-                Ok(()) => removed.push(decision),
+            match self.remove_file(connection, &decision.name) {
+                Ok(true) => removed.push(decision),
+                Ok(false) => tracing::info!("kept {}: another program has written it", printable(&decision.name)),
                 Err(error) => {
                     let (name, reason) = (printable(&decision.name), &decision.reason);
-                    let text = format!("{name} ({reason}) could not be removed: {}", with_causes(&error));
+                    let fix = if matches!(error, DestinationError::Refused { .. }) { NO_PERMISSION } else { "" };
+                    let text = format!("{name} ({reason}) could not be removed: {}{fix}", with_causes(&error));
                     self.journal.warn(Task::RemoveExpired, &text);
                     is_broken = error.is_transient();
                     if is_broken {
@@ -107,11 +181,60 @@ impl Job {
         gone
     }
 
-    /// `listing` is the folder after the delivery, if it is known.
-    fn plan_removal(&self, delivered: &Delivered, listing: Option<Vec<Entry>>) -> Result<Plan, DestinationError> {
+    /// Removes the file `name`, unless it has the name of a checksum file and another program has written it: then returns
+    /// `false`.
+    fn remove_file(&self, connection: &Connection, name: &str) -> Result<bool, DestinationError> {
+        let archive = self.naming.checksum_of(name);
+        if let Some(archive) = archive
+            && connection.checksum(&self.naming, archive)? == Some(ChecksumFile::Foreign)
+        {
+            return Ok(false);
+        }
+        connection.remove(name).map(|()| true)
+    }
+
+    /// Logs the reason for every decision, except for actual removals, which are logged when they are done.
+    fn log_decisions(&self, plan: &Plan) {
+        let (foreign, own): (Vec<_>, Vec<_>) =
+            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
+        for decision in own.into_iter().chain(foreign.iter().copied().take(MAX_FOREIGN_NAMES)) {
+            let (name, reason) = (printable(&decision.name), &decision.reason);
+            match decision.action {
+                Action::Keep => tracing::info!("kept {name}: {reason}"),
+                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
+                Action::Remove => {}
+            }
+        }
+        if foreign.len() > MAX_FOREIGN_NAMES {
+            tracing::info!("kept {} more files that this program did not create", foreign.len() - MAX_FOREIGN_NAMES);
+        }
+    }
+}
+
+impl Job {
+    /// Failures to remove a file are warnings and never fail the run.
+    pub(super) fn remove_expired(&self, mut delivered: Delivered) {
+        let task = self.journal.begin(Task::RemoveExpired);
+        failpoint("removing");
+        let source = &self.config.source;
+        let removal = Removal {
+            journal: self.journal.clone(),
+            interrupt: self.interrupt.clone(),
+            naming: self.config.naming(),
+            policy: self.config.retention,
+            origin: Some((source.mark(), source.dump.clone())),
+            dry_run: self.dry_run,
+        };
+        match self.plan_removal(&removal, &mut delivered) {
+            Ok(plan) => removal.carry_out(task, delivered.arrival.connection, plan),
+            Err(error) => task.warned(&format!("nothing was removed: {}", with_causes(&error))),
+        }
+    }
+
+    fn plan_removal(&self, removal: &Removal, delivered: &mut Delivered) -> Result<Plan, DestinationError> {
         let Delivered { freshness, clock_difference, arrival } = delivered;
-        let Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, .. } = arrival;
-        let naming = self.config.naming();
+        let Arrival { connection, archive_size, cleared, replaced, is_unsynced, free, listing } = arrival;
+        let (naming, policy) = (&removal.naming, removal.policy);
         let entry = |name: String| Entry { name, kind: Kind::File, size: None, modified: None };
         let listing = if self.dry_run {
             let mut listing = self.list_as_if_put_back(connection)?;
@@ -126,14 +249,16 @@ impl Job {
         } else {
             // The folder after the delivery: other jobs and machines may have changed it during the upload, and the new
             // archive's modification time shows the server's clock.
-            let listing = listing.map_or_else(|| connection.list(), Ok)?;
-            let mut listing = destination::put_back(connection, &naming, listing)?;
+            let listing = listing.take().map_or_else(|| connection.list(), Ok)?;
+            let mut listing = destination::put_back(connection, naming, listing)?;
             self.record_folder(connection, &listing, *free);
-            listing.extend(cleared.iter().cloned().map(entry));
+            if policy.remover == Remover::Run {
+                listing.extend(cleared.iter().cloned().map(entry));
+            }
             listing
         };
         let suspicion = self.config.alarm.zip(*archive_size).and_then(|(bounds, size)| {
-            let mut history = listing::archives(&listing, &naming, self.today);
+            let mut history = listing::archives(&listing, naming, self.today);
             history.retain(|archive| archive.date < self.today);
             let compare_with_replaced =
                 || alarm::compare_with_replaced(bounds, size, replaced.as_ref()?.size?, &history);
@@ -147,39 +272,8 @@ impl Job {
             server_now: Some(self.server_now(&listing, *clock_difference)),
             ..Circumstances::on(self.today)
         };
-        let plan = retention::plan(&listing, &naming, self.config.retention, circumstances);
-        Ok(match self.find_other_jobs_archive(connection, &listing, &plan)? {
-            Some(example) => plan.hold_back(RemovalHold::OtherJob { example }),
-            None => plan,
-        })
-    }
-
-    /// Finds a recent archive of another job, if `plan` would remove archives of other jobs. An archive that the server
-    /// refuses to open counts as this job's.
-    fn find_other_jobs_archive(
-        &self,
-        connection: &Connection,
-        listing: &[Entry],
-        plan: &Plan,
-    ) -> Result<Option<String>, DestinationError> {
-        let find_foreign = |names: &mut dyn Iterator<Item = String>| {
-            for name in names {
-                match self.belongs_to_other_job(connection, &name) {
-                    Ok(true) => return Ok(Some(name)),
-                    Err(error) if error.is_transient() => return Err(error),
-                    _ => {}
-                }
-            }
-            Ok(None)
-        };
-        let is_archive = |decision: &&Decision| matches!(decision.reason, Reason::Expired { .. } | Reason::Replaced);
-        let mut removals =
-            plan.removals().filter(is_archive).take(MAX_ARCHIVES_READ).map(|decision| decision.name.clone());
-        if find_foreign(&mut removals)?.is_none() {
-            return Ok(None);
-        }
-        let archives = listing::archives(listing, &self.config.naming(), self.today);
-        find_foreign(&mut archives.into_iter().rev().take(RECENT).map(|archive| archive.name))
+        let plan = removal.plan(connection, &listing, circumstances)?;
+        Ok(if policy.remover == Remover::Prune { plan.leave_to_prune() } else { plan })
     }
 
     /// The time according to the SFTP server if `listing` has an archive of this run, otherwise according to the other clocks.
@@ -202,23 +296,6 @@ impl Job {
             }
         }
         Ok(listing)
-    }
-
-    /// Logs the reason for every decision, except for actual removals, which are logged when they are done.
-    fn log_decisions(&self, plan: &Plan) {
-        let (foreign, own): (Vec<_>, Vec<_>) =
-            plan.decisions.iter().partition(|decision| decision.reason == Reason::Foreign);
-        for decision in own.into_iter().chain(foreign.iter().copied().take(MAX_FOREIGN_NAMES)) {
-            let (name, reason) = (printable(&decision.name), &decision.reason);
-            match decision.action {
-                Action::Keep => tracing::info!("kept {name}: {reason}"),
-                Action::Remove if self.dry_run => tracing::info!("would be removed: {name}: {reason}"),
-                Action::Remove => {}
-            }
-        }
-        if foreign.len() > MAX_FOREIGN_NAMES {
-            tracing::info!("kept {} more files that this program did not create", foreign.len() - MAX_FOREIGN_NAMES);
-        }
     }
 }
 

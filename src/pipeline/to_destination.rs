@@ -4,6 +4,7 @@ use crate::destination::{
     Connection, Delivery, DestinationError, Durability, Published, Replaced, Sent, SentState, Server, Verified,
 };
 use crate::pipeline::job::{Arrival, Job, Stop};
+use crate::record::journal::Journal;
 use crate::record::run_record::{Delivery as Outcome, NOT_KNOWN_YET};
 use crate::record::task::Task;
 use crate::rules::archive_name::{is_encrypted, restore_option};
@@ -16,7 +17,7 @@ impl Job {
         let task = self.journal.begin(Task::ConnectToSftp);
         let connected = server.connect();
         // Even if connecting failed, known_hosts may now contain the key, so later runs would not report it.
-        self.report_first_contact(server);
+        report_first_contact(&self.journal, server, self.dry_run);
         match connected {
             Ok(connection) => {
                 task.done(&format!("{} at {}", self.config.sftp.username, server.address()));
@@ -24,19 +25,6 @@ impl Job {
             }
             Err(error) => Err(self.fail(task, &error)),
         }
-    }
-
-    /// Reports the fingerprint of a new host key, once.
-    pub(super) fn report_first_contact(&self, server: &Server) {
-        let Some(fingerprint) = server.new_fingerprint() else { return };
-        if !self.journal.set_new_host_key(fingerprint) {
-            return;
-        }
-        let trust = if self.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
-        self.journal.info(
-            Task::ConnectToSftp,
-            &format!("first contact: the host key {fingerprint} {trust}; verify it on the server"),
-        );
     }
 
     /// Reports the effect of sending, without changing anything.
@@ -177,6 +165,17 @@ impl Job {
         }
         matches!(durability, Durability::Failed(_))
     }
+}
+
+/// Reports the fingerprint of a new host key, once.
+pub(super) fn report_first_contact(journal: &Journal, server: &Server, dry_run: bool) {
+    let Some(fingerprint) = server.new_fingerprint() else { return };
+    if !journal.set_new_host_key(fingerprint) {
+        return;
+    }
+    let trust = if dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
+    let text = format!("first contact: the host key {fingerprint} {trust}; verify it on the server");
+    journal.info(Task::ConnectToSftp, &text);
 }
 
 /// " of 12 MiB", if the size is known.

@@ -52,8 +52,7 @@ pub(crate) fn send(
     if let Some(metrics) = &metrics {
         write_metrics(metrics, journal, clock());
     }
-    log_counts(journal);
-    warn_of_missing_lines(journal, log);
+    log_counts(journal, log);
 }
 
 struct Sender {
@@ -140,13 +139,15 @@ fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset
     }
 }
 
-fn log_counts(journal: &Journal) {
+/// Writes the last line of the log, and warns if lines are missing there.
+pub(crate) fn log_counts(journal: &Journal, log: Option<&LogFile>) {
     let (errors, warnings, removed, retries) =
         journal.read(|record| (record.errors(), record.warnings(), record.removed, record.retries));
     tracing::info!(
         task = Task::Report.title(),
         "the run has ended: errors {errors}, warnings {warnings}, files removed {removed}, retries {retries}"
     );
+    warn_of_missing_lines(journal, log);
 }
 
 /// Warns once if a log line could not be written.

@@ -7,6 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 use crate::rules::alarm::{self, Suspicion};
 use crate::rules::inventory::{Inventory, PlannedArchive, PlannedFile};
 use crate::rules::listing::DatedArchive;
+use crate::rules::retention::keeping::{Policy, Remover};
 use crate::rules::retention::reason::{Reason, RemovalHold};
 
 /// The states of the Monitoring Plugins Development Guidelines, each with its exit code.
@@ -71,6 +72,10 @@ pub enum Problem {
         name: String,
     },
     HeldBack(RemovalHold),
+    /// Only `prune` removes files, and it has not removed these archives for a week.
+    Unpruned {
+        count: usize,
+    },
     /// Leftovers of interrupted runs, older than `max_age`.
     Leftovers {
         count: usize,
@@ -110,6 +115,7 @@ pub fn check(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) 
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);
     problems.extend(dated_ahead.map(|archive| Problem::DatedAhead { name: archive.file.name.clone() }));
     problems.extend(inventory.held_back.clone().map(Problem::HeldBack));
+    problems.extend(find_unpruned(inventory));
     problems.extend(find_old_leftovers(inventory, limits, now));
     problems.sort_by_key(|problem| Reverse(problem.health() as u8));
     HealthReport {
@@ -162,6 +168,15 @@ fn age(archive: &PlannedArchive, now: DateTime<FixedOffset>) -> TimeDelta {
         Some(modified) => now.signed_duration_since(modified).max(since_date - MAX_DELAY),
         None => since_date,
     }
+}
+
+/// Where only `prune` removes files, finds expired archives that are older than `keep_days` by more than a week, if there are
+/// at least three: a weekly `prune` leaves at most a few, which other rules kept until then.
+fn find_unpruned(inventory: &Inventory) -> Option<Problem> {
+    let Policy { keep_days, remover, .. } = inventory.policy;
+    let is_overdue = |reason: &Reason| matches!(reason, Reason::Expired { age } if *age > i64::from(keep_days) + 7);
+    let count = inventory.archives.iter().filter(|archive| is_overdue(&archive.file.reason)).count();
+    (remover == Remover::Prune && count >= 3).then_some(Problem::Unpruned { count })
 }
 
 /// Finds leftovers older than `max_age`. A run in progress has none that old.

@@ -40,6 +40,7 @@ pub fn complete_since(archives: &[DatedArchive], policy: Policy) -> Option<Naive
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::inventory::tests::POLICY;
 
     const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 
@@ -77,8 +78,7 @@ mod tests {
             (&[0], [10, 3, 0], Some(0)),
             (&[], [10, 3, 0], None),
         ] {
-            let policy =
-                Policy { keep_days, keep_at_least, keep_daily, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+            let policy = Policy { keep_days, keep_at_least, keep_daily, ..POLICY };
             assert_eq!(complete_since(&archives(ages), policy), expected.map(day), "{ages:?} {policy:?}");
         }
     }

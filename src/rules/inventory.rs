@@ -13,6 +13,7 @@ use crate::rules::retention::{self, Action, Circumstances, Decision, Plan};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
+    pub policy: Policy,
     pub today: NaiveDate,
     /// The date of the newest archive that counts.
     pub reference: Option<NaiveDate>,
@@ -88,6 +89,7 @@ impl Inventory {
         let plan = plan_next_run(listing, naming, policy, circumstances);
         let entries: HashMap<&str, &Entry> = listing.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let mut inventory = Inventory {
+            policy,
             today,
             reference: plan.reference,
             next_run: next_run_date(plan.reference, today),
@@ -202,11 +204,19 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::rules::archive_name::ArchiveName;
+    use crate::rules::retention::keeping::Remover;
 
     const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
 
-    pub(crate) const POLICY: Policy =
-        Policy { keep_days: 10, keep_at_least: 3, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+    pub(crate) const POLICY: Policy = Policy {
+        keep_days: 10,
+        keep_at_least: 3,
+        keep_daily: 0,
+        keep_weekly: 0,
+        keep_monthly: 0,
+        keep_yearly: 0,
+        remover: Remover::Run,
+    };
 
     /// Shared because parsing a pattern is slow.
     pub(crate) static NAMING: LazyLock<Naming> = LazyLock::new(|| Naming {

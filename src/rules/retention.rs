@@ -57,20 +57,37 @@ impl Plan {
 
     /// Holds removal back: only this job's unfinished uploads are still removed. An earlier reason takes precedence.
     pub fn hold_back(mut self, hold: RemovalHold) -> Plan {
-        let removals = self.decisions.iter_mut().filter(|decision| decision.action == Action::Remove);
-        for decision in removals.filter(|decision| decision.reason != Reason::UnfinishedUpload) {
-            decision.action = Action::Keep;
-            decision.reason = Reason::HeldBack(Box::new(decision.reason.clone()));
-        }
+        self.keep_instead(|reason| *reason != Reason::UnfinishedUpload, Reason::HeldBack);
         self.held_back.get_or_insert(hold);
         self
+    }
+
+    /// Leaves every removal to `prune`.
+    pub fn leave_to_prune(mut self) -> Plan {
+        self.keep_instead(|_| true, Reason::LeftToPrune);
+        self
+    }
+
+    fn keep_instead(&mut self, is_kept: fn(&Reason) -> bool, because: fn(Box<Reason>) -> Reason) {
+        let removals = self.decisions.iter_mut().filter(|decision| decision.action == Action::Remove);
+        for decision in removals.filter(|decision| is_kept(&decision.reason)) {
+            decision.action = Action::Keep;
+            decision.reason = because(Box::new(decision.reason.clone()));
+        }
+    }
+
+    /// The number of expired archives that are left to `prune`.
+    pub fn count_left_to_prune(&self) -> usize {
+        let is_left =
+            |reason: &Reason| matches!(reason, Reason::LeftToPrune(why) if matches!(**why, Reason::Expired { .. }));
+        self.decisions.iter().filter(|decision| is_left(&decision.reason)).count()
     }
 
     /// The number of this configuration's archives that are kept.
     pub fn archives_kept(&self) -> usize {
         let is_archive = |decision: &&Decision| match &decision.reason {
             Reason::Kept { .. } | Reason::Future | Reason::WrittenLater { .. } => true,
-            Reason::HeldBack(reason) => matches!(**reason, Reason::Expired { .. }),
+            Reason::HeldBack(reason) | Reason::LeftToPrune(reason) => matches!(**reason, Reason::Expired { .. }),
             _ => false,
         };
         self.decisions.iter().filter(is_archive).count()

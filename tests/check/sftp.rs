@@ -171,9 +171,11 @@ fn a_server_that_refuses_removal_is_a_warning_with_the_name_of_the_remaining_fil
         ),
     );
     assert_eq!(setup.sshd.names(), [setup.part_of("19700201.tgz")]);
-    // A check never uses an existing name.
+    // The next check uses that file, but no other.
+    fs::write(setup.sshd.directory.join(setup.part_of("19700301.tgz")), "other").unwrap();
     must_end_with(&setup, 0);
     assert_eq!(setup.sshd.names().len(), 2);
+    assert_eq!(fs::read(setup.sshd.directory.join(setup.part_of("19700301.tgz"))).unwrap(), b"other");
 }
 
 #[test]

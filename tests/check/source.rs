@@ -127,7 +127,7 @@ fn a_wrong_clock_is_reported_and_one_wrong_by_a_day_holds_removal_back() {
     must_not_show(&outcome, "held back");
     let setup = with_web_server(|web| web.date_shifted_by_hours(30));
     let outcome = must_end_with(&setup, 0);
-    must_show(&outcome, "! removal         would be held back: the web server's clock");
+    must_show(&outcome, "! removal         would be held back: the clocks of a server");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use scripting_system::config::{Compression, HostKeyPolicy, LogFormat, LogLevel, MailSecurity, SendOn};
 use scripting_system::rules::alarm::Bounds;
-use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::keeping::{Policy, Remover};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -35,8 +35,9 @@ fn a_missing_key_has_its_default() {
     assert_eq!(sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
     assert_eq!((&sftp.host_key, sftp.temporary_prefix.as_str()), (&HostKeyPolicy::AcceptNew, "."));
 
-    let Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly } = config.retention;
-    assert_eq!((keep_days, keep_at_least), (10, 3));
+    let Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly, remover } =
+        config.retention;
+    assert_eq!((keep_days, keep_at_least, remover), (10, 3, Remover::Run));
     assert_eq!([keep_daily, keep_weekly, keep_monthly, keep_yearly], [0; 4]);
     assert!(config.alarm.is_none());
     assert_eq!(config.retry.attempts, 3);
@@ -113,7 +114,7 @@ fn every_key_is_read() {
             "temporary_prefix": "", "connections": 8, "timeout_seconds": 1
         },
         "retention": {
-            "keep_days": 36500, "keep_at_least": 1, "keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "keep_yearly": 100000
+            "keep_days": 36500, "keep_at_least": 1, "keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "keep_yearly": 100000, "remove": "prune"
         },
         "alarm": {"smaller_than_percent": 0, "larger_than_percent": 100},
         "retry": {"attempts": 1, "first_pause_seconds": 0, "max_pause_seconds": 0},
@@ -166,8 +167,9 @@ fn every_key_is_read() {
     assert_eq!(sftp.directory, "~/in");
     assert_eq!((sftp.temporary_prefix.as_str(), sftp.connections, sftp.timeout), ("", 8, Duration::from_secs(1)));
 
-    let Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly } = config.retention;
-    assert_eq!((keep_days, keep_at_least), (36_500, 1));
+    let Policy { keep_days, keep_at_least, keep_daily, keep_weekly, keep_monthly, keep_yearly, remover } =
+        config.retention;
+    assert_eq!((keep_days, keep_at_least, remover), (36_500, 1, Remover::Prune));
     assert_eq!([keep_daily, keep_weekly, keep_monthly, keep_yearly], [7, 5, 12, 100_000]);
     assert_eq!(config.alarm, Some(Bounds { smaller_than_percent: 0, larger_than_percent: 100 }));
     assert_eq!((config.retry.attempts, config.retry.first_pause), (1, Duration::ZERO));

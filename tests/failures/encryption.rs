@@ -97,18 +97,18 @@ fn an_archive_of_the_other_form_is_set_aside() {
     assert_eq!(night.endings(), ["", ".sha256"]);
     assert!(sha256sum_accepts(&night.file(0, ".sha256")));
     night.bad.set("archive.encrypt_to", recipients);
-    night.bad.must_warn(&["of the same date had the name"]);
+    night.bad.must_warn(&["with the same date had the name"]);
     assert_eq!(night.endings(), [".age", ".age.sha256", ".old", ".sha256.old"]);
     night.assert_good(".age");
     night.bad.set("archive.encrypt_to", json!(null)).set("archive.checksum", json!(null));
-    night.bad.must_warn(&["of the same date had the name"]);
+    night.bad.must_warn(&["with the same date had the name"]);
     assert_eq!(night.endings(), ["", ".age.last.old", ".age.sha256.last.old", ".old", ".sha256.old"]);
 }
 
 #[test]
 fn one_retention_applies_to_both_forms_and_checksum_files_are_removed_with_their_archives() {
     let mut night = Encrypted::new(BadNight::new());
-    night.bad.set("retention.keep_days", json!(3)).set("retention.keep_at_least", json!(1));
+    night.bad.set("retention", json!({"keep_days": 3, "keep_at_least": 1}));
     for (age, ending) in [(20, ".age"), (21, ".age"), (21, ".age.sha256"), (2, ".age"), (22, ".sha256")] {
         fs::write(night.file(age, ending), "# Checksum of an archive, written by scripting-system\n").unwrap();
     }

@@ -22,6 +22,7 @@ mod odd_zips;
 mod overlap;
 mod panics;
 mod power;
+mod prune;
 mod random_bytes;
 mod redirects;
 mod removal;

@@ -5,6 +5,7 @@ mod bad_archives;
 mod choice;
 mod databases;
 mod drill;
+mod encryption;
 mod fixture;
 mod links;
 mod loading;

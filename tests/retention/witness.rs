@@ -8,13 +8,20 @@ use proptest::prelude::*;
 use scripting_system::rules::archive_name::{ArchiveName, Naming};
 use scripting_system::rules::listing::{Entry, Kind};
 use scripting_system::rules::retention;
-use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::keeping::{Policy, Remover};
 use scripting_system::rules::retention::reason::{Reason, RemovalHold};
 use scripting_system::rules::retention::{Circumstances, server_clock};
 
 const TODAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
-const POLICY: Policy =
-    Policy { keep_days: 10, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+const POLICY: Policy = Policy {
+    keep_days: 10,
+    keep_at_least: 1,
+    keep_daily: 0,
+    keep_weekly: 0,
+    keep_monthly: 0,
+    keep_yearly: 0,
+    remover: Remover::Run,
+};
 /// Pairs of patterns with day and month swapped.
 const SWAPPED: [[&str; 2]; 6] = [
     ["%Y%d%m", "%Y%m%d"],

@@ -111,8 +111,15 @@ fn a_rule_with_too_few_archives_also_keeps_the_oldest() {
 
 #[test]
 fn a_reason_lists_every_rule() {
-    let policy =
-        Policy { keep_days: 2, keep_at_least: 4, keep_daily: 3, keep_weekly: 3, keep_monthly: 2, keep_yearly: 9 };
+    let policy = Policy {
+        keep_days: 2,
+        keep_at_least: 4,
+        keep_daily: 3,
+        keep_weekly: 3,
+        keep_monthly: 2,
+        keep_yearly: 9,
+        ..LEAST
+    };
     let dates = "2025-11-23 2025-12-31 2026-10-14 2026-10-31 2026-11-14 2026-11-15 2026-11-20 2026-11-21 2026-11-23";
     insta::assert_snapshot!(reasons(dates, policy), @"
     2025-11-23.tgz: 365 days old, kept as oldest yearly 2025
@@ -168,6 +175,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
             keep_weekly,
             keep_monthly,
             keep_yearly,
+            ..LEAST
         },
     )
 }

@@ -12,11 +12,18 @@ mod retention;
 use std::sync::LazyLock;
 
 use scripting_system::rules::archive_name::{ArchiveName, Naming};
-use scripting_system::rules::retention::keeping::Policy;
+use scripting_system::rules::retention::keeping::{Policy, Remover};
 
 /// The minimum: keeps the newest archive, and that of the day before it.
-const LEAST: Policy =
-    Policy { keep_days: 1, keep_at_least: 1, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0 };
+const LEAST: Policy = Policy {
+    keep_days: 1,
+    keep_at_least: 1,
+    keep_daily: 0,
+    keep_weekly: 0,
+    keep_monthly: 0,
+    keep_yearly: 0,
+    remover: Remover::Run,
+};
 const POLICY: Policy = Policy { keep_days: 10, keep_at_least: 3, ..LEAST };
 
 static NAMING: LazyLock<Naming> = LazyLock::new(|| naming("%Y%d%m"));

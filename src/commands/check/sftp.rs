@@ -15,6 +15,7 @@ use crate::rules::dump::base_name;
 use crate::rules::listing::{self, Entry};
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::{printable, shell_word};
+use crate::rules::retention::keeping::Remover;
 use crate::rules::retention::reason::Reason;
 use crate::rules::retention::server_clock::server_now;
 use crate::rules::retention::{Action, Circumstances, Plan};
@@ -164,6 +165,11 @@ fn try_writing(checker: &Checker<'_>, server: &Server) -> Option<(Option<u64>, O
     });
     if let Some((name, error)) = trial.leftover {
         let text = format!("the small file {} could not be removed: {}", printable(&name), with_causes(&error));
+        if config.retention.remover == Remover::Prune && matches!(error, DestinationError::Refused { .. }) {
+            let text = format!("left to \"prune\", as this user may not remove files; {} remains", printable(&name));
+            checker.report(Finding::good("removing", text));
+            return Some((trial.free, trial.takes_several_writers));
+        }
         let fix = "allow this user to remove files there: otherwise no run can remove expired archives, and each warns";
         checker.report(Finding::warning("removing", text).with_fix(fix));
     } else {
@@ -187,6 +193,9 @@ fn report_contents(checker: &Checker<'_>, listing: &[Entry], expected: Expected)
         text.push_str(&format!(", {}, newest {}", units::size(total), printable(&newest.name)));
     }
     text.push_str(&others(&plan));
+    if config.retention.remover == Remover::Prune && plan.removals().next().is_some() {
+        text.push_str("; what has expired is left to \"prune\"");
+    }
     checker.report(Finding::good("directory", text));
     if let Some(why) = &plan.held_back {
         checker.report(Finding::warning("removal", format!("would be held back: {why}")));

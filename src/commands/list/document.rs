@@ -64,7 +64,7 @@ struct Archive {
     age_days: i64,
     /// Whether it has a checksum file.
     checksum: bool,
-    /// What the next run does with it after it has delivered.
+    /// What the next run does with it after it has delivered; with `retention.remove` set to `prune`, what `prune` does then.
     action: Action,
     /// The reason, as human-readable text; the wording may change.
     reason: String,

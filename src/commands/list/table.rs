@@ -9,6 +9,7 @@ use crate::rules::archive_name::restore_option;
 use crate::rules::inventory::{Gap, Inventory, PlannedArchive, PlannedFile};
 use crate::rules::redaction::printable;
 use crate::rules::retention::Action;
+use crate::rules::retention::keeping::Remover;
 use crate::rules::retention::reason::Reason;
 use crate::rules::units;
 
@@ -48,7 +49,7 @@ pub(super) fn listing(listing: &Listing, canvas: Canvas) -> String {
     lines.extend(summary(listing));
     let (awaiting, unfinished): (Vec<_>, Vec<_>) = inventory.leftovers.iter().partition(|file| awaits_its_name(file));
     lines.extend(labelled("leftover", awaiting.into_iter().map(with_reason)));
-    lines.extend(labelled("replaced", inventory.replaced.iter().map(replaced)));
+    lines.extend(labelled("replaced", inventory.replaced.iter().map(|it| replaced(it, inventory.policy.remover))));
     if canvas.shows_all_names {
         lines.extend(labelled("leftover", unfinished.into_iter().map(with_reason)));
         lines.extend(labelled("no file", inventory.irregular.iter().map(|name| printable(name))));
@@ -220,7 +221,8 @@ fn summary(listing: &Listing) -> Vec<String> {
         lines.push(line("newest", &format!("{}, {age}", printable(&newest.file.name))));
     }
     if !inventory.archives.is_empty() || !inventory.leftovers.is_empty() {
-        lines.push(line("next run", &next_run(inventory)));
+        let label = if inventory.policy.remover == Remover::Run { "next run" } else { "prune" };
+        lines.push(line(label, &next_removals(inventory)));
     }
     if !inventory.leftovers.is_empty() {
         lines.push(line("leftovers", &leftovers(&inventory.leftovers)));
@@ -254,7 +256,7 @@ fn totals(inventory: &Inventory) -> String {
     format!("{archives}, {at_least}{}{missing}", units::size(total))
 }
 
-fn next_run(inventory: &Inventory) -> String {
+fn next_removals(inventory: &Inventory) -> String {
     if let Some(cause) = &inventory.held_back {
         return format!("removes nothing, removal is held back: {}", printable(&cause.to_string()));
     }
@@ -262,6 +264,7 @@ fn next_run(inventory: &Inventory) -> String {
     let files = archives.chain(&inventory.leftovers);
     let removals = match files.filter(|file| file.action == Action::Remove).count() {
         0 => "nothing".to_owned(),
+        count if inventory.policy.remover == Remover::Prune => units::count(count, "file"),
         count => format!("{}, unless it fails", units::count(count, "file")),
     };
     format!("removes {removals}; ages are as of {}", day(inventory.next_run))
@@ -287,11 +290,12 @@ fn awaits_its_name(file: &PlannedFile) -> bool {
     file.reason == Reason::UnfinishedReplacement
 }
 
-fn replaced(archive: &PlannedArchive) -> String {
+fn replaced(archive: &PlannedArchive, remover: Remover) -> String {
     let PlannedArchive { date, file, .. } = archive;
     let size = file.size.map_or_else(|| "size unknown".to_owned(), units::size);
     let action = match file.action {
         Action::Keep => file.reason.to_string(),
+        Action::Remove if remover == Remover::Prune => "prune removes it".to_owned(),
         Action::Remove => "the next run removes it, unless it fails".to_owned(),
     };
     let option = restore_option(&file.name);

@@ -54,6 +54,12 @@ fn dry_run(record: &RunRecord) -> Vec<String> {
         .filter(|note| note.task == removing.task && note.text != removing.text)
         .map(|note| format!("  leftover {}", note.text));
     lines.extend(put_back);
+    lines.extend(planned(record));
+    lines
+}
+
+fn planned(record: &RunRecord) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(plan) = &record.retention {
         let (removed, kept): (Vec<&Decision>, Vec<&Decision>) =
             plan.decisions.iter().partition(|decision| decision.action == Action::Remove);
@@ -66,6 +72,18 @@ fn dry_run(record: &RunRecord) -> Vec<String> {
         lines.extend(kept.iter().map(named));
     }
     lines
+}
+
+/// Lines after `prune`: errors and warnings, and for a person before them each file with its reason.
+pub(in crate::commands) fn pruning(record: &RunRecord, is_for_person: bool) -> String {
+    let removing = record.task(Task::RemoveExpired);
+    let files =
+        tasks::notes(record, Level::Info).filter(|note| note.task == removing.task).map(|note| note.text.clone());
+    let planned = planned(record).into_iter().filter(|_| record.dry_run);
+    let mut lines: Vec<String> = files.chain(planned).filter(|_| is_for_person).collect();
+    let problems = notes(record, Level::Error).chain(notes(record, Level::Warning));
+    lines.extend(problems.map(|problem| format!("scripting-system: {problem}")));
+    finish(record, &lines)
 }
 
 /// The text for cron to mail: empty after a success, otherwise the outcome and all errors, or all warnings if there was no

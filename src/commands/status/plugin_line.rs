@@ -68,6 +68,9 @@ fn text(problem: &Problem) -> Option<String> {
         }
         Problem::DatedAhead { name } => format!("{name} is dated after today"),
         Problem::HeldBack(cause) => format!("removal is held back: {cause}"),
+        Problem::Unpruned { count } => {
+            format!("{} expired more than a week ago are still there: run prune", units::count(*count, "archive"))
+        }
         Problem::Leftovers { count, example } => {
             format!("{} of interrupted runs stayed, such as {example}", units::count(*count, "leftover"))
         }

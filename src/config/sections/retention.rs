@@ -1,9 +1,11 @@
 //! The sections `retention` and `alarm`: which archives are kept, and which sizes are unusual.
 
-use crate::config::kind::whole;
+use crate::config::kind::{whole, word};
 use crate::config::section::{Section, keys};
 use crate::rules::alarm::Bounds;
-use crate::rules::retention::keeping::Policy;
+use crate::rules::retention::keeping::{Policy, Remover};
+
+const REMOVERS: &[(&str, Remover)] = &[("run", Remover::Run), ("prune", Remover::Prune)];
 
 /// More archives than anyone has.
 const MAX_KEPT: u32 = 100_000;
@@ -22,6 +24,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Policy> {
         keep_monthly = with_default(whole(0..=MAX_KEPT), 0);
         /// For how many of the last years with an archive to keep the newest one.
         keep_yearly = with_default(whole(0..=MAX_KEPT), 0);
+        /// Which command removes expired files: each run, or only `prune`, for runs with credentials that may not remove files.
+        remove = with_default(word(REMOVERS), "run");
     }
     Some(Policy {
         keep_days: keep_days?,
@@ -30,6 +34,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Policy> {
         keep_weekly: keep_weekly?,
         keep_monthly: keep_monthly?,
         keep_yearly: keep_yearly?,
+        remover: remove?,
     })
 }
 

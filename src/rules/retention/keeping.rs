@@ -9,7 +9,14 @@ use std::fmt;
 
 use chrono::{Datelike as _, Days, IsoWeek, NaiveDate};
 
-/// How much history is kept. 0 disables a calendar rule.
+/// The command that removes what the policy does not keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remover {
+    Run,
+    Prune,
+}
+
+/// How much history is kept, and who removes the rest. 0 disables a calendar rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Keeps archives up to this many days older than the reference day. At least 1.
@@ -22,6 +29,7 @@ pub struct Policy {
     pub keep_weekly: u32,
     pub keep_monthly: u32,
     pub keep_yearly: u32,
+    pub remover: Remover,
 }
 
 /// A calendar period of which one archive is kept.

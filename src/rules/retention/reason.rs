@@ -65,6 +65,8 @@ pub enum Reason {
     UnfinishedReplacement,
     /// It would be removed, but removal is held back.
     HeldBack(Box<Reason>),
+    /// It would be removed, but only `prune` removes files.
+    LeftToPrune(Box<Reason>),
 }
 
 impl Reason {
@@ -101,6 +103,7 @@ impl fmt::Display for Reason {
             Reason::Replaced => f.write_str("replaced, and archives of later dates have been delivered since"),
             Reason::UnfinishedReplacement => f.write_str("to be put back: its successor never came"),
             Reason::HeldBack(reason) => write!(f, "{reason}; removal is held back"),
+            Reason::LeftToPrune(reason) => write!(f, "{reason}; left to \"prune\""),
         }
     }
 }
@@ -144,7 +147,7 @@ pub enum RemovalHold {
         /// The name of one.
         example: String,
     },
-    /// The web server's clock and this machine's differ.
+    /// The clock of the web server, or without one that of the SFTP server, and this machine's differ.
     ClockDiffers {
         /// Absolute, in whole hours.
         hours: i64,
@@ -171,7 +174,7 @@ impl fmt::Display for RemovalHold {
             ),
             RemovalHold::ClockDiffers { hours } => write!(
                 f,
-                "the web server's clock and this machine's differ by {hours} hours; set the one that is wrong"
+                "the clocks of a server and of this machine differ by {hours} hours; set the one that is wrong"
             ),
             RemovalHold::DayAndMonthSwapped { example } => write!(
                 f,

@@ -46,7 +46,7 @@ fn every_other_problem_is_reported() {
         Problem::HeldBack(RemovalHold::ClockDiffers { hours: 25 }),
         Problem::Leftovers { count: 2, example: ".20262211.tgz.part".to_owned() },
     ];
-    insta::assert_snapshot!(line_for(Some(newest()), problems), @"SCRIPTING-SYSTEM WARNING - 20262311.tgz is 9 h old, 3.24 MiB; it was written 5 h in the future: set the clock that is wrong, the server's or ours; 20262511.tgz is dated after today; removal is held back: the web server's clock and this machine's differ by 25 hours; set the one that is wrong; 2 leftovers of interrupted runs stayed, such as .20262211.tgz.part | age=32400s;;93600;0 size=3397386B;;1000000:;0 archives=12;;;0 free=118200000000B;;;0");
+    insta::assert_snapshot!(line_for(Some(newest()), problems), @"SCRIPTING-SYSTEM WARNING - 20262311.tgz is 9 h old, 3.24 MiB; it was written 5 h in the future: set the clock that is wrong, the server's or ours; 20262511.tgz is dated after today; removal is held back: the clocks of a server and of this machine differ by 25 hours; set the one that is wrong; 2 leftovers of interrupted runs stayed, such as .20262211.tgz.part | age=32400s;;93600;0 size=3397386B;;1000000:;0 archives=12;;;0 free=118200000000B;;;0");
 }
 
 proptest! {

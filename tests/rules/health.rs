@@ -6,6 +6,7 @@ use scripting_system::rules::alarm;
 use scripting_system::rules::health::{Health, HealthReport, Limits, Problem, check};
 use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::listing::{Entry, Kind};
+use scripting_system::rules::retention::keeping::{Policy, Remover};
 
 use super::{NAMING, POLICY};
 
@@ -50,6 +51,20 @@ fn an_unusual_size_of_the_newest_archive_is_a_warning() {
         check(&inventory, Limits { alarm, ..LIMITS }, now()).health()
     });
     assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
+}
+
+#[test]
+fn three_archives_that_expired_more_than_a_week_ago_are_a_warning_if_only_prune_removes_files() {
+    for (remover, ages, expected) in [
+        (Remover::Prune, [18, 19, 20], vec![Problem::Unpruned { count: 3 }]),
+        (Remover::Prune, [17, 19, 20], vec![]),
+        (Remover::Run, [18, 19, 20], vec![]),
+    ] {
+        let old = ages.map(|age| archive(age, 1000, age * 24 * 60));
+        let recent = [good_archive(), archive(2, 1000, 33 * 60), archive(3, 1000, 57 * 60)];
+        let inventory = Inventory::new(&[&old[..], &recent].concat(), &NAMING, Policy { remover, ..POLICY }, now());
+        assert_eq!(check(&inventory, LIMITS, now()).problems, expected, "{remover:?} {ages:?}");
+    }
 }
 
 #[test]

@@ -12,11 +12,19 @@ use testkit::setup::archive_name;
 #[test]
 fn after_a_kill_at_any_point_the_next_run_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let result = Sweep::new(&folder.path().join("sweep")).run(22, |_| {});
+    let result = Sweep::new(&folder.path().join("sweep"), false).run(22, |_| {});
     assert!(result.errors.is_empty(), "{}", result.errors.join("\n"));
     assert_eq!(result.kinds.iter().map(|(_, points, _)| points).sum::<usize>(), 22, "{:?}", result.kinds);
     assert_eq!(result.kinds[0], ("the two renames of a replacement", 4, 4));
     assert_eq!(result.kinds[1], ("removal and renames of a third replacement", 6, 6));
+}
+
+#[test]
+fn a_short_kill_sweep_with_encryption_finds_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = Sweep::new(&folder.path().join("sweep"), true).run(22, |_| {});
+    assert!(result.errors.is_empty(), "{}", result.errors.join("\n"));
+    assert_eq!(result.kinds[0], ("the two renames of a replacement", 4, 4));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Sends an archive under a temporary name, reads it back over other connections, and publishes it.
 
 use crate::destination::error::DestinationError;
-use crate::destination::publish::{Occupant, Publication, Published, clear_checksum, put_back};
+use crate::destination::publish::{IsOtherJobs, Occupant, Publication, Published, clear_checksum, put_back};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::folder::Durability;
 use crate::destination::session::server::Server;
@@ -11,9 +11,6 @@ use crate::rules::archive_name::Naming;
 use crate::rules::listing::{Entry, own_uploads};
 use crate::rules::origin::Mark;
 use crate::runtime::progress::Progress;
-
-/// Whether the archive with this name belongs to another job and must not be replaced.
-pub type IsOtherJobs<'a> = dyn Fn(&Connection, &str) -> Result<bool, DestinationError> + 'a;
 
 /// The delivery of one archive. It reconnects after a broken connection.
 pub struct Delivery<'a> {

@@ -14,10 +14,10 @@ mod publish;
 mod session;
 mod transfer;
 
-pub use delivery::{Delivery, IsOtherJobs, Sent, SentState, Verified};
+pub use delivery::{Delivery, Sent, SentState, Verified};
 pub use error::DestinationError;
 pub use probe::{Trust, try_writing};
-pub use publish::{Published, Replaced, put_back};
+pub use publish::{IsOtherJobs, Published, Replaced, put_back};
 pub use session::authentication::Login;
 pub use session::connection::Connection;
 pub use session::folder::Durability;

@@ -5,7 +5,6 @@
 //! puts the set-aside archive back. Checksum files are set aside and written before their archives, so that no archive ever
 //! has the checksum of another one.
 
-use crate::destination::delivery::IsOtherJobs;
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
@@ -17,6 +16,9 @@ use crate::rules::listing::{Entry, Kind, unfinished_replacements, unpaired_check
 use crate::rules::origin::Mark;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
+
+/// Whether the archive with this name belongs to another job and must not be replaced.
+pub type IsOtherJobs<'a> = dyn Fn(&Connection, &str) -> Result<bool, DestinationError> + 'a;
 
 /// The files that have the archive's final name, or its name in the other form, encrypted or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,8 +285,8 @@ impl Publication<'_> {
     /// Renames the existing archives, and their checksum files first. The first and the latest replaced archives of a date are
     /// kept.
     fn set_aside(&mut self, connection: &Connection, existing: &[Entry]) -> Result<(), DestinationError> {
-        let names = [Some(self.final_name), self.other_form.as_deref()].into_iter().flatten();
-        let names: Vec<&str> = names.collect();
+        let date = self.naming.archive.date_of(self.final_name);
+        let names = date.map(|date| self.naming.file_names(date)).unwrap_or_default();
         let mut version = ReplacedVersion::First;
         for name in &names {
             if connection.lookup(&self.naming.replaced_name(name, version))?.is_some() {

@@ -91,11 +91,14 @@ mod tests {
             Condition::Bad("it is truncated after 17 bytes".to_owned()),
             Condition::Unread("the server refused to open it".to_owned()),
             Condition::OtherName { dump: dump("old\n.sql", 12_582_912, time), expected: "\"new.sql\"".to_owned() },
+            Condition::Unchanged,
         ];
-        let sizes = [(Some(3_400_000), 100), (Some(90), 1), (Some(17), 1), (None, 1), (Some(90), 1)];
+        let sizes =
+            [(Some(3_400_000), 100), (Some(90), 1), (Some(17), 1), (None, 1), (Some(90), 1), (Some(3_400_000), 100)];
         let mut lines: Vec<String> = Vec::new();
         for (condition, (size, milliseconds)) in conditions.iter().zip(sizes) {
-            let name = "20262311.tgz".to_owned();
+            let ending = if matches!(condition, Condition::Unchanged) { ".age" } else { "" };
+            let name = format!("20262311.tgz{ending}");
             let file = Entry { name: name.clone(), kind: Kind::File, size, modified: None };
             let archive = &StoredArchive { date: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), name, file };
             lines.push(line(archive, condition, Duration::from_millis(milliseconds), &zone));
@@ -107,7 +110,8 @@ mod tests {
         20262311.tgz  2026-11-23        17 B  BAD: it is truncated after 17 bytes
         20262311.tgz  2026-11-23         ? B  NOT READ: the server refused to open it
         20262311.tgz  2026-11-23        90 B  intact, but it contains "old\n.sql" instead of "new.sql": a dump of 12.00 MiB, modified 23 Nov 2026 22:54:11 +01:00; read it with --dump 'old\n.sql'
-        5 archives: 2 good, 1 with another name, 1 BAD, 1 NOT READ
+        20262311.tgz.age  2026-11-23    3.24 MiB  unchanged: has the SHA-256 of its checksum file, 32.42 MiB/s; to check the dump, give --identity FILE
+        6 archives: 2 good, 1 unchanged, 1 with another name, 1 BAD, 1 NOT READ
         1 archive: 1 good
         "#);
     }

@@ -28,7 +28,6 @@ const SERVICES: &str = "tests/failures/services.rs";
 const TRANSFERS: &str = "tests/transfers.rs";
 const ODD_SERVERS: &str = "tests/failures/odd_servers.rs";
 const POWER: &str = "tests/failures/power.rs";
-const PRUNE: &str = "tests/failures/prune.rs";
 const REDIRECTS: &str = "tests/failures/redirects.rs";
 const REMOVAL: &str = "tests/failures/removal.rs";
 const RENAMED: &str = "tests/restore/renamed.rs";
@@ -336,25 +335,6 @@ pub(super) const ROWS: &[Row] = &[
             (SIGNED_URLS, "a_token_is_sent_in_each_request_and_a_rotated_one_is_reported_with_its_key"),
             (SIGNED_URLS, "extra_headers_do_not_follow_a_redirect_to_another_origin"),
             (SIGNED_URLS, "a_header_that_cannot_be_sent_is_refused_without_its_value"),
-        ],
-    ),
-    (
-        112,
-        "retention.remove: \"prune\"; credentials that may not delete",
-        &[
-            (PRUNE, "a_run_without_permission_to_remove_delivers_and_leaves_expired_archives"),
-            (PRUNE, "every_replacement_of_a_day_is_delivered_without_permission_to_remove"),
-            (PRUNE, "unfinished_uploads_that_cannot_be_removed_are_no_obstacle"),
-            (PRUNE, "an_upload_over_a_broken_line_continues_without_permission_to_remove"),
-            (PRUNE, "an_upload_that_another_machine_made_unnecessary_may_remain"),
-            (PRUNE, "prune_removes_exactly_what_has_expired_and_is_silent"),
-            (PRUNE, "prune_names_each_file_that_it_may_not_remove_and_the_fix"),
-            (PRUNE, "prune_does_not_begin_during_a_run"),
-            (PRUNE, "removal_by_prune_is_held_back_as_in_a_run"),
-            (PRUNE, "prune_refuses_mistakes_in_the_sections_that_it_needs"),
-            (PRUNE, "status_and_list_show_that_prune_is_overdue"),
-            (PRUNE, "check_is_content_with_an_account_that_may_not_remove_files"),
-            (PRUNE, "the_documented_command_restricts_as_this_test_does"),
         ],
     ),
     (

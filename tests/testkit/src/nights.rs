@@ -5,6 +5,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 pub mod dump;
+pub mod encrypted;
 pub mod faults;
 pub mod folder;
 pub mod history;

@@ -16,13 +16,18 @@ struct Arguments {
     /// Number of kills
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(MIN_POINTS as i64..))]
     points: u16,
+
+    /// Encrypt the archives
+    #[arg(long)]
+    encrypt: bool,
 }
 
 fn main() -> ExitCode {
-    let points = usize::from(Arguments::parse().points);
+    let Arguments { points, encrypt } = Arguments::parse();
+    let points = usize::from(points);
     let folder = testkit::target_folder().join("kill_sweep");
     let start = Instant::now();
-    let result = Sweep::new(&folder).run(points, |number| show_progress(&format!("{number} of {points}")));
+    let result = Sweep::new(&folder, encrypt).run(points, |number| show_progress(&format!("{number} of {points}")));
 
     println!("\n{:44}  {:>6}  {:>4}", "killed", "points", "good");
     let mut sums = (0, 0);

@@ -13,6 +13,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::dump;
+use super::encrypted::{Key, unpaired};
 use super::folder::{Listing, stable_listing};
 use super::model::{KEEP_AT_LEAST, KEEP_DAYS};
 use crate::servers::certificates::write_private;
@@ -38,6 +39,8 @@ pub struct Site {
     folder: PathBuf,
     host_key: SshKey,
     web_port: u16,
+    /// Encrypts all archives, if any.
+    key: Option<Key>,
 }
 
 pub struct Servers {
@@ -69,7 +72,7 @@ impl Job {
 
 impl Site {
     /// Recreates `folder`.
-    pub fn new(folder: &Path) -> io::Result<Site> {
+    pub fn new(folder: &Path, key: Option<Key>) -> io::Result<Site> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -79,7 +82,7 @@ impl Site {
         fs::create_dir_all(folder.join("sftp").join(DIRECTORY))?;
         Authority::shared().write(folder);
         let folder = folder.canonicalize()?;
-        Ok(Site { folder, host_key: SshKey::ed25519(), web_port: free_port() })
+        Ok(Site { folder, host_key: SshKey::ed25519(), web_port: free_port(), key })
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -91,8 +94,15 @@ impl Site {
         self.path("sftp").join(DIRECTORY)
     }
 
+    /// The content of the archive folder, with archives as if they were not encrypted.
     pub fn listing(&self) -> Listing {
-        stable_listing(&self.destination())
+        let listing = stable_listing(&self.destination());
+        self.key.as_ref().map_or_else(|| listing.clone(), |key| key.view(listing.clone()))
+    }
+
+    /// One message for each encrypted archive without its checksum file, and for each checksum file without its archive.
+    pub fn unpaired(&self) -> Vec<String> {
+        unpaired(&stable_listing(&self.destination()))
     }
 
     pub fn zip(&self, job: Job) -> PathBuf {
@@ -138,7 +148,10 @@ impl Site {
                 "url": servers.web.url(&format!("/{}", job.zip())), "dump": dump::NAME, "ca_file": "ca.pem",
                 "timeout_seconds": 2,
             },
-            "archive": {"work_directory": "work"},
+            "archive": {
+                "work_directory": "work",
+                "encrypt_to": self.key.as_ref().map(|key| [key.recipient()]),
+            },
             "sftp": {
                 "host": sftp.host(), "port": sftp.port(), "username": sftp.username(), "password": PASSWORD,
                 "known_hosts": job.file("known_hosts"), "directory": DIRECTORY, "timeout_seconds": 10,

@@ -82,7 +82,7 @@ enum Circumstance {
 
 /// Runs `options.nights` nights in `folder`, which is recreated. Calls `progress` with each number (from 1).
 pub fn soak(folder: &Path, options: &Options, progress: impl Fn(u64)) -> Summary {
-    let site = Site::new(folder).unwrap();
+    let site = Site::new(folder, None).unwrap();
     let first = Utc::now().date_naive() - Days::new(options.nights);
     plant_foreign(&site.destination(), first).unwrap();
     let model = Model::new(site.listing());

@@ -12,6 +12,7 @@ use chrono::{NaiveDate, Utc};
 use fastrand::Rng;
 
 use super::dump::Dump;
+use super::encrypted::Key;
 use super::history::plant;
 use super::model::{Existing, Exit, Model, Run};
 use super::points::{KillTime, Point, TASKS, Traces, plan};
@@ -59,6 +60,7 @@ pub struct Result {
 
 pub struct Sweep {
     folder: PathBuf,
+    is_encrypted: bool,
     date: NaiveDate,
     small: (Dump, Vec<u8>),
     large: (Dump, Vec<u8>),
@@ -77,7 +79,7 @@ type Watcher = Box<dyn Fn(Operation<'_>) -> RequestFault + Send + Sync>;
 
 impl Sweep {
     /// `folder` is recreated for each point.
-    pub fn new(folder: &Path) -> Sweep {
+    pub fn new(folder: &Path, is_encrypted: bool) -> Sweep {
         let (date, mut random) = (Utc::now().date_naive(), Rng::with_seed(1));
         let mut random_dump = |size| {
             let dump = Dump::random_noise(date, size, &mut random);
@@ -86,7 +88,7 @@ impl Sweep {
         };
         let (small, large, other) = (random_dump(SMALL_DUMP), random_dump(LARGE_DUMP), random_dump(SMALL_DUMP));
         let folder = folder.to_owned();
-        Sweep { folder, date, small, large, other, durations: Vec::new() }
+        Sweep { folder, is_encrypted, date, small, large, other, durations: Vec::new() }
     }
 
     /// Kills runs at `count` points. Calls `progress` with each number (from 1).
@@ -144,6 +146,7 @@ impl Sweep {
             let mut wrong = stage.model.check_run(&run, finished.exit, true, stage.site.listing());
             let web_requests = stage.servers.web.requests() - requests;
             wrong.extend(self.finish_second(&mut stage, run));
+            wrong.extend(stage.site.unpaired());
             errors.extend(wrong.into_iter().map(|error| format!("after an undisturbed run of {scene:?}: {error}")));
             durations.push(finished.duration);
             last = Some((web_requests, operations.lock().unwrap().clone()));
@@ -217,6 +220,7 @@ impl Sweep {
         add("after the next run", stage.model.check_run(&run, expected, true, stage.site.listing()));
         add("after the next run", self.finish_second(stage, run));
         add("after the next run", stage.site.local_leftovers());
+        add("after the next run", stage.site.unpaired());
         errors
     }
 
@@ -236,17 +240,21 @@ impl Sweep {
     /// Sets up a folder with a history. `watcher` is for the SFTP server. `request`: the number of a web request, and
     /// the run to kill then.
     fn set_up(&self, scene: Scene, watcher: Watcher, request: Option<(u64, Victim)>) -> Stage {
-        let site = Site::new(&self.folder).unwrap();
+        let site = Site::new(&self.folder, self.is_encrypted.then(Key::generate)).unwrap();
         fs::write(site.zip(Job::Own), &self.dump(scene).1).unwrap();
         fs::write(site.zip(Job::Other), &self.other.1).unwrap();
         let (folder, archive) = (site.destination(), archive_name(self.date));
         plant(&folder, self.date, &site.id(Job::Own)).unwrap();
-        if matches!(scene, Scene::Replacement | Scene::ThirdReplacement | Scene::Large) {
-            fs::write(folder.join(&archive), "an archive with different bytes".repeat(1000)).unwrap();
-        }
         if scene == Scene::ThirdReplacement {
             fs::write(folder.join(format!("{archive}.old")), "the first archive of the day").unwrap();
             fs::write(folder.join(format!("{archive}.last.old")), "the second archive of the day").unwrap();
+        }
+        if matches!(scene, Scene::Replacement | Scene::ThirdReplacement | Scene::Large) {
+            if self.is_encrypted {
+                self.deliver_another_dump(&site);
+            } else {
+                fs::write(folder.join(&archive), "an archive with different bytes".repeat(1000)).unwrap();
+            }
         }
         let mut model = Model::new(site.listing());
         let servers = serve(&site, watcher, request);
@@ -262,6 +270,19 @@ impl Sweep {
             model.update(site.listing(), self.date);
         }
         Stage { site, servers, model, second }
+    }
+}
+
+impl Sweep {
+    /// Delivers an encrypted archive of this job with another dump.
+    fn deliver_another_dump(&self, site: &Site) {
+        let zip = fs::read(site.zip(Job::Own)).unwrap();
+        fs::write(site.zip(Job::Own), &self.other.1).unwrap();
+        let servers = serve(site, Box::new(|_| RequestFault::None), None);
+        let finished = Victim::default().run(site.command(Job::Own, &servers, &servers.sftp, self.date), |_| false);
+        // A third replacement begins with replaced archives, of which the last one is put back and replaced again.
+        assert!(matches!(finished.exit, Exit::Code(0 | 1)), "{}", site.log(Job::Own));
+        fs::write(site.zip(Job::Own), zip).unwrap();
     }
 }
 

@@ -18,6 +18,7 @@ pub mod commands;
 pub mod config;
 pub mod destination;
 pub mod disk;
+pub mod drill;
 pub mod exit_code;
 pub mod https;
 pub mod pipeline;

@@ -1,18 +1,23 @@
 //! The part of a configuration that is needed to read archives back.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
 use super::context::Context;
 use super::json::Value;
+use super::sections::drill::Drill;
+use super::sections::log::Log;
 use super::sections::run::Run;
 use super::sections::sftp::Sftp;
-use super::validated::{Parts, naming};
+use super::validated::{Parts, Reports, naming};
 use super::values::dump_path;
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::Naming;
 use crate::rules::job_zone::JobZone;
 use crate::rules::retention::keeping::Policy;
+use crate::rules::secret_parts;
 use crate::runtime::retry::RetryPolicy;
 
 /// Requires only the sections `sftp` and `archive`: after a disaster, the rest may be lost.
@@ -30,6 +35,15 @@ pub struct ReadBack {
     pub alarm: Option<Bounds>,
     pub retry: RetryPolicy,
     pub run: Run,
+    pub id: JobId,
+    /// If it is invalid, its default.
+    pub work_directory: PathBuf,
+    /// `None` if the section has a mistake.
+    pub log: Option<Log>,
+    /// Without those whose section has a mistake.
+    pub reports: Reports,
+    /// `None` if the section has a mistake.
+    pub drill: Option<Drill>,
     /// Mistakes in the keys that are not needed, and warnings about the file, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -37,23 +51,31 @@ pub struct ReadBack {
 impl ReadBack {
     /// The secrets to redact from all output.
     pub fn secrets(&self) -> Vec<SecretString> {
-        self.sftp.password.iter().chain(&self.sftp.passphrase).cloned().collect()
+        let ping = self.drill.iter().flat_map(|drill| &drill.ping_url).flat_map(secret_parts::webhook_secrets);
+        let login = self.sftp.password.iter().chain(&self.sftp.passphrase).cloned();
+        login.chain(ping).chain(self.reports.secrets()).collect()
     }
 
     /// `None` if the section `sftp` or `archive` of the file `value` has a mistake.
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
-        let naming = naming(&JobId::new(context.file), &parts.archive?, parts.sftp.as_ref()?);
+        let (id, archive) = (JobId::new(context.file), parts.archive?);
+        let Parts { email, mattermost, monitor, metrics, log, drill, .. } = parts;
         Some(ReadBack {
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
-            naming,
+            naming: naming(&id, &archive, parts.sftp.as_ref()?),
             sftp: parts.sftp?,
             retention: parts.retention?,
             retention_mistakes: Vec::new(),
             alarm: parts.alarm,
             retry: parts.retry?,
             run: parts.run?,
+            id,
+            work_directory: archive.work_directory,
+            log,
+            reports: Reports { email, mattermost, monitor, metrics },
+            drill,
             warnings: Vec::new(),
         })
     }

@@ -36,6 +36,9 @@ pub enum Command {
     Verify(Verify),
     /// Restore the dump from an archive on the server.
     Restore(Restore),
+    /// Restore an archive into a throwaway database server, and check what it contains.
+    #[command(after_help = DRILL_EXIT_CODES)]
+    Drill(Drill),
     /// Write a configuration template.
     GenConfig(GenConfig),
     /// Print the completion script for a shell.
@@ -95,6 +98,10 @@ pub struct Status {
     /// Maximum age of the newest archive, such as 90m, 26h or 2d.
     #[arg(long, value_name = "AGE", default_value = "26h", value_parser = duration)]
     pub max_age: Duration,
+
+    /// Maximum age of the last drill that passed, such as 8d.
+    #[arg(long, value_name = "AGE", value_parser = duration)]
+    pub max_drill_age: Option<Duration>,
 
     /// Minimum size of the newest archive: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -167,6 +174,17 @@ pub struct Restore {
     pub archive_only: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct Drill {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Restore the archive of this date instead of the newest.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub date: Option<NaiveDate>,
+}
+
 /// Which replaced archive of a date to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Replaced {
@@ -236,7 +254,7 @@ One line on standard output, and an exit code:
   1    WARNING: removal is held back, leftovers of interrupted runs
        remain, a clock is wrong, or the server reports no size
   2    CRITICAL: no archive, the newest one is too old or too small,
-       or the server cannot be reached or used
+       no drill passed in time, or the server cannot be reached or used
   3    UNKNOWN: the command line, the configuration or known_hosts
        cannot be used";
 
@@ -261,6 +279,18 @@ Exit codes:
   2    invalid command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
+  130, 143  interrupted";
+
+const DRILL_EXIT_CODES: &str = "\
+Exit codes:
+  0    the drill passed
+  1    it passed with warnings: fewer tables than before, or a report
+       was not sent
+  2    invalid command line
+  3    the configuration cannot be used, or a program is missing
+  4    it failed: the archive is bad, or cannot be restored, or a check
+       failed
+  5    another drill with the same configuration is under way
   130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use crate::archive::PackedDump;
 use crate::commands::foreground::{Context, Work};
+use crate::config::ReadBack;
 use crate::destination::{Connection, DestinationError, Server};
+use crate::disk::last_drill;
 use crate::report::message::headline::moment;
+use crate::rules::drill_history::DrillHistory;
 use crate::rules::job_zone::JobZone;
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
@@ -20,6 +23,10 @@ pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<En
     // The result is complete even if closing fails.
     let _ = connection.close();
     Ok((server, entries, free))
+}
+
+pub(super) fn last_drill(config: &ReadBack) -> DrillHistory {
+    last_drill::read(&config.id, &config.work_directory).unwrap_or_default()
 }
 
 /// The server, a connection to it, the listing of its folder, and the archives in it, oldest first, including empty ones.

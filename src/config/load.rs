@@ -44,15 +44,12 @@ pub fn load_to_read_back(path: &Path, environment: &Environment) -> Result<ReadB
 
 /// As [`load_to_read_back`], and reads the section `drill`, which may be missing.
 pub fn load_to_drill(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
-    let is_for_drill = |path: &str| path == "drill" || path.starts_with("drill.") || path == "archive.work_directory";
-    load_partly(path, environment, |path| is_needed_to_read_back(path) || is_for_drill(path))
+    load_partly(path, environment, |path| {
+        is_needed_to_read_back(path) || path.starts_with("drill") || path == "archive.work_directory"
+    })
 }
 
-fn load_partly(
-    path: &Path,
-    environment: &Environment,
-    is_needed: impl Fn(&str) -> bool,
-) -> Result<ReadBack, LoadError> {
+fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bool) -> Result<ReadBack, LoadError> {
     let (config, ignored, mut warnings) = read(path, environment, is_needed, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
     let retention_mistakes =
@@ -71,7 +68,7 @@ fn is_needed_to_read_back(path: &str) -> bool {
 fn read<C>(
     path: &Path,
     environment: &Environment,
-    is_needed: impl Fn(&str) -> bool,
+    is_needed: fn(&str) -> bool,
     choose: impl FnOnce(Parts, &Value, Context<'_>) -> Option<C>,
 ) -> Result<(C, Vec<Mistake>, Vec<String>), LoadError> {
     let text = read_text(path)?;

@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, unreadable};
-use super::json::Value;
 use super::kind::Kind;
 use super::mistakes::{Refusal, printable_path, refuse};
 use crate::disk::bounded_read;
@@ -60,15 +59,6 @@ pub(super) fn folder() -> Kind<PathBuf> {
         };
         checked.map_err(|refusal| refusal.about(printable_path(&path))).map(|()| path)
     })
-}
-
-/// An existing folder of programs that nobody else can replace.
-pub(super) fn program_folder() -> Kind<PathBuf> {
-    let Kind { read, holds_secret, form } = folder();
-    let read = move |value: &Value, context: Context<'_>| {
-        read(value, context).inspect(|path| context.trust.check(path, Contents::Settings))
-    };
-    Kind { read: Box::new(read), holds_secret, form }
 }
 
 /// A PEM file with at least one certificate.

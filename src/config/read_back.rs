@@ -42,8 +42,7 @@ pub struct ReadBack {
     pub log: Option<Log>,
     /// Without those whose section has a mistake.
     pub reports: Reports,
-    /// `None` if the section has a mistake.
-    pub drill: Option<Drill>,
+    pub drill: Drill,
     /// Mistakes in the keys that are not needed, and warnings about the file, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -51,7 +50,7 @@ pub struct ReadBack {
 impl ReadBack {
     /// The secrets to redact from all output.
     pub fn secrets(&self) -> Vec<SecretString> {
-        let ping = self.drill.iter().flat_map(|drill| &drill.ping_url).flat_map(secret_parts::webhook_secrets);
+        let ping = self.drill.ping_url.iter().flat_map(secret_parts::webhook_secrets);
         let login = self.sftp.password.iter().chain(&self.sftp.passphrase).cloned();
         login.chain(ping).chain(self.reports.secrets()).collect()
     }
@@ -60,7 +59,6 @@ impl ReadBack {
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
         let (id, archive) = (JobId::new(context.file), parts.archive?);
-        let Parts { email, mattermost, monitor, metrics, log, drill, .. } = parts;
         Some(ReadBack {
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
@@ -73,9 +71,9 @@ impl ReadBack {
             run: parts.run?,
             id,
             work_directory: archive.work_directory,
-            log,
-            reports: Reports { email, mattermost, monitor, metrics },
-            drill,
+            log: parts.log,
+            reports: parts.reports,
+            drill: parts.drill?,
             warnings: Vec::new(),
         })
     }

@@ -39,10 +39,7 @@ pub struct Config {
     pub retry: RetryPolicy,
     pub run: Run,
     pub log: Log,
-    pub email: Option<Email>,
-    pub mattermost: Option<Mattermost>,
-    pub monitor: Option<Monitor>,
-    pub metrics: Option<Metrics>,
+    pub reports: Reports,
     pub drill: Drill,
     /// About the file itself, one sentence each.
     pub warnings: Vec<String>,
@@ -62,10 +59,7 @@ impl Config {
             retry: parts.retry?,
             run: parts.run?,
             log: parts.log?,
-            email: parts.email,
-            mattermost: parts.mattermost,
-            monitor: parts.monitor,
-            metrics: parts.metrics,
+            reports: parts.reports,
             drill: parts.drill?,
             warnings: Vec::new(),
         })
@@ -83,13 +77,8 @@ impl Config {
             .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())
             .chain(sftp.passphrase.clone())
-            .chain(self.reports().secrets())
+            .chain(self.reports.secrets())
             .collect()
-    }
-
-    pub fn reports(&self) -> Reports {
-        let Config { email, mattermost, monitor, metrics, .. } = self.clone();
-        Reports { email, mattermost, monitor, metrics }
     }
 
     pub fn naming(&self) -> Naming {
@@ -133,10 +122,7 @@ pub(super) struct Parts {
     pub(super) retry: Option<RetryPolicy>,
     pub(super) run: Option<Run>,
     pub(super) log: Option<Log>,
-    pub(super) email: Option<Email>,
-    pub(super) mattermost: Option<Mattermost>,
-    pub(super) monitor: Option<Monitor>,
-    pub(super) metrics: Option<Metrics>,
+    pub(super) reports: Reports,
     pub(super) drill: Option<Drill>,
 }
 
@@ -173,10 +159,11 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         /// How the command drill restores an archive into a throwaway database server. It works without this section.
         drill = section(drill::read);
     }
+    let reports = Reports { email, mattermost, monitor, metrics };
     let drill = drill.map(|drill| Drill { is_configured: top.is_given("drill"), ..drill });
     if source.as_ref().zip(run.as_ref()).is_some_and(|(source, run)| source.wait >= run.deadline) {
         let problem = "is not shorter than run.deadline_minutes, which ends the run while it waits";
         top.refuse("source.wait_minutes", problem, "wait less, or raise run.deadline_minutes");
     }
-    Parts { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics, drill }
+    Parts { source, archive, sftp, retention, alarm, retry, run, log, reports, drill }
 }

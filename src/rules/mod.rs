@@ -5,6 +5,7 @@ pub mod alarm;
 pub mod archive_name;
 pub mod connections;
 pub mod drill_facts;
+pub mod drill_history;
 pub mod dump;
 pub mod freshness;
 pub mod health;

@@ -177,7 +177,7 @@ fn the_schema_refuses_unknown_keys_and_bad_combinations() {
 
 /// The keys with defaults, as text.
 fn settings(config: &Config) -> String {
-    let Config { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, .. } = config;
+    let Config { source, archive, sftp, retention, alarm, retry, run, log, reports, .. } = config;
     let compression: Compression = archive.compression;
     let email = email.as_ref().unwrap();
     let server = email.server.as_ref().unwrap();

@@ -9,10 +9,11 @@ use serde_json::json;
 use crate::config::json::Value;
 use crate::config::kind::{Kind, flag, whole, word};
 use crate::config::mistakes::{Refusal, refuse, wrong_type};
-use crate::config::paths::program_folder;
+use crate::config::paths::folder;
 use crate::config::section::{Section, keys};
 use crate::config::values::{name, secret_address};
 use crate::rules::drill_facts::{DrillCheck, Engine};
+use crate::rules::trust::Contents;
 
 #[derive(Debug, Clone)]
 pub struct Drill {
@@ -42,7 +43,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Drill> {
         /// The database server to restore into; "auto" recognises the dump by its first bytes.
         engine = with_default(word(ENGINES), "auto");
         /// The folder with the database server's programs; null uses the newest one installed.
-        programs = optional(program_folder());
+        programs = optional(folder());
         /// The user that the database server runs as if root runs the drill.
         user = with_default(name(), "nobody");
         /// The time limit of a drill, in minutes.
@@ -55,6 +56,10 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Drill> {
         /// The address of a check in the monitoring service for drills, as monitor.ping_url is for runs; null for none.
         /// monitor.ca_file applies to it too.
         ping_url = optional(secret_address().example_file("secrets/drill-ping-url"));
+    }
+    if let Some(folder) = &programs {
+        keys.context().trust.check(folder, Contents::Settings);
+        keys.accept("programs", Ok(()));
     }
     for (index, DrillCheck { name, .. }) in checks.iter().enumerate() {
         if checks[..index].iter().any(|earlier| earlier.name == *name) {

@@ -4,6 +4,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::record::run_record::{Delivery, Outcome, RunRecord, State};
 use crate::record::task::Task;
+use crate::report::message::drill;
 use crate::rules::units;
 use crate::runtime::interrupt::Interruption;
 
@@ -16,6 +17,9 @@ pub(crate) fn subject(record: &RunRecord, prefix: &str) -> String {
 
 /// The outcome in a few words, for the subject.
 fn outcome(record: &RunRecord) -> String {
+    if let Some(drill) = &record.drill {
+        return drill::outcome(record, drill, first_failure(record).map_or("the start", Task::title));
+    }
     let words = match record.outcome() {
         Outcome::Success if record.is_delivered() => delivered(record).to_owned(),
         Outcome::Success => "nothing changed".to_owned(),
@@ -40,6 +44,9 @@ fn outcome(record: &RunRecord) -> String {
 
 /// The outcome as a sentence: the first line of the mail, of the Mattermost message and of the command's output.
 pub(crate) fn headline(record: &RunRecord) -> String {
+    if record.drill.is_some() {
+        return outcome(record) + ".";
+    }
     let sentence = match record.outcome() {
         Outcome::Success | Outcome::Warnings if record.is_delivered() => {
             let delivery = match record.delivery {
@@ -100,7 +107,7 @@ pub(crate) fn is_stale(record: &RunRecord) -> bool {
 
 /// The first essential task that failed: the cause, as the later ones were stopped.
 fn first_failure(record: &RunRecord) -> Option<Task> {
-    let mut essential = record.tasks().iter().filter(|report| report.task.is_essential());
+    let mut essential = record.tasks().filter(|report| report.task.is_essential());
     essential.find(|report| report.state == State::Failed).map(|report| report.task)
 }
 

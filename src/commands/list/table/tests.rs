@@ -56,6 +56,7 @@ fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
         folder: "TSE-INFORX at sftp.example.com:22".to_owned(),
         as_of: as_of(),
         free: Some(118_200_000_000),
+        drills: DrillHistory::default(),
     }
 }
 

@@ -1,0 +1,40 @@
+//! The texts that only the report of a drill has.
+
+use crate::record::run_record::{DrillFacts, Outcome, RunRecord};
+use crate::report::message::figures::Figure;
+use crate::rules::units;
+
+/// The outcome, for the subject and the headline; without a full stop. `failed` is the task that failed.
+pub(super) fn outcome(record: &RunRecord, drill: &DrillFacts, failed: &str) -> String {
+    let archive = drill.archive.as_ref().map_or("no archive was restored", |(name, _)| name);
+    match (record.outcome(), &drill.findings) {
+        (Outcome::Interrupted(_), _) => "Drill interrupted".to_owned(),
+        (Outcome::Failed, _) => format!("Drill FAILED at {failed}: {archive}"),
+        (_, Some(found)) => format!("Drill passed: {archive} was restored into {}", found.server),
+        _ => "Drill".to_owned(),
+    }
+}
+
+/// What was restored, into which server, and what it contains now and contained after the last drill that passed.
+pub(crate) fn figures(drill: &DrillFacts) -> Vec<Figure> {
+    let figure = |label, value, notes| Figure { label, value, notes };
+    let archive = drill.archive.iter();
+    let mut figures: Vec<Figure> = archive
+        .map(|(name, size)| figure("Archive", format!("{name}, {}", units::exact_size(*size)), vec![]))
+        .collect();
+    let (Some(found), before) = (&drill.findings, drill.before.as_ref()) else { return figures };
+    let then = |then: u64| format!("{} after the last drill that passed", units::number(then));
+    let word = |passed| if passed { "passed" } else { "FAILED" };
+    let checks = found.checks.iter().map(|it| format!("{}: {} ({})", it.name, it.value, word(it.passed)));
+    let notices = found.notices.iter().map(|it| format!("{} ({})", it.text, units::count(it.count, "time")));
+    let passed = found.checks.iter().filter(|check| check.passed).count();
+    figures.extend([
+        figure("Restored into", found.server.clone(), vec![]),
+        figure("Tables", units::number(found.tables), before.map(|before| then(before.tables)).into_iter().collect()),
+        figure("Rows", units::number(found.rows), before.map(|before| then(before.rows)).into_iter().collect()),
+        figure("Database size", units::exact_size(found.size), vec![]),
+        figure("Checks", format!("{passed} of {} passed", found.checks.len()), checks.collect()),
+        figure("Harmless errors", units::count(found.notices.len(), "kind"), notices.collect()),
+    ]);
+    figures
+}

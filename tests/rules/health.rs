@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::alarm;
+use scripting_system::rules::drill_history::DrillHistory;
 use scripting_system::rules::health::{Health, HealthReport, Limits, Problem, check};
 use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::listing::{Entry, Kind};

@@ -145,9 +145,9 @@ impl Drill {
     fn restore(&mut self, server: &Server, connection: Connection, archive: &StoredArchive) -> Work<String> {
         let Context { config, interrupt, progress, .. } = &self.context;
         let config::Drill { engine, programs, user, sandbox, checks, limit, .. } = config.drill.clone();
-        let folder = config.work_directory.join(format!("scripting-system-drill-{}", config.id));
         let limit = limit.saturating_sub(self.begun.elapsed());
-        let settings = Settings { engine, programs, user, folder, sandbox, limit, checks };
+        let settings =
+            Settings { engine, programs, user, folder: config.work_directory.clone(), sandbox, limit, checks };
         let (mut dump, feed) = io::pipe()?;
         let (fetched, found) = thread::scope(|scope| {
             let engine = scope.spawn(move || {

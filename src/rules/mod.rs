@@ -4,6 +4,7 @@ pub mod address;
 pub mod alarm;
 pub mod archive_name;
 pub mod connections;
+pub mod drill_errors;
 pub mod drill_facts;
 pub mod drill_history;
 pub mod dump;

@@ -15,6 +15,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("ureq", &["source/", "https/", "report/post.rs"]),
     // The configuration contains mailboxes.
     ("lettre", &["report/", "config/"]),
+    ("landlock", &["drill/sandbox.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("clap_complete", &["cli.rs", "commands/completions.rs"]),
     ("clap_mangen", &["commands/man.rs"]),

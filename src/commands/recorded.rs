@@ -67,7 +67,7 @@ impl Recorded<'_> {
         redact_panics(redaction, io::stderr);
         let lock = match lock {
             Ok(lock) => lock,
-            Err(error) => return not_locked(&error),
+            Err(error) => return not_locked(&error, if is_drill { "drill" } else { "run" }),
         };
         let task = journal.begin(Task::ReadConfiguration);
         self.warnings.iter().for_each(|warning| journal.warn(Task::ReadConfiguration, warning));
@@ -130,8 +130,8 @@ fn begin_logging(log: Option<LogFile>, redaction: &Redaction, verbose: u8, progr
     }
 }
 
-fn not_locked(error: &LockError) -> ExitCode {
-    let text = with_causes(error);
+fn not_locked(error: &LockError, what: &str) -> ExitCode {
+    let text = with_causes(error).replacen("another run", &format!("another {what}"), 1);
     tracing::error!("{text}");
     eprintln!("scripting-system: {text}");
     match error {

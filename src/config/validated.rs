@@ -142,6 +142,8 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         retention = section(retention::read);
         /// Which sizes of an archive cause a warning; null for none. Such an archive is still sent, but the run removes nothing.
         alarm = optional_section(retention::read_alarm);
+        /// How the command drill restores an archive into a throwaway database server. It works without this section.
+        drill = section(drill::read);
         /// How often transient errors, such as a lost connection, are retried.
         retry = section(run::read_retry);
         /// Limits of the whole run.
@@ -156,8 +158,6 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         monitor = optional_section(report::read_monitor);
         /// Metrics for Prometheus; null for none.
         metrics = optional_section(report::read_metrics);
-        /// How the command drill restores an archive into a throwaway database server. It works without this section.
-        drill = section(drill::read);
     }
     let reports = Reports { email, mattermost, monitor, metrics };
     let drill = drill.map(|drill| Drill { is_configured: top.is_given("drill"), ..drill });

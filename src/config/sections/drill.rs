@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::config::json::Value;
-use crate::config::kind::{Kind, flag, whole, word};
+use crate::config::kind::{Form, Kind, flag, whole, word};
 use crate::config::mistakes::{Refusal, refuse, wrong_type};
 use crate::config::paths::folder;
 use crate::config::section::{Section, keys};
@@ -50,8 +50,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Drill> {
         timeout_minutes = with_default(whole(1..=10_080), 60);
         /// Whether the database server is confined with Landlock; without it, a dump can reach whatever that user can reach.
         sandbox = with_default(flag(), true);
-        /// Queries on the restored database. The first column of the first row must be true, or, with at_least, at least that
-        /// number. database is the dump's largest one if it is missing.
+        /// Queries on the restored data, each with name and sql. The first column of the first row must be true or, if at_least
+        /// is given, at least that number. database names one; without it, the one with the most tables is used.
         checks = optional_list(check());
         /// The address of a check in the monitoring service for drills, as monitor.ping_url is for runs; null for none.
         /// monitor.ca_file applies to it too.
@@ -103,5 +103,5 @@ fn check() -> Kind<DrillCheck> {
         let missing = [("name", &check.name), ("sql", &check.sql)].into_iter().find(|(_, text)| text.trim().is_empty());
         missing.map_or(Ok(check.clone()), |(key, _)| Err(Refusal::new(format!("has no {key}"), CHECK)))
     });
-    check.example(json!({"name": "customers", "sql": "SELECT count(*) FROM customers", "at_least": 1}))
+    Kind { form: Form { example: CHECK.strip_prefix("write ").map(str::to_owned), ..check.form }, ..check }
 }

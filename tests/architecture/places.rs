@@ -44,7 +44,7 @@ const PURE: &[&str] = &[
     "commands/list/document.rs",
     "commands/restore/report.rs",
     "commands/verify/report.rs",
-    "commands/run/summary.rs",
+    "commands/summary.rs",
     "commands/status/plugin_line.rs",
 ];
 

@@ -7,11 +7,23 @@ use testkit::setup::DUMP;
 
 use super::fixture::{SHOP, deliver, delivered, drill, last_mail, last_post, metric, watch};
 
+/// `text` with placeholders for sizes and versions.
+fn masked(text: &str) -> String {
+    let line = |line: &str| match line.get(..18).map(str::trim) {
+        Some("Archive") => format!("{}[size]", &line[..line.find(',').unwrap() + 2]),
+        Some("Restored into") => format!("{:<18} [server]", "Restored into"),
+        Some("Database size") => format!("{:<18} [size]", "Database size"),
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_drill_that_passes_is_reported_by_every_channel() {
     let mut setup = delivered(SHOP);
     let customers = json!({"name": "customers", "sql": "SELECT count(*) FROM customers", "at_least": 2});
     let pings = watch(&mut setup, &json!([customers]));
+    drill(&setup).exited_with(0);
     let outcome = drill(&setup);
     outcome.exited_with(0).logged("Restore dump: dumpfile.sql into SQLite ").logged("the drill has ended: errors 0");
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""), "{}", outcome.all());
@@ -34,10 +46,14 @@ fn a_drill_that_passes_is_reported_by_every_channel() {
     for foreign in ["Request zip", "Delivery", "last good archive", "Removed"] {
         assert!(!text.contains(foreign), "{foreign}: {text}");
     }
+    let figures =
+        text.lines().skip_while(|line| !line.starts_with("Archive ")).take_while(|line| !line.starts_with("Harm"));
+    let figures = figures.collect::<Vec<_>>().join("\n").replace(&archive, "20262311.tgz");
+    insta::assert_snapshot!(masked(&figures));
     let post = last_post(&setup);
     assert!(post.contains("**Drill passed: ") && post.contains("customers: 2 \\(passed\\)"), "{post}");
     let paths: Vec<String> = pings.pings().into_iter().map(|ping| ping.path).collect();
-    assert_eq!(paths, ["/start", ""]);
+    assert_eq!(paths, ["/start", "", "/start", ""]);
     assert!(pings.pings()[1].body.starts_with("Drill passed: "));
     let file = setup.path("shop-drill.prom");
     for (name, value) in [("drill_success", 1.0), ("drill_tables", 2.0), ("drill_rows", 2.0)] {

@@ -1,19 +1,8 @@
-//! The texts that only the report of a drill has.
+//! The figures that only the report of a drill has.
 
-use crate::record::run_record::{DrillFacts, Outcome, RunRecord};
+use crate::record::run_record::DrillFacts;
 use crate::report::message::figures::Figure;
 use crate::rules::units;
-
-/// The outcome, for the subject and the headline; without a full stop. `failed` is the task that failed.
-pub(super) fn outcome(record: &RunRecord, drill: &DrillFacts, failed: &str) -> String {
-    let archive = drill.archive.as_ref().map_or("no archive was restored", |(name, _)| name);
-    match (record.outcome(), &drill.findings) {
-        (Outcome::Interrupted(_), _) => "Drill interrupted".to_owned(),
-        (Outcome::Failed, _) => format!("Drill FAILED at {failed}: {archive}"),
-        (_, Some(found)) => format!("Drill passed: {archive} was restored into {}", found.server),
-        _ => "Drill".to_owned(),
-    }
-}
 
 /// What was restored, into which server, and what it contains now and contained after the last drill that passed.
 pub(crate) fn figures(drill: &DrillFacts) -> Vec<Figure> {

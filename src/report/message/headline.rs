@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use crate::record::run_record::{Delivery, Outcome, RunRecord, State};
+use crate::record::run_record::{Delivery, DrillFacts, Outcome, RunRecord, State};
 use crate::record::task::Task;
-use crate::report::message::drill;
 use crate::rules::units;
 use crate::runtime::interrupt::Interruption;
 
@@ -18,7 +17,7 @@ pub(crate) fn subject(record: &RunRecord, prefix: &str) -> String {
 /// The outcome in a few words, for the subject.
 fn outcome(record: &RunRecord) -> String {
     if let Some(drill) = &record.drill {
-        return drill::outcome(record, drill, first_failure(record).map_or("the start", Task::title));
+        return drill_outcome(record, drill);
     }
     let words = match record.outcome() {
         Outcome::Success if record.is_delivered() => delivered(record).to_owned(),
@@ -40,6 +39,18 @@ fn outcome(record: &RunRecord) -> String {
         Outcome::Interrupted(_) => "interrupted".to_owned(),
     };
     if record.dry_run { format!("dry run: {words}") } else { words }
+}
+
+/// The outcome of a drill, for the subject and the headline; without a full stop.
+fn drill_outcome(record: &RunRecord, drill: &DrillFacts) -> String {
+    let archive = drill.archive.as_ref().map_or("no archive was restored", |(name, _)| name);
+    match (record.outcome(), &drill.findings) {
+        (Outcome::Interrupted(_), _) => "Drill interrupted".to_owned(),
+        (Outcome::Success | Outcome::Warnings, Some(found)) => {
+            format!("Drill passed: {archive} was restored into {}", found.server)
+        }
+        _ => format!("Drill FAILED at {}: {archive}", first_failure(record).map_or("the start", Task::title)),
+    }
 }
 
 /// The outcome as a sentence: the first line of the mail, of the Mattermost message and of the command's output.

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{iter, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -28,14 +28,12 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Creates the folder in `work_directory`. The path of the part that belongs to the server's user is [`Folder::inner`].
+    /// Creates the folder in `work_directory`, a path without links.
     pub(super) fn create(work_directory: &Path, ids: Option<Ids>) -> Result<Folder, DrillError> {
         let failed = |source| DrillError::Folder { path: work_directory.to_owned(), source };
-        let work_directory = work_directory.canonicalize().map_err(failed)?;
         loop {
-            let random: String = iter::repeat_with(fastrand::alphanumeric).take(8).collect();
-            let outer = work_directory.join(format!("{PREFIX}{random}"));
-            DirBuilder::new().mode(0o700).create(&outer).map_err(failed)?;
+            // With mode 0700.
+            let outer = tempfile::Builder::new().prefix(PREFIX).tempdir_in(work_directory).map_err(failed)?.keep();
             // Another drill may take the folder for a leftover until it is locked.
             let Ok(lock) = File::create_new(lock_of(&outer)) else { continue };
             if lock.try_lock().is_err() || !lock_of(&outer).exists() {
@@ -56,6 +54,7 @@ impl Folder {
         }
     }
 
+    /// The part that belongs to the server's user.
     pub(super) fn inner(&self) -> PathBuf {
         self.outer.join("s")
     }

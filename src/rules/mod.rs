@@ -6,6 +6,7 @@ pub mod archive_name;
 pub mod connections;
 pub mod drill_errors;
 pub mod drill_facts;
+pub mod drill_sql;
 pub mod dump;
 pub mod freshness;
 pub mod health;

@@ -50,7 +50,7 @@ impl Read for Endless {
 
 fn endless() -> Endless {
     let beginning = format!("{POSTGRESQL}CREATE TABLE t (a int, b text);\nCOPY t FROM stdin;\n").into_bytes();
-    let row = io::Cursor::new(format!("1\t{}\n", "x".repeat(4000)).into_bytes());
+    let row = io::Cursor::new(format!("1\t{}\n", "x".repeat(1500)).into_bytes());
     Endless { beginning: io::Cursor::new(beginning), row, pause: Duration::from_millis(2) }
 }
 

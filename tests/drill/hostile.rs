@@ -60,7 +60,7 @@ fn a_dump_of_postgresql_cannot_leave_the_database() {
             "\\i {}/secret\n\\copy t FROM PROGRAM 'cat {}/secret'\n\\w {}/new",
             "COPY t TO '{}/new';\nCOPY t FROM '{}/secret';\nSELECT lo_import('{}/secret');",
             "COPY t FROM PROGRAM 'cat {}/secret; touch {}/new; rm -f {}/secret';",
-            "COPY t FROM PROGRAM 'setsid sleep 600 >/dev/null 2>&1 & sleep 600 & kill -9 $PPID';",
+            "COPY t FROM PROGRAM 'setsid sleep 600 >/dev/null 2>&1 &';",
             "INSERT INTO t SELECT pg_read_file('{}/secret');",
         ],
     );

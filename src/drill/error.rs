@@ -25,8 +25,6 @@ pub enum DrillError {
     Folder { path: PathBuf, source: io::Error },
     #[error("the dump's format is not recognised. Set drill.engine to the kind of its database")]
     UnknownFormat,
-    #[error("the dump is from {found}, but drill.engine is {wanted}. Correct drill.engine, or set it to auto")]
-    OtherEngine { found: String, wanted: &'static str },
     #[error("reading the dump")]
     Read(#[source] io::Error),
     /// With the missing line.

@@ -31,8 +31,6 @@ use crate::runtime::interrupt::Interrupt;
 pub use error::DrillError;
 pub use folder::clear_leftovers;
 
-/// Of the work directory, in bytes: the address of a local socket has 107 at most (unix(7)).
-const MAX_PATH: usize = 60;
 /// In characters, of a value in a report.
 const MAX_VALUE: usize = 200;
 
@@ -90,15 +88,12 @@ fn drill(
     let mut beginning = Vec::new();
     (&mut dump).take(BEGINNING as u64).read_to_end(&mut beginning).map_err(DrillError::Read)?;
     let format = DumpFormat::recognise(&beginning);
-    let (engine, tool) = kind(settings.engine, format)?;
+    let tool = format.map(DumpFormat::tool);
+    let engine = settings.engine.or(tool.map(DumpTool::engine)).ok_or(DrillError::UnknownFormat)?;
     let folder_error = |source| DrillError::Folder { path: settings.folder.clone(), source };
     let work_directory = settings.folder.canonicalize().map_err(folder_error)?;
-    if work_directory.as_os_str().len() > MAX_PATH {
-        let problem = format!("its path has more than {MAX_PATH} bytes, too many for the address of a socket");
-        return Err(folder_error(io::Error::new(io::ErrorKind::InvalidFilename, problem)));
-    }
     let ids = user::find(&settings.user, &work_directory)?;
-    let folder = Folder::create(&work_directory, ids)?;
+    let folder = Folder::create(&work_directory, ids).map_err(folder_error)?;
     if settings.sandbox {
         sandbox::check(&folder.inner())?;
     }
@@ -109,30 +104,27 @@ fn drill(
     phase("Load");
     let loaded = server.load(&mut io::Cursor::new(beginning).chain(dump), tool)?;
     if let Some(failure) = loaded.failure {
-        let needs_mysql = server.engine == Engine::MariaDb && failure.contains("Unknown collation");
+        let needs_mysql = server.engine == Engine::MariaDb && failure.contains("utf8mb4_0900");
         return Err(if needs_mysql { DrillError::NeedsMySql(failure) } else { DrillError::Load(failure) });
     }
     if let Some(missing) = format.and_then(|format| format.missing_last_line(&loaded.end)) {
         return Err(DrillError::Incomplete(missing));
     }
     phase("Count");
-    if tool == DumpTool::SqliteFile {
+    if tool == Some(DumpTool::SqliteFile) {
         let report = server.require("", "PRAGMA integrity_check")?;
         if report.trim() != "ok" {
             return Err(DrillError::Load(shown(&report)));
         }
     }
     let mut log = loaded.errors;
-    let definers = server.sql.definers.map(|sql| server.require("", sql)).transpose()?.unwrap_or_default();
-    for (definer, count) in definers.lines().filter_map(|line| line.split_once('\t')) {
+    for (definer, count) in server.require("", server.sql.definers)?.lines().filter_map(|line| line.split_once('\t')) {
         log.notice(format!("the definer {} does not exist", shown(definer)), count.parse().unwrap_or(1));
     }
-    let version = server.require("", server.sql.version)?;
-    let version = version.split(['-', ' ', '\n']).next().unwrap_or_default();
-    let server_name = format!("{} {}", server.sql.product, shown(version));
+    let version = shown(&server.require("", server.sql.version)?);
     let (notices, checks) = (log.into_notices(), Vec::new());
     let mut findings =
-        Findings { engine: server.engine, server: server_name, tables: 0, rows: 0, size: 0, notices, checks };
+        Findings { engine: server.engine, server: version, tables: 0, rows: 0, size: 0, notices, checks };
     let main = count(&server, &mut findings)?;
     phase("Checks");
     for check in &settings.checks {
@@ -141,51 +133,29 @@ fn drill(
     Ok(findings)
 }
 
-fn kind(wanted: Option<Engine>, format: Option<DumpFormat>) -> Result<(Engine, DumpTool), DrillError> {
-    let found = format.map(|format| match format.tool() {
-        tool @ (DumpTool::PgDump | DumpTool::PgDumpCustom | DumpTool::PgDumpAll) => (Engine::PostgreSql, tool),
-        DumpTool::MariaDb => (Engine::MariaDb, DumpTool::MariaDb),
-        DumpTool::MySql => (Engine::MySql, DumpTool::MySql),
-        tool @ (DumpTool::Sqlite | DumpTool::SqliteFile) => (Engine::Sqlite, tool),
-    });
-    let is_mysql = |engine| matches!(engine, Engine::MariaDb | Engine::MySql);
-    match (wanted, found) {
-        (None, None) => Err(DrillError::UnknownFormat),
-        (None, Some(found)) => Ok(found),
-        (Some(Engine::PostgreSql), None) => Ok((Engine::PostgreSql, DumpTool::PgDump)),
-        (Some(Engine::Sqlite), None) => Ok((Engine::Sqlite, DumpTool::Sqlite)),
-        (Some(engine), None) => Ok((engine, DumpTool::MySql)),
-        (Some(wanted), Some((found, tool))) if wanted == found || is_mysql(wanted) && is_mysql(found) => {
-            Ok((wanted, tool))
-        }
-        (Some(wanted), Some((_, tool))) => {
-            Err(DrillError::OtherEngine { found: tool.to_string(), wanted: wanted.name() })
-        }
-    }
-}
-
 /// Counts all rows, and returns the database with the most tables.
 fn count(server: &Server<'_>, findings: &mut Findings) -> Result<String, DrillError> {
-    let mut largest = (0, "");
     let databases = server.require("", server.sql.databases)?;
+    let mut largest = (0, "");
     for database in databases.lines() {
         let statements = server.require(database, server.sql.counts)?;
-        let counts = server.require(database, &statements)?;
-        let tables = counts.lines().count() as u64;
-        if tables > 0 {
-            findings.tables += tables;
-            findings.rows += counts.lines().filter_map(|count| count.parse::<u64>().ok()).sum::<u64>();
-            findings.size += server.require(database, server.sql.size)?.trim().parse::<u64>().unwrap_or_default();
-            largest = largest.max((tables, database));
+        if statements.is_empty() {
+            continue;
         }
+        let output = server.require(database, &format!("{};{statements}", server.sql.size))?;
+        let numbers = output.lines().map(|line| line.parse::<u64>().unwrap_or_default()).collect::<Vec<_>>();
+        let mut numbers = numbers.into_iter();
+        findings.size += numbers.next().unwrap_or_default();
+        largest = largest.max((numbers.len(), database));
+        findings.tables += numbers.len() as u64;
+        findings.rows += numbers.sum::<u64>();
     }
     if findings.tables == 0 { Err(DrillError::NoTable) } else { Ok(largest.1.to_owned()) }
 }
 
 fn run_check(server: &Server<'_>, check: &DrillCheck, main: &str) -> Result<CheckResult, DrillError> {
     let outcome = server.query(check.database.as_deref().unwrap_or(main), &check.sql)?;
-    let row = outcome.stdout.lines().next().unwrap_or_default();
-    let first = row.split(server.sql.separator).next().unwrap_or_default();
+    let first = outcome.stdout.split(['\t', '\n']).next().unwrap_or_default();
     let passed = outcome.failure.is_none() && passes(first, check.at_least);
     Ok(CheckResult { name: check.name.clone(), value: shown(outcome.failure.as_deref().unwrap_or(first)), passed })
 }

@@ -128,15 +128,8 @@ impl Runner {
         drop(running);
         let errors = Arc::new(Mutex::new(ErrorLog::new(engine)));
         let (log, stderr) = (errors.clone(), child.stderr.take());
-        let draining = thread::spawn(move || {
-            let mut lines = stderr.map(BufReader::new);
-            let mut line = Vec::new();
-            while let Some(lines) = &mut lines
-                && let Ok(1..) = lines.take(MAX_LINE).read_until(b'\n', &mut line)
-            {
-                lock(&log).add(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
-                line.clear();
-            }
+        let draining = drain(stderr, move |line| {
+            lock(&log).add(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
         });
         Ok(Process { child, signal, status: None, running: self.running.clone(), errors, draining })
     }
@@ -153,14 +146,11 @@ impl Runner {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = self.spawn(command, engine, Signal::KILL)?;
         let output = Arc::new(Mutex::new(Vec::new()));
-        let (kept, mut stdout) = (output.clone(), process.child.stdout.take());
-        let reading = thread::spawn(move || {
-            let mut buffer = vec![0; BUFFER];
-            while let Some(Ok(count @ 1..)) = stdout.as_mut().map(|stdout| stdout.read(&mut buffer)) {
-                let mut kept = lock(&kept);
-                let left = MAX_OUTPUT - kept.len();
-                kept.extend_from_slice(&buffer[..count.min(left)]);
-            }
+        let (kept, stdout) = (output.clone(), process.child.stdout.take());
+        let reading = drain(stdout, move |line| {
+            let mut kept = lock(&kept);
+            let left = MAX_OUTPUT - kept.len();
+            kept.extend_from_slice(&line[..line.len().min(left)]);
         });
         let mut stdin = process.child.stdin.take();
         let (mut buffer, mut end, mut is_unread) = (vec![0; BUFFER], Vec::new(), false);
@@ -241,6 +231,20 @@ impl Drop for Process {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Passes each line of `pipe` to `keep`, to its end.
+fn drain(pipe: Option<impl Read + Send + 'static>, mut keep: impl FnMut(&[u8]) + Send + 'static) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut lines = pipe.map(BufReader::new);
+        let mut line = Vec::new();
+        while let Some(lines) = &mut lines
+            && let Ok(1..) = lines.take(MAX_LINE).read_until(b'\n', &mut line)
+        {
+            keep(&line);
+            line.clear();
+        }
+    })
 }
 
 fn name_of(command: &Command) -> String {

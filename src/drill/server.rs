@@ -143,14 +143,14 @@ impl<'a> Server<'a> {
         command.env("PGHOST", &self.runner.folder).envs([("PGUSER", "postgres"), ("PGDATABASE", database)]);
     }
 
-    pub(super) fn load(&mut self, dump: &mut dyn Read, tool: DumpTool) -> Result<Outcome, DrillError> {
+    pub(super) fn load(&mut self, dump: &mut dyn Read, tool: Option<DumpTool>) -> Result<Outcome, DrillError> {
         let mut command = self.client(if self.engine == Engine::PostgreSql { "" } else { DATABASE })?;
         match (self.engine, tool) {
-            (_, DumpTool::SqliteFile) => {
+            (_, Some(DumpTool::SqliteFile)) => {
                 command = self.runner.command("dd", "coreutils")?;
                 command.args([&format!("of={SQLITE_FILE}"), "bs=128K", "status=none"]);
             }
-            (_, DumpTool::PgDumpCustom) => {
+            (_, Some(DumpTool::PgDumpCustom)) => {
                 command = self.runner.command("pg_restore", POSTGRESQL)?;
                 self.connect(command.args(["-d", "postgres"]), "");
             }
@@ -173,21 +173,23 @@ impl<'a> Server<'a> {
         Ok(outcome)
     }
 
-    /// Runs `sql` in `database`. Returns one line per row.
+    /// Runs `sql` in `database`. Returns one line per row, with a tab between columns.
     pub(super) fn query(&self, database: &str, sql: &str) -> Result<Outcome, DrillError> {
-        let mut command = self.client(database)?;
-        match self.engine {
-            Engine::PostgreSql => command.args(["-A", "-t", "-F", self.sql.separator, "-v", "ON_ERROR_STOP=1"]),
-            Engine::MariaDb | Engine::MySql => command.args(["--batch", "--raw", "--skip-column-names"]),
-            Engine::Sqlite => command.args(["-noheader", "-list", "-separator", self.sql.separator]),
-        };
-        self.runner.run(command, self.engine, &mut sql.as_bytes())
+        self.runner.run(self.querying(database)?, self.engine, &mut sql.as_bytes())
     }
 
     /// Like [`Server::query`], for a query that must succeed.
     pub(super) fn require(&self, database: &str, sql: &str) -> Result<String, DrillError> {
-        let outcome = self.query(database, sql)?;
-        let program = format!("counting with {}", self.engine);
-        outcome.failure.map_or(Ok(outcome.stdout), |message| Err(DrillError::Program { program, message }))
+        self.runner.require(self.querying(database)?, self.engine, sql)
+    }
+
+    fn querying(&self, database: &str) -> Result<Command, DrillError> {
+        let mut command = self.client(database)?;
+        match self.engine {
+            Engine::PostgreSql => command.args(["-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]),
+            Engine::MariaDb | Engine::MySql => command.args(["--batch", "--raw", "--skip-column-names"]),
+            Engine::Sqlite => command.args(["-noheader", "-list", "-separator", "\t"]),
+        };
+        Ok(command)
     }
 }

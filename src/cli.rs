@@ -37,7 +37,6 @@ pub enum Command {
     /// Restore the dump from an archive on the server.
     Restore(Restore),
     /// Restore an archive into a throwaway database server, and check what it contains.
-    #[command(after_help = DRILL_EXIT_CODES)]
     Drill(Drill),
     /// Write a configuration template.
     GenConfig(GenConfig),
@@ -266,8 +265,9 @@ Exit codes:
   2    invalid command line
   3    the configuration cannot be used
   4    run: failed, nothing new was delivered; other commands: found a
-       problem, or an archive is bad, missing or unreachable
-  5    another run with the same configuration is under way
+       problem, or an archive is bad, missing or unreachable; drill: a
+       dump does not load, or a check failed
+  5    another run or drill with the same configuration is under way
   130, 143  interrupted
 The status command uses the exit codes of monitoring plugins instead.";
 
@@ -279,18 +279,6 @@ Exit codes:
   2    invalid command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
-  130, 143  interrupted";
-
-const DRILL_EXIT_CODES: &str = "\
-Exit codes:
-  0    the drill passed
-  1    it passed with warnings: fewer tables than before, or a report
-       was not sent
-  2    invalid command line
-  3    the configuration cannot be used, or a program is missing
-  4    it failed: the archive is bad, or cannot be restored, or a check
-       failed
-  5    another drill with the same configuration is under way
   130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\

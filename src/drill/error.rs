@@ -12,25 +12,19 @@ use crate::runtime::interrupt::Interrupted;
 #[derive(Debug, Error)]
 pub enum DrillError {
     #[error(
-        "the program {program} is missing. Install the package {package}, or set drill.programs to the folder of the \
-         database's programs"
+        "the program {program} is missing. Install the package {package}, or set drill.programs to the folder that has it"
     )]
     MissingProgram { program: &'static str, package: &'static str },
-    /// With the reason.
     #[error(
-        "the database's programs cannot be confined: {0}. Use a Linux kernel with Landlock (5.13 or later), or set \
-         drill.sandbox to false if you trust the dump"
+        "the database's programs cannot be confined: {0}. Use Linux 5.13 or later, with Landlock, or set drill.sandbox to false"
     )]
     Sandbox(String),
-    #[error("the drill cannot run as user {user}: {problem}. Set {key}")]
-    User { user: String, problem: String, key: &'static str },
+    #[error("the drill cannot run as the user {user}: {problem}. To fix it, {fix}")]
+    User { user: String, problem: String, fix: &'static str },
     #[error("preparing the drill in {} (archive.work_directory). Check its free space and permissions", path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error("the dump's format is not recognised. Set drill.engine to the kind of its database")]
     UnknownFormat,
-    /// Found and configured.
-    #[error("the dump was made by {0}, but drill.engine is {1}. Correct drill.engine, or set it to auto")]
-    OtherEngine(String, String),
     #[error("reading the dump")]
     Read(#[source] io::Error),
     /// With the missing line.
@@ -38,14 +32,10 @@ pub enum DrillError {
     Incomplete(&'static str),
     #[error("{program} failed: {message}")]
     Program { program: String, message: String },
-    #[error("starting {program}")]
-    Start { program: String, source: io::Error },
-    /// With the database's error.
     #[error("the dump does not load: {0}")]
     Load(String),
     #[error(
-        "the dump needs a MySQL 8 server: {0}. Debian has none: install it from MySQL, and set drill.programs to the folder \
-         of its programs"
+        "the dump needs a MySQL 8 server, which Debian lacks: {0}. Install one, and set drill.programs to the folder of its programs"
     )]
     NeedsMySql(String),
     #[error("the dump holds no table. Check the program that dumps the database")]

@@ -153,8 +153,8 @@ impl Journal {
         self.record().is_name_taken = true;
     }
 
-    pub fn set_drill(&self, drill: DrillFacts) {
-        self.record().drill = Some(drill);
+    pub fn change_drill(&self, change: impl FnOnce(&mut DrillFacts)) {
+        _ = self.record().drill.as_mut().map(change);
     }
 
     pub fn set_delivery(&self, delivery: Delivery) {

@@ -9,8 +9,8 @@ const MAX_RECORD: usize = 4 * 1024;
 const MAX_SHOWN: usize = 600;
 const MAX_NOTICES: usize = 100;
 
-/// PostgreSQL's messages of errors that do not hurt the data: what is between beginning and end is a name. An error that did
-/// cost data would make a later statement fail.
+/// PostgreSQL's messages of errors that do not hurt the data; between beginning and end is a name. An error that did hurt it
+/// makes a later statement fail.
 const HARMLESS: [(&str, &str); 7] = [
     ("role \"", "\" does not exist"),
     ("unrecognized configuration parameter \"", "\""),
@@ -19,11 +19,10 @@ const HARMLESS: [(&str, &str); 7] = [
     // From CREATE TABLESPACE.
     ("directory \"", "\" does not exist"),
     ("could not set permissions on directory \"", ""),
-    // From pg_dumpall: the throwaway server has this role.
     (PRESENT_ROLE, ""),
 ];
+/// Expected with a dump by pg_dumpall.
 const PRESENT_ROLE: &str = "role \"postgres\" already exists";
-
 /// MariaDB's and MySQL's codes likewise: no such definer, unknown system variable.
 const HARMLESS_CODES: [&str; 2] = ["1449", "1193"];
 
@@ -48,38 +47,31 @@ impl ErrorLog {
     /// Adds a line of the client's standard error.
     pub fn add(&mut self, line: &str) {
         let begins = match self.engine {
-            Engine::PostgreSql => {
-                (line.starts_with("psql:") || line.starts_with("pg_restore:")) && !line.contains(": STATEMENT:  ")
-            }
+            Engine::PostgreSql => ["psql:", "pg_restore:"].iter().any(|program| line.starts_with(program)),
             Engine::MariaDb | Engine::MySql => line.starts_with("ERROR "),
             // sqlite3 ends at its first error.
             Engine::Sqlite => false,
         };
-        if begins {
+        if begins && !line.contains(": STATEMENT:  ") {
             self.finish();
-            self.record.clear();
+            (self.is_record, self.record) = (true, String::new());
         }
-        self.is_record = begins || self.is_record && !self.record.is_empty();
         // The beginning of an error and the end of a server's log say most.
         if !self.is_record && self.record.len() > MAX_RECORD {
             self.record = self.record.chars().skip(MAX_RECORD / 2).collect();
         }
-        let left = MAX_RECORD.saturating_sub(if self.is_record { self.record.len() } else { 0 });
-        self.record.extend(line.chars().take(left));
-        self.record.push('\n');
+        self.record.extend(line.chars().take(MAX_RECORD.saturating_sub(self.record.len())).chain(['\n']));
     }
 
     /// Sorts the last error.
     pub fn finish(&mut self) {
-        let record = &self.record;
-        let first = record.lines().next().unwrap_or_default();
+        let first = self.record.lines().next().unwrap_or_default();
         let (is_error, message, is_harmless) = match self.engine {
             Engine::PostgreSql => {
                 let kinds = ["ERROR:", "FATAL:", "PANIC:", "error:", "WARNING:", "NOTICE:", "INFO:", "warning:"];
-                let found = kinds.iter().filter_map(|kind| first.find(kind).map(|at| (at, *kind))).min();
+                let found = kinds.iter().enumerate().filter_map(|(kind, name)| Some((first.find(name)?, kind))).min();
                 let message = first.split_once("ERROR:  ").map_or(first, |(_, message)| message);
-                let is_error = found.is_some_and(|(_, kind)| kinds[..4].contains(&kind));
-                (is_error, message, is_harmless(message, record))
+                (found.is_some_and(|(_, kind)| kind < 4), message, is_harmless(message, &self.record))
             }
             Engine::MariaDb | Engine::MySql => {
                 let code = first.strip_prefix("ERROR ").and_then(|rest| rest.split(' ').next());
@@ -90,13 +82,12 @@ impl ErrorLog {
             Engine::Sqlite => return,
         };
         if is_error && is_harmless {
-            let text = printable(message).chars().take(MAX_SHOWN).collect();
             self.ignored += 1;
             if message != PRESENT_ROLE {
-                self.notice(text, 1);
+                self.notice(printable(message).chars().take(MAX_SHOWN).collect(), 1);
             }
         } else if is_error && self.fatal.is_none() {
-            self.fatal = Some(shown(record));
+            self.fatal = Some(self.last_message());
         }
         // Another record is kept until the next one: if the client fails, it may say why.
         if is_error {
@@ -117,15 +108,22 @@ impl ErrorLog {
         self.fatal.is_some()
     }
 
-    /// The error that makes the call of a client fail that exited with `code`; `None` if it succeeded.
+    /// Why the client failed that exited with `code`; `None` if it succeeded.
     pub fn failure(&self, code: Option<i32>) -> Option<String> {
         let is_fine = code == Some(0) || code == Some(1) && self.ignored > 0;
         self.fatal.clone().or_else(|| (!is_fine).then(|| self.last_message()))
     }
 
+    /// The last error, printable, in one line.
     pub fn last_message(&self) -> String {
-        let text = shown(&self.record);
-        if text.is_empty() { "it ended without a message".to_owned() } else { text }
+        let lines = self.record.lines().map(str::trim);
+        let lines = lines.filter(|line| line.trim_matches(['^', '-']) != "" && !line.contains("[Note]"));
+        let text = printable(&lines.collect::<Vec<_>>().join("; ").replace("psql:<stdin>:", "line "));
+        match text.char_indices().nth(MAX_SHOWN) {
+            _ if text.is_empty() => "it ended without a message".to_owned(),
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
     }
 
     pub fn into_notices(self) -> Vec<Notice> {
@@ -134,25 +132,14 @@ impl ErrorLog {
 }
 
 fn is_harmless(message: &str, record: &str) -> bool {
-    let known =
-        HARMLESS.iter().any(|(beginning, end)| message.strip_prefix(beginning).is_some_and(|rest| rest.ends_with(end)));
+    let fits = |(beginning, end): &(&str, &str)| message.starts_with(beginning) && message.ends_with(end);
     // From pg_dump --clean.
-    let statement =
-        ["STATEMENT:  ", "Command was: "].iter().find_map(|label| record.split_once(label)).map(|(_, it)| it);
-    let is_drop = |statement: &str| {
+    let statement = ["STATEMENT:  ", "Command was: "].iter().find_map(|label| record.split_once(label));
+    let is_drop = statement.is_some_and(|(_, statement)| {
         let line = statement.lines().next().unwrap_or_default();
         line.starts_with("DROP ") || line.starts_with("ALTER ") && line.contains(" DROP ")
-    };
-    known || message.ends_with(" does not exist") && statement.is_some_and(is_drop)
-}
-
-/// `record` as one printable line.
-fn shown(record: &str) -> String {
-    let lines =
-        record.lines().map(str::trim).filter(|line| line.trim_matches(['^', '-']) != "" && !line.contains("[Note]"));
-    let line = lines.collect::<Vec<_>>().join("; ").replace("psql:<stdin>:", "line ");
-    let text = printable(&line);
-    if text.chars().count() <= MAX_SHOWN { text } else { text.chars().take(MAX_SHOWN).chain("…".chars()).collect() }
+    });
+    HARMLESS.iter().any(fits) || is_drop && message.ends_with(" does not exist")
 }
 
 /// Whether a check passes whose query returned `value`: true, a number other than 0, or at least `at_least`.

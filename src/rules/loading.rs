@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::rules::drill_facts::Engine;
+
 /// The number of bytes at a dump's beginning that identify it.
 pub const BEGINNING: usize = 4096;
 
@@ -154,6 +156,18 @@ impl DumpFormat {
                  \"postgres\" already exists",
             ),
             DumpTool::Sqlite | DumpTool::SqliteFile => None,
+        }
+    }
+}
+
+impl DumpTool {
+    /// The kind of server that loads the dump.
+    pub fn engine(self) -> Engine {
+        match self {
+            DumpTool::PgDump | DumpTool::PgDumpCustom | DumpTool::PgDumpAll => Engine::PostgreSql,
+            DumpTool::MariaDb => Engine::MariaDb,
+            DumpTool::MySql => Engine::MySql,
+            DumpTool::Sqlite | DumpTool::SqliteFile => Engine::Sqlite,
         }
     }
 }

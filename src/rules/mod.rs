@@ -7,6 +7,7 @@ pub mod connections;
 pub mod drill_errors;
 pub mod drill_facts;
 pub mod drill_history;
+pub mod drill_sql;
 pub mod dump;
 pub mod freshness;
 pub mod health;

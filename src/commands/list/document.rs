@@ -57,10 +57,6 @@ struct Drill {
     time: Option<String>,
     /// The archive's name.
     archive: String,
-    /// The number of restored tables.
-    tables: u64,
-    /// The number of restored rows.
-    rows: u64,
 }
 
 /// An archive on the server.
@@ -173,8 +169,6 @@ fn document(listing: &Listing) -> Document {
         last_drill: listing.drills.passed.as_ref().map(|drill| Drill {
             time: DateTime::from_timestamp(drill.time, 0).map(utc),
             archive: drill.archive.clone(),
-            tables: drill.tables,
-            rows: drill.rows,
         }),
     }
 }

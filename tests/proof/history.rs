@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::{last_drill, state_folder};
 use scripting_system::rules::drill_history::{DrillHistory, PassedDrill};
@@ -53,7 +53,8 @@ fn the_last_drill_is_shown_and_an_old_one_is_critical() {
     let list = setup.call("list", &[]);
     assert!(list.stdout.contains(&format!("\n  drill      last passed 0 min ago ({archive})\n")), "{}", list.all());
     let last = last_in_json(&setup);
-    assert_eq!((&last["archive"], &last["tables"], &last["rows"]), (&json!(archive), &json!(2), &json!(2)));
+    assert_eq!(last["archive"], json!(archive));
+    assert!(DateTime::parse_from_rfc3339(last["time"].as_str().unwrap()).is_ok(), "{last}");
     let status = setup.call("status", &["--max-drill-age", "8d"]);
     assert!(status.exited_with(0).stdout.contains(" drill_age="), "{}", status.all());
 

@@ -19,7 +19,7 @@ fn a_dump_of_postgresql_is_restored_with_only_the_sections_sftp_and_archive() {
     let [sftp, archive] = ["sftp", "archive"].map(|section| setup.config[section].clone());
     setup.config = json!({"sftp": sftp, "archive": archive});
     let outcome = drill(&setup);
-    outcome.exited_with(0).logged("into PostgreSQL ").logged(": 1 table, 1,000 rows");
+    outcome.exited_with(0).logged("Restore dump: 1 table, 1,000 rows, in PostgreSQL ");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn a_drill_that_passes_is_reported_by_every_channel() {
     let pings = watch(&mut setup, &json!([customers]));
     drill(&setup).exited_with(0);
     let outcome = drill(&setup);
-    outcome.exited_with(0).logged("Restore dump: dumpfile.sql into SQLite ").logged("the drill has ended: errors 0");
+    outcome.exited_with(0).logged("Restore dump: 2 tables, 2 rows, in SQLite ").logged("the drill has ended: errors 0");
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""), "{}", outcome.all());
     let archive = setup.archive_name();
     let (subject, text) = last_mail(&setup);
@@ -39,7 +39,7 @@ fn a_drill_that_passes_is_reported_by_every_channel() {
         "Rows               2\n",
         "1 of 1 passed\n",
         "customers: 2 (passed)\n",
-        "ok         Restore dump       dumpfile.sql into SQLite ",
+        "ok         Restore dump       2 tables, 2 rows, in SQLite ",
     ] {
         assert!(text.contains(words), "{words:?} is missing: {text}");
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::config::json::Value;
 use crate::config::kind::{Form, Kind, flag, whole, word};
-use crate::config::mistakes::{Refusal, refuse, wrong_type};
+use crate::config::mistakes::{refuse, wrong_type};
 use crate::config::paths::folder;
 use crate::config::section::{Section, keys};
 use crate::config::values::{name, secret_address};
@@ -74,14 +74,13 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Drill> {
 const CHECK: &str = r#"write {"name": "customers", "sql": "SELECT count(*) FROM customers", "at_least": 1}"#;
 
 fn check() -> Kind<DrillCheck> {
-    let text = json!({"type": "string", "pattern": r"\S"});
-    let optional_text = json!({"type": ["string", "null"], "pattern": r"\S"});
+    let text = |kind| json!({"type": kind, "pattern": r"\S"});
+    let (needed, database) = (text(json!("string")), text(json!(["string", "null"])));
+    let number = json!({"type": ["number", "null"]});
     let schema = json!({
         "type": "object",
         "title": "check",
-        "properties": {
-            "name": text, "sql": text, "database": optional_text, "at_least": {"type": ["number", "null"]},
-        },
+        "properties": {"name": needed, "sql": needed, "database": database, "at_least": number},
         "required": ["name", "sql"],
         "additionalProperties": false,
     });
@@ -100,8 +99,8 @@ fn check() -> Kind<DrillCheck> {
                 _ => return refuse(format!("has the unknown key {key:?}"), CHECK),
             }
         }
-        let missing = [("name", &check.name), ("sql", &check.sql)].into_iter().find(|(_, text)| text.trim().is_empty());
-        missing.map_or(Ok(check.clone()), |(key, _)| Err(Refusal::new(format!("has no {key}"), CHECK)))
+        let is_whole = ![&check.name, &check.sql].iter().any(|text| text.trim().is_empty());
+        if is_whole { Ok(check) } else { refuse("needs a name and a query in sql", CHECK) }
     });
     Kind { form: Form { example: CHECK.strip_prefix("write ").map(str::to_owned), ..check.form }, ..check }
 }

@@ -68,9 +68,9 @@ fn a_dump_of_postgresql_cannot_leave_the_database() {
             "COPY t TO '{}/new';\nCOPY t FROM '{}/secret';\nSELECT lo_import('{}/secret');",
             "COPY t FROM PROGRAM 'cat {}/secret; touch {}/new; rm -f {}/secret';",
             "COPY t FROM PROGRAM 'setsid sleep 600 >/dev/null 2>&1 &';",
-            "COPY t FROM PROGRAM 'kill -9 {pid}; echo 123456 | tee -a /proc/{pid}/mem >/proc/{pid}/comm';",
-            "COPY t FROM PROGRAM 'tr -d \\\\000 </proc/{pid}/environ >/dev/null && echo 123456';",
-            "COPY t FROM PROGRAM 'bash -c \"exec 3<>/dev/tcp/127.0.0.1/{port}\" && echo 123456';",
+            "COPY t FROM PROGRAM 'kill -9 {pid}; echo $((123455+1)) | tee -a /proc/{pid}/mem >/proc/{pid}/comm';",
+            "COPY t FROM PROGRAM 'tr -d \\\\000 </proc/{pid}/environ >/dev/null && echo $((123455+1))';",
+            "COPY t FROM PROGRAM 'bash -c \"exec 3<>/dev/tcp/127.0.0.1/{port}\" && echo $((123455+1))';",
             "INSERT INTO t SELECT pg_read_file('{}/secret');",
         ],
     );

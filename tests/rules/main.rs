@@ -1,6 +1,7 @@
 //! The pure decisions: tests by tables of inputs and results, and by properties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
+mod drill;
 mod dump;
 mod freshness;
 mod health;

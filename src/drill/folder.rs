@@ -4,12 +4,12 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::drill::user::Ids;
 
@@ -65,7 +65,8 @@ impl Drop for Folder {
 pub fn clear_leftovers(work_directory: &Path) {
     let entries = work_directory.canonicalize().and_then(fs::read_dir);
     for entry in entries.into_iter().flatten().flatten() {
-        if !entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
+        let is_own = entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == geteuid().as_raw());
+        if !is_own || !entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
         }
         match File::options().write(true).open(entry.path().join("lock")) {

@@ -98,9 +98,9 @@ fn drill(
         sandbox::check(&folder.inner())?;
     }
     let programs = settings.programs.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
-    let runner = Runner { folder: folder.inner(), ids, programs, is_confined: settings.sandbox, running };
+    let runner = Runner { folder: folder.inner(), engine, ids, programs, is_confined: settings.sandbox, running };
     phase("Start server");
-    let mut server = Server::start(&runner, engine)?;
+    let mut server = Server::start(&runner)?;
     phase("Load");
     let loaded = server.load(&mut io::Cursor::new(beginning).chain(dump), tool)?;
     if let Some(failure) = loaded.failure {

@@ -42,6 +42,8 @@ pub(super) struct Running {
 pub(super) struct Runner {
     /// Where the programs run and write.
     pub(super) folder: PathBuf,
+    /// Whose errors they print.
+    pub(super) engine: Engine,
     pub(super) ids: Option<Ids>,
     pub(super) programs: Option<PathBuf>,
     pub(super) is_confined: bool,
@@ -106,8 +108,8 @@ impl Runner {
         Ok(command)
     }
 
-    /// Starts `command`, to be ended by `signal`. `engine` is for reading its standard error.
-    pub(super) fn spawn(&self, mut command: Command, engine: Engine, signal: Signal) -> Result<Process, DrillError> {
+    /// Starts `command`, to be ended by `signal`.
+    pub(super) fn spawn(&self, mut command: Command, signal: Signal) -> Result<Process, DrillError> {
         close_fds::set_fds_cloexec_threadsafe(FIRST_FD, &[]);
         command.stderr(Stdio::piped());
         let program = name_of(&command);
@@ -126,7 +128,7 @@ impl Runner {
         let mut child = propagate_panic(thread::scope(|scope| scope.spawn(start).join())).map_err(failed)?;
         running.groups.push((Pid::from_child(&child), signal));
         drop(running);
-        let errors = Arc::new(Mutex::new(ErrorLog::new(engine)));
+        let errors = Arc::new(Mutex::new(ErrorLog::new(self.engine)));
         let (log, stderr) = (errors.clone(), child.stderr.take());
         let draining = drain(stderr, move |line| {
             lock(&log).add(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']));
@@ -136,15 +138,10 @@ impl Runner {
 
     /// Runs `command` until it ends, with `input` as its standard input. After an error that hurts the data, ends it, but reads
     /// the rest of `input`, which may reveal that the input is damaged.
-    pub(super) fn run(
-        &self,
-        mut command: Command,
-        engine: Engine,
-        input: &mut dyn Read,
-    ) -> Result<Outcome, DrillError> {
+    pub(super) fn run(&self, mut command: Command, input: &mut dyn Read) -> Result<Outcome, DrillError> {
         let program = name_of(&command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = self.spawn(command, engine, Signal::KILL)?;
+        let mut process = self.spawn(command, Signal::KILL)?;
         let output = Arc::new(Mutex::new(Vec::new()));
         let (kept, stdout) = (output.clone(), process.child.stdout.take());
         let reading = drain(stdout, move |line| {
@@ -180,7 +177,7 @@ impl Runner {
         while !process.poll() || !is_drained(&process) && ended.get_or_insert_with(Instant::now).elapsed() < END_LIMIT {
             thread::sleep(POLL_INTERVAL);
         }
-        let mut errors = std::mem::replace(&mut *lock(&process.errors), ErrorLog::new(engine));
+        let mut errors = std::mem::replace(&mut *lock(&process.errors), ErrorLog::new(self.engine));
         errors.finish();
         let unread =
             || is_unread.then(|| format!("{program} ended before the end of the dump: {}", errors.last_message()));
@@ -190,9 +187,9 @@ impl Runner {
     }
 
     /// Runs `command`, which must succeed, and returns its output.
-    pub(super) fn require(&self, command: Command, engine: Engine, input: &str) -> Result<String, DrillError> {
+    pub(super) fn require(&self, command: Command, input: &str) -> Result<String, DrillError> {
         let program = name_of(&command);
-        let outcome = self.run(command, engine, &mut input.as_bytes())?;
+        let outcome = self.run(command, &mut input.as_bytes())?;
         outcome.failure.map_or(Ok(outcome.stdout), |message| Err(DrillError::Program { program, message }))
     }
 }

@@ -40,11 +40,11 @@ pub(super) struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// Creates an empty server and starts it. A dump of MySQL goes into MariaDB if there is no MySQL.
-    pub(super) fn start(runner: &'a Runner, engine: Engine) -> Result<Server<'a>, DrillError> {
+    pub(super) fn start(runner: &'a Runner) -> Result<Server<'a>, DrillError> {
         // Debian's mysqld is a link to MariaDB's.
         let is_mysql = |path: &Path| path.canonicalize().is_ok_and(|path| path.ends_with("mysqld"));
         let has_mysql = runner.find("mysqld").is_some_and(|path| is_mysql(&path));
-        let engine = if engine == Engine::MySql && !has_mysql { Engine::MariaDb } else { engine };
+        let engine = if runner.engine == Engine::MySql && !has_mysql { Engine::MariaDb } else { runner.engine };
         let mut server = Server { runner, engine, sql: sql(engine), process: None };
         // A missing client is reported before the server starts.
         server.client("")?;
@@ -61,7 +61,7 @@ impl<'a> Server<'a> {
         let mut initdb = self.runner.command("initdb", POSTGRESQL)?;
         let options = "-A trust -U postgres --no-sync --no-instructions --encoding=UTF8 --locale=C.UTF-8 -D data";
         initdb.args(options.split(' '));
-        self.runner.require(initdb, self.engine, "")?;
+        self.runner.require(initdb, "")?;
         postgres.args(["-D", "data", "-k"]).arg(&self.runner.folder);
         postgres.args(POSTGRESQL_SETTINGS.split(' ').flat_map(|setting| ["-c", setting]));
         // On SIGQUIT, it ends at once and releases its shared memory.
@@ -82,7 +82,7 @@ impl<'a> Server<'a> {
             install
         };
         install.args([self.option("datadir", "data"), self.option("tmpdir", "tmp")]);
-        self.runner.require(install, self.engine, "")?;
+        self.runner.require(install, "")?;
         self.serve_mysql(None)?;
         self.require("", &format!("CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")).map(drop)
     }
@@ -102,7 +102,7 @@ impl<'a> Server<'a> {
 
     /// Starts the server `command`, and waits until it answers.
     fn serve(&mut self, command: Command, signal: Signal) -> Result<(), DrillError> {
-        let mut process = self.runner.spawn(command, self.engine, signal)?;
+        let mut process = self.runner.spawn(command, signal)?;
         while self.query("", "SELECT 1")?.failure.is_some() {
             if process.poll() {
                 let message = lock(&process.errors).last_message();
@@ -158,7 +158,7 @@ impl<'a> Server<'a> {
             (Engine::MariaDb | Engine::MySql, _) => _ = command.arg("--force"),
             (Engine::Sqlite, _) => _ = command.args(["-cmd", "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"]),
         }
-        let mut outcome = self.runner.run(command, self.engine, dump)?;
+        let mut outcome = self.runner.run(command, dump)?;
         if let (Some(failure), Some(server)) = (&mut outcome.failure, &self.process)
             && failure.contains("connection")
         {
@@ -175,12 +175,12 @@ impl<'a> Server<'a> {
 
     /// Runs `sql` in `database`. Returns one line per row, with a tab between columns.
     pub(super) fn query(&self, database: &str, sql: &str) -> Result<Outcome, DrillError> {
-        self.runner.run(self.querying(database)?, self.engine, &mut sql.as_bytes())
+        self.runner.run(self.querying(database)?, &mut sql.as_bytes())
     }
 
     /// Like [`Server::query`], for a query that must succeed.
     pub(super) fn require(&self, database: &str, sql: &str) -> Result<String, DrillError> {
-        self.runner.require(self.querying(database)?, self.engine, sql)
+        self.runner.require(self.querying(database)?, sql)
     }
 
     fn querying(&self, database: &str) -> Result<Command, DrillError> {

@@ -117,7 +117,7 @@ impl ErrorLog {
     /// The last error, printable, in one line.
     pub fn last_message(&self) -> String {
         let lines = self.record.lines().map(str::trim);
-        let lines = lines.filter(|line| line.trim_matches(['^', '-']) != "" && !line.contains("[Note]"));
+        let lines = lines.filter(|line| !line.trim_matches(['^', '-']).is_empty() && !line.contains("[Note]"));
         let text = printable(&lines.collect::<Vec<_>>().join("; ").replace("psql:<stdin>:", "line "));
         match text.char_indices().nth(MAX_SHOWN) {
             _ if text.is_empty() => "it ended without a message".to_owned(),

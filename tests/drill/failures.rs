@@ -59,9 +59,7 @@ fn a_missing_program_is_a_configuration_error_that_names_the_package() {
     let mut trial = Trial::new();
     trial.settings.programs = Some(PathBuf::from("/opt"));
     let (_, sqlite) = sqlite("CREATE TABLE t (a)");
-    for (dump, package) in
-        [(postgresql(""), "postgresql"), (mariadb(""), "mariadb-server"), (sqlite.clone(), "sqlite3")]
-    {
+    for (dump, package) in [(postgresql(""), "postgresql"), (mariadb(""), "mariadb-server"), (sqlite, "sqlite3")] {
         let error = trial.fails(&dump);
         assert!(error.is_configuration() && text(&error).contains(&format!("package {package},")), "{error}");
     }

@@ -1,6 +1,7 @@
 //! Dumps that try to leave the database: what they attempt is refused or harmless.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
@@ -31,13 +32,18 @@ impl Prey {
     }
 }
 
-/// Drills a dump per attempt, with `{}` replaced by the prey's folder; table `t` must not contain the secret.
+/// Drills a dump per attempt, with `{}` replaced by the prey's folder, `{pid}` by this process and `{port}` by an open port.
+/// The table `t` must not contain the secret.
 fn assert_refused(beginning: &str, end: &str, attempts: &[&str]) {
     let prey = Prey::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
     let mut trial = Trial::new();
     trial.check("secret", "SELECT count(*) FROM t WHERE a LIKE '%123456%'", Some(1.0));
     for attempt in attempts {
         let attempt = attempt.replace("{}", prey.0.path().to_str().unwrap());
+        let port = listener.local_addr().unwrap().port().to_string();
+        let attempt = attempt.replace("{pid}", &std::process::id().to_string()).replace("{port}", &port);
         let dump = format!("{beginning}CREATE TABLE t (a text);\nINSERT INTO t VALUES ('x');\n{attempt}\n{end}");
         match trial.read(&mut dump.as_bytes()) {
             Ok(findings) => assert!(!findings.checks[0].passed, "{attempt}: {:?}", findings.checks),
@@ -45,6 +51,7 @@ fn assert_refused(beginning: &str, end: &str, attempts: &[&str]) {
             Err(error) => panic!("{attempt}: {}", text(&error)),
         }
         prey.assert_untouched(&attempt);
+        assert!(listener.accept().is_err(), "{attempt}: it connected");
         assert_eq!(processes(prey.0.path()), Vec::<String>::new(), "{attempt}");
     }
 }
@@ -61,6 +68,9 @@ fn a_dump_of_postgresql_cannot_leave_the_database() {
             "COPY t TO '{}/new';\nCOPY t FROM '{}/secret';\nSELECT lo_import('{}/secret');",
             "COPY t FROM PROGRAM 'cat {}/secret; touch {}/new; rm -f {}/secret';",
             "COPY t FROM PROGRAM 'setsid sleep 600 >/dev/null 2>&1 &';",
+            "COPY t FROM PROGRAM 'kill -9 {pid}; echo $((123455+1)) | tee -a /proc/{pid}/mem >/proc/{pid}/comm';",
+            "COPY t FROM PROGRAM 'tr -d \\\\000 </proc/{pid}/environ >/dev/null && echo $((123455+1))';",
+            "COPY t FROM PROGRAM 'bash -c \"exec 3<>/dev/tcp/127.0.0.1/{port}\" && echo $((123455+1))';",
             "INSERT INTO t SELECT pg_read_file('{}/secret');",
         ],
     );

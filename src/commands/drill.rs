@@ -93,7 +93,9 @@ impl Drill {
         let history = match result {
             Ok(passed) => DrillHistory { passed: Some(PassedDrill { time, ..passed }), failed: None },
             Err(error) => {
-                self.journal.stop_unfinished(&with_causes(&*error), true);
+                if interrupt.check().is_ok() {
+                    self.journal.stop_unfinished(&with_causes(&*error), true);
+                }
                 DrillHistory { failed: Some(time), ..recovery::last_drill(config) }
             }
         };
@@ -109,13 +111,11 @@ impl Drill {
         let size = archive.file.size.unwrap_or_default();
         self.journal.change_drill(|drill| drill.archive = Some((archive.name.clone(), size)));
         task.done(&archive.name);
-
         let task = self.journal.begin(Task::RestoreDump);
         let found = self.restore(&server, connection, archive)?;
         self.journal.change_drill(|drill| drill.findings = Some(found.clone()));
         let Findings { server, tables, rows, checks, .. } = found;
         task.done(&format!("{}, {} rows, in {server}", count(tables, "table"), number(rows)));
-
         let task = self.journal.begin(Task::CheckData);
         let failed = checks.iter().filter(|check| !check.passed);
         let failed: Vec<String> = failed.map(|check| format!("{:?} is {:?}", check.name, check.value)).collect();
@@ -164,8 +164,6 @@ impl Drill {
         }
         let is_misconfigured = found.as_ref().is_err_and(drill::DrillError::is_configuration);
         self.journal.change_drill(|drill| drill.is_misconfigured = is_misconfigured);
-        let found = found?;
-        unpacked?;
-        Ok(found)
+        Ok((found?, unpacked?).0)
     }
 }

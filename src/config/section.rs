@@ -167,8 +167,8 @@ impl<'s, 'r> Section<'s, 'r> {
         let example = kind.form.example.map(|example| format!("[{example}]"));
         let schema = json!({"type": "array", "items": kind.form.schema});
         self.declare(label, Form { schema, example }, Some(json!([])));
-        let value = self.json_value(label.name);
-        value.and_then(|value| self.entries(label.name, value, &kind.read, "write […]")).unwrap_or_default()
+        let Some(value) = self.json_value(label.name) else { return Vec::new() };
+        self.entries(label.name, value, &kind.read, "write […]").unwrap_or_default()
     }
 
     /// Those entries of the list `value` that can be read.

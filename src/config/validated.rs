@@ -69,10 +69,14 @@ impl Config {
     /// protocols before they encode it.
     pub fn secrets(&self) -> Vec<SecretString> {
         let Config { source, sftp, .. } = self;
-        let login = source.credentials.iter();
         secret_parts::query_secrets(&source.url)
             .into_iter()
-            .chain(login.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
+            .chain(
+                source
+                    .credentials
+                    .iter()
+                    .flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)),
+            )
             .chain(source.headers.iter().flat_map(|(_, value)| secret_parts::header_secrets(value)))
             .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())

@@ -56,7 +56,7 @@ fn drill_outcome(record: &RunRecord, drill: &DrillFacts) -> String {
 /// The outcome as a sentence: the first line of the mail, of the Mattermost message and of the command's output.
 pub(crate) fn headline(record: &RunRecord) -> String {
     if record.drill.is_some() {
-        return outcome(record) + ".";
+        return record.clean(&(outcome(record) + "."));
     }
     let sentence = match record.outcome() {
         Outcome::Success | Outcome::Warnings if record.is_delivered() => {

@@ -68,15 +68,10 @@ impl Config {
     /// Every secret to redact from reports: as configured, the parts that grant access by themselves, and as composed by the
     /// protocols before they encode it.
     pub fn secrets(&self) -> Vec<SecretString> {
-        let Config { source, sftp, .. } = self;
+        let (source, sftp, login) = (&self.source, &self.sftp, self.source.credentials.iter());
         secret_parts::query_secrets(&source.url)
             .into_iter()
-            .chain(
-                source
-                    .credentials
-                    .iter()
-                    .flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)),
-            )
+            .chain(login.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
             .chain(source.headers.iter().flat_map(|(_, value)| secret_parts::header_secrets(value)))
             .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())

@@ -1,6 +1,7 @@
 //! What the channels report of a drill.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use testkit::setup::DUMP;
@@ -130,4 +131,19 @@ fn a_report_section_with_a_mistake_is_a_warning() {
     let outcome = drill(&setup);
     outcome.exited_with(1);
     assert!(outcome.stderr.contains("warning: Read configuration: mattermost.webhook_url"), "{}", outcome.all());
+}
+
+#[test]
+fn a_terminal_shows_what_was_restored() {
+    let mut setup = delivered(SHOP);
+    setup.config["drill"] = json!({"checks": [{"name": "customers", "sql": "SELECT count(*) = 2 FROM customers"}]});
+    let drill = setup.command_of("drill", &[]);
+    let words = [drill.get_program()].into_iter().chain(drill.get_args());
+    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let mut terminal = Command::new("script");
+    let output = terminal.args(["-qec", &line.join(" "), "/dev/null"]).env("TZ", "UTC").stdin(Stdio::null()).output();
+    let output = String::from_utf8(output.unwrap().stdout).unwrap();
+    for words in ["Drill passed: ", "  Tables   2\r\n", "  Checks   customers: 1 (passed)\r\n", "  took     "] {
+        assert!(output.contains(words), "{words:?} is missing: {output}");
+    }
 }

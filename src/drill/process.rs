@@ -4,11 +4,13 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::drill::error::DrillError;
@@ -26,8 +28,8 @@ const BUFFER: usize = 128 * 1024;
 const MAX_LINE: u64 = 64 * 1024;
 /// In bytes; the rest is discarded.
 const MAX_OUTPUT: usize = 16 * 1024 * 1024;
-/// The maximum wait for the end of a program after SIGQUIT, and for its pipes after its end.
-const END_LIMIT: Duration = Duration::from_secs(2);
+/// The maximum wait for the end of a program after its signal, and for its pipes after its end.
+const END_LIMIT: Duration = Duration::from_millis(1500);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The process groups that run.
@@ -150,6 +152,8 @@ impl Runner {
             kept.extend_from_slice(&line[..line.len().min(left)]);
         });
         let mut stdin = process.child.stdin.take();
+        // If this fails, the pipe blocks.
+        let _ = stdin.as_ref().map(|pipe| ioctl_fionbio(pipe, true));
         let (mut buffer, mut end, mut is_unread) = (vec![0; BUFFER], Vec::new(), false);
         while !lock(&self.running).is_over {
             let count = match input.read(&mut buffer) {
@@ -162,7 +166,7 @@ impl Runner {
             end.drain(..end.len().saturating_sub(2 * BEGINNING));
             let has_failed = lock(&process.errors).has_failed();
             if let Some(pipe) = &mut stdin
-                && (has_failed || pipe.write_all(&buffer[..count]).is_err())
+                && (has_failed || !self.write(pipe, &buffer[..count]))
             {
                 (stdin, is_unread) = (None, true);
                 if has_failed {
@@ -176,6 +180,9 @@ impl Runner {
         let is_drained = |process: &Process| process.draining.is_finished() && reading.is_finished();
         while !process.poll() || !is_drained(&process) && ended.get_or_insert_with(Instant::now).elapsed() < END_LIMIT {
             thread::sleep(POLL_INTERVAL);
+            if lock(&self.running).is_over {
+                process.end();
+            }
         }
         let mut errors = std::mem::replace(&mut *lock(&process.errors), ErrorLog::new(self.engine));
         errors.finish();
@@ -184,6 +191,21 @@ impl Runner {
         let failure = errors.failure(process.status.and_then(|status| status.code())).or_else(unread);
         let stdout = String::from_utf8_lossy(&lock(&output)).into_owned();
         Ok(Outcome { stdout, failure, errors, end })
+    }
+
+    /// Returns false if nothing reads `pipe` any more, or the drill is over: another process may keep the pipe open.
+    fn write(&self, pipe: &mut ChildStdin, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() && !lock(&self.running).is_over {
+            match pipe.write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let limit = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+                    let _ = poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&limit));
+                }
+                Err(_) => return false,
+            }
+        }
+        bytes.is_empty()
     }
 
     /// Runs `command`, which must succeed, and returns its output.

@@ -39,7 +39,7 @@ pub(super) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// Creates an empty server and starts it. A dump of MySQL goes into MariaDB if there is no MySQL.
+    /// Creates an empty server and starts it. MariaDB loads a dump of MySQL if there is no MySQL.
     pub(super) fn start(runner: &'a Runner) -> Result<Server<'a>, DrillError> {
         // Debian's mysqld is a link to MariaDB's.
         let is_mysql = |path: &Path| path.canonicalize().is_ok_and(|path| path.ends_with("mysqld"));

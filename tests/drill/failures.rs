@@ -197,6 +197,16 @@ fn the_time_limit_and_an_interruption_end_everything() {
         assert!(matches!(error, DrillError::Interrupted(_)), "{error}");
         assert!(timer.join().unwrap().elapsed() < Duration::from_secs(4));
     }
+    // A process that never reads the dump, and outlives its client.
+    trial.settings.limit = Duration::from_secs(8);
+    trial.interrupt = scripting_system::runtime::interrupt::Interrupt::new();
+    let mut holding = endless();
+    let holder = b"\\! trap '' TERM; env -i setsid sleep 25 &\nSELECT pg_sleep(1000);\n";
+    holding.beginning.get_mut().splice(POSTGRESQL.len()..POSTGRESQL.len(), holder.iter().copied());
+    let begun = Instant::now();
+    let result = drill::run(&trial.settings, &mut holding, &trial.interrupt, &|_| ());
+    assert!(matches!(result, Err(DrillError::TimeLimit(_))), "{result:?}");
+    assert!(begun.elapsed() < Duration::from_secs(16), "{:?}", begun.elapsed());
     // A statement that never ends.
     trial.settings.limit = Duration::from_secs(8);
     trial.interrupt = scripting_system::runtime::interrupt::Interrupt::new();

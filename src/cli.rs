@@ -38,6 +38,8 @@ pub enum Command {
     Verify(Verify),
     /// Restore the dump from an archive on the server.
     Restore(Restore),
+    /// Restore an archive into a throwaway database server, and check what it contains.
+    Drill(Drill),
     /// Write a configuration template.
     GenConfig(GenConfig),
     /// Print the completion script for a shell.
@@ -108,6 +110,10 @@ pub struct Status {
     /// Maximum age of the newest archive, such as 90m, 26h or 2d.
     #[arg(long, value_name = "AGE", default_value = "26h", value_parser = duration)]
     pub max_age: Duration,
+
+    /// Maximum age of the last drill that passed, such as 8d.
+    #[arg(long, value_name = "AGE", value_parser = duration)]
+    pub max_drill_age: Option<Duration>,
 
     /// Minimum size of the newest archive: 1M and 1MB are 1,000,000 bytes, 1MiB is 1,048,576.
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -191,6 +197,22 @@ pub struct Restore {
     pub identity: Vec<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub struct Drill {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Restore the archive of this date instead of the newest.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub date: Option<NaiveDate>,
+
+    /// A file with the private key (age identity) of encrypted archives; repeat it for more. Asks for its passphrase on a
+    /// terminal.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
+}
+
 /// Which replaced archive of a date to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Replaced {
@@ -261,7 +283,7 @@ One line on standard output, and an exit code:
        remain, prune is overdue, a clock is wrong, or the server
        reports no size
   2    CRITICAL: no archive, the newest one is too old or too small,
-       or the server cannot be reached or used
+       no drill passed in time, or the server cannot be reached or used
   3    UNKNOWN: the command line, the configuration or known_hosts
        cannot be used";
 
@@ -273,8 +295,9 @@ Exit codes:
   2    invalid command line
   3    the configuration cannot be used
   4    run: failed, nothing new was delivered; other commands: found a
-       problem, or an archive is bad, missing or unreachable
-  5    another run with the same configuration is under way
+       problem, or an archive is bad, missing or unreachable; drill: a
+       dump does not load, or a check failed
+  5    another run or drill with the same configuration is under way
   130, 143  interrupted
 The status command uses the exit codes of monitoring plugins instead.";
 

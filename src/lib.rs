@@ -6,7 +6,7 @@
 //! - [`commands`]: one file or folder per subcommand
 //! - [`pipeline`]: the tasks of a run, in order
 //! - [`source`]: the ZIP on the web server; [`archive`]: ZIP to `.tgz` and back; [`destination`]: the SFTP server;
-//!   [`report`]: the reports of a run, by channel
+//!   [`drill`]: loads a dump into a throwaway database; [`report`]: the reports of a run, by channel
 //! - [`exit_code`]: the outcome as a number
 //! - [`config`]: the validated configuration; [`record`]: the record of a run
 //! - [`disk`]: local files; [`https`]: HTTP agents, PEM files, `Retry-After`
@@ -18,6 +18,7 @@ pub mod commands;
 pub mod config;
 pub mod destination;
 pub mod disk;
+pub mod drill;
 pub mod exit_code;
 pub mod https;
 pub mod pipeline;

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use scripting_system::cli::{Cli, Command};
 use scripting_system::commands::check::check;
 use scripting_system::commands::completions::completions;
+use scripting_system::commands::drill::drill;
 use scripting_system::commands::gen_config::gen_config;
 use scripting_system::commands::invocation::Invocation;
 use scripting_system::commands::list::list;
@@ -39,6 +40,7 @@ fn main() -> process::ExitCode {
         Command::Prune(arguments) => prune(arguments, &invocation),
         Command::Verify(arguments) => verify(arguments, &invocation),
         Command::Restore(arguments) => restore(arguments, &invocation),
+        Command::Drill(arguments) => drill(arguments, &invocation),
         Command::Status(arguments) => return status(arguments, &invocation).into(),
         Command::GenConfig(arguments) => match gen_config(arguments, &mut io::stdout()) {
             Ok(()) => ExitCode::Success,

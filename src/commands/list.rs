@@ -10,7 +10,7 @@ use console::Term;
 use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
 use crate::commands::list::table::{Canvas, Listing};
-use crate::commands::recovery::list_once;
+use crate::commands::recovery::{last_drill, list_once};
 use crate::destination::DestinationError;
 use crate::exit_code::ExitCode;
 use crate::rules::inventory::Inventory;
@@ -43,6 +43,7 @@ fn fetch(context: &Context) -> Result<Listing, DestinationError> {
         folder: format!("{} at {}:{}", sftp.directory, sftp.host, sftp.port),
         as_of: *started,
         free,
+        drills: last_drill(config),
     })
 }
 

@@ -7,11 +7,15 @@ use age::x25519::Identity;
 
 use crate::archive::{ArchiveError, PackedDump};
 use crate::commands::foreground::{Context, Work};
+use crate::config::ReadBack;
 use crate::destination::{Connection, DestinationError, Server};
 use crate::disk::identity::read_all;
+use crate::disk::last_drill;
 use crate::exit_code::ExitCode;
 use crate::report::message::headline::moment;
+use crate::rules::archive_name::Naming;
 use crate::rules::checksum::{ChecksumFile, Digest};
+use crate::rules::drill_history::DrillHistory;
 use crate::rules::job_zone::JobZone;
 use crate::rules::listing::Entry;
 use crate::rules::other_pattern;
@@ -29,6 +33,10 @@ pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<En
     Ok((server, entries, free))
 }
 
+pub(super) fn last_drill(config: &ReadBack) -> DrillHistory {
+    last_drill::read(&config.id, &config.work_directory).unwrap_or_default()
+}
+
 /// The server, a connection to it, the listing of its folder, and the archives in it, oldest first, including empty ones.
 ///
 /// # Errors
@@ -44,16 +52,20 @@ pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, V
     Ok((server, connection, listing, stored))
 }
 
-/// The SHA-256 of an archive according to `file`, its checksum file. That of another program is ignored.
-///
-/// # Errors
-/// If the file is damaged.
-pub(super) fn expected_sha256(file: Option<ChecksumFile>) -> Result<Option<Digest>, ArchiveError> {
-    match file {
+/// The SHA-256 of `archive` according to its checksum file, and the connection. An error of the archive is the inner result.
+pub(super) fn stored_sha256(
+    server: &Server,
+    connection: Connection,
+    (naming, archive): (&Naming, &StoredArchive),
+) -> Result<(Result<Option<Digest>, ArchiveError>, Connection), DestinationError> {
+    let lookup = |connection: &Connection| connection.checksum(naming, &archive.file.name);
+    let (file, connection) = server.with_connection("reading the checksum file", Some(connection), lookup)?;
+    let sha256 = match file {
         None | Some(ChecksumFile::Foreign) => Ok(None),
         Some(ChecksumFile::Valid(checksum)) => Ok(Some(checksum.archive)),
         Some(ChecksumFile::Damaged) => Err(ArchiveError::ChecksumDamaged),
-    }
+    };
+    Ok((sha256, connection))
 }
 
 /// The identities in `files`, or the exit code after printing why they cannot be read.

@@ -19,10 +19,10 @@ use crate::cli::{self, Replaced};
 use crate::commands::foreground;
 use crate::commands::foreground::{Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::recovery::{connect_and_list, expected_sha256, identities};
+use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::restore::report::{Next, Restored};
 use crate::config;
-use crate::destination::{Connection, Fetched, fetch};
+use crate::destination::{Fetched, fetch};
 use crate::disk::atomic_file::AtomicFile;
 use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
@@ -130,9 +130,8 @@ impl Restoration {
             self.check_space(archive.file.size.unwrap_or(0)).map_err(write_error)?;
         }
 
-        let lookup = |connection: &Connection| connection.checksum(&context.config.naming, &archive.file.name);
-        let (checksum, connection) = server.with_connection("reading the checksum file", Some(connection), lookup)?;
-        let sha256 = expected_sha256(checksum).map_err(bad)?;
+        let (sha256, connection) = stored_sha256(&server, connection, (&context.config.naming, archive))?;
+        let sha256 = sha256.map_err(bad)?;
         let (is_encrypted, identities) = (is_encrypted(&archive.name), &*self.identities);
         if is_encrypted && identities.is_empty() && !(self.archive_only && sha256.is_some()) {
             return Err(RestoreError::Encrypted(archive.name.clone()).into());

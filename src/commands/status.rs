@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use crate::cli;
 use crate::commands::foreground::{self, CommandError, Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::recovery::list_once;
+use crate::commands::recovery::{last_drill, list_once};
 use crate::config::{self, Environment, LoadError, ReadBack};
 use crate::destination::DestinationError;
 use crate::rules::health::{self, Health, Limits};
@@ -29,12 +29,13 @@ struct Report {
 pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
     let (timeout, min_size) = (arguments.timeout, arguments.min_size);
     let max_age = TimeDelta::from_std(arguments.max_age).unwrap_or(TimeDelta::MAX);
+    let max_drill_age = arguments.max_drill_age.map(|age| TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX));
     let load = |file: &Path, environment: &Environment| {
         config::load_to_read_back(file, environment).map(|config| with_one_attempt(config, timeout))
     };
     let report = foreground::run(&arguments.config, invocation, load, move |context| -> Work<Report> {
         let redaction = Redaction::new(&context.config.secrets());
-        let report = examine(context, Limits { max_age, min_size, alarm: context.config.alarm });
+        let report = examine(context, Limits { max_age, min_size, alarm: context.config.alarm, max_drill_age });
         context.interrupt.check()?;
         Ok(report.unwrap_or_else(|error| {
             // A problem on this machine says nothing about the archives; any other would stop a run too.
@@ -69,7 +70,7 @@ fn examine(context: &Context, limits: Limits) -> Result<Report, DestinationError
     let (server, entries, free) = list_once(context, "checking the archives")?;
     tracing::info!("entries in sftp.directory: {}", entries.len());
     let inventory = Inventory::new(&entries, &config.naming, config.retention, *started);
-    let checkup = health::check(&inventory, limits, *started);
+    let checkup = health::check(&inventory, &last_drill(config), limits, *started);
     let new_key = server
         .new_fingerprint()
         .map(|key| format!("host key {key} is not known yet, compare it with the server's own"));

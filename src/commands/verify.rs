@@ -10,7 +10,7 @@ use age::x25519::Identity;
 use crate::archive::{PackedDump, Stored, unpack};
 use crate::commands::foreground::{self, Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::recovery::{connect_and_list, expected_sha256, identities};
+use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
 use crate::exit_code::ExitCode;
@@ -98,12 +98,9 @@ impl Verification<'_> {
     /// The condition of `archive`, and a connection for the next one.
     fn verify_one(&self, first: Connection, archive: &StoredArchive) -> (Condition, Option<Connection>) {
         let Context { interrupt, progress, config, .. } = self.context;
-        let lookup = |connection: &Connection| connection.checksum(&config.naming, &archive.file.name);
-        let (sha256, first) = match self.server.with_connection("reading the checksum file", Some(first), lookup) {
-            Ok((file, connection)) => match expected_sha256(file) {
-                Ok(sha256) => (sha256, connection),
-                Err(error) => return (Condition::Bad(error.to_string()), Some(connection)),
-            },
+        let (sha256, first) = match stored_sha256(self.server, first, (&config.naming, archive)) {
+            Ok((Ok(sha256), connection)) => (sha256, connection),
+            Ok((Err(error), connection)) => return (Condition::Bad(error.to_string()), Some(connection)),
             Err(error) => return (Condition::Unread(self.redaction.clean(&with_causes(&error))), None),
         };
         let (is_encrypted, identities) = (is_encrypted(&archive.name), &*self.identities);

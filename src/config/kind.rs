@@ -10,7 +10,7 @@ use super::json::Value;
 use super::mistakes::{Refusal, quote, refuse, wrong_type};
 use crate::rules::spelling::did_you_mean;
 
-type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
+pub(super) type Read<T> = Box<dyn Fn(&Value, Context<'_>) -> Result<T, Refusal>>;
 
 /// The values that a key accepts.
 pub(super) struct Kind<T> {

@@ -53,6 +53,13 @@ pub fn load_to_prune(path: &Path, environment: &Environment) -> Result<ReadBack,
     })
 }
 
+/// As [`load_to_read_back`], and reads the section `drill`, which may be missing.
+pub fn load_to_drill(path: &Path, environment: &Environment) -> Result<ReadBack, LoadError> {
+    load_partly(path, environment, |path| {
+        is_needed_to_read_back(path) || path.starts_with("drill") || path == "archive.work_directory"
+    })
+}
+
 fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bool) -> Result<ReadBack, LoadError> {
     let (config, ignored, mut warnings) = read(path, environment, is_needed, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();

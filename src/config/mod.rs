@@ -22,13 +22,14 @@ mod zone;
 
 pub use documents::{json_schema, template};
 pub use environment::Environment;
-pub use load::{load, load_to_prune, load_to_read_back, log_file_of_broken};
+pub use load::{load, load_to_drill, load_to_prune, load_to_read_back, log_file_of_broken};
 pub use mistakes::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::archive::{Archive, Compression};
+pub use sections::drill::Drill;
 pub use sections::log::{Log, LogFormat, LogLevel};
 pub use sections::report::{Email, MailSecurity, MailServer, Mattermost, Metrics, Monitor, SendOn};
 pub use sections::run::Run;
 pub use sections::sftp::{HostKeyPolicy, SYSTEM_KNOWN_HOSTS, Sftp};
 pub use sections::source::{ClientIdentity, Credentials, Source};
-pub use validated::{Config, SCHEMA_FILE};
+pub use validated::{Config, Reports, SCHEMA_FILE};

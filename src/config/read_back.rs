@@ -6,10 +6,11 @@ use secrecy::SecretString;
 
 use super::context::Context;
 use super::json::Value;
+use super::sections::drill::Drill;
 use super::sections::log::Log;
 use super::sections::run::Run;
 use super::sections::sftp::Sftp;
-use super::validated::{Parts, naming};
+use super::validated::{Parts, Reports, naming};
 use super::values::dump_path;
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
@@ -17,6 +18,7 @@ use crate::rules::archive_name::Naming;
 use crate::rules::job_zone::JobZone;
 use crate::rules::origin::Mark;
 use crate::rules::retention::keeping::Policy;
+use crate::rules::secret_parts;
 use crate::runtime::retry::RetryPolicy;
 
 /// Requires only the sections `sftp` and `archive`: after a disaster, the rest may be lost.
@@ -38,7 +40,12 @@ pub struct ReadBack {
     pub alarm: Option<Bounds>,
     pub retry: RetryPolicy,
     pub run: Run,
-    pub log: Log,
+    pub id: JobId,
+    /// `None` if the section has a mistake.
+    pub log: Option<Log>,
+    /// Without those whose section has a mistake.
+    pub reports: Reports,
+    pub drill: Drill,
     /// Mistakes in the keys that are not needed, and warnings about the file, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -46,19 +53,20 @@ pub struct ReadBack {
 impl ReadBack {
     /// The secrets to redact from all output.
     pub fn secrets(&self) -> Vec<SecretString> {
-        self.sftp.password.iter().chain(&self.sftp.passphrase).cloned().collect()
+        let ping = self.drill.ping_url.iter().flat_map(secret_parts::webhook_secrets);
+        let login = self.sftp.password.iter().chain(&self.sftp.passphrase).cloned();
+        login.chain(ping).chain(self.reports.secrets()).collect()
     }
 
     /// `None` if the section `sftp` or `archive` of the file `value` has a mistake.
     pub(super) fn of(parts: Parts, value: &Value, context: Context<'_>) -> Option<ReadBack> {
         let dump = value.member("source").and_then(|source| source.member("dump"));
-        let archive = parts.archive?;
-        let naming = naming(&JobId::new(context.file), &archive, parts.sftp.as_ref()?);
+        let (id, archive) = (JobId::new(context.file), parts.archive?);
         Some(ReadBack {
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
             origin: parts.source.map(|source| (source.mark(), source.dump)),
-            naming,
+            naming: naming(&id, &archive, parts.sftp.as_ref()?),
             work_directory: archive.work_directory,
             sftp: parts.sftp?,
             retention: parts.retention?,
@@ -66,7 +74,10 @@ impl ReadBack {
             alarm: parts.alarm,
             retry: parts.retry?,
             run: parts.run?,
-            log: parts.log?,
+            id,
+            log: parts.log,
+            reports: parts.reports,
+            drill: parts.drill?,
             warnings: Vec::new(),
         })
     }

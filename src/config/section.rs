@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::context::Context;
 use super::json::Value;
-use super::kind::{Form, Kind};
+use super::kind::{Form, Kind, Read};
 use super::mistakes::{Mistake, Refusal, refuse, shorten, wrong_type};
 use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::TrustProblem;
@@ -152,32 +152,34 @@ impl<'s, 'r> Section<'s, 'r> {
 
     /// A required list with at least one entry.
     pub(super) fn list<T>(&mut self, label: Label, kind: Kind<T>) -> Option<Vec<T>> {
-        self.list_or(label, kind, None)
-    }
-
-    /// A list that may be missing or null, but not empty.
-    pub(super) fn optional_list<T>(&mut self, label: Label, kind: Kind<T>) -> Vec<T> {
-        self.list_or(label, kind, Some(Json::Null)).unwrap_or_default()
-    }
-
-    fn list_or<T>(&mut self, label: Label, kind: Kind<T>, default: Option<Json>) -> Option<Vec<T>> {
         let example = kind.form.example.map(|example| format!("[{example}]"));
         let fix = format!("write a list with at least one entry, such as {}", example.as_deref().unwrap_or("[…]"));
         let schema = json!({"type": "array", "minItems": 1, "items": kind.form.schema});
-        self.declare(label, Form { schema, example }, default);
-        let name = label.name;
-        match self.json_value(name)? {
-            Value::List(entries) if !entries.is_empty() => {
-                let mut values = Vec::new();
-                for (index, entry) in entries.iter().enumerate() {
-                    let read = (kind.read)(entry, self.context());
-                    values.extend(self.accept(&format!("{name}[{index}]"), read));
-                }
-                Some(values)
-            }
-            Value::List(_) => self.accept(name, refuse("is empty", fix)),
-            other => self.accept(name, Err(wrong_type("a list", other, &fix))),
+        self.declare(label, Form { schema, example }, None);
+        match self.json_value(label.name)? {
+            Value::List(entries) if entries.is_empty() => self.accept(label.name, refuse("is empty", fix)),
+            value => self.entries(label.name, value, &kind.read, &fix),
         }
+    }
+
+    /// A list that may be missing or empty.
+    pub(super) fn optional_list<T>(&mut self, label: Label, kind: Kind<T>) -> Vec<T> {
+        let example = kind.form.example.map(|example| format!("[{example}]"));
+        let schema = json!({"type": "array", "items": kind.form.schema});
+        self.declare(label, Form { schema, example }, Some(json!([])));
+        let Some(value) = self.json_value(label.name) else { return Vec::new() };
+        self.entries(label.name, value, &kind.read, "write […]").unwrap_or_default()
+    }
+
+    /// Those entries of the list `value` that can be read.
+    fn entries<T>(&mut self, name: &str, value: &Value, read: &Read<T>, fix: &str) -> Option<Vec<T>> {
+        let Value::List(entries) = value else { return self.accept(name, Err(wrong_type("a list", value, fix))) };
+        let mut values = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let read = read(entry, self.context());
+            values.extend(self.accept(&format!("{name}[{index}]"), read));
+        }
+        Some(values)
     }
 
     /// A section that counts as empty if it is missing. If it is not an object, that is its only mistake.

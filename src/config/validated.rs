@@ -7,6 +7,7 @@ use super::context::Context;
 use super::kind::Kind;
 use super::section::{Label, Section, keys};
 use super::sections::archive::{self, Archive};
+use super::sections::drill::{self, Drill};
 use super::sections::log::{self, Log};
 use super::sections::report::{self, Email, Mattermost, Metrics, Monitor};
 use super::sections::retention;
@@ -38,10 +39,8 @@ pub struct Config {
     pub retry: RetryPolicy,
     pub run: Run,
     pub log: Log,
-    pub email: Option<Email>,
-    pub mattermost: Option<Mattermost>,
-    pub monitor: Option<Monitor>,
-    pub metrics: Option<Metrics>,
+    pub reports: Reports,
+    pub drill: Drill,
     /// About the file itself, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -60,10 +59,8 @@ impl Config {
             retry: parts.retry?,
             run: parts.run?,
             log: parts.log?,
-            email: parts.email,
-            mattermost: parts.mattermost,
-            monitor: parts.monitor,
-            metrics: parts.metrics,
+            reports: parts.reports,
+            drill: parts.drill?,
             warnings: Vec::new(),
         })
     }
@@ -71,26 +68,41 @@ impl Config {
     /// Every secret to redact from reports: as configured, the parts that grant access by themselves, and as composed by the
     /// protocols before they encode it.
     pub fn secrets(&self) -> Vec<SecretString> {
-        let Config { source, sftp, email, mattermost, monitor, .. } = self;
-        let mail_login = email.iter().flat_map(|email| &email.server).flat_map(|server| &server.credentials);
-        let logins = source.credentials.iter().chain(mail_login);
-        let hooks = mattermost
-            .iter()
-            .map(|mattermost| &mattermost.webhook_url)
-            .chain(monitor.iter().map(|monitor| &monitor.ping_url));
+        let (source, sftp, login) = (&self.source, &self.sftp, self.source.credentials.iter());
         secret_parts::query_secrets(&source.url)
             .into_iter()
-            .chain(logins.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
+            .chain(login.flat_map(|login| secret_parts::login_secrets(&login.username, &login.password)))
             .chain(source.headers.iter().flat_map(|(_, value)| secret_parts::header_secrets(value)))
             .chain(source.proxy.iter().flat_map(secret_parts::proxy_secrets))
             .chain(sftp.password.clone())
             .chain(sftp.passphrase.clone())
-            .chain(hooks.flat_map(secret_parts::webhook_secrets))
+            .chain(self.reports.secrets())
             .collect()
     }
 
     pub fn naming(&self) -> Naming {
         naming(&self.id, &self.archive, &self.sftp)
+    }
+}
+
+/// Where reports are sent.
+#[derive(Debug, Clone, Default)]
+pub struct Reports {
+    pub email: Option<Email>,
+    pub mattermost: Option<Mattermost>,
+    pub monitor: Option<Monitor>,
+    pub metrics: Option<Metrics>,
+}
+
+impl Reports {
+    /// As [`Config::secrets`].
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretString> {
+        let login = self.email.iter().flat_map(|email| &email.server).flat_map(|server| &server.credentials);
+        let hooks = self.mattermost.iter().map(|mattermost| &mattermost.webhook_url);
+        let hooks = hooks.chain(self.monitor.iter().map(|monitor| &monitor.ping_url));
+        login
+            .flat_map(|login| secret_parts::login_secrets(&login.username, &login.password))
+            .chain(hooks.flat_map(secret_parts::webhook_secrets))
     }
 }
 
@@ -114,10 +126,8 @@ pub(super) struct Parts {
     pub(super) retry: Option<RetryPolicy>,
     pub(super) run: Option<Run>,
     pub(super) log: Option<Log>,
-    pub(super) email: Option<Email>,
-    pub(super) mattermost: Option<Mattermost>,
-    pub(super) monitor: Option<Monitor>,
-    pub(super) metrics: Option<Metrics>,
+    pub(super) reports: Reports,
+    pub(super) drill: Option<Drill>,
 }
 
 /// Reads the whole file, in the order of the documentation.
@@ -136,6 +146,8 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         retention = section(retention::read);
         /// Which sizes of an archive cause a warning; null for none. Such an archive is still sent, but the run removes nothing.
         alarm = optional_section(retention::read_alarm);
+        /// How the command drill restores an archive into a throwaway database server. It works without this section.
+        drill = section(drill::read);
         /// How often transient errors, such as a lost connection, are retried.
         retry = section(run::read_retry);
         /// Limits of the whole run.
@@ -151,9 +163,11 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         /// Metrics for Prometheus; null for none.
         metrics = optional_section(report::read_metrics);
     }
+    let reports = Reports { email, mattermost, monitor, metrics };
+    let drill = drill.map(|drill| Drill { is_configured: top.is_given("drill"), ..drill });
     if source.as_ref().zip(run.as_ref()).is_some_and(|(source, run)| source.wait >= run.deadline) {
         let problem = "is not shorter than run.deadline_minutes, which ends the run while it waits";
         top.refuse("source.wait_minutes", problem, "wait less, or raise run.deadline_minutes");
     }
-    Parts { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, monitor, metrics }
+    Parts { source, archive, sftp, retention, alarm, retry, run, log, reports, drill }
 }

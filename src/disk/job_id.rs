@@ -18,6 +18,11 @@ impl JobId {
         JobId::derive(&machine(), geteuid().as_raw(), &resolved(config_path))
     }
 
+    /// The id of this job's drills, which have their own lock.
+    pub fn of_drills(&self) -> JobId {
+        JobId(format!("{self}.drill"))
+    }
+
     fn derive(machine: &str, uid: u32, config: &Path) -> JobId {
         let mut hash = Sha256::new();
         hash.update(format!("{machine}\0{uid}\0"));

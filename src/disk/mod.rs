@@ -4,6 +4,7 @@ pub mod atomic_file;
 pub mod bounded_read;
 pub mod identity;
 pub mod job_id;
+pub mod last_drill;
 pub mod lock;
 pub mod space;
 pub mod spool;

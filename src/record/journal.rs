@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, FixedOffset};
 use tracing::span::EnteredSpan;
 
-use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, FolderFacts, Level, RunRecord, State};
+use crate::record::run_record::{ArchiveFacts, Delivery, DrillFacts, DumpFacts, FolderFacts, Level, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::retention::Plan;
 use crate::runtime::interrupt::Interruption;
@@ -93,7 +93,7 @@ impl Journal {
     /// else the first one in progress, else the first pending one.
     pub fn stop_unfinished(&self, reason: &str, is_failure: bool) {
         let unfinished: Vec<(Task, State)> = self.read(|record| {
-            let reports = record.tasks().iter().filter(|report| report.task < Task::Report);
+            let reports = record.tasks().filter(|report| report.task < Task::Report);
             let reports = reports.filter(|report| matches!(report.state, State::UnderWay | State::Pending));
             reports.map(|report| (report.task, report.state)).collect()
         });
@@ -151,6 +151,10 @@ impl Journal {
     /// Records that another job's archive has the name of this run's.
     pub fn set_name_taken(&self) {
         self.record().is_name_taken = true;
+    }
+
+    pub fn change_drill(&self, change: impl FnOnce(&mut DrillFacts)) {
+        _ = self.record().drill.as_mut().map(change);
     }
 
     pub fn set_delivery(&self, delivery: Delivery) {
@@ -259,7 +263,7 @@ mod tests {
 
     fn failed(journal: &Journal) -> Vec<Task> {
         journal.read(|record| {
-            let reports = record.tasks().iter().filter(|report| report.state == State::Failed);
+            let reports = record.tasks().filter(|report| report.state == State::Failed);
             reports.map(|report| report.task).collect()
         })
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
 use crate::record::task::Task;
+use crate::rules::drill_facts::Findings;
+use crate::rules::drill_history::PassedDrill;
 use crate::rules::listing::DatedArchive;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention;
@@ -97,6 +99,19 @@ pub struct FolderFacts {
     pub free: Option<u64>,
 }
 
+/// What a drill restored and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrillFacts {
+    /// Its name on the server, and its size in bytes.
+    pub archive: Option<(String, u64)>,
+    pub findings: Option<Findings>,
+    /// The last drill that passed before this one.
+    pub before: Option<PassedDrill>,
+    pub has_passed: bool,
+    /// Whether it failed because of the configuration or a missing program.
+    pub is_misconfigured: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Delivered and verified, or already on the server; no warning.
@@ -141,6 +156,10 @@ pub struct RunRecord {
     /// Whether another job's archive on the server has the name of this run's.
     pub is_name_taken: bool,
     pub retries: u32,
+    /// For a drill instead of a run.
+    pub drill: Option<DrillFacts>,
+    /// How old the last drill is, for the report of a run.
+    pub last_drill: Option<String>,
     pub interruption: Option<Interruption>,
     /// The first task that panicked.
     pub panicked: Option<Task>,
@@ -174,9 +193,9 @@ impl RunRecord {
         &self.redaction
     }
 
-    /// In the order of [`Task::ALL`].
-    pub fn tasks(&self) -> &[TaskReport] {
-        &self.tasks
+    /// The tasks of a run, or of a drill, in the order of [`Task::ALL`].
+    pub fn tasks(&self) -> impl Iterator<Item = &TaskReport> {
+        self.tasks.iter().filter(|report| report.task.is_of(self.drill.is_some()))
     }
 
     /// In the order of recording.
@@ -252,9 +271,14 @@ impl RunRecord {
         self.delivery.is_some()
     }
 
-    /// The outcome by everything recorded so far. An error after the delivery counts as a warning.
+    /// Whether the run has delivered, or the drill has passed.
+    pub fn has_succeeded(&self) -> bool {
+        self.drill.as_ref().map_or(self.is_delivered(), |drill| drill.has_passed)
+    }
+
+    /// The outcome by everything recorded so far. An error after the success counts as a warning.
     pub fn outcome(&self) -> Outcome {
-        if self.is_delivered() {
+        if self.has_succeeded() {
             let is_clean = self.errors() == 0 && self.warnings() == 0 && self.interruption.is_none();
             return if is_clean { Outcome::Success } else { Outcome::Warnings };
         }

@@ -1,8 +1,8 @@
-//! The tasks of a run.
+//! The tasks of a run or a drill.
 
 use std::fmt;
 
-/// In the order of a run.
+/// In the order of a run or a drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
     ReadConfiguration,
@@ -12,6 +12,10 @@ pub enum Task {
     CompareDates,
     PackArchive,
     ConnectToSftp,
+    /// Restore the dump into a throwaway database server.
+    RestoreDump,
+    /// Run the drill's checks on the restored database.
+    CheckData,
     /// Upload the archive under its temporary name.
     SendArchive,
     /// Verify the upload over other connections, and publish it.
@@ -23,13 +27,15 @@ pub enum Task {
 }
 
 impl Task {
-    pub const ALL: [Task; 11] = [
+    pub const ALL: [Task; 13] = [
         Task::ReadConfiguration,
         Task::RequestZip,
         Task::FindDump,
         Task::CompareDates,
         Task::PackArchive,
         Task::ConnectToSftp,
+        Task::RestoreDump,
+        Task::CheckData,
         Task::SendArchive,
         Task::VerifyArchive,
         Task::RemoveExpired,
@@ -45,11 +51,21 @@ impl Task {
             Task::CompareDates => "Compare dates",
             Task::PackArchive => "Pack archive",
             Task::ConnectToSftp => "Connect to SFTP",
+            Task::RestoreDump => "Restore dump",
+            Task::CheckData => "Check data",
             Task::SendArchive => "Send archive",
             Task::VerifyArchive => "Verify archive",
             Task::RemoveExpired => "Remove expired",
             Task::CleanUp => "Clean up",
             Task::Report => "Report",
+        }
+    }
+
+    pub fn is_of(self, is_drill: bool) -> bool {
+        match self {
+            Task::ReadConfiguration | Task::ConnectToSftp | Task::Report => true,
+            Task::RestoreDump | Task::CheckData => is_drill,
+            _ => !is_drill,
         }
     }
 

@@ -24,7 +24,7 @@ const MAX_BODY: usize = 100_000;
 const NOT_FOUND: &str = "OK (not found)";
 const RATE_LIMITED: &str = "OK (rate limited)";
 
-static MONITOR: Service = Service {
+const MONITOR: Service = Service {
     name: "the monitoring service",
     address_key: "monitor.ping_url",
     ca_key: "monitor.ca_file",
@@ -32,19 +32,21 @@ static MONITOR: Service = Service {
     unanswered: "the ping may have arrived",
     is_repeatable: true,
 };
+/// For the two keys of an address: `monitor.ping_url`, `drill.ping_url`.
+static SERVICES: [Service; 2] = [MONITOR, Service { address_key: "drill.ping_url", ..MONITOR }];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ping {
     Start,
-    /// A verified archive of the run's date is on the server.
+    /// A verified archive of the run's date is on the server, or the drill passed.
     Success,
-    /// There is none: the run failed, was interrupted, or found a stale dump.
+    /// There is none: the run failed, was interrupted, or found a stale dump. Or the drill did not pass.
     Failure,
 }
 
 impl Ping {
     pub(crate) fn for_run(record: &RunRecord) -> Ping {
-        if record.is_delivered() { Ping::Success } else { Ping::Failure }
+        if record.has_succeeded() { Ping::Success } else { Ping::Failure }
     }
 
     fn suffix(self) -> &'static str {
@@ -99,21 +101,26 @@ pub(crate) fn body(record: &RunRecord) -> String {
 
 /// Sends `ping` with `body` once; [`Ping::Start`] within [`START_LIMIT`]. Fails if the service did not confirm it.
 pub(crate) fn send(monitor: &Monitor, ping: Ping, body: String) -> Result<(), PostError> {
-    let endpoint = Endpoint::new(&MONITOR, &monitor.ping_url, monitor.ca_file.as_deref())?;
+    let service = &SERVICES[usize::from(monitor.is_for_drills)];
+    let endpoint = Endpoint::new(service, &monitor.ping_url, monitor.ca_file.as_deref())?;
     let limit = (ping == Ping::Start).then_some(START_LIMIT);
     let message = Message { content_type: "text/plain; charset=utf-8", body, limit };
-    check(endpoint.post(ping.suffix(), message)?)
+    check(service, endpoint.post(ping.suffix(), message)?)
 }
 
-fn check(response: Response) -> Result<(), PostError> {
+fn check(service: &'static Service, response: Response) -> Result<(), PostError> {
     let is_success = (200..300).contains(&response.status);
     if is_success && ![NOT_FOUND, RATE_LIMITED].contains(&response.body.as_str()) {
         return Ok(());
     }
     let is_transient = matches!(response.status, 429 | 500..=599) || response.body == RATE_LIMITED;
     let may_be_wrong_url = response.status < 500 && response.status != 429;
-    let advice = if may_be_wrong_url { "; check monitor.ping_url" } else { "" };
-    Err(PostError::refused(&MONITOR, response, advice, is_transient))
+    let advice = match service.address_key {
+        _ if !may_be_wrong_url => "",
+        "drill.ping_url" => "; check drill.ping_url",
+        _ => "; check monitor.ping_url",
+    };
+    Err(PostError::refused(service, response, advice, is_transient))
 }
 
 #[cfg(test)]
@@ -153,7 +160,10 @@ mod tests {
     #[test]
     fn an_ignored_ping_is_an_error_despite_status_200() {
         let result = |status, body: &str| {
-            check(Response { status, body: body.to_owned(), reply: format!(": {body}"), retry_after: None })
+            check(
+                &SERVICES[0],
+                Response { status, body: body.to_owned(), reply: format!(": {body}"), retry_after: None },
+            )
         };
         assert!(result(200, "OK").is_ok() && result(201, "").is_ok() && result(204, "").is_ok());
         let unknown = result(200, NOT_FOUND).unwrap_err();

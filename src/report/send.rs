@@ -1,11 +1,11 @@
-//! The task Report: ping, mail, Mattermost message, metrics and the log's last line, in this order. If one fails, the
+//! The task Report of a run or a drill: ping, mail, Mattermost message, metrics and the log's last line, in this order. If one fails, the
 //! others are still sent. The only file that knows all channels.
 
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::config::{Config, Email, Mattermost, Metrics, Monitor};
+use crate::config::{Email, Mattermost, Metrics, Monitor, Reports};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
 use crate::record::task::Task;
@@ -18,7 +18,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
 use crate::runtime::interrupt::Interrupt;
-use crate::runtime::retry::Retry;
+use crate::runtime::retry::{Retry, RetryPolicy};
 use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 
 /// For all reports together; `run.deadline_minutes` limits only the job.
@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Reports the run of `journal` to every channel. `start` is the ping sent when the run started.
 pub(crate) fn send(
     supervisor: &mut Supervisor,
-    config: Config,
+    (reports, retry): (Reports, RetryPolicy),
     start: Option<StartPing>,
     journal: &Journal,
     log: Option<&LogFile>,
@@ -35,10 +35,10 @@ pub(crate) fn send(
 ) {
     warn_of_missing_lines(journal, log);
     let interrupt = Interrupt::new();
-    let metrics = config.metrics.clone();
+    let metrics = reports.metrics.clone();
     let sender = Sender {
-        retry: Retry::new(config.retry, interrupt.clone()),
-        config,
+        retry: Retry::new(retry, interrupt.clone()),
+        reports,
         start,
         journal: journal.clone(),
         clock: clock.clone(),
@@ -56,7 +56,7 @@ pub(crate) fn send(
 }
 
 struct Sender {
-    config: Config,
+    reports: Reports,
     start: Option<StartPing>,
     journal: Journal,
     retry: Retry,
@@ -68,11 +68,11 @@ impl Sender {
         let task = self.journal.begin(Task::Report);
         failpoint("reporting");
         // First, as a stalled mail server may use up the time, and a monitor without a ping raises an alarm.
-        if let (Some(monitor), Some(start)) = (&self.config.monitor, &self.start) {
+        if let (Some(monitor), Some(start)) = (&self.reports.monitor, &self.start) {
             self.ping(monitor, start);
         }
-        let undelivered_mail = self.config.email.as_ref().and_then(|email| self.mail(email));
-        if let Some(mattermost) = &self.config.mattermost {
+        let undelivered_mail = self.reports.email.as_ref().and_then(|email| self.mail(email));
+        if let Some(mattermost) = &self.reports.mattermost {
             self.post(mattermost, undelivered_mail.as_deref());
         }
         task.done("finished sending the reports");
@@ -126,9 +126,12 @@ impl Sender {
 }
 
 fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset>) {
-    let path = &metrics.textfile;
+    let name = metrics.textfile.file_stem().unwrap_or_default().to_string_lossy();
+    let path = &match journal.read(|record| record.drill.is_some()) {
+        true => metrics.textfile.with_file_name(format!("{name}-drill.prom")),
+        false => metrics.textfile.clone(),
+    };
     let previous = textfile::read(path);
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let text = journal.read(|record| {
         let exit_code = ExitCode::from(record.outcome()) as u8;
         text::metrics(record, Ending { name: &name, ended_at: now, exit_code, previous: previous.as_deref() })
@@ -143,9 +146,10 @@ fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset
 pub(crate) fn log_counts(journal: &Journal, log: Option<&LogFile>) {
     let (errors, warnings, removed, retries) =
         journal.read(|record| (record.errors(), record.warnings(), record.removed, record.retries));
+    let what = if journal.read(|record| record.drill.is_some()) { "drill" } else { "run" };
     tracing::info!(
         task = Task::Report.title(),
-        "the run has ended: errors {errors}, warnings {warnings}, files removed {removed}, retries {retries}"
+        "the {what} has ended: errors {errors}, warnings {warnings}, files removed {removed}, retries {retries}"
     );
     warn_of_missing_lines(journal, log);
 }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta};
 
 use crate::rules::alarm::{self, Suspicion};
+use crate::rules::drill_history::DrillHistory;
 use crate::rules::inventory::{Inventory, PlannedArchive, PlannedFile};
 use crate::rules::listing::DatedArchive;
 use crate::rules::retention::keeping::{Policy, Remover};
@@ -30,6 +31,7 @@ pub struct Limits {
     /// In bytes.
     pub min_size: Option<u64>,
     pub alarm: Option<alarm::Bounds>,
+    pub max_drill_age: Option<TimeDelta>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct HealthReport {
     pub newest: Option<Newest>,
     /// The number of archives that count.
     pub archives: usize,
+    /// Of the last drill that passed, if that is required.
+    pub drill_age: Option<TimeDelta>,
     /// The worst first.
     pub problems: Vec<Problem>,
 }
@@ -57,6 +61,8 @@ pub enum Problem {
     NoArchive,
     /// The newest archive is older than `max_age`.
     TooOld,
+    /// No drill passed within `max_drill_age`; the text of the history.
+    NoDrill(String),
     /// The newest archive is smaller than `min_size`.
     TooSmall,
     /// The server does not report the size of the newest archive, so that `min_size` cannot be checked.
@@ -93,7 +99,7 @@ const MAX_DELAY: TimeDelta = TimeDelta::hours(12);
 impl Problem {
     pub fn health(&self) -> Health {
         match self {
-            Problem::NoArchive | Problem::TooOld | Problem::TooSmall => Health::Critical,
+            Problem::NoArchive | Problem::TooOld | Problem::TooSmall | Problem::NoDrill(_) => Health::Critical,
             _ => Health::Warning,
         }
     }
@@ -105,13 +111,17 @@ impl HealthReport {
     }
 }
 
-/// Checks `inventory` at the time `now`, in the job's zone.
-pub fn check(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) -> HealthReport {
+/// Checks `inventory` and the last `drills` at the time `now`, in the job's zone.
+pub fn check(inventory: &Inventory, drills: &DrillHistory, limits: Limits, now: DateTime<FixedOffset>) -> HealthReport {
     let newest = inventory.newest();
     let mut problems = match newest {
         Some(newest) => problems_of_newest(newest, inventory, limits, now),
         None => vec![Problem::NoArchive],
     };
+    let drill_age = drills.age(now).filter(|_| limits.max_drill_age.is_some());
+    if limits.max_drill_age.is_some_and(|max| drill_age.is_none_or(|age| age > max)) {
+        problems.push(Problem::NoDrill(drills.text(now)));
+    }
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);
     problems.extend(dated_ahead.map(|archive| Problem::DatedAhead { name: archive.file.name.clone() }));
     problems.extend(inventory.held_back.clone().map(Problem::HeldBack));
@@ -125,6 +135,7 @@ pub fn check(inventory: &Inventory, limits: Limits, now: DateTime<FixedOffset>) 
             size: archive.file.size,
         }),
         archives: inventory.archives.iter().filter(|archive| archive.counts).count(),
+        drill_age,
         problems,
     }
 }

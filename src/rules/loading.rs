@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::rules::drill_facts::Engine;
+
 /// The number of bytes at a dump's beginning that identify it.
 pub const BEGINNING: usize = 4096;
 
@@ -15,11 +17,15 @@ pub enum DumpTool {
     PgDumpCustom,
     PgDumpAll,
     Sqlite,
+    /// The database itself.
+    SqliteFile,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DumpFormat {
     tool: DumpTool,
+    /// The beginning of the line at the end of a whole dump; `None` if the tool was made to omit it.
+    last_line: Option<&'static str>,
     /// Whether the dump itself creates its databases.
     creates_database: bool,
     is_gzip: bool,
@@ -46,6 +52,8 @@ impl DumpFormat {
         let has_line = |start: &str| text.lines().any(|line| line.starts_with(start));
         let tool = if beginning.starts_with(b"PGDMP") {
             DumpTool::PgDumpCustom
+        } else if beginning.starts_with(b"SQLite format 3\0") {
+            DumpTool::SqliteFile
         } else if has_line("/*M!999999\\- enable the sandbox mode */") || has_line("-- MariaDB dump ") {
             // Only MariaDB's own client understands the first of these lines.
             DumpTool::MariaDb
@@ -57,12 +65,35 @@ impl DumpFormat {
             DumpTool::PgDump
         } else if text.starts_with("PRAGMA foreign_keys=OFF") {
             DumpTool::Sqlite
+        } else if ["/*!40101 SET @OLD_CHARACTER_SET_CLIENT", "-- phpMyAdmin SQL Dump"].into_iter().any(has_line) {
+            // The first of these lines is from --skip-comments, of either tool.
+            DumpTool::MySql
+        } else if has_line("SET statement_timeout = 0;") {
+            DumpTool::PgDump
         } else {
             return None;
         };
+        let last_line = match tool {
+            DumpTool::MySql | DumpTool::MariaDb => {
+                ["-- MySQL dump ", "-- MariaDB dump "].into_iter().any(has_line).then_some("-- Dump completed")
+            }
+            DumpTool::PgDumpAll => Some("-- PostgreSQL database cluster dump complete"),
+            DumpTool::PgDump => {
+                has_line("-- PostgreSQL database dump").then_some("-- PostgreSQL database dump complete")
+            }
+            DumpTool::Sqlite => Some("COMMIT;"),
+            DumpTool::PgDumpCustom | DumpTool::SqliteFile => None,
+        };
         // From mysqldump --databases and --all-databases; from pg_dump --create.
         let creates_database = has_line("-- Current Database: ") || has_line("CREATE DATABASE ");
-        Some(DumpFormat { tool, creates_database, is_gzip: false })
+        Some(DumpFormat { tool, last_line, creates_database, is_gzip: false })
+    }
+
+    /// The line that the dump's last [`BEGINNING`] bytes, `end`, lack: the dump was cut. `None` if it is whole, as far as its
+    /// end reveals that.
+    pub fn missing_last_line(self, end: &[u8]) -> Option<&'static str> {
+        let end = String::from_utf8_lossy(end);
+        self.last_line.filter(|last| !end.lines().any(|line| line.starts_with(last)))
     }
 
     /// The format of a gzip file that holds such a dump.
@@ -102,6 +133,7 @@ impl DumpFormat {
                 (Some(format!("{postgres}createdb {database}")), format!("{postgres}pg_restore -d {database}"))
             }
             DumpTool::Sqlite => (None, format!("sqlite3 -bail {database_file}")),
+            DumpTool::SqliteFile => (None, format!("cat > {database_file}")),
         };
         // The shell opens the file: only the operator may read it, not the database's user.
         let load = if self.is_gzip { format!("gunzip < {file} | {load}") } else { format!("{load} < {file}") };
@@ -123,7 +155,19 @@ impl DumpFormat {
                 "this loads into the databases that the dump names, and changes existing ones; ignore the error that the role \
                  \"postgres\" already exists",
             ),
-            DumpTool::Sqlite => None,
+            DumpTool::Sqlite | DumpTool::SqliteFile => None,
+        }
+    }
+}
+
+impl DumpTool {
+    /// The kind of server that loads the dump.
+    pub fn engine(self) -> Engine {
+        match self {
+            DumpTool::PgDump | DumpTool::PgDumpCustom | DumpTool::PgDumpAll => Engine::PostgreSql,
+            DumpTool::MariaDb => Engine::MariaDb,
+            DumpTool::MySql => Engine::MySql,
+            DumpTool::Sqlite | DumpTool::SqliteFile => Engine::Sqlite,
         }
     }
 }
@@ -134,7 +178,7 @@ impl fmt::Display for DumpTool {
             DumpTool::MySql => "MySQL",
             DumpTool::MariaDb => "MariaDB",
             DumpTool::PgDump | DumpTool::PgDumpCustom | DumpTool::PgDumpAll => "PostgreSQL",
-            DumpTool::Sqlite => "SQLite",
+            DumpTool::Sqlite | DumpTool::SqliteFile => "SQLite",
         })
     }
 }

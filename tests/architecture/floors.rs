@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["commands"],
     &["pipeline"],
-    &["report", "source", "archive", "destination"],
+    &["report", "source", "archive", "destination", "drill"],
     &["exit_code"],
     &["config", "record"],
     &["disk", "https"],

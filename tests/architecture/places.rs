@@ -17,6 +17,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("ureq", &["source/", "https/", "report/post.rs"]),
     // The configuration contains mailboxes.
     ("lettre", &["report/", "config/"]),
+    ("landlock", &["drill/sandbox.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("clap_complete", &["cli.rs", "commands/completions.rs"]),
     ("clap_mangen", &["commands/man.rs"]),
@@ -45,7 +46,7 @@ const PURE: &[&str] = &[
     "commands/list/document.rs",
     "commands/restore/report.rs",
     "commands/verify/report.rs",
-    "commands/run/summary.rs",
+    "commands/summary.rs",
     "commands/status/plugin_line.rs",
 ];
 

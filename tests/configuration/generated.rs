@@ -49,7 +49,7 @@ fn the_template_loads_once_its_secret_files_exist() {
     gen_config(Some(&path), false, &mut std::io::sink()).unwrap();
 
     let error = config::load(&path, &fixture.environment()).unwrap_err();
-    assert_eq!(error.lines().len(), 5, "{error}");
+    assert_eq!(error.lines().len(), 6, "{error}");
 
     fixture.file("id_ed25519", "a key", 0o600);
     for secret in ["source-password", "mail-password"] {
@@ -57,6 +57,7 @@ fn the_template_loads_once_its_secret_files_exist() {
     }
     fixture.file("secrets/mattermost-webhook-url", "https://chat.example.com/hooks/x\n", 0o600);
     fixture.file("secrets/monitor-ping-url", "https://ping.example.com/x\n", 0o600);
+    fixture.file("secrets/drill-ping-url", "https://ping.example.com/y\n", 0o600);
     let config = config::load(&path, &fixture.environment()).unwrap_or_else(|error| panic!("{error}"));
     assert!(config.warnings.is_empty());
     assert_eq!(config.sftp.directory, "TSE-INFORX");

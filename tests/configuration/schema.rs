@@ -177,9 +177,9 @@ fn the_schema_refuses_unknown_keys_and_bad_combinations() {
 
 /// The keys with defaults, as text.
 fn settings(config: &Config) -> String {
-    let Config { source, archive, sftp, retention, alarm, retry, run, log, email, mattermost, .. } = config;
+    let Config { source, archive, sftp, retention, alarm, retry, run, log, reports, .. } = config;
     let compression: Compression = archive.compression;
-    let email = email.as_ref().unwrap();
+    let email = reports.email.as_ref().unwrap();
     let server = email.server.as_ref().unwrap();
     format!(
         "{:#?}",
@@ -188,7 +188,7 @@ fn settings(config: &Config) -> String {
             (&source.client_identity, source.credentials.is_some(), source.proxy.is_some()),
             (archive, compression, sftp, retention, alarm, retry, run, log),
             (email.send, &email.subject, email.attach_log, server.port, server.security, server.credentials.is_some()),
-            mattermost,
+            &reports.mattermost,
         )
     )
 }

@@ -47,13 +47,13 @@ fn a_missing_key_has_its_default() {
     assert_eq!(config.log.file, fixture.folder().join("log.log"));
     assert_eq!((config.log.format, config.log.level), (LogFormat::Text, LogLevel::Info));
 
-    let email = config.email.unwrap();
+    let email = config.reports.email.unwrap();
     assert_eq!((email.send, email.subject.as_str(), email.attach_log), (SendOn::Always, "My daily report", true));
     let server = email.server.unwrap();
     assert_eq!((server.port, server.security), (465, MailSecurity::Tls));
     assert!(server.credentials.is_none() && server.ca_file.is_none());
 
-    let mattermost = config.mattermost.unwrap();
+    let mattermost = config.reports.mattermost.unwrap();
     assert_eq!(mattermost.send, SendOn::Always);
     assert!(mattermost.username.is_none() && mattermost.icon_url.is_none() && mattermost.ca_file.is_none());
 }
@@ -61,8 +61,8 @@ fn a_missing_key_has_its_default() {
 #[test]
 fn reports_are_off_unless_given() {
     let config = Fixture::new().loaded(&minimal());
-    assert!(config.email.is_none() && config.mattermost.is_none());
-    assert!(config.monitor.is_none() && config.metrics.is_none());
+    assert!(config.reports.email.is_none() && config.reports.mattermost.is_none());
+    assert!(config.reports.monitor.is_none() && config.reports.metrics.is_none());
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn every_key_is_read() {
     assert_eq!(config.log.file, PathBuf::from("/nonexistent/nightly.log"));
     assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Warning));
 
-    let email = config.email.unwrap();
+    let email = config.reports.email.unwrap();
     assert_eq!((email.send, email.subject.as_str(), email.attach_log), (SendOn::Error, "Dump", false));
     assert_eq!(email.from.to_string(), "Nightly <a@example.com>");
     let to: Vec<&str> = email.to.iter().map(|mailbox| mailbox.email.as_ref()).collect();
@@ -187,17 +187,17 @@ fn every_key_is_read() {
     assert_eq!((server.security, server.ca_file), (MailSecurity::Starttls, Some(folder.join("ca.pem"))));
     assert_eq!(server.credentials.unwrap().password.expose_secret(), "m");
 
-    let mattermost = config.mattermost.unwrap();
+    let mattermost = config.reports.mattermost.unwrap();
     assert_eq!(mattermost.send, SendOn::Never);
     assert_eq!(mattermost.webhook_url.expose_secret(), "http://localhost:8065/hooks/x");
     assert_eq!(mattermost.username.as_deref(), Some("Dump"));
     assert_eq!(mattermost.icon_url.as_deref(), Some("https://example.com/icon.png"));
     assert_eq!(mattermost.ca_file, Some(folder.join("ca.pem")));
 
-    let monitor = config.monitor.unwrap();
+    let monitor = config.reports.monitor.unwrap();
     assert_eq!(monitor.ping_url.expose_secret(), "http://127.0.0.1/ping/x");
     assert_eq!(monitor.ca_file, Some(folder.join("ca.pem")));
-    assert_eq!(config.metrics.unwrap().textfile, PathBuf::from("/nonexistent/job.prom"));
+    assert_eq!(config.reports.metrics.unwrap().textfile, PathBuf::from("/nonexistent/job.prom"));
 }
 
 #[test]
@@ -205,14 +205,14 @@ fn the_default_mail_port_depends_on_the_security() {
     let fixture = Fixture::new();
     for (security, port) in [("tls", 465), ("starttls", 587), ("none", 25)] {
         let config = fixture.loaded(&with(&with_reports(), "email.server.security", json!(security)));
-        assert_eq!(config.email.unwrap().server.unwrap().port, port);
+        assert_eq!(config.reports.email.unwrap().server.unwrap().port, port);
     }
 }
 
 #[test]
 fn without_a_mail_server_sendmail_is_used() {
     let config = Fixture::new().loaded(&with(&with_reports(), "email.server", Value::Null));
-    assert!(config.email.unwrap().server.is_none());
+    assert!(config.reports.email.unwrap().server.is_none());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use proptest::prelude::*;
 use scripting_system::rules::alarm;
+use scripting_system::rules::drill_history::DrillHistory;
 use scripting_system::rules::health::{Health, HealthReport, Limits, Problem, check};
 use scripting_system::rules::inventory::Inventory;
 use scripting_system::rules::listing::{Entry, Kind};
@@ -10,7 +11,7 @@ use scripting_system::rules::retention::keeping::{Policy, Remover};
 
 use super::{NAMING, POLICY};
 
-const LIMITS: Limits = Limits { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None };
+const LIMITS: Limits = Limits { max_age: TimeDelta::hours(26), min_size: Some(1000), alarm: None, max_drill_age: None };
 
 fn now() -> DateTime<FixedOffset> {
     "2026-11-24T08:00:00+01:00".parse().unwrap()
@@ -35,7 +36,7 @@ fn good_archive() -> Entry {
 }
 
 fn health_of(listing: &[Entry]) -> HealthReport {
-    check(&Inventory::new(listing, &NAMING, POLICY, now()), LIMITS, now())
+    check(&Inventory::new(listing, &NAMING, POLICY, now()), &DrillHistory::default(), LIMITS, now())
 }
 
 fn own_upload(hours_ago: i64) -> Entry {
@@ -48,7 +49,7 @@ fn an_unusual_size_of_the_newest_archive_is_a_warning() {
     let healths = [1000, 1999, 2000, 12_000, 12_001].map(|size| {
         let listing = [archive(1, size, 9 * 60), archive(2, 4000, 33 * 60), archive(3, 4000, 57 * 60)];
         let inventory = Inventory::new(&listing, &NAMING, POLICY, now());
-        check(&inventory, Limits { alarm, ..LIMITS }, now()).health()
+        check(&inventory, &DrillHistory::default(), Limits { alarm, ..LIMITS }, now()).health()
     });
     assert_eq!(healths, [Health::Warning, Health::Warning, Health::Ok, Health::Ok, Health::Warning]);
 }
@@ -63,7 +64,11 @@ fn three_archives_that_expired_more_than_a_week_ago_are_a_warning_if_only_prune_
         let old = ages.map(|age| archive(age, 1000, age * 24 * 60));
         let recent = [good_archive(), archive(2, 1000, 33 * 60), archive(3, 1000, 57 * 60)];
         let inventory = Inventory::new(&[&old[..], &recent].concat(), &NAMING, Policy { remover, ..POLICY }, now());
-        assert_eq!(check(&inventory, LIMITS, now()).problems, expected, "{remover:?} {ages:?}");
+        assert_eq!(
+            check(&inventory, &DrillHistory::default(), LIMITS, now()).problems,
+            expected,
+            "{remover:?} {ages:?}"
+        );
     }
 }
 
@@ -153,7 +158,7 @@ proptest! {
     fn a_looser_limit_is_never_less_healthy(minutes in -100_i64..10_000, size in 1_u64..3000, hours in 0_i64..100, more in 0_i64..100) {
         let inventory = Inventory::new(&[archive(1, size, minutes), own_upload(40)], &NAMING, POLICY, now());
         let health = |hours, min_size| {
-            severity(check(&inventory, Limits { max_age: TimeDelta::hours(hours), min_size, alarm: None }, now()).health())
+            severity(check(&inventory, &DrillHistory::default(), Limits { max_age: TimeDelta::hours(hours), min_size, alarm: None, max_drill_age: None }, now()).health())
         };
         prop_assert!(health(hours + more, None) <= health(hours, Some(1000)));
     }

@@ -1,10 +1,13 @@
 //! The pure decisions: tests by tables of inputs and results, and by properties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
+mod alarm;
+mod drill;
 mod dump;
 mod freshness;
 mod health;
 mod keeping;
+mod recovery;
 mod redaction;
 mod redirects;
 mod retention;

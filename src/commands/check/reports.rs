@@ -22,7 +22,7 @@ use crate::runtime::retry::Retryable as _;
 /// Checks each configured channel; with `notify`, sends a test message through each that is on.
 pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
     let config = &checker.context.config;
-    match &config.email {
+    match &config.reports.email {
         None => checker.report(Finding::skipped("mail", "not configured (email)")),
         Some(email) if email.send == SendOn::Never => {
             checker.report(Finding::skipped("mail", "off: email.send is \"never\""));
@@ -33,7 +33,7 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
             }
         }
     }
-    match &config.mattermost {
+    match &config.reports.mattermost {
         None => checker.report(Finding::skipped("Mattermost", "not configured (mattermost)")),
         Some(mattermost) if mattermost.send == SendOn::Never => {
             checker.report(Finding::skipped("Mattermost", "off: mattermost.send is \"never\""));
@@ -51,7 +51,7 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
             }
         }
     }
-    if let Some(monitor) = &config.monitor {
+    if let Some(monitor) = &config.reports.monitor {
         let host = WebHost {
             subject: "monitor",
             name: "the monitoring service",
@@ -61,7 +61,7 @@ pub(super) fn check_reports(checker: &Checker<'_>, notify: bool) {
         };
         host.check(checker);
     }
-    if let Some(metrics) = &config.metrics {
+    if let Some(metrics) = &config.reports.metrics {
         let file = &metrics.textfile;
         // A run replaces the file, so its folder must be writable.
         let result = space::check_writable(&file.with_extension("check"));

@@ -45,6 +45,18 @@ struct Document {
     free_bytes: Option<u64>,
     /// Why removal is held back (human-readable); null if it is not.
     held_back: Option<String>,
+    /// The last drill that passed, as far as this user of this machine knows; null if there is none.
+    last_drill: Option<Drill>,
+}
+
+/// A drill that passed: the archive was restored into a throwaway database server and checked.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Drill {
+    /// When it ended (RFC 3339, UTC).
+    #[schemars(extend("format" = "date-time"))]
+    time: Option<String>,
+    /// The archive's name.
+    archive: String,
 }
 
 /// An archive on the server.
@@ -157,6 +169,10 @@ fn document(listing: &Listing) -> Document {
         foreign: foreign.len(),
         free_bytes: listing.free,
         held_back: held_back.as_ref().map(ToString::to_string),
+        last_drill: listing.drills.passed.as_ref().map(|drill| Drill {
+            time: DateTime::from_timestamp(drill.time, 0).map(utc),
+            archive: drill.archive.clone(),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate};
 use console::{Alignment, Style, measure_text_width, pad_str};
 
 use crate::rules::archive_name::restore_option;
+use crate::rules::drill_history::DrillHistory;
 use crate::rules::inventory::{Gap, Inventory, PlannedArchive, PlannedFile};
 use crate::rules::redaction::printable;
 use crate::rules::retention::Action;
@@ -22,6 +23,7 @@ pub(super) struct Listing {
     pub as_of: DateTime<FixedOffset>,
     /// Free bytes on the server, if it reports them.
     pub free: Option<u64>,
+    pub drills: DrillHistory,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +239,7 @@ fn summary(listing: &Listing) -> Vec<String> {
     if !others.is_empty() {
         lines.push(line("others", &format!("{}; never touched (-v names them)", others.join(", "))));
     }
+    lines.push(line("drill", &printable(&listing.drills.text(listing.as_of))));
     lines.push(line("free", &listing.free.map_or_else(|| "unknown".to_owned(), units::size)));
     lines
 }

@@ -58,6 +58,7 @@ fn describe(newest: &Newest, problems: &[Problem], limits: Limits) -> String {
 fn text(problem: &Problem) -> Option<String> {
     Some(match problem {
         Problem::TooOld | Problem::TooSmall | Problem::UnknownSize => return None,
+        Problem::NoDrill(history) => format!("no drill passed in time: {history}"),
         Problem::NoArchive => "no archive on the server".to_owned(),
         Problem::UnusualSize(suspicion) => suspicion.to_string(),
         Problem::ClockAhead { by } => {
@@ -97,6 +98,8 @@ fn figures(checkup: &HealthReport, limits: Limits, free: Option<u64>) -> String 
         figures.extend(newest.size.map(|size| format!("size={size}B;;{least};0")));
     }
     figures.push(format!("archives={};;;0", checkup.archives));
+    let max_drill_age = limits.max_drill_age.unwrap_or_default().num_seconds();
+    figures.extend(checkup.drill_age.map(|age| format!("drill_age={}s;;{max_drill_age};0", age.num_seconds())));
     figures.extend(free.map(|free| format!("free={free}B;;;0")));
     figures.join(" ")
 }

@@ -9,7 +9,7 @@ use crate::config::json::Value;
 use crate::config::kind::{Kind, flag, whole, word};
 use crate::config::mistakes::{Refusal, quote, refuse};
 use crate::config::paths::folder;
-use crate::config::section::{Section, is_given, keys};
+use crate::config::section::{Section, keys};
 use crate::rules::archive_name::ArchiveName;
 
 /// Of an X25519 recipient, in characters.
@@ -54,8 +54,11 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
         work_directory = with_default(folder(), WORK_DIRECTORY);
     }
     // It decides whether the archive is on the server already, which an encrypted archive does not show.
-    keys.rule(json!({"if": is_given("encrypt_to"), "then": {"properties": {"checksum": {"not": {"const": false}}}}}));
-    if keys.is_given("encrypt_to") && checksum == Some(false) {
+    keys.rule(json!({
+        "if": {"properties": {"encrypt_to": {"type": "array", "minItems": 1}}, "required": ["encrypt_to"]},
+        "then": {"properties": {"checksum": {"not": {"const": false}}}},
+    }));
+    if !encrypt_to.is_empty() && checksum == Some(false) {
         keys.refuse(
             "checksum",
             "is false, but encrypted archives need a checksum file",

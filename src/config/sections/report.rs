@@ -67,6 +67,8 @@ pub struct Monitor {
     /// `/start` and `/fail` are appended to its path.
     pub ping_url: SecretString,
     pub ca_file: Option<PathBuf>,
+    /// Whether `ping_url` is that of the section `drill`.
+    pub is_for_drills: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +154,7 @@ pub(in crate::config) fn read_monitor(keys: &mut Section<'_, '_>) -> Option<Moni
         /// PEM file with the only certificate authorities to trust; null trusts those of the public web.
         ca_file = optional(certificates());
     }
-    Some(Monitor { ping_url: ping_url?, ca_file })
+    Some(Monitor { ping_url: ping_url?, ca_file, is_for_drills: false })
 }
 
 pub(in crate::config) fn read_metrics(keys: &mut Section<'_, '_>) -> Option<Metrics> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::record::run_record::RunRecord;
 use crate::report::mattermost::markdown::{escape, truncate};
+use crate::report::message::facts::facts;
 use crate::report::message::figures::{self, Figure};
 use crate::report::message::{colour, headline};
 
@@ -38,6 +39,7 @@ pub(super) fn attachment(record: &RunRecord) -> Attachment {
         .map(|figure| field(figure, false))
         .chain(figures.map(|figure| field(&figure, true)))
         .chain(figures::last_archives(record).map(|figure| field(&figure, false)))
+        .chain(record.drill.iter().flat_map(|_| facts(record)).map(|figure| field(&figure, true)))
         .collect();
     Attachment { color: colour::for_outcome(record), fallback: escape(&headline::headline(record)), fields }
 }

@@ -2,7 +2,7 @@
 
 use crate::record::run_record::{Delivery, RunRecord};
 use crate::report::message::figures::{Figure, list};
-use crate::report::message::headline;
+use crate::report::message::{drill, headline};
 use crate::rules::retention::reason::Reason;
 use crate::rules::retention::{Action, Decision, Plan};
 use crate::rules::units;
@@ -49,6 +49,12 @@ pub(crate) fn facts(record: &RunRecord) -> Vec<Figure> {
         let archives = units::count(plan.archives_kept(), "archive");
         let newest = plan.reference.map(|newest| format!(", the newest from {}", headline::date(newest)));
         add("Kept", archives + &newest.unwrap_or_default(), unusual(plan));
+    }
+    for Figure { label, value, notes } in record.drill.iter().flat_map(drill::figures) {
+        add(label, value, notes);
+    }
+    if let Some(text) = &record.last_drill {
+        add("Drill", text.clone(), vec![]);
     }
     if record.retries > 0 {
         add("Retries", record.retries.to_string(), vec![]);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use crate::record::run_record::{Delivery, Outcome, RunRecord, State};
+use crate::record::run_record::{Delivery, DrillFacts, Outcome, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::units;
 use crate::runtime::interrupt::Interruption;
@@ -16,6 +16,9 @@ pub(crate) fn subject(record: &RunRecord, prefix: &str) -> String {
 
 /// The outcome in a few words, for the subject.
 fn outcome(record: &RunRecord) -> String {
+    if let Some(drill) = &record.drill {
+        return drill_outcome(record, drill);
+    }
     let words = match record.outcome() {
         Outcome::Success if record.is_delivered() => delivered(record).to_owned(),
         Outcome::Success => "nothing changed".to_owned(),
@@ -38,8 +41,23 @@ fn outcome(record: &RunRecord) -> String {
     if record.dry_run { format!("dry run: {words}") } else { words }
 }
 
+/// The outcome of a drill, for the subject and the headline; without a full stop.
+fn drill_outcome(record: &RunRecord, drill: &DrillFacts) -> String {
+    let archive = drill.archive.as_ref().map_or("no archive was restored", |(name, _)| name);
+    match (record.outcome(), &drill.findings) {
+        (Outcome::Interrupted(_), _) => "Drill interrupted".to_owned(),
+        (Outcome::Success | Outcome::Warnings, Some(found)) => {
+            format!("Drill passed: {archive} was restored into {}", found.server)
+        }
+        _ => format!("Drill FAILED at {}: {archive}", first_failure(record).map_or("the start", Task::title)),
+    }
+}
+
 /// The outcome as a sentence: the first line of the mail, of the Mattermost message and of the command's output.
 pub(crate) fn headline(record: &RunRecord) -> String {
+    if record.drill.is_some() {
+        return record.clean(&(outcome(record) + "."));
+    }
     let sentence = match record.outcome() {
         Outcome::Success | Outcome::Warnings if record.is_delivered() => {
             let delivery = match record.delivery {
@@ -100,7 +118,7 @@ pub(crate) fn is_stale(record: &RunRecord) -> bool {
 
 /// The first essential task that failed: the cause, as the later ones were stopped.
 fn first_failure(record: &RunRecord) -> Option<Task> {
-    let mut essential = record.tasks().iter().filter(|report| report.task.is_essential());
+    let mut essential = record.tasks().filter(|report| report.task.is_essential());
     essential.find(|report| report.state == State::Failed).map(|report| report.task)
 }
 

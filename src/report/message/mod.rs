@@ -2,6 +2,7 @@
 
 pub(crate) mod chart;
 pub(crate) mod colour;
+pub(crate) mod drill;
 pub(crate) mod facts;
 pub(crate) mod figures;
 pub(crate) mod headline;

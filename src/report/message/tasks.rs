@@ -24,7 +24,7 @@ pub(crate) fn state(state: State) -> &'static str {
 /// All tasks, except Report while it is unfinished.
 pub(crate) fn listed(record: &RunRecord) -> impl Iterator<Item = &TaskReport> {
     let is_unfinished = |report: &TaskReport| matches!(report.state, State::Pending | State::UnderWay);
-    record.tasks().iter().filter(move |report| report.task != Task::Report || !is_unfinished(report))
+    record.tasks().filter(move |report| report.task != Task::Report || !is_unfinished(report))
 }
 
 /// The task's result and how long it took.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::record::run_record::{Outcome, RunRecord};
+use crate::record::run_record::{DrillFacts, Outcome, RunRecord};
 
 const PREFIX: &str = "scripting_system";
 
 /// The next run reads it back from the file; it is stored nowhere else.
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
+const DRILL_SUCCESS: &str = "drill_last_success_timestamp_seconds";
 
 /// Run facts that the record lacks.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,11 @@ type Samples = Vec<(String, String)>;
 /// The last line, `# EOF`, is a comment in this format and the end of the text in OpenMetrics.
 pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
     let mut text = String::new();
-    for (name, help, samples) in families(record, ending) {
+    let families = match &record.drill {
+        Some(drill) => drill_families(record, drill, ending),
+        None => families(record, ending).into(),
+    };
+    for (name, help, samples) in families {
         if !samples.is_empty() {
             text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
         }
@@ -44,10 +49,13 @@ fn escape_label(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// Name, help and samples, in file order.
-fn families(record: &RunRecord, ending: Ending<'_>) -> [(&'static str, &'static str, Samples); 16] {
+/// Name, help and samples.
+type Family = (&'static str, &'static str, Samples);
+
+/// In file order.
+fn families(record: &RunRecord, ending: Ending<'_>) -> [Family; 16] {
     let now = u64::try_from(ending.ended_at.timestamp()).unwrap_or_default();
-    let last_success = if record.is_delivered() { Some(now) } else { last_success(ending.previous, now) };
+    let last_success = if record.is_delivered() { Some(now) } else { last_success(ending.previous, LAST_SUCCESS, now) };
     let (dump, archive) = (record.dump.as_ref(), record.archive.as_ref());
     let kept = record.retention.as_ref().map(|plan| plan.archives_kept() as u64);
     [
@@ -86,6 +94,20 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> [(&'static str, &'static 
     ]
 }
 
+fn drill_families(record: &RunRecord, drill: &DrillFacts, ending: Ending<'_>) -> Vec<Family> {
+    let now = u64::try_from(ending.ended_at.timestamp()).unwrap_or_default();
+    let last_success = if drill.has_passed { Some(now) } else { last_success(ending.previous, DRILL_SUCCESS, now) };
+    let findings = drill.findings.as_ref();
+    vec![
+        ("drill_timestamp_seconds", "When the last drill ended, in Unix time.", unlabelled(now)),
+        ("drill_success", "Whether the last drill passed.", unlabelled(u8::from(drill.has_passed))),
+        (DRILL_SUCCESS, "When the last drill ended that passed, in Unix time.", if_known(last_success)),
+        ("drill_duration_seconds", "How long the last drill took.", unlabelled(seconds(record.duration))),
+        ("drill_tables", "How many tables the last drill restored.", if_known(findings.map(|found| found.tables))),
+        ("drill_rows", "How many rows the last drill restored.", if_known(findings.map(|found| found.rows))),
+    ]
+}
+
 fn unlabelled(value: impl ToString) -> Samples {
     vec![(String::new(), value.to_string())]
 }
@@ -116,14 +138,14 @@ fn outcomes(outcome: Outcome) -> Samples {
 }
 
 fn task_durations(record: &RunRecord) -> Samples {
-    let durations = record.tasks().iter().filter_map(|report| Some((report.task, report.duration?)));
+    let durations = record.tasks().filter_map(|report| Some((report.task, report.duration?)));
     durations.map(|(task, time)| (format!(",task=\"{task}\""), seconds(time))).collect()
 }
 
 /// The last success in the previous metrics, in Unix time, unless it is later than `now`: a time in the future would
 /// silence every alarm.
-fn last_success(previous: Option<&str>, now: u64) -> Option<u64> {
-    let name = format!("{PREFIX}_{LAST_SUCCESS}{{");
+fn last_success(previous: Option<&str>, name: &str, now: u64) -> Option<u64> {
+    let name = format!("{PREFIX}_{name}{{");
     let sample = previous?.lines().find_map(|line| line.strip_prefix(&name))?;
     let (_, value) = sample.rsplit_once("} ")?;
     value.parse().ok().filter(|time| (1..=now).contains(time))

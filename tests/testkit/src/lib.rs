@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "only tests use it")]
 
 mod built;
+pub mod databases;
 pub mod keys;
 pub mod nights;
 mod rclone;

@@ -56,6 +56,7 @@ fn listing_of(entries: &[Entry], policy: Policy) -> Listing {
         folder: "TSE-INFORX at sftp.example.com:22".to_owned(),
         as_of: as_of(),
         free: Some(118_200_000_000),
+        drills: DrillHistory::default(),
     }
 }
 
@@ -130,6 +131,7 @@ fn an_empty_folder_is_reported() {
     insta::assert_snapshot!(listing_on(&[], PLAIN), @r"
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
     The folder is empty.
+      drill      never passed
       free       110.08 GiB
     ");
     let foreign = listing(&Listing { free: None, ..listing_of(&[file("notes.txt", 7)], POLICY) }, PLAIN);
@@ -137,6 +139,7 @@ fn an_empty_folder_is_reported() {
     TSE-INFORX at sftp.example.com:22, as of Tue 2026-11-24 08:10 +01:00
     There is no archive.
       others     1 unrelated file; never touched (-v names them)
+      drill      never passed
       free       unknown
     ");
 }
@@ -168,7 +171,8 @@ fn json_has_every_field_and_null_for_unknown_values() {
       "irregular": 0,
       "foreign": 0,
       "free_bytes": null,
-      "held_back": null
+      "held_back": null,
+      "last_drill": null
     }
     "#);
 }

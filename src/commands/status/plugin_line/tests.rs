@@ -5,21 +5,27 @@ use proptest::prelude::*;
 use crate::commands::status::plugin_line::*;
 use crate::rules::retention::reason::RemovalHold;
 
-const LIMITS: Limits = Limits { max_age: TimeDelta::hours(26), min_size: Some(1_000_000), alarm: None };
+const LIMITS: Limits =
+    Limits { max_age: TimeDelta::hours(26), min_size: Some(1_000_000), alarm: None, max_drill_age: None };
 
 fn newest() -> Newest {
     Newest { name: "20262311.tgz".to_owned(), age: TimeDelta::seconds(32_400), size: Some(3_397_386) }
 }
 
 fn line_for(newest: Option<Newest>, problems: Vec<Problem>) -> String {
-    let checkup = HealthReport { archives: newest.as_ref().map_or(0, |_| 12), newest, problems };
+    let checkup = HealthReport { archives: newest.as_ref().map_or(0, |_| 12), newest, drill_age: None, problems };
     line(&checkup, LIMITS, Some(118_200_000_000), None)
 }
 
 #[test]
 fn a_good_archive_takes_one_line() {
     insta::assert_snapshot!(line_for(Some(newest()), Vec::new()), @"SCRIPTING-SYSTEM OK - 20262311.tgz is 9 h old, 3.24 MiB | age=32400s;;93600;0 size=3397386B;;1000000:;0 archives=12;;;0 free=118200000000B;;;0");
-    let unknown = HealthReport { archives: 12, newest: Some(Newest { size: None, ..newest() }), problems: Vec::new() };
+    let unknown = HealthReport {
+        archives: 12,
+        newest: Some(Newest { size: None, ..newest() }),
+        drill_age: None,
+        problems: Vec::new(),
+    };
     let limits = Limits { min_size: None, ..LIMITS };
     insta::assert_snapshot!(line(&unknown, limits, None, Some("new host key SHA256:x")), @"SCRIPTING-SYSTEM OK - 20262311.tgz is 9 h old, of unknown size; new host key SHA256:x | age=32400s;;93600;0 archives=12;;;0");
 }

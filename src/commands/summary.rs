@@ -1,8 +1,8 @@
-//! The output at the end of a run: a summary on a terminal, or the errors for cron.
+//! The output at the end of a run or a drill: a summary on a terminal, or the errors for cron.
 
 use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State};
 use crate::record::task::Task;
-use crate::report::message::{figures, headline, tasks};
+use crate::report::message::{drill, figures, headline, tasks};
 use crate::rules::retention::{Action, Decision};
 use crate::rules::units;
 
@@ -16,6 +16,9 @@ pub(super) fn summary(record: &RunRecord) -> String {
     }
     if let Some(archive) = &record.archive {
         lines.push(format!("  archive  {}, {}", archive.name, units::size(archive.size)));
+    }
+    for figure in record.drill.iter().flat_map(drill::figures) {
+        lines.extend(figure.lines().map(|line| format!("  {:<8} {line}", figure.label)));
     }
     if let Some(fingerprint) = &record.new_host_key {
         let trust = if record.dry_run { NOT_KNOWN_YET } else { "is trusted from now on" };
@@ -75,7 +78,7 @@ fn planned(record: &RunRecord) -> Vec<String> {
 }
 
 /// Lines after `prune`: errors and warnings, and for a person before them each file with its reason.
-pub(in crate::commands) fn pruning(record: &RunRecord, is_for_person: bool) -> String {
+pub(super) fn pruning(record: &RunRecord, is_for_person: bool) -> String {
     let removing = record.task(Task::RemoveExpired);
     let files =
         tasks::notes(record, Level::Info).filter(|note| note.task == removing.task).map(|note| note.text.clone());

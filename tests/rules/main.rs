@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod alarm;
+mod checksum;
 mod drill;
 mod dump;
 mod freshness;
 mod health;
+mod history;
 mod keeping;
+mod origin;
 mod recovery;
 mod redaction;
 mod redirects;

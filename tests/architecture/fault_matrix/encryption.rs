@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         "a flipped bit, a cut or appended bytes in an encrypted archive or its checksum file",
         &[
             (RESTORE, "damage_of_an_encrypted_archive_or_its_checksum_file_is_found"),
-            ("src/rules/checksum.rs", "a_checksum_file_is_read_as_written_and_every_change_is_noticed"),
+            ("tests/rules/checksum.rs", "a_checksum_file_is_read_as_written_and_every_change_is_noticed"),
         ],
     ),
     (

@@ -15,6 +15,8 @@
 #   restore   restores and verifies the dump, compared with sftp and tar without verification; on loopback and at 50 ms
 #   overlap   whether the times of a slow source and a slow destination overlap or add up
 #   memory    peak memory and disk space with dumps of 1 and 8 GiB; exits with 1 if they are too high
+#   encrypt   the whole job on loopback with and without encryption
+#   drill     a drill of a PostgreSQL dump with a million rows, compared with initdb and psql -f of the unpacked dump
 #   links     the speed by round trip and number of connections, compared with sftp; only if requested
 #
 # Each figure is the median of 5 rounds (--rounds) with the minimum and the maximum in brackets; --quick runs one round.
@@ -30,6 +32,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/trial.sh"
 source "$(dirname -- "${BASH_SOURCE[0]}")/bench_tools.sh"
 # shellcheck source-path=SCRIPTDIR source=bench_sections.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/bench_sections.sh"
+# shellcheck source-path=SCRIPTDIR source=bench_secure.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/bench_secure.sh"
 
 sections=()
 while (($# > 0)); do
@@ -41,14 +45,14 @@ while (($# > 0)); do
         rounds=$1
         ;;
     --small) scale=8 ;;
-    stale | company | repack | job | latency | put | narrow | upload | restore | overlap | memory | links) sections+=("$1") ;;
+    stale | company | repack | job | latency | put | narrow | upload | restore | overlap | memory | encrypt | drill | links) sections+=("$1") ;;
     *) fail_usage "unknown argument: $1" ;;
     esac
     shift
 done
-((${#sections[@]} > 0)) || sections=(stale company repack job latency put narrow upload restore overlap memory)
+((${#sections[@]} > 0)) || sections=(stale company repack job latency put narrow upload restore overlap memory encrypt drill)
 
-find_missing_packages openssh-server openssh-client time curl unzip tar
+find_missing_packages openssh-server openssh-client time curl unzip zip tar age postgresql
 ((${#missing[@]} == 0)) || fail_missing "measuring needs"
 build_release web_server proxy large_zip repack
 

@@ -8,6 +8,8 @@ kept=$(target_folder)/bench
 # source.max_age_days and sftp.connections of the configurations; empty if not set.
 max_age_days=3650
 connections=
+# The recipient of archive.encrypt_to; empty for none.
+encrypt_to=
 
 # Starts an OpenSSH server on the port $ssh_port; the current user can log in with the key $user_key.
 start_sshd() {
@@ -47,6 +49,8 @@ publish_zip() {
 # Configures the program to ship from port $1 to port $2.
 configure() {
     local sftp_connections=
+    local recipients=
+    [[ -z $encrypt_to ]] || recipients="\"encrypt_to\": [\"$encrypt_to\"], "
     [[ -z $connections ]] || sftp_connections="\"connections\": $connections,"
     run_folder
     cp -- "$user_key" "$run/user"
@@ -58,7 +62,7 @@ configure() {
     "max_age_days": $max_age_days,
     "ca_file": "$ca_file"
   },
-  "archive": {"work_directory": "work"},
+  "archive": {$recipients"work_directory": "work"},
   "sftp": {
     "host": "127.0.0.1",
     "port": $2,
@@ -89,7 +93,7 @@ $(cat "$run/errors")"
 # Runs the program as configured, and checks that an archive arrived.
 measure_program() {
     measure "$built/scripting-system" run --config "$run/config.json"
-    archive=$(find "$archives" -name '*.tgz')
+    archive=$(find "$archives" -name '*.tgz' -o -name '*.tgz.age')
     [[ -n $archive ]] || fail "nothing was delivered: $(cat "$run/log.log")"
 }
 

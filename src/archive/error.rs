@@ -86,11 +86,15 @@ pub enum ArchiveError {
     DecryptionFailed(String),
     #[error("its SHA-256 is not that of its checksum file")]
     ChecksumDiffers,
-    #[error("its checksum file is damaged")]
-    ChecksumDamaged,
+    #[error(
+        "its checksum file is damaged. The archive may be good: remove the file {0} from the server, and try again"
+    )]
+    ChecksumDamaged(String),
     #[error("it is encrypted and has no checksum file; give the private key with --identity FILE")]
     NoIdentity,
-    #[error("it is encrypted to other recipients; give the private key of one of them with --identity FILE")]
+    #[error(
+        "none of the given keys can decrypt it: give the private key of one of its recipients with --identity FILE"
+    )]
     OtherRecipient,
     /// The archive could not be read.
     #[error(transparent)]

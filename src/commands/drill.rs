@@ -24,7 +24,7 @@ use crate::record::journal::Journal;
 use crate::record::run_record::{DrillFacts, DumpFacts};
 use crate::record::task::Task;
 use crate::rules::archive_name::is_encrypted;
-use crate::rules::drill_facts::Findings;
+use crate::rules::drill_facts::{CheckResult, Findings};
 use crate::rules::drill_history::{DrillHistory, PassedDrill};
 use crate::rules::recovery::{StoredArchive, choose};
 use crate::rules::redaction::printable;
@@ -129,7 +129,13 @@ impl Drill {
         task.done(&format!("{}, {} rows, in {server}", count(tables, "table"), number(rows)));
         let task = self.journal.begin(Task::CheckData);
         let failed = checks.iter().filter(|check| !check.passed);
-        let failed: Vec<String> = failed.map(|check| format!("{:?} is {:?}", check.name, check.value)).collect();
+        let least = |name: &str| self.context.config.drill.checks.iter().find(|it| it.name == name)?.at_least;
+        let failed: Vec<String> = failed
+            .map(|CheckResult { name, value, .. }| match least(name) {
+                Some(least) => format!("{name:?} is {value:?}, which is not at least {least}"),
+                None => format!("{name:?} is {value:?}, which is not true"),
+            })
+            .collect();
         if !failed.is_empty() {
             return Err(DrillError::Checks(failed).into());
         }

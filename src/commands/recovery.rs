@@ -63,7 +63,7 @@ pub(super) fn stored_sha256(
     let sha256 = match file {
         None | Some(ChecksumFile::Foreign) => Ok(None),
         Some(ChecksumFile::Valid(checksum)) => Ok(Some(checksum.archive)),
-        Some(ChecksumFile::Damaged) => Err(ArchiveError::ChecksumDamaged),
+        Some(ChecksumFile::Damaged) => Err(ArchiveError::ChecksumDamaged(naming.checksum_name(&archive.file.name))),
     };
     Ok((sha256, connection))
 }

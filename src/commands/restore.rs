@@ -50,6 +50,8 @@ enum RestoreError {
     IsAFolder(PathBuf),
     #[error("cannot write to standard output; what was written is incomplete")]
     Stdout(#[source] io::Error),
+    #[error("{archive} cannot be read, and nothing was restored")]
+    Unread { archive: String, source: ArchiveError },
     #[error("{0} is encrypted: give the private key of one of its recipients with --identity FILE")]
     Encrypted(String),
     #[error("cannot write {}; check the disk, or name another folder with --output", file.display())]
@@ -165,6 +167,9 @@ impl Restoration {
             ArchiveError::Member(MemberError::Name { name, expected }) => {
                 let command = self.command_with(&name, archive);
                 RestoreError::OtherName { archive: archive.name.clone(), name, expected, command }
+            }
+            error @ ArchiveError::OtherRecipient => {
+                RestoreError::Unread { archive: archive.name.clone(), source: error }
             }
             error => bad(error),
         })?;

@@ -10,6 +10,9 @@ use crate::rules::archive_name::Naming;
 use crate::rules::checksum::ChecksumFile;
 use crate::rules::listing::Kind;
 
+/// The account that prunes reads it to check who has written it. It may be another one, of the same group.
+const MODE: i32 = 0o640;
+
 impl Connection {
     /// The checksum file of `archive`, a final name or that of a set-aside archive; `None` if there is none. Anything but a
     /// regular file counts as foreign.
@@ -28,7 +31,7 @@ impl Connection {
     /// Writes `text` to the file `name`, which is missing or a checksum file of this program, syncs it, and reads it back.
     /// Overwrites it in place, because the account may not be allowed to remove files.
     pub(crate) fn write_checksum(&self, name: &str, text: &str) -> Result<(), DestinationError> {
-        let open = |flag| RemoteWriter::open(self, name, OpenFlags::CREATE | flag, Some(text.len() as u64));
+        let open = |flag| RemoteWriter::open(self, name, OpenFlags::CREATE | flag, (Some(text.len() as u64), MODE));
         let mut writer = open(OpenFlags::EXCLUSIVE);
         // Never through a link.
         if writer.as_ref().is_err_and(|error| !is_connection_error(error))

@@ -294,39 +294,42 @@ impl Publication<'_> {
                 break;
             }
         }
-        for name in names.iter().filter(|_| version == ReplacedVersion::Last) {
-            let last = self.naming.replaced_name(name, version);
-            match connection.lookup(&last)? {
-                None => {}
-                Some(Entry { kind: Kind::File, modified, .. }) => match connection.remove(&last) {
-                    Err(DestinationError::Refused { .. }) => {
-                        // As another machine's abandoned upload, it is removed by `prune`.
-                        let id = format!("{:08x}", modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
-                        let name = Naming { id, ..self.naming.clone() }.upload_name(self.final_name);
-                        connection.rename(&last, &name)?;
-                    }
-                    removed => removed?,
-                },
-                Some(_) => return Err(DestinationError::NotAFile(last)),
+        for name in &names {
+            let target = self.naming.replaced_name(name, version);
+            if version == ReplacedVersion::Last {
+                self.make_way(connection, &target, self.final_name)?;
             }
+            // Without its archive, it may be left from an earlier one.
+            let checksum = self.naming.checksum_name(self.final_name);
+            self.make_way(connection, &self.naming.checksum_name(&target), &checksum)?;
         }
         for Entry { name, size, .. } in existing {
             let set_aside_as = self.naming.replaced_name(name, version);
             if let Some(ChecksumFile::Valid(_) | ChecksumFile::Damaged) = connection.checksum(self.naming, name)? {
                 let [old, new] = [name, &set_aside_as].map(|archive| self.naming.checksum_name(archive));
-                connection.rename(&old, &new).or_else(|error| match error {
-                    // It belongs to an archive that is no longer there.
-                    DestinationError::Refused { .. } => {
-                        connection.remove(&new).and_then(|()| connection.rename(&old, &new))
-                    }
-                    error => Err(error),
-                })?;
+                connection.rename(&old, &new)?;
             }
             // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
             self.replaced = Some(Replaced { name: name.clone(), set_aside_as: set_aside_as.clone(), size: *size });
             connection.rename(name, &set_aside_as)?;
         }
         Ok(())
+    }
+
+    /// Removes the file `name`, a replaced version of `of`, if it exists. If the account may not remove files, gives it the name
+    /// of another machine's upload, which `prune` removes.
+    fn make_way(&self, connection: &Connection, name: &str, of: &str) -> Result<(), DestinationError> {
+        match connection.lookup(name)? {
+            None => Ok(()),
+            Some(Entry { kind: Kind::File, modified, .. }) => match connection.remove(name) {
+                Err(DestinationError::Refused { .. }) => {
+                    let id = format!("{:08x}", modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
+                    connection.rename(name, &Naming { id, ..self.naming.clone() }.upload_name(of))
+                }
+                removed => removed,
+            },
+            Some(_) => Err(DestinationError::NotAFile(name.to_owned())),
+        }
     }
 
     fn published(&self) -> Published {

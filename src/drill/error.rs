@@ -12,7 +12,8 @@ use crate::runtime::interrupt::Interrupted;
 #[derive(Debug, Error)]
 pub enum DrillError {
     #[error(
-        "the program {program} is missing. Install the package {package}, or set drill.programs to the folder that has it"
+        "the program {program} is missing. Install the package {package}, or set drill.programs to the folder that has it; if it \
+         is set, only that folder is searched"
     )]
     MissingProgram { program: &'static str, package: &'static str },
     #[error(

@@ -154,6 +154,11 @@ fn count(server: &Server<'_>, findings: &mut Findings) -> Result<String, DrillEr
 }
 
 fn run_check(server: &Server<'_>, check: &DrillCheck, main: &str) -> Result<CheckResult, DrillError> {
+    let no_database = check.database.as_ref().filter(|_| server.engine == Engine::Sqlite);
+    if let Some(name) = no_database {
+        let value = format!("SQLite has no database {name:?}: remove the key database");
+        return Ok(CheckResult { name: check.name.clone(), value, passed: false });
+    }
     let outcome = server.query(check.database.as_deref().unwrap_or(main), &check.sql)?;
     let first = outcome.stdout.split(['\t', '\n']).next().unwrap_or_default();
     let passed = outcome.failure.is_none() && passes(first, check.at_least);

@@ -145,9 +145,11 @@ impl Removal {
             if self.interrupt.check().is_err() {
                 break;
             }
-            match self.remove_file(connection, &decision.name) {
-                Ok(true) => removed.push(decision),
-                Ok(false) => tracing::info!("kept {}: another program has written it", printable(&decision.name)),
+            if !self.is_own(connection, &decision.name) {
+                continue;
+            }
+            match connection.remove(&decision.name) {
+                Ok(()) => removed.push(decision),
                 Err(error) => {
                     let (name, reason) = (printable(&decision.name), &decision.reason);
                     let fix = if matches!(error, DestinationError::Refused { .. }) { NO_PERMISSION } else { "" };
@@ -181,16 +183,21 @@ impl Removal {
         gone
     }
 
-    /// Removes the file `name`, unless it has the name of a checksum file and another program has written it: then returns
-    /// `false`.
-    fn remove_file(&self, connection: &Connection, name: &str) -> Result<bool, DestinationError> {
-        let archive = self.naming.checksum_of(name);
-        if let Some(archive) = archive
-            && connection.checksum(&self.naming, archive)? == Some(ChecksumFile::Foreign)
-        {
-            return Ok(false);
+    /// Whether the file `name`, if it has the name of a checksum file, was written by this program.
+    fn is_own(&self, connection: &Connection, name: &str) -> bool {
+        let Some(archive) = self.naming.checksum_of(name) else { return true };
+        match connection.checksum(&self.naming, archive) {
+            Ok(Some(ChecksumFile::Foreign)) => {
+                tracing::info!("kept {}: another program has written it", printable(name));
+            }
+            Ok(_) => return true,
+            Err(error) => {
+                let (name, error) = (printable(name), with_causes(&error));
+                let text = format!("{name} is kept, because it cannot be checked who has written it: {error}");
+                self.journal.warn(Task::RemoveExpired, &text);
+            }
         }
-        connection.remove(name).map(|()| true)
+        false
     }
 
     /// Logs the reason for every decision, except for actual removals, which are logged when they are done.

@@ -82,7 +82,7 @@ pub struct ArchiveFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     Sent,
-    /// It replaced an archive of the same name with different bytes.
+    /// It replaced an archive of the same date with different bytes.
     Replaced,
     /// The server already had the same bytes.
     AlreadyThere,

@@ -61,7 +61,7 @@ pub enum Problem {
     NoArchive,
     /// The newest archive is older than `max_age`.
     TooOld,
-    /// No drill passed within `max_drill_age`; the text of the history.
+    /// No drill passed within `max_drill_age`, or the last one failed; the text of the history.
     NoDrill(String),
     /// The newest archive is smaller than `min_size`.
     TooSmall,
@@ -119,7 +119,7 @@ pub fn check(inventory: &Inventory, drills: &DrillHistory, limits: Limits, now: 
         None => vec![Problem::NoArchive],
     };
     let drill_age = drills.age(now).filter(|_| limits.max_drill_age.is_some());
-    if limits.max_drill_age.is_some_and(|max| drill_age.is_none_or(|age| age > max)) {
+    if limits.max_drill_age.is_some_and(|max| drills.failed.is_some() || drill_age.is_none_or(|age| age > max)) {
         problems.push(Problem::NoDrill(drills.text(now)));
     }
     let dated_ahead = inventory.archives.iter().find(|archive| archive.date > inventory.today);

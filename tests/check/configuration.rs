@@ -7,6 +7,7 @@ use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
 use testkit::SmallDisk;
+use testkit::keys::age_key;
 use testkit::servers::zips::noise;
 use testkit::servers::{Entry, HttpsServer, Zip};
 use testkit::setup::DUMP;
@@ -38,6 +39,19 @@ fn a_warning_about_the_file_is_reported() {
     outcome.exited_with(0);
     must_show(&outcome, "  ! file            ");
     must_show(&outcome, "contains a secret in plain text (email.server.password, ");
+}
+
+#[test]
+fn the_recipients_of_archives_are_shown_and_a_private_key_on_this_machine_is_a_warning() {
+    let mut setup = setup();
+    let (key, recipient) = age_key(&setup.path(""), "backup-key.txt");
+    setup.set("archive.encrypt_to", json!([recipient]));
+    let outcome = must_end_with(&setup, 0);
+    must_show(&outcome, &format!("archives can be decrypted with the private key of {recipient}"));
+    must_show(&outcome, &format!("{} looks like a private key", key.display()));
+    must_show(&outcome, ".tgz.age");
+    fs::remove_file(key).unwrap();
+    must_not_show(&must_end_with(&setup, 0), "looks like a private key");
 }
 
 #[test]

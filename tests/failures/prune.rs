@@ -12,6 +12,8 @@ use chrono::TimeDelta;
 use scripting_system::disk::job_id::JobId;
 use scripting_system::disk::lock::Lock;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use testkit::keys::sha256sum_accepts;
 use testkit::servers::certificates::write_private;
 use testkit::servers::sftp_faults::RequestFault;
 use testkit::servers::sftp_watch::{Moment, Operation};
@@ -126,6 +128,25 @@ fn every_replacement_of_a_day_is_delivered_without_permission_to_remove() {
     site.prune(&[]).exited_with(0);
     assert_eq!(site.bad.names().iter().filter(|name| name.starts_with('.')).count(), 0, "{:?}", site.bad.names());
     assert_eq!(site.bad.listing()[&format!("{name}.last.old")].as_ref(), Some(&delivered[3]));
+}
+
+#[test]
+fn every_replacement_of_a_day_keeps_its_checksum_file_without_permission_to_remove() {
+    let mut site = Site::new();
+    site.bad.set("archive.checksum", json!(true));
+    for size in [200_000, 190_000, 180_000, 170_000] {
+        let outcome = site.run_with_dump(sql_dump(size));
+        assert!([0, 1].contains(&outcome.code), "{}", outcome.all());
+        thread::sleep(Duration::from_millis(1_100));
+    }
+    let name = site.bad.archive_aged(0);
+    assert!(sha256sum_accepts(&site.bad.directory.join(format!("{name}.sha256"))));
+    for ending in ["old", "last.old"] {
+        let [checksum, archive] = [".sha256", ""].map(|of| site.bad.directory.join(format!("{name}{of}.{ending}")));
+        let (text, digest) = (fs::read_to_string(checksum).unwrap(), Sha256::digest(fs::read(archive).unwrap()));
+        assert!(text.contains(&scripting_system::rules::checksum::hex(&digest)), "{ending}: {text}");
+    }
+    site.prune(&[]).exited_with(0);
 }
 
 #[test]

@@ -30,7 +30,11 @@ fn without_a_drill_the_commands_say_never_and_create_nothing() {
     assert!(list.exited_with(0).stdout.contains("\n  drill      never passed\n"), "{}", list.all());
     assert_eq!(last_in_json(&setup), json!(null));
     let status = setup.call("status", &["--max-drill-age", "8d"]);
-    assert!(status.exited_with(2).stdout.contains("; no drill passed in time: never passed | "), "{}", status.all());
+    assert!(
+        status.exited_with(2).stdout.contains("; the last drill failed, or is too old: never passed | "),
+        "{}",
+        status.all()
+    );
     assert!(!status.stdout.contains("drill_age"), "{}", status.stdout);
     setup.call("status", &[]).exited_with(0);
     // A run mentions drills only if they are configured.
@@ -63,7 +67,11 @@ fn the_last_drill_is_shown_and_an_old_one_is_critical() {
     let text = "last passed 9 days ago (20262311.tgz); failed 2 days ago";
     assert!(list.stdout.contains(&format!("\n  drill      {text}\n")), "{}", list.all());
     let status = setup.call("status", &["--max-drill-age", "8d"]);
-    assert!(status.exited_with(2).stdout.contains(&format!("no drill passed in time: {text}")), "{}", status.all());
+    assert!(
+        status.exited_with(2).stdout.contains(&format!("the last drill failed, or is too old: {text}")),
+        "{}",
+        status.all()
+    );
     assert!(status.stdout.contains(";;691200;0"), "{}", status.stdout);
     setup.run().exited_with(0);
     assert!(last_mail(&setup).1.contains(&format!("\nDrill              {text}\n")));
@@ -81,6 +89,7 @@ fn a_failed_drill_is_kept_until_one_passes_and_a_broken_file_counts_as_none() {
     drill(&setup).exited_with(4);
     let list = setup.call("list", &[]).stdout;
     assert!(list.contains("last passed 0 min ago") && list.contains("; failed 0 min ago\n"), "{list}");
+    setup.call("status", &["--max-drill-age", "8d"]).exited_with(2);
     fs::write(setup.archive(), good).unwrap();
     drill(&setup).exited_with(0);
     assert!(!setup.call("list", &[]).stdout.contains("; failed"));

@@ -7,6 +7,7 @@ use scripting_system::disk::lock::Lock;
 use serde_json::json;
 use testkit::Setup;
 use testkit::databases::Server;
+use testkit::keys::age_key;
 
 use super::fixture::{SHOP, deliver, delivered, drill, last_mail, open};
 
@@ -20,6 +21,23 @@ fn a_dump_of_postgresql_is_restored_with_only_the_sections_sftp_and_archive() {
     setup.config = json!({"sftp": sftp, "archive": archive});
     let outcome = drill(&setup);
     outcome.exited_with(0).logged("Restore dump: 1 table, 1,000 rows, in PostgreSQL ");
+}
+
+#[test]
+fn an_encrypted_archive_is_restored_with_its_private_key() {
+    let mut setup = Setup::around_midnight();
+    let (key, recipient) = age_key(&setup.path(""), "key");
+    setup.set("archive.encrypt_to", json!([recipient]));
+    open(&setup);
+    deliver(&mut setup, SHOP);
+    let outcome = setup.call("drill", &["--identity", key.to_str().unwrap()]);
+    outcome.exited_with(0).logged("Restore dump: 2 tables, 2 rows, in SQLite ");
+    let outcome = setup.call("drill", &[]);
+    assert!(outcome.exited_with(4).stderr.contains("give the private key of one of its"), "{}", outcome.all());
+    assert!(setup.call("drill", &["--identity", "missing"]).exited_with(3).stderr.contains("cannot read the identity"));
+    let (other, _) = age_key(&setup.path(""), "other");
+    let outcome = setup.call("drill", &["--identity", other.to_str().unwrap()]);
+    assert!(outcome.exited_with(4).stderr.contains("none of the given keys can decrypt it"), "{}", outcome.all());
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn wrong_identities_are_named_and_nothing_is_written() {
     let truncated = file("truncated", truncated.trim_end().trim_end_matches(char::is_alphanumeric).trim());
     for (identity, code, word) in [
         (None, 4, "give the private key of one of its recipients with --identity"),
-        (Some(other), 4, "encrypted to other recipients"),
+        (Some(other), 4, "none of the given keys can decrypt it"),
         (Some(folder.join("missing")), 3, "cannot read the identity"),
         (Some(folder.clone()), 3, "not a regular file"),
         (Some(file("recipient", &recipient)), 3, "holds no age identity"),

@@ -9,6 +9,7 @@ mod freshness;
 mod health;
 mod history;
 mod keeping;
+mod listing;
 mod origin;
 mod recovery;
 mod redaction;

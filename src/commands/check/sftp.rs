@@ -256,7 +256,9 @@ fn others(plan: &Plan) -> String {
             | Reason::OtherUpload
             | Reason::AbandonedUpload { .. }
             | Reason::UnfinishedReplacement => 2,
+            Reason::NewChecksum | Reason::UselessChecksum => 2,
             Reason::Foreign => 3,
+            Reason::Checksum => continue,
             _ if decision.action == Action::Remove => 1,
             _ => continue,
         };

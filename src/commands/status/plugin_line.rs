@@ -58,7 +58,7 @@ fn describe(newest: &Newest, problems: &[Problem], limits: Limits) -> String {
 fn text(problem: &Problem) -> Option<String> {
     Some(match problem {
         Problem::TooOld | Problem::TooSmall | Problem::UnknownSize => return None,
-        Problem::NoDrill(history) => format!("no drill passed in time: {history}"),
+        Problem::NoDrill(history) => format!("the last drill failed, or is too old: {history}"),
         Problem::NoArchive => "no archive on the server".to_owned(),
         Problem::UnusualSize(suspicion) => suspicion.to_string(),
         Problem::ClockAhead { by } => {

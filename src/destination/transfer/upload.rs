@@ -14,7 +14,7 @@ use crate::destination::transfer::read_back::ReadBack;
 use crate::destination::transfer::reading::REQUEST;
 use crate::destination::transfer::window::Window;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
-use crate::destination::transfer::writing::{RemoteWriter, refused};
+use crate::destination::transfer::writing::{MODE, RemoteWriter, refused};
 use crate::disk::spool::Spool;
 use crate::rules::connections::Shares;
 use crate::rules::listing::{Entry, Kind};
@@ -293,7 +293,7 @@ impl Upload {
     }
 
     fn open_with<'a>(&'a self, connection: &'a Connection, flags: OpenFlags) -> Result<RemoteWriter<'a>, ssh2::Error> {
-        RemoteWriter::open(connection, &self.name, flags, self.expected_size)
+        RemoteWriter::open(connection, &self.name, flags, (self.expected_size, MODE))
     }
 
     fn send_parts(&self, server: &Server, writer: &mut RemoteWriter<'_>, bar: &Bar) -> Result<(), DestinationError> {

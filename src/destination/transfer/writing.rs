@@ -27,14 +27,14 @@ pub(crate) struct RemoteWriter<'a> {
 }
 
 impl<'a> RemoteWriter<'a> {
-    /// Opens the file `name` for writing, with `flags`.
+    /// Opens the file `name` for writing, with `flags`, and with `mode` if it is created.
     pub(crate) fn open(
         connection: &'a Connection,
         name: &'a str,
         flags: OpenFlags,
-        expected_size: Option<u64>,
+        (expected_size, mode): (Option<u64>, i32),
     ) -> Result<Self, ssh2::Error> {
-        let file = connection.sftp.open_mode(connection.path(name), OpenFlags::WRITE | flags, MODE, OpenType::File)?;
+        let file = connection.sftp.open_mode(connection.path(name), OpenFlags::WRITE | flags, mode, OpenType::File)?;
         Ok(RemoteWriter { connection, name, file, expected_size })
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn sent(record: &RunRecord) -> Option<Figure> {
                 Some(format!("{}, {rate}", units::duration(took)))
             });
             let pace = pace.map_or(String::new(), |pace| format!(" in {pace}"));
-            let replaced = if delivery == Delivery::Replaced { "; replaced an archive of the same name" } else { "" };
+            let replaced = if delivery == Delivery::Replaced { "; replaced an archive of the same date" } else { "" };
             (format!("{size}{pace}"), format!(", read back and verified{replaced}"))
         }
     };

@@ -62,7 +62,7 @@ pub(crate) fn headline(record: &RunRecord) -> String {
         Outcome::Success | Outcome::Warnings if record.is_delivered() => {
             let delivery = match record.delivery {
                 Some(Delivery::Replaced) => {
-                    "The dump was delivered and verified; it replaced an archive of the same name"
+                    "The dump was delivered and verified; it replaced an archive of the same date"
                 }
                 Some(Delivery::AlreadyThere) => "Already delivered: the same archive is on the server",
                 Some(Delivery::Sent) | None => "The dump was delivered and verified",

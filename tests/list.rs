@@ -230,7 +230,7 @@ fn the_json_document_matches_the_published_schema() {
         let date = day(setup, 12);
         let expected = json!({
             "name": archive_name(date), "date": date.to_string(), "size": 200_000,
-            "modified": format!("{date}T23:00:00Z"), "age_days": 12, "action": "remove",
+            "modified": format!("{date}T23:00:00Z"), "age_days": 12, "checksum": false, "action": "remove",
             "reason": "expired, 12 days old",
         });
         assert_eq!(document["archives"][1], expected);

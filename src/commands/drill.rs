@@ -39,7 +39,7 @@ const GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Error)]
 enum DrillError {
-    #[error("{archive} on the server is bad: {problem}. \"verify --all\" shows which archives are good")]
+    #[error("{archive} on the server cannot be restored: {problem}. \"verify --all\" shows which archives are good")]
     Bad { archive: String, problem: String },
     #[error("{0} is encrypted: give the private key of one of its recipients with --identity FILE")]
     Encrypted(String),
@@ -183,7 +183,7 @@ impl Drill {
         // The first cause: the engine fails without the rest of the dump, and the transfer ends early without the engine.
         let unpacked = fetched?.value;
         if let Err(error) = &unpacked
-            && error.is_bad_archive()
+            && (error.is_bad_archive() || matches!(error, ArchiveError::OtherRecipient))
         {
             return Err(bad(error).into());
         }

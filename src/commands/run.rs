@@ -8,6 +8,7 @@ use crate::commands::recorded::{Kind, Recorded, Tools, new_record, refuse};
 use crate::config;
 use crate::disk::last_drill;
 use crate::disk::lock::Lock;
+use crate::drill;
 use crate::exit_code::ExitCode;
 use crate::pipeline::Job;
 
@@ -36,6 +37,10 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     let (job, clock) = (config.clone(), invocation.clock.clone());
     let work = move |Tools { retry, journal, interrupt, progress }: Tools| {
         let dry_run = journal.read(|record| record.dry_run);
+        if !dry_run {
+            // A killed drill has left the data in clear.
+            drill::clear_leftovers(&job.archive.work_directory);
+        }
         Job { config: job, today, dry_run, clock, retry, journal, interrupt, progress }.run();
     };
     let recorded = Recorded {

@@ -31,7 +31,7 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
         let (server, connection, _, stored) = connect_and_list(context)?;
         let stored = match date {
             // `choose` skips an empty archive, which is bad.
-            Some(date) => match stored.iter().find(|archive| archive.date == date) {
+            Some(date) => match stored.iter().rfind(|archive| archive.date == date) {
                 Some(archive) => slice::from_ref(archive),
                 None => slice::from_ref(choose(&stored, Some(date))?),
             },

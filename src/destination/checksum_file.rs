@@ -14,17 +14,19 @@ use crate::rules::listing::Kind;
 const MODE: i32 = 0o640;
 
 impl Connection {
-    /// The checksum file of `archive`, a final name or that of a set-aside archive; `None` if there is none. Anything but a
-    /// regular file counts as foreign.
+    /// The checksum file of `archive`, a final name or that of a set-aside archive; `None` if there is none.
     pub fn checksum(&self, naming: &Naming, archive: &str) -> Result<Option<ChecksumFile>, DestinationError> {
-        let name = naming.checksum_name(archive);
-        match self.lookup(&name)? {
-            None => Ok(None),
-            Some(entry) if entry.kind != Kind::File => Ok(Some(ChecksumFile::Foreign)),
-            Some(_) => {
-                let final_name = naming.set_aside(archive).map_or(archive, |set_aside| set_aside.archive);
-                Ok(Some(ChecksumFile::parse(&self.beginning(&name)?, final_name)))
+        self.checksum_named(naming, &naming.checksum_name(archive))
+    }
+
+    /// The checksum file `name`; `None` if there is none. Anything but a regular file counts as foreign.
+    pub fn checksum_named(&self, naming: &Naming, name: &str) -> Result<Option<ChecksumFile>, DestinationError> {
+        match (self.lookup(name)?, naming.any_checksum_of(name)) {
+            (None, _) => Ok(None),
+            (Some(entry), Some(archive)) if entry.kind == Kind::File => {
+                Ok(Some(ChecksumFile::parse(&self.beginning(name)?, archive)))
             }
+            _ => Ok(Some(ChecksumFile::Foreign)),
         }
     }
 

@@ -17,6 +17,9 @@ use crate::rules::origin::Mark;
 use crate::runtime::progress::Bar;
 use crate::runtime::retry::Retryable as _;
 
+/// Bytes that are requested in advance to hash an archive.
+const IN_FLIGHT: usize = 1024 * 1024;
+
 /// Whether the archive with this name belongs to another job and must not be replaced.
 pub type IsOtherJobs<'a> = dyn Fn(&Connection, &str) -> Result<bool, DestinationError> + 'a;
 
@@ -83,8 +86,15 @@ pub fn put_back(
         clear_checksum(connection, naming, &archive, &mut listing)?;
         rename_back(connection, (old, archive), &mut listing)?;
     }
-    for checksum in unpaired_checksums(&listing, naming) {
-        rename_back(connection, checksum, &mut listing)?;
+    for (old, name) in unpaired_checksums(&listing, naming) {
+        let Some(ChecksumFile::Valid(checksum)) = connection.checksum_named(naming, &old)? else { continue };
+        let archive = naming.checksum_of(&name).unwrap_or_default();
+        // Otherwise it belongs to an archive that was removed.
+        if connection.sha256(archive, IN_FLIGHT, |_| {})? == checksum.archive {
+            rename_back(connection, (old, name), &mut listing)?;
+        } else {
+            connection.discard(&old);
+        }
     }
     Ok(listing)
 }
@@ -180,7 +190,7 @@ impl Publication<'_> {
             return Ok(false);
         };
         let in_flight = self.server.in_flight(0, 1);
-        Ok(connection.sha256(self.final_name, in_flight, bar)? == checksum.archive)
+        Ok(connection.sha256(self.final_name, in_flight, |count| bar.advance(count))? == checksum.archive)
     }
 
     fn exists(&self, connection: &Connection) -> Result<bool, DestinationError> {
@@ -307,7 +317,12 @@ impl Publication<'_> {
             let set_aside_as = self.naming.replaced_name(name, version);
             if let Some(ChecksumFile::Valid(_) | ChecksumFile::Damaged) = connection.checksum(self.naming, name)? {
                 let [old, new] = [name, &set_aside_as].map(|archive| self.naming.checksum_name(archive));
-                connection.rename(&old, &new)?;
+                if connection.lookup(&new)?.is_none() {
+                    connection.rename(&old, &new)?;
+                } else {
+                    // Another program has written a file with that name.
+                    self.make_way(connection, &old, &old)?;
+                }
             }
             // Recorded before the rename: if the reply is lost, the next attempt finds the final name free.
             self.replaced = Some(Replaced { name: name.clone(), set_aside_as: set_aside_as.clone(), size: *size });
@@ -321,10 +336,23 @@ impl Publication<'_> {
     fn make_way(&self, connection: &Connection, name: &str, of: &str) -> Result<(), DestinationError> {
         match connection.lookup(name)? {
             None => Ok(()),
+            Some(_)
+                if self.naming.any_checksum_of(name).is_some()
+                    && connection.checksum_named(self.naming, name)? == Some(ChecksumFile::Foreign) =>
+            {
+                Ok(())
+            }
             Some(Entry { kind: Kind::File, modified, .. }) => match connection.remove(name) {
                 Err(DestinationError::Refused { .. }) => {
-                    let id = format!("{:08x}", modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff));
-                    connection.rename(name, &Naming { id, ..self.naming.clone() }.upload_name(of))
+                    let mut number = modified.map_or(0, |modified| modified.timestamp() & 0xffff_ffff);
+                    loop {
+                        let naming = Naming { id: format!("{number:08x}"), ..self.naming.clone() };
+                        let free = naming.upload_name(of);
+                        if connection.lookup(&free)?.is_none() {
+                            return connection.rename(name, &free);
+                        }
+                        number = (number + 1) & 0xffff_ffff;
+                    }
                 }
                 removed => removed,
             },

@@ -97,13 +97,27 @@ fn clear(folder: &Path, first: Signal) {
     }
 }
 
-/// The processes whose current folder is in `folder`, or that were started with it in their environment.
+/// The processes whose current folder is in `folder`, or that were started with it in their environment. If they have a user of
+/// their own, also that user's processes that this one has adopted.
 fn processes_in(folder: &Path) -> Vec<Pid> {
+    let adopted = format!(" {} ", std::process::id());
+    let user_of = |path: &Path| fs::metadata(path).map(|it| it.uid()).ok();
+    let user = user_of(&folder.join("s")).filter(|user| *user != geteuid().as_raw());
     let variable = [b"TMPDIR=", folder.as_os_str().as_bytes()].concat();
+    let is_adopted = |process: &Path, cwd: &Path| {
+        // proc_pid_stat(5): after the name in parentheses, the state and the parent. A zombie has ended.
+        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map_or("Z", |(_, state)| state);
+        let is_child = !state.starts_with('Z') && state.get(1..).is_some_and(|parent| parent.starts_with(&adopted));
+        // Another drill of this process has its own programs.
+        is_child && user.is_some() && user_of(process) == user && !cwd.to_string_lossy().contains(PREFIX)
+    };
     let is_in = |process: &Path| {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
-        fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
+        let cwd = fs::read_link(process.join("cwd")).unwrap_or_default();
+        cwd.starts_with(folder)
             || environment.split(|byte| *byte == 0).any(|own| own.starts_with(&variable))
+            || is_adopted(process, &cwd)
     };
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let processes = entries.filter(|entry| is_in(&entry.path()));

@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{getpid, set_child_subreaper};
+
 use crate::drill::folder::Folder;
 use crate::drill::process::{Runner, Running, lock};
 use crate::drill::server::Server;
@@ -60,6 +62,10 @@ pub fn run(
     phase: &dyn Fn(&'static str),
 ) -> Result<Findings, DrillError> {
     clear_leftovers(&settings.folder);
+    // Otherwise, a process that a dump has detached from its session would survive the drill.
+    if let Err(error) = set_child_subreaper(Some(getpid())) {
+        tracing::info!("processes that leave their session are not ended: {error}");
+    }
     let running = Arc::new(Mutex::new(Running::default()));
     let is_late = AtomicBool::new(false);
     let [late, interrupted] = [running.clone(), running.clone()];

@@ -140,12 +140,14 @@ impl Removal {
 
     /// Removes the files that `plan` names, and returns how many are gone.
     fn remove(&self, connection: &Connection, plan: &Plan) -> u32 {
-        let (mut removed, mut is_broken) = (Vec::new(), false);
+        let (mut removed, mut is_broken, mut kept) = (Vec::new(), false, Vec::new());
         for decision in plan.removals() {
             if self.interrupt.check().is_err() {
                 break;
             }
-            if !self.is_own(connection, &decision.name) {
+            // An archive that could not be removed keeps its checksum file.
+            let is_paired = self.naming.checksum_of(&decision.name).is_some_and(|archive| kept.contains(&archive));
+            if is_paired || !self.is_own(connection, &decision.name) {
                 continue;
             }
             match connection.remove(&decision.name) {
@@ -155,6 +157,7 @@ impl Removal {
                     let fix = if matches!(error, DestinationError::Refused { .. }) { NO_PERMISSION } else { "" };
                     let text = format!("{name} ({reason}) could not be removed: {}{fix}", with_causes(&error));
                     self.journal.warn(Task::RemoveExpired, &text);
+                    kept.push(decision.name.as_str());
                     is_broken = error.is_transient();
                     if is_broken {
                         // The next run removes the rest.
@@ -185,8 +188,10 @@ impl Removal {
 
     /// Whether the file `name`, if it has the name of a checksum file, was written by this program.
     fn is_own(&self, connection: &Connection, name: &str) -> bool {
-        let Some(archive) = self.naming.checksum_of(name) else { return true };
-        match connection.checksum(&self.naming, archive) {
+        if self.naming.any_checksum_of(name).is_none() {
+            return true;
+        }
+        match connection.checksum_named(&self.naming, name) {
             Ok(Some(ChecksumFile::Foreign)) => {
                 tracing::info!("kept {}: another program has written it", printable(name));
             }

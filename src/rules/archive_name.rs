@@ -162,8 +162,10 @@ pub fn restore_option(name: &str) -> &'static str {
     if name.ends_with(LAST_OLD) { "--replaced=last" } else { "--replaced" }
 }
 
+/// Whether `archive`, a final name or that of a set-aside archive, is the name of an encrypted one.
 pub fn is_encrypted(archive: &str) -> bool {
-    archive.contains(&format!("{EXTENSION}{ENCRYPTED}"))
+    let name = archive.strip_suffix(LAST_OLD).or_else(|| archive.strip_suffix(OLD)).unwrap_or(archive);
+    name.strip_suffix(ENCRYPTED).is_some_and(|name| name.ends_with(EXTENSION))
 }
 
 impl Naming {
@@ -190,6 +192,12 @@ impl Naming {
     /// The final name of the archive whose checksum file is called `name`; `None` if that is not the name of one.
     pub fn checksum_of<'a>(&self, name: &'a str) -> Option<&'a str> {
         name.strip_suffix(CHECKSUM).filter(|archive| self.archive.date_of(archive).is_some())
+    }
+
+    /// As [`checksum_of`](Naming::checksum_of), and for those of set-aside archives.
+    pub fn any_checksum_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let set_aside = self.set_aside(name).filter(|set_aside| set_aside.is_checksum);
+        set_aside.map(|set_aside| set_aside.archive).or_else(|| self.checksum_of(name))
     }
 
     /// The name of this job's upload of `archive`, a final name.

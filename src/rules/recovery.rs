@@ -108,7 +108,8 @@ pub fn choose(stored: &[StoredArchive], date: Option<NaiveDate>) -> Result<&Stor
     }
     let before = nonempty().rfind(|archive| archive.date < date).map(|archive| archive.date);
     let after = nonempty().find(|archive| archive.date > date).map(|archive| archive.date);
-    match stored.iter().rfind(|archive| archive.date == date) {
+    let of_date = |archive: &&StoredArchive| archive.date == date;
+    match nonempty().rfind(of_date).or_else(|| stored.iter().rfind(of_date)) {
         None => Err(NoArchive::NoneOfDate { date, before, after }),
         Some(archive) if archive.file.size == Some(0) => {
             Err(NoArchive::Empty { name: archive.name.clone(), before, after })

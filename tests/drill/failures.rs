@@ -66,6 +66,28 @@ fn a_missing_program_is_a_configuration_error_that_names_the_package() {
 }
 
 #[test]
+fn an_error_that_is_harmless_elsewhere_fails_a_statement_that_moves_data() {
+    let trial = Trial::new();
+    for (dump, word) in [
+        (
+            postgresql("CREATE TABLE b (i int, r regrole);\nCOPY b FROM stdin;\n1\tgone\n\\.\n"),
+            "role \"gone\" does not exist",
+        ),
+        (postgresql("CREATE TABLE b (r regrole);\nINSERT INTO b VALUES ('gone');"), "role \"gone\" does not exist"),
+        (
+            mariadb(
+                "CREATE TABLE b (i int);\nCREATE DEFINER=`gone`@`%` TRIGGER t BEFORE INSERT ON b FOR EACH ROW SET NEW.i = 1;\n\
+                 INSERT INTO b VALUES (1);",
+            ),
+            "does not exist",
+        ),
+    ] {
+        let error = trial.fails(&dump);
+        assert!(matches!(error, DrillError::Load(_)) && text(&error).contains(word), "{error}");
+    }
+}
+
+#[test]
 fn an_unusable_user_is_a_configuration_error() {
     let mut trial = Trial::new();
     let (_, dump) = sqlite("CREATE TABLE t (a)");

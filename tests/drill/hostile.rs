@@ -77,6 +77,23 @@ fn a_dump_of_postgresql_cannot_leave_the_database() {
 }
 
 #[test]
+fn a_process_that_leaves_the_session_ends_with_the_drill() {
+    // Only a process of another user can be attributed to the drill.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let running = || {
+        let commands =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.unwrap().path().join("cmdline")).ok());
+        commands.filter(|command| command == b"/bin/sleep\x00299\x00").count()
+    };
+    let dump = "-- PostgreSQL database dump\nCREATE TABLE t (a text);\n\\! cd / && env -i setsid -f /bin/sleep 299\n\
+                -- PostgreSQL database dump complete\n";
+    let _ = Trial::new().read(&mut dump.as_bytes());
+    assert_eq!(running(), 0);
+}
+
+#[test]
 fn a_dump_of_mariadb_cannot_leave_the_database() {
     assert_refused(
         "-- MariaDB dump 10.19\n",

@@ -106,6 +106,58 @@ fn an_archive_of_the_other_form_is_set_aside() {
 }
 
 #[test]
+fn no_archive_ever_has_the_checksum_file_of_another_one() {
+    let mut night = Encrypted::new(BadNight::new());
+    let recipients = night.bad.config["archive"]["encrypt_to"].take();
+    let key = night.key.display().to_string();
+    let date = night.bad.date.to_string();
+    let run = |night: &mut Encrypted, checksum: bool, is_encrypted: bool| {
+        night.publish_another_dump();
+        night.bad.set("archive.checksum", if is_encrypted { json!(null) } else { json!(checksum) });
+        night.bad.set("archive.encrypt_to", if is_encrypted { recipients.clone() } else { json!(null) });
+        let outcome = night.bad.run();
+        assert!([0, 1].contains(&outcome.code), "{}", outcome.all());
+        night.bad.call("verify", &["--date", &date, "--identity", &key]).exited_with(0);
+        for which in ["--replaced", "--replaced=last"] {
+            let folder = night.bad.path("restored");
+            let arguments =
+                ["--date", &date, which, "--identity", &key, "--force", "--output", folder.to_str().unwrap()];
+            let outcome = night.bad.call("restore", &arguments);
+            assert!(outcome.code == 0 || outcome.stderr.contains("no replaced archive"), "{}", outcome.all());
+        }
+    };
+    for (checksum, is_encrypted) in
+        [(true, false), (true, false), (true, false), (true, true), (true, true), (false, false), (false, false)]
+    {
+        run(&mut night, checksum, is_encrypted);
+    }
+    // The checksum file of a replaced archive that was removed.
+    fs::remove_file(night.file(0, ".old")).unwrap();
+    run(&mut night, false, false);
+    let modified = night.bad.modified;
+    night.bad.publish_dump_of(modified);
+    night.bad.run().exited_with(0);
+    night.bad.call("verify", &["--date", &date, "--identity", &key]).exited_with(0);
+}
+
+#[test]
+fn files_of_other_programs_with_the_names_of_replaced_checksum_files_are_kept() {
+    let mut night = Encrypted::new(BadNight::new());
+    night.bad.run().exited_with(0);
+    let foreign = [night.file(0, ".age.sha256.old"), night.file(9, ".age.sha256.old")];
+    foreign.iter().for_each(|file| fs::write(file, "my notes\n").unwrap());
+    night.publish_another_dump();
+    night.bad.run().exited_with(1);
+    night.assert_good(".age");
+    assert!(night.endings().contains(&".age.old".to_owned()));
+    for file in &foreign {
+        assert_eq!(fs::read_to_string(file).unwrap(), "my notes\n", "{}", file.display());
+    }
+    night.bad.call("prune", &[]);
+    assert!(foreign.iter().all(|file| file.exists()));
+}
+
+#[test]
 fn one_retention_applies_to_both_forms_and_checksum_files_are_removed_with_their_archives() {
     let mut night = Encrypted::new(BadNight::new());
     night.bad.set("retention", json!({"keep_days": 3, "keep_at_least": 1}));

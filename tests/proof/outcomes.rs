@@ -65,7 +65,7 @@ fn a_bad_archive_fails_the_drill_and_is_named() {
         let outcome = drill(&setup);
         outcome.exited_with(4);
         assert!(
-            outcome.stderr.contains(&format!("{} on the server is bad: ", setup.archive_name())),
+            outcome.stderr.contains(&format!("{} on the server cannot be restored: ", setup.archive_name())),
             "{}",
             outcome.all()
         );

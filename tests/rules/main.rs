@@ -8,6 +8,7 @@ mod dump;
 mod freshness;
 mod health;
 mod history;
+mod inventory;
 mod keeping;
 mod listing;
 mod origin;

@@ -8,7 +8,6 @@ use ssh2::File;
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::rules::checksum::Digest;
-use crate::runtime::progress::Bar;
 
 /// libssh2 requests four times the size of a read in advance.
 const READ_AHEAD: usize = 4;
@@ -91,8 +90,13 @@ impl<'a> RemoteReader<'a> {
 }
 
 impl Connection {
-    /// The SHA-256 of the file `name`.
-    pub(crate) fn sha256(&self, name: &str, in_flight: usize, bar: &Bar) -> Result<Digest, DestinationError> {
+    /// The SHA-256 of the file `name`. Calls `progress` with the number of bytes that were read.
+    pub(crate) fn sha256(
+        &self,
+        name: &str,
+        in_flight: usize,
+        progress: impl Fn(usize),
+    ) -> Result<Digest, DestinationError> {
         let reader = RemoteReader::open(self, name, in_flight);
         let mut reader = reader.map_err(|error| self.failed(&format!("to read {name:?}"), error))?;
         let mut sha256 = Sha256::new();
@@ -102,7 +106,7 @@ impl Connection {
                 return Ok(sha256.finalize().into());
             }
             sha256.update(bytes);
-            bar.advance(bytes.len());
+            progress(bytes.len());
         }
     }
 

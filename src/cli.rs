@@ -198,6 +198,7 @@ pub struct Restore {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = DRILL_EXIT_CODES)]
 pub struct Drill {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
@@ -303,12 +304,22 @@ The status command uses the exit codes of monitoring plugins instead.";
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:
-  0    every archive that was read is good
+  0    every archive that was read is good, or encrypted and unchanged
   1    all are intact, but at least one contains the dump under a name
        other than source.dump and --dump
   2    invalid command line
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
+  130, 143  interrupted";
+
+const DRILL_EXIT_CODES: &str = "\
+Exit codes:
+  0    the dump was restored, and every check passed
+  1    it was, with warnings: fewer tables, or a report was not sent
+  2    invalid command line
+  3    the configuration cannot be used, or a program is missing
+  4    the archive, its dump or a check failed
+  5    another drill of this job is under way
   130, 143  interrupted";
 
 const CHECK_EXIT_CODES: &str = "\

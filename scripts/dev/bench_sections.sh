@@ -339,7 +339,7 @@ measure_peaks() {
     seconds=$(calculate "$EPOCHREALTIME - $begun")
     memory_kib=$(sed -n 's/.*Maximum resident set size (kbytes): //p' "$run/time")
     zip_bytes=$(stat -c %s "$zip")
-    archive_bytes=$(find "$archives" -name '*.tgz' -printf '%s\n')
+    archive_bytes=$(find "$archives" \( -name '*.tgz' -o -name '*.tgz.age' \) -printf '%s\n')
     row "$(as_size $(($2 * mib)))" "$1" "$(as_size "$zip_bytes")" "$(as_size "$archive_bytes")" \
         "$(printf %.1f "$seconds")" "$(as_size $((memory_kib * 1024)))" "$(as_size "$disk_peak")"
 

@@ -8,8 +8,8 @@ kept=$(target_folder)/bench
 # source.max_age_days and sftp.connections of the configurations; empty if not set.
 max_age_days=3650
 connections=
-# The recipient of archive.encrypt_to; empty for none.
-encrypt_to=
+# The recipient of archive.encrypt_to, if any.
+encrypt_to=${encrypt_to:-}
 
 # Starts an OpenSSH server on the port $ssh_port; the current user can log in with the key $user_key.
 start_sshd() {

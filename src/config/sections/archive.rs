@@ -47,7 +47,7 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
         /// .tgz.age; without recipients, archives are not encrypted.
         encrypt_to = optional_list(recipient());
         /// Whether each archive gets a checksum file, which sha256sum -c reads. null is true if archives are encrypted,
-        /// otherwise false.
+        /// otherwise false. Encrypted archives need it.
         checksum = optional(flag());
         /// The folder for temporary files on this machine. It needs space for the archive, and also for the ZIP if the web
         /// server does not support range requests.

@@ -60,6 +60,9 @@ package_is_present() {
     apache2-bin) command -v apache2 && [[ -e /usr/lib/apache2/modules/mod_ssl.so ]] ;;
     tzdata) [[ -e /usr/share/zoneinfo/Europe/Paris ]] ;;
     p7zip-full) command -v 7z ;;
+    postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' ;;
+    mariadb-server) command -v mariadbd ;;
+    bsdutils) command -v script ;;
     default-jdk-headless) command -v jar ;;
     sasl2-bin) command -v saslpasswd2 ;;
     libsasl2-modules) [[ -n $(find /usr/lib -path '*/sasl2/libplain.so') ]] ;;

@@ -30,6 +30,8 @@ section_drill() {
     local round rows=$((1000000 / scale)) bin dump=$trial/dumpfile.sql
     bin=$(find /usr/lib/postgresql/*/bin -maxdepth 0 | sort -V | tail -n 1)
     heading "drill: a PostgreSQL dump of $rows rows, and initdb and psql -f of the unpacked dump into a running server"
+    # PostgreSQL runs as another user.
+    chmod o+x -- "$trial"
     start_postgresql "$bin"
     as_nobody "$bin/psql" -q -h "$cluster" -U postgres -c "CREATE TABLE orders AS
         SELECT id, md5(id::text) AS name, now() - id * interval '1 second' AS created FROM generate_series(1, $rows) AS id;

@@ -82,7 +82,7 @@ fn a_failed_check_and_the_reason_are_reported_first_and_the_last_success_is_kept
     );
     let outcome = drill(&setup);
     outcome.exited_with(4);
-    let reason = "Check data: 2 checks failed: \"many customers\" is \"2\"; \"an order\" is \"0\"";
+    let reason = "Check data: 2 checks failed: \"many customers\" is \"2\", which is not at least 100; \"an order\" is \"0\", which is not true";
     assert!(outcome.stderr.contains(reason), "{}", outcome.all());
     let (subject, text) = last_mail(&setup);
     assert!(subject.starts_with("My daily report: Drill FAILED at Check data: "), "{subject}");

@@ -1,4 +1,5 @@
-//! Finds the dump in a ZIP, packs it into a `.tgz`, encrypts that, and reads it back. Works on any `Read` and `Write`, without files.
+//! Finds the dump in a ZIP, packs it into a `.tgz`, encrypts that, and reads it back. Works on any `Read` and `Write`, without
+//! files.
 //!
 //! - `directory`: finds the ZIP's directory and limits its size; `zipped_dump`: finds the dump without reading it
 //! - `pack`: writes the archive, with the ZIP's own deflate data (`reuse`) or newly compressed data (`recompress`)

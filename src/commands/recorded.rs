@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use secrecy::SecretString;
 
+use crate::commands::foreground::begin_logging;
 use crate::commands::invocation::Invocation;
-use crate::commands::panics::redact_panics;
 use crate::commands::summary;
 use crate::config::{self, LoadError, Log, Reports};
 use crate::disk::lock::{Lock, LockError};
@@ -17,7 +17,6 @@ use crate::record::journal::Journal;
 use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::report::log::log_file::{self, LogFile};
-use crate::report::log::verbose::Verbose;
 use crate::report::monitor::StartPing;
 use crate::report::send;
 use crate::rules::redaction::Redaction;
@@ -71,8 +70,7 @@ impl Recorded<'_> {
         let redaction = self.record.redaction().clone();
         let (progress, journal) = (Progress::on_terminal(), Journal::new(self.record));
         let log = self.log.filter(|_| !dry_run).map(|log| LogFile::open(log, journal.clone(), clock.clone()));
-        begin_logging(log.clone(), &redaction, verbose, &progress);
-        redact_panics(redaction, io::stderr);
+        begin_logging(log.clone(), verbose, &redaction, &progress);
         let lock = match lock {
             Ok(lock) => lock,
             Err(error) => return not_locked(&error, if self.kind == Kind::Drill { "drill" } else { "run" }),
@@ -125,17 +123,6 @@ pub(super) fn new_record(secrets: &[SecretString], today: NaiveDate, started: Da
     let run_id = format!("{}-{}", started.format("%Y%m%dT%H%M%S"), std::process::id());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     RunRecord::new(run_id, host, today, started, Redaction::new(secrets))
-}
-
-/// Directs all further messages to the log file and, with `-v`, to stderr.
-fn begin_logging(log: Option<LogFile>, redaction: &Redaction, verbose: u8, progress: &Progress) {
-    let verbose = (verbose > 0).then(|| {
-        let progress = progress.clone();
-        Verbose::new(verbose, redaction.clone(), Box::new(move |line| progress.eprint(line)))
-    });
-    if let Err(error) = log_file::install(log, verbose) {
-        eprintln!("scripting-system: {}", with_causes(&error));
-    }
 }
 
 fn not_locked(error: &LockError, what: &str) -> ExitCode {

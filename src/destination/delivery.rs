@@ -158,8 +158,8 @@ impl Delivery<'_> {
         }
     }
 
-    /// Puts set-aside archives back, removes a checksum file without its archive, and this job's uploads other than `part`, adds their names to `cleared`, and returns
-    /// the new listing. Failing to remove an upload is not an error.
+    /// Puts set-aside archives back, removes a checksum file without its archive and this job's uploads other than `part`, adds
+    /// the names of the uploads to `cleared`, and returns the new listing. Failing to remove an upload is not an error.
     fn prepare(
         &self,
         connection: &Connection,

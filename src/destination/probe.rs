@@ -96,7 +96,8 @@ impl Connection {
 
 /// Creates, writes, syncs, renames and removes a small file, and then one that has two writers, in `sftp.directory`, over a new
 /// connection. Existing files are not touched, except the whole file of a test that could not remove it: both names are upload
-/// names of days in 1970. If the program is killed, the next run removes the file. A signal does not stop the test, because that would leave the file behind.
+/// names of days in 1970. If the program is killed, the next run removes the file. A signal does not stop the test, because
+/// that would leave the file behind.
 ///
 /// # Errors
 /// If the file cannot be created, or the connection breaks before that.

@@ -1,5 +1,5 @@
-//! The task Report of a run or a drill: ping, mail, Mattermost message, metrics and the log's last line, in this order. If one fails, the
-//! others are still sent. The only file that knows all channels.
+//! The task Report of a run or a drill: ping, mail, Mattermost message, metrics and the log's last line, in this order. If one
+//! fails, the others are still sent. The only file that knows all channels.
 
 use std::time::Duration;
 

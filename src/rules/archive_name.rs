@@ -1,9 +1,9 @@
 //! The names of archives, uploads and replaced archives in the server's folder.
 //!
-//! An archive is named after its date, and its checksum file after the archive. An upload is called `<temporary_prefix><archive>.<id>.part`, so that jobs and
-//! machines that share a folder never touch each other's uploads. A replaced archive is set aside as `<archive>.old` (the
-//! first one of its date) or `<archive>.last.old` (the latest). Versions before 0.2 wrote
-//! `<temporary_prefix><archive>.part` and `<temporary_prefix><archive>.old`.
+//! An archive is named after its date, and its checksum file after the archive. An upload is called
+//! `<temporary_prefix><archive>.<id>.part`, so that jobs and machines that share a folder never touch each other's uploads. A
+//! replaced archive is set aside as `<archive>.old` (the first one of its date) or `<archive>.last.old` (the latest). Versions
+//! before 0.2 wrote `<temporary_prefix><archive>.part` and `<temporary_prefix><archive>.old`.
 
 use std::fmt::Write as _;
 

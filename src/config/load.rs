@@ -9,6 +9,7 @@ use super::mistakes::{LoadError, Mistake, printable_path};
 use super::paths::log_file;
 use super::read_back::ReadBack;
 use super::section::{Reader, WHOLE_FILE};
+use super::sections::log::LogTarget;
 use super::validated::{self, Config, Parts};
 use crate::disk::bounded_read::{self, ReadError};
 use crate::disk::trust::Trust;
@@ -120,7 +121,7 @@ fn read<C>(
 /// The log file for the errors of [`load`]: the one that the configuration `path` names, if that is readable and nobody else
 /// can write it, otherwise `log.log` in its folder. `None` if others can write that folder: they could have put a symbolic
 /// link there.
-pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
+pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<LogTarget> {
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
@@ -131,7 +132,7 @@ pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<Path
         let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;
         (log_file().read)(value.member("log")?.member("file")?, context).ok()
     };
-    named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
+    named().or_else(|| is_trusted(&folder).then(|| LogTarget::File(folder.join(DEFAULT_LOG))))
 }
 
 /// The file's text without a byte order mark. JSON is UTF-8 (RFC 8259, section 8.1).

@@ -158,6 +158,8 @@ pub struct RunRecord {
     pub retries: u32,
     /// For a drill instead of a run.
     pub drill: Option<DrillFacts>,
+    /// The tasks that run the configured hooks.
+    pub hooks: Vec<Task>,
     /// How old the last drill is, for the report of a run.
     pub last_drill: Option<String>,
     pub interruption: Option<Interruption>,
@@ -195,7 +197,8 @@ impl RunRecord {
 
     /// The tasks of a run, or of a drill, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> impl Iterator<Item = &TaskReport> {
-        self.tasks.iter().filter(|report| report.task.is_of(self.drill.is_some()))
+        let is_configured = |task: Task| !task.is_hook() || self.hooks.contains(&task);
+        self.tasks.iter().filter(move |report| report.task.is_of(self.drill.is_some()) && is_configured(report.task))
     }
 
     /// In the order of recording.

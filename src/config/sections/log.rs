@@ -1,6 +1,7 @@
 //! The section `log`: the log file.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::config::kind::word;
 use crate::config::paths::log_file;
@@ -8,9 +9,35 @@ use crate::config::section::{Section, keys};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    pub file: PathBuf,
+    pub file: LogTarget,
     pub format: LogFormat,
     pub level: LogLevel,
+}
+
+/// Where log lines are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    File(PathBuf),
+    Stdout,
+    /// In place of standard output if that is needed for a document.
+    Stderr,
+}
+
+impl LogTarget {
+    /// `None` for a stream.
+    pub fn path(&self) -> Option<&Path> {
+        if let LogTarget::File(path) = self { Some(path) } else { None }
+    }
+}
+
+impl fmt::Display for LogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogTarget::File(path) => path.display().fmt(f),
+            LogTarget::Stdout => f.write_str("standard output"),
+            LogTarget::Stderr => f.write_str("standard error"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +61,8 @@ const LEVELS: &[(&str, LogLevel)] =
 
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Log> {
     keys! { keys:
-        /// The log file. It is created if it is missing.
+        /// The log file. It is created if it is missing. "-" is standard output, for containers and for the journal; with
+        /// run --json, it is standard error.
         file = with_default(log_file(), "log.log");
         /// How a line is written: for people, or as one JSON object.
         format = with_default(word(FORMATS), "text");

@@ -22,6 +22,7 @@ pub fn should_send(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bo
     match send_on {
         SendOn::Always => true,
         SendOn::Never => false,
+        SendOn::Warning => record.outcome() != Outcome::Success || mail_failed,
         SendOn::Error => {
             let has_failed = matches!(record.outcome(), Outcome::Failed | Outcome::Interrupted(_));
             has_failed || record.errors() > 0 || mail_failed
@@ -42,6 +43,10 @@ mod tests {
         for (send_on, record, mail_failed, expected) in [
             (SendOn::Always, samples::delivered(), false, true),
             (SendOn::Never, samples::hostile(), true, false),
+            (SendOn::Warning, samples::stale(), false, true),
+            (SendOn::Warning, samples::hostile(), false, true),
+            (SendOn::Warning, samples::delivered(), false, false),
+            (SendOn::Warning, samples::delivered(), true, true),
             (SendOn::Error, samples::hostile(), false, true),
             (SendOn::Error, samples::stale(), false, false),
             (SendOn::Error, samples::delivered(), false, false),

@@ -1,0 +1,79 @@
+//! The section `hooks`: programs that run before and after the job.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::config::command::{self, CommandLine};
+use crate::config::json::Value;
+use crate::config::kind::{Kind, whole};
+use crate::config::mistakes::{Refusal, refuse, wrong_type};
+use crate::config::section::{Section, keys};
+
+#[derive(Debug, Clone, Default)]
+pub struct Hooks {
+    pub before: Option<Hook>,
+    pub after: Option<Hook>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Hook {
+    pub command: CommandLine,
+    pub limit: Duration,
+    /// The names of variables that it inherits.
+    pub environment: Vec<String>,
+}
+
+const DEFAULT_LIMIT: u64 = 600;
+const FIX: &str =
+    r#"write {"command": ["/path/of/program", "argument"], "timeout_seconds": 600, "environment": ["NAME"]}"#;
+
+pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Hooks> {
+    keys! { keys:
+        /// A program that runs before the ZIP is requested; if it fails, nothing is sent. It is an object with command (the
+        /// program's path and its arguments), timeout_seconds (600) and environment (the names of variables that it inherits
+        /// in addition to the usual ones).
+        before = optional(hook());
+        /// A program that runs after the job, also after one that failed, and reads the run's JSON record from its standard
+        /// input. An object as for before.
+        after = optional(hook());
+    }
+    Some(Hooks { before, after })
+}
+
+fn hook() -> Kind<Hook> {
+    let limit = whole(1..=86_400_u64);
+    let object = json!({
+        "type": "object",
+        "properties": {
+            "command": command::schema(),
+            "timeout_seconds": {"anyOf": [limit.form.schema, {"type": "null"}], "default": DEFAULT_LIMIT},
+            "environment": {"type": ["array", "null"], "items": {"type": "string", "pattern": r"^[^=\u0000]+$"}},
+        },
+        "required": ["command"],
+        "additionalProperties": false,
+    });
+    let schema = json!({"title": "hook", "allOf": [object]});
+    Kind::new(schema, move |value, context| {
+        let Value::Object(members) = value else { return Err(wrong_type("an object", value, FIX)) };
+        let (mut command, mut seconds, mut environment) = (None, DEFAULT_LIMIT, Vec::new());
+        for (key, value) in members {
+            let about = |refusal: Refusal| refusal.about(format!("its {key}"));
+            match (key.as_str(), value) {
+                ("command", value) => command = Some(command::read(value, context).map_err(about)?),
+                ("timeout_seconds" | "environment", Value::Null) => {}
+                ("timeout_seconds", value) => seconds = (limit.read)(value, context).map_err(about)?,
+                ("environment", Value::List(names)) => {
+                    let is_name = |name: &&str| !name.is_empty() && !name.contains(['=', '\0']);
+                    let names: Option<Vec<&str>> = names.iter().map(|name| name.text().filter(is_name)).collect();
+                    let Some(names) = names else { return refuse("its environment must list names of variables", FIX) };
+                    environment = names.into_iter().map(str::to_owned).collect();
+                }
+                ("environment", value) => return Err(about(wrong_type("a list", value, FIX))),
+                _ => return refuse(format!("has the unknown key {key:?}"), FIX),
+            }
+        }
+        let Some(command) = command else { return refuse("has no command", FIX) };
+        Ok(Hook { command, limit: Duration::from_secs(seconds), environment })
+    })
+}

@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
-use crate::record::run_record::{Delivery, FolderFacts, Level, RunRecord, State};
+use crate::record::run_record::{ArchiveFacts, Delivery, FolderFacts, Level, RunRecord, State};
 
 /// A run of one job. Fields may be added; those here keep their names and meanings as long as `schema_version` is the same.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -41,7 +41,7 @@ pub struct RunDocument {
     /// Whether a verified archive of this run's dump is on the server.
     delivered: bool,
     /// How it was delivered; null if it was not.
-    delivery: Option<How>,
+    delivery: Option<Delivery>,
     /// Size of the ZIP on the web server, in bytes; null if unknown.
     zip_size: Option<u64>,
     /// The number of bytes of the ZIP that were received; null if unknown.
@@ -49,7 +49,7 @@ pub struct RunDocument {
     /// The dump in the ZIP; null if it was not found.
     dump: Option<Dump>,
     /// The new archive; null if there is none.
-    archive: Option<Archive>,
+    archive: Option<ArchiveFacts>,
     /// The tasks in their order.
     tasks: Vec<Task>,
     /// The errors, oldest first.
@@ -84,18 +84,6 @@ enum Outcome {
     Interrupted,
 }
 
-/// How the archive was delivered.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum How {
-    /// Sent.
-    Sent,
-    /// Sent, and another archive of the same date was replaced.
-    Replaced,
-    /// The server already had it.
-    AlreadyThere,
-}
-
 /// The dump in the ZIP.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Dump {
@@ -108,48 +96,17 @@ struct Dump {
     modified: Option<String>,
 }
 
-/// The archive of this run.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Archive {
-    /// Its name on the server.
-    name: String,
-    /// Its size in bytes.
-    size: u64,
-    /// Its SHA-256, in hexadecimal digits.
-    sha256: String,
-}
-
 /// A task of the run.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Task {
     /// Its title, as in the log.
     task: &'static str,
     /// Its state at the end.
-    state: TaskState,
+    state: State,
     /// Its result, as human-readable text.
     text: String,
     /// How long it took; null if it did not run.
     seconds: Option<f64>,
-}
-
-/// The state of a task.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum TaskState {
-    /// It has not begun.
-    Pending,
-    /// It has begun, and not ended.
-    Unfinished,
-    /// It succeeded.
-    Done,
-    /// It succeeded, with a warning.
-    Warning,
-    /// It failed.
-    Failed,
-    /// It had nothing to do, as intended.
-    Skipped,
-    /// It did not run or finish because of an earlier event.
-    Stopped,
 }
 
 /// An error or a warning.
@@ -169,9 +126,6 @@ struct Folder {
     /// The date of the newest archive; null if there is none.
     #[schemars(extend("format" = "date"))]
     newest: Option<String>,
-    /// The date of the oldest archive; null if there is none.
-    #[schemars(extend("format" = "date"))]
-    oldest: Option<String>,
     /// Bytes free on the server; null if it does not report them.
     free_bytes: Option<u64>,
 }
@@ -195,11 +149,7 @@ impl RunDocument {
             outcome: outcome(code),
             exit_code: code as u8,
             delivered: record.is_delivered(),
-            delivery: record.delivery.map(|delivery| match delivery {
-                Delivery::Sent => How::Sent,
-                Delivery::Replaced => How::Replaced,
-                Delivery::AlreadyThere => How::AlreadyThere,
-            }),
+            delivery: record.delivery,
             zip_size: record.zip_size,
             zip_received: record.received,
             dump: record.dump.as_ref().map(|dump| Dump {
@@ -207,16 +157,12 @@ impl RunDocument {
                 size: dump.size,
                 modified: dump.modified.map(rfc3339),
             }),
-            archive: record.archive.as_ref().map(|archive| Archive {
-                name: record.clean(&archive.name),
-                size: archive.size,
-                sha256: archive.sha256.clone(),
-            }),
+            archive: record.archive.clone(),
             tasks: record
                 .tasks()
                 .map(|report| Task {
                     task: report.task.title(),
-                    state: state(report.state),
+                    state: report.state,
                     text: report.text.clone(),
                     seconds: report.duration.map(seconds),
                 })
@@ -226,27 +172,26 @@ impl RunDocument {
             removed: record.removed,
             retries: record.retries,
             new_host_key: record.new_host_key.clone(),
-            folder: record.folder.as_ref().map(folder),
+            folder: record.folder.as_ref().map(|FolderFacts { archives, free, .. }| Folder {
+                archives: archives.len(),
+                newest: archives.last().map(|archive| archive.date.to_string()),
+                free_bytes: *free,
+            }),
         }
-    }
-
-    /// On one line.
-    ///
-    /// # Errors
-    /// None in practice: serde_json fails only on keys that are not strings.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
     }
 }
 
-/// The JSON Schema (draft 2020-12) of a document, or of an array of them. Ends with a newline.
-///
-/// # Errors
-/// None in practice, as for [`RunDocument::to_json`].
-pub fn schema() -> Result<String, serde_json::Error> {
+/// The JSON Schema (draft 2020-12) of a document.
+pub fn schema() -> String {
     // For serialization: every field is required, even if it is null.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    serde_json::to_string_pretty(&generator.into_root_schema_for::<RunDocument>()).map(|json| json + "\n")
+    text(&generator.into_root_schema_for::<RunDocument>())
+}
+
+/// A document, an array of documents or a schema as indented JSON, with a final newline.
+pub fn text(json: &impl Serialize) -> String {
+    // Only keys that are not strings cannot be serialised.
+    serde_json::to_string_pretty(json).map(|json| json + "\n").unwrap_or_default()
 }
 
 fn outcome(code: ExitCode) -> Outcome {
@@ -257,28 +202,6 @@ fn outcome(code: ExitCode) -> Outcome {
         ExitCode::Failed => Outcome::Failed,
         ExitCode::AlreadyRunning => Outcome::AlreadyRunning,
         ExitCode::Interrupted | ExitCode::Terminated => Outcome::Interrupted,
-    }
-}
-
-fn state(state: State) -> TaskState {
-    match state {
-        State::Pending => TaskState::Pending,
-        State::UnderWay => TaskState::Unfinished,
-        State::Done => TaskState::Done,
-        State::Warned => TaskState::Warning,
-        State::Failed => TaskState::Failed,
-        State::Skipped => TaskState::Skipped,
-        State::Stopped => TaskState::Stopped,
-    }
-}
-
-fn folder(folder: &FolderFacts) -> Folder {
-    let (oldest, newest) = (folder.archives.first(), folder.archives.last());
-    Folder {
-        archives: folder.archives.len(),
-        newest: newest.map(|archive| archive.date.to_string()),
-        oldest: oldest.map(|archive| archive.date.to_string()),
-        free_bytes: folder.free,
     }
 }
 

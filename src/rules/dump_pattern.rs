@@ -1,6 +1,6 @@
 //! The pattern of the dump's path in the ZIP: strftime fields of the run date, and `*` for any characters but `/`.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use chrono::NaiveDate;
 use chrono::format::{Item, StrftimeItems};
@@ -39,12 +39,6 @@ impl DumpPattern {
         // `new` has formatted a date.
         let _ = write!(path, "{}", date.format_with_items(self.items.iter()));
         path
-    }
-}
-
-impl fmt::Display for DumpPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
     }
 }
 

@@ -1,10 +1,13 @@
 //! The section `log`: the log file.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
-use crate::config::kind::word;
-use crate::config::paths::log_file;
+use crate::config::context::Context;
+use crate::config::json::Value;
+use crate::config::kind::{Kind, word};
+use crate::config::mistakes::refuse;
+use crate::config::paths::{IS_A_FOLDER, file};
 use crate::config::section::{Section, keys};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,4 +73,24 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Log> {
         level = with_default(word(LEVELS), "info");
     }
     Some(Log { file: file?, format: format?, level: level? })
+}
+
+/// Neither the file nor its folder has to exist: a job that cannot write its log continues. A pipe or a device would block
+/// the job.
+pub(in crate::config) fn log_file() -> Kind<LogTarget> {
+    let kind = file("path to a file", |text, path, context| match fs::metadata(path) {
+        _ if matches!(text.rsplit('/').next(), Some("" | "." | "..")) => refuse(IS_A_FOLDER, "name a file in it"),
+        Ok(metadata) if metadata.is_dir() => refuse(IS_A_FOLDER, "name a file in it"),
+        Ok(metadata) if !metadata.is_file() => refuse("is not a regular file", "name a regular file"),
+        Ok(_) if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) => {
+            refuse("is the configuration itself", "name another file")
+        }
+        _ => Ok(()),
+    });
+    let Kind { read, holds_secret, form } = kind;
+    let read = move |value: &Value, context: Context<'_>| match value.text() {
+        Some("-") => Ok(LogTarget::Stdout),
+        _ => read(value, context).map(LogTarget::File),
+    };
+    Kind { read: Box::new(read), holds_secret, form }
 }

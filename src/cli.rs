@@ -61,6 +61,10 @@ pub struct Run {
     /// Connect and print what would be sent and removed, without changing anything.
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Print the run's record as a JSON document instead of the summary.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,12 +10,14 @@ use secrecy::SecretString;
 use crate::commands::foreground::begin_logging;
 use crate::commands::invocation::Invocation;
 use crate::commands::summary;
-use crate::config::{self, LoadError, Log, Reports};
+use crate::config::{self, Hook, LoadError, Log, Reports};
 use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
+use crate::pipeline::run_after_hook;
 use crate::record::journal::Journal;
 use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
+use crate::report::document::{self, RunDocument};
 use crate::report::log::log_file::{self, LogFile};
 use crate::report::monitor::StartPing;
 use crate::report::send;
@@ -47,6 +49,9 @@ pub(super) struct Recorded<'a> {
     /// The time limit of the work, and its key.
     pub(super) limit: (Duration, &'static str),
     pub(super) reports: Reports,
+    pub(super) after_hook: Option<Hook>,
+    /// Whether to print the record as a JSON document.
+    pub(super) as_json: bool,
 }
 
 /// What the work needs.
@@ -69,7 +74,8 @@ impl Recorded<'_> {
         let first_task = if self.kind == Kind::Run { Task::RequestZip } else { Task::ConnectToSftp };
         let redaction = self.record.redaction().clone();
         let (progress, journal) = (Progress::on_terminal(), Journal::new(self.record));
-        let log = self.log.filter(|_| !dry_run).map(|log| LogFile::open(log, journal.clone(), clock.clone()));
+        let log = self.log.filter(|_| !dry_run).map(|log| log.beside(self.as_json));
+        let log = log.map(|log| LogFile::open(&log, journal.clone(), clock.clone()));
         begin_logging(log.clone(), verbose, &redaction, &progress);
         let lock = match lock {
             Ok(lock) => lock,
@@ -94,6 +100,11 @@ impl Recorded<'_> {
         record_end(&journal, &ended, &interrupt, self.limit.1);
 
         journal.set_duration(self.begun.elapsed());
+        if let Some(hook) = &self.after_hook {
+            let record =
+                journal.read(|record| document::text(&RunDocument::new("config", record, record.outcome().into())));
+            run_after_hook(hook, &journal, record, || false);
+        }
         if dry_run {
             journal.skip(Task::Report, "dry run");
         } else {
@@ -101,7 +112,7 @@ impl Recorded<'_> {
         }
         journal.set_duration(self.begun.elapsed());
         drop(lock);
-        conclude(&journal, self.kind, verbose)
+        conclude(&journal, self.kind, verbose, self.as_json, log.is_some_and(|log| log.is_stream()))
     }
 }
 
@@ -147,20 +158,23 @@ fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt, lim
     }
 }
 
-/// Prints the result for a person or for cron, and returns the exit code.
-fn conclude(journal: &Journal, kind: Kind, verbose: u8) -> ExitCode {
+/// Prints the result for a program, for a person or for cron, and returns the exit code. `is_logged`: the log is printed.
+fn conclude(journal: &Journal, kind: Kind, verbose: u8, as_json: bool, is_logged: bool) -> ExitCode {
     journal.read(|record| {
         let mut output = io::stdout();
         // Write errors are ignored: if the output is closed, nobody is reading it.
-        let is_for_person = output.is_terminal() || record.dry_run;
+        if as_json {
+            let _ = write!(output, "{}", document::text(&RunDocument::new("config", record, record.outcome().into())));
+        }
+        let is_for_person = !as_json && (output.is_terminal() || record.dry_run);
         let text = match kind {
             Kind::Prune => summary::pruning(record, is_for_person),
             Kind::Run | Kind::Drill if is_for_person => summary::summary(record),
             Kind::Run | Kind::Drill => summary::cron_errors(record),
         };
-        if is_for_person {
+        if is_for_person && !is_logged {
             let _ = write!(output, "{text}");
-        } else if verbose == 0 {
+        } else if verbose == 0 && !is_logged {
             let _ = write!(io::stderr(), "{text}");
         }
         match &record.drill {

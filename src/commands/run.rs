@@ -29,6 +29,8 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
         last_drill::read(&config.id, work_directory).or_else(|| config.drill.is_configured.then(Default::default));
     let mut record = new_record(&config.secrets(), today, started);
     record.dry_run = arguments.dry_run;
+    record.has_before_hook = config.hooks.before.is_some() && !arguments.dry_run;
+    record.has_after_hook = config.hooks.after.is_some() && !arguments.dry_run;
     record.last_drill = drills.map(|drills| drills.text(started));
     let lock = match arguments.dry_run {
         true => Ok(None),
@@ -54,6 +56,8 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
         retry: config.retry,
         limit: (config.run.deadline, "run.deadline_minutes"),
         reports: config.reports.clone(),
+        after_hook: config.hooks.after.clone().filter(|_| !arguments.dry_run),
+        as_json: arguments.json,
     };
     recorded.run(lock, work)
 }

@@ -170,8 +170,9 @@ pub struct RunRecord {
     pub retries: u32,
     /// For a drill instead of a run.
     pub drill: Option<DrillFacts>,
-    /// The tasks that run the configured hooks.
-    pub hooks: Vec<Task>,
+    /// Whether the task Before hook has a program to run.
+    pub has_before_hook: bool,
+    pub has_after_hook: bool,
     /// How old the last drill is, for the report of a run.
     pub last_drill: Option<String>,
     pub interruption: Option<Interruption>,
@@ -209,8 +210,11 @@ impl RunRecord {
 
     /// The tasks of a run, or of a drill, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> impl Iterator<Item = &TaskReport> {
-        let is_configured = |task: Task| !task.is_hook() || self.hooks.contains(&task);
-        self.tasks.iter().filter(move |report| report.task.is_of(self.drill.is_some()) && is_configured(report.task))
+        self.tasks.iter().filter(|report| match report.task {
+            Task::BeforeHook => self.has_before_hook,
+            Task::AfterHook => self.has_after_hook,
+            task => task.is_of(self.drill.is_some()),
+        })
     }
 
     /// In the order of recording.

@@ -69,10 +69,6 @@ impl Task {
         }
     }
 
-    pub fn is_hook(self) -> bool {
-        matches!(self, Task::BeforeHook | Task::AfterHook)
-    }
-
     pub fn is_of(self, is_drill: bool) -> bool {
         match self {
             Task::ReadConfiguration | Task::ConnectToSftp | Task::Report => true,

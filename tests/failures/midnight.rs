@@ -32,7 +32,7 @@ fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
         let time = if has_begun.swap(true, Ordering::SeqCst) { morning } else { evening };
         time.fixed_offset()
     });
-    let arguments = cli::Run { config: bad.write_config(), date: None, dry_run: false };
+    let arguments = cli::Run { config: bad.write_config(), date: None, dry_run: false, json: false };
     let environment = Environment::capture();
     let code = run(&arguments, &Invocation { verbose: 0, clock: &clock, environment: &environment });
     drop(std::panic::take_hook());

@@ -17,6 +17,14 @@ pub struct Log {
     pub level: LogLevel,
 }
 
+impl Log {
+    /// The log of a command that prints a document on standard output, if `has_document`.
+    pub fn beside(&self, has_document: bool) -> Log {
+        let is_taken = has_document && self.file == LogTarget::Stdout;
+        Log { file: if is_taken { LogTarget::Stderr } else { self.file.clone() }, ..*self }
+    }
+}
+
 /// Where log lines are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {

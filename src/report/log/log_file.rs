@@ -75,6 +75,11 @@ impl LogFile {
         log_file
     }
 
+    /// Whether its lines are printed.
+    pub fn is_stream(&self) -> bool {
+        self.0.target.path().is_none()
+    }
+
     /// Why lines are missing from the file, if any.
     pub fn error(&self) -> Option<String> {
         self.sink().error.clone()

@@ -131,15 +131,16 @@ struct Folder {
 }
 
 impl RunDocument {
-    /// The run of the job `name`, which ends with `code`.
-    pub fn new(name: &str, record: &RunRecord, code: ExitCode) -> RunDocument {
+    /// The run so far.
+    pub fn new(record: &RunRecord) -> RunDocument {
+        let code = ExitCode::from(record.outcome());
         let messages = |level: Level| {
             let notes = record.notes().iter().filter(|note| note.level == level);
             notes.map(|note| Message { task: note.task.title(), text: note.text.clone() }).collect()
         };
         RunDocument {
             schema_version: 1,
-            name: record.clean(name),
+            name: record.clean(&record.name),
             run_id: record.clean(&record.run_id),
             host: record.clean(&record.host),
             date: record.today.to_string(),

@@ -174,7 +174,7 @@ fn the_log_file_of_a_broken_configuration_is_found() {
     let folder = fixture.folder();
     assert_eq!(log_file(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), file(fixture.home().join("my.log")));
     assert_eq!(log_file(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), file(folder.join("my.log")));
-    assert_eq!(log_file(r#"{"log": {"file": "-"}, "typo": 1}"#, 0o600), Some(LogTarget::Stdout));
+    assert_eq!(log_file(r#"{"log": {"file": "-"}, "typo": 1}"#, 0o600), None);
     for content in [
         "",
         "{",

@@ -33,15 +33,16 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Hooks> {
         /// A program that runs before the ZIP is requested; if it fails, nothing is sent. It is an object with command (the
         /// program's path and its arguments), timeout_seconds (600) and environment (the names of variables that it inherits
         /// in addition to the usual ones).
-        before = optional(hook());
+        before = optional(hook("hooks.before.command"));
         /// A program that runs after the job, also after one that failed, and reads the run's JSON record from its standard
         /// input. An object as for before.
-        after = optional(hook());
+        after = optional(hook("hooks.after.command"));
     }
     Some(Hooks { before, after })
 }
 
-fn hook() -> Kind<Hook> {
+/// `path` is the key of its command.
+fn hook(path: &'static str) -> Kind<Hook> {
     let limit = whole(1..=86_400_u64);
     let object = json!({
         "type": "object",
@@ -60,7 +61,7 @@ fn hook() -> Kind<Hook> {
         for (key, value) in members {
             let about = |refusal: Refusal| refusal.about(format!("its {key}"));
             match (key.as_str(), value) {
-                ("command", value) => command = Some(command::read(value, context).map_err(about)?),
+                ("command", value) => command = Some(command::read(value, context.at(path)).map_err(about)?),
                 ("timeout_seconds" | "environment", Value::Null) => {}
                 ("timeout_seconds", value) => seconds = (limit.read)(value, context).map_err(about)?,
                 ("environment", Value::List(names)) => {

@@ -6,6 +6,7 @@ pub(crate) mod drill;
 pub(crate) mod facts;
 pub(crate) mod figures;
 pub(crate) mod headline;
+pub(crate) mod overview;
 pub(crate) mod plain;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -24,8 +25,8 @@ pub fn should_send(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bo
         SendOn::Never => false,
         SendOn::Warning => record.outcome() != Outcome::Success || mail_failed,
         SendOn::Error => {
-            let has_failed = matches!(record.outcome(), Outcome::Failed | Outcome::Interrupted(_));
-            has_failed || record.errors() > 0 || mail_failed
+            let is_clean = matches!(record.outcome(), Outcome::Success | Outcome::Warnings) && record.errors() == 0;
+            !is_clean || mail_failed
         }
     }
 }

@@ -112,7 +112,7 @@ fn the_log_on_standard_output_is_all_that_a_run_prints() {
     let outcome = setup.run();
     outcome.exited_with(1);
     assert_eq!(
-        (outcome.stdout.matches("the dump is stale").count(), outcome.stderr.as_str()),
+        (outcome.stdout.matches("Compare dates: the dump is stale").count(), outcome.stderr.as_str()),
         (1, ""),
         "{}",
         outcome.all()

@@ -18,7 +18,7 @@ use super::mistakes::{Refusal, printable_path, quote, refuse};
 use super::paths::file_pattern;
 use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Contents;
-use crate::runtime::child::{self, Kept, Program};
+use crate::runtime::child::{self, Kept, MAX_OUTPUT, Program};
 
 const SOURCES: [&str; 4] = ["file", "env", "credential", "command"];
 const FIX: &str =
@@ -148,7 +148,6 @@ fn from_command(value: &Value, context: Context<'_>) -> Result<SecretString, Ref
         variables: &[],
         input: Vec::new(),
         kept: Kept::Stdout,
-        max_output: MAX_BYTES as usize,
         limit: COMMAND_LIMIT,
         ends_group: true,
     };
@@ -159,9 +158,9 @@ fn from_command(value: &Value, context: Context<'_>) -> Result<SecretString, Ref
             None => refuse(format!("did not end within {} seconds", COMMAND_LIMIT.as_secs()), fix),
             Some(status) if !status.success() => refuse(format!("failed ({status})"), fix),
             Some(_) => match outcome.output.split(|byte| *byte == b'\n').next().map(str::from_utf8) {
-                Some(Ok(line)) if line.len() < MAX_BYTES as usize => validated(line.strip_suffix('\r').unwrap_or(line))
+                Some(Ok(line)) if line.len() < MAX_OUTPUT => validated(line.strip_suffix('\r').unwrap_or(line))
                     .map_err(|it| it.about("printed a first line that")),
-                _ => refuse(format!("printed a first line that is not UTF-8, or has {MAX_BYTES} bytes or more"), fix),
+                _ => refuse(format!("printed a first line that is not UTF-8, or has {MAX_OUTPUT} bytes or more"), fix),
             },
         },
     };

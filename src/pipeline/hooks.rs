@@ -7,9 +7,6 @@ use crate::record::task::Task;
 use crate::rules::redaction::shown;
 use crate::runtime::child::{self, Kept, Program};
 
-/// Of a hook's output, in bytes. A report shows less of it, so a secret that is cut off here does not appear there.
-const MAX_OUTPUT: usize = 64 * 1024;
-
 impl Job {
     pub(super) fn run_before_hook(&self) -> Result<(), Stop> {
         let Some(hook) = self.config.hooks.before.as_ref().filter(|_| !self.dry_run) else { return Ok(()) };
@@ -40,7 +37,6 @@ fn run(hook: &Hook, input: Vec<u8>, is_over: impl Fn() -> bool) -> Result<String
         variables: &hook.environment,
         input,
         kept: Kept::Both,
-        max_output: MAX_OUTPUT,
         limit: hook.limit,
         ends_group: true,
     };

@@ -18,6 +18,9 @@ const VARIABLES: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "
 /// The first file descriptor after standard error.
 const FIRST_FD: i32 = 3;
 
+/// In bytes; the rest of a child's output is discarded.
+pub(crate) const MAX_OUTPUT: usize = 64 * 1024;
+
 /// The maximum wait for a child's pipes after its exit.
 const PIPE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -32,8 +35,6 @@ pub(crate) struct Program<'a> {
     /// Its standard input.
     pub(crate) input: Vec<u8>,
     pub(crate) kept: Kept,
-    /// In bytes; the rest of its output is discarded.
-    pub(crate) max_output: usize,
     pub(crate) limit: Duration,
     /// Whether its process group is killed when it exits.
     pub(crate) ends_group: bool,
@@ -84,7 +85,7 @@ pub(crate) fn run(program: Program<'_>, is_over: impl Fn() -> bool) -> io::Resul
     let written = child.stdin.take().map(|mut pipe| on_thread(move || pipe.write_all(&program.input)));
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keeping = kept.clone();
-    let read = on_thread(move || keep_beginning(output, program.max_output, &keeping));
+    let read = on_thread(move || keep_beginning(output, &keeping));
     let status = wait(&mut child, program.limit, program.ends_group, is_over)?;
     let _ = read.recv_timeout(PIPE_LIMIT);
     let output = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
@@ -104,14 +105,14 @@ fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Re
 }
 
 /// Reads `pipe` to its end, because the child might fail if it is full or closed.
-fn keep_beginning(mut pipe: impl Read, max: usize, kept: &Mutex<Vec<u8>>) {
+fn keep_beginning(mut pipe: impl Read, kept: &Mutex<Vec<u8>>) {
     let mut buffer = [0; 8 * 1024];
     loop {
         match pipe.read(&mut buffer) {
             Ok(0) => return,
             Ok(count) => {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let left = max.saturating_sub(kept.len());
+                let left = MAX_OUTPUT - kept.len();
                 kept.extend_from_slice(&buffer[..count.min(left)]);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

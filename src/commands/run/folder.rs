@@ -54,7 +54,7 @@ pub(super) fn run(
     ended.sort_by_key(|(index, _)| *index);
     let mut ended: Vec<Reported> = ended.into_iter().map(|(_, job)| job).collect();
     report_unknown_jobs_with_others(&mut ended);
-    let are_logged: Vec<bool> = ended.iter().map(|job| job.log.as_ref().is_some_and(LogFile::is_stream)).collect();
+    let is_logged = ended.iter().all(|job| job.log.as_ref().is_some_and(LogFile::is_stream));
     let journals: Vec<Journal> = ended.iter().map(|job| job.journal.clone()).collect();
     if night.dry_run {
         journals.iter().for_each(|journal| journal.skip(Task::Report, "dry run"));
@@ -67,9 +67,7 @@ pub(super) fn run(
         let documents: Vec<RunDocument> = records.iter().map(RunDocument::new).collect();
         let _ = write!(io::stdout(), "{}", document::text(&documents));
     }
-    let records: Vec<RunRecord> =
-        records.into_iter().zip(are_logged).filter(|(_, is_logged)| !is_logged).map(|(record, _)| record).collect();
-    if !records.is_empty() {
+    if !is_logged {
         print(&records, night, invocation.verbose);
     }
     code
@@ -149,7 +147,7 @@ fn report_unknown_jobs_with_others(jobs: &mut [Reported]) {
     }
 }
 
-/// Prints the result for a person or for cron, about jobs whose log was not printed.
+/// Prints the result for a person or for cron.
 fn print(records: &[RunRecord], night: &Night, verbose: u8) {
     let mut output = io::stdout();
     // Write errors are ignored: if the output is closed, nobody is reading it.

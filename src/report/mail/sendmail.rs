@@ -11,9 +11,6 @@ use crate::runtime::child::{self, Kept, Program};
 /// Mail systems install sendmail there; cron's PATH often lacks that folder.
 const DEFAULT_PATH: &str = "/usr/sbin/sendmail";
 
-/// In bytes.
-const MAX_STDERR: usize = 4 * 1024;
-
 /// [`DEFAULT_PATH`] if it exists, otherwise a name to find in PATH.
 pub(crate) fn program() -> PathBuf {
     let default = PathBuf::from(DEFAULT_PATH);
@@ -52,7 +49,6 @@ pub(crate) fn submit(
         variables: &[],
         input: message,
         kept: Kept::Stderr,
-        max_output: MAX_STDERR,
         limit,
         // It may deliver in the background.
         ends_group: false,

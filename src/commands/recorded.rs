@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
@@ -106,7 +107,7 @@ impl Recorded<'_> {
             Ok(ended) => ended,
             Err(NotBegun { why, reason }) => {
                 if as_json {
-                    print_not_begun(journal.read(RunRecord::clone), why, &[reason.clone()]);
+                    print_not_begun(journal.read(RunRecord::clone), why, slice::from_ref(&reason));
                 }
                 eprintln!("scripting-system: {reason}");
                 return Outcome::NotBegun(why).into();

@@ -35,7 +35,7 @@ pub struct RunDocument {
     /// Whether nothing was to be changed.
     dry_run: bool,
     /// How the run ended; for the after hook, so far.
-    outcome: Outcome,
+    outcome: ExitCode,
     /// The exit code of a run of this job alone.
     exit_code: u8,
     /// Whether a verified archive of this run's dump is on the server.
@@ -64,24 +64,6 @@ pub struct RunDocument {
     new_host_key: Option<String>,
     /// The server's directory at the end of the run; null if it was not listed.
     folder: Option<Folder>,
-}
-
-/// How a run ended. Each has its exit code.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    /// Delivered and verified, or already on the server, without warnings (0).
-    Success,
-    /// Finished with warnings (1).
-    Warnings,
-    /// The configuration cannot be used; `errors` has every mistake (3).
-    Configuration,
-    /// Nothing new was delivered (4).
-    Failed,
-    /// Another run of the job is under way (5).
-    AlreadyRunning,
-    /// A signal ended the run (130, 143).
-    Interrupted,
 }
 
 /// The dump in the ZIP.
@@ -147,7 +129,7 @@ impl RunDocument {
             started: rfc3339(record.started),
             duration_seconds: seconds(record.duration),
             dry_run: record.dry_run,
-            outcome: outcome(code),
+            outcome: code,
             exit_code: code as u8,
             delivered: record.is_delivered(),
             delivery: record.delivery,
@@ -193,17 +175,6 @@ pub fn schema() -> String {
 pub fn text(json: &impl Serialize) -> String {
     // Only keys that are not strings cannot be serialised.
     serde_json::to_string_pretty(json).map(|json| json + "\n").unwrap_or_default()
-}
-
-fn outcome(code: ExitCode) -> Outcome {
-    match code {
-        ExitCode::Success => Outcome::Success,
-        ExitCode::Warnings => Outcome::Warnings,
-        ExitCode::Configuration | ExitCode::CommandLine => Outcome::Configuration,
-        ExitCode::Failed => Outcome::Failed,
-        ExitCode::AlreadyRunning => Outcome::AlreadyRunning,
-        ExitCode::Interrupted | ExitCode::Terminated => Outcome::Interrupted,
-    }
 }
 
 fn rfc3339(moment: DateTime<FixedOffset>) -> String {

@@ -27,10 +27,7 @@ impl DumpPattern {
     }
 
     pub fn has_date(&self) -> bool {
-        let is_text = |item: &Item<'_>| {
-            matches!(item, Item::Literal(_) | Item::OwnedLiteral(_) | Item::Space(_) | Item::OwnedSpace(_))
-        };
-        !self.items.iter().all(is_text)
+        self.items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_)))
     }
 
     /// The path for the run date `date`, in which only `*` has a meaning: see [`matches()`].

@@ -24,6 +24,7 @@ pub struct Hook {
     pub environment: Vec<String>,
 }
 
+const KEYS: [&str; 3] = ["command", "timeout_seconds", "environment"];
 const DEFAULT_LIMIT: u64 = 600;
 const FIX: &str =
     r#"write {"command": ["/path/of/program", "argument"], "timeout_seconds": 600, "environment": ["NAME"]}"#;
@@ -57,24 +58,23 @@ fn hook(path: &'static str) -> Kind<Hook> {
     let schema = json!({"title": "hook", "allOf": [object]});
     Kind::new(schema, move |value, context| {
         let Value::Object(members) = value else { return Err(wrong_type("an object", value, FIX)) };
-        let (mut command, mut seconds, mut environment) = (None, DEFAULT_LIMIT, Vec::new());
-        for (key, value) in members {
-            let about = |refusal: Refusal| refusal.about(format!("its {key}"));
-            match (key.as_str(), value) {
-                ("command", value) => command = Some(command::read(value, context.at(path)).map_err(about)?),
-                ("timeout_seconds" | "environment", Value::Null) => {}
-                ("timeout_seconds", value) => seconds = (limit.read)(value, context).map_err(about)?,
-                ("environment", Value::List(names)) => {
-                    let is_name = |name: &&str| !name.is_empty() && !name.contains(['=', '\0']);
-                    let names: Option<Vec<&str>> = names.iter().map(|name| name.text().filter(is_name)).collect();
-                    let Some(names) = names else { return refuse("its environment must list names of variables", FIX) };
-                    environment = names.into_iter().map(str::to_owned).collect();
-                }
-                ("environment", value) => return Err(about(wrong_type("a list", value, FIX))),
-                _ => return refuse(format!("has the unknown key {key:?}"), FIX),
-            }
+        if let Some((key, _)) = members.iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
+            return refuse(format!("has the unknown key {key:?}"), FIX);
         }
-        let Some(command) = command else { return refuse("has no command", FIX) };
-        Ok(Hook { command, limit: Duration::from_secs(seconds), environment })
+        let member = |key| value.member(key).filter(|value| **value != Value::Null);
+        let about = |key| move |refusal: Refusal| refusal.about(format!("its {key}"));
+        let Some(command) = member("command") else { return refuse("has no command", FIX) };
+        let command = command::read(command, context.at(path)).map_err(about("command"))?;
+        let seconds = member("timeout_seconds").map_or(Ok(DEFAULT_LIMIT), |value| (limit.read)(value, context));
+        let limit = Duration::from_secs(seconds.map_err(about("timeout_seconds"))?);
+        let name =
+            |value: &Value| value.text().filter(|it| !it.is_empty() && !it.contains(['=', '\0'])).map(str::to_owned);
+        let environment = match member("environment") {
+            None => Some(Vec::new()),
+            Some(Value::List(names)) => names.iter().map(name).collect(),
+            Some(_) => None,
+        };
+        let Some(environment) = environment else { return refuse("its environment must list names of variables", FIX) };
+        Ok(Hook { command, limit, environment })
     })
 }

@@ -45,7 +45,6 @@ mod tests {
             (SendOn::Always, samples::delivered(), false, true),
             (SendOn::Never, samples::hostile(), true, false),
             (SendOn::Warning, samples::stale(), false, true),
-            (SendOn::Warning, samples::hostile(), false, true),
             (SendOn::Warning, samples::delivered(), false, false),
             (SendOn::Warning, samples::delivered(), true, true),
             (SendOn::Error, samples::hostile(), false, true),

@@ -36,6 +36,8 @@ pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
         retry: config.retry,
         limit: (config.run.deadline, "run.deadline_minutes"),
         reports: Reports::default(),
+        after_hook: None,
+        as_json: false,
     };
     let config = config.clone();
     recorded.run(lock, move |Tools { retry, journal, interrupt, .. }| {

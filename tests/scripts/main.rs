@@ -10,6 +10,7 @@ mod installing;
 mod machine;
 mod previous_version;
 mod rotation;
+mod systemd;
 mod upgrading;
 
 use machine::{Machine, OTHER_LINES, PROGRAM, mode, output_text, scripts};

@@ -61,6 +61,7 @@ package_is_present() {
     dpkg-dev) command -v dpkg-shlibdeps ;;
     kubernetes-client) command -v kubectl ;;
     systemd) command -v systemctl && command -v systemd-analyze && command -v systemd-sysusers ;;
+    util-linux) command -v unshare && command -v setpriv ;;
     tzdata) [[ -e /usr/share/zoneinfo/Europe/Paris ]] ;;
     p7zip-full) command -v 7z ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' ;;

@@ -24,7 +24,7 @@ run_read_only() {
         mount -o remount,bind,ro "$root/etc/scripting-system/jobs"
         mount -o remount,bind,ro "$root"
         cd "$root"
-        exec env -i HOME=/var/tmp TZ=Europe/Paris chroot --userspec="$user" --groups= "$root" "$@"
+        exec env -i HOME=/var/tmp TZ=Europe/Paris /usr/sbin/chroot --userspec="$user" --groups= "$root" "$@"
     ' bash "$1" "$2" "${image_user:?}" "${image_command[@]}"
 }
 

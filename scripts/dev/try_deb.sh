@@ -57,7 +57,7 @@ as_service() {
         ids=$(sed -n "s/^scripting-system:[^:]*:\([0-9]*:[0-9]*\):.*/\1/p" "$root/etc/passwd")
         umask 077
         exec env -i HOME=/var/lib/scripting-system USER=scripting-system LOGNAME=scripting-system PATH=/usr/bin:/bin \
-            strace --follow-forks --quiet=all --output="$calls" chroot "$root" \
+            strace --follow-forks --quiet=all --output="$calls" /usr/sbin/chroot "$root" \
             setpriv --reuid="${ids%:*}" --regid="${ids#*:}" --clear-groups --no-new-privs --bounding-set=-all -- "$@"
     ' bash "$debian" "$@"
 }
@@ -96,10 +96,11 @@ owner_and_mode() {
     in_debian stat -c '%U:%G %a' "$1"
 }
 
-# Every file of the chroot with its type and size, except what package managers record, and the users.
+# Every file of the chroot with its type and size, and the users, except what package managers, systemd and logrotate record.
 list_files() {
     (cd -- "$debian" && find . -xdev \( -path ./proc -o -path ./dev -o -path ./var/lib/dpkg -o -path ./var/log/apt \
-        -o -path ./var/log/dpkg.log -o -path ./var/cache -o -path ./var/lib/apt -o -path ./tmp \) -prune \
+        -o -path ./var/log/dpkg.log -o -path ./var/cache -o -path ./var/lib/apt -o -path ./tmp \
+        -o -path ./run/systemd/systemd-units-load -o -path ./var/lib/logrotate/status \) -prune \
         -o -regex '\./etc/\(passwd\|shadow\|group\|gshadow\)-?' \
         -o ! -type d -printf '%p %y %s\n' -o -printf '%p %y\n' | sort)
     cut -d : -f 1 "$debian"/etc/{passwd,group,shadow,gshadow} | sort -u

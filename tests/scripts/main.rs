@@ -7,6 +7,7 @@ mod crontab;
 mod every_script;
 mod folders_of_others;
 mod installing;
+mod kubernetes;
 mod machine;
 mod previous_version;
 mod rotation;

@@ -24,7 +24,7 @@ run_read_only() {
         mount -o remount,bind,ro "$root/etc/scripting-system/jobs"
         mount -o remount,bind,ro "$root"
         cd "$root"
-        exec env -i HOME=/var/tmp TZ=Europe/Paris /usr/sbin/chroot --userspec="$user" --groups= "$root" "$@"
+        exec env -i HOME=/ TZ=Europe/Paris /usr/sbin/chroot --userspec="$user" --groups= "$root" "$@"
     ' bash "$1" "$2" "${image_user:?}" "${image_command[@]}"
 }
 
@@ -52,7 +52,7 @@ print(*config["Entrypoint"], *config["Cmd"], sep="\n")')
 
     mkdir -p -- "$jobs"
     start_servers
-    write_job "$jobs" 65532
+    write_job "$jobs" 65532 "$(sed -n 's/^host key *//p' "$trial/demo.out")"
     printf '{"log": {"file": "-", "format": "json"}}\n' >"$jobs/_common.json"
     mkdir -p -- "$root/proc"
     expect "a night with a read-only root file system" run_read_only "$root" "$jobs"

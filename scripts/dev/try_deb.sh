@@ -158,7 +158,7 @@ try_night() {
     read -r -a command <<<"$(unit_value ExecStart)"
     group=$(sed -n 's/^scripting-system:x:\([0-9]*\):.*/\1/p' "$debian/etc/group")
     start_servers
-    write_job "$jobs" "$group"
+    write_job "$jobs" "$group" accept-new
     expect "a night as the service's user: ${command[*]}" as_service "$trial/calls" "${command[@]}"
     end_servers
     expect "it used only system calls that the unit allows" prints '' refused_calls "$trial/calls"

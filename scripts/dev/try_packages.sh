@@ -81,22 +81,24 @@ start_servers() {
     start_process bash -c 'exec "$1" --serve <"$2"' bash "$built/demo" "$trial/stop" >"$trial/demo.out" 2>&1
     servers=$started
     exec {stop}>"$trial/stop"
-    wait_until grep -q '/config\.json$' "$trial/demo.out"
-    demo_config=$(head -n 1 -- "$trial/demo.out")
+    wait_until grep -q '^configuration ' "$trial/demo.out"
+    demo_config=$(sed -n 's/^configuration //p' "$trial/demo.out")
 }
 
-# Writes the demo's configuration as the job demo.json in the folder $1, with its secrets, readable for the group $2.
+# Writes the demo's configuration as the job demo.json in the folder $1, with its secrets, readable for the group $2. $3 is
+# `sftp.host_key`.
 write_job() {
     local folder
     folder=$(dirname -- "$demo_config")
     cp -r -- "$folder/ca.pem" "$folder/secrets" "$1/"
-    python3 - "$demo_config" >"$1/demo.json" <<'END'
+    python3 - "$demo_config" "$3" >"$1/demo.json" <<'END'
 import json, sys
 job = json.load(open(sys.argv[1]))
 job["extends"] = "_common.json"
 for section in "archive", "log", "metrics":
     del job[section]
 del job["sftp"]["known_hosts"]
+job["sftp"]["host_key"] = sys.argv[2]
 print(json.dumps(job, indent=2))
 END
     chgrp -R -- "$2" "$1/demo.json" "$1/ca.pem" "$1/secrets"
@@ -105,17 +107,12 @@ END
 
 # Stops the servers, and reports what they received.
 end_servers() {
+    local code=0
     exec {stop}>&-
+    wait_for_process "$servers" || code=$?
     expect "the archive, the mail, the message and the pings arrived, and expired archives are gone" \
-        wait_for_servers
+        prints '' sh -c "[ $code = 0 ] || cat '$trial/demo.out'"
     rm -f -- "$trial/stop"
-}
-
-wait_for_servers() {
-    wait_for_process "$servers" || {
-        cat -- "$trial/demo.out"
-        return 1
-    }
 }
 
 mkdir -p -- "$(target_folder)/package"

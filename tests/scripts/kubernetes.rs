@@ -121,7 +121,9 @@ fn final_exit_codes_are_not_retried() {
         assert_eq!(value(&manifest, "concurrencyPolicy"), "Forbid");
         assert_eq!(value(&manifest, "restartPolicy"), "Never");
         assert_eq!(value(&manifest, "readOnlyRootFilesystem"), "true");
-        let rule = format!("- action: {action}\n            onExitCodes: {{containerName: run, operator: In, values: [1, 2, 3, 5]}}");
+        let rule = format!(
+            "- action: {action}\n            onExitCodes: {{containerName: run, operator: In, values: [1, 2, 3, 5]}}"
+        );
         assert!(manifest.contains(&rule), "{variant}");
     }
 }

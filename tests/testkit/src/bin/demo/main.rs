@@ -52,7 +52,7 @@ struct Arguments {
 /// Checks what another process sent to the servers. Its leftovers, metrics and log are elsewhere.
 fn serve() -> Result<Vec<Finding>, Box<dyn Error>> {
     let stage = Stage::set_up(&testkit::target_folder().join("demo"), Local::now())?;
-    println!("{}", stage.config.display());
+    println!("host key      {}\nconfiguration {}", stage.sftp.fingerprint(), stage.config.display());
     io::stdout().flush()?;
     io::copy(&mut io::stdin(), &mut io::sink())?;
     let mut findings = show_folder(&stage)?;

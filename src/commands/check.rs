@@ -15,16 +15,22 @@ use crate::cli;
 use crate::commands::check::checker::Checker;
 use crate::commands::foreground::{self, Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::config::{self, Config};
 use crate::exit_code::ExitCode;
 
 pub fn check(arguments: &cli::Check, invocation: &Invocation<'_>) -> ExitCode {
-    let (file, notify) = (arguments.config.clone(), arguments.notify);
+    let notify = arguments.notify;
+    let path = match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => return error.report(),
+    };
+    let file = path.clone();
     // https://no-color.org: set and not empty.
     let is_colour_off = invocation.environment.variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     let coloured = io::stdout().is_terminal() && !is_colour_off;
     let work = move |context: &Context<Config>| check_all(&Checker::new(context, file, coloured), notify);
-    foreground::conclude(foreground::run(&arguments.config, invocation, config::load, work))
+    foreground::conclude(foreground::run(&path, invocation, config::load, work))
 }
 
 fn check_all(checker: &Checker<'_>, notify: bool) -> Work {

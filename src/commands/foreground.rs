@@ -1,16 +1,15 @@
 //! Runs interactive commands: loads the configuration, handles signals, shows progress, reports errors.
 
 use std::error::Error;
-use std::io;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 use secrecy::SecretString;
+use tracing::{Dispatch, dispatcher};
 
 use crate::commands::invocation::Invocation;
-use crate::commands::panics::redact_panics;
 use crate::config::{Config, Environment, LoadError, ReadBack};
 use crate::destination::Server;
 use crate::exit_code::ExitCode;
@@ -94,13 +93,13 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
     let Basics { secrets, warnings, retry, deadline } = config.basics();
     let redaction = Redaction::new(&secrets);
     let progress = Progress::on_terminal();
-    begin_logging(None, invocation.verbose, &redaction, &progress);
+    let lines = begin_logging(None, invocation, &redaction, &progress);
+    let _lines = dispatcher::set_default(&lines);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let interrupt = Interrupt::new();
-    let mut supervisor =
-        Supervisor::new().map_err(|error| CommandError::Failed(format!("signals cannot be handled: {error}")))?;
+    let signals = invocation.signals().map_err(|error| CommandError::Failed(error.to_string()))?;
     let context = Context {
         retry: Retry::new(retry, interrupt.clone()),
         config,
@@ -110,7 +109,7 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
     };
     let (sender, receiver) = mpsc::channel();
     // Sending fails only if the supervisor abandoned the work; the result is then not needed.
-    let ended = supervisor.run(move || _ = sender.send(work(&context)), deadline, &interrupt);
+    let ended = Supervisor::new(&signals).run(move || _ = sender.send(work(&context)), deadline, &interrupt);
     match (receiver.try_recv(), interrupt.cause(), ended) {
         // A finished result takes precedence over an interruption.
         (Ok(Ok(value)), ..) => Ok(value),
@@ -152,13 +151,16 @@ impl CommandError {
     }
 }
 
-/// Directs all further messages to `log` and, with `-v`, to stderr.
-pub(super) fn begin_logging(log: Option<LogFile>, verbose: u8, redaction: &Redaction, progress: &Progress) {
-    redact_panics(redaction.clone(), io::stderr);
-    let progress = progress.clone();
+/// Where to log: to `log` and, with `-v`, to stderr. Also redacts the messages of all further panics.
+pub(super) fn begin_logging(
+    log: Option<LogFile>,
+    invocation: &Invocation<'_>,
+    redaction: &Redaction,
+    progress: &Progress,
+) -> Dispatch {
+    invocation.panics.redact(redaction.clone());
+    let (verbose, progress) = (invocation.verbose, progress.clone());
     let verbose = (verbose > 0)
         .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.eprint(line))));
-    if let Err(error) = log_file::install(log, verbose) {
-        eprintln!("scripting-system: {}", with_causes(&error));
-    }
+    log_file::dispatch(log, verbose)
 }

@@ -9,6 +9,7 @@ use console::Term;
 
 use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::commands::list::table::{Canvas, Listing};
 use crate::commands::recovery::{last_drill, list_once};
 use crate::destination::DestinationError;
@@ -17,8 +18,12 @@ use crate::rules::inventory::Inventory;
 use crate::{cli, config};
 
 pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
-    let Some(file) = &arguments.config else {
+    if arguments.json_schema {
         return foreground::conclude(print_schema());
+    }
+    let file = &match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => return error.report(),
     };
     let (as_json, verbose) = (arguments.json, invocation.verbose);
     foreground::conclude(foreground::run(file, invocation, config::load_to_read_back, move |context| {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::cli;
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::commands::recorded::{Kind, Recorded, Tools, new_record, refuse};
 use crate::config::{self, Reports};
 use crate::destination::Server;
@@ -12,12 +13,16 @@ use crate::exit_code::ExitCode;
 use crate::pipeline::Removal;
 
 pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
-    let (begun, file, dry_run, started) = (Instant::now(), &arguments.config, arguments.dry_run, (invocation.clock)());
+    let (begun, dry_run, started) = (Instant::now(), arguments.dry_run, (invocation.clock)());
+    let file = &match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => return error.report(),
+    };
     let config = match config::load_to_prune(file, invocation.environment) {
         Ok(config) => config,
         Err(error) => return refuse(file, dry_run, &error, invocation),
     };
-    let mut record = new_record(&config.secrets(), started.date_naive(), started);
+    let mut record = new_record(&config.name, &config.secrets(), started.date_naive(), started);
     record.dry_run = dry_run;
     let lock = (!dry_run).then(|| Lock::acquire(file, &config.id, &config.work_directory)).transpose();
     let recorded = Recorded {

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use crate::cli;
 use crate::commands::foreground::{self, CommandError, Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::commands::recovery::{last_drill, list_once};
 use crate::config::{self, Environment, LoadError, ReadBack};
 use crate::destination::DestinationError;
@@ -28,12 +29,19 @@ struct Report {
 /// Checks the archives and prints one line on standard output.
 pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
     let (timeout, min_size) = (arguments.timeout, arguments.min_size);
+    let file = match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => {
+            print(&plugin_line::plain_line(Health::Unknown, &error.lines().join("; ")));
+            return Health::Unknown;
+        }
+    };
     let max_age = TimeDelta::from_std(arguments.max_age).unwrap_or(TimeDelta::MAX);
     let max_drill_age = arguments.max_drill_age.map(|age| TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX));
     let load = |file: &Path, environment: &Environment| {
         config::load_to_read_back(file, environment).map(|config| with_one_attempt(config, timeout))
     };
-    let report = foreground::run(&arguments.config, invocation, load, move |context| -> Work<Report> {
+    let report = foreground::run(&file, invocation, load, move |context| -> Work<Report> {
         let redaction = Redaction::new(&context.config.secrets());
         let report = examine(context, Limits { max_age, min_size, alarm: context.config.alarm, max_drill_age });
         context.interrupt.check()?;

@@ -10,6 +10,7 @@ use age::x25519::Identity;
 use crate::archive::{PackedDump, Stored, unpack};
 use crate::commands::foreground::{self, Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
@@ -22,12 +23,16 @@ use crate::runtime::error_chain::with_causes;
 use crate::{cli, config};
 
 pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
+    let file = match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => return error.report(),
+    };
     let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());
     let identities = match identities(&arguments.identity) {
         Ok(identities) => identities,
         Err(code) => return code,
     };
-    foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, move |context| {
+    foreground::conclude(foreground::run(&file, invocation, config::load_to_read_back, move |context| {
         let (server, connection, _, stored) = connect_and_list(context)?;
         let stored = match date {
             // `choose` skips an empty archive, which is bad.

@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the value of `result` or adds a mistake. Also adds the trust problems of the files that were read for it.
-    fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
+    pub(super) fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
         for problem in self.context.trust.take_problems() {
             self.distrust(path, problem);
         }
@@ -176,7 +176,7 @@ impl<'s, 'r> Section<'s, 'r> {
         let Value::List(entries) = value else { return self.accept(name, Err(wrong_type("a list", value, fix))) };
         let mut values = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
-            let read = read(entry, self.context());
+            let read = read(entry, self.context_of(name));
             values.extend(self.accept(&format!("{name}[{index}]"), read));
         }
         Some(values)
@@ -252,6 +252,10 @@ impl<'s, 'r> Section<'s, 'r> {
         self.reader.context
     }
 
+    fn context_of(&self, name: &str) -> Context<'r> {
+        self.context().at(&full_path(&self.path, name))
+    }
+
     /// Records a key, and a mistake if it is required and missing.
     fn declare(&mut self, label: Label, form: Form, default: Option<Json>) {
         let Label { name, description } = label;
@@ -282,7 +286,7 @@ impl<'s, 'r> Section<'s, 'r> {
         if (kind.holds_secret)(value) {
             self.reader.plain_text_secrets.push(full_path(&self.path, name));
         }
-        let read = (kind.read)(value, self.context());
+        let read = (kind.read)(value, self.context_of(name));
         Some(self.accept(name, read))
     }
 

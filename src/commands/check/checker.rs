@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 
@@ -75,8 +74,7 @@ impl Checker<'_> {
 
     /// A check reports errors at once instead of retrying.
     pub(super) fn single_attempt(&self) -> Retry {
-        let policy = RetryPolicy { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
-        Retry::new(policy, self.context.interrupt.clone())
+        Retry::new(RetryPolicy::ONCE, self.context.interrupt.clone())
     }
 
     pub(super) fn today(&self) -> NaiveDate {

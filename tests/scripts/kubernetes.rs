@@ -86,8 +86,14 @@ fn the_pods_of_all_indexes_together_run_each_job_once() {
                     .replace("$(JOB_COMPLETION_INDEX)", &index.to_string())
                     .replace(FOLDER, path("jobs").to_str().unwrap())
             });
-            let mut command = Command::new(testkit::program());
-            command.args(arguments).env("HOME", folder.path()).env("TZ", "UTC").env_remove("SSH_AUTH_SOCK");
+            let mut command = Command::new("timeout");
+            command
+                .arg("120")
+                .arg(testkit::program())
+                .args(arguments)
+                .env("HOME", folder.path())
+                .env("TZ", "UTC")
+                .env_remove("SSH_AUTH_SOCK");
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod crontab;
+mod debian;
 mod every_script;
 mod folders_of_others;
 mod installing;

@@ -46,7 +46,7 @@ impl Root {
     /// Runs dpkg as apt does without a terminal.
     fn dpkg(&self, arguments: &[&str]) {
         let mut command = Command::new("dpkg");
-        command.args(["--force-script-chrootless", "--force-confold", "--force-confdef"]);
+        command.args(["--force-script-chrootless", "--force-unsafe-io", "--force-confold", "--force-confdef"]);
         command.arg(format!("--root={}", self.folder.path().display()));
         command.arg(format!("--log={}", self.path("var/lib/dpkg/log").display()));
         let output = command.args(arguments).output().unwrap();
@@ -108,8 +108,9 @@ fn build(folder: &Path, version: &str, change: impl Fn(&str, String) -> String) 
         "Package: scripting-system\nVersion: {version}\nArchitecture: all\nMaintainer: A B <a@example.org>\nDescription: test\n"
     );
     fs::write(control.join("control"), fields).unwrap();
-    let output = Command::new("dpkg-deb").args(["--build", "--root-owner-group"]).arg(&tree);
-    let output = output.arg(folder.join("package.deb")).output().unwrap();
+    let mut command = Command::new("dpkg-deb");
+    command.args(["--build", "--root-owner-group", "-Znone"]).arg(&tree).arg(folder.join("package.deb"));
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", output_text(&output));
 }
 

@@ -272,7 +272,8 @@ impl Publication<'_> {
         let is_renamed =
             |new: Option<&Entry>| new.is_some_and(|entry| entry.size.is_none_or(|renamed| renamed == size));
         // If nothing else has changed since the folder was listed, one request suffices.
-        if let Some(mut listing) = self.listing_before.take().filter(|_| self.replaced.is_none() && self.checksum.is_none())
+        if let Some(mut listing) =
+            self.listing_before.take().filter(|_| self.replaced.is_none() && self.checksum.is_none())
             && let Some(new) = connection.lookup(self.final_name)?.filter(|new| is_renamed(Some(new)))
         {
             listing.retain(|entry| entry.name != part && entry.name != new.name);

@@ -182,3 +182,22 @@ fn the_units_are_valid_and_confine_the_program() {
     let exposure = rated.rsplit_once("service: ").and_then(|(_, text)| text.split(' ').next()?.parse::<f64>().ok());
     assert!(exposure.is_some_and(|exposure| exposure <= 2.0), "{rated}");
 }
+
+#[test]
+fn the_service_starts_only_if_there_is_a_job() {
+    let folder = TempDir::new().unwrap();
+    let unit = packaged("systemd/scripting-system.service");
+    let condition =
+        unit.lines().find(|line| line.starts_with("ConditionPathExistsGlob=/etc/scripting-system/jobs/")).unwrap();
+    let condition = condition.replace("/etc/scripting-system/jobs", folder.path().to_str().unwrap());
+    let holds = || {
+        let mut command = Command::new("systemd-analyze");
+        command.args(["condition", &condition]).output().unwrap().status.success()
+    };
+    for name in ["_common.json", ".shop.json.swp", ".shop.json", "shop.json.bak"] {
+        fs::write(folder.path().join(name), "{}").unwrap();
+    }
+    assert!(!holds());
+    fs::write(folder.path().join("shop.json"), "{}").unwrap();
+    assert!(holds());
+}

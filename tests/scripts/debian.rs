@@ -22,6 +22,7 @@ struct Root {
 
 impl Root {
     fn new() -> Self {
+        assert!(rustix::process::geteuid().is_root(), "this test creates users: run the tests as root");
         let folder = TempDir::new().unwrap();
         for name in ["etc", "usr", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/log"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();

@@ -11,7 +11,7 @@ use crate::{Machine, mode, output_text, scripts};
 
 const JOBS: &str = "etc/scripting-system/jobs";
 
-/// An empty root folder to install into. Requires root.
+/// An empty root folder to install into.
 struct Root {
     machine: Machine,
     folder: TempDir,
@@ -19,6 +19,7 @@ struct Root {
 
 impl Root {
     fn new() -> Self {
+        assert!(rustix::process::geteuid().is_root(), "this test creates users: run the tests as root");
         let folder = TempDir::new().unwrap();
         for name in ["etc", "usr", "var/lib", "var/log"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();

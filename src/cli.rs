@@ -73,12 +73,20 @@ pub struct Run {
 #[command(after_help = CHECK)]
 pub struct Check {
     /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "json_schema")]
+    pub config: Option<PathBuf>,
 
     /// Also send a test mail and a test message.
     #[arg(long)]
     pub notify: bool,
+
+    /// Print the findings, or the mistakes in the configuration, as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the JSON Schema of the --json output, without connecting.
+    #[arg(long, exclusive = true)]
+    pub json_schema: bool,
 }
 
 #[derive(Debug, Args)]
@@ -171,7 +179,7 @@ pub struct Restore {
     #[arg(long)]
     pub latest: bool,
 
-    /// Restore an archive of this date that a later run replaced: the first one, or the last one with `--replaced=last`.
+    /// Restore an archive of this date that a later run replaced: the first one, or the last one with --replaced=last.
     #[arg(
         long,
         value_name = "WHICH",
@@ -182,7 +190,7 @@ pub struct Restore {
     )]
     pub replaced: Option<Replaced>,
 
-    /// Write the dump to this folder, which is created if missing, or to standard output if it is `-`: the exit code shows
+    /// Write the dump to this folder, which is created if missing, or to standard output if it is "-": the exit code shows
     /// then whether it was complete.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,

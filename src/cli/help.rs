@@ -18,6 +18,7 @@ Exit codes:
   The status command uses the exit codes of monitoring plugins instead.";
 
 pub(super) const RUN: &str = "\
+
 Examples:
   Show what a run would send and remove:
     scripting-system run --config shop.json --dry-run
@@ -31,6 +32,7 @@ Exit codes:
   3    the configuration cannot be used
   4    there is a problem to fix
   130, 143  interrupted
+
 Examples:
   Check a new job, and send a test mail and a test message:
     scripting-system check --config shop.json --notify
@@ -48,6 +50,7 @@ Exit codes:
        no drill passed in time, or the server cannot be reached or used
   3    UNKNOWN: the command line, the configuration or known_hosts
        cannot be used
+
 Examples:
   Expect an archive of at least 1 MB each day, and a drill each week:
     scripting-system status --config shop.json --min-size 1MB --max-drill-age 8d";
@@ -61,6 +64,7 @@ Exit codes:
   3    the configuration cannot be used
   4    an archive is bad, missing, or could not be read
   130, 143  interrupted
+
 Examples:
   Read every archive back:
     scripting-system verify --config shop.json --all
@@ -75,6 +79,7 @@ Exit codes:
   4    the archive is bad, missing or unreachable, or the dump cannot be
        written; with --output -, what was written is not complete
   130, 143  interrupted
+
 Examples:
   Restore the newest dump into the folder restored:
     scripting-system restore --config shop.json --output restored
@@ -92,6 +97,7 @@ Exit codes:
   4    the archive, its dump or a check failed
   5    another drill of this job is under way
   130, 143  interrupted
+
 Examples:
   Restore the newest archive, and check its data:
     scripting-system drill --config shop.json
@@ -108,6 +114,7 @@ Environment:
        credentials
   SCRIPTING_SYSTEM_TRUST_FILES  if 1, only warn about files that others
        can write
+
 Files:
   /etc/scripting-system/config.json  the configuration that the
        installer creates; relative paths in it start at its folder

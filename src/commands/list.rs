@@ -3,12 +3,12 @@
 mod document;
 mod table;
 
-use std::io::{self, Write as _};
-
 use console::Term;
 
-use crate::commands::foreground::{self, CommandError, Context};
+use crate::commands::foreground::{self, Context};
 use crate::commands::invocation::Invocation;
+use crate::commands::json::{print, print_document, print_schema};
+use crate::commands::list::document::Document;
 use crate::commands::list::table::{Canvas, Listing};
 use crate::commands::recovery::{last_drill, list_once};
 use crate::destination::DestinationError;
@@ -18,7 +18,7 @@ use crate::{cli, config};
 
 pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
     let Some(file) = &arguments.config else {
-        return foreground::conclude(print_schema());
+        return foreground::conclude(print_schema::<Document>());
     };
     let (as_json, verbose) = (arguments.json, invocation.verbose);
     foreground::conclude(foreground::run(file, invocation, config::load_to_read_back, move |context| {
@@ -26,8 +26,10 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
             context.progress.eprint(&format!("scripting-system: {mistake}; its default is used"));
         }
         let listing = fetch(context)?;
-        let text = if as_json { document::listing_json(&listing)? } else { table::listing(&listing, canvas(verbose)) };
-        print(&text)?;
+        match as_json {
+            true => print_document(&document::document(&listing))?,
+            false => print(&table::listing(&listing, canvas(verbose)))?,
+        }
         Ok(ExitCode::Success)
     }))
 }
@@ -53,20 +55,5 @@ fn canvas(verbose: u8) -> Canvas {
         columns: output.size_checked().map(|(_, columns)| columns.into()),
         has_colour: output.features().colors_supported(),
         shows_all_names: verbose > 0,
-    }
-}
-
-fn print_schema() -> Result<ExitCode, CommandError> {
-    let printed = document::listing_schema().map_err(io::Error::from).and_then(|schema| print(&schema));
-    printed.map(|()| ExitCode::Success).map_err(|error| CommandError::Failed(error.to_string()))
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        // The reader, such as `head`, has closed the pipe.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
-        Ok(()) => Ok(()),
     }
 }

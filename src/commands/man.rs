@@ -63,7 +63,8 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         let mut roff = extra_sections(&[&own, if needs_files { help::MANUAL } else { "" }, help::PROGRAM]);
         let name = command.get_display_name().unwrap_or(command.get_name());
         let others: Vec<_> = names.iter().filter(|it| *it != name).map(|it| [bold(it), roman("(1)")]).collect();
-        roff.control("SH", ["SEE ALSO"]).text(others.join(&roman(", "))).to_writer(&mut page)?;
+        // Neither hyphenated nor justified.
+        roff.control("SH", ["SEE ALSO"]).control("nh", []).control("ad", ["l"]).text(others.join(&roman(", "))).to_writer(&mut page)?;
         pages.push((man.get_filename(), page));
     }
     Ok(pages)

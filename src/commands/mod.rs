@@ -8,6 +8,7 @@ pub mod drill;
 mod foreground;
 pub mod gen_config;
 pub mod invocation;
+mod json;
 pub mod list;
 pub mod man;
 mod panics;

@@ -87,8 +87,8 @@ pub(super) fn line(finding: &Finding, coloured: bool) -> String {
 }
 
 /// "1 problem to fix (✗), 2 warnings (!)."
-pub(super) fn closing_line(statuses: &[Status]) -> String {
-    let number = |status: Status| statuses.iter().filter(|it| **it == status).count();
+pub(super) fn closing_line(findings: &[(&str, Finding)]) -> String {
+    let number = |status: Status| findings.iter().filter(|(_, it)| it.status == status).count();
     let problems = match number(Status::Failed) {
         0 => "No problems found".to_owned(),
         problems => format!("{} to fix (✗)", count(problems, "problem")),
@@ -133,7 +133,8 @@ mod tests {
             (&[Failed, Warning, Warning], "1 problem to fix (✗), 2 warnings (!)."),
             (&[Failed, Failed], "2 problems to fix (✗)."),
         ] {
-            assert_eq!(closing_line(statuses), expected);
+            let findings: Vec<_> = statuses.iter().map(|status| ("", Finding::new(*status, "", ""))).collect();
+            assert_eq!(closing_line(&findings), expected);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::commands::list::table::Listing;
@@ -13,7 +12,7 @@ use crate::rules::retention;
 /// meanings as long as `schema_version` is the same.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "scripting-system list --json")]
-struct Document {
+pub(super) struct Document {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
     schema_version: u32,
@@ -119,25 +118,7 @@ enum Action {
     Remove,
 }
 
-/// The listing as indented JSON, with a final newline.
-///
-/// # Errors
-/// None in practice: serde_json fails only on keys that are not strings.
-pub(super) fn listing_json(listing: &Listing) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(&document(listing)).map(|json| json + "\n")
-}
-
-/// The JSON Schema (draft 2020-12) of [`listing_json`]. Ends with a newline.
-///
-/// # Errors
-/// None in practice, as for [`listing_json`].
-pub(super) fn listing_schema() -> Result<String, serde_json::Error> {
-    // For serialization: every field is required, even if it is null.
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    serde_json::to_string_pretty(&generator.into_root_schema_for::<Document>()).map(|json| json + "\n")
-}
-
-fn document(listing: &Listing) -> Document {
+pub(super) fn document(listing: &Listing) -> Document {
     let Inventory { today, next_run, reference, archives, leftovers, replaced, irregular, foreign, held_back, .. } =
         &listing.inventory;
     Document {

@@ -18,7 +18,6 @@ Exit codes:
   The status command uses the exit codes of monitoring plugins instead.";
 
 pub(super) const RUN: &str = "\
-
 Examples:
   Show what a run would send and remove:
     scripting-system run --config shop.json --dry-run

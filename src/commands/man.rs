@@ -11,12 +11,8 @@ use crate::exit_code::ExitCode;
 use crate::runtime::error_chain::with_causes;
 
 /// The headings of [`help`], and those of a manual page, in its order (man-pages(7)).
-const SECTIONS: [(&str, &str); 4] = [
-    ("Exit codes:", "EXIT STATUS"),
-    ("Environment:", "ENVIRONMENT"),
-    ("Files:", "FILES"),
-    ("Examples:", "EXAMPLES"),
-];
+const SECTIONS: [(&str, &str); 4] =
+    [("Exit codes:", "EXIT STATUS"), ("Environment:", "ENVIRONMENT"), ("Files:", "FILES"), ("Examples:", "EXAMPLES")];
 
 /// Prints the main page to `stdout`, or writes the pages of the program and its commands to the folder in `arguments`,
 /// overwriting existing pages.
@@ -64,7 +60,11 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let others: Vec<_> = names.iter().filter(|it| *it != name).map(|it| [bold(it), roman("(1)")]).collect();
         // Neither hyphenated nor justified.
-        roff.control("SH", ["SEE ALSO"]).control("nh", []).control("ad", ["l"]).text(others.join(&roman(", "))).to_writer(&mut page)?;
+        roff.control("SH", ["SEE ALSO"])
+            .control("nh", [])
+            .control("ad", ["l"])
+            .text(others.join(&roman(", ")))
+            .to_writer(&mut page)?;
         pages.push((man.get_filename(), page));
     }
     Ok(pages)

@@ -9,16 +9,24 @@ use serde::Serialize;
 use crate::commands::foreground::CommandError;
 use crate::exit_code::ExitCode;
 
-/// Prints `document` indented, with a final newline.
-pub(super) fn print_document(document: &impl Serialize) -> io::Result<()> {
-    print(&(serde_json::to_string_pretty(document)? + "\n"))
+/// `document`, indented, with a final newline.
+pub(super) fn text(document: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(document).map(|json| json + "\n")
 }
 
-/// Prints the JSON Schema (draft 2020-12) of `Document`.
-pub(super) fn print_schema<Document: JsonSchema>() -> Result<ExitCode, CommandError> {
+/// The JSON Schema (draft 2020-12) of `Document`, as [`text`].
+pub(super) fn schema<Document: JsonSchema>() -> serde_json::Result<String> {
     // For serialization: every field is required, even if it is null.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let printed = print_document(&generator.into_root_schema_for::<Document>());
+    text(&generator.into_root_schema_for::<Document>())
+}
+
+pub(super) fn print_document(document: &impl Serialize) -> io::Result<()> {
+    print(&text(document)?)
+}
+
+pub(super) fn print_schema<Document: JsonSchema>() -> Result<ExitCode, CommandError> {
+    let printed = schema::<Document>().map_err(io::Error::from).and_then(|schema| print(&schema));
     printed.map(|()| ExitCode::Success).map_err(|error| CommandError::Failed(error.to_string()))
 }
 

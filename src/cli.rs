@@ -53,12 +53,40 @@ pub enum Command {
     Man(Man),
 }
 
+/// The jobs that a command is for.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Jobs {
+    /// The configuration file, or a folder of them. Without this option: $SCRIPTING_SYSTEM_CONFIG, /etc/scripting-system/jobs if
+    /// that folder exists, or /etc/scripting-system/config.json.
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
+    /// Only the job of this name; repeat it for more.
+    #[arg(long, value_name = "NAME")]
+    pub job: Vec<String>,
+
+    /// Only the jobs of machine I, counted from 0, of N machines that share the folder.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+}
+
+/// One of several machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Less than `count`.
+    pub index: u64,
+    pub count: u64,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = RUN)]
 pub struct Run {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub jobs: Jobs,
+
+    /// The number of jobs that run at the same time, from 1 to 64.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub parallel: u8,
 
     /// Run for this date instead of today, to make up for a missed night.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
@@ -72,9 +100,8 @@ pub struct Run {
 #[derive(Debug, Args)]
 #[command(after_help = CHECK)]
 pub struct Check {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", required_unless_present = "json_schema")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Also send a test mail and a test message.
     #[arg(long)]
@@ -84,6 +111,10 @@ pub struct Check {
     #[arg(long)]
     pub json: bool,
 
+    /// Print the merged configuration as JSON, and the file that sets each value. Secrets are withheld; nothing is checked.
+    #[arg(long, conflicts_with_all = ["notify", "json"])]
+    pub effective: bool,
+
     /// Print the JSON Schema of the --json output, without connecting.
     #[arg(long, exclusive = true)]
     pub json_schema: bool,
@@ -91,9 +122,8 @@ pub struct Check {
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", required_unless_present = "json_schema")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Print the list as a JSON document.
     #[arg(long)]
@@ -106,9 +136,8 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Prune {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Print what would be removed and kept, without changing anything.
     #[arg(long)]
@@ -118,9 +147,8 @@ pub struct Prune {
 #[derive(Debug, Args)]
 #[command(after_help = STATUS)]
 pub struct Status {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Maximum age of the newest archive, such as 90m, 26h or 2d.
     #[arg(long, value_name = "AGE", default_value = "26h", value_parser = duration)]
@@ -142,9 +170,8 @@ pub struct Status {
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY)]
 pub struct Verify {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Read the archive of this date instead of the newest.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "all")]
@@ -167,9 +194,8 @@ pub struct Verify {
 #[derive(Debug, Args)]
 #[command(after_help = RESTORE)]
 pub struct Restore {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Restore the archive of this date.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, conflicts_with = "latest")]
@@ -216,9 +242,8 @@ pub struct Restore {
 #[derive(Debug, Args)]
 #[command(after_help = DRILL)]
 pub struct Drill {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub jobs: Jobs,
 
     /// Restore the archive of this date instead of the newest.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
@@ -287,6 +312,15 @@ fn duration_up_to_an_hour(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| bounds.contains(duration))
         .ok_or_else(|| "give a time from 1s to 1h, such as 8s".to_owned())
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let numbers = text.split_once('/').and_then(|(index, count)| number(index).zip(number(count)));
+    numbers
+        .filter(|(index, count)| index < count)
+        .map(|(index, count)| Shard { index, count })
+        .ok_or_else(|| "write the machine's number, counted from 0, and the number of machines, such as 0/4".to_owned())
 }
 
 fn date(text: &str) -> Result<NaiveDate, String> {

@@ -2,7 +2,7 @@
 
 use std::process;
 
-use crate::record::run_record::Outcome;
+use crate::record::run_record::{NotBegun, Outcome};
 use crate::rules::health::Health;
 use crate::runtime::interrupt::Interruption;
 
@@ -25,6 +25,18 @@ pub enum ExitCode {
     Terminated = 143,
 }
 
+impl ExitCode {
+    /// The code of several jobs together: their worst.
+    pub fn worst(codes: impl IntoIterator<Item = ExitCode>) -> ExitCode {
+        use ExitCode::{
+            AlreadyRunning, CommandLine, Configuration, Failed, Interrupted, Success, Terminated, Warnings,
+        };
+        let order = [Interrupted, Terminated, Failed, Configuration, AlreadyRunning, CommandLine, Warnings, Success];
+        let rank = |code: &ExitCode| order.iter().position(|other| other == code);
+        codes.into_iter().min_by_key(rank).unwrap_or(Success)
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> ExitCode {
         match outcome {
@@ -33,6 +45,8 @@ impl From<Outcome> for ExitCode {
             Outcome::Failed | Outcome::Interrupted(Interruption::Deadline) => ExitCode::Failed,
             Outcome::Interrupted(Interruption::Sigint) => ExitCode::Interrupted,
             Outcome::Interrupted(Interruption::Sigterm) => ExitCode::Terminated,
+            Outcome::NotBegun(NotBegun::Misconfigured) => ExitCode::Configuration,
+            Outcome::NotBegun(NotBegun::AlreadyRunning) => ExitCode::AlreadyRunning,
         }
     }
 }

@@ -32,7 +32,7 @@ fn main() -> process::ExitCode {
         Err(error) if error.use_stderr() && is_for_status() => return refuse_command_line(&error.to_string()).into(),
         Err(error) => error.exit(),
     };
-    let invocation = Invocation { verbose: cli.verbose, clock: &clock, environment: &environment };
+    let invocation = Invocation::new(cli.verbose, &clock, &environment);
     let code = match &cli.command {
         Command::Run(arguments) => run(arguments, &invocation),
         Command::Check(arguments) => check(arguments, &invocation),

@@ -23,12 +23,13 @@ use crate::pipeline::job::{Arrival, Delivered, Stop};
 use crate::record::task::Task;
 use crate::rules::freshness::Freshness;
 use crate::runtime::failpoint::failpoint;
-use crate::runtime::worker::propagate_panic;
+use crate::runtime::worker::{inherit, propagate_panic};
 
 impl Job {
     /// Runs tasks 2 to 10. Their results are in the record.
     pub fn run(&self) {
         let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
+        let server = server.sharing(&self.accounts);
         match self.deliver(&server) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {
@@ -118,7 +119,7 @@ impl Job {
         };
         server.expect_transfer(expected_size.unwrap_or(0));
         let sent = thread::scope(|scope| {
-            let packing = scope.spawn(|| self.pack_archive(packing, writer, &spool));
+            let packing = scope.spawn(inherit(|| self.pack_archive(packing, writer, &spool)));
             // If sending ends early, even by a panic, packing ends too.
             let discard = spool.discard_on_drop();
             let sent =

@@ -12,6 +12,7 @@ use crate::archive::{ArchiveError, PackedDump, Stored, unpack};
 use crate::cli;
 use crate::commands::foreground::{Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::commands::recorded::{Kind, Recorded, Tools, new_record, refuse};
 use crate::commands::recovery::{self, connect_and_list, identities, stored_sha256};
 use crate::config::{self, Monitor};
@@ -49,7 +50,11 @@ enum DrillError {
 
 pub fn drill(arguments: &cli::Drill, invocation: &Invocation<'_>) -> ExitCode {
     let (begun, clock) = (Instant::now(), invocation.clock.clone());
-    let (file, date, started) = (&arguments.config, arguments.date, clock());
+    let (date, started) = (arguments.date, clock());
+    let file = &match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => return error.report(),
+    };
     let identities = match identities(&arguments.identity) {
         Ok(identities) => identities,
         Err(code) => return code,
@@ -58,7 +63,7 @@ pub fn drill(arguments: &cli::Drill, invocation: &Invocation<'_>) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(file, false, &error, invocation),
     };
-    let mut record = new_record(&config.secrets(), started.date_naive(), started);
+    let mut record = new_record(&config.name, &config.secrets(), started.date_naive(), started);
     record.drill = Some(DrillFacts { before: recovery::last_drill(&config).passed, ..DrillFacts::default() });
     let mut reports = config.reports.clone();
     let ca_file = reports.monitor.take().and_then(|monitor| monitor.ca_file);
@@ -78,9 +83,9 @@ pub fn drill(arguments: &cli::Drill, invocation: &Invocation<'_>) -> ExitCode {
         reports,
     };
     let lock = Lock::acquire(file, &config.id.of_drills(), &config.work_directory).map(Some);
-    let config = config.clone();
+    let (config, accounts) = (config.clone(), invocation.accounts.clone());
     recorded.run(lock, move |Tools { retry, journal, interrupt, progress }| {
-        let context = Context { config, started, interrupt, retry, progress };
+        let context = Context { config, started, interrupt, retry, progress, accounts };
         Drill { context, date, identities, begun, journal }.run_and_store(&clock);
     })
 }

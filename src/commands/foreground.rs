@@ -1,18 +1,17 @@
 //! Runs interactive commands: loads the configuration, handles signals, shows progress, reports errors.
 
 use std::error::Error;
-use std::io;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 use secrecy::SecretString;
+use tracing::{Dispatch, dispatcher};
 
 use crate::commands::invocation::Invocation;
-use crate::commands::panics::redact_panics;
 use crate::config::{Config, Environment, LoadError, ReadBack};
-use crate::destination::Server;
+use crate::destination::{Accounts, Server};
 use crate::exit_code::ExitCode;
 use crate::record::run_record::Outcome;
 use crate::report::log::log_file::{self, LogFile};
@@ -57,6 +56,8 @@ pub(super) struct Context<C = ReadBack> {
     pub(super) interrupt: Interrupt,
     pub(super) retry: Retry,
     pub(super) progress: Progress,
+    /// What the jobs of this invocation know about passwords.
+    pub(super) accounts: Accounts,
 }
 
 impl<C> Context<C> {
@@ -94,23 +95,24 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
     let Basics { secrets, warnings, retry, deadline } = config.basics();
     let redaction = Redaction::new(&secrets);
     let progress = Progress::on_terminal();
-    begin_logging(None, invocation.verbose, &redaction, &progress);
+    let lines = begin_logging(None, invocation, &redaction, &progress);
+    let _lines = dispatcher::set_default(&lines);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let interrupt = Interrupt::new();
-    let mut supervisor =
-        Supervisor::new().map_err(|error| CommandError::Failed(format!("signals cannot be handled: {error}")))?;
+    let signals = invocation.signals().map_err(|error| CommandError::Failed(error.to_string()))?;
     let context = Context {
         retry: Retry::new(retry, interrupt.clone()),
         config,
         started: (invocation.clock)(),
         interrupt: interrupt.clone(),
         progress,
+        accounts: invocation.accounts.clone(),
     };
     let (sender, receiver) = mpsc::channel();
     // Sending fails only if the supervisor abandoned the work; the result is then not needed.
-    let ended = supervisor.run(move || _ = sender.send(work(&context)), deadline, &interrupt);
+    let ended = Supervisor::new(&signals).run(move || _ = sender.send(work(&context)), deadline, &interrupt);
     match (receiver.try_recv(), interrupt.cause(), ended) {
         // A finished result takes precedence over an interruption.
         (Ok(Ok(value)), ..) => Ok(value),
@@ -127,21 +129,26 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
 
 /// Prints the error, if any, on stderr. Returns the exit code.
 pub(super) fn conclude(result: Result<ExitCode, CommandError>) -> ExitCode {
-    let error = match result {
-        Ok(code) => return code,
-        Err(error) => error,
-    };
-    for line in error.lines() {
-        eprintln!("scripting-system: {line}");
-    }
-    match error {
-        CommandError::Configuration(_) => ExitCode::Configuration,
-        CommandError::Failed(_) => ExitCode::Failed,
-        CommandError::Interrupted(cause) => Outcome::Interrupted(cause).into(),
-    }
+    conclude_as("", result)
+}
+
+/// As [`conclude`]; each line of the error begins with `prefix`.
+pub(super) fn conclude_as(prefix: &str, result: Result<ExitCode, CommandError>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        error.lines().iter().for_each(|line| eprintln!("scripting-system: {prefix}{line}"));
+        error.code()
+    })
 }
 
 impl CommandError {
+    pub(super) fn code(&self) -> ExitCode {
+        match self {
+            CommandError::Configuration(_) => ExitCode::Configuration,
+            CommandError::Failed(_) => ExitCode::Failed,
+            CommandError::Interrupted(cause) => Outcome::Interrupted(*cause).into(),
+        }
+    }
+
     /// One line, or one for each mistake in the configuration.
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
@@ -152,13 +159,16 @@ impl CommandError {
     }
 }
 
-/// Directs all further messages to `log` and, with `-v`, to stderr.
-pub(super) fn begin_logging(log: Option<LogFile>, verbose: u8, redaction: &Redaction, progress: &Progress) {
-    redact_panics(redaction.clone(), io::stderr);
-    let progress = progress.clone();
+/// Where to log: to `log` and, with `-v`, to stderr. Also redacts the messages of all further panics.
+pub(super) fn begin_logging(
+    log: Option<LogFile>,
+    invocation: &Invocation<'_>,
+    redaction: &Redaction,
+    progress: &Progress,
+) -> Dispatch {
+    invocation.panics.redact(redaction.clone());
+    let (verbose, progress) = (invocation.verbose, progress.clone());
     let verbose = (verbose > 0)
         .then(|| Verbose::new(verbose, redaction.clone(), Box::new(move |line: &str| progress.eprint(line))));
-    if let Err(error) = log_file::install(log, verbose) {
-        eprintln!("scripting-system: {}", with_causes(&error));
-    }
+    log_file::dispatch(log, verbose)
 }

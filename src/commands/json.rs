@@ -1,6 +1,7 @@
 //! JSON documents on standard output, and their schemas.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -9,33 +10,84 @@ use serde::Serialize;
 use crate::commands::foreground::CommandError;
 use crate::exit_code::ExitCode;
 
+/// One document for a configuration file; for a folder, a list with an entry for each selected job, in the order of their names.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Output<Document> {
+    File(Document),
+    Folder(Vec<Entry<Document>>),
+}
+
+/// A job of a folder.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Entry<Document> {
+    Done(Document),
+    Failed(Failure),
+}
+
+/// A job without a document, because the command failed for it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Failure {
+    /// The job's name.
+    job: String,
+    /// Its configuration file.
+    file: String,
+    /// The exit code of the command for this job.
+    exit_code: u8,
+    /// Why it failed, as human-readable lines; the wording may change.
+    errors: Vec<String>,
+}
+
+impl<Document: Serialize> Entry<Document> {
+    pub(super) fn failed(job: &str, file: &Path, error: &CommandError) -> Entry<Document> {
+        let (job, file) = (job.to_owned(), file.display().to_string());
+        Entry::Failed(Failure { job, file, exit_code: error.code() as u8, errors: error.lines() })
+    }
+
+    /// Prints the entries of a folder, or that of a file. Prints nothing for a file that failed.
+    pub(super) fn print_all(is_folder: bool, mut entries: Vec<Entry<Document>>) -> Result<(), CommandError> {
+        let output = match entries.pop() {
+            Some(Entry::Done(document)) if !is_folder => Output::File(document),
+            Some(Entry::Failed(_)) if !is_folder => return Ok(()),
+            last => {
+                entries.extend(last);
+                Output::Folder(entries)
+            }
+        };
+        print_json(text(&output))
+    }
+}
+
 /// `document`, indented, with a final newline.
 pub(super) fn text(document: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(document).map(|json| json + "\n")
 }
 
 /// The JSON Schema (draft 2020-12) of `Document`, as [`text`].
-pub(super) fn schema<Document: JsonSchema>() -> serde_json::Result<String> {
+pub(super) fn schema<Document: JsonSchema>(title: &str) -> serde_json::Result<String> {
     // For serialization: every field is required, even if it is null.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    text(&generator.into_root_schema_for::<Document>())
+    let mut schema = generator.into_root_schema_for::<Document>();
+    schema.insert("title".to_owned(), title.into());
+    text(&schema)
 }
 
-pub(super) fn print_document(document: &impl Serialize) -> io::Result<()> {
-    print(&text(document)?)
+pub(super) fn print_schema<Document: JsonSchema>(title: &str) -> Result<ExitCode, CommandError> {
+    print_json(schema::<Output<Document>>(title)).map(|()| ExitCode::Success)
 }
 
-pub(super) fn print_schema<Document: JsonSchema>() -> Result<ExitCode, CommandError> {
-    let printed = schema::<Document>().map_err(io::Error::from).and_then(|schema| print(&schema));
-    printed.map(|()| ExitCode::Success).map_err(|error| CommandError::Failed(error.to_string()))
+fn print_json(text: serde_json::Result<String>) -> Result<(), CommandError> {
+    // Fails only on keys that are not strings.
+    print(&text.map_err(|error| CommandError::Failed(error.to_string()))?)
 }
 
-pub(super) fn print(text: &str) -> io::Result<()> {
+pub(super) fn print(text: &str) -> Result<(), CommandError> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         // The reader, such as `head`, has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
+        Err(error) => Err(CommandError::Failed(format!("writing to standard output: {error}"))),
         Ok(()) => Ok(()),
     }
 }

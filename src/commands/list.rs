@@ -5,33 +5,52 @@ mod table;
 
 use console::Term;
 
-use crate::commands::foreground::{self, Context};
+use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
-use crate::commands::json::{print, print_document, print_schema};
-use crate::commands::list::document::Document;
+use crate::commands::jobs::Sequence;
+use crate::commands::json::{Entry, print, print_schema};
+use crate::commands::list::document::{Document, document};
 use crate::commands::list::table::{Canvas, Listing};
 use crate::commands::recovery::{last_drill, list_once};
+use crate::config::JobFile;
 use crate::destination::DestinationError;
 use crate::exit_code::ExitCode;
 use crate::rules::inventory::Inventory;
 use crate::{cli, config};
 
 pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
-    let Some(file) = &arguments.config else {
-        return foreground::conclude(print_schema::<Document>());
+    if arguments.json_schema {
+        return foreground::conclude(print_schema::<Document>("scripting-system list --json"));
+    }
+    let jobs = match Sequence::select(&arguments.jobs, invocation) {
+        Ok(jobs) => jobs,
+        Err(error) => return error.report(),
     };
-    let (as_json, verbose) = (arguments.json, invocation.verbose);
-    foreground::conclude(foreground::run(file, invocation, config::load_to_read_back, move |context| {
+    let mut entries = Vec::new();
+    let code = jobs.for_each(!arguments.json, |job| {
+        let listed = fetch_job(job, invocation);
+        if arguments.json {
+            entries.push(match &listed {
+                Ok(listing) => Entry::Done(document(&job.name, listing)),
+                Err(error) => Entry::failed(&job.name, &job.file, error),
+            });
+        } else if let Ok(listing) = &listed {
+            print(&table::listing(listing, canvas(invocation.verbose)))?;
+        }
+        listed.map(|_| ExitCode::Success)
+    });
+    let printed = if arguments.json { Entry::print_all(jobs.is_folder, entries) } else { Ok(()) };
+    foreground::conclude(printed.map(|()| code))
+}
+
+fn fetch_job(job: &JobFile, invocation: &Invocation<'_>) -> Result<Listing, CommandError> {
+    let file = job.without_conflicts().map_err(CommandError::Configuration)?;
+    foreground::run(file, invocation, config::load_to_read_back, |context| {
         for mistake in &context.config.retention_mistakes {
             context.progress.eprint(&format!("scripting-system: {mistake}; its default is used"));
         }
-        let listing = fetch(context)?;
-        match as_json {
-            true => print_document(&document::document(&listing))?,
-            false => print(&table::listing(&listing, canvas(verbose)))?,
-        }
-        Ok(ExitCode::Success)
-    }))
+        Ok(fetch(context)?)
+    })
 }
 
 fn fetch(context: &Context) -> Result<Listing, DestinationError> {

@@ -8,6 +8,7 @@ pub mod drill;
 mod foreground;
 pub mod gen_config;
 pub mod invocation;
+mod jobs;
 mod json;
 pub mod list;
 pub mod man;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use secrecy::SecretString;
+use tracing::{Dispatch, dispatcher};
 
 use crate::commands::foreground::begin_logging;
 use crate::commands::invocation::Invocation;
@@ -14,17 +15,17 @@ use crate::config::{self, LoadError, Log, Reports};
 use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
-use crate::record::run_record::RunRecord;
+use crate::record::run_record::{self, Outcome, RunRecord};
 use crate::record::task::Task;
 use crate::report::log::log_file::{self, LogFile};
 use crate::report::monitor::StartPing;
-use crate::report::send;
+use crate::report::send::{self, Reported};
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::{Interrupt, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::{Retry, RetryPolicy};
-use crate::runtime::supervisor::{Supervisor, WorkOutcome};
+use crate::runtime::supervisor::{Signals, Supervisor, WorkOutcome};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -57,6 +58,20 @@ pub(super) struct Tools {
     pub(super) progress: Progress,
 }
 
+/// Work that has ended and is not reported yet.
+pub(super) struct Ended {
+    pub(super) job: Reported,
+    begun: Instant,
+    /// Dropping it lets the next run begin.
+    pub(super) lock: Option<Lock>,
+}
+
+/// Why the work did not begin.
+pub(super) struct NotBegun {
+    pub(super) why: run_record::NotBegun,
+    pub(super) reason: String,
+}
+
 impl Recorded<'_> {
     /// Does `work` while it holds the lock, and reports the outcome. A dry run neither logs nor reports.
     pub(super) fn run(
@@ -64,75 +79,109 @@ impl Recorded<'_> {
         lock: Result<Option<Lock>, LockError>,
         work: impl FnOnce(Tools) + Send + 'static,
     ) -> ExitCode {
-        let Invocation { verbose, clock, .. } = *self.invocation;
-        let dry_run = self.record.dry_run;
-        let first_task = if self.kind == Kind::Run { Task::RequestZip } else { Task::ConnectToSftp };
-        let redaction = self.record.redaction().clone();
-        let (progress, journal) = (Progress::on_terminal(), Journal::new(self.record));
-        let log = self.log.filter(|_| !dry_run).map(|log| LogFile::open(log, journal.clone(), clock.clone()));
-        begin_logging(log.clone(), verbose, &redaction, &progress);
-        let lock = match lock {
-            Ok(lock) => lock,
-            Err(error) => return not_locked(&error, if self.kind == Kind::Drill { "drill" } else { "run" }),
+        let (kind, verbose, clock, dry_run) =
+            (self.kind, self.invocation.verbose, self.invocation.clock, self.record.dry_run);
+        let signals = match self.invocation.signals() {
+            Ok(signals) => signals,
+            Err(error) => {
+                eprintln!("scripting-system: {error}");
+                return ExitCode::Failed;
+            }
         };
+        let progress = Progress::on_terminal();
+        let (journal, log) = self.open_log();
+        let lines = begin_logging(log.clone(), self.invocation, &journal.read(|it| it.redaction().clone()), &progress);
+        let _lines = dispatcher::set_default(&lines);
+        let ended = match self.work((journal, log, lines), &signals, progress, lock, work) {
+            Ok(ended) => ended,
+            Err(NotBegun { why, reason }) => {
+                eprintln!("scripting-system: {reason}");
+                return Outcome::NotBegun(why).into();
+            }
+        };
+        let (journal, begun, _lock) = (ended.job.journal.clone(), ended.begun, ended.lock);
+        if dry_run {
+            journal.skip(Task::Report, "dry run");
+        } else {
+            send::send(&mut Supervisor::new(&signals), vec![ended.job], false, clock);
+        }
+        journal.set_duration(begun.elapsed());
+        conclude(&journal, kind, verbose)
+    }
+
+    /// The record as a journal, and the log file, except in a dry run.
+    pub(super) fn open_log(&self) -> (Journal, Option<LogFile>) {
+        let journal = Journal::new(self.record.clone());
+        let log = self.log.filter(|_| !self.record.dry_run);
+        let log = log.map(|log| LogFile::open(log, journal.clone(), self.invocation.clock.clone()));
+        (journal, log)
+    }
+
+    /// Does `work` while it holds the lock. This thread must already log to the dispatcher in `log`.
+    pub(super) fn work(
+        self,
+        (journal, log, lines): (Journal, Option<LogFile>, Dispatch),
+        signals: &Signals,
+        progress: Progress,
+        lock: Result<Option<Lock>, LockError>,
+        work: impl FnOnce(Tools) + Send + 'static,
+    ) -> Result<Ended, NotBegun> {
+        let lock = lock.map_err(|error| not_locked(&error, if self.kind == Kind::Drill { "drill" } else { "run" }))?;
         let task = journal.begin(Task::ReadConfiguration);
         self.warnings.iter().for_each(|warning| journal.warn(Task::ReadConfiguration, warning));
         task.done(&self.file.display().to_string());
 
         let interrupt = Interrupt::new();
-        let mut supervisor = match Supervisor::new() {
-            Ok(supervisor) => supervisor,
-            Err(error) => {
-                journal.begin(first_task).failed(&format!("signals cannot be handled: {error}"));
-                return ExitCode::Failed;
-            }
-        };
-        let start = self.reports.monitor.clone().filter(|_| !dry_run).map(StartPing::send);
+        let start = self.reports.monitor.clone().filter(|_| !self.record.dry_run).map(StartPing::send);
         let retry = Retry::new(self.retry, interrupt.clone());
         let tools = Tools { retry, journal: journal.clone(), interrupt: interrupt.clone(), progress };
-        let ended = supervisor.run(move || work(tools), self.limit.0, &interrupt);
+        let ended = Supervisor::new(signals).run(move || work(tools), self.limit.0, &interrupt);
         record_end(&journal, &ended, &interrupt, self.limit.1);
-
         journal.set_duration(self.begun.elapsed());
-        if dry_run {
-            journal.skip(Task::Report, "dry run");
-        } else {
-            send::send(&mut supervisor, (self.reports, self.retry), start, &journal, log.as_ref(), clock);
-        }
-        journal.set_duration(self.begun.elapsed());
-        drop(lock);
-        conclude(&journal, self.kind, verbose)
+        let job = Reported { reports: self.reports, retry: Some(self.retry), start, journal, log, lines };
+        Ok(Ended { job, begun: self.begun, lock })
     }
 }
 
-/// Reports an invalid configuration only in the log file and on stderr: its settings for the other reports cannot be trusted. A
-/// dry run does not write to the log.
+/// Reports an invalid configuration only in the log file and on stderr: its settings for the other reports cannot be trusted.
 pub(super) fn refuse(file: &Path, dry_run: bool, error: &LoadError, invocation: &Invocation<'_>) -> ExitCode {
-    let log = config::log_file_of_broken(file, invocation.environment);
-    for line in error.lines() {
-        eprintln!("scripting-system: {line}");
-        let Some(log) = log.as_ref().filter(|_| !dry_run) else { continue };
-        if let Err(error) = log_file::critical(log, config::LogFormat::Text, invocation.clock, &line) {
-            eprintln!("scripting-system: {}", with_causes(&error));
-        }
-    }
+    log_refusal(file, dry_run, error, invocation).iter().for_each(|line| eprintln!("scripting-system: {line}"));
     ExitCode::Configuration
 }
 
-pub(super) fn new_record(secrets: &[SecretString], today: NaiveDate, started: DateTime<FixedOffset>) -> RunRecord {
-    let run_id = format!("{}-{}", started.format("%Y%m%dT%H%M%S"), std::process::id());
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    RunRecord::new(run_id, host, today, started, Redaction::new(secrets))
+/// Logs why the configuration cannot be used, except in a dry run. Returns the lines.
+pub(super) fn log_refusal(file: &Path, dry_run: bool, error: &LoadError, invocation: &Invocation<'_>) -> Vec<String> {
+    let log = config::log_file_of_broken(file, invocation.environment).filter(|_| !dry_run);
+    let mut lines = error.lines();
+    if let Some(log) = log {
+        let log = |line| log_file::critical(&log, config::LogFormat::Text, invocation.clock, line).err();
+        let errors: Vec<String> = lines.iter().filter_map(|line| Some(with_causes(&log(line)?))).collect();
+        lines.extend(errors);
+    }
+    lines
 }
 
-fn not_locked(error: &LockError, what: &str) -> ExitCode {
-    let text = with_causes(error).replacen("another run", &format!("another {what}"), 1);
-    tracing::error!("{text}");
-    eprintln!("scripting-system: {text}");
-    match error {
-        LockError::Held(_) => ExitCode::AlreadyRunning,
-        LockError::Folder(_) | LockError::Io { .. } => ExitCode::Configuration,
-    }
+pub(super) fn new_record(
+    name: &str,
+    secrets: &[SecretString],
+    today: NaiveDate,
+    started: DateTime<FixedOffset>,
+) -> RunRecord {
+    let run_id = format!("{}-{}", started.format("%Y%m%dT%H%M%S"), std::process::id());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut record = RunRecord::new(run_id, host, today, started, Redaction::new(secrets));
+    record.name = name.to_owned();
+    record
+}
+
+fn not_locked(error: &LockError, what: &str) -> NotBegun {
+    let reason = with_causes(error).replacen("another run", &format!("another {what}"), 1);
+    tracing::error!("{reason}");
+    let why = match error {
+        LockError::Held(_) => run_record::NotBegun::AlreadyRunning,
+        LockError::Folder(_) | LockError::Io { .. } => run_record::NotBegun::Misconfigured,
+    };
+    NotBegun { why, reason }
 }
 
 /// Records what ended the work early. `limit` is the key of its time limit.
@@ -156,7 +205,7 @@ fn conclude(journal: &Journal, kind: Kind, verbose: u8) -> ExitCode {
         let text = match kind {
             Kind::Prune => summary::pruning(record, is_for_person),
             Kind::Run | Kind::Drill if is_for_person => summary::summary(record),
-            Kind::Run | Kind::Drill => summary::cron_errors(record),
+            Kind::Run | Kind::Drill => summary::cron_errors(record, false),
         };
         if is_for_person {
             let _ = write!(output, "{text}");

@@ -19,6 +19,7 @@ use crate::cli::{self, Replaced};
 use crate::commands::foreground;
 use crate::commands::foreground::{Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::select_one;
 use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::restore::report::{Next, Restored};
 use crate::config;
@@ -86,6 +87,10 @@ struct Restoration {
 }
 
 pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCode {
+    let file = match select_one(&arguments.jobs, invocation) {
+        Ok(file) => file,
+        Err(error) => return error.report(),
+    };
     let identities = match identities(&arguments.identity) {
         Ok(identities) => identities,
         Err(code) => return code,
@@ -93,7 +98,7 @@ pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCod
     let restoration = Restoration {
         identities,
         to_stdout: arguments.output.as_os_str() == "-",
-        config: arguments.config.clone(),
+        config: file.clone(),
         dump: arguments.dump.clone(),
         date: arguments.date,
         replaced: arguments.replaced,
@@ -102,7 +107,7 @@ pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCod
         archive_only: arguments.archive_only,
     };
     let work = move |context: &Context| restoration.run(context);
-    foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, work))
+    foreground::conclude(foreground::run(&file, invocation, config::load_to_read_back, work))
 }
 
 impl Restoration {

@@ -1,59 +1,39 @@
-//! `run`: the nightly job.
+//! `run`: the nightly job, or those of a folder.
+
+mod folder;
+mod job;
 
 use std::time::Instant;
 
 use crate::cli;
 use crate::commands::invocation::Invocation;
-use crate::commands::recorded::{Kind, Recorded, Tools, new_record, refuse};
+use crate::commands::jobs::{Selected, select};
+use crate::commands::recorded::refuse;
+use crate::commands::run::job::{Night, prepare};
 use crate::config;
-use crate::disk::last_drill;
-use crate::disk::lock::Lock;
-use crate::drill;
 use crate::exit_code::ExitCode;
-use crate::pipeline::Job;
 
 pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
-    let begun = Instant::now();
-    let (file, started) = (&arguments.config, (invocation.clock)());
+    let (begun, started, dry_run) = (Instant::now(), (invocation.clock)(), arguments.dry_run);
     let today = arguments.date.unwrap_or(started.date_naive());
     if today > started.date_naive() {
         eprintln!("scripting-system: --date {today} is in the future; give a date up to {}", started.date_naive());
         return ExitCode::CommandLine;
     }
-    let config = match config::load(file, invocation.environment) {
-        Ok(config) => config,
-        Err(error) => return refuse(file, arguments.dry_run, &error, invocation),
-    };
-    let work_directory = &config.archive.work_directory;
-    let drills =
-        last_drill::read(&config.id, work_directory).or_else(|| config.drill.is_configured.then(Default::default));
-    let mut record = new_record(&config.secrets(), today, started);
-    record.dry_run = arguments.dry_run;
-    record.last_drill = drills.map(|drills| drills.text(started));
-    let lock = match arguments.dry_run {
-        true => Ok(None),
-        false => Lock::acquire(file, &config.id, work_directory).map(Some),
-    };
-    let (job, clock) = (config.clone(), invocation.clock.clone());
-    let work = move |Tools { retry, journal, interrupt, progress }: Tools| {
-        let dry_run = journal.read(|record| record.dry_run);
-        if !dry_run {
-            // A killed drill has left the data in clear.
-            drill::clear_leftovers(&job.archive.work_directory);
+    let selected = select(&arguments.jobs, invocation);
+    let is_folder = matches!(selected, Ok(Selected::Folder { .. }));
+    let night = Night { today, started, dry_run, is_folder };
+    match selected {
+        Ok(Selected::File(file)) => match config::load(&file, invocation.environment) {
+            Ok(config) => {
+                let (recorded, lock, work) = prepare(&file, &config, begun, &night, invocation);
+                recorded.run(lock, work)
+            }
+            Err(error) => refuse(&file, dry_run, &error, invocation),
+        },
+        Ok(Selected::Folder { jobs, is_whole }) => {
+            folder::run(jobs, is_whole, usize::from(arguments.parallel), &night, invocation)
         }
-        Job { config: job, today, dry_run, clock, retry, journal, interrupt, progress }.run();
-    };
-    let recorded = Recorded {
-        kind: Kind::Run,
-        file,
-        invocation,
-        begun,
-        record,
-        log: Some(&config.log),
-        warnings: &config.warnings,
-        retry: config.retry,
-        limit: (config.run.deadline, "run.deadline_minutes"),
-        reports: config.reports.clone(),
-    };
-    recorded.run(lock, work)
+        Err(error) => error.report(),
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::record::run_record::{Level, NOT_KNOWN_YET, Outcome, RunRecord, State};
 use crate::record::task::Task;
-use crate::report::message::{drill, figures, headline, tasks};
+use crate::report::message::{drill, figures, headline, overview, tasks};
+use crate::rules::redaction::printable;
 use crate::rules::retention::{Action, Decision};
 use crate::rules::units;
 
@@ -89,14 +90,22 @@ pub(super) fn pruning(record: &RunRecord, is_for_person: bool) -> String {
     finish(record, &lines)
 }
 
+/// Lines for a terminal about several jobs: the summary of each below its name, and the outcome of all.
+pub(super) fn several(records: &[RunRecord]) -> String {
+    let summary = |record: &RunRecord| format!("{}: {}\n", printable(&record.name), summary(record));
+    let all: String = records.iter().map(summary).collect();
+    format!("{all}{}\n", overview::headline(records))
+}
+
 /// The text for cron to mail: empty after a success, otherwise the outcome and all errors, or all warnings if there was no
-/// error. Each line ends with a newline.
-pub(super) fn cron_errors(record: &RunRecord) -> String {
+/// error. Each line ends with a newline. `is_named`: with the job's name.
+pub(super) fn cron_errors(record: &RunRecord, is_named: bool) -> String {
     let outcome = record.outcome();
     if outcome == Outcome::Success {
         return String::new();
     }
-    let mut lines = vec![format!("scripting-system: {}", headline::headline(record))];
+    let name = if is_named { format!("{}: ", record.name) } else { String::new() };
+    let mut lines = vec![format!("scripting-system: {name}{}", headline::headline(record))];
     lines.extend(figures::last_good(record));
     lines.extend(notes(record, Level::Error));
     if outcome == Outcome::Warnings {
@@ -122,10 +131,10 @@ mod tests {
 
     #[test]
     fn cron_mails_nothing_after_a_success_otherwise_errors_or_warnings() {
-        assert_eq!(cron_errors(&samples::delivered()), "");
-        let text = cron_errors(&samples::hostile());
+        assert_eq!(cron_errors(&samples::delivered(), false), "");
+        let text = cron_errors(&samples::hostile(), false);
         assert!(text.contains("error: Find dump: ") && !text.contains("warning: "), "{text}");
-        insta::assert_snapshot!(cron_errors(&samples::stale()), @r"
+        insta::assert_snapshot!(cron_errors(&samples::stale(), false), @r"
         scripting-system: Nothing new was delivered: the dump is stale.
         The last good archive is unknown: the folder on the server was not listed.
         warning: Compare dates: stale: modified 22 Nov 2026, which is 1 day before today

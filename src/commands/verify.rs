@@ -8,8 +8,9 @@ use std::{io, slice};
 use age::x25519::Identity;
 
 use crate::archive::{PackedDump, Stored, unpack};
-use crate::commands::foreground::{self, Context, Work};
+use crate::commands::foreground::{self, CommandError, Context, Work};
 use crate::commands::invocation::Invocation;
+use crate::commands::jobs::Sequence;
 use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
@@ -22,29 +23,37 @@ use crate::runtime::error_chain::with_causes;
 use crate::{cli, config};
 
 pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
+    let jobs = match Sequence::select(&arguments.jobs, invocation) {
+        Ok(jobs) => jobs,
+        Err(error) => return error.report(),
+    };
     let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());
     let identities = match identities(&arguments.identity) {
         Ok(identities) => identities,
         Err(code) => return code,
     };
-    foreground::conclude(foreground::run(&arguments.config, invocation, config::load_to_read_back, move |context| {
-        let (server, connection, _, stored) = connect_and_list(context)?;
-        let stored = match date {
-            // `choose` skips an empty archive, which is bad.
-            Some(date) => match stored.iter().rfind(|archive| archive.date == date) {
-                Some(archive) => slice::from_ref(archive),
-                None => slice::from_ref(choose(&stored, Some(date))?),
-            },
-            None if all => &stored[..],
-            None => &stored[stored.len().saturating_sub(1)..],
-        };
-        if stored.is_empty() {
-            return Err(NoArchive::None.into());
-        }
-        let names = context.config.dump.iter().chain(&other_name).map(|path| base_name(path).to_owned()).collect();
-        let redaction = Redaction::new(&context.config.secrets());
-        Verification { context, server: &server, names, identities, redaction }.verify_all(connection, stored)
-    }))
+    jobs.for_each(true, |job| {
+        let (other_name, identities) = (other_name.clone(), identities.clone());
+        let file = job.without_conflicts().map_err(CommandError::Configuration)?;
+        foreground::run(file, invocation, config::load_to_read_back, move |context| {
+            let (server, connection, _, stored) = connect_and_list(context)?;
+            let stored = match date {
+                // `choose` skips an empty archive, which is bad.
+                Some(date) => match stored.iter().rfind(|archive| archive.date == date) {
+                    Some(archive) => slice::from_ref(archive),
+                    None => slice::from_ref(choose(&stored, Some(date))?),
+                },
+                None if all => &stored[..],
+                None => &stored[stored.len().saturating_sub(1)..],
+            };
+            if stored.is_empty() {
+                return Err(NoArchive::None.into());
+            }
+            let names = context.config.dump.iter().chain(&other_name).map(|path| base_name(path).to_owned()).collect();
+            let redaction = Redaction::new(&context.config.secrets());
+            Verification { context, server: &server, names, identities, redaction }.verify_all(connection, stored)
+        })
+    })
 }
 
 struct Verification<'a> {

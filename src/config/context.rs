@@ -1,5 +1,6 @@
 //! The context in which values are read: the configuration's path, the environment, and the trust in files.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -12,11 +13,30 @@ use crate::rules::trust::Contents;
 /// Set to "1", it turns mistakes about untrusted files into warnings.
 const TRUST_FILES: &str = "SCRIPTING_SYSTEM_TRUST_FILES";
 
+/// The file that a configuration extends.
+#[derive(Debug)]
+pub(super) struct Extended {
+    pub(super) file: PathBuf,
+    pub(super) folder: PathBuf,
+    /// The full paths of the keys that it defines. A list, a secret or a single value is one key.
+    pub(super) keys: BTreeSet<String>,
+}
+
+impl Extended {
+    /// Whether the value of the key `path`, such as `email.to[0]`, is from this file.
+    pub(super) fn defines(&self, path: &str) -> bool {
+        let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
+        ends.into_iter().any(|end| self.keys.contains(&path[..end]))
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     /// The configuration file.
     pub(super) file: &'a Path,
     folder: &'a Path,
+    /// The file that it extends, if any.
+    pub(super) extended: Option<&'a Extended>,
     pub(super) environment: &'a Environment,
     /// Collects reasons not to trust the files that are read.
     pub(super) trust: &'a Trust,
@@ -28,10 +48,20 @@ impl<'a> Context<'a> {
     /// `folder` is the absolute path of the folder of `file`.
     pub(super) fn new(file: &'a Path, folder: &'a Path, environment: &'a Environment, trust: &'a Trust) -> Context<'a> {
         let is_lenient = environment.variable(TRUST_FILES).is_some_and(|value| value == "1");
-        Context { file, folder, environment, trust, is_lenient }
+        Context { file, folder, extended: None, environment, trust, is_lenient }
     }
 
-    /// `text` as an absolute path: `~` is the home folder, a relative path starts at the configuration's folder.
+    pub(super) fn extending(self, extended: Option<&'a Extended>) -> Context<'a> {
+        Context { extended, ..self }
+    }
+
+    /// The context of the key `path`: relative paths start at the folder of the file that it is written in.
+    pub(super) fn at(self, path: &str) -> Context<'a> {
+        let extended = self.extended.filter(|extended| extended.defines(path));
+        Context { folder: extended.map_or(self.folder, |extended| &extended.folder), ..self }
+    }
+
+    /// `text` as an absolute path: `~` is the home folder, a relative path starts at [`at`](Context::at).
     pub(super) fn path(self, text: &str) -> Result<PathBuf, Refusal> {
         let path = match text.strip_prefix('~') {
             _ if text.is_empty() => refuse("is empty", "write a path"),

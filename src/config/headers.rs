@@ -38,7 +38,7 @@ pub(super) fn headers() -> Kind<Vec<(String, SecretString)>> {
         let mut headers: Vec<(String, SecretString)> = Vec::new();
         for (name, value) in members {
             check_name(name, &headers).map_err(|refusal| refusal.about(quote(name)))?;
-            let secret = resolve(value, context).and_then(checked);
+            let secret = resolve(value, context.at(&format!("source.headers.{name}"))).and_then(checked);
             headers.push((name.clone(), secret.map_err(|refusal| refusal.about(format!("{}:", quote(name))))?));
         }
         Ok(headers)

@@ -4,17 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::environment::Environment;
-use super::json::{self, Value};
+use super::extends::{self, EXTENDS, NAME};
+use super::file::{self, folder_of};
+use super::json::Value;
 use super::mistakes::{LoadError, Mistake, printable_path};
 use super::paths::log_file;
 use super::read_back::ReadBack;
 use super::section::{Reader, WHOLE_FILE};
-use super::validated::{self, Config, Parts};
-use crate::disk::bounded_read::{self, ReadError};
+use super::validated::{self, Config, Parts, Reports};
 use crate::disk::trust::Trust;
 use crate::rules::trust::{Contents, TrustProblem};
-
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The key of mistakes about the job's time zone.
 const VARIABLE_TZ: &str = "the variable TZ";
@@ -60,6 +59,14 @@ pub fn load_to_drill(path: &Path, environment: &Environment) -> Result<ReadBack,
     })
 }
 
+/// Reads the sections `email` and `mattermost`, for the report that the rest cannot be used. `None` if they cannot be used
+/// either.
+pub fn load_reports(path: &Path, environment: &Environment) -> Option<Reports> {
+    let is_needed = |path: &str| path.starts_with("email") || path.starts_with("mattermost") || path == WHOLE_FILE;
+    let read = read(path, environment, is_needed, |parts, _, _| Some(parts.reports));
+    read.ok().map(|(Reports { email, mattermost, .. }, ..)| Reports { email, mattermost, ..Reports::default() })
+}
+
 fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bool) -> Result<ReadBack, LoadError> {
     let (config, ignored, mut warnings) = read(path, environment, is_needed, ReadBack::of)?;
     let ignored: Vec<String> = ignored.iter().map(Mistake::to_string).collect();
@@ -71,7 +78,8 @@ fn load_partly(path: &Path, environment: &Environment, is_needed: fn(&str) -> bo
 
 /// Whether a mistake about the key `path` prevents reading archives back.
 fn is_needed_to_read_back(path: &str) -> bool {
-    matches!(path, WHOLE_FILE | VARIABLE_TZ | "archive" | "archive.name" | "sftp") || path.starts_with("sftp.")
+    matches!(path, WHOLE_FILE | VARIABLE_TZ | EXTENDS | NAME | "archive" | "archive.name" | "sftp")
+        || path.starts_with("sftp.")
 }
 
 /// Reads the file `path`, and converts its parts with `choose`. Also returns the mistakes in keys that are not needed, and
@@ -82,7 +90,7 @@ fn read<C>(
     is_needed: fn(&str) -> bool,
     choose: impl FnOnce(Parts, &Value, Context<'_>) -> Option<C>,
 ) -> Result<(C, Vec<Mistake>, Vec<String>), LoadError> {
-    let text = read_text(path)?;
+    let own = file::read(path).map_err(|error| error.of_configuration(path))?;
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     trust.check(path, Contents::Settings);
@@ -91,24 +99,38 @@ fn read<C>(
     if !reasons.is_empty() && !context.is_lenient {
         return Err(LoadError::Permissions { file: path.to_owned(), reasons });
     }
-    let value = parse(path, &text)?;
     let mut reader = Reader::new(context);
     reader.warnings = reasons;
+    let merged = reader.accept(EXTENDS, extends::merged(own, context));
+    let Some((value, extended)) = merged.filter(|_| reader.mistakes.is_empty()) else {
+        return Err(LoadError::Mistakes { file: path.to_owned(), mistakes: reader.mistakes });
+    };
+    let context = context.extending(extended.as_ref());
+    reader.context = context;
     reader.mistakes.extend(environment.zone_refusal().cloned().map(|refusal| refusal.for_key(VARIABLE_TZ)));
     let parts = reader.read(&value, validated::read);
     let config = parts.and_then(|parts| choose(parts, &value, context));
     let (mistakes, ignored) = reader.mistakes.into_iter().partition(|mistake| is_needed(&mistake.path));
     reader.mistakes = mistakes;
 
-    let exposed = trust.readable_by_others(path).filter(|_| !reader.plain_text_secrets.is_empty());
-    if let Some((TrustProblem { problem, fix }, is_group_alone)) = exposed {
-        let keys = reader.plain_text_secrets.join(", ");
+    let is_inherited = |key: &String| extended.as_ref().is_some_and(|extended| extended.defines(key));
+    let (inherited, own): (Vec<String>, Vec<String>) =
+        std::mem::take(&mut reader.plain_text_secrets).into_iter().partition(is_inherited);
+    let base = extended.as_ref().map(|extended| (extended.file.as_path(), inherited));
+    for (file, keys) in [(path, own)].into_iter().chain(base).filter(|(_, keys)| !keys.is_empty()) {
+        let Some((TrustProblem { problem, fix }, is_group_alone)) = trust.readable_by_others(file) else { continue };
+        let keys = keys.join(", ");
         if is_group_alone {
-            let file = printable_path(path);
+            let file = printable_path(file);
             let warning = format!("{file}: contains a secret in plain text ({keys}) that its group can read; {fix}");
             reader.warnings.push(warning);
         } else {
             reader.distrust(&keys, TrustProblem { problem: format!("is in plain text, and {problem}"), fix });
+        }
+    }
+    for mistake in &mut reader.mistakes {
+        if let Some(extended) = extended.as_ref().filter(|extended| extended.defines(&mistake.path)) {
+            mistake.problem += &format!(" (written in {})", printable_path(&extended.file));
         }
     }
     match config {
@@ -128,43 +150,10 @@ pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<Path
         trust.take_problems().is_empty() || context.is_lenient
     };
     let named = || {
-        let value = parse(path, &read_text(path).ok().filter(|_| is_trusted(path))?).ok()?;
+        let own = file::read(path).ok().filter(|_| is_trusted(path))?;
+        let (value, extended) = extends::merged(own, context).ok().filter(|_| trust.take_problems().is_empty())?;
+        let context = context.extending(extended.as_ref()).at("log.file");
         (log_file().read)(value.member("log")?.member("file")?, context).ok()
     };
     named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
-}
-
-/// The file's text without a byte order mark. JSON is UTF-8 (RFC 8259, section 8.1).
-fn read_text(path: &Path) -> Result<String, LoadError> {
-    let bytes = bounded_read::read(path, MAX_FILE_BYTES).map_err(|error| match error {
-        ReadError::NotAFile => "the configuration is not a regular file; name a JSON file".to_owned(),
-        ReadError::TooLarge(_) => {
-            format!("the configuration file is larger than {MAX_FILE_BYTES} bytes; name a JSON file")
-        }
-        ReadError::Io(error) => {
-            format!("the configuration file cannot be read: {error}; check the path and its permissions")
-        }
-    });
-    let not_utf8 = |_| "the configuration file is not UTF-8; save it as UTF-8".to_owned();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(not_utf8));
-    let text = text.map_err(|problem| LoadError::File { file: path.to_owned(), problem })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}
-
-fn parse(path: &Path, text: &str) -> Result<Value, LoadError> {
-    json::parse(text).map_err(|json::SyntaxError { line, column, problem }| LoadError::Syntax {
-        file: path.to_owned(),
-        line,
-        column,
-        problem,
-    })
-}
-
-/// The folder where relative paths start; without symbolic links if it exists.
-fn folder_of(path: &Path) -> PathBuf {
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    parent.canonicalize().or_else(|_| std::path::absolute(parent)).unwrap_or_else(|_| parent.to_owned())
 }

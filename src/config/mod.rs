@@ -5,7 +5,11 @@
 
 mod context;
 mod documents;
+mod effective;
 mod environment;
+mod extends;
+mod file;
+mod folder;
 mod headers;
 mod json;
 mod kind;
@@ -21,8 +25,10 @@ mod values;
 mod zone;
 
 pub use documents::{json_schema, template};
+pub use effective::{EffectiveKey, effective};
 pub use environment::Environment;
-pub use load::{load, load_to_drill, load_to_prune, load_to_read_back, log_file_of_broken};
+pub use folder::{JobFile, is_folder, jobs};
+pub use load::{load, load_reports, load_to_drill, load_to_prune, load_to_read_back, log_file_of_broken};
 pub use mistakes::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::archive::{Archive, Compression};

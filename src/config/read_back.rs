@@ -10,7 +10,7 @@ use super::sections::drill::Drill;
 use super::sections::log::Log;
 use super::sections::run::Run;
 use super::sections::sftp::Sftp;
-use super::validated::{Parts, Reports, naming};
+use super::validated::{Parts, Reports, default_name, naming};
 use super::values::dump_path;
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
@@ -24,6 +24,7 @@ use crate::runtime::retry::RetryPolicy;
 /// Requires only the sections `sftp` and `archive`: after a disaster, the rest may be lost.
 #[derive(Debug, Clone)]
 pub struct ReadBack {
+    pub name: String,
     pub zone: JobZone,
     /// `source.dump`; `None` if it is missing or invalid: then the dump is an archive's only file.
     pub dump: Option<String>,
@@ -63,6 +64,7 @@ impl ReadBack {
         let dump = value.member("source").and_then(|source| source.member("dump"));
         let (id, archive) = (JobId::new(context.file), parts.archive?);
         Some(ReadBack {
+            name: parts.name.unwrap_or_else(|| default_name(context.file)),
             zone: context.environment.zone(),
             dump: dump.and_then(|dump| (dump_path().read)(dump, context).ok()),
             origin: parts.source.map(|source| (source.mark(), source.dump)),

@@ -58,6 +58,11 @@ pub(super) fn definition() -> Json {
     ]})
 }
 
+/// Whether `members` refer to a secret.
+pub(super) fn is_reference(members: &[(String, Value)]) -> bool {
+    matches!(members, [(source, _)] if SOURCES.contains(&source.as_str()))
+}
+
 /// Reads a secret in any of its forms.
 pub(super) fn resolve(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
     let members = match value {

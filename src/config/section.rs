@@ -53,6 +53,8 @@ pub(super) struct Key {
     pub(super) keys: Vec<Key>,
     /// JSON Schemas about combinations of keys.
     pub(super) rules: Vec<Json>,
+    /// A section that is disabled if it is missing.
+    pub(super) is_optional_section: bool,
 }
 
 /// A JSON object that is being read.
@@ -109,7 +111,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the value of `result` or adds a mistake. Also adds the trust problems of the files that were read for it.
-    fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
+    pub(super) fn accept<T>(&mut self, path: &str, result: Result<T, Refusal>) -> Option<T> {
         for problem in self.context.trust.take_problems() {
             self.distrust(path, problem);
         }
@@ -176,7 +178,7 @@ impl<'s, 'r> Section<'s, 'r> {
         let Value::List(entries) = value else { return self.accept(name, Err(wrong_type("a list", value, fix))) };
         let mut values = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
-            let read = read(entry, self.context());
+            let read = read(entry, self.context_of(name));
             values.extend(self.accept(&format!("{name}[{index}]"), read));
         }
         Some(values)
@@ -195,7 +197,7 @@ impl<'s, 'r> Section<'s, 'r> {
             self.accept(label.name, Err::<(), _>(refusal));
         }
         let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
-        self.keys.push(Key { label, form: Form::default(), default, keys, rules });
+        self.keys.push(Key { label, form: Form::default(), default, keys, rules, is_optional_section: false });
         result
     }
 
@@ -207,7 +209,10 @@ impl<'s, 'r> Section<'s, 'r> {
             self.json_value(label.name);
             self.declare(label, Form::default(), Some(Json::Null));
         }
-        self.keys.last_mut().into_iter().for_each(|key| key.default = Some(Json::Null));
+        self.keys.last_mut().into_iter().for_each(|key| {
+            key.default = Some(Json::Null);
+            key.is_optional_section = true;
+        });
         result
     }
 
@@ -252,6 +257,10 @@ impl<'s, 'r> Section<'s, 'r> {
         self.reader.context
     }
 
+    fn context_of(&self, name: &str) -> Context<'r> {
+        self.context().at(&full_path(&self.path, name))
+    }
+
     /// Records a key, and a mistake if it is required and missing.
     fn declare(&mut self, label: Label, form: Form, default: Option<Json>) {
         let Label { name, description } = label;
@@ -262,7 +271,7 @@ impl<'s, 'r> Section<'s, 'r> {
             let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
             self.refuse(name, "is missing", format!("write {what}{example}"));
         }
-        self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new() });
+        self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new(), is_optional_section: false });
     }
 
     /// The first value of the key, unless it is missing or null.
@@ -282,7 +291,7 @@ impl<'s, 'r> Section<'s, 'r> {
         if (kind.holds_secret)(value) {
             self.reader.plain_text_secrets.push(full_path(&self.path, name));
         }
-        let read = (kind.read)(value, self.context());
+        let read = (kind.read)(value, self.context_of(name));
         Some(self.accept(name, read))
     }
 
@@ -310,7 +319,7 @@ impl<'s, 'r> Section<'s, 'r> {
 }
 
 /// `name` after its sections.
-fn full_path(path: &str, name: &str) -> String {
+pub(super) fn full_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 

@@ -1,10 +1,13 @@
 //! The sections of a configuration, separately and as a validated [`Config`].
 
+use std::path::{Path, PathBuf};
+
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::context::Context;
 use super::kind::Kind;
+use super::paths::file;
 use super::section::{Label, Section, keys};
 use super::sections::archive::{self, Archive};
 use super::sections::drill::{self, Drill};
@@ -14,6 +17,7 @@ use super::sections::retention;
 use super::sections::run::{self, Run};
 use super::sections::sftp::{self, Sftp};
 use super::sections::source::{self, Source};
+use super::values::job_name;
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::Naming;
@@ -28,6 +32,8 @@ pub const SCHEMA_FILE: &str = "config.schema.json";
 /// Paths are absolute, secrets are resolved, every value is within its bounds.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The job's name: `name`, or the file's name without `.json`.
+    pub name: String,
     pub id: JobId,
     /// The zone of the job's dates and times.
     pub zone: JobZone,
@@ -49,6 +55,7 @@ impl Config {
     /// `None` if a section that a run needs has a mistake.
     pub(super) fn of(parts: Parts, context: Context<'_>) -> Option<Config> {
         Some(Config {
+            name: parts.name.unwrap_or_else(|| default_name(context.file)),
             id: JobId::new(context.file),
             zone: context.environment.zone(),
             source: parts.source?,
@@ -115,9 +122,16 @@ pub(super) fn naming(id: &JobId, archive: &Archive, sftp: &Sftp) -> Naming {
     }
 }
 
+/// The name of the configuration `file` without `.json`.
+pub(super) fn default_name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".json").unwrap_or(&name).to_owned()
+}
+
 /// Separate sections, because mistakes in one must not stop a command that does not need it. `None` is an optional section,
 /// or one with a mistake.
 pub(super) struct Parts {
+    pub(super) name: Option<String>,
     pub(super) source: Option<Source>,
     pub(super) archive: Option<Archive>,
     pub(super) sftp: Option<Sftp>,
@@ -136,6 +150,10 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
     let description = "The schema of this file, for editors. The program does not read it.";
     top.optional(Label { name: "$schema", description }, schema.example(SCHEMA_FILE));
     keys! { top:
+        /// The job's name in reports, metrics and --job; null for the file's name without .json.
+        name = optional(job_name());
+        /// A JSON file with the keys that several jobs share: this file is merged over it (RFC 7396). Relative paths in it start at its folder. It cannot have the keys name and extends.
+        extends = optional(file("path to a JSON file", |_, _, _| Ok(())));
         /// Where the ZIP comes from, and which file in it is the dump.
         source = section(source::read);
         /// How the archive is made and named.
@@ -163,11 +181,13 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         /// Metrics for Prometheus; null for none.
         metrics = optional_section(report::read_metrics);
     }
+    // Already merged.
+    let _: Option<PathBuf> = extends;
     let reports = Reports { email, mattermost, monitor, metrics };
     let drill = drill.map(|drill| Drill { is_configured: top.is_given("drill"), ..drill });
     if source.as_ref().zip(run.as_ref()).is_some_and(|(source, run)| source.wait >= run.deadline) {
         let problem = "is not shorter than run.deadline_minutes, which ends the run while it waits";
         top.refuse("source.wait_minutes", problem, "wait less, or raise run.deadline_minutes");
     }
-    Parts { source, archive, sftp, retention, alarm, retry, run, log, reports, drill }
+    Parts { name, source, archive, sftp, retention, alarm, retry, run, log, reports, drill }
 }

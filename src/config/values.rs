@@ -17,6 +17,9 @@ use crate::rules::address::{is_loopback, redact_address};
 /// The limit of the DNS (RFC 1035, section 2.3.4).
 const MAX_HOST_CHARS: usize = 253;
 
+/// Reports have a column for it.
+const MAX_JOB_NAME: usize = 64;
+
 /// The hosts in addresses of this machine.
 const LOOPBACK: &str = r"(?:[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]|127(?:\.[0-9]{1,3}){1,3}|\[::1\])";
 const HTTPS: &str = "[Hh][Tt][Tt][Pp][Ss]://";
@@ -42,6 +45,14 @@ pub(super) fn line() -> Kind<String> {
 /// A line that is not empty.
 pub(super) fn name() -> Kind<String> {
     Kind::text("name", r"^\P{Cc}+$", read_name)
+}
+
+/// A name of at most [`MAX_JOB_NAME`] characters.
+pub(super) fn job_name() -> Kind<String> {
+    Kind::text("name", format!(r"^\P{{Cc}}{{1,{MAX_JOB_NAME}}}$"), |text| match text.chars().count() {
+        ..=MAX_JOB_NAME => read_name(text),
+        count => refuse(format!("has {count} characters"), format!("write at most {MAX_JOB_NAME}")),
+    })
 }
 
 /// A name without a colon: HTTP's basic authentication ends the name at the first one (RFC 7617, section 2).

@@ -18,6 +18,7 @@ pub use delivery::{Delivery, Sent, SentState, Verified};
 pub use error::DestinationError;
 pub use probe::{Trust, try_writing};
 pub use publish::{IsOtherJobs, Published, Replaced, put_back};
+pub use session::accounts::Accounts;
 pub use session::authentication::Login;
 pub use session::connection::Connection;
 pub use session::folder::Durability;

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use crate::archive;
 use crate::config::Config;
-use crate::destination::{Connection, DestinationError, Replaced};
+use crate::destination::{Accounts, Connection, DestinationError, Replaced};
 use crate::record::journal::{Journal, OpenTask};
 use crate::record::run_record::RunRecord;
 use crate::rules::archive_name::{Naming, is_encrypted};
@@ -27,6 +27,8 @@ pub struct Job {
     pub today: NaiveDate,
     pub dry_run: bool,
     pub clock: Clock,
+    /// Shared with other jobs.
+    pub accounts: Accounts,
     pub journal: Journal,
     pub interrupt: Interrupt,
     pub retry: Retry,

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, FixedOffset};
 use tracing::span::EnteredSpan;
 
-use crate::record::run_record::{ArchiveFacts, Delivery, DrillFacts, DumpFacts, FolderFacts, Level, RunRecord, State};
+use crate::record::run_record::{
+    ArchiveFacts, Delivery, DrillFacts, DumpFacts, FolderFacts, Level, NotBegun, RunRecord, State,
+};
 use crate::record::task::Task;
 use crate::rules::retention::Plan;
 use crate::runtime::interrupt::Interruption;
@@ -195,6 +197,10 @@ impl Journal {
 
     pub fn set_interruption(&self, cause: Interruption) {
         self.record().interruption = Some(cause);
+    }
+
+    pub fn set_not_begun(&self, why: NotBegun) {
+        self.record().not_begun = Some(why);
     }
 
     pub fn set_duration(&self, duration: Duration) {

@@ -122,10 +122,22 @@ pub enum Outcome {
     Failed,
     /// A signal ended the run before anything was delivered.
     Interrupted(Interruption),
+    NotBegun(NotBegun),
 }
 
-#[derive(Debug, Default)]
+/// Why a job did not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotBegun {
+    /// The configuration cannot be used.
+    Misconfigured,
+    /// Another run of the same job is under way.
+    AlreadyRunning,
+}
+
+#[derive(Debug, Clone, Default)]
 pub struct RunRecord {
+    /// The job's name; empty for a job without one.
+    pub name: String,
     /// Identifies this run in the log.
     pub run_id: String,
     /// The name of this machine.
@@ -161,6 +173,7 @@ pub struct RunRecord {
     /// How old the last drill is, for the report of a run.
     pub last_drill: Option<String>,
     pub interruption: Option<Interruption>,
+    pub not_begun: Option<NotBegun>,
     /// The first task that panicked.
     pub panicked: Option<Task>,
     /// The first [`MAX_LOG_LINES`] lines of the run in the log file.
@@ -281,6 +294,9 @@ impl RunRecord {
         if self.has_succeeded() {
             let is_clean = self.errors() == 0 && self.warnings() == 0 && self.interruption.is_none();
             return if is_clean { Outcome::Success } else { Outcome::Warnings };
+        }
+        if let Some(why) = self.not_begun {
+            return Outcome::NotBegun(why);
         }
         match self.interruption {
             Some(Interruption::Deadline) => Outcome::Failed,

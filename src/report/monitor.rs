@@ -4,6 +4,7 @@
 //! (<https://healthchecks.io/docs/http_api/>). Anyone who knows the URL can ping.
 
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::record::task::Task;
 use crate::report::message::plain;
 use crate::report::post::{Endpoint, Message, PostError, Response, Service};
 use crate::runtime::error_chain::with_causes;
+use crate::runtime::worker::inherit;
 
 /// For the start ping, which only lets the monitor measure the duration.
 const START_LIMIT: Duration = Duration::from_secs(5);
@@ -45,8 +47,8 @@ pub(crate) enum Ping {
 }
 
 impl Ping {
-    pub(crate) fn for_run(record: &RunRecord) -> Ping {
-        if record.has_succeeded() { Ping::Success } else { Ping::Failure }
+    pub(crate) fn for_runs(records: &[RunRecord]) -> Ping {
+        if records.iter().all(RunRecord::has_succeeded) { Ping::Success } else { Ping::Failure }
     }
 
     fn suffix(self) -> &'static str {
@@ -60,7 +62,7 @@ impl Ping {
 
 /// The ping at the start of a run, sent while the job runs.
 pub(crate) struct StartPing {
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
 }
 
 impl StartPing {
@@ -78,23 +80,27 @@ impl StartPing {
             }
             drop(sender);
         };
-        if let Err(error) = thread::Builder::new().spawn(ping) {
+        if let Err(error) = thread::Builder::new().spawn(inherit(ping)) {
             tracing::info!(task = Task::Report.title(), "the monitor was not pinged at the start: {error}");
         }
-        StartPing { ended }
+        StartPing { ended: Mutex::new(ended) }
     }
 
     /// Waits for the ping, up to [`START_LIMIT`] plus one second: if it arrived after the final ping, the monitor would
     /// consider the run unfinished.
     pub(crate) fn wait(&self) {
         // The thread only closes the channel, so the result is always an error.
-        let _ = self.ended.recv_timeout(START_LIMIT + Duration::from_secs(1));
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(START_LIMIT + Duration::from_secs(1));
     }
 }
 
 /// The body of the final ping: the mail's plain text, truncated.
-pub(crate) fn body(record: &RunRecord) -> String {
-    let mut body = plain::plain_text(record);
+pub(crate) fn body(records: &[RunRecord]) -> String {
+    let mut body = match records {
+        [record] => plain::plain_text(record),
+        several => plain::overview(several),
+    };
     body.truncate(body.floor_char_boundary(MAX_BODY));
     body
 }
@@ -137,12 +143,12 @@ mod tests {
         let mut interrupted = samples::delivered();
         interrupted.interruption = Some(Interruption::Sigterm);
         for record in [samples::delivered(), samples::held_back_removal(), interrupted] {
-            assert_eq!(Ping::for_run(&record), Ping::Success);
+            assert_eq!(Ping::for_runs(&[record]), Ping::Success);
         }
         let mut timed_out = samples::started();
         timed_out.interruption = Some(Interruption::Deadline);
         for record in [samples::stale(), samples::hostile(), timed_out] {
-            assert_eq!(Ping::for_run(&record), Ping::Failure);
+            assert_eq!(Ping::for_runs(&[record]), Ping::Failure);
         }
     }
 
@@ -152,7 +158,7 @@ mod tests {
         for _ in 0..100 {
             record.note(Level::Warning, Task::RemoveExpired, &"é".repeat(1_001));
         }
-        let body = body(&record);
+        let body = body(&[record]);
         assert!((MAX_BODY - 3..=MAX_BODY).contains(&body.len()), "{}", body.len());
         assert!(body.starts_with("FAILED at Find dump"), "{}", &body[..100]);
     }

@@ -1,16 +1,20 @@
-//! The task Report of a run or a drill: ping, mail, Mattermost message, metrics and the log's last line, in this order. If one
-//! fails, the others are still sent. The only file that knows all channels.
+//! The task Report of one or several jobs: ping, mail, Mattermost message, metrics and the log's last line, in this order. If
+//! one fails, the others are still sent. The only file that knows all channels.
 
+use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
+use tracing::{Dispatch, dispatcher};
 
-use crate::config::{Email, Mattermost, Metrics, Monitor, Reports};
+use crate::config::{Email, Mattermost, Monitor, Reports};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
+use crate::record::run_record::RunRecord;
 use crate::record::task::Task;
 use crate::report::log::log_file::LogFile;
-use crate::report::metrics::text::{self, Ending};
+use crate::report::metrics::text::{self, Ended, File};
 use crate::report::metrics::textfile;
 use crate::report::monitor::{Ping, StartPing};
 use crate::report::{mail, mattermost, message, monitor};
@@ -24,126 +28,190 @@ use crate::runtime::supervisor::{Supervisor, WorkOutcome};
 /// For all reports together; `run.deadline_minutes` limits only the job.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// Reports the run of `journal` to every channel. `start` is the ping sent when the run started.
-pub(crate) fn send(
-    supervisor: &mut Supervisor,
-    (reports, retry): (Reports, RetryPolicy),
-    start: Option<StartPing>,
-    journal: &Journal,
-    log: Option<&LogFile>,
-    clock: &Clock,
-) {
-    warn_of_missing_lines(journal, log);
-    let interrupt = Interrupt::new();
-    let metrics = reports.metrics.clone();
-    let sender = Sender {
-        retry: Retry::new(retry, interrupt.clone()),
-        reports,
-        start,
-        journal: journal.clone(),
-        clock: clock.clone(),
-    };
+/// A job that has ended, or that could not begin.
+pub(crate) struct Reported {
+    pub(crate) reports: Reports,
+    /// `None` if it is unknown.
+    pub(crate) retry: Option<RetryPolicy>,
+    /// The ping sent when the run started.
+    pub(crate) start: Option<StartPing>,
+    pub(crate) journal: Journal,
+    pub(crate) log: Option<LogFile>,
+    /// Where the job's lines are logged.
+    pub(crate) lines: Dispatch,
+}
+
+/// Reports `jobs` to every channel: jobs with the same section share a mail, a message or a ping. `is_whole`: whether the jobs
+/// are all that write their metrics files.
+pub(crate) fn send(supervisor: &mut Supervisor, jobs: Vec<Reported>, is_whole: bool, clock: &Clock) {
+    let retry = jobs.iter().find_map(|job| job.retry).unwrap_or(RetryPolicy::ONCE);
+    jobs.iter().for_each(Reported::warn_of_missing_lines);
+    let (interrupt, jobs) = (Interrupt::new(), Arc::from(jobs));
+    let sender = Sender { retry: Retry::new(retry, interrupt.clone()), jobs: Arc::clone(&jobs), clock: clock.clone() };
+    let all: Vec<&Reported> = jobs.iter().collect();
     match supervisor.run(move || sender.send(), LIMIT, &interrupt) {
         WorkOutcome::Returned => {}
-        WorkOutcome::Panicked(text) => journal.warn(Task::Report, &format!("internal error, please report it: {text}")),
-        WorkOutcome::Stuck => journal.warn(Task::Report, "not all reports were sent before the program had to exit"),
+        WorkOutcome::Panicked(text) => warn(&all, &format!("internal error, please report it: {text}")),
+        WorkOutcome::Stuck => warn(&all, "not all reports were sent before the program had to exit"),
     }
     // Not supervised, so that a stuck report cannot prevent it, and last, so that the metrics count every warning.
-    if let Some(metrics) = &metrics {
-        write_metrics(metrics, journal, clock());
+    write_metrics(&jobs, is_whole, clock());
+    for job in all {
+        job.log(|| log_counts(&job.journal));
+        job.warn_of_missing_lines();
     }
-    log_counts(journal, log);
 }
 
 struct Sender {
-    reports: Reports,
-    start: Option<StartPing>,
-    journal: Journal,
+    jobs: Arc<[Reported]>,
     retry: Retry,
     clock: Clock,
 }
 
 impl Sender {
     fn send(&self) {
-        let task = self.journal.begin(Task::Report);
+        let mut tasks = Vec::new();
+        for job in self.jobs.iter() {
+            tasks.push(job.log(|| job.journal.begin(Task::Report)));
+        }
         failpoint("reporting");
         // First, as a stalled mail server may use up the time, and a monitor without a ping raises an alarm.
-        if let (Some(monitor), Some(start)) = (&self.reports.monitor, &self.start) {
-            self.ping(monitor, start);
+        for (monitor, jobs) in groups(&self.jobs, |reports| reports.monitor.as_ref(), Monitor::is_same) {
+            jobs[0].log(|| self.ping(monitor, &jobs));
         }
-        let undelivered_mail = self.reports.email.as_ref().and_then(|email| self.mail(email));
-        if let Some(mattermost) = &self.reports.mattermost {
-            self.post(mattermost, undelivered_mail.as_deref());
+        let mut undelivered = Vec::new();
+        for (email, jobs) in groups(&self.jobs, |reports| reports.email.as_ref(), Email::is_same) {
+            undelivered.extend(jobs[0].log(|| self.mail(email, &jobs)).map(|why| (why, jobs)));
         }
-        task.done("finished sending the reports");
+        for (mattermost, jobs) in groups(&self.jobs, |reports| reports.mattermost.as_ref(), Mattermost::is_same) {
+            let is_affected = |others: &[&Reported]| jobs.iter().any(|job| others.iter().any(|it| ptr::eq(*it, *job)));
+            let undelivered = undelivered.iter().find(|(_, others)| is_affected(others)).map(|(why, _)| why.as_str());
+            jobs[0].log(|| self.post(mattermost, &jobs, undelivered));
+        }
+        for (task, job) in tasks.into_iter().zip(self.jobs.iter()) {
+            job.log(|| task.done("finished sending the reports"));
+        }
     }
 
-    fn ping(&self, monitor: &Monitor, start: &StartPing) {
-        start.wait();
-        let (ping, body) = self.journal.read(|record| (Ping::for_run(record), monitor::body(record)));
+    /// Pings once, with the worst outcome.
+    fn ping(&self, monitor: &Monitor, jobs: &[&Reported]) {
+        let starts: Vec<&StartPing> = jobs.iter().filter_map(|job| job.start.as_ref()).collect();
+        if starts.is_empty() {
+            return;
+        }
+        starts.into_iter().for_each(StartPing::wait);
+        let records = records(jobs);
+        let (ping, body) = (Ping::for_runs(&records), monitor::body(&records));
         match self.retry.run("pinging the monitor", || monitor::send(monitor, ping, body.clone())) {
             Ok(()) => {
-                tracing::info!("pinged the monitor: {}", if ping == Ping::Success { "success" } else { "failure" });
+                let outcome = if ping == Ping::Success { "success" } else { "failure" };
+                log(jobs, &format!("pinged the monitor: {outcome}"));
             }
-            Err(error) => self.warn(&format!("the monitor was not pinged: {}", with_causes(&error))),
+            Err(error) => warn(jobs, &format!("the monitor was not pinged: {}", with_causes(&error))),
         }
     }
 
     /// Returns how many recipients the mail did not reach and why, if any.
-    fn mail(&self, email: &Email) -> Option<String> {
-        let message = self.journal.read(|record| {
-            message::should_send(email.send, record, false).then(|| mail::build(email, record, (self.clock)()))
-        });
-        let undelivered = match message? {
+    fn mail(&self, email: &Email, jobs: &[&Reported]) -> Option<String> {
+        let records = records(jobs);
+        if !records.iter().any(|record| message::should_send(email.send, record, false)) {
+            return None;
+        }
+        let undelivered = match mail::build(email, &records, (self.clock)()) {
             Err(error) => Some(with_causes(&error)),
             Ok(message) => {
                 let attempt = |attempt: &dyn Fn() -> _| self.retry.run("sending the mail", attempt);
                 let deliveries = mail::send(email, &message, attempt);
                 for delivery in deliveries.iter().filter(|delivery| delivery.result.is_ok()) {
-                    tracing::info!("mailed to {}", delivery.recipient.email);
+                    log(jobs, &format!("mailed to {}", delivery.recipient.email));
                 }
                 mail::undelivered(&deliveries)
             }
         };
-        undelivered.inspect(|text| self.warn(text))
+        undelivered.inspect(|text| warn(jobs, text))
     }
 
-    fn post(&self, mattermost: &Mattermost, undelivered_mail: Option<&str>) {
-        let payload = self.journal.read(|record| {
-            let is_due = message::should_send(mattermost.send, record, undelivered_mail.is_some());
-            is_due.then(|| mattermost::build(mattermost, record, undelivered_mail))
-        });
-        let Some(payload) = payload else { return };
+    fn post(&self, mattermost: &Mattermost, jobs: &[&Reported], undelivered_mail: Option<&str>) {
+        let records = records(jobs);
+        let is_due = |record| message::should_send(mattermost.send, record, undelivered_mail.is_some());
+        if !records.iter().any(is_due) {
+            return;
+        }
+        let payload = mattermost::build(mattermost, &records, undelivered_mail);
         match self.retry.run("posting to Mattermost", || mattermost::send(mattermost, &payload)) {
-            Ok(()) => tracing::info!("posted to Mattermost"),
-            Err(error) => self.warn(&format!("posting to Mattermost failed: {}", with_causes(&error))),
+            Ok(()) => log(jobs, "posted to Mattermost"),
+            Err(error) => warn(jobs, &format!("posting to Mattermost failed: {}", with_causes(&error))),
         }
     }
+}
 
-    fn warn(&self, text: &str) {
-        self.journal.warn(Task::Report, text);
+impl Reported {
+    /// Logs what `work` logs where this job does.
+    fn log<T>(&self, work: impl FnOnce() -> T) -> T {
+        dispatcher::with_default(&self.lines, work)
+    }
+
+    /// Warns once if a log line could not be written.
+    fn warn_of_missing_lines(&self) {
+        let Some(error) = self.log.as_ref().and_then(LogFile::error) else { return };
+        let is_known = self.journal.read(|record| record.notes().iter().any(|note| note.text == error));
+        if !is_known {
+            self.log(|| self.journal.warn(Task::Report, &error));
+        }
     }
 }
 
-fn write_metrics(metrics: &Metrics, journal: &Journal, now: DateTime<FixedOffset>) {
-    let name = metrics.textfile.file_stem().unwrap_or_default().to_string_lossy();
-    let path = &match journal.read(|record| record.drill.is_some()) {
-        true => metrics.textfile.with_file_name(format!("{name}-drill.prom")),
-        false => metrics.textfile.clone(),
-    };
-    let previous = textfile::read(path);
-    let text = journal.read(|record| {
-        let exit_code = ExitCode::from(record.outcome()) as u8;
-        text::metrics(record, Ending { name: &name, ended_at: now, exit_code, previous: previous.as_deref() })
-    });
-    match textfile::write(path, &text) {
-        Ok(()) => tracing::info!(task = Task::Report.title(), "wrote the metrics to {}", path.display()),
-        Err(error) => journal.warn(Task::Report, &format!("the metrics were not updated: {}", with_causes(&error))),
+/// The distinct sections that `section` selects, each with its jobs; in the order of `jobs`.
+fn groups<'a, S>(
+    jobs: &'a [Reported],
+    section: impl Fn(&'a Reports) -> Option<&'a S>,
+    is_same: impl Fn(&S, &S) -> bool,
+) -> Vec<(&'a S, Vec<&'a Reported>)> {
+    let mut groups: Vec<(&S, Vec<&Reported>)> = Vec::new();
+    for job in jobs {
+        let Some(section) = section(&job.reports) else { continue };
+        match groups.iter_mut().find(|(other, _)| is_same(other, section)) {
+            Some((_, jobs)) => jobs.push(job),
+            None => groups.push((section, vec![job])),
+        }
+    }
+    groups
+}
+
+fn records(jobs: &[&Reported]) -> Vec<RunRecord> {
+    jobs.iter().map(|job| job.journal.read(RunRecord::clone)).collect()
+}
+
+fn log(jobs: &[&Reported], text: &str) {
+    jobs.iter().for_each(|job| job.log(|| tracing::info!(task = Task::Report.title(), "{text}")));
+}
+
+fn warn(jobs: &[&Reported], text: &str) {
+    jobs.iter().for_each(|job| job.log(|| job.journal.warn(Task::Report, text)));
+}
+
+/// Jobs with the same file share it.
+fn write_metrics(jobs: &[Reported], is_whole: bool, now: DateTime<FixedOffset>) {
+    for (metrics, jobs) in groups(jobs, |reports| reports.metrics.as_ref(), PartialEq::eq) {
+        let records = records(&jobs);
+        let name = metrics.textfile.file_stem().unwrap_or_default().to_string_lossy();
+        let path = &match records.iter().any(|record| record.drill.is_some()) {
+            true => metrics.textfile.with_file_name(format!("{name}-drill.prom")),
+            false => metrics.textfile.clone(),
+        };
+        let previous = textfile::read(path);
+        let ended = |record| Ended { record, exit_code: ExitCode::from(RunRecord::outcome(record)) as u8 };
+        let ended: Vec<Ended<'_>> = records.iter().map(ended).collect();
+        let text = text::metrics(&ended, &File { name: &name, now, previous: previous.as_deref(), is_whole });
+        match textfile::write(path, &text) {
+            Ok(()) => log(&jobs, &format!("wrote the metrics to {}", path.display())),
+            Err(error) => warn(&jobs, &format!("the metrics were not updated: {}", with_causes(&error))),
+        }
     }
 }
 
-/// Writes the last line of the log, and warns if lines are missing there.
-pub(crate) fn log_counts(journal: &Journal, log: Option<&LogFile>) {
+/// Writes the last line of the log.
+fn log_counts(journal: &Journal) {
     let (errors, warnings, removed, retries) =
         journal.read(|record| (record.errors(), record.warnings(), record.removed, record.retries));
     let what = if journal.read(|record| record.drill.is_some()) { "drill" } else { "run" };
@@ -151,14 +219,4 @@ pub(crate) fn log_counts(journal: &Journal, log: Option<&LogFile>) {
         task = Task::Report.title(),
         "the {what} has ended: errors {errors}, warnings {warnings}, files removed {removed}, retries {retries}"
     );
-    warn_of_missing_lines(journal, log);
-}
-
-/// Warns once if a log line could not be written.
-fn warn_of_missing_lines(journal: &Journal, log: Option<&LogFile>) {
-    let Some(error) = log.and_then(LogFile::error) else { return };
-    let is_known = journal.read(|record| record.notes().iter().any(|note| note.text == error));
-    if !is_known {
-        journal.warn(Task::Report, &error);
-    }
 }

@@ -47,15 +47,21 @@ pub enum Bound {
     Upper(u32),
 }
 
-/// Compares `size`, the bytes of the archive of `date`, with recent archives of earlier dates. `history` is sorted by date;
-/// archives of unknown size are ignored. Without earlier archives, no size is suspicious.
+/// Compares `size`, the bytes of the archive of `date`, with recent archives of earlier dates. Without earlier archives, no
+/// size is suspicious.
 pub fn compare_with_earlier(bounds: Bounds, date: NaiveDate, size: u64, history: &[DatedArchive]) -> Option<Suspicion> {
+    median_of_earlier(date, history).and_then(|(median, count)| compare(bounds, size, median, Baseline::Last(count)))
+}
+
+/// The median size in bytes of up to 7 recent archives from before `date`, and their number. `history` is sorted by date;
+/// archives of unknown size are ignored.
+pub fn median_of_earlier(date: NaiveDate, history: &[DatedArchive]) -> Option<(u64, usize)> {
     let earlier = history.iter().rev().filter(|archived| archived.date < date);
     let mut sizes: Vec<u64> = earlier.filter_map(|archived| archived.size).take(MAX_COMPARED).collect();
     sizes.sort_unstable();
     let count = sizes.len();
     let (lower, upper) = (sizes.get(count.checked_sub(1)? / 2)?, sizes.get(count / 2)?);
-    compare(bounds, size, lower.midpoint(*upper), Baseline::Last(count))
+    Some((lower.midpoint(*upper), count))
 }
 
 /// Compares `size` with `replaced`, the size of the archive of the same date that it replaces, both in bytes. Unless

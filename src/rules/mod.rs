@@ -25,6 +25,7 @@ pub mod recovery;
 pub mod redaction;
 pub mod retention;
 pub mod secret_parts;
+pub mod shard;
 pub mod spelling;
 pub mod trust;
 pub mod units;

@@ -27,6 +27,11 @@ pub struct RetryPolicy {
     pub max_pause: Duration,
 }
 
+impl RetryPolicy {
+    /// A single attempt.
+    pub const ONCE: RetryPolicy = RetryPolicy { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
+}
+
 /// Retries and counts the retries. All clones share one counter.
 #[derive(Debug, Clone)]
 pub struct Retry {

@@ -2,17 +2,18 @@
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::Signals as SignalIterator;
 
 use crate::runtime::interrupt::{Interrupt, Interruption};
+use crate::runtime::worker::inherit;
 
 /// Interrupted work that takes longer to end is abandoned.
 const GRACE_PERIOD: Duration = Duration::from_secs(2);
@@ -29,11 +30,59 @@ pub(crate) enum WorkOutcome {
 }
 
 enum Event {
-    Ended { work: u32, panic: Option<String> },
-    Signal(Interruption),
+    Ended {
+        work: u32,
+        panic: Option<String>,
+    },
+    /// When the first signal arrived, and which.
+    Signal((Instant, Interruption)),
 }
 
-/// Runs pieces of work one after another, each on its own thread.
+/// The signals that this process receives: SIGINT and SIGTERM. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Signals(Arc<Mutex<Received>>);
+
+#[derive(Default)]
+struct Received {
+    first: Option<(Instant, Interruption)>,
+    supervisors: Vec<Sender<Event>>,
+}
+
+impl Signals {
+    /// Registers the signals: the first one interrupts all work, a second one ends the program immediately with 128 plus its
+    /// number.
+    pub(crate) fn register() -> io::Result<Signals> {
+        let is_second = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order, because the first signal must find the flag unset.
+            flag::register_conditional_shutdown(signal, 128 + signal, is_second.clone())?;
+            flag::register(signal, is_second.clone())?;
+        }
+        let mut iterator = SignalIterator::new([SIGINT, SIGTERM])?;
+        let signals = Signals::default();
+        let received = signals.clone();
+        thread::spawn(move || {
+            for signal in iterator.forever() {
+                let cause = if signal == SIGINT { Interruption::Sigint } else { Interruption::Sigterm };
+                let mut received = received.received();
+                let first = *received.first.get_or_insert((Instant::now(), cause));
+                received.supervisors.retain(|supervisor| supervisor.send(Event::Signal(first)).is_ok());
+            }
+        });
+        Ok(signals)
+    }
+
+    /// The first signal, if one was received.
+    pub(crate) fn cause(&self) -> Option<Interruption> {
+        self.received().first.map(|(_, cause)| cause)
+    }
+
+    fn received(&self) -> MutexGuard<'_, Received> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs pieces of work one after another, each on its own thread. Several supervisors can do so at the same time.
 pub(crate) struct Supervisor {
     events: Receiver<Event>,
     sender: Sender<Event>,
@@ -42,27 +91,12 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Registers SIGINT and SIGTERM: the first one interrupts the work, a second one ends the program immediately with 128 plus
-    /// its number.
-    pub(crate) fn new() -> io::Result<Supervisor> {
+    /// A supervisor whose work the `signals` interrupt.
+    pub(crate) fn new(signals: &Signals) -> Supervisor {
         let (sender, events) = mpsc::channel();
-        let is_second = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order, because the first signal must find the flag unset.
-            flag::register_conditional_shutdown(signal, 128 + signal, is_second.clone())?;
-            flag::register(signal, is_second.clone())?;
-        }
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let signalled = sender.clone();
-        thread::spawn(move || {
-            for signal in signals.forever() {
-                let cause = if signal == SIGINT { Interruption::Sigint } else { Interruption::Sigterm };
-                if signalled.send(Event::Signal(cause)).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Supervisor { events, sender, begun: 0, signalled: None })
+        let mut received = signals.received();
+        received.supervisors.push(sender.clone());
+        Supervisor { events, sender, begun: 0, signalled: received.first }
     }
 
     /// Runs `work` until it ends. A signal or exceeding `limit` triggers `interrupt`; work that does not end within the grace
@@ -82,6 +116,7 @@ impl Supervisor {
             is_interrupted = true;
             end = end.min(when + SIGNAL_LIMIT);
         }
+        let work = inherit(work);
         thread::spawn(move || {
             let panic = panic::catch_unwind(AssertUnwindSafe(work)).err().map(|panic| text_of(&*panic));
             // Fails only if the program is exiting.
@@ -94,12 +129,11 @@ impl Supervisor {
                 }
                 // From abandoned work.
                 Ok(Event::Ended { .. }) => {}
-                Ok(Event::Signal(cause)) => {
-                    let now = Instant::now();
-                    self.signalled.get_or_insert((now, cause));
-                    interrupt.trigger(cause);
+                Ok(Event::Signal(first)) => {
+                    self.signalled = Some(first);
+                    interrupt.trigger(first.1);
                     is_interrupted = true;
-                    end = end.min(now + GRACE_PERIOD);
+                    end = end.min(Instant::now() + GRACE_PERIOD);
                 }
                 Err(RecvTimeoutError::Timeout) if !is_interrupted => {
                     interrupt.trigger(Interruption::Deadline);
@@ -126,7 +160,7 @@ mod tests {
 
     #[test]
     fn work_that_exceeds_its_limit_is_interrupted_and_abandoned_if_stuck() {
-        let mut supervisor = Supervisor::new().unwrap();
+        let mut supervisor = Supervisor::new(&Signals::default());
         let interrupt = Interrupt::new();
         let clone = interrupt.clone();
         let limit = Duration::from_millis(20);
@@ -139,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_reported() {
-        let mut supervisor = Supervisor::new().unwrap();
+        let mut supervisor = Supervisor::new(&Signals::default());
         let outcome = supervisor.run(|| panic!("out of {}", "luck"), Duration::from_secs(60), &Interrupt::new());
         assert_eq!(outcome, WorkOutcome::Panicked("out of luck".to_owned()));
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
 use rustix::process::Signal;
 use scripting_system::config::{self, Environment};
+use scripting_system::destination::Accounts;
 use scripting_system::pipeline::Job;
 use scripting_system::record::journal::Journal;
 use scripting_system::record::run_record::{RunRecord, State};
@@ -69,6 +70,7 @@ fn run_with_clock(
         today: bad.date,
         dry_run,
         clock: Arc::new(clock),
+        accounts: Accounts::default(),
         journal: journal.clone(),
         interrupt,
         progress: Progress::on_terminal(),

@@ -32,9 +32,10 @@ fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
         let time = if has_begun.swap(true, Ordering::SeqCst) { morning } else { evening };
         time.fixed_offset()
     });
-    let arguments = cli::Run { config: bad.write_config(), date: None, dry_run: false };
+    let jobs = cli::Jobs { config: Some(bad.write_config()), ..cli::Jobs::default() };
+    let arguments = cli::Run { jobs, parallel: 1, date: None, dry_run: false };
     let environment = Environment::capture();
-    let code = run(&arguments, &Invocation { verbose: 0, clock: &clock, environment: &environment });
+    let code = run(&arguments, &Invocation::new(0, &clock, &environment));
     drop(std::panic::take_hook());
     let log = std::fs::read_to_string(bad.path("log.log")).unwrap();
     assert_eq!(code, ExitCode::Success, "{log}");

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
 
@@ -16,7 +15,7 @@ pub(super) struct Checker<'a> {
     pub(super) context: &'a Context<Config>,
     /// The configuration file.
     pub(super) file: PathBuf,
-    output: Output,
+    format: Format,
     redaction: Redaction,
     section: Cell<&'static str>,
     findings: RefCell<Vec<(&'static str, Finding)>>,
@@ -24,7 +23,7 @@ pub(super) struct Checker<'a> {
 
 /// What a check prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Output {
+pub(super) enum Format {
     /// Each finding at once, and a closing line.
     Text { coloured: bool },
     /// Nothing: the findings are collected.
@@ -41,15 +40,15 @@ pub(super) struct Expected {
 }
 
 impl Checker<'_> {
-    pub(super) fn new(context: &Context<Config>, file: PathBuf, output: Output) -> Checker<'_> {
+    pub(super) fn new(context: &Context<Config>, file: PathBuf, format: Format) -> Checker<'_> {
         let redaction = Redaction::new(&context.config.secrets());
-        Checker { context, file, output, redaction, section: Cell::default(), findings: RefCell::default() }
+        Checker { context, file, format, redaction, section: Cell::default(), findings: RefCell::default() }
     }
 
     /// Begins the section `title`.
     pub(super) fn heading(&self, title: &'static str) {
         self.section.set(title);
-        if let Output::Text { coloured } = self.output {
+        if let Format::Text { coloured } = self.format {
             let space = if self.findings.borrow().is_empty() { "" } else { "\n" };
             self.context.progress.print(&format!("{space}{}", findings::heading(title, coloured)));
         }
@@ -63,7 +62,7 @@ impl Checker<'_> {
         let Finding { status, subject, text, fix } = finding;
         let fix = fix.map(|fix| self.redaction.clean(&fix));
         let finding = Finding { status, subject, text: self.redaction.clean(&text), fix };
-        if let Output::Text { coloured } = self.output {
+        if let Format::Text { coloured } = self.format {
             self.context.progress.print(&findings::line(&finding, coloured));
         }
         self.findings.borrow_mut().push((self.section.get(), finding));
@@ -79,7 +78,7 @@ impl Checker<'_> {
     /// Prints the closing line. Returns the findings with their sections.
     pub(super) fn conclude(&self) -> Vec<(&'static str, Finding)> {
         let findings = self.findings.take();
-        if matches!(self.output, Output::Text { .. }) {
+        if matches!(self.format, Format::Text { .. }) {
             self.context.progress.print(&format!("\n{}", findings::closing_line(&findings)));
         }
         findings
@@ -93,8 +92,7 @@ impl Checker<'_> {
 
     /// A check reports errors at once instead of retrying.
     pub(super) fn single_attempt(&self) -> Retry {
-        let policy = RetryPolicy { attempts: 1, first_pause: Duration::ZERO, max_pause: Duration::ZERO };
-        Retry::new(policy, self.context.interrupt.clone())
+        Retry::new(RetryPolicy::ONCE, self.context.interrupt.clone())
     }
 
     pub(super) fn today(&self) -> NaiveDate {

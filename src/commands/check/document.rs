@@ -1,19 +1,17 @@
 //! `check --json`: the findings as one JSON document. Field names are stable; their comments are the descriptions in the schema.
 
-use std::path::Path;
-
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value as Json, json};
 
 use crate::commands::check::findings::{self, Finding};
-use crate::config::LoadError;
+use crate::config::{EffectiveKey, JobFile, LoadError};
 use crate::exit_code::ExitCode;
 
 /// The output of `check --json`. Fields may be added; those here keep their names and meanings as long as `schema_version` is
 /// the same.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "scripting-system check --json")]
 pub(super) struct Document {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
@@ -21,10 +19,14 @@ pub(super) struct Document {
     /// When the check began (RFC 3339, in the job's time zone).
     #[schemars(extend("format" = "date-time"))]
     as_of: String,
-    /// The configuration file.
+    /// The job's name.
+    job: String,
+    /// Its configuration file.
     file: String,
-    /// The exit code of `check` for this file: 0 without problems, 3 if the configuration cannot be used, otherwise 4.
-    exit_code: u8,
+    /// The exit code of `check` for this job: 0 without problems, 3 if the configuration cannot be used, otherwise 4.
+    #[serde(serialize_with = "number")]
+    #[schemars(with = "u8")]
+    pub(super) exit_code: ExitCode,
     /// In the order of the checks. If the configuration cannot be used, its mistakes: no server is contacted then.
     findings: Vec<Item>,
     /// The number of findings by status.
@@ -74,11 +76,10 @@ struct Totals {
 }
 
 impl Document {
-    /// `findings` are those of a finished check of the configuration `file`, with their sections.
+    /// `findings` are those of a finished check of `job`, with their sections.
     pub(super) fn of_findings(
-        file: &Path,
+        job: &JobFile,
         as_of: DateTime<FixedOffset>,
-        code: ExitCode,
         findings: Vec<(&'static str, Finding)>,
     ) -> Document {
         let items = findings.into_iter().map(|(section, Finding { status, subject, text, fix })| {
@@ -90,11 +91,13 @@ impl Document {
             };
             Item { section, subject: subject.to_owned(), status, text, fix }
         });
-        Document::new(file, as_of, code, items.collect())
+        let items: Vec<Item> = items.collect();
+        let has_problem = items.iter().any(|item| item.status == Status::Problem);
+        Document::new(job, as_of, if has_problem { ExitCode::Failed } else { ExitCode::Success }, items)
     }
 
-    /// For a configuration `file` that cannot be used.
-    pub(super) fn of_mistakes(file: &Path, as_of: DateTime<FixedOffset>, error: &LoadError) -> Document {
+    /// For a job whose configuration cannot be used.
+    pub(super) fn of_mistakes(job: &JobFile, as_of: DateTime<FixedOffset>, error: &LoadError) -> Document {
         let problem =
             |subject, text, fix| Item { section: "Configuration", subject, status: Status::Problem, text, fix };
         let items = match error {
@@ -104,10 +107,10 @@ impl Document {
             }
             _ => error.lines().into_iter().map(|line| problem("file".to_owned(), line, None)).collect(),
         };
-        Document::new(file, as_of, ExitCode::Configuration, items)
+        Document::new(job, as_of, ExitCode::Configuration, items)
     }
 
-    fn new(file: &Path, as_of: DateTime<FixedOffset>, code: ExitCode, findings: Vec<Item>) -> Document {
+    fn new(job: &JobFile, as_of: DateTime<FixedOffset>, code: ExitCode, findings: Vec<Item>) -> Document {
         let number = |status| findings.iter().filter(|item| item.status == status).count();
         let totals = Totals {
             ok: number(Status::Ok),
@@ -115,7 +118,29 @@ impl Document {
             problems: number(Status::Problem),
             skipped: number(Status::Skipped),
         };
-        let as_of = as_of.to_rfc3339_opts(SecondsFormat::Secs, false);
-        Document { schema_version: 1, as_of, file: file.display().to_string(), exit_code: code as u8, findings, totals }
+        Document {
+            schema_version: 1,
+            as_of: as_of.to_rfc3339_opts(SecondsFormat::Secs, false),
+            job: job.name.clone(),
+            file: job.file.display().to_string(),
+            exit_code: code,
+            findings,
+            totals,
+        }
     }
+}
+
+fn number<S: Serializer>(code: &ExitCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(*code as u8)
+}
+
+/// `check --effective`: the `keys` of `job` as JSON, a line for each.
+pub(super) fn effective(job: &JobFile, keys: &[EffectiveKey]) -> String {
+    let line = |key: &EffectiveKey| {
+        let origin = key.file.as_ref().map_or_else(|| "default".to_owned(), |file| file.display().to_string());
+        format!("    {}: {}", Json::from(&*key.path), json!({"value": key.value, "from": origin}))
+    };
+    let (name, file) = (Json::from(&*job.name), Json::from(job.file.display().to_string()));
+    let keys = keys.iter().map(line).collect::<Vec<_>>().join(",\n");
+    format!("{{\n  \"job\": {name},\n  \"file\": {file},\n  \"keys\": {{\n{keys}\n  }}\n}}")
 }

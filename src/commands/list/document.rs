@@ -11,11 +11,12 @@ use crate::rules::retention;
 /// The output of `list --json`: the contents of the server's directory. Fields may be added; those here keep their names and
 /// meanings as long as `schema_version` is the same.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "scripting-system list --json")]
 pub(super) struct Document {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
     schema_version: u32,
+    /// The job's name.
+    job: String,
     /// When the server was queried (RFC 3339, in the job's time zone).
     #[schemars(extend("format" = "date-time"))]
     as_of: String,
@@ -118,11 +119,12 @@ enum Action {
     Remove,
 }
 
-pub(super) fn document(listing: &Listing) -> Document {
+pub(super) fn document(job: &str, listing: &Listing) -> Document {
     let Inventory { today, next_run, reference, archives, leftovers, replaced, irregular, foreign, held_back, .. } =
         &listing.inventory;
     Document {
         schema_version: 1,
+        job: job.to_owned(),
         as_of: listing.as_of.to_rfc3339_opts(SecondsFormat::Secs, false),
         today: today.to_string(),
         next_run: next_run.to_string(),

@@ -18,6 +18,9 @@ const RECIPIENT_LENGTH: usize = 62;
 /// It survives a reboot, and is meant for large files.
 const WORK_DIRECTORY: &str = "/var/tmp";
 
+/// The default of `archive.name`: year, day, month, as the system that this one replaces wrote it.
+pub(in crate::config) const DEFAULT_NAME: &str = "%Y%d%m";
+
 #[derive(Debug, Clone)]
 pub struct Archive {
     pub name: ArchiveName,
@@ -40,7 +43,7 @@ pub enum Compression {
 pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Archive> {
     keys! { keys:
         /// The archive's name without .tgz, as a strftime pattern with year, month and day.
-        name = with_default(archive_name(), "%Y%d%m");
+        name = with_default(archive_name(), DEFAULT_NAME);
         /// How the archive is compressed: "reuse" copies the ZIP's compressed data; a level from 1 to 9 compresses it again.
         compression = with_default(compression(), "reuse");
         /// The recipients whose private keys can decrypt the archives, as age-keygen prints them. Encrypted archives end with

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lettre::message::Mailbox;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::source::Credentials;
@@ -24,6 +24,20 @@ pub struct Email {
     pub to: Vec<Mailbox>,
     pub subject: String,
     pub attach_log: bool,
+}
+
+impl Email {
+    /// Whether both send the same mails to the same people. Passwords are not compared.
+    pub fn is_same(&self, other: &Email) -> bool {
+        let address = |server: &MailServer| {
+            let username = server.credentials.as_ref().map(|login| login.username.clone());
+            (server.host.clone(), server.port, server.security, server.ca_file.clone(), username)
+        };
+        let rest = |email: &Email| (email.send, email.subject.clone(), email.attach_log);
+        (&self.from, &self.to) == (&other.from, &other.to)
+            && rest(self) == rest(other)
+            && self.server.as_ref().map(address) == other.server.as_ref().map(address)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +76,13 @@ pub struct Mattermost {
     pub ca_file: Option<PathBuf>,
 }
 
+impl Mattermost {
+    pub fn is_same(&self, other: &Mattermost) -> bool {
+        let rest = |it: &Mattermost| (it.send, it.username.clone(), it.icon_url.clone(), it.ca_file.clone());
+        self.webhook_url.expose_secret() == other.webhook_url.expose_secret() && rest(self) == rest(other)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Monitor {
     /// `/start` and `/fail` are appended to its path.
@@ -69,6 +90,12 @@ pub struct Monitor {
     pub ca_file: Option<PathBuf>,
     /// Whether `ping_url` is that of the section `drill`.
     pub is_for_drills: bool,
+}
+
+impl Monitor {
+    pub fn is_same(&self, other: &Monitor) -> bool {
+        self.ping_url.expose_secret() == other.ping_url.expose_secret()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

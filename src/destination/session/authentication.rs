@@ -1,6 +1,7 @@
 //! Logs in with the private key, the agent or the password, each tried only once: repeated failures can lock the account.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::{fs, io};
 
 use base64::Engine as _;
@@ -10,6 +11,7 @@ use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt, Session};
 
 use crate::config;
 use crate::destination::error::is_connection_error;
+use crate::destination::session::accounts::{Passwords, offer_once};
 
 /// `LIBSSH2_ERROR_FILE`, and `LIBSSH2_ERROR_KEYFILE_AUTH_FAILED` for a key in PEM format: the private key cannot be read
 /// or decrypted.
@@ -59,7 +61,13 @@ pub enum Login {
 
 /// Logs in as configured, with both key and password if the server demands both. `previous` is this run's last successful
 /// login: a password accepted then is offered again after a broken connection.
-pub(crate) fn authenticate(session: &Session, sftp: &config::Sftp, previous: Option<Login>) -> Result<Login, Failure> {
+/// `passwords` are those of the account.
+pub(crate) fn authenticate(
+    session: &Session,
+    sftp: &config::Sftp,
+    previous: Option<Login>,
+    passwords: &Mutex<Passwords>,
+) -> Result<Login, Failure> {
     let mut failures = Vec::new();
     let mut methods = String::new();
     let mut login = if sftp.private_key.is_some() { Login::Key } else { Login::Agent };
@@ -79,7 +87,19 @@ pub(crate) fn authenticate(session: &Session, sftp: &config::Sftp, previous: Opt
         methods = accepted_methods(session, &sftp.username)?;
         if !session.authenticated() {
             let was_accepted = matches!(previous, Some(Login::Password | Login::KeyAndPassword));
-            failures.extend(try_password(session, &sftp.username, password, &methods, was_accepted)?);
+            let offered = offer_once(passwords, password, || {
+                let result = try_password(session, &sftp.username, password, &methods, was_accepted);
+                let was_refused = match &result {
+                    Ok(None) => Some(false),
+                    Ok(Some(failure)) if failure.is_refusal => Some(true),
+                    _ => None,
+                };
+                (result, was_refused)
+            });
+            failures.extend(match offered {
+                Some(result) => result?,
+                None => refused("sftp.password was refused for another job, so it is not offered again".to_owned())?,
+            });
         }
     } else if !session.authenticated() && failures.iter().any(|failure| failure.is_refusal) {
         // If the connection ended with the refusal, report the refusal.

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use crate::destination::error::DestinationError;
 use crate::destination::session::connection::Connection;
 use crate::rules::connections::Shares;
-use crate::runtime::worker::propagate_panic;
+use crate::runtime::worker::{inherit, propagate_panic};
 
 type Connected = Result<Connection, DestinationError>;
 
@@ -32,9 +32,7 @@ impl ConnectionPool {
         let count = if expected == 0 { 0 } else { shares.in_advance(expected) };
         for _ in 0..count {
             let connect = connect.clone();
-            let span = tracing::Span::current();
-            let connect = move || connect().inspect(Connection::rest);
-            self.threads().push(thread::spawn(move || span.in_scope(connect)));
+            self.threads().push(thread::spawn(inherit(move || connect().inspect(Connection::rest))));
         }
     }
 

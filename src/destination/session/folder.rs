@@ -15,6 +15,7 @@ use crate::destination::session::connection::Connection;
 use crate::destination::session::server::Server;
 use crate::rules::listing::{Entry, Kind};
 use crate::runtime::interrupt::Interrupt;
+use crate::runtime::worker::inherit;
 
 /// `LIBSSH2_ERROR_FILE`: ssh2's end of a listing.
 const END_OF_LISTING: ErrorCode = ErrorCode::Session(-16);
@@ -53,19 +54,16 @@ impl Server {
         });
         let (sender, receiver) = mpsc::channel();
         let server = self.with_interrupt(&end);
-        let span = tracing::Span::current();
         // A late result is ignored: resolving a name, for example, cannot be interrupted.
-        thread::spawn(move || {
-            span.in_scope(|| {
-                let listed = server.connect_once().and_then(|connection| {
-                    let listed = (connection.list()?, connection.free_space());
-                    // If this fails, dropping the connection closes the socket.
-                    let _ = connection.close();
-                    Ok(listed)
-                });
-                _ = sender.send(listed);
+        thread::spawn(inherit(move || {
+            let listed = server.connect_once().and_then(|connection| {
+                let listed = (connection.list()?, connection.free_space());
+                // If this fails, dropping the connection closes the socket.
+                let _ = connection.close();
+                Ok(listed)
             });
-        });
+            _ = sender.send(listed);
+        }));
         receiver.recv_timeout(self.config.timeout).unwrap_or_else(|_| {
             end.expire();
             let (what, source) = ("while listing sftp.directory".to_owned(), io::ErrorKind::TimedOut.into());

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use ssh2::Sftp;
 
 use crate::destination::error::is_connection_error;
+use crate::runtime::worker::inherit;
 
 const MAX_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -48,7 +49,7 @@ impl Keeper {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = current.upgrade().unwrap_or_else(|| {
             let (sender, receiver) = mpsc::channel();
-            thread::spawn(move || keep(&receiver, MAX_INTERVAL.min(timeout / 2)));
+            thread::spawn(inherit(move || keep(&receiver, MAX_INTERVAL.min(timeout / 2))));
             Arc::new(sender)
         });
         *current = Arc::downgrade(&sender);

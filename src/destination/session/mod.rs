@@ -1,5 +1,6 @@
 //! Connections to the SFTP server: host keys, authentication, folders.
 
+pub(super) mod accounts;
 pub(super) mod authentication;
 pub(super) mod connection;
 pub(super) mod connection_pool;

@@ -11,6 +11,7 @@ use ssh2::{ErrorCode, MethodType, Session};
 
 use crate::config::{self, HostKeyPolicy};
 use crate::destination::error::DestinationError;
+use crate::destination::session::accounts::Accounts;
 use crate::destination::session::authentication::{Failure, Login, authenticate};
 use crate::destination::session::connection::Connection;
 use crate::destination::session::connection_pool::ConnectionPool;
@@ -41,6 +42,7 @@ pub struct Server {
     was_refused: Arc<AtomicBool>,
     /// Whether an additional connection was refused, although the first was not.
     is_full: Arc<AtomicBool>,
+    accounts: Accounts,
     /// Held while an additional connection offers the password, so that at most one of them is refused.
     password: Arc<Mutex<()>>,
     method: Arc<OnceLock<Method>>,
@@ -81,6 +83,7 @@ impl Server {
             login: Arc::default(),
             was_refused: Arc::default(),
             is_full: Arc::default(),
+            accounts: Accounts::default(),
             password: Arc::default(),
             method: Arc::default(),
             useful_connections: Arc::new(AtomicU64::new(1)),
@@ -89,6 +92,11 @@ impl Server {
             directory: Arc::default(),
             keeper: Arc::default(),
         }
+    }
+
+    /// The same server, which shares what it learns about passwords.
+    pub fn sharing(self, accounts: &Accounts) -> Server {
+        Server { accounts: accounts.clone(), ..self }
     }
 
     /// The same server with another interrupt.
@@ -307,7 +315,8 @@ impl Server {
         let Handshake { session, socket, closer, round_trip } = handshake;
         let config = &*self.config;
         let (address, username) = (self.address(), config.username.clone());
-        let login = authenticate(&session, config, self.login()).map_err(|failure| match failure {
+        let passwords = self.accounts.passwords(config);
+        let login = authenticate(&session, config, self.login(), &passwords).map_err(|failure| match failure {
             Failure::Connection(error) => {
                 let (what, limit) = ("while logging in".to_owned(), config.timeout);
                 DestinationError::Broken { what, limit, source: error.into() }

@@ -12,7 +12,7 @@ use crate::destination::transfer::reorder_buffer::ReorderBuffer;
 use crate::destination::transfer::work_queue::{Part, WorkQueue};
 use crate::rules::listing::{Entry, Kind};
 use crate::runtime::progress::{Bar, Progress};
-use crate::runtime::worker::propagate_panic;
+use crate::runtime::worker::{inherit, propagate_panic};
 
 pub struct Fetched<T> {
     /// The consumer's result.
@@ -50,7 +50,7 @@ pub fn fetch<T: Send>(
     let bar = progress.bar(label, Some(size));
     thread::scope(|scope| {
         let mut reader = buffer.reader();
-        let consumer = scope.spawn(move || consume(&mut reader));
+        let consumer = scope.spawn(inherit(move || consume(&mut reader)));
         let what = format!("reading {:?} back", file.name);
         let fetched = server.with_connection(&what, Some(first), |connection| fetch.run(server, connection, &bar));
         // If the consumer has already returned, an error no longer matters.

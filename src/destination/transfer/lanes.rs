@@ -9,7 +9,7 @@ use crate::destination::transfer::work_queue::{Ready, WorkQueue};
 use crate::rules::connections::BYTES_PER_CONNECTION;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::failpoint::failpoint;
-use crate::runtime::worker::propagate_panic;
+use crate::runtime::worker::{inherit, propagate_panic};
 
 /// What an additional connection does.
 pub(crate) struct Lane<'a, R> {
@@ -41,11 +41,10 @@ pub(crate) fn run<R: Ready>(
         let threads: Vec<_> = (1..)
             .zip(lanes)
             .map(|(number, lane)| {
-                let span = tracing::Span::current();
-                scope.spawn(move || {
+                scope.spawn(inherit(move || {
                     let _stop = OnPanic(stop);
-                    span.in_scope(|| run_additional(server, lane, number));
-                })
+                    run_additional(server, lane, number);
+                }))
             })
             .collect();
         let result = {

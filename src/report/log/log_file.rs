@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Subscriber};
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -132,12 +132,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogFile {
     }
 }
 
-/// Makes `log_file` and `verbose` receive all events of this process. Fails if called twice.
-pub fn install(
-    log_file: Option<LogFile>,
-    verbose: Option<Verbose>,
-) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(log_file).with(verbose))
+/// Sends the events of a thread that logs to it to `log_file` and `verbose`.
+pub fn dispatch(log_file: Option<LogFile>, verbose: Option<Verbose>) -> Dispatch {
+    tracing_subscriber::registry().with(log_file).with(verbose).into()
 }
 
 /// Appends a CRITICAL line about an unusable configuration to the log file at `path`.

@@ -9,21 +9,28 @@ use crate::config::Email;
 use crate::record::run_record::RunRecord;
 use crate::report::mail::error::MailError;
 use crate::report::mail::html;
-use crate::report::message::{headline, plain, trial};
+use crate::report::message::{headline, overview, plain, trial};
 
+/// Builds the mail about one or several jobs.
+///
 /// Fails if lettre rejects a part, which validation of the configuration should prevent.
-pub(crate) fn build(email: &Email, record: &RunRecord, date: DateTime<FixedOffset>) -> Result<Message, MailError> {
-    let subject = headline::subject(record, &email.subject);
-    let text = MultiPart::alternative_plain_html(plain::plain_text(record), html::html(record));
-    let mut parts = MultiPart::mixed().multipart(text);
+pub(crate) fn build(email: &Email, records: &[RunRecord], date: DateTime<FixedOffset>) -> Result<Message, MailError> {
+    let prefix = &email.subject;
+    let (id, host) = records.first().map_or(("", ""), |record| (&record.run_id, &record.host));
+    let (subject, plain, html) = match records {
+        [record] => (headline::subject(record, prefix), plain::plain_text(record), html::html(record)),
+        several => (overview::subject(several, prefix), plain::overview(several), html::overview::html(several)),
+    };
+    let mut parts = MultiPart::mixed().multipart(MultiPart::alternative_plain_html(plain, html));
     if email.attach_log {
-        let name = format!("scripting-system-{}.log", name_part(&record.run_id));
-        let lines: String = record.log_lines.iter().map(|line| format!("{line}\n")).collect();
+        let name = format!("scripting-system-{}.log", name_part(id));
+        let lines: String =
+            records.iter().flat_map(|record| &record.log_lines).map(|line| format!("{line}\n")).collect();
         let plain = ContentType::parse("text/plain; charset=utf-8")
             .map_err(|error| MailError::Build { reason: error.to_string() })?;
         parts = parts.singlepart(Attachment::new(name).body(lines, plain));
     }
-    headers(email, &record.run_id, &record.host, subject, date)
+    headers(email, id, host, subject, date)
         .multipart(parts)
         .map_err(|error| MailError::Build { reason: error.to_string() })
 }

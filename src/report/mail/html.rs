@@ -3,6 +3,7 @@
 //! `bgcolor` and `height`, and little else.
 
 mod bars;
+pub(super) mod overview;
 mod style;
 
 use maud::{DOCTYPE, Markup, html};
@@ -17,7 +18,15 @@ use crate::report::message::{headline, tasks};
 /// An HTML document with the same content as the plain text.
 pub(super) fn html(record: &RunRecord) -> String {
     let headline = headline::headline(record);
-    let page = html! {
+    let body = html! {
+        (outcome(colour::for_outcome(record), &headline, &subtitles(record)))
+        (details(record))
+    };
+    page(&headline, &body).into_string()
+}
+
+fn page(title: &str, body: &Markup) -> Markup {
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -25,43 +34,53 @@ pub(super) fn html(record: &RunRecord) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="supported-color-schemes" content="light dark";
-                title { (headline) }
+                title { (title) }
             }
-            body style=(format!("color-scheme:light dark;{PAGE}")) {
-                (outcome(record, &headline))
-                (list(record, Level::Error, "Errors", RED))
-                (list(record, Level::Warning, "Warnings", AMBER))
-                @if let Some(sent) = figures::sent(record) {
-                    div style="margin-top:24px" { (figure(&sent, 22)) }
-                }
-                (bars::chart(record))
-                @for folder_figure in figures::folder_figures(record) {
-                    div style=(FIGURE) { (figure(&folder_figure, 20)) }
-                }
-                h2 style=(TITLE) { "Details" }
-                (facts_table(record))
-                h2 style=(TITLE) { "Tasks" }
-                (tasks_table(record))
-                p style=(format!("{QUIET};margin:20px 0 0")) { (headline::origin(record)) }
-            }
+            body style=(format!("color-scheme:light dark;{PAGE}")) { (body) }
         }
-    };
-    page.into_string()
+    }
 }
 
-/// The outcome, next to a bar in its colour.
-fn outcome(record: &RunRecord, headline: &str) -> Markup {
-    let colour = colour::for_outcome(record);
+/// What happened to the last good archive, if that matters, and the run's host, date and counts.
+fn subtitles(record: &RunRecord) -> [Option<String>; 2] {
+    [figures::last_good(record), Some(headline::host_date_and_counts(record))]
+}
+
+/// Everything but the outcome.
+fn details(record: &RunRecord) -> Markup {
+    html! {
+        (list(record, Level::Error, "Errors", RED))
+        (list(record, Level::Warning, "Warnings", AMBER))
+        @if let Some(sent) = figures::sent(record) {
+            div style="margin-top:24px" { (figure(&sent, 22)) }
+        }
+        (bars::chart(record))
+        @for folder_figure in figures::folder_figures(record) {
+            div style=(FIGURE) { (figure(&folder_figure, 20)) }
+        }
+        h2 style=(TITLE) { "Details" }
+        (facts_table(record))
+        h2 style=(TITLE) { "Tasks" }
+        (tasks_table(record))
+        p style=(format!("{QUIET};margin:20px 0 0")) { (headline::origin(record)) }
+    }
+}
+
+/// `headline`, next to a bar in the outcome's colour; below it the `subtitles`, the last one smaller.
+fn outcome(colour: &str, headline: &str, subtitles: &[Option<String>; 2]) -> Markup {
+    let [sentence, quiet] = subtitles;
     html! {
         table cellpadding="0" cellspacing="0" border="0" style=(TABLE) {
             tr {
                 td width="6" bgcolor=(colour) style=(format!("width:6px;background:{colour};border-radius:3px")) {}
                 td style="padding:2px 0 2px 16px" {
                     h1 style="font-size:22px;line-height:1.25;margin:0" { (headline) }
-                    @if let Some(sentence) = figures::last_good(record) {
+                    @if let Some(sentence) = sentence {
                         p style="font-size:16px;margin:6px 0 0;overflow-wrap:anywhere" { (sentence) }
                     }
-                    p style=(format!("{QUIET};margin:6px 0 0")) { (headline::host_date_and_counts(record)) }
+                    @if let Some(quiet) = quiet {
+                        p style=(format!("{QUIET};margin:6px 0 0")) { (quiet) }
+                    }
                 }
             }
         }

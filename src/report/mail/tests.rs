@@ -41,7 +41,9 @@ fn date() -> DateTime<FixedOffset> {
 fn a_mail_has_headers_plain_text_html_and_the_log() {
     let mut record = samples::delivered();
     record.log_lines = vec!["line one é".to_owned(), "line two".to_owned()];
-    let bytes = build(&email(&["Ops <ops@example.org>", "dba@example.org"]), &record, date()).unwrap().formatted();
+    let bytes = build(&email(&["Ops <ops@example.org>", "dba@example.org"]), std::slice::from_ref(&record), date())
+        .unwrap()
+        .formatted();
     let mail = MessageParser::default().parse(&bytes).unwrap();
 
     assert_eq!(mail.subject(), Some("Mein täglicher Bericht: delivered, db1 (23 Nov 2026)"));
@@ -65,7 +67,7 @@ fn a_mail_has_headers_plain_text_html_and_the_log() {
 fn a_mail_is_ascii_in_short_lines() {
     let mut record = samples::hostile();
     record.log_lines = vec!["é".repeat(5_000)];
-    let bytes = build(&email(&["ops@example.org"]), &record, date()).unwrap().formatted();
+    let bytes = build(&email(&["ops@example.org"]), &[record], date()).unwrap().formatted();
     assert!(bytes.is_ascii());
     // RFC 5322, 2.1.1.
     assert!(bytes.split(|byte| *byte == b'\n').all(|line| line.len() <= 999));
@@ -75,7 +77,7 @@ fn a_mail_is_ascii_in_short_lines() {
 fn an_unusual_host_name_makes_a_valid_message_id() {
     let mut record = samples::delivered();
     record.host = "a b>\r\nBcc: x@example.org".to_owned();
-    let bytes = build(&email(&["ops@example.org"]), &record, date()).unwrap().formatted();
+    let bytes = build(&email(&["ops@example.org"]), &[record], date()).unwrap().formatted();
     let mail = MessageParser::default().parse(&bytes).unwrap();
     assert_eq!(mail.message_id(), Some("20261123-230000-4711@a-b---Bcc--x-example.org"));
     assert!(mail.bcc().is_none());
@@ -84,7 +86,7 @@ fn an_unusual_host_name_makes_a_valid_message_id() {
 #[test]
 fn an_error_that_affects_all_recipients_ends_the_attempts_and_is_reported_once() {
     let email = email(&["a@example.org", "b@example.org", "c@example.org"]);
-    let message = build(&email, &samples::delivered(), date()).unwrap();
+    let message = build(&email, &[samples::delivered()], date()).unwrap();
     let (server, reply) = ("mx:465".to_owned(), "no".to_owned());
     let refused = MailError::Refused {
         server: server.clone(),
@@ -114,7 +116,7 @@ fn a_missing_ca_file_is_reported_with_its_key() {
     let server = email.server.as_mut().unwrap();
     server.security = MailSecurity::Tls;
     server.ca_file = Some("/nonexistent/ca.pem".into());
-    let message = build(&email, &samples::delivered(), date()).unwrap();
+    let message = build(&email, &[samples::delivered()], date()).unwrap();
     let error = send_to(&email, &message, &email.to[0]).unwrap_err().to_string();
     assert!(error.starts_with("email.server.ca_file: /nonexistent/ca.pem: No such file"), "{error}");
 }
@@ -153,7 +155,7 @@ fn send_to_server_with(
     mail_server.port = port;
     mail_server.security = security;
     mail_server.credentials = Some(Credentials { username: "backup".to_owned(), password: "hunter22".into() });
-    let message = build(&email, &samples::delivered(), date()).unwrap();
+    let message = build(&email, &[samples::delivered()], date()).unwrap();
     let result = send_to(&email, &message, &email.to[1]);
     (result, server.join().unwrap())
 }

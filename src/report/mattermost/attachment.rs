@@ -7,6 +7,7 @@ use crate::report::mattermost::markdown::{escape, truncate};
 use crate::report::message::facts::facts;
 use crate::report::message::figures::{self, Figure};
 use crate::report::message::{colour, headline};
+use crate::rules::redaction::printable;
 
 /// In characters before escaping. Mattermost allows 760,000 for all attachments together.
 const MAX_VALUE: usize = 600;
@@ -18,6 +19,9 @@ pub(super) struct Attachment {
     color: &'static str,
     /// For clients that don't show attachments.
     fallback: String,
+    /// Markdown; untrusted text is escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     fields: Vec<Field>,
 }
 
@@ -30,7 +34,8 @@ struct Field {
     short: bool,
 }
 
-pub(super) fn attachment(record: &RunRecord) -> Attachment {
+/// `job` is a name for the title, if the message is about several jobs.
+pub(super) fn attachment(record: &RunRecord, job: Option<&str>) -> Attachment {
     let last_good =
         figures::last_good(record).map(|value| Figure { label: "Last good archive", value, notes: Vec::new() });
     let figures = figures::sent(record).into_iter().chain(figures::folder_figures(record));
@@ -41,7 +46,9 @@ pub(super) fn attachment(record: &RunRecord) -> Attachment {
         .chain(figures::last_archives(record).map(|figure| field(&figure, false)))
         .chain(record.drill.iter().flat_map(|_| facts(record)).map(|figure| field(&figure, true)))
         .collect();
-    Attachment { color: colour::for_outcome(record), fallback: escape(&headline::headline(record)), fields }
+    let headline = escape(&headline::headline(record));
+    let title = job.map(|job| format!("{}: {headline}", escape(&printable(job))));
+    Attachment { color: colour::for_outcome(record), fallback: headline, title, fields }
 }
 
 fn field(figure: &Figure, short: bool) -> Field {
@@ -72,7 +79,7 @@ mod tests {
             let mut record = samples::stale_with_history();
             record.retention.as_mut().unwrap().decisions.iter_mut().for_each(|file| file.name.clone_from(&name));
             record.folder.as_mut().unwrap().archives.iter_mut().for_each(|file| file.name.clone_from(&name));
-            for field in attachment(&record).fields {
+            for field in attachment(&record, None).fields {
                 for markup in ["@all", "@here", "<!", "](", "http://"] {
                     prop_assert!(!field.value.contains(markup), "{:?}", field.value);
                 }

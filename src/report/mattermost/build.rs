@@ -5,13 +5,25 @@ use serde_json::{Value, json};
 use crate::config::Mattermost;
 use crate::record::run_record::RunRecord;
 use crate::report::mattermost::attachment::attachment;
-use crate::report::mattermost::markdown;
+use crate::report::mattermost::{markdown, overview};
+use crate::report::message::overview::has_failed;
 use crate::report::message::trial;
 
-/// The payload that reports a run. `undelivered_mail` states how many recipients the mail did not reach, and why.
-pub(crate) fn build(mattermost: &Mattermost, record: &RunRecord, undelivered_mail: Option<&str>) -> Value {
-    let mut payload = with_text(mattermost, &markdown::text(record, undelivered_mail));
-    payload["attachments"] = json!([attachment(record)]);
+/// Only so many failed jobs get an attachment of their own.
+const MAX_ATTACHMENTS: usize = 5;
+
+/// The payload that reports one or several jobs. `undelivered_mail` states how many recipients the mail did not reach, and why.
+pub(crate) fn build(mattermost: &Mattermost, records: &[RunRecord], undelivered_mail: Option<&str>) -> Value {
+    let (text, attachments) = match records {
+        [record] => (markdown::text(record, undelivered_mail), vec![attachment(record, None)]),
+        several => {
+            let failed = several.iter().filter(|record| has_failed(record) && record.not_begun.is_none());
+            let attachments = failed.map(|record| attachment(record, Some(&record.name))).take(MAX_ATTACHMENTS);
+            (overview::text(several, undelivered_mail), attachments.collect())
+        }
+    };
+    let mut payload = with_text(mattermost, &text);
+    payload["attachments"] = json!(attachments);
     payload
 }
 
@@ -44,7 +56,7 @@ mod tests {
     #[test]
     fn each_kind_of_run_has_its_message() {
         for (name, record) in samples::all() {
-            let payload = build(&mattermost(), &record, None);
+            let payload = build(&mattermost(), &[record], None);
             let attachments = serde_json::to_string_pretty(&payload["attachments"]).unwrap();
             insta::assert_snapshot!(name, format!("{}\n{attachments}", payload["text"].as_str().unwrap()));
         }

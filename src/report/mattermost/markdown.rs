@@ -6,10 +6,10 @@ use crate::report::message::{headline, tasks};
 use crate::rules::units;
 
 /// In characters (runes); Mattermost splits a longer post.
-const MAX_POST: usize = 16_383;
+pub(super) const MAX_POST: usize = 16_383;
 
 /// Maximum characters of a cell before escaping. The first limit with which the post fits is used.
-const CELL_LIMITS: [usize; 4] = [1_000, 300, 100, 40];
+pub(super) const CELL_LIMITS: [usize; 4] = [1_000, 300, 100, 40];
 
 /// Maximum length of a host name (RFC 1035, 2.3.4).
 const MAX_HOST: usize = 255;

@@ -3,6 +3,7 @@
 mod attachment;
 mod build;
 mod markdown;
+mod overview;
 mod send;
 
 pub(crate) use build::{build, build_trial};

@@ -1,6 +1,6 @@
 //! The colours of outcomes and states. Each has a medium lightness, so that it is readable on white and on black.
 
-use crate::record::run_record::{Outcome, RunRecord, State};
+use crate::record::run_record::{NotBegun, Outcome, RunRecord, State};
 
 pub(crate) const GREEN: &str = "#298c48";
 pub(crate) const AMBER: &str = "#b06900";
@@ -11,8 +11,8 @@ pub(crate) const BLUE: &str = "#7d9dc4";
 pub(crate) fn for_outcome(record: &RunRecord) -> &'static str {
     match record.outcome() {
         Outcome::Success => GREEN,
-        Outcome::Warnings => AMBER,
-        Outcome::Failed | Outcome::Interrupted(_) => RED,
+        Outcome::Warnings | Outcome::NotBegun(NotBegun::AlreadyRunning) => AMBER,
+        Outcome::Failed | Outcome::Interrupted(_) | Outcome::NotBegun(NotBegun::Misconfigured) => RED,
     }
 }
 

@@ -32,7 +32,7 @@ impl Figure {
 
 /// A sentence about the age of the last good archive; `None` after a delivery, for a drill, or if a dry run did not list the folder.
 pub(crate) fn last_good(record: &RunRecord) -> Option<String> {
-    if record.is_delivered() || record.drill.is_some() {
+    if record.is_delivered() || record.drill.is_some() || record.not_begun.is_some() {
         return None;
     }
     let sentence = match &record.folder {

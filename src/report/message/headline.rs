@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use crate::record::run_record::{Delivery, DrillFacts, Outcome, RunRecord, State};
+use crate::record::run_record::{Delivery, DrillFacts, NotBegun, Outcome, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::units;
 use crate::runtime::interrupt::Interruption;
@@ -15,7 +15,7 @@ pub(crate) fn subject(record: &RunRecord, prefix: &str) -> String {
 }
 
 /// The outcome in a few words, for the subject.
-fn outcome(record: &RunRecord) -> String {
+pub(crate) fn outcome(record: &RunRecord) -> String {
     if let Some(drill) = &record.drill {
         return drill_outcome(record, drill);
     }
@@ -37,6 +37,7 @@ fn outcome(record: &RunRecord) -> String {
             None => "FAILED".to_owned(),
         },
         Outcome::Interrupted(_) => "interrupted".to_owned(),
+        Outcome::NotBegun(why) => not_begun(why).to_owned(),
     };
     if record.dry_run { format!("dry run: {words}") } else { words }
 }
@@ -83,6 +84,7 @@ pub(crate) fn headline(record: &RunRecord) -> String {
         Outcome::Interrupted(signal) => {
             format!("Interrupted: {}; nothing new was delivered", interrupted_by(signal))
         }
+        Outcome::NotBegun(why) => format!("Not begun: {}", not_begun(why)),
     };
     let dry_run = if record.dry_run { "Dry run. " } else { "" };
     format!("{dry_run}{sentence}.")
@@ -108,6 +110,13 @@ fn interrupted_by(interruption: Interruption) -> &'static str {
         Interruption::Sigint => "SIGINT (Ctrl-C) ended the run",
         Interruption::Sigterm => "SIGTERM ended the run",
         Interruption::Deadline => "the run reached run.deadline_minutes",
+    }
+}
+
+fn not_begun(why: NotBegun) -> &'static str {
+    match why {
+        NotBegun::Misconfigured => "the configuration cannot be used",
+        NotBegun::AlreadyRunning => "another run is under way",
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod drill;
 pub(crate) mod facts;
 pub(crate) mod figures;
 pub(crate) mod headline;
+pub(crate) mod overview;
 pub(crate) mod plain;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -23,8 +24,8 @@ pub fn should_send(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bo
         SendOn::Always => true,
         SendOn::Never => false,
         SendOn::Error => {
-            let has_failed = matches!(record.outcome(), Outcome::Failed | Outcome::Interrupted(_));
-            has_failed || record.errors() > 0 || mail_failed
+            let is_clean = matches!(record.outcome(), Outcome::Success | Outcome::Warnings) && record.errors() == 0;
+            !is_clean || mail_failed
         }
     }
 }

@@ -3,7 +3,14 @@
 use crate::record::run_record::{Level, RunRecord};
 use crate::report::message::facts::facts;
 use crate::report::message::figures::{self, Figure};
+use crate::report::message::overview::{self, Row};
 use crate::report::message::{headline, tasks};
+
+/// Longer names are not aligned.
+const MAX_NAME: usize = 24;
+
+/// The log files have the others.
+const MAX_IN_FULL: usize = 20;
 
 pub(crate) fn plain_text(record: &RunRecord) -> String {
     let mut lines = vec![headline::headline(record)];
@@ -32,6 +39,28 @@ pub(crate) fn plain_text(record: &RunRecord) -> String {
     lines.join("\n")
 }
 
+/// The plain text about several jobs: a line or two for each, then the failed ones in full.
+pub(crate) fn overview(records: &[RunRecord]) -> String {
+    let mut text = format!("{}\n{}\n\n", overview::headline(records), overview::host_date_and_counts(records));
+    let rows = overview::rows(records);
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default().min(MAX_NAME);
+    for Row { name, outcome, size, last_good, to_do, .. } in &rows {
+        let size = match size {
+            Some((size, Some(percent))) => format!(", {size} ({percent} % of the usual size)"),
+            Some((size, None)) => format!(", {size}"),
+            None => String::new(),
+        };
+        text += &format!("{name:<width$}  {outcome}{size}; last good archive: {last_good}\n");
+        if !to_do.is_empty() {
+            text += &format!("{:<width$}  {to_do}\n", "");
+        }
+    }
+    for row in rows.iter().filter(|row| overview::has_failed(row.record)).take(MAX_IN_FULL) {
+        text += &format!("\n--- {} ---\n\n{}", row.name, plain_text(row.record));
+    }
+    text
+}
+
 fn figure_lines(figure: &Figure) -> Vec<String> {
     let first = format!("{:<18} {}", figure.label, figure.value);
     [first].into_iter().chain(figure.notes.iter().map(|note| format!("{:<18} {note}", ""))).collect()
@@ -47,5 +76,6 @@ mod tests {
         for (name, record) in samples::all() {
             insta::assert_snapshot!(name, plain_text(&record));
         }
+        insta::assert_snapshot!("jobs", overview(&samples::jobs()));
     }
 }

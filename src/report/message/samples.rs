@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate};
 pub(crate) use history::{delivered_with_history, stale_with_history, unreachable_web_server};
 
-use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, RunRecord, State};
+use crate::record::run_record::{ArchiveFacts, Delivery, DumpFacts, Level, NotBegun, RunRecord, State};
 use crate::record::task::Task;
 use crate::rules::redaction::Redaction;
 use crate::rules::retention::keeping::Rule;
@@ -182,4 +182,25 @@ pub(crate) fn dry_run() -> RunRecord {
     done(&mut record, Task::CleanUp, "removed temporary files and closed connections", 1);
     record.end(Task::Report, State::Skipped, "dry run", None);
     record
+}
+
+/// Twelve jobs of one morning: one with a mistake, one failed, one stale, one locked, the others delivered.
+pub(crate) fn jobs() -> Vec<RunRecord> {
+    let not_begun = |why, problem: &str| {
+        let mut record = started();
+        record.not_begun = Some(why);
+        record.note(Level::Error, Task::ReadConfiguration, problem);
+        record
+    };
+    let mut jobs = vec![("blog", delivered_with_history())];
+    let mistake = "/etc/scripting-system/jobs/crm.json: sftp.directory: is missing; write the folder on the server";
+    jobs.push(("crm", not_begun(NotBegun::Misconfigured, mistake)));
+    jobs.push(("forum", unreachable_web_server()));
+    let locked = "another run with /etc/scripting-system/jobs/intranet.json is under way; this one ends";
+    jobs.push(("intranet", not_begun(NotBegun::AlreadyRunning, locked)));
+    jobs.extend(["mail", "media", "news", "planner"].map(|name| (name, delivered_with_history())));
+    jobs.push(("shop", stale_with_history()));
+    jobs.extend(["tickets", "wiki", "zoo"].map(|name| (name, delivered_with_history())));
+    let named = |(name, record): (&str, RunRecord)| RunRecord { name: name.to_owned(), ..record };
+    jobs.into_iter().map(named).collect()
 }

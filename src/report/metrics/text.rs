@@ -13,36 +13,68 @@ const PREFIX: &str = "scripting_system";
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 const DRILL_SUCCESS: &str = "drill_last_success_timestamp_seconds";
 
-/// Run facts that the record lacks.
+/// A job that has ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ending<'a> {
-    /// The label `textfile` of every sample, which distinguishes the jobs on one machine.
-    pub name: &'a str,
-    pub ended_at: DateTime<FixedOffset>,
+pub struct Ended<'a> {
+    pub record: &'a RunRecord,
     pub exit_code: u8,
-    /// The content of the file from the previous run, unchecked.
+}
+
+/// The file that gets the metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct File<'a> {
+    /// The label `textfile` of every sample.
+    pub name: &'a str,
+    pub now: DateTime<FixedOffset>,
+    /// Its content from previous runs, unchecked.
     pub previous: Option<&'a str>,
+    /// Whether the samples of other jobs are dropped.
+    pub is_whole: bool,
 }
 
 /// Labels and value of each sample.
 type Samples = Vec<(String, String)>;
 
-/// The last line, `# EOF`, is a comment in this format and the end of the text in OpenMetrics.
-pub fn metrics(record: &RunRecord, ending: Ending<'_>) -> String {
-    let mut text = String::new();
-    let families = match &record.drill {
-        Some(drill) => drill_families(record, drill, ending),
-        None => families(record, ending).into(),
-    };
-    for (name, help, samples) in families {
-        if !samples.is_empty() {
-            text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
-        }
-        for (labels, value) in samples {
-            text.push_str(&format!("{PREFIX}_{name}{{textfile=\"{}\"{labels}}} {value}\n", escape_label(ending.name)));
+/// Every sample has the labels `textfile` and `job`. The last line, `# EOF`, is a comment in this format and the end of the
+/// text in OpenMetrics.
+pub fn metrics(jobs: &[Ended<'_>], file: &File<'_>) -> String {
+    let mut all: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for job in jobs {
+        for (name, help, samples) in families(job, file) {
+            let first = labels(file.name, &job.record.name);
+            let lines =
+                samples.into_iter().map(|(labels, value)| format!("{PREFIX}_{name}{{{first}{labels}}} {value}\n"));
+            match all.iter_mut().find(|(other, ..)| *other == name) {
+                Some((.., known)) => known.extend(lines),
+                None => all.push((name, help, lines.collect())),
+            }
         }
     }
+    let mut text = String::new();
+    for (name, help, lines) in all {
+        let others = others(jobs, file, name);
+        if !(lines.is_empty() && others.is_empty()) {
+            text.push_str(&format!("# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n"));
+        }
+        text.extend(others.into_iter().chain(lines));
+    }
     text + "# EOF\n"
+}
+
+fn labels(textfile: &str, job: &str) -> String {
+    format!("textfile=\"{}\",job=\"{}\"", escape_label(textfile), escape_label(job))
+}
+
+/// The previous samples `name` of other jobs, which did not run now.
+fn others(jobs: &[Ended<'_>], file: &File<'_>, name: &str) -> Vec<String> {
+    let own: Vec<String> = jobs.iter().map(|job| labels(file.name, &job.record.name)).collect();
+    let start = format!("{PREFIX}_{name}{{");
+    let is_other = |line: &&str| {
+        let labels = line.strip_prefix(&start).filter(|labels| labels.contains(",job=\""));
+        labels.is_some_and(|labels| !own.iter().any(|own| labels.starts_with(own)))
+    };
+    let previous = file.previous.filter(|_| !file.is_whole).into_iter().flat_map(str::lines);
+    previous.filter(is_other).map(|line| format!("{line}\n")).collect()
 }
 
 fn escape_label(value: &str) -> String {
@@ -53,12 +85,15 @@ fn escape_label(value: &str) -> String {
 type Family = (&'static str, &'static str, Samples);
 
 /// In file order.
-fn families(record: &RunRecord, ending: Ending<'_>) -> [Family; 16] {
-    let now = u64::try_from(ending.ended_at.timestamp()).unwrap_or_default();
-    let last_success = if record.is_delivered() { Some(now) } else { last_success(ending.previous, LAST_SUCCESS, now) };
+fn families(job: &Ended<'_>, file: &File<'_>) -> Vec<Family> {
+    if let Some(drill) = &job.record.drill {
+        return drill_families(job.record, drill, file);
+    }
+    let (record, now) = (job.record, unix_time(file.now));
+    let last_success = if record.is_delivered() { Some(now) } else { last_success(file, LAST_SUCCESS, record) };
     let (dump, archive) = (record.dump.as_ref(), record.archive.as_ref());
     let kept = record.retention.as_ref().map(|plan| plan.archives_kept() as u64);
-    [
+    vec![
         ("last_run_timestamp_seconds", "When the last run ended, in Unix time.", unlabelled(now)),
         (
             LAST_SUCCESS,
@@ -71,7 +106,7 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> [Family; 16] {
             "Whether the last run left a verified archive of its date on the server.",
             unlabelled(u8::from(record.is_delivered())),
         ),
-        ("last_run_exit_code", "The last run's exit code.", unlabelled(ending.exit_code)),
+        ("last_run_exit_code", "The last run's exit code.", unlabelled(job.exit_code)),
         (
             "last_run_duration_seconds",
             "How long the last run took, its reports aside.",
@@ -88,15 +123,15 @@ fn families(record: &RunRecord, ending: Ending<'_>) -> [Family; 16] {
         ("last_run_archive_bytes", "The size of the archive.", if_known(archive.map(|archive| archive.size))),
         ("last_run_archives_kept", "How many archives the last run left on the server.", if_known(kept)),
         ("last_run_files_removed", "How many files the last run removed there.", unlabelled(record.removed)),
-        ("last_run_errors", "How many errors the last run told of.", unlabelled(record.errors())),
-        ("last_run_warnings", "How many warnings the last run told of.", unlabelled(record.warnings())),
+        ("last_run_errors", "How many errors the last run recorded.", unlabelled(record.errors())),
+        ("last_run_warnings", "How many warnings the last run recorded.", unlabelled(record.warnings())),
         ("last_run_retries", "How often the last run tried something again.", unlabelled(record.retries)),
     ]
 }
 
-fn drill_families(record: &RunRecord, drill: &DrillFacts, ending: Ending<'_>) -> Vec<Family> {
-    let now = u64::try_from(ending.ended_at.timestamp()).unwrap_or_default();
-    let last_success = if drill.has_passed { Some(now) } else { last_success(ending.previous, DRILL_SUCCESS, now) };
+fn drill_families(record: &RunRecord, drill: &DrillFacts, file: &File<'_>) -> Vec<Family> {
+    let now = unix_time(file.now);
+    let last_success = if drill.has_passed { Some(now) } else { last_success(file, DRILL_SUCCESS, record) };
     let findings = drill.findings.as_ref();
     vec![
         ("drill_timestamp_seconds", "When the last drill ended, in Unix time.", unlabelled(now)),
@@ -130,7 +165,7 @@ fn outcomes(outcome: Outcome) -> Samples {
     let actual = match outcome {
         Outcome::Success => "success",
         Outcome::Warnings => "warnings",
-        Outcome::Failed => "failed",
+        Outcome::Failed | Outcome::NotBegun(_) => "failed",
         Outcome::Interrupted(_) => "interrupted",
     };
     let sample = |name| (format!(",outcome=\"{name}\""), u8::from(name == actual).to_string());
@@ -142,13 +177,18 @@ fn task_durations(record: &RunRecord) -> Samples {
     durations.map(|(task, time)| (format!(",task=\"{task}\""), seconds(time))).collect()
 }
 
-/// The last success in the previous metrics, in Unix time, unless it is later than `now`: a time in the future would
-/// silence every alarm.
-fn last_success(previous: Option<&str>, name: &str, now: u64) -> Option<u64> {
-    let name = format!("{PREFIX}_{name}{{");
-    let sample = previous?.lines().find_map(|line| line.strip_prefix(&name))?;
+/// The last success in the previous metrics, in Unix time, unless it is later than now: a time in the future would silence
+/// every alarm. A file without the label `job`, as earlier versions wrote it, is about this job.
+fn last_success(file: &File<'_>, name: &str, record: &RunRecord) -> Option<u64> {
+    let (name, own) = (format!("{PREFIX}_{name}{{"), labels(file.name, &record.name));
+    let is_own = |labels: &&str| labels.starts_with(&own) || !labels.contains(",job=\"");
+    let sample = file.previous?.lines().filter_map(|line| line.strip_prefix(&name)).find(is_own)?;
     let (_, value) = sample.rsplit_once("} ")?;
-    value.parse().ok().filter(|time| (1..=now).contains(time))
+    value.parse().ok().filter(|time| (1..=unix_time(file.now)).contains(time))
+}
+
+fn unix_time(time: DateTime<FixedOffset>) -> u64 {
+    u64::try_from(time.timestamp()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -156,19 +196,14 @@ mod tests {
     use super::*;
     use crate::report::message::samples;
 
-    fn ending(record: &RunRecord) -> Ending<'static> {
-        let ended_at = record.started + Duration::from_secs(200);
-        Ending { name: "backup", ended_at, exit_code: 4, previous: None }
-    }
-
-    fn metrics_of(record: &RunRecord) -> String {
-        metrics(record, ending(record))
+    fn metrics_after(record: &RunRecord, exit_code: u8, previous: Option<&str>) -> String {
+        let now = record.started + Duration::from_secs(200);
+        metrics(&[Ended { record, exit_code }], &File { name: "backup", now, previous, is_whole: false })
     }
 
     /// The last success in the metrics of a failed run after `previous`.
     fn kept_success(previous: &str) -> Option<String> {
-        let record = samples::hostile();
-        let text = metrics(&record, Ending { previous: Some(previous), ..ending(&record) });
+        let text = metrics_after(&samples::hostile(), 4, Some(previous));
         let line = text.lines().find(|line| line.starts_with("scripting_system_last_success"))?;
         Some(line.rsplit_once(' ').unwrap().1.to_owned())
     }
@@ -177,12 +212,28 @@ mod tests {
     fn a_delivery_sets_all_metrics() {
         let mut record = samples::delivered();
         record.zip_size = Some(734_003_200);
-        insta::assert_snapshot!("delivered", metrics(&record, Ending { exit_code: 0, ..ending(&record) }));
+        insta::assert_snapshot!("delivered", metrics_after(&record, 0, None));
     }
 
     #[test]
     fn a_failed_run_omits_unknown_metrics() {
-        insta::assert_snapshot!("failed", metrics_of(&samples::hostile()));
+        insta::assert_snapshot!("failed", metrics_after(&samples::hostile(), 4, None));
+    }
+
+    #[test]
+    fn jobs_share_a_file_and_a_run_of_some_keeps_the_others() {
+        let records = samples::jobs();
+        let now = records[0].started;
+        let jobs: Vec<Ended<'_>> = records.iter().map(|record| Ended { record, exit_code: 0 }).collect();
+        let of =
+            |jobs: &[Ended<'_>], previous, is_whole| metrics(jobs, &File { name: "jobs", now, previous, is_whole });
+        let all = of(&jobs, None, true);
+        let count = |text: &str, job: &str| text.matches(&format!(",job=\"{job}\"")).count();
+        let again = of(&jobs[..2], Some(&all), false);
+        assert_eq!((count(&again, "blog"), count(&again, "wiki")), (count(&all, "blog"), count(&all, "wiki")));
+        assert_eq!(again.lines().count(), all.lines().count());
+        assert_eq!(all.matches("# TYPE scripting_system_last_run_errors ").count(), 1);
+        assert_eq!(count(&of(&jobs[..2], Some(&all), true), "wiki"), 0);
     }
 
     #[test]
@@ -193,10 +244,10 @@ mod tests {
 
     #[test]
     fn later_runs_keep_the_last_success() {
-        let success = metrics_of(&samples::delivered());
+        let success = metrics_after(&samples::delivered(), 0, None);
         assert_eq!(kept_success(&success).as_deref(), Some("1795471400"));
         let stale = samples::stale();
-        let after = metrics(&stale, Ending { previous: Some(&success), ..ending(&stale) });
+        let after = metrics_after(&stale, 1, Some(&success));
         assert_eq!(kept_success(&after).as_deref(), Some("1795471400"));
     }
 
@@ -210,6 +261,7 @@ mod tests {
             "scripting_system_last_success_timestamp_seconds{textfile=\"backup\"} -5\n",
             "scripting_system_last_success_timestamp_seconds{textfile=\"backup\"} 0\n",
             "scripting_system_last_success_timestamp_seconds{textfile=\"backup\"} 1795471401\n",
+            "scripting_system_last_success_timestamp_seconds{textfile=\"backup\",job=\"other\"} 1795471400\n",
             "scripting_system_last_success_timestamp_seconds{textfile=\"back",
         ] {
             assert_eq!(kept_success(previous), None, "{previous}");
@@ -218,11 +270,10 @@ mod tests {
 
     #[test]
     fn a_file_name_cannot_forge_a_sample() {
-        let record = samples::delivered();
-        let name = "a\"} 1\nnode_load1 99\\";
-        let text = metrics(&record, Ending { name, ..ending(&record) });
-        assert!(text.contains(r#"{textfile="a\"} 1\nnode_load1 99\\"}"#), "{text}");
+        let mut record = samples::delivered();
+        record.name = "a\"} 1\nnode_load1 99\\".to_owned();
+        let text = metrics_after(&record, 0, None);
+        assert!(text.contains(r#"{textfile="backup",job="a\"} 1\nnode_load1 99\\"}"#), "{text}");
         assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with(PREFIX)), "{text}");
-        assert_eq!(kept_success(&text).as_deref(), Some("1795471400"));
     }
 }

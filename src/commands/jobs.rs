@@ -1,0 +1,163 @@
+//! Selects the jobs that a command is for.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::cli;
+use crate::commands::foreground::{self, CommandError};
+use crate::commands::invocation::Invocation;
+use crate::config::{self, JobFile, LoadError};
+use crate::exit_code::ExitCode;
+use crate::rules::redaction::printable;
+use crate::rules::shard::is_in_shard;
+use crate::rules::spelling::did_you_mean;
+use crate::rules::units::count;
+
+const VARIABLE: &str = "SCRIPTING_SYSTEM_CONFIG";
+const DEFAULT_FOLDER: &str = "/etc/scripting-system/jobs";
+const DEFAULT_FILE: &str = "/etc/scripting-system/config.json";
+
+pub(super) enum Selected {
+    /// The configuration is a single file.
+    File(PathBuf),
+    /// Jobs of a folder, in the order of their names. `is_whole`: all of them.
+    Folder { jobs: Vec<JobFile>, is_whole: bool },
+}
+
+/// The jobs that a command works on, one after the other.
+pub(super) struct Sequence {
+    jobs: Vec<JobFile>,
+    pub(super) is_folder: bool,
+}
+
+impl Sequence {
+    /// As [`select`].
+    pub(super) fn select(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Result<Sequence, NotSelected> {
+        Ok(match select(arguments, invocation)? {
+            Selected::Folder { jobs, .. } => Sequence { jobs, is_folder: true },
+            Selected::File(file) => {
+                let jobs = config::jobs(&file, invocation.environment).map_err(NotSelected::Configuration)?;
+                Sequence { jobs, is_folder: false }
+            }
+        })
+    }
+
+    /// Calls `work` for each job until a signal arrives, prints its error, and returns the worst exit code. `has_headings`: prints
+    /// the name of each job of a folder before its output, and the jobs that were not successful at the end.
+    pub(super) fn for_each(
+        &self,
+        has_headings: bool,
+        mut work: impl FnMut(&JobFile) -> Result<ExitCode, CommandError>,
+    ) -> ExitCode {
+        let has_headings = has_headings && self.is_folder;
+        let (mut codes, mut others) = (Vec::new(), Vec::new());
+        for job in &self.jobs {
+            let name = printable(&job.name);
+            if has_headings {
+                print_line(&format!("{}== {name} ==", if codes.is_empty() { "" } else { "\n" }));
+            }
+            let prefix = if self.is_folder { format!("{name}: ") } else { String::new() };
+            let code = foreground::conclude_as(&prefix, work(job));
+            codes.push(code);
+            if code != ExitCode::Success {
+                others.push(format!("{name} ({})", code as u8));
+            }
+            if matches!(code, ExitCode::Interrupted | ExitCode::Terminated) {
+                break;
+            }
+        }
+        if has_headings && codes.len() > 1 {
+            let result = match others.as_slice() {
+                [] => "each ended with exit code 0".to_owned(),
+                others => format!("these ended with another exit code than 0: {}", others.join(", ")),
+            };
+            print_line(&format!("\n{}; {result}", count(codes.len(), "job")));
+        }
+        ExitCode::worst(codes)
+    }
+}
+
+fn print_line(line: &str) {
+    // Without stdout, nobody reads it.
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Why no job was selected.
+pub(super) enum NotSelected {
+    CommandLine(String),
+    Configuration(LoadError),
+}
+
+impl NotSelected {
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self {
+            NotSelected::CommandLine(problem) => vec![problem.clone()],
+            NotSelected::Configuration(error) => error.lines(),
+        }
+    }
+
+    /// Prints the reason on stderr.
+    pub(super) fn report(&self) -> ExitCode {
+        self.lines().iter().for_each(|line| eprintln!("scripting-system: {line}"));
+        match self {
+            NotSelected::CommandLine(_) => ExitCode::CommandLine,
+            NotSelected::Configuration(_) => ExitCode::Configuration,
+        }
+    }
+}
+
+/// The jobs that `arguments` select. A shard may have none.
+pub(super) fn select(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Result<Selected, NotSelected> {
+    let path = arguments.config.clone().unwrap_or_else(|| default_path(invocation));
+    let is_folder = config::is_folder(&path);
+    if !is_folder && arguments.job.is_empty() && arguments.shard.is_none() {
+        return Ok(Selected::File(path));
+    }
+    let mut jobs = config::jobs(&path, invocation.environment).map_err(NotSelected::Configuration)?;
+    let known: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    if let Some(unknown) = arguments.job.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = did_you_mean(unknown, &known).unwrap_or_else(|| format!("its jobs: {}", known.join(", ")));
+        let problem = format!("--job {unknown}: {} has no such job; {known}", path.display());
+        return Err(NotSelected::CommandLine(printable(&problem)));
+    }
+    let all = jobs.len();
+    jobs.retain(|job| {
+        let is_named = arguments.job.is_empty() || arguments.job.contains(&job.name);
+        is_named && arguments.shard.is_none_or(|shard| is_in_shard(&job.name, shard.index, shard.count))
+    });
+    match jobs.pop() {
+        Some(job) if !is_folder => Ok(Selected::File(job.file)),
+        last => {
+            jobs.extend(last);
+            Ok(Selected::Folder { is_whole: jobs.len() == all, jobs })
+        }
+    }
+}
+
+fn default_path(invocation: &Invocation<'_>) -> PathBuf {
+    match invocation.environment.variable(VARIABLE).filter(|path| !path.is_empty()) {
+        Some(path) => path.into(),
+        None if Path::new(DEFAULT_FOLDER).is_dir() => DEFAULT_FOLDER.into(),
+        None => DEFAULT_FILE.into(),
+    }
+}
+
+/// The only job that `arguments` select, for a command that works on one.
+pub(super) fn select_one(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Result<PathBuf, NotSelected> {
+    let jobs = match select(arguments, invocation)? {
+        Selected::File(file) => return Ok(file),
+        Selected::Folder { jobs, .. } => jobs,
+    };
+    match jobs.as_slice() {
+        [job] => match job.without_conflicts() {
+            Ok(file) => Ok(file.to_owned()),
+            Err(error) => Err(NotSelected::Configuration(error)),
+        },
+        [] => Err(NotSelected::CommandLine("no job of this shard; omit --shard".to_owned())),
+        several => {
+            let names: Vec<&str> = several.iter().map(|job| job.name.as_str()).collect();
+            let problem = format!("this command is for one job; name it with --job: {}", names.join(", "));
+            Err(NotSelected::CommandLine(printable(&problem)))
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Runs the jobs of a folder, some at the same time, and reports them together. Nothing that happens to one job stops the others.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use tracing::dispatcher;
+
+use crate::commands::foreground::begin_logging;
+use crate::commands::invocation::Invocation;
+use crate::commands::recorded::{NotBegun, log_refusal};
+use crate::commands::run::job::{Night, prepare};
+use crate::commands::summary;
+use crate::config::{self, Email, JobFile, LoadError, Mattermost, Reports};
+use crate::exit_code::ExitCode;
+use crate::record::journal::Journal;
+use crate::record::run_record::{self, RunRecord};
+use crate::record::task::Task;
+use crate::report::send::{self, Reported};
+use crate::runtime::interrupt::{Interrupted, Interruption};
+use crate::runtime::progress::Progress;
+use crate::runtime::supervisor::{Signals, Supervisor};
+use crate::runtime::worker::propagate_panic;
+
+/// Runs `jobs`, up to `parallel` at the same time. `is_whole`: they are all jobs of the folder.
+pub(super) fn run(
+    jobs: Vec<JobFile>,
+    is_whole: bool,
+    parallel: usize,
+    night: &Night,
+    invocation: &Invocation<'_>,
+) -> ExitCode {
+    let signals = match invocation.signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("scripting-system: {error}");
+            return ExitCode::Failed;
+        }
+    };
+    let folder = Folder { night, invocation, signals, progress: Progress::on_terminal() };
+    let queue = Mutex::new(jobs.iter().enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let ended = std::iter::from_fn(next).map(|(index, job)| (index, folder.run_job(job)));
+        ended.collect::<Vec<(usize, Reported)>>()
+    };
+    let mut ended: Vec<(usize, Reported)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..parallel.min(jobs.len())).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| propagate_panic(worker.join())).collect()
+    });
+    ended.sort_by_key(|(index, _)| *index);
+    let mut ended: Vec<Reported> = ended.into_iter().map(|(_, job)| job).collect();
+    report_unknown_jobs_with_others(&mut ended);
+    let journals: Vec<Journal> = ended.iter().map(|job| job.journal.clone()).collect();
+    if night.dry_run {
+        journals.iter().for_each(|journal| journal.skip(Task::Report, "dry run"));
+    } else {
+        send::send(&mut Supervisor::new(&folder.signals), ended, is_whole, invocation.clock);
+    }
+    let records: Vec<RunRecord> = journals.iter().map(|journal| journal.read(RunRecord::clone)).collect();
+    print(&records, night.dry_run, invocation.verbose);
+    ExitCode::worst(records.iter().map(|record| record.outcome().into()))
+}
+
+struct Folder<'a> {
+    night: &'a Night,
+    invocation: &'a Invocation<'a>,
+    signals: Signals,
+    progress: Progress,
+}
+
+impl Folder<'_> {
+    fn run_job(&self, job: &JobFile) -> Reported {
+        if let Some(cause) = self.signals.cause() {
+            return self.not_started(job, cause);
+        }
+        let begun = Instant::now();
+        let config = match job.without_conflicts().and_then(|file| config::load(file, self.invocation.environment)) {
+            Ok(config) => config,
+            Err(error) => return self.misconfigured(job, &error),
+        };
+        let (recorded, lock, work) = prepare(&job.file, &config, begun, self.night, self.invocation);
+        let (journal, log) = recorded.open_log();
+        let redaction = journal.read(|record| record.redaction().clone());
+        let lines = begin_logging(log.clone(), self.invocation, &redaction, &self.progress);
+        let _lines = dispatcher::set_default(&lines);
+        let opened = (journal.clone(), log.clone(), lines.clone());
+        match recorded.work(opened, &self.signals, self.progress.clone(), lock, work) {
+            // Its lock is released before the other jobs end.
+            Ok(ended) => ended.job,
+            Err(NotBegun { why, reason }) => {
+                journal.set_not_begun(why);
+                journal.begin(Task::ReadConfiguration).failed(&reason);
+                Reported { reports: config.reports, retry: Some(config.retry), start: None, journal, log, lines }
+            }
+        }
+    }
+
+    fn misconfigured(&self, job: &JobFile, error: &LoadError) -> Reported {
+        let lines = log_refusal(&job.file, self.night.dry_run, error, self.invocation);
+        let journal = self.journal(job);
+        journal.set_not_begun(run_record::NotBegun::Misconfigured);
+        lines.iter().for_each(|line| journal.begin(Task::ReadConfiguration).failed(line));
+        let reports = config::load_reports(&job.file, self.invocation.environment);
+        self.unstarted(journal, reports.unwrap_or_default())
+    }
+
+    fn not_started(&self, job: &JobFile, cause: Interruption) -> Reported {
+        let journal = self.journal(job);
+        journal.set_interruption(cause);
+        journal.stop_unfinished(&format!("not started: {}", Interrupted(cause)), false);
+        self.unstarted(journal, Reports::default())
+    }
+
+    fn journal(&self, job: &JobFile) -> Journal {
+        Journal::new(self.night.record(&job.name, &[]))
+    }
+
+    fn unstarted(&self, journal: Journal, reports: Reports) -> Reported {
+        let lines = dispatcher::get_default(Clone::clone);
+        Reported { reports, retry: None, start: None, journal, log: None, lines }
+    }
+}
+
+/// Jobs that did not begin and whose reports are unknown join the largest group of the others.
+fn report_unknown_jobs_with_others(jobs: &mut [Reported]) {
+    let emails: Vec<Email> = jobs.iter().filter_map(|job| job.reports.email.clone()).collect();
+    let posts: Vec<Mattermost> = jobs.iter().filter_map(|job| job.reports.mattermost.clone()).collect();
+    let email = emails.iter().max_by_key(|one| emails.iter().filter(|other| one.is_same(other)).count());
+    let post = posts.iter().max_by_key(|one| posts.iter().filter(|other| one.is_same(other)).count());
+    for job in jobs.iter_mut().filter(|job| job.log.is_none()) {
+        let reports = &mut job.reports;
+        if reports.email.is_none() && reports.mattermost.is_none() {
+            (reports.email, reports.mattermost) = (email.cloned(), post.cloned());
+        }
+    }
+}
+
+/// Prints the result for a person or for cron.
+fn print(records: &[RunRecord], dry_run: bool, verbose: u8) {
+    let mut output = io::stdout();
+    // Write errors are ignored: if the output is closed, nobody is reading it.
+    if output.is_terminal() || dry_run {
+        let _ = write!(output, "{}", summary::several(records));
+    } else if verbose == 0 {
+        let texts: String = records.iter().map(|record| summary::cron_errors(record, true)).collect();
+        let _ = write!(io::stderr(), "{texts}");
+    }
+}

@@ -1,0 +1,135 @@
+//! One report about twelve jobs.
+
+use std::fs;
+
+use chrono::TimeDelta;
+use scripting_system::disk::job_id::JobId;
+use scripting_system::disk::lock::Lock;
+use serde_json::json;
+use testkit::servers::{Entry, PingServer, Zip};
+use testkit::setup::DUMP;
+
+use crate::site::Site;
+
+const NAMES: [&str; 12] =
+    ["blog", "crm", "forum", "intranet", "mail", "media", "news", "planner", "shop", "tickets", "wiki", "zoo"];
+
+#[test]
+fn of_twelve_jobs_one_misconfigured_one_failed_one_stale_and_one_locked_the_others_deliver_with_one_report() {
+    let site = Site::new(&NAMES);
+    let pings = PingServer::builder().start();
+    let textfile = site.setup.path("jobs.prom");
+    let mut common = site.setup.config.clone();
+    common["monitor"] = json!({"ping_url": pings.url(), "ca_file": common["source"]["ca_file"]});
+    common["metrics"] = json!({"textfile": textfile});
+    site.write("_common.json", &common);
+    site.write_job("crm", json!({"sftp": {"direktory": "x"}}));
+    site.write_job("forum", json!({"source": {"url": site.setup.web.url("/missing.zip")}}));
+    let old = Entry::new(DUMP, site.setup.dump.clone()).extended_time(site.setup.modified - TimeDelta::days(3));
+    Zip::new().with(old).write(&site.setup.path("web/old.zip"));
+    site.write_job("shop", json!({"source": {"url": site.setup.web.url("/old.zip")}}));
+    let locked = site.folder().join("intranet.json");
+    let lock = Lock::acquire(&locked, &JobId::new(&locked), &site.setup.path("work")).unwrap();
+
+    let outcome = site.call("run", &["--parallel", "3"]);
+    drop(lock);
+    outcome.exited_with(4);
+    let delivered: Vec<&str> = NAMES.into_iter().filter(|name| site.has_delivered(name)).collect();
+    assert_eq!(delivered, ["blog", "mail", "media", "news", "planner", "tickets", "wiki", "zoo"], "{}", outcome.all());
+    for name in ["crm", "forum", "intranet", "shop"] {
+        assert_eq!(site.archives(name), Vec::<String>::new());
+    }
+
+    let mails = site.setup.mail.messages();
+    assert_eq!(mails.len(), 1, "{}", outcome.all());
+    let mail = mail_parser::MessageParser::default().parse(&mails[0].raw).unwrap();
+    assert_eq!(mail.subject(), Some("2 of 12 failed: crm, forum · My daily report"));
+    let posts = site.setup.webhook.posts();
+    assert_eq!((posts.len(), site.setup.webhook.refusals()), (1, vec![]));
+    let (text, html) = (mail.body_text(0).unwrap(), mail.body_html(0).unwrap());
+    for report in [&*text, &*html, &posts[0].text] {
+        for name in NAMES {
+            assert!(report.contains(name), "{name} is missing: {report}");
+        }
+        for fact in ["8 delivered, 1 nothing new, 2 failed, 1 not begun", "direktory", "404", "under way"] {
+            assert!(report.replace('\\', "").contains(fact), "{fact}: {report}");
+        }
+    }
+
+    let kinds: Vec<String> =
+        pings.pings().iter().map(|ping| ping.path.rsplit('/').next().unwrap().to_owned()).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "fail").count(), 1, "{kinds:?}");
+    let metrics = fs::read_to_string(textfile).unwrap();
+    for name in NAMES {
+        let code = match name {
+            "forum" => 4,
+            "shop" => 1,
+            "intranet" => 5,
+            _ => 0,
+        };
+        let line = format!("last_run_exit_code{{textfile=\"jobs\",job=\"{name}\"}} {code}\n");
+        assert_eq!(metrics.contains(&line), name != "crm", "{line}: {metrics}");
+    }
+    // Under cron, only what went wrong is printed.
+    assert_eq!(outcome.stdout, "");
+    for name in ["crm", "forum", "intranet", "shop"] {
+        assert!(outcome.stderr.contains(&format!("scripting-system: {name}: ")), "{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("blog"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_quiet_morning_prints_nothing_and_a_second_run_says_that_all_is_delivered() {
+    let site = Site::new(&["a", "b"]);
+    for _ in 0..2 {
+        let outcome = site.call("run", &[]);
+        outcome.exited_with(0);
+        assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""));
+    }
+    let subjects: Vec<String> = site.setup.mail.messages().iter().map(|mail| subject(&mail.raw)).collect();
+    assert_eq!(subjects, ["All 2 jobs delivered · My daily report"; 2]);
+}
+
+#[test]
+fn jobs_with_other_reports_are_reported_separately() {
+    let site = Site::new(&["a", "b", "c"]);
+    site.write_job("c", json!({"email": {"to": ["customer@example.org"]}, "mattermost": null}));
+    site.call("run", &[]).exited_with(0);
+    let mails = site.setup.mail.messages();
+    let mut subjects: Vec<(String, String)> =
+        mails.iter().map(|mail| (mail.to.join(" "), subject(&mail.raw))).collect();
+    subjects.sort();
+    assert!(subjects[0].1.starts_with("My daily report: delivered"), "{subjects:?}");
+    assert_eq!(subjects[1], ("operator@example.org".to_owned(), "All 2 jobs delivered · My daily report".to_owned()));
+    assert_eq!(site.setup.webhook.posts().len(), 1);
+}
+
+#[test]
+fn a_password_refused_for_one_job_is_not_offered_again_by_another() {
+    let mut site = Site::new(&["a", "b", "c"]);
+    let server = site.setup.serve_sftp(|builder| builder);
+    let mut common = site.setup.config.clone();
+    common["sftp"]["password"] = json!("wrong-p4ssword");
+    common["sftp"].as_object_mut().unwrap().remove("directory");
+    site.write("_common.json", &common);
+    for name in ["a", "b", "c"] {
+        site.write_job(name, json!({"sftp": {"directory": name}}));
+    }
+    site.call("run", &["--parallel", "3"]).exited_with(4).logged("refused for another job");
+    let passwords = server.auth_attempts().into_iter().filter(|attempt| attempt.method == "password").count();
+    assert_eq!(passwords, 1);
+}
+
+fn subject(raw: &[u8]) -> String {
+    mail_parser::MessageParser::default().parse(raw).unwrap().subject().unwrap().to_owned()
+}
+
+#[test]
+fn the_log_names_the_job_of_each_line() {
+    let site = Site::new(&["a", "b"]);
+    let outcome = site.call("run", &["--parallel", "2"]);
+    outcome.exited_with(0);
+    let of = |name: &str| outcome.log.lines().filter(|line| line.contains(&format!("-{name}] "))).count();
+    assert!(of("a") > 5 && of("a") == of("b"), "{}", outcome.log);
+    assert_eq!(of("a") + of("b"), outcome.log.lines().count(), "{}", outcome.log);
+}

@@ -201,6 +201,9 @@ pub(crate) fn jobs() -> Vec<RunRecord> {
     jobs.extend(["mail", "media", "news", "planner"].map(|name| (name, delivered_with_history())));
     jobs.push(("shop", stale_with_history()));
     jobs.extend(["tickets", "wiki", "zoo"].map(|name| (name, delivered_with_history())));
-    let named = |(name, record): (&str, RunRecord)| RunRecord { name: name.to_owned(), ..record };
+    let named = |(name, mut record): (&str, RunRecord)| {
+        record.name = name.to_owned();
+        record
+    };
     jobs.into_iter().map(named).collect()
 }

@@ -1,7 +1,7 @@
 //! The texts after the options of a command, in `--help` and in the manual pages.
 //!
-//! A heading ends with a colon. Below it, four spaces begin a command, a term and its meaning are two or more spaces apart, more
-//! than four spaces continue a meaning, and any other line is a sentence.
+//! A heading ends with a colon. Below it, a command is indented by four spaces, its next line by six, and the next line of a
+//! meaning by seven. A term and its meaning are two or more spaces apart. Any other line is a sentence.
 
 pub const PROGRAM: &str = "\
 Exit codes:

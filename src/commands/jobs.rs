@@ -24,57 +24,61 @@ pub(super) enum Selected {
     Folder { jobs: Vec<JobFile>, is_whole: bool },
 }
 
-/// The jobs that a command works on, one after the other.
-pub(super) struct Sequence {
-    jobs: Vec<JobFile>,
-    pub(super) is_folder: bool,
+/// Calls `work` for each selected job, one after the other, until a signal arrives. Prints its errors, and for the jobs of a folder
+/// their names, if `has_headings`, with those that were not successful at the end. Returns the worst exit code.
+pub(super) fn for_each(
+    arguments: &cli::Jobs,
+    invocation: &Invocation<'_>,
+    has_headings: bool,
+    work: impl FnMut(&JobFile) -> Result<ExitCode, CommandError>,
+) -> ExitCode {
+    match sequence(arguments, invocation) {
+        Ok((jobs, is_folder)) => work_through(&jobs, is_folder, has_headings, work),
+        Err(error) => error.report(),
+    }
 }
 
-impl Sequence {
-    /// As [`select`].
-    pub(super) fn select(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Result<Sequence, NotSelected> {
-        Ok(match select(arguments, invocation)? {
-            Selected::Folder { jobs, .. } => Sequence { jobs, is_folder: true },
-            Selected::File(file) => {
-                let jobs = config::jobs(&file, invocation.environment).map_err(NotSelected::Configuration)?;
-                Sequence { jobs, is_folder: false }
-            }
-        })
+/// The jobs, and whether they are those of a folder.
+pub(super) fn sequence(
+    arguments: &cli::Jobs,
+    invocation: &Invocation<'_>,
+) -> Result<(Vec<JobFile>, bool), NotSelected> {
+    match select(arguments, invocation)? {
+        Selected::Folder { jobs, .. } => Ok((jobs, true)),
+        Selected::File(file) => {
+            config::jobs(&file, invocation.environment).map(|jobs| (jobs, false)).map_err(NotSelected::Configuration)
+        }
     }
+}
 
-    /// Calls `work` for each job until a signal arrives, prints its error, and returns the worst exit code. `has_headings`: prints
-    /// the name of each job of a folder before its output, and the jobs that were not successful at the end.
-    pub(super) fn for_each(
-        &self,
-        has_headings: bool,
-        mut work: impl FnMut(&JobFile) -> Result<ExitCode, CommandError>,
-    ) -> ExitCode {
-        let has_headings = has_headings && self.is_folder;
-        let (mut codes, mut others) = (Vec::new(), Vec::new());
-        for job in &self.jobs {
-            let name = printable(&job.name);
-            if has_headings {
-                print_line(&format!("{}== {name} ==", if codes.is_empty() { "" } else { "\n" }));
-            }
-            let prefix = if self.is_folder { format!("{name}: ") } else { String::new() };
-            let code = foreground::conclude_as(&prefix, work(job));
-            codes.push(code);
-            if code != ExitCode::Success {
-                others.push(format!("{name} ({})", code as u8));
-            }
-            if matches!(code, ExitCode::Interrupted | ExitCode::Terminated) {
-                break;
-            }
+/// As [`for_each`], for the result of [`sequence`].
+pub(super) fn work_through(
+    jobs: &[JobFile],
+    is_folder: bool,
+    has_headings: bool,
+    mut work: impl FnMut(&JobFile) -> Result<ExitCode, CommandError>,
+) -> ExitCode {
+    let (mut codes, mut others) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let name = printable(&job.name);
+        if is_folder && has_headings {
+            print_line(&format!("{}== {name} ==", if codes.is_empty() { "" } else { "\n" }));
         }
-        if has_headings && codes.len() > 1 {
-            let result = match others.as_slice() {
-                [] => "each ended with exit code 0".to_owned(),
-                others => format!("these ended with another exit code than 0: {}", others.join(", ")),
-            };
-            print_line(&format!("\n{}; {result}", count(codes.len(), "job")));
+        let prefix = if is_folder { format!("{name}: ") } else { String::new() };
+        let code = foreground::conclude_as(&prefix, work(job));
+        codes.push(code);
+        if code != ExitCode::Success {
+            others.push(format!("{name} ({})", code as u8));
         }
-        ExitCode::worst(codes)
+        if matches!(code, ExitCode::Interrupted | ExitCode::Terminated) {
+            break;
+        }
     }
+    if has_headings && codes.len() > 1 {
+        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+        print_line(&format!("\n{}; with another exit code than 0: {others}", count(codes.len(), "job")));
+    }
+    ExitCode::worst(codes)
 }
 
 fn print_line(line: &str) {

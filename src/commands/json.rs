@@ -1,19 +1,22 @@
 //! JSON documents on standard output, and their schemas.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use crate::commands::foreground::CommandError;
+use crate::cli;
+use crate::commands::foreground::{self, CommandError};
+use crate::commands::invocation::Invocation;
+use crate::commands::jobs::{sequence, work_through};
+use crate::config::JobFile;
 use crate::exit_code::ExitCode;
 
 /// One document for a configuration file; for a folder, a list with an entry for each selected job, in the order of their names.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum Output<Document> {
+enum Output<Document> {
     File(Document),
     Folder(Vec<Entry<Document>>),
 }
@@ -21,14 +24,14 @@ pub(super) enum Output<Document> {
 /// A job of a folder.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum Entry<Document> {
+enum Entry<Document> {
     Done(Document),
     Failed(Failure),
 }
 
 /// A job without a document, because the command failed for it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Failure {
+struct Failure {
     /// The job's name.
     job: String,
     /// Its configuration file.
@@ -39,24 +42,35 @@ pub(super) struct Failure {
     errors: Vec<String>,
 }
 
-impl<Document: Serialize> Entry<Document> {
-    pub(super) fn failed(job: &str, file: &Path, error: &CommandError) -> Entry<Document> {
-        let (job, file) = (job.to_owned(), file.display().to_string());
-        Entry::Failed(Failure { job, file, exit_code: error.code() as u8, errors: error.lines() })
-    }
-
-    /// Prints the entries of a folder, or that of a file. Prints nothing for a file that failed.
-    pub(super) fn print_all(is_folder: bool, mut entries: Vec<Entry<Document>>) -> Result<(), CommandError> {
-        let output = match entries.pop() {
-            Some(Entry::Done(document)) if !is_folder => Output::File(document),
-            Some(Entry::Failed(_)) if !is_folder => return Ok(()),
-            last => {
-                entries.extend(last);
-                Output::Folder(entries)
-            }
-        };
-        print_json(text(&output))
-    }
+/// Prints the document that `work` returns for the configuration, or a list of those of a folder, and returns the worst exit
+/// code. Nothing is printed for a file for which `work` failed.
+pub(super) fn print_documents<Document: Serialize>(
+    arguments: &cli::Jobs,
+    invocation: &Invocation<'_>,
+    mut work: impl FnMut(&JobFile) -> Result<(ExitCode, Document), CommandError>,
+) -> ExitCode {
+    let (jobs, is_folder) = match sequence(arguments, invocation) {
+        Ok(selected) => selected,
+        Err(error) => return error.report(),
+    };
+    let mut entries = Vec::new();
+    let code = work_through(&jobs, is_folder, false, |job| match work(job) {
+        Ok((code, document)) => {
+            entries.push(Entry::Done(document));
+            Ok(code)
+        }
+        Err(error) => {
+            let (job, file) = (job.name.clone(), job.file.display().to_string());
+            entries.push(Entry::Failed(Failure { job, file, exit_code: error.code() as u8, errors: error.lines() }));
+            Err(error)
+        }
+    });
+    let output = match entries.pop() {
+        Some(Entry::Done(document)) if !is_folder => Output::File(document),
+        Some(Entry::Failed(_)) if !is_folder => return code,
+        last => Output::Folder(entries.into_iter().chain(last).collect()),
+    };
+    foreground::conclude(print_json(text(&output)).map(|()| code))
 }
 
 /// `document`, indented, with a final newline.

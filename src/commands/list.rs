@@ -7,8 +7,8 @@ use console::Term;
 
 use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::Sequence;
-use crate::commands::json::{Entry, print, print_schema};
+use crate::commands::jobs::for_each;
+use crate::commands::json::{print, print_documents, print_schema};
 use crate::commands::list::document::{Document, document};
 use crate::commands::list::table::{Canvas, Listing};
 use crate::commands::recovery::{last_drill, list_once};
@@ -22,25 +22,14 @@ pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
     if arguments.json_schema {
         return foreground::conclude(print_schema::<Document>("scripting-system list --json"));
     }
-    let jobs = match Sequence::select(&arguments.jobs, invocation) {
-        Ok(jobs) => jobs,
-        Err(error) => return error.report(),
-    };
-    let mut entries = Vec::new();
-    let code = jobs.for_each(!arguments.json, |job| {
-        let listed = fetch_job(job, invocation);
-        if arguments.json {
-            entries.push(match &listed {
-                Ok(listing) => Entry::Done(document(&job.name, listing)),
-                Err(error) => Entry::failed(&job.name, &job.file, error),
-            });
-        } else if let Ok(listing) = &listed {
-            print(&table::listing(listing, canvas(invocation.verbose)))?;
-        }
-        listed.map(|_| ExitCode::Success)
-    });
-    let printed = if arguments.json { Entry::print_all(jobs.is_folder, entries) } else { Ok(()) };
-    foreground::conclude(printed.map(|()| code))
+    if arguments.json {
+        return print_documents(&arguments.jobs, invocation, |job| {
+            Ok((ExitCode::Success, document(&job.name, &fetch_job(job, invocation)?)))
+        });
+    }
+    for_each(&arguments.jobs, invocation, true, |job| {
+        print(&table::listing(&fetch_job(job, invocation)?, canvas(invocation.verbose))).map(|()| ExitCode::Success)
+    })
 }
 
 fn fetch_job(job: &JobFile, invocation: &Invocation<'_>) -> Result<Listing, CommandError> {

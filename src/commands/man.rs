@@ -88,28 +88,18 @@ fn section<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
 
 /// Renders `lines`, whose form [`help`] describes.
 fn render_lines(roff: &mut Roff, lines: &[&str]) {
-    let mut is_in_command = false;
     for line in lines {
         let text = line.trim_start();
-        let indent = line.len() - text.len();
-        if is_in_command && indent < 4 {
-            roff.control("fi", []).control("RE", []);
-            is_in_command = false;
-        }
-        match (indent, text.split_once("  ")) {
-            (4, _) if !is_in_command => {
-                roff.control("RS", ["4"]).control("nf", []).text([bold(text)]);
-                is_in_command = true;
+        match (line.len() - text.len(), text.split_once("  ")) {
+            (indent @ (4 | 6), _) => {
+                let indent = indent.to_string();
+                roff.control("RS", [&*indent]).control("nf", []).text([bold(text)]).control("fi", []).control("RE", []);
             }
-            (4.., _) if is_in_command => _ = roff.text([bold(&line[4..])]),
-            (..4, Some((term, meaning))) => {
+            (5.., _) => _ = roff.text([roman(text)]),
+            (_, Some((term, meaning))) => {
                 roff.control("TP", []).text([bold(term)]).text([roman(meaning.trim_start())]);
             }
-            (..4, None) => _ = roff.control("PP", []).text([roman(text)]),
-            (_, _) => _ = roff.text([roman(text)]),
+            (_, None) => _ = roff.control("PP", []).text([roman(text)]),
         }
-    }
-    if is_in_command {
-        roff.control("fi", []).control("RE", []);
     }
 }

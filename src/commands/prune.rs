@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::cli;
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::Sequence;
+use crate::commands::jobs::for_each;
 use crate::commands::recorded::{Kind, Recorded, Tools, new_record, refuse};
 use crate::config::{self, JobFile, Reports};
 use crate::destination::Server;
@@ -14,12 +14,8 @@ use crate::exit_code::ExitCode;
 use crate::pipeline::Removal;
 
 pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
-    let jobs = match Sequence::select(&arguments.jobs, invocation) {
-        Ok(jobs) => jobs,
-        Err(error) => return error.report(),
-    };
     let is_for_person = arguments.dry_run || io::stdout().is_terminal();
-    jobs.for_each(is_for_person, |job| Ok(prune_job(job, arguments.dry_run, invocation)))
+    for_each(&arguments.jobs, invocation, is_for_person, |job| Ok(prune_job(job, arguments.dry_run, invocation)))
 }
 
 fn prune_job(job: &JobFile, dry_run: bool, invocation: &Invocation<'_>) -> ExitCode {

@@ -5,9 +5,7 @@ mod plugin_line;
 
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use std::{iter, thread};
 
 use chrono::TimeDelta;
 
@@ -24,7 +22,7 @@ use crate::rules::inventory::Inventory;
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
 use crate::runtime::interrupt::Interruption;
-use crate::runtime::worker::propagate_panic;
+use crate::runtime::worker::map_in_parallel;
 
 /// How many jobs are examined at the same time.
 const PARALLEL: usize = 8;
@@ -38,34 +36,14 @@ pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
             (report.health, plugin_line::line(&report))
         }
         Ok(Selected::Folder { jobs, .. }) => {
-            let reports = examine_all(&jobs, arguments, end, invocation);
+            let examine = |job: &JobFile| examine_one(job.without_conflicts(), arguments, end, invocation);
+            let reports = map_in_parallel(&jobs, PARALLEL, |job| (job.name.clone(), examine(job)));
             (plugin_line::worst(&reports), plugin_line::lines(&reports))
         }
         Err(error) => return unknown(error.lines().join("; ")),
     };
     print(&text);
     health
-}
-
-/// Examines up to [`PARALLEL`] jobs at the same time. Returns their reports with their names, in the order of `jobs`.
-fn examine_all(
-    jobs: &[JobFile],
-    arguments: &cli::Status,
-    end: Instant,
-    invocation: &Invocation<'_>,
-) -> Vec<(String, Report)> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let take = || jobs.get(next.fetch_add(1, Ordering::Relaxed));
-        let examine = |job: &JobFile| examine_one(job.without_conflicts(), arguments, end, invocation);
-        iter::from_fn(take).map(|job| (job.name.clone(), examine(job))).collect::<Vec<_>>()
-    };
-    let mut reports: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..PARALLEL.min(jobs.len())).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| propagate_panic(worker.join())).collect()
-    });
-    reports.sort_by(|(a, _): &(String, Report), (b, _)| a.cmp(b));
-    reports
 }
 
 /// Examines a job until `end`.

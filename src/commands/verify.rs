@@ -10,7 +10,7 @@ use age::x25519::Identity;
 use crate::archive::{PackedDump, Stored, unpack};
 use crate::commands::foreground::{self, CommandError, Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::Sequence;
+use crate::commands::jobs::for_each;
 use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
@@ -23,16 +23,12 @@ use crate::runtime::error_chain::with_causes;
 use crate::{cli, config};
 
 pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
-    let jobs = match Sequence::select(&arguments.jobs, invocation) {
-        Ok(jobs) => jobs,
-        Err(error) => return error.report(),
-    };
     let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());
     let identities = match identities(&arguments.identity) {
         Ok(identities) => identities,
         Err(code) => return code,
     };
-    jobs.for_each(true, |job| {
+    for_each(&arguments.jobs, invocation, true, |job| {
         let (other_name, identities) = (other_name.clone(), identities.clone());
         let file = job.without_conflicts().map_err(CommandError::Configuration)?;
         foreground::run(file, invocation, config::load_to_read_back, move |context| {

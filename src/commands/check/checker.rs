@@ -18,7 +18,7 @@ pub(super) struct Checker<'a> {
     format: Format,
     redaction: Redaction,
     section: Cell<&'static str>,
-    findings: RefCell<Vec<(&'static str, Finding)>>,
+    findings: RefCell<Vec<Finding>>,
 }
 
 /// What a check prints.
@@ -59,13 +59,13 @@ impl Checker<'_> {
         if self.context.interrupt.cause().is_some() {
             return;
         }
-        let Finding { status, subject, text, fix } = finding;
-        let fix = fix.map(|fix| self.redaction.clean(&fix));
-        let finding = Finding { status, subject, text: self.redaction.clean(&text), fix };
+        let fix = finding.fix.map(|fix| self.redaction.clean(&fix));
+        let text = self.redaction.clean(&finding.text);
+        let finding = Finding { section: self.section.get(), text, fix, ..finding };
         if let Format::Text { coloured } = self.format {
             self.context.progress.print(&findings::line(&finding, coloured));
         }
-        self.findings.borrow_mut().push((self.section.get(), finding));
+        self.findings.borrow_mut().push(finding);
     }
 
     /// Reports `finding`. Returns whether it is not a failure.
@@ -75,8 +75,8 @@ impl Checker<'_> {
         passes
     }
 
-    /// Prints the closing line. Returns the findings with their sections.
-    pub(super) fn conclude(&self) -> Vec<(&'static str, Finding)> {
+    /// Prints the closing line. Returns the findings.
+    pub(super) fn conclude(&self) -> Vec<Finding> {
         let findings = self.findings.take();
         if matches!(self.format, Format::Text { .. }) {
             self.context.progress.print(&format!("\n{}", findings::closing_line(&findings)));

@@ -59,29 +59,6 @@ fn line_of(health: Health, text: &str) -> String {
     line(&Report::without_figures(health, text))
 }
 
-#[test]
-fn several_jobs_take_a_line_each_below_the_worst_state() {
-    let checkup = |problems| HealthReport { archives: 12, newest: Some(newest()), drill_age: None, problems };
-    let report = |problems| Report::new(&checkup(problems), LIMITS, None, None);
-    let reports = [
-        ("blog".to_owned(), report(Vec::new())),
-        ("it's=new".to_owned(), report(vec![Problem::UnknownSize])),
-        ("shop".to_owned(), Report::without_figures(Health::Unknown, "no such file")),
-    ];
-    insta::assert_snapshot!(lines(&reports), @r"
-    SCRIPTING-SYSTEM UNKNOWN - 3 jobs: 1 UNKNOWN, 1 WARNING, 1 OK | critical=0;;;0 unknown=1;;;0 warning=1;;;0 ok=1;;;0
-    UNKNOWN shop: no such file
-    WARNING it's=new: 20262311.tgz is 9 h old, 3.24 MiB
-    OK blog: 20262311.tgz is 9 h old, 3.24 MiB | 'blog age'=32400s;;93600;0
-    'blog size'=3397386B;;1000000:;0
-    'blog archives'=12;;;0
-    'it_s_new age'=32400s;;93600;0
-    'it_s_new size'=3397386B;;1000000:;0
-    'it_s_new archives'=12;;;0
-    ");
-    assert_eq!((worst(&reports), worst(&[])), (Health::Unknown, Health::Ok));
-}
-
 proptest! {
     #[test]
     fn no_text_from_outside_breaks_the_line(text in any::<String>()) {

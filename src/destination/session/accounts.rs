@@ -42,7 +42,7 @@ pub(crate) fn offer_once<T>(
     if has(&known.refused) {
         return None;
     }
-    let known = if has(&known.accepted) { None } else { Some(known) };
+    let known = (!has(&known.accepted)).then_some(known);
     let (result, was_refused) = offer();
     let mut known = known.unwrap_or_else(|| lock(passwords));
     match was_refused {

@@ -1,6 +1,7 @@
 //! The other commands with a folder: each job is shown, and one job's mistake or failure does not stop the others.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
@@ -103,7 +104,8 @@ fn verify_and_prune_go_through_the_jobs() {
     assert_eq!(headings(&verified), ["== a ==", "== b ==", "== c ==", "== d =="]);
     assert_eq!(verified.stdout.matches(&site.setup.archive_name()).count(), 2, "{}", verified.all());
     for name in ["a", "d"] {
-        let old = File::create(site.directory(name).join("20200101.tgz")).unwrap();
+        let mut old = File::create(site.directory(name).join("20200101.tgz")).unwrap();
+        old.write_all(b"old").unwrap();
         old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     }
     let mut common = site.setup.config.clone();

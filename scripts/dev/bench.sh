@@ -17,6 +17,8 @@
 #   memory    peak memory and disk space with dumps of 1 and 8 GiB; exits with 1 if they are too high
 #   encrypt   the whole job on loopback with and without encryption
 #   drill     a drill of a PostgreSQL dump with a million rows, compared with initdb and psql -f of the unpacked dump
+#   jobs      300 jobs of 1 MiB in one folder, 8 at a time, and in four shards at the same time; exits with 1 if they take
+#             too much memory or too many connections
 #   links     the speed by round trip and number of connections, compared with sftp; only if requested
 #
 # With the variable encrypt_to in the environment, a public key of age, archives are encrypted in all sections.
@@ -36,6 +38,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/bench_tools.sh"
 source "$(dirname -- "${BASH_SOURCE[0]}")/bench_sections.sh"
 # shellcheck source-path=SCRIPTDIR source=bench_secure.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/bench_secure.sh"
+# shellcheck source-path=SCRIPTDIR source=bench_jobs.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/bench_jobs.sh"
 
 sections=()
 while (($# > 0)); do
@@ -47,12 +51,12 @@ while (($# > 0)); do
         rounds=$1
         ;;
     --small) scale=8 ;;
-    stale | company | repack | job | latency | put | narrow | upload | restore | overlap | memory | encrypt | drill | links) sections+=("$1") ;;
+    stale | company | repack | job | latency | put | narrow | upload | restore | overlap | memory | encrypt | drill | jobs | links) sections+=("$1") ;;
     *) fail_usage "unknown argument: $1" ;;
     esac
     shift
 done
-((${#sections[@]} > 0)) || sections=(stale company repack job latency put narrow upload restore overlap memory encrypt drill)
+((${#sections[@]} > 0)) || sections=(stale company repack job latency put narrow upload restore overlap memory encrypt drill jobs)
 
 find_missing_packages openssh-server openssh-client time curl unzip zip tar age postgresql
 ((${#missing[@]} == 0)) || fail_missing "measuring needs"

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli;
 use crate::commands::foreground::{self, CommandError};
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::{sequence, work_through};
+use crate::commands::jobs::{select, work_through};
 use crate::config::JobFile;
 use crate::exit_code::ExitCode;
 
@@ -49,12 +49,12 @@ pub(super) fn print_documents<Document: Serialize>(
     invocation: &Invocation<'_>,
     mut work: impl FnMut(&JobFile) -> Result<(ExitCode, Document), CommandError>,
 ) -> ExitCode {
-    let (jobs, is_folder) = match sequence(arguments, invocation) {
+    let selected = match select(arguments, invocation) {
         Ok(selected) => selected,
         Err(error) => return error.report(),
     };
     let mut entries = Vec::new();
-    let code = work_through(&jobs, is_folder, false, |job| match work(job) {
+    let code = work_through(&selected, false, |job| match work(job) {
         Ok((code, document)) => {
             entries.push(Entry::Done(document));
             Ok(code)
@@ -66,8 +66,8 @@ pub(super) fn print_documents<Document: Serialize>(
         }
     });
     let output = match entries.pop() {
-        Some(Entry::Done(document)) if !is_folder => Output::File(document),
-        Some(Entry::Failed(_)) if !is_folder => return code,
+        Some(Entry::Done(document)) if !selected.is_folder => Output::File(document),
+        Some(Entry::Failed(_)) if !selected.is_folder => return code,
         last => Output::Folder(entries.into_iter().chain(last).collect()),
     };
     foreground::conclude(print_json(text(&output)).map(|()| code))

@@ -60,11 +60,8 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let others: Vec<_> = names.iter().filter(|it| *it != name).map(|it| [bold(it), roman("(1)")]).collect();
         // Neither hyphenated nor justified.
-        roff.control("SH", ["SEE ALSO"])
-            .control("nh", [])
-            .control("ad", ["l"])
-            .text(others.join(&roman(", ")))
-            .to_writer(&mut page)?;
+        roff.control("SH", ["SEE ALSO"]).control("nh", []).control("ad", ["l"]).text(others.join(&roman(", ")));
+        roff.to_writer(&mut page)?;
         pages.push((man.get_filename(), page));
     }
     Ok(pages)

@@ -10,7 +10,7 @@ use crate::commands::invocation::Invocation;
 use crate::commands::jobs::{Selected, select};
 use crate::commands::recorded::refuse;
 use crate::commands::run::job::{Night, prepare};
-use crate::config;
+use crate::config::{self, JobFile};
 use crate::exit_code::ExitCode;
 
 pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
@@ -20,20 +20,19 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
         eprintln!("scripting-system: --date {today} is in the future; give a date up to {}", started.date_naive());
         return ExitCode::CommandLine;
     }
-    let selected = select(&arguments.jobs, invocation);
-    let is_folder = matches!(selected, Ok(Selected::Folder { .. }));
+    let Selected { jobs, is_folder, is_whole } = match select(&arguments.jobs, invocation) {
+        Ok(selected) => selected,
+        Err(error) => return error.report(),
+    };
     let night = Night { today, started, dry_run, is_folder };
-    match selected {
-        Ok(Selected::File(file)) => match config::load(&file, invocation.environment) {
+    match jobs.as_slice() {
+        [JobFile { file, .. }] if !is_folder => match config::load(file, invocation.environment) {
             Ok(config) => {
-                let (recorded, lock, work) = prepare(&file, &config, begun, &night, invocation);
+                let (recorded, lock, work) = prepare(file, &config, begun, &night, invocation);
                 recorded.run(lock, work)
             }
-            Err(error) => refuse(&file, dry_run, &error, invocation),
+            Err(error) => refuse(file, dry_run, &error, invocation),
         },
-        Ok(Selected::Folder { jobs, is_whole }) => {
-            folder::run(jobs, is_whole, usize::from(arguments.parallel), &night, invocation)
-        }
-        Err(error) => error.report(),
+        _ => folder::run(jobs, is_whole, usize::from(arguments.parallel), &night, invocation),
     }
 }

@@ -31,14 +31,14 @@ const PARALLEL: usize = 8;
 pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
     let end = Instant::now() + arguments.timeout;
     let (health, text) = match select(&arguments.jobs, invocation) {
-        Ok(Selected::File(file)) => {
-            let report = examine_one(Ok(&file), arguments, end, invocation);
-            (report.health, plugin_line::line(&report))
-        }
-        Ok(Selected::Folder { jobs, .. }) => {
-            let examine = |job: &JobFile| examine_one(job.without_conflicts(), arguments, end, invocation);
-            let reports = map_in_parallel(&jobs, PARALLEL, |job| (job.name.clone(), examine(job)));
-            (plugin_line::worst(&reports), plugin_line::lines(&reports))
+        Ok(Selected { jobs, is_folder, .. }) => {
+            let examine = |job: &JobFile| (job.name.clone(), examine_one(job, arguments, end, invocation));
+            let reports = map_in_parallel(&jobs, PARALLEL, examine);
+            let text = match reports.as_slice() {
+                [(_, report)] if !is_folder => plugin_line::line(report),
+                reports => plugin_line::lines(reports),
+            };
+            (plugin_line::worst(&reports), text)
         }
         Err(error) => return unknown(error.lines().join("; ")),
     };
@@ -47,12 +47,7 @@ pub fn status(arguments: &cli::Status, invocation: &Invocation<'_>) -> Health {
 }
 
 /// Examines a job until `end`.
-fn examine_one(
-    file: Result<&Path, LoadError>,
-    arguments: &cli::Status,
-    end: Instant,
-    invocation: &Invocation<'_>,
-) -> Report {
+fn examine_one(job: &JobFile, arguments: &cli::Status, end: Instant, invocation: &Invocation<'_>) -> Report {
     let min_size = arguments.min_size;
     let max_age = TimeDelta::from_std(arguments.max_age).unwrap_or(TimeDelta::MAX);
     let max_drill_age = arguments.max_drill_age.map(|age| TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX));
@@ -71,7 +66,7 @@ fn examine_one(
             Report::without_figures(health, redaction.clean(&with_causes(&error)))
         }))
     };
-    let report = match file {
+    let report = match job.without_conflicts() {
         Ok(_) if limit.is_zero() => Err(CommandError::Interrupted(Interruption::Deadline)),
         Ok(file) => foreground::run(file, invocation, load, work),
         Err(error) => Err(CommandError::Configuration(error)),

@@ -6,13 +6,18 @@ use serde_json::{Map, Value as Json, json};
 
 use super::context::Context;
 use super::environment::Environment;
+use super::extends::EXTENDS;
 use super::section::{Key, Reader};
 use super::{secret, validated};
 use crate::disk::trust::Trust;
 
 /// The JSON Schema (draft 2020-12) of a configuration.
 pub fn json_schema() -> String {
-    let mut schema = object(&keys(), &[]);
+    let keys = keys();
+    let mut schema = object(&keys);
+    // The extended file may have what is missing.
+    schema["if"] = json!({"properties": {EXTENDS: {"type": "null"}}});
+    schema["then"] = constraints(&keys, &[]);
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["title"] = "Configuration of scripting-system".into();
     schema["$defs"] = json!({"Secret": secret::definition()});
@@ -32,24 +37,30 @@ pub(super) fn keys() -> Vec<Key> {
     Reader::describe(Context::new(root, root, &environment, &trust), validated::read)
 }
 
-fn object(keys: &[Key], rules: &[Json]) -> Json {
-    let (mut properties, mut required) = (Map::new(), Vec::new());
+fn object(keys: &[Key]) -> Json {
+    let mut properties = Map::new();
     for key in keys {
-        let mut property = if key.keys.is_empty() { key.form.schema.clone() } else { object(&key.keys, &key.rules) };
-        match &key.default {
-            None => required.push(key.label.name),
-            Some(default) => {
-                property = nullable(property);
-                property["default"] = default.clone();
-            }
+        let mut property = if key.keys.is_empty() { key.form.schema.clone() } else { object(&key.keys) };
+        if let Some(default) = &key.default {
+            property = nullable(property);
+            property["default"] = default.clone();
         }
         property["description"] = key.label.description.into();
         properties.insert(key.label.name.to_owned(), property);
     }
-    let mut object = json!({"type": "object", "properties": properties, "additionalProperties": false});
-    for (keyword, list) in [("required", json!(required)), ("allOf", json!(rules))] {
-        if list != json!([]) {
-            object[keyword] = list;
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// Which keys a complete configuration must have, and the rules about combinations.
+fn constraints(keys: &[Key], rules: &[Json]) -> Json {
+    let required: Vec<&str> = keys.iter().filter(|key| key.default.is_none()).map(|key| key.label.name).collect();
+    let sections = keys.iter().filter(|key| !key.keys.is_empty());
+    let sections: Map<String, Json> =
+        sections.map(|key| (key.label.name.to_owned(), constraints(&key.keys, &key.rules))).collect();
+    let mut object = json!({});
+    for (keyword, value) in [("required", json!(required)), ("allOf", json!(rules)), ("properties", json!(sections))] {
+        if ![json!([]), json!({})].contains(&value) {
+            object[keyword] = value;
         }
     }
     object

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Value as Json, json};
 
 use super::context::{Context, Extended};
 use super::documents::keys;
@@ -81,25 +81,12 @@ impl Files<'_> {
         let file = Some(file.unwrap_or(self.own).to_owned());
         let value = match value {
             Value::Text(text) if path == "source.url" => redact_address(text).into(),
-            Value::Object(members) if is_reference(members) => shown(value),
+            Value::Object(members) if is_reference(members) => json!(value),
             Value::Object(_) => WITHHELD.into(),
             // A section has no schema; any other value in its place is a mistake.
             _ if schema["$ref"] == SECRET || schema.is_null() => WITHHELD.into(),
-            _ => shown(value),
+            _ => json!(value),
         };
         found.push(EffectiveKey { path, value, file });
-    }
-}
-
-fn shown(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Boolean(truth) => (*truth).into(),
-        Value::Number(number) => number.clone().into(),
-        Value::Text(text) => text.as_str().into(),
-        Value::List(entries) => entries.iter().map(shown).collect(),
-        Value::Object(members) => {
-            Json::Object(members.iter().map(|(name, value)| (name.clone(), shown(value))).collect::<Map<_, _>>())
-        }
     }
 }

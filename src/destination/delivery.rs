@@ -1,5 +1,7 @@
 //! Sends an archive under a temporary name, reads it back over other connections, and publishes it.
 
+use std::thread;
+
 use crate::destination::error::DestinationError;
 use crate::destination::publish::{IsOtherJobs, Occupant, Publication, Published, clear_checksum, put_back};
 use crate::destination::session::connection::Connection;
@@ -11,6 +13,7 @@ use crate::rules::archive_name::Naming;
 use crate::rules::listing::{Entry, own_uploads};
 use crate::rules::origin::Mark;
 use crate::runtime::progress::Progress;
+use crate::runtime::worker::{inherit, propagate_panic};
 
 /// The delivery of one archive. It reconnects after a broken connection.
 pub struct Delivery<'a> {
@@ -38,6 +41,8 @@ pub enum SentState {
         upload: Box<Upload>,
         /// The archive's name in the other form, encrypted or not, if the folder has one.
         other_form: Option<String>,
+        /// The connection that closed the file.
+        writer: Connection,
     },
     /// The same bytes already have the final name.
     AlreadyThere(Connection),
@@ -90,8 +95,7 @@ impl Delivery<'_> {
         let state = if is_delivered {
             SentState::AlreadyThere(connection)
         } else {
-            connection.close_quietly();
-            SentState::Uploaded { upload: Box::new(upload), other_form: publication.other_form }
+            SentState::Uploaded { upload: Box::new(upload), other_form: publication.other_form, writer: connection }
         };
         Ok(Sent { state, cleared })
     }
@@ -102,17 +106,20 @@ impl Delivery<'_> {
     /// # Errors
     /// If the server's copy differs, and as [`send`](Delivery::send).
     pub fn verify_and_publish(&self, sent: SentState) -> Result<Verified, DestinationError> {
-        let (mut upload, other_form) = match sent {
+        let (mut upload, other_form, writer) = match sent {
             SentState::AlreadyThere(connection) => {
                 let published = Published::AlreadyThere;
                 let (durability, free, listing) = (None, None, None);
                 return Ok(Verified { published, connection, durability, free, has_foreign_checksum: false, listing });
             }
-            SentState::Uploaded { upload, other_form } => (upload, other_form),
+            SentState::Uploaded { upload, other_form, writer } => (upload, other_form, writer),
         };
         let mut publication = self.publication(other_form);
+        let mut writer = Some(writer);
         let (published, connection) = loop {
-            let connection = match self.verify(&upload) {
+            let (verified, listing) = self.verify(&upload, writer.take());
+            publication.listing_before = listing;
+            let connection = match verified {
                 // A file that may not be read may not be read after another upload either.
                 Err(error @ DestinationError::Refused { .. }) => return Err(error),
                 Err(error) if upload.falls_back_after(&error) => {
@@ -154,6 +161,7 @@ impl Delivery<'_> {
             has_foreign_checksum: false,
             replaced: None,
             may_be_done: false,
+            listing_before: None,
             listing: None,
         }
     }
@@ -202,11 +210,31 @@ impl Delivery<'_> {
         }
     }
 
-    fn verify(&self, upload: &Upload) -> Result<Connection, DestinationError> {
-        let bar = || self.progress.bar("Verify", Some(self.size()));
+    /// Verifies the closed upload. If another connection is open for that, lists the folder over `writer` at the same time.
+    fn verify(
+        &self,
+        upload: &Upload,
+        writer: Option<Connection>,
+    ) -> (Result<Connection, DestinationError>, Option<Vec<Entry>>) {
         // One was opened during the upload.
         let spare = self.server.pool.take().and_then(Result::ok);
         self.server.pool.clear();
+        let listing = |writer: Connection, is_needed: bool| {
+            let listing = is_needed.then(|| writer.list().ok()).flatten();
+            writer.close_quietly();
+            listing
+        };
+        let (writer, early) = if spare.is_some() { (writer, None) } else { (None, writer) };
+        early.map(|writer| listing(writer, false));
+        thread::scope(|scope| {
+            let listed = writer.map(|writer| scope.spawn(inherit(move || listing(writer, true))));
+            let verified = self.verify_over(upload, spare);
+            (verified, listed.and_then(|listed| propagate_panic(listed.join())))
+        })
+    }
+
+    fn verify_over(&self, upload: &Upload, spare: Option<Connection>) -> Result<Connection, DestinationError> {
+        let bar = || self.progress.bar("Verify", Some(self.size()));
         let mut is_first = true;
         let ((), connection) = self.server.with_connection("verifying the archive", spare, |connection| {
             let is_first = std::mem::take(&mut is_first);

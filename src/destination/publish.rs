@@ -70,6 +70,8 @@ pub(crate) struct Publication<'a> {
     pub(crate) replaced: Option<Replaced>,
     /// Whether the upload may have its final name already.
     pub(crate) may_be_done: bool,
+    /// The folder, as listed after the upload.
+    pub(crate) listing_before: Option<Vec<Entry>>,
     /// The folder after the rename, if its listing shows the result.
     pub(crate) listing: Option<Vec<Entry>>,
 }
@@ -269,6 +271,16 @@ impl Publication<'_> {
     fn check_rename(&mut self, connection: &Connection, part: &str, size: u64) -> Result<(), DestinationError> {
         let is_renamed =
             |new: Option<&Entry>| new.is_some_and(|entry| entry.size.is_none_or(|renamed| renamed == size));
+        // If nothing else has changed since the folder was listed, one request suffices.
+        if let Some(mut listing) =
+            self.listing_before.take().filter(|_| self.replaced.is_none() && self.checksum.is_none())
+            && let Some(new) = connection.lookup(self.final_name)?.filter(|new| is_renamed(Some(new)))
+        {
+            listing.retain(|entry| entry.name != part && entry.name != new.name);
+            listing.push(new);
+            self.listing = Some(listing);
+            return Ok(());
+        }
         let listing = match connection.list() {
             Err(error) if error.is_transient() => return Err(error),
             listing => listing.unwrap_or_default(),

@@ -34,13 +34,9 @@ pub(super) struct Document {
 /// The number of findings by status.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Totals {
-    /// Those with the status `ok`.
     ok: usize,
-    /// Those with the status `warning`.
     warnings: usize,
-    /// Those with the status `problem`.
     problems: usize,
-    /// Those with the status `skipped`.
     skipped: usize,
 }
 

@@ -22,10 +22,15 @@ const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Sends requests over the resting connections of a server. Its thread ends with the last connection.
 #[derive(Debug, Default)]
-pub(crate) struct Keeper(Mutex<Weak<Sender<Weak<Pulse>>>>);
+pub(crate) struct Keeper(Mutex<Weak<Sender<Message>>>);
+
+pub(crate) enum Message {
+    Add(Weak<Pulse>),
+    Beat,
+}
 
 /// As long as it exists, the keeper's thread runs.
-pub(crate) type KeeperGuard = Arc<Sender<Weak<Pulse>>>;
+pub(crate) type KeeperGuard = Arc<Sender<Message>>;
 
 /// The state of a connection, shared with the keeper.
 pub(crate) struct Pulse {
@@ -54,19 +59,27 @@ impl Keeper {
         });
         *current = Arc::downgrade(&sender);
         // The thread receives as long as there is a sender.
-        let _ = sender.send(Arc::downgrade(pulse));
+        let _ = sender.send(Message::Add(Arc::downgrade(pulse)));
         sender
+    }
+
+    /// Sends a request over each resting connection now, without waiting for the reply: a connection that is needed soon is then
+    /// not checked first.
+    pub(crate) fn beat_soon(&self) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        // Without a sender, there is no connection.
+        _ = sender.map(|sender| sender.send(Message::Beat));
     }
 }
 
-fn keep(receiver: &Receiver<Weak<Pulse>>, interval: Duration) {
+fn keep(receiver: &Receiver<Message>, interval: Duration) {
     let mut pulses: Vec<Weak<Pulse>> = Vec::new();
     let mut next = Instant::now() + interval;
     loop {
         match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(pulse) => pulses.push(pulse),
+            Ok(Message::Add(pulse)) => pulses.push(pulse),
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
+            Ok(Message::Beat) | Err(RecvTimeoutError::Timeout) => {
                 pulses.retain(|pulse| pulse.upgrade().is_some_and(|pulse| pulse.beat()));
                 next = Instant::now() + interval;
             }

@@ -52,7 +52,7 @@ pub struct Server {
     pub(crate) pool: Arc<ConnectionPool>,
     /// `sftp.directory`, resolved by the first connection.
     directory: Arc<OnceLock<PathBuf>>,
-    keeper: Arc<Keeper>,
+    pub(crate) keeper: Arc<Keeper>,
 }
 
 /// A connection before the login.

@@ -57,7 +57,7 @@ pub struct Upload {
     has_lost_lane: AtomicBool,
     /// The durability of the complete upload.
     pub(crate) durability: Durability,
-    /// Bytes that were free when it was complete, if the server reports them.
+    /// About how many bytes were free when it was complete, if the server reports them.
     pub(crate) free: Option<u64>,
 }
 
@@ -167,13 +167,14 @@ impl Upload {
             this.was_resumed.store(was_resumed, Ordering::SeqCst);
             // Additional connections may already be waiting for the file.
             this.queue.open();
-            if this.queue.high_water_mark() == 0 {
-                writer.check_space()?;
-            }
+            let free_before = if this.queue.high_water_mark() == 0 { writer.check_space()? } else { None };
             this.send_parts(server, &mut writer, bar)?;
             this.read_back.acknowledged().finish();
+            // During the sync, so that verifying begins without a check of its connection.
+            server.keeper.beat_soon();
             durability = writer.sync();
-            free = writer.free_space();
+            // A request for it would cost another round trip.
+            free = free_before.map(|free| free.saturating_sub(this.queue.high_water_mark()));
             let closed = writer.close();
             // All bytes are acknowledged. After a failed sync, reading them back shows whether the archive is good.
             closed.or_else(|error| if matches!(durability, Durability::Failed(_)) { Ok(()) } else { Err(error) })

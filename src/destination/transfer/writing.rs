@@ -38,11 +38,11 @@ impl<'a> RemoteWriter<'a> {
         Ok(RemoteWriter { connection, name, file, expected_size })
     }
 
-    /// Checks that there is enough space, if the server reports it.
-    pub(crate) fn check_space(&mut self) -> Result<(), DestinationError> {
+    /// Checks that there is enough space, and returns it in bytes, if the server reports it.
+    pub(crate) fn check_space(&mut self) -> Result<Option<u64>, DestinationError> {
         match (self.expected_size, self.free_space()) {
             (Some(needed), free @ Some(available)) if needed > available => Err(self.no_space(free)),
-            _ => Ok(()),
+            (_, free) => Ok(free),
         }
     }
 

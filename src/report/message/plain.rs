@@ -24,6 +24,9 @@ pub(crate) fn plain_text(record: &RunRecord) -> String {
             lines.extend(notes);
         }
     }
+    if record.not_begun.is_some() {
+        return lines.join("\n") + "\n";
+    }
     let mut figures: Vec<Figure> = figures::sent(record).into_iter().chain(figures::last_archives(record)).collect();
     figures.extend(figures::folder_figures(record));
     for group in [figures, facts(record)] {

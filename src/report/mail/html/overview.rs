@@ -2,10 +2,10 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::record::run_record::RunRecord;
+use crate::record::run_record::{Level, RunRecord};
 use crate::report::mail::html::style::{CELL, QUIET, TABLE, TITLE};
-use crate::report::mail::html::{details, outcome, page, subtitles};
-use crate::report::message::colour::{AMBER, BLUE, for_outcome};
+use crate::report::mail::html::{details, list, outcome, page, subtitles};
+use crate::report::message::colour::{AMBER, BLUE, RED, for_outcome};
 use crate::report::message::overview::{self, Row, has_failed};
 use crate::report::message::{facts, headline};
 
@@ -105,7 +105,7 @@ fn in_full(row: &Row<'_>) -> Markup {
             @if row.record.not_begun.is_none() {
                 (details(row.record))
             } @else {
-                p style="overflow-wrap:anywhere" { (row.to_do) }
+                (list(row.record, Level::Error, "Errors", RED))
             }
         }
     }

@@ -122,7 +122,7 @@ fn the_page_of_a_command_has_the_usual_sections() {
         assert_eq!(titles, [&["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"][..], &expected[..]].concat());
         let [.., status, _, files, examples, see] = &page[..] else { panic!("{page:?}") };
         assert!(status.1.contains("\n       3      the configuration"), "{}", status.1);
-        assert!(files.1.contains("       /etc/scripting-system/config.json\n"), "{}", files.1);
+        assert!(files.1.contains("\n       /etc/scripting-system/config.json\n"), "{}", files.1);
         assert!(examples.1.contains(&format!("\n           scripting-system {command} --")), "{}", examples.1);
         assert!(!see.1.contains(&format!("-{command}(1)")) && see.1.contains("scripting-system-list(1)"), "{}", see.1);
     }

@@ -15,14 +15,18 @@ Exit codes:
        dump does not load, or a check failed
   5    another run or drill with the same configuration is under way
   130, 143  interrupted
-  The status command uses the exit codes of monitoring plugins instead.";
+  The status command uses the exit codes of monitoring plugins instead.
+  Several jobs end with the worst of their codes, in the order 130, 143,
+  4, 3, 5, 1, 0.";
 
 pub(super) const RUN: &str = "\
 Examples:
   Show what a run would send and remove:
-    scripting-system run --config shop.json --dry-run
+    scripting-system run --job shop --dry-run
   Make up for a missed night while its dump is still published:
-    scripting-system run --config shop.json --date 2026-11-23";
+    scripting-system run --job shop --date 2026-11-23
+  Run all jobs of a folder, four at a time:
+    scripting-system run --config /etc/scripting-system/jobs --parallel 4";
 
 pub(super) const CHECK: &str = "\
 Exit codes:
@@ -34,10 +38,9 @@ Exit codes:
 
 Examples:
   Check a new job, and send a test mail and a test message:
-    scripting-system check --config shop.json --notify
+    scripting-system check --job shop --notify
   Print only the findings that need attention:
-    scripting-system check --config shop.json --json |
-      jq '.findings[] | select(.status == \"problem\")'";
+    scripting-system check --json | jq '.[].findings[] | select(.fix)'";
 
 pub(super) const STATUS: &str = "\
 Exit codes:
@@ -52,7 +55,7 @@ Exit codes:
 
 Examples:
   Expect an archive of at least 1 MB each day, and a drill each week:
-    scripting-system status --config shop.json --min-size 1MB --max-drill-age 8d";
+    scripting-system status --job shop --min-size 1MB --max-drill-age 8d";
 
 pub(super) const VERIFY: &str = "\
 Exit codes:
@@ -66,9 +69,9 @@ Exit codes:
 
 Examples:
   Read every archive back:
-    scripting-system verify --config shop.json --all
+    scripting-system verify --job shop --all
   Decrypt the newest archive too:
-    scripting-system verify --config shop.json --identity backup-key.txt";
+    scripting-system verify --job shop --identity key.txt";
 
 pub(super) const RESTORE: &str = "\
 Exit codes:
@@ -81,10 +84,10 @@ Exit codes:
 
 Examples:
   Restore the newest dump into the folder restored:
-    scripting-system restore --config shop.json --output restored
+    scripting-system restore --job shop --output restored
   Load the dump of a date into a new database:
     set -o pipefail
-    scripting-system restore --config shop.json --date 2026-11-23 --output - |
+    scripting-system restore --job shop --date 2026-11-23 --output - |
       mariadb new_shop";
 
 pub(super) const DRILL: &str = "\
@@ -99,14 +102,14 @@ Exit codes:
 
 Examples:
   Restore the newest archive, and check its data:
-    scripting-system drill --config shop.json
+    scripting-system drill --job shop
   Restore the encrypted archive of a date:
-    scripting-system drill --config shop.json --date 2026-11-23 \\
-      --identity backup-key.txt";
+    scripting-system drill --job shop --date 2026-11-23 --identity key.txt";
 
 /// Only in manual pages.
 pub const MANUAL: &str = "\
 Environment:
+  SCRIPTING_SYSTEM_CONFIG  the configuration, if --config is not given
   TZ    the job's time zone; without it, that of the machine
   NO_COLOR  if not empty, print without colours
   CREDENTIALS_DIRECTORY  the folder of the secrets that are systemd
@@ -115,8 +118,10 @@ Environment:
        can write
 
 Files:
-  /etc/scripting-system/config.json  the configuration that the
-       installer creates; relative paths in it start at its folder
+  /etc/scripting-system/jobs/*.json  the jobs; names that begin with .
+       or _ are skipped. Relative paths start at the file's folder
+  /etc/scripting-system/config.json  the only job, if that folder does
+       not exist
   log.log  the log, in the configuration's folder unless log.file names
        another file
   ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts  the host keys of SFTP

@@ -47,6 +47,7 @@ pub(super) fn lines(reports: &[(String, Report)]) -> String {
     let states = WORST_FIRST.map(|state| (state, with(state).count()));
     let counts = states.iter().filter(|(_, count)| *count > 0).map(|(it, count)| format!("{count} {}", state(*it)));
     let text = format!("{}: {}", units::count(reports.len(), "job"), counts.collect::<Vec<_>>().join(", "));
+    let text = text.trim_end_matches(": ").to_owned();
     let counts = states.map(|(it, count)| format!("{}={count};;;0", state(it).to_lowercase()));
     let mut lines = vec![line(&Report { health: worst(reports), text, figures: counts.to_vec() })];
     let jobs = WORST_FIRST.into_iter().flat_map(with);

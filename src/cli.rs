@@ -1,5 +1,7 @@
 //! The command line: commands, options, and their help texts.
 
+pub mod help;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,9 +11,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::cli::help::{CHECK, DRILL, PROGRAM, RESTORE, RUN, STATUS, VERIFY};
+
 /// Ship a nightly database dump from a web server to an SFTP server, verify it there, and send a report.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = PROGRAM)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -23,16 +27,17 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch the dump, upload it as an archive, verify it, remove expired archives, and send a report.
+    /// Run the nightly job: download, pack, upload, verify, prune and report.
     Run(Run),
-    /// Check everything that the next run needs, without sending a dump.
+    /// Check everything that the next run needs, and print how to fix each problem; no dump is sent.
     Check(Check),
     /// List the archives on the server, and whether the next run keeps or removes each.
     List(List),
     /// Remove expired archives without a run, for runs with credentials that may not remove files.
     Prune(Prune),
     /// Check for a recent archive, as a monitoring plugin.
-    #[command(after_help = STATES)]
+    ///
+    /// Print one line with performance data on standard output.
     Status(Status),
     /// Read archives back from the server, and check that each can be restored.
     Verify(Verify),
@@ -74,6 +79,7 @@ pub struct Shard {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = RUN)]
 pub struct Run {
     #[command(flatten)]
     pub jobs: Jobs,
@@ -100,7 +106,7 @@ pub struct Run {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = CHECK_EXIT_CODES)]
+#[command(after_help = CHECK)]
 pub struct Check {
     #[command(flatten)]
     pub jobs: Jobs,
@@ -108,6 +114,18 @@ pub struct Check {
     /// Also send a test mail and a test message.
     #[arg(long)]
     pub notify: bool,
+
+    /// Print the findings, or the mistakes in the configuration, as a JSON document.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the merged configuration as JSON, and the file that sets each value. Secrets are withheld; nothing is checked.
+    #[arg(long, conflicts_with_all = ["notify", "json"])]
+    pub effective: bool,
+
+    /// Print the JSON Schema of the --json output, without connecting.
+    #[arg(long, exclusive = true)]
+    pub json_schema: bool,
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +153,7 @@ pub struct Prune {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = STATUS)]
 pub struct Status {
     #[command(flatten)]
     pub jobs: Jobs,
@@ -157,7 +176,7 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = VERIFY_EXIT_CODES)]
+#[command(after_help = VERIFY)]
 pub struct Verify {
     #[command(flatten)]
     pub jobs: Jobs,
@@ -181,6 +200,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = RESTORE)]
 pub struct Restore {
     #[command(flatten)]
     pub jobs: Jobs,
@@ -193,7 +213,7 @@ pub struct Restore {
     #[arg(long)]
     pub latest: bool,
 
-    /// Restore an archive of this date that a later run replaced: the first one, or the last one with `--replaced=last`.
+    /// Restore an archive of this date that a later run replaced: the first one, or the last one with --replaced=last.
     #[arg(
         long,
         value_name = "WHICH",
@@ -204,7 +224,7 @@ pub struct Restore {
     )]
     pub replaced: Option<Replaced>,
 
-    /// Write the dump to this folder, which is created if missing, or to standard output if it is `-`: the exit code shows
+    /// Write the dump to this folder, which is created if missing, or to standard output if it is "-": the exit code shows
     /// then whether it was complete.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
@@ -228,7 +248,7 @@ pub struct Restore {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = DRILL_EXIT_CODES)]
+#[command(after_help = DRILL)]
 pub struct Drill {
     #[command(flatten)]
     pub jobs: Jobs,
@@ -314,56 +334,3 @@ fn shard(text: &str) -> Result<Shard, String> {
 fn date(text: &str) -> Result<NaiveDate, String> {
     text.parse().map_err(|_| "write it as year, month and day, such as 2026-11-23".to_owned())
 }
-
-const STATES: &str = "\
-One line on standard output, and an exit code:
-  0    OK
-  1    WARNING: removal is held back, leftovers of interrupted runs
-       remain, prune is overdue, a clock is wrong, or the server
-       reports no size
-  2    CRITICAL: no archive, the newest one is too old or too small,
-       no drill passed in time, or the server cannot be reached or used
-  3    UNKNOWN: the command line, the configuration or known_hosts
-       cannot be used";
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    success; run: delivered and verified, or already on the server,
-       without warnings
-  1    the run finished with warnings
-  2    invalid command line
-  3    the configuration cannot be used
-  4    run: failed, nothing new was delivered; other commands: found a
-       problem, or an archive is bad, missing or unreachable; drill: a
-       dump does not load, or a check failed
-  5    another run or drill with the same configuration is under way
-  130, 143  interrupted
-The status command uses the exit codes of monitoring plugins instead.";
-
-const VERIFY_EXIT_CODES: &str = "\
-Exit codes:
-  0    every archive that was read is good, or encrypted and unchanged
-  1    all are intact, but at least one contains the dump under a name
-       other than source.dump and --dump
-  2    invalid command line
-  3    the configuration cannot be used
-  4    an archive is bad, missing, or could not be read
-  130, 143  interrupted";
-
-const DRILL_EXIT_CODES: &str = "\
-Exit codes:
-  0    the dump was restored, and every check passed
-  1    it was, with warnings: fewer tables, or a report was not sent
-  2    invalid command line
-  3    the configuration cannot be used, or a program is missing
-  4    the archive, its dump or a check failed
-  5    another drill of this job is under way
-  130, 143  interrupted";
-
-const CHECK_EXIT_CODES: &str = "\
-Exit codes:
-  0    no problems found
-  2    invalid command line
-  3    the configuration cannot be used
-  4    there is a problem to fix
-  130, 143  interrupted";

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use scripting_system::cli::definition;
+
 /// The output of the program, which must succeed.
 fn output_of(arguments: &[&str]) -> String {
     let output = Command::new(testkit::program()).args(arguments).output().unwrap();
@@ -87,6 +89,68 @@ fn man_shows_the_printed_page() {
     let shown = String::from_utf8(output.stdout).unwrap();
     for text in ["scripting-system-run(1)", "configuration cannot be used", "SYNOPSIS"] {
         assert!(shown.contains(text), "{shown}");
+    }
+}
+
+/// The sections of a formatted page, in their order, with the lines of each.
+fn sections(page: &str) -> Vec<(String, String)> {
+    let mut command = Command::new("man");
+    let output = run_with_input(command.args(["--local-file", "--warnings", "-"]).env("MANWIDTH", "80"), page);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let mut sections: Vec<(String, String)> = Vec::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        match line.chars().next() {
+            Some(first) if first.is_alphabetic() => sections.push((line.to_owned(), String::new())),
+            _ => sections.iter_mut().last().into_iter().for_each(|(_, text)| text.push_str(&format!("{line}\n"))),
+        }
+    }
+    // The header and the footer.
+    sections.remove(0);
+    sections.pop();
+    sections
+}
+
+#[test]
+fn the_page_of_a_command_has_the_usual_sections() {
+    let folder = tempfile::tempdir().unwrap();
+    output_of(&["man", "--output", folder.path().to_str().unwrap()]);
+    let page = |name: &str| sections(&fs::read_to_string(folder.path().join(name)).unwrap());
+    for command in ["run", "check", "verify", "restore", "drill"] {
+        let page = page(&format!("scripting-system-{command}.1"));
+        let titles: Vec<&str> = page.iter().map(|(title, _)| title.as_str()).collect();
+        let expected = ["EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"];
+        assert_eq!(titles, [&["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"][..], &expected[..]].concat());
+        let [.., status, _, files, examples, see] = &page[..] else { panic!("{page:?}") };
+        assert!(status.1.contains("\n       3      the configuration"), "{}", status.1);
+        assert!(files.1.contains("\n       /etc/scripting-system/config.json\n"), "{}", files.1);
+        assert!(examples.1.contains(&format!("\n           scripting-system {command} --")), "{}", examples.1);
+        assert!(!see.1.contains(&format!("-{command}(1)")) && see.1.contains("scripting-system-list(1)"), "{}", see.1);
+    }
+    let main = page("scripting-system.1");
+    assert_eq!(main[4].0, "SUBCOMMANDS");
+    assert!(!page("scripting-system-man.1").iter().any(|(title, _)| title == "FILES"));
+}
+
+#[test]
+fn the_program_accepts_every_example_in_its_help_texts() {
+    let mut count = 0;
+    for command in definition().get_subcommands_mut() {
+        let help = command.render_long_help().to_string().replace("\\\n", " ").replace("|\n", " | ");
+        for line in help.lines().map(str::trim).filter(|line| line.starts_with("scripting-system ")) {
+            let words = shlex::split(line).unwrap().into_iter().take_while(|word| word != "|");
+            definition().try_get_matches_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            count += 1;
+        }
+    }
+    assert!(count >= 9, "{count} examples");
+}
+
+#[test]
+fn help_texts_fit_a_terminal_of_80_columns() {
+    for command in definition().get_subcommands() {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(long, [""; 0], "{}", command.get_name());
     }
 }
 

@@ -303,8 +303,12 @@ fn each_error_has_an_exit_code_and_prints_no_listing() {
         }
         setup.call("list", &["--nonsense"]).exited_with(2);
     });
-    let without = Command::new(program()).arg("list").output().unwrap();
-    assert_eq!(without.status.code(), Some(2));
+    let without =
+        Command::new(program()).arg("list").env("SCRIPTING_SYSTEM_CONFIG", "/nonexistent.json").output().unwrap();
+    assert_eq!(without.status.code(), Some(3));
+    assert!(
+        String::from_utf8_lossy(&without.stderr).contains("/nonexistent.json: the configuration file cannot be read")
+    );
 }
 
 #[test]

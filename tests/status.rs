@@ -314,8 +314,8 @@ fn a_local_problem_is_unknown() {
 #[test]
 fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_other_commands() {
     for (arguments, text) in [
-        (&["status"][..], "--config <FILE>"),
-        (&["-v", "status"], "--config <FILE>"),
+        (&["status"][..], "/nonexistent.json: the configuration file cannot be read"),
+        (&["-v", "status"], "/nonexistent.json: the configuration file cannot be read"),
         (&["status", "--config", "x", "--nonsense\n|"], "unexpected argument"),
         (&["status", "--config", "x", "--max-age", "soon"], "--max-age"),
         (&["status", "--config", "x", "--max-age", "26"], "give a number and a unit, such as 90m, 26h or 2d"),
@@ -323,9 +323,12 @@ fn a_wrong_command_line_is_unknown_for_status_and_exit_code_2_for_other_commands
         (&["status", "--config", "x", "--timeout", "0s"], "give a time from 1s to 1h"),
         (&["status", "--config", "x", "--timeout", "1000years"], "give a time from 1s to 1h"),
     ] {
-        parse_outcome(&outcome(Command::new(program()).args(arguments).output().unwrap()), 3).assert_contains(text);
+        let mut command = Command::new(program());
+        command.args(arguments).env("SCRIPTING_SYSTEM_CONFIG", "/nonexistent.json");
+        parse_outcome(&outcome(command.output().unwrap()), 3).assert_contains(text);
     }
-    for (arguments, code) in [(&["list"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
+    for (arguments, code) in
+        [(&["list", "--nonsense"][..], 2), (&["--nonsense"], 2), (&["status", "--help"], 0), (&["--version"], 0)]
     {
         let output = Command::new(program()).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");

@@ -85,9 +85,9 @@ pub fn drill(arguments: &cli::Drill, invocation: &Invocation<'_>) -> ExitCode {
         as_json: false,
     };
     let lock = Lock::acquire(file, &config.id.of_drills(), &config.work_directory).map(Some);
-    let config = config.clone();
+    let (config, accounts) = (config.clone(), invocation.accounts.clone());
     recorded.run(lock, move |Tools { retry, journal, interrupt, progress }| {
-        let context = Context { config, started, interrupt, retry, progress };
+        let context = Context { config, started, interrupt, retry, progress, accounts };
         Drill { context, date, identities, begun, journal }.run_and_store(&clock);
     })
 }

@@ -11,7 +11,7 @@ use tracing::{Dispatch, dispatcher};
 
 use crate::commands::invocation::Invocation;
 use crate::config::{Config, Environment, LoadError, ReadBack};
-use crate::destination::Server;
+use crate::destination::{Accounts, Server};
 use crate::exit_code::ExitCode;
 use crate::record::run_record::Outcome;
 use crate::report::log::log_file::{self, LogFile};
@@ -56,6 +56,8 @@ pub(super) struct Context<C = ReadBack> {
     pub(super) interrupt: Interrupt,
     pub(super) retry: Retry,
     pub(super) progress: Progress,
+    /// What the jobs of this invocation know about passwords.
+    pub(super) accounts: Accounts,
 }
 
 impl<C> Context<C> {
@@ -106,6 +108,7 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
         started: (invocation.clock)(),
         interrupt: interrupt.clone(),
         progress,
+        accounts: invocation.accounts.clone(),
     };
     let (sender, receiver) = mpsc::channel();
     // Sending fails only if the supervisor abandoned the work; the result is then not needed.
@@ -126,21 +129,26 @@ pub(super) fn run<C: Settings, Value: Send + 'static>(
 
 /// Prints the error, if any, on stderr. Returns the exit code.
 pub(super) fn conclude(result: Result<ExitCode, CommandError>) -> ExitCode {
-    let error = match result {
-        Ok(code) => return code,
-        Err(error) => error,
-    };
-    for line in error.lines() {
-        eprintln!("scripting-system: {line}");
-    }
-    match error {
-        CommandError::Configuration(_) => ExitCode::Configuration,
-        CommandError::Failed(_) => ExitCode::Failed,
-        CommandError::Interrupted(cause) => Outcome::Interrupted(cause).into(),
-    }
+    conclude_as("", result)
+}
+
+/// As [`conclude`]; each line of the error begins with `prefix`.
+pub(super) fn conclude_as(prefix: &str, result: Result<ExitCode, CommandError>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        error.lines().iter().for_each(|line| eprintln!("scripting-system: {prefix}{line}"));
+        error.code()
+    })
 }
 
 impl CommandError {
+    pub(super) fn code(&self) -> ExitCode {
+        match self {
+            CommandError::Configuration(_) => ExitCode::Configuration,
+            CommandError::Failed(_) => ExitCode::Failed,
+            CommandError::Interrupted(cause) => Outcome::Interrupted(*cause).into(),
+        }
+    }
+
     /// One line, or one for each mistake in the configuration.
     pub(super) fn lines(&self) -> Vec<String> {
         match self {

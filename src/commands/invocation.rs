@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use crate::commands::panics::PanicRedaction;
 use crate::config::Environment;
+use crate::destination::Accounts;
 use crate::runtime::clock::Clock;
 use crate::runtime::supervisor::Signals;
 
@@ -14,12 +15,20 @@ pub struct Invocation<'a> {
     pub(super) clock: &'a Clock,
     pub(super) environment: &'a Environment,
     pub(super) panics: PanicRedaction,
+    pub(super) accounts: Accounts,
     signals: OnceLock<Signals>,
 }
 
 impl<'a> Invocation<'a> {
     pub fn new(verbose: u8, clock: &'a Clock, environment: &'a Environment) -> Invocation<'a> {
-        Invocation { verbose, clock, environment, panics: PanicRedaction::default(), signals: OnceLock::new() }
+        Invocation {
+            verbose,
+            clock,
+            environment,
+            panics: PanicRedaction::default(),
+            accounts: Accounts::default(),
+            signals: OnceLock::new(),
+        }
     }
 
     /// The signals that interrupt the command, which the first call registers.

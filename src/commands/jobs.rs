@@ -1,24 +1,76 @@
 //! Selects the jobs that a command is for.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli;
+use crate::commands::foreground::{self, CommandError};
 use crate::commands::invocation::Invocation;
 use crate::config::{self, JobFile, LoadError};
 use crate::exit_code::ExitCode;
 use crate::rules::redaction::printable;
 use crate::rules::shard::is_in_shard;
 use crate::rules::spelling::did_you_mean;
+use crate::rules::units::count;
 
 const VARIABLE: &str = "SCRIPTING_SYSTEM_CONFIG";
 const DEFAULT_FOLDER: &str = "/etc/scripting-system/jobs";
 const DEFAULT_FILE: &str = "/etc/scripting-system/config.json";
 
-pub(super) enum Selected {
-    /// The configuration is a single file.
-    File(PathBuf),
-    /// Jobs of a folder, in the order of their names. `is_whole`: all of them.
-    Folder { jobs: Vec<JobFile>, is_whole: bool },
+/// The jobs that a command is for, in the order of their names.
+pub(super) struct Selected {
+    pub(super) jobs: Vec<JobFile>,
+    pub(super) is_folder: bool,
+    /// They are all jobs of the folder.
+    pub(super) is_whole: bool,
+}
+
+/// Calls `work` for each selected job, one after the other, until a signal arrives. Prints its errors, and for the jobs of a folder
+/// their names, if `has_headings`, with those that were not successful at the end. Returns the worst exit code.
+pub(super) fn for_each(
+    arguments: &cli::Jobs,
+    invocation: &Invocation<'_>,
+    has_headings: bool,
+    work: impl FnMut(&JobFile) -> Result<ExitCode, CommandError>,
+) -> ExitCode {
+    match select(arguments, invocation) {
+        Ok(selected) => work_through(&selected, has_headings, work),
+        Err(error) => error.report(),
+    }
+}
+
+/// As [`for_each`].
+pub(super) fn work_through(
+    Selected { jobs, is_folder, .. }: &Selected,
+    has_headings: bool,
+    mut work: impl FnMut(&JobFile) -> Result<ExitCode, CommandError>,
+) -> ExitCode {
+    let (mut codes, mut others) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let name = printable(&job.name);
+        if has_headings && *is_folder {
+            print_line(&format!("{}== {name} ==", if codes.is_empty() { "" } else { "\n" }));
+        }
+        let prefix = if *is_folder { format!("{name}: ") } else { String::new() };
+        let code = foreground::conclude_as(&prefix, work(job));
+        codes.push(code);
+        if code != ExitCode::Success {
+            others.push(format!("{name} ({})", code as u8));
+        }
+        if matches!(code, ExitCode::Interrupted | ExitCode::Terminated) {
+            break;
+        }
+    }
+    if has_headings && codes.len() > 1 {
+        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+        print_line(&format!("\n{}; with another exit code than 0: {others}", count(codes.len(), "job")));
+    }
+    ExitCode::worst(codes)
+}
+
+fn print_line(line: &str) {
+    // Without stdout, nobody reads it.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Why no job was selected.
@@ -49,9 +101,6 @@ impl NotSelected {
 pub(super) fn select(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Result<Selected, NotSelected> {
     let path = arguments.config.clone().unwrap_or_else(|| default_path(invocation));
     let is_folder = config::is_folder(&path);
-    if !is_folder && arguments.job.is_empty() && arguments.shard.is_none() {
-        return Ok(Selected::File(path));
-    }
     let mut jobs = config::jobs(&path, invocation.environment).map_err(NotSelected::Configuration)?;
     let known: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     if let Some(unknown) = arguments.job.iter().find(|name| !known.contains(&name.as_str())) {
@@ -64,13 +113,7 @@ pub(super) fn select(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Resu
         let is_named = arguments.job.is_empty() || arguments.job.contains(&job.name);
         is_named && arguments.shard.is_none_or(|shard| is_in_shard(&job.name, shard.index, shard.count))
     });
-    match jobs.pop() {
-        Some(job) if !is_folder => Ok(Selected::File(job.file)),
-        last => {
-            jobs.extend(last);
-            Ok(Selected::Folder { is_whole: jobs.len() == all, jobs })
-        }
-    }
+    Ok(Selected { is_whole: jobs.len() == all, is_folder, jobs })
 }
 
 fn default_path(invocation: &Invocation<'_>) -> PathBuf {
@@ -83,11 +126,7 @@ fn default_path(invocation: &Invocation<'_>) -> PathBuf {
 
 /// The only job that `arguments` select, for a command that works on one.
 pub(super) fn select_one(arguments: &cli::Jobs, invocation: &Invocation<'_>) -> Result<PathBuf, NotSelected> {
-    let jobs = match select(arguments, invocation)? {
-        Selected::File(file) => return Ok(file),
-        Selected::Folder { jobs, .. } => jobs,
-    };
-    match jobs.as_slice() {
+    match select(arguments, invocation)?.jobs.as_slice() {
         [job] => match job.without_conflicts() {
             Ok(file) => Ok(file.to_owned()),
             Err(error) => Err(NotSelected::Configuration(error)),

@@ -3,15 +3,16 @@
 mod document;
 mod table;
 
-use std::io::{self, Write as _};
-
 use console::Term;
 
 use crate::commands::foreground::{self, CommandError, Context};
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::select_one;
+use crate::commands::jobs::for_each;
+use crate::commands::json::{print, print_documents, print_schema};
+use crate::commands::list::document::{Document, document};
 use crate::commands::list::table::{Canvas, Listing};
 use crate::commands::recovery::{last_drill, list_once};
+use crate::config::JobFile;
 use crate::destination::DestinationError;
 use crate::exit_code::ExitCode;
 use crate::rules::inventory::Inventory;
@@ -19,22 +20,26 @@ use crate::{cli, config};
 
 pub fn list(arguments: &cli::List, invocation: &Invocation<'_>) -> ExitCode {
     if arguments.json_schema {
-        return foreground::conclude(print_schema());
+        return foreground::conclude(print_schema::<Document>("scripting-system list --json"));
     }
-    let file = &match select_one(&arguments.jobs, invocation) {
-        Ok(file) => file,
-        Err(error) => return error.report(),
-    };
-    let (as_json, verbose) = (arguments.json, invocation.verbose);
-    foreground::conclude(foreground::run(file, invocation, config::load_to_read_back, move |context| {
+    if arguments.json {
+        return print_documents(&arguments.jobs, invocation, |job| {
+            Ok((ExitCode::Success, document(&job.name, &fetch_job(job, invocation)?)))
+        });
+    }
+    for_each(&arguments.jobs, invocation, true, |job| {
+        print(&table::listing(&fetch_job(job, invocation)?, canvas(invocation.verbose))).map(|()| ExitCode::Success)
+    })
+}
+
+fn fetch_job(job: &JobFile, invocation: &Invocation<'_>) -> Result<Listing, CommandError> {
+    let file = job.without_conflicts().map_err(CommandError::Configuration)?;
+    foreground::run(file, invocation, config::load_to_read_back, |context| {
         for mistake in &context.config.retention_mistakes {
             context.progress.eprint(&format!("scripting-system: {mistake}; its default is used"));
         }
-        let listing = fetch(context)?;
-        let text = if as_json { document::listing_json(&listing)? } else { table::listing(&listing, canvas(verbose)) };
-        print(&text)?;
-        Ok(ExitCode::Success)
-    }))
+        Ok(fetch(context)?)
+    })
 }
 
 fn fetch(context: &Context) -> Result<Listing, DestinationError> {
@@ -58,20 +63,5 @@ fn canvas(verbose: u8) -> Canvas {
         columns: output.size_checked().map(|(_, columns)| columns.into()),
         has_colour: output.features().colors_supported(),
         shows_all_names: verbose > 0,
-    }
-}
-
-fn print_schema() -> Result<ExitCode, CommandError> {
-    let printed = document::listing_schema().map_err(io::Error::from).and_then(|schema| print(&schema));
-    printed.map(|()| ExitCode::Success).map_err(|error| CommandError::Failed(error.to_string()))
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        // The reader, such as `head`, has closed the pipe.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(io::Error::new(error.kind(), format!("writing to standard output: {error}"))),
-        Ok(()) => Ok(()),
     }
 }

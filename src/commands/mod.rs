@@ -9,6 +9,7 @@ mod foreground;
 pub mod gen_config;
 pub mod invocation;
 mod jobs;
+mod json;
 pub mod list;
 pub mod man;
 mod panics;

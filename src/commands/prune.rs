@@ -1,24 +1,27 @@
 //! `prune`: removes expired files, for runs whose credentials may not.
 
+use std::io::{self, IsTerminal as _};
 use std::time::Instant;
 
 use crate::cli;
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::select_one;
+use crate::commands::jobs::for_each;
 use crate::commands::recorded::{Kind, Recorded, Tools, new_record, refuse};
-use crate::config::{self, Reports};
+use crate::config::{self, JobFile, Reports};
 use crate::destination::Server;
 use crate::disk::lock::Lock;
 use crate::exit_code::ExitCode;
 use crate::pipeline::Removal;
 
 pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
-    let (begun, dry_run, started) = (Instant::now(), arguments.dry_run, (invocation.clock)());
-    let file = &match select_one(&arguments.jobs, invocation) {
-        Ok(file) => file,
-        Err(error) => return error.report(),
-    };
-    let config = match config::load_to_prune(file, invocation.environment) {
+    let is_for_person = arguments.dry_run || io::stdout().is_terminal();
+    for_each(&arguments.jobs, invocation, is_for_person, |job| Ok(prune_job(job, arguments.dry_run, invocation)))
+}
+
+fn prune_job(job: &JobFile, dry_run: bool, invocation: &Invocation<'_>) -> ExitCode {
+    let (begun, file, started) = (Instant::now(), &job.file, (invocation.clock)());
+    let config = job.without_conflicts().and_then(|file| config::load_to_prune(file, invocation.environment));
+    let config = match config {
         Ok(config) => config,
         Err(error) => return refuse(file, dry_run, &error, invocation),
     };
@@ -39,11 +42,11 @@ pub fn prune(arguments: &cli::Prune, invocation: &Invocation<'_>) -> ExitCode {
         after_hook: None,
         as_json: false,
     };
-    let config = config.clone();
+    let (config, accounts) = (config.clone(), invocation.accounts.clone());
     recorded.run(lock, move |Tools { retry, journal, interrupt, .. }| {
         // Sections that it does not need may have mistakes.
         config.warnings.iter().for_each(|warning| tracing::info!("{warning}"));
-        let server = Server::new(&config.sftp, &interrupt, &retry, !dry_run);
+        let server = Server::new(&config.sftp, &interrupt, &retry, !dry_run).sharing(&accounts);
         let (naming, policy, origin) = (config.naming, config.retention, config.origin);
         Removal { journal, interrupt, naming, policy, origin, dry_run }.prune(&server, config.alarm, started);
     })

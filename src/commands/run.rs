@@ -11,8 +11,7 @@ use crate::commands::invocation::Invocation;
 use crate::commands::jobs::{Selected, select};
 use crate::commands::recorded::{print_not_begun, refuse};
 use crate::commands::run::job::{Night, prepare};
-use crate::config;
-use crate::destination::Accounts;
+use crate::config::{self, JobFile};
 use crate::exit_code::ExitCode;
 use crate::record::run_record::NotBegun;
 use crate::report::document;
@@ -30,13 +29,15 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
         eprintln!("scripting-system: --date {today} is in the future; give a date up to {}", started.date_naive());
         return ExitCode::CommandLine;
     }
-    let selected = select(&arguments.jobs, invocation);
-    let is_folder = matches!(selected, Ok(Selected::Folder { .. }));
-    let night = Night { today, started, dry_run, as_json: arguments.json, is_folder, accounts: Accounts::default() };
-    match selected {
-        Ok(Selected::File(file)) => match config::load(&file, invocation.environment) {
+    let Selected { jobs, is_folder, is_whole } = match select(&arguments.jobs, invocation) {
+        Ok(selected) => selected,
+        Err(error) => return error.report(),
+    };
+    let night = Night { today, started, dry_run, as_json: arguments.json, is_folder };
+    match jobs.as_slice() {
+        [JobFile { file, .. }] if !is_folder => match config::load(file, invocation.environment) {
             Ok(config) => {
-                let (recorded, lock, work) = prepare(&file, &config, begun, &night, invocation);
+                let (recorded, lock, work) = prepare(file, &config, begun, &night, invocation);
                 recorded.run(lock, work)
             }
             Err(error) => {
@@ -44,12 +45,9 @@ pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
                     let name = file.file_stem().unwrap_or_default().to_string_lossy();
                     print_not_begun(night.record(&name, &[]), NotBegun::Misconfigured, &error.lines());
                 }
-                refuse(&file, dry_run, &error, invocation)
+                refuse(file, dry_run, &error, invocation)
             }
         },
-        Ok(Selected::Folder { jobs, is_whole }) => {
-            folder::run(jobs, is_whole, usize::from(arguments.parallel), &night, invocation)
-        }
-        Err(error) => error.report(),
+        _ => folder::run(jobs, is_whole, usize::from(arguments.parallel), &night, invocation),
     }
 }

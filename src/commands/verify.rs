@@ -8,9 +8,9 @@ use std::{io, slice};
 use age::x25519::Identity;
 
 use crate::archive::{PackedDump, Stored, unpack};
-use crate::commands::foreground::{self, Context, Work};
+use crate::commands::foreground::{self, CommandError, Context, Work};
 use crate::commands::invocation::Invocation;
-use crate::commands::jobs::select_one;
+use crate::commands::jobs::for_each;
 use crate::commands::recovery::{connect_and_list, identities, stored_sha256};
 use crate::commands::verify::report::Condition;
 use crate::destination::{Connection, Server, fetch};
@@ -24,32 +24,32 @@ use crate::runtime::error_chain::with_causes;
 use crate::{cli, config};
 
 pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode {
-    let file = match select_one(&arguments.jobs, invocation) {
-        Ok(file) => file,
-        Err(error) => return error.report(),
-    };
     let (date, all, other_name) = (arguments.date, arguments.all, arguments.dump.clone());
     let identities = match identities(&arguments.identity) {
         Ok(identities) => identities,
         Err(code) => return code,
     };
-    foreground::conclude(foreground::run(&file, invocation, config::load_to_read_back, move |context| {
-        let (server, connection, _, stored) = connect_and_list(context)?;
-        let stored = match date {
-            // `choose` skips an empty archive, which is bad.
-            Some(date) => match stored.iter().rfind(|archive| archive.date == date) {
-                Some(archive) => slice::from_ref(archive),
-                None => slice::from_ref(choose(&stored, Some(date))?),
-            },
-            None if all => &stored[..],
-            None => &stored[stored.len().saturating_sub(1)..],
-        };
-        if stored.is_empty() {
-            return Err(NoArchive::None.into());
-        }
-        let redaction = Redaction::new(&context.config.secrets());
-        Verification { context, server: &server, other_name, identities, redaction }.verify_all(connection, stored)
-    }))
+    for_each(&arguments.jobs, invocation, true, |job| {
+        let (other_name, identities) = (other_name.clone(), identities.clone());
+        let file = job.without_conflicts().map_err(CommandError::Configuration)?;
+        foreground::run(file, invocation, config::load_to_read_back, move |context| {
+            let (server, connection, _, stored) = connect_and_list(context)?;
+            let stored = match date {
+                // `choose` skips an empty archive, which is bad.
+                Some(date) => match stored.iter().rfind(|archive| archive.date == date) {
+                    Some(archive) => slice::from_ref(archive),
+                    None => slice::from_ref(choose(&stored, Some(date))?),
+                },
+                None if all => &stored[..],
+                None => &stored[stored.len().saturating_sub(1)..],
+            };
+            if stored.is_empty() {
+                return Err(NoArchive::None.into());
+            }
+            let redaction = Redaction::new(&context.config.secrets());
+            Verification { context, server: &server, other_name, identities, redaction }.verify_all(connection, stored)
+        })
+    })
 }
 
 struct Verification<'a> {

@@ -30,7 +30,7 @@ pub fn template() -> String {
 }
 
 /// Every key, in the order of the documentation.
-fn keys() -> Vec<Key> {
+pub(super) fn keys() -> Vec<Key> {
     let root = Path::new("/");
     // An empty TZ means UTC, so no zone file is read.
     let (environment, trust) = (Environment::new(None, [("TZ", "")]), Trust::new(None));

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::Serializer;
 use serde_json::Number;
 
 /// A JSON value. Not `Debug`: it may contain secrets.
-#[derive(Clone, PartialEq, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(untagged)]
 pub(super) enum Value {
     Null,
@@ -14,7 +15,7 @@ pub(super) enum Value {
     Number(Number),
     Text(String),
     List(Vec<Value>),
-    Object(#[serde(deserialize_with = "members")] Vec<(String, Value)>),
+    Object(#[serde(deserialize_with = "members", serialize_with = "as_map")] Vec<(String, Value)>),
 }
 
 pub(super) struct SyntaxError {
@@ -76,6 +77,10 @@ impl From<&serde_json::Value> for Value {
         // Cannot fail: every JSON value has a variant here.
         Value::deserialize(json).unwrap_or(Value::Null)
     }
+}
+
+fn as_map<S: Serializer>(members: &[(String, Value)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
 }
 
 fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Value)>, D::Error> {

@@ -6,6 +6,7 @@
 mod command;
 mod context;
 mod documents;
+mod effective;
 mod environment;
 mod extends;
 mod file;
@@ -26,6 +27,7 @@ mod zone;
 
 pub use command::CommandLine;
 pub use documents::{json_schema, template};
+pub use effective::{EffectiveKey, effective};
 pub use environment::Environment;
 pub use folder::{JobFile, is_folder, jobs};
 pub use load::{load, load_reports, load_to_drill, load_to_prune, load_to_read_back, log_file_of_broken};

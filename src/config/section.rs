@@ -53,6 +53,8 @@ pub(super) struct Key {
     pub(super) keys: Vec<Key>,
     /// JSON Schemas about combinations of keys.
     pub(super) rules: Vec<Json>,
+    /// A section that is disabled if it is missing.
+    pub(super) is_optional_section: bool,
 }
 
 /// A JSON object that is being read.
@@ -195,7 +197,7 @@ impl<'s, 'r> Section<'s, 'r> {
             self.accept(label.name, Err::<(), _>(refusal));
         }
         let default = keys.iter().all(|key| key.default.is_some()).then_some(Json::Null);
-        self.keys.push(Key { label, form: Form::default(), default, keys, rules });
+        self.keys.push(Key { label, form: Form::default(), default, keys, rules, is_optional_section: false });
         result
     }
 
@@ -207,7 +209,10 @@ impl<'s, 'r> Section<'s, 'r> {
             self.json_value(label.name);
             self.declare(label, Form::default(), Some(Json::Null));
         }
-        self.keys.last_mut().into_iter().for_each(|key| key.default = Some(Json::Null));
+        self.keys.last_mut().into_iter().for_each(|key| {
+            key.default = Some(Json::Null);
+            key.is_optional_section = true;
+        });
         result
     }
 
@@ -266,7 +271,7 @@ impl<'s, 'r> Section<'s, 'r> {
             let example = form.example.as_ref().map(|example| format!(", such as {example}")).unwrap_or_default();
             self.refuse(name, "is missing", format!("write {what}{example}"));
         }
-        self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new() });
+        self.keys.push(Key { label, form, default, keys: Vec::new(), rules: Vec::new(), is_optional_section: false });
     }
 
     /// The first value of the key, unless it is missing or null.
@@ -314,7 +319,7 @@ impl<'s, 'r> Section<'s, 'r> {
 }
 
 /// `name` after its sections.
-fn full_path(path: &str, name: &str) -> String {
+pub(super) fn full_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 

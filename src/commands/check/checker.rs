@@ -1,6 +1,6 @@
-//! A check in progress: prints each finding at once, without secrets, and counts them.
+//! A check in progress: prints or collects its findings, without secrets.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 
 use chrono::{NaiveDate, TimeDelta};
@@ -15,9 +15,19 @@ pub(super) struct Checker<'a> {
     pub(super) context: &'a Context<Config>,
     /// The configuration file.
     pub(super) file: PathBuf,
-    coloured: bool,
+    format: Format,
     redaction: Redaction,
-    statuses: RefCell<Vec<Status>>,
+    section: Cell<&'static str>,
+    findings: RefCell<Vec<Finding>>,
+}
+
+/// What a check prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Each finding at once, and a closing line.
+    Text { coloured: bool },
+    /// Nothing: the findings are collected.
+    Json,
 }
 
 /// Facts about the archive of the next run.
@@ -30,40 +40,48 @@ pub(super) struct Expected {
 }
 
 impl Checker<'_> {
-    pub(super) fn new(context: &Context<Config>, file: PathBuf, coloured: bool) -> Checker<'_> {
+    pub(super) fn new(context: &Context<Config>, file: PathBuf, format: Format) -> Checker<'_> {
         let redaction = Redaction::new(&context.config.secrets());
-        Checker { context, file, coloured, redaction, statuses: RefCell::default() }
+        Checker { context, file, format, redaction, section: Cell::default(), findings: RefCell::default() }
     }
 
-    pub(super) fn heading(&self, title: &str) {
-        let space = if self.statuses.borrow().is_empty() { "" } else { "\n" };
-        self.context.progress.print(&format!("{space}{}", findings::heading(title, self.coloured)));
+    /// Begins the section `title`.
+    pub(super) fn heading(&self, title: &'static str) {
+        self.section.set(title);
+        if let Format::Text { coloured } = self.format {
+            let space = if self.findings.borrow().is_empty() { "" } else { "\n" };
+            self.context.progress.print(&format!("{space}{}", findings::heading(title, coloured)));
+        }
     }
 
-    /// Prints `finding`, unless the check was interrupted: then it is meaningless.
+    /// Reports `finding`, unless the check was interrupted: then it is meaningless.
     pub(super) fn report(&self, finding: Finding) {
         if self.context.interrupt.cause().is_some() {
             return;
         }
-        let Finding { status, subject, text, fix } = finding;
-        self.statuses.borrow_mut().push(status);
-        let fix = fix.map(|fix| self.redaction.clean(&fix));
-        let finding = Finding { status, subject, text: self.redaction.clean(&text), fix };
-        self.context.progress.print(&findings::line(&finding, self.coloured));
+        let fix = finding.fix.map(|fix| self.redaction.clean(&fix));
+        let text = self.redaction.clean(&finding.text);
+        let finding = Finding { section: self.section.get(), text, fix, ..finding };
+        if let Format::Text { coloured } = self.format {
+            self.context.progress.print(&findings::line(&finding, coloured));
+        }
+        self.findings.borrow_mut().push(finding);
     }
 
-    /// Prints `finding`. Returns whether it is not a failure.
+    /// Reports `finding`. Returns whether it is not a failure.
     pub(super) fn passes(&self, finding: Finding) -> bool {
         let passes = finding.status != Status::Failed;
         self.report(finding);
         passes
     }
 
-    /// Prints the closing line. Returns whether there is nothing to fix.
-    pub(super) fn conclude(&self) -> bool {
-        let statuses = self.statuses.borrow();
-        self.context.progress.print(&format!("\n{}", findings::closing_line(&statuses)));
-        !statuses.contains(&Status::Failed)
+    /// Prints the closing line. Returns the findings.
+    pub(super) fn conclude(&self) -> Vec<Finding> {
+        let findings = self.findings.take();
+        if matches!(self.format, Format::Text { .. }) {
+            self.context.progress.print(&format!("\n{}", findings::closing_line(&findings)));
+        }
+        findings
     }
 
     /// Shows `what` on a terminal during `work`.

@@ -1,38 +1,50 @@
 //! The findings of `check` as lines, and the closing line that counts them.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
 
 use console::{Style, style};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::rules::units::count;
 
 const SUBJECT_WIDTH: usize = 14;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Status {
+    /// A run works.
+    #[serde(rename = "ok")]
     Good,
     /// A run works, but something needs attention.
     Warning,
     /// A run would fail, or a report would not arrive.
+    #[serde(rename = "problem")]
     Failed,
     /// Not checked.
     Skipped,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A check and its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Finding {
+    /// The part of the check: `Configuration`, `Source`, `Dump`, `SFTP` or `Reports`.
+    pub(super) section: &'static str,
+    /// What was checked, in one or two words; for a mistake in the configuration, its key.
+    pub(super) subject: Cow<'static, str>,
     pub(super) status: Status,
-    /// One or two words.
-    pub(super) subject: &'static str,
+    /// The result as human-readable text, without secrets; the wording may change.
     pub(super) text: String,
     /// What to do about it, if `text` does not say so.
     pub(super) fix: Option<String>,
 }
 
 impl Finding {
-    fn new(status: Status, subject: &'static str, text: impl Into<String>) -> Finding {
-        Finding { status, subject, text: text.into(), fix: None }
+    fn new(status: Status, subject: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Finding {
+        Finding { section: "", subject: subject.into(), status, text: text.into(), fix: None }
     }
 
     pub(super) fn good(subject: &'static str, text: impl Into<String>) -> Finding {
@@ -43,7 +55,7 @@ impl Finding {
         Finding::new(Status::Warning, subject, text)
     }
 
-    pub(super) fn failed(subject: &'static str, text: impl Into<String>) -> Finding {
+    pub(super) fn failed(subject: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Finding {
         Finding::new(Status::Failed, subject, text)
     }
 
@@ -87,8 +99,8 @@ pub(super) fn line(finding: &Finding, coloured: bool) -> String {
 }
 
 /// "1 problem to fix (✗), 2 warnings (!)."
-pub(super) fn closing_line(statuses: &[Status]) -> String {
-    let number = |status: Status| statuses.iter().filter(|it| **it == status).count();
+pub(super) fn closing_line(findings: &[Finding]) -> String {
+    let number = |status: Status| findings.iter().filter(|it| it.status == status).count();
     let problems = match number(Status::Failed) {
         0 => "No problems found".to_owned(),
         problems => format!("{} to fix (✗)", count(problems, "problem")),
@@ -133,7 +145,8 @@ mod tests {
             (&[Failed, Warning, Warning], "1 problem to fix (✗), 2 warnings (!)."),
             (&[Failed, Failed], "2 problems to fix (✗)."),
         ] {
-            assert_eq!(closing_line(statuses), expected);
+            let findings: Vec<_> = statuses.iter().map(|status| Finding::new(*status, "", "")).collect();
+            assert_eq!(closing_line(&findings), expected);
         }
     }
 }

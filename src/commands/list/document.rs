@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::commands::list::table::Listing;
@@ -12,11 +11,12 @@ use crate::rules::retention;
 /// The output of `list --json`: the contents of the server's directory. Fields may be added; those here keep their names and
 /// meanings as long as `schema_version` is the same.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "scripting-system list --json")]
-struct Document {
+pub(super) struct Document {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
     schema_version: u32,
+    /// The job's name.
+    job: String,
     /// When the server was queried (RFC 3339, in the job's time zone).
     #[schemars(extend("format" = "date-time"))]
     as_of: String,
@@ -119,29 +119,12 @@ enum Action {
     Remove,
 }
 
-/// The listing as indented JSON, with a final newline.
-///
-/// # Errors
-/// None in practice: serde_json fails only on keys that are not strings.
-pub(super) fn listing_json(listing: &Listing) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(&document(listing)).map(|json| json + "\n")
-}
-
-/// The JSON Schema (draft 2020-12) of [`listing_json`]. Ends with a newline.
-///
-/// # Errors
-/// None in practice, as for [`listing_json`].
-pub(super) fn listing_schema() -> Result<String, serde_json::Error> {
-    // For serialization: every field is required, even if it is null.
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    serde_json::to_string_pretty(&generator.into_root_schema_for::<Document>()).map(|json| json + "\n")
-}
-
-fn document(listing: &Listing) -> Document {
+pub(super) fn document(job: &str, listing: &Listing) -> Document {
     let Inventory { today, next_run, reference, archives, leftovers, replaced, irregular, foreign, held_back, .. } =
         &listing.inventory;
     Document {
         schema_version: 1,
+        job: job.to_owned(),
         as_of: listing.as_of.to_rfc3339_opts(SecondsFormat::Secs, false),
         today: today.to_string(),
         next_run: next_run.to_string(),

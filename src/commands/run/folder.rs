@@ -1,8 +1,6 @@
 //! Runs the jobs of a folder, some at the same time, and reports them together. Nothing that happens to one job stops the others.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use tracing::dispatcher;
@@ -23,7 +21,7 @@ use crate::report::send::{self, Reported};
 use crate::runtime::interrupt::{Interrupted, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::supervisor::{Signals, Supervisor};
-use crate::runtime::worker::propagate_panic;
+use crate::runtime::worker::map_in_parallel;
 
 /// Runs `jobs`, up to `parallel` at the same time. `is_whole`: they are all jobs of the folder.
 pub(super) fn run(
@@ -41,18 +39,7 @@ pub(super) fn run(
         }
     };
     let folder = Folder { night, invocation, signals, progress: Progress::on_terminal() };
-    let queue = Mutex::new(jobs.iter().enumerate());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        let ended = std::iter::from_fn(next).map(|(index, job)| (index, folder.run_job(job)));
-        ended.collect::<Vec<(usize, Reported)>>()
-    };
-    let mut ended: Vec<(usize, Reported)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..parallel.min(jobs.len())).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| propagate_panic(worker.join())).collect()
-    });
-    ended.sort_by_key(|(index, _)| *index);
-    let mut ended: Vec<Reported> = ended.into_iter().map(|(_, job)| job).collect();
+    let mut ended = map_in_parallel(&jobs, parallel, |job| folder.run_job(job));
     report_unknown_jobs_with_others(&mut ended);
     let is_logged = ended.iter().all(|job| job.log.as_ref().is_some_and(LogFile::is_stream));
     let journals: Vec<Journal> = ended.iter().map(|job| job.journal.clone()).collect();

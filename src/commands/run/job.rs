@@ -9,7 +9,6 @@ use secrecy::SecretString;
 use crate::commands::invocation::Invocation;
 use crate::commands::recorded::{Kind, Recorded, Tools, new_record};
 use crate::config::Config;
-use crate::destination::Accounts;
 use crate::disk::last_drill;
 use crate::disk::lock::{Lock, LockError};
 use crate::drill;
@@ -26,7 +25,6 @@ pub(super) struct Night {
     pub(super) as_json: bool,
     /// Whether the jobs are those of a folder.
     pub(super) is_folder: bool,
-    pub(super) accounts: Accounts,
 }
 
 impl Night {
@@ -64,7 +62,7 @@ pub(super) fn prepare<'a>(
         true => Ok(None),
         false => Lock::acquire(file, &config.id, work_directory).map(Some),
     };
-    let (job, clock, accounts) = (config.clone(), invocation.clock.clone(), night.accounts.clone());
+    let (job, clock, accounts) = (config.clone(), invocation.clock.clone(), invocation.accounts.clone());
     let work = move |Tools { retry, journal, interrupt, progress }: Tools| {
         if !dry_run {
             // A killed drill has left the data in clear.

@@ -3,7 +3,8 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
-use crate::commands::list::document::{listing_json, listing_schema};
+use crate::commands::json;
+use crate::commands::list::document::{Document, document};
 use crate::commands::list::table::*;
 use crate::rules::inventory::tests::{NAMING, POLICY};
 use crate::rules::listing::{Entry, Kind};
@@ -155,11 +156,12 @@ fn bars_are_proportional_and_missing_only_for_0_bytes() {
 
 #[test]
 fn json_has_every_field_and_null_for_unknown_values() {
-    insta::assert_snapshot!(listing_json(&listing_of(&every_kind(), POLICY)).unwrap());
+    insta::assert_snapshot!(json::text(&document("shop", &listing_of(&every_kind(), POLICY))).unwrap());
     let unknown = Listing { free: None, ..listing_of(&[], POLICY) };
-    insta::assert_snapshot!(listing_json(&unknown).unwrap(), @r#"
+    insta::assert_snapshot!(json::text(&document("shop", &unknown)).unwrap(), @r#"
     {
       "schema_version": 1,
+      "job": "shop",
       "as_of": "2026-11-24T08:10:00+01:00",
       "today": "2026-11-24",
       "next_run": "2026-11-24",
@@ -179,10 +181,10 @@ fn json_has_every_field_and_null_for_unknown_values() {
 
 #[test]
 fn documents_match_the_schema_and_changed_ones_do_not() {
-    let schema: Value = serde_json::from_str(&listing_schema().unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(&json::schema::<Document>("list").unwrap()).unwrap();
     let schema = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     for entries in [every_kind(), Vec::new(), vec![file("20261122.tgz", 5)]] {
-        let mut document: Value = serde_json::from_str(&listing_json(&listing_of(&entries, POLICY)).unwrap()).unwrap();
+        let mut document = serde_json::to_value(document("shop", &listing_of(&entries, POLICY))).unwrap();
         schema.validate(&document).unwrap();
         document["today"] = "yesterday".into();
         assert!(!schema.is_valid(&document));
@@ -205,7 +207,7 @@ fn the_schema_describes_every_field() {
             check(name, inner);
         }
     }
-    let schema: Value = serde_json::from_str(&listing_schema().unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(&json::schema::<Document>("list").unwrap()).unwrap();
     assert!(schema["properties"].as_object().unwrap().len() > 8);
     check("", &schema);
 }

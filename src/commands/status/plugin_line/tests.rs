@@ -14,7 +14,7 @@ fn newest() -> Newest {
 
 fn line_for(newest: Option<Newest>, problems: Vec<Problem>) -> String {
     let checkup = HealthReport { archives: newest.as_ref().map_or(0, |_| 12), newest, drill_age: None, problems };
-    line(&checkup, LIMITS, Some(118_200_000_000), None)
+    line(&Report::new(&checkup, LIMITS, Some(118_200_000_000), None))
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_good_archive_takes_one_line() {
         problems: Vec::new(),
     };
     let limits = Limits { min_size: None, ..LIMITS };
-    insta::assert_snapshot!(line(&unknown, limits, None, Some("new host key SHA256:x")), @"SCRIPTING-SYSTEM OK - 20262311.tgz is 9 h old, of unknown size; new host key SHA256:x | age=32400s;;93600;0 archives=12;;;0");
+    insta::assert_snapshot!(line(&Report::new(&unknown, limits, None, Some("new host key SHA256:x"))), @"SCRIPTING-SYSTEM OK - 20262311.tgz is 9 h old, of unknown size; new host key SHA256:x | age=32400s;;93600;0 archives=12;;;0");
 }
 
 #[test]
@@ -55,6 +55,10 @@ fn every_other_problem_is_reported() {
     insta::assert_snapshot!(line_for(Some(newest()), problems), @"SCRIPTING-SYSTEM WARNING - 20262311.tgz is 9 h old, 3.24 MiB; it was written 5 h in the future: set the clock that is wrong, the server's or ours; 20262511.tgz is dated after today; removal is held back: the clocks of a server and of this machine differ by 25 hours; set the one that is wrong; 2 leftovers of interrupted runs stayed, such as .20262211.tgz.part | age=32400s;;93600;0 size=3397386B;;1000000:;0 archives=12;;;0 free=118200000000B;;;0");
 }
 
+fn line_of(health: Health, text: &str) -> String {
+    line(&Report::without_figures(health, text))
+}
+
 proptest! {
     #[test]
     fn no_text_from_outside_breaks_the_line(text in any::<String>()) {
@@ -64,6 +68,8 @@ proptest! {
         let hides = |character: char| character.is_control() || ('\u{2028}'..='\u{202e}').contains(&character);
         prop_assert!(!line.contains(hides), "{}", line);
         prop_assert!(line.ends_with(" free=118200000000B;;;0"));
-        prop_assert!(!plain_line(Health::Unknown, &text).contains(['|', '\n']));
+        prop_assert!(!line_of(Health::Unknown, &text).contains(['|', '\n']));
+        let lines = lines(&[(text.clone(), Report::without_figures(Health::Ok, text))]);
+        prop_assert_eq!((lines.lines().count(), lines.matches('|').count()), (2, 1), "{}", lines);
     }
 }

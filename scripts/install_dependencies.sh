@@ -12,6 +12,10 @@
 #                           configuration
 #   --logrotate-folder DIR  the folder for the log rotation; default /etc/logrotate.d for root; for other users the
 #                           lines are printed instead
+#   --systemd               instead of a crontab line for one configuration: run each job in
+#                           /etc/scripting-system/jobs every night with a systemd timer, as the user
+#                           scripting-system, like the Debian package. For machines without dpkg
+#   --root DIR              with --systemd: install into this root folder, for example of an image
 #   --no-packages           install no Debian packages
 #   --uninstall             remove the cron job, the log rotation, the program, its manual pages and its
 #                           completion. Needs the same --prefix, --config and --logrotate-folder as the
@@ -34,7 +38,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=prerequisites.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prerequisites.sh"
-for part in trust crontab program rotation; do
+for part in trust crontab program rotation systemd; do
     # shellcheck source=/dev/null # each is checked separately
     source "$(dirname -- "${BASH_SOURCE[0]}")/install/$part.sh"
 done
@@ -50,6 +54,8 @@ logrotate_folder=
 with_packages=yes
 uninstall=
 purge=
+systemd=
+root=
 # Set if another user controls the configuration's folder: nothing is written there.
 foreign_folder=
 
@@ -65,17 +71,19 @@ trap 'exit 143' TERM HUP
 read_options() {
     while (($# > 0)); do
         case $1 in
-        --binary | --prefix | --config | --logrotate-folder)
+        --binary | --prefix | --config | --logrotate-folder | --root)
             [[ -n ${2:-} ]] || fail_usage "$1 needs a value"
             case $1 in
             --binary) binary=$2 ;;
             --prefix) prefix=$2 ;;
             --config) config=$2 ;;
             --logrotate-folder) logrotate_folder=$2 ;;
+            --root) root=$(realpath -m -- "$2") && root=${root%/} ;;
             esac
             shift
             ;;
         --no-packages) with_packages= ;;
+        --systemd) systemd=yes ;;
         --uninstall) uninstall=yes ;;
         --purge) purge=yes ;;
         *) fail_usage "unknown option: $1" ;;
@@ -83,6 +91,9 @@ read_options() {
         shift
     done
     [[ -z $purge || -n $uninstall ]] || fail_usage "--purge requires --uninstall"
+    [[ -z $root || -n $systemd ]] || fail_usage "--root requires --systemd"
+    [[ -z $systemd || -z $config$logrotate_folder ]] ||
+        fail_usage "--systemd has fixed places: omit --config and --logrotate-folder"
 }
 
 # Sets the defaults, and makes every path absolute, because cron starts in another folder.
@@ -96,7 +107,7 @@ set_paths() {
         : "${prefix:=$HOME/.local}" "${config:=$HOME/.config/scripting-system/config.json}"
     fi
     local path forbidden=']['\''"`\\$*?{}'
-    for path in "$prefix" "$config" "$logrotate_folder"; do
+    for path in "$prefix" "$config" "$logrotate_folder" "$root"; do
         # Some of these characters are special in the shell, in cron or in logrotate.
         [[ $path != *[$forbidden]* && $path != *[[:cntrl:]]* ]] ||
             fail_usage "the path $(printf '%q' "$path") contains a quote, a bracket, a backslash, \$, *, ? or a control character"
@@ -104,10 +115,11 @@ set_paths() {
     prefix=$(realpath -ms -- "$prefix")
     config=$(realpath -ms -- "$config")
     [[ -z $logrotate_folder ]] || logrotate_folder=$(realpath -ms -- "$logrotate_folder")
-    [[ ! -d $config ]] || fail_usage "--config $config is a folder; name the file"
+    [[ -z $systemd ]] || set_systemd_paths
+    [[ -n $systemd || ! -d $config ]] || fail_usage "--config $config is a folder; name the file"
     installed=$prefix/bin/scripting-system
     log=$(dirname -- "$config")/log.log
-    schema=$(dirname -- "$config")/config.schema.json
+    [[ -n $systemd ]] || schema=$(dirname -- "$config")/config.schema.json
     resolved_config=$(realpath -m -- "$(dirname -- "$config")")/$(basename -- "$config")
     pages=$prefix/share/man/man1
     completion=$prefix/share/bash-completion/completions/scripting-system
@@ -117,6 +129,10 @@ set_paths() {
 # such as /tmp, another user may have taken the name first.
 require_safe_places() {
     require_root_control --prefix "$prefix/bin" "$pages" "$(dirname -- "$completion")"
+    if [[ -n $systemd ]]; then
+        require_root_control --root "$jobs" "$unit_folder"
+        return 0
+    fi
     [[ -z $logrotate_folder ]] || require_root_control --logrotate-folder "$logrotate_folder"
     # Uninstalling without --purge changes nothing in the configuration's folder.
     [[ -z $uninstall || -n $purge ]] || return 0
@@ -133,6 +149,7 @@ require_safe_places() {
 
 add_packages() {
     local packages=(cron openssh-client logrotate)
+    [[ -z $systemd ]] || packages[0]=systemd
     [[ -n $binary ]] || packages+=("${build_packages[@]}")
     find_missing_packages "${packages[@]}"
     ((${#missing[@]} > 0)) || return 0
@@ -240,6 +257,10 @@ install_everything() {
     get_binary
     install_binary
     install_documents
+    if [[ -n $systemd ]]; then
+        install_with_systemd
+        return 0
+    fi
     create_configuration
     install_schema
     create_log
@@ -279,22 +300,10 @@ remove_file() {
     fi
 }
 
-uninstall_everything() {
-    local file rotation='' users=() kept=()
-    crontab_now=$(mktemp)
-    temporary+=("$crontab_now")
-    ! package_is_present cron || read_crontab "$crontab_now"
-    # Before the job is removed: the crontab may decide which rotation belongs to the job.
-    [[ -z $logrotate_folder || ! -d $logrotate_folder ]] || rotation=$(rotation_file "$crontab_now")
-    # The job is removed first, so that nothing starts the program.
-    if package_is_present cron; then
-        change_crontab remove
-        file=$(lines_of_job "$crontab_now")
-        [[ -z $file ]] || echo "Crontab line:   ${file#* }
-                It was kept, because it also runs another configuration. Change it with: crontab -e"
-    fi
-    [[ -z $logrotate_folder ]] || uninstall_rotation "$rotation" "$crontab_now"
-    file=$(other_configs "$crontab_now" "$installed")
+# Removes the program and its documents, unless the crontab $1 runs it for another configuration.
+remove_program() {
+    local file users=()
+    file=$(other_configs "$1" "$installed")
     if [[ -n $file ]]; then
         mapfile -t users <<<"$file"
         for file in "${users[@]}"; do
@@ -306,6 +315,28 @@ uninstall_everything() {
             [[ ! -e $file ]] || remove_file "$file"
         done
     fi
+}
+
+uninstall_everything() {
+    local file rotation='' kept=()
+    crontab_now=$(mktemp)
+    temporary+=("$crontab_now")
+    ! package_is_present cron || read_crontab "$crontab_now"
+    if [[ -n $systemd ]]; then
+        uninstall_with_systemd
+        return 0
+    fi
+    # Before the job is removed: the crontab may decide which rotation belongs to the job.
+    [[ -z $logrotate_folder || ! -d $logrotate_folder ]] || rotation=$(rotation_file "$crontab_now")
+    # The job is removed first, so that nothing starts the program.
+    if package_is_present cron; then
+        change_crontab remove
+        file=$(lines_of_job "$crontab_now")
+        [[ -z $file ]] || echo "Crontab line:   ${file#* }
+                It was kept, because it also runs another configuration. Change it with: crontab -e"
+    fi
+    [[ -z $logrotate_folder ]] || uninstall_rotation "$rotation" "$crontab_now"
+    remove_program "$crontab_now"
     if [[ -n $purge ]]; then
         remove_file "$config"
         if [[ -z $(config_in_same_folder "$crontab_now") ]]; then

@@ -58,6 +58,10 @@ package_is_present() {
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     nginx-light) command -v nginx ;;
     apache2-bin) command -v apache2 && [[ -e /usr/lib/apache2/modules/mod_ssl.so ]] ;;
+    dpkg-dev) command -v dpkg-shlibdeps ;;
+    kubernetes-client) command -v kubectl ;;
+    systemd) command -v systemctl && command -v systemd-analyze && command -v systemd-sysusers ;;
+    util-linux) command -v unshare && command -v setpriv ;;
     tzdata) [[ -e /usr/share/zoneinfo/Europe/Paris ]] ;;
     p7zip-full) command -v 7z ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' ;;

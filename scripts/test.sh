@@ -32,6 +32,7 @@ packages=(
     postgresql mariadb-server     # private servers that load restored dumps
     sqlite3                       # the same
     age                           # encrypts and decrypts archives
+    systemd                       # checks the unit files, and creates their user
     bsdutils                      # script, which answers a passphrase prompt
 )
 provide_packages "the tests need" "${packages[@]}"
@@ -61,7 +62,7 @@ step() {
 }
 
 export OPENSSL_NO_VENDOR=1
-step shellcheck --external-sources scripts/*.sh scripts/*/*.sh .ci/run
+step shellcheck --external-sources scripts/*.sh scripts/*/*.sh packaging/debian/p* .ci/run
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo test --locked "$@"

@@ -95,6 +95,14 @@ pub struct Run {
     /// Connect and print what would be sent and removed, without changing anything.
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Print the run's record as a JSON document instead of the summary; for a folder, an array of them.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the JSON Schema of a document of --json, without a run.
+    #[arg(long, exclusive = true)]
+    pub json_schema: bool,
 }
 
 #[derive(Debug, Args)]

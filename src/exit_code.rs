@@ -2,18 +2,26 @@
 
 use std::process;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::record::run_record::{NotBegun, Outcome};
 use crate::rules::health::Health;
 use crate::runtime::interrupt::Interruption;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a run ended. Each has its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ExitCode {
     /// Delivered and verified, or already on the server; no warning.
     Success = 0,
     /// Finished with warnings.
     Warnings = 1,
+    /// Nothing was run.
+    #[serde(skip)]
     CommandLine = 2,
+    /// The configuration cannot be used.
     Configuration = 3,
     /// The job failed: nothing new was delivered.
     Failed = 4,

@@ -1,9 +1,10 @@
-//! Runs tasks 2 to 10 of a run; [`Task`] lists all tasks in order.
+//! Runs the before hook and tasks 2 to 10 of a run; [`Task`] lists all tasks in order.
 //!
 //! Each task records its own result. If one fails, the tasks after it are skipped, up to and including the removal.
 
 mod folder;
 mod from_source;
+mod hooks;
 mod job;
 mod removal;
 mod to_destination;
@@ -12,6 +13,7 @@ mod waiting;
 use std::thread;
 use std::time::Instant;
 
+pub use hooks::run_after_hook;
 pub use job::{Job, origin};
 pub use removal::Removal;
 
@@ -26,11 +28,11 @@ use crate::runtime::failpoint::failpoint;
 use crate::runtime::worker::{inherit, propagate_panic};
 
 impl Job {
-    /// Runs tasks 2 to 10. Their results are in the record.
+    /// Runs the before hook and tasks 2 to 10. Their results are in the record.
     pub fn run(&self) {
         let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
         let server = server.sharing(&self.accounts);
-        match self.deliver(&server) {
+        match self.run_before_hook().and_then(|()| self.deliver(&server)) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {
                 self.journal.stop_unfinished("an earlier task failed", false);

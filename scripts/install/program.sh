@@ -30,7 +30,7 @@ check_with() {
     ! package_is_present cron || read_crontab "$crontab"
     configs=$config$'\n'$(other_configs "$crontab" "$installed")
     while IFS= read -r file; do
-        [[ -f $file ]] || continue
+        [[ -f $file ]] || { [[ -d $file ]] && compgen -G "$file/[!._]*.json" >/dev/null; } || continue
         echo "Checking:       $file, with the new program"
         code=0
         "$new_program" check --config "$file" >"$output" 2>&1 </dev/null || code=$?

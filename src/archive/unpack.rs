@@ -43,7 +43,7 @@ fn tar_error(place: &'static str) -> impl Fn(io::Error) -> ArchiveError {
 }
 
 /// Unpacks the archive in `reader`, reading it to its end. `begin` creates the output when the dump's name, size and time are
-/// known; `expected_name` is the dump's base name, if known. The output is valid only if this succeeds.
+/// known; `expected_name` is the pattern of the dump's base name, if known. The output is valid only if this succeeds.
 ///
 /// # Errors
 /// If the archive is damaged or does not contain exactly this one non-empty file; if `reader`, `begin` or the output fails, or

@@ -32,16 +32,17 @@ pub struct ZippedDump {
 }
 
 impl ZippedDump {
-    /// Finds the dump `name` in the ZIP in `reader`. Checks in the ZIP's directory that it is a readable, non-empty regular
+    /// Finds the only file in the ZIP in `reader` that matches `pattern`, as in [`dump::find`]. Checks in the ZIP's directory that it is a readable, non-empty regular
     /// file of at most `max_bytes` and overlaps no other entry. Does not read the dump's data.
-    pub fn find(mut reader: impl Read + Seek, name: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
+    pub fn find(mut reader: impl Read + Seek, pattern: &str, max_bytes: u64) -> Result<ZippedDump, ArchiveError> {
         let (size, beginning) = size_and_beginning(&mut reader).map_err(ArchiveError::Read)?;
         let mut zip = directory::open(reader)?.ok_or_else(|| no_end_record_error(size, &beginning))?;
         if zip.has_duplicate_names() {
             return Err(ArchiveError::Inconsistent("it holds the same name more than once"));
         }
         let names = names(&zip)?;
-        let index = dump::find(names.iter().map(String::as_str), name)?;
+        let index = dump::find(names.iter().map(String::as_str), pattern)?;
+        let name = &names[index];
         let unsent = dump::other_dumps(names.iter().map(String::as_str), name);
         let entry = describe(&mut zip, index, name)?;
         dump::check(&entry, max_bytes)?;

@@ -81,6 +81,8 @@ pub fn drill(arguments: &cli::Drill, invocation: &Invocation<'_>) -> ExitCode {
         retry: config.retry,
         limit: (config.drill.limit + GRACE_PERIOD, "drill.timeout_minutes"),
         reports,
+        after_hook: None,
+        as_json: false,
     };
     let lock = Lock::acquire(file, &config.id.of_drills(), &config.work_directory).map(Some);
     let (config, accounts) = (config.clone(), invocation.accounts.clone());

@@ -39,6 +39,8 @@ fn prune_job(job: &JobFile, dry_run: bool, invocation: &Invocation<'_>) -> ExitC
         retry: config.retry,
         limit: (config.run.deadline, "run.deadline_minutes"),
         reports: Reports::default(),
+        after_hook: None,
+        as_json: false,
     };
     let (config, accounts) = (config.clone(), invocation.accounts.clone());
     recorded.run(lock, move |Tools { retry, journal, interrupt, .. }| {

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
@@ -11,12 +12,14 @@ use tracing::{Dispatch, dispatcher};
 use crate::commands::foreground::begin_logging;
 use crate::commands::invocation::Invocation;
 use crate::commands::summary;
-use crate::config::{self, LoadError, Log, Reports};
+use crate::config::{self, Hook, LoadError, Log, Reports};
 use crate::disk::lock::{Lock, LockError};
 use crate::exit_code::ExitCode;
+use crate::pipeline::run_after_hook;
 use crate::record::journal::Journal;
-use crate::record::run_record::{self, Outcome, RunRecord};
+use crate::record::run_record::{self, Outcome, RunRecord, State};
 use crate::record::task::Task;
+use crate::report::document::{self, RunDocument};
 use crate::report::log::log_file::{self, LogFile};
 use crate::report::monitor::StartPing;
 use crate::report::send::{self, Reported};
@@ -26,6 +29,9 @@ use crate::runtime::interrupt::{Interrupt, Interruption};
 use crate::runtime::progress::Progress;
 use crate::runtime::retry::{Retry, RetryPolicy};
 use crate::runtime::supervisor::{Signals, Supervisor, WorkOutcome};
+
+/// For the after hook, from the signal.
+const LIMIT_AFTER_SIGNAL: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -48,6 +54,9 @@ pub(super) struct Recorded<'a> {
     /// The time limit of the work, and its key.
     pub(super) limit: (Duration, &'static str),
     pub(super) reports: Reports,
+    pub(super) after_hook: Option<Hook>,
+    /// Whether to print the record as a JSON document.
+    pub(super) as_json: bool,
 }
 
 /// What the work needs.
@@ -79,8 +88,8 @@ impl Recorded<'_> {
         lock: Result<Option<Lock>, LockError>,
         work: impl FnOnce(Tools) + Send + 'static,
     ) -> ExitCode {
-        let (kind, verbose, clock, dry_run) =
-            (self.kind, self.invocation.verbose, self.invocation.clock, self.record.dry_run);
+        let (kind, as_json, verbose, clock, dry_run) =
+            (self.kind, self.as_json, self.invocation.verbose, self.invocation.clock, self.record.dry_run);
         let signals = match self.invocation.signals() {
             Ok(signals) => signals,
             Err(error) => {
@@ -92,28 +101,33 @@ impl Recorded<'_> {
         let (journal, log) = self.open_log();
         let lines = begin_logging(log.clone(), self.invocation, &journal.read(|it| it.redaction().clone()), &progress);
         let _lines = dispatcher::set_default(&lines);
-        let ended = match self.work((journal, log, lines), &signals, progress, lock, work) {
+        let is_logged = log.as_ref().is_some_and(LogFile::is_stream);
+        let opened = (journal.clone(), log, lines);
+        let ended = match self.work(opened, &signals, progress, lock, work) {
             Ok(ended) => ended,
             Err(NotBegun { why, reason }) => {
+                if as_json {
+                    print_not_begun(journal.read(RunRecord::clone), why, slice::from_ref(&reason));
+                }
                 eprintln!("scripting-system: {reason}");
                 return Outcome::NotBegun(why).into();
             }
         };
-        let (journal, begun, _lock) = (ended.job.journal.clone(), ended.begun, ended.lock);
+        let (begun, _lock) = (ended.begun, ended.lock);
         if dry_run {
             journal.skip(Task::Report, "dry run");
         } else {
             send::send(&mut Supervisor::new(&signals), vec![ended.job], false, clock);
         }
         journal.set_duration(begun.elapsed());
-        conclude(&journal, kind, verbose)
+        conclude(&journal, kind, verbose, as_json, is_logged)
     }
 
     /// The record as a journal, and the log file, except in a dry run.
     pub(super) fn open_log(&self) -> (Journal, Option<LogFile>) {
         let journal = Journal::new(self.record.clone());
-        let log = self.log.filter(|_| !self.record.dry_run);
-        let log = log.map(|log| LogFile::open(log, journal.clone(), self.invocation.clock.clone()));
+        let log = self.log.filter(|_| !self.record.dry_run).map(|log| log.beside(self.as_json));
+        let log = log.map(|log| LogFile::open(&log, journal.clone(), self.invocation.clock.clone()));
         (journal, log)
     }
 
@@ -138,6 +152,12 @@ impl Recorded<'_> {
         let ended = Supervisor::new(signals).run(move || work(tools), self.limit.0, &interrupt);
         record_end(&journal, &ended, &interrupt, self.limit.1);
         journal.set_duration(self.begun.elapsed());
+        if let Some(hook) = &self.after_hook {
+            let record = journal.read(|record| document::text(&RunDocument::new(record)));
+            let is_over = || signals.age().is_some_and(|age| age >= LIMIT_AFTER_SIGNAL);
+            run_after_hook(hook, &journal, record, is_over);
+            journal.set_duration(self.begun.elapsed());
+        }
         let job = Reported { reports: self.reports, retry: Some(self.retry), start, journal, log, lines };
         Ok(Ended { job, begun: self.begun, lock })
     }
@@ -196,20 +216,32 @@ fn record_end(journal: &Journal, ended: &WorkOutcome, interrupt: &Interrupt, lim
     }
 }
 
-/// Prints the result for a person or for cron, and returns the exit code.
-fn conclude(journal: &Journal, kind: Kind, verbose: u8) -> ExitCode {
+/// Prints the `record` of a job that did not begin as a JSON document.
+pub(super) fn print_not_begun(mut record: RunRecord, why: run_record::NotBegun, reasons: &[String]) {
+    record.not_begun = Some(why);
+    for reason in reasons {
+        record.end(Task::ReadConfiguration, State::Failed, reason, None);
+    }
+    let _ = write!(io::stdout(), "{}", document::text(&RunDocument::new(&record)));
+}
+
+/// Prints the result for a program, for a person or for cron, and returns the exit code. `is_logged`: the log was printed.
+fn conclude(journal: &Journal, kind: Kind, verbose: u8, as_json: bool, is_logged: bool) -> ExitCode {
     journal.read(|record| {
         let mut output = io::stdout();
         // Write errors are ignored: if the output is closed, nobody is reading it.
-        let is_for_person = output.is_terminal() || record.dry_run;
+        if as_json {
+            let _ = write!(output, "{}", document::text(&RunDocument::new(record)));
+        }
+        let is_for_person = !as_json && (output.is_terminal() || record.dry_run);
         let text = match kind {
             Kind::Prune => summary::pruning(record, is_for_person),
             Kind::Run | Kind::Drill if is_for_person => summary::summary(record),
             Kind::Run | Kind::Drill => summary::cron_errors(record, false),
         };
-        if is_for_person {
+        if is_for_person && !is_logged {
             let _ = write!(output, "{text}");
-        } else if verbose == 0 {
+        } else if verbose == 0 && !is_logged {
             let _ = write!(io::stderr(), "{text}");
         }
         match &record.drill {

@@ -113,11 +113,7 @@ pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCod
 impl Restoration {
     fn run(&self, context: &Context) -> Work {
         let begun = Instant::now();
-        let dump_name = self.dump.as_ref().or(context.config.dump.as_ref()).map(|path| base_name(path));
         self.check_folder()?;
-        if let Some(name) = dump_name.filter(|_| !self.archive_only) {
-            self.check_target(name)?;
-        }
         let (server, connection, listing, stored) = connect_and_list(context)?;
         let archive = match (self.date, self.replaced) {
             (Some(date), Some(which)) => {
@@ -125,7 +121,15 @@ impl Restoration {
             }
             (date, _) => choose(&stored, date)?,
         };
-        let known_name = if self.archive_only { Some(archive.name.as_str()) } else { dump_name };
+        let configured = context.config.dump.as_ref().map(|dump| dump.on(archive.date));
+        let dump_name = self.dump.as_ref().or(configured.as_ref()).map(|path| base_name(path));
+        let known_name = match self.archive_only {
+            true => Some(archive.name.as_str()),
+            false => dump_name.filter(|name| !name.contains('*')),
+        };
+        if let Some(name) = known_name {
+            self.check_target(name)?;
+        }
         let write_error = |source: io::Error| match source.downcast::<RestoreError>() {
             Ok(error) => error,
             Err(source) if self.to_stdout => RestoreError::Stdout(source),
@@ -133,7 +137,6 @@ impl Restoration {
         };
         let bad = |error: ArchiveError| RestoreError::Bad { archive: archive.name.clone(), problem: error.to_string() };
         if self.archive_only {
-            self.check_target(&archive.name)?;
             self.check_space(archive.file.size.unwrap_or(0)).map_err(write_error)?;
         }
 

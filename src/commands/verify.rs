@@ -17,6 +17,7 @@ use crate::destination::{Connection, Server, fetch};
 use crate::exit_code::ExitCode;
 use crate::rules::archive_name::is_encrypted;
 use crate::rules::dump::base_name;
+use crate::rules::dump_pattern::matches;
 use crate::rules::recovery::{NoArchive, StoredArchive, choose};
 use crate::rules::redaction::Redaction;
 use crate::runtime::error_chain::with_causes;
@@ -45,9 +46,8 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
             if stored.is_empty() {
                 return Err(NoArchive::None.into());
             }
-            let names = context.config.dump.iter().chain(&other_name).map(|path| base_name(path).to_owned()).collect();
             let redaction = Redaction::new(&context.config.secrets());
-            Verification { context, server: &server, names, identities, redaction }.verify_all(connection, stored)
+            Verification { context, server: &server, other_name, identities, redaction }.verify_all(connection, stored)
         })
     })
 }
@@ -55,8 +55,8 @@ pub fn verify(arguments: &cli::Verify, invocation: &Invocation<'_>) -> ExitCode 
 struct Verification<'a> {
     context: &'a Context,
     server: &'a Server,
-    /// The accepted names of the dump; if empty, any name.
-    names: Vec<String>,
+    /// A name of the dump that is accepted in addition to that in the configuration.
+    other_name: Option<String>,
     /// Private keys.
     identities: Vec<Identity>,
     redaction: Redaction,
@@ -118,7 +118,7 @@ impl Verification<'_> {
             Err(error) => return (Condition::Unread(self.redaction.clean(&with_causes(&error))), None),
         };
         let condition = match fetched.value {
-            Ok(Some(dump)) => self.intact(dump),
+            Ok(Some(dump)) => self.intact(dump, archive),
             Ok(None) => Condition::Unchanged,
             Err(error) if error.is_bad_archive() => Condition::Bad(self.redaction.clean(&error.to_string())),
             Err(error) => Condition::Unread(self.redaction.clean(&with_causes(&error))),
@@ -126,11 +126,13 @@ impl Verification<'_> {
         (condition, fetched.connection)
     }
 
-    fn intact(&self, dump: PackedDump) -> Condition {
-        if self.names.is_empty() || self.names.contains(&dump.name) {
+    fn intact(&self, dump: PackedDump, archive: &StoredArchive) -> Condition {
+        let configured = self.context.config.dump.as_ref().map(|dump| dump.on(archive.date));
+        let names: Vec<&str> = configured.iter().chain(&self.other_name).map(|path| base_name(path)).collect();
+        if names.is_empty() || names.iter().any(|name| matches(name, &dump.name)) {
             return Condition::Good(dump);
         }
-        let expected = self.names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ");
+        let expected = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ");
         Condition::OtherName { dump, expected }
     }
 }

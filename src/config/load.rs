@@ -1,6 +1,6 @@
 //! Loads a configuration file: all of it for a run, or only what is needed to read archives back.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::context::Context;
 use super::environment::Environment;
@@ -8,9 +8,9 @@ use super::extends::{self, EXTENDS, NAME};
 use super::file::{self, folder_of};
 use super::json::Value;
 use super::mistakes::{LoadError, Mistake, printable_path};
-use super::paths::log_file;
 use super::read_back::ReadBack;
 use super::section::{Reader, WHOLE_FILE};
+use super::sections::log::{LogTarget, log_file};
 use super::validated::{self, Config, Parts, Reports};
 use crate::disk::trust::Trust;
 use crate::rules::trust::{Contents, TrustProblem};
@@ -142,7 +142,7 @@ fn read<C>(
 /// The log file for the errors of [`load`]: the one that the configuration `path` names, if that is readable and nobody else
 /// can write it, otherwise `log.log` in its folder. `None` if others can write that folder: they could have put a symbolic
 /// link there.
-pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<PathBuf> {
+pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<LogTarget> {
     let (folder, trust) = (folder_of(path), Trust::new(environment.credentials_directory()));
     let context = Context::new(path, &folder, environment, &trust);
     let is_trusted = |path: &Path| {
@@ -155,5 +155,7 @@ pub fn log_file_of_broken(path: &Path, environment: &Environment) -> Option<Path
         let context = context.extending(extended.as_ref()).at("log.file");
         (log_file().read)(value.member("log")?.member("file")?, context).ok()
     };
-    named().or_else(|| is_trusted(&folder).then(|| folder.join(DEFAULT_LOG)))
+    let log = named().or_else(|| is_trusted(&folder).then(|| LogTarget::File(folder.join(DEFAULT_LOG))));
+    // Standard error reports them anyway.
+    log.filter(|log| log.path().is_some())
 }

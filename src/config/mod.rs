@@ -3,6 +3,7 @@
 //! Each key is defined once, in [`sections`]. Reading it yields the value or a mistake; the schema, the template and the
 //! reference page ([`documents`]) are generated from the same definition.
 
+mod command;
 mod context;
 mod documents;
 mod effective;
@@ -24,6 +25,7 @@ mod validated;
 mod values;
 mod zone;
 
+pub use command::CommandLine;
 pub use documents::{json_schema, template};
 pub use effective::{EffectiveKey, effective};
 pub use environment::Environment;
@@ -33,7 +35,8 @@ pub use mistakes::{LoadError, Mistake};
 pub use read_back::ReadBack;
 pub use sections::archive::{Archive, Compression};
 pub use sections::drill::Drill;
-pub use sections::log::{Log, LogFormat, LogLevel};
+pub use sections::hooks::{Hook, Hooks};
+pub use sections::log::{Log, LogFormat, LogLevel, LogTarget};
 pub use sections::report::{Email, MailSecurity, MailServer, Mattermost, Metrics, Monitor, SendOn};
 pub use sections::run::Run;
 pub use sections::sftp::{HostKeyPolicy, SYSTEM_KNOWN_HOSTS, Sftp};

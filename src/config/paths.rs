@@ -37,7 +37,7 @@ pub(super) fn file(
     })
 }
 
-const IS_A_FOLDER: &str = "is a folder, not a regular file";
+pub(super) const IS_A_FOLDER: &str = "is a folder, not a regular file";
 
 pub(super) fn file_pattern() -> String {
     format!(r"^{NO_OTHER_HOME}(?!~$)(?:[^\u0000]*/)?{BASE_NAME}$")
@@ -106,20 +106,6 @@ pub(super) fn ssh_key() -> Kind<PathBuf> {
 
 pub(super) fn check_file(path: &Path) -> Result<(), Refusal> {
     bounded_read::open(path).map(drop).map_err(|error| unreadable(&error).about(printable_path(path)))
-}
-
-/// Neither the file nor its folder has to exist: a job that cannot write its log continues. A pipe or a device would block
-/// the job.
-pub(super) fn log_file() -> Kind<PathBuf> {
-    file("path to a file", |text, path, context| match fs::metadata(path) {
-        _ if matches!(text.rsplit('/').next(), Some("" | "." | "..")) => refuse(IS_A_FOLDER, "name a file in it"),
-        Ok(metadata) if metadata.is_dir() => refuse(IS_A_FOLDER, "name a file in it"),
-        Ok(metadata) if !metadata.is_file() => refuse("is not a regular file", "name a regular file"),
-        Ok(_) if path.canonicalize().is_ok_and(|log| context.file.canonicalize().is_ok_and(|file| file == log)) => {
-            refuse("is the configuration itself", "name another file")
-        }
-        _ => Ok(()),
-    })
 }
 
 /// A file for node_exporter's textfile collector. Neither it nor its folder has to exist: a job that cannot write it

@@ -15,6 +15,7 @@ use super::values::dump_path;
 use crate::disk::job_id::JobId;
 use crate::rules::alarm::Bounds;
 use crate::rules::archive_name::Naming;
+use crate::rules::dump_pattern::DumpPattern;
 use crate::rules::job_zone::JobZone;
 use crate::rules::origin::Mark;
 use crate::rules::retention::keeping::Policy;
@@ -27,9 +28,9 @@ pub struct ReadBack {
     pub name: String,
     pub zone: JobZone,
     /// `source.dump`; `None` if it is missing or invalid: then the dump is an archive's only file.
-    pub dump: Option<String>,
+    pub dump: Option<DumpPattern>,
     /// The mark of this job's archives and `source.dump`; `None` if the section `source` is missing or invalid.
-    pub origin: Option<(Mark, String)>,
+    pub origin: Option<(Mark, DumpPattern)>,
     pub naming: Naming,
     /// `archive.work_directory`.
     pub work_directory: PathBuf,

@@ -1,13 +1,16 @@
-//! Secrets: a text in the configuration itself, or the content of a file, a variable or a systemd credential.
+//! Secrets: a text in the configuration itself, the content of a file, a variable or a systemd credential, or the first line
+//! that a program prints.
 //!
-//! No message repeats a secret; it names the file or the variable.
+//! No message repeats a secret; it names the file, the variable or the program.
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value as Json, json};
 
+use super::command::{self, CommandLine};
 use super::context::Context;
 use super::json::Value;
 use super::kind::Kind;
@@ -15,11 +18,16 @@ use super::mistakes::{Refusal, printable_path, quote, refuse};
 use super::paths::file_pattern;
 use crate::rules::spelling::did_you_mean;
 use crate::rules::trust::Contents;
+use crate::runtime::child::{self, Kept, MAX_OUTPUT, Program};
 
-const SOURCES: [&str; 3] = ["file", "env", "credential"];
-const FIX: &str = r#"write it as a string, or {"file": "path"}, {"env": "NAME"} or {"credential": "name"}"#;
+const SOURCES: [&str; 4] = ["file", "env", "credential", "command"];
+const FIX: &str =
+    r#"write it as a string, or {"file": "path"}, {"env": "NAME"}, {"credential": "name"} or {"command": ["program"]}"#;
 
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// Of a program that prints a secret.
+const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
 /// Any text that is not empty.
 pub(super) fn secret() -> Kind<SecretString> {
@@ -40,21 +48,27 @@ pub(super) fn secret_text(title: &str, pattern: &str, check: fn(&str) -> Result<
 
 /// `#/$defs/Secret` of the schema.
 pub(super) fn definition() -> Json {
-    let source = |source: &str, description: &str, pattern: &str| {
+    let object = |source: &str, description: &str, mut schema: Json| {
+        schema["description"] = description.into();
         json!({
             "type": "object",
             "description": description,
-            "properties": {source: {"type": "string", "description": description, "pattern": pattern}},
+            "properties": {source: schema},
             "required": [source],
             "additionalProperties": false,
         })
     };
+    let source = |source: &str, description: &str, pattern: &str| {
+        object(source, description, json!({"type": "string", "pattern": pattern}))
+    };
+    let command = "The program that prints the secret as its first line, and its arguments. It runs without a shell.";
     let clear = "The secret itself. The configuration must then be readable by its owner only.";
     json!({"oneOf": [
         {"type": "string", "description": clear, "pattern": r"^[^\u0000]+$"},
         source("file", "The file that contains the secret, readable by its owner only.", &file_pattern()),
         source("env", "The environment variable that contains the secret. Cron sets almost none.", r"^[^\u0000]+$"),
         source("credential", "The name of a systemd credential (LoadCredential=).", r"^[^/\u0000]+$"),
+        object("command", command, command::schema()),
     ]})
 }
 
@@ -76,6 +90,9 @@ pub(super) fn resolve(value: &Value, context: Context<'_>) -> Result<SecretStrin
     if !SOURCES.contains(&source.as_str()) {
         let fix = did_you_mean(source, &SOURCES).unwrap_or_else(|| FIX.to_owned());
         return refuse(format!("{} is not a source of secrets", quote(source)), fix);
+    }
+    if source == "command" {
+        return from_command(target, context);
     }
     let Value::Text(target) = target else {
         return refuse(format!("its \"{source}\" must be a string, found {}", target.type_name()), FIX);
@@ -120,6 +137,34 @@ fn from_credential(name: &str, context: Context<'_>) -> Result<SecretString, Ref
         return refuse(problem, "start the job as a systemd service with LoadCredential=, or use {\"file\": …}");
     };
     from_file(&folder.join(name), context)
+}
+
+/// The first line that a program prints. No message shows its output.
+fn from_command(value: &Value, context: Context<'_>) -> Result<SecretString, Refusal> {
+    let CommandLine { program, arguments } = command::read(value, context).map_err(|it| it.about("its \"command\""))?;
+    let run = Program {
+        path: &program,
+        arguments: arguments.iter().map(String::as_str).collect(),
+        variables: &[],
+        input: Vec::new(),
+        kept: Kept::Stdout,
+        limit: COMMAND_LIMIT,
+        ends_group: true,
+    };
+    let fix = "run it as the job's user to find out why; its output is not shown here, because it may be the secret";
+    let secret = match child::run(run, || false) {
+        Err(error) => refuse(format!("cannot be started: {error}"), "check the program and its first line"),
+        Ok(outcome) => match outcome.status {
+            None => refuse(format!("did not end within {} seconds", COMMAND_LIMIT.as_secs()), fix),
+            Some(status) if !status.success() => refuse(format!("failed ({status})"), fix),
+            Some(_) => match outcome.output.split(|byte| *byte == b'\n').next().map(str::from_utf8) {
+                Some(Ok(line)) if line.len() < MAX_OUTPUT => validated(line.strip_suffix('\r').unwrap_or(line))
+                    .map_err(|it| it.about("printed a first line that")),
+                _ => refuse(format!("printed a first line that is not UTF-8, or has {MAX_OUTPUT} bytes or more"), fix),
+            },
+        },
+    };
+    secret.map_err(|refusal| refusal.about(format!("the program {}", printable_path(&program))))
 }
 
 fn validated(text: &str) -> Result<SecretString, Refusal> {

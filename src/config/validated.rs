@@ -11,6 +11,7 @@ use super::paths::file;
 use super::section::{Label, Section, keys};
 use super::sections::archive::{self, Archive};
 use super::sections::drill::{self, Drill};
+use super::sections::hooks::{self, Hooks};
 use super::sections::log::{self, Log};
 use super::sections::report::{self, Email, Mattermost, Metrics, Monitor};
 use super::sections::retention;
@@ -47,6 +48,7 @@ pub struct Config {
     pub log: Log,
     pub reports: Reports,
     pub drill: Drill,
+    pub hooks: Hooks,
     /// About the file itself, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Config {
             log: parts.log?,
             reports: parts.reports,
             drill: parts.drill?,
+            hooks: parts.hooks?,
             warnings: Vec::new(),
         })
     }
@@ -142,6 +145,7 @@ pub(super) struct Parts {
     pub(super) log: Option<Log>,
     pub(super) reports: Reports,
     pub(super) drill: Option<Drill>,
+    pub(super) hooks: Option<Hooks>,
 }
 
 /// Reads the whole file, in the order of the documentation.
@@ -166,6 +170,9 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         alarm = optional_section(retention::read_alarm);
         /// How the command drill restores an archive into a throwaway database server. It works without this section.
         drill = section(drill::read);
+        /// Programs that run before and after the job, without a shell, but not in a dry run or a check. Each is ended with its
+        /// process group when it exits, or at its time limit.
+        hooks = section(hooks::read);
         /// How often transient errors, such as a lost connection, are retried.
         retry = section(run::read_retry);
         /// Limits of the whole run.
@@ -189,5 +196,5 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         let problem = "is not shorter than run.deadline_minutes, which ends the run while it waits";
         top.refuse("source.wait_minutes", problem, "wait less, or raise run.deadline_minutes");
     }
-    Parts { name, source, archive, sftp, retention, alarm, retry, run, log, reports, drill }
+    Parts { name, source, archive, sftp, retention, alarm, retry, run, log, reports, drill, hooks }
 }

@@ -13,6 +13,7 @@ use super::mistakes::{Refusal, quote, refuse, wrong_type};
 use super::paths::BASE_NAME;
 use super::secret::{resolve, secret_text};
 use crate::rules::address::{is_loopback, redact_address};
+use crate::rules::dump_pattern::DumpPattern;
 
 /// The limit of the DNS (RFC 1035, section 2.3.4).
 const MAX_HOST_CHARS: usize = 253;
@@ -72,15 +73,20 @@ pub(super) fn remote_path() -> Kind<String> {
     })
 }
 
-/// The path of a file in the ZIP.
-pub(super) fn dump_path() -> Kind<String> {
+/// The pattern of a file's path in the ZIP.
+pub(super) fn dump_path() -> Kind<DumpPattern> {
     Kind::text("path in the ZIP", format!(r"^(?:[^\u0000]*/)?{BASE_NAME}$"), |text| {
         let problem = match text.rsplit('/').next().unwrap_or(text) {
             _ if text.is_empty() => "is empty",
             _ if text.contains('\0') => "contains a NUL character",
             "" => "is a folder",
             "." | ".." => "does not name a file",
-            _ => return Ok(text.to_owned()),
+            _ => {
+                return DumpPattern::new(text).ok_or_else(|| {
+                    let fix = "write strftime fields such as %Y, %m and %d, and %% for a percent sign";
+                    Refusal::new("has a % that begins no date field", fix)
+                });
+            }
         };
         refuse(problem, "write the path of one file in the ZIP, such as \"dump.sql\"")
     })

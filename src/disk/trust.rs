@@ -39,11 +39,20 @@ impl Trust {
 
     /// Checks the file `path`, which may be missing, and every folder and symbolic link on the way to it.
     pub fn check(&self, path: &Path, contents: Contents) {
+        self.collect(self.find_problems(path, contents));
+    }
+
+    pub fn collect(&self, problems: Vec<TrustProblem>) {
+        self.problems.borrow_mut().extend(problems);
+    }
+
+    /// As [`check`](Trust::check), without collecting the problems.
+    pub fn find_problems(&self, path: &Path, contents: Contents) -> Vec<TrustProblem> {
         let has_parent = path.components().any(|component| component == Component::ParentDir);
         if self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder)) && !has_parent {
-            return;
+            return Vec::new();
         }
-        self.problems.borrow_mut().extend(trust::find_problems(&self.steps(path), path, contents, self.user));
+        trust::find_problems(&self.steps(path), path, contents, self.user)
     }
 
     /// The problem if others can read the existing file `path`, and whether only its group can.

@@ -52,7 +52,7 @@ impl Job {
     pub(super) fn find_in(&self, zip: &Zip) -> Result<ZippedDump, ArchiveError> {
         let source = &self.config.source;
         let reader = zip.reader().map_err(ArchiveError::Read)?;
-        ZippedDump::find(reader, &source.dump, source.max_dump_bytes)
+        ZippedDump::find(reader, &source.dump.on(self.today), source.max_dump_bytes)
     }
 
     pub(super) fn judge(&self, dump: &ZippedDump) -> Judgement {

@@ -95,8 +95,9 @@ impl Job {
     /// Whether the archive `name` on the server belongs to another job; false if that is unknown.
     pub(super) fn belongs_to_other_job(&self, connection: &Connection, name: &str) -> Result<bool, DestinationError> {
         let source = &self.config.source;
-        let origin = origin(connection, &self.config.naming(), name)?;
-        Ok(origin.belongs_to_another_job(&source.mark(), &source.dump))
+        let naming = self.config.naming();
+        let dump = source.dump.on(naming.date_of(name).unwrap_or(self.today));
+        Ok(origin(connection, &naming, name)?.belongs_to_another_job(&source.mark(), &dump))
     }
 
     /// Ends `task` with `error`: as stopped after a signal, otherwise as failed.

@@ -11,6 +11,7 @@ use crate::record::task::Task;
 use crate::rules::alarm::{self, Bounds};
 use crate::rules::archive_name::Naming;
 use crate::rules::checksum::ChecksumFile;
+use crate::rules::dump_pattern::DumpPattern;
 use crate::rules::freshness::Freshness;
 use crate::rules::listing::{self, Entry, Kind};
 use crate::rules::origin::Mark;
@@ -42,7 +43,7 @@ pub struct Removal {
     pub naming: Naming,
     pub policy: Policy,
     /// The mark of this job and the name of its dump. If unknown, every archive counts as this job's.
-    pub origin: Option<(Mark, String)>,
+    pub origin: Option<(Mark, DumpPattern)>,
     pub dry_run: bool,
 }
 
@@ -89,8 +90,9 @@ impl Removal {
         let Some((mark, dump)) = &self.origin else { return Ok(plan) };
         let find_foreign = |names: &mut dyn Iterator<Item = String>| {
             for name in names {
+                let dump = dump.on(self.naming.date_of(&name).unwrap_or(facts.today));
                 match origin(connection, &self.naming, &name) {
-                    Ok(origin) if origin.belongs_to_another_job(mark, dump) => return Ok(Some(name)),
+                    Ok(origin) if origin.belongs_to_another_job(mark, &dump) => return Ok(Some(name)),
                     Err(error) if error.is_transient() => return Err(error),
                     _ => {}
                 }

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{NaiveTime, TimeDelta};
 
+use crate::archive::ArchiveError;
 use crate::pipeline::job::Job;
 use crate::record::task::Task;
+use crate::rules::dump::DumpError;
 use crate::rules::freshness::{Freshness, Staleness};
 use crate::runtime::retry::Retryable as _;
 use crate::source::{self, SourceError, Zip};
@@ -76,7 +78,13 @@ impl Job {
                     }
                     _ => return None,
                 },
-                Err(error) => error.to_string(),
+                Err(error) => match &error {
+                    // Until then, the ZIP holds the dump of an earlier date.
+                    ArchiveError::Dump(missing @ DumpError::Missing { .. }) if self.config.source.dump.has_date() => {
+                        return Some(missing.to_string());
+                    }
+                    _ => error.to_string(),
+                },
             },
             Err(SourceError::Status { status: 404 | 410, .. }) => return Some("the ZIP is missing".to_owned()),
             Err(error) if error.is_transient() => error.to_string(),

@@ -91,11 +91,11 @@ impl Journal {
         tracing::debug!(task = task.title(), "stopped: {text}");
     }
 
-    /// Stops every unfinished task before [`Task::Report`]. If `is_failure`, one of them fails instead: the one that panicked,
+    /// Stops every unfinished task before [`Task::AfterHook`], which runs at the end of every run. If `is_failure`, one of them fails instead: the one that panicked,
     /// else the first one in progress, else the first pending one.
     pub fn stop_unfinished(&self, reason: &str, is_failure: bool) {
         let unfinished: Vec<(Task, State)> = self.read(|record| {
-            let reports = record.tasks().filter(|report| report.task < Task::Report);
+            let reports = record.tasks().filter(|report| report.task < Task::AfterHook);
             let reports = reports.filter(|report| matches!(report.state, State::UnderWay | State::Pending));
             reports.map(|report| (report.task, report.state)).collect()
         });

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::record::task::Task;
 use crate::rules::drill_facts::Findings;
@@ -18,13 +20,19 @@ pub const NOT_KNOWN_YET: &str = "is not known yet; the first run will trust it";
 /// The number of log lines kept for the mail; the log file gets all.
 pub const MAX_LOG_LINES: usize = 10_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The state of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
+    /// Has not begun.
     Pending,
+    /// Has begun, and not ended.
     UnderWay,
+    /// Done, without a warning.
     Done,
     /// Done, with at least one warning.
     Warned,
+    /// Failed.
     Failed,
     /// Had nothing to do, as intended: a stale dump is not packed.
     Skipped,
@@ -69,18 +77,22 @@ pub struct DumpFacts {
     pub modified: Option<DateTime<FixedOffset>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The archive of this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ArchiveFacts {
     /// Its name on the server.
     pub name: String,
-    /// In bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// 64 lowercase hexadecimal digits.
+    /// Its SHA-256: 64 lowercase hexadecimal digits.
     pub sha256: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the archive was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Delivery {
+    /// It was sent.
     Sent,
     /// It replaced an archive of the same date with different bytes.
     Replaced,
@@ -170,6 +182,9 @@ pub struct RunRecord {
     pub retries: u32,
     /// For a drill instead of a run.
     pub drill: Option<DrillFacts>,
+    /// Whether the task Before hook has a program to run.
+    pub has_before_hook: bool,
+    pub has_after_hook: bool,
     /// How old the last drill is, for the report of a run.
     pub last_drill: Option<String>,
     pub interruption: Option<Interruption>,
@@ -208,7 +223,11 @@ impl RunRecord {
 
     /// The tasks of a run, or of a drill, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> impl Iterator<Item = &TaskReport> {
-        self.tasks.iter().filter(|report| report.task.is_of(self.drill.is_some()))
+        self.tasks.iter().filter(|report| match report.task {
+            Task::BeforeHook => self.has_before_hook,
+            Task::AfterHook => self.has_after_hook,
+            task => task.is_of(self.drill.is_some()),
+        })
     }
 
     /// In the order of recording.

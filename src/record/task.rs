@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
     ReadConfiguration,
+    /// Run the program `hooks.before`, if there is one.
+    BeforeHook,
     RequestZip,
     FindDump,
     /// Check whether the dump is fresh.
@@ -23,12 +25,15 @@ pub enum Task {
     RemoveExpired,
     /// Remove local temporary files, close connections.
     CleanUp,
+    /// Run the program `hooks.after`, if there is one.
+    AfterHook,
     Report,
 }
 
 impl Task {
-    pub const ALL: [Task; 13] = [
+    pub const ALL: [Task; 15] = [
         Task::ReadConfiguration,
+        Task::BeforeHook,
         Task::RequestZip,
         Task::FindDump,
         Task::CompareDates,
@@ -40,12 +45,14 @@ impl Task {
         Task::VerifyArchive,
         Task::RemoveExpired,
         Task::CleanUp,
+        Task::AfterHook,
         Task::Report,
     ];
 
     pub fn title(self) -> &'static str {
         match self {
             Task::ReadConfiguration => "Read configuration",
+            Task::BeforeHook => "Before hook",
             Task::RequestZip => "Request zip",
             Task::FindDump => "Find dump",
             Task::CompareDates => "Compare dates",
@@ -57,6 +64,7 @@ impl Task {
             Task::VerifyArchive => "Verify archive",
             Task::RemoveExpired => "Remove expired",
             Task::CleanUp => "Clean up",
+            Task::AfterHook => "After hook",
             Task::Report => "Report",
         }
     }
@@ -71,7 +79,7 @@ impl Task {
 
     /// Whether the job fails if this task fails.
     pub fn is_essential(self) -> bool {
-        (Task::RequestZip..=Task::VerifyArchive).contains(&self)
+        (Task::BeforeHook..=Task::VerifyArchive).contains(&self)
     }
 }
 

@@ -214,6 +214,11 @@ impl Naming {
         }
     }
 
+    /// The date of the archive called `name`, a final name or that of a set-aside archive.
+    pub fn date_of(&self, name: &str) -> Option<NaiveDate> {
+        self.archive.date_of(name).or_else(|| self.set_aside(name).map(|set_aside| set_aside.date))
+    }
+
     /// Parses `name`; `None` if it is not a leftover's.
     pub fn leftover<'a>(&self, name: &'a str) -> Option<Leftover<'a>> {
         self.set_aside(name).map(Leftover::SetAside).or_else(|| self.upload(name))

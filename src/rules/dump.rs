@@ -6,6 +6,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::rules::dump_pattern::matches;
 use crate::rules::freshness::DumpTime;
 use crate::rules::loading::DumpFormat;
 use crate::rules::redaction::printable;
@@ -50,6 +51,8 @@ pub enum DumpError {
         /// Of the ZIP's files.
         names: Names,
     },
+    #[error("{} files in the ZIP match {dump:?}: {names}. Change source.dump so that it matches one of them", .names.count)]
+    Several { dump: String, names: Names },
     #[error(
         "{name:?} in the ZIP is {kind}, not a regular file. Correct source.dump, or the program that makes the ZIP"
     )]
@@ -138,10 +141,16 @@ pub fn file_kind(beginning: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The index of `dump` among the ZIP's `names`.
+/// The index of the only one of the ZIP's `names` that [matches()] `dump`.
 pub fn find<'a>(names: impl Iterator<Item = &'a str> + Clone, dump: &str) -> Result<usize, DumpError> {
-    names.clone().position(|name| name == dump).ok_or_else(|| {
-        if names.clone().any(|name| name.strip_suffix('/') == Some(dump)) {
+    let mut found = names.clone().enumerate().filter(|(_, name)| matches(dump, name));
+    let first = found.next().map(|(index, _)| index);
+    if found.next().is_some() {
+        let names = Names::new(names.filter(|name| matches(dump, name)));
+        return Err(DumpError::Several { dump: dump.to_owned(), names });
+    }
+    first.ok_or_else(|| {
+        if names.clone().any(|name| name.strip_suffix('/').is_some_and(|name| matches(dump, name))) {
             return DumpError::NotAFile { name: dump.to_owned(), kind: "a folder" };
         }
         let files = names.filter(|name| !name.ends_with('/'));

@@ -10,6 +10,7 @@ pub mod drill_facts;
 pub mod drill_history;
 pub mod drill_sql;
 pub mod dump;
+pub mod dump_pattern;
 pub mod freshness;
 pub mod health;
 pub mod history;

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::rules::dump::base_name;
+use crate::rules::dump_pattern::matches;
 
 const LENGTH: usize = 16;
 
@@ -14,7 +15,7 @@ const LENGTH: usize = 16;
 pub struct Mark(String);
 
 impl Mark {
-    /// The mark of the job that ships the entry `dump` of the ZIP at `url`. Ignores the query, which may contain a changing
+    /// The mark of the job that ships the entry `dump`, as written, of the ZIP at `url`. Ignores the query, which may contain a changing
     /// signature.
     pub fn new(url: &Url, dump: &str) -> Mark {
         let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
@@ -48,12 +49,12 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether the archive was made by a job other than the one with `mark` that ships the entry `dump`; false if it cannot
-    /// be read.
+    /// Whether the archive was made by a job other than the one with `mark` that ships the entry matching `dump` on the
+    /// archive's date; false if it cannot be read.
     pub fn belongs_to_another_job(&self, mark: &Mark, dump: &str) -> bool {
         match (&self.mark, &self.dump) {
             (Some(its_mark), _) => its_mark != mark,
-            (None, Some(its_dump)) => its_dump != base_name(dump),
+            (None, Some(its_dump)) => !matches(base_name(dump), its_dump),
             (None, None) => false,
         }
     }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::rules::dump_pattern::matches;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberKind {
     File,
@@ -35,8 +37,8 @@ fn describe(kind: MemberKind) -> &'static str {
     }
 }
 
-/// Checks that the member `name` with `size` bytes is the dump, and returns its plain name. `expected` is the dump's base
-/// name, if known. A leading `./`, which `tar .` writes, is removed; other paths are refused.
+/// Checks that the member `name` with `size` bytes is the dump, and returns its plain name. `expected` is the pattern
+/// of the dump's base name, if known. A leading `./`, which `tar .` writes, is removed; other paths are refused.
 pub fn check<'n>(name: &'n str, kind: MemberKind, size: u64, expected: Option<&str>) -> Result<&'n str, MemberError> {
     if kind != MemberKind::File {
         return Err(MemberError::NotAFile { name: name.to_owned(), kind });
@@ -45,7 +47,7 @@ pub fn check<'n>(name: &'n str, kind: MemberKind, size: u64, expected: Option<&s
     if plain.contains(['/', '\0']) || matches!(plain, "" | "." | "..") {
         return Err(MemberError::Path(name.to_owned()));
     }
-    if let Some(expected) = expected.filter(|expected| *expected != plain) {
+    if let Some(expected) = expected.filter(|expected| !matches(expected, plain)) {
         return Err(MemberError::Name { name: plain.to_owned(), expected: expected.to_owned() });
     }
     if size == 0 {

@@ -77,6 +77,11 @@ impl Signals {
         self.received().first.map(|(_, cause)| cause)
     }
 
+    /// How long ago the first signal was received, if one was.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.received().first.map(|(when, _)| when.elapsed())
+    }
+
     fn received(&self) -> MutexGuard<'_, Received> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use scripting_system::config;
-use scripting_system::config::{Environment, LoadError};
+use scripting_system::config::{Environment, LoadError, LogTarget};
 use serde_json::json;
 
 use crate::fixture::{Fixture, minimal, with};
@@ -130,7 +130,7 @@ fn a_relative_path_starts_at_the_configurations_folder() {
     let value = with(&minimal(), "log.file", json!("./logs/nightly.log"));
     let value = with(&value, "archive.work_directory", json!("work"));
     let config = fixture.loaded(&value);
-    assert_eq!(config.log.file, fixture.folder().join("logs/nightly.log"));
+    assert_eq!(config.log.file.path(), Some(&*fixture.folder().join("logs/nightly.log")));
     assert_eq!(config.archive.work_directory, fixture.folder().join("work"));
 }
 
@@ -141,14 +141,14 @@ fn paths_are_absolute_if_the_folder_is_a_symbolic_link() {
     let link = fixture.home().join("link");
     symlink(fixture.folder(), &link).unwrap();
     let config = config::load(&link.join("config.json"), &fixture.environment()).unwrap();
-    assert_eq!(config.log.file, fixture.folder().join("log.log"));
+    assert_eq!(config.log.file.path(), Some(&*fixture.folder().join("log.log")));
 }
 
 #[test]
 fn a_tilde_is_the_home_folder() {
     let fixture = Fixture::new();
     let config = fixture.loaded(&with(&minimal(), "log.file", json!("~/nightly.log")));
-    assert_eq!(config.log.file, fixture.home().join("nightly.log"));
+    assert_eq!(config.log.file.path(), Some(&*fixture.home().join("nightly.log")));
     assert_eq!(config.sftp.known_hosts, fixture.home().join(".ssh/known_hosts"));
 
     let other = fixture.mistake(&with(&minimal(), "log.file", json!("~root/nightly.log")));
@@ -167,14 +167,14 @@ fn without_a_home_folder_paths_in_it_are_mistakes() {
 #[test]
 fn the_log_file_of_a_broken_configuration_is_found() {
     let fixture = Fixture::new();
-    let log_file = |content: &str, mode: u32| {
-        let path = fixture.file("config.json", content, mode);
-        config::log_file_of_broken(&path, &fixture.environment())
-    };
-    let default = Some(fixture.folder().join("log.log"));
+    let log_file_of = |path: &Path| config::log_file_of_broken(path, &fixture.environment());
+    let log_file = |content: &str, mode: u32| log_file_of(&fixture.file("config.json", content, mode));
+    let file = |path: PathBuf| Some(LogTarget::File(path));
+    let default = file(fixture.folder().join("log.log"));
     let folder = fixture.folder();
-    assert_eq!(log_file(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), Some(fixture.home().join("my.log")));
-    assert_eq!(log_file(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), Some(folder.join("my.log")));
+    assert_eq!(log_file(r#"{"log": {"file": "~/my.log"}, "typo": 1}"#, 0o600), file(fixture.home().join("my.log")));
+    assert_eq!(log_file(r#"{"log": {"file": "my.log", "level": "loud"}}"#, 0o644), file(folder.join("my.log")));
+    assert_eq!(log_file(r#"{"log": {"file": "-"}, "typo": 1}"#, 0o600), None);
     for content in [
         "",
         "{",
@@ -191,10 +191,9 @@ fn the_log_file_of_a_broken_configuration_is_found() {
     // A user who can write the configuration must not choose the log file.
     assert_eq!(log_file(r#"{"log": {"file": "/etc/passwd"}}"#, 0o666), default);
 
-    let missing = config::log_file_of_broken(&fixture.folder().join("missing.json"), &fixture.environment());
-    assert_eq!(missing, default);
-    let nowhere = config::log_file_of_broken(Path::new("/nonexistent/a/config.json"), &fixture.environment());
-    assert_eq!(nowhere, Some(PathBuf::from("/nonexistent/a/log.log")));
+    assert_eq!(log_file_of(&fixture.folder().join("missing.json")), default);
+    let nowhere = log_file_of(Path::new("/nonexistent/a/config.json"));
+    assert_eq!(nowhere, file(PathBuf::from("/nonexistent/a/log.log")));
     // Others could have put a symbolic link there.
     fs::set_permissions(fixture.folder(), fs::Permissions::from_mode(0o777)).unwrap();
     assert_eq!(log_file("{", 0o600), None);

@@ -33,9 +33,9 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_documentation() {
         r#"sftp.prot: is not a known key; did you mean "port"?"#,
         r#"retention.keep_days: 0 is out of bounds; write a number from 1 to 36500"#,
         r#"retention.keep_at_least: -1 is out of bounds; write a number from 1 to 100000"#,
-        r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "error", "never""#,
+        r#"mattermost.send: "allways" is not known; did you mean "always"? Known: "always", "warning", "error", "never""#,
         r#"mattermost.webhook_url: the address given is not protected by TLS; write https://… (http is only for this machine's own addresses)"#,
-        r#"colour: is not a known key; known keys: source, archive, sftp, retention, alarm, drill, retry, run, log, email, mattermost, monitor, metrics"#,
+        r#"colour: is not a known key; known keys: name, extends, source, archive, sftp, retention, alarm, drill, hooks, retry, run, log, email, mattermost, monitor, metrics"#,
     ];
     let reported = error.to_string();
     let lines: Vec<&str> = reported.lines().collect();

@@ -81,6 +81,8 @@ fn beyond_a_schema() -> [(&'static str, Vec<(&'static str, Value)>); 3] {
                 ("archive.work_directory", json!("no.pem")),
                 ("sftp.password", json!({"file": "missing"})),
                 ("sftp.private_key", json!("missing")),
+                ("hooks.after", json!({"command": ["/bin"]})),
+                ("hooks.after", json!({"command": ["/missing"]})),
                 ("log.file", json!("config.json")),
                 ("mattermost.ca_file", json!("no.pem")),
                 ("monitor.ca_file", json!("no.pem")),

@@ -1,4 +1,4 @@
-//! Secrets: their four sources, invalid ones, and messages that do not repeat them.
+//! Secrets: their sources, invalid ones, and messages that do not repeat them.
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn refused(fixture: &Fixture, given: Value) -> String {
 }
 
 #[test]
-fn a_secret_has_four_sources() {
+fn a_secret_has_five_sources() {
     let fixture = Fixture::new();
     let credentials = fixture.folder().join("credentials");
     let fixture = fixture.variable("PASSWORD", "in the variable");
@@ -30,6 +30,92 @@ fn a_secret_has_four_sources() {
     assert_eq!(password(&fixture, json!({"file": "secrets/sftp"})), "in the file");
     assert_eq!(password(&fixture, json!({"env": "PASSWORD"})), "in the variable");
     assert_eq!(password(&fixture, json!({"credential": "sftp"})), "in the credential");
+    assert_eq!(password(&fixture, json!({"command": ["/bin/echo", "of a program"]})), "of a program");
+}
+
+fn shell(script: &str) -> Value {
+    json!({"command": ["/bin/sh", "-c", script]})
+}
+
+#[test]
+fn a_secret_of_a_program_is_its_first_line() {
+    let fixture = Fixture::new().variable("TOKEN", "not inherited");
+    for (script, secret) in [
+        ("printf 'a b'", "a b"),
+        ("printf 'a\\r\\nsecond'", "a"),
+        ("echo a; seq 1000000", "a"),
+        ("echo $0 \"[$TOKEN]\"; echo noise >&2", "/bin/sh []"),
+        ("cat; echo a", "a"),
+        // It does not wait for what the program leaves behind.
+        ("echo a; sleep 60 &", "a"),
+    ] {
+        assert_eq!(password(&fixture, shell(script)), secret, "{script}");
+    }
+    let folder = fixture.folder();
+    std::os::unix::fs::symlink("/bin/echo", folder.join("print")).unwrap();
+    assert_eq!(password(&fixture, json!({"command": ["./print", "a", "b"]})), "a b");
+}
+
+#[test]
+fn a_program_that_prints_no_secret_is_reported_without_its_output() {
+    let fixture = Fixture::new();
+    fixture.file("not-executable", "#!/bin/sh\n", 0o600);
+    fixture.file("no-program", "hunter22\n", 0o700);
+    let long = "head -c 65536 /dev/zero | tr '\\0' x; sleep 0.1";
+    for (given, reported) in [
+        (shell("echo hunter22; echo hunter22 >&2; exit 3"), "the program /bin/sh failed (exit status: 3); run it as"),
+        (shell("echo hunter22; kill -9 $$"), "failed (signal: 9 (SIGKILL))"),
+        (shell("exit 0"), "the program /bin/sh printed a first line that is empty"),
+        (shell("echo; echo hunter22"), "printed a first line that is empty"),
+        (shell("printf 'hunter22\\0'"), "contains a NUL character"),
+        (shell("printf 'hunter22\\377'"), "is not UTF-8, or has 65536 bytes or more"),
+        (shell(long), "is not UTF-8, or has 65536 bytes or more"),
+        (
+            json!({"command": ["hunter2"]}),
+            "its \"command\" \"hunter2\" is a name without a path, and PATH is not searched",
+        ),
+        (json!({"command": ["./missing"]}), "/missing does not exist"),
+        (json!({"command": ["/"]}), "/ is not a regular file"),
+        (json!({"command": ["./not-executable"]}), "is not executable; chmod +x /"),
+        (json!({"command": ["./no-program"]}), "/no-program cannot be started: "),
+        (json!({"command": []}), "is empty; write [\"/path/of/program\""),
+        (json!({"command": "hunter22"}), "must be a list, found a string"),
+        (json!({"command": ["/bin/echo", 5]}), "must be a list of strings"),
+        (json!({"command": ["/bin/echo", "hunter22\u{0}"]}), "contains a NUL character"),
+    ] {
+        let message = refused(&fixture, given);
+        assert!(message.contains(reported) && !message.contains("hunter22"), "{message}");
+    }
+}
+
+#[test]
+fn a_program_that_hangs_or_prints_without_end_is_ended_after_ten_seconds() {
+    let fixture = Fixture::new();
+    let begun = std::time::Instant::now();
+    let value = with(&minimal(), "sftp.password", shell("sleep 600 & yes hunter22"));
+    let message = fixture.mistake(&value).to_string();
+    assert!(message.contains("the program /bin/sh did not end within 10 seconds"), "{message}");
+    assert!((10..30).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_program_that_others_can_write_is_not_run() {
+    let fixture = Fixture::new();
+    let created = fixture.folder().join("created");
+    let script = format!("#!/bin/sh\ntouch {}; echo a\n", created.display());
+    let path = fixture.file("program", script, 0o757);
+    let message = refused(&fixture, json!({"command": ["./program"]}));
+    let fix = format!("chmod go-w {}", path.display());
+    assert!(message.contains("can be written by others (mode 0757)") && message.ends_with(&fix), "{message}");
+    assert!(!created.exists());
+    let fixture = fixture.variable("SCRIPTING_SYSTEM_TRUST_FILES", "1");
+    let config = fixture.loaded(&with(&minimal(), "sftp.password", json!({"command": ["./program"]})));
+    assert!(
+        config.warnings.iter().any(|warning| warning.contains("can be written by others")),
+        "{:?}",
+        config.warnings
+    );
+    assert!(created.exists());
 }
 
 #[test]

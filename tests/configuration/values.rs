@@ -1,6 +1,6 @@
 //! Valid values: defaults, every key, and null.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -39,12 +39,12 @@ fn a_missing_key_has_its_default() {
         config.retention;
     assert_eq!((keep_days, keep_at_least, remover), (10, 3, Remover::Run));
     assert_eq!([keep_daily, keep_weekly, keep_monthly, keep_yearly], [0; 4]);
-    assert!(config.alarm.is_none());
+    assert!(config.alarm.is_none() && config.hooks.before.is_none() && config.hooks.after.is_none());
     assert_eq!(config.retry.attempts, 3);
     assert_eq!(config.retry.first_pause, Duration::from_secs(1));
     assert_eq!(config.retry.max_pause, Duration::from_secs(30));
     assert_eq!(config.run.deadline, Duration::from_secs(360 * 60));
-    assert_eq!(config.log.file, fixture.folder().join("log.log"));
+    assert_eq!(config.log.file.path(), Some(&*fixture.folder().join("log.log")));
     assert_eq!((config.log.format, config.log.level), (LogFormat::Text, LogLevel::Info));
 
     let email = config.reports.email.unwrap();
@@ -98,6 +98,7 @@ fn every_key_is_read() {
     fixture.file("client.pem", CERTIFICATE, 0o644);
     fixture.file("client.key", PRIVATE_KEY, 0o400);
     fixture.file("id_ed25519", "a key", 0o600);
+    fixture.file("after", "#!/bin/sh\n", 0o755);
     let pin = "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8";
     let config = fixture.loaded(&json!({
         "$schema": "schema.json",
@@ -117,6 +118,10 @@ fn every_key_is_read() {
             "keep_days": 36500, "keep_at_least": 1, "keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "keep_yearly": 100000, "remove": "prune"
         },
         "alarm": {"smaller_than_percent": 0, "larger_than_percent": 100},
+        "hooks": {
+            "before": {"command": ["/bin/sh", "-c", "true"], "timeout_seconds": 5, "environment": ["PGHOST", "PGUSER"]},
+            "after": {"command": ["./after"], "timeout_seconds": null, "environment": null}
+        },
         "retry": {"attempts": 1, "first_pause_seconds": 0, "max_pause_seconds": 0},
         "run": {"deadline_minutes": 10080},
         "log": {"file": "/nonexistent/nightly.log", "format": "json", "level": "warning"},
@@ -129,7 +134,7 @@ fn every_key_is_read() {
             "subject": "Dump", "attach_log": false
         },
         "mattermost": {
-            "send": "never", "webhook_url": "http://localhost:8065/hooks/x", "username": "Dump",
+            "send": "warning", "webhook_url": "http://localhost:8065/hooks/x", "username": "Dump",
             "icon_url": "https://example.com/icon.png", "ca_file": "ca.pem"
         },
         "monitor": {"ping_url": "http://127.0.0.1/ping/x", "ca_file": "ca.pem"},
@@ -172,9 +177,18 @@ fn every_key_is_read() {
     assert_eq!((keep_days, keep_at_least, remover), (36_500, 1, Remover::Prune));
     assert_eq!([keep_daily, keep_weekly, keep_monthly, keep_yearly], [7, 5, 12, 100_000]);
     assert_eq!(config.alarm, Some(Bounds { smaller_than_percent: 0, larger_than_percent: 100 }));
+    let (before, after) = (config.hooks.before.unwrap(), config.hooks.after.unwrap());
+    assert_eq!(before.command.program, PathBuf::from("/bin/sh"));
+    assert_eq!(
+        (before.command.arguments, before.limit),
+        (vec!["-c".to_owned(), "true".to_owned()], Duration::from_secs(5))
+    );
+    assert_eq!(before.environment, ["PGHOST", "PGUSER"]);
+    assert_eq!((after.command.program, after.limit), (folder.join("after"), Duration::from_secs(600)));
+    assert!(after.command.arguments.is_empty() && after.environment.is_empty());
     assert_eq!((config.retry.attempts, config.retry.first_pause), (1, Duration::ZERO));
     assert_eq!(config.run.deadline, Duration::from_secs(604_800));
-    assert_eq!(config.log.file, PathBuf::from("/nonexistent/nightly.log"));
+    assert_eq!(config.log.file.path(), Some(Path::new("/nonexistent/nightly.log")));
     assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Warning));
 
     let email = config.reports.email.unwrap();
@@ -188,7 +202,7 @@ fn every_key_is_read() {
     assert_eq!(server.credentials.unwrap().password.expose_secret(), "m");
 
     let mattermost = config.reports.mattermost.unwrap();
-    assert_eq!(mattermost.send, SendOn::Never);
+    assert_eq!(mattermost.send, SendOn::Warning);
     assert_eq!(mattermost.webhook_url.expose_secret(), "http://localhost:8065/hooks/x");
     assert_eq!(mattermost.username.as_deref(), Some("Dump"));
     assert_eq!(mattermost.icon_url.as_deref(), Some("https://example.com/icon.png"));

@@ -33,7 +33,8 @@ fn assert_refused(path: &str, values: &[&str]) {
 #[test]
 fn a_dump_is_a_path_to_a_file() {
     assert_accepted("source.dump", &["dump.sql", "a/b/dump.sql", "/dump.sql", "..dump", "a/../b", "dump\\a.sql"]);
-    assert_refused("source.dump", &["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b"]);
+    assert_accepted("source.dump", &["*", "db/*.sql", "dump-%F.sql", "100%%", "%Y/%m/%d"]);
+    assert_refused("source.dump", &["", "/", "a/", ".", "..", "a/..", "a/.", "a\0b", "100%", "%H.sql", "%Q"]);
 }
 
 #[test]

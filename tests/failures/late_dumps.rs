@@ -48,7 +48,7 @@ fn publish_stale(bad: &BadNight, modified: DateTime<Utc>) {
 
 /// Runs the job in this process, so that it can wait for a few seconds only. Returns how the request, and the comparison of
 /// dates, ended.
-fn run_waiting(bad: &BadNight, wait: Duration, dry_run: bool) -> [(State, String); 2] {
+pub(crate) fn run_waiting(bad: &BadNight, wait: Duration, dry_run: bool) -> [(State, String); 2] {
     run_with_clock(bad, wait, dry_run, || Utc::now().fixed_offset())
 }
 

@@ -33,7 +33,7 @@ fn a_run_that_crosses_midnight_is_for_the_day_on_which_it_began() {
         time.fixed_offset()
     });
     let jobs = cli::Jobs { config: Some(bad.write_config()), ..cli::Jobs::default() };
-    let arguments = cli::Run { jobs, parallel: 1, date: None, dry_run: false };
+    let arguments = cli::Run { jobs, parallel: 1, date: None, dry_run: false, json: false, json_schema: false };
     let environment = Environment::capture();
     let code = run(&arguments, &Invocation::new(0, &clock, &environment));
     drop(std::panic::take_hook());

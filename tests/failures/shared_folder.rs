@@ -21,7 +21,7 @@ use super::bad_night::{BadNight, OLDER_ATTEMPT, PASSWORD};
 use super::interruptions::start;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const OTHER_JOBS_ARCHIVE: &str = "another job's archive";
+pub(crate) const OTHER_JOBS_ARCHIVE: &str = "another job's archive";
 
 /// A second instance of the program that delivers to the same folder.
 struct OtherInstance<'a> {
@@ -127,7 +127,7 @@ fn archives_of_another_job_are_kept_while_that_job_still_delivers() {
 }
 
 /// Creates the archive from `age` days ago with tar(1), as the program's predecessor did. Returns its bytes.
-fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn pack_with_tar(bad: &BadNight, age: u64, entry: &str, content: &[u8]) -> Vec<u8> {
     let folder = bad.path("packing");
     let path = folder.join(entry);
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -9,6 +9,7 @@ mod log;
 mod mail;
 mod matrix;
 mod mattermost;
+mod run_document;
 mod secrets;
 mod undelivered;
 

@@ -5,6 +5,7 @@ mod alarm;
 mod checksum;
 mod drill;
 mod dump;
+mod dump_pattern;
 mod freshness;
 mod health;
 mod history;

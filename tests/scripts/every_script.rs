@@ -76,10 +76,12 @@ fn every_script_for_people_has_a_help_text() {
         "server.sh",
         "demo.sh",
         "test.sh",
+        "package.sh",
         "dev/bench.sh",
         "dev/interop.sh",
         "dev/kill_sweep.sh",
         "dev/soak.sh",
+        "dev/try_packages.sh",
         "dev/fuzz.sh",
         "dev/mail_pictures.sh",
     ] {

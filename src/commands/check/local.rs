@@ -32,8 +32,10 @@ pub(super) fn check_machine(checker: &Checker<'_>) {
     for finding in encryption(checker) {
         checker.report(finding);
     }
-    let log = &config.log.file;
-    checker.report(Finding::writable("log", log, "log.file", space::check_writable(log)));
+    checker.report(match config.log.file.path() {
+        Some(log) => Finding::writable("log", log, "log.file", space::check_writable(log)),
+        None => Finding::good("log", config.log.file.to_string()),
+    });
     checker.report(work_directory(checker));
     checker.report(match Lock::probe(&checker.file, &config.id, &config.archive.work_directory) {
         Ok(()) => Finding::good("lock", "no run with this configuration is under way"),

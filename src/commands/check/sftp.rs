@@ -12,6 +12,7 @@ use crate::disk::space;
 use crate::pipeline::origin;
 use crate::record::run_record::NOT_KNOWN_YET;
 use crate::rules::dump::base_name;
+use crate::rules::dump_pattern::matches;
 use crate::rules::listing::{self, Entry};
 use crate::rules::other_pattern::{self, OtherPattern};
 use crate::rules::redaction::{printable, shell_word};
@@ -222,16 +223,17 @@ fn check_names(checker: &Checker<'_>, listing: &[Entry], connection: &Connection
     }
     let archives = listing::archives(listing, &config.naming(), checker.today());
     let Some(newest) = archives.last() else { return };
-    let expected = base_name(&config.source.dump);
+    let dump = config.source.dump.on(newest.date);
+    let expected = base_name(&dump);
     // `verify` reports archives whose beginning cannot be read.
     let origin = origin(connection, &config.naming(), &newest.name).unwrap_or_default();
-    if newest.date == checker.today() && origin.belongs_to_another_job(&config.source.mark(), &config.source.dump) {
+    if newest.date == checker.today() && origin.belongs_to_another_job(&config.source.mark(), &dump) {
         let error = DestinationError::OtherJobsArchive(newest.name.clone());
         return checker.report(Finding::failed("archive", error.to_string()));
     }
     const OTHER_JOB: &str =
         "if another job delivers to this folder, give one of them another archive.name or sftp.directory";
-    if let Some(name) = origin.dump.filter(|name| name != expected) {
+    if let Some(name) = origin.dump.filter(|name| !matches(expected, name)) {
         let text =
             format!("{}, the newest archive, contains {name:?}, but source.dump names {expected:?}", newest.name);
         let fix = format!(

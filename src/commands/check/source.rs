@@ -137,7 +137,7 @@ pub(super) fn check_dump(checker: &Checker<'_>, zip: Option<&Zip>) -> Expected {
     let dump = checker.wait("reading the ZIP", || {
         zip.reader()
             .map_err(ArchiveError::Read)
-            .and_then(|reader| ZippedDump::find(reader, &source.dump, source.max_dump_bytes))
+            .and_then(|reader| ZippedDump::find(reader, &source.dump.on(checker.today()), source.max_dump_bytes))
     });
     let dump = match dump {
         Ok(dump) => dump,

@@ -15,6 +15,8 @@ use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
 use crate::record::run_record::{self, RunRecord};
 use crate::record::task::Task;
+use crate::report::document::{self, RunDocument};
+use crate::report::log::log_file::LogFile;
 use crate::report::send::{self, Reported};
 use crate::runtime::interrupt::{Interrupted, Interruption};
 use crate::runtime::progress::Progress;
@@ -39,6 +41,7 @@ pub(super) fn run(
     let folder = Folder { night, invocation, signals, progress: Progress::on_terminal() };
     let mut ended = map_in_parallel(&jobs, parallel, |job| folder.run_job(job));
     report_unknown_jobs_with_others(&mut ended);
+    let is_logged = ended.iter().all(|job| job.log.as_ref().is_some_and(LogFile::is_stream));
     let journals: Vec<Journal> = ended.iter().map(|job| job.journal.clone()).collect();
     if night.dry_run {
         journals.iter().for_each(|journal| journal.skip(Task::Report, "dry run"));
@@ -46,8 +49,15 @@ pub(super) fn run(
         send::send(&mut Supervisor::new(&folder.signals), ended, is_whole, invocation.clock);
     }
     let records: Vec<RunRecord> = journals.iter().map(|journal| journal.read(RunRecord::clone)).collect();
-    print(&records, night.dry_run, invocation.verbose);
-    ExitCode::worst(records.iter().map(|record| record.outcome().into()))
+    let code = ExitCode::worst(records.iter().map(|record| record.outcome().into()));
+    if night.as_json {
+        let documents: Vec<RunDocument> = records.iter().map(RunDocument::new).collect();
+        let _ = write!(io::stdout(), "{}", document::text(&documents));
+    }
+    if !is_logged {
+        print(&records, night, invocation.verbose);
+    }
+    code
 }
 
 struct Folder<'a> {
@@ -125,10 +135,10 @@ fn report_unknown_jobs_with_others(jobs: &mut [Reported]) {
 }
 
 /// Prints the result for a person or for cron.
-fn print(records: &[RunRecord], dry_run: bool, verbose: u8) {
+fn print(records: &[RunRecord], night: &Night, verbose: u8) {
     let mut output = io::stdout();
     // Write errors are ignored: if the output is closed, nobody is reading it.
-    if output.is_terminal() || dry_run {
+    if !night.as_json && (output.is_terminal() || night.dry_run) {
         let _ = write!(output, "{}", summary::several(records));
     } else if verbose == 0 {
         let texts: String = records.iter().map(|record| summary::cron_errors(record, true)).collect();

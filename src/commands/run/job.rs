@@ -21,6 +21,8 @@ pub(super) struct Night {
     pub(super) today: NaiveDate,
     pub(super) started: DateTime<FixedOffset>,
     pub(super) dry_run: bool,
+    /// Whether to print the record as a JSON document.
+    pub(super) as_json: bool,
     /// Whether the jobs are those of a folder.
     pub(super) is_folder: bool,
 }
@@ -53,6 +55,8 @@ pub(super) fn prepare<'a>(
     let drills =
         last_drill::read(&config.id, work_directory).or_else(|| config.drill.is_configured.then(Default::default));
     let mut record = night.record(&config.name, &config.secrets());
+    record.has_before_hook = config.hooks.before.is_some() && !dry_run;
+    record.has_after_hook = config.hooks.after.is_some() && !dry_run;
     record.last_drill = drills.map(|drills| drills.text(started));
     let lock = match dry_run {
         true => Ok(None),
@@ -77,6 +81,8 @@ pub(super) fn prepare<'a>(
         retry: config.retry,
         limit: (config.run.deadline, "run.deadline_minutes"),
         reports: config.reports.clone(),
+        after_hook: config.hooks.after.clone().filter(|_| !dry_run),
+        as_json: night.as_json,
     };
     (recorded, lock, Box::new(work))
 }

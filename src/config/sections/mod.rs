@@ -2,6 +2,7 @@
 
 pub(super) mod archive;
 pub(super) mod drill;
+pub(super) mod hooks;
 pub(super) mod log;
 pub(super) mod report;
 pub(super) mod retention;

@@ -63,6 +63,8 @@ pub enum MailSecurity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOn {
     Always,
+    /// Or an error.
+    Warning,
     Error,
     Never,
 }
@@ -105,7 +107,8 @@ pub struct Metrics {
 
 pub(in crate::config) fn read_email(keys: &mut Section<'_, '_>) -> Option<Email> {
     keys! { keys:
-        /// When a mail is sent: always, when an error happened, or never. A stale dump is a warning, not an error.
+        /// When a mail is sent: always, when a warning or an error happened, only when an error happened, or never. A stale dump is
+        /// a warning, not an error.
         send = with_default(word(SEND), "always");
         /// The mail server; null uses the local sendmail.
         server = optional_section(read_mail_server);
@@ -121,7 +124,8 @@ pub(in crate::config) fn read_email(keys: &mut Section<'_, '_>) -> Option<Email>
     Some(Email { send: send?, server, from: from?, to: to?, subject: subject?, attach_log: attach_log? })
 }
 
-const SEND: &[(&str, SendOn)] = &[("always", SendOn::Always), ("error", SendOn::Error), ("never", SendOn::Never)];
+const SEND: &[(&str, SendOn)] =
+    &[("always", SendOn::Always), ("warning", SendOn::Warning), ("error", SendOn::Error), ("never", SendOn::Never)];
 const SECURITY: &[(&str, MailSecurity)] =
     &[("tls", MailSecurity::Tls), ("starttls", MailSecurity::Starttls), ("none", MailSecurity::None)];
 
@@ -160,7 +164,8 @@ fn read_mail_server(keys: &mut Section<'_, '_>) -> Option<MailServer> {
 
 pub(in crate::config) fn read_mattermost(keys: &mut Section<'_, '_>) -> Option<Mattermost> {
     keys! { keys:
-        /// When a message is sent: always, when an error happened or a mail was not delivered, or never.
+        /// When a message is sent: always, when a warning or an error happened, only when an error happened, or never. A mail that
+        /// was not delivered counts as an error.
         send = with_default(word(SEND), "always");
         /// The address of the incoming webhook. Anyone who knows it can post, so it is a secret.
         webhook_url = required(secret_address().example_file("secrets/mattermost-webhook-url"));

@@ -17,13 +17,14 @@ use crate::config::section::{Section, keys};
 use crate::config::values::{basic_username, dump_path, proxy, zip_address};
 use crate::config::zone::iana;
 use crate::rules::address::public_url;
+use crate::rules::dump_pattern::DumpPattern;
 use crate::rules::origin::Mark;
 
 #[derive(Clone)]
 pub struct Source {
     /// Its query is a secret: print it with [`public_url`](Source::public_url).
     pub url: Url,
-    pub dump: String,
+    pub dump: DumpPattern,
     /// `None` is the job's zone.
     pub timezone: Option<Tz>,
     pub max_age_days: u32,
@@ -58,7 +59,8 @@ pub(in crate::config) fn read(keys: &mut Section<'_, '_>) -> Option<Source> {
         /// The ZIP's address: https://…, or plain http for this machine's own addresses. It contains no user or password. Its
         /// query is kept secret. A signed address that is renewed can be read from a file or a variable.
         url = required(zip_address().example("https://www.example.com/backup/dump.zip"));
-        /// The dump's path in the ZIP.
+        /// The dump's path in the ZIP. It may contain strftime fields of the run date, such as %Y-%m-%d, and * for any characters
+        /// but a slash; then exactly one file must match. %% is a percent sign.
         dump = required(dump_path().example("dump.sql"));
         /// The IANA time zone of the ZIP's local times; null is the job's zone. It matters only for entries without an extended
         /// timestamp.
@@ -123,7 +125,7 @@ fn timezone() -> Kind<Tz> {
 impl Source {
     /// The mark in this job's archives.
     pub fn mark(&self) -> Mark {
-        Mark::new(&self.url, &self.dump)
+        Mark::new(&self.url, self.dump.as_str())
     }
 
     /// The ZIP's address without its query.

@@ -46,7 +46,8 @@ pub(crate) fn offer_once<T>(
     let (result, was_refused) = offer();
     let mut known = known.unwrap_or_else(|| lock(passwords));
     match was_refused {
-        Some(true) => known.refused.push(password.clone()),
+        // A server that accepted it before limits the number of logins.
+        Some(true) if !has(&known.accepted) => known.refused.push(password.clone()),
         Some(false) if !has(&known.accepted) => known.accepted.push(password.clone()),
         _ => {}
     }

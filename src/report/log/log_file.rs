@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::span::{Attributes, Id};
@@ -11,7 +11,7 @@ use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::{Log, LogFormat, LogLevel, LogTarget};
 use crate::disk::space::open_to_append;
 use crate::record::journal::Journal;
 use crate::report::log::log_line::{self, LogLine, Severity, format_line};
@@ -24,13 +24,10 @@ const MODE: u32 = 0o640;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LogFileError {
-    #[error(
-        "cannot open the log file {}: {source}; create its folder, set its permissions, or change log.file",
-        path.display()
-    )]
-    Open { path: PathBuf, source: io::Error },
-    #[error("cannot write to the log file {}: {source}; lines of this run are missing", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error("cannot open the log file {target}: {source}; create its folder, set its permissions, or change log.file")]
+    Open { target: LogTarget, source: io::Error },
+    #[error("cannot write to the log file {target}: {source}; lines of this run are missing")]
+    Write { target: LogTarget, source: io::Error },
 }
 
 /// The log file of one run, as a tracing layer. Clones share the file.
@@ -40,7 +37,7 @@ pub enum LogFileError {
 pub struct LogFile(Arc<Inner>);
 
 struct Inner {
-    path: PathBuf,
+    target: LogTarget,
     format: LogFormat,
     level: LogLevel,
     run_id: String,
@@ -62,7 +59,7 @@ impl LogFile {
     pub fn open(log: &Log, journal: Journal, clock: Clock) -> LogFile {
         let (run_id, redaction) = journal.read(|record| (record.clean(&record.run_id), record.redaction().clone()));
         let log_file = LogFile(Arc::new(Inner {
-            path: log.file.clone(),
+            target: log.file.clone(),
             format: log.format,
             level: log.level,
             run_id,
@@ -78,6 +75,11 @@ impl LogFile {
         log_file
     }
 
+    /// Whether its lines are printed.
+    pub fn is_stream(&self) -> bool {
+        self.0.target.path().is_none()
+    }
+
     /// Why lines are missing from the file, if any.
     pub fn error(&self) -> Option<String> {
         self.sink().error.clone()
@@ -90,7 +92,7 @@ impl LogFile {
     fn write(&self, line: &str) {
         let mut sink = self.sink();
         let Some(file) = &mut sink.file else { return };
-        if let Err(error) = write(file, &self.0.path, line) {
+        if let Err(error) = write(file, &self.0.target, line) {
             self.report(&mut sink, &error);
         }
     }
@@ -137,24 +139,32 @@ pub fn dispatch(log_file: Option<LogFile>, verbose: Option<Verbose>) -> Dispatch
     tracing_subscriber::registry().with(log_file).with(verbose).into()
 }
 
-/// Appends a CRITICAL line about an unusable configuration to the log file at `path`.
-pub fn critical(path: &Path, format: LogFormat, clock: &Clock, message: &str) -> Result<(), LogFileError> {
+/// Appends a CRITICAL line about an unusable configuration to the log.
+pub fn critical(target: &LogTarget, format: LogFormat, clock: &Clock, message: &str) -> Result<(), LogFileError> {
     let message = message.to_owned();
     let line = LogLine { severity: Severity::Critical, task: None, seconds: None, message, fields: Vec::new() };
     let line = format_line(&line.cleaned(&Redaction::default()), clock(), "-", format);
-    write(&mut open(path)?, path, &line)
+    write(&mut open(target)?, target, &line)
 }
 
-fn open(path: &Path) -> Result<File, LogFileError> {
-    let mut options = OpenOptions::new();
-    options.create(true).mode(MODE);
-    open_to_append(path, options).map_err(|source| LogFileError::Open { path: path.to_owned(), source })
+fn open(target: &LogTarget) -> Result<File, LogFileError> {
+    let duplicate = |stream: BorrowedFd<'_>| stream.try_clone_to_owned().map(File::from);
+    let opened = match target {
+        LogTarget::File(path) => {
+            let mut options = OpenOptions::new();
+            options.create(true).mode(MODE);
+            open_to_append(path, options)
+        }
+        LogTarget::Stdout => duplicate(io::stdout().as_fd()),
+        LogTarget::Stderr => duplicate(io::stderr().as_fd()),
+    };
+    opened.map_err(|source| LogFileError::Open { target: target.clone(), source })
 }
 
 /// In one write, so that lines of concurrent runs don't mix.
-fn write(file: &mut File, path: &Path, line: &str) -> Result<(), LogFileError> {
+fn write(file: &mut File, target: &LogTarget, line: &str) -> Result<(), LogFileError> {
     file.write_all(format!("{line}\n").as_bytes())
-        .map_err(|source| LogFileError::Write { path: path.to_owned(), source })
+        .map_err(|source| LogFileError::Write { target: target.clone(), source })
 }
 
 #[cfg(test)]
@@ -183,7 +193,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.log");
         let journal = journal();
-        let log_file = LogFile::open(&Log { file: file.clone(), format, level }, journal.clone(), clock());
+        let log_file =
+            LogFile::open(&Log { file: LogTarget::File(file.clone()), format, level }, journal.clone(), clock());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || act(&journal));
         assert_eq!(log_file.error(), None);
         let lines = journal.read(|record| record.log_lines.clone());
@@ -241,10 +252,10 @@ mod tests {
     fn a_new_file_is_private_and_an_existing_one_keeps_its_mode_and_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log.log");
-        critical(&file, LogFormat::Text, &clock(), "first\nline").unwrap();
+        critical(&LogTarget::File(file.clone()), LogFormat::Text, &clock(), "first\nline").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o137, 0);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
-        critical(&file, LogFormat::Text, &clock(), "second").unwrap();
+        critical(&LogTarget::File(file.clone()), LogFormat::Text, &clock(), "second").unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o604);
         assert_eq!(
             fs::read_to_string(&file).unwrap(),
@@ -258,7 +269,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("missing/log.log");
         let journal = journal();
-        let log = Log { file, format: LogFormat::Text, level: LogLevel::Info };
+        let log = Log { file: LogTarget::File(file), format: LogFormat::Text, level: LogLevel::Info };
         let log_file = LogFile::open(&log, journal.clone(), clock());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {
             tracing::info!("still running");
@@ -271,7 +282,11 @@ mod tests {
     #[test]
     fn a_full_disk_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let log = Log { file: folder.path().join("log.log"), format: LogFormat::Text, level: LogLevel::Info };
+        let log = Log {
+            file: LogTarget::File(folder.path().join("log.log")),
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+        };
         let log_file = LogFile::open(&log, journal(), clock());
         log_file.sink().file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {

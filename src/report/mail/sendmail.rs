@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
-use crate::runtime::child;
+use crate::runtime::child::{self, Kept, Program};
 
 /// Mail systems install sendmail there; cron's PATH often lacks that folder.
 const DEFAULT_PATH: &str = "/usr/sbin/sendmail";
@@ -43,12 +43,22 @@ pub(crate) fn submit(
     message: Vec<u8>,
     limit: Duration,
 ) -> io::Result<Result<(), String>> {
-    let ended = child::run(program, &["-i", "-f", sender, "--", recipient], message, limit)?;
+    let sendmail = Program {
+        path: program,
+        arguments: vec!["-i", "-f", sender, "--", recipient],
+        variables: &[],
+        input: message,
+        kept: Kept::Stderr,
+        limit,
+        // It may deliver in the background.
+        ends_group: false,
+    };
+    let ended = child::run(sendmail, || false)?;
     let Some(status) = ended.status else {
         return Ok(Err(format!("it did not exit within {} s", limit.as_secs())));
     };
     if !status.success() {
-        let stderr = ended.stderr;
+        let stderr = ended.text();
         return Ok(Err(if stderr.is_empty() { status.to_string() } else { format!("{stderr} ({status})") }));
     }
     Ok(match ended.input {

@@ -23,6 +23,7 @@ pub fn should_send(send_on: SendOn, record: &RunRecord, mail_failed: bool) -> bo
     match send_on {
         SendOn::Always => true,
         SendOn::Never => false,
+        SendOn::Warning => record.outcome() != Outcome::Success || mail_failed,
         SendOn::Error => {
             let is_clean = matches!(record.outcome(), Outcome::Success | Outcome::Warnings) && record.errors() == 0;
             !is_clean || mail_failed
@@ -43,6 +44,9 @@ mod tests {
         for (send_on, record, mail_failed, expected) in [
             (SendOn::Always, samples::delivered(), false, true),
             (SendOn::Never, samples::hostile(), true, false),
+            (SendOn::Warning, samples::stale(), false, true),
+            (SendOn::Warning, samples::delivered(), false, false),
+            (SendOn::Warning, samples::delivered(), true, true),
             (SendOn::Error, samples::hostile(), false, true),
             (SendOn::Error, samples::stale(), false, false),
             (SendOn::Error, samples::delivered(), false, false),

@@ -1,4 +1,4 @@
-//! Rows 73 to 98, 102, 103 and 122: faults of trust, data loss and messages.
+//! Rows 73 to 98, 102, 103, 121 and 122: faults of trust, data loss and messages.
 
 use super::Row;
 
@@ -335,6 +335,20 @@ pub(super) const ROWS: &[Row] = &[
             (SIGNED_URLS, "a_token_is_sent_in_each_request_and_a_rotated_one_is_reported_with_its_key"),
             (SIGNED_URLS, "extra_headers_do_not_follow_a_redirect_to_another_origin"),
             (SIGNED_URLS, "a_header_that_cannot_be_sent_is_refused_without_its_value"),
+        ],
+    ),
+    (
+        121,
+        "package installed over an edited configuration, removed, purged",
+        &[
+            ("tests/scripts/debian.rs", "an_upgrade_keeps_the_operators_edits_and_replaces_the_rest"),
+            ("tests/scripts/debian.rs", "an_upgrade_replaces_a_configuration_that_was_not_edited"),
+            (
+                "tests/scripts/debian.rs",
+                "removing_keeps_the_configuration_and_the_log_and_purging_removes_only_the_packages_files",
+            ),
+            ("tests/scripts/systemd.rs", "purging_removes_everything_but_the_operators_files"),
+            ("tests/scripts/systemd.rs", "a_user_who_may_read_the_operators_files_is_not_removed"),
         ],
     ),
     (

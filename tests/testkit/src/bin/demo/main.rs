@@ -3,6 +3,9 @@
 //!
 //! Installs nothing, needs no root, uses only loopback, and leaves nothing running. Its files are in `demo` in cargo's
 //! target folder. Exits with 0 if every check passes.
+//!
+//! With `--serve`, it only starts the servers, for a program that runs elsewhere on this machine, such as in a package's
+//! trial. It prints the configuration's path, waits for the end of standard input, and checks the result.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that cannot start ends the demo")]
 
 mod evidence;
@@ -11,10 +14,12 @@ mod stage;
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
 use chrono::{DateTime, Local};
+use clap::Parser;
 use console::style;
 use evidence::Finding;
 use operator::Target;
@@ -25,7 +30,8 @@ use testkit::servers::smtp::Mail;
 use testkit::setup::DUMP;
 
 fn main() -> ExitCode {
-    match show() {
+    let arguments = Arguments::parse();
+    match if arguments.serve { serve() } else { show() } {
         Ok(findings) if findings.iter().all(|finding| finding.passed) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -33,6 +39,29 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Run the program against servers on this machine, and check the result
+#[derive(Parser)]
+struct Arguments {
+    /// Only start the servers, and check the result when standard input ends
+    #[arg(long)]
+    serve: bool,
+}
+
+/// Checks what another process sent to the servers. Its leftovers, metrics and log are elsewhere.
+fn serve() -> Result<Vec<Finding>, Box<dyn Error>> {
+    let stage = Stage::set_up(&testkit::target_folder().join("demo"), Local::now())?;
+    println!("host key      {}\nconfiguration {}", stage.sftp.fingerprint(), stage.config.display());
+    io::stdout().flush()?;
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    let mut findings = show_folder(&stage)?;
+    findings.extend(show_archive(&stage)?);
+    findings.extend(show_mail(&stage)?);
+    findings.extend(show_message(&stage)?);
+    findings.extend(show_pings(&stage));
+    conclude(&findings);
+    Ok(findings)
 }
 
 /// Runs the program, prints the results and returns all checks.
@@ -65,7 +94,12 @@ fn show() -> Result<Vec<Finding>, Box<dyn Error>> {
     findings.extend(operator::show(&stage, program, &embedded)?);
     findings.extend(operator::show_documents(&stage, program, &Target { server: "without a server", ..embedded })?);
     findings.extend(show_openssh(&stage, program)?);
-    conclude(&stage, &findings);
+    conclude(&findings);
+    println!("Files in {}:", stage.folder.display());
+    println!(
+        "  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md, scripting-system.prom,"
+    );
+    println!("  web_server/ (the published ZIP), sftp_server/{}/ (the archives)", stage::DIRECTORY);
     Ok(findings)
 }
 
@@ -196,24 +230,27 @@ fn show_message(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
 }
 
 fn show_monitoring(stage: &Stage) -> Result<Vec<Finding>, Box<dyn Error>> {
+    let mut findings = show_pings(stage);
+    let metrics = read_if_exists(&stage.folder.join(stage::METRICS))?;
+    let samples: Vec<&str> = metrics.lines().filter(|line| !line.starts_with('#')).collect();
+    println!("\n{}", samples.join("\n"));
+    findings.push(finding("the metrics contain the time of the last success", {
+        samples.iter().any(|sample| sample.starts_with("scripting_system_last_success_timestamp_seconds"))
+    }));
+    Ok(findings)
+}
+
+fn show_pings(stage: &Stage) -> Vec<Finding> {
     heading("Monitoring");
     let pings = stage.monitor.pings();
     for ping in &pings {
         println!("{} …{} {}", ping.method, ping.path, ping.body.lines().next().unwrap_or_default());
     }
-    let metrics = read_if_exists(&stage.folder.join(stage::METRICS))?;
-    let samples: Vec<&str> = metrics.lines().filter(|line| !line.starts_with('#')).collect();
-    println!("\n{}", samples.join("\n"));
     let paths: Vec<&str> = pings.iter().map(|ping| ping.path.as_str()).collect();
-    Ok(vec![
-        finding("the monitor received the start and the success", paths == ["/start", ""]),
-        finding("the metrics contain the time of the last success", {
-            samples.iter().any(|sample| sample.starts_with("scripting_system_last_success_timestamp_seconds"))
-        }),
-    ])
+    vec![finding("the monitor received the start and the success", paths == ["/start", ""])]
 }
 
-fn conclude(stage: &Stage, findings: &[Finding]) {
+fn conclude(findings: &[Finding]) {
     heading("Summary");
     for finding in findings {
         let mark = if finding.passed { style("ok").green() } else { style("NO").red().bold() };
@@ -221,11 +258,6 @@ fn conclude(stage: &Stage, findings: &[Finding]) {
     }
     let failed = findings.iter().filter(|finding| !finding.passed).count();
     println!("\n{} of {} checks passed.", findings.len() - failed, findings.len());
-    println!("Files in {}:", stage.folder.display());
-    println!(
-        "  config.json, secrets/, ca.pem, known_hosts, log.log, mail.eml, mail.html, mattermost.md, scripting-system.prom,"
-    );
-    println!("  web_server/ (the published ZIP), sftp_server/{}/ (the archives)", stage::DIRECTORY);
 }
 
 fn heading(text: &str) {

@@ -144,6 +144,9 @@ fn plant(folder: &Path, today: NaiveDate, id: &JobId) -> std::io::Result<Vec<Pla
     }
     let leftover = format!(".{}.{id}.part", archive_name(today - Days::new(1)));
     fs::write(folder.join(&leftover), "cut off")?;
+    // Old enough for a run with another configuration to remove it too.
+    let days_ago = SystemTime::now() - std::time::Duration::from_secs(2 * 86_400);
+    File::options().write(true).open(folder.join(&leftover))?.set_modified(days_ago)?;
     planted.push(Planted { name: leftover, is_kept: false, reason: "a leftover of an interrupted run".to_owned() });
 
     let foreign =

@@ -30,8 +30,8 @@ use crate::runtime::worker::{inherit, propagate_panic};
 impl Job {
     /// Runs the before hook and tasks 2 to 10. Their results are in the record.
     pub fn run(&self) {
-        let server = Server::new(&self.config.sftp, &self.interrupt, &self.retry, !self.dry_run);
-        let server = server.sharing(&self.accounts);
+        let server =
+            Server::new(&self.config.sftp, &self.interrupt, &self.retry, (!self.dry_run, self.accounts.clone()));
         match self.run_before_hook().and_then(|()| self.deliver(&server)) {
             Ok(delivered) => self.remove_expired(delivered),
             Err(Stop) => {

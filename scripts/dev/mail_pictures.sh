@@ -5,7 +5,8 @@
 # Usage: scripts/dev/mail_pictures.sh [--folder FOLDER] [--width PIXELS]... [--document]
 #
 # The pictures and their HTML go to mail_pictures/ in cargo's target folder, or to FOLDER. The default widths are 380 and
-# 1100. --document replaces docs/mail.png with the successful run, light, 900 pixels wide. Requires Debian's package
+# 1100. --document replaces docs/mail.png and docs/jobs.png, light, 900 pixels wide: a successful run, and the top of the
+# mail about several jobs. Requires Debian's package
 # chromium; installs nothing and loads nothing from the network.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../prerequisites.sh
@@ -39,7 +40,7 @@ command -v chromium >/dev/null || fail "chromium is not installed. Install Debia
 mkdir -p -- "$folder"
 folder=$(cd -- "$folder" && pwd)
 cd -- "$top"
-MAIL_PICTURES=$folder OPENSSL_NO_VENDOR=1 cargo test --locked --quiet --lib write_mails_for_pictures -- --ignored
+MAIL_PICTURES=$folder OPENSSL_NO_VENDOR=1 cargo test --locked --quiet --lib for_pictures -- --ignored
 
 profile=$(mktemp -d)
 trap 'rm -rf -- "$profile"' EXIT
@@ -78,7 +79,10 @@ for mail in "$folder"/*.html; do
     done
 done
 if $documents; then
-    height=$(height_of "$folder/good.html" 900)
-    take "$folder/good.html" 900 "$height" light "$top/docs/mail.png"
+    for picture in good:mail jobs:jobs; do
+        mail=$folder/${picture%:*}.html
+        height=$(height_of "$mail" 900)
+        take "$mail" 900 "$((height < 1000 ? height : 1000))" light "$top/docs/${picture#*:}.png"
+    done
 fi
 printf 'The pictures are in %s\n' "$folder"

@@ -46,7 +46,7 @@ fn prune_job(job: &JobFile, dry_run: bool, invocation: &Invocation<'_>) -> ExitC
     recorded.run(lock, move |Tools { retry, journal, interrupt, .. }| {
         // Sections that it does not need may have mistakes.
         config.warnings.iter().for_each(|warning| tracing::info!("{warning}"));
-        let server = Server::new(&config.sftp, &interrupt, &retry, !dry_run).sharing(&accounts);
+        let server = Server::new(&config.sftp, &interrupt, &retry, (!dry_run, accounts));
         let (naming, policy, origin) = (config.naming, config.retention, config.origin);
         Removal { journal, interrupt, naming, policy, origin, dry_run }.prune(&server, config.alarm, started);
     })

@@ -26,7 +26,7 @@ use crate::runtime::error_chain::with_causes;
 /// The server, the listing of its folder, and its free bytes, if it reports them. `what` describes the work in messages.
 pub(super) fn list_once(context: &Context, what: &str) -> Result<(Server, Vec<Entry>, Option<u64>), DestinationError> {
     let server =
-        Server::new(&context.config.sftp, &context.interrupt, &context.retry, false).sharing(&context.accounts);
+        Server::new(&context.config.sftp, &context.interrupt, &context.retry, (false, context.accounts.clone()));
     let ((entries, free), connection) =
         server.with_connection(what, None, |connection| Ok((connection.list()?, connection.free_space())))?;
     // The result is complete even if closing fails.
@@ -44,7 +44,7 @@ pub(super) fn last_drill(config: &ReadBack) -> DrillHistory {
 /// If the server cannot be reached, does not list the folder, or has only archives of another pattern.
 pub(super) fn connect_and_list(context: &Context) -> Work<(Server, Connection, Vec<Entry>, Vec<StoredArchive>)> {
     let server =
-        Server::new(&context.config.sftp, &context.interrupt, &context.retry, false).sharing(&context.accounts);
+        Server::new(&context.config.sftp, &context.interrupt, &context.retry, (false, context.accounts.clone()));
     let (listing, connection) = server.with_connection("listing the archives", None, |connection| connection.list())?;
     context.report_new_host_key(&server);
     let stored = recovery::stored(&listing, &context.config.naming, context.started.date_naive());

@@ -228,3 +228,9 @@ pub(super) fn is_refusal_to_write(error: &ssh2::Error) -> bool {
 pub(super) fn is_no_space(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::SFTP(NO_SPACE_ON_FILESYSTEM | QUOTA_EXCEEDED))
 }
+
+/// Whether the two sides have no algorithm or host key type in common: LIBSSH2_ERROR_KEX_FAILURE and
+/// LIBSSH2_ERROR_METHOD_NONE.
+pub(crate) fn has_no_common(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(-5 | -17))
+}

@@ -31,8 +31,12 @@ const STEPS: [&str; 5] = ["name", "connection", "host key", "login", "directory"
 pub(super) fn check_server(checker: &Checker<'_>, expected: Expected) {
     let context = checker.context;
     // known_hosts is not changed.
-    let server = Server::new(&context.config.sftp, &context.interrupt, &checker.single_attempt(), false)
-        .sharing(&context.accounts);
+    let server = Server::new(
+        &context.config.sftp,
+        &context.interrupt,
+        &checker.single_attempt(),
+        (false, context.accounts.clone()),
+    );
     let connected = checker.wait("connecting to the SFTP server", || server.connect());
     let failed_at = connected.as_ref().err().map(failed_step);
     for what in STEPS.iter().take_while(|what| Some(**what) != failed_at) {

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use ssh2::{ErrorCode, MethodType, Session};
+use ssh2::{MethodType, Session};
 
 use crate::config::{self, HostKeyPolicy};
-use crate::destination::error::DestinationError;
+use crate::destination::error::{DestinationError, has_no_common};
 use crate::destination::session::accounts::Accounts;
 use crate::destination::session::authentication::{Failure, Login, authenticate};
 use crate::destination::session::connection::Connection;
@@ -72,8 +72,14 @@ pub(crate) struct HostKey {
 }
 
 impl Server {
-    /// `interrupt` ends all connections. `adds_host_key`: whether a first host key is added to known_hosts.
-    pub fn new(config: &config::Sftp, interrupt: &Interrupt, retry: &Retry, adds_host_key: bool) -> Server {
+    /// `interrupt` ends all connections. `adds_host_key`: whether a first host key is added to known_hosts. `accounts` is shared
+    /// with other jobs.
+    pub fn new(
+        config: &config::Sftp,
+        interrupt: &Interrupt,
+        retry: &Retry,
+        (adds_host_key, accounts): (bool, Accounts),
+    ) -> Server {
         Server {
             config: Arc::new(config.clone()),
             interrupt: interrupt.clone(),
@@ -83,7 +89,7 @@ impl Server {
             login: Arc::default(),
             was_refused: Arc::default(),
             is_full: Arc::default(),
-            accounts: Accounts::default(),
+            accounts,
             password: Arc::default(),
             method: Arc::default(),
             useful_connections: Arc::new(AtomicU64::new(1)),
@@ -92,11 +98,6 @@ impl Server {
             directory: Arc::default(),
             keeper: Arc::default(),
         }
-    }
-
-    /// The same server, which shares what it learns about passwords.
-    pub fn sharing(self, accounts: &Accounts) -> Server {
-        Server { accounts: accounts.clone(), ..self }
     }
 
     /// The same server with another interrupt.
@@ -396,10 +397,4 @@ impl Server {
         };
         DestinationError::Handshake { address: self.address(), advice, source }
     }
-}
-
-/// Whether the two sides have no algorithm or host key type in common: LIBSSH2_ERROR_KEX_FAILURE and
-/// LIBSSH2_ERROR_METHOD_NONE.
-fn has_no_common(error: &ssh2::Error) -> bool {
-    matches!(error.code(), ErrorCode::Session(-5 | -17))
 }

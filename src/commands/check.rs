@@ -13,7 +13,7 @@ mod source;
 use std::io::{self, IsTerminal as _};
 
 use crate::cli;
-use crate::commands::check::checker::{Checker, Format};
+use crate::commands::check::checker::Checker;
 use crate::commands::check::document::Document;
 use crate::commands::check::findings::{Finding, Status};
 use crate::commands::foreground::{self, CommandError, Context, Work};
@@ -37,7 +37,7 @@ pub fn check(arguments: &cli::Check, invocation: &Invocation<'_>) -> ExitCode {
     if arguments.json {
         return print_documents(&arguments.jobs, invocation, |job| {
             let started = (invocation.clock)();
-            let (code, findings) = match check_job(job, notify, Format::Json, invocation) {
+            let (code, findings) = match check_job(job, notify, None, invocation) {
                 Err(CommandError::Configuration(error)) => (ExitCode::Configuration, document::mistakes(&error)),
                 result => result.map(|findings| (code(&findings), findings))?,
             };
@@ -46,9 +46,9 @@ pub fn check(arguments: &cli::Check, invocation: &Invocation<'_>) -> ExitCode {
     }
     // https://no-color.org: set and not empty.
     let is_colour_off = invocation.environment.variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let format = Format::Text { coloured: io::stdout().is_terminal() && !is_colour_off };
+    let coloured = Some(io::stdout().is_terminal() && !is_colour_off);
     for_each(&arguments.jobs, invocation, true, |job| {
-        check_job(job, notify, format, invocation).map(|findings| code(&findings))
+        check_job(job, notify, coloured, invocation).map(|findings| code(&findings))
     })
 }
 
@@ -60,12 +60,12 @@ fn code(findings: &[Finding]) -> ExitCode {
 fn check_job(
     job: &JobFile,
     notify: bool,
-    format: Format,
+    coloured: Option<bool>,
     invocation: &Invocation<'_>,
 ) -> Result<Vec<Finding>, CommandError> {
     let file = job.without_conflicts().map_err(CommandError::Configuration)?;
     let owned = file.to_owned();
-    let work = move |context: &Context<Config>| check_all(&Checker::new(context, owned, format), notify);
+    let work = move |context: &Context<Config>| check_all(&Checker::new(context, owned, coloured), notify);
     foreground::run(file, invocation, config::load, work)
 }
 

@@ -29,7 +29,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         "schemars",
         &[
             "commands/json.rs",
-            "commands/check/document.rs",
+            "commands/check/",
             "commands/list/document.rs",
             "exit_code.rs",
             "record/run_record.rs",

@@ -121,9 +121,11 @@ fn a_server_without_ranges_is_reported_with_the_cost() {
 
 #[test]
 fn a_wrong_clock_is_reported_and_one_wrong_by_a_day_holds_removal_back() {
-    let setup = with_web_server(|web| web.date_shifted_by_hours(-2));
+    let setup = with_web_server(|web| web.date_shifted_by_hours(-3));
     let outcome = must_end_with(&setup, 0);
-    must_show(&outcome, "! clock           the web server's is 2 hours behind this machine's\n");
+    must_show(&outcome, "! clock           the web server's is ");
+    // 2 or 3: the answer is later than the start of the check.
+    must_show(&outcome, " hours behind this machine's\n");
     must_not_show(&outcome, "held back");
     let setup = with_web_server(|web| web.date_shifted_by_hours(30));
     let outcome = must_end_with(&setup, 0);

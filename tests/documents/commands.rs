@@ -90,7 +90,7 @@ fn a_wrong_command_line_is_detected() {
     for (line, is_wrong) in [
         ("sudo scripting-system list --config a.json | less", false),
         ("0 6 * * 0 /usr/local/bin/scripting-system verify --config a.json --all", false),
-        ("scripting-system list", true),
+        ("scripting-system restore", true),
         ("scripting-system run --config a.json --frobnicate", true),
     ] {
         let arguments = arguments(line, "scripting-system").unwrap();

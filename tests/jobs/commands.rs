@@ -126,7 +126,7 @@ fn scrubbed(site: &Site, text: &str) -> String {
     let mut scrubbed = String::new();
     for line in text.lines() {
         let mut line = format!("{line}\n");
-        for (start, end) in [("127.0.0.1:", " "), (" is ", " old"), (" old, ", " |"), (" old, ", "\n"), ("'=", ";")] {
+        for (start, end) in [("127.0.0.1:", " "), (" is ", " old"), (" old, ", " KiB"), ("'=", ";")] {
             if let Some(from) = line.find(start).filter(|_| !line.contains("archives")).map(|at| at + start.len())
                 && let Some(length) = line[from..].find(end)
             {
@@ -147,8 +147,8 @@ fn status_shows_the_worst_state_first_and_a_line_for_each_job() {
     SCRIPTING-SYSTEM CRITICAL - 4 jobs: 1 CRITICAL, 1 UNKNOWN, 2 OK | critical=1;;;0 unknown=1;;;0 warning=0;;;0 ok=2;;;0
     CRITICAL shop: no connection to 127.0.0.1:… Check sftp.host and sftp.port, that the server is running, and firewalls: Connection refused (os error 111)
     UNKNOWN wiki: /etc/scripting-system/jobs/wiki.json: sftp.port: 0 is out of bounds; write a number from 1 to 65535
-    OK blog: … is … old, …
-    OK www: … is … old, … | 'blog age'=…;;93600;0
+    OK blog: … is … old, … KiB
+    OK www: … is … old, … KiB | 'blog age'=…;;93600;0
     'blog size'=…;;;0
     'blog archives'=1;;;0
     'blog free'=…;;;0

@@ -15,19 +15,11 @@ pub(super) struct Checker<'a> {
     pub(super) context: &'a Context<Config>,
     /// The configuration file.
     pub(super) file: PathBuf,
-    format: Format,
+    /// Whether printed findings are in colour; if `None`, they are only collected.
+    coloured: Option<bool>,
     redaction: Redaction,
     section: Cell<&'static str>,
     findings: RefCell<Vec<Finding>>,
-}
-
-/// What a check prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// Each finding at once, and a closing line.
-    Text { coloured: bool },
-    /// Nothing: the findings are collected.
-    Json,
 }
 
 /// Facts about the archive of the next run.
@@ -40,15 +32,15 @@ pub(super) struct Expected {
 }
 
 impl Checker<'_> {
-    pub(super) fn new(context: &Context<Config>, file: PathBuf, format: Format) -> Checker<'_> {
+    pub(super) fn new(context: &Context<Config>, file: PathBuf, coloured: Option<bool>) -> Checker<'_> {
         let redaction = Redaction::new(&context.config.secrets());
-        Checker { context, file, format, redaction, section: Cell::default(), findings: RefCell::default() }
+        Checker { context, file, coloured, redaction, section: Cell::default(), findings: RefCell::default() }
     }
 
     /// Begins the section `title`.
     pub(super) fn heading(&self, title: &'static str) {
         self.section.set(title);
-        if let Format::Text { coloured } = self.format {
+        if let Some(coloured) = self.coloured {
             let space = if self.findings.borrow().is_empty() { "" } else { "\n" };
             self.context.progress.print(&format!("{space}{}", findings::heading(title, coloured)));
         }
@@ -62,7 +54,7 @@ impl Checker<'_> {
         let fix = finding.fix.map(|fix| self.redaction.clean(&fix));
         let text = self.redaction.clean(&finding.text);
         let finding = Finding { section: self.section.get(), text, fix, ..finding };
-        if let Format::Text { coloured } = self.format {
+        if let Some(coloured) = self.coloured {
             self.context.progress.print(&findings::line(&finding, coloured));
         }
         self.findings.borrow_mut().push(finding);
@@ -78,7 +70,7 @@ impl Checker<'_> {
     /// Prints the closing line. Returns the findings.
     pub(super) fn conclude(&self) -> Vec<Finding> {
         let findings = self.findings.take();
-        if matches!(self.format, Format::Text { .. }) {
+        if self.coloured.is_some() {
             self.context.progress.print(&format!("\n{}", findings::closing_line(&findings)));
         }
         findings

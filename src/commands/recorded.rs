@@ -126,7 +126,7 @@ impl Recorded<'_> {
     /// The record as a journal, and the log file, except in a dry run.
     pub(super) fn open_log(&self) -> (Journal, Option<LogFile>) {
         let journal = Journal::new(self.record.clone());
-        let log = self.log.filter(|_| !self.record.dry_run).map(|log| log.beside(self.as_json));
+        let log = self.log.filter(|_| !self.record.dry_run).map(|log| log.with_document(self.as_json));
         let log = log.map(|log| LogFile::open(&log, journal.clone(), self.invocation.clock.clone()));
         (journal, log)
     }

@@ -18,8 +18,7 @@ use crate::report::document;
 
 pub fn run(arguments: &cli::Run, invocation: &Invocation<'_>) -> ExitCode {
     if arguments.json_schema {
-        let mut output = io::stdout();
-        let printed = output.write_all(document::schema().as_bytes()).and_then(|()| output.flush());
+        let printed = io::stdout().write_all(document::schema().as_bytes());
         let failed = |error: io::Error| eprintln!("scripting-system: writing to standard output: {error}");
         return printed.map_err(failed).map_or(ExitCode::Failed, |()| ExitCode::Success);
     }

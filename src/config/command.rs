@@ -1,16 +1,16 @@
 //! Commands of secrets and hooks: a program with its arguments, which runs without a shell.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use rustix::fs::{Access, access};
 use serde_json::{Value as Json, json};
 
-use super::context::Context;
+use super::context::{Context, unreadable};
 use super::json::Value;
 use super::mistakes::{Refusal, printable_path, quote, refuse};
 use super::paths::file_pattern;
+use crate::disk::bounded_read::ReadError;
 use crate::rules::redaction::shell_word;
 use crate::rules::trust::Contents;
 
@@ -53,9 +53,8 @@ fn executable(text: &str, context: Context<'_>) -> Result<PathBuf, Refusal> {
     }
     let path = context.path(text)?;
     let checked = match fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => refuse("does not exist", "create it, or correct the path"),
-        Err(error) => refuse(format!("cannot be read: {error}"), "check its permissions"),
-        Ok(metadata) if !metadata.is_file() => refuse("is not a regular file", "name a program"),
+        Err(error) => Err(unreadable(&ReadError::Io(error))),
+        Ok(metadata) if !metadata.is_file() => Err(unreadable(&ReadError::NotAFile)),
         Ok(_) if access(&path, Access::EXEC_OK).is_err() => {
             refuse("is not executable", format!("chmod +x {}", shell_word(&path.to_string_lossy())))
         }
@@ -68,6 +67,6 @@ fn executable(text: &str, context: Context<'_>) -> Result<PathBuf, Refusal> {
             problems.into_iter().map(|problem| (problem.problem, problem.fix)).unzip();
         return refuse(format!("is not run: {}", problems.join("; ")), fixes.join("; "));
     }
-    context.trust.collect(problems);
+    context.trust.check(&path, Contents::Settings);
     Ok(path)
 }

@@ -170,8 +170,7 @@ pub(super) fn read(top: &mut Section<'_, '_>) -> Parts {
         alarm = optional_section(retention::read_alarm);
         /// How the command drill restores an archive into a throwaway database server. It works without this section.
         drill = section(drill::read);
-        /// Programs that run before and after the job, without a shell, but not in a dry run or a check. Each is ended with its
-        /// process group when it exits, or at its time limit.
+        /// Programs that run before and after the job. A dry run runs none.
         hooks = section(hooks::read);
         /// How often transient errors, such as a lost connection, are retried.
         retry = section(run::read_retry);

@@ -39,11 +39,7 @@ impl Trust {
 
     /// Checks the file `path`, which may be missing, and every folder and symbolic link on the way to it.
     pub fn check(&self, path: &Path, contents: Contents) {
-        self.collect(self.find_problems(path, contents));
-    }
-
-    pub fn collect(&self, problems: Vec<TrustProblem>) {
-        self.problems.borrow_mut().extend(problems);
+        self.problems.borrow_mut().extend(self.find_problems(path, contents));
     }
 
     /// As [`check`](Trust::check), without collecting the problems.

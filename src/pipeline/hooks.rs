@@ -42,8 +42,10 @@ fn run(hook: &Hook, input: Vec<u8>, is_over: impl Fn() -> bool) -> Result<String
     };
     let name = shown(&hook.command.program);
     let outcome = child::run(program, &is_over).map_err(|error| format!("{name} cannot be started: {error}"))?;
-    let output = Some(outcome.text()).filter(|text| !text.is_empty());
-    let output = output.map(|text| format!(": {text}")).unwrap_or_default();
+    let output = match String::from_utf8_lossy(&outcome.output).trim() {
+        "" => String::new(),
+        output => format!(": {output}"),
+    };
     match outcome.status {
         Some(status) if status.success() => Ok(format!("{name} succeeded{output}")),
         Some(status) => Err(format!("{name} failed ({status}){output}")),

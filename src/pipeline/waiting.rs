@@ -78,13 +78,11 @@ impl Job {
                     }
                     _ => return None,
                 },
-                Err(error) => match &error {
-                    // Until then, the ZIP holds the dump of an earlier date.
-                    ArchiveError::Dump(missing @ DumpError::Missing { .. }) if self.config.source.dump.has_date() => {
-                        return Some(missing.to_string());
-                    }
-                    _ => error.to_string(),
-                },
+                // Until then, the ZIP holds the dump of an earlier date.
+                Err(ArchiveError::Dump(error @ DumpError::Missing { .. })) if self.config.source.dump.has_date() => {
+                    return Some(error.to_string());
+                }
+                Err(error) => error.to_string(),
             },
             Err(SourceError::Status { status: 404 | 410, .. }) => return Some("the ZIP is missing".to_owned()),
             Err(error) if error.is_transient() => error.to_string(),

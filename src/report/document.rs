@@ -42,10 +42,6 @@ pub struct RunDocument {
     delivered: bool,
     /// How it was delivered; null if it was not.
     delivery: Option<Delivery>,
-    /// Size of the ZIP on the web server, in bytes; null if unknown.
-    zip_size: Option<u64>,
-    /// The number of bytes of the ZIP that were received; null if unknown.
-    zip_received: Option<u64>,
     /// The dump in the ZIP; null if it was not found.
     dump: Option<Dump>,
     /// The new archive; null if there is none.
@@ -133,8 +129,6 @@ impl RunDocument {
             exit_code: code as u8,
             delivered: record.is_delivered(),
             delivery: record.delivery,
-            zip_size: record.zip_size,
-            zip_received: record.received,
             dump: record.dump.as_ref().map(|dump| Dump {
                 name: record.clean(&dump.name),
                 size: dump.size,

@@ -40,7 +40,6 @@ pub(crate) struct Program<'a> {
     pub(crate) ends_group: bool,
 }
 
-/// Which output is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
     Stdout,
@@ -56,13 +55,6 @@ pub(crate) struct ChildOutcome {
     pub(crate) output: Vec<u8>,
     /// The result of writing to its standard input; `None` if it did not read all of it.
     pub(crate) input: Option<io::Result<()>>,
-}
-
-impl ChildOutcome {
-    /// The beginning of its output, trimmed.
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.output).trim().to_owned()
-    }
 }
 
 /// Runs `program` in its own process group until it exits, its limit is reached or `is_over`. It inherits no files, not even

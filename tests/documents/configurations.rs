@@ -31,6 +31,11 @@ fn write_named_files(folder: &Path, value: &Value) {
         match (key.as_str(), member.as_str()) {
             ("private_key", Some(name)) => write_private(&folder.join(name), "a private key"),
             ("file", Some(name)) => write_private(&folder.join(name), "https://www.example.com/secret"),
+            ("command", None) => {
+                let program = folder.join(member[0].as_str().unwrap());
+                write_private(&program, "#!/bin/sh\n");
+                fs::set_permissions(program, fs::Permissions::from_mode(0o700)).unwrap();
+            }
             _ => write_named_files(folder, member),
         }
     }

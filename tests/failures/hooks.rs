@@ -122,7 +122,7 @@ fn a_signal_ends_a_before_hook_and_the_after_hook_within_five_seconds() {
     outcome.exited_with(143).logged("interrupted (SIGTERM)").logged("/bin/sh was ended, because the run ends");
     assert_ends(&bad, "child");
     assert_ends(&bad, "second");
-    assert_eq!((bad.web.requests(), &record(&bad)["outcome"]), (0, &json!("interrupted")));
+    assert_eq!((bad.web.requests(), &record(&bad)["outcome"]), (0, &json!("terminated")));
     assert!(bad.last_mail().0.contains("interrupted"));
 }
 

@@ -19,7 +19,7 @@ pub struct Log {
 
 impl Log {
     /// The log of a command that prints a document on standard output, if `has_document`.
-    pub fn beside(&self, has_document: bool) -> Log {
+    pub fn with_document(&self, has_document: bool) -> Log {
         let is_taken = has_document && self.file == LogTarget::Stdout;
         Log { file: if is_taken { LogTarget::Stderr } else { self.file.clone() }, ..*self }
     }

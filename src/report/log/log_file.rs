@@ -282,11 +282,8 @@ mod tests {
     #[test]
     fn a_full_disk_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let log = Log {
-            file: LogTarget::File(folder.path().join("log.log")),
-            format: LogFormat::Text,
-            level: LogLevel::Info,
-        };
+        let file = LogTarget::File(folder.path().join("log.log"));
+        let log = Log { file, format: LogFormat::Text, level: LogLevel::Info };
         let log_file = LogFile::open(&log, journal(), clock());
         log_file.sink().file = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(log_file.clone()), || {

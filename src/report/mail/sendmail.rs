@@ -58,7 +58,8 @@ pub(crate) fn submit(
         return Ok(Err(format!("it did not exit within {} s", limit.as_secs())));
     };
     if !status.success() {
-        let stderr = ended.text();
+        let stderr = String::from_utf8_lossy(&ended.output);
+        let stderr = stderr.trim();
         return Ok(Err(if stderr.is_empty() { status.to_string() } else { format!("{stderr} ({status})") }));
     }
     Ok(match ended.input {

@@ -5,7 +5,9 @@ use scripting_system::rules::upload_method::*;
 const SHARED: FailedUpload = FailedUpload { was_shared: true, was_resumed: false, had_several_writes: true };
 
 fn method(writing: Writing, resumes: bool) -> Method {
-    Method { writing, resumes, is_openssh: false }
+    let mut method = Method::for_banner("");
+    (method.writing, method.resumes) = (writing, resumes);
+    method
 }
 
 #[test]

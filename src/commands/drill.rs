@@ -81,6 +81,7 @@ pub fn drill(arguments: &cli::Drill, invocation: &Invocation<'_>) -> ExitCode {
         retry: config.retry,
         limit: (config.drill.limit + GRACE_PERIOD, "drill.timeout_minutes"),
         reports,
+        pings_at_start: true,
         after_hook: None,
         as_json: false,
     };

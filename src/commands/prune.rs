@@ -39,6 +39,7 @@ fn prune_job(job: &JobFile, dry_run: bool, invocation: &Invocation<'_>) -> ExitC
         retry: config.retry,
         limit: (config.run.deadline, "run.deadline_minutes"),
         reports: Reports::default(),
+        pings_at_start: true,
         after_hook: None,
         as_json: false,
     };

@@ -54,6 +54,8 @@ pub(super) struct Recorded<'a> {
     /// The time limit of the work, and its key.
     pub(super) limit: (Duration, &'static str),
     pub(super) reports: Reports,
+    /// Whether to ping the monitor at the start.
+    pub(super) pings_at_start: bool,
     pub(super) after_hook: Option<Hook>,
     /// Whether to print the record as a JSON document.
     pub(super) as_json: bool,
@@ -146,7 +148,8 @@ impl Recorded<'_> {
         task.done(&self.file.display().to_string());
 
         let interrupt = Interrupt::new();
-        let start = self.reports.monitor.clone().filter(|_| !self.record.dry_run).map(StartPing::send);
+        let start = self.reports.monitor.clone().filter(|_| self.pings_at_start && !self.record.dry_run);
+        let start = start.map(StartPing::send);
         let retry = Retry::new(self.retry, interrupt.clone());
         let tools = Tools { retry, journal: journal.clone(), interrupt: interrupt.clone(), progress };
         let ended = Supervisor::new(signals).run(move || work(tools), self.limit.0, &interrupt);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use scripting_system::config::{self, Environment};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::assert_no_problem;
 use super::document::{self, Document, top};
@@ -29,6 +29,11 @@ fn write_named_files(folder: &Path, value: &Value) {
     let Some(members) = value.as_object() else { return };
     for (key, member) in members {
         match (key.as_str(), member.as_str()) {
+            ("extends", Some(name)) => {
+                write_private(&folder.join("id_ed25519"), "a private key");
+                let sftp = json!({"host": "sftp.example.com", "username": "backup", "private_key": "id_ed25519"});
+                write_private(&folder.join(name), &json!({"sftp": sftp}).to_string());
+            }
             ("private_key", Some(name)) => write_private(&folder.join(name), "a private key"),
             ("file", Some(name)) => write_private(&folder.join(name), "https://www.example.com/secret"),
             ("command", None) => {

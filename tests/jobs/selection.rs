@@ -114,6 +114,9 @@ fn a_command_for_one_job_asks_which() {
     let several = restore(&[]);
     several.exited_with(2);
     assert!(several.stderr.contains("name it with --job: a, b"), "{}", several.stderr);
+    let drill = site.call("drill", &[]);
+    drill.exited_with(2);
+    assert!(drill.stderr.contains("name it with --job: a, b"), "{}", drill.stderr);
     restore(&["--job", "b"]).exited_with(0);
 }
 

@@ -1,22 +1,35 @@
-//! The pure decisions: tests by tables of inputs and results, and by properties.
+//! The pure decisions, and single mechanisms of a run: tests by tables of inputs and results, and by properties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod alarm;
+mod archive_name;
 mod checksum;
+mod connections;
 mod drill;
 mod dump;
 mod dump_pattern;
+mod error_chain;
 mod freshness;
 mod health;
 mod history;
+mod interrupt;
 mod inventory;
+mod job_id;
+mod journal;
 mod keeping;
 mod listing;
+mod log_file;
+mod log_line;
 mod origin;
 mod recovery;
 mod redaction;
 mod redirects;
 mod retention;
+mod retry;
+mod space;
+mod spool;
+mod units;
+mod upload_method;
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,7 @@
 //! Runs the jobs of a folder, some at the same time, and reports them together. Nothing that happens to one job stops the others.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tracing::dispatcher;
@@ -10,7 +11,7 @@ use crate::commands::invocation::Invocation;
 use crate::commands::recorded::{NotBegun, log_refusal};
 use crate::commands::run::job::{Night, prepare};
 use crate::commands::summary;
-use crate::config::{self, Email, JobFile, LoadError, Mattermost, Reports};
+use crate::config::{self, Email, JobFile, LoadError, Mattermost, Monitor, Reports};
 use crate::exit_code::ExitCode;
 use crate::record::journal::Journal;
 use crate::record::run_record::{self, RunRecord};
@@ -38,7 +39,7 @@ pub(super) fn run(
             return ExitCode::Failed;
         }
     };
-    let folder = Folder { night, invocation, signals, progress: Progress::on_terminal() };
+    let folder = Folder { night, invocation, signals, progress: Progress::on_terminal(), pinged: Mutex::default() };
     let mut ended = map_in_parallel(&jobs, parallel, |job| folder.run_job(job));
     report_unknown_jobs_with_others(&mut ended);
     let is_logged = ended.iter().all(|job| job.log.as_ref().is_some_and(LogFile::is_stream));
@@ -65,6 +66,7 @@ struct Folder<'a> {
     invocation: &'a Invocation<'a>,
     signals: Signals,
     progress: Progress,
+    pinged: Mutex<Vec<Monitor>>,
 }
 
 impl Folder<'_> {
@@ -77,7 +79,8 @@ impl Folder<'_> {
             Ok(config) => config,
             Err(error) => return self.misconfigured(job, &error),
         };
-        let (recorded, lock, work) = prepare(&job.file, &config, begun, self.night, self.invocation);
+        let (mut recorded, lock, work) = prepare(&job.file, &config, begun, self.night, self.invocation);
+        recorded.pings_at_start = config.reports.monitor.as_ref().is_some_and(|monitor| self.is_first(monitor));
         let (journal, log) = recorded.open_log();
         let redaction = journal.read(|record| record.redaction().clone());
         let lines = begin_logging(log.clone(), self.invocation, &redaction, &self.progress);
@@ -92,6 +95,14 @@ impl Folder<'_> {
                 Reported { reports: config.reports, retry: Some(config.retry), start: None, journal, log, lines }
             }
         }
+    }
+
+    /// Whether no other job has pinged the same address.
+    fn is_first(&self, monitor: &Monitor) -> bool {
+        let mut pinged = self.pinged.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = !pinged.iter().any(|other| other.is_same(monitor));
+        pinged.push(monitor.clone());
+        is_first
     }
 
     fn misconfigured(&self, job: &JobFile, error: &LoadError) -> Reported {

@@ -81,6 +81,7 @@ pub(super) fn prepare<'a>(
         retry: config.retry,
         limit: (config.run.deadline, "run.deadline_minutes"),
         reports: config.reports.clone(),
+        pings_at_start: true,
         after_hook: config.hooks.after.clone().filter(|_| !dry_run),
         as_json: night.as_json,
     };

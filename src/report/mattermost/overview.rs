@@ -16,18 +16,25 @@ pub(super) fn text(records: &[RunRecord], undelivered_mail: Option<&str>) -> Str
         head += &format!(":no_entry: {}\n", escape(&truncate(&record.clean(reason), CELL_LIMITS[0])));
     }
     let head = head + "\n" + HEAD;
-    let fit = |limit: usize, rows: &[Row<'_>]| {
-        let text: String = [head.clone()].into_iter().chain(rows.iter().map(|row| format_row(row, limit))).collect();
-        Some(text).filter(|text| text.chars().count() <= MAX_POST)
-    };
-    let shortened = CELL_LIMITS.into_iter().find_map(|limit| fit(limit, &rows));
-    shortened.unwrap_or_else(|| {
-        let limit = CELL_LIMITS[CELL_LIMITS.len() - 1];
-        let omitted = |count: usize| format!("| | … | {} more | | | |\n", rows.len() - count);
-        let with_rest = |count: usize| Some(fit(limit, &rows[..count])? + &omitted(count));
-        let is_short = |text: &String| text.chars().count() <= MAX_POST;
-        (0..rows.len()).rev().filter_map(with_rest).find(is_short).unwrap_or_else(|| head.clone())
-    })
+    let lines = |limit: usize| rows.iter().map(|row| format_row(row, limit)).collect::<Vec<String>>();
+    let length = |text: &str| text.chars().count();
+    for limit in CELL_LIMITS {
+        let text = head.clone() + &lines(limit).concat();
+        if length(&text) <= MAX_POST {
+            return text;
+        }
+    }
+    let mut text = head;
+    let mut left = MAX_POST.saturating_sub(length(&text));
+    for (index, line) in lines(CELL_LIMITS[CELL_LIMITS.len() - 1]).iter().enumerate() {
+        let omitted = format!("| | … | {} more | | | |\n", rows.len() - index);
+        if left < length(line) + length(&omitted) {
+            return text + &omitted;
+        }
+        left -= length(line);
+        text.push_str(line);
+    }
+    text
 }
 
 fn format_row(row: &Row<'_>, limit: usize) -> String {

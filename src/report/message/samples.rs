@@ -30,13 +30,15 @@ pub(crate) fn all() -> [(&'static str, RunRecord); 9] {
 }
 
 pub(crate) fn started() -> RunRecord {
-    RunRecord::new(
+    let mut record = RunRecord::new(
         "20261123-230000-4711".to_owned(),
         "db1".to_owned(),
         NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
         DateTime::parse_from_rfc3339("2026-11-23T23:00:00+01:00").unwrap(),
         Redaction::default(),
-    )
+    );
+    record.name = "backup".to_owned();
+    record
 }
 
 fn done(record: &mut RunRecord, task: Task, text: &str, milliseconds: u64) {
@@ -201,9 +203,12 @@ pub(crate) fn jobs() -> Vec<RunRecord> {
     jobs.extend(["mail", "media", "news", "planner"].map(|name| (name, delivered_with_history())));
     jobs.push(("shop", stale_with_history()));
     jobs.extend(["tickets", "wiki", "zoo"].map(|name| (name, delivered_with_history())));
-    let named = |(name, mut record): (&str, RunRecord)| {
+    let named = |(index, (name, mut record)): (u64, (&str, RunRecord))| {
         record.name = name.to_owned();
+        for archive in &mut record.archive {
+            archive.size = archive.size * (60 + 11 * index) / 100;
+        }
         record
     };
-    jobs.into_iter().map(named).collect()
+    (0..).zip(jobs).map(named).collect()
 }

@@ -204,7 +204,7 @@ mod tests {
     /// The last success in the metrics of a failed run after `previous`.
     fn kept_success(previous: &str) -> Option<String> {
         let text = metrics_after(&samples::hostile(), 4, Some(previous));
-        let own = |line: &&str| line.starts_with("scripting_system_last_success") && line.contains(",job=\"\"");
+        let own = |line: &&str| line.starts_with("scripting_system_last_success") && line.contains(",job=\"backup\"");
         let line = text.lines().find(own)?;
         Some(line.rsplit_once(' ').unwrap().1.to_owned())
     }

@@ -58,17 +58,18 @@ fn table(rows: &[Row<'_>]) -> Markup {
                 }
             }
             @for row in rows.iter().take(MAX_ROWS) {
+                @let cell = if row.to_do.is_empty() { CELL.to_owned() } else { format!("{CELL};border-bottom:0") };
                 tr {
-                    td style=(CELL) {
+                    td style=(cell) {
                         b { (row.name) }
                         " "
                         span style=(format!("color:{};font-weight:600", row.colour)) { (row.outcome) }
-                        @if !row.to_do.is_empty() {
-                            div style=(QUIET) { (row.to_do) }
-                        }
                     }
-                    td style=(format!("{CELL};width:92px")) { (size(row)) }
-                    td style=(format!("{CELL};width:80px")) { (row.last_good) }
+                    td style=(format!("{cell};width:92px")) { (size(row)) }
+                    td style=(format!("{cell};width:80px")) { (row.last_good) }
+                }
+                @if !row.to_do.is_empty() {
+                    tr { td colspan="3" style=(format!("{CELL};padding-top:0;{QUIET}")) { (row.to_do) } }
                 }
             }
         }

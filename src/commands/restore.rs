@@ -29,6 +29,7 @@ use crate::disk::space::check_space;
 use crate::exit_code::ExitCode;
 use crate::rules::archive_name::is_encrypted;
 use crate::rules::dump::base_name;
+use crate::rules::dump_pattern::DumpPattern;
 use crate::rules::loading::{BEGINNING, DumpFormat, LoadTarget};
 use crate::rules::packed::MemberError;
 use crate::rules::recovery::{StoredArchive, choose, choose_replaced};
@@ -113,7 +114,17 @@ pub fn restore(arguments: &cli::Restore, invocation: &Invocation<'_>) -> ExitCod
 impl Restoration {
     fn run(&self, context: &Context) -> Work {
         let begun = Instant::now();
+        let configured = context.config.dump.as_ref();
+        let dump_name = |date| {
+            let path = self.dump.clone().or_else(|| configured.map(|dump| dump.on(date)));
+            path.map(|path| base_name(&path).to_owned())
+        };
         self.check_folder()?;
+        let is_dated = self.dump.is_none() && configured.is_some_and(DumpPattern::has_date);
+        let date = self.date.or((!is_dated).then(NaiveDate::default)).filter(|_| !self.archive_only);
+        if let Some(name) = date.and_then(dump_name).filter(|name| !name.contains('*')) {
+            self.check_target(&name)?;
+        }
         let (server, connection, listing, stored) = connect_and_list(context)?;
         let archive = match (self.date, self.replaced) {
             (Some(date), Some(which)) => {
@@ -121,8 +132,8 @@ impl Restoration {
             }
             (date, _) => choose(&stored, date)?,
         };
-        let configured = context.config.dump.as_ref().map(|dump| dump.on(archive.date));
-        let dump_name = self.dump.as_ref().or(configured.as_ref()).map(|path| base_name(path));
+        let dump_name = dump_name(archive.date);
+        let dump_name = dump_name.as_deref();
         let known_name = match self.archive_only {
             true => Some(archive.name.as_str()),
             false => dump_name.filter(|name| !name.contains('*')),

@@ -114,6 +114,11 @@ impl Restoration {
     fn run(&self, context: &Context) -> Work {
         let begun = Instant::now();
         self.check_folder()?;
+        // A name without a date is known before the server is contacted.
+        let undated = context.config.dump.as_ref().filter(|dump| !dump.has_date());
+        let undated = undated.map(|dump| dump.on(context.started.date_naive()));
+        let path = self.dump.as_ref().or(undated.as_ref()).filter(|path| !path.contains('*') && !self.archive_only);
+        path.map_or(Ok(()), |path| self.check_target(base_name(path)))?;
         let (server, connection, listing, stored) = connect_and_list(context)?;
         let archive = match (self.date, self.replaced) {
             (Some(date), Some(which)) => {

@@ -20,6 +20,7 @@ use scripting_system::commands::status::{refuse_command_line, status};
 use scripting_system::commands::verify::verify;
 use scripting_system::config::Environment;
 use scripting_system::exit_code::ExitCode;
+use scripting_system::runtime::allocator::restart_with_fixed_threshold;
 use scripting_system::runtime::clock::Clock;
 
 fn main() -> process::ExitCode {
@@ -32,6 +33,11 @@ fn main() -> process::ExitCode {
         Err(error) if error.use_stderr() && is_for_status() => return refuse_command_line(&error.to_string()).into(),
         Err(error) => error.exit(),
     };
+    if let Command::Run(arguments) = &cli.command
+        && arguments.parallel > 1
+    {
+        restart_with_fixed_threshold();
+    }
     let invocation = Invocation::new(cli.verbose, &clock, &environment);
     let code = match &cli.command {
         Command::Run(arguments) => run(arguments, &invocation),

@@ -20,7 +20,7 @@ section_jobs() {
     measure_jobs --parallel 8
     end_counting
     check_jobs "$jobs"
-    row "--parallel 8" "$(printf %.1f "$seconds")" "$(as_size $((memory_kib * 1024)))" "$connections" "$most"
+    row "--parallel 8" "$(printf %.1f "$seconds")" "$(as_size $((memory_kib * 1024)))" "$logins" "$most"
     configure_jobs "$jobs"
     begin_counting
     local begun=$EPOCHREALTIME highest=0
@@ -39,7 +39,7 @@ section_jobs() {
         memory_kib=$(<"$name")
         highest=$((memory_kib > highest ? memory_kib : highest))
     done
-    row "4 shards, --parallel 2" "$(printf %.1f "$seconds")" "$(as_size $((highest * 1024)))" "$connections" "$most"
+    row "4 shards, --parallel 2" "$(printf %.1f "$seconds")" "$(as_size $((highest * 1024)))" "$logins" "$most"
     print_table
     end_web_server
 }
@@ -64,7 +64,7 @@ configure_jobs() {
 measure_jobs() {
     measure /usr/bin/time -f %M -o "$run/memory" "$built/scripting-system" run --config "$run/jobs" "$@"
     memory_kib=$(<"$run/memory")
-    ((memory_kib <= max_jobs_memory_mib * 1024)) || report_error "memory is above $max_jobs_memory_mib MiB"
+    ((memory_kib <= max_jobs_memory_mib * 1024)) || report_error "memory: $((memory_kib / 1024)) MiB, above $max_jobs_memory_mib MiB"
 }
 
 # Counts the connections to the SFTP server until end_counting.
@@ -74,11 +74,11 @@ begin_counting() {
     counter=$started
 }
 
-# Sets $connections to the number of logins since begin_counting, and $most to the most connections at the same time.
+# Sets $logins to the number of logins since begin_counting, and $most to the most connections at the same time.
 end_counting() {
     end_process "$counter"
     most=$(<"$trial/most")
-    connections=$(tail -n +$((logged + 1)) "$server_log" | grep -c 'Accepted publickey')
+    logins=$(tail -n +$((logged + 1)) "$server_log" | grep -c 'Accepted publickey')
 }
 
 # Writes the highest number of established connections to $ssh_port to the file $1, again and again. One end of each is in
@@ -100,5 +100,5 @@ check_jobs() {
     reported=$(grep -c 'the run has ended' "$run/log.log")
     ((delivered == $1)) || report_error "$delivered of $1 jobs delivered"
     ((reported == $1)) || report_error "$reported of $1 jobs were reported"
-    ((connections <= $1 * max_connections_per_job)) || report_error "$connections connections for $1 jobs"
+    ((logins <= $1 * max_connections_per_job)) || report_error "$logins connections for $1 jobs"
 }

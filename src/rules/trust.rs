@@ -96,7 +96,14 @@ pub fn readable_by_others(step: &Step, user: u32) -> Option<(TrustProblem, bool)
     let bits = step.mode & READ & !step.group_readers(user);
     let readers = class_names(bits)?;
     let problem = format!("{} can be read by {readers} (mode {:04o})", step.label(), step.mode & 0o7777);
-    (!step.is_read_only).then(|| (TrustProblem { problem, fix: privacy_command(step, user) }, bits & OTHERS == 0))
+    let is_group_alone = bits & OTHERS == 0;
+    let command = privacy_command(step, user);
+    let fix = match user == ROOT && step.owner == ROOT && is_group_alone {
+        // It may be for a job that does not run as root.
+        true => format!("run this as the job's user (sudo --user=NAME), or if that is root: {command}"),
+        false => command,
+    };
+    (!step.is_read_only).then_some((TrustProblem { problem, fix }, is_group_alone))
 }
 
 impl Step {

@@ -1,5 +1,6 @@
 //! Mechanisms that are independent of the job.
 
+pub mod allocator;
 pub mod child;
 pub mod clock;
 pub mod error_chain;

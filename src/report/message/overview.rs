@@ -115,6 +115,10 @@ fn summary(records: &[RunRecord]) -> String {
         Severity::Failed => "failed",
         Severity::NotBegun => "not begun",
         Severity::Warned => "with warnings",
+        Severity::Fine if records.iter().any(|record| !record.is_delivered()) => {
+            return format!("{}: nothing changed", units::count(total, "job"));
+        }
+        Severity::Fine if total == 1 => return "1 job delivered".to_owned(),
         Severity::Fine => return format!("All {total} jobs delivered"),
     };
     let more = match names.len().saturating_sub(MAX_NAMES) {

@@ -40,7 +40,7 @@ Examples:
   Check a new job, and send a test mail and a test message:
     scripting-system check --job shop --notify
   Print only the findings that need attention:
-    scripting-system check --json | jq '.[].findings[] | select(.status != \"ok\")'";
+    scripting-system check --json | jq '.[].findings[]|select(.status!=\"ok\")'";
 
 pub(super) const STATUS: &str = "\
 Exit codes:
